@@ -1,0 +1,90 @@
+/**
+ * What the MCP door of a gateway thread may ask of the gateway: who is calling, what that caller sees, and to run
+ * one call through the same stages, counters and record as a call over REST.
+ */
+import type { RefusalCode } from '../base/refusal.ts'
+import type { RecordAgent } from '../record/fields.ts'
+import type {
+  ClientFragment,
+  CollectionFragment,
+  Contract,
+  PolicyFragment,
+  ProfileFragment,
+  ProxyFragment,
+} from '../snapshot/fragments.ts'
+import type { Incoming } from '../wire/port.ts'
+
+/** A proven caller: the result of checks 5 to 9. Valid for one message only, so that a revocation holds from the next. */
+export interface Caller {
+  readonly client: ClientFragment
+  readonly profile: ProfileFragment
+  /** Id of the token that proved it, or empty for profiles of type none. */
+  readonly credentialId: string
+  readonly ip: string
+}
+
+/** An endpoint as one caller sees it. */
+export interface Endpoint {
+  readonly collection: CollectionFragment
+  readonly proxy: ProxyFragment
+  /** Methods that both the proxy and the profile allow; never empty. */
+  readonly methods: readonly string[]
+  /** Base path and pattern: `/orders/v1/orders/{id}`. */
+  readonly path: string
+}
+
+export interface InnerCall {
+  readonly caller: Caller
+  readonly method: string
+  /** Path and query of the call as REST would have sent them, percent-encoded; judged by check 3 like any other. */
+  readonly target: string
+  /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
+  readonly fields: string
+  readonly body: Uint8Array | null
+  readonly agent: RecordAgent
+  /** Bytes of the answer's body that are kept. */
+  readonly keepBytesMax: number
+}
+
+export interface InnerAnswer {
+  readonly requestId: string
+  readonly status: number
+  /** Header lines of the answer. */
+  readonly fields: string
+  readonly body: Uint8Array
+  /** Bytes of the whole body. */
+  readonly bodyBytes: number
+  readonly truncated: boolean
+  readonly durationMs: number
+  /** Set when a stage or the forwarding refused; the body is then the problem object. */
+  readonly code: RefusalCode | null
+}
+
+export type Identified =
+  | { readonly ok: true; readonly caller: Caller }
+  | {
+      readonly ok: false
+      readonly code: RefusalCode
+      readonly detail: string
+      readonly retryAfterMs: number | null
+    }
+
+export interface GatewayPort {
+  /** False until a snapshot was applied (check: not_ready). */
+  readonly ready: boolean
+  /** Checks 5 to 9 for one MCP message. Failures are recorded and throttled like those over REST. */
+  identify(incoming: Incoming): Identified
+  /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */
+  endpoints(caller: Caller): readonly Endpoint[]
+  /** Contract of an endpoint, with the schemas its `#/$defs/…` references point into; null when none was given. */
+  contract(
+    endpoint: Endpoint,
+  ): { readonly contract: Contract; readonly schemas: Readonly<Record<string, unknown>> } | null
+  /** Policies that apply to the caller at the endpoint, outermost first, with where each is attached. */
+  policies(
+    caller: Caller,
+    endpoint: Endpoint,
+  ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+  /** Runs checks 3, 4 and 10 to 19 in process. `done` is called exactly once. */
+  call(call: InnerCall, done: (answer: InnerAnswer) => void): void
+}

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import { SURFACES } from './record.ts'
+
+/** One line of the trail: who did what to which thing, from where, and how it ended. */
+export const AuditEntry = z.object({
+  id: z.string(),
+  time: z.string(),
+  actor: z.object({
+    id: z.string(),
+    type: z.enum(['user', 'service', 'system', 'anonymous']),
+    name: z.string(),
+    auth_method: z.string().describe('How the actor proved to be it'),
+  }),
+  agent: z
+    .object({
+      name: z.string().nullable(),
+      version: z.string().nullable(),
+      session_id: z.string().nullable(),
+      conversation_id: z.string().nullable(),
+    })
+    .describe('Declared by an AI agent, not verified'),
+  surface: z.enum(SURFACES),
+  operation: z.string().describe('resource.action, such as collections.update'),
+  action: z.enum(['CREATE', 'UPDATE', 'DELETE', 'READ']),
+  resource: z.object({
+    type: z.string(),
+    id: z.string().nullable(),
+    slug: z.string().nullable(),
+    collection: z.string().nullable(),
+  }),
+  revision_before: z.int().nullable(),
+  revision_after: z.int().nullable(),
+  config_revision: z.int().nullable().describe('Revision of the whole configuration after the change'),
+  diff: z
+    .array(
+      z.object({
+        op: z.enum(['add', 'remove', 'replace']),
+        path: z.string(),
+        from: z.json().optional(),
+        value: z.json().optional(),
+      }),
+    )
+    .describe('JSON patch with the old values; secrets as "changed"'),
+  reason: z.string().nullable(),
+  http: z.object({ method: z.string(), url: z.string(), status: z.int() }).nullable(),
+  ip: z.string().nullable(),
+  user_agent: z.string().nullable(),
+  request_id: z.string().nullable(),
+  outcome: z.enum(['ok', 'denied', 'failed']),
+  error: z.string().nullable().describe('Problem code'),
+  detail: z.string().nullable(),
+  count: z.int().min(1).describe('More than 1 where refusals of unknown callers were aggregated'),
+})
+export type AuditEntry = z.infer<typeof AuditEntry>

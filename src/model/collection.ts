@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { Description, Duration, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+
+/** Paths that the gateway keeps for itself; no base path may be one of them or lie below one. */
+export const RESERVED_PATHS = [
+  '/mcp',
+  '/management',
+  '/api/v1/mcp',
+  '/oauth',
+  '/connect',
+  '/console',
+  '/portal',
+  '/.well-known',
+  '/mcp-registry',
+  '/healthz',
+  '/readyz',
+  '/metrics',
+] as const
+
+/** True for a reserved path and everything below it. */
+export function isReserved(path: string): boolean {
+  return RESERVED_PATHS.some((reserved) => path === reserved || path.startsWith(`${reserved}/`))
+}
+
+/** One path segment in canonical form: unreserved and sub-delims characters, `:` and `@`, or `%XX` of others. */
+const SEGMENT = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+"
+
+export const BasePath = z
+  .string()
+  .max(512)
+  .regex(new RegExp(`^(/${SEGMENT})+$`), 'a path such as /orders, without a trailing slash or parameters')
+  .refine((path) => !/(^|\/)\.{1,2}(\/|$)/.test(path), 'no dot segments')
+  .refine((path) => !isReserved(path), { error: `reserved: ${RESERVED_PATHS.join(', ')}` })
+  .describe('Path under which the collection is published')
+
+/** An absolute http(s) URL of an upstream: no query, fragment or user information. A path is put before every call's path. */
+export const UpstreamUrl = z
+  .string()
+  .max(2048)
+  .refine(
+    (text) => isUpstreamUrl(text),
+    'an http:// or https:// URL without query, fragment or user information',
+  )
+
+function isUpstreamUrl(text: string): boolean {
+  if (!URL.canParse(text) || /[\s\\]/.test(text)) return false
+  const url = new URL(text)
+  return (
+    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '' &&
+    url.password === '' &&
+    !/[?#]/.test(text)
+  )
+}
+
+export const Upstream = z.strictObject({
+  targets: z
+    .array(z.strictObject({ url: UpstreamUrl.describe('Where the API runs') }))
+    .length(1)
+    .describe('The server behind the collection; one'),
+  timeouts: z
+    .strictObject({
+      connect: Duration.default('2s').describe('Until the connection is made'),
+      first_byte: Duration.default('30s').describe('From the sent request to the head of the answer'),
+      idle: Duration.default('60s').describe('Between two pieces of the answer'),
+    })
+    .prefault({}),
+  pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),
+  host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
+})
+export type Upstream = z.infer<typeof Upstream>
+
+/** The fields of a collection that a caller may write. Defaults make a full collection of it. */
+export const CollectionSpec = z.strictObject({
+  name: Name,
+  slug: Slug.optional().describe('Made from the name when absent'),
+  description: Description.default(''),
+  tags: Tags.default([]),
+  base_path: BasePath,
+  hosts: z
+    .array(z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a lower-case host name without port'))
+    .max(50)
+    .default([])
+    .describe('Host names it answers on; empty means all'),
+  upstream: Upstream.nullable().default(null).describe('Needed before publishing'),
+  headers: z.array(InjectedHeader).max(50).default([]).describe('Sent to the upstream with every call'),
+  credential: Ref.nullable().default(null).describe('Credential for the upstream'),
+  policy: Ref.nullable().default(null).describe('Limits, counted per client'),
+  max_body: z
+    .int()
+    .min(0)
+    .max(4 * 1024 ** 3)
+    .default(10 * 1024 ** 2)
+    .describe('Largest request body in bytes'),
+  status: Status.default('draft'),
+  schemas: z
+    .string()
+    .regex(/^sha256-[A-Za-z0-9_-]{43}$/)
+    .nullable()
+    .default(null)
+    .describe('Content hash of the shared schemas its contracts refer to; set by import'),
+})
+export type CollectionSpec = z.output<typeof CollectionSpec>

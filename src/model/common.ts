@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { DURATION_PATTERN } from '../base/duration.ts'
+
+/** The name that people type. Wherever an id is accepted, the slug is too. */
+export const Slug = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    'lower-case letters, digits and hyphens, at most 63, not starting with a hyphen',
+  )
+  .describe('Short name in URLs and commands')
+
+/** An id or a slug. */
+export const Ref = z
+  .string()
+  .min(1)
+  .max(130)
+  .describe('Id or slug; `parent:slug` where slugs are unique only below a parent')
+
+export const Name = z.string().trim().min(1).max(120).describe('Name that people read')
+export const Description = z.string().max(20_000).describe('Markdown')
+export const Tags = z.array(Slug).max(20).describe('Labels for filters and grants')
+
+/** A duration such as `30s`, `1m`, `24h`, `30d`. */
+export const Duration = z.string().regex(DURATION_PATTERN, 'a duration such as 30s, 1m, 24h or 30d')
+
+/** RFC 3339 in UTC. */
+export const Time = z.iso.datetime({ offset: true }).describe('RFC 3339 time')
+
+/** RFC 9110 section 5.1 field name that an operator may set; framing, hop-by-hop and identity names are not theirs. */
+export const HeaderName = z
+  .string()
+  .max(128)
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
+  .refine((name) => !RESERVED_HEADERS.has(name.toLowerCase()), 'this header belongs to the gateway')
+
+/** RFC 9110 section 5.5 field value: visible ASCII, spaces and tabs inside; never a line break. */
+export const HeaderValue = z
+  .string()
+  .max(8192)
+  .regex(/^([!-~]([\t -~]*[!-~])?)?$/, 'visible ASCII without line breaks or outer spaces')
+
+const RESERVED_HEADERS = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'host',
+  'expect',
+  'x-request-id',
+])
+
+/** What every stored resource carries besides its own fields (product: common fields). */
+export const Envelope = z.object({
+  id: z.string().describe('Stable id'),
+  slug: Slug,
+  revision: z.int().min(1).describe('Counts the writes of this resource'),
+  created_at: Time,
+  created_by: z.string(),
+  updated_at: Time,
+  updated_by: z.string(),
+  managed_by: z.string().nullable().describe('The file that owns it through apply, or null'),
+})
+export type Envelope = z.infer<typeof Envelope>
+
+export const Status = z.enum(['draft', 'published']).describe('Drafts are invisible to callers')
+export type Status = z.infer<typeof Status>
+
+/** The resource types of the configuration, in the words of the API. */
+export const RESOURCE_TYPES = [
+  'collections',
+  'proxies',
+  'clients',
+  'profiles',
+  'policies',
+  'credentials',
+] as const
+export type ResourceType = (typeof RESOURCE_TYPES)[number]
+
+export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+export const HttpMethod = z.enum(HTTP_METHODS)
+export type HttpMethod = z.infer<typeof HttpMethod>
+
+/** A header that the gateway adds to the request to the upstream. */
+export const InjectedHeader = z.strictObject({ name: HeaderName, value: HeaderValue })
+
+/** A slug made from a name: `Get order (v2)` gives `get-order-v2`; empty when nothing usable is left. */
+export function slugOf(name: string): string {
+  return name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63)
+    .replace(/-+$/, '')
+}

@@ -1,0 +1,69 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { Description, Duration, HttpMethod, Name, Ref, Slug, Tags } from './common.ts'
+
+/** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
+export const Network = z
+  .string()
+  .refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
+
+function isNetwork(text: string): boolean {
+  const [address, prefix, ...rest] = text.split('/')
+  const version = isIP(address ?? '')
+  if (version === 0 || rest.length > 0 || text.includes('%')) return false
+  if (prefix === undefined) return true
+  return /^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128)
+}
+
+/** How callers prove that they are this profile. */
+export const ProfileAuth = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('none').describe('Ids alone; add an IP allow list, ids are no secrets') }),
+  z.strictObject({
+    type: z.literal('token').describe('A bearer token, shown once'),
+    expires_in: Duration.nullable().default('90d').describe('Life of an issued token; null never expires'),
+  }),
+])
+export type ProfileAuth = z.output<typeof ProfileAuth>
+
+export const ProfileSpec = z.strictObject({
+  client: Ref.describe('The client it belongs to; cannot change'),
+  name: Name,
+  slug: Slug.optional().describe('Made from the name when absent; unique in the client'),
+  description: Description.default(''),
+  tags: Tags.default([]),
+  auth: ProfileAuth,
+  active: z.boolean().default(true),
+  allowed_methods: z.array(HttpMethod).max(7).default([]).describe('Empty allows all'),
+  ip_allowlist: z.array(Network).max(1000).default([]).describe('Empty allows all addresses'),
+  collections: z
+    .array(Ref)
+    .max(1000)
+    .nullable()
+    .default(null)
+    .describe("Narrows the client's collections; null keeps them all"),
+  endpoints: z
+    .strictObject({
+      allow: z.array(z.string().max(1200)).max(1000).default([]),
+      deny: z.array(z.string().max(1200)).max(1000).default([]),
+    })
+    .prefault({})
+    .describe('Endpoint ids, `tag:<tag>`, or `METHOD /path`; deny wins, an empty allow list allows all'),
+  policy: Ref.nullable().default(null).describe("Limits in addition to the client's"),
+  forward_identity: z
+    .boolean()
+    .default(false)
+    .describe('Adds X-Postern-Client and X-Postern-Profile for the upstream'),
+})
+export type ProfileSpec = z.output<typeof ProfileSpec>
+
+/** A token of a profile as people see it; the secret itself is only ever in the answer that issued it. */
+export const ProfileCredentialState = z.object({
+  id: z.string().describe('Names the token in request records'),
+  lookup: z.string().describe('Public part of the token'),
+  state: z.enum(['valid', 'expiring_soon', 'retiring', 'expired', 'revoked']),
+  created_at: z.string(),
+  expires_at: z.string().nullable(),
+  retires_at: z.string().nullable().describe('End of the overlap after a rotation'),
+  last_used_at: z.string().nullable().describe('Last call seen with it, to the minute'),
+})
+export type ProfileCredentialState = z.infer<typeof ProfileCredentialState>

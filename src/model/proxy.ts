@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { Description, HttpMethod, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+
+/**
+ * A path pattern below the base path: literal segments, `{name}` for one segment, `{name}` inside a segment
+ * (`{id}:cancel`, `v{major}.{minor}`), and a final `/*` for the rest. `/` alone is the base path itself; a trailing slash counts.
+ */
+export const PathPattern = z
+  .string()
+  .max(1024)
+  .refine((text) => patternFault(text) === null, {
+    error: (issue) => patternFault(String(issue.input)) ?? 'a path pattern',
+  })
+  .describe('Path below the base path, such as /v1/orders/{id}')
+
+const LITERAL = /^(?:[A-Za-z0-9._~!$&'()+,;=:@-]|%[0-9A-F]{2})*$/
+const PARAMETER = /\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}/g
+
+/** What is wrong with a pattern, as a sentence, or null. */
+export function patternFault(pattern: string): string | null {
+  if (!pattern.startsWith('/')) return 'a path starts with /'
+  const names = new Set<string>()
+  const segments = pattern.slice(1).split('/')
+  for (const [index, segment] of segments.entries()) {
+    const last = index === segments.length - 1
+    if (segment === '*' && last) continue
+    if (segment === '') {
+      if (last) continue
+      return 'no empty segments'
+    }
+    if (segment === '.' || segment === '..') return 'no dot segments'
+    for (const match of segment.matchAll(PARAMETER)) {
+      if (names.has(match[1]!)) return `parameter {${match[1]}} stands twice`
+      names.add(match[1]!)
+    }
+    if (/\}\{/.test(segment)) return 'two parameters in one segment need a literal between them'
+    if (!LITERAL.test(segment.replace(PARAMETER, '')))
+      return `segment "${segment}" has a character that must be percent-encoded (upper-case hex) or is not allowed`
+  }
+  return null
+}
+
+/** Names of the parameters of a valid pattern, in order. */
+export function parameterNames(pattern: string): string[] {
+  return [...pattern.matchAll(PARAMETER)].map((match) => match[1]!)
+}
+
+export const Parameter = z.strictObject({
+  name: z.string().min(1).max(256),
+  in: z.enum(['path', 'query', 'header', 'cookie']),
+  type: z.enum(['string', 'integer', 'number', 'boolean', 'array', 'object']).default('string'),
+  required: z.boolean().default(false),
+  description: z.string().max(20_000).default(''),
+  default: z.json().optional(),
+  enum: z.array(z.json()).max(2000).optional(),
+  pattern: z.string().max(4096).optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+})
+export type Parameter = z.output<typeof Parameter>
+
+/** JSON Schema (2020-12). `$ref` may point at `#/$defs/<name>` of the collection's shared schemas. */
+export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())])
+export type JsonSchema = z.infer<typeof JsonSchema>
+
+export const ProxySpec = z.strictObject({
+  collection: Ref.describe('The collection it belongs to; cannot change'),
+  name: Name,
+  slug: Slug.optional().describe('Made from the name when absent; unique in the collection'),
+  description: Description.default(''),
+  tags: Tags.default([]),
+  operation_id: z
+    .string()
+    .max(256)
+    .nullable()
+    .default(null)
+    .describe('operationId of the imported description'),
+  deprecated: z.boolean().default(false),
+  methods: z.array(HttpMethod).min(1).max(7).describe('HTTP methods it answers; HEAD falls back to GET'),
+  path: PathPattern,
+  target_path: PathPattern.nullable()
+    .default(null)
+    .describe('Path at the upstream, with the same parameters; the path itself when null'),
+  headers: z
+    .array(InjectedHeader)
+    .max(50)
+    .default([])
+    .describe('Sent to the upstream; wins over the collection'),
+  credential: Ref.default('inherit').describe('inherit, none, or a credential'),
+  policy: Ref.nullable().default(null).describe('Limits, counted per client'),
+  parameters: z.array(Parameter).max(200).default([]),
+  request_schema: JsonSchema.nullable().default(null).describe('JSON Schema of the request body'),
+  response_schema: JsonSchema.nullable()
+    .default(null)
+    .describe('JSON Schema of the successful response body'),
+  request_example: z.json().optional(),
+  response_example: z.json().optional(),
+  status: Status.default('draft'),
+})
+export type ProxySpec = z.output<typeof ProxySpec>

@@ -1,0 +1,122 @@
+import type { z } from 'zod'
+import type { Permission, Principal, Touched } from '../access/principal.ts'
+import type { RefusalCode } from '../base/refusal.ts'
+import type { Surface } from '../model/record.ts'
+import type { OperationContext } from './context.ts'
+
+/**
+ * What an operation is. From it follow the HTTP method and path, the default permission verb, whether it is
+ * audited, the MCP hints and whether the CLI asks for confirmation.
+ */
+export type Effect = 'read' | 'create' | 'update' | 'delete' | 'act'
+
+/** What an operation is about, for the audit entry. */
+export interface Subject {
+  readonly type: string
+  readonly id: string | null
+  readonly slug: string | null
+  readonly collection?: string | null
+}
+
+/** An operation of the registry: definition and handler in one object. Importing it pulls in no database. */
+export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> {
+  /** Plural noun; also the REST path segment and the CLI command. */
+  readonly resource: string
+  /** `list`, `get`, `create`, `update`, `put`, `delete`, or a verb of its own such as `publish`. */
+  readonly action: string
+  readonly effect: Effect
+  /** Name of the fine-grained MCP tool; null keeps it off MCP (where another tool does the same). */
+  readonly tool: string | null
+  /** Name of the grouped MCP tool. */
+  readonly group: string
+  /** One sentence for people and models. */
+  readonly summary: string
+  /** Flat object; member `id` is the resource it acts on (path parameter in REST, argument in the CLI). */
+  readonly input: I
+  readonly output: O
+  readonly permission: Permission
+  /** Codes it may answer besides those of every operation (input_invalid, permission_denied, internal_error). */
+  readonly refuses: readonly RefusalCode[]
+  /** Repeating it changes nothing more. Defaults by effect: read, update, delete true; create, act false. */
+  readonly idempotent?: boolean
+  /** The output holds a secret that is shown once; replays refuse instead of repeating it. */
+  readonly revealsOnce?: boolean
+  /** Columns of the human table, as paths into the output (of list items). */
+  readonly columns: readonly string[]
+  /** What it touches, for scoped grants. Called with parsed input. */
+  readonly scope: (input: z.output<I>) => readonly Touched[]
+  /** What the audit entry names. Output is undefined when it was refused. */
+  readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
+  readonly handle: (input: z.output<I>, context: OperationContext) => Promise<z.output<O>>
+}
+
+/** Types an operation by its schemas. The result is stored with erased types in the registry. */
+export function define<I extends z.ZodObject, O extends z.ZodObject>(operation: Operation<I, O>): Operation {
+  // The registry holds operations of all shapes; invoke parses the input with the very schema it hands to handle.
+  return operation as unknown as Operation
+}
+
+/** How a call came in: the only thing by which two audit entries of the same change differ. */
+export interface Via {
+  readonly surface: Surface
+  readonly requestId: string
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly http: { readonly method: string; readonly url: string } | null
+  readonly agent: Agent | null
+}
+
+/** What an AI agent says about itself; declared, never trusted. */
+export interface Agent {
+  readonly name: string | null
+  readonly version: string | null
+  readonly sessionId: string | null
+  readonly conversationId: string | null
+}
+
+/** Safety that every write takes, on every surface, beside its own input. */
+export interface WriteOptions {
+  /** Validate and return the difference; store nothing. */
+  readonly dryRun?: boolean
+  /** Refuse with revision_conflict unless the resource is at this revision. */
+  readonly expectedRevision?: number
+  /** Same key and same input within 24 h: the first answer again. */
+  readonly idempotencyKey?: string
+  /** Kept in the audit entry. */
+  readonly reason?: string
+  /** Slug of the resource, for what cannot be undone. */
+  readonly confirm?: string
+  /** `draft` stages the change of a published resource until it is published. */
+  readonly mode?: 'live' | 'draft'
+}
+
+/** What every surface projects. */
+export interface Invoked {
+  /** 201 for create (and a put that created), else 200. */
+  readonly status: 200 | 201
+  readonly output: Record<string, unknown>
+  /** Revision of the resource, for the ETag; null where there is none. */
+  readonly revision: number | null
+  /** Revision of the whole configuration after a change; null for reads. */
+  readonly configRevision: number | null
+  /** A gateway thread has not confirmed the change in time; it will hold shortly. */
+  readonly pending: boolean
+  /** Of a dry run: JSON patch with old values, secrets as "changed". */
+  readonly diff: readonly DiffEntry[] | null
+}
+
+export interface DiffEntry {
+  readonly op: 'add' | 'remove' | 'replace'
+  readonly path: string
+  readonly from?: unknown
+  readonly value?: unknown
+}
+
+/** The only way in. Throws a Refusal for everything expected. */
+export type Invoke = (
+  operation: Operation,
+  input: unknown,
+  options: WriteOptions,
+  principal: Principal,
+  via: Via,
+) => Promise<Invoked>

@@ -1,0 +1,185 @@
+/**
+ * The configuration as gateway threads receive it: plain data in pieces, each known by the hash of its content.
+ * Nothing here is a closure, a class or a plain-text secret, so it survives structured clone and disk.
+ * Only what is published is in it; references are ids.
+ */
+import type { HttpMethod } from '../model/common.ts'
+import type { JsonSchema, Parameter } from '../model/proxy.ts'
+
+/** `collection:col_…`, `contracts:col_…`, `schemas:sha256-…`, `client:cli_…`, `policy:pol_…`, `credential:crd_…`. */
+export type FragmentKey = `${Fragment['kind']}:${string}`
+
+export type Fragment =
+  | CollectionFragment
+  | ContractsFragment
+  | SchemasFragment
+  | ClientFragment
+  | PolicyFragment
+  | CredentialFragment
+
+/** A header the gateway sets on the request to the upstream. */
+export interface HeaderFragment {
+  readonly name: string
+  readonly value: string
+}
+
+export interface CollectionFragment {
+  readonly kind: 'collection'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly description: string
+  readonly tags: readonly string[]
+  readonly base_path: string
+  readonly hosts: readonly string[]
+  /** Null only when nothing in it forwards; a proxy then answers credential- and upstream-less with 503. */
+  readonly upstream: UpstreamFragment | null
+  readonly headers: readonly HeaderFragment[]
+  readonly credential: string | null
+  readonly policy: string | null
+  readonly body_bytes_max: number
+  readonly proxies: readonly ProxyFragment[]
+}
+
+export interface UpstreamFragment {
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+  readonly port: number
+  /** Path of the upstream URL without a trailing slash; put before every target. */
+  readonly path: string
+  /** Value of the Host field when `host_header` is target. */
+  readonly authority: string
+  readonly host_header: 'target' | 'preserve'
+  readonly connect_ms: number
+  readonly first_byte_ms: number
+  readonly idle_ms: number
+  readonly pool_max: number
+}
+
+export interface ProxyFragment {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly tags: readonly string[]
+  readonly methods: readonly HttpMethod[]
+  /** Pattern below the base path. */
+  readonly path: string
+  readonly target_path: string
+  readonly headers: readonly HeaderFragment[]
+  /** `inherit`, `none` or a credential id. */
+  readonly credential: string
+  readonly policy: string | null
+  readonly deprecated: boolean
+}
+
+/**
+ * What `inspect_contract` needs, apart from the routes because it is large and rarely read: JSON text of
+ * {@link Contracts}, parsed on first use.
+ */
+export interface ContractsFragment {
+  readonly kind: 'contracts'
+  readonly id: string
+  /** Key of the schemas that `#/$defs/…` of these contracts point into, or null. */
+  readonly schemas: string | null
+  readonly json: string
+}
+
+/** By proxy id. */
+export type Contracts = Readonly<Record<string, Contract>>
+
+export interface Contract {
+  readonly description: string
+  readonly operation_id: string | null
+  readonly parameters: readonly Parameter[]
+  readonly request_schema: JsonSchema | null
+  readonly response_schema: JsonSchema | null
+  readonly request_example?: unknown
+  readonly response_example?: unknown
+}
+
+/** Shared schemas of an imported description: JSON text of `{ name: schema }`. The id is its content hash. */
+export interface SchemasFragment {
+  readonly kind: 'schemas'
+  readonly id: string
+  readonly json: string
+}
+
+export interface ClientFragment {
+  readonly kind: 'client'
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly active: boolean
+  /** Milliseconds since the epoch, or null. */
+  readonly valid_until: number | null
+  readonly collections: readonly string[]
+  readonly policy: string | null
+  readonly profiles: readonly ProfileFragment[]
+}
+
+export interface ProfileFragment {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly active: boolean
+  readonly auth: 'none' | 'token'
+  readonly tokens: readonly TokenFragment[]
+  readonly allowed_methods: readonly HttpMethod[]
+  readonly ip_allowlist: readonly string[]
+  readonly collections: readonly string[] | null
+  readonly endpoints: { readonly allow: readonly string[]; readonly deny: readonly string[] }
+  readonly policy: string | null
+  readonly forward_identity: boolean
+}
+
+/** An issued token: found by lookup, proved by hash. Times in milliseconds since the epoch. */
+export interface TokenFragment {
+  readonly id: string
+  readonly lookup: string
+  /** SHA-256 of the whole token, base64url. */
+  readonly hash: string
+  readonly expires_at: number | null
+  /** End of the overlap after a rotation. */
+  readonly retires_at: number | null
+}
+
+export interface PolicyFragment {
+  readonly kind: 'policy'
+  readonly id: string
+  readonly slug: string
+  readonly active: boolean
+  readonly limits: readonly LimitFragment[]
+}
+
+export interface LimitFragment {
+  readonly name: string
+  readonly kind: 'rate' | 'quota'
+  readonly max: number
+  /** Of a rate: the window. Of a quota: 1 d, 7 d or 30 d, meaning calendar day, week, month in UTC. */
+  readonly window_ms: number
+}
+
+export interface CredentialFragment {
+  readonly kind: 'credential'
+  readonly id: string
+  readonly slug: string
+  readonly type: 'basic' | 'api_key' | 'bearer'
+  /** Plain settings: username, in, name, prefix. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Sealed secret fields, by name; opened by the gateway thread when it links the fragment. */
+  readonly sealed: Readonly<Record<string, string>>
+}
+
+/** What a thread gets: the fragments that changed since the revision it holds, or all of them. */
+export interface SnapshotDelta {
+  /** Revision of the whole configuration that holds once it is applied. */
+  readonly revision: number
+  /** Forget everything held before. */
+  readonly full: boolean
+  readonly put: readonly { readonly key: FragmentKey; readonly hash: string; readonly fragment: Fragment }[]
+  readonly drop: readonly FragmentKey[]
+}
+
+export function keyOf(fragment: Fragment): FragmentKey {
+  return `${fragment.kind}:${fragment.id}`
+}

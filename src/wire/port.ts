@@ -1,0 +1,240 @@
+/**
+ * What the rest of Postern knows of bytes. An engine implements it on both sides: listeners that call a handler,
+ * and upstreams that requests are forwarded to. Engines know no tenants, routes or policies.
+ *
+ * Invariants every engine keeps:
+ * 1. A head is read once; path, host and identity headers are computed once, from accepted bytes only.
+ * 2. No byte of a refused request reaches an upstream, and no byte after a refused request is interpreted.
+ * 3. Every message is re-serialised; nothing a peer sent is copied except header lines that passed the grammar.
+ * 4. For each request `finished` is called exactly once, after everything else about it.
+ */
+import type { RefusalCode } from '../base/refusal.ts'
+
+/** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */
+export interface WireLimits {
+  /** Request line and header block together (431 headers_too_large). */
+  readonly headBytesMax: number
+  /** Request target (414 uri_too_long). */
+  readonly targetBytesMax: number
+  /** Header fields (431). */
+  readonly fieldsMax: number
+  /** From the first byte of a head to its end (408 request_timeout); also for the first head of a connection. */
+  readonly headTimeoutMs: number
+  /** Between two pieces of a request body (408). */
+  readonly bodyTimeoutMs: number
+  /** Between requests on a kept-alive connection (closed silently). */
+  readonly idleTimeoutMs: number
+  /** Time for a caller to take the answer once its socket is full (destroyed). */
+  readonly sendTimeoutMs: number
+  /** Connections per listener; further ones are closed at once. */
+  readonly connectionsMax: number
+  /** Pipelined bytes held while a request is in progress; reading pauses beyond. */
+  readonly pipelineBytesMax: number
+}
+
+/** What a listener does with header names. All names lower case. */
+export interface FieldRules {
+  /** Values lifted out of the head into {@link Incoming.taken}, in this order, and not passed on. */
+  readonly take: readonly string[]
+  /** Like `take`, but the line stays in {@link Incoming.pass} too. */
+  readonly peek: readonly string[]
+  /**
+   * Names that say who calls. Refused (400 request_not_canonical) when repeated, when `Connection` names them, or
+   * when another spelling stands beside or instead of them that some server would read as the same (`X_Client_ID`).
+   */
+  readonly identity: readonly string[]
+  /** Names never passed on. */
+  readonly strip: readonly string[]
+  /** Prefixes of names never passed on, such as `x-postern-`. */
+  readonly stripPrefixes: readonly string[]
+}
+
+/** Why forwarding did not bring an answer. Each maps to one problem code. */
+export type UpstreamFailure = 'unreachable' | 'invalid_response' | 'timeout' | 'busy'
+
+/** One request, from its head to the last byte of its answer. The engine owns and reuses nothing a handler can see. */
+export interface Incoming<State = unknown> {
+  readonly method: string
+  /** Canonical path: unreserved characters decoded, everything ambiguous refused before. Starts with `/`. */
+  readonly path: string
+  /** Query without `?`, as sent; empty when there is none. */
+  readonly query: string
+  /** Authority of the request, lower case, with the port as sent; empty only on HTTP/1.0 without Host. */
+  readonly host: string
+  /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
+  readonly minor: 0 | 1
+  /** Header lines that may be passed on, each ending in CRLF: no framing, hop-by-hop, taken or stripped ones. */
+  readonly pass: string
+  /** Values by the order of `take`, then `peek`; repeated fields that are no identity joined by `, ` (RFC 9110 5.3). */
+  readonly taken: readonly (string | undefined)[]
+  /** Declared body: 0 none, a length in bytes, or -1 chunked. */
+  readonly bodyBytes: number
+  /** Address of the peer; IPv4-mapped IPv6 addresses as IPv4. */
+  readonly peer: string
+  /** Index of the listener among those of the engine. */
+  readonly listener: number
+  /** Largest body accepted; a handler may lower it before forwarding. Beyond it: 413 body_too_large. */
+  bodyBytesMax: number
+  /** The handler's own. */
+  state: State | null
+
+  /**
+   * Answers without an upstream. `fields` are header lines ending in CRLF, without framing fields. A body that is
+   * still arriving is read and dropped up to a small bound, else the connection closes after the answer.
+   */
+  answer(status: number, fields: string, body: string | Uint8Array): void
+  /** Sends the request on and streams the answer back, both with backpressure. */
+  forward(upstream: Upstream, request: ForwardRequest): void
+  /** Reads the whole body. `null` when it broke a bound or the caller left; then `answer` was given already. */
+  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void
+
+  /** Results, complete when `finished` is called. */
+  readonly outcome: Outcome
+}
+
+/** What became of a request. Times are monotonic milliseconds of the clock; 0 means never. */
+export interface Outcome {
+  /** When the head had arrived. */
+  startedAt: number
+  /** Sent to the caller; 0 when nothing was. */
+  status: number
+  /** Bytes of the bodies, without framing. */
+  bytesIn: number
+  bytesOut: number
+  /** When the request was handed to an upstream connection. */
+  upstreamAt: number
+  /** When the head of the upstream's answer had arrived. */
+  upstreamHeadAt: number
+  upstreamStatus: number
+  /** When the last byte had been handed to the caller's socket. */
+  endedAt: number
+  /** The caller went away, or was too slow, before that. */
+  aborted: boolean
+  /** The upstream broke off after its head had been passed on; the caller's connection was closed. */
+  truncated: boolean
+}
+
+/** What to send to an upstream. Lines end in CRLF. */
+export interface ForwardRequest {
+  readonly method: string
+  /** Origin-form target, already canonical: path and query. */
+  readonly target: string
+  /** Value of the Host field. */
+  readonly host: string
+  /** Header lines, the caller's passed ones and our own; without framing fields. */
+  readonly fields: string
+  /** Header lines added to the answer; same-named lines of the upstream are dropped. */
+  readonly responseFields: string
+}
+
+/** Gets requests from listeners. No method may throw; a fault is answered with internal_error by the caller of it. */
+export interface Handler<State = unknown> {
+  /** A head has arrived and is well formed. Must lead to exactly one `answer` or `forward`, now or later. */
+  request(incoming: Incoming<State>): void
+  /**
+   * Check 1 or 3 failed, a body broke a bound, or no answer came from the upstream (failures mapped to their codes). Must `answer`.
+   * Of a head that could not be read, only `peer` and what was understood before the fault is filled in (method and path may be empty).
+   */
+  refused(incoming: Incoming<State>, code: RefusalCode, inner: string): void
+  /** All is over; see {@link Outcome}. */
+  finished(incoming: Incoming<State>): void
+}
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0 picks a free port. */
+  readonly port: number
+  /** Several threads share the port (Linux, FreeBSD). */
+  readonly reusePort: boolean
+}
+
+/** Where requests are forwarded to: one server, a bounded pool of kept-alive connections per thread. */
+export interface UpstreamOptions {
+  readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  /** TLS towards the upstream, with the usual verification. */
+  readonly tls: { readonly serverName: string } | null
+  readonly connectTimeoutMs: number
+  readonly firstByteTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly connectionsMax: number
+  /** Requests that wait for a connection at the cap; beyond: `busy`. */
+  readonly waitingMax: number
+}
+
+export interface Upstream {
+  /** Sends one request whose body is at hand and gathers the answer: calls from within the process. */
+  call(request: CallRequest, done: (result: CallResult) => void): CallHandle
+  readonly open: number
+  readonly idle: number
+  /** Closes idle connections now and the others when their request ends. */
+  close(): void
+}
+
+export interface CallRequest extends ForwardRequest {
+  readonly body: Uint8Array | null
+  /** Bytes of the answer's body that are kept. */
+  readonly keepBytesMax: number
+  /** Bytes that are read and counted before the call is cut off. */
+  readonly readBytesMax: number
+}
+
+export interface CallHandle {
+  /** Gives up: the upstream connection is closed and `done` is not called. */
+  abort(): void
+}
+
+export type CallResult =
+  | {
+      readonly ok: true
+      readonly status: number
+      /** Header lines of the upstream after the hop-by-hop ones were removed, plus `responseFields`. */
+      readonly fields: string
+      readonly body: Uint8Array
+      /** Bytes of the whole body as far as it was read. */
+      readonly bodyBytes: number
+      /** More came than was kept. */
+      readonly truncated: boolean
+      readonly upstreamAt: number
+      readonly upstreamHeadAt: number
+    }
+  | {
+      readonly ok: false
+      readonly failure: UpstreamFailure
+      readonly inner: string
+      readonly upstreamAt: number
+    }
+
+/** One listener set with its pools: what a gateway thread runs. */
+export interface Engine {
+  /** Starts listening. Rejects with the system's error (EADDRINUSE, EACCES). Resolves to the port. */
+  listen(options: ListenOptions): Promise<number>
+  upstream(options: UpstreamOptions): Upstream
+  /** Stops accepting, answers with `Connection: close` from now on, closes idle connections, resolves when all are gone or after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>
+  /** Ends everything at once. */
+  close(): void
+  readonly connections: number
+}
+
+/** The value of the first line named `name` (lower case) in a block of header lines, or undefined. */
+export function fieldOf(fields: string, name: string): string | undefined {
+  for (const line of fields.split('\r\n')) {
+    const colon = line.indexOf(':')
+    if (colon === name.length && line.slice(0, colon).toLowerCase() === name)
+      return line.slice(colon + 1).trim()
+  }
+  return undefined
+}
+
+/** Header lines without those of the given lower-case names. */
+export function withoutFields(fields: string, names: ReadonlySet<string>): string {
+  let kept = ''
+  let at = 0
+  while (at < fields.length) {
+    const end = fields.indexOf('\r\n', at) + 2
+    const line = fields.slice(at, end)
+    if (!names.has(line.slice(0, line.indexOf(':')).toLowerCase())) kept += line
+    at = end
+  }
+  return kept
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { test } from 'node:test'
+
+/**
+ * The arrows of ARCHITECTURE.md: which folder may import which. A folder is the longest prefix that stands here.
+ * `*` is everything: wiring.
+ */
+const ARROWS: Record<string, readonly string[]> = {
+  base: [],
+  model: ['base'],
+  vault: ['base', 'model', 'store/ports'],
+  access: ['base', 'model', 'store/ports'],
+  wire: ['base'],
+  'store/ports': ['base', 'model'],
+  'store/sqlite': ['base', 'model', 'store/ports', 'store/migrations'],
+  'store/migrations': ['base', 'model', 'store/ports'],
+  record: ['base', 'model', 'store/ports', 'vault', 'wire'],
+  snapshot: ['base', 'model', 'vault'],
+  gateway: ['base', 'model', 'snapshot', 'vault', 'record', 'wire'],
+  operations: ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot'],
+  surfaces: ['base', 'model', 'access', 'operations', 'mcp/protocol', 'wire/port'],
+  'mcp/protocol': ['base'],
+  'mcp/consumer': ['base', 'model', 'snapshot', 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
+  settings: ['base'],
+  threads: ['*'],
+  serve: ['*'],
+  main: ['*'],
+}
+
+const root = resolve(import.meta.dirname, '../src')
+
+function sources(): string[] {
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** The folder (or single file) of ARROWS that a source file belongs to. */
+function folderOf(file: string): string {
+  const path = relative(root, file).replaceAll('\\', '/').replace(/\.ts$/, '')
+  const fits = Object.keys(ARROWS).filter((name) => path === name || path.startsWith(`${name}/`))
+  const longest = fits.sort((a, b) => b.length - a.length)[0]
+  assert.ok(
+    longest !== undefined,
+    `${path} belongs to no folder of the table; add the folder there and to ARCHITECTURE.md`,
+  )
+  return longest
+}
+
+function allows(arrows: readonly string[], target: string): boolean {
+  return arrows.includes('*') || arrows.some((arrow) => target === arrow || target.startsWith(`${arrow}/`))
+}
+
+test('every import follows an arrow of the architecture', () => {
+  const files = sources()
+  assert.ok(files.length > 20, 'the sources were found')
+  const wrong: string[] = []
+  for (const file of files) {
+    const from = folderOf(file)
+    for (const match of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      const target = resolve(dirname(file), match[1]!)
+      const to = folderOf(target)
+      const path = relative(root, target).replaceAll('\\', '/').replace(/\.ts$/, '')
+      if (from !== to && !allows(ARROWS[from]!, to) && !allows(ARROWS[from]!, path))
+        wrong.push(`${relative(root, file)} imports ${match[1]}: ${from} may not import ${to}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('nothing outside of store/ speaks SQL, and only main.ts and threads/ know the adapters', () => {
+  for (const file of sources()) {
+    const path = relative(root, file)
+    const text = readFileSync(file, 'utf8')
+    if (path.startsWith('store/')) continue
+    assert.doesNotMatch(text, /from '(kysely|node:sqlite|pg)'/, `${path} imports a database library`)
+    assert.doesNotMatch(
+      text,
+      /\b(SELECT\s.+\sFROM|INSERT INTO|UPDATE\s\w+\sSET|DELETE FROM)\b/,
+      `${path} holds SQL`,
+    )
+  }
+})

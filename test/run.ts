@@ -1,0 +1,58 @@
+/**
+ * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` adds those that need
+ * other servers. Arguments that name files run only those tests.
+ */
+import { spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+
+const top = resolve(import.meta.dirname, '..')
+const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
+
+function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
+  return new Promise((done) => {
+    const child = spawn(command, args, { cwd: top, stdio: name === 'tests' ? 'inherit' : 'pipe' })
+    let output = ''
+    child.stdout?.on('data', (piece: Buffer) => {
+      output += piece.toString()
+    })
+    child.stderr?.on('data', (piece: Buffer) => {
+      output += piece.toString()
+    })
+    child.on('error', (error) => {
+      output += error.message
+      done(false)
+    })
+    child.on('close', (code) => {
+      if (code !== 0) console.error(`${name} failed\n${output}`)
+      else if (name !== 'tests') console.log(`${name}: ok`)
+      done(code === 0)
+    })
+  })
+}
+
+const bin = (name: string): string => resolve(top, 'node_modules/.bin', name)
+const checks =
+  files.length > 0
+    ? []
+    : [
+        run('types', bin('tsc'), ['--noEmit']),
+        run('lint', bin('biome'), ['check', '--error-on-warnings', '.']),
+        run('dead code', bin('knip'), []),
+      ]
+const results = await Promise.all(checks)
+
+const tests =
+  files.length > 0
+    ? files
+    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: top })
+results.push(
+  await run('tests', process.execPath, [
+    '--disable-warning=ExperimentalWarning',
+    '--test',
+    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    ...tests.sort(),
+  ]),
+)
+process.exitCode = results.every(Boolean) ? 0 : 1
