@@ -52,6 +52,8 @@ export class Connection implements Timed {
   /** The upstream takes no more of the body for now. */
   #isBlocked = false
   #expectsContinue = false
+  /** Data that was read before it was wanted. */
+  #ahead: Buffer | null = null
   #dropped = 0
 
   constructor(context: Context, socket: Socket, listener: number, onGone: (connection: Connection) => void) {
@@ -82,25 +84,45 @@ export class Connection implements Timed {
 
   /** The body is wanted now. */
   wantBody(): void {
-    if (this.#mode !== HOLD || this.#reader.done) return
+    if (this.#mode !== HOLD) return
     if (this.#expectsContinue && this.#unread.length === 0) this.write(CONTINUE)
     this.#expectsContinue = false
-    this.#mode = BODY
-    this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
-    this.#proceed()
+    const ahead = this.#ahead
+    this.#ahead = null
+    if (!this.#reader.done) {
+      this.#mode = BODY
+      this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+    }
+    if (ahead !== null) this.#give(ahead, 0, ahead.length)
+    if (this.#mode === BODY) this.#proceed()
   }
 
-  /** The whole body as latin1 when it has arrived with its head and is small, else empty. */
-  takeSmallBody(): string {
+  /**
+   * What of the body has arrived with its head is read before the upstream hears of the request: a fault in it then
+   * reaches nobody. Gives the body as latin1 when it is whole and small, empty when it is to be streamed (see
+   * {@link isBodyTaken}), null on a fault.
+   */
+  takeBody(): string | null {
     const unread = this.#unread
-    const length = this.#reader.left
-    if (length <= 0 || length > STRING_BYTES_MAX || unread.length < length) return ''
-    const body = unread.bytes.toString('latin1', unread.at, unread.at + length)
-    unread.at += length
-    this.#reader.reset(0)
-    this.#exchange!.outcome.bytesIn += length
+    const reader = this.#reader
+    const { left } = reader
+    if (unread.length === 0 || left > STRING_BYTES_MAX || left > unread.length) return ''
+    if (!reader.read(unread.bytes, unread.at, unread.end)) return null
+    unread.at = reader.next
     this.#expectsContinue = false
-    return body
+    const { bytes } = unread
+    const { from, to } = reader
+    if (!reader.done || to - from > STRING_BYTES_MAX) {
+      this.#ahead = bytes.subarray(from, to)
+      return ''
+    }
+    this.#exchange!.outcome.bytesIn += to - from
+    return bytes.toString('latin1', from, to)
+  }
+
+  /** The whole body was given away. */
+  get isBodyTaken(): boolean {
+    return this.#reader.done && this.#ahead === null
   }
 
   /**
@@ -268,6 +290,7 @@ export class Connection implements Timed {
       return true
     }
     this.#reader.reset(head.bodyBytes)
+    this.#ahead = null
     this.#expectsContinue = head.expectsContinue
     if (head.close || this.#context.draining) this.closes = true
     this.#mode = HOLD
@@ -296,20 +319,24 @@ export class Connection implements Timed {
   #readBody(): void {
     const unread = this.#unread
     const reader = this.#reader
-    const exchange = this.#exchange!
     const { bytes } = unread
     if (!reader.read(bytes, unread.at, unread.end)) {
-      exchange.refuse('malformed_request', 'chunked framing')
+      this.#exchange!.refuse('malformed_request', 'chunked framing')
       return
     }
     unread.at = reader.next
-    const { from, to, done } = reader
-    if (done) {
+    if (reader.done) {
       this.#mode = HOLD
-      this.deadline = this.#socket.writableNeedDrain ? this.deadline : Infinity
+      if (!this.#socket.writableNeedDrain) this.deadline = Infinity
     } else this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+    this.#give(bytes, reader.from, reader.to)
+  }
+
+  /** Gives data of the body to the exchange. */
+  #give(bytes: Buffer, from: number, to: number): void {
+    const { done } = this.#reader
     if (from === to && !done) return
-    const taken = exchange.body(bytes, from, to, done)
+    const taken = this.#exchange!.body(bytes, from, to, done)
     if (taken || done || this.#mode !== BODY) return
     this.#isBlocked = true
     this.deadline = Infinity

@@ -141,16 +141,26 @@ export class Exchange implements Incoming, UpstreamUser {
       this.refuse('body_too_large', 'Content-Length')
       return
     }
+    let { bodyBytes } = this
+    let body: string | null = ''
+    if (bodyBytes !== 0) {
+      body = this.#connection.takeBody()
+      this.complete = this.#connection.isBodyTaken
+      if (body === null) {
+        this.refuse('malformed_request', 'chunked framing')
+        return
+      }
+      if (body.length > this.bodyBytesMax) {
+        this.refuse('body_too_large', 'body')
+        return
+      }
+      if (this.complete) bodyBytes = body.length
+    }
     this.#stage = FORWARDING
     this.#pool = upstream
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
-    this.message = requestMessage(request, this.bodyBytes)
-    if (this.bodyBytes !== 0) {
-      const body = this.#connection.takeSmallBody()
-      if (body === '') this.complete = false
-      else this.message += body
-    }
+    this.message = requestMessage(request, bodyBytes) + body
     this.replayable = this.complete && isIdempotent(request.method)
     upstream.submit(this)
   }
