@@ -251,7 +251,7 @@ export class Exchange implements Incoming, UpstreamUser {
     let text = statusLine(status) + head.pass + this.responseFields
     if (!head.hasDate) text += this.#context.dateLine
     // An answer before the end of the request leaves the rest of it in doubt
-    let close = this.#connection.closes || !this.complete
+    let close = this.#connection.closes || !this.complete || this.#context.draining
     if (status === 204 || status === 304 || this.method === 'HEAD') {
       this.#framing = NOTHING
       if (head.length >= 0 && status !== 204) text += `Content-Length: ${head.length}\r\n`
