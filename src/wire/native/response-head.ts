@@ -3,6 +3,7 @@ import { connectionOptions } from './connection-options.ts'
 import { type FieldRule, FieldTable } from './field-table.ts'
 import { CR, LF, lengthOf, SP, VALUE } from './grammar.ts'
 import { ANSWER_FIELDS_MAX } from './limits.ts'
+import { latin1 } from './message.ts'
 import { type FieldVisitor, passedFields, scanFields } from './scan-fields.ts'
 
 /** Read here; `date` is passed on too. */
@@ -69,7 +70,7 @@ export class ResponseHead implements FieldVisitor {
     while (VALUE[bytes[at]!] === 1) at++
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#fault('reason phrase')
     this.inner = 'header line'
-    if (scanFields(bytes, bytes.toString('latin1', from, end), from, at + 2, end, this) !== 0) return false
+    if (scanFields(bytes, latin1(bytes, from, end), from, at + 2, end, this) !== 0) return false
     this.pass = passedFields()
     if (this.#nominated !== null) this.pass = withoutFields(this.pass, this.#nominated)
     if (this.chunked && this.length >= 0) return this.#fault('Content-Length and Transfer-Encoding')

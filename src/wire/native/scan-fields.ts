@@ -1,4 +1,4 @@
-import type { FieldRule, FieldTable } from './field-table.ts'
+import { bucketOf, type FieldRule, type FieldTable } from './field-table.ts'
 import { COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './grammar.ts'
 
 /** Whoever reads a header block: it sees the fields it has a rule for, and only those. */
@@ -42,6 +42,7 @@ export function scanFields(
   visitor: FieldVisitor,
 ): number {
   const table = visitor.table
+  const flags = table.flags
   const dropLengths = visitor.dropLengths
   let left = visitor.fieldsMax
   let at = from
@@ -64,19 +65,19 @@ export function scanFields(
     while (VALUE[bytes[at]!] === 1) at++
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return FIELDS_BROKEN
     const next = at + 2
-    const rule = table.find(bytes, line, length)
     let keep = true
-    if (rule !== undefined) {
-      keep = rule.keep
-      if (rule.visit) {
-        let valueEnd = at
-        while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
-        if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
-      }
-    } else {
-      if (table.hasPrefix(bytes, line, length)) keep = false
-      if ((kinds & 2) !== 0 && !visitor.oddName(nameAt(text, line - base, length))) return FIELDS_REFUSED
+    if (length > 63 || flags[bucketOf(length, bytes[line]!)] !== 0) {
+      const rule = table.find(bytes, line, length)
+      if (rule !== undefined) {
+        keep = rule.keep
+        if (rule.visit) {
+          let valueEnd = at
+          while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
+          if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
+        }
+      } else keep = !table.hasPrefix(bytes, line, length)
     }
+    if (kinds > 1 && !visitor.oddName(nameAt(text, line - base, length))) return FIELDS_REFUSED
     if (keep && dropLengths !== 0 && ((dropLengths >>> (length & 31)) & 1) === 1)
       keep = !visitor.drops(nameAt(text, line - base, length))
     if (!keep) {
