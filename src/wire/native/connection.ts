@@ -160,7 +160,9 @@ export class Connection implements Timed {
   ended(now: number): void {
     this.#exchange = null
     if (this.#mode === GONE) return
-    if (this.closes) {
+    this.#isBlocked = false
+    // Draining may have begun after the head of the answer had left
+    if (this.closes || this.#context.draining) {
       this.#close(now)
       return
     }
@@ -198,7 +200,8 @@ export class Connection implements Timed {
 
   /** Ends an idle connection now; one in use ends with its answer. */
   drain(): void {
-    if (this.#mode === HEAD && this.#unread.length === 0) this.#close(this.#context.clock.monotonic())
+    if ((this.#mode === HEAD && this.#unread.length === 0) || this.#mode === DROP)
+      this.#close(this.#context.clock.monotonic())
   }
 
   expired(): void {

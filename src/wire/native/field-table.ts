@@ -11,9 +11,14 @@ export interface FieldRule {
   readonly keep: boolean
   /** Index in the visitor's list of values, or -1. */
   readonly taken: number
+  /** Decides where the message ends: no tab may follow the value, since not every parser takes it for space. */
+  readonly framing: boolean
   /** Bit of an identity name, or 0. */
   readonly identity: number
 }
+
+/** Names whose rules are `framing`. */
+export const FRAMING_NAMES: readonly string[] = ['content-length', 'transfer-encoding']
 
 /** Finds the rule of a field name without making a string of it: most names have none. */
 export class FieldTable {

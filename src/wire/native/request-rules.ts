@@ -1,5 +1,5 @@
 import type { FieldRules } from '../port.ts'
-import { type FieldRule, FieldTable } from './field-table.ts'
+import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
 
 /** {@link FieldRules} made ready for the scan, together with what every request needs. */
 export interface RequestRules {
@@ -45,6 +45,7 @@ export function compileRules(rules: FieldRules): RequestRules {
         !rules.take.includes(name) &&
         !rules.stripPrefixes.some((prefix) => name.startsWith(prefix)),
       taken: index,
+      framing: FRAMING_NAMES.includes(name),
       identity: identity < 0 ? 0 : 1 << identity,
     })
   }

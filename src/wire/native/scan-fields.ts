@@ -72,7 +72,9 @@ export function scanFields(
         keep = rule.keep
         if (rule.visit) {
           let valueEnd = at
-          while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
+          let last = bytes[valueEnd - 1]
+          while (valueEnd > value && (last === SP || (last === HTAB && !rule.framing)))
+            last = bytes[--valueEnd - 1]
           if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
         }
       } else keep = !table.hasPrefix(bytes, line, length)

@@ -121,6 +121,7 @@ export class UpstreamConnection implements Timed {
 
   /** Reads on after a pause. */
   resume(): void {
+    if (this.#state !== BODY) return
     this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
     this.#socket.resume()
   }
