@@ -332,10 +332,12 @@ export class Connection implements Timed {
       return
     }
     unread.at = reader.next
-    if (reader.done) {
-      this.#mode = HOLD
-      if (!this.#isFull) this.deadline = Infinity
-    } else this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+    if (reader.done) this.#mode = HOLD
+    // A caller that sends but does not take its answer is held to the time for taking it
+    if (!this.#isFull)
+      this.deadline = reader.done
+        ? Infinity
+        : this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
     this.#give(bytes, reader.from, reader.to)
   }
 

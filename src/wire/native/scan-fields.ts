@@ -16,7 +16,7 @@ export interface FieldVisitor {
 }
 
 /** The visitor found a fault, or the block breaks the grammar. */
-export const FIELDS_BROKEN = 1
+const FIELDS_BROKEN = 1
 export const FIELDS_TOO_MANY = 2
 export const FIELDS_REFUSED = 3
 
