@@ -33,6 +33,14 @@ test('stripped names and prefixes leave the head in any case, and only they', ()
   assert.equal(head.pass, 'X-Secrets: 2\r\nX-Postern: 4\r\nY: 7\r\n')
 })
 
+test('what some servers read as a dropped name is dropped too', () => {
+  const head = read(
+    'X_Forwarded_For: 1\r\nx.secret: 2\r\nX_Postern_Role: 3\r\nContent_Length: 4\r\nX_Other: 5\r\nUser_Agent: 6\r\n',
+  )
+  assert.equal(head.pass, 'X_Other: 5\r\nUser_Agent: 6\r\n')
+  assert.deepEqual(head.taken, [undefined, undefined, undefined])
+})
+
 test('fields that Connection names leave the head, before or after it', () => {
   const head = read('A: 1\r\nConnection: a, keep-alive\r\nB: 2\r\nConnection: ,b ,close\r\nC: 3\r\n')
   assert.equal(head.pass, 'C: 3\r\n')

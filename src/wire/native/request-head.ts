@@ -8,9 +8,12 @@ import { CR, LF, lengthOf, METHOD, SP, VISIBLE } from './grammar.ts'
 import { latin1 } from './message.ts'
 import type { RequestRules } from './request-rules.ts'
 import {
+  DROP,
+  FAULT,
   FIELDS_REFUSED,
   FIELDS_TOO_MANY,
   type FieldVisitor,
+  PASS,
   passedFields,
   scanFields,
 } from './scan-fields.ts'
@@ -139,10 +142,15 @@ export class RequestHead implements FieldVisitor {
     }
   }
 
-  oddName(name: string): boolean {
-    // CGI and its heirs turn every character that is no letter or digit into `_`
+  oddName(name: string): typeof PASS | typeof DROP | typeof FAULT {
+    // CGI and its heirs turn every character that is no letter or digit into `_`: to them it is the same name
     const twin = name.replace(/[^a-z0-9-]/g, '-')
-    return !this.#rules.identity.has(twin) || this.#ambiguous(`${name} reads like ${twin}`)
+    const { identity, dropped, droppedPrefixes } = this.#rules
+    if (identity.has(twin)) {
+      this.#ambiguous(`${name} reads like ${twin}`)
+      return FAULT
+    }
+    return dropped.has(twin) || droppedPrefixes.some((prefix) => twin.startsWith(prefix)) ? DROP : PASS
   }
 
   drops(): boolean {

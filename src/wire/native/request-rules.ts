@@ -7,6 +7,9 @@ export interface RequestRules {
   /** Copied for each request. */
   readonly blank: readonly undefined[]
   readonly identity: ReadonlySet<string>
+  /** Names and prefixes that are not passed on. */
+  readonly dropped: ReadonlySet<string>
+  readonly droppedPrefixes: readonly string[]
 }
 
 /** Framing, routing and expectations: read by the engine, written anew for the upstream. */
@@ -53,5 +56,7 @@ export function compileRules(rules: FieldRules): RequestRules {
     table: new FieldTable(compiled, rules.stripPrefixes),
     blank: taken.map(() => undefined),
     identity: new Set(rules.identity),
+    dropped: new Set(compiled.filter((rule) => !rule.keep).map((rule) => rule.name)),
+    droppedPrefixes: rules.stripPrefixes,
   }
 }

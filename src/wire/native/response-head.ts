@@ -4,7 +4,7 @@ import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
 import { CR, LF, lengthOf, SP, VALUE } from './grammar.ts'
 import { ANSWER_FIELDS_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
-import { type FieldVisitor, passedFields, scanFields } from './scan-fields.ts'
+import { type FieldVisitor, PASS, passedFields, scanFields } from './scan-fields.ts'
 
 /** Read here; `date` is passed on too. */
 const READ = ['content-length', 'transfer-encoding', 'connection', 'date']
@@ -100,8 +100,8 @@ export class ResponseHead implements FieldVisitor {
     }
   }
 
-  oddName(): boolean {
-    return true
+  oddName(): typeof PASS {
+    return PASS
   }
 
   drops(name: string): boolean {

@@ -9,11 +9,16 @@ export interface FieldVisitor {
   readonly dropLengths: number
   /** A field with a rule. False when its value is at fault. */
   field(rule: FieldRule, value: string): boolean
-  /** A name with characters besides letters, digits and `-`, lower case. False when it is at fault. */
-  oddName(name: string): boolean
+  /** What to do with a line whose name has characters besides letters, digits and `-`. The name is lower case. */
+  oddName(name: string): typeof PASS | typeof DROP | typeof FAULT
   /** Whether a line without a rule is dropped. The name is lower case. */
   drops(name: string): boolean
 }
+
+/** Verdicts on one line. */
+export const PASS = 0
+export const DROP = 1
+export const FAULT = 2
 
 /** The visitor found a fault, or the block breaks the grammar. */
 const FIELDS_BROKEN = 1
@@ -79,7 +84,11 @@ export function scanFields(
         }
       } else keep = !table.hasPrefix(bytes, line, length)
     }
-    if (kinds > 1 && !visitor.oddName(nameAt(text, line - base, length))) return FIELDS_REFUSED
+    if (kinds > 1) {
+      const verdict = visitor.oddName(nameAt(text, line - base, length))
+      if (verdict === FAULT) return FIELDS_REFUSED
+      if (verdict === DROP) keep = false
+    }
     if (keep && dropLengths !== 0 && ((dropLengths >>> (length & 31)) & 1) === 1)
       keep = !visitor.drops(nameAt(text, line - base, length))
     if (!keep) {
