@@ -14,42 +14,49 @@ const text = (maxLength: number) =>
     fc.constantFrom('', '\0', '\ud800', '","', '\n\t', '\ufeff', '[]'),
   )
 const float = fc.float({ min: 0, max: 1e6, noNaN: true, noDefaultInfinity: true })
-const fields: fc.Arbitrary<RecordFields> = fc.record({
-  id: text(255),
-  timeMs: fc.integer({ min: 0, max: 4e12 }),
-  surface: fc.constantFrom(0, 1),
-  method: text(20),
-  path: text(300),
-  route: text(40),
-  collection: text(10),
-  proxy: text(10),
-  client: text(10),
-  profile: text(10),
-  credentialId: text(10),
-  ip: text(45),
-  status: fc.integer({ min: 0, max: 599 }),
-  code: text(10),
-  reason: text(100),
-  stoppedAt: fc.integer({ min: -1, max: 19 }),
-  durationMs: float,
-  upstreamMs: fc.oneof(fc.constant(-1), float),
-  bytesIn: fc.maxSafeNat(),
-  bytesOut: fc.maxSafeNat(),
-  upstreamStatus: fc.integer({ min: -1, max: 599 }),
-  aborted: fc.boolean(),
-  agent: fc.option(
-    fc.record({
-      name: text(30),
-      version: text(10),
-      sessionId: text(30),
-      conversationId: text(30),
-      mcpMethod: text(30),
-      tool: text(30),
-      mcpRequestId: text(30),
-      reason: text(100),
-    }),
-  ),
-})
+const plain = { noNullPrototype: true } as const
+const fields: fc.Arbitrary<RecordFields> = fc.record(
+  {
+    id: text(255),
+    timeMs: fc.integer({ min: 0, max: 4e12 }),
+    surface: fc.constantFrom(0, 1),
+    method: text(20),
+    path: text(300),
+    route: text(40),
+    collection: text(10),
+    proxy: text(10),
+    client: text(10),
+    profile: text(10),
+    credentialId: text(10),
+    ip: text(45),
+    status: fc.integer({ min: 0, max: 599 }),
+    code: text(10),
+    reason: text(100),
+    stoppedAt: fc.integer({ min: -1, max: 19 }),
+    durationMs: float,
+    upstreamMs: fc.oneof(fc.constant(-1), float),
+    bytesIn: fc.maxSafeNat(),
+    bytesOut: fc.maxSafeNat(),
+    upstreamStatus: fc.integer({ min: -1, max: 599 }),
+    aborted: fc.boolean(),
+    agent: fc.option(
+      fc.record(
+        {
+          name: text(30),
+          version: text(10),
+          sessionId: text(30),
+          conversationId: text(30),
+          mcpMethod: text(30),
+          tool: text(30),
+          mcpRequestId: text(30),
+          reason: text(100),
+        },
+        plain,
+      ),
+    ),
+  },
+  plain,
+)
 
 /** What survives storing: UTF-8 has no lone surrogates. Agents and words are JSON, which has. */
 function wellFormed(record: RecordFields): RecordFields {
@@ -88,7 +95,6 @@ test('a stored block reads as the records it was made of, and merging blocks kee
     fc.property(lists, (groups) => {
       const blocks = groups.map((records) => toBlock(batchOf(records)))
       const merged = readBlock(mergeBlocks(blocks))
-      // JSON of an agent keeps lone surrogates as escapes, but only inside of strings that were well formed around it.
       const expected = groups.flat().map(wellFormed)
       assert.deepEqual(
         Array.from({ length: merged.count }, (_, row) => merged.fields(row)),
