@@ -46,9 +46,15 @@ export function callTool<Caller>(
     done(errorText(id, RPC.invalidParams, reason, { pointer }))
     return
   }
+  let answered = false
+  const answer = (text: string): void => {
+    if (answered) return
+    answered = true
+    done(text)
+  }
   try {
     door.call(caller, { ...facts, name, arguments: given }, (outcome) =>
-      done(
+      answer(
         outcome.kind === 'result'
           ? resultText(id, seal(toolResult(outcome)))
           : errorText(id, RPC.invalidParams, outcome.message, outcome.data),
@@ -56,7 +62,7 @@ export function callTool<Caller>(
     )
   } catch (error) {
     fault(error)
-    done(errorText(id, RPC.internalError, 'Internal error'))
+    answer(errorText(id, RPC.internalError, 'Internal error'))
   }
 }
 
