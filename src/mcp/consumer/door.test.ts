@@ -71,7 +71,7 @@ describe('the Gateway MCP door', () => {
       ])
       assert.deepEqual(JSON.parse(collections.content[0]!.text!), collections.structuredContent)
       const endpoints = await peer.call('list_endpoints', { collection: 'Orders', tags: ['read'] })
-      assert.equal((endpoints.structuredContent?.['endpoints'] as unknown[]).length, 3)
+      assert.equal((endpoints.structuredContent!['endpoints'] as unknown[]).length, 3)
       const contract = await peer.call('inspect_contract', { endpoint: 'Get order' })
       assert.equal(contract.structuredContent?.['endpoint_id'], 'prx_get-order')
       const answer = await peer.call('execute_call', {
