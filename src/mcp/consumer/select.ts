@@ -62,15 +62,17 @@ export function select(value: unknown, wanted: Wanted | null): unknown {
 }
 
 function selectItems(items: readonly unknown[], wanted: Wanted): unknown {
-  const indexes = [...wanted.keys()].filter((key) => /^[0-9]+$/.test(key)).map(Number)
-  if (indexes.length > 0 && !wanted.has(EACH))
-    return indexes
-      .sort((a, b) => a - b)
-      .filter((index) => index < items.length)
-      .map((index) => select(items[index], wanted.get(String(index))!))
-      .filter((item) => item !== undefined)
+  const kept = partsOf(items, wanted).filter((part) => part !== undefined)
+  return kept.length === 0 && items.length > 0 ? undefined : kept
+}
+
+function partsOf(items: readonly unknown[], wanted: Wanted): unknown[] {
   const each = wanted.get(EACH)
-  return items
-    .map((item) => select(item, each === undefined ? wanted : each))
-    .filter((item) => item !== undefined)
+  const indexes = [...wanted.keys()].filter((key) => /^[0-9]+$/.test(key)).map(Number)
+  if (indexes.length === 0 || each !== undefined)
+    return items.map((item) => select(item, each === undefined ? wanted : each))
+  return indexes
+    .sort((a, b) => a - b)
+    .filter((index) => index < items.length)
+    .map((index) => select(items[index], wanted.get(String(index))!))
 }
