@@ -89,17 +89,19 @@ function contractOf(document: Plain, media: Media, schemas: Schemas): Body {
 function exampleOf(document: Plain, media: Plain): Json | undefined {
   const candidates: unknown[] = [media['example']]
   const listed = isPlain(media['examples']) ? Object.values(media['examples']) : []
-  for (const item of listed) candidates.push(isPlain(follow(document, item)) ? valueOf(follow(document, item)) : undefined)
+  for (const item of listed)
+    candidates.push(isPlain(follow(document, item)) ? exampleValue(follow(document, item)) : undefined)
   const schema = follow(document, media['schema'])
   if (isPlain(schema)) {
     candidates.push(Array.isArray(schema['examples']) ? schema['examples'][0] : undefined, schema['example'])
   }
   const example = candidates.find((item) => item !== undefined)
-  if (example === undefined || Buffer.byteLength(JSON.stringify(example)) > EXAMPLE_BYTES_MAX) return undefined
+  if (example === undefined || Buffer.byteLength(JSON.stringify(example)) > EXAMPLE_BYTES_MAX)
+    return undefined
   return example as Json // Part of a document that is plain JSON.
 }
 
-function valueOf(example: unknown): unknown {
+function exampleValue(example: unknown): unknown {
   return isPlain(example) ? example['value'] : undefined
 }
 

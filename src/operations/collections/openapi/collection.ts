@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { FieldError } from '../../../base/refusal.ts'
+import { type FieldError, refuse } from '../../../base/refusal.ts'
 import { type CollectionSpec, UpstreamUrl } from '../../../model/collection.ts'
 import { slugOf } from '../../../model/common.ts'
 import { type JsonSchema, PathPattern, type ProxySpec } from '../../../model/proxy.ts'
@@ -41,7 +41,8 @@ const DESCRIPTION_MAX = 20_000
 export function toCollection(document: Plain, options: ImportOptions): Imported {
   const { warn, list } = createWarnings()
   const info = document['info']
-  if (!isPlain(info)) throw broken('/info', info === undefined ? 'missing' : 'an object with title and version')
+  if (!isPlain(info))
+    throw broken('/info', info === undefined ? 'missing' : 'an object with title and version')
   if (options.name === undefined && toName([info['title'], '-']) === '-')
     throw broken('/info/title', 'missing; the title becomes the name of the collection')
   const name = toName([options.name, info['title']])
@@ -101,7 +102,13 @@ function usableUpstream(placement: Placement, options: ImportOptions): { targets
   const { url } = placement
   if (url !== null && UpstreamUrl.safeParse(url).success) return { targets: [{ url }] }
   if (options.publish === true)
-    throw broken('/servers', 'no host to publish for; give the URL of the upstream')
+    throw refuse('input_invalid', {
+      detail:
+        'The description names no usable host, so it cannot be published without the URL of the upstream.',
+      errors: [
+        { pointer: '/upstream', reason: 'needed to publish, since the description names no usable host' },
+      ],
+    })
   return null
 }
 
@@ -112,7 +119,10 @@ function targetOf(
 ): { target: string | null; elsewhere: boolean } {
   const elsewhere = placement.isElsewhere(endpoint)
   if (elsewhere)
-    warn(endpoint.pointer, 'the description serves it from another host; it stays a draft, its calls go to the upstream')
+    warn(
+      endpoint.pointer,
+      'the description serves it from another host; it stays a draft, its calls go to the upstream',
+    )
   const target = placement.targetOf(endpoint)
   if (target === null || PathPattern.safeParse(target).success) return { target, elsewhere }
   warn(endpoint.pointer, 'the path of its server cannot be used; its calls go to the path itself')
@@ -132,7 +142,12 @@ function toProxy(
   const response = responseBody(document, operation['responses'], pointerTo(pointer, 'responses'), schemas)
   const texts = [operation['description'], operation['summary'], item['description'], item['summary']]
   return {
-    name: toName([operation['summary'], operation['operationId'], item['summary'], `${method} ${path.pattern}`]),
+    name: toName([
+      operation['summary'],
+      operation['operationId'],
+      item['summary'],
+      `${method} ${path.pattern}`,
+    ]),
     description: textOf(texts.find((text) => typeof text === 'string' && text.trim() !== '')),
     tags: toTags(operation['tags']),
     deprecated: operation['deprecated'] === true,

@@ -2,66 +2,106 @@ import { broken, DEPTH_MAX, toPlain } from './plain.ts'
 import { pointerTo } from './pointer.ts'
 
 /**
- * Reads JSON strictly: a syntax error is refused with line and column, a member that stands twice with its pointer
- * (RFC 8259 section 4 leaves its meaning open, and `get` twice in one path is a mistake worth knowing).
+ * Reads JSON strictly, and says where it is broken: by pointer, line and column. A member that stands twice is
+ * refused (RFC 8259 section 4 leaves its meaning open, and `get` twice in one path is a mistake worth knowing).
  */
 export function readJson(text: string): unknown {
+  scan(text)
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch (error) {
-    throw broken('', `not JSON: ${placeOf(text, error)}`)
+  } catch {
+    // All that the scan does not look at is the inside of strings.
+    throw broken('', 'not JSON: a text in it has an invalid escape or control character')
   }
-  refuseRepeats(text)
   return toPlain(value)
 }
 
-/** The parser's message without the excerpt of the document, and the line and column where it has a position. */
-function placeOf(text: string, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  const at = /at position (\d+)/.exec(message)
-  const summary = (message.split(/,? (?:in JSON at position|"|\.\.\.)/)[0] ?? message).slice(0, 120)
-  if (at === null) return /end of JSON/.test(message) ? 'it ends too early' : summary
-  const before = text.slice(0, Number(at[1]))
-  const line = before.split('\n').length
-  return `${summary}, line ${line}, column ${before.length - before.lastIndexOf('\n')}`
+/** An open bracket: the names seen in an object, and the member or index that is being read. */
+interface Level {
+  readonly names: Set<string> | null
+  token: string | number
 }
 
-/** One pass over text that is known to be JSON; only strings and brackets matter. */
-function refuseRepeats(text: string): void {
-  /** One per open bracket: the names so far and the current one, or null names and an index for an array. */
-  const open: { names: Set<string> | null; token: string | number }[] = []
+type Expected = 'value' | 'value or ]' | 'name' | 'name or }' | ':' | ', or closing bracket' | 'end'
+
+const SCALAR = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null/y
+const SPACE = /[\t\n\r ]*/y
+
+/** One pass over the grammar of RFC 8259 section 2, with a stack of its own, so that depth costs no call stack. */
+function scan(text: string): void {
+  const open: Level[] = []
+  let expected: Expected = 'value'
+  let i = 0
+
   const pointer = (): string => pointerTo('', ...open.map((level) => level.token))
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i)
-    if (char === 0x22) {
+  const fault = (): Error => {
+    const found =
+      i < text.length ? `"${String.fromCodePoint(text.codePointAt(i)!)}" at ${lineOf(text, i)}` : 'the end'
+    return broken(pointer(), `not JSON: ${expected} expected, not ${found}`)
+  }
+  const afterValue = (): Expected => (open.length === 0 ? 'end' : ', or closing bracket')
+  const readName = (end: number): void => {
+    const level = open.at(-1)!
+    const literal = text.slice(i, end)
+    // The scan of a name may meet an invalid escape; then it stands for itself here and JSON.parse refuses it.
+    level.token = literal.includes('\\') ? toText(literal) : literal.slice(1, -1)
+    if (level.names!.has(level.token)) throw broken(pointer(), 'this member stands twice')
+    level.names!.add(level.token)
+  }
+
+  for (;;) {
+    SPACE.lastIndex = i
+    SPACE.test(text)
+    i = SPACE.lastIndex
+    const char = text[i]
+    if (char === undefined && expected === 'end') return
+    const level = open.at(-1)
+    if (char === '"' && (expected.startsWith('name') || expected.startsWith('value'))) {
       const end = endOfString(text, i)
-      const level = open.at(-1)
-      if (level?.names && isName(text, end)) {
-        // A JSON string literal parses to a string.
-        level.token = JSON.parse(text.slice(i, end)) as string
-        if (level.names.has(level.token)) throw broken(pointer(), 'this member stands twice')
-        level.names.add(level.token)
-      }
-      i = end - 1
-    } else if (char === 0x7b || char === 0x5b) {
-      open.push(char === 0x7b ? { names: new Set(), token: '' } : { names: null, token: 0 })
-      if (open.length > DEPTH_MAX) {
-        open.pop()
-        throw broken(pointer(), `nested more than ${DEPTH_MAX} levels deep`)
-      }
-    } else if (char === 0x7d || char === 0x5d) open.pop()
-    else if (char === 0x2c) {
-      const level = open.at(-1)
-      if (typeof level?.token === 'number') level.token++
+      if (end === 0) throw broken(pointer(), `not JSON: the text at ${lineOf(text, i)} does not end`)
+      if (expected.startsWith('name')) {
+        readName(end)
+        expected = ':'
+      } else expected = afterValue()
+      i = end
+    } else if ((char === '{' || char === '[') && expected.startsWith('value')) {
+      if (open.length === DEPTH_MAX) throw broken(pointer(), `nested more than ${DEPTH_MAX} levels deep`)
+      open.push(char === '{' ? { names: new Set(), token: '' } : { names: null, token: 0 })
+      expected = char === '{' ? 'name or }' : 'value or ]'
+      i++
+    } else if (closes(char, level, expected)) {
+      open.pop()
+      expected = afterValue()
+      i++
+    } else if (char === ',' && level !== undefined && expected === ', or closing bracket') {
+      if (typeof level.token === 'number') level.token++
+      expected = level.names === null ? 'value' : 'name'
+      i++
+    } else if (char === ':' && expected === ':') {
+      expected = 'value'
+      i++
+    } else {
+      SCALAR.lastIndex = i
+      if (!expected.startsWith('value') || !SCALAR.test(text)) throw fault()
+      i = SCALAR.lastIndex
+      expected = afterValue()
     }
   }
 }
 
+function closes(char: string | undefined, level: Level | undefined, expected: Expected): boolean {
+  if (level === undefined) return false
+  if (char === '}') return level.names !== null && (expected === 'name or }' || expected.startsWith(','))
+  return char === ']' && level.names === null && (expected === 'value or ]' || expected.startsWith(','))
+}
+
+/** Index after the closing quote, or 0 when there is none. */
 function endOfString(text: string, start: number): number {
   let i = start + 1
   for (;;) {
     const quote = text.indexOf('"', i)
+    if (quote === -1) return 0
     let backslashes = 0
     while (text.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++
     if (backslashes % 2 === 0) return quote + 1
@@ -69,9 +109,15 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-/** True when the string that ends here is followed by a colon. Values are followed by a comma or bracket. */
-function isName(text: string, end: number): boolean {
-  let i = end
-  while (text.charCodeAt(i) <= 0x20) i++
-  return text.charCodeAt(i) === 0x3a
+function toText(literal: string): string {
+  try {
+    return String(JSON.parse(literal))
+  } catch {
+    return literal
+  }
+}
+
+function lineOf(text: string, position: number): string {
+  const before = text.slice(0, position)
+  return `line ${before.split('\n').length}, column ${before.length - before.lastIndexOf('\n')}`
 }

@@ -36,7 +36,8 @@ export function takeParameters(
     const own = new Set<string>()
     for (const { parameter, pointer } of readList(document, list)) {
       const key = `${parameter.in} ${parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name}`
-      if (own.has(key)) warn(pointer, `parameter "${parameter.name.slice(0, 80)}" stands twice; the first is kept`)
+      if (own.has(key))
+        warn(pointer, `parameter "${parameter.name.slice(0, 80)}" stands twice; the first is kept`)
       else merged.set(key, parameter)
       own.add(key)
     }
@@ -48,12 +49,16 @@ export function takeParameters(
       const ours = path.names.get(parameter.name)
       if (typeof ours !== 'string') {
         if (ours === undefined)
-          warn(lists.at(-1)?.pointer ?? '', `path parameter "${parameter.name.slice(0, 80)}" is not in the path; left out`)
+          warn(
+            lists.at(-1)?.pointer ?? '',
+            `path parameter "${parameter.name.slice(0, 80)}" is not in the path; left out`,
+          )
         continue
       }
       described.add(ours)
       kept.push({ ...parameter, name: ours, required: true })
-    } else if (parameter.in !== 'header' || !IGNORED_HEADERS.has(parameter.name.toLowerCase())) kept.push(parameter)
+    } else if (parameter.in !== 'header' || !IGNORED_HEADERS.has(parameter.name.toLowerCase()))
+      kept.push(parameter)
   }
   for (const ours of path.names.values())
     if (ours !== null && !described.has(ours)) kept.push({ name: ours, in: 'path', required: true })
@@ -62,7 +67,8 @@ export function takeParameters(
 
 function bounded(parameters: ParameterInput[], pointer: string, warn: Warn): ParameterInput[] {
   const usable = parameters.filter(({ name }) => name.length <= 256)
-  if (usable.length < parameters.length) warn(pointer, 'parameters with names over 256 characters are left out')
+  if (usable.length < parameters.length)
+    warn(pointer, 'parameters with names over 256 characters are left out')
   if (usable.length <= PARAMETERS_MAX) return usable
   warn(pointer, `more than ${PARAMETERS_MAX} parameters; the rest is left out`)
   const required = usable.filter((parameter) => parameter.required)
@@ -83,7 +89,8 @@ function readList(
 
 function readParameter(document: Plain, value: Plain, pointer: string): ParameterInput {
   const name = value['name']
-  if (typeof name !== 'string' || name === '') throw broken(pointerTo(pointer, 'name'), 'a parameter has a name')
+  if (typeof name !== 'string' || name === '')
+    throw broken(pointerTo(pointer, 'name'), 'a parameter has a name')
   const place = PLACES.find((item) => item === value['in'])
   if (place === undefined)
     throw broken(pointerTo(pointer, 'in'), 'a parameter is in path, query, header or cookie')

@@ -56,7 +56,8 @@ export function toPattern(path: string, pointer: string): ReadPath | Unusable {
     pattern += `{${ours}}`
     shape += '{}'
   }
-  if (pattern.endsWith('/*') && ![...names.values()].includes(null)) notes.push('/* matches the rest of the path')
+  if (pattern.endsWith('/*') && ![...names.values()].includes(null))
+    notes.push('/* matches the rest of the path')
   const fault = unusable(pattern)
   return fault === null ? { pattern, shape, names, notes } : { unusable: fault }
 }
@@ -71,7 +72,8 @@ function partsOf(path: string, pointer: string): [string, string | null][] {
     from = match.index + match[0].length
   }
   parts.push([path.slice(from), null])
-  if (parts.some(([literal]) => /[{}]/.test(literal))) throw broken(pointer, 'a brace without its counterpart')
+  if (parts.some(([literal]) => /[{}]/.test(literal)))
+    throw broken(pointer, 'a brace without its counterpart')
   return parts
 }
 

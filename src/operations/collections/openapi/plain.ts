@@ -45,7 +45,8 @@ export function toPlain(value: unknown): unknown {
     if (!isPlain(item)) throw broken(pointer, 'not a JSON value')
     const result: Plain = {}
     for (const key of Object.keys(item)) {
-      if (key !== '__proto__') result[key] = copy(item[key], pointerTo(pointer, key), depth + 1)
+      if (key !== '__proto__' && item[key] !== undefined)
+        result[key] = copy(item[key], pointerTo(pointer, key), depth + 1)
     }
     return result
   }

@@ -70,7 +70,10 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
     const text = typeof reference === 'string' ? reference : ''
     const tokens = localTokens(text)
     if (tokens === null || tokens.length === 0) {
-      warn(pointer, `${text.slice(0, 200) || 'this'} is not a reference into this document; any value is allowed`)
+      warn(
+        pointer,
+        `${text.slice(0, 200) || 'this'} is not a reference into this document; any value is allowed`,
+      )
       return { description: `Described elsewhere: ${text.slice(0, 200)}` }
     }
     const name = toDefinition(tokens)
@@ -113,15 +116,17 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
   }
 
   const takeList = (keyword: string, value: unknown, place: string, result: Plain): void => {
-    if (!Array.isArray(value)) return warn(place, 'a list of schemas; left out')
-    if (value.length > 0) result[keyword] = value.map((item, index) => take(item, pointerTo(place, index)))
+    if (!Array.isArray(value)) warn(place, 'a list of schemas; left out')
+    else if (value.length > 0)
+      result[keyword] = value.map((item, index) => take(item, pointerTo(place, index)))
   }
 
   const takeMap = (keyword: string, value: unknown, place: string, result: Plain): void => {
-    if (!isPlain(value)) return warn(place, 'a map of schemas; left out')
-    result[keyword] = Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [name, take(item, pointerTo(place, name))]),
-    )
+    if (!isPlain(value)) warn(place, 'a map of schemas; left out')
+    else
+      result[keyword] = Object.fromEntries(
+        Object.entries(value).map(([name, item]) => [name, take(item, pointerTo(place, name))]),
+      )
   }
 
   const takeType = (value: unknown, place: string, result: Plain): void => {

@@ -31,7 +31,9 @@ export function placeEndpoints(
     const { origin } = serverOf(endpoint)
     return origin !== null && origin !== origins.main
   }
-  const origins = { main: home.origin ?? endpoints.map(serverOf).find((server) => server.origin !== null)?.origin }
+  const origins = {
+    main: home.origin ?? endpoints.map(serverOf).find((server) => server.origin !== null)?.origin,
+  }
 
   if (given !== null && givenPath !== '')
     return { url: `${given.protocol}//${given.host}${givenPath}`, targetOf: () => null, isElsewhere }

@@ -91,7 +91,8 @@ function createConverter(): (node: unknown) => unknown {
       if (!isPair(pair) || !isScalar(pair.key)) throw broken(pointer, 'a key that is no plain text')
       if (pair.key.anchor !== undefined) anchors.set(pair.key.anchor, pair.key)
       // `200:` is the text 200, as JSON would have it.
-      const key = typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? String(pair.key.value))
+      const key =
+        typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? String(pair.key.value))
       const place = pointerTo(pointer, key)
       const value = convert(pair.value, place, depth + 1)
       if (key === '__proto__') continue
