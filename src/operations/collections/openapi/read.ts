@@ -47,8 +47,8 @@ function versionOf(document: Plain): '3.0' | '3.1' {
     )
   const version = document['openapi']
   if (version === undefined) throw broken('/openapi', 'missing; it says the version, such as 3.1.0')
-  const match = /^(3\.[01])(\.\d{1,3})?(-.{1,40})?$/.exec(String(version))
-  if (match === null || (typeof version !== 'string' && typeof version !== 'number'))
-    throw broken('/openapi', 'OpenAPI 3.0 and 3.1 are read, as text such as "3.1.0"')
+  const isText = typeof version === 'string' || typeof version === 'number'
+  const match = isText ? /^(3\.[01])(\.\d{1,3})?(-.{1,40})?$/.exec(String(version)) : null
+  if (match === null) throw broken('/openapi', 'OpenAPI 3.0 and 3.1 are read, as text such as "3.1.0"')
   return match[1] === '3.0' ? '3.0' : '3.1'
 }

@@ -27,7 +27,7 @@ const DATA = new Set(['default', 'const', 'enum', 'examples'])
  * reached through references, which move them into the shared set.
  */
 const DROPPED = new Set(['$id', '$schema', '$anchor', '$comment', '$vocabulary', 'nullable'])
-const TYPES = new Set(['null', 'boolean', 'object', 'array', 'number', 'integer', 'string'])
+const TYPES: ReadonlySet<unknown> = new Set(['null', 'boolean', 'object', 'array', 'number', 'integer', 'string'])
 
 /** The shared schemas of one description while they are collected. */
 export interface Schemas {
@@ -130,7 +130,7 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
   }
 
   const takeType = (value: unknown, place: string, result: Plain): void => {
-    const types = (Array.isArray(value) ? value.flat() : [value]).filter((item) => TYPES.has(String(item)))
+    const types = (Array.isArray(value) ? value.flat() : [value]).filter((item) => TYPES.has(item))
     if (types.length === 0) warn(place, 'not a type of JSON Schema; left out')
     else result['type'] = types.length === 1 ? types[0] : [...new Set(types)]
   }
