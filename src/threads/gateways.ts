@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { type MessagePort, Worker } from 'node:worker_threads'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
@@ -13,8 +13,6 @@ import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './me
  */
 export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
-  /** Hands all gathered request records to the recorder. */
-  flush(): void
   /** Stops accepting, lets requests end, then ends the threads. */
   drain(deadlineMs: number): Promise<void>
   /** Ends a thread at once, as a fault would; resolves when its replacement listens. For tests of that promise. */
@@ -24,9 +22,9 @@ export interface Gateways {
 
 export interface GatewaysOptions {
   readonly count: number
-  readonly init: Omit<GatewayInit, 'slot' | 'recorder'>
-  /** A port of the recorder thread for a gateway thread that starts. */
-  readonly recorderPort: (slot: number, port: MessagePort) => void
+  readonly init: Omit<GatewayInit, 'slot'>
+  /** Joins a gateway thread to the recorder; returns what ends it. See record/recorder-client. */
+  readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
   /** Counters: give back what a dead thread held. */
   readonly releaseDead: (slot: number) => void
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
@@ -72,9 +70,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function live(): Thread[] {
-    return threads.filter(
-      (thread) => thread !== undefined && thread.listening && !thread.stopping,
-    ) as Thread[]
+    return threads.filter((thread) => thread?.listening === true && !thread.stopping) as Thread[]
   }
 
   function refreshHealth(): void {
@@ -88,15 +84,14 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const channel = new MessageChannel()
-    options.recorderPort(slot, channel.port1)
-    const init: GatewayInit = { ...options.init, slot, recorder: channel.port2 }
+    const init: GatewayInit = { ...options.init, slot }
     const worker = new Worker(new URL('./gateway.ts', import.meta.url), {
       name: `gateway-${slot}`,
       workerData: init,
-      transferList: [channel.port2],
-      execArgv: [...process.execArgv, '--disable-warning=ExperimentalWarning'],
     })
+    const disconnect = options.connectRecorder((port) =>
+      worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
+    )
     const thread: Thread = {
       slot,
       worker,
@@ -134,6 +129,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       fault = error
     })
     worker.on('exit', () => {
+      disconnect()
       const wasListening = thread.listening
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
@@ -204,9 +200,6 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         ACKNOWLEDGE_MS,
       )
       return { pending: !held }
-    },
-    flush() {
-      for (const thread of live()) tell(thread, { kind: 'flush' })
     },
     async drain(deadlineMs) {
       closed = true

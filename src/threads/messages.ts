@@ -28,13 +28,12 @@ export interface GatewayInit {
   readonly credentialKey: Uint8Array
   /** Seals MCP session ids; derived. */
   readonly sessionKey: Uint8Array
-  /** Batches of request records go here. */
-  readonly recorder: MessagePort
 }
 
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
-  | { readonly kind: 'flush' }
+  /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
+  | { readonly kind: 'recorder'; readonly port: MessagePort }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 
 export type FromGateway =
