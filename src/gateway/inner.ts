@@ -69,7 +69,8 @@ export function createInnerCalls({
         exchange.code = FAILURES[result.failure]
         exchange.reason = result.inner
         exchange.stoppedAt = FORWARD
-        return refuse(result.upstreamAt)
+        refuse(result.upstreamAt)
+        return
       }
       const { status, fields, body, bodyBytes, truncated } = result
       end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
@@ -78,15 +79,20 @@ export function createInnerCalls({
     if (target === null) {
       exchange.code = 'request_not_canonical'
       exchange.stoppedAt = CANONICAL
-      return refuse(0)
+      refuse(0)
+      return
     }
     if (exchange.profile === null) {
       // Deleted after the message was admitted.
       exchange.code = 'identity_rejected'
       exchange.stoppedAt = IDENTIFY
-      return refuse(0)
+      refuse(0)
+      return
     }
-    if (!admits(CALL, exchange)) return refuse(0)
+    if (!admits(CALL, exchange)) {
+      refuse(0)
+      return
+    }
     const request = forwardRequest(exchange, agentFields(call.fields), target.query)
     pools
       .of(exchange.collection!.upstream!)

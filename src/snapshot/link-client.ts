@@ -13,16 +13,13 @@ export function linkClient(fragment: ClientFragment): LinkedClient {
   const open = fragment.profiles.filter((profile) => profile.auth === 'none')
   const active = open.filter((profile) => profile.active)
   const fitting = active.length > 0 ? active : open
-  let lone: LinkedProfile | null = null
-  const client: LinkedClient = {
+  const client: { -readonly [K in keyof LinkedClient]: LinkedClient[K] } = {
     kind: 'client',
     id: fragment.id,
     fragment,
     collections: new Set(fragment.collections),
     profiles,
-    get lone() {
-      return lone
-    },
+    lone: null,
     isAmbiguous: fitting.length > 1,
     tokens,
     key: limitKeyOf(`client:${fragment.id}`),
@@ -38,7 +35,7 @@ export function linkClient(fragment: ClientFragment): LinkedClient {
         throw new RangeError(`token ${token.id} is damaged`)
       tokens.push({ fragment: token, profile: linked })
     }
-    if (fitting.length === 1 && fitting[0] === profile) lone = linked
+    if (fitting.length === 1 && fitting[0] === profile) client.lone = linked
   }
   return client
 }

@@ -1,6 +1,7 @@
+import type { Opener } from '../vault/opener.ts'
 import type { CredentialFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
-import type { LinkedCredential, Opener } from './snapshot.ts'
+import type { LinkedCredential } from './snapshot.ts'
 
 /** Opens a credential once and forms what is sent. Throws when a secret cannot be opened or sent. */
 export function linkCredential(fragment: CredentialFragment, open: Opener): LinkedCredential {

@@ -13,7 +13,6 @@ import type {
   LinkedPolicy,
   LinkedProfile,
   LinkedToken,
-  Opener,
   Snapshot,
 } from './snapshot.ts'
 

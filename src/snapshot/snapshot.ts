@@ -3,7 +3,6 @@
  * keeps the one it started with. Linked fragments hold ids of each other, never references, so that a fragment is
  * linked once however often the others change.
  */
-import type { Secret } from '../base/secret.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -21,9 +20,6 @@ import type {
 import type { Mounts } from './mounts.ts'
 import type { Networks } from './network.ts'
 import type { Routes } from './routes.ts'
-
-/** Opens a sealed secret field. Throws when it cannot. `owner` is the id of the credential. */
-export type Opener = (sealed: string, owner: string, field: string) => Secret
 
 export interface Snapshot {
   readonly revision: number
