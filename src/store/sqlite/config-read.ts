@@ -28,7 +28,11 @@ export function createReader(db: Db): ConfigReader {
       return (await query.orderBy('id').limit(20).execute()).map(toResource)
     },
     byKey: async (type, key, parent) => {
-      let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('lookup_key', '=', key)
+      let query = db
+        .selectFrom('resources')
+        .selectAll()
+        .where('type', '=', type)
+        .where('lookup_key', '=', key)
       if (parent !== null) query = query.where('parent_id', '=', parent)
       return (await query.orderBy('id').execute()).map(toResource)
     },
