@@ -240,6 +240,11 @@ export const PROBLEMS = {
     'Secret already shown',
     'A repeated call would return a secret that is shown only once. The first answer had it; rotate to get another.',
   ),
+  records_unavailable: problem(
+    503,
+    'Records unavailable',
+    'The store of request records does not answer in time. Requests are served and recorded as before; try again, or ask for a shorter time.',
+  ),
   unsupported_media_type: problem(415, 'Unsupported media type', 'The body must be `application/json`.'),
   payload_rejected: problem(400, 'Body not JSON', 'The body is not a JSON object.'),
 } as const satisfies Record<string, Problem>
