@@ -19,7 +19,6 @@ describe('the Gateway MCP door', () => {
     let count = 0
     const door = createConsumerDoor({
       gateway,
-      boundedSchema: (schema) => schema,
       sealKey: new Uint8Array(32).fill(7),
       tombstones: createTombstones(),
       origin: 'http://localhost:8080',
@@ -325,6 +324,10 @@ describe('the Gateway MCP door', () => {
     assert.deepEqual(contract['call_example'], {
       name: 'execute_call',
       arguments: { endpoint: 'prx_list-orders', params: { query: { status: 'open' } } },
+    })
+    assert.deepEqual(contract['response_schema'], {
+      type: 'array',
+      items: { type: 'object', properties: { id: { type: 'string' } } },
     })
     const create = await execute({ endpoint: 'create-order' }, 'inspect_contract')
     const example = create['call_example'] as { arguments: { params: { body: unknown } } }

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { PROBLEMS, problemType, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
 import type { Incoming } from '../../wire/port.ts'
 import type { McpAnswer } from '../protocol/answer.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
@@ -22,16 +21,8 @@ export interface ConsumerCaller {
   readonly requestId: string
 }
 
-/** Expands `#/$defs/…` references of a schema and cuts it to about `bytesMax` bytes of JSON. */
-export type BoundedSchema = (
-  schema: JsonSchema,
-  defs: Readonly<Record<string, unknown>>,
-  bytesMax: number,
-) => JsonSchema
-
 export interface ConsumerDoorOptions {
   readonly gateway: GatewayPort
-  readonly boundedSchema: BoundedSchema
   /** 32 bytes that seal session ids; the same on every thread and node. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
@@ -130,8 +121,7 @@ function consumerDoor(options: ConsumerDoorOptions): Door<ConsumerCaller> {
     if (tool === 'execute_call') {
       const fault = (error: unknown): void => options.fault(error, caller.requestId)
       execute(gateway, catalogue, caller, values, toolCall, fault, done)
-    } else if (tool === 'inspect_contract')
-      done(inspect(gateway, options.boundedSchema, catalogue, caller, values))
+    } else if (tool === 'inspect_contract') done(inspect(gateway, catalogue, caller, values))
     else if (tool === 'list_endpoints') done(listEndpoints(gateway, catalogue, values, caller.requestId))
     else done(listCollections(catalogue))
   }
