@@ -3,6 +3,7 @@ import { PROBLEMS, problemType, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import type { Incoming } from '../../wire/port.ts'
 import type { McpAnswer } from '../protocol/answer.ts'
+import { createChallenge } from '../protocol/challenge.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { createEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
@@ -58,7 +59,7 @@ export function createConsumerDoor(options: ConsumerDoorOptions): (incoming: Inc
     tombstones: options.tombstones,
     fault: (error) => options.fault(error, ''),
   })
-  const challenge = `Bearer resource_metadata="${options.origin}/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"`
+  const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
 
   function identified(incoming: Incoming, requestId: string): Caller | null {
     const found: Identified = options.gateway.ready
@@ -164,7 +165,7 @@ function answerProblem(
   incoming: Incoming,
   requestId: string,
   refusal: { readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number | null },
-  challenge: string,
+  challenge: ReturnType<typeof createChallenge>,
 ): void {
   const { code, detail, retryAfterMs } = refusal
   const { status, title } = PROBLEMS[code]
@@ -180,9 +181,8 @@ function answerProblem(
   })
   let fields = `x-request-id: ${requestId}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n`
   if (status === 401) {
-    // RFC 6750 section 3.1: the error is named only when a credential was sent.
-    const sent = code === 'credential_invalid' || code === 'credential_expired'
-    fields += `www-authenticate: ${challenge}${sent ? ', error="invalid_token"' : ''}\r\n`
+    const refused = code === 'credential_invalid' || code === 'credential_expired'
+    fields += `www-authenticate: ${challenge(incoming.host, refused)}\r\n`
   }
   if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
   incoming.answer(status, fields, body)
