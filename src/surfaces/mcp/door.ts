@@ -10,7 +10,7 @@ import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { splitArguments } from './options.ts'
-import { type ManagementTool, publishTool, toTools } from './tools.ts'
+import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
 export interface ManagementRequest extends McpRequest {
@@ -163,7 +163,9 @@ function chooseOperation(
   const operation = typeof action === 'string' ? tool.actions.get(action) : undefined
   if (operation === undefined)
     throw inputInvalid([{ pointer: '/action', reason: `must be one of ${tool.listed.join(', ')}` }])
-  return { operation, given: rest }
+  if (!Object.hasOwn(operation.input.shape, 'action')) return { operation, given: rest }
+  const { [OWN_ACTION]: own, ...others } = rest
+  return { operation, given: own === undefined ? others : { ...others, action: own } }
 }
 
 function viaOf(request: ManagementRequest, call: ToolCall): Via {

@@ -117,6 +117,16 @@ describe('tools made from the nouns of the model', () => {
   })
 })
 
+test('manage_credentials understands what people call the credentials of a client', () => {
+  const rotate = make('profiles', 'rotate', 'act', 'rotate_profile_credentials', Id, Id)
+  const tools = toTools([...OPERATIONS, rotate])
+  const group = tools.byName.get('manage_credentials')!
+  assert.equal(group.actions.get('rotate'), rotate)
+  assert.equal(group.actions.get('create_client')?.tool, 'create_clients')
+  assert.equal(group.actions.get('revoke'), undefined)
+  assert.ok(!group.listed.includes('rotate'))
+})
+
 test('any JSON value is published as anything, and formats stand without their patterns', () => {
   const input = publishInput(
     z.strictObject({ any: z.json().describe('Anything'), at: z.iso.datetime(), n: z.int() }),
