@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
-import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource } from '../ports.ts'
+import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource } from '../ports/config.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>

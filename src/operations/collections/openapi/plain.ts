@@ -13,8 +13,17 @@ export function isPlain(value: unknown): value is Plain {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
+/** Longest pointer that is told: names in a document may be megabytes long. */
+const POINTER_MAX = 2000
+
+/** The pointer as it may leave. */
+export function toldPointer(pointer: string): string {
+  return pointer.length <= POINTER_MAX ? pointer : pointer.slice(0, POINTER_MAX).toWellFormed()
+}
+
 /** A refusal of the document for one place in it. */
-export function broken(pointer: string, reason: string): Error {
+export function broken(place: string, reason: string): Error {
+  const pointer = toldPointer(place)
   return refuse('document_invalid', {
     detail: `The document is broken at ${pointer === '' ? 'its root' : pointer}: ${reason}.`,
     errors: [{ pointer, reason }],
