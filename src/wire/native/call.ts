@@ -1,0 +1,122 @@
+import type { CallHandle, CallRequest, CallResult, UpstreamFailure } from '../port.ts'
+import { isIdempotent, requestMessage } from './forwarded-head.ts'
+import { STRING_BYTES_MAX } from './limits.ts'
+import type { Pool } from './pool.ts'
+import type { ResponseHead } from './response-head.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
+import type { UpstreamUser } from './upstream-user.ts'
+
+/** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
+export class Call implements UpstreamUser, CallHandle {
+  readonly message: string
+  readonly complete = true
+  readonly replayable: boolean
+  readonly headOnly: boolean
+  readonly responseFields: string
+  retried = false
+  readonly #pool: Pool
+  readonly #request: CallRequest
+  readonly #done: (result: CallResult) => void
+  /** The body when it is not in `message`. */
+  readonly #body: Buffer | null
+  #connection: UpstreamConnection | null = null
+  #isOver = false
+  #status = 0
+  #fields = ''
+  #pieces: Buffer[] = []
+  #kept = 0
+  #bodyBytes = 0
+  #upstreamAt = 0
+  #upstreamHeadAt = 0
+
+  constructor(pool: Pool, request: CallRequest, done: (result: CallResult) => void) {
+    this.#pool = pool
+    this.#request = request
+    this.#done = done
+    this.headOnly = request.method === 'HEAD'
+    this.responseFields = request.responseFields
+    const body =
+      request.body === null
+        ? null
+        : Buffer.from(request.body.buffer, request.body.byteOffset, request.body.length)
+    const head = requestMessage(request, body === null ? 0 : body.length)
+    const isSmall = body !== null && body.length <= STRING_BYTES_MAX
+    this.message = isSmall ? head + body.toString('latin1') : head
+    this.#body = isSmall ? null : body
+    this.replayable = isIdempotent(request.method) && this.#body === null
+    // Never before the caller holds its handle
+    process.nextTick(() => {
+      if (!this.#isOver) pool.submit(this)
+    })
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#leave()
+  }
+
+  connecting(connection: UpstreamConnection): void {
+    this.#connection = connection
+  }
+
+  started(connection: UpstreamConnection, now: number): void {
+    this.#connection = connection
+    this.#upstreamAt = now
+    if (this.#body !== null) connection.send(this.#body, true)
+  }
+
+  interim(): void {}
+
+  writable(): void {}
+
+  answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    this.#status = head.status
+    this.#fields = head.pass + this.responseFields
+    this.#upstreamHeadAt = now
+    return this.piece(bytes, from, to, last)
+  }
+
+  piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    if (this.#isOver) return true
+    const keep = Math.min(to - from, this.#request.keepBytesMax - this.#kept)
+    if (keep > 0) {
+      // The bytes are on loan
+      this.#pieces.push(Buffer.from(bytes.subarray(from, from + keep)))
+      this.#kept += keep
+    }
+    this.#bodyBytes += to - from
+    const isCut = !last && this.#bodyBytes >= this.#request.readBytesMax
+    if (isCut) this.#leave()
+    if (last || isCut) this.#finish(isCut)
+    return true
+  }
+
+  failed(failure: UpstreamFailure, inner: string): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#connection = null
+    this.#done({ ok: false, failure, inner, upstreamAt: this.#upstreamAt })
+  }
+
+  #finish(isCut: boolean): void {
+    this.#isOver = true
+    this.#connection = null
+    this.#done({
+      ok: true,
+      status: this.#status,
+      fields: this.#fields,
+      body: this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces),
+      bodyBytes: this.#bodyBytes,
+      truncated: isCut || this.#bodyBytes > this.#kept,
+      upstreamAt: this.#upstreamAt,
+      upstreamHeadAt: this.#upstreamHeadAt,
+    })
+  }
+
+  #leave(): void {
+    if (this.#connection === null) this.#pool.cancel(this)
+    else this.#connection.abandon()
+    this.#connection = null
+  }
+}

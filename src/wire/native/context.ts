@@ -1,0 +1,27 @@
+import type { LookupFunction } from 'node:net'
+import type { Clock } from '../../base/clock.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Incoming, WireLimits } from '../port.ts'
+import type { RequestHead } from './request-head.ts'
+import type { ResponseHead } from './response-head.ts'
+import type { Sweep } from './sweep.ts'
+
+/** What the parts of one engine share. All of it lives in one thread. */
+export interface Context {
+  readonly clock: Clock
+  readonly limits: WireLimits
+  readonly sweep: Sweep
+  readonly requestHead: RequestHead
+  readonly responseHead: ResponseHead
+  /** Every upstream socket is read into it; what outlives the read callback is copied. */
+  readonly readBuffer: Buffer
+  readonly lookup: LookupFunction
+  /** A Date line, at most one sweep old. */
+  dateLine: string
+  draining: boolean
+  /** The handler's methods, guarded: a fault in one is reported and answered, and the thread lives on. */
+  request(incoming: Incoming): void
+  refused(incoming: Incoming, code: RefusalCode, inner: string): void
+  finished(incoming: Incoming): void
+  fault(error: unknown): void
+}

@@ -1,0 +1,334 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { ForwardRequest, Incoming, Outcome, Upstream, UpstreamFailure } from '../port.ts'
+import { CHUNKED } from './body-reader.ts'
+import type { Connection } from './connection.ts'
+import type { Context } from './context.ts'
+import { isIdempotent, requestMessage } from './forwarded-head.ts'
+import { BODY_BYTES_MAX } from './limits.ts'
+import { chunk, joined } from './message.ts'
+import { Pool } from './pool.ts'
+import type { RequestHead } from './request-head.ts'
+import type { ResponseHead } from './response-head.ts'
+import { statusLine } from './status-line.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
+import type { UpstreamUser } from './upstream-user.ts'
+
+const FAILURE_CODES: Record<UpstreamFailure, RefusalCode> = {
+  unreachable: 'upstream_unreachable',
+  invalid_response: 'upstream_invalid_response',
+  timeout: 'upstream_timeout',
+  busy: 'upstream_unavailable',
+}
+
+// Stages of an exchange, in their order; a failure before the answer began goes back from FORWARDING to OPEN
+const OPEN = 0
+const FORWARDING = 1
+const ANSWERING = 2
+const OVER = 3
+
+// How the body of the answer leaves
+const LENGTH = 0
+const CHUNKS = 1
+const TO_THE_CLOSE = 2
+const NOTHING = 3
+
+const EMPTY = Buffer.alloc(0)
+
+interface Collecting {
+  readonly bytesMax: number
+  readonly done: (body: Uint8Array | null) => void
+  readonly pieces: Buffer[]
+}
+
+/** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
+export class Exchange implements Incoming, UpstreamUser {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly host: string
+  readonly minor: 0 | 1
+  readonly pass: string
+  readonly taken: readonly (string | undefined)[]
+  readonly bodyBytes: number
+  readonly peer: string
+  readonly listener: number
+  bodyBytesMax = BODY_BYTES_MAX
+  state: unknown = null
+  readonly outcome: Outcome
+
+  message = ''
+  complete = true
+  replayable = false
+  headOnly = false
+  responseFields = ''
+  retried = false
+
+  readonly #context: Context
+  readonly #connection: Connection
+  #stage = OPEN
+  #framing = LENGTH
+  #pool: Pool | null = null
+  #upstream: UpstreamConnection | null = null
+  #collecting: Collecting | null = null
+
+  constructor(context: Context, connection: Connection, head: RequestHead, now: number) {
+    this.method = head.method
+    this.path = head.path
+    this.query = head.query
+    this.host = head.host
+    this.minor = head.minor
+    this.pass = head.pass
+    this.taken = head.taken
+    this.bodyBytes = head.bodyBytes
+    this.peer = connection.peer
+    this.listener = connection.listener
+    this.outcome = {
+      startedAt: now,
+      status: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      upstreamAt: 0,
+      upstreamHeadAt: 0,
+      upstreamStatus: 0,
+      endedAt: 0,
+      aborted: false,
+      truncated: false,
+    }
+    this.#context = context
+    this.#connection = connection
+  }
+
+  get isOpen(): boolean {
+    return this.#stage === OPEN
+  }
+
+  answer(status: number, fields: string, body: string | Uint8Array): void {
+    if (this.#stage !== OPEN) return
+    this.#stage = ANSWERING
+    this.#collecting = null
+    const isBodiless = status === 204 || status === 304
+    // Only ASCII may be written as latin1
+    const isAscii = typeof body === 'string' && Buffer.byteLength(body) === body.length
+    const bytes = typeof body === 'string' ? (isAscii ? EMPTY : Buffer.from(body)) : toBuffer(body)
+    const length = isAscii ? body.length : bytes.length
+    const close = this.#connection.settle()
+    const head = `${statusLine(status)}${fields}${this.#context.dateLine}${isBodiless ? '' : `Content-Length: ${length}\r\n`}${close ? 'Connection: close\r\n\r\n' : '\r\n'}`
+    this.outcome.status = status
+    if (isBodiless || this.method === 'HEAD') this.#connection.write(head)
+    else {
+      this.outcome.bytesOut = length
+      this.#connection.write(isAscii ? head + body : joined(head, bytes, 0, length, ''))
+    }
+    this.#finish()
+  }
+
+  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void {
+    if (this.#stage !== OPEN || this.#collecting !== null) {
+      // The caller has left already
+      done(null)
+    } else if (this.bodyBytes === 0) done(EMPTY)
+    else {
+      this.#collecting = { bytesMax: Math.min(bytesMax, this.bodyBytesMax), done, pieces: [] }
+      if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
+      else this.#connection.wantBody()
+    }
+  }
+
+  forward(upstream: Upstream, request: ForwardRequest): void {
+    if (this.#stage !== OPEN) return
+    if (!(upstream instanceof Pool)) throw new TypeError('the upstream belongs to another engine')
+    if (this.bodyBytes > this.bodyBytesMax) {
+      this.refuse('body_too_large', 'Content-Length')
+      return
+    }
+    let { bodyBytes } = this
+    let body: string | null = ''
+    if (bodyBytes !== 0) {
+      body = this.#connection.takeBody()
+      this.complete = this.#connection.isBodyTaken
+      if (body === null) {
+        this.refuse('malformed_request', 'chunked framing')
+        return
+      }
+      if (body.length > this.bodyBytesMax) {
+        this.refuse('body_too_large', 'body')
+        return
+      }
+      if (this.complete) bodyBytes = body.length
+    }
+    this.#stage = FORWARDING
+    this.#pool = upstream
+    this.headOnly = request.method === 'HEAD'
+    this.responseFields = request.responseFields
+    this.message = requestMessage(request, bodyBytes) + body
+    this.replayable = this.complete && isIdempotent(request.method)
+    upstream.submit(this)
+  }
+
+  /** Refuses this request and, since its body is in doubt or too much, the connection with it. */
+  refuse(code: RefusalCode, inner: string): void {
+    this.#connection.poison()
+    this.#leaveUpstream()
+    if (this.#stage === ANSWERING) {
+      // The head of the answer is gone already: breaking off is all that is left to say
+      this.outcome.truncated = true
+      this.#connection.destroy()
+      return
+    }
+    const collecting = this.#collecting
+    this.#collecting = null
+    this.#stage = OPEN
+    this.#context.refused(this, code, inner)
+    if (collecting !== null) this.#collected(collecting, null)
+  }
+
+  /** Data of the request's body, from the connection. False asks for a pause. */
+  body(bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    const { outcome } = this
+    outcome.bytesIn += to - from
+    const collecting = this.#collecting
+    if (outcome.bytesIn > (collecting === null ? this.bodyBytesMax : collecting.bytesMax)) {
+      this.refuse('body_too_large', 'body')
+      return true
+    }
+    if (collecting !== null) {
+      collecting.pieces.push(bytes.subarray(from, to))
+      if (last) {
+        this.#collecting = null
+        this.#collected(
+          collecting,
+          collecting.pieces.length === 1 ? collecting.pieces[0]! : Buffer.concat(collecting.pieces),
+        )
+      }
+      return true
+    }
+    if (this.#upstream === null) return true
+    this.complete = last
+    if (this.bodyBytes !== CHUNKED) return this.#upstream.send(bytes.subarray(from, to), last)
+    const data = chunk('', bytes, from, to, last)
+    return data === '' || this.#upstream.send(data, last)
+  }
+
+  /** The caller has left, or will not take the answer. */
+  abort(): void {
+    if (this.#stage === OVER) return
+    this.outcome.aborted = !this.outcome.truncated
+    this.#leaveUpstream()
+    const collecting = this.#collecting
+    this.#collecting = null
+    this.#over()
+    if (collecting !== null) this.#collected(collecting, null)
+  }
+
+  /** The caller's socket takes more again. */
+  drained(): void {
+    this.#upstream?.resume()
+  }
+
+  // What the upstream side says
+
+  connecting(connection: UpstreamConnection): void {
+    this.#upstream = connection
+  }
+
+  started(connection: UpstreamConnection, now: number): void {
+    this.#upstream = connection
+    this.outcome.upstreamAt = now
+    if (!this.complete) this.#connection.wantBody()
+  }
+
+  interim(head: ResponseHead): void {
+    if (this.minor === 1) this.#connection.write(`${statusLine(head.status)}${head.pass}\r\n`)
+  }
+
+  answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    const { outcome } = this
+    const { status } = head
+    this.#stage = ANSWERING
+    outcome.upstreamHeadAt = now
+    outcome.upstreamStatus = status
+    outcome.status = status
+    let text = statusLine(status) + head.pass + this.responseFields
+    if (!head.hasDate) text += this.#context.dateLine
+    // An answer before the end of the request leaves the rest of it in doubt
+    let close = this.#connection.closes || !this.complete || this.#context.draining
+    if (status === 204 || status === 304 || this.method === 'HEAD') {
+      this.#framing = NOTHING
+      if (head.length >= 0 && status !== 204) text += `Content-Length: ${head.length}\r\n`
+    } else if (head.length >= 0 || last) {
+      this.#framing = LENGTH
+      text += `Content-Length: ${head.length >= 0 ? head.length : to - from}\r\n`
+    } else if (this.minor === 1) {
+      this.#framing = CHUNKS
+      text += 'Transfer-Encoding: chunked\r\n'
+    } else {
+      this.#framing = TO_THE_CLOSE
+      close = true
+    }
+    if (close) this.#connection.closes = true
+    text += close ? 'Connection: close\r\n\r\n' : '\r\n'
+    return this.#send(text, bytes, from, to, last)
+  }
+
+  piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    return this.#send('', bytes, from, to, last)
+  }
+
+  failed(failure: UpstreamFailure, inner: string): void {
+    this.#upstream = null
+    this.#pool = null
+    if (this.#stage === FORWARDING) {
+      this.#stage = OPEN
+      this.#context.refused(this, FAILURE_CODES[failure], inner)
+    } else if (this.#stage === ANSWERING) {
+      this.outcome.truncated = true
+      this.#connection.breakOff(this.#framing === TO_THE_CLOSE)
+    }
+  }
+
+  writable(): void {
+    this.#connection.unblock()
+  }
+
+  #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    let data: string | Buffer = text
+    if (this.#framing === CHUNKS) data = chunk(text, bytes, from, to, last)
+    else if (this.#framing !== NOTHING) data = joined(text, bytes, from, to, '')
+    if (this.#framing !== NOTHING) this.outcome.bytesOut += to - from
+    const taken = data === '' || this.#connection.write(data)
+    if (last) this.#finish()
+    return taken
+  }
+
+  #finish(): void {
+    this.#upstream = null
+    this.#over()
+    this.#connection.ended(this.outcome.endedAt)
+  }
+
+  #over(): void {
+    this.#stage = OVER
+    this.outcome.endedAt = this.#context.clock.monotonic()
+    this.#context.finished(this)
+  }
+
+  #leaveUpstream(): void {
+    if (this.#upstream !== null) this.#upstream.abandon()
+    else this.#pool?.cancel(this)
+    this.#upstream = null
+    this.#pool = null
+  }
+
+  #collected(collecting: Collecting, body: Uint8Array | null): void {
+    try {
+      collecting.done(body)
+    } catch (error) {
+      this.#context.fault(error)
+      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+    }
+  }
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

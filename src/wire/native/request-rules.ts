@@ -1,0 +1,56 @@
+import type { FieldRules } from '../port.ts'
+import { type FieldRule, FieldTable } from './field-table.ts'
+
+/** {@link FieldRules} made ready for the scan, together with what every request needs. */
+export interface RequestRules {
+  readonly table: FieldTable
+  /** Copied for each request. */
+  readonly blank: readonly undefined[]
+  readonly identity: ReadonlySet<string>
+}
+
+/** Framing, routing and expectations: read by the engine, written anew for the upstream. */
+const READ = ['host', 'content-length', 'transfer-encoding', 'connection', 'expect']
+
+/** Hop-by-hop fields (RFC 9110 7.6.1) and offers to switch protocols: never passed on. */
+const HOP_BY_HOP = [
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'upgrade',
+  'http2-settings',
+]
+
+/** Compiles the rules of a listener set. Throws a RangeError on rules that cannot hold. */
+export function compileRules(rules: FieldRules): RequestRules {
+  if (rules.identity.length > 30) throw new RangeError('at most 30 identity names')
+  const taken = [...rules.take, ...rules.peek]
+  const names = new Set([...READ, ...HOP_BY_HOP, ...taken, ...rules.identity, ...rules.strip])
+  const compiled: FieldRule[] = []
+  for (const name of names) {
+    const own = READ.includes(name)
+    if (own && taken.includes(name)) throw new RangeError(`"${name}" belongs to the engine`)
+    const identity = rules.identity.indexOf(name)
+    const index = taken.indexOf(name)
+    compiled.push({
+      name,
+      bytes: Buffer.from(name, 'latin1'),
+      visit: own || index >= 0 || identity >= 0,
+      keep:
+        !own &&
+        !HOP_BY_HOP.includes(name) &&
+        !rules.strip.includes(name) &&
+        !rules.take.includes(name) &&
+        !rules.stripPrefixes.some((prefix) => name.startsWith(prefix)),
+      taken: index,
+      identity: identity < 0 ? 0 : 1 << identity,
+    })
+  }
+  return {
+    table: new FieldTable(compiled, rules.stripPrefixes),
+    blank: taken.map(() => undefined),
+    identity: new Set(rules.identity),
+  }
+}

@@ -1,0 +1,95 @@
+import type { FieldRule, FieldTable } from './field-table.ts'
+import { COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './grammar.ts'
+
+/** Whoever reads a header block: it sees the fields it has a rule for, and only those. */
+export interface FieldVisitor {
+  readonly table: FieldTable
+  readonly fieldsMax: number
+  /** Bits of the lengths (modulo 32) of further names that {@link FieldVisitor.drops} wants to see; 0 for none. */
+  readonly dropLengths: number
+  /** A field with a rule. False when its value is at fault. */
+  field(rule: FieldRule, value: string): boolean
+  /** A name with characters besides letters, digits and `-`, lower case. False when it is at fault. */
+  oddName(name: string): boolean
+  /** Whether a line without a rule is dropped. The name is lower case. */
+  drops(name: string): boolean
+}
+
+/** The visitor found a fault, or the block breaks the grammar. */
+export const FIELDS_BROKEN = 1
+export const FIELDS_TOO_MANY = 2
+export const FIELDS_REFUSED = 3
+
+/** Lines of the last block that may be passed on, each ending in CRLF. */
+let passed = ''
+
+/** See {@link passed}: a string beside a code, without an object for both. */
+export function passedFields(): string {
+  return passed
+}
+
+/**
+ * Reads header lines (RFC 9112 5) in `bytes[from, end)`, every one ending in CRLF. `text` is the same bytes as
+ * latin1 from `base` on: lines that are passed on are cut from it as whole runs, since most are neighbours.
+ * Gives 0 or one of the codes above. No line folding, no space before the colon, no bare CR or LF, no empty name.
+ */
+export function scanFields(
+  bytes: Uint8Array,
+  text: string,
+  base: number,
+  from: number,
+  end: number,
+  visitor: FieldVisitor,
+): number {
+  const table = visitor.table
+  const dropLengths = visitor.dropLengths
+  let left = visitor.fieldsMax
+  let at = from
+  let run = from
+  let kept = ''
+  while (at < end) {
+    if (left-- === 0) return FIELDS_TOO_MANY
+    const line = at
+    let kinds = 0
+    let kind = TOKEN[bytes[at]!]!
+    while (kind !== 0) {
+      kinds |= kind
+      kind = TOKEN[bytes[++at]!]!
+    }
+    const length = at - line
+    if (length === 0 || bytes[at] !== COLON) return FIELDS_BROKEN
+    do at++
+    while (bytes[at] === SP || bytes[at] === HTAB)
+    const value = at
+    while (VALUE[bytes[at]!] === 1) at++
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) return FIELDS_BROKEN
+    const next = at + 2
+    const rule = table.find(bytes, line, length)
+    let keep = true
+    if (rule !== undefined) {
+      keep = rule.keep
+      if (rule.visit) {
+        let valueEnd = at
+        while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
+        if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
+      }
+    } else {
+      if (table.hasPrefix(bytes, line, length)) keep = false
+      if ((kinds & 2) !== 0 && !visitor.oddName(nameAt(text, line - base, length))) return FIELDS_REFUSED
+    }
+    if (keep && dropLengths !== 0 && ((dropLengths >>> (length & 31)) & 1) === 1)
+      keep = !visitor.drops(nameAt(text, line - base, length))
+    if (!keep) {
+      if (run < line) kept += text.slice(run - base, line - base)
+      run = next
+    }
+    at = next
+  }
+  if (at !== end) return FIELDS_BROKEN
+  passed = run < end ? kept + text.slice(run - base, end - base) : kept
+  return 0
+}
+
+function nameAt(text: string, from: number, length: number): string {
+  return text.slice(from, from + length).toLowerCase()
+}

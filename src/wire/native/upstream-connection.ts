@@ -1,0 +1,309 @@
+import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net'
+import { checkServerIdentity, connect as connectTls } from 'node:tls'
+import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
+import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
+import type { Context } from './context.ts'
+import { HEAD_END } from './grammar.ts'
+import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from './limits.ts'
+import { isBroken } from './partial-head.ts'
+import type { Timed } from './sweep.ts'
+import { Unread } from './unread.ts'
+import type { UpstreamUser } from './upstream-user.ts'
+
+/** The pool as its connections see it. */
+export interface ConnectionOwner {
+  readonly context: Context
+  readonly options: UpstreamOptions
+  /** Connected, or done with a request: takes the next user or goes idle. */
+  release(connection: UpstreamConnection): void
+  /** Closed, for whatever reason. */
+  gone(connection: UpstreamConnection): void
+  /** Sends a request once more, on a fresh connection. */
+  retry(user: UpstreamUser): void
+}
+
+const CONNECTING = 0
+const IDLE = 1
+const HEAD = 2
+const BODY = 3
+const GONE = 4
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * One connection to an upstream, for one request after another. Invariants:
+ * 1. It has a user from `begin` to the last byte of the answer; bytes that come without one close it.
+ * 2. It goes back to the pool only when request and answer both ended where their framing said. Any doubt closes it:
+ *    more bytes than announced, an answer before the request was sent, a framing fault, a timeout.
+ */
+export class UpstreamConnection implements Timed {
+  deadline: number
+  readonly #owner: ConnectionOwner
+  readonly #context: Context
+  readonly #socket: Socket
+  readonly #reader = new BodyReader()
+  readonly #unread = new Unread()
+  #user: UpstreamUser | null
+  #state = CONNECTING
+  #close = false
+  #used = 0
+  #interims = 0
+  #error = ''
+
+  /** Connects; the first request is that of `user`. */
+  constructor(owner: ConnectionOwner, user: UpstreamUser) {
+    this.#owner = owner
+    this.#context = owner.context
+    this.#user = user
+    this.deadline = this.#context.clock.monotonic() + owner.options.connectTimeoutMs
+    this.#context.sweep.add(this)
+    this.#socket = this.#open()
+    this.#socket.on('drain', () => this.#drained())
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#error = error.code ?? error.message
+    })
+    this.#socket.on('end', () => this.#ended())
+    this.#socket.on('close', () => this.#end('unreachable', this.#error || 'closed'))
+  }
+
+  #open(): Socket {
+    const { address, tls } = this.#owner.options
+    const onConnect = (): void => this.#connected()
+    const where: NetConnectOpts =
+      'socketPath' in address
+        ? { path: address.socketPath }
+        : { host: address.host, port: address.port, noDelay: true, lookup: this.#context.lookup }
+    if (tls === null) {
+      const callback = (length: number, bytes: Uint8Array): boolean => {
+        // The very buffer it was given
+        this.#data(bytes as Buffer, length)
+        return true
+      }
+      return connectTcp({ ...where, onread: { buffer: this.#context.readBuffer, callback } }, onConnect)
+    }
+    const { serverName } = tls
+    const socket = connectTls(
+      {
+        ...where,
+        // Server Name Indication takes no addresses (RFC 6066 3); the certificate is checked for them all the same
+        servername: isIP(serverName) === 0 ? serverName : '',
+        checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+        ALPNProtocols: ['http/1.1'],
+      },
+      onConnect,
+    )
+    socket.on('data', (bytes: Buffer) => this.#data(bytes, bytes.length))
+    return socket
+  }
+
+  /** Sends the request of `user`. Only on an idle connection. */
+  begin(user: UpstreamUser): void {
+    this.#user = user
+    this.#state = HEAD
+    this.#used++
+    this.#interims = 0
+    const now = this.#context.clock.monotonic()
+    // While the body comes, the caller's own timeouts hold
+    this.deadline = user.complete ? now + this.#owner.options.firstByteTimeoutMs : Infinity
+    this.#socket.write(user.message, 'latin1')
+    user.started(this, now)
+  }
+
+  /** Sends a piece of the request's body. False when no more should follow before `writable`. */
+  send(data: string | Buffer, last: boolean): boolean {
+    const taken = this.#socket.write(data, 'latin1')
+    const { options } = this.#owner
+    if (this.#state === BODY) this.deadline = this.#context.clock.monotonic() + options.idleTimeoutMs
+    else if (last) this.deadline = this.#context.clock.monotonic() + options.firstByteTimeoutMs
+    else this.deadline = taken ? Infinity : this.#context.clock.monotonic() + options.idleTimeoutMs
+    return taken
+  }
+
+  /** Reads on after a pause. */
+  resume(): void {
+    this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
+    this.#socket.resume()
+  }
+
+  /** Its user gives up: nothing more is told to it. */
+  abandon(): void {
+    this.#user = null
+    this.#end('unreachable', '')
+  }
+
+  expired(): void {
+    if (this.#state === CONNECTING) this.#end('timeout', 'connect')
+    else if (this.#state === HEAD) this.#end('timeout', 'first byte')
+    else this.#end('timeout', 'idle')
+  }
+
+  #connected(): void {
+    if (this.#state !== CONNECTING) return
+    const user = this.#user
+    this.#state = IDLE
+    this.#user = null
+    if (user === null) this.#owner.release(this)
+    else this.begin(user)
+  }
+
+  #drained(): void {
+    const user = this.#user
+    if (user === null) return
+    if (this.#state === HEAD && !user.complete) this.deadline = Infinity
+    user.writable()
+  }
+
+  #data(bytes: Buffer, length: number): void {
+    if (this.#state === HEAD) this.#readHead(bytes, length)
+    else if (this.#state === BODY) this.#readBody(bytes, length)
+    else this.#end('invalid_response', 'unsolicited bytes')
+  }
+
+  #readHead(arrived: Buffer, length: number): void {
+    const unread = this.#unread
+    const user = this.#user!
+    const searched = unread.length
+    unread.add(arrived, length)
+    for (;;) {
+      const { bytes, at, end } = unread
+      const stop = bytes.indexOf(HEAD_END, Math.max(at, at + searched - 3))
+      // Memory after `end` is old
+      if (stop < 0 || stop > end - 4) {
+        if (end - at > ANSWER_HEAD_BYTES_MAX) {
+          this.#end('invalid_response', 'head is too long')
+          return
+        }
+        if (isBroken(bytes, at, Math.max(at, at + searched - 1), end)) {
+          this.#end('invalid_response', 'line end')
+          return
+        }
+        unread.keep()
+        return
+      }
+      if (stop - at > ANSWER_HEAD_BYTES_MAX) {
+        this.#end('invalid_response', 'head is too long')
+        return
+      }
+      const head = this.#context.responseHead
+      if (!head.parse(bytes, at, stop + 2, user.responseFields)) {
+        this.#end('invalid_response', head.inner)
+        return
+      }
+      unread.at = stop + 4
+      if (head.status >= 200) {
+        this.#answered(user)
+        return
+      }
+      if (head.status === 101) {
+        this.#end('invalid_response', 'switched protocols unasked')
+        return
+      }
+      if (++this.#interims > INTERIM_MAX) {
+        this.#end('invalid_response', 'too many interim answers')
+        return
+      }
+      // RFC 9110 15.2.1: an unasked 100 means nothing to a caller
+      if (head.status > 101) user.interim(head)
+      if (this.#user !== user) return
+      if (unread.length === 0) {
+        unread.clear()
+        return
+      }
+    }
+  }
+
+  #answered(user: UpstreamUser): void {
+    const { responseHead: head, clock } = this.#context
+    const unread = this.#unread
+    const reader = this.#reader
+    const isBodiless = user.headOnly || head.status === 204 || head.status === 304
+    reader.reset(isBodiless ? 0 : head.chunked ? CHUNKED : head.length >= 0 ? head.length : UNTIL_CLOSE)
+    this.#close = head.close || reader.left === UNTIL_CLOSE
+    this.#state = BODY
+    const { bytes } = unread
+    let from = 0
+    let to = 0
+    if (!reader.done && unread.length > 0) {
+      if (!reader.read(bytes, unread.at, unread.end)) {
+        // Nothing of it was passed on yet
+        this.#end('invalid_response', 'chunked framing')
+        return
+      }
+      from = reader.from
+      to = reader.to
+      unread.at = reader.next
+    }
+    const now = clock.monotonic()
+    const last = reader.done
+    if (last) this.#finish(user, unread.length > 0)
+    else this.deadline = now + this.#owner.options.idleTimeoutMs
+    unread.clear()
+    if (!user.answered(head, now, bytes, from, to, last) && this.#user === user) this.#pause()
+  }
+
+  #readBody(bytes: Buffer, length: number): void {
+    const reader = this.#reader
+    const user = this.#user!
+    if (!reader.read(bytes, 0, length)) {
+      this.#end('invalid_response', 'chunked framing')
+      return
+    }
+    const last = reader.done
+    if (last) this.#finish(user, reader.next < length)
+    else this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
+    if (!user.piece(bytes, reader.from, reader.to, last) && this.#user === user) this.#pause()
+  }
+
+  /** The answer is complete. Before the user hears of it, so that its next request finds this connection free. */
+  #finish(user: UpstreamUser, hasMore: boolean): void {
+    this.#user = null
+    if (this.#close || hasMore || !user.complete) {
+      this.#end('unreachable', '')
+      return
+    }
+    this.#state = IDLE
+    this.deadline = this.#context.clock.monotonic() + POOLED_MS
+    this.#owner.release(this)
+  }
+
+  #pause(): void {
+    // The caller is slow: its own timeout holds
+    this.deadline = Infinity
+    this.#socket.pause()
+  }
+
+  /** The upstream sends no more. */
+  #ended(): void {
+    const user = this.#user
+    if (user !== null && this.#state === BODY && this.#reader.left === UNTIL_CLOSE) {
+      this.#user = null
+      this.#end('unreachable', '')
+      user.piece(NOTHING, 0, 0, true)
+    } else if (this.#state === HEAD && this.#unread.length > 0)
+      this.#end('invalid_response', 'head breaks off')
+    else this.#end('unreachable', 'closed')
+  }
+
+  #end(failure: UpstreamFailure, inner: string): void {
+    if (this.#state === GONE) return
+    // Closed by the upstream while nothing but the request was on its way: the usual race of kept connections
+    const isStale =
+      this.#state === HEAD &&
+      this.#used > 1 &&
+      this.#interims === 0 &&
+      this.#unread.length === 0 &&
+      failure === 'unreachable'
+    const user = this.#user
+    this.#state = GONE
+    this.#user = null
+    this.#unread.clear()
+    this.#context.sweep.delete(this)
+    this.#socket.destroy()
+    this.#owner.gone(this)
+    if (user === null) return
+    if (isStale && user.replayable && !user.retried) {
+      user.retried = true
+      this.#owner.retry(user)
+    } else user.failed(failure, inner)
+  }
+}

@@ -1,0 +1,34 @@
+import type { UpstreamFailure } from '../port.ts'
+import type { ResponseHead } from './response-head.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
+
+/** One request towards an upstream and whoever waits for its answer. */
+export interface UpstreamUser {
+  /** Head and, when it is at hand and small, body: latin1. */
+  readonly message: string
+  /** The whole request was handed over. */
+  readonly complete: boolean
+  /** May be sent again when a kept connection turns out to be dead: idempotent, and all of it is in `message`. */
+  readonly replayable: boolean
+  /** The answer to HEAD has no body, whatever its head says. */
+  readonly headOnly: boolean
+  /** Header lines that replace those of the answer. */
+  readonly responseFields: string
+  /** It was sent again already. */
+  retried: boolean
+
+  /** A connection is being made for it. */
+  connecting(connection: UpstreamConnection): void
+  /** `message` was written to `connection` at `now`; a body may follow by {@link UpstreamConnection.send}. */
+  started(connection: UpstreamConnection, now: number): void
+  /** An interim answer (1xx) came. */
+  interim(head: ResponseHead): void
+  /** The final head, with the first data of the body; `last` when the body ends with it. False asks for a pause. */
+  answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean
+  /** More data. False asks for a pause, ended by {@link UpstreamConnection.resume}. */
+  piece(bytes: Buffer, from: number, to: number, last: boolean): boolean
+  /** Nothing more comes. */
+  failed(failure: UpstreamFailure, inner: string): void
+  /** The upstream takes more of the body again. */
+  writable(): void
+}

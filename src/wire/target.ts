@@ -1,0 +1,125 @@
+/**
+ * The one reading of a request target. What comes out of here is matched, forwarded, counted and recorded, so that
+ * no later reader can see another path. Everything that two servers could read differently gives null.
+ */
+export interface CanonicalTarget {
+  /** Starts with `/`. Unreserved characters decoded, other escapes with upper-case digits. */
+  readonly path: string
+  /** Without `?`, as sent; empty when there is none. */
+  readonly query: string
+}
+
+const PLAIN = 1
+const SLASH = 2
+const DOT = 3
+const SEMICOLON = 4
+const PERCENT = 5
+
+/** Path characters of RFC 3986 3.3. No `\`, `#`, `"`, `<`, `>`, `[`, `]`, `^`, `` ` ``, `{`, `|`, `}`, nothing above 0x7e. */
+const PATH = new Uint8Array(128)
+for (const char of "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_~!$&'()*+,=:@")
+  PATH[char.charCodeAt(0)] = PLAIN
+PATH[0x2f] = SLASH
+PATH[0x2e] = DOT
+PATH[0x3b] = SEMICOLON
+PATH[0x25] = PERCENT
+
+const QUERY_FORM = /^[!"$-[\]-~]*$/
+const UNRESERVED = /^[A-Za-z0-9._~-]$/
+const ESCAPE = /%([0-9A-Fa-f]{2})/g
+/** A segment that is empty or dots before its parameters: `..;a` and `;a` are read as `..` and as nothing by some servers. */
+const DOT_SEGMENT = /^\.{0,2}(?:;|%3B|$)/
+/** Escapes of an escape whose meaning is a dot, slash, backslash, semicolon, control or broken UTF-8, at any depth. */
+const DOUBLE = /%25(?:25)*(?:2[EFef]|5[Cc]|3[Bb]|[01][0-9A-Fa-f]|7[Ff]|[Cc][01])/
+
+/** Path and query of an origin-form target (RFC 9112 3.2.1), or null when it can be read in two ways. */
+export function canonicalTarget(target: string): CanonicalTarget | null {
+  const mark = target.indexOf('?')
+  const end = mark < 0 ? target.length : mark
+  const path = canonicalPath(target, end)
+  if (path === null) return null
+  if (mark < 0) return { path, query: '' }
+  const query = target.slice(mark + 1)
+  return QUERY_FORM.test(query) ? { path, query } : null
+}
+
+function canonicalPath(target: string, end: number): string | null {
+  if (end === 0 || target.charCodeAt(0) !== 0x2f) return null
+  let segment = 1
+  let dots = 0
+  for (let i = 1; i < end; i++) {
+    const code = target.charCodeAt(i)
+    const kind = code < 128 ? PATH[code]! : 0
+    if (kind === PLAIN) continue
+    if (kind === 0) return null
+    if (kind === DOT) dots++
+    else if (kind === PERCENT) return decodedPath(target.slice(0, end))
+    else {
+      if (isDots(segment, i, dots)) return null
+      if (kind === SLASH) {
+        segment = i + 1
+        dots = 0
+      } else {
+        // Parameters follow up to the next slash; their dots do not count
+        const slash = target.indexOf('/', i)
+        if (!isPlain(target, i, slash < 0 || slash > end ? end : slash))
+          return decodedPath(target.slice(0, end))
+        if (slash < 0 || slash >= end) return target.slice(0, end)
+        i = slash
+        segment = i + 1
+        dots = 0
+      }
+    }
+  }
+  // One trailing slash is significant and kept: only the last segment may be empty
+  if (segment < end && isDots(segment, end, dots)) return null
+  return end === target.length ? target : target.slice(0, end)
+}
+
+/** True for an empty segment, `.` and `..`. */
+function isDots(from: number, to: number, dots: number): boolean {
+  return to - from === dots && dots <= 2
+}
+
+function isPlain(target: string, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    const code = target.charCodeAt(i)
+    const kind = code < 128 ? PATH[code]! : 0
+    if (kind === 0 || kind === PERCENT) return false
+  }
+  return true
+}
+
+/** The rare way: a path with escapes, parameters that need a look, or bytes to refuse. */
+function decodedPath(path: string): string | null {
+  for (let i = 0; i < path.length; i++) {
+    const code = path.charCodeAt(i)
+    if (code >= 128 || PATH[code] === 0) return null
+    if (code === 0x25 && !/^[0-9A-Fa-f]{2}$/.test(path.slice(i + 1, i + 3))) return null
+  }
+  let forbidden = false
+  const canonical = path.replace(ESCAPE, (_whole, digits: string) => {
+    const code = Number.parseInt(digits, 16)
+    if (code < 0x20 || code === 0x7f || code === 0x2f || code === 0x5c) forbidden = true
+    const char = String.fromCharCode(code)
+    return UNRESERVED.test(char) ? char : `%${digits.toUpperCase()}`
+  })
+  if (forbidden || DOUBLE.test(canonical) || !isUtf8(canonical)) return null
+  const segments = canonical.slice(1).split('/')
+  for (const [index, segment] of segments.entries()) {
+    const isLast = index === segments.length - 1
+    if (DOT_SEGMENT.test(segment) && !(isLast && segment === '')) return null
+  }
+  return canonical
+}
+
+/** Escaped bytes above 0x7f form valid UTF-8: `%c0%ae` is an overlong dot to a careless decoder. */
+function isUtf8(path: string): boolean {
+  if (!/%[89A-F]/.test(path)) return true
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,194 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
+import { createNativeEngine, type NativeEngineOptions } from '../../src/wire/native/engine.ts'
+import type { Engine, FieldRules, Handler, Incoming, Upstream, UpstreamOptions } from '../../src/wire/port.ts'
+
+const DEADLINE_MS = 5000
+
+/** Waits until `done` holds; looks after every turn of the loop. */
+export async function until(done: () => boolean, what: () => string): Promise<void> {
+  const end = Date.now() + DEADLINE_MS
+  while (!done()) {
+    if (Date.now() > end) throw new Error(`waited too long: ${what()}`)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+/** A caller that sends exactly the bytes it is told and keeps all it receives as latin1. */
+export class Caller {
+  received = ''
+  isClosed = false
+  readonly socket: Socket
+
+  constructor(port: number) {
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    this.socket.on('data', (bytes: Buffer) => {
+      this.received += bytes.toString('latin1')
+    })
+    this.socket.on('error', () => {})
+    this.socket.on('close', () => {
+      this.isClosed = true
+    })
+  }
+
+  send(text: string | Buffer): void {
+    this.socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text)
+  }
+
+  /** Sends and waits until what was received matches. */
+  async ask(text: string, pattern: RegExp): Promise<string> {
+    this.send(text)
+    return this.receive(pattern)
+  }
+
+  async receive(pattern: RegExp): Promise<string> {
+    await until(
+      () => pattern.test(this.received),
+      () => `${pattern} in ${JSON.stringify(this.received.slice(0, 500))}`,
+    )
+    return this.received
+  }
+
+  async closed(): Promise<string> {
+    await until(
+      () => this.isClosed,
+      () => `a close after ${JSON.stringify(this.received.slice(0, 500))}`,
+    )
+    return this.received
+  }
+
+  /** Number of final answers received. */
+  get answers(): number {
+    return (this.received.match(/HTTP\/1\.1 [2-5]\d\d /g) ?? []).length
+  }
+}
+
+/** A server that records what it receives and answers as the test says. */
+export class Origin {
+  received = ''
+  readonly sockets: Socket[] = []
+  readonly #server = createServer((socket) => {
+    this.sockets.push(socket)
+    socket.on('error', () => {})
+    socket.on('data', (bytes: Buffer) => {
+      this.received += bytes.toString('latin1')
+      this.onData(socket, bytes)
+    })
+  })
+  onData: (socket: Socket, bytes: Buffer) => void
+
+  constructor(onData?: (socket: Socket, bytes: Buffer) => void) {
+    this.onData = onData ?? ((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+  }
+
+  async listen(where: { port: number } | { path: string } = { port: 0 }): Promise<number> {
+    this.#server.listen('port' in where ? { ...where, host: '127.0.0.1' } : where)
+    await once(this.#server, 'listening')
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  close(): void {
+    this.#server.close()
+    for (const socket of this.sockets) socket.destroy()
+  }
+}
+
+export const RULES: FieldRules = {
+  take: ['authorization', 'x-client-id'],
+  peek: ['user-agent'],
+  identity: ['authorization', 'x-client-id', 'x-profile-id'],
+  strip: ['cookie2'],
+  stripPrefixes: ['x-postern-'],
+}
+
+export const UPSTREAM: Omit<UpstreamOptions, 'address'> = {
+  tls: null,
+  connectTimeoutMs: 2000,
+  firstByteTimeoutMs: 5000,
+  idleTimeoutMs: 5000,
+  connectionsMax: 8,
+  waitingMax: 8,
+}
+
+export interface Refused {
+  readonly code: RefusalCode
+  readonly inner: string
+}
+
+export interface Gateway {
+  readonly port: number
+  readonly engine: Engine
+  readonly upstream: Upstream
+  readonly seen: Incoming[]
+  readonly refused: Refused[]
+  readonly finished: Incoming[]
+  readonly faults: unknown[]
+  /** Moves the clock. */
+  pass(ms: number): void
+  close(): void
+}
+
+/** An engine with one upstream whose handler forwards everything, unless `request` does something else. */
+export async function startGateway(
+  address: UpstreamOptions['address'],
+  options: {
+    readonly request?: (incoming: Incoming, upstream: Upstream) => void
+    readonly refused?: Handler['refused']
+    readonly limits?: NativeEngineOptions<unknown>['limits']
+    readonly rules?: FieldRules
+    readonly upstream?: Partial<UpstreamOptions>
+  } = {},
+): Promise<Gateway> {
+  const cell = createClockCell()
+  const seen: Incoming[] = []
+  const refused: Refused[] = []
+  const finished: Incoming[] = []
+  const faults: unknown[] = []
+  const request = options.request ?? forwardAll
+  const engine = createNativeEngine({
+    clock: createClock(cell),
+    rules: options.rules ?? RULES,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    sweepMs: 5,
+    onFault: (error) => faults.push(error),
+    handler: {
+      request: (incoming) => {
+        seen.push(incoming)
+        request(incoming, upstream)
+      },
+      refused: (incoming, code, inner) => {
+        refused.push({ code, inner })
+        if (options.refused !== undefined) options.refused(incoming, code, inner)
+        else incoming.answer(PROBLEMS[code].status, '', code)
+      },
+      finished: (incoming) => finished.push(incoming),
+    },
+  })
+  const upstream = engine.upstream({ ...UPSTREAM, address, ...options.upstream })
+  const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
+  return {
+    port,
+    engine,
+    upstream,
+    seen,
+    refused,
+    finished,
+    faults,
+    pass: (ms) => moveClock(cell, ms),
+    close: () => engine.close(),
+  }
+}
+
+/** Forwards a request as it is. */
+export function forwardAll(incoming: Incoming, upstream: Upstream): void {
+  incoming.forward(upstream, {
+    method: incoming.method,
+    target: incoming.query === '' ? incoming.path : `${incoming.path}?${incoming.query}`,
+    host: 'origin',
+    fields: incoming.pass,
+    responseFields: 'X-Request-ID: r1\r\n',
+  })
+}
