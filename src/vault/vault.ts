@@ -16,6 +16,8 @@ export interface Vault {
   opensCanary(sealed: string): boolean
   /** Derived keys for gateway threads: they open secrets of credentials, nothing else. For `createOpener`. */
   gatewayKey(): Uint8Array
+  /** 32 derived bytes that seal MCP session ids, nothing else; the same after a restart. */
+  sessionKey(): Uint8Array
 }
 
 const CANARY = 'postern'
@@ -24,6 +26,7 @@ const CANARY = 'postern'
 export function createVault(masterKeys: readonly MasterKey[]): Vault {
   const credentials = derive(masterKeys, 'credentials')
   const canaries = derive(masterKeys, 'canary')
+  const [sessions] = derive(masterKeys, 'sessions').values()
   const [fingerprints] = derive(masterKeys, 'fingerprint').values()
   return {
     seal: (secret, owner, field) => seal(credentials, secret.reveal(), owner, field),
@@ -39,6 +42,7 @@ export function createVault(masterKeys: readonly MasterKey[]): Vault {
       }
     },
     gatewayKey: () => packRing(credentials),
+    sessionKey: () => sessions!.slice(),
   }
 }
 
