@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -186,6 +186,19 @@ test('a data directory from a newer version is refused by one sentence and left 
     () => openConfigStore(file),
     (error: Error) => error instanceof CannotStart && /version 99.*up to 2/.test(error.message),
   )
+})
+
+test('a file that is no database is one sentence, and a new one is for its owner alone', async () => {
+  const file = fresh()
+  writeFileSync(file, 'not a database, but long enough to be taken for the head of one '.repeat(20))
+  assert.throws(
+    () => openConfigStore(file),
+    (error: Error) => error instanceof CannotStart && error.message.includes('cannot be opened'),
+  )
+  const made = fresh()
+  const store = openConfigStore(made)
+  assert.equal(statSync(made).mode & 0o777, 0o600)
+  await store.close()
 })
 
 test('a migration that fails leaves the version before it', () => {
