@@ -23,9 +23,12 @@ test('an access token stands for its role until it expires or is revoked', async
   assert.equal(principal.id, id)
 
   const other = await tokens.issue(REQUEST)
-  await tokens.revoke(other.token.slice(7, 19))
+  await tokens.revoke(other.token.slice(7, 19), 'cli')
   assert.equal((await refused(tokens.verify(other.token), 'credential_invalid')).facts.inner, 'revoked')
-  await refused(tokens.revoke('unknownunkno'), 'not_found')
+  await refused(tokens.revoke('unknownunkno', 'cli'), 'not_found')
+
+  const [entry] = (await control.store.read.auditEntries({ limit: 1 })).items
+  assert.equal(entry?.operation, 'access_tokens.revoke')
 
   control.move(60_001)
   await refused(tokens.verify(token), 'credential_expired')

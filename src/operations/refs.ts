@@ -60,7 +60,7 @@ export async function getRef(reader: ConfigReader, type: ResourceType, ref: stri
 }
 
 /** All references of a spec, the parent among them. */
-export function refFields(kind: Kind): readonly RefField[] {
+function refFields(kind: Kind): readonly RefField[] {
   return kind.parent === null ? kind.refs : [kind.parent, ...kind.refs]
 }
 

@@ -37,12 +37,14 @@ function makeFile(file: string): void {
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
     writeFileSync(draft, key, { mode: 0o600, flag: 'wx', flush: true })
-    linkSync(draft, file)
+    try {
+      linkSync(draft, file)
+    } finally {
+      rmSync(draft)
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new CannotStart(`The key file ${file} cannot be made: ${(error as Error).message}.`, error)
-  } finally {
-    rmSync(draft, { force: true })
   }
 }
 
