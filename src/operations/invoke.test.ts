@@ -203,6 +203,27 @@ test('changes are published in the order of their revisions, and a slow thread i
   await control.close()
 })
 
+test('a fault while publishing leaves a committed change pending, not failed', async () => {
+  const faults: unknown[] = []
+  const control = await startControl({
+    deps: {
+      publisher: {
+        publish: () => {
+          throw new Error('no threads')
+        },
+      },
+      fault: (error) => faults.push(error),
+    },
+  })
+  assert.equal((await control.run('policies.create', GOLD)).pending, true)
+  assert.equal(faults.length, 1)
+  assert.deepEqual(
+    (await trail(control)).map((one) => one.outcome),
+    ['ok'],
+  )
+  await control.close()
+})
+
 test('what gateway threads could not link is refused and not stored', async () => {
   const control = await startControl({
     deps: {
