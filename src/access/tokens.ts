@@ -5,7 +5,7 @@ import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
-import type { ConfigStore, StoredAccessToken } from '../store/ports.ts'
+import type { ConfigStore, StoredAccessToken } from '../store/ports/config.ts'
 import { type Principal, ROLES, type Role } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */

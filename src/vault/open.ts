@@ -1,5 +1,5 @@
 import { CannotStart } from '../base/cannot-start.ts'
-import type { ConfigStore } from '../store/ports.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
 import { loadKeys } from './keys.ts'
 import { createVault, type Vault } from './vault.ts'
 

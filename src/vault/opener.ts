@@ -28,7 +28,9 @@ export function packRing(ring: KeyRing): Uint8Array {
 function unpackRing(bytes: Uint8Array): KeyRing {
   const ring = new Map<string, Uint8Array>()
   for (let at = 0; at < bytes.length; at += ID_BYTES + KEY_BYTES) {
-    const id = Buffer.from(bytes.subarray(at, at + ID_BYTES)).toString('latin1').replace(/\0+$/, '')
+    const id = Buffer.from(bytes.subarray(at, at + ID_BYTES))
+      .toString('latin1')
+      .replace(/\0+$/, '')
     ring.set(id, bytes.slice(at + ID_BYTES, at + ID_BYTES + KEY_BYTES))
   }
   return ring

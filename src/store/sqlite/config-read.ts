@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
-import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource } from '../ports.ts'
+import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource } from '../ports/config.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -28,7 +28,11 @@ export function createReader(db: Db): ConfigReader {
       return (await query.orderBy('id').limit(20).execute()).map(toResource)
     },
     byKey: async (type, key, parent) => {
-      let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('lookup_key', '=', key)
+      let query = db
+        .selectFrom('resources')
+        .selectAll()
+        .where('type', '=', type)
+        .where('lookup_key', '=', key)
       if (parent !== null) query = query.where('parent_id', '=', parent)
       return (await query.orderBy('id').execute()).map(toResource)
     },

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
-import type { ConfigWriter, Resource } from '../ports.ts'
+import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 

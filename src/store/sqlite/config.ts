@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports.ts'
+import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
 import { createWriter } from './config-write.ts'
 import { createDialect } from './dialect.ts'

@@ -16,9 +16,11 @@ export function createTurns(): Turns {
       if (holder.getStore()?.open === true)
         return Promise.reject(new Error('A transaction was opened inside of a transaction.'))
       const turn = { open: true }
-      const mine = last.then(() => holder.run(turn, work)).finally(() => {
-        turn.open = false
-      })
+      const mine = last
+        .then(() => holder.run(turn, work))
+        .finally(() => {
+          turn.open = false
+        })
       last = mine.catch(() => {})
       return mine
     },

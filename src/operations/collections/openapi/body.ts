@@ -1,12 +1,15 @@
 import type { Json } from '../../../base/canonical.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
 import { isPlain, type Plain } from './plain.ts'
-import { localTokens, lookUp, pointerTo } from './pointer.ts'
+import { localTokens, lookUp, pointerTo, tokensOf } from './pointer.ts'
 import { type Found, resolve } from './resolve.ts'
 import type { Schemas } from './schemas.ts'
 
 /** Larger examples are left out: they are read by people and models, and stored with every proxy. */
 const EXAMPLE_BYTES_MAX = 16 * 1024
+/** Bodies, responses and examples of one operation that are looked at; further ones add nothing but cost. */
+const ALTERNATIVES_MAX = 100
+const RESPONSES_MAX = 1000
 
 /** Contract of a body, as far as the description has one. */
 export interface Body {
@@ -43,6 +46,7 @@ export function responseBody(document: Plain, value: unknown, pointer: string, s
   // Every response is looked up, so that a broken reference is found whichever is chosen.
   const responses = Object.keys(value)
     .filter((status) => !status.startsWith('x-'))
+    .slice(0, RESPONSES_MAX)
     .map((status) => ({
       status,
       found: resolve(document, value[status], pointerTo(pointer, status), 'a response'),
@@ -69,7 +73,7 @@ function bestOf(owner: Plain, pointer: string, rankMax: number): Media | undefin
   const content = owner['content']
   if (!isPlain(content)) return undefined
   let best: Media | undefined
-  for (const [mediaType, value] of Object.entries(content)) {
+  for (const [mediaType, value] of Object.entries(content).slice(0, ALTERNATIVES_MAX)) {
     const rank = rankOf(mediaType)
     if (isPlain(value) && rank <= rankMax && rank < (best?.rank ?? 9))
       best = { mediaType, rank, found: { value, pointer: pointerTo(pointer, 'content', mediaType) } }
@@ -80,7 +84,7 @@ function bestOf(owner: Plain, pointer: string, rankMax: number): Media | undefin
 function contractOf(document: Plain, media: Media, schemas: Schemas): Body {
   const { value, pointer } = media.found
   const schema =
-    value['schema'] === undefined ? null : schemas.take(value['schema'], pointerTo(pointer, 'schema'))
+    value['schema'] === undefined ? null : schemas.take(value['schema'], [...tokensOf(pointer), 'schema'])
   const example = exampleOf(document, value)
   return example === undefined ? { schema } : { schema, example }
 }
@@ -88,21 +92,35 @@ function contractOf(document: Plain, media: Media, schemas: Schemas): Body {
 /** The first example of a media type, or of its schema. Values in other places are never fetched. */
 function exampleOf(document: Plain, media: Plain): Json | undefined {
   const candidates: unknown[] = [media['example']]
-  const listed = isPlain(media['examples']) ? Object.values(media['examples']) : []
-  for (const item of listed)
-    candidates.push(isPlain(follow(document, item)) ? exampleValue(follow(document, item)) : undefined)
-  const schema = follow(document, media['schema'])
-  if (isPlain(schema)) {
-    candidates.push(Array.isArray(schema['examples']) ? schema['examples'][0] : undefined, schema['example'])
+  const listed = isPlain(media['examples']) ? Object.values(media['examples']).slice(0, ALTERNATIVES_MAX) : []
+  for (const item of listed) {
+    const example = follow(document, item)
+    if (isPlain(example)) candidates.push(example['value'])
   }
+  const schema = follow(document, media['schema'])
+  if (isPlain(schema))
+    candidates.push(Array.isArray(schema['examples']) ? schema['examples'][0] : undefined, schema['example'])
   const example = candidates.find((item) => item !== undefined)
-  if (example === undefined || Buffer.byteLength(JSON.stringify(example)) > EXAMPLE_BYTES_MAX)
-    return undefined
+  if (example === undefined || !isSmall(example)) return undefined
   return example as Json // Part of a document that is plain JSON.
 }
 
-function exampleValue(example: unknown): unknown {
-  return isPlain(example) ? example['value'] : undefined
+/** Measures no further than the bound: a large example may be shared by thousands of operations. */
+function isSmall(example: unknown): boolean {
+  let left = EXAMPLE_BYTES_MAX
+  const spend = (value: unknown): boolean => {
+    if (typeof value === 'string') left -= Buffer.byteLength(value) + 2
+    else if (value === null || typeof value !== 'object') left -= 6
+    else {
+      left -= 2
+      for (const [key, inner] of Object.entries(value)) {
+        left -= Array.isArray(value) ? 1 : key.length + 4
+        if (left < 0 || !spend(inner)) return false
+      }
+    }
+    return left >= 0
+  }
+  return spend(example)
 }
 
 /** The target of a local reference, or the value itself; examples are a courtesy, so nothing is refused. */

@@ -429,3 +429,45 @@ test('warnings are bounded', () => {
   assert.equal(result.warnings.length, 201)
   assert.equal(result.warnings.at(-1)?.reason, '300 more warnings are not listed')
 })
+
+test('references that multiply a small document are bounded', () => {
+  const big = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, { type: 'string' }]))
+  const many = (length: number, value: object): object =>
+    Object.fromEntries(Array.from({ length }, (_, i) => [`/p${i}`, value]))
+  const item = {
+    post: {
+      requestBody: { content: { 'application/json': { schema: { type: 'object', properties: big } } } },
+    },
+  }
+  const result = imported({ '/first': item, ...many(2000, { $ref: '#/paths/~1first' }) })
+  assert.equal(result.proxies.length, 2001)
+  assert.ok(JSON.stringify(result.proxies).length < 2_000_000)
+  assert.deepEqual(result.proxies[1]?.request_schema, result.proxies[2000]?.request_schema)
+
+  const wide = { get: { parameters: [{ name: 'q', in: 'query', description: 'x'.repeat(20_000) }] } }
+  assert.throws(() => imported({ '/first': wide, ...many(6000, { $ref: '#/paths/~1first' }) }), {
+    code: 'document_invalid',
+    message: /expand to more/,
+  })
+  assert.throws(() => imported(many(20_001, { get: ok })), { message: /more than 20000 operations/ })
+
+  const levels = (depth: number): object =>
+    depth === 0 ? { properties: big } : { properties: { a: levels(depth - 1) } }
+  const inside = Array.from({ length: 2000 }, (_, i) => ({
+    $ref: ['#/components/schemas/Deep', ...Array(i % 50).fill('properties/a')].join('/'),
+  }))
+  const deep = imported(
+    {
+      '/a': {
+        get: { responses: { 200: { content: { 'application/json': { schema: { oneOf: inside } } } } } },
+      },
+    },
+    { components: { schemas: { Deep: levels(60) } } },
+  )
+  assert.equal(Object.keys(deep.schemas ?? {}).length, 50)
+})
+
+test('pointers are told in a length that can be read', () => {
+  const result = imported({ [`/${'{a!}{b!}'.repeat(100_000)}`]: { get: ok } })
+  assert.equal(result.warnings[0]?.pointer.length, 2000)
+})

@@ -33,6 +33,8 @@ export interface Imported {
 }
 
 const DESCRIPTION_MAX = 20_000
+/** Characters of all proxies as JSON. References let a small document ask for much more than its own size. */
+const PROXIES_MAX = 64 * 1024 ** 2
 
 /**
  * Makes of a description, as `readDocument` gives it, a collection with one proxy per path and method. Pure and
@@ -54,8 +56,11 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
   const schemas = createSchemas(document, options.broken_refs ?? 'refuse', warn)
   const slugs = createSlugs()
   const operationIds = new Set<string>()
+  let left = PROXIES_MAX
   const proxies = endpoints.map((endpoint) => {
     const proxy = toProxy(document, endpoint, schemas, warn)
+    left -= JSON.stringify(proxy).length
+    if (left < 0) throw broken('/paths', `references in it expand to more than ${PROXIES_MAX} characters`)
     const unique = uniqueOperationId(endpoint, operationIds, warn)
     const { target, elsewhere } = targetOf(placement, endpoint, warn)
     return {

@@ -18,6 +18,9 @@ const METHODS = new Map<string, HttpMethod | null>([
   ['trace', null], // The gateway never forwards TRACE (RFC 9110 section 9.3.8).
 ])
 
+/** Proxies in one collection; the largest public descriptions have a few thousand operations. */
+const ENDPOINTS_MAX = 20_000
+
 /** One operation of the description with all that its path item gives it. */
 export interface Endpoint {
   readonly method: HttpMethod
@@ -53,6 +56,7 @@ export function listEndpoints(document: Plain, warn: Warn): Endpoint[] {
         continue
       }
       routes.set(route, endpoint.pointer)
+      if (routes.size > ENDPOINTS_MAX) throw broken('/paths', `more than ${ENDPOINTS_MAX} operations`)
       for (const note of path.notes) warn(pointer, note)
       endpoints.push({ ...endpoint, path })
     }

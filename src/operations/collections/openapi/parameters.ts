@@ -11,6 +11,8 @@ type ParameterInput = z.input<typeof Parameter>
 const PLACES = ['path', 'query', 'header', 'cookie'] as const
 const TYPES = ['string', 'integer', 'number', 'boolean', 'array', 'object'] as const
 const PARAMETERS_MAX = 200
+/** In one list of the description. */
+const LISTED_MAX = 1000
 const TEXT_MAX = 20_000
 /** OpenAPI 3.1 section 4.8.12.1: described elsewhere, and not parameters. */
 const IGNORED_HEADERS = new Set(['accept', 'content-type', 'authorization'])
@@ -81,6 +83,7 @@ function readList(
 ): { parameter: ParameterInput; pointer: string }[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) throw broken(pointer, 'a list of parameters')
+  if (value.length > LISTED_MAX) throw broken(pointer, `more than ${LISTED_MAX} parameters`)
   return value.map((item, index) => {
     const found = resolve(document, item, pointerTo(pointer, index), 'a parameter')
     return { parameter: readParameter(document, found.value, found.pointer), pointer: found.pointer }

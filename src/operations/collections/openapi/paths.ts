@@ -23,6 +23,7 @@ export interface Unusable {
  */
 export function toPattern(path: string, pointer: string): ReadPath | Unusable {
   if (!path.startsWith('/')) throw broken(pointer, 'a path starts with /')
+  if (path.length > 4096) return { unusable: 'longer than 1024 characters' }
   const notes: string[] = []
   const names = new Map<string, string | null>()
   const taken = new Set<string>()

@@ -32,6 +32,14 @@ export function localTokens(reference: string): string[] | null {
   return tokens
 }
 
+/** Tokens of a plain pointer that was made here. */
+export function tokensOf(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
 /** What stands at the tokens, or undefined. Looks only at own members, so `constructor` finds nothing. */
 export function lookUp(document: unknown, tokens: readonly string[]): unknown {
   let value = document

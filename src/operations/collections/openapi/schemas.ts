@@ -27,12 +27,26 @@ const DATA = new Set(['default', 'const', 'enum', 'examples'])
  * reached through references, which move them into the shared set.
  */
 const DROPPED = new Set(['$id', '$schema', '$anchor', '$comment', '$vocabulary', 'nullable'])
-const TYPES: ReadonlySet<unknown> = new Set(['null', 'boolean', 'object', 'array', 'number', 'integer', 'string'])
+const TYPES: ReadonlySet<unknown> = new Set([
+  'null',
+  'boolean',
+  'object',
+  'array',
+  'number',
+  'integer',
+  'string',
+])
+
+/** Schemas that are copied in all. References into the inside of schemas copy that part once more each. */
+const TAKEN_MAX = 2_000_000
 
 /** The shared schemas of one description while they are collected. */
 export interface Schemas {
-  /** The schema with every reference pointing at `#/$defs/<name>` of the shared set. */
-  take(schema: unknown, pointer: string): JsonSchema
+  /**
+   * The schema of a body with every reference pointing at `#/$defs/<name>` of the shared set. One that several
+   * operations share goes into the set when it is met again, so that it costs its size only twice.
+   */
+  take(schema: unknown, tokens: readonly string[]): JsonSchema
   /** The whole set, with every component of the description. Call it last. */
   all(): Record<string, JsonSchema>
 }
@@ -49,7 +63,7 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
     components.filter((name) => name === toPlainName(name)).map((name) => [componentPointer(name), name]),
   )
   const names = new Map<string, string>()
-  const taken = new Set<string>(reserved.values())
+  const newName = createNames(reserved.values())
   const waiting: { name: string; schema: unknown; pointer: string }[] = []
   const definitions: Record<string, JsonSchema> = {}
   let lenient = brokenRefs === 'skip'
@@ -60,7 +74,7 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
     if (known !== undefined) return known
     const schema = lookUp(document, tokens)
     if (!isPlain(schema) && typeof schema !== 'boolean') return null
-    const name = reserved.get(pointer) ?? definitionName(tokens, taken)
+    const name = reserved.get(pointer) ?? newName(tokens)
     names.set(pointer, name)
     waiting.push({ name, schema, pointer })
     return name
@@ -84,7 +98,9 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
     return { description: `Not described: ${text.slice(0, 200)}` }
   }
 
+  let left = TAKEN_MAX
   const take = (schema: unknown, pointer: string): JsonSchema => {
+    if (left-- === 0) throw broken(pointer, `references expand to more than ${TAKEN_MAX} schemas`)
     if (typeof schema === 'boolean') return schema
     if (!isPlain(schema)) {
       warn(pointer, 'a schema is an object; any value is allowed')
@@ -160,8 +176,15 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
       definitions[next.name] = take(next.schema, next.pointer)
   }
 
+  const met = new Set<string>()
   return {
-    take,
+    take(schema, tokens) {
+      const pointer = pointerTo('', ...tokens)
+      const isReference = isPlain(schema) && typeof schema['$ref'] === 'string'
+      const name = met.has(pointer) && !isReference ? toDefinition(tokens) : null
+      met.add(pointer)
+      return name === null ? take(schema, pointer) : { $ref: `#/$defs/${name}` }
+    },
     all() {
       drain()
       // What no operation reaches may point nowhere without spoiling the import.
@@ -195,14 +218,21 @@ function toPlainName(text: string): string {
   return text.replace(/[^A-Za-z0-9._-]+/g, '_')
 }
 
-/** A new name for what stands at the tokens: `Order`, `Order.properties.items`, with a number when it is taken. */
-function definitionName(tokens: readonly string[], taken: Set<string>): string {
-  const own = tokens[0] === 'components' ? tokens.slice(tokens[1] === 'schemas' ? 2 : 1) : tokens
-  const base = toPlainName(own.join('.')).slice(-120) || 'schema'
-  let name = base
-  for (let count = 2; taken.has(name); count++) name = `${base}_${count}`
-  taken.add(name)
-  return name
+/** New names for what stands at tokens: `Order`, `Order.properties.items`, with a number when taken. */
+function createNames(reserved: Iterable<string>): (tokens: readonly string[]) => string {
+  const taken = new Set(reserved)
+  const counts = new Map<string, number>()
+  return (tokens) => {
+    const own = tokens[0] === 'components' ? tokens.slice(tokens[1] === 'schemas' ? 2 : 1) : tokens
+    const base = toPlainName(own.join('.')).slice(-120) || 'schema'
+    let name = base
+    for (let count = counts.get(base) ?? 2; taken.has(name); count++) {
+      name = `${base}_${count}`
+      counts.set(base, count + 1)
+    }
+    taken.add(name)
+    return name
+  }
 }
 
 /** OpenAPI 3.0's `nullable` where it stands beside something the upgrade leaves alone, and in 3.1 by mistake. */

@@ -2,8 +2,8 @@
  * What the control plane asks of its store: questions, not databases. Configuration and audit answer through one
  * transaction, so that a change and its evidence are one thing.
  */
-import type { AuditEntry } from '../model/audit.ts'
-import type { ResourceType, Status } from '../model/common.ts'
+import type { AuditEntry } from '../../model/audit.ts'
+import type { ResourceType, Status } from '../../model/common.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
