@@ -16,7 +16,7 @@ export interface Routes {
 }
 
 /** What the last lookup found; overwritten by the next one. */
-export interface Found {
+interface Found {
   /** Null when no path fits, or none with the method. */
   proxy: LinkedProxy | null
   /** The path that fits, with all its proxies, when `proxy` is null; null when no path fits. */

@@ -56,7 +56,7 @@ export type Linked =
   | Quarantined
 
 /** A fragment that could not be linked. What refers to it finds nothing, and is refused. */
-export interface Quarantined {
+interface Quarantined {
   readonly kind: 'quarantined'
   readonly fragment: Fragment
   readonly fault: string

@@ -65,6 +65,7 @@ export class CounterTable {
     const locks = words(LOCK_WORDS)
     this.stripes = new Stripes(locks, words(SLOTS_MAX + 1), slot)
     this.#perStripe = entries / STRIPES
+    this.releaseDead(slot)
   }
 
   /** Times that a key found no free entry. */
