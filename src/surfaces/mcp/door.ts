@@ -127,9 +127,14 @@ function managementDoor(options: ManagementDoorOptions): Door<ManagementCaller> 
     const { principal, request } = caller
     try {
       const { operation, given } = chooseOperation(tool, call.arguments)
+      const via = viaOf(request, call)
+      // Permission comes before the form of the input: invoke refuses and audits, whatever was sent.
+      if (!options.allowed(principal, operation)) {
+        await options.invoke(operation, {}, {}, principal, via)
+        throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
+      }
       const split = splitArguments(operation, given)
       if (!split.ok) throw inputInvalid(split.errors)
-      const via = viaOf(request, call)
       const invoked = await options.invoke(operation, split.input, split.options, principal, via)
       return result(contentOf(operation, invoked, options.reveals(principal)), false)
     } catch (error) {

@@ -12,10 +12,10 @@ export const OPTION_PROPERTIES: Readonly<Record<string, Property>> = {
   },
   idempotency_key: {
     type: 'string',
-    maxLength: 255,
+    maxLength: 200,
     description: 'Repeating the call with the same key gives the first answer again, for 24 hours',
   },
-  reason: { type: 'string', maxLength: 1000, description: 'Why; kept in the audit entry' },
+  reason: { type: 'string', maxLength: 2000, description: 'Why; kept in the audit entry' },
   confirm: { type: 'string', maxLength: 130, description: 'Slug of the resource, for what cannot be undone' },
   mode: {
     type: 'string',

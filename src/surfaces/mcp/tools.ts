@@ -1,5 +1,6 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
+import { mergeSchemas } from './merge.ts'
 import { OPTION_PROPERTIES, optionNames } from './options.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
@@ -161,23 +162,11 @@ function groupInput(tool: ManagementTool, allowed: readonly Operation[]): Publis
     const everywhere = all.length === allowed.length && all.every((use) => !use.needed)
     const meant = everywhere ? '' : `For ${where.join(', ')}`
     properties[name] = {
-      ...shared(all.map((use) => use.property)),
+      ...all.map((use) => use.property).reduce(mergeSchemas),
       description: [meant, texts.join(' / ')].filter((text) => text !== '').join(': '),
     }
   }
   return { type: 'object', properties, required: ['action'], additionalProperties: false }
-}
-
-/** The keywords that all of these say alike; defaults differ in meaning between create and update, so none stands. */
-function shared(properties: readonly Property[]): Property {
-  const [first, ...others] = properties
-  const kept = Object.entries(first!).filter(
-    ([key, value]) =>
-      key !== 'description' &&
-      key !== 'default' &&
-      others.every((other) => JSON.stringify(other[key]) === JSON.stringify(value)),
-  )
-  return Object.fromEntries(kept)
 }
 
 /** Members of a problem object (RFC 9457), which an error result has in place of the output's. */
