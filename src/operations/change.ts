@@ -9,7 +9,7 @@ import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments
 import type { ConfigWriter, Fields, Resource, StoredToken } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { DiffEntry, WriteOptions } from './define.ts'
-import { diffOf } from './diff.ts'
+import { boundedDiff, diffOf } from './diff.ts'
 import { compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf, nounOf } from './refs.ts'
@@ -254,7 +254,7 @@ export class Change {
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
   async finish(): Promise<Outcome> {
     const changes = [...this.#changed.values()]
-    const diff = await this.#diff(changes)
+    const diff = boundedDiff(await this.#diff(changes))
     if (diff.length === 0) return { diff, delta: null, revision: null }
     const revision = await this.writer.nextRevision()
     return { diff, revision, delta: await this.#compile(changes, revision) }

@@ -25,3 +25,27 @@ function bounded(value: unknown): unknown {
   const text = JSON.stringify(value)
   return text.length <= VALUE_CHARS_MAX ? value : `${text.length} characters of JSON`
 }
+
+/** Characters of all values of one diff, and its entries: one import changes thousands of things. */
+const DIFF_CHARS_MAX = 256 * 1024
+const DIFF_ENTRIES_MAX = 2000
+
+/** The diff of a whole change: every path in it, and values as long as there is room. */
+export function boundedDiff(entries: readonly DiffEntry[]): readonly DiffEntry[] {
+  let left = DIFF_CHARS_MAX
+  const kept = entries.slice(0, DIFF_ENTRIES_MAX).map((entry) => {
+    const chars = JSON.stringify([entry.from, entry.value]).length
+    left -= chars
+    if (left >= 0) return entry
+    left += chars
+    const named = `${chars} characters of JSON`
+    return {
+      op: entry.op,
+      path: entry.path,
+      ...(entry.from === undefined ? {} : { from: named }),
+      ...(entry.value === undefined ? {} : { value: named }),
+    }
+  })
+  const more = entries.length - kept.length
+  return more === 0 ? kept : [...kept, { op: 'replace', path: '', value: `${more} more changes` }]
+}

@@ -10,6 +10,7 @@ import { updateClient } from './clients/update.ts'
 import { createCollection } from './collections/create.ts'
 import { deleteCollection } from './collections/delete.ts'
 import { getCollection } from './collections/get.ts'
+import { importCollection } from './collections/import.ts'
 import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
 import { publishCollection } from './collections/publish.ts'
@@ -59,6 +60,7 @@ export const OPERATIONS: readonly Operation[] = [
   putCollection,
   deleteCollection,
   publishCollection,
+  importCollection,
   listProxies,
   getProxy,
   createProxy,

@@ -450,4 +450,24 @@ test('references that multiply a small document are bounded', () => {
     message: /expand to more/,
   })
   assert.throws(() => imported(many(20_001, { get: ok })), { message: /more than 20000 operations/ })
+
+  const levels = (depth: number): object =>
+    depth === 0 ? { properties: big } : { properties: { a: levels(depth - 1) } }
+  const inside = Array.from({ length: 2000 }, (_, i) => ({
+    $ref: ['#/components/schemas/Deep', ...Array(i % 50).fill('properties/a')].join('/'),
+  }))
+  const deep = imported(
+    {
+      '/a': {
+        get: { responses: { 200: { content: { 'application/json': { schema: { oneOf: inside } } } } } },
+      },
+    },
+    { components: { schemas: { Deep: levels(60) } } },
+  )
+  assert.equal(Object.keys(deep.schemas ?? {}).length, 50)
+})
+
+test('pointers are told in a length that can be read', () => {
+  const result = imported({ [`/${'{a!}{b!}'.repeat(100_000)}`]: { get: ok } })
+  assert.equal(result.warnings[0]?.pointer.length, 2000)
 })

@@ -4,7 +4,7 @@ import { pointerTo } from './pointer.ts'
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
 export const DEPTH_MAX = 128
 /** Values (scalars, arrays, objects) in one document. The largest public descriptions have about 300,000. */
-export const VALUES_MAX = 2_000_000
+const VALUES_MAX = 2_000_000
 
 /** An object as JSON gives it. */
 export type Plain = Record<string, unknown>
@@ -13,8 +13,17 @@ export function isPlain(value: unknown): value is Plain {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
+/** Longest pointer that is told: names in a document may be megabytes long. */
+const POINTER_MAX = 2000
+
+/** The pointer as it may leave. */
+export function toldPointer(pointer: string): string {
+  return pointer.length <= POINTER_MAX ? pointer : pointer.slice(0, POINTER_MAX).toWellFormed()
+}
+
 /** A refusal of the document for one place in it. */
-export function broken(pointer: string, reason: string): Error {
+export function broken(place: string, reason: string): Error {
+  const pointer = toldPointer(place)
   return refuse('document_invalid', {
     detail: `The document is broken at ${pointer === '' ? 'its root' : pointer}: ${reason}.`,
     errors: [{ pointer, reason }],

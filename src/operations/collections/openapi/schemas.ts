@@ -37,6 +37,9 @@ const TYPES: ReadonlySet<unknown> = new Set([
   'string',
 ])
 
+/** Schemas that are copied in all. References into the inside of schemas copy that part once more each. */
+const TAKEN_MAX = 2_000_000
+
 /** The shared schemas of one description while they are collected. */
 export interface Schemas {
   /**
@@ -95,7 +98,9 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
     return { description: `Not described: ${text.slice(0, 200)}` }
   }
 
+  let left = TAKEN_MAX
   const take = (schema: unknown, pointer: string): JsonSchema => {
+    if (left-- === 0) throw broken(pointer, `references expand to more than ${TAKEN_MAX} schemas`)
     if (typeof schema === 'boolean') return schema
     if (!isPlain(schema)) {
       warn(pointer, 'a schema is an object; any value is allowed')
