@@ -109,10 +109,14 @@ function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: 
 /** Alive, and ready to serve: from memory alone. */
 function answerHealth(incoming: Incoming<Exchange>): void {
   const { path } = incoming
-  if (incoming.method !== 'GET' && incoming.method !== 'HEAD')
-    return answerProblem(incoming, 'not_available', `${path} answers GET.`)
-  if (path === '/healthz')
-    return answerJson(incoming, 200, 'application/health+json', requestIds(), { status: 'pass' })
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') {
+    answerProblem(incoming, 'not_available', `${path} answers GET.`)
+    return
+  }
+  if (path === '/healthz') {
+    answerJson(incoming, 200, 'application/health+json', requestIds(), { status: 'pass' })
+    return
+  }
   const draining = Atomics.load(health, HEALTH.draining) === 1
   const ready = gateway.ready && !draining
   const recorder = Atomics.load(health, HEALTH.recorder) === 1
