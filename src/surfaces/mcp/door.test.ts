@@ -320,6 +320,7 @@ describe('the Management MCP door', () => {
     })
     assert.equal(answer['dry_run'], true)
     assert.deepEqual(answer['diff'], [{ op: 'add', path: '/x', value: 1 }])
+    assert.deepEqual(answer['result'], widget)
   })
 
   test('names and options of the wrong form are refused before anything runs', async () => {

@@ -1,7 +1,7 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
+import { optionProperties } from './arguments.ts'
 import { mergeSchemas } from './merge.ts'
-import { OPTION_PROPERTIES, optionNames } from './options.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
 /** Name in a grouped tool of an operation's own member `action`, since there `action` chooses the operation. */
@@ -120,13 +120,9 @@ function singleInput(operation: Operation): PublishedSchema {
   const input = publishInput(operation.input)
   return {
     ...input,
-    properties: { ...input.properties, ...optionsOf(operation) },
+    properties: { ...input.properties, ...optionProperties(operation) },
     additionalProperties: false,
   }
-}
-
-function optionsOf(operation: Operation): Record<string, Property> {
-  return Object.fromEntries(optionNames(operation).map((name) => [name, OPTION_PROPERTIES[name]!]))
 }
 
 /**
@@ -140,7 +136,7 @@ function groupInput(tool: ManagementTool, allowed: readonly Operation[]): Publis
   >()
   for (const operation of allowed) {
     const input = publishInput(operation.input)
-    const properties = Object.entries({ ...input.properties, ...optionsOf(operation) })
+    const properties = Object.entries({ ...input.properties, ...optionProperties(operation) })
     for (const [own, property] of properties) {
       const needed = input.required?.includes(own) ?? false
       const name = own === 'action' ? OWN_ACTION : own
