@@ -13,7 +13,7 @@ import { inputInvalid, splitArguments } from './arguments.ts'
 import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
-export interface ManagementRequest extends McpRequest {
+interface ManagementRequest extends McpRequest {
   /** `/management/mcp` or its alias. */
   readonly path: string
   /** Without `?`. */
