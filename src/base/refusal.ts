@@ -297,15 +297,24 @@ export function problemType(code: RefusalCode): string {
 
 /** The RFC 9457 object of a refusal, the only form in which one leaves over HTTP. */
 export function toProblem(refusal: Refusal, requestId: string): Record<string, unknown> {
-  const { status, title } = PROBLEMS[refusal.code]
+  return problemOf(refusal.code, refusal.facts, requestId)
+}
+
+/** The same for a refusal that was never thrown: the request path makes no Error objects. */
+export function problemOf(
+  code: RefusalCode,
+  facts: RefusalFacts,
+  requestId: string,
+): Record<string, unknown> {
+  const { status, title } = PROBLEMS[code]
   return {
-    type: problemType(refusal.code),
+    type: problemType(code),
     title,
     status,
-    detail: refusal.message,
-    code: refusal.code,
+    detail: facts.detail ?? title,
+    code,
     request_id: requestId,
-    errors: refusal.facts.errors ?? [],
-    ...refusal.facts.members,
+    errors: facts.errors ?? [],
+    ...facts.members,
   }
 }

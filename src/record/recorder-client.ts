@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import { CannotStart } from '../base/cannot-start.ts'
 import type { FromRecorderThread, RecorderState, ToRecorderThread } from './messages.ts'
 
 /** Wait before a recorder that died is started again. */
@@ -21,7 +22,7 @@ export interface Recorder {
   readonly state: RecordingState
 }
 
-export interface RecordingState {
+interface RecordingState {
   readonly running: boolean
   /** Rows received and not stored yet. */
   readonly queued: number
@@ -32,7 +33,7 @@ export interface RecordingState {
 }
 
 /**
- * The main thread's end of the recorder thread. Rejects when the first start fails (a damaged or newer file); a
+ * The main thread's end of the recorder thread. Rejects with CannotStart when the first start fails (a damaged or newer file); a
  * later death is answered by a restart, and gateway threads notice nothing but a new port.
  */
 export async function startRecorder(start: () => Worker, log: (text: string) => void): Promise<Recorder> {
@@ -75,7 +76,9 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         lastError = error
       })
       fresh.on('exit', () => {
-        failed(lastError ?? new Error('the recorder thread ended before it was ready'))
+        // Errors of other threads arrive without their class.
+        const why = lastError instanceof Error ? lastError.message : 'the recorder thread ended early'
+        failed(new CannotStart(why, lastError))
         if (worker === fresh) died(lastError)
       })
     })

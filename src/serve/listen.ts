@@ -1,24 +1,22 @@
 import { createServer, type Server } from 'node:net'
+import { CannotStart } from '../base/cannot-start.ts'
 
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** A process that cannot start says why in one sentence; main.ts prints it and exits with 1. */
-export class StartFault extends Error {}
-
 /**
  * Holds the address alone for a moment, without `reusePort`: the threads then share it, and sharing would hide that
  * another process has it. Resolves to the port (which the system picks for 0).
- * Throws a StartFault that names the setting.
+ * Throws a CannotStart that names the setting.
  */
 export async function claimPort(setting: string, { host, port }: Address): Promise<number> {
   const server = createServer()
   try {
     await listening(server, { host, port, exclusive: true })
   } catch (error) {
-    throw new StartFault(`${setting} ${host}:${port}: ${reasonOf(error)}`)
+    throw new CannotStart(`${setting} ${host}:${port}: ${reasonOf(error)}.`, error)
   }
   const address = server.address()
   const claimed = typeof address === 'object' && address !== null ? address.port : port

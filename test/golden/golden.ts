@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+
+const top = resolve(import.meta.dirname, '../..')
 
 /**
- * Compares text with the file of that name beside this one, so that a change of a surface shows in the diff.
- * With `GOLDEN=write` in the environment the file is written instead.
+ * Compares `actual` with a file that is kept in the repository, so that a change of a surface shows in the diff.
+ * `npm run golden` writes the files anew.
+ * @param name File in test/golden, or a path from the top of the repository such as `docs/settings.md`.
  */
 export function golden(name: string, actual: string): void {
-  const file = join(import.meta.dirname, name)
-  if (process.env['GOLDEN'] === 'write') {
+  const file = name.includes('/') ? resolve(top, name) : resolve(import.meta.dirname, name)
+  if (process.env['UPDATE_GOLDEN'] === '1') {
+    mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, actual)
     return
   }
-  let expected: string
-  try {
-    expected = readFileSync(file, 'utf8')
-  } catch {
-    assert.fail(`${name} is missing; run the test with GOLDEN=write and read what it wrote`)
-  }
-  assert.equal(actual, expected, `${name} differs; if that is meant, run the test with GOLDEN=write`)
+  assert.ok(existsSync(file), `${name} is missing; npm run golden writes it`)
+  assert.equal(actual, readFileSync(file, 'utf8'), `${name} is stale; npm run golden writes it anew`)
 }

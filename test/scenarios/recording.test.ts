@@ -5,13 +5,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { type MessagePort, Worker } from 'node:worker_threads'
+import { createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
 import { connectSink } from '../../src/record/connect.ts'
 import type { RecorderSetup } from '../../src/record/messages.ts'
 import { createRecordQueries } from '../../src/record/query-client.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { createRecordSink } from '../../src/record/sink.ts'
+import { limitKeyOf } from '../../src/snapshot/limit-key.ts'
+import type { LinkedLimit } from '../../src/snapshot/snapshot.ts'
 import { recordFields } from '../programs/record-fields.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-recording-'))
@@ -21,7 +24,7 @@ const entry = (name: string): URL => new URL(`../../src/threads/${name}.ts`, imp
 const YEARS_MS = 1e13
 
 /** A recorder and a query thread on one new file. `threads` are the recorder threads that were started. */
-async function open(name: string, setup: Partial<RecorderSetup> = {}) {
+async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> = {}) {
   const path = join(directory, `${name}.db`)
   const workerData: RecorderSetup = { path, retentionMs: YEARS_MS, clockCell: null, counters: null, ...setup }
   const threads: Worker[] = []
@@ -41,6 +44,7 @@ async function open(name: string, setup: Partial<RecorderSetup> = {}) {
     await recorder.stop()
     await queries.close()
   }
+  t.after(close)
   return { path, recorder, queries, threads, logged, close }
 }
 
@@ -50,10 +54,11 @@ interface Report {
 }
 
 /** A thread that adds `rows` records, joined to the recorder. */
-function giver(name: string, rows: number, batchesMax: number) {
+function giver(t: TestContext, name: string, rows: number, batchesMax: number) {
   const worker = new Worker(new URL('../programs/record-giver.ts', import.meta.url), {
     workerData: { name, rows, batchesMax },
   })
+  t.after(() => worker.terminate())
   return {
     attach: (port: MessagePort) => worker.postMessage({ port }, [port]),
     async ask(what: 'start' | 'ask'): Promise<Report> {
@@ -62,7 +67,6 @@ function giver(name: string, rows: number, batchesMax: number) {
       const [report] = await answer
       return report
     },
-    end: () => worker.terminate(),
   }
 }
 
@@ -74,9 +78,9 @@ async function until(check: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-test('100,000 records of two threads all arrive, readers see whole batches, and pages give each once', async () => {
-  const { path, recorder, queries, close } = await open('many')
-  const givers = [giver('a', 50_000, 100), giver('b', 50_000, 100)]
+test('100,000 records of two threads all arrive, readers see whole batches, and pages give each once', async (t) => {
+  const { path, recorder, queries } = await open(t, 'many')
+  const givers = [giver(t, 'a', 50_000, 100), giver(t, 'b', 50_000, 100)]
   for (const { attach } of givers) recorder.connect(attach)
   const watch = new DatabaseSync(path, { readOnly: true })
   const torn = watch.prepare('SELECT count(*) AS n FROM blocks WHERE rows * 64 <> length(numbers)')
@@ -107,12 +111,10 @@ test('100,000 records of two threads all arrive, readers see whole batches, and 
   } while (cursor !== null)
   assert.equal(seen.size, 20_000, 'both threads gave 10,000 of the last ten seconds')
   watch.close()
-  for (const { end } of givers) await end()
-  await close()
 })
 
-test('a record can be read as soon as a flush has answered', async () => {
-  const { recorder, queries, close } = await open('flush')
+test('a record can be read as soon as a flush has answered', async (t) => {
+  const { recorder, queries } = await open(t, 'flush')
   const sink = createRecordSink()
   recorder.connect((port) => connectSink(sink, port))
   for (let i = 0; i < 5; i++) {
@@ -120,32 +122,29 @@ test('a record can be read as soon as a flush has answered', async () => {
     await recorder.flush()
     assert.equal((await queries.get(`flushed-${i}`))?.id, `flushed-${i}`)
   }
-  await close()
 })
 
-test('a recorder that cannot store makes givers drop and count; they never wait, and later records arrive', async () => {
-  const { path, recorder, queries, close } = await open('stalled')
-  const busy = giver('a', 30_000, 3)
+test('a recorder that cannot store makes givers drop and count; they never wait, and later records arrive', async (t) => {
+  const { path, recorder, queries } = await open(t, 'stalled')
+  const busy = giver(t, 'a', 30_000, 3)
   recorder.connect(busy.attach)
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
+  t.after(() => other.isOpen && other.close())
   const { added, dropped } = await busy.ask('start')
   assert.equal(added, 30_000)
   assert.equal(dropped, 30_000 - 4 * 1024, 'three batches underway and one gathered')
-  await until(() => recorder.state.lastError !== null)
-  assert.equal(recorder.state.queued, 3 * 1024)
+  await until(() => recorder.state.lastError !== null && recorder.state.queued === 3 * 1024)
   other.exec('ROLLBACK')
   other.close()
   await until(() => recorder.state.queued === 0 && recorder.state.lastError === null)
   await recorder.flush()
   await until(() => recorder.state.dropped === dropped)
   assert.equal((await queries.list({ from: '2027-01-15T08:00:00Z', limit: 1 })).items.length, 1)
-  await busy.end()
-  await close()
 })
 
-test('a recorder that dies is replaced; gateway threads go on and nothing is lost uncounted', async () => {
-  const { path, recorder, threads, logged, close } = await open('crash')
+test('a recorder that dies is replaced; gateway threads go on and nothing is lost uncounted', async (t) => {
+  const { path, recorder, threads, logged } = await open(t, 'crash')
   const sink = createRecordSink({ batchRows: 10 })
   recorder.connect((port) => connectSink(sink, port))
   for (let i = 0; i < 100; i++) sink.add(recordFields({ id: `before-${i}` }))
@@ -161,10 +160,9 @@ test('a recorder that dies is replaced; gateway threads go on and nothing is los
   db.close()
   assert.equal(rows + sink.dropped, 215)
   assert.ok(rows >= 200)
-  await close()
 })
 
-test('after kill -9 every record that was acknowledged is there and the file opens', async () => {
+test('after kill -9 every record that was acknowledged is there and the file opens', async (t) => {
   const path = join(directory, 'killed.db')
   const program = new URL('../programs/record-forever.ts', import.meta.url)
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program.pathname, path], {
@@ -178,7 +176,7 @@ test('after kill -9 every record that was acknowledged is there and the file ope
   })
   await once(child, 'close')
   assert.ok(taken > 20_000)
-  const { recorder, queries, close } = await open('killed')
+  const { recorder, queries } = await open(t, 'killed')
   const db = new DatabaseSync(path, { readOnly: true })
   assert.ok(Number(db.prepare('SELECT sum(rows) AS n FROM blocks').get()?.['n']) >= taken)
   db.close()
@@ -188,11 +186,10 @@ test('after kill -9 every record that was acknowledged is there and the file ope
   sink.add(recordFields({ id: 'after-the-kill' }))
   await recorder.flush()
   assert.ok((await queries.get('after-the-kill')) !== undefined)
-  await close()
 })
 
-test('records older than the retention are gone after a start', async () => {
-  const first = await open('retention')
+test('records older than the retention are gone after a start', async (t) => {
+  const first = await open(t, 'retention')
   const sink = createRecordSink()
   first.recorder.connect((port) => connectSink(sink, port))
   sink.add(recordFields({ id: 'old', timeMs: Date.now() - 60_000 }))
@@ -200,23 +197,22 @@ test('records older than the retention are gone after a start', async () => {
   await first.recorder.flush()
   sink.add(recordFields({ id: 'new', timeMs: Date.now() }))
   await first.close()
-  const second = await open('retention', { retentionMs: 30_000 })
+  const second = await open(t, 'retention', { retentionMs: 30_000 })
   await until(async () => (await second.queries.get('old')) === undefined)
   assert.ok((await second.queries.get('new')) !== undefined, 'a stop stores what was gathered')
-  await second.close()
 })
 
-test('a file of a newer version is refused in one sentence and left as it is', async () => {
-  const { path, close } = await open('newer')
+test('a file of a newer version is refused in one sentence and left as it is', async (t) => {
+  const { path, close } = await open(t, 'newer')
   await close()
   const db = new DatabaseSync(path)
-  db.exec('INSERT INTO schema_version (version) VALUES (99)')
+  db.exec("INSERT INTO schema_versions VALUES (99, 'later', '2030')")
   db.close()
-  await assert.rejects(open('newer'), /version 99, which is newer than this program knows/)
+  await assert.rejects(open(t, 'newer'), { name: 'CannotStart', message: /schema version 99/ })
 })
 
-test('a query thread that hangs costs its question alone and is replaced', async () => {
-  const { path, recorder, close } = await open('hang')
+test('a query thread that hangs costs its question alone and is replaced', async (t) => {
+  const { path, recorder } = await open(t, 'hang')
   const sink = createRecordSink()
   recorder.connect((port) => connectSink(sink, port))
   sink.add(recordFields({ id: 'there' }))
@@ -231,6 +227,7 @@ test('a query thread that hangs costs its question alone and is replaced', async
         : new Worker(entry('query'), { workerData: { path, clockCell: null } }),
     { deadlineMs: 2000, waitingMax: 2 },
   )
+  t.after(() => queries.close())
   const hangs = assert.rejects(queries.get('there'), { code: 'records_unavailable' })
   const waits = assert.rejects(queries.list({}), { code: 'records_unavailable' })
   const waitsToo = assert.rejects(queries.list({}), { code: 'records_unavailable' })
@@ -240,6 +237,30 @@ test('a query thread that hangs costs its question alone and is replaced', async
   assert.equal(starts, 2)
   await assert.rejects(queries.list({ status: '9xx' }), { code: 'input_invalid' })
   await assert.rejects(queries.list({ cursor: 'nonsense' }), { code: 'input_invalid' })
-  await queries.close()
+})
+
+const quota: LinkedLimit = {
+  fragment: { name: 'day', kind: 'quota', max: 3, window_ms: 86_400_000 },
+  policy: { kind: 'policy', id: 'pol_1', slug: 'gold', active: true, limits: [] },
+  key: limitKeyOf('pol_1 day'),
+  slotMs: 0,
+  policyItem: '',
+}
+
+test('a quota counts on after a restart', async (t) => {
+  const now = Date.now()
+  const takeOne = (memory: SharedArrayBuffer): number => {
+    const counters = createCounters(memory, 0)
+    counters.begin()
+    counters.add(quota, 7, 7)
+    return counters.take(now)
+  }
+  const first = createCounterMemory()
+  const { close } = await open(t, 'quotas', { counters: first })
+  assert.deepEqual([takeOne(first), takeOne(first)], [-1, -1])
   await close()
+  const second = createCounterMemory()
+  await open(t, 'quotas', { counters: second })
+  assert.equal(takeOne(second), -1, 'the third of three')
+  assert.equal(takeOne(second), 0, 'the quota of the day is used up')
 })

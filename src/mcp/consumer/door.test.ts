@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import fc from 'fast-check'
 import { type FakeGateway, fakeGateway, OTHER_TOKEN, TOKEN } from '../../../test/support/fake-gateway.ts'
 import { PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveIncoming, TAKEN } from '../../../test/support/mcp-shell.ts'
@@ -19,7 +20,6 @@ describe('the Gateway MCP door', () => {
     let count = 0
     const door = createConsumerDoor({
       gateway,
-      boundedSchema: (schema) => schema,
       sealKey: new Uint8Array(32).fill(7),
       tombstones: createTombstones(),
       origin: 'http://localhost:8080',
@@ -326,6 +326,10 @@ describe('the Gateway MCP door', () => {
       name: 'execute_call',
       arguments: { endpoint: 'prx_list-orders', params: { query: { status: 'open' } } },
     })
+    assert.deepEqual(contract['response_schema'], {
+      type: 'array',
+      items: { type: 'object', properties: { id: { type: 'string' } } },
+    })
     const create = await execute({ endpoint: 'create-order' }, 'inspect_contract')
     const example = create['call_example'] as { arguments: { params: { body: unknown } } }
     assert.deepEqual(example.arguments.params.body, { sku: 'value', lines: [{ n: 1 }] })
@@ -375,5 +379,53 @@ describe('the Gateway MCP door', () => {
     gateway.reply = () => ({ body: Buffer.from('{"id":12345678901234567890}'), bodyBytes: 27 })
     const text = await (await post(call({ endpoint: 'GET /orders/v1/orders/1' }))).text()
     assert.match(text, /"body":\{"id":12345678901234567890\}/)
+  })
+
+  test('arbitrary arguments are answered, and what reaches the gateway is well formed', async () => {
+    const value = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<unknown>
+    const text = fc.oneof(fc.string({ maxLength: 8 }), fc.string({ unit: 'binary', maxLength: 4 }))
+    const refs = fc.oneof(
+      fc.constantFrom('prx_get-order', 'GET /orders/v1/orders/{id}', 'list-orders', 'POST /orders/v1/orders'),
+      text.map((end) => `GET /orders/v1/orders/${end}`),
+      text.map((end) => `GET /files/v1/raw/${end}`),
+    )
+    const scalar = fc.oneof(text, fc.integer(), fc.boolean())
+    const header = fc.oneof(fc.constantFrom('X-A', 'Authorization', 'host', 'Content-Length'), text)
+    const params = fc.record(
+      {
+        path: fc.record({ id: scalar }),
+        query: fc.dictionary(text, fc.oneof(scalar, fc.array(scalar, { maxLength: 2 })), { maxKeys: 2 }),
+        headers: fc.dictionary(header, fc.oneof(fc.constant('v'), text), { maxKeys: 1 }),
+        body: value,
+      },
+      { requiredKeys: ['path'] },
+    )
+    const likely = fc.record({ endpoint: refs, params }, { requiredKeys: ['endpoint'] })
+    const calls = fc.oneof(
+      { arbitrary: fc.tuple(fc.constant('execute_call'), likely), weight: 4 },
+      { arbitrary: fc.tuple(fc.constantFrom(...FOUR, 'x'), value), weight: 1 },
+      {
+        arbitrary: fc.tuple(fc.constant('execute_call'), fc.record({ endpoint: refs, params: value })),
+        weight: 1,
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(calls, async ([name, given]) => {
+        const answer = await post(call(given, name))
+        assert.equal(answer.status, 200)
+        await answer.json()
+      }),
+      { numRuns: 400 },
+    )
+    assert.ok(gateway.calls.length > 20)
+    for (const { target, fields } of gateway.calls) {
+      assert.match(target, /^\/(orders|files)\/v1\/[!-~]*$/)
+      assert.doesNotMatch(target, /#|\/\.{1,2}(\/|\?|$)/)
+      assert.match(fields, /^([!#$%&'*+.^_`|~0-9a-z-]+: [\t -~]*\r\n)*$/)
+      assert.doesNotMatch(
+        fields,
+        /^(authorization|host|content-length|connection|transfer-encoding|x-client-id):/m,
+      )
+    }
   })
 })

@@ -1,9 +1,9 @@
 import type { Clock } from '../../base/clock.ts'
 import { PROBLEMS, problemType, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
-import type { JsonSchema } from '../../model/proxy.ts'
 import type { Incoming } from '../../wire/port.ts'
 import type { McpAnswer } from '../protocol/answer.ts'
+import { createChallenge } from '../protocol/challenge.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { createEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
@@ -22,16 +22,8 @@ export interface ConsumerCaller {
   readonly requestId: string
 }
 
-/** Expands `#/$defs/…` references of a schema and cuts it to about `bytesMax` bytes of JSON. */
-export type BoundedSchema = (
-  schema: JsonSchema,
-  defs: Readonly<Record<string, unknown>>,
-  bytesMax: number,
-) => JsonSchema
-
 export interface ConsumerDoorOptions {
   readonly gateway: GatewayPort
-  readonly boundedSchema: BoundedSchema
   /** 32 bytes that seal session ids; the same on every thread and node. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
@@ -67,7 +59,7 @@ export function createConsumerDoor(options: ConsumerDoorOptions): (incoming: Inc
     tombstones: options.tombstones,
     fault: (error) => options.fault(error, ''),
   })
-  const challenge = `Bearer resource_metadata="${options.origin}/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"`
+  const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
 
   function identified(incoming: Incoming, requestId: string): Caller | null {
     const found: Identified = options.gateway.ready
@@ -130,8 +122,7 @@ function consumerDoor(options: ConsumerDoorOptions): Door<ConsumerCaller> {
     if (tool === 'execute_call') {
       const fault = (error: unknown): void => options.fault(error, caller.requestId)
       execute(gateway, catalogue, caller, values, toolCall, fault, done)
-    } else if (tool === 'inspect_contract')
-      done(inspect(gateway, options.boundedSchema, catalogue, caller, values))
+    } else if (tool === 'inspect_contract') done(inspect(gateway, catalogue, caller, values))
     else if (tool === 'list_endpoints') done(listEndpoints(gateway, catalogue, values, caller.requestId))
     else done(listCollections(catalogue))
   }
@@ -174,7 +165,7 @@ function answerProblem(
   incoming: Incoming,
   requestId: string,
   refusal: { readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number | null },
-  challenge: string,
+  challenge: ReturnType<typeof createChallenge>,
 ): void {
   const { code, detail, retryAfterMs } = refusal
   const { status, title } = PROBLEMS[code]
@@ -190,9 +181,8 @@ function answerProblem(
   })
   let fields = `x-request-id: ${requestId}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n`
   if (status === 401) {
-    // RFC 6750 section 3.1: the error is named only when a credential was sent.
-    const sent = code === 'credential_invalid' || code === 'credential_expired'
-    fields += `www-authenticate: ${challenge}${sent ? ', error="invalid_token"' : ''}\r\n`
+    const refused = code === 'credential_invalid' || code === 'credential_expired'
+    fields += `www-authenticate: ${challenge(incoming.host, refused)}\r\n`
   }
   if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
   incoming.answer(status, fields, body)

@@ -1,9 +1,10 @@
 import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
 import type { JsonSchema, Parameter } from '../../model/proxy.ts'
+import { boundedSchema } from '../../snapshot/contract.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { ToolOutcome } from '../protocol/door.ts'
 import type { Catalogue } from './catalogue.ts'
-import type { BoundedSchema, ConsumerCaller } from './door.ts'
+import type { ConsumerCaller } from './door.ts'
 import { given } from './outcome.ts'
 import { resolve } from './resolve.ts'
 
@@ -17,7 +18,6 @@ const ENUM_MAX = 50
 /** Runs `inspect_contract`. */
 export function inspect(
   gateway: GatewayPort,
-  boundedSchema: BoundedSchema,
   catalogue: Catalogue,
   { caller, requestId }: ConsumerCaller,
   values: ReadonlyMap<string, unknown>,

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hash, randomBytes } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import type { DeclaredAgent } from './door.ts'
@@ -38,13 +38,14 @@ const FORM = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
-/** @param key 32 bytes for AES-256-GCM, used for nothing else. @param door bound into every id. */
+/** @param keyBytes 32 bytes for AES-256-GCM, used for nothing else. @param door bound into every id. */
 export function createSessions(
-  key: Uint8Array,
+  keyBytes: Uint8Array,
   door: string,
   clock: Clock,
   tombstones: Tombstones,
 ): Sessions {
+  const key = createSecretKey(keyBytes)
   const opened = new Lru<string, Session>(OPENED_MAX)
   const aad = Buffer.from(`mcp-session:${FORM}:${door}`)
 

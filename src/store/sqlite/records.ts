@@ -3,7 +3,7 @@
  * a power cut may lose the last moments of records, a killed process loses none that were committed.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { recordMigrations } from '../migrations/records/index.ts'
+import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import {
   type QuotaRow,
   type RecordBlock,
@@ -11,37 +11,22 @@ import {
   type StoredBlock,
   StoreUnavailable,
 } from '../ports/records.ts'
+import { migrate } from './migrate.ts'
 
 /** How long a statement waits for another process that holds the file. */
 const BUSY_TIMEOUT_MS = 1000
 
-/** Opens or creates the file and brings it to the newest version. Throws when it is from a newer program. */
+/** Opens or creates the file and brings it to the newest version. Throws CannotStart when it is from a newer one. */
 export function openRecordStore(path: string): RecordStore {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
-    migrate(db, path)
+    migrate(db, path, RECORD_MIGRATIONS)
     return createStore(db)
   } catch (error) {
     db.close()
     throw error
   }
-}
-
-function migrate(db: DatabaseSync, path: string): void {
-  db.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT')
-  const stored = Number(
-    db.prepare('SELECT max(version) AS version FROM schema_version').get()?.['version'] ?? 0,
-  )
-  if (stored > recordMigrations.length)
-    throw new Error(
-      `${path} has version ${stored}, which is newer than this program knows (${recordMigrations.length}); start the newer version, or move the file away`,
-    )
-  for (let version = stored; version < recordMigrations.length; version++)
-    inTransaction(db, () => {
-      db.exec(recordMigrations[version]!)
-      db.prepare('INSERT INTO schema_version (version) VALUES (?)').run(version + 1)
-    })
 }
 
 function createStore(db: DatabaseSync): RecordStore {

@@ -66,7 +66,13 @@ const OPERATIONS: readonly Operation[] = [
   }),
   operation('put', 'update', 'put_widget', Id, { tool: null }),
   operation('list', 'read', 'list_parts', z.strictObject({}), { resource: 'parts', group: 'manage_parts' }),
-  operation('list', 'read', 'list_bolts', z.strictObject({}), { resource: 'bolts', group: 'manage_parts' }),
+  operation(
+    'list',
+    'read',
+    'list_bolts',
+    z.strictObject({ action: z.enum(['CREATE', 'DELETE']).optional() }),
+    { resource: 'bolts', group: 'manage_parts' },
+  ),
 ]
 
 interface Invoked {
@@ -275,6 +281,21 @@ describe('the Management MCP door', () => {
     assert.deepEqual(refused['errors'], [
       { pointer: '/action', reason: 'must be one of list_parts, list_bolts' },
     ])
+  })
+
+  test('a member named action stays usable beside the action of the group', async () => {
+    const [, parts] = (await rpc('tools/list', {})).result.tools
+    assert.deepEqual(parts!.inputSchema.properties['filter_action']!.enum, ['CREATE', 'DELETE'])
+    await call('manage_parts', { action: 'list_bolts', filter_action: 'DELETE' })
+    await call('list_bolts', { action: 'DELETE' })
+    assert.deepEqual(
+      invoked.map((item) => item.input),
+      [{ action: 'DELETE' }, { action: 'DELETE' }],
+    )
+    assert.equal(
+      (await call('manage_parts', { action: 'list_parts', filter_action: 'x' }))['code'],
+      'input_invalid',
+    )
   })
 
   test('options of a write are told from its input', async () => {

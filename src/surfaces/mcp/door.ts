@@ -3,13 +3,14 @@ import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { PROBLEMS, Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
+import { createChallenge } from '../../mcp/protocol/challenge.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { splitArguments } from './options.ts'
-import { type ManagementTool, publishTool, toTools } from './tools.ts'
+import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
 export interface ManagementRequest extends McpRequest {
@@ -72,7 +73,7 @@ const WITHHELD =
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = `Bearer resource_metadata="${options.origin}/.well-known/oauth-protected-resource/management/mcp"`
+  const challenge = createChallenge(options.origin, '/management/mcp', null)
   const endpoint = createEndpoint(managementDoor(options), {
     sealKey: options.sealKey,
     clock: options.clock,
@@ -97,7 +98,7 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
         given = await answer(request)
       } catch (error) {
         if (!(error instanceof Refusal)) options.fault(error, requestId)
-        given = problemAnswer(asRefusal(error), requestId, challenge)
+        given = problemAnswer(asRefusal(error), request, challenge)
       }
       return { ...given, headers: { ...given.headers, 'x-request-id': requestId } }
     },
@@ -162,7 +163,9 @@ function chooseOperation(
   const operation = typeof action === 'string' ? tool.actions.get(action) : undefined
   if (operation === undefined)
     throw inputInvalid([{ pointer: '/action', reason: `must be one of ${tool.listed.join(', ')}` }])
-  return { operation, given: rest }
+  if (!Object.hasOwn(operation.input.shape, 'action')) return { operation, given: rest }
+  const { [OWN_ACTION]: own, ...others } = rest
+  return { operation, given: own === undefined ? others : { ...others, action: own } }
 }
 
 function viaOf(request: ManagementRequest, call: ToolCall): Via {
@@ -227,15 +230,16 @@ function asRefusal(error: unknown): Refusal {
 
 const NAMES_A_TOKEN: ReadonlySet<RefusalCode> = new Set(['credential_invalid', 'credential_expired'])
 
-function problemAnswer(refusal: Refusal, requestId: string, challenge: string): McpAnswer {
+function problemAnswer(
+  refusal: Refusal,
+  { requestId, host }: ManagementRequest,
+  challenge: ReturnType<typeof createChallenge>,
+): McpAnswer {
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
   }
-  if (refusal.status === 401)
-    headers['www-authenticate'] = NAMES_A_TOKEN.has(refusal.code)
-      ? `${challenge}, error="invalid_token"`
-      : challenge
+  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, NAMES_A_TOKEN.has(refusal.code))
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))

@@ -15,11 +15,28 @@ export type Property = Readonly<Record<string, unknown>>
  * without references, and without what only costs tokens. The exact zod schema judges the call.
  */
 export function publishInput(schema: z.ZodObject): PublishedSchema {
-  return toPublished(schema, 'input')
+  return keptOrPublished(inputs, schema, 'input')
 }
 
 export function publishOutput(schema: z.ZodObject): PublishedSchema {
-  return toPublished(schema, 'output')
+  return keptOrPublished(outputs, schema, 'output')
+}
+
+/** Made once per schema: each caller with other permissions gets other lists of the same parts. */
+const inputs = new WeakMap<z.ZodObject, PublishedSchema>()
+const outputs = new WeakMap<z.ZodObject, PublishedSchema>()
+
+function keptOrPublished(
+  kept: WeakMap<z.ZodObject, PublishedSchema>,
+  schema: z.ZodObject,
+  io: 'input' | 'output',
+): PublishedSchema {
+  let published = kept.get(schema)
+  if (published === undefined) {
+    published = toPublished(schema, io)
+    kept.set(schema, published)
+  }
+  return published
 }
 
 function toPublished(schema: z.ZodObject, io: 'input' | 'output'): PublishedSchema {

@@ -3,6 +3,9 @@ import type { Operation } from '../../operations/define.ts'
 import { OPTION_PROPERTIES, optionNames } from './options.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
+/** Name in a grouped tool of an operation's own member `action`, since there `action` chooses the operation. */
+export const OWN_ACTION = 'filter_action'
+
 /** A tool of either view: operations behind one name. */
 export interface ManagementTool {
   readonly name: string
@@ -20,13 +23,32 @@ export interface ManagementTools {
   readonly byName: ReadonlyMap<string, ManagementTool>
 }
 
+/** Actions that a group understands though another group lists them: what people call the credentials of a client. */
+const UNLISTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  manage_credentials: {
+    create_client: 'clients.create',
+    generate: 'profiles.rotate',
+    rotate: 'profiles.rotate',
+    revoke: 'profiles.revoke',
+  },
+}
+
+function withUnlisted(tool: ManagementTool, operations: readonly Operation[]): ManagementTool {
+  const actions = new Map(tool.actions)
+  for (const [action, meant] of Object.entries(UNLISTED[tool.name] ?? {})) {
+    const operation = operations.find((item) => `${item.resource}.${item.action}` === meant)
+    if (operation !== undefined && !actions.has(action)) actions.set(action, operation)
+  }
+  return { ...tool, actions }
+}
+
 /** Projects the registry into both views. The order of the registry is the order of the lists. */
 export function toTools(operations: readonly Operation[]): ManagementTools {
   const shown = operations.filter((operation) => operation.tool !== null)
   const full = toolsBy(shown, (operation) => operation.tool!).map((tool) =>
     tool.operations.length === 1 ? { ...tool, listed: [] } : tool,
   )
-  const grouped = toolsBy(shown, (operation) => operation.group)
+  const grouped = toolsBy(shown, (operation) => operation.group).map((tool) => withUnlisted(tool, shown))
   const byName = new Map<string, ManagementTool>()
   for (const tool of [...full, ...grouped]) {
     if (byName.has(tool.name)) throw new Error(`two tools are named ${tool.name}`)
@@ -118,8 +140,9 @@ function groupInput(tool: ManagementTool, allowed: readonly Operation[]): Publis
   for (const operation of allowed) {
     const input = publishInput(operation.input)
     const properties = Object.entries({ ...input.properties, ...optionsOf(operation) })
-    for (const [name, property] of properties) {
-      const needed = input.required?.includes(name) ?? false
+    for (const [own, property] of properties) {
+      const needed = input.required?.includes(own) ?? false
+      const name = own === 'action' ? OWN_ACTION : own
       uses.set(name, [...(uses.get(name) ?? []), { operation, property, needed }])
     }
   }

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { Caller, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+const LIMITS = {
+  headTimeoutMs: 10_000,
+  bodyTimeoutMs: 30_000,
+  idleTimeoutMs: 65_000,
+  sendTimeoutMs: 20_000,
+}
+
+async function start(
+  t: TestContext,
+  onData?: (socket: Socket, bytes: Buffer) => void,
+): Promise<{ origin: Origin; gateway: Gateway; caller: Caller }> {
+  const origin = new Origin(onData)
+  const gateway = await startGateway({ host: '127.0.0.1', port: await origin.listen() }, { limits: LIMITS })
+  t.after(() => {
+    gateway.close()
+    origin.close()
+    assert.deepEqual(gateway.faults, [])
+  })
+  return { origin, gateway, caller: new Caller(gateway.port) }
+}
+
+async function connected(gateway: Gateway): Promise<void> {
+  await until(
+    () => gateway.engine.connections > 0,
+    () => 'the connection',
+  )
+}
+
+test('a silent connection is closed, a slow head is answered with 408', async (t) => {
+  const { gateway, caller } = await start(t)
+  await connected(gateway)
+  gateway.pass(11_000)
+  assert.equal(await caller.closed(), '')
+  assert.equal(gateway.finished.length, 0)
+  const slow = new Caller(gateway.port)
+  await slow.ask(GET, /ok$/)
+  slow.received = ''
+  slow.send('GET / HT')
+  await until(
+    () => slow.socket.bytesWritten === GET.length + 8,
+    () => 'the bytes to leave',
+  )
+  gateway.pass(60_000)
+  // The head may still have been on its way when the clock moved: its time starts with its first byte
+  await until(
+    () => {
+      gateway.pass(1000)
+      return slow.isClosed
+    },
+    () => 'the close',
+  )
+  assert.match(slow.received, /^$|^HTTP\/1.1 408 Request Timeout\r\n.*request_timeout$/s)
+})
+
+test('the time for a head runs from its first byte, whatever follows', async (t) => {
+  const { gateway, caller } = await start(t)
+  await connected(gateway)
+  caller.send('GET / HTTP/1.1\r\n')
+  const drip = setInterval(() => {
+    gateway.pass(1000)
+    caller.send('a: b\r\n')
+  }, 2)
+  assert.match(
+    await caller.closed(),
+    /^HTTP\/1.1 408 Request Timeout\r\n.*Connection: close\r\n\r\nrequest_timeout$/s,
+  )
+  clearInterval(drip)
+  assert.equal(gateway.finished.length, 1)
+})
+
+test('a body that stops is answered with 408 and never completed at the upstream', async (t) => {
+  const { origin, gateway, caller } = await start(t, () => {})
+  caller.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc')
+  await until(
+    () => origin.received.endsWith('abc'),
+    () => origin.received,
+  )
+  gateway.pass(31_000)
+  assert.match(await caller.closed(), /^HTTP\/1.1 408 /)
+  await until(
+    () => gateway.upstream.open === 0,
+    () => 'the upstream connection to close',
+  )
+  assert.deepEqual(gateway.refused, [{ code: 'request_timeout', inner: 'body' }])
+})
+
+test('an idle connection is closed silently', async (t) => {
+  const { gateway, caller } = await start(t)
+  await caller.ask(GET, /ok$/)
+  caller.received = ''
+  gateway.pass(20_000)
+  await caller.ask(GET, /ok$/)
+  caller.received = ''
+  gateway.pass(66_000)
+  assert.equal(await caller.closed(), '')
+  assert.equal(gateway.finished.length, 2)
+})
+
+test('an upstream that does not answer in time is a 504', async (t) => {
+  const { origin, gateway, caller } = await start(t, () => {})
+  caller.send(GET)
+  await until(
+    () => origin.received !== '',
+    () => 'the request',
+  )
+  gateway.pass(5500)
+  assert.match(await caller.receive(/upstream_timeout$/), /^HTTP\/1.1 504 Gateway Timeout\r\n/)
+  assert.equal(caller.isClosed, false)
+  assert.deepEqual(gateway.refused, [{ code: 'upstream_timeout', inner: 'first byte' }])
+})
+
+test('an upstream that stops in its answer ends it', async (t) => {
+  const { gateway, caller } = await start(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+  })
+  await caller.ask(GET, /half$/)
+  gateway.pass(5500)
+  await caller.closed()
+  assert.equal(gateway.finished[0]?.outcome.truncated, true)
+})
+
+test('a streaming answer may take long when it does not stop', async (t) => {
+  const { origin, gateway, caller } = await start(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n0\r\n')
+  })
+  await caller.ask(GET, /1\r\n0\r\n$/)
+  for (let i = 1; i < 8; i++) {
+    gateway.pass(4000)
+    origin.sockets[0]?.write(`1\r\n${i}\r\n`)
+    await caller.receive(new RegExp(`1\\r\\n${i}\\r\\n$`))
+  }
+  assert.equal(caller.isClosed, false)
+})
+
+test('a caller that does not take its answer is cut off, and the upstream with it', async (t) => {
+  const { gateway, caller } = await start(t, (socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n`)
+    const fill = (): void => {
+      while (!socket.destroyed && socket.write(Buffer.alloc(65_536)));
+    }
+    socket.on('drain', fill)
+    fill()
+  })
+  caller.socket.pause()
+  caller.send(GET)
+  let before = -1
+  await until(
+    () => {
+      const { bytesOut } = gateway.seen[0]?.outcome ?? { bytesOut: 0 }
+      const isStill = bytesOut > 0 && bytesOut === before
+      before = bytesOut
+      return isStill
+    },
+    () => 'the stream to stand still',
+  )
+  await until(
+    () => {
+      gateway.pass(5000)
+      return gateway.finished.length === 1
+    },
+    () => 'the end',
+  )
+  assert.equal(gateway.finished[0]?.outcome.aborted, true)
+  assert.ok(before < 50_000_000, `${before} bytes were taken from the upstream`)
+  assert.equal(gateway.upstream.open, 0)
+})
+
+test('a pooled connection is closed when nobody needed it for long', async (t) => {
+  const { gateway, caller } = await start(t)
+  await caller.ask(GET, /ok$/)
+  assert.equal(gateway.upstream.idle, 1)
+  gateway.pass(31_000)
+  await until(
+    () => gateway.upstream.open === 0,
+    () => 'the close',
+  )
+  assert.equal(gateway.upstream.idle, 0)
+})

@@ -1,0 +1,355 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { Caller, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+import type { CallRequest, CallResult } from '../port.ts'
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
+async function start(
+  t: TestContext,
+  onData?: (socket: Socket, bytes: Buffer) => void,
+  options?: Parameters<typeof startGateway>[1],
+): Promise<{ origin: Origin; gateway: Gateway; caller: Caller }> {
+  const origin = new Origin(onData)
+  const gateway = await startGateway({ host: '127.0.0.1', port: await origin.listen() }, options)
+  t.after(() => {
+    gateway.close()
+    origin.close()
+    assert.deepEqual(gateway.faults, [])
+  })
+  return { origin, gateway, caller: new Caller(gateway.port) }
+}
+
+/** Answers that break HTTP/1.1 or leave open where they end. */
+const BROKEN: readonly (readonly [name: string, bytes: string])[] = [
+  ['no HTTP', 'hello\r\n\r\n'],
+  ['bare LF', 'HTTP/1.1 200 OK\nContent-Length: 0\n\n'],
+  ['HTTP/2.0', 'HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['status 600', 'HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['control character in the reason', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n'],
+  ['two Content-Length', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok'],
+  ['Content-Length list', 'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok'],
+  ['Content-Length with plus', 'HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok'],
+  ['both framings', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['unknown coding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
+  ['chunked in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['broken chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\r\n0\r\n\r\n'],
+  ['folded field', 'HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 0\r\n\r\n'],
+  ['space before a colon', 'HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n'],
+  ['NUL in a value', 'HTTP/1.1 200 OK\r\nX: \x00\r\nContent-Length: 0\r\n\r\n'],
+  ['101', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
+  ['endless interim answers', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(40)],
+  ['endless head', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}`],
+  ['too many fields', `HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(300)}\r\n`],
+]
+
+for (const [name, bytes] of BROKEN) {
+  test(`an invalid answer is not passed on: ${name}`, async (t) => {
+    const { gateway, caller } = await start(t, (socket) => {
+      socket.write(Buffer.from(bytes, 'latin1'))
+    })
+    const text = await caller.ask(GET, /upstream_invalid_response$/)
+    assert.match(text, /(^|\r\n\r\n)HTTP\/1.1 502 Bad Gateway\r\n/)
+    assert.equal(gateway.upstream.open, 0)
+    caller.received = ''
+    await caller.ask(GET, /upstream_invalid_response$/)
+    assert.equal(gateway.finished.length, 2)
+  })
+}
+
+test('bytes after an answer close the upstream connection and reach nobody', async (t) => {
+  const { origin, caller } = await start(t, (socket) => {
+    socket.write(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`)
+  })
+  await caller.ask(GET, /ok$/)
+  caller.received = ''
+  await caller.ask(GET, /ok$/)
+  assert.equal(origin.sockets.length, 2)
+})
+
+test('bytes on an idle upstream connection close it', async (t) => {
+  const { origin, gateway, caller } = await start(t)
+  await caller.ask(GET, /ok$/)
+  origin.sockets[0]?.write(OK)
+  await until(
+    () => gateway.upstream.open === 0,
+    () => 'the close',
+  )
+})
+
+test('an upstream that says close, or speaks HTTP/1.0, is not asked again on that connection', async (t) => {
+  const answers = [
+    'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok',
+    'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    OK,
+  ]
+  const { origin, caller } = await start(t, (socket) => {
+    socket.write(answers.shift()!)
+  })
+  caller.send(GET.repeat(3))
+  await until(
+    () => caller.answers === 3,
+    () => caller.received,
+  )
+  assert.equal(origin.sockets.length, 3)
+})
+
+test('an answer that breaks off is visible as such', async (t) => {
+  const { gateway, caller } = await start(t, (socket, bytes) => {
+    const path = bytes.toString().split(' ')[1]
+    if (path === '/length') socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+    else socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n')
+  })
+  caller.send('GET /length HTTP/1.1\r\nHost: a\r\n\r\n')
+  assert.match(await caller.closed(), /half$/)
+  const other = new Caller(gateway.port)
+  other.send('GET /chunked HTTP/1.1\r\nHost: a\r\n\r\n')
+  assert.match(await other.closed(), /\r\n4\r\nhalf\r\n$/)
+  assert.deepEqual(
+    gateway.finished.map(({ outcome }) => [outcome.truncated, outcome.aborted, outcome.status]),
+    [
+      [true, false, 200],
+      [true, false, 200],
+    ],
+  )
+})
+
+test('nobody listening, and a name that does not exist, are unreachable', async (t) => {
+  const origin = new Origin()
+  const port = await origin.listen()
+  origin.close()
+  for (const host of ['127.0.0.1', 'no-such-host.invalid']) {
+    const gateway = await startGateway({ host, port })
+    t.after(() => gateway.close())
+    const caller = new Caller(gateway.port)
+    await caller.ask(GET, /^HTTP\/1.1 502 .*upstream_unreachable$/s)
+    caller.received = ''
+    await caller.ask(GET, /upstream_unreachable$/)
+    assert.equal(gateway.upstream.open, 0)
+  }
+})
+
+test('a name is resolved', async (t) => {
+  const origin = new Origin()
+  const gateway = await startGateway({ host: 'localhost', port: await origin.listen() })
+  t.after(() => {
+    gateway.close()
+    origin.close()
+  })
+  await new Caller(gateway.port).ask(GET, /ok$/)
+})
+
+test('a stale kept connection is noticed and the request sent once more, unless it may have had an effect', async (t) => {
+  const { origin, gateway, caller } = await start(t, (socket, bytes) => {
+    // Every second request on a connection meets a server that has given it up
+    if (origins.has(socket)) socket.resetAndDestroy()
+    else {
+      origins.add(socket)
+      assert.ok(bytes.length > 0)
+      socket.write(OK)
+    }
+  })
+  const origins = new Set<Socket>()
+  await caller.ask(GET, /ok$/)
+  caller.received = ''
+  assert.match(await caller.ask(GET, /ok$/), /^HTTP\/1.1 200 /)
+  assert.equal(origin.sockets.length, 2)
+  caller.received = ''
+  await caller.ask(
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx',
+    /^HTTP\/1.1 502 .*upstream_unreachable$/s,
+  )
+  assert.equal(origin.sockets.length, 2, 'a POST is not sent twice')
+  assert.equal(gateway.finished.length, 3)
+})
+
+test('a request that fails on a fresh connection is not repeated', async (t) => {
+  const { origin, caller } = await start(t, (socket) => socket.destroy())
+  await caller.ask(GET, /upstream_unreachable$/)
+  assert.equal(origin.sockets.length, 1)
+})
+
+test('requests wait in line at the cap; a full line and a long wait are busy', async (t) => {
+  const waiting: Socket[] = []
+  const { origin, gateway } = await start(t, (socket) => void waiting.push(socket), {
+    upstream: { connectionsMax: 1, waitingMax: 2 },
+  })
+  const callers = Array.from({ length: 4 }, () => new Caller(gateway.port))
+  for (const [index, caller] of callers.entries()) {
+    caller.send(GET)
+    await until(
+      () => gateway.seen.length === index + 1,
+      () => 'the request',
+    )
+  }
+  assert.match(await callers[3]!.receive(/upstream_unavailable$/), /^HTTP\/1.1 503 /)
+  await until(
+    () => waiting.length === 1,
+    () => 'the request at the upstream',
+  )
+  waiting[0]!.write(OK)
+  await callers[0]!.receive(/ok$/)
+  await until(
+    () => waiting.length === 2,
+    () => 'the next in line',
+  )
+  assert.equal(origin.sockets.length, 1)
+  gateway.pass(2500)
+  assert.match(await callers[2]!.receive(/upstream_unavailable$/), /^HTTP\/1.1 503 /)
+  waiting[1]!.write(OK)
+  await callers[1]!.receive(/ok$/)
+})
+
+test('a caller that leaves the line is forgotten', async (t) => {
+  const waiting: Socket[] = []
+  const { gateway } = await start(t, (socket) => void waiting.push(socket), {
+    upstream: { connectionsMax: 1, waitingMax: 1 },
+  })
+  const [first, second, third] = [
+    new Caller(gateway.port),
+    new Caller(gateway.port),
+    new Caller(gateway.port),
+  ]
+  first.send(GET)
+  await until(
+    () => waiting.length === 1,
+    () => 'the first',
+  )
+  second.send(GET)
+  await until(
+    () => gateway.seen.length === 2,
+    () => 'the second',
+  )
+  second.socket.destroy()
+  await until(
+    () => gateway.finished.length === 1,
+    () => 'the end of the second',
+  )
+  third.send(GET)
+  await until(
+    () => gateway.seen.length === 3,
+    () => 'the third',
+  )
+  waiting[0]!.write(OK)
+  await until(
+    () => waiting.length === 2,
+    () => 'the third at the upstream',
+  )
+  waiting[1]!.write(OK)
+  await third.receive(/ok$/)
+})
+
+test('an upstream on a Unix socket', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'wire-'))
+  const socketPath = join(folder, 'origin')
+  const origin = new Origin()
+  await origin.listen({ path: socketPath })
+  const gateway = await startGateway({ socketPath })
+  t.after(() => {
+    gateway.close()
+    origin.close()
+    rmSync(folder, { recursive: true })
+  })
+  await new Caller(gateway.port).ask(GET, /ok$/)
+})
+
+test('closing an upstream ends idle connections now and others with their request', async (t) => {
+  const waiting: Socket[] = []
+  const { gateway, caller } = await start(t, (socket) => void waiting.push(socket))
+  caller.send(GET)
+  await until(
+    () => waiting.length === 1,
+    () => 'the request',
+  )
+  gateway.upstream.close()
+  waiting[0]!.write(OK)
+  await caller.receive(/ok$/)
+  assert.equal(gateway.upstream.open, 0)
+})
+
+const CALL: CallRequest = {
+  method: 'POST',
+  target: '/x?y',
+  host: 'h',
+  fields: 'X-A: 1\r\n',
+  responseFields: 'X-Request-ID: r\r\n',
+  body: Buffer.from('{}'),
+  keepBytesMax: 1000,
+  readBytesMax: 10_000,
+}
+
+function call(gateway: Gateway, request: Partial<CallRequest> = {}): Promise<CallResult> {
+  return new Promise((resolve) => gateway.upstream.call({ ...CALL, ...request }, resolve))
+}
+
+test('a call from within gathers the answer', async (t) => {
+  const { origin, gateway } = await start(t, (socket) => {
+    socket.write(
+      'HTTP/1.1 200 OK\r\nX-B: 2\r\nx-request-id: theirs\r\nServer: s\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n',
+    )
+  })
+  const result = await call(gateway)
+  assert.ok(result.ok)
+  assert.equal(origin.received, 'POST /x?y HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nContent-Length: 2\r\n\r\n{}')
+  assert.equal(result.status, 200)
+  assert.equal(result.fields, 'X-B: 2\r\nX-Request-ID: r\r\n')
+  assert.equal(Buffer.from(result.body).toString(), 'abcd')
+  assert.deepEqual([result.bodyBytes, result.truncated], [4, false])
+  assert.ok(result.upstreamAt > 0 && result.upstreamHeadAt >= result.upstreamAt)
+  const short = await call(gateway, { keepBytesMax: 3 })
+  assert.ok(short.ok)
+  assert.equal(Buffer.from(short.body).toString(), 'abc')
+  assert.deepEqual([short.bodyBytes, short.truncated], [4, true])
+  assert.equal(origin.sockets.length, 1)
+})
+
+test('a call with a large body, and one with a large answer, which is cut off', async (t) => {
+  const { origin, gateway } = await start(t, (socket) => {
+    if (origin.received.length < 100_000) return
+    origin.received = ''
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(500_000)}`)
+  })
+  const result = await call(gateway, { body: Buffer.alloc(100_000, 'b') })
+  assert.ok(result.ok)
+  assert.equal(result.body.length, 1000)
+  assert.ok(result.bodyBytes >= 10_000)
+  assert.equal(result.truncated, true)
+  await until(
+    () => gateway.upstream.open === 0,
+    () => 'the connection to close',
+  )
+})
+
+test('a call fails, is given up, and a busy upstream says so', async (t) => {
+  const waiting: Socket[] = []
+  const { gateway } = await start(t, (socket) => void waiting.push(socket), {
+    upstream: { connectionsMax: 1, waitingMax: 0 },
+  })
+  let count = 0
+  const handle = gateway.upstream.call(CALL, () => count++)
+  await until(
+    () => waiting.length === 1,
+    () => 'the call',
+  )
+  const busy = await call(gateway)
+  assert.deepEqual(busy.ok ? null : busy.failure, 'busy')
+  handle.abort()
+  handle.abort()
+  assert.equal(gateway.upstream.open, 0)
+  gateway.upstream.call(CALL, () => count++).abort()
+  const slow = call(gateway)
+  await until(
+    () => waiting.length === 2,
+    () => 'the slow call',
+  )
+  gateway.pass(6000)
+  const result = await slow
+  assert.deepEqual(result.ok ? null : result.failure, 'timeout')
+  assert.equal(count, 0)
+})
