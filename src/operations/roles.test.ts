@@ -9,6 +9,10 @@ import { OPERATIONS } from './registry.ts'
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
   'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
+  'collections.import': (n) => ({
+    document: { openapi: '3.1.0', info: { title: `Imported ${n}` }, paths: { '/x': { get: {} } } },
+    base_path: `/imported${n}`,
+  }),
   'proxies.create': (n) => ({ collection: 'orders', name: `p${n}`, methods: ['GET'], path: `/p${n}` }),
   'proxies.put': (n) => ({
     id: `put${n}`,
