@@ -12,7 +12,6 @@ import { createGateway } from '../gateway/gateway.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
-import { boundedSchema } from '../snapshot/contract.ts'
 import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
@@ -62,7 +61,6 @@ const gateway = createGateway({
 })
 const consumer = createConsumerDoor({
   gateway,
-  boundedSchema,
   sealKey: init.sessionKey,
   tombstones: createTombstones(init.tombstones),
   origin: init.origin,
