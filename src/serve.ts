@@ -54,10 +54,10 @@ export interface Running {
   stop(deadlineMs?: number): Promise<void>
 }
 
-export const VERSION: string = (
+export const VERSION: string =
   // package.json is part of the checkout and has this member.
-  JSON.parse(readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }
-).version
+  (JSON.parse(readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8')) as { version: string })
+    .version
 
 const DRAIN_MS = 30_000
 const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
@@ -80,7 +80,11 @@ export async function startServer(settings: Settings, options: ServeOptions): Pr
   }
 }
 
-async function start(settings: Settings, { log, clockCell }: ServeOptions, undo: (() => unknown)[]): Promise<Running> {
+async function start(
+  settings: Settings,
+  { log, clockCell }: ServeOptions,
+  undo: (() => unknown)[],
+): Promise<Running> {
   const clock = createClock(clockCell)
   const port = await claimPort('LISTEN', settings.listen)
   const controlPort = await claimPort('CONTROL_LISTEN', settings.controlListen)
@@ -158,7 +162,11 @@ async function start(settings: Settings, { log, clockCell }: ServeOptions, undo:
   const controlSocket = socketPath(settings.data, CONTROL_SOCKET)
   const controlServer = await listenPrivately(
     controlSocket,
-    createControlListener({ rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }), mcp, fault }),
+    createControlListener({
+      rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
+      mcp,
+      fault,
+    }),
   )
   undo.push(() => closeServer(controlServer, 0))
   const urls = {
@@ -186,7 +194,10 @@ async function start(settings: Settings, { log, clockCell }: ServeOptions, undo:
   Atomics.store(cells, HEALTH.recorder, 1)
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
-    log('warn', `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`)
+    log(
+      'warn',
+      `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
+    )
   const gateways = await startGateways(
     {
       count: reusePort ? settings.workers : 1,

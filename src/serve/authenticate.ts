@@ -20,7 +20,8 @@ export function createAuthenticate(
     try {
       return await tokens.verify(token)
     } catch (error) {
-      if (error instanceof Refusal) unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })
+      if (error instanceof Refusal)
+        unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })
       throw error
     }
   }

@@ -1,5 +1,5 @@
-import { PREAMBLE } from '../serve/preamble.ts'
 import { FIELD_RULES } from '../gateway/fields.ts'
+import { PREAMBLE } from '../serve/preamble.ts'
 import type { ForwardRequest, Incoming } from '../wire/port.ts'
 
 /**

@@ -45,7 +45,8 @@ const engine = createNativeEngine<Exchange>({
   onFault: report,
   handler: {
     // The control listener serves reserved paths alone; published APIs are found by the gateway.
-    request: (incoming) => (incoming.listener === LISTENERS.control ? route(incoming) : gateway.request(incoming)),
+    request: (incoming) =>
+      incoming.listener === LISTENERS.control ? route(incoming) : gateway.request(incoming),
     refused: (incoming, code, inner) => gateway.refused(incoming, code, inner),
     finished: (incoming) => gateway.finished(incoming),
   },
@@ -81,13 +82,20 @@ const control = engine.upstream({
 })
 const route = createRouter<Exchange>({
   consumer,
-  control: (incoming) => incoming.forward(control, controlRequest(incoming, incoming.state?.requestId ?? requestIds())),
+  control: (incoming) =>
+    incoming.forward(control, controlRequest(incoming, incoming.state?.requestId ?? requestIds())),
   health: answerHealth,
   refuse: answerProblem,
   expose: new Set(init.expose),
 })
 
-function answerJson(incoming: Incoming<Exchange>, status: number, type: string, requestId: string, body: unknown): void {
+function answerJson(
+  incoming: Incoming<Exchange>,
+  status: number,
+  type: string,
+  requestId: string,
+  body: unknown,
+): void {
   const fields = `Content-Type: ${type}\r\nX-Request-ID: ${requestId}\r\nCache-Control: no-store\r\n`
   incoming.answer(status, fields, JSON.stringify(body))
 }
@@ -101,9 +109,14 @@ function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: 
 /** Alive, and ready to serve: from memory alone. */
 function answerHealth(incoming: Incoming<Exchange>): void {
   const { path } = incoming
-  if (incoming.method !== 'GET' && incoming.method !== 'HEAD')
-    return answerProblem(incoming, 'not_available', `${path} answers GET.`)
-  if (path === '/healthz') return answerJson(incoming, 200, 'application/health+json', requestIds(), { status: 'pass' })
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') {
+    answerProblem(incoming, 'not_available', `${path} answers GET.`)
+    return
+  }
+  if (path === '/healthz') {
+    answerJson(incoming, 200, 'application/health+json', requestIds(), { status: 'pass' })
+    return
+  }
   const draining = Atomics.load(health, HEALTH.draining) === 1
   const ready = gateway.ready && !draining
   const recorder = Atomics.load(health, HEALTH.recorder) === 1

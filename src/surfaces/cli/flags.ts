@@ -10,7 +10,19 @@ import type { CliPorts } from './ports.ts'
 import { setPath } from './set.ts'
 
 /** Flags that mean the same on every command; a member of the input with such a name is written with `--set`. */
-const RESERVED = new Set(['output', 'url', 'data', 'file', 'json', 'set', 'yes', 'help', 'version', 'dry-run', 'if-revision'])
+const RESERVED = new Set([
+  'output',
+  'url',
+  'data',
+  'file',
+  'json',
+  'set',
+  'yes',
+  'help',
+  'version',
+  'dry-run',
+  'if-revision',
+])
 
 /** What a command was given; commander calls flags by their camel-cased names. */
 export type Given = Readonly<Record<string, unknown>>
@@ -60,7 +72,8 @@ export function readWriteOptions(operation: Operation, given: Given): WriteOptio
   const expected = typeof revision === 'string' ? fromText('integer', revision) : null
   if (expected === undefined) throw new UsageError('--if-revision wants a whole number.')
   const mode = text('mode')
-  if (mode !== undefined && mode !== 'live' && mode !== 'draft') throw new UsageError('--mode is live or draft.')
+  if (mode !== undefined && mode !== 'live' && mode !== 'draft')
+    throw new UsageError('--mode is live or draft.')
   const key = text('idempotency_key')
   const reason = text('reason')
   const confirm = text('confirm')
@@ -89,7 +102,10 @@ function optionFlags(operation: Operation): [string, string][] {
   const all: Record<string, [string, string]> = {
     dry_run: ['--dry-run', 'Show what would change; store nothing'],
     expected_revision: ['--if-revision <n>', 'Refuse unless the resource is at this revision'],
-    idempotency_key: ['--idempotency-key <key>', 'Same key and same input within 24 h: the first answer again'],
+    idempotency_key: [
+      '--idempotency-key <key>',
+      'Same key and same input within 24 h: the first answer again',
+    ],
     reason: ['--reason <text>', 'Kept in the audit entry'],
     confirm: ['--confirm <slug>', 'Slug of the resource, for what cannot be undone'],
     mode: ['--mode <mode>', 'draft stages the change of a published resource'],
@@ -112,14 +128,20 @@ function toOptions(field: Field): Option[] {
   const needed = field.required ? ' (required)' : ''
   const text = (field.description || field.name) + choices + clears + needed
   if (field.kind === 'boolean')
-    return [new Option(`--${flag}`, text), new Option(`--no-${flag}`, `Not ${field.name.replaceAll('_', ' ')}`)]
+    return [
+      new Option(`--${flag}`, text),
+      new Option(`--no-${flag}`, `Not ${field.name.replaceAll('_', ' ')}`),
+    ]
   if (field.kind === 'list') return [repeated(new Option(`--${flag} <value>`, `${text}; repeat for more`))]
   const word = { text: 'text', integer: 'n', number: 'n', json: 'json' }[field.kind]
   return [new Option(`--${flag} <${word}>`, text)]
 }
 
 function repeated(option: Option): Option {
-  return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value])
+  return option.argParser((value: string, before: unknown) => [
+    ...(Array.isArray(before) ? before : []),
+    value,
+  ])
 }
 
 function toValue(field: Field, given: unknown): unknown {
@@ -127,7 +149,8 @@ function toValue(field: Field, given: unknown): unknown {
   const one = (text: string): unknown => {
     if (field.nullable && text === 'null') return null
     const value = fromText(field.itemKind, text)
-    if (value === undefined) throw new UsageError(`--${kebab(field.name)} wants ${EXPECTED[field.itemKind]}, not "${text}".`)
+    if (value === undefined)
+      throw new UsageError(`--${kebab(field.name)} wants ${EXPECTED[field.itemKind]}, not "${text}".`)
     return value
   }
   if (!Array.isArray(given)) return one(String(given))

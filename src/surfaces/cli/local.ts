@@ -33,23 +33,35 @@ export function askLocal(
 ): Promise<Record<string, unknown> | null> {
   const { promise, resolve: done, reject } = Promise.withResolvers<Record<string, unknown> | null>()
   const text = body === undefined ? undefined : JSON.stringify(body)
-  const headers = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
-  const asked = request({ socketPath: socketOf(dataDir), method, path, headers, timeout: TIMEOUT_MS }, (response) => {
-    const pieces: Buffer[] = []
-    let size = 0
-    response.on('data', (piece: Buffer) => {
-      size += piece.length
-      if (size > ANSWER_BYTES_MAX) asked.destroy(new LocalRefusal('The running process gave too long an answer.'))
-      else pieces.push(piece)
-    })
-    response.on('end', () => {
-      const answer = toObject(Buffer.concat(pieces).toString())
-      const status = response.statusCode ?? 0
-      if (answer !== null && status < 300) done(answer)
-      else reject(new LocalRefusal(String(answer?.['detail'] ?? `The running process answered with status ${status}.`)))
-    })
-    response.on('error', reject)
-  })
+  const headers =
+    text === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+  const asked = request(
+    { socketPath: socketOf(dataDir), method, path, headers, timeout: TIMEOUT_MS },
+    (response) => {
+      const pieces: Buffer[] = []
+      let size = 0
+      response.on('data', (piece: Buffer) => {
+        size += piece.length
+        if (size > ANSWER_BYTES_MAX)
+          asked.destroy(new LocalRefusal('The running process gave too long an answer.'))
+        else pieces.push(piece)
+      })
+      response.on('end', () => {
+        const answer = toObject(Buffer.concat(pieces).toString())
+        const status = response.statusCode ?? 0
+        if (answer !== null && status < 300) done(answer)
+        else
+          reject(
+            new LocalRefusal(
+              String(answer?.['detail'] ?? `The running process answered with status ${status}.`),
+            ),
+          )
+      })
+      response.on('error', reject)
+    },
+  )
   asked.on('timeout', () => asked.destroy(new LocalRefusal('The running process did not answer in time.')))
   // No socket, nobody behind it, or not ours to open: nothing that can be asked
   asked.on('error', (error) => (error instanceof LocalRefusal ? reject(error) : done(null)))

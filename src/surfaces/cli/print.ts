@@ -55,7 +55,9 @@ export function printData(ports: CliPorts, format: Format, value: unknown): bool
 /** Prints a failure and gives the exit code of it. */
 export function printFailure(ports: CliPorts, format: Format, error: unknown): number {
   if (error instanceof ProblemError) {
-    ports.err(format === 'json' ? `${JSON.stringify(error.problem, null, 2)}\n` : toText(ports, error.problem))
+    ports.err(
+      format === 'json' ? `${JSON.stringify(error.problem, null, 2)}\n` : toText(ports, error.problem),
+    )
     return exitCodeOf(error.problem)
   }
   const usage = error instanceof Error && error.name === 'UsageError'

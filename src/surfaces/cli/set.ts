@@ -38,7 +38,9 @@ function toSteps(path: string): (string | number)[] {
   return path.split('.').flatMap((part) => {
     const match = STEP.exec(part)
     if (match === null || match[1] === '__proto__')
-      throw new UsageError(`--set ${path}: a path is names with dots and [0], such as upstream.targets[0].url.`)
+      throw new UsageError(
+        `--set ${path}: a path is names with dots and [0], such as upstream.targets[0].url.`,
+      )
     const indexes = [...match[2]!.matchAll(/[0-9]+/g)].map((index) => Number(index[0]))
     if (indexes.some((index) => index >= INDEX_MAX)) throw new UsageError(`--set ${path}: that is too far.`)
     return [match[1]!, ...indexes]

@@ -39,7 +39,11 @@ function flatten(path: string, value: unknown): string[][] {
   const plain = value === null || typeof value !== 'object'
   if (plain || isListOfPlain(value)) return [[path, toCell(value)]]
   return Object.entries(value).flatMap(([key, item]) => {
-    const name = Array.isArray(value) ? `${path}[${key}]` : path === '' ? printable(key) : `${path}.${printable(key)}`
+    const name = Array.isArray(value)
+      ? `${path}[${key}]`
+      : path === ''
+        ? printable(key)
+        : `${path}.${printable(key)}`
     return flatten(name, item)
   })
 }
@@ -59,10 +63,8 @@ function toCell(value: unknown): string {
  * in them could rewrite the screen. Line breaks are shown as `\n`.
  */
 export function printable(text: string): string {
-  return text.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (char) =>
-      char === '\n' ? '\\n' : char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) =>
+    char === '\n' ? '\\n' : char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
 

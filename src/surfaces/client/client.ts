@@ -140,7 +140,10 @@ function toQuery(members: Readonly<Record<string, unknown>>): URLSearchParams {
 
 async function readJson(response: Response, url: string): Promise<Record<string, unknown>> {
   const foreign = (cause?: unknown): Error =>
-    new NoAnswer(`What answered at ${url} (status ${response.status}) is not the management API of Postern.`, cause)
+    new NoAnswer(
+      `What answered at ${url} (status ${response.status}) is not the management API of Postern.`,
+      cause,
+    )
   const value: unknown = await response.json().catch((error: unknown) => {
     throw foreign(error)
   })
