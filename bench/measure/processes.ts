@@ -9,8 +9,13 @@ const TAKEN_MS = 5000
 
 /** The processes that a measurement has started, all of which it ends, whatever happens. */
 export interface Processes extends AsyncDisposable {
-  /** Starts a program pinned to one core. Its output is kept for the error message. */
-  start(core: number, command: string, args: readonly string[], env?: Record<string, string>): Started
+  /** Starts a program pinned to a core, or to several as in `0,1`. Its output is kept for the error message. */
+  start(
+    core: number | string,
+    command: string,
+    args: readonly string[],
+    env?: Record<string, string>,
+  ): Started
 }
 
 export interface Started {

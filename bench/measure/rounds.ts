@@ -28,6 +28,8 @@ export interface Comparison {
   /** Lowest and highest ratio of a round. */
   readonly spread: readonly [number, number]
   readonly rounds: number
+  /** All requests that were answered, those of the warm-up too. */
+  readonly requests: number
 }
 
 export interface RoundOptions {
@@ -47,13 +49,18 @@ export async function compare(
   candidates: readonly Candidate[],
   options: RoundOptions,
 ): Promise<Comparison[]> {
-  for (const candidate of candidates) await measure(processes, candidate, options.warmUpSeconds)
+  const requests: number[] = []
+  for (const candidate of candidates) {
+    const warmUp = await measure(processes, candidate, options.warmUpSeconds)
+    requests.push(warmUp.requests)
+  }
   const results = candidates.map((): Figures[] => [])
   for (let round = 0; round < options.rounds; round++) {
     const order = candidates.map((_, index) => (round % 2 === 0 ? index : candidates.length - 1 - index))
     for (const index of order) {
       const figures = await measure(processes, candidates[index]!, options.seconds)
       results[index]!.push(figures)
+      requests[index]! += figures.requests
       console.log(`  ${round + 1}/${options.rounds} ${describe(candidates[index]!.name, figures)}`)
     }
   }
@@ -72,11 +79,16 @@ export async function compare(
       ratio: median(ratios),
       spread: [Math.min(...ratios), Math.max(...ratios)],
       rounds: options.rounds,
+      requests: requests[index]!,
     }
   })
 }
 
-async function measure(processes: Processes, candidate: Candidate, seconds: number): Promise<Figures> {
+async function measure(
+  processes: Processes,
+  candidate: Candidate,
+  seconds: number,
+): Promise<Figures & { readonly requests: number }> {
   const { name, process, url, headers } = candidate
   const before = usageOf(process.pid)
   const load = await runLoad(processes, url, seconds, headers)
@@ -89,6 +101,7 @@ async function measure(processes: Processes, candidate: Candidate, seconds: numb
     p50: load.p50,
     p99: load.p99,
     rssMb: after.rssBytes / 1024 ** 2,
+    requests: load.requests,
   }
 }
 

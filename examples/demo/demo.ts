@@ -186,7 +186,9 @@ async function walk(tour: Tour): Promise<string> {
   step('Upstream slow, then down')
   await call('PATCH', `${management}/collections/orders`, {
     token: admin,
-    body: { upstream: { targets: [{ url: orders.url }], timeouts: { first_byte: '500ms' } } },
+    body: {
+      upstream: { targets: imported.json.collection.upstream.targets, timeouts: { first_byte: '500ms' } },
+    },
   })
   const slow = await call('GET', `${gateway}/orders/v1/slow?ms=3000`, { token: partner })
   expect(
@@ -274,15 +276,16 @@ async function walk(tour: Tour): Promise<string> {
   return fresh
 }
 
+interface ToolAnswer {
+  readonly isError: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: structured content differs from tool to tool
+  readonly structured: any
+}
+
 /** Calls tools as a client of the 2026-07-28 revision does: stateless, one POST each. */
 function createMcpCaller(tour: Tour, url: string, token: string) {
   let id = 0
-  // biome-ignore lint/suspicious/noExplicitAny: structured content differs from tool to tool
-  return async (
-    name: string,
-    args: unknown,
-    quiet = false,
-  ): Promise<{ isError?: boolean; structured: any }> => {
+  return async (name: string, args: unknown, quiet = false): Promise<ToolAnswer> => {
     id += 1
     const answer = await tour.call('POST', url, {
       token,

@@ -28,15 +28,15 @@ const newOrder = { customer: 'ada', items: [{ sku: 'SKU-1', quantity: 2, unit_pr
 test('the description imports without a warning, with the path of its servers', () => {
   const { collection, proxies, warnings } = described(service.url)
   assert.deepEqual(warnings, [])
-  assert.equal(collection.upstream?.targets[0]?.url, `${service.url}/v1`)
-  assert.ok(proxies.some((proxy) => proxy.path === '/orders/{id}:cancel'))
+  assert.equal(collection.upstream?.targets[0]?.url, `${service.url}/api`)
+  assert.ok(proxies.some((proxy) => proxy.path === '/v1/orders/{id}:cancel'))
 })
 
 test('every endpoint answers as it is described', async () => {
   const { collection, proxies, schemas } = described(service.url)
   const upstream = collection.upstream!.targets[0]!.url
   const path = (pattern: string): string =>
-    `${upstream}${pattern.replace('{id}', pattern.startsWith('/payments') ? 'pay-1' : '1')}`
+    `${upstream}${pattern.replace('{id}', pattern.startsWith('/v1/payments') ? 'pay-1' : '1')}`
   // Paying comes before reading the payment.
   const order = proxies.toSorted((a, b) =>
     a.slug === 'create-payment' ? -1 : b.slug === 'create-payment' ? 1 : 0,
@@ -61,6 +61,8 @@ test('errors are problem details', async () => {
     ['/v1/orders/999', {}, 404],
     ['/v1/nothing', {}, 404],
     ['/elsewhere', {}, 404],
+    ['/api/v1/orders/999', {}, 404],
+    ['/api/api/v1/orders/1', {}, 404],
     ['/v1/orders/3:cancel', { method: 'POST' }, 409],
     ['/v1/payments', post({ order_id: '3', amount: 3750, method: 'card' }), 409],
     ['/v1/payments', post({ order_id: '5', amount: 1, method: 'card' }), 422],

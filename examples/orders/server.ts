@@ -8,7 +8,7 @@ const service = await createOrdersService({
   port: Number(process.env['PORT'] ?? 9000),
   host: process.env['HOST'] ?? '127.0.0.1',
 })
-console.log(`orders: ${service.url}/v1, described by examples/orders/openapi.yaml`)
+console.log(`orders: ${service.url}/api/v1, described by examples/orders/openapi.yaml`)
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
     service.close().catch((error: unknown) => {

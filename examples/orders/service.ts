@@ -6,11 +6,13 @@ import { sendEvents, sendReport, whileReading } from './streams.ts'
 
 /** Answers kept for repeated `Idempotency-Key`s. */
 const KEYS_MAX = 1000
+/** The API is served at the root and below /api, where its description says it is. */
+const PREFIX = /^\/api\//
 const SLOW_MS_MAX = 60_000
 const ROWS_MAX = 10_000_000
 
 export interface OrdersService {
-  /** Such as `http://127.0.0.1:9000`; the API is below `/v1`. */
+  /** Such as `http://127.0.0.1:9000`; the API is below `/v1` and below `/api/v1`. */
   readonly url: string
   readonly port: number
   /** Requests that arrived since the start. */
@@ -96,7 +98,7 @@ async function route(
 ): Promise<void> {
   const { pathname, searchParams: query } = targetOf(request)
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  const [, version, resource, id, more] = pathname.split('/').map(decodeURIComponent)
+  const [, version, resource, id, more] = pathname.replace(PREFIX, '/').split('/').map(decodeURIComponent)
   if (version !== 'v1' || more !== undefined) throw notFound(pathname)
 
   const cancelled = /^(.+):cancel$/.exec(id ?? '')?.[1]

@@ -59,7 +59,11 @@ export function createVisible(): Visible {
       // The compiler wrote the text from this very type.
       const contract = (read(fragment) as Contracts)[proxy.id]
       if (contract === undefined) return null
-      const shared = fragment.schemas === null ? undefined : snapshot.schemas.get(fragment.schemas)
+      // Named by its key, `schemas:<id>`.
+      const shared =
+        fragment.schemas === null
+          ? undefined
+          : snapshot.schemas.get(fragment.schemas.replace(/^schemas:/, ''))
       return { contract, schemas: shared === undefined ? {} : (read(shared) as Record<string, unknown>) }
     },
     policies(snapshot, profile, endpoint) {

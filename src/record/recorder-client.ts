@@ -22,7 +22,7 @@ export interface Recorder {
   readonly state: RecordingState
 }
 
-export interface RecordingState {
+interface RecordingState {
   readonly running: boolean
   /** Rows received and not stored yet. */
   readonly queued: number

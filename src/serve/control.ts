@@ -1,11 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
-
-/**
- * Facts about a request that the gateway thread in front established. It strips every inbound `X-Postern-*` header
- * and this socket is private, so that here they can be trusted.
- */
-export const PREAMBLE = { peer: 'x-postern-peer', requestId: 'x-postern-request-id' } as const
+import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024

@@ -13,7 +13,7 @@ import {
   ONE,
   type Plain,
   shorten,
-} from './schemaParts.ts'
+} from './schema-parts.ts'
 
 /** Deeper than this nothing is expanded: readers lose the thread. */
 const DEPTH_MAX = 12

@@ -1,3 +1,4 @@
+import type { Opener } from '../vault/opener.ts'
 import type { ContractsFragment, Fragment, FragmentKey, SchemasFragment, SnapshotDelta } from './fragments.ts'
 import { linkClient } from './link-client.ts'
 import { closedCollection, linkCollection } from './link-collection.ts'

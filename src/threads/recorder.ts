@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
+import { createCounters } from '../gateway/admit/counters.ts'
 import { createIngest } from '../record/ingest.ts'
 import type {
   FromRecorder,
@@ -13,9 +14,14 @@ import type {
   ToRecorder,
   ToRecorderThread,
 } from '../record/messages.ts'
+import { createQuotaKeeper, type QuotaKeeper } from '../record/quotas.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
 
 const STATE_MS = 1000
+const QUOTA_MS = 1000
+
+/** Its place among those who use the counters; gateway threads count up from 0. */
+const COUNTER_SLOT = 126
 const PRUNE_MS = 60_000
 
 /** How long a flush waits for gateway threads that do not answer. */
@@ -28,6 +34,26 @@ const setup = workerData as RecorderSetup
 const clock = createClock(setup.clockCell ?? undefined)
 const store = openRecordStore(setup.path)
 const ingest = createIngest(store)
+const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
+let quotaError: string | null = null
+
+async function keepQuotas(memory: SharedArrayBuffer): Promise<QuotaKeeper> {
+  const counters = createCounters(memory, COUNTER_SLOT)
+  // A recorder that died may have held a lock.
+  counters.releaseDead(COUNTER_SLOT)
+  const keeper = createQuotaKeeper(counters, store.quotas, clock)
+  await keeper.load()
+  return keeper
+}
+
+async function saveQuotas(): Promise<void> {
+  try {
+    await quotas?.save()
+    quotaError = null
+  } catch (error) {
+    quotaError = error instanceof Error ? error.message : String(error)
+  }
+}
 
 interface Giver {
   readonly port: MessagePort
@@ -89,7 +115,12 @@ function reportState(): void {
   let droppedByGateways = 0
   for (const giver of givers) droppedByGateways += giver.dropped
   const { queued, dropped, lastError } = ingest.state
-  const state: RecorderState = { queued, dropped: dropped + droppedBefore, droppedByGateways, lastError }
+  const state: RecorderState = {
+    queued,
+    dropped: dropped + droppedBefore,
+    droppedByGateways,
+    lastError: lastError ?? quotaError,
+  }
   const text = JSON.stringify(state)
   if (text === lastState) return
   lastState = text
@@ -103,7 +134,9 @@ function prune(): void {
 async function stop(): Promise<void> {
   clearInterval(stateTimer)
   clearInterval(pruneTimer)
+  clearInterval(quotaTimer)
   await flush()
+  await saveQuotas()
   reportState()
   await store.close()
   toMain({ kind: 'stopped' })
@@ -118,5 +151,6 @@ main.on('message', (message: ToRecorderThread) => {
 })
 const stateTimer = setInterval(reportState, STATE_MS)
 const pruneTimer = setInterval(prune, PRUNE_MS)
+const quotaTimer = setInterval(() => void saveQuotas(), QUOTA_MS)
 prune()
 toMain({ kind: 'ready' })

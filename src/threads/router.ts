@@ -1,6 +1,5 @@
 import type { RefusalCode } from '../base/refusal.ts'
-import { isReserved } from '../model/collection.ts'
-import type { Handler, Incoming } from '../wire/port.ts'
+import type { Incoming } from '../wire/port.ts'
 
 /** The two listeners of a gateway thread, by the order in which it opens them. */
 export const LISTENERS = { gateway: 0, control: 1 } as const
@@ -11,9 +10,7 @@ const PARTS: readonly { readonly part: string; readonly paths: readonly string[]
   { part: 'oauth', paths: ['/.well-known'] },
 ]
 
-export interface Routes<State> {
-  /** Published APIs, with every check. */
-  readonly gateway: Handler<State>
+export interface Doors<State> {
   /** `/mcp` */
   readonly consumer: (incoming: Incoming<State>) => void
   /** What the control plane serves, over its private socket. */
@@ -27,18 +24,17 @@ export interface Routes<State> {
 }
 
 /**
- * Says who answers a request. Reserved paths are decided here, before any tenant's routes: on the gateway listener
- * the parts of `EXPOSE`, on the control listener all of them and no published API.
+ * Says which door answers a reserved path. On the gateway listener: `/mcp` and the parts of `EXPOSE`; on the control
+ * listener all parts, and no published API.
  */
-export function createRouter<State>(routes: Routes<State>): (incoming: Incoming<State>) => void {
+export function createRouter<State>(doors: Doors<State>): (incoming: Incoming<State>) => void {
   return (incoming) => {
     const { path, listener } = incoming
-    if (listener === LISTENERS.gateway && !isReserved(path)) return routes.gateway.request(incoming)
-    if (path === '/healthz' || path === '/readyz') return routes.health(incoming)
-    if (path === '/mcp' && listener === LISTENERS.gateway) return routes.consumer(incoming)
+    if (path === '/healthz' || path === '/readyz') return doors.health(incoming)
+    if (path === '/mcp' && listener === LISTENERS.gateway) return doors.consumer(incoming)
     const part = PARTS.find(({ paths }) => paths.some((own) => path === own || path.startsWith(`${own}/`)))
-    if (part !== undefined && (listener === LISTENERS.control || routes.expose.has(part.part)))
-      return routes.control(incoming)
-    routes.refuse(incoming, 'not_available', `Nothing answers ${path} here.`)
+    if (part !== undefined && (listener === LISTENERS.control || doors.expose.has(part.part)))
+      return doors.control(incoming)
+    doors.refuse(incoming, 'not_available', `Nothing answers ${path} here.`)
   }
 }

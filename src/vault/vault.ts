@@ -16,6 +16,8 @@ export interface Vault {
   opensCanary(sealed: string): boolean
   /** Derived keys for gateway threads: they open secrets of credentials, nothing else. For `createOpener`. */
   gatewayKey(): Uint8Array
+  /** 32 bytes that seal MCP session ids; the same in every thread, and after a restart. */
+  sessionKey(): Uint8Array
 }
 
 const CANARY = 'postern'
@@ -25,6 +27,7 @@ export function createVault(masterKeys: readonly MasterKey[]): Vault {
   const credentials = derive(masterKeys, 'credentials')
   const canaries = derive(masterKeys, 'canary')
   const [fingerprints] = derive(masterKeys, 'fingerprint').values()
+  const [sessions] = derive(masterKeys, 'mcp sessions').values()
   return {
     seal: (secret, owner, field) => seal(credentials, secret.reveal(), owner, field),
     open: (sealed, owner, field) => new Secret(unseal(credentials, sealed, owner, field)),
@@ -39,6 +42,7 @@ export function createVault(masterKeys: readonly MasterKey[]): Vault {
       }
     },
     gatewayKey: () => packRing(credentials),
+    sessionKey: () => sessions!,
   }
 }
 

@@ -7,11 +7,14 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, type TestContext, test } from 'node:test'
 import { type MessagePort, Worker } from 'node:worker_threads'
+import { createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
 import { connectSink } from '../../src/record/connect.ts'
 import type { RecorderSetup } from '../../src/record/messages.ts'
 import { createRecordQueries } from '../../src/record/query-client.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { createRecordSink } from '../../src/record/sink.ts'
+import { limitKeyOf } from '../../src/snapshot/limit-key.ts'
+import type { LinkedLimit } from '../../src/snapshot/snapshot.ts'
 import { recordFields } from '../programs/record-fields.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-recording-'))
@@ -234,4 +237,30 @@ test('a query thread that hangs costs its question alone and is replaced', async
   assert.equal(starts, 2)
   await assert.rejects(queries.list({ status: '9xx' }), { code: 'input_invalid' })
   await assert.rejects(queries.list({ cursor: 'nonsense' }), { code: 'input_invalid' })
+})
+
+const quota: LinkedLimit = {
+  fragment: { name: 'day', kind: 'quota', max: 3, window_ms: 86_400_000 },
+  policy: { kind: 'policy', id: 'pol_1', slug: 'gold', active: true, limits: [] },
+  key: limitKeyOf('pol_1 day'),
+  slotMs: 0,
+  policyItem: '',
+}
+
+test('a quota counts on after a restart', async (t) => {
+  const now = Date.now()
+  const takeOne = (memory: SharedArrayBuffer): number => {
+    const counters = createCounters(memory, 0)
+    counters.begin()
+    counters.add(quota, 7, 7)
+    return counters.take(now)
+  }
+  const first = createCounterMemory()
+  const { close } = await open(t, 'quotas', { counters: first })
+  assert.deepEqual([takeOne(first), takeOne(first)], [-1, -1])
+  await close()
+  const second = createCounterMemory()
+  await open(t, 'quotas', { counters: second })
+  assert.equal(takeOne(second), -1, 'the third of three')
+  assert.equal(takeOne(second), 0, 'the quota of the day is used up')
 })

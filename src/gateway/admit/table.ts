@@ -177,7 +177,7 @@ export class CounterTable {
       for (let cell = 0; cell < CELLS; cell++) total += this.cells[entry * CELL_WORDS + cell]!
       this.totals[entry] = total
       // Too early is harmless: empty slots are passed over.
-      this.oldest[entry] = Math.max(0, this.latest[entry]! - CELLS)
+      this.oldest[entry] = Math.max(0, this.latest[entry]! - CELLS + 1)
     }
   }
 }

@@ -78,7 +78,7 @@ test('a description becomes a collection, its proxies and its schemas in one cha
   }
   assert.equal(collection.slug, 'orders')
   assert.equal(collection.status, 'published')
-  assert.equal(collection.upstream.targets[0]?.url, `${upstream}/v1`)
+  assert.equal(collection.upstream.targets[0]?.url, `${upstream}/api`)
   assert.deepEqual(warnings, [])
   const list = (await run('proxies.list', { collection: 'orders', limit: 200 })).output['items'] as object[]
   assert.equal(list.length, proxies)

@@ -4,7 +4,7 @@ import { pointerTo } from './pointer.ts'
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
 export const DEPTH_MAX = 128
 /** Values (scalars, arrays, objects) in one document. The largest public descriptions have about 300,000. */
-export const VALUES_MAX = 2_000_000
+const VALUES_MAX = 2_000_000
 
 /** An object as JSON gives it. */
 export type Plain = Record<string, unknown>

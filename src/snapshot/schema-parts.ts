@@ -164,7 +164,7 @@ function typeOf(schema: Plain): unknown {
 }
 
 /** Names that must be present, as many as fit a bound. */
-export function requiredOf(schema: Plain): string[] {
+function requiredOf(schema: Plain): string[] {
   const required = schema['required']
   if (!Array.isArray(required)) return []
   return fitting(
