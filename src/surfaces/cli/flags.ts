@@ -28,7 +28,7 @@ const RESERVED = new Set([
 export type Given = Readonly<Record<string, unknown>>
 
 /** True when the command takes the resource as its argument. */
-export function takesId(operation: Operation): boolean {
+function takesId(operation: Operation): boolean {
   return routeOf(operation).byId || Object.hasOwn(operation.input.shape, 'id')
 }
 

@@ -11,7 +11,7 @@ import { bearerChallenge, originFor, protectedResourceMetadata, resourcePathOf }
 import { queryParametersOf, readQuery } from './query.ts'
 
 /** What is known of a request besides itself; how is the listener's business (socket, or a gateway thread's preamble). */
-export interface RequestFacts {
+interface RequestFacts {
   readonly requestId: string
   readonly ip: string | null
 }
