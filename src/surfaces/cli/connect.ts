@@ -58,6 +58,7 @@ async function localToken(
     role: 'admin',
     ttl: LOCAL_TTL,
     name: 'local command line',
+    method: 'local_token',
   })
   if (typeof issued?.['token'] !== 'string')
     throw new UsageError('The running instance gave no token. Set POSTERN_TOKEN.')
