@@ -4,14 +4,14 @@ import { z } from 'zod'
 import { CannotStart } from './base/cannot-start.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
-export interface ListenAddress {
+interface ListenAddress {
   readonly host: string
   readonly port: number
 }
 
 /** Parts of the control plane that the gateway listener may hand requests to. */
-export const EXPOSABLE = ['management', 'console', 'portal', 'oauth', 'registry'] as const
-export type Exposed = (typeof EXPOSABLE)[number]
+const EXPOSABLE = ['management', 'console', 'portal', 'oauth', 'registry'] as const
+type Exposed = (typeof EXPOSABLE)[number]
 
 const Listen = z.string().transform((text, context): ListenAddress => {
   const address = parseListen(text)
@@ -91,7 +91,7 @@ const TEXTS: Record<Name, SettingText> = {
     text: 'What the gateway listener hands to the control plane, comma-separated; empty hands over nothing.',
   },
   KEY_FILE: {
-    shown: '`key` in the data directory',
+    shown: '`vault.key` in the data directory',
     text: 'File with the key that seals secrets. Made on first start, readable by its owner alone.',
   },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },

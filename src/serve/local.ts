@@ -26,8 +26,8 @@ export interface IssuedToken {
 }
 
 export interface LocalParts {
-  /** Reads and serves a {@link TokenRequest}. */
-  readonly issue: (request: unknown) => Promise<IssuedToken>
+  /** Takes what was asked as it came, and refuses with input_invalid. */
+  readonly issue: (asked: unknown) => Promise<IssuedToken>
   readonly info: () => Readonly<Record<string, unknown>>
 }
 

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { parse } from 'yaml'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
-import { routeOf } from '../route.ts'
+import { needsConfirmation, routeOf } from '../route.ts'
 import { writeOptionNames } from '../write-options.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
@@ -28,7 +28,7 @@ const RESERVED = new Set([
 export type Given = Readonly<Record<string, unknown>>
 
 /** True when the command takes the resource as its argument. */
-export function takesId(operation: Operation): boolean {
+function takesId(operation: Operation): boolean {
   return routeOf(operation).byId || Object.hasOwn(operation.input.shape, 'id')
 }
 
@@ -110,7 +110,9 @@ function optionFlags(operation: Operation): [string, string][] {
     confirm: ['--confirm <slug>', 'Slug of the resource, for what cannot be undone'],
     mode: ['--mode <mode>', 'draft stages the change of a published resource'],
   }
-  return writeOptionNames(operation).map((name) => all[name]!)
+  return writeOptionNames(operation)
+    .filter((name) => name !== 'confirm' || needsConfirmation(operation))
+    .map((name) => all[name]!)
 }
 
 function flagFields(operation: Operation): readonly Field[] {

@@ -239,7 +239,7 @@ test('with a data directory the running process says where it is and gives a tok
   assert.equal(listed.code, 0, listed.err)
   assert.deepEqual(local.asked, [
     'GET /info ',
-    'POST /token {"role":"admin","ttl":"5m","name":"local command line"}',
+    'POST /token {"role":"admin","ttl":"5m","name":"local command line","method":"local_token"}',
   ])
   const elsewhere = await postern(`gadgets list --data ${directory} --url http://other.example`, { env: {} })
   assert.equal(elsewhere.code, 2)

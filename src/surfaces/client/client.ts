@@ -13,7 +13,7 @@ export interface ClientOptions {
   readonly timeoutMs?: number
 }
 
-export interface Answer<O> {
+interface Answer<O> {
   readonly status: number
   /** What the operation answers; of a dry run, what it would answer. */
   readonly body: O
@@ -54,7 +54,7 @@ export class ProblemError extends Error {
 }
 
 /** No answer, or none that management REST would give. */
-export class NoAnswer extends Error {
+class NoAnswer extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'NoAnswer'

@@ -20,7 +20,7 @@ export function createComponents(shared: Readonly<Record<string, JsonSchema>>): 
       const content = canonicalJson(schema)
       const known = names.get(content)
       if (known !== undefined) return { $ref: ROOT + known }
-      names.set(content, name)
+      if (Object.hasOwn(schemas, name)) throw new Error(`two different schemas are called ${name}`)
       const { $defs, ...rest } = schema
       const nameOfDefinition = (definition: string): string =>
         `${name}${pascal(definition.replace(/^__schema/, 'Part'))}`
@@ -30,23 +30,29 @@ export function createComponents(shared: Readonly<Record<string, JsonSchema>>): 
         return match === null ? pointer : ROOT + nameOfDefinition(match[1]!)
       }
       for (const [definition, part] of Object.entries(($defs ?? {}) as Record<string, JsonSchema>))
-        schemas[nameOfDefinition(definition)] = withReferences(part, rename)
-      schemas[name] = withReferences(rest, rename)
+        schemas[nameOfDefinition(definition)] = copy(part, rename, names)
+      schemas[name] = copy(rest, rename, names)
+      names.set(content, name)
       return { $ref: ROOT + name }
     },
   }
 }
 
-/** A copy in which every `$ref` is renamed. */
-function withReferences<T>(schema: T, rename: (pointer: string) => string): T {
-  if (Array.isArray(schema)) return schema.map((item: unknown) => withReferences(item, rename)) as T
+/** A copy in which every `$ref` is renamed, and parts that have a name of their own are references to it. */
+function copy<T>(schema: T, rename: (pointer: string) => string, names: ReadonlyMap<string, string>): T {
+  if (Array.isArray(schema)) return schema.map((item: unknown) => copy(item, rename, names)) as T
   if (schema === null || typeof schema !== 'object') return schema
-  // The copy has the members of T; only texts under $ref differ
+  const name = 'properties' in schema ? names.get(canonicalJson(schema)) : undefined
+  // The copy has the members of T, or stands for it; both are schemas
+  if (name !== undefined) return { $ref: ROOT + name } as T
   return Object.fromEntries(
-    Object.entries(schema).map(([key, value]) => [
-      key,
-      key === '$ref' && typeof value === 'string' ? rename(value) : withReferences(value as unknown, rename),
-    ]),
+    Object.entries(schema)
+      // zod prints how it checks a date, which is longer than the rest of the schema together; the format says it
+      .filter(([key]) => !(key === 'pattern' && 'format' in schema))
+      .map(([key, value]) => [
+        key,
+        key === '$ref' && typeof value === 'string' ? rename(value) : copy(value as unknown, rename, names),
+      ]),
   ) as T
 }
 

@@ -20,11 +20,16 @@ const OF_BODIES: readonly RefusalCode[] = ['payload_rejected', 'body_too_large',
 /** The OpenAPI 3.1 document of management REST: a projection of the operations and of nothing else. */
 export function toOpenApi(operations: readonly Operation[]): JsonSchema {
   const components = createComponents(SHARED_SCHEMAS)
+  const responses: Record<string, JsonSchema> = {}
+  // The resources first, so that lists and answers refer to them
+  for (const operation of operations)
+    if (operation.action === 'get')
+      components.add(singular(operation.resource), jsonSchemasOf(operation.output).output)
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) {
     const { method, path } = routeOf(operation)
     const others = paths[API_ROOT + path]
-    paths[API_ROOT + path] = { ...others, [method.toLowerCase()]: toEntry(operation, components) }
+    paths[API_ROOT + path] = { ...others, [method.toLowerCase()]: toEntry(operation, components, responses) }
   }
   return {
     openapi: '3.1.0',
@@ -49,11 +54,16 @@ export function toOpenApi(operations: readonly Operation[]): JsonSchema {
         },
       },
       schemas: components.schemas,
+      responses,
     },
   }
 }
 
-function toEntry(operation: Operation, components: Components): JsonSchema {
+function toEntry(
+  operation: Operation,
+  components: Components,
+  responses: Record<string, JsonSchema>,
+): JsonSchema {
   const { method } = routeOf(operation)
   const withBody = method !== 'GET'
   return {
@@ -64,7 +74,7 @@ function toEntry(operation: Operation, components: Components): JsonSchema {
     'x-postern-effect': operation.effect,
     parameters: toParameters(operation),
     ...(withBody && { requestBody: toBody(operation, components) }),
-    responses: { ...toSuccess(operation, components), ...toFailures(operation) },
+    responses: { ...toSuccess(operation, components), ...toFailures(operation, responses) },
   }
 }
 
@@ -128,7 +138,9 @@ function toBody(operation: Operation, components: Components): JsonSchema {
   const input = jsonSchemasOf(operation.input).input
   const options = membersOf(jsonSchemasOf(WriteOptionsInput).input)
   const own = Object.entries(membersOf(input)).filter(([name]) => !(byId && name === 'id'))
-  const names = writeOptionNames(operation)
+  const names = writeOptionNames(operation).filter(
+    (name) => name !== 'confirm' || needsConfirmation(operation),
+  )
   const required = (Array.isArray(input['required']) ? input['required'] : []).filter(
     (name) => !(byId && name === 'id'),
   )
@@ -175,34 +187,42 @@ function toSuccess(operation: Operation, components: Components): JsonSchema {
   return operation.action === 'put' ? { ...changed, ...created } : changed
 }
 
-function toFailures(operation: Operation): JsonSchema {
+/** A named response per set of codes, since most operations refuse alike. */
+function toFailures(operation: Operation, responses: Record<string, JsonSchema>): JsonSchema {
   const bodies = operation.effect === 'read' ? [] : OF_BODIES
   const codes = [...new Set<RefusalCode>([...EVERYWHERE, ...bodies, ...operation.refuses])]
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status)
   return Object.fromEntries(
-    [...byStatus].map(([status, list]) => [
-      status,
-      {
-        description: list.map((code) => `\`${code}\``).join(', '),
-        headers: {
-          'X-Request-ID': REQUEST_ID,
-          ...(status === 401 && {
-            'WWW-Authenticate': { description: 'Names the metadata (RFC 9728)', schema: { type: 'string' } },
-          }),
-        },
-        content: {
-          'application/problem+json': {
-            schema: {
-              allOf: [
-                { $ref: '#/components/schemas/Problem' },
-                { type: 'object', properties: { code: { enum: list } } },
-              ],
-            },
-          },
+    [...byStatus].map(([status, list]) => {
+      const special = list.filter((code) => !EVERYWHERE.includes(code)).sort()
+      const name = `Problem${status}${special.map(pascal).join('')}`
+      responses[name] = toFailure(status, list)
+      return [status, { $ref: `#/components/responses/${name}` }]
+    }),
+  )
+}
+
+function toFailure(status: number, codes: readonly RefusalCode[]): JsonSchema {
+  const challenge = { description: 'Names the metadata (RFC 9728)', schema: { type: 'string' } }
+  return {
+    description: codes.map((code) => `\`${code}\``).join(', '),
+    headers: { 'X-Request-ID': REQUEST_ID, ...(status === 401 && { 'WWW-Authenticate': challenge }) },
+    content: {
+      'application/problem+json': {
+        schema: {
+          allOf: [
+            { $ref: '#/components/schemas/Problem' },
+            { type: 'object', properties: { code: { enum: codes } } },
+          ],
         },
       },
-    ]),
-  )
+    },
+  }
+}
+
+/** `policies` is `Policy`. */
+function singular(resource: string): string {
+  return pascal(resource.replace(/ies$/, 'y').replace(/s$/, ''))
 }
 
 function withoutDescription({ description: _, ...rest }: JsonSchema): JsonSchema {

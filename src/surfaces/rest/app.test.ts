@@ -280,6 +280,8 @@ test('requests that no client library sends are answered or closed, never left h
     `GET /management//v1/gadgets HTTP/1.1\r\n${head}\r\n`,
     `GET /management/v1/../v1/gadgets HTTP/1.1\r\n${head}\r\n`,
     `GET http://evil.example/management/v1/gadgets HTTP/1.1\r\n${head}\r\n`,
+    'GET /management/v1/gadgets HTTP/1.1\r\nHost: localhost:99999\r\nConnection: close\r\n\r\n',
+    'GET /management/v1/gadgets HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n',
     `GET * HTTP/1.1\r\n${head}\r\n`,
     `TRACE /management/v1/gadgets HTTP/1.1\r\n${head}\r\n`,
   ]) {

@@ -11,7 +11,7 @@ import { bearerChallenge, originFor, protectedResourceMetadata, resourcePathOf }
 import { queryParametersOf, readQuery } from './query.ts'
 
 /** What is known of a request besides itself; how is the listener's business (socket, or a gateway thread's preamble). */
-export interface RequestFacts {
+interface RequestFacts {
   readonly requestId: string
   readonly ip: string | null
 }
@@ -39,12 +39,14 @@ const COMMON_HEADERS = {
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(ports: RestPorts): Hono {
   const app = new Hono()
-  const document = JSON.stringify(toOpenApi(ports.operations))
+  let document: string | undefined
   const read = ['GET', 'HEAD']
 
   app.all('/management/openapi.json', (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
+      // Printed when it is first asked for: it would cost the start some tenths of a second
+      document ??= JSON.stringify(toOpenApi(ports.operations))
       return json(200, document)
     }),
   )

@@ -38,6 +38,8 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 export function originFor(configured: string, host: string | null): string {
   if (host === null || !/^(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?$/i.test(host)) return configured
   const ours = new URL(configured)
-  const theirs = new URL(`${ours.protocol}//${host}`)
+  const asked = `${ours.protocol}//${host}`
+  if (!URL.canParse(asked)) return configured
+  const theirs = new URL(asked)
   return LOOPBACK.has(ours.hostname) && ours.port === theirs.port ? theirs.origin : configured
 }
