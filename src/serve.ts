@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { getRequestListener } from '@hono/node-server'
 import { permits } from './access/roles.ts'
 import { createAccessTokens } from './access/tokens.ts'
 import { type ClockCell, createClock, toTime } from './base/clock.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { createInvoke } from './operations/invoke.ts'
@@ -18,7 +18,7 @@ import { createControlListener } from './serve/control.ts'
 import { claimPort } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
 import { PREAMBLE } from './serve/preamble.ts'
-import { CONTROL_SOCKET, closeServer, LOCAL_SOCKET, listenPrivately, socketPath } from './serve/sockets.ts'
+import { closeServer, listenPrivately } from './serve/sockets.ts'
 import type { Settings } from './settings.ts'
 import { checkFragment } from './snapshot/check.ts'
 import { openConfigStore } from './store/sqlite/config.ts'
@@ -29,6 +29,7 @@ import { startGateways } from './threads/gateways.ts'
 import { HEALTH } from './threads/messages.ts'
 import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
 import { openVault } from './vault/open.ts'
+import { VERSION } from './version.ts'
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
@@ -53,11 +54,6 @@ export interface Running {
   /** Stops accepting, lets requests end for at most `deadlineMs`, stores what is left, gives the directory back. */
   stop(deadlineMs?: number): Promise<void>
 }
-
-export const VERSION: string =
-  // package.json is part of the checkout and has this member.
-  (JSON.parse(readFileSync(resolve(import.meta.dirname, '../package.json'), 'utf8')) as { version: string })
-    .version
 
 const DRAIN_MS = 30_000
 const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000

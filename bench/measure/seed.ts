@@ -30,7 +30,7 @@ export async function seedGoverned(
   const call = manage(postern, data)
   const first = await createThroughRest(call, upstreamPort)
   await postern.process.end()
-  const others = await copyClient(join(data, 'postern.db'))
+  const others = await copyClient(join(data, 'config.db'))
   const tokens = [first, ...others]
   writeFileSync(join(data, 'tokens.txt'), `${tokens.join('\n')}\n`)
   return tokens

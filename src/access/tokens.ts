@@ -11,7 +11,7 @@ import { type Principal, ROLES, type Role } from './principal.ts'
 /** The audience of access tokens: management REST and Management MCP of this instance. */
 const AUDIENCE = 'management'
 
-export interface AccessTokenRequest {
+interface AccessTokenRequest {
   readonly role: Role
   /** Milliseconds that it lives. */
   readonly ttlMs: number
@@ -30,8 +30,8 @@ export interface AccessTokens {
    * why exactly is the inner reason, for the audit only.
    */
   verify(token: string | null): Promise<Principal>
-  /** Ends a token at once. Refuses with not_found when it is unknown. */
-  revoke(lookup: string): Promise<void>
+  /** Ends a token at once and audits that. Refuses with not_found when no token has the lookup. */
+  revoke(lookup: string, surface: AccessTokenRequest['surface']): Promise<void>
 }
 
 /** Access tokens of the management surfaces, kept as hashes. */
@@ -54,7 +54,13 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
       }
       await store.write(async (writer) => {
         await writer.putAccessToken(stored)
-        await writer.appendAudit(toEntry(stored, request, clock))
+        await writer.appendAudit(
+          toEntry(stored, request.surface, clock, 'create', [
+            { op: 'add', path: '/role', value: stored.role },
+            { op: 'add', path: '/expires_at', value: toTime(stored.expires_at) },
+            { op: 'add', path: '/token', value: 'changed' },
+          ]),
+        )
       })
       return { id: stored.id, token, expiresAt: stored.expires_at }
     },
@@ -69,11 +75,15 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
       return toPrincipal(stored)
     },
 
-    async revoke(lookup) {
+    async revoke(lookup, surface) {
       await store.write(async (writer) => {
         const stored = await writer.accessToken(lookup)
         if (stored === undefined) throw refuse('not_found', { detail: 'There is no such access token.' })
-        await writer.putAccessToken({ ...stored, revoked_at: clock.now() })
+        const now = clock.now()
+        await writer.putAccessToken({ ...stored, revoked_at: now })
+        await writer.appendAudit(
+          toEntry(stored, surface, clock, 'revoke', [{ op: 'add', path: '/revoked_at', value: toTime(now) }]),
+        )
       })
     },
   }
@@ -104,24 +114,26 @@ function toPrincipal(stored: StoredAccessToken): Principal {
   }
 }
 
-function toEntry(token: StoredAccessToken, request: AccessTokenRequest, clock: Clock): AuditEntry {
+function toEntry(
+  token: StoredAccessToken,
+  surface: AccessTokenRequest['surface'],
+  clock: Clock,
+  action: 'create' | 'revoke',
+  diff: AuditEntry['diff'],
+): AuditEntry {
   return {
     id: newId('aud', clock),
-    time: toTime(token.created_at),
-    actor: { id: 'system', type: 'system', name: request.name, auth_method: 'data_directory' },
+    time: toTime(clock.now()),
+    actor: { id: 'system', type: 'system', name: token.name, auth_method: 'data_directory' },
     agent: { name: null, version: null, session_id: null, conversation_id: null },
-    surface: request.surface,
-    operation: 'access_tokens.create',
-    action: 'CREATE',
+    surface,
+    operation: `access_tokens.${action}`,
+    action: action === 'create' ? 'CREATE' : 'UPDATE',
     resource: { type: 'access_token', id: token.id, slug: null, collection: null },
     revision_before: null,
     revision_after: null,
     config_revision: null,
-    diff: [
-      { op: 'add', path: '/role', value: token.role },
-      { op: 'add', path: '/expires_at', value: toTime(token.expires_at) },
-      { op: 'add', path: '/token', value: 'changed' },
-    ],
+    diff,
     reason: null,
     http: null,
     ip: null,

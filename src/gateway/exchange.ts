@@ -96,4 +96,4 @@ export class Exchange {
   }
 }
 
-export const NO_FACTS: RefusalFacts = Object.freeze({})
+const NO_FACTS: RefusalFacts = Object.freeze({})

@@ -128,7 +128,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     refused(incoming, code, inner) {
-      const exchange = incoming.state ?? toExchange(incoming)
+      let exchange = incoming.state
+      if (exchange === null) {
+        exchange = toExchange(incoming)
+        exchange.reserved = isReservedPath(incoming.path)
+      }
       exchange.code = code
       exchange.stoppedAt = checkOf(code)
       exchange.reason = inner
@@ -154,6 +158,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       // The door gets its incomings from this very handler, so their state is an exchange.
       const its = incoming as Incoming<Exchange>
       const exchange = its.state ?? toExchange(its)
+      exchange.reserved = true
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
       if (!ready) refuseNotReady(exchange)

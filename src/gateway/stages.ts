@@ -12,7 +12,7 @@ import { identifyCaller } from './identify/caller.ts'
 import { failuresBelowLimit } from './identify/throttle.ts'
 
 /** Looks at one thing. Returns the code of its refusal, or null to go on. */
-export type Check = (exchange: Exchange) => RefusalCode | null
+type Check = (exchange: Exchange) => RefusalCode | null
 
 interface Row {
   /** Number of the check; records name it as `stopped_at`. */

@@ -18,6 +18,9 @@ export interface Ending {
   readonly configRevision?: number | null
 }
 
+/** What callers say of themselves is kept up to this length; the rest says nothing more. */
+const USER_AGENT_CHARS_MAX = 512
+
 const ACTIONS = {
   read: 'READ',
   create: 'CREATE',
@@ -70,7 +73,7 @@ export function toAuditEntry(
     reason: reason ?? null,
     http: via.http && { ...via.http, status: ending.status },
     ip: via.ip,
-    user_agent: via.userAgent,
+    user_agent: via.userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
     request_id: via.requestId,
     outcome: ending.outcome,
     error: ending.error ?? null,

@@ -106,12 +106,8 @@ export class Change {
   /** Refuses unless the caller confirmed by the slug of the resource. */
   confirmed(resource: Resource): void {
     const { confirm } = this.#deps.options
-    if (
-      confirm === resource.slug ||
-      confirm === resource.id ||
-      confirm?.endsWith(`:${resource.slug}`) === true
-    )
-      return
+    const below = resource.parent !== null && confirm?.endsWith(`:${resource.slug}`) === true
+    if (confirm === resource.slug || confirm === resource.id || below) return
     throw refuse('confirmation_required', {
       detail: `This cannot be undone. Send confirm: "${resource.slug}".`,
       errors: [{ pointer: '/confirm', reason: `must be "${resource.slug}"` }],

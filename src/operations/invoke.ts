@@ -2,7 +2,7 @@ import type { Permission, Principal } from '../access/principal.ts'
 import { permits } from '../access/roles.ts'
 import type { Clock } from '../base/clock.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
-import type { Fragment } from '../snapshot/fragments.ts'
+import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -23,6 +23,8 @@ export interface InvokeDeps {
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
+  /** Told of faults that no caller sees. */
+  readonly fault?: (error: unknown, requestId: string) => void
 }
 
 /** One call of an operation, after its input was parsed. */
@@ -90,8 +92,8 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
 }
 
 async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
-  const { store, publisher, vault } = deps
-  const { operation, input, options, principal } = call
+  const { store, vault } = deps
+  const { operation, input, options, principal, via } = call
   const dryRun = options.dryRun === true
   const attempt = dryRun ? null : attemptOf(operation, input, options, principal, vault)
   let change: Change | undefined
@@ -106,7 +108,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         rollback: dryRun,
         // Here and not after the turn, so that revisions are published in their order.
         committed: ({ delta }) => {
-          if (delta !== null) held = publisher.publish(delta)
+          if (delta !== null) held = publish(deps, delta, via.requestId)
         },
       },
     )
@@ -115,6 +117,20 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   } catch (error) {
     if (!dryRun) await auditRefusal(deps, call, change, error)
     throw error
+  }
+}
+
+/** What is committed has happened: a fault on its way to the threads leaves it pending and is not the caller's. */
+async function publish(
+  deps: InvokeDeps,
+  delta: SnapshotDelta,
+  requestId: string,
+): Promise<{ readonly pending: boolean }> {
+  try {
+    return await deps.publisher.publish(delta)
+  } catch (error) {
+    deps.fault?.(error, requestId)
+    return { pending: true }
   }
 }
 

@@ -27,7 +27,6 @@ export async function findRef(
   pointer: string = '/id',
 ): Promise<Resource | undefined> {
   const parentType = PARENTS[type]
-  if (ref.includes('_')) return reader.byId(type, ref)
   const at = ref.indexOf(':')
   if (at >= 0) {
     if (parentType === undefined) return undefined
@@ -38,6 +37,7 @@ export async function findRef(
     const named = await reader.byId(type, slug)
     return named?.parent === parent.id ? named : undefined
   }
+  if (ref.includes('_')) return reader.byId(type, ref)
   const found = await reader.bySlug(type, ref)
   if (found.length > 1) {
     const parents = await reader.slugs(found.flatMap((one) => one.parent ?? []))
@@ -60,7 +60,7 @@ export async function getRef(reader: ConfigReader, type: ResourceType, ref: stri
 }
 
 /** All references of a spec, the parent among them. */
-export function refFields(kind: Kind): readonly RefField[] {
+function refFields(kind: Kind): readonly RefField[] {
   return kind.parent === null ? kind.refs : [kind.parent, ...kind.refs]
 }
 

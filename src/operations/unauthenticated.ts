@@ -10,7 +10,7 @@ const MINUTE_MS = 60_000
 const SOURCES_MAX = 1000
 
 /** An attempt by nobody known. */
-export interface UnknownCaller {
+interface UnknownCaller {
   readonly surface: Surface
   readonly ip: string | null
   /** Why it was refused, for the audit only. */

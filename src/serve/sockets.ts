@@ -1,22 +1,6 @@
-import { hash } from 'node:crypto'
 import { chmodSync, rmSync, statSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { createServer, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-
-/** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a final NUL. */
-const PATH_BYTES_MAX = 100
-
-export const CONTROL_SOCKET = 'control.sock'
-export const LOCAL_SOCKET = 'local.sock'
-
-/** Where a private socket of a data directory is: in it, or, when that path is too long for a socket, beside the temporary files. */
-export function socketPath(dataDirectory: string, name: string): string {
-  const inside = resolve(dataDirectory, name)
-  if (Buffer.byteLength(inside) <= PATH_BYTES_MAX) return inside
-  return join(tmpdir(), `postern-${hash('sha256', inside, 'hex').slice(0, 24)}.sock`)
-}
 
 /**
  * An HTTP server on a private Unix socket that only this user can open (mode 0600). A socket file that a killed

@@ -2,7 +2,7 @@ import type { CollectionFragment, HeaderFragment, ProxyFragment, UpstreamFragmen
 import { limitKeyOf } from './limit-key.ts'
 import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
-import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream } from './snapshot.ts'
+import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
 import { toTarget } from './target.ts'
 
 /** Links a collection. Throws a RangeError that names what is wrong. */
@@ -67,8 +67,14 @@ function toInjection(outer: readonly HeaderFragment[], inner: readonly HeaderFra
   return {
     lines,
     text: lines.map(({ line }) => line).join(''),
-    names: new Set(lines.map(({ name }) => name)),
+    names: toNameSet(lines.map(({ name }) => name)),
   }
+}
+
+function toNameSet(names: readonly string[]): NameSet {
+  let lengths = 0
+  for (const name of names) lengths |= 1 << (name.length & 31)
+  return { names: new Set(names), lengths }
 }
 
 /** A header line. Throws where a name or value could end the line or the head. */

@@ -3,7 +3,7 @@ import { limitKeyOf } from './limit-key.ts'
 import type { LinkedLimit, LinkedPolicy } from './snapshot.ts'
 
 /** Slots of a sliding window. */
-export const SLOTS = 60
+const SLOTS = 60
 
 const QUOTA_WINDOWS = [86_400_000, 7 * 86_400_000, 30 * 86_400_000]
 

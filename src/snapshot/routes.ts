@@ -16,7 +16,7 @@ export interface Routes {
 }
 
 /** What the last lookup found; overwritten by the next one. */
-export interface Found {
+interface Found {
   /** Null when no path fits, or none with the method. */
   proxy: LinkedProxy | null
   /** The path that fits, with all its proxies, when `proxy` is null; null when no path fits. */
@@ -25,6 +25,8 @@ export interface Found {
 
 interface Node {
   literals: Map<string, Node> | null
+  /** The literal, when there is just one: comparing it costs less than a look-up. */
+  only: { readonly text: string; readonly node: Node } | null
   patterns: { readonly segment: Segment; readonly node: Node }[]
   wildcard: LinkedProxy[] | null
   /** Proxies whose pattern ends here. */
@@ -49,7 +51,7 @@ export function toRoutes(proxies: readonly LinkedProxy[]): Routes {
 }
 
 function emptyNode(): Node {
-  return { literals: null, patterns: [], wildcard: null, proxies: null }
+  return { literals: null, only: null, patterns: [], wildcard: null, proxies: null }
 }
 
 function insert(root: Node, proxy: LinkedProxy): void {
@@ -101,7 +103,11 @@ function settle(node: Node): void {
   node.proxies?.sort(byId)
   node.wildcard?.sort(byId)
   for (const pattern of node.patterns) settle(pattern.node)
-  if (node.literals !== null) for (const child of node.literals.values()) settle(child)
+  if (node.literals === null) return
+  for (const [text, child] of node.literals) {
+    settle(child)
+    if (node.literals.size === 1) node.only = { text, node: child }
+  }
 }
 
 function byId(a: LinkedProxy, b: LinkedProxy): number {
@@ -112,7 +118,10 @@ function byId(a: LinkedProxy, b: LinkedProxy): number {
 function search(node: Node, path: string, at: number, method: number): boolean {
   const slash = path.indexOf('/', at)
   const end = slash === -1 ? path.length : slash
-  if (node.literals !== null) {
+  if (node.only !== null) {
+    const { text, node: child } = node.only
+    if (text.length === end - at && path.startsWith(text, at) && arrive(child, path, end, method)) return true
+  } else if (node.literals !== null) {
     const child = node.literals.get(path.slice(at, end))
     if (child !== undefined && arrive(child, path, end, method)) return true
   }

@@ -56,7 +56,7 @@ export type Linked =
   | Quarantined
 
 /** A fragment that could not be linked. What refers to it finds nothing, and is refused. */
-export interface Quarantined {
+interface Quarantined {
   readonly kind: 'quarantined'
   readonly fragment: Fragment
   readonly fault: string
@@ -105,7 +105,14 @@ export interface Injection {
   readonly lines: readonly { readonly name: string; readonly line: string }[]
   /** All lines in one string. */
   readonly text: string
+  readonly names: NameSet
+}
+
+/** Lower-case header names, with a quick way to say no. */
+export interface NameSet {
   readonly names: ReadonlySet<string>
+  /** One bit for each length modulo 32 that occurs. */
+  readonly lengths: number
 }
 
 /** Pieces between parameters: `pieces[0] + value(refs[0]) + pieces[1] + …`; a ref of -1 is the wildcard's rest. */
@@ -181,7 +188,7 @@ export interface LinkedCredential {
   readonly id: string
   /** Header that is sent; empty for a query parameter. */
   readonly line: string
-  /** Lower-case name of that header. */
+  /** Lower-case name of that header; empty for a query parameter. */
   readonly name: string
   /** `name=value`, percent-encoded, for the query; else empty. */
   readonly pair: string

@@ -60,14 +60,14 @@ const gateway = createGateway({
   open: createOpener(init.credentialKey),
   reserved: (incoming) => route(incoming),
 })
-const consumer = createConsumerDoor({
+const consumer = createConsumerDoor<Exchange>({
   gateway,
   sealKey: init.sessionKey,
   tombstones: createTombstones(init.tombstones),
   origin: init.origin,
   version: init.version,
   clock,
-  requestId: requestIds,
+  requestId: (incoming) => incoming.state?.requestId ?? requestIds(),
   taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
   fault: report,
 })

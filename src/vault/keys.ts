@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { CannotStart } from '../base/cannot-start.ts'
 
 /** A master key: 32 bytes under an id that ciphertexts name. */
@@ -20,13 +30,18 @@ export function loadKeys(file: string, make: boolean): readonly MasterKey[] {
   return parse(file, read(file))
 }
 
+/** Whole or not at all: a start that is cut off must not leave a key file without a key. */
 function makeFile(file: string): void {
+  if (existsSync(file)) return
   const key = `k${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`
+  const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    const descriptor = openSync(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
-    writeFileSync(descriptor, key)
-    fsyncSync(descriptor)
-    closeSync(descriptor)
+    writeFileSync(draft, key, { mode: 0o600, flag: 'wx', flush: true })
+    try {
+      linkSync(draft, file)
+    } finally {
+      rmSync(draft)
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new CannotStart(`The key file ${file} cannot be made: ${(error as Error).message}.`, error)

@@ -24,7 +24,6 @@ PATH[0x2e] = DOT
 PATH[0x3b] = SEMICOLON
 PATH[0x25] = PERCENT
 
-const QUERY_FORM = /^[!"$-[\]-~]*$/
 const UNRESERVED = /^[A-Za-z0-9._~-]$/
 const ESCAPE = /%([0-9A-Fa-f]{2})/g
 /** A segment that is empty or dots before its parameters: `..;a` and `;a` are read as `..` and as nothing by some servers. */
@@ -39,8 +38,12 @@ export function canonicalTarget(target: string): CanonicalTarget | null {
   const path = canonicalPath(target, end)
   if (path === null) return null
   if (mark < 0) return { path, query: '' }
-  const query = target.slice(mark + 1)
-  return QUERY_FORM.test(query) ? { path, query } : null
+  for (let i = mark + 1; i < target.length; i++) {
+    const code = target.charCodeAt(i)
+    // Visible ASCII; a fragment is not part of a target, and a backslash is a slash to some
+    if (code < 0x21 || code > 0x7e || code === 0x23 || code === 0x5c) return null
+  }
+  return { path, query: target.slice(mark + 1) }
 }
 
 function canonicalPath(target: string, end: number): string | null {

@@ -18,5 +18,8 @@ function addSome(): void {
 parentPort!.on('message', (message) => {
   if (message.port !== undefined) connectSink(sink, message.port)
   if (message.start === true) addSome()
-  if (message.ask === true) parentPort!.postMessage({ added, dropped: sink.dropped })
+  if (message.flush === true) {
+    sink.flush()
+    parentPort!.postMessage({ added, dropped: sink.dropped })
+  }
 })

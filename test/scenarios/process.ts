@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { after } from 'node:test'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 
@@ -22,6 +23,12 @@ export interface UpProcess {
   readonly ended: Promise<Finished>
 }
 
+/** Processes that a failed test left behind must not keep the run alive. */
+const children = new Set<ChildProcess>()
+after(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
 export function temporaryDirectory(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'postern-test-'))
 }
@@ -34,6 +41,8 @@ function start(
     env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  children.add(child)
+  child.on('close', () => children.delete(child))
   const text = { out: '', err: '' }
   child.stdout.on('data', (piece: Buffer) => {
     text.out += piece.toString()

@@ -61,12 +61,13 @@ function giver(t: TestContext, name: string, rows: number, batchesMax: number) {
   t.after(() => worker.terminate())
   return {
     attach: (port: MessagePort) => worker.postMessage({ port }, [port]),
-    async ask(what: 'start' | 'ask'): Promise<Report> {
+    async ask(what: 'start' | 'flush'): Promise<Report> {
       const answer = once(worker, 'message')
       worker.postMessage({ [what]: true })
       const [report] = await answer
       return report
     },
+    end: () => worker.terminate(),
   }
 }
 
@@ -141,6 +142,18 @@ test('a recorder that cannot store makes givers drop and count; they never wait,
   await recorder.flush()
   await until(() => recorder.state.dropped === dropped)
   assert.equal((await queries.list({ from: '2027-01-15T08:00:00Z', limit: 1 })).items.length, 1)
+})
+
+test('what a thread handed over before it was ended is stored', async (t) => {
+  const { recorder, queries } = await open(t, 'ended')
+  const short = giver(t, 'a', 2000, 64)
+  recorder.connect(short.attach)
+  await short.ask('start')
+  await short.ask('flush')
+  await short.end()
+  await recorder.flush()
+  assert.equal((await queries.get('a-1999'))?.id, 'a-1999')
+  assert.equal((await queries.get('a-0'))?.id, 'a-0')
 })
 
 test('a recorder that dies is replaced; gateway threads go on and nothing is lost uncounted', async (t) => {

@@ -73,6 +73,8 @@ export const HOSTILE: readonly (readonly [name: string, bytes: string, code: Ref
     `${POST}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n`,
     'malformed_request',
   ],
+  ['tab after chunked', `${POST}Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n`, 'malformed_request'],
+  ['tab after Content-Length', `${POST}Content-Length: 1\t\r\n\r\na`, 'malformed_request'],
   [
     'Transfer-Encoding in HTTP/1.0',
     'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
-import { createNativeEngine, type NativeEngineOptions } from '../../src/wire/native/engine.ts'
+import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
+import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import type { Engine, FieldRules, Handler, Incoming, Upstream, UpstreamOptions } from '../../src/wire/port.ts'
 
 const DEADLINE_MS = 5000

@@ -246,6 +246,8 @@ test('a dead thread gives back its lock, and what it was counting stays consiste
         // Until the lock is broken the limit fails closed instead of hanging.
         assert.equal(take(other, [rate], NOON), 0)
         assert.ok(other.wasFull)
+        // Whoever takes over the slot breaks it too, should nobody have done so before.
+        createCounters(memory, 6)
         other.releaseDead(6)
         assert.equal(other.facts.brokenLocks, 1)
         assert.equal(take(other, [rate], NOON), -1)

@@ -2,7 +2,20 @@ import { scatter } from '../../snapshot/limit-key.ts'
 import type { LinkedLimit } from '../../snapshot/snapshot.ts'
 import { type PeriodKind, periodEnd, periodKindOf, periodStart } from './period.ts'
 import { advanceRate, countRate, rateResetMs } from './rate.ts'
-import { CounterTable, ENTRIES_DEFAULT, QUOTA, RATE, tableBytes, toEntries } from './table.ts'
+import { STRIPES } from './stripes.ts'
+import {
+  CounterTable,
+  ENTRIES_DEFAULT,
+  ENTRY_FLOATS,
+  ENTRY_WORDS,
+  EXPIRES,
+  LATEST,
+  QUOTA,
+  RATE,
+  TOTAL,
+  tableBytes,
+  toEntries,
+} from './table.ts'
 
 /**
  * Rates and quotas of all gateway threads, and the failed authentications of each source.
@@ -54,7 +67,7 @@ export const FAILURES_WINDOW_MS = 60_000
 const FAILURES_SLOT_MS = 1000
 
 /** Limits that can apply to one request: 4 attachments of at most 8 limits. */
-const LIST_MAX = 32
+export const LIMITS_MAX = 32
 const RESERVED_BYTES = 64
 
 /** Memory for {@link createCounters}, shared by all threads. `entries` bounds how many limits of how many subjects count at once. */
@@ -81,12 +94,12 @@ class SharedCounters implements Counters {
   /** When a failure was last counted by any thread, seconds since the epoch; saves the common request a look-up. */
   readonly #lastFailure: Int32Array
   readonly #limits: LinkedLimit[] = []
-  readonly #lows = new Int32Array(LIST_MAX)
-  readonly #highs = new Int32Array(LIST_MAX)
-  readonly #entries = new Int32Array(LIST_MAX)
-  readonly #times = new Float64Array(LIST_MAX)
-  readonly #remaining = new Float64Array(LIST_MAX)
-  readonly #resets = new Float64Array(LIST_MAX)
+  readonly #lows = new Int32Array(LIMITS_MAX)
+  readonly #highs = new Int32Array(LIMITS_MAX)
+  readonly #entries = new Int32Array(LIMITS_MAX)
+  readonly #times = new Float64Array(LIMITS_MAX)
+  readonly #remaining = new Float64Array(LIMITS_MAX)
+  readonly #resets = new Float64Array(LIMITS_MAX)
   /** Of the month, so that a request makes no Date. */
   #monthStart = 0
   #monthEnd = 0
@@ -111,7 +124,7 @@ class SharedCounters implements Counters {
 
   add(limit: LinkedLimit, low: number, high: number): void {
     const index = this.length
-    if (index === LIST_MAX) throw new RangeError('too many limits for one request')
+    if (index === LIMITS_MAX) throw new RangeError('too many limits for one request')
     const { key } = limit
     this.#limits[index] = limit
     // A key of two zeros marks an empty entry.
@@ -174,13 +187,14 @@ class SharedCounters implements Counters {
     this.#times[index] = isRate
       ? advanceRate(table, entry, now, fragment.window_ms, slotMs)
       : this.#advanceQuota(entry, periodKindOf(fragment.window_ms), now)
-    this.#remaining[index] = fragment.max - table.totals[entry]!
+    this.#remaining[index] = fragment.max - totalOf(table, entry)
     return true
   }
 
   /** @returns the end of the period. */
   #advanceQuota(entry: number, kind: PeriodKind, now: number): number {
-    const { latest, totals, expires } = this.#table
+    const { floats, words } = this.#table
+    const at = entry * ENTRY_FLOATS
     let start: number
     let end: number
     if (kind === 'm') {
@@ -194,12 +208,12 @@ class SharedCounters implements Counters {
       start = periodStart(kind, now)
       end = periodEnd(kind, start)
     }
-    if (latest[entry] !== start) {
+    if (floats[at + LATEST] !== start) {
       // A clock that was set back does not give the quota again.
-      if (latest[entry]! < start) totals[entry] = 0
-      latest[entry] = start
+      if (floats[at + LATEST]! < start) words[entry * ENTRY_WORDS + TOTAL] = 0
+      floats[at + LATEST] = start
     }
-    expires[entry] = end
+    floats[at + EXPIRES] = end
     return end
   }
 
@@ -209,7 +223,7 @@ class SharedCounters implements Counters {
     const { fragment, slotMs } = this.#limits[index]!
     if (fragment.kind === 'rate') countRate(table, entry, this.#times[index]!, fragment.window_ms, slotMs)
     else {
-      table.totals[entry] = table.totals[entry]! + 1
+      table.words[entry * ENTRY_WORDS + TOTAL] = totalOf(table, entry) + 1
       table.dirty[entry] = 1
     }
     this.#remaining[index] = this.#remaining[index]! - 1
@@ -236,7 +250,7 @@ class SharedCounters implements Counters {
     const entry = table.peek(key, high, RATE)
     if (entry !== -1) {
       advanceRate(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
-      if (table.totals[entry]! >= FAILURES_MAX)
+      if (totalOf(table, entry) >= FAILURES_MAX)
         waitMs = rateResetMs(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
     }
     table.stripes.unlock(stripe)
@@ -253,7 +267,7 @@ class SharedCounters implements Counters {
     let admits = false
     if (entry !== -1) {
       const time = advanceRate(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
-      admits = table.totals[entry]! < FAILURES_MAX
+      admits = totalOf(table, entry) < FAILURES_MAX
       if (admits) countRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
     }
     table.stripes.unlock(stripe)
@@ -263,7 +277,7 @@ class SharedCounters implements Counters {
   exportQuotas(): QuotaCount[] {
     const table = this.#table
     const counts: QuotaCount[] = []
-    for (let stripe = 0; stripe < 32; stripe++) {
+    for (let stripe = 0; stripe < STRIPES; stripe++) {
       const { from, to } = table.rangeOf(stripe)
       let first = from
       while (first < to && table.dirty[first] === 0) first++
@@ -272,11 +286,11 @@ class SharedCounters implements Counters {
         if (table.dirty[entry] === 0) continue
         table.dirty[entry] = 0
         const { low, high } = table.keyOf(entry)
-        const period = table.latest[entry]!
+        const period = table.floats[entry * ENTRY_FLOATS + LATEST]!
         counts.push({
-          key: `${hex(low)}${hex(high)}${kindOf(period, table.expires[entry]!)}`,
+          key: `${hex(low)}${hex(high)}${kindOf(period, table.floats[entry * ENTRY_FLOATS + EXPIRES]!)}`,
           period,
-          count: table.totals[entry]!,
+          count: totalOf(table, entry),
         })
       }
       table.stripes.unlock(1 << stripe)
@@ -298,7 +312,7 @@ class SharedCounters implements Counters {
       const entry = table.find(low, high, QUOTA, now)
       if (entry !== -1) {
         this.#advanceQuota(entry, kind, now)
-        table.totals[entry] = Math.max(table.totals[entry]!, count)
+        table.words[entry * ENTRY_WORDS + TOTAL] = Math.max(totalOf(table, entry), count)
       }
       table.stripes.unlock(stripe)
     }
@@ -308,6 +322,10 @@ class SharedCounters implements Counters {
     this.#table.releaseDead(slot)
     this.#failures.releaseDead(slot)
   }
+}
+
+function totalOf(table: CounterTable, entry: number): number {
+  return table.words[entry * ENTRY_WORDS + TOTAL]!
 }
 
 function hex(word: number): string {

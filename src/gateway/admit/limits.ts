@@ -3,7 +3,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { Attachment } from '../../model/policy.ts'
 import type { LimitKey, LinkedLimit } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import type { Counters } from './counters.ts'
+import { type Counters, LIMITS_MAX } from './counters.ts'
 
 /** Where each limit of the request at hand is attached, beside the list of the counters. */
 const attachments: Attachment[] = []
@@ -84,20 +84,36 @@ function perWindow(windowMs: number, kind: 'rate' | 'quota'): string {
 function limitLines(counters: Counters): string {
   if (counters.length === 1)
     return `RateLimit-Policy: ${counters.limit(0).policyItem}\r\nRateLimit: ${itemOf(counters, 0)}\r\n`
-  const order: number[] = []
-  for (let i = 0; i < counters.length; i++) order.push(i)
-  order.sort(
-    (a, b) => counters.remaining(a) - counters.remaining(b) || counters.resetMs(b) - counters.resetMs(a),
-  )
+  sortByTightness(counters)
   let policies = ''
   let states = ''
-  for (let i = 0; i < order.length; i++) {
+  for (let i = 0; i < counters.length; i++) {
     const index = order[i]!
-    if (isNamedBefore(counters, order, i)) continue
+    if (isNamedBefore(counters, i)) continue
     policies += (i === 0 ? '' : ', ') + counters.limit(index).policyItem
     states += (i === 0 ? '' : ', ') + itemOf(counters, index)
   }
   return `RateLimit-Policy: ${policies}\r\nRateLimit: ${states}\r\n`
+}
+
+/** Indexes of the limits of the request at hand, the tightest first. Scratch memory. */
+const order = new Uint8Array(LIMITS_MAX)
+
+/** Insertion sort: there are rarely more than three. */
+function sortByTightness(counters: Counters): void {
+  for (let i = 0; i < counters.length; i++) {
+    let at = i
+    while (at > 0 && isTighter(counters, i, order[at - 1]!)) {
+      order[at] = order[at - 1]!
+      at--
+    }
+    order[at] = i
+  }
+}
+
+function isTighter(counters: Counters, a: number, b: number): boolean {
+  const difference = counters.remaining(a) - counters.remaining(b)
+  return difference < 0 || (difference === 0 && counters.resetMs(a) > counters.resetMs(b))
 }
 
 function itemOf(counters: Counters, index: number): string {
@@ -106,7 +122,7 @@ function itemOf(counters: Counters, index: number): string {
 }
 
 /** Items are told apart by name alone: of two limits with one name only the tighter is shown. */
-function isNamedBefore(counters: Counters, order: readonly number[], at: number): boolean {
+function isNamedBefore(counters: Counters, at: number): boolean {
   const { name } = counters.limit(order[at]!).fragment
   for (let i = 0; i < at; i++) if (counters.limit(order[i]!).fragment.name === name) return true
   return false

@@ -1,4 +1,13 @@
-import { CELLS, type CounterTable } from './table.ts'
+import {
+  CELLS,
+  type CounterTable,
+  ENTRY_FLOATS,
+  ENTRY_WORDS,
+  EXPIRES,
+  LATEST,
+  OLDEST,
+  TOTAL,
+} from './table.ts'
 
 /** A clock that runs back further than this was set back; less is the difference between threads. */
 const JITTER_MS = 1000
@@ -15,45 +24,47 @@ export function advanceRate(
   windowMs: number,
   slotMs: number,
 ): number {
-  const { totals, cells, latest, oldest } = table
-  let total = totals[entry]!
+  const { floats, words } = table
+  const at = entry * ENTRY_FLOATS
+  const totalAt = entry * ENTRY_WORDS + TOTAL
+  let total = words[totalAt]!
   if (total === 0) return now
   let time = now
-  const newest = latest[entry]!
-  const newestAt = newest * slotMs + cells[table.cellOf(entry, newest) + CELLS]!
+  const newest = floats[at + LATEST]!
+  const newestAt = newest * slotMs + words[table.cellOf(entry, newest) + CELLS]!
   if (newestAt > now) {
     if (newestAt - now > JITTER_MS) return rebase(table, entry, now, slotMs, total)
     time = newestAt
   }
   const reach = Math.floor(time / slotMs) - (CELLS - 1)
   const left = time - windowMs
-  let slot = oldest[entry]!
+  let slot = floats[at + OLDEST]!
   while (total > 0) {
     const cell = table.cellOf(entry, slot)
-    const count = cells[cell]!
+    const count = words[cell]!
     if (count > 0) {
-      if (slot >= reach && slot * slotMs + cells[cell + CELLS]! > left) break
+      if (slot >= reach && slot * slotMs + words[cell + CELLS]! > left) break
       total -= count
-      cells[cell] = 0
+      words[cell] = 0
     }
     slot++
   }
-  oldest[entry] = slot
-  totals[entry] = total
+  floats[at + OLDEST] = slot
+  words[totalAt] = total
   return time
 }
 
 /** The clock was set back: all that counts is taken to have happened now, so that it leaves after one window. */
 function rebase(table: CounterTable, entry: number, now: number, slotMs: number, total: number): number {
-  const { cells, latest, oldest } = table
+  const { floats, words } = table
   const slot = Math.floor(now / slotMs)
   const first = table.cellOf(entry, 0)
-  cells.fill(0, first, first + CELLS * 2)
+  words.fill(0, first, first + CELLS * 2)
   const cell = table.cellOf(entry, slot)
-  cells[cell + CELLS] = now - slot * slotMs
-  latest[entry] = slot
-  oldest[entry] = slot
-  cells[cell] = total
+  words[cell + CELLS] = now - slot * slotMs
+  floats[entry * ENTRY_FLOATS + LATEST] = slot
+  floats[entry * ENTRY_FLOATS + OLDEST] = slot
+  words[cell] = total
   return now
 }
 
@@ -65,15 +76,17 @@ export function countRate(
   windowMs: number,
   slotMs: number,
 ): void {
-  const { totals, cells, latest, oldest, expires } = table
+  const { floats, words } = table
+  const at = entry * ENTRY_FLOATS
+  const totalAt = entry * ENTRY_WORDS + TOTAL
   const slot = Math.floor(time / slotMs)
   const cell = table.cellOf(entry, slot)
-  if (totals[entry] === 0) oldest[entry] = slot
-  latest[entry] = slot
-  cells[cell + CELLS] = time - slot * slotMs
-  cells[cell] = cells[cell]! + 1
-  totals[entry] = totals[entry]! + 1
-  expires[entry] = time + windowMs
+  if (words[totalAt] === 0) floats[at + OLDEST] = slot
+  floats[at + LATEST] = slot
+  words[cell + CELLS] = time - slot * slotMs
+  words[cell] = words[cell]! + 1
+  words[totalAt] = words[totalAt]! + 1
+  floats[at + EXPIRES] = time + windowMs
 }
 
 /** Milliseconds until the first admissions leave the window; 0 when none count. */
@@ -84,8 +97,8 @@ export function rateResetMs(
   windowMs: number,
   slotMs: number,
 ): number {
-  if (table.totals[entry] === 0) return 0
-  const slot = table.oldest[entry]!
-  const last = slot * slotMs + table.cells[table.cellOf(entry, slot) + CELLS]!
+  if (table.words[entry * ENTRY_WORDS + TOTAL] === 0) return 0
+  const slot = table.floats[entry * ENTRY_FLOATS + OLDEST]!
+  const last = slot * slotMs + table.words[table.cellOf(entry, slot) + CELLS]!
   return Math.max(0, last + windowMs - now)
 }

@@ -19,15 +19,13 @@ const PATIENCE_MS = 1000
 
 export class Stripes {
   readonly #locks: Int32Array
-  readonly #epochs: Int32Array
   readonly #word: number
 
-  /** Attaches a thread; whatever an earlier thread of the slot held is no longer its. */
+  /** Attaches a thread. What an earlier thread of the slot held is not its own; see {@link release}. */
   constructor(locks: Int32Array, epochs: Int32Array, slot: number) {
     if (!Number.isInteger(slot) || slot < 0 || slot >= SLOTS_MAX)
       throw new RangeError(`a thread slot is 0 to ${SLOTS_MAX - 1}`)
     this.#locks = locks
-    this.#epochs = epochs
     this.#word = wordOf(slot, Atomics.add(epochs, slot, 1) + 1)
   }
 
@@ -68,15 +66,17 @@ export class Stripes {
   }
 
   /**
-   * Breaks the locks of a thread that has ended. Call it before another thread attaches under the slot.
+   * Breaks the locks of a thread that has ended: those of an earlier thread of this slot, or all of another slot, which
+   * must be asked for before a new thread attaches there.
    * @param repair makes the stripe consistent; runs while this thread holds its lock.
    */
   release(slot: number, repair: (stripe: number) => void): number {
-    const dead = wordOf(slot, Atomics.load(this.#epochs, slot))
     let broken = 0
     for (let stripe = 0; stripe < STRIPES; stripe++) {
       const at = stripe * SPACING
-      if (Atomics.compareExchange(this.#locks, at, dead, this.#word) !== dead) continue
+      const held = Atomics.load(this.#locks, at)
+      if (held === this.#word || (held & 0xff) !== slot + 1) continue
+      if (Atomics.compareExchange(this.#locks, at, held, this.#word) !== held) continue
       repair(stripe)
       Atomics.store(this.#locks, at, 0)
       broken++

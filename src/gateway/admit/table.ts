@@ -14,8 +14,24 @@ export const QUOTA = 2
 
 /** A window of 60 slots touches 61 of them. */
 export const CELLS = 61
-/** Counts, then times of the last admission in each slot, milliseconds from the start of the slot. */
-const CELL_WORDS = CELLS * 2
+
+/**
+ * An entry is one block of memory, so that a request touches few cache lines. Floats of it, then 32-bit words of it:
+ * its counts, and as many times of the last admission in each slot, milliseconds from the start of the slot.
+ */
+const ENTRY_BYTES = 576
+export const ENTRY_FLOATS = ENTRY_BYTES / 8
+export const ENTRY_WORDS = ENTRY_BYTES / 4
+export const EXPIRES = 0
+/** Rate: number of the latest slot with an admission. Quota: start of the period. */
+export const LATEST = 1
+/** Rate: number of the first slot that can hold admissions. */
+export const OLDEST = 2
+const KEY_LOW = 6
+const KEY_HIGH = 7
+const KIND = 8
+export const TOTAL = 9
+const FIRST_CELL = 16
 
 const PROBES_MAX = 64
 const CONTROL_WORDS = 16
@@ -28,43 +44,28 @@ export class CounterTable {
   readonly stripes: Stripes
   readonly #perStripe: number
   readonly #control: Int32Array
-  readonly #keys: Int32Array
-  readonly #kinds: Int32Array
-  readonly expires: Float64Array
-  /** Rate: number of the latest slot with an admission. Quota: start of the period. */
-  readonly latest: Float64Array
-  /** Rate: number of the first slot that can hold admissions. */
-  readonly oldest: Float64Array
-  readonly totals: Int32Array
-  readonly cells: Int32Array
+  readonly floats: Float64Array
+  readonly words: Int32Array
   /** 1 for a quota that changed since it was last exported. */
   readonly dirty: Int32Array
 
   /** Attaches the thread of `slot` to the memory at `offset`. */
   constructor(buffer: SharedArrayBuffer, offset: number, entries: number, slot: number) {
-    let at = offset
-    const ints = (length: number): Int32Array => {
+    const bytes = entries * ENTRY_BYTES
+    this.floats = new Float64Array(buffer, offset, bytes / 8)
+    this.words = new Int32Array(buffer, offset, bytes / 4)
+    let at = offset + bytes
+    const words = (length: number): Int32Array => {
       const view = new Int32Array(buffer, at, length)
       at += length * 4
       return view
     }
-    const floats = (length: number): Float64Array => {
-      const view = new Float64Array(buffer, at, length)
-      at += length * 8
-      return view
-    }
-    this.expires = floats(entries)
-    this.latest = floats(entries)
-    this.oldest = floats(entries)
-    this.#control = ints(CONTROL_WORDS)
-    this.#keys = ints(entries * 2)
-    this.#kinds = ints(entries)
-    this.totals = ints(entries)
-    this.dirty = ints(entries)
-    this.cells = ints(entries * CELL_WORDS)
-    const locks = ints(LOCK_WORDS)
-    this.stripes = new Stripes(locks, ints(SLOTS_MAX + 1), slot)
+    this.dirty = words(entries)
+    this.#control = words(CONTROL_WORDS)
+    const locks = words(LOCK_WORDS)
+    this.stripes = new Stripes(locks, words(SLOTS_MAX + 1), slot)
     this.#perStripe = entries / STRIPES
+    this.releaseDead(slot)
   }
 
   /** Times that a key found no free entry. */
@@ -91,9 +92,9 @@ export class CounterTable {
     const start = this.#startOf(low)
     for (let probe = 0; probe < PROBES_MAX; probe++) {
       const entry = this.#entryAt(low, start + probe)
-      const keyLow = this.#keys[entry * 2]!
-      const keyHigh = this.#keys[entry * 2 + 1]!
-      if (keyLow === low && keyHigh === high) return this.#kinds[entry] === kind ? entry : -1
+      const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
+      const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
+      if (keyLow === low && keyHigh === high) return this.#kindOf(entry) === kind ? entry : -1
       if (keyLow === 0 && keyHigh === 0) return -1
     }
     return -1
@@ -105,14 +106,14 @@ export class CounterTable {
     let free = -1
     for (let probe = 0; probe < PROBES_MAX; probe++) {
       const entry = this.#entryAt(low, start + probe)
-      const keyLow = this.#keys[entry * 2]!
-      const keyHigh = this.#keys[entry * 2 + 1]!
+      const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
+      const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
       if (keyLow === low && keyHigh === high) {
-        if (this.#kinds[entry] !== kind) this.#take(entry, low, high, kind)
+        if (this.#kindOf(entry) !== kind) this.#take(entry, low, high, kind)
         this.#hold(entry, now)
         return entry
       }
-      if (free === -1 && this.expires[entry]! <= now) free = entry
+      if (free === -1 && this.floats[entry * ENTRY_FLOATS + EXPIRES]! <= now) free = entry
       if (keyLow === 0 && keyHigh === 0) break
     }
     if (free === -1) this.countFull()
@@ -125,7 +126,8 @@ export class CounterTable {
 
   /** Another limit of the same request must not take the entry over before it is counted in. */
   #hold(entry: number, now: number): void {
-    if (this.expires[entry]! <= now) this.expires[entry] = now + 1
+    const at = entry * ENTRY_FLOATS + EXPIRES
+    if (this.floats[at]! <= now) this.floats[at] = now + 1
   }
 
   #startOf(low: number): number {
@@ -138,24 +140,30 @@ export class CounterTable {
 
   /** Order matters for a thread that dies in between: the kind makes the entry valid, so it is written last. */
   #take(entry: number, low: number, high: number, kind: number): void {
-    this.#kinds[entry] = 0
+    const word = entry * ENTRY_WORDS
+    this.words[word + KIND] = 0
     this.dirty[entry] = 0
-    this.totals[entry] = 0
-    this.latest[entry] = 0
-    this.oldest[entry] = 0
-    if (kind === RATE) this.cells.fill(0, entry * CELL_WORDS, (entry + 1) * CELL_WORDS)
-    this.#keys[entry * 2] = low
-    this.#keys[entry * 2 + 1] = high
-    this.#kinds[entry] = kind
+    this.words[word + TOTAL] = 0
+    this.floats[entry * ENTRY_FLOATS + LATEST] = 0
+    this.floats[entry * ENTRY_FLOATS + OLDEST] = 0
+    if (kind === RATE) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)
+    this.words[word + KEY_LOW] = low
+    this.words[word + KEY_HIGH] = high
+    this.words[word + KIND] = kind
   }
 
-  /** Index into {@link cells} of the count of a slot; that of its last admission is {@link CELLS} further. */
+  #kindOf(entry: number): number {
+    return this.words[entry * ENTRY_WORDS + KIND]!
+  }
+
+  /** Index into {@link words} of the count of a slot; that of its last admission is {@link CELLS} further. */
   cellOf(entry: number, slot: number): number {
-    return entry * CELL_WORDS + (slot % CELLS)
+    return entry * ENTRY_WORDS + FIRST_CELL + (slot % CELLS)
   }
 
   keyOf(entry: number): { readonly low: number; readonly high: number } {
-    return { low: this.#keys[entry * 2]!, high: this.#keys[entry * 2 + 1]! }
+    const word = entry * ENTRY_WORDS
+    return { low: this.words[word + KEY_LOW]!, high: this.words[word + KEY_HIGH]! }
   }
 
   /** Entries of a stripe: from, and to behind the last. */
@@ -172,20 +180,20 @@ export class CounterTable {
   #repair(stripe: number): void {
     const { from, to } = this.rangeOf(stripe)
     for (let entry = from; entry < to; entry++) {
-      if (this.#kinds[entry] !== RATE) continue
+      if (this.#kindOf(entry) !== RATE) continue
       let total = 0
-      for (let cell = 0; cell < CELLS; cell++) total += this.cells[entry * CELL_WORDS + cell]!
-      this.totals[entry] = total
+      for (let slot = 0; slot < CELLS; slot++) total += this.words[this.cellOf(entry, slot)]!
+      this.words[entry * ENTRY_WORDS + TOTAL] = total
       // Too early is harmless: empty slots are passed over.
-      this.oldest[entry] = Math.max(0, this.latest[entry]! - CELLS + 1)
+      const at = entry * ENTRY_FLOATS
+      this.floats[at + OLDEST] = Math.max(0, this.floats[at + LATEST]! - CELLS + 1)
     }
   }
 }
 
 /** Bytes of a table with this many entries. */
 export function tableBytes(entries: number): number {
-  const words = CONTROL_WORDS + entries * (2 + 1 + 1 + 1 + CELL_WORDS) + LOCK_WORDS + SLOTS_MAX + 1
-  return entries * 24 + words * 4
+  return entries * (ENTRY_BYTES + 4) + (CONTROL_WORDS + LOCK_WORDS + SLOTS_MAX + 1) * 4
 }
 
 /** A number of entries that divides into the stripes. */

@@ -1,3 +1,4 @@
+import type { NameSet } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 
 /**
@@ -6,11 +7,11 @@ import type { Exchange } from '../exchange.ts'
  * @param host what the caller asked for; empty when that is not known.
  */
 export function headerLines(exchange: Exchange, pass: string, host: string): string {
-  const { headers } = exchange.proxy!
+  const { text, names } = exchange.proxy!.headers
   const { credential } = exchange
   const name = credential === null ? '' : credential.name
-  const kept = headers.names.size === 0 && name === '' ? pass : withoutNamed(pass, headers.names, name)
-  const configured = name !== '' && headers.names.has(name) ? linesBut(exchange, name) : headers.text
+  const kept = names.lengths === 0 && name === '' ? pass : withoutNamed(pass, names, name)
+  const configured = name !== '' && names.names.has(name) ? linesBut(exchange, name) : text
   return (
     kept +
     configured +
@@ -27,18 +28,21 @@ function linesBut(exchange: Exchange, name: string): string {
   return text
 }
 
-/** The block without lines of these lower-case names. Most blocks have none of them and come back as they are. */
-function withoutNamed(pass: string, names: ReadonlySet<string>, name: string): string {
+/** The block without lines of these names. Most blocks have none of them and come back as they are. */
+function withoutNamed(pass: string, { names, lengths }: NameSet, name: string): string {
+  const wanted = lengths | (name === '' ? 0 : 1 << (name.length & 31))
   let kept = ''
   let from = 0
   let at = 0
   while (at < pass.length) {
     const colon = pass.indexOf(':', at)
     const end = pass.indexOf('\r\n', colon) + 2
-    const lower = pass.slice(at, colon).toLowerCase()
-    if (lower === name || names.has(lower)) {
-      kept += pass.slice(from, at)
-      from = end
+    if ((wanted & (1 << ((colon - at) & 31))) !== 0) {
+      const lower = pass.slice(at, colon).toLowerCase()
+      if (lower === name || names.has(lower)) {
+        kept += pass.slice(from, at)
+        from = end
+      }
     }
     at = end
   }

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/common.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'
-import { matchPath, moreSpecific, type Pattern, toPattern } from './pattern.ts'
+import { isOpen, matchTexts, moreSpecific, type Pattern, toPattern, toTexts } from './pattern.ts'
 
 /** What one caller may call, indexed once for as long as the gateway gives the same list. */
 export interface Catalogue {
@@ -14,7 +14,7 @@ export interface Catalogue {
   patternOf(endpoint: Endpoint): Pattern
 }
 
-export type Found =
+type Found =
   | {
       readonly kind: 'one'
       readonly endpoint: Endpoint
@@ -63,35 +63,21 @@ function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
     return pattern
   }
 
-  function findByPath(among: readonly Endpoint[], method: string | null, target: string): Found {
+  // Made on the first look-up by path: most agents name endpoints by id.
+  let paths: PathIndex | null = null
+
+  function findByPath(method: string | null, target: string): Found {
     const mark = target.indexOf('?')
     const path = mark === -1 ? target : target.slice(0, mark)
     const query = mark === -1 ? '' : target.slice(mark + 1)
-    const templates = among.filter((endpoint) => endpoint.path === path)
-    if (templates.length > 0) return oneOf(templates, method, NO_VALUES, query)
-    let best: { endpoint: Endpoint; values: Map<string, string> }[] = []
-    for (const endpoint of among) {
-      const values = matchPath(patternOf(endpoint), path)
-      if (values === null) continue
-      const order = best.length === 0 ? 0 : moreSpecific(patternOf(endpoint), patternOf(best[0]!.endpoint))
-      if (order < 0) best = []
-      if (order <= 0) best.push({ endpoint, values })
-    }
-    return oneOf(
-      best.map((item) => item.endpoint),
-      method,
-      best[0]?.values ?? NO_VALUES,
-      query,
-    )
-  }
-
-  /** When the path is there but not with this method, any endpoint of the path does: the gateway answers 405. */
-  function findByPathOrOther(method: string | null, target: string): Found {
-    const able = endpoints.filter((endpoint) => method === null || answers(endpoint, method))
-    const found = findByPath(able, method, target)
-    if (found.kind !== 'none' || method === null) return found
-    const other = findByPath(endpoints, method, target)
-    return other.kind === 'several' ? findByPath(other.endpoints.slice(0, 1), method, target) : other
+    paths ??= indexPaths(endpoints, patternOf)
+    const matches = [...templatesOf(paths, path), ...matchesOf(paths, path, patternOf)]
+    const able = method === null ? matches : matches.filter(({ endpoint }) => answers(endpoint, method))
+    // When the path is there but not with this method, any endpoint of the path does: the gateway answers 405.
+    const best =
+      able.length > 0 ? mostSpecific(able, patternOf) : mostSpecific(matches, patternOf).slice(0, 1)
+    if (best.length !== 1) return oneOf(best.map(({ endpoint }) => endpoint))
+    return { kind: 'one', endpoint: best[0]!.endpoint, method, values: best[0]!.values, query }
   }
 
   function findByName(name: string, method: string | null): Found {
@@ -104,7 +90,7 @@ function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
     )
     const narrowed =
       named.length < 2 || method === null ? named : named.filter((item) => answers(item, method))
-    return oneOf(narrowed.length === 0 ? named : narrowed, null, NO_VALUES, '')
+    return oneOf(narrowed.length === 0 ? named : narrowed)
   }
 
   return {
@@ -113,13 +99,13 @@ function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
     patternOf,
     find(ref, named) {
       const known = byId.get(ref)
-      if (known !== undefined) return oneOf([known], null, NO_VALUES, '')
+      if (known !== undefined) return oneOf([known])
       const text = ref.trim()
-      if (text.startsWith('/')) return findByPathOrOther(named, text)
+      if (text.startsWith('/')) return findByPath(named, text)
       const space = text.indexOf(' ')
       const method = text.slice(0, space).toUpperCase()
       const rest = text.slice(space + 1).trimStart()
-      if (space > 0 && rest.startsWith('/') && METHODS.has(method)) return findByPathOrOther(method, rest)
+      if (space > 0 && rest.startsWith('/') && METHODS.has(method)) return findByPath(method, rest)
       return findByName(text, named)
     },
     collection(ref) {
@@ -141,13 +127,64 @@ function answers(endpoint: Endpoint, method: string): boolean {
   return endpoint.methods.includes(method) || (method === 'HEAD' && endpoint.methods.includes('GET'))
 }
 
-function oneOf(
-  endpoints: readonly Endpoint[],
-  method: string | null,
-  values: ReadonlyMap<string, string>,
-  query: string,
-): Found {
+function oneOf(endpoints: readonly Endpoint[]): Found {
   if (endpoints.length === 0) return { kind: 'none' }
   if (endpoints.length > 1) return { kind: 'several', endpoints }
-  return { kind: 'one', endpoint: endpoints[0]!, method, values, query }
+  return { kind: 'one', endpoint: endpoints[0]!, method: null, values: NO_VALUES, query: '' }
+}
+
+interface PathIndex {
+  readonly byTemplate: ReadonlyMap<string, readonly Endpoint[]>
+  /** Endpoints without a wildcard by their number of segments. */
+  readonly byLength: ReadonlyMap<number, readonly Endpoint[]>
+  readonly open: readonly Endpoint[]
+}
+
+interface Match {
+  readonly endpoint: Endpoint
+  readonly values: ReadonlyMap<string, string>
+  /** Named by its very template, which wins over every match. */
+  readonly template: boolean
+}
+
+function indexPaths(endpoints: readonly Endpoint[], patternOf: (endpoint: Endpoint) => Pattern): PathIndex {
+  const open = endpoints.filter((endpoint) => isOpen(patternOf(endpoint)))
+  const closed = endpoints.filter((endpoint) => !isOpen(patternOf(endpoint)))
+  return {
+    byTemplate: Map.groupBy(endpoints, (endpoint) => endpoint.path),
+    byLength: Map.groupBy(closed, (endpoint) => patternOf(endpoint).segments.length),
+    open,
+  }
+}
+
+function templatesOf({ byTemplate }: PathIndex, path: string): Match[] {
+  return (byTemplate.get(path) ?? []).map((endpoint) => ({ endpoint, values: NO_VALUES, template: true }))
+}
+
+function matchesOf(
+  { byLength, open }: PathIndex,
+  path: string,
+  patternOf: (endpoint: Endpoint) => Pattern,
+): Match[] {
+  const texts = toTexts(path)
+  const matches: Match[] = []
+  for (const among of [byLength.get(texts.length) ?? [], open])
+    for (const endpoint of among) {
+      if (endpoint.path === path) continue
+      const values = matchTexts(patternOf(endpoint), texts)
+      if (values !== null) matches.push({ endpoint, values, template: false })
+    }
+  return matches
+}
+
+/** Those that say most about the path: several when they say the same. */
+function mostSpecific(
+  matches: readonly Match[],
+  patternOf: (endpoint: Endpoint) => Pattern,
+): readonly Match[] {
+  const templates = matches.filter((match) => match.template)
+  if (templates.length > 0 || matches.length < 2) return templates.length > 0 ? templates : matches
+  const order = (a: Match, b: Match): number => moreSpecific(patternOf(a.endpoint), patternOf(b.endpoint))
+  const [first, ...others] = [...matches].sort(order)
+  return [first!, ...others.filter((match) => order(first!, match) === 0)]
 }

@@ -22,7 +22,7 @@ export interface ConsumerCaller {
   readonly requestId: string
 }
 
-export interface ConsumerDoorOptions {
+export interface ConsumerDoorOptions<State> {
   readonly gateway: GatewayPort
   /** 32 bytes that seal session ids; the same on every thread and node. */
   readonly sealKey: Uint8Array
@@ -31,7 +31,8 @@ export interface ConsumerDoorOptions {
   readonly origin: string
   readonly version: string
   readonly clock: Clock
-  readonly requestId: () => string
+  /** The id that the answer and what the gateway records of the message share. */
+  readonly requestId: (incoming: Incoming<State>) => string
   /** Names behind `Incoming.taken`, in its order; all other headers are read from the passed lines. */
   readonly taken: readonly string[]
   readonly fault: (error: unknown, requestId: string) => void
@@ -50,7 +51,9 @@ const ALIASES: Readonly<Record<string, ToolName>> = {
  * The Gateway MCP door (`/mcp`) of one gateway thread. Each message is identified anew, so that a revocation holds
  * from the next one. Order: Origin and Host, credentials, method, envelope, arguments, the call.
  */
-export function createConsumerDoor(options: ConsumerDoorOptions): (incoming: Incoming) => void {
+export function createConsumerDoor<State>(
+  options: ConsumerDoorOptions<State>,
+): (incoming: Incoming<State>) => void {
   const refuseRebinding = createRebindingCheck(options.origin)
   const read = headerReader(options.taken)
   const endpoint = createEndpoint(consumerDoor(options), {
@@ -71,7 +74,7 @@ export function createConsumerDoor(options: ConsumerDoorOptions): (incoming: Inc
   }
 
   return (incoming) => {
-    const requestId = options.requestId()
+    const requestId = options.requestId(incoming)
     const guarded = (work: () => void): void => {
       try {
         work()
@@ -102,7 +105,9 @@ export function createConsumerDoor(options: ConsumerDoorOptions): (incoming: Inc
 }
 
 /** The four tools over what the gateway lets the caller see. */
-function consumerDoor(options: ConsumerDoorOptions): Door<ConsumerCaller> {
+function consumerDoor(
+  options: Pick<ConsumerDoorOptions<never>, 'gateway' | 'version' | 'fault'>,
+): Door<ConsumerCaller> {
   const { gateway } = options
   const catalogueOf = createCatalogues()
 

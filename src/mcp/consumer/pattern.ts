@@ -28,19 +28,36 @@ export function toPattern(path: string): Pattern {
  * from between two literals ends at the first place that fits.
  */
 export function matchPath(pattern: Pattern, path: string): Map<string, string> | null {
-  const texts = path.slice(1).split('/')
+  return matchTexts(pattern, toTexts(path))
+}
+
+/** The segments of a concrete path, decoded: what {@link matchTexts} compares with many patterns. */
+export function toTexts(path: string): string[] {
+  return path.slice(1).split('/').map(decoded)
+}
+
+export function matchTexts(pattern: Pattern, texts: readonly string[]): Map<string, string> | null {
   const values = new Map<string, string>()
   for (const [index, segment] of pattern.segments.entries()) {
-    if (segment[1] === WILDCARD && segment[0] === '' && index === pattern.segments.length - 1) {
-      const rest = texts.slice(index).map(decoded)
-      if (rest.length === 0 || rest.some((piece) => piece.includes('/'))) return null
+    if (isWildcard(segment)) {
+      const rest = texts.slice(index)
+      if (rest.length === 0 || rest.some((text) => text.includes('/'))) return null
       values.set(WILDCARD, rest.join('/'))
       return values
     }
     const text = texts[index]
-    if (text === undefined || !matchSegment(segment, decoded(text), values)) return null
+    if (text === undefined || !matchSegment(segment, text, values)) return null
   }
   return texts.length === pattern.segments.length ? values : null
+}
+
+/** True when the pattern ends in `/*` and so fits paths of any length. */
+export function isOpen(pattern: Pattern): boolean {
+  return isWildcard(pattern.segments.at(-1)!)
+}
+
+function isWildcard(segment: Segment): boolean {
+  return segment[1] === WILDCARD
 }
 
 function matchSegment(segment: Segment, text: string, values: Map<string, string>): boolean {
@@ -82,7 +99,7 @@ export function moreSpecific(a: Pattern, b: Pattern): number {
 function rankOf(segment: Segment | undefined): number {
   if (segment === undefined) return -1
   if (segment.length === 1) return 3
-  if (segment[1] === WILDCARD) return 0
+  if (isWildcard(segment)) return 0
   return segment[0] === '' && segment.length === 3 && segment[2] === '' ? 1 : 2
 }
 

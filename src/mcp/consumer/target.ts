@@ -4,7 +4,7 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import { fillPattern, type Pattern } from './pattern.ts'
 
 /** One call as REST would have sent it. */
-export interface Target {
+interface Target {
   readonly target: string
   /** Header lines ending in CRLF. */
   readonly fields: string

@@ -3,7 +3,7 @@ import type { DeclaredAgent, Door, ToolCall, ToolOutcome } from './door.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'
 
 /** Member of a request's `_meta` that names the conversation a call belongs to. */
-export const CONVERSATION_META = 'postern/conversation_id'
+const CONVERSATION_META = 'postern/conversation_id'
 
 /** Characters that are kept of what an agent declares. */
 const DECLARED_CHARS_MAX = 128
@@ -16,7 +16,7 @@ export function toAgent(clientInfo: unknown): DeclaredAgent {
   return { name: declared(clientInfo['name']), version: declared(clientInfo['version']) }
 }
 
-export function declared(value: unknown): string {
+function declared(value: unknown): string {
   if (typeof value !== 'string') return ''
   return value.replace(/\p{C}/gu, '').slice(0, DECLARED_CHARS_MAX)
 }

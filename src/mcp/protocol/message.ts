@@ -19,7 +19,7 @@ export function isMembers(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-export function isRpcId(value: unknown): value is RpcId {
+function isRpcId(value: unknown): value is RpcId {
   return typeof value === 'string' ? value.length <= NAME_CHARS_MAX : Number.isSafeInteger(value)
 }
 

@@ -102,13 +102,16 @@ test('a description becomes a collection, its proxies and its schemas in one cha
   assert.ok(Object.hasOwn(JSON.parse(shared!.json), 'Order'))
 })
 
-test('without publish everything is a draft, and publishing with cascade brings it out', async () => {
+test('without publish the collection is a draft, and publishing it is the one step that is left', async () => {
   await run('collections.import', { document: orders, base_path: '/drafts', slug: 'drafts', upstream })
-  const before = await run('proxies.list', { collection: 'drafts', status: 'published' })
-  assert.deepEqual(before.output['items'], [])
-  await run('collections.publish', { id: 'drafts', cascade: true })
-  const after = await run('proxies.list', { collection: 'drafts', status: 'published', limit: 200 })
-  assert.ok((after.output['items'] as object[]).length > 5)
+  assert.equal((await run('collections.get', { id: 'drafts' })).output['status'], 'draft')
+  assert.deepEqual(
+    fragments().filter((one) => one.kind === 'collection'),
+    [],
+  )
+  await run('collections.publish', { id: 'drafts' })
+  const collection = fragments().find((one) => one.kind === 'collection')
+  assert.ok(collection !== undefined && collection.proxies.length > 5)
 })
 
 test('an existing slug or base path is refused, and nothing is stored', async () => {

@@ -34,7 +34,10 @@ export const importCollection = define({
     upstream: UpstreamUrl.optional().describe(
       'Where the API runs; without a path it takes over the path of the servers of the description',
     ),
-    publish: z.boolean().default(false).describe('Publish the collection and its proxies at once'),
+    publish: z
+      .boolean()
+      .default(false)
+      .describe('Publish at once; else the collection is a draft until it is published'),
     broken_refs: z
       .enum(['refuse', 'skip'])
       .default('refuse')

@@ -8,6 +8,7 @@ export const publishCollection = publishOf(
   { cascade: z.boolean().default(false).describe('Does the same to all its proxies') },
   async (collection, input, context) => {
     if (input['cascade'] !== true) return
+    context.require('proxies:publish')
     const status = input['status'] === 'draft' ? 'draft' : 'published'
     for (const proxy of await context.reader.all('proxies', collection.id))
       await setStatus(proxyKind, proxy, status, context)

@@ -3,7 +3,7 @@ import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource, StoredToken } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { viewOf } from '../views.ts'
@@ -52,7 +52,8 @@ export const rotateProfile = define({
     const profile = await context.change.act('profiles', id)
     refuseTokenless(profile)
     const now = context.clock.now()
-    const live = (await context.reader.tokensOf([profile.id])).filter((token) => isLive(token, now))
+    const tokens = (await context.reader.tokensOf([profile.id])).filter((token) => token.revoked_at === null)
+    const live = tokens.filter((token) => isLive(token, now))
     const overlapMs = msOf(overlap)
     // With an overlap the present token stays beside the new one; a third would outlive what people keep track of.
     if (overlapMs > 0 && live.length >= 2)
@@ -60,15 +61,23 @@ export const rotateProfile = define({
         detail: `"${profile.slug}" has two working tokens already; revoke one, or rotate with overlap 0s.`,
         errors: [{ pointer: '/overlap', reason: 'two tokens work already' }],
       })
-    for (const token of live) {
-      const retires = Math.min(token.retires_at ?? now + overlapMs, now + overlapMs)
-      await context.change.putToken(profile, { ...token, retires_at: retires }, 'retires_at')
-    }
+    for (const token of tokens) await context.change.putToken(profile, ...retired(token, now, overlapMs))
     const issued = await issueToken(profile, context)
     const stored = (await context.reader.byId('profiles', profile.id))!
     return { ...(await viewOf(context.reader, profileKind, stored)), ...issued }
   },
 })
+
+/** A live token keeps working for the overlap; one whose time is over leaves the snapshot for good. */
+function retired(
+  token: StoredToken,
+  now: number,
+  overlapMs: number,
+): [StoredToken, 'retires_at' | 'revoked_at'] {
+  if (overlapMs === 0 || !isLive(token, now)) return [{ ...token, revoked_at: now }, 'revoked_at']
+  const retires = Math.min(token.retires_at ?? now + overlapMs, now + overlapMs)
+  return [{ ...token, retires_at: retires }, 'retires_at']
+}
 
 function refuseTokenless(profile: Resource): void {
   if ((profile.spec['auth'] as ProfileSpec['auth']).type === 'token') return

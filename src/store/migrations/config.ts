@@ -26,7 +26,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       ) strict`,
       `create unique index resources_slug on resources (type, slug, coalesce(parent_id, ''))`,
       `create index resources_order on resources (type, id)`,
-      `create index resources_parent on resources (parent_id)`,
+      `create index resources_parent on resources (parent_id, type, id)`,
       `create index resources_key on resources (type, lookup_key)`,
       `create table links (
         from_id text not null references resources (id),

@@ -81,7 +81,7 @@ export interface StoredAccessToken {
 }
 
 /** The first answer to a call that named an idempotency key. */
-export interface StoredAnswer {
+interface StoredAnswer {
   readonly scope: string
   readonly fingerprint: string
   /** Absent when the answer held a secret that is shown only once. */

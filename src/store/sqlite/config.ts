@@ -1,5 +1,7 @@
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
+import { CannotStart } from '../../base/cannot-start.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
@@ -23,14 +25,7 @@ class Undo<T> extends Error {
  * another reads. Every COMMIT is on disk before it answers. Throws CannotStart for a file of a newer version.
  */
 export function openConfigStore(file: string): ConfigStore {
-  const writing = new DatabaseSync(file, { timeout: 5000 })
-  try {
-    writing.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
-    migrate(writing, file, CONFIG_MIGRATIONS)
-  } catch (error) {
-    writing.close()
-    throw error
-  }
+  const writing = openWriting(file)
   const reading = new DatabaseSync(file, { timeout: 5000, readOnly: true })
   const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
   const reader = new Kysely<ConfigTables>({ dialect: createDialect(reading) })
@@ -69,5 +64,22 @@ export function openConfigStore(file: string): ConfigStore {
         await reader.destroy()
         await writer.destroy()
       }),
+  }
+}
+
+/** Opens the file for writing, for its owner alone, at the newest version of its schema. */
+function openWriting(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined
+  try {
+    // SQLite would make it readable for everybody; its side files take over the mode of this one.
+    closeSync(openSync(file, 'a', 0o600))
+    database = new DatabaseSync(file, { timeout: 5000 })
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
+    migrate(database, file, CONFIG_MIGRATIONS)
+    return database
+  } catch (error) {
+    database?.close()
+    if (error instanceof CannotStart) throw error
+    throw new CannotStart(`${file} cannot be opened: ${(error as Error).message}.`, error)
   }
 }

@@ -52,7 +52,7 @@ export interface ResourceRow {
   managed_by: string | null
 }
 
-export interface AuditRow {
+interface AuditRow {
   seq: Generated<number>
   id: string
   time: string

@@ -1,8 +1,5 @@
 import { request } from 'node:http'
-import { join, relative, resolve } from 'node:path'
-
-/** The socket of a running process in its data directory; only its owner can open it. */
-const SOCKET = 'local.sock'
+import { LOCAL_SOCKET, socketPath } from '../../base/socket-path.ts'
 
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 64 * 1024
@@ -38,7 +35,7 @@ export function askLocal(
       ? {}
       : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
   const asked = request(
-    { socketPath: socketOf(dataDir), method, path, headers, timeout: TIMEOUT_MS },
+    { socketPath: socketPath(dataDir, LOCAL_SOCKET), method, path, headers, timeout: TIMEOUT_MS },
     (response) => {
       const pieces: Buffer[] = []
       let size = 0
@@ -67,13 +64,6 @@ export function askLocal(
   asked.on('error', (error) => (error instanceof LocalRefusal ? reject(error) : done(null)))
   asked.end(text)
   return promise
-}
-
-/** A socket path has room for about 104 bytes; a deep directory may fit only as seen from here. */
-function socketOf(dataDir: string): string {
-  const whole = resolve(join(dataDir, SOCKET))
-  const near = relative(process.cwd(), whole)
-  return near !== '' && near.length < whole.length ? near : whole
 }
 
 function toObject(text: string): Record<string, unknown> | null {

@@ -320,6 +320,7 @@ describe('the Management MCP door', () => {
     })
     assert.equal(answer['dry_run'], true)
     assert.deepEqual(answer['diff'], [{ op: 'add', path: '/x', value: 1 }])
+    assert.deepEqual(answer['result'], widget)
   })
 
   test('names and options of the wrong form are refused before anything runs', async () => {
@@ -337,10 +338,12 @@ describe('the Management MCP door', () => {
   })
 
   test('what a caller may not do is refused by the operation, listed or not', async () => {
-    const refused = await call('create_widget', { name: 'x' }, 'viewer')
-    assert.equal(refused['code'], 'permission_denied')
-    assert.equal(refused['isError'], true)
-    assert.equal(invoked.length, 1)
+    for (const args of [{ name: 'x' }, { nonsense: 1 }, { name: 'x', dry_run: 'maybe' }]) {
+      const refused = await call('create_widget', args, 'viewer')
+      assert.equal(refused['code'], 'permission_denied')
+      assert.equal(refused['isError'], true)
+    }
+    assert.equal(invoked.length, 3)
   })
 
   test('a secret that is shown once reaches only those who may show it to a model', async () => {

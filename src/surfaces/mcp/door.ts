@@ -1,7 +1,7 @@
 import type { Principal } from '../../access/principal.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import { PROBLEMS, Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
+import { Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
 import { createChallenge } from '../../mcp/protocol/challenge.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
@@ -9,11 +9,11 @@ import { createEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
-import { splitArguments } from './options.ts'
+import { inputInvalid, splitArguments } from './arguments.ts'
 import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
-export interface ManagementRequest extends McpRequest {
+interface ManagementRequest extends McpRequest {
   /** `/management/mcp` or its alias. */
   readonly path: string
   /** Without `?`. */
@@ -127,9 +127,13 @@ function managementDoor(options: ManagementDoorOptions): Door<ManagementCaller> 
     const { principal, request } = caller
     try {
       const { operation, given } = chooseOperation(tool, call.arguments)
-      const split = splitArguments(operation, given)
-      if (!split.ok) throw inputInvalid(split.errors)
       const via = viaOf(request, call)
+      // Permission comes before the form of the input: invoke refuses and audits, whatever was sent.
+      if (!options.allowed(principal, operation)) {
+        await options.invoke(operation, {}, {}, principal, via)
+        throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
+      }
+      const split = splitArguments(operation, given)
       const invoked = await options.invoke(operation, split.input, split.options, principal, via)
       return result(contentOf(operation, invoked, options.reveals(principal)), false)
     } catch (error) {
@@ -193,9 +197,8 @@ function contentOf(operation: Operation, invoked: Invoked, reveals: boolean): Re
     delete content['token']
     content['token_withheld'] = WITHHELD
   }
-  if (diff !== null) Object.assign(content, { dry_run: true, diff })
-  if (pending) content['pending'] = true
-  return content
+  if (diff !== null) return { dry_run: true, diff, result: content }
+  return pending ? { ...content, pending: true } : content
 }
 
 function result(content: Readonly<Record<string, unknown>>, isError: boolean): ToolOutcome {
@@ -213,14 +216,6 @@ function unknownTool(
     message: `Unknown tool: ${name.slice(0, 128)}`,
     data: { pointer: '/params/name', reason: `must be one of ${names.join(', ')}` },
   }
-}
-
-function inputInvalid(errors: readonly { readonly pointer: string; readonly reason: string }[]): Refusal {
-  const [first] = errors
-  return refuse('input_invalid', {
-    detail: first === undefined ? PROBLEMS.input_invalid.title : `${first.pointer}: ${first.reason}`,
-    errors,
-  })
 }
 
 /** Anything that is no refusal is a fault: callers learn nothing of it but the request id. */

@@ -47,12 +47,49 @@ function toPublished(schema: z.ZodObject, io: 'input' | 'output'): PublishedSche
   })
   const defs = (json['$defs'] ?? {}) as Readonly<Record<string, unknown>> // the place of shared parts, by name
   const properties = Object.fromEntries(
-    Object.entries(json.properties ?? {}).map(([name, part]) => [name, inlined(part, defs, []) as Property]),
+    Object.entries(json.properties ?? {}).map(([name, part]) => {
+      const whole = inlined(part, defs, []) as Property
+      return [name, io === 'output' ? outlined(whole, 1) : whole]
+    }),
   )
   return {
     type: 'object',
     properties,
     ...(json.required === undefined || json.required.length === 0 ? {} : { required: json.required }),
+  }
+}
+
+/** Levels of objects in an output that are shown with their members. */
+const OUTLINE_DEPTH = 2
+const OUTLINE_KEYWORDS = new Set(['type', 'enum', 'const', 'format'])
+
+/** An output as a model needs it to read one: what the members are, not the bounds that their writing had. */
+function outlined(schema: Property, depth: number): Property {
+  const { description, ...rest } = schema
+  const outline = outlinedForm(rest, depth)
+  return description === undefined || depth > 1 ? outline : { ...outline, description }
+}
+
+function outlinedForm(schema: Property, depth: number): Property {
+  const kept = Object.entries(schema).filter(([key]) => OUTLINE_KEYWORDS.has(key))
+  const { properties, items, anyOf, oneOf } = schema as {
+    readonly properties?: Readonly<Record<string, Property>>
+    readonly items?: Property
+    readonly anyOf?: readonly Property[]
+    readonly oneOf?: readonly Property[]
+  }
+  const choice = anyOf ?? oneOf
+  return {
+    ...Object.fromEntries(kept),
+    ...(items === undefined ? {} : { items: outlinedForm(items, depth) }),
+    ...(choice === undefined ? {} : { anyOf: choice.map((part) => outlinedForm(part, depth)) }),
+    ...(properties === undefined || depth >= OUTLINE_DEPTH
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([name, part]) => [name, outlined(part, depth + 1)]),
+          ),
+        }),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
-import { OPTION_PROPERTIES, optionNames } from './options.ts'
+import { optionProperties } from './arguments.ts'
+import { mergeSchemas } from './merge.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
 /** Name in a grouped tool of an operation's own member `action`, since there `action` chooses the operation. */
@@ -119,13 +120,9 @@ function singleInput(operation: Operation): PublishedSchema {
   const input = publishInput(operation.input)
   return {
     ...input,
-    properties: { ...input.properties, ...optionsOf(operation) },
+    properties: { ...input.properties, ...optionProperties(operation) },
     additionalProperties: false,
   }
-}
-
-function optionsOf(operation: Operation): Record<string, Property> {
-  return Object.fromEntries(optionNames(operation).map((name) => [name, OPTION_PROPERTIES[name]!]))
 }
 
 /**
@@ -139,7 +136,7 @@ function groupInput(tool: ManagementTool, allowed: readonly Operation[]): Publis
   >()
   for (const operation of allowed) {
     const input = publishInput(operation.input)
-    const properties = Object.entries({ ...input.properties, ...optionsOf(operation) })
+    const properties = Object.entries({ ...input.properties, ...optionProperties(operation) })
     for (const [own, property] of properties) {
       const needed = input.required?.includes(own) ?? false
       const name = own === 'action' ? OWN_ACTION : own
@@ -161,23 +158,11 @@ function groupInput(tool: ManagementTool, allowed: readonly Operation[]): Publis
     const everywhere = all.length === allowed.length && all.every((use) => !use.needed)
     const meant = everywhere ? '' : `For ${where.join(', ')}`
     properties[name] = {
-      ...shared(all.map((use) => use.property)),
+      ...all.map((use) => use.property).reduce(mergeSchemas),
       description: [meant, texts.join(' / ')].filter((text) => text !== '').join(': '),
     }
   }
   return { type: 'object', properties, required: ['action'], additionalProperties: false }
-}
-
-/** The keywords that all of these say alike; defaults differ in meaning between create and update, so none stands. */
-function shared(properties: readonly Property[]): Property {
-  const [first, ...others] = properties
-  const kept = Object.entries(first!).filter(
-    ([key, value]) =>
-      key !== 'description' &&
-      key !== 'default' &&
-      others.every((other) => JSON.stringify(other[key]) === JSON.stringify(value)),
-  )
-  return Object.fromEntries(kept)
 }
 
 /** Members of a problem object (RFC 9457), which an error result has in place of the output's. */

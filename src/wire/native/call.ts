@@ -96,13 +96,13 @@ export class Call implements UpstreamUser, CallHandle {
     if (this.#isOver) return
     this.#isOver = true
     this.#connection = null
-    this.#done({ ok: false, failure, inner, upstreamAt: this.#upstreamAt })
+    this.#tell({ ok: false, failure, inner, upstreamAt: this.#upstreamAt })
   }
 
   #finish(isCut: boolean): void {
     this.#isOver = true
     this.#connection = null
-    this.#done({
+    this.#tell({
       ok: true,
       status: this.#status,
       fields: this.#fields,
@@ -112,6 +112,14 @@ export class Call implements UpstreamUser, CallHandle {
       upstreamAt: this.#upstreamAt,
       upstreamHeadAt: this.#upstreamHeadAt,
     })
+  }
+
+  #tell(result: CallResult): void {
+    try {
+      this.#done(result)
+    } catch (error) {
+      this.#pool.context.fault(error)
+    }
   }
 
   #leave(): void {

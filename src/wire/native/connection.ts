@@ -4,6 +4,7 @@ import type { Context } from './context.ts'
 import { Exchange } from './exchange.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
+import { latin1 } from './message.ts'
 import { isBroken } from './partial-head.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
@@ -49,6 +50,8 @@ export class Connection implements Timed {
   #inHead = true
   #isRunning = false
   #isPaused = false
+  /** The caller takes no more of its answers for now. */
+  #isFull = false
   /** The upstream takes no more of the body for now. */
   #isBlocked = false
   #expectsContinue = false
@@ -78,6 +81,7 @@ export class Connection implements Timed {
   /** Writes to the caller. False when its socket is full; `drained` of the exchange follows. */
   write(data: string | Buffer): boolean {
     if (this.#socket.write(data, 'latin1')) return true
+    this.#isFull = true
     this.deadline = this.#context.clock.monotonic() + this.#context.limits.sendTimeoutMs
     return false
   }
@@ -117,7 +121,7 @@ export class Connection implements Timed {
       return ''
     }
     this.#exchange!.outcome.bytesIn += to - from
-    return bytes.toString('latin1', from, to)
+    return latin1(bytes, from, to)
   }
 
   /** The whole body was given away. */
@@ -156,7 +160,9 @@ export class Connection implements Timed {
   ended(now: number): void {
     this.#exchange = null
     if (this.#mode === GONE) return
-    if (this.closes) {
+    this.#isBlocked = false
+    // Draining may have begun after the head of the answer had left
+    if (this.closes || this.#context.draining) {
       this.#close(now)
       return
     }
@@ -164,7 +170,7 @@ export class Connection implements Timed {
     this.#dropped = 0
     this.#inHead = false
     const { limits } = this.#context
-    this.deadline = now + (this.#socket.writableNeedDrain ? limits.sendTimeoutMs : limits.idleTimeoutMs)
+    this.deadline = now + (this.#isFull ? limits.sendTimeoutMs : limits.idleTimeoutMs)
     if (this.#unread.length > 0 || this.#isPaused) this.#proceed()
   }
 
@@ -194,12 +200,13 @@ export class Connection implements Timed {
 
   /** Ends an idle connection now; one in use ends with its answer. */
   drain(): void {
-    if (this.#mode === HEAD && this.#unread.length === 0) this.#close(this.#context.clock.monotonic())
+    if ((this.#mode === HEAD && this.#unread.length === 0) || this.#mode === DROP)
+      this.#close(this.#context.clock.monotonic())
   }
 
   expired(): void {
     const exchange = this.#exchange
-    if (this.#socket.writableNeedDrain || this.#mode === CLOSING) this.destroy()
+    if (this.#isFull || this.#mode === CLOSING) this.destroy()
     else if (this.#mode === BODY && exchange !== null) exchange.refuse('request_timeout', 'body')
     else if (this.#mode === HEAD && this.#unread.length > 0) {
       this.#context.requestHead.clear()
@@ -224,7 +231,7 @@ export class Connection implements Timed {
     this.#isRunning = true
     while (unread.at < unread.end) {
       if (this.#mode === HEAD) {
-        if (this.#socket.writableNeedDrain) break
+        if (this.#isFull) break
         if (!this.#readHead()) break
       } else if (this.#mode === BODY) {
         if (this.#isBlocked) break
@@ -234,7 +241,7 @@ export class Connection implements Timed {
     }
     this.#isRunning = false
     if (unread.at === unread.end) unread.clear()
-    else if (this.#mode !== HEAD || this.#socket.writableNeedDrain) {
+    else if (this.#mode !== HEAD || this.#isFull) {
       if (this.#isBlocked || unread.length > this.#context.limits.pipelineBytesMax) this.#pause()
     }
   }
@@ -325,10 +332,12 @@ export class Connection implements Timed {
       return
     }
     unread.at = reader.next
-    if (reader.done) {
-      this.#mode = HOLD
-      if (!this.#socket.writableNeedDrain) this.deadline = Infinity
-    } else this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+    if (reader.done) this.#mode = HOLD
+    // A caller that sends but does not take its answer is held to the time for taking it
+    if (!this.#isFull)
+      this.deadline = reader.done
+        ? Infinity
+        : this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
     this.#give(bytes, reader.from, reader.to)
   }
 
@@ -352,6 +361,7 @@ export class Connection implements Timed {
   }
 
   #drained(): void {
+    this.#isFull = false
     if (this.#mode === GONE || this.#mode === CLOSING) return
     const { clock, limits } = this.#context
     if (this.#exchange === null) {

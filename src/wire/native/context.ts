@@ -1,7 +1,8 @@
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { Incoming, WireLimits } from '../port.ts'
+import type { WireLimits } from '../port.ts'
+import type { Exchange } from './exchange.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { Sweep } from './sweep.ts'
@@ -20,8 +21,8 @@ export interface Context {
   dateLine: string
   draining: boolean
   /** The handler's methods, guarded: a fault in one is reported and answered, and the thread lives on. */
-  request(incoming: Incoming): void
-  refused(incoming: Incoming, code: RefusalCode, inner: string): void
-  finished(incoming: Incoming): void
+  request(exchange: Exchange): void
+  refused(exchange: Exchange, code: RefusalCode, inner: string): void
+  finished(exchange: Exchange): void
   fault(error: unknown): void
 }

@@ -375,6 +375,23 @@ test('a body is collected, whole, empty, too large, and not after its caller has
   assert.equal(gateway.finished[4]?.outcome.aborted, true)
 })
 
+test('a collected body can still be forwarded, small or large', async (t) => {
+  const { origin, caller } = await start(
+    t,
+    (socket) => {
+      if (/b$/.test(origin.received)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    },
+    { request: (incoming, upstream) => incoming.collect(100_000, () => forwardAll(incoming, upstream)) },
+  )
+  for (const body of ['aaab', `${'a'.repeat(50_000)}b`]) {
+    caller.received = ''
+    origin.received = ''
+    const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+    await caller.ask(`PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}`, /ok$/)
+    assert.ok(origin.received.endsWith(`\r\nContent-Length: ${body.length}\r\n\r\n${body}`))
+  }
+})
+
 test('a handler may decide later; what the caller sends meanwhile waits', async (t) => {
   let decide = (): void => {}
   const { origin, caller, gateway } = await start(t, undefined, {

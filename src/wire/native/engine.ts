@@ -1,49 +1,19 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Clock } from '../../base/clock.ts'
-import type { RefusalCode } from '../../base/refusal.ts'
-import type {
-  Engine,
-  FieldRules,
-  Handler,
-  Incoming,
-  ListenOptions,
-  Upstream,
-  UpstreamOptions,
-  WireLimits,
-} from '../port.ts'
+import type { Engine, ListenOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
 import { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { Exchange } from './exchange.ts'
-import { DEFAULT_LIMITS, READ_BYTES, SWEEP_MS, UNSENT_BYTES_MAX } from './limits.ts'
+import { createContext, type NativeEngineOptions } from './create-context.ts'
+import { UNSENT_BYTES_MAX } from './limits.ts'
 import { Pool } from './pool.ts'
-import { RequestHead } from './request-head.ts'
-import { compileRules } from './request-rules.ts'
-import { createLookup } from './resolver.ts'
-import { answerTable, ResponseHead } from './response-head.ts'
-import { Sweep } from './sweep.ts'
-
-export interface NativeEngineOptions<State> {
-  readonly handler: Handler<State>
-  readonly rules: FieldRules
-  readonly clock: Clock
-  /** Those not given are {@link DEFAULT_LIMITS}. */
-  readonly limits?: Partial<WireLimits>
-  /** Lower-case names that are never passed on from an upstream's answer; `server` by default. */
-  readonly stripAnswers?: readonly string[]
-  /** Told of what a handler threw. The request was answered with internal_error where that was still possible. */
-  readonly onFault?: (error: unknown) => void
-  /** How often deadlines are looked at, milliseconds. */
-  readonly sweepMs?: number
-}
 
 const BACKLOG = 4096
 
 /** A strict HTTP/1.1 engine on plain sockets: listeners, connections and upstream pools of one thread. */
 export function createNativeEngine<State>(options: NativeEngineOptions<State>): Engine {
-  return new NativeEngine(options)
+  return new NativeEngine(createContext(options))
 }
 
-class NativeEngine<State> implements Engine {
+class NativeEngine implements Engine {
   readonly #context: Context
   readonly #limits: WireLimits
   readonly #servers: Server[] = []
@@ -51,24 +21,9 @@ class NativeEngine<State> implements Engine {
   readonly #pools = new Set<Pool>()
   #onEmpty: (() => void) | null = null
 
-  constructor(options: NativeEngineOptions<State>) {
-    const { clock } = options
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const context: Context = {
-      clock,
-      limits: this.#limits,
-      sweep: new Sweep(clock, options.sweepMs ?? SWEEP_MS, () => {
-        context.dateLine = dateLineOf(clock)
-      }),
-      requestHead: new RequestHead(compileRules(options.rules), this.#limits),
-      responseHead: new ResponseHead(answerTable(options.stripAnswers ?? ['server'])),
-      readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      lookup: createLookup(clock),
-      dateLine: dateLineOf(clock),
-      draining: false,
-      ...guarded(options),
-    }
+  constructor(context: Context) {
     this.#context = context
+    this.#limits = context.limits
   }
 
   get connections(): number {
@@ -134,48 +89,4 @@ class NativeEngine<State> implements Engine {
     for (const pool of this.#pools) pool.destroy()
     this.#context.sweep.stop()
   }
-}
-
-/** The handler's methods as the engine may call them: whatever they throw stays here. */
-function guarded<State>(
-  options: NativeEngineOptions<State>,
-): Pick<Context, 'request' | 'refused' | 'finished' | 'fault'> {
-  const { handler } = options
-  const fault = options.onFault ?? (() => {})
-  // The engine never looks into `state`, so every exchange serves every State
-  const seen = (incoming: Incoming): Incoming<State> => incoming as Incoming<State>
-  return {
-    fault,
-    request(incoming) {
-      try {
-        handler.request(seen(incoming))
-      } catch (error) {
-        fault(error)
-        if (isOpen(incoming)) this.refused(incoming, 'internal_error', String(error))
-      }
-    },
-    refused(incoming, code: RefusalCode, inner) {
-      try {
-        handler.refused(seen(incoming), code, inner)
-      } catch (error) {
-        fault(error)
-        if (isOpen(incoming)) incoming.answer(500, '', '')
-      }
-    },
-    finished(incoming) {
-      try {
-        handler.finished(seen(incoming))
-      } catch (error) {
-        fault(error)
-      }
-    },
-  }
-}
-
-function isOpen(incoming: Incoming): boolean {
-  return incoming instanceof Exchange && incoming.isOpen
-}
-
-function dateLineOf(clock: Clock): string {
-  return `Date: ${new Date(clock.now()).toUTCString()}\r\n`
 }

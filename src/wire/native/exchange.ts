@@ -4,8 +4,8 @@ import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { isIdempotent, requestMessage } from './forwarded-head.ts'
-import { BODY_BYTES_MAX } from './limits.ts'
-import { chunk, joined } from './message.ts'
+import { BODY_BYTES_MAX, STRING_BYTES_MAX } from './limits.ts'
+import { chunk, joined, latin1 } from './message.ts'
 import { Pool } from './pool.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -70,6 +70,8 @@ export class Exchange implements Incoming, UpstreamUser {
   #pool: Pool | null = null
   #upstream: UpstreamConnection | null = null
   #collecting: Collecting | null = null
+  /** The whole body, when the handler wanted to see it before it forwards. */
+  #collected: Buffer | null = null
 
   constructor(context: Context, connection: Connection, head: RequestHead, now: number) {
     this.method = head.method
@@ -143,7 +145,13 @@ export class Exchange implements Incoming, UpstreamUser {
     }
     let { bodyBytes } = this
     let body: string | null = ''
-    if (bodyBytes !== 0) {
+    if (this.#collected !== null) {
+      bodyBytes = this.#collected.length
+      if (bodyBytes <= STRING_BYTES_MAX) {
+        body = latin1(this.#collected, 0, bodyBytes)
+        this.#collected = null
+      }
+    } else if (bodyBytes !== 0) {
       body = this.#connection.takeBody()
       this.complete = this.#connection.isBodyTaken
       if (body === null) {
@@ -161,7 +169,7 @@ export class Exchange implements Incoming, UpstreamUser {
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
     this.message = requestMessage(request, bodyBytes) + body
-    this.replayable = this.complete && isIdempotent(request.method)
+    this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)
   }
 
@@ -179,7 +187,7 @@ export class Exchange implements Incoming, UpstreamUser {
     this.#collecting = null
     this.#stage = OPEN
     this.#context.refused(this, code, inner)
-    if (collecting !== null) this.#collected(collecting, null)
+    if (collecting !== null) this.#tell(collecting, null)
   }
 
   /** Data of the request's body, from the connection. False asks for a pause. */
@@ -195,10 +203,9 @@ export class Exchange implements Incoming, UpstreamUser {
       collecting.pieces.push(bytes.subarray(from, to))
       if (last) {
         this.#collecting = null
-        this.#collected(
-          collecting,
-          collecting.pieces.length === 1 ? collecting.pieces[0]! : Buffer.concat(collecting.pieces),
-        )
+        this.#collected =
+          collecting.pieces.length === 1 ? collecting.pieces[0]! : Buffer.concat(collecting.pieces)
+        this.#tell(collecting, this.#collected)
       }
       return true
     }
@@ -217,7 +224,7 @@ export class Exchange implements Incoming, UpstreamUser {
     const collecting = this.#collecting
     this.#collecting = null
     this.#over()
-    if (collecting !== null) this.#collected(collecting, null)
+    if (collecting !== null) this.#tell(collecting, null)
   }
 
   /** The caller's socket takes more again. */
@@ -234,7 +241,10 @@ export class Exchange implements Incoming, UpstreamUser {
   started(connection: UpstreamConnection, now: number): void {
     this.#upstream = connection
     this.outcome.upstreamAt = now
-    if (!this.complete) this.#connection.wantBody()
+    if (this.#collected !== null) {
+      connection.send(this.#collected, true)
+      this.#collected = null
+    } else if (!this.complete) this.#connection.wantBody()
   }
 
   interim(head: ResponseHead): void {
@@ -319,7 +329,7 @@ export class Exchange implements Incoming, UpstreamUser {
     this.#pool = null
   }
 
-  #collected(collecting: Collecting, body: Uint8Array | null): void {
+  #tell(collecting: Collecting, body: Uint8Array | null): void {
     try {
       collecting.done(body)
     } catch (error) {

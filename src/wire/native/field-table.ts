@@ -11,12 +11,19 @@ export interface FieldRule {
   readonly keep: boolean
   /** Index in the visitor's list of values, or -1. */
   readonly taken: number
+  /** Decides where the message ends: no tab may follow the value, since not every parser takes it for space. */
+  readonly framing: boolean
   /** Bit of an identity name, or 0. */
   readonly identity: number
 }
 
+/** Names whose rules are `framing`. */
+export const FRAMING_NAMES: readonly string[] = ['content-length', 'transfer-encoding']
+
 /** Finds the rule of a field name without making a string of it: most names have none. */
 export class FieldTable {
+  /** Not 0 where {@link find} or {@link hasPrefix} may say yes, by {@link bucketOf}: most names end the search here. */
+  readonly flags = new Uint8Array(64 * 32)
   readonly #buckets: (readonly FieldRule[] | undefined)[] = new Array(64 * 32).fill(undefined)
   readonly #prefixes: readonly Uint8Array[]
 
@@ -26,7 +33,11 @@ export class FieldTable {
         throw new RangeError(`field name "${rule.name}" is empty or longer than 63`)
       const bucket = bucketOf(rule.bytes.length, rule.bytes[0]!)
       this.#buckets[bucket] = [...(this.#buckets[bucket] ?? []), rule]
+      this.flags[bucket] = 1
     }
+    for (const prefix of prefixes)
+      for (let length = prefix.length; length < 64; length++)
+        this.flags[bucketOf(length, prefix.charCodeAt(0))] = 1
     this.#prefixes = prefixes.map((prefix) => Buffer.from(prefix, 'latin1'))
   }
 
@@ -47,8 +58,8 @@ export class FieldTable {
   }
 }
 
-/** Case does not change the low five bits of a letter. */
-function bucketOf(length: number, first: number): number {
+/** For names shorter than 64. Case does not change the low five bits of a letter. */
+export function bucketOf(length: number, first: number): number {
   return (length << 5) | (first & 31)
 }
 

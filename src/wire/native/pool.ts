@@ -52,6 +52,8 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
     else {
       const until = this.context.clock.monotonic() + this.options.connectTimeoutMs
       this.#waiting.set(user, until)
+      // A closed pool may have left the sweep
+      this.context.sweep.add(this)
       if (this.#waiting.size === 1) this.deadline = until
     }
   }

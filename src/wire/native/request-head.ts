@@ -5,11 +5,15 @@ import { canonicalTarget } from '../target.ts'
 import { connectionOptions } from './connection-options.ts'
 import type { FieldRule, FieldTable } from './field-table.ts'
 import { CR, LF, lengthOf, METHOD, SP, VISIBLE } from './grammar.ts'
+import { latin1 } from './message.ts'
 import type { RequestRules } from './request-rules.ts'
 import {
+  DROP,
+  FAULT,
   FIELDS_REFUSED,
   FIELDS_TOO_MANY,
   type FieldVisitor,
+  PASS,
   passedFields,
   scanFields,
 } from './scan-fields.ts'
@@ -50,6 +54,8 @@ export class RequestHead implements FieldVisitor {
   #identities = 0
   #nominated: Set<string> | null = null
   #code: RefusalCode = 'malformed_request'
+  #lastHost = ''
+  #lastAuthority: string | null = null
 
   constructor(rules: RequestRules, limits: WireLimits) {
     this.#rules = rules
@@ -82,7 +88,7 @@ export class RequestHead implements FieldVisitor {
   /** Reads `bytes[from, end)`: a whole head including the CRLF of its last line, followed by the empty line. */
   parse(bytes: Buffer, from: number, end: number): RefusalCode | null {
     this.clear()
-    const text = bytes.toString('latin1', from, end)
+    const text = latin1(bytes, from, end)
     let at = from
     while (METHOD[bytes[at]!] === 1) at++
     if (at === from || bytes[at] !== SP || at - from > METHOD_BYTES_MAX) return this.#malformed('method')
@@ -136,10 +142,15 @@ export class RequestHead implements FieldVisitor {
     }
   }
 
-  oddName(name: string): boolean {
-    // CGI and its heirs turn every character that is no letter or digit into `_`
+  oddName(name: string): typeof PASS | typeof DROP | typeof FAULT {
+    // CGI and its heirs turn every character that is no letter or digit into `_`: to them it is the same name
     const twin = name.replace(/[^a-z0-9-]/g, '-')
-    return !this.#rules.identity.has(twin) || this.#ambiguous(`${name} reads like ${twin}`)
+    const { identity, dropped, droppedPrefixes } = this.#rules
+    if (identity.has(twin)) {
+      this.#ambiguous(`${name} reads like ${twin}`)
+      return FAULT
+    }
+    return dropped.has(twin) || droppedPrefixes.some((prefix) => twin.startsWith(prefix)) ? DROP : PASS
   }
 
   drops(): boolean {
@@ -202,7 +213,7 @@ export class RequestHead implements FieldVisitor {
     if (!METHODS.has(this.method)) return this.#fault('method_not_allowed', this.method)
     let origin = target
     if (this.#hosts > 0) {
-      const host = canonicalAuthority(this.host)
+      const host = this.#hostOf(this.host)
       if (host === null) return this.#fault('request_not_canonical', 'Host is no authority')
       this.host = host
     }
@@ -220,6 +231,17 @@ export class RequestHead implements FieldVisitor {
     this.path = canonical.path
     this.query = canonical.query
     return null
+  }
+
+  /** Most requests of a listener name the same host. */
+  #hostOf(sent: string): string | null {
+    if (sent !== this.#lastHost) {
+      const host = canonicalAuthority(sent)
+      if (host === null) return null
+      this.#lastHost = sent
+      this.#lastAuthority = host
+    }
+    return this.#lastAuthority
   }
 
   #rest(): RefusalCode | null {

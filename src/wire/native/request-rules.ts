@@ -1,5 +1,5 @@
 import type { FieldRules } from '../port.ts'
-import { type FieldRule, FieldTable } from './field-table.ts'
+import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
 
 /** {@link FieldRules} made ready for the scan, together with what every request needs. */
 export interface RequestRules {
@@ -7,6 +7,9 @@ export interface RequestRules {
   /** Copied for each request. */
   readonly blank: readonly undefined[]
   readonly identity: ReadonlySet<string>
+  /** Names and prefixes that are not passed on. */
+  readonly dropped: ReadonlySet<string>
+  readonly droppedPrefixes: readonly string[]
 }
 
 /** Framing, routing and expectations: read by the engine, written anew for the upstream. */
@@ -45,6 +48,7 @@ export function compileRules(rules: FieldRules): RequestRules {
         !rules.take.includes(name) &&
         !rules.stripPrefixes.some((prefix) => name.startsWith(prefix)),
       taken: index,
+      framing: FRAMING_NAMES.includes(name),
       identity: identity < 0 ? 0 : 1 << identity,
     })
   }
@@ -52,5 +56,7 @@ export function compileRules(rules: FieldRules): RequestRules {
     table: new FieldTable(compiled, rules.stripPrefixes),
     blank: taken.map(() => undefined),
     identity: new Set(rules.identity),
+    dropped: new Set(compiled.filter((rule) => !rule.keep).map((rule) => rule.name)),
+    droppedPrefixes: rules.stripPrefixes,
   }
 }

@@ -1,9 +1,10 @@
-import { fieldOf, withoutFields } from '../port.ts'
+import { withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
-import { type FieldRule, FieldTable } from './field-table.ts'
+import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
 import { CR, LF, lengthOf, SP, VALUE } from './grammar.ts'
 import { ANSWER_FIELDS_MAX } from './limits.ts'
-import { type FieldVisitor, passedFields, scanFields } from './scan-fields.ts'
+import { latin1 } from './message.ts'
+import { type FieldVisitor, PASS, passedFields, scanFields } from './scan-fields.ts'
 
 /** Read here; `date` is passed on too. */
 const READ = ['content-length', 'transfer-encoding', 'connection', 'date']
@@ -20,6 +21,7 @@ export function answerTable(strip: readonly string[]): FieldTable {
     visit: READ.includes(name),
     keep: name === 'date' && !strip.includes(name),
     taken: -1,
+    framing: FRAMING_NAMES.includes(name),
     identity: 0,
   }))
   return new FieldTable(rules, [])
@@ -45,7 +47,10 @@ export class ResponseHead implements FieldVisitor {
   readonly table: FieldTable
   readonly fieldsMax = ANSWER_FIELDS_MAX
   dropLengths = 0
-  #replaced = ''
+  /** Names that the last `replaced` began its lines with, each with its colon, and in lower case without. */
+  readonly #written: string[] = []
+  readonly #replaced: string[] = []
+  #replacedCount = 0
   #nominated: Set<string> | null = null
 
   constructor(table: FieldTable) {
@@ -62,14 +67,13 @@ export class ResponseHead implements FieldVisitor {
     this.close = false
     this.hasDate = false
     this.#nominated = null
-    this.#replaced = replaced
-    this.dropLengths = replaced === '' ? 0 : lengthsOf(replaced)
+    this.#replaces(replaced)
     let at = this.#statusLine(bytes, from)
     if (at < 0) return this.#fault('status line')
     while (VALUE[bytes[at]!] === 1) at++
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#fault('reason phrase')
     this.inner = 'header line'
-    if (scanFields(bytes, bytes.toString('latin1', from, end), from, at + 2, end, this) !== 0) return false
+    if (scanFields(bytes, latin1(bytes, from, end), from, at + 2, end, this) !== 0) return false
     this.pass = passedFields()
     if (this.#nominated !== null) this.pass = withoutFields(this.pass, this.#nominated)
     if (this.chunked && this.length >= 0) return this.#fault('Content-Length and Transfer-Encoding')
@@ -96,12 +100,32 @@ export class ResponseHead implements FieldVisitor {
     }
   }
 
-  oddName(): boolean {
-    return true
+  oddName(): typeof PASS {
+    return PASS
   }
 
   drops(name: string): boolean {
-    return fieldOf(this.#replaced, name) !== undefined
+    for (let i = 0; i < this.#replacedCount; i++) if (this.#replaced[i] === name) return true
+    return false
+  }
+
+  /** Takes the names of header lines. They are nearly always those of the answer before, with other values. */
+  #replaces(fields: string): void {
+    let lengths = 0
+    let count = 0
+    for (let at = 0; at < fields.length; count++) {
+      const known = this.#written[count]
+      if (known === undefined || !fields.startsWith(known, at)) {
+        const written = fields.slice(at, fields.indexOf(':', at) + 1)
+        this.#written[count] = written
+        this.#replaced[count] = written.slice(0, -1).toLowerCase()
+      }
+      lengths |= 1 << (this.#replaced[count]!.length & 31)
+      const end = fields.indexOf('\r\n', at)
+      at = end < 0 ? fields.length : end + 2
+    }
+    this.#replacedCount = count
+    this.dropLengths = lengths
   }
 
   #connection(value: string): boolean {
@@ -140,18 +164,4 @@ export class ResponseHead implements FieldVisitor {
     this.inner = inner
     return false
   }
-}
-
-/** A bit for the length (modulo 32) of each name in header lines. */
-function lengthsOf(fields: string): number {
-  let lengths = 0
-  let at = 0
-  while (at < fields.length) {
-    const colon = fields.indexOf(':', at)
-    const end = fields.indexOf('\r\n', colon)
-    if (colon < 0 || end < 0) return lengths
-    lengths |= 1 << ((colon - at) & 31)
-    at = end + 2
-  }
-  return lengths
 }

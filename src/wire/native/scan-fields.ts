@@ -1,4 +1,4 @@
-import type { FieldRule, FieldTable } from './field-table.ts'
+import { bucketOf, type FieldRule, type FieldTable } from './field-table.ts'
 import { COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './grammar.ts'
 
 /** Whoever reads a header block: it sees the fields it has a rule for, and only those. */
@@ -9,14 +9,19 @@ export interface FieldVisitor {
   readonly dropLengths: number
   /** A field with a rule. False when its value is at fault. */
   field(rule: FieldRule, value: string): boolean
-  /** A name with characters besides letters, digits and `-`, lower case. False when it is at fault. */
-  oddName(name: string): boolean
+  /** What to do with a line whose name has characters besides letters, digits and `-`. The name is lower case. */
+  oddName(name: string): typeof PASS | typeof DROP | typeof FAULT
   /** Whether a line without a rule is dropped. The name is lower case. */
   drops(name: string): boolean
 }
 
+/** Verdicts on one line. */
+export const PASS = 0
+export const DROP = 1
+export const FAULT = 2
+
 /** The visitor found a fault, or the block breaks the grammar. */
-export const FIELDS_BROKEN = 1
+const FIELDS_BROKEN = 1
 export const FIELDS_TOO_MANY = 2
 export const FIELDS_REFUSED = 3
 
@@ -42,6 +47,7 @@ export function scanFields(
   visitor: FieldVisitor,
 ): number {
   const table = visitor.table
+  const flags = table.flags
   const dropLengths = visitor.dropLengths
   let left = visitor.fieldsMax
   let at = from
@@ -64,18 +70,24 @@ export function scanFields(
     while (VALUE[bytes[at]!] === 1) at++
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return FIELDS_BROKEN
     const next = at + 2
-    const rule = table.find(bytes, line, length)
     let keep = true
-    if (rule !== undefined) {
-      keep = rule.keep
-      if (rule.visit) {
-        let valueEnd = at
-        while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
-        if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
-      }
-    } else {
-      if (table.hasPrefix(bytes, line, length)) keep = false
-      if ((kinds & 2) !== 0 && !visitor.oddName(nameAt(text, line - base, length))) return FIELDS_REFUSED
+    if (length > 63 || flags[bucketOf(length, bytes[line]!)] !== 0) {
+      const rule = table.find(bytes, line, length)
+      if (rule !== undefined) {
+        keep = rule.keep
+        if (rule.visit) {
+          let valueEnd = at
+          let last = bytes[valueEnd - 1]
+          while (valueEnd > value && (last === SP || (last === HTAB && !rule.framing)))
+            last = bytes[--valueEnd - 1]
+          if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
+        }
+      } else keep = !table.hasPrefix(bytes, line, length)
+    }
+    if (kinds > 1) {
+      const verdict = visitor.oddName(nameAt(text, line - base, length))
+      if (verdict === FAULT) return FIELDS_REFUSED
+      if (verdict === DROP) keep = false
     }
     if (keep && dropLengths !== 0 && ((dropLengths >>> (length & 31)) & 1) === 1)
       keep = !visitor.drops(nameAt(text, line - base, length))

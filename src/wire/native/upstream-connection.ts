@@ -121,6 +121,7 @@ export class UpstreamConnection implements Timed {
 
   /** Reads on after a pause. */
   resume(): void {
+    if (this.#state !== BODY) return
     this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
     this.#socket.resume()
   }
@@ -235,7 +236,7 @@ export class UpstreamConnection implements Timed {
     }
     const now = clock.monotonic()
     const last = reader.done
-    if (last) this.#finish(user, unread.length > 0)
+    if (last) this.#finish(user, unread.length > 0, now)
     else this.deadline = now + this.#owner.options.idleTimeoutMs
     unread.clear()
     if (!user.answered(head, now, bytes, from, to, last) && this.#user === user) this.#pause()
@@ -249,20 +250,21 @@ export class UpstreamConnection implements Timed {
       return
     }
     const last = reader.done
-    if (last) this.#finish(user, reader.next < length)
-    else this.deadline = this.#context.clock.monotonic() + this.#owner.options.idleTimeoutMs
+    const now = this.#context.clock.monotonic()
+    if (last) this.#finish(user, reader.next < length, now)
+    else this.deadline = now + this.#owner.options.idleTimeoutMs
     if (!user.piece(bytes, reader.from, reader.to, last) && this.#user === user) this.#pause()
   }
 
   /** The answer is complete. Before the user hears of it, so that its next request finds this connection free. */
-  #finish(user: UpstreamUser, hasMore: boolean): void {
+  #finish(user: UpstreamUser, hasMore: boolean, now: number): void {
     this.#user = null
     if (this.#close || hasMore || !user.complete) {
       this.#end('unreachable', '')
       return
     }
     this.#state = IDLE
-    this.deadline = this.#context.clock.monotonic() + POOLED_MS
+    this.deadline = now + POOLED_MS
     this.#owner.release(this)
   }
 

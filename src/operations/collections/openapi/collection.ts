@@ -19,6 +19,7 @@ export interface ImportOptions {
   readonly slug?: string
   /** URL of the upstream; without a path it takes over the path of the description's servers. */
   readonly upstream?: string
+  /** Publish the collection; else it is a draft, which hides its proxies whatever their state. */
   readonly publish?: boolean
   /** `skip`: a schema reference that points nowhere allows any value and is reported, instead of being refused. */
   readonly broken_refs?: 'refuse' | 'skip'
@@ -69,7 +70,8 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
       slug: slugs([unique ?? '', proxy.name, `${endpoint.method} ${endpoint.path.pattern}`]),
       operation_id: unique,
       target_path: target,
-      status: options.publish === true && !elsewhere ? ('published' as const) : ('draft' as const),
+      // A draft collection hides all its proxies, so that publishing it is the one step that is left.
+      status: elsewhere ? ('draft' as const) : ('published' as const),
     }
   })
   noteSecurity(document, warn)

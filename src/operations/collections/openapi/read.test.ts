@@ -146,6 +146,19 @@ test('a YAML bomb is refused before it expands', () => {
   assert.throws(() => read(lines.join('\n')), { code: 'document_invalid', message: /aliases expand to more/ })
 })
 
+test('brackets inside of texts and long flow mappings are not nesting', () => {
+  const texts = Array.from({ length: 3000 }, (_, i) => `x-${i}: "[0, 1) and {"`).join('\n')
+  const flow = Array.from({ length: 3000 }, (_, i) => `x${i}: 1`).join(', ')
+  const yaml = `openapi: 3.1.0\ninfo: {title: T}\npaths: {}\n${texts}\nx-flow: {${flow}}`
+  assert.equal(Object.keys(read(yaml)['x-flow'] as Plain).length, 3000)
+})
+
+test('a deep object is refused like deep text', () => {
+  let deep: Plain = {}
+  for (let i = 0; i < 5000; i++) deep = { a: deep }
+  assert.throws(() => takeDocument(deep), { code: 'document_invalid', message: /levels deep/ })
+})
+
 test('a document that is too large is refused', () => {
   assert.throws(() => readDocument(get({}), { bytesMax: 20 }), {
     code: 'document_invalid',

@@ -1,18 +1,18 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, parseDocument } from 'yaml'
+import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseDocument } from 'yaml'
 import { broken, createBounds, type Plain } from './plain.ts'
 import { pointerTo } from './pointer.ts'
 
 /** Values that aliases may add in all; more is a bomb, not a description. */
 const ALIASED_MAX = 100_000
-/** Open brackets and dashes before the parser; it recurses per level. Far above the depth that is accepted. */
-const NESTING_MAX = 2_000
+/** Open brackets, or dashes in one line; above the depth that is accepted, so that a pointer can be told. */
+const NESTING_MAX = 500
 
 /**
  * Reads YAML 1.2 (core schema) as JSON data. Refused: tags of any kind, members that stand twice, keys that are no
  * scalars, numbers that JSON does not have, more than one document. Anchors and `<<` merges work within bounds.
  */
 export function readYaml(text: string): unknown {
-  if (nestingOf(text) > NESTING_MAX) throw broken('', 'nested too deep')
+  refuseNesting(text)
   let document: ReturnType<typeof parseDocument>
   try {
     document = parseDocument(text, {
@@ -32,6 +32,7 @@ export function readYaml(text: string): unknown {
 }
 
 function firstLine(message: string): string {
+  if (message.startsWith('Maximum call stack')) return 'nested too deep'
   return (message.split(/[\n;]/)[0] ?? message).replace(/:$/, '').slice(0, 200)
 }
 
@@ -40,17 +41,34 @@ function lineOf(text: string, position: number): string {
   return `line ${before.split('\n').length}, column ${before.length - before.lastIndexOf('\n')}`
 }
 
-/** The deepest possible nesting by brackets on any run of them, or by dashes of one line: cheap and generous. */
-function nestingOf(text: string): number {
-  let depth = 0
-  let deepest = 0
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]
-    if (char === '[' || char === '{') deepest = Math.max(deepest, ++depth)
-    else if (char === ']' || char === '}') depth = Math.max(0, depth - 1)
+/**
+ * Refuses what opens far more levels than are read, before the parser spends seconds and its stack on them. Counts
+ * what the lexer takes for structure, so brackets inside of texts do not matter.
+ */
+function refuseNesting(text: string): void {
+  let flow = 0
+  let inline = 0
+  for (const token of new Lexer().lex(text)) {
+    switch (CST.tokenType(token)) {
+      case 'flow-map-start':
+      case 'flow-seq-start':
+        flow++
+        break
+      case 'flow-map-end':
+      case 'flow-seq-end':
+        flow--
+        break
+      case 'seq-item-ind':
+      case 'explicit-key-ind':
+      case 'map-value-ind':
+        if (flow <= 0) inline++
+        break
+      case 'newline':
+        inline = 0
+    }
+    if (flow > NESTING_MAX || inline > NESTING_MAX)
+      throw broken('', `nested more than ${NESTING_MAX} levels deep`)
   }
-  for (const run of text.matchAll(/(?:[-?:][ \t]+){100,}/g)) deepest = Math.max(deepest, run[0].length / 2)
-  return deepest
 }
 
 function createConverter(): (node: unknown) => unknown {

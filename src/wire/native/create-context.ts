@@ -1,0 +1,85 @@
+import type { Clock } from '../../base/clock.ts'
+import type { FieldRules, Handler, Incoming, WireLimits } from '../port.ts'
+import type { Context } from './context.ts'
+import type { Exchange } from './exchange.ts'
+import { DEFAULT_LIMITS, READ_BYTES, SWEEP_MS } from './limits.ts'
+import { RequestHead } from './request-head.ts'
+import { compileRules } from './request-rules.ts'
+import { createLookup } from './resolver.ts'
+import { answerTable, ResponseHead } from './response-head.ts'
+import { Sweep } from './sweep.ts'
+
+export interface NativeEngineOptions<State> {
+  readonly handler: Handler<State>
+  readonly rules: FieldRules
+  readonly clock: Clock
+  /** Those not given are {@link DEFAULT_LIMITS}. */
+  readonly limits?: Partial<WireLimits>
+  /** Lower-case names that are never passed on from an upstream's answer; `server` by default. */
+  readonly stripAnswers?: readonly string[]
+  /** Told of what a handler threw. The request was answered with internal_error where that was still possible. */
+  readonly onFault?: (error: unknown) => void
+  /** How often deadlines are looked at, milliseconds. */
+  readonly sweepMs?: number
+}
+
+/** Makes the shared parts. Its sweep runs until it is stopped. */
+export function createContext<State>(options: NativeEngineOptions<State>): Context {
+  const { clock } = options
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const context: Context = {
+    clock,
+    limits,
+    sweep: new Sweep(clock, options.sweepMs ?? SWEEP_MS, () => {
+      context.dateLine = dateLineOf(clock)
+    }),
+    requestHead: new RequestHead(compileRules(options.rules), limits),
+    responseHead: new ResponseHead(answerTable(options.stripAnswers ?? ['server'])),
+    readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    lookup: createLookup(clock),
+    dateLine: dateLineOf(clock),
+    draining: false,
+    ...guarded(options),
+  }
+  return context
+}
+
+/** The handler's methods as the engine may call them: whatever they throw stays here. */
+function guarded<State>(
+  options: NativeEngineOptions<State>,
+): Pick<Context, 'request' | 'refused' | 'finished' | 'fault'> {
+  const { handler } = options
+  const fault = options.onFault ?? (() => {})
+  // The engine never looks into `state`, so an exchange serves every State
+  const seen = (exchange: Exchange): Incoming<State> => exchange as Incoming<State>
+  return {
+    fault,
+    request(exchange) {
+      try {
+        handler.request(seen(exchange))
+      } catch (error) {
+        fault(error)
+        if (exchange.isOpen) this.refused(exchange, 'internal_error', String(error))
+      }
+    },
+    refused(exchange, code, inner) {
+      try {
+        handler.refused(seen(exchange), code, inner)
+      } catch (error) {
+        fault(error)
+        if (exchange.isOpen) exchange.answer(500, '', '')
+      }
+    },
+    finished(exchange) {
+      try {
+        handler.finished(seen(exchange))
+      } catch (error) {
+        fault(error)
+      }
+    },
+  }
+}
+
+function dateLineOf(clock: Clock): string {
+  return `Date: ${new Date(clock.now()).toUTCString()}\r\n`
+}
