@@ -31,7 +31,7 @@ import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
 import { openVault } from './vault/open.ts'
 import { VERSION } from './version.ts'
 
-export type LogLevel = 'info' | 'warn' | 'error'
+type LogLevel = 'info' | 'warn' | 'error'
 
 export interface ServeOptions {
   /** Takes the process log. Lines hold no secrets. */

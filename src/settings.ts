@@ -40,10 +40,14 @@ const Expose = z.string().transform((text, context): readonly Exposed[] => {
   return z.NEVER
 })
 
+/** Each gateway thread has a slot among those who use the shared counters; the counters know 127. */
+const WORKERS_MAX = 120
+
 const Workers = z
   .string()
-  .regex(/^[1-9][0-9]{0,3}$/, 'a whole number from 1 to 9999')
+  .regex(/^[1-9][0-9]{0,2}$/, `a whole number from 1 to ${WORKERS_MAX}`)
   .transform(Number)
+  .refine((workers) => workers <= WORKERS_MAX, `a whole number from 1 to ${WORKERS_MAX}`)
 
 const FilePath = z.string().min(1, 'a path')
 
@@ -59,7 +63,7 @@ const SCHEMA = z.strictObject({
   LISTEN: Listen.prefault('127.0.0.1:8080'),
   CONTROL_LISTEN: Listen.prefault('127.0.0.1:8081'),
   ORIGIN: Origin.prefault('http://localhost:8080'),
-  WORKERS: Workers.prefault(() => String(Math.max(1, availableParallelism()))),
+  WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
   EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
   KEY_FILE: FilePath.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
@@ -85,7 +89,7 @@ const TEXTS: Record<Name, SettingText> = {
     shown: '`http://localhost:8080`',
     text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
   },
-  WORKERS: { shown: 'number of cores', text: 'Gateway threads, at least 1.' },
+  WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
   EXPOSE: {
     shown: `\`${EXPOSABLE.join(',')}\``,
     text: 'What the gateway listener hands to the control plane, comma-separated; empty hands over nothing.',

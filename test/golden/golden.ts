@@ -17,5 +17,13 @@ export function golden(name: string, actual: string): void {
     return
   }
   assert.ok(existsSync(file), `${name} is missing; npm run golden writes it`)
-  assert.equal(actual, readFileSync(file, 'utf8'), `${name} is stale; npm run golden writes it anew`)
+  const expected = readFileSync(file, 'utf8')
+  if (actual === expected) return
+  // A whole document in an assertion helps nobody: the first line that differs does.
+  const [is, was] = [actual.split('\n'), expected.split('\n')]
+  const at = is.findIndex((line, index) => line !== was[index])
+  const line = at === -1 ? is.length : at
+  assert.fail(
+    `${name} is stale from line ${line + 1} (npm run golden writes it anew)\n- ${was[line] ?? '(end)'}\n+ ${is[line] ?? '(end)'}`,
+  )
 }

@@ -101,7 +101,9 @@ test('a data directory from a newer version is refused and left as it is', async
   const data = await temporaryDirectory()
   await killNow(await startUp(data))
   const database = new DatabaseSync(join(data, 'config.db'))
-  database.exec("INSERT INTO schema_versions (version, name, applied_at) VALUES (9999, 'from the future', '2099-01-01')")
+  database.exec(
+    "INSERT INTO schema_versions (version, name, applied_at) VALUES (9999, 'from the future', '2099-01-01')",
+  )
   database.close()
   assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /newer Postern/i)
   await rm(data, { recursive: true })
