@@ -17,5 +17,12 @@ export function golden(name: string, actual: string): void {
     return
   }
   assert.ok(existsSync(file), `${name} is missing; npm run golden writes it`)
-  assert.equal(actual, readFileSync(file, 'utf8'), `${name} is stale; npm run golden writes it anew`)
+  const expected = readFileSync(file, 'utf8')
+  if (actual === expected) return
+  const [now, before] = [actual.split('\n'), expected.split('\n')]
+  const line = now.findIndex((text, i) => text !== before[i])
+  const at = line === -1 ? now.length : line
+  assert.fail(
+    `${name} is stale; npm run golden writes it anew. Line ${at + 1} was ${before[at]} and is ${now[at]}`,
+  )
 }
