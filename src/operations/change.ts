@@ -228,7 +228,6 @@ export class Change {
       expires_at: expiresAt,
       retires_at: null,
       revoked_at: null,
-      last_used_at: null,
     })
     await this.note(profile, { op: 'add', path: `/tokens/${id}`, value: 'changed' })
     if (this.#deps.options.dryRun === true) return { id, token: undefined }

@@ -12,6 +12,7 @@ export const RecordFilter = z.object({
   profile: z.string().optional(),
   collection: z.string().optional(),
   proxy: z.string().optional(),
+  credential_id: z.string().optional(),
   code: z.string().optional(),
   status: z
     .union([z.int().transform(String), z.string()])
@@ -43,15 +44,22 @@ export interface Match {
   readonly on: (rows: Rows) => ((row: number) => boolean) | null
 }
 
-const WORD_FILTERS = ['client', 'profile', 'collection', 'proxy', 'code'] as const satisfies (WordColumn &
-  keyof RecordFilter)[]
+/** Filters that are one of the words of a block, and the column that holds them. */
+const WORD_FILTERS = [
+  ['client', 'client'],
+  ['profile', 'profile'],
+  ['collection', 'collection'],
+  ['proxy', 'proxy'],
+  ['credential_id', 'credentialId'],
+  ['code', 'code'],
+] as const satisfies (readonly [keyof RecordFilter, WordColumn])[]
 
 /** Compiles a filter once, so that rows are tested by what was asked alone, cheapest test first. */
 export function compileFilter(filter: RecordFilter): Match {
   const fromMs = filter.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(filter.from)
   const toMs = filter.to === undefined ? Number.POSITIVE_INFINITY : Date.parse(filter.to)
   const statuses = filter.status === undefined ? null : statusesOf(filter.status)
-  const asked = WORD_FILTERS.filter((column) => filter[column] !== undefined)
+  const asked = WORD_FILTERS.filter(([name]) => filter[name] !== undefined)
   const agentTests = agentTestsOf(filter)
   const { surface, method, path, ip, request_id: id, min_duration_ms: minMs } = filter
 
@@ -59,7 +67,7 @@ export function compileFilter(filter: RecordFilter): Match {
     range: {
       fromMs,
       toMs,
-      words: asked.map((column) => filter[column]!),
+      words: asked.map(([name]) => filter[name]!),
       classes: statuses === null ? 0xffff : statuses.classes,
       agentsOnly: agentTests.length > 0,
     },
@@ -67,8 +75,8 @@ export function compileFilter(filter: RecordFilter): Match {
       const tests: ((row: number) => boolean)[] = []
       if (filter.from !== undefined || filter.to !== undefined)
         tests.push((row) => rows.timeMs(row) >= fromMs && rows.timeMs(row) < toMs)
-      for (const column of asked) {
-        const index = rows.words.indexOf(filter[column]!)
+      for (const [name, column] of asked) {
+        const index = rows.words.indexOf(filter[name]!)
         if (index === -1) return null
         tests.push((row) => rows.word(row, column) === index)
       }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Control, example, refused, startControl } from '../../../test/control.ts'
+import { refuse } from '../../base/refusal.ts'
 import { hashToken, isToken } from '../../base/token.ts'
+import type { RequestRecord } from '../../model/record.ts'
 import type { ClientFragment, TokenFragment } from '../../snapshot/fragments.ts'
 
 const DAY = 86_400_000
@@ -93,5 +95,31 @@ test('a client comes with a profile to call with, unless its profiles are given'
       ['b', true, null],
     ],
   )
+  await control.close()
+})
+
+test('the state of a token says when it was last used, to the minute, and stands without records', async () => {
+  let broken = false
+  const control = await startControl({
+    deps: {
+      records: {
+        list: async ({ credential_id }) => {
+          if (broken) throw refuse('records_unavailable')
+          const record = { id: String(credential_id), time: '2026-01-01T10:11:12.131Z' }
+          // The operation reads nothing else of it.
+          return { items: [record as RequestRecord], next_cursor: null }
+        },
+        get: async () => undefined,
+      },
+    },
+  })
+  await example(control)
+  const last = async () => {
+    const { output } = await control.run('profiles.state', { id: 'sandbox' })
+    return (output['credentials'] as { last_used_at: string | null }[])[0]?.last_used_at
+  }
+  assert.equal(await last(), '2026-01-01T10:11:00.000Z')
+  broken = true
+  assert.equal(await last(), null)
   await control.close()
 })

@@ -13,8 +13,12 @@ export function isLive(token: StoredToken, now: number): boolean {
   )
 }
 
-/** A token as people see it at a moment. */
-export function toState(token: StoredToken, now: number): ProfileCredentialState {
+/** A token as people see it at a moment; `lastUsed` is the time of its last call, milliseconds. */
+export function toState(
+  token: StoredToken,
+  now: number,
+  lastUsed: number | null = null,
+): ProfileCredentialState {
   const time = (ms: number | null): string | null => (ms === null ? null : toTime(ms))
   return {
     id: token.id,
@@ -23,7 +27,7 @@ export function toState(token: StoredToken, now: number): ProfileCredentialState
     created_at: toTime(token.created_at),
     expires_at: time(token.expires_at),
     retires_at: time(token.retires_at),
-    last_used_at: time(token.last_used_at),
+    last_used_at: time(lastUsed === null ? null : lastUsed - (lastUsed % 60_000)),
   }
 }
 

@@ -13,7 +13,7 @@ export const getRecord = define({
   input: z.strictObject({ id: z.string().min(1).max(64) }),
   output: RequestRecord,
   permission: 'records:read',
-  refuses: ['not_found'],
+  refuses: ['not_found', 'records_unavailable'],
   columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'stopped_at', 'duration_ms'],
   scope: () => [{ type: 'records' }],
   subject: ({ id }) => ({ type: 'record', id, slug: null }),

@@ -29,6 +29,7 @@ export const listRecords = define({
     profile: Ref.optional(),
     collection: Ref.optional(),
     proxy: Ref.optional(),
+    credential_id: text.optional().describe('Token of a profile'),
     status: z
       .union([z.int(), z.string().max(100)])
       .optional()
@@ -49,7 +50,7 @@ export const listRecords = define({
   }),
   output: pageOf(RequestRecord),
   permission: 'records:read',
-  refuses: [],
+  refuses: ['records_unavailable'],
   columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'duration_ms', 'id'],
   scope: () => [{ type: 'records' }],
   subject: () => ({ type: 'record', id: null, slug: null }),

@@ -42,8 +42,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         created_at integer not null,
         expires_at integer,
         retires_at integer,
-        revoked_at integer,
-        last_used_at integer
+        revoked_at integer
       ) strict`,
       `create index tokens_profile on tokens (profile_id)`,
       `create table secrets (

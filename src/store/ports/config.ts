@@ -53,7 +53,6 @@ export interface StoredToken {
   readonly expires_at: number | null
   readonly retires_at: number | null
   readonly revoked_at: number | null
-  readonly last_used_at: number | null
 }
 
 /** A sealed secret field of a resource. */

@@ -14,7 +14,6 @@ export interface ConfigTables {
     expires_at: number | null
     retires_at: number | null
     revoked_at: number | null
-    last_used_at: number | null
   }
   secrets: { owner_id: string; field: string; sealed: string; last4: string | null; updated_at: string }
   schemas: { hash: string; json: string }
