@@ -19,11 +19,10 @@ export function golden(name: string, actual: string): void {
   assert.ok(existsSync(file), `${name} is missing; npm run golden writes it`)
   const expected = readFileSync(file, 'utf8')
   if (actual === expected) return
-  // A whole document in an assertion helps nobody: the first line that differs does.
-  const [is, was] = [actual.split('\n'), expected.split('\n')]
-  const at = is.findIndex((line, index) => line !== was[index])
-  const line = at === -1 ? is.length : at
+  const [now, before] = [actual.split('\n'), expected.split('\n')]
+  const line = now.findIndex((text, i) => text !== before[i])
+  const at = line === -1 ? now.length : line
   assert.fail(
-    `${name} is stale from line ${line + 1} (npm run golden writes it anew)\n- ${was[line] ?? '(end)'}\n+ ${is[line] ?? '(end)'}`,
+    `${name} is stale; npm run golden writes it anew. Line ${at + 1} was ${before[at]} and is ${now[at]}`,
   )
 }

@@ -172,6 +172,22 @@ test('a description is imported and published by one command', async () => {
   assert.match(broken.err, /document_invalid/)
 })
 
+test('the document of the management API is one that the gateway itself can import', async () => {
+  const file = join(files, 'management.json')
+  const document = await fetch(`${server.running.controlUrl}/management/openapi.json`)
+  writeFileSync(file, await document.text())
+  const made = await postern(
+    ...['openapi', 'import', file, '--base-path', '/self', '--upstream', 'http://127.0.0.1:9', '-o', 'json'],
+  )
+  assert.equal(made.code, 0, made.err)
+  const { proxies, warnings } = JSON.parse(made.out) as { proxies: number; warnings: { pointer: string }[] }
+  assert.equal(proxies, OPERATIONS.length)
+  assert.deepEqual(
+    warnings.map((warning) => warning.pointer),
+    ['/security'],
+  )
+})
+
 test('every read of the registry answers over REST what its schema says', async () => {
   for (const operation of OPERATIONS.filter((one) => one.action === 'list')) {
     const reply = await server.manage('GET', `/${operation.resource}?limit=2`)

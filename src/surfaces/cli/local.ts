@@ -4,13 +4,8 @@ import { LOCAL_SOCKET, socketPath } from '../../base/socket-path.ts'
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 64 * 1024
 
-/** What a running process says about itself. */
-export interface LocalInfo {
-  readonly management_url: string
-}
-
 /** The running process refused what was asked on its socket. */
-export class LocalRefusal extends Error {
+class LocalRefusal extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'LocalRefusal'

@@ -109,7 +109,7 @@ function toOptionParameters(operation: Operation): JsonSchema[] {
     schema,
   })
   return [
-    ...(names.includes('expected_revision')
+    ...(names.includes('expected_revision') && routeOf(operation).byId
       ? [header('If-Match', 'ETag of the resource: refuse unless it is at this revision', { type: 'string' })]
       : []),
     ...(names.includes('idempotency_key')
