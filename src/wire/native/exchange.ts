@@ -40,6 +40,24 @@ interface Collecting {
   readonly pieces: Buffer[]
 }
 
+/** A class, because copying a literal with fractions in it is a call into the runtime for every request. */
+class Progress implements Outcome {
+  startedAt: number
+  status = 0
+  bytesIn = 0
+  bytesOut = 0
+  upstreamAt = 0
+  upstreamHeadAt = 0
+  upstreamStatus = 0
+  endedAt = 0
+  aborted = false
+  truncated = false
+
+  constructor(now: number) {
+    this.startedAt = now
+  }
+}
+
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
 export class Exchange implements Incoming, UpstreamUser {
   readonly method: string
@@ -84,18 +102,7 @@ export class Exchange implements Incoming, UpstreamUser {
     this.bodyBytes = head.bodyBytes
     this.peer = connection.peer
     this.listener = connection.listener
-    this.outcome = {
-      startedAt: now,
-      status: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      upstreamAt: 0,
-      upstreamHeadAt: 0,
-      upstreamStatus: 0,
-      endedAt: 0,
-      aborted: false,
-      truncated: false,
-    }
+    this.outcome = new Progress(now)
     this.#context = context
     this.#connection = connection
   }
