@@ -135,9 +135,9 @@ export function freePort(): Promise<number> {
   })
 }
 
-/** Asks until the URL answers with the status, at most 30 seconds. Rejects early when the process has ended. */
+/** Asks until the URL answers with the status, at most two minutes. Rejects early when the process has ended. */
 export async function untilStatus(url: string, status: number, from: Started, headers = {}): Promise<void> {
-  const end = performance.now() + 30_000
+  const end = performance.now() + 120_000
   let over = false
   void from.ended.then(() => {
     over = true

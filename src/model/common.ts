@@ -52,6 +52,11 @@ const RESERVED_HEADERS = new Set([
   'host',
   'expect',
   'x-request-id',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-postern-client',
+  'x-postern-profile',
 ])
 
 /** What every stored resource carries besides its own fields (product: common fields). */

@@ -60,6 +60,8 @@ test('what cannot be served is pointed at', () => {
     checkFragment(client('a', { profiles: [profile('p'), profile('p')] }))[0]!.reason,
     /two profiles/,
   )
+  const nine = Array.from({ length: 9 }, (_, i) => rate(1, 1000, `l${i}`))
+  assert.match(checkFragment(policy('a', nine))[0]!.reason, /at most 8/)
   assert.match(checkFragment(policy('a', [rate(1, 999)]))[0]!.reason, /window/)
   assert.match(checkFragment(credential('a', 'bearer', {}, {}))[0]!.reason, /token is not set/)
   assert.equal(checkFragment({ kind: 'schemas', id: 'x', json: '{' }).length, 1)

@@ -5,10 +5,14 @@ import type { LinkedLimit, LinkedPolicy } from './snapshot.ts'
 /** Slots of a sliding window. */
 const SLOTS = 60
 
+/** Limits of one policy; the counters take those of four policies at once. */
+const LIMITS_MAX = 8
+
 const QUOTA_WINDOWS = [86_400_000, 7 * 86_400_000, 30 * 86_400_000]
 
 /** Links a policy; an inactive one limits nothing. Throws a RangeError that names what is wrong. */
 export function linkPolicy(fragment: PolicyFragment): LinkedPolicy {
+  if (fragment.limits.length > LIMITS_MAX) throw new RangeError(`a policy has at most ${LIMITS_MAX} limits`)
   const limits = fragment.limits.map((limit) => linkLimit(fragment, limit))
   return { kind: 'policy', id: fragment.id, fragment, limits: fragment.active ? limits : [] }
 }

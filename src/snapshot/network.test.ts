@@ -29,13 +29,24 @@ test('addresses lie in the networks that hold them, IPv4 and IPv6 apart', () => 
     '10..0.0',
   ])
     assert.equal(isIn(networks, ip), false, ip)
+  assert.equal(isIn(toNetworks(['::ffff:10.0.0.0/104']), '10.9.9.9'), true)
+  assert.equal(isIn(toNetworks(['::ffff:10.0.0.0/104']), '11.9.9.9'), false)
   assert.equal(isIn(toNetworks(['0.0.0.0/0']), '255.255.255.255'), true)
   assert.equal(isIn(toNetworks(['0.0.0.0/0']), '::1'), false)
   assert.equal(isIn(toNetworks(['::/0']), 'fe80::1'), true)
 })
 
 test('what is no network is refused', () => {
-  for (const text of ['', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/x', '::/129', 'localhost', '1.2.3.4/1.5'])
+  for (const text of [
+    '',
+    '10.0.0.0/33',
+    '10.0.0.0/-1',
+    '10.0.0.0/x',
+    '::/129',
+    'localhost',
+    '1.2.3.4/1.5',
+    '::ffff:10.0.0.0/8',
+  ])
     assert.throws(() => toNetworks([text]), RangeError, text)
 })
 

@@ -20,7 +20,9 @@ export function toNetworks(texts: readonly string[]): Networks {
   for (const text of texts) {
     const slash = text.indexOf('/')
     const address = toAddress(slash === -1 ? text : text.slice(0, slash))
-    const bits = slash === -1 ? address.length * 32 : Number(text.slice(slash + 1))
+    const given = slash === -1 ? address.length * 32 : Number(text.slice(slash + 1))
+    // A network of IPv4-mapped addresses counts its bits from the start of the IPv6 form.
+    const bits = slash !== -1 && address.length === 1 && text.includes(':') ? given - 96 : given
     if (address.length === 0 || !Number.isInteger(bits) || bits < 0 || bits > address.length * 32)
       throw new RangeError(`"${text}" is no network`)
     const masks = address.map((_, word) => maskOf(Math.min(32, Math.max(0, bits - word * 32))))

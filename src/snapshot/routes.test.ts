@@ -116,3 +116,57 @@ test('a path that a pattern makes of values is found again, with those values', 
     }),
   )
 })
+
+/** The rules as regular expressions: slow, and written in another way. */
+function judged(entries: readonly Entry[], path: string): string | null {
+  const rank = (pattern: string): string =>
+    pattern
+      .slice(1)
+      .split('/')
+      .map((segment, index, all) => {
+        if (segment === '*' && index === all.length - 1) return '3'
+        if (!segment.includes('{')) return '0'
+        const literal = segment.replaceAll(/\{\w+\}/g, '').length
+        const parameters = segment.split('{').length - 1
+        return `1${String(99 - literal)}${parameters}${segment.replaceAll(/\{\w+\}/g, '{}')}`
+      })
+      .join('/')
+  const fitting = entries.filter(([, pattern]) => {
+    const source = pattern
+      .replace(/\/\*$/, '/<rest>')
+      .replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&')
+      .replaceAll(/\{\w+\}/g, '[^/]+')
+      .replace('<rest>', '.*')
+    return new RegExp(`^${source}$`).test(path)
+  })
+  fitting.sort(([, a], [, b]) => {
+    const [left, right] = [rank(a).split('/'), rank(b).split('/')]
+    for (let i = 0; i < Math.min(left.length, right.length); i++)
+      if (left[i] !== right[i]) return left[i]! < right[i]! ? -1 : 1
+    return 0
+  })
+  return fitting[0]?.[0] ?? null
+}
+
+test('what is found is what the rules say, for any patterns and paths', () => {
+  const segment = fc.constantFrom('a', 'b', 'a:b', '{p}', '{p}:b', 'a{p}', 'a{p}b', '{p}a{q}')
+  const pattern = fc
+    .tuple(fc.array(segment, { minLength: 1, maxLength: 4 }), fc.constantFrom('', '/', '/*'))
+    .map(([segments, end]) => {
+      let count = 0
+      return `/${segments.join('/')}${end}`.replaceAll(/\{\w\}/g, () => `{p${count++}}`)
+    })
+  const shape = (text: string): string => text.replaceAll(/\{\w+\}/g, '{}')
+  const patterns = fc.uniqueArray(pattern, { minLength: 1, maxLength: 12, selector: shape })
+  const path = fc
+    .array(fc.constantFrom('a', 'b', 'aa', 'ab', 'aab', 'a:b', 'aba', ''), { minLength: 1, maxLength: 5 })
+    .map((segments) => `/${segments.join('/')}`)
+  fc.assert(
+    fc.property(patterns, fc.array(path, { minLength: 5, maxLength: 20 }), (given, paths) => {
+      const entries = given.map((text, index): Entry => [`p${index}`, text])
+      const find = routesOf(entries)
+      for (const one of paths) assert.equal(find(one), judged(entries, one), `${one} in ${given.join(' ')}`)
+    }),
+    { numRuns: 500 },
+  )
+})

@@ -165,3 +165,28 @@ test('a record that cannot be kept fails no request', async () => {
     },
   )
 })
+
+test('a door that asks twice for one request gets the answer of the moment each time', async () => {
+  const good = token('tok_1')
+  const answers: boolean[] = []
+  const served: Served = await serve(
+    (port) => [
+      collection('orders', { upstream: upstream(port) }),
+      client('acme', { profiles: [profile('main', { auth: 'token', tokens: [good.fragment] })] }),
+    ],
+    {
+      reserved(incoming, _exchange, gateway) {
+        answers.push(gateway.identify(incoming).ok)
+        served.apply([], ['client:cli_acme'])
+        answers.push(gateway.identify(incoming).ok)
+        incoming.answer(204, '', '')
+      },
+    },
+  )
+  try {
+    await served.ask('/mcp', { headers: { authorization: `Bearer ${good.text}` } })
+    assert.deepEqual(answers, [true, false])
+  } finally {
+    await served.close()
+  }
+})

@@ -9,6 +9,10 @@ import type { Exchange } from '../exchange.ts'
  */
 export function identifyCaller(exchange: Exchange): RefusalCode | null {
   const { authorization } = exchange
+  // A door may ask again for the same exchange; nothing of the first time may answer for the second.
+  exchange.client = null
+  exchange.profile = null
+  exchange.token = null
   if (authorization === undefined) return byIds(exchange)
   exchange.bearer = bearerOf(authorization)
   const lookup = lookupOf('pk', exchange.bearer)

@@ -234,7 +234,8 @@ describe('the modern era', () => {
         })
         assert.deepEqual([status, json.error?.code], [400, -32022])
         assert.equal(json.error?.data?.['requested'], version)
-        assert.ok((json.error!.data!['supported'] as string[]).includes('2026-07-28'))
+        const all = ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05']
+        assert.deepEqual(json.error?.data?.['supported'], '_meta' in params ? ['2026-07-28'] : all)
       }
     }
   })

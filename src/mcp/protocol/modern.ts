@@ -104,7 +104,7 @@ function refuseEnvelope(message: Request, request: McpRequest): McpAnswer | null
 
   // An unknown version comes first: the client learns what to retry with, whatever else its revision does differently.
   if (typeof version === 'string' && header === version && !isModernVersion(version))
-    return refuseVersion(id, version)
+    return refuseVersion(id, version, MODERN_VERSIONS)
   if (version === undefined && header !== undefined && !isModernVersion(header))
     return refuseVersion(id, header)
   if (!isMembers(meta) || typeof version !== 'string') return missing(id, PROTOCOL_VERSION)
@@ -141,10 +141,17 @@ function mismatch(id: RpcId, reason: string): McpAnswer {
   return errorAnswer(400, id, RPC.headerMismatch, `Header mismatch: ${reason}`)
 }
 
-/** The refusal of a version that is not served; it names those that are. */
-export function refuseVersion(id: RpcId | undefined, requested: string): McpAnswer {
+/**
+ * The refusal of a version that is not served; it names those that are. A request with a modern `_meta` is told what
+ * discovery says: it could not speak the others.
+ */
+export function refuseVersion(
+  id: RpcId | undefined,
+  requested: string,
+  supported: readonly string[] = SERVED_VERSIONS,
+): McpAnswer {
   return errorAnswer(400, id, RPC.unsupportedVersion, 'Unsupported protocol version', {
-    supported: SERVED_VERSIONS,
+    supported,
     requested: requested.slice(0, 64),
   })
 }

@@ -47,6 +47,17 @@ test('the schema says what a text stands for', () => {
   })
 })
 
+test('a place in a list may be written with a dot, unless the schema wants an object there', () => {
+  assert.deepEqual(set('targets.0.url=a', 'targets.1.url=b', 'free.0=x'), {
+    targets: [{ url: 'a' }, { url: 'b' }],
+    free: ['x'],
+  })
+  const schema = jsonSchemasOf(z.object({ codes: z.record(z.string(), z.string()) })).input
+  const target: Record<string, unknown> = {}
+  setPath(target, 'codes.200=ok', schema)
+  assert.deepEqual(target, { codes: { 200: 'ok' } })
+})
+
 test('a path or value that does not fit is refused', () => {
   for (const wrong of [
     'text',

@@ -5,7 +5,7 @@ const STEP = /^([A-Za-z0-9_-]+)((?:\[[0-9]{1,4}\])*)$/
 const INDEX_MAX = 1000
 
 /**
- * Puts the value of `a.b[0].c=text` into an object. The schema says what the text stands for; where it does not,
+ * Puts the value of `a.b[0].c=text`, also written `a.b.0.c=text`, into an object. The schema says what the text stands for; where it does not,
  * JSON is read as JSON and anything else as text.
  * @throws UsageError when the path or the value does not fit.
  */
@@ -17,19 +17,20 @@ export function setPath(target: Record<string, unknown>, assignment: string, sch
   let place: Record<string, unknown> | unknown[] = target
   let at: JsonSchema = schema
   for (const [i, step] of steps.entries()) {
-    if (Array.isArray(place) !== (typeof step === 'number'))
-      throw new UsageError(`--set ${path}: "${String(step)}" does not fit what is there.`)
+    if (Array.isArray(place) && typeof step !== 'number')
+      throw new UsageError(`--set ${path}: "${step}" is no place in a list.`)
     at = schemaOf(at, step)
-    // Steps into lists are numbers and into objects texts, as was just checked; both index alike
+    // Steps into lists are numbers, as was just checked, and into objects either; both index alike
     const slots = place as Record<string | number, unknown>
-    if (typeof step === 'number' && step > (place as unknown[]).length)
+    if (Array.isArray(place) && Number(step) > place.length)
       throw new UsageError(`--set ${path}: [${step}] would leave a gap.`)
     if (i === steps.length - 1) {
       slots[step] = toValue(at, assignment.slice(sign + 1), path)
       return
     }
     const next = Object.hasOwn(slots, step) ? slots[step] : undefined
-    if (next === null || typeof next !== 'object') slots[step] = typeof steps[i + 1] === 'number' ? [] : {}
+    if (next === null || typeof next !== 'object')
+      slots[step] = typeof steps[i + 1] === 'number' && withoutNull(at)['type'] !== 'object' ? [] : {}
     place = slots[step] as Record<string, unknown> | unknown[]
   }
 }
@@ -41,10 +42,16 @@ function toSteps(path: string): (string | number)[] {
       throw new UsageError(
         `--set ${path}: a path is names with dots and [0], such as upstream.targets[0].url.`,
       )
-    const indexes = [...match[2]!.matchAll(/[0-9]+/g)].map((index) => Number(index[0]))
-    if (indexes.some((index) => index >= INDEX_MAX)) throw new UsageError(`--set ${path}: that is too far.`)
+    if (/^[0-9]{1,4}$/.test(part)) return [toIndex(part, path)]
+    const indexes = [...match[2]!.matchAll(/[0-9]+/g)].map((index) => toIndex(index[0], path))
     return [match[1]!, ...indexes]
   })
+}
+
+function toIndex(text: string, path: string): number {
+  const index = Number(text)
+  if (index >= INDEX_MAX) throw new UsageError(`--set ${path}: ${text} is too far.`)
+  return index
 }
 
 /** The schema one step further; an empty one, which allows anything, where it is not known. */
@@ -52,7 +59,7 @@ function schemaOf(schema: JsonSchema, step: string | number): JsonSchema {
   const plain = withoutNull(schema)
   const choices = [plain, ...((plain['anyOf'] ?? plain['oneOf'] ?? []) as JsonSchema[])]
   for (const choice of choices) {
-    const next = typeof step === 'number' ? choice['items'] : membersOf(choice)[step]
+    const next = membersOf(choice)[step] ?? (typeof step === 'number' ? choice['items'] : undefined)
     if (next !== undefined) return next as JsonSchema
   }
   return {}

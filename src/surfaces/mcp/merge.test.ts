@@ -35,6 +35,10 @@ test('alternatives of equal number are merged in pairs, others stand side by sid
     description: 'D',
     anyOf: [{ type: 'object', properties: { x: { type: 'string' } } }, none],
   })
+  const text = { type: 'string', maxLength: 9 }
+  assert.deepEqual(mergeSchemas({ type: 'string' }, { anyOf: [text, none] }), {
+    anyOf: [{ type: 'string' }, none],
+  })
   const one = { oneOf: [{ const: 'a' }, { const: 'b' }] }
   assert.deepEqual(mergeSchemas(one, { type: 'object' }), {
     anyOf: [{ const: 'a' }, { const: 'b' }, { type: 'object' }],

@@ -44,13 +44,20 @@ function mergeScalars(a: Property, b: Property): Property {
 
 function mergeAlternatives(a: Property, b: Property): Property {
   const [mine, theirs] = [alternativesOf(a), alternativesOf(b)]
-  const zipped =
+  const zipped: readonly Property[] =
     mine.length === theirs.length && mine.length > 1
       ? mine.map((item, index) => mergeSchemas(item, theirs[index]!))
-      : [...mine, ...theirs.filter((item) => !mine.some((other) => isSame(item, other)))]
+      : theirs.reduce(withAlternative, mine)
   const { description } = common(a, b)
   const described = description === undefined ? {} : { description }
   return zipped.length > ALTERNATIVES_MAX ? described : { ...described, anyOf: zipped }
+}
+
+/** Adds an alternative; one scalar type stands once. */
+function withAlternative(list: readonly Property[], item: Property): Property[] {
+  const scalar = item['type'] !== undefined && item['type'] !== 'object' && item['type'] !== 'array'
+  const at = list.findIndex((other) => isSame(other, item) || (scalar && isSame(other['type'], item['type'])))
+  return at === -1 ? [...list, item] : list.with(at, mergeSchemas(list[at]!, item))
 }
 
 /** The schemas between which this one chooses; itself when it chooses between none. */

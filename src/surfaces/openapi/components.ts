@@ -1,11 +1,13 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import type { JsonSchema } from '../fields.ts'
 
-/** Named schemas of the document. Equal schemas share one name. */
+/** Named schemas of the document. */
 export interface Components {
   readonly schemas: Readonly<Record<string, JsonSchema>>
   /** Puts a schema among the named ones, its `$defs` beside it, and gives the reference to it. */
   add(name: string, schema: JsonSchema): JsonSchema
+  /** The same, but an equal schema that has a name already is used instead, here and inside of later ones. */
+  share(name: string, schema: JsonSchema): JsonSchema
 }
 
 const ROOT = '#/components/schemas/'
@@ -16,10 +18,15 @@ export function createComponents(shared: Readonly<Record<string, JsonSchema>>): 
 
   return {
     schemas,
-    add(name, schema) {
+    share(name, schema) {
       const content = canonicalJson(schema)
       const known = names.get(content)
       if (known !== undefined) return { $ref: ROOT + known }
+      const reference = this.add(name, schema)
+      names.set(content, name)
+      return reference
+    },
+    add(name, schema) {
       if (Object.hasOwn(schemas, name)) throw new Error(`two different schemas are called ${name}`)
       const { $defs, ...rest } = schema
       const nameOfDefinition = (definition: string): string =>
@@ -32,7 +39,6 @@ export function createComponents(shared: Readonly<Record<string, JsonSchema>>): 
       for (const [definition, part] of Object.entries(($defs ?? {}) as Record<string, JsonSchema>))
         schemas[nameOfDefinition(definition)] = copy(part, rename, names)
       schemas[name] = copy(rest, rename, names)
-      names.set(content, name)
       return { $ref: ROOT + name }
     },
   }
@@ -47,13 +53,18 @@ function copy<T>(schema: T, rename: (pointer: string) => string, names: Readonly
   if (name !== undefined) return { $ref: ROOT + name } as T
   return Object.fromEntries(
     Object.entries(schema)
-      // zod prints how it checks a date, which is longer than the rest of the schema together; the format says it
-      .filter(([key]) => !(key === 'pattern' && 'format' in schema))
+      .filter(([key, value]) => !isNoise(key, value, schema))
       .map(([key, value]) => [
         key,
         key === '$ref' && typeof value === 'string' ? rename(value) : copy(value as unknown, rename, names),
       ]),
   ) as T
+}
+
+/** How zod checks a date is longer than the rest of its schema, and the format says it; that a number is safe says nothing. */
+function isNoise(key: string, value: unknown, schema: object): boolean {
+  if (key === 'pattern') return 'format' in schema
+  return (key === 'minimum' || key === 'maximum') && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER
 }
 
 /** `credential_state` is `CredentialState`. */

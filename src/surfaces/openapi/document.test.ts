@@ -133,8 +133,8 @@ test('a schema that refers to itself is taken apart into components', () => {
 
 test('equal schemas share one component, and different ones of one name are told apart', () => {
   const components = createComponents({})
-  const first = components.add('A', { type: 'string' })
-  assert.deepEqual(components.add('B', { type: 'string' }), first)
+  const first = components.share('A', { type: 'string' })
+  assert.deepEqual(components.share('B', { type: 'string' }), first)
   assert.deepEqual(first, { $ref: '#/components/schemas/A' })
   assert.throws(() => components.add('A', { type: 'integer' }), /A/)
 })

@@ -24,7 +24,7 @@ export function toOpenApi(operations: readonly Operation[]): JsonSchema {
   // The resources first, so that lists and answers refer to them
   for (const operation of operations)
     if (operation.action === 'get')
-      components.add(singular(operation.resource), jsonSchemasOf(operation.output).output)
+      components.share(singular(operation.resource), jsonSchemasOf(operation.output).output)
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) {
     const { method, path } = routeOf(operation)
@@ -159,7 +159,7 @@ function toBody(operation: Operation, components: Components): JsonSchema {
 
 function toSuccess(operation: Operation, components: Components): JsonSchema {
   const name = `${pascal(operation.resource)}${pascal(operation.action)}Response`
-  const schema = components.add(name, jsonSchemasOf(operation.output).output)
+  const schema = components.share(name, jsonSchemasOf(operation.output).output)
   const dryRun = writeOptionNames(operation).includes('dry_run')
   const response = (description: string, shape: JsonSchema, created: boolean): JsonSchema => ({
     description,

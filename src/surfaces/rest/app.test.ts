@@ -207,6 +207,16 @@ test('only JSON objects in UTF-8 are read', async () => {
   )
 })
 
+test('a broken body is neither repeated nor logged', async () => {
+  const logged = server.logged.length
+  const broken = await call('POST', '/management/v1/gadgets', { raw: '{"token": planted-secret}' })
+  assert.equal(broken.status, 400)
+  assert.doesNotMatch(JSON.stringify(broken.json), /planted/)
+  assert.equal(server.logged.length, logged)
+  await call('GET', '/management/v1/gadgets', { token: 'foreign' })
+  assert.equal(server.logged.length, logged, 'nobody fills the log with tokens that do not hold')
+})
+
 test('a body over the limit is refused, and importing may send more', async () => {
   const big = JSON.stringify({ document: 'x'.repeat(9 * 1024 ** 2) })
   assert.equal((await call('POST', '/management/v1/gadgets', { raw: big })).json['code'], 'body_too_large')

@@ -24,7 +24,7 @@ export interface RestPorts {
   readonly facts: (request: Request) => RequestFacts
   /** The configured origin, for metadata and challenges. */
   readonly origin: string
-  /** Takes what only the log may know: a fault, or the inner reason of a refusal. */
+  /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
   readonly log: (error: unknown, requestId: string) => void
 }
 
@@ -175,7 +175,7 @@ async function answered(
   const facts = ports.facts(request)
   const response = await handle(viaOf(request, facts)).catch((error: unknown) => {
     const refusal = error instanceof Refusal ? error : refuse('internal_error')
-    if (!(error instanceof Refusal) || error.facts.inner !== undefined) ports.log(error, facts.requestId)
+    if (refusal.status === 500) ports.log(error, facts.requestId)
     return refused(ports, request, refusal, facts.requestId)
   })
   response.headers.set('x-request-id', facts.requestId)
