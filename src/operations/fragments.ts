@@ -26,6 +26,13 @@ interface Compiled {
 /** The resource types that have fragments of their own; proxies and profiles are part of their parent's. */
 type Root = 'collections' | 'clients' | 'policies' | 'credentials'
 
+const FRAGMENT_KINDS = {
+  collections: 'collection',
+  clients: 'client',
+  policies: 'policy',
+  credentials: 'credential',
+} as const satisfies Record<Root, Fragment['kind']>
+
 const ROOTS: readonly Root[] = ['policies', 'credentials', 'collections', 'clients']
 
 /** The root whose fragments change with a resource. */
@@ -39,13 +46,7 @@ export function rootOf(resource: Resource): { type: Root; id: string } {
 export async function compileRoot(reader: ConfigReader, type: Root, id: string): Promise<Compiled> {
   const resource = await reader.byId(type, id)
   if (type === 'collections') return compileCollectionOf(reader, id, resource)
-  const single = {
-    collections: 'collection',
-    clients: 'client',
-    policies: 'policy',
-    credentials: 'credential',
-  } as const
-  if (resource === undefined) return { put: [], drop: [`${single[type]}:${id}`] }
+  if (resource === undefined) return { put: [], drop: [`${FRAGMENT_KINDS[type]}:${id}`] }
   if (type === 'policies') return { put: [compilePolicy(desired<PolicySpec>(resource))], drop: [] }
   if (type === 'clients') return { put: [await compileClientOf(reader, resource)], drop: [] }
   const secrets = await reader.secretsOf([id])
@@ -119,6 +120,26 @@ export function toDelta(
 }
 
 /**
+ * What does not compile although it was stored (a damaged row) must not keep everything else from starting. It is
+ * sent without the members that were not understood, so that linking closes it and says so in the readiness report.
+ */
+async function compileOrClose(
+  reader: ConfigReader,
+  type: Root,
+  resource: Resource,
+): Promise<readonly Fragment[]> {
+  try {
+    return (await compileRoot(reader, type, resource.id)).put
+  } catch {
+    const { id, slug, name, spec } = resource
+    const { base_path, hosts } = spec
+    const bare = { kind: FRAGMENT_KINDS[type], id, slug, name, base_path, hosts }
+    // It is no whole fragment, on purpose: linkers check what they are given and quarantine it.
+    return [bare as unknown as Fragment]
+  }
+}
+
+/**
  * The whole configuration for a thread that starts. `done` runs before any later change can be published, so that
  * a thread that is registered there misses none.
  */
@@ -126,7 +147,8 @@ export function fullDelta(store: ConfigStore, done?: (delta: SnapshotDelta) => v
   return store.still(async (reader) => {
     const put: Fragment[] = []
     for (const type of ROOTS)
-      for (const { id } of await reader.all(type)) put.push(...(await compileRoot(reader, type, id)).put)
+      for (const resource of await reader.all(type))
+        put.push(...(await compileOrClose(reader, type, resource)))
     return toDelta(await reader.revision(), true, put, [])
   }, done)
 }
