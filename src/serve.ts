@@ -114,19 +114,18 @@ async function start(
   undo.push(() => records.close())
 
   // Who may do what, and the operations
+  const fault = (error: unknown, requestId: string): void =>
+    log('error', `${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const authenticate = createAuthenticate(tokens, unknownCallers)
   const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
-  const invoke = createInvoke({ store, vault, clock, records, publisher, check: checkFragment })
+  const invoke = createInvoke({ store, vault, clock, records, publisher, check: checkFragment, fault })
   const issueToken = async (input: unknown): Promise<IssuedToken> => {
     const { role, ttlMs, name, method } = parseTokenRequest(input)
     const { token, expiresAt } = await tokens.issue({ role, ttlMs, name, method, surface: 'cli' })
     return { token, expires_at: toTime(expiresAt) }
   }
-  const fault = (error: unknown, requestId: string): void =>
-    log('error', `${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-
   // The surfaces, behind the private sockets
   const tombstones = createTombstoneCells()
   const sessionKey = vault.sessionKey()
