@@ -24,6 +24,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'mcp/protocol': ['base'],
   'mcp/consumer': ['base', 'model', 'snapshot', 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
   settings: ['base'],
+  version: [],
   threads: ['*'],
   serve: ['*'],
   main: ['*'],

@@ -14,7 +14,7 @@ export interface Principal {
 }
 
 /** A role given to a principal. A scope that narrows it to resource types, collections or tags belongs here. */
-export interface Grant {
+interface Grant {
   readonly role: Role
 }
 

@@ -240,6 +240,11 @@ export const PROBLEMS = {
     'Secret already shown',
     'A repeated call would return a secret that is shown only once. The first answer had it; rotate to get another.',
   ),
+  records_unavailable: problem(
+    503,
+    'Records unavailable',
+    'The store of request records does not answer in time. Requests are served and recorded as before; try again, or ask for a shorter time.',
+  ),
   unsupported_media_type: problem(415, 'Unsupported media type', 'The body must be `application/json`.'),
   payload_rejected: problem(400, 'Body not JSON', 'The body is not a JSON object.'),
 } as const satisfies Record<string, Problem>
@@ -292,15 +297,24 @@ export function problemType(code: RefusalCode): string {
 
 /** The RFC 9457 object of a refusal, the only form in which one leaves over HTTP. */
 export function toProblem(refusal: Refusal, requestId: string): Record<string, unknown> {
-  const { status, title } = PROBLEMS[refusal.code]
+  return problemOf(refusal.code, refusal.facts, requestId)
+}
+
+/** The same for a refusal that was never thrown: the request path makes no Error objects. */
+export function problemOf(
+  code: RefusalCode,
+  facts: RefusalFacts,
+  requestId: string,
+): Record<string, unknown> {
+  const { status, title } = PROBLEMS[code]
   return {
-    type: problemType(refusal.code),
+    type: problemType(code),
     title,
     status,
-    detail: refusal.message,
-    code: refusal.code,
+    detail: facts.detail ?? title,
+    code,
     request_id: requestId,
-    errors: refusal.facts.errors ?? [],
-    ...refusal.facts.members,
+    errors: facts.errors ?? [],
+    ...facts.members,
   }
 }

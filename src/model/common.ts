@@ -35,7 +35,7 @@ export const HeaderName = z
   .refine((name) => !RESERVED_HEADERS.has(name.toLowerCase()), 'this header belongs to the gateway')
 
 /** RFC 9110 section 5.5 field value: visible ASCII, spaces and tabs inside; never a line break. */
-export const HeaderValue = z
+const HeaderValue = z
   .string()
   .max(8192)
   .regex(/^([!-~]([\t -~]*[!-~])?)?$/, 'visible ASCII without line breaks or outer spaces')
@@ -52,6 +52,11 @@ const RESERVED_HEADERS = new Set([
   'host',
   'expect',
   'x-request-id',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-postern-client',
+  'x-postern-profile',
 ])
 
 /** What every stored resource carries besides its own fields (product: common fields). */

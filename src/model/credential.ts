@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Description, HeaderName, Name, Slug, Tags } from './common.ts'
 
 /** A secret as it is written: the text, or `{ "value": text }`. */
-export const SecretInput = z
+const SecretInput = z
   .union([z.string().min(1).max(16_384), z.strictObject({ value: z.string().min(1).max(16_384) })])
   .transform((input) => (typeof input === 'string' ? input : input.value))
   .refine((text) => /^[!-~]([ -~]*[!-~])?$/.test(text), 'visible ASCII without line breaks or outer spaces')

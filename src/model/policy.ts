@@ -3,11 +3,10 @@ import { toMs } from '../base/duration.ts'
 import { Description, Duration, Name, Slug, Tags } from './common.ts'
 
 /** Where a policy is attached: it decides whose calls share a counter. */
-export const ATTACHMENTS = ['profile', 'client', 'collection', 'proxy'] as const
-export type Attachment = (typeof ATTACHMENTS)[number]
+export type Attachment = 'profile' | 'client' | 'collection' | 'proxy'
 
 /** One limit. The name goes into the RateLimit fields, so it is a token. */
-export const Limit = z
+const Limit = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/, 'lower-case letters, digits, _ and -, at most 32'),
     kind: z
@@ -30,7 +29,6 @@ export const Limit = z
         message: 'the window of a quota is 1d, 7d or 30d',
       })
   })
-export type Limit = z.infer<typeof Limit>
 
 export const PolicySpec = z.strictObject({
   name: Name,

@@ -3,9 +3,7 @@ import { z } from 'zod'
 import { Description, Duration, HttpMethod, Name, Ref, Slug, Tags } from './common.ts'
 
 /** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
-export const Network = z
-  .string()
-  .refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
+const Network = z.string().refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
 
 function isNetwork(text: string): boolean {
   const [address, prefix, ...rest] = text.split('/')
@@ -16,14 +14,13 @@ function isNetwork(text: string): boolean {
 }
 
 /** How callers prove that they are this profile. */
-export const ProfileAuth = z.discriminatedUnion('type', [
+const ProfileAuth = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('none').describe('Ids alone; add an IP allow list, ids are no secrets') }),
   z.strictObject({
     type: z.literal('token').describe('A bearer token, shown once'),
     expires_in: Duration.nullable().default('90d').describe('Life of an issued token; null never expires'),
   }),
 ])
-export type ProfileAuth = z.output<typeof ProfileAuth>
 
 export const ProfileSpec = z.strictObject({
   client: Ref.describe('The client it belongs to; cannot change'),

@@ -1,8 +1,9 @@
 import type { z } from 'zod'
-import type { Principal } from '../access/principal.ts'
+import type { Permission, Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
-import type { AuditEntry } from '../model/audit.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { ConfigReader } from '../store/ports/config.ts'
+import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
@@ -12,6 +13,12 @@ export interface OperationContext {
   readonly options: WriteOptions
   readonly clock: Clock
   readonly records: RecordQueries
+  /** The configuration: for a read the last committed state, for a write that of its transaction. */
+  readonly reader: ConfigReader
+  /** The transaction of a write. A read that asks for it is a fault. */
+  readonly change: Change
+  /** Refuses with permission_denied unless the principal has a further permission. */
+  require(permission: Permission): void
 }
 
 export interface RecordQueries {
@@ -20,5 +27,3 @@ export interface RecordQueries {
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
   get(id: string): Promise<z.output<typeof RequestRecord> | undefined>
 }
-
-export type { AuditEntry }

@@ -8,7 +8,7 @@ import type { OperationContext } from './context.ts'
  * What an operation is. From it follow the HTTP method and path, the default permission verb, whether it is
  * audited, the MCP hints and whether the CLI asks for confirmation.
  */
-export type Effect = 'read' | 'create' | 'update' | 'delete' | 'act'
+type Effect = 'read' | 'create' | 'update' | 'delete' | 'act'
 
 /** What an operation is about, for the audit entry. */
 export interface Subject {
@@ -67,7 +67,7 @@ export interface Via {
 }
 
 /** What an AI agent says about itself; declared, never trusted. */
-export interface Agent {
+interface Agent {
   readonly name: string | null
   readonly version: string | null
   readonly sessionId: string | null

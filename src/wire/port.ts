@@ -216,16 +216,6 @@ export interface Engine {
   readonly connections: number
 }
 
-/** The value of the first line named `name` (lower case) in a block of header lines, or undefined. */
-export function fieldOf(fields: string, name: string): string | undefined {
-  for (const line of fields.split('\r\n')) {
-    const colon = line.indexOf(':')
-    if (colon === name.length && line.slice(0, colon).toLowerCase() === name)
-      return line.slice(colon + 1).trim()
-  }
-  return undefined
-}
-
 /** Header lines without those of the given lower-case names. */
 export function withoutFields(fields: string, names: ReadonlySet<string>): string {
   let kept = ''

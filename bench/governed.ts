@@ -1,0 +1,106 @@
+/** Claim: a governed call costs at most 1.15 times the CPU of nginx with lua doing the same work. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { luaModules, missingTools } from './measure/machine.ts'
+import { startNginx, startUpstream } from './measure/nginx.ts'
+import { startPostern } from './measure/postern.ts'
+import { createProcesses, freePort, type Processes, type Started } from './measure/processes.ts'
+import { type Outcome, skipped } from './measure/results.ts'
+import { compare, roundOptions } from './measure/rounds.ts'
+import { scratchDirectory } from './measure/scratch.ts'
+import { basePathOf, COLLECTIONS, pathOf, ROUTES_EACH, seedGoverned } from './measure/seed.ts'
+
+const CALL = `${basePathOf(7)}${pathOf(3)}/42`
+
+/** Position of the caller among the 10,000 clients. */
+const CALLER = 4242
+
+export async function governed(quick: boolean): Promise<Outcome> {
+  const missing = missingTools(['nginx', 'nginx-lua', 'wrk', 'taskset'])
+  if (missing.length > 0) return skipped('governed', missing)
+  using scratch = scratchDirectory()
+  await using processes = createProcesses()
+  const upstreamPort = await freePort()
+  await startUpstream(processes, scratch.path, upstreamPort)
+  const data = join(scratch.path, 'data')
+  mkdirSync(data)
+  console.log('  making 1,000 routes and 10,000 clients')
+  const tokens = await seedGoverned(processes, data, upstreamPort)
+  const authorization = `Bearer ${tokens[CALLER]}`
+
+  const nginxPort = await freePort()
+  const nginx = await startLua(
+    processes,
+    scratch.path,
+    nginxPort,
+    upstreamPort,
+    join(data, 'tokens.txt'),
+    authorization,
+  )
+  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
+  const headers = [`Authorization: ${authorization}`, `X-Client-ID: client-${CALLER}`]
+  const comparisons = await compare(
+    processes,
+    [
+      { name: 'nginx + lua', process: nginx, url: `http://127.0.0.1:${nginxPort}${CALL}`, headers },
+      { name: 'Postern', process: postern.process, url: `${postern.gateway}${CALL}`, headers },
+    ],
+    roundOptions(quick),
+  )
+  await postern.process.end()
+  const kept = recordsIn(join(data, 'records.db'))
+  const { requests } = comparisons[1]!
+  if (kept < requests) throw new Error(`of ${requests} requests only ${kept} were recorded`)
+  return {
+    name: 'governed',
+    title:
+      'Governed calls: 1,000 routes, 10,000 tokens, 20 networks, rate and quota, injected headers, all recorded',
+    bar: 'CPU per request at most 1.15 times nginx + lua',
+    met: comparisons[1]!.ratio <= 1.15,
+    comparisons,
+    facts: {
+      'ready with this configuration, ms': Math.round(postern.readyMs),
+      'requests answered by Postern, all of them recorded': requests,
+    },
+  }
+}
+
+function recordsIn(file: string): number {
+  const db = new DatabaseSync(file, { readOnly: true })
+  const row = db.prepare('SELECT sum(rows) AS n FROM blocks').get()
+  db.close()
+  return Number(row?.['n'] ?? 0)
+}
+
+function startLua(
+  processes: Processes,
+  directory: string,
+  port: number,
+  upstreamPort: number,
+  tokens: string,
+  authorization: string,
+): Promise<Started> {
+  const route = readFileSync(resolve(import.meta.dirname, 'peers/governed-route.conf'), 'utf8')
+  const routeFile = join(directory, 'governed-route.conf')
+  writeFileSync(routeFile, route)
+  const locations: string[] = []
+  for (let collection = 0; collection < COLLECTIONS; collection++)
+    for (let index = 0; index < ROUTES_EACH; index++)
+      locations.push(
+        `    location ${basePathOf(collection)}${pathOf(index)}/ { set $route ${collection}.${index}; include ${routeFile}; }`,
+      )
+  return startNginx(processes, directory, {
+    core: 0,
+    template: 'governed.conf',
+    port,
+    values: {
+      UPSTREAM: String(upstreamPort),
+      TOKENS: tokens,
+      LOCATIONS: locations.join('\n'),
+      MODULES: (luaModules() ?? []).map((path) => `load_module ${path};`).join('\n'),
+    },
+    path: CALL,
+    headers: { authorization },
+  })
+}

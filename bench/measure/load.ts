@@ -1,0 +1,39 @@
+import { resolve } from 'node:path'
+import type { Processes } from './processes.ts'
+
+const SCRIPT = resolve(import.meta.dirname, '../peers/wrk.lua')
+
+/** What wrk saw. Latencies in milliseconds. */
+export interface Load {
+  readonly requests: number
+  readonly seconds: number
+  readonly p50: number
+  readonly p99: number
+  /** Connections that failed and answers other than 2xx and 3xx. */
+  readonly errors: number
+}
+
+/** 64 connections with the six headers of `peers/wrk.lua`, and further ones as `Name: value`, pinned to core 1. */
+export async function runLoad(
+  processes: Processes,
+  url: string,
+  seconds: number,
+  headers: readonly string[] = [],
+): Promise<Load> {
+  const args = ['-t', '1', '-c', '64', '-d', `${seconds}s`, '-s', SCRIPT]
+  const wrk = processes.start(1, 'wrk', [...args, ...headers.flatMap((header) => ['-H', header]), url])
+  const timer = setTimeout(() => void wrk.end(), (seconds + 20) * 1000)
+  await wrk.ended
+  clearTimeout(timer)
+  const json = /RESULT (\{.*\})/.exec(wrk.output())?.[1]
+  if (json === undefined) throw new Error(`wrk gave no result\n${wrk.output()}`)
+  // Written by the script, all of it numbers.
+  const { n, us, p50, p99, errors } = JSON.parse(json) as Record<string, number>
+  return {
+    requests: n ?? 0,
+    seconds: (us ?? 0) / 1e6,
+    p50: (p50 ?? 0) / 1000,
+    p99: (p99 ?? 0) / 1000,
+    errors: errors ?? 0,
+  }
+}

@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
+import { freePort, type Processes, type Started, untilStatus } from './processes.ts'
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+
+/** A running `postern up`. */
+export interface Postern {
+  readonly process: Started
+  readonly gateway: string
+  readonly control: string
+  /** From the start of the process to the first 200 of `/readyz`. */
+  readonly readyMs: number
+}
+
+/** Starts the real program on a data directory and free ports, and waits until it is ready. */
+export async function startPostern(
+  processes: Processes,
+  data: string,
+  options: { readonly core: number | string; readonly workers: number },
+): Promise<Postern> {
+  const [port, controlPort] = [await freePort(), await freePort()]
+  const begun = performance.now()
+  const process = processes.start(options.core, globalThis.process.execPath, [...FLAGS, MAIN, 'up'], {
+    ...environment(data),
+    POSTERN_LISTEN: `127.0.0.1:${port}`,
+    POSTERN_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
+    POSTERN_WORKERS: String(options.workers),
+  })
+  const control = `http://127.0.0.1:${controlPort}`
+  await untilStatus(`${control}/readyz`, 200, process)
+  return { process, gateway: `http://127.0.0.1:${port}`, control, readyMs: performance.now() - begun }
+}
+
+const FLAGS = ['--disable-warning=ExperimentalWarning']
+
+function environment(data: string): Record<string, string> {
+  return { POSTERN_DATA: data, NODE_ENV: 'production' }
+}
+
+/** Calls management REST of a running Postern; throws on any answer but 2xx. */
+export type Manage = (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>
+
+export function manage(postern: Postern, data: string): Manage {
+  const { stdout, stderr } = spawnSync(
+    globalThis.process.execPath,
+    [...FLAGS, MAIN, 'token', '--role', 'admin', '--ttl', '15m'],
+    { env: { ...globalThis.process.env, ...environment(data) }, encoding: 'utf8' },
+  )
+  const token = /pst_at_\S+/.exec(stdout)?.[0]
+  if (token === undefined) throw new Error(`no access token: ${stdout}${stderr}`)
+  return async (method, path, body) => {
+    const response = await fetch(`${postern.control}/management/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
+    // Management REST answers with objects.
+    return JSON.parse(text) as Record<string, unknown>
+  }
+}

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describeMachine, type Machine } from './machine.ts'
+import type { Comparison } from './rounds.ts'
+
+const OUT = resolve(import.meta.dirname, '../out')
+const REPORT = resolve(import.meta.dirname, '../RESULTS.md')
+
+/** What one measurement says. */
+export interface Outcome {
+  readonly name: string
+  readonly title: string
+  readonly bar: string
+  /** Null where the bar was not measured. */
+  readonly met: boolean | null
+  /** The first is the peer that the ratios are against. */
+  readonly comparisons: readonly Comparison[]
+  /** Single figures with their unit in the name. */
+  readonly facts: Readonly<Record<string, number | string>>
+}
+
+interface Kept {
+  readonly date: string
+  readonly quick: boolean
+  readonly machine: Machine
+  readonly outcome: Outcome
+}
+
+export function skipped(name: string, missing: readonly string[]): Outcome {
+  return {
+    name,
+    title: name,
+    bar: `not measured: missing ${missing.join(', ')}`,
+    met: null,
+    comparisons: [],
+    facts: {},
+  }
+}
+
+/** Prints the outcome; keeps it as data, and of whole runs in the report too. */
+export function keep(outcome: Outcome, quick: boolean): void {
+  console.log(tableOf(outcome))
+  if (outcome.met === null && outcome.comparisons.length === 0) return
+  mkdirSync(OUT, { recursive: true })
+  const kept: Kept = {
+    date: new Date().toISOString().slice(0, 10),
+    quick,
+    machine: describeMachine(),
+    outcome,
+  }
+  writeFileSync(
+    join(OUT, `${outcome.name}${quick ? '.quick' : ''}.json`),
+    `${JSON.stringify(kept, null, 2)}\n`,
+  )
+  if (!quick) writeReport()
+}
+
+/** `bench/RESULTS.md` from the whole runs that were kept. */
+function writeReport(): void {
+  const kept = (existsSync(OUT) ? readdirSync(OUT) : [])
+    .filter((name) => name.endsWith('.json') && !name.endsWith('.quick.json'))
+    .sort()
+    // Written by keep().
+    .map((name) => JSON.parse(readFileSync(join(OUT, name), 'utf8')) as Kept)
+  const parts = kept.map(({ date, machine, outcome }) => {
+    const { node, nginx, wrk, kernel, cpu, cores, memoryGb } = machine
+    const where = `${date}: Node ${node}, nginx ${nginx}, wrk ${wrk}, Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGb} GB`
+    return `${tableOf(outcome)}\n\n${where}`
+  })
+  writeFileSync(REPORT, `${HEAD}\n${parts.join('\n\n')}\n`)
+}
+
+const HEAD = `# Results of the benchmarks
+
+Written by \`npm run bench\`. Load and upstream are pinned to one core, the candidate with all its threads to another;
+candidates take turns, and the figures are medians over the rounds. The ratio is that of CPU seconds (user and system)
+of the whole process tree per 100,000 requests, round by round, with its lowest and highest value: it says more than
+requests per second, which depend on the machine.
+`
+
+function tableOf({ title, bar, met, comparisons, facts }: Outcome): string {
+  const verdict = met === null ? '' : met ? ' (met)' : ' (not met)'
+  const lines = [`## ${title}`, '', `Bar: ${bar}${verdict}.`]
+  if (comparisons.length > 0) {
+    lines.push('', '| candidate | CPU-s/100k | ratio | requests/s | p50 ms | p99 ms | RSS MB |')
+    lines.push('|---|---|---|---|---|---|---|')
+  }
+  for (const { name, figures, ratio, spread } of comparisons) {
+    const { cpuPer100k, requestsPerSecond, p50, p99, rssMb } = figures
+    const range = `${ratio.toFixed(2)} (${spread.map((one) => one.toFixed(2)).join(' to ')})`
+    lines.push(
+      `| ${name} | ${cpuPer100k.toFixed(2)} | ${range} | ${Math.round(requestsPerSecond)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${Math.round(rssMb)} |`,
+    )
+  }
+  const figures = Object.entries(facts).map(([name, value]) => `- ${name}: ${value}`)
+  if (figures.length > 0) lines.push('', ...figures)
+  return lines.join('\n')
+}

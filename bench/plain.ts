@@ -1,0 +1,76 @@
+/** Claim: forwarding costs at most 1.25 times the CPU of nginx `proxy_pass`. */
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { missingTools } from './measure/machine.ts'
+import { startNginx, startUpstream } from './measure/nginx.ts'
+import { type Manage, manage, startPostern } from './measure/postern.ts'
+import { createProcesses, freePort, untilStatus } from './measure/processes.ts'
+import { type Outcome, skipped } from './measure/results.ts'
+import { compare, roundOptions } from './measure/rounds.ts'
+import { scratchDirectory } from './measure/scratch.ts'
+
+const CALL = '/orders/v1/orders/7'
+
+export async function plain(quick: boolean): Promise<Outcome> {
+  const missing = missingTools(['nginx', 'wrk', 'taskset'])
+  if (missing.length > 0) return skipped('plain', missing)
+  using scratch = scratchDirectory()
+  await using processes = createProcesses()
+  const [upstreamPort, nginxPort, wirePort] = [await freePort(), await freePort(), await freePort()]
+  await startUpstream(processes, scratch.path, upstreamPort)
+  const nginx = await startNginx(processes, scratch.path, {
+    core: 0,
+    template: 'plain.conf',
+    port: nginxPort,
+    values: { UPSTREAM: String(upstreamPort) },
+  })
+  const program = resolve(import.meta.dirname, 'programs/plain.ts')
+  const wire = processes.start(0, process.execPath, [program, String(wirePort), String(upstreamPort)])
+  await untilStatus(`http://127.0.0.1:${wirePort}${CALL}`, 200, wire)
+  const data = join(scratch.path, 'data')
+  mkdirSync(data)
+  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
+  await openRoute(manage(postern, data), upstreamPort)
+  const comparisons = await compare(
+    processes,
+    [
+      { name: 'nginx proxy_pass', process: nginx, url: `http://127.0.0.1:${nginxPort}${CALL}` },
+      {
+        name: 'Postern, one route, open profile, recorded',
+        process: postern.process,
+        url: `${postern.gateway}${CALL}`,
+        headers: ['X-Client-ID: acme', 'X-Profile-ID: open'],
+      },
+      { name: 'wire of Postern alone', process: wire, url: `http://127.0.0.1:${wirePort}${CALL}` },
+    ],
+    roundOptions(quick),
+  )
+  return {
+    name: 'plain',
+    title: 'Plain proxying, one core, 64 connections, 1 KB JSON',
+    bar: 'CPU per request at most 1.25 times nginx',
+    met: comparisons[1]!.ratio <= 1.25,
+    comparisons,
+    facts: {},
+  }
+}
+
+/** The least that publishes something: no limits, no credential, a profile that asks for nothing but its name. */
+async function openRoute(call: Manage, upstreamPort: number): Promise<void> {
+  await call('POST', '/collections', {
+    name: 'Orders',
+    slug: 'orders',
+    base_path: '/orders',
+    upstream: { targets: [{ url: `http://127.0.0.1:${upstreamPort}` }] },
+  })
+  await call('POST', '/proxies', {
+    collection: 'orders',
+    name: 'Get order',
+    methods: ['GET'],
+    path: '/v1/orders/{id}',
+    status: 'published',
+  })
+  await call('POST', '/collections/orders/publish', {})
+  await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: ['orders'] })
+  await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
+}

@@ -1,0 +1,18 @@
+/**
+ * Runs the sample upstream: `node examples/orders/server.ts`, with `PORT` (9000) and `HOST` (127.0.0.1) from the
+ * environment. Ends on SIGINT and SIGTERM.
+ */
+import { createOrdersService } from './service.ts'
+
+const service = await createOrdersService({
+  port: Number(process.env['PORT'] ?? 9000),
+  host: process.env['HOST'] ?? '127.0.0.1',
+})
+console.log(`orders: ${service.url}/api/v1, described by examples/orders/openapi.yaml`)
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    service.close().catch((error: unknown) => {
+      console.error(error)
+      process.exitCode = 1
+    })
+  })

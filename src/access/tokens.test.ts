@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { refused, startControl } from '../../test/control.ts'
+import { createClock } from '../base/clock.ts'
+import { mintToken } from '../base/token.ts'
+import { createAccessTokens } from './tokens.ts'
+
+const REQUEST = {
+  role: 'viewer',
+  ttlMs: 60_000,
+  name: 'Ada',
+  method: 'access_token',
+  surface: 'cli',
+} as const
+
+test('an access token stands for its role until it expires or is revoked', async () => {
+  const control = await startControl()
+  const tokens = createAccessTokens(control.store, createClock(control.cell))
+  const { token, id } = await tokens.issue(REQUEST)
+  const principal = await tokens.verify(token)
+  assert.deepEqual(principal.grants, [{ role: 'viewer' }])
+  assert.equal(principal.name, 'Ada')
+  assert.equal(principal.id, id)
+
+  const other = await tokens.issue(REQUEST)
+  await tokens.revoke(other.token.slice(7, 19), 'cli')
+  assert.equal((await refused(tokens.verify(other.token), 'credential_invalid')).facts.inner, 'revoked')
+  await refused(tokens.revoke('unknownunkno', 'cli'), 'not_found')
+
+  const [entry] = (await control.store.read.auditEntries({ limit: 1 })).items
+  assert.equal(entry?.operation, 'access_tokens.revoke')
+
+  control.move(60_001)
+  await refused(tokens.verify(token), 'credential_expired')
+  await control.close()
+})
+
+test('what callers are told does not say why a token is refused; the audit knows', async () => {
+  const control = await startControl()
+  const tokens = createAccessTokens(control.store, createClock(control.cell))
+  const { token } = await tokens.issue(REQUEST)
+  await refused(tokens.verify(null), 'credentials_missing')
+  const cases = [
+    [mintToken('at').token, 'unknown'],
+    [mintToken('pk').token, 'token of a profile'],
+    [`${token.slice(0, -1)}!`, 'malformed'],
+    ['Basic abc', 'malformed'],
+  ] as const
+  const told = new Set<string>()
+  for (const [text, inner] of cases) {
+    const refusal = await refused(tokens.verify(text), 'credential_invalid')
+    assert.equal(refusal.facts.inner, inner)
+    told.add(refusal.message)
+  }
+  assert.equal(told.size, 1)
+  await control.close()
+})
+
+test('issuing a token is audited, and the token is nowhere in the store', async () => {
+  const control = await startControl()
+  const tokens = createAccessTokens(control.store, createClock(control.cell))
+  const { token } = await tokens.issue(REQUEST)
+  const { items } = await control.store.read.auditEntries({ limit: 10, resource_type: 'access_token' })
+  assert.equal(items[0]?.action, 'CREATE')
+  assert.equal(items[0]?.surface, 'cli')
+  assert.equal(JSON.stringify(items).includes(token.slice(20, 60)), false)
+  await control.close()
+})

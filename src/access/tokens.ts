@@ -1,0 +1,147 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { toTime } from '../base/clock.ts'
+import { newId } from '../base/ids.ts'
+import { refuse } from '../base/refusal.ts'
+import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
+import type { AuditEntry } from '../model/audit.ts'
+import type { ConfigStore, StoredAccessToken } from '../store/ports/config.ts'
+import { type Principal, ROLES, type Role } from './principal.ts'
+
+/** The audience of access tokens: management REST and Management MCP of this instance. */
+const AUDIENCE = 'management'
+
+interface AccessTokenRequest {
+  readonly role: Role
+  /** Milliseconds that it lives. */
+  readonly ttlMs: number
+  /** Whom it stands for, in the audit. */
+  readonly name: string
+  /** `access_token` for one that was asked for, `local_token` for that of a CLI beside its data directory. */
+  readonly method: 'access_token' | 'local_token'
+  readonly surface: 'cli' | 'system'
+}
+
+export interface AccessTokens {
+  /** Issues a token and audits that; the token itself is not kept. */
+  issue(request: AccessTokenRequest): Promise<{ id: string; token: string; expiresAt: number }>
+  /**
+   * Who a bearer token stands for. Refuses with credentials_missing, credential_invalid or credential_expired;
+   * why exactly is the inner reason, for the audit only.
+   */
+  verify(token: string | null): Promise<Principal>
+  /** Ends a token at once and audits that. Refuses with not_found when no token has the lookup. */
+  revoke(lookup: string, surface: AccessTokenRequest['surface']): Promise<void>
+}
+
+/** Access tokens of the management surfaces, kept as hashes. */
+export function createAccessTokens(store: ConfigStore, clock: Clock): AccessTokens {
+  return {
+    async issue(request) {
+      const { token, lookup, hash } = mintToken('at')
+      const now = clock.now()
+      const stored: StoredAccessToken = {
+        id: newId('tok', clock),
+        lookup,
+        hash,
+        name: request.name,
+        role: request.role,
+        audience: AUDIENCE,
+        method: request.method,
+        created_at: now,
+        expires_at: now + request.ttlMs,
+        revoked_at: null,
+      }
+      await store.write(async (writer) => {
+        await writer.putAccessToken(stored)
+        await writer.appendAudit(
+          toEntry(stored, request.surface, clock, 'create', [
+            { op: 'add', path: '/role', value: stored.role },
+            { op: 'add', path: '/expires_at', value: toTime(stored.expires_at) },
+            { op: 'add', path: '/token', value: 'changed' },
+          ]),
+        )
+      })
+      return { id: stored.id, token, expiresAt: stored.expires_at }
+    },
+
+    async verify(token) {
+      if (token === null || token === '') throw refuse('credentials_missing')
+      const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
+      const inner = faultOf(stored, token)
+      if (stored === undefined || inner !== null)
+        throw refuse('credential_invalid', { inner: inner ?? 'unknown' })
+      if (stored.expires_at <= clock.now()) throw refuse('credential_expired', { inner: 'expired' })
+      return toPrincipal(stored)
+    },
+
+    async revoke(lookup, surface) {
+      await store.write(async (writer) => {
+        const stored = await writer.accessToken(lookup)
+        if (stored === undefined) throw refuse('not_found', { detail: 'There is no such access token.' })
+        const now = clock.now()
+        await writer.putAccessToken({ ...stored, revoked_at: now })
+        await writer.appendAudit(
+          toEntry(stored, surface, clock, 'revoke', [{ op: 'add', path: '/revoked_at', value: toTime(now) }]),
+        )
+      })
+    },
+  }
+}
+
+/** Why a token proves nothing, for the audit only; null when it holds apart from its age. */
+function faultOf(stored: StoredAccessToken | undefined, token: string): string | null {
+  if (!isToken('at', token)) return isToken('pk', token) ? 'token of a profile' : 'malformed'
+  if (stored === undefined) return 'unknown'
+  if (!timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(stored.hash))) return 'secret differs'
+  if (stored.revoked_at !== null) return 'revoked'
+  if (stored.audience !== AUDIENCE) return 'wrong audience'
+  return roleOf(stored) === undefined ? 'unknown role' : null
+}
+
+function roleOf(stored: StoredAccessToken): Role | undefined {
+  return ROLES.find((role) => role === stored.role)
+}
+
+function toPrincipal(stored: StoredAccessToken): Principal {
+  return {
+    id: stored.id,
+    type: 'user',
+    name: stored.name,
+    authMethod: stored.method,
+    grants: [{ role: roleOf(stored)! }],
+    expiresAt: stored.expires_at,
+  }
+}
+
+function toEntry(
+  token: StoredAccessToken,
+  surface: AccessTokenRequest['surface'],
+  clock: Clock,
+  action: 'create' | 'revoke',
+  diff: AuditEntry['diff'],
+): AuditEntry {
+  return {
+    id: newId('aud', clock),
+    time: toTime(clock.now()),
+    actor: { id: 'system', type: 'system', name: token.name, auth_method: 'data_directory' },
+    agent: { name: null, version: null, session_id: null, conversation_id: null },
+    surface,
+    operation: `access_tokens.${action}`,
+    action: action === 'create' ? 'CREATE' : 'UPDATE',
+    resource: { type: 'access_token', id: token.id, slug: null, collection: null },
+    revision_before: null,
+    revision_after: null,
+    config_revision: null,
+    diff,
+    reason: null,
+    http: null,
+    ip: null,
+    user_agent: null,
+    request_id: null,
+    outcome: 'ok',
+    error: null,
+    detail: null,
+    count: 1,
+  }
+}

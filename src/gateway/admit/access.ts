@@ -1,0 +1,42 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import { ALL_METHODS, methodBit } from '../../snapshot/methods.ts'
+import { allowOf } from '../../snapshot/routes.ts'
+import type { LinkedCollection, LinkedProfile, LinkedProxy } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
+
+/** Check 11. The client is assigned to the collection, and the profile's rules leave the endpoint. */
+export function endpointAssigned(exchange: Exchange): RefusalCode | null {
+  const profile = exchange.profile!
+  const collection = exchange.collection!
+  if (!profile.collections.has(collection.id)) return 'collection_not_assigned'
+  if (profile.endpoints === null) return null
+  const { proxy, others } = exchange
+  if (proxy !== null) {
+    const bit = methodBit(exchange.method)
+    return (profile.endpoints(collection, proxy) & bit) === 0 ? 'endpoint_not_allowed' : null
+  }
+  for (const other of others!) if (visibleMethods(profile, collection, other) !== 0) return null
+  return 'endpoint_not_allowed'
+}
+
+/** Check 12. The method is in the lists of the proxy and of the profile. */
+export function methodAllowed(exchange: Exchange): RefusalCode | null {
+  const { proxy } = exchange
+  const profile = exchange.profile!
+  if (proxy !== null && (proxy.methods & profile.methods & methodBit(exchange.method)) !== 0) return null
+  let bits = 0
+  for (const one of proxy === null ? exchange.others! : [proxy])
+    bits |= visibleMethods(profile, exchange.collection!, one)
+  exchange.allow = allowOf(bits)
+  return 'method_not_allowed'
+}
+
+/** Methods of a proxy that a profile may use: what checks 11 and 12 let through. 0 hides the endpoint. */
+export function visibleMethods(
+  profile: LinkedProfile,
+  collection: LinkedCollection,
+  proxy: LinkedProxy,
+): number {
+  const ruled = profile.endpoints === null ? ALL_METHODS : profile.endpoints(collection, proxy)
+  return proxy.methods & profile.methods & ruled
+}

@@ -1,0 +1,313 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import fc from 'fast-check'
+import type { LimitFragment } from '../../snapshot/fragments.ts'
+import { limitKeyOf } from '../../snapshot/limit-key.ts'
+import { linkPolicy } from '../../snapshot/link-policy.ts'
+import type { LinkedLimit } from '../../snapshot/snapshot.ts'
+import { type Counters, createCounterMemory, createCounters } from './counters.ts'
+import { STRIPES } from './stripes.ts'
+
+const NOON = Date.UTC(2026, 2, 4, 12)
+const DAY_MS = 86_400_000
+
+function limit(given: Partial<LimitFragment>): LinkedLimit {
+  const fragment = { name: 'limit', kind: 'rate' as const, max: 5, window_ms: 60_000, ...given }
+  return linkPolicy({ kind: 'policy', id: 'pol_1', slug: 'one', active: true, limits: [fragment] }).limits[0]!
+}
+
+const quota = (max: number, windowMs = DAY_MS): LinkedLimit =>
+  limit({ name: 'quota', kind: 'quota', max, window_ms: windowMs })
+
+function take(counters: Counters, limits: readonly LinkedLimit[], now: number, subject = 'cli_1'): number {
+  const key = limitKeyOf(subject)
+  counters.begin()
+  for (const one of limits) counters.add(one, key.low, key.high)
+  return counters.take(now)
+}
+
+function create(entries = 1024): Counters {
+  return createCounters(createCounterMemory(entries), 0)
+}
+
+test('a rate admits its max and refuses the next until the first has left the window', () => {
+  const counters = create()
+  const rate = limit({ max: 3 })
+  for (let i = 0; i < 3; i++) {
+    assert.equal(take(counters, [rate], NOON + i * 1000), -1)
+    assert.equal(counters.remaining(0), 2 - i)
+  }
+  assert.equal(take(counters, [rate], NOON + 3000), 0)
+  assert.equal(counters.remaining(0), 0)
+  assert.equal(counters.resetMs(0), 57_000)
+  assert.equal(take(counters, [rate], NOON + 59_999), 0)
+  assert.equal(take(counters, [rate], NOON + 60_000), -1)
+})
+
+test('a refused request counts in none of its limits', () => {
+  const counters = create()
+  const wide = limit({ name: 'wide', max: 100 })
+  const tight = limit({ name: 'tight', max: 1 })
+  assert.equal(take(counters, [wide, tight], NOON), -1)
+  for (let i = 0; i < 10; i++) assert.equal(take(counters, [wide, tight], NOON), 1)
+  assert.equal(take(counters, [wide], NOON), -1)
+  assert.equal(counters.remaining(0), 98)
+})
+
+test('subjects count apart, and so do the same names of different policies', () => {
+  const counters = create()
+  const rate = limit({ max: 1 })
+  assert.equal(take(counters, [rate], NOON, 'cli_1'), -1)
+  assert.equal(take(counters, [rate], NOON, 'cli_2'), -1)
+  assert.equal(take(counters, [rate], NOON, 'cli_1'), 0)
+})
+
+/** Admission times of a subject, judged against the definition: at most max in any (t - window, t]. */
+function worst(times: readonly number[], windowMs: number): number {
+  let most = 0
+  for (const [index, end] of times.entries()) {
+    let count = 0
+    for (let i = index; i >= 0 && times[i]! > end - windowMs; i--) count++
+    most = Math.max(most, count)
+  }
+  return most
+}
+
+test('no trailing window holds more than max, for threads in any order and clocks that differ a little', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.constantFrom(1000, 1001, 7919, 60_000, 3_600_000),
+      fc.array(
+        fc.record({
+          thread: fc.integer({ min: 0, max: 2 }),
+          step: fc.oneof(
+            fc.integer({ min: 0, max: 30 }),
+            fc.integer({ min: 0, max: 2000 }),
+            fc.integer({ min: 0, max: 90_000 }),
+          ),
+          skew: fc.integer({ min: 0, max: 3 }),
+        }),
+        { minLength: 20, maxLength: 200 },
+      ),
+      (max, windowMs, steps) => {
+        const memory = createCounterMemory(64)
+        const threads = [0, 1, 2].map((slot) => createCounters(memory, slot))
+        const rate = limit({ max, window_ms: windowMs })
+        const quotaOfAll = quota(40)
+        const admitted: number[] = []
+        let now = NOON
+        for (const { thread, step, skew } of steps) {
+          now += step
+          const seen = now - skew
+          const before = admitted.length
+          if (take(threads[thread]!, [rate, quotaOfAll], seen) === -1) admitted.push(now)
+          // Progress: whoever waited a whole slot longer than the window is admitted.
+          const recent = admitted
+            .slice(0, before)
+            .filter((time) => time > now - windowMs * (61 / 60) - 4 - 60)
+          if (recent.length < max && before < 40 && admitted.length === before)
+            assert.fail(`refused with ${recent.length} of ${max} in the window`)
+        }
+        // A thread whose clock is behind counts at the time of the one ahead, hence the skew.
+        assert.ok(worst(admitted, windowMs - 3) <= max)
+        assert.ok(admitted.length <= 40)
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('a clock that is set back neither admits more nor locks out for longer than one window', () => {
+  const counters = create()
+  const rate = limit({ max: 2 })
+  assert.equal(take(counters, [rate], NOON), -1)
+  assert.equal(take(counters, [rate], NOON), -1)
+  const back = NOON - 3_600_000
+  assert.equal(take(counters, [rate], back), 0)
+  assert.equal(take(counters, [rate], back + 59_000), 0)
+  assert.equal(take(counters, [rate], back + 60_000), -1)
+})
+
+test('quotas start again at 00:00 UTC, on Monday and on the 1st', () => {
+  const counters = create()
+  const cases = [
+    [DAY_MS, Date.UTC(2026, 2, 4, 23, 59, 59, 999), Date.UTC(2026, 2, 5)],
+    [7 * DAY_MS, Date.UTC(2026, 2, 8, 23, 59, 59, 999), Date.UTC(2026, 2, 9)],
+    [30 * DAY_MS, Date.UTC(2026, 1, 28, 23, 59, 59, 999), Date.UTC(2026, 2, 1)],
+    [30 * DAY_MS, Date.UTC(2027, 11, 31, 23, 59, 59, 999), Date.UTC(2028, 0, 1)],
+  ] as const
+  for (const [windowMs, last, next] of cases) {
+    const daily = quota(1, windowMs)
+    const subject = `cli_${last}`
+    assert.equal(take(counters, [daily], last, subject), -1)
+    assert.equal(take(counters, [daily], last, subject), 0)
+    assert.equal(counters.resetMs(0), 1)
+    assert.equal(take(counters, [daily], next, subject), -1)
+    assert.equal(take(counters, [daily], next, subject), 0)
+    // Back before midnight the quota is not given again.
+    assert.equal(take(counters, [daily], last, subject), 0)
+  }
+})
+
+test('quotas survive a restart, once each, and only those of the period', () => {
+  const before = create()
+  const daily = quota(5)
+  for (let i = 0; i < 4; i++) take(before, [daily], NOON)
+  take(before, [daily], NOON, 'cli_2')
+  take(before, [limit({})], NOON)
+  const counts = before.exportQuotas()
+  assert.deepEqual(counts.map(({ count }) => count).sort(), [1, 4])
+  assert.ok(counts.every(({ period, key }) => period === Date.UTC(2026, 2, 4) && /^[0-9a-f]{16}d$/.test(key)))
+  assert.deepEqual(before.exportQuotas(), [])
+
+  const after = create()
+  after.importQuotas(counts, NOON + 1000)
+  after.importQuotas([{ key: 'nonsense', period: 0, count: 1 }], NOON)
+  assert.equal(take(after, [daily], NOON + 1000), -1)
+  assert.equal(after.remaining(0), 0)
+  assert.equal(take(after, [daily], NOON + 1000), 0)
+
+  const tomorrow = create()
+  tomorrow.importQuotas(counts, NOON + DAY_MS)
+  assert.equal(take(tomorrow, [daily], NOON + DAY_MS), -1)
+  assert.equal(tomorrow.remaining(0), 4)
+})
+
+test('a full table refuses new subjects, counts that, and goes on counting those it knows', () => {
+  const counters = create(STRIPES)
+  const rate = limit({ max: 1000 })
+  let known = ''
+  let full = 0
+  for (let i = 0; i < 500; i++) {
+    if (take(counters, [rate], NOON, `cli_${i}`) === -1) known = `cli_${i}`
+    else {
+      full++
+      assert.ok(counters.wasFull)
+      assert.equal(counters.remaining(0), 0)
+    }
+  }
+  assert.ok(full > 400)
+  assert.equal(counters.facts.full, full)
+  assert.equal(take(counters, [rate], NOON, known), -1)
+  // Counters that no longer count anything give up their place.
+  assert.equal(take(counters, [rate], NOON + 120_000, 'cli_new'), -1)
+})
+
+test('two limits that meet in one stripe never share a place', () => {
+  const counters = create(STRIPES * 4)
+  const limits = Array.from({ length: 8 }, (_, index) => limit({ name: `l${index}`, max: 2 }))
+  for (let i = 0; i < 40; i++) {
+    const now = NOON + i * 200_000
+    const first = take(counters, limits, now, `cli_${i % 3}`)
+    if (counters.wasFull) continue
+    assert.equal(first, -1)
+    for (let at = 0; at < limits.length; at++) assert.equal(counters.remaining(at), 1)
+  }
+})
+
+test('a dead thread gives back its lock, and what it was counting stays consistent', () => {
+  const memory = createCounterMemory(64)
+  const rate = limit({ max: 3 })
+  const dying = createCounters(memory, 5)
+  assert.equal(take(dying, [rate], NOON), -1)
+  // Another thread dies inside of a look-up, while it holds the lock.
+  const other = createCounters(memory, 0)
+  const worker = new Worker(
+    `
+    const { workerData, parentPort } = require('node:worker_threads')
+    import(workerData.url).then(({ createCounters }) => {
+      const counters = createCounters(workerData.memory, 6)
+      counters.begin()
+      const limit = workerData.limit
+      Object.defineProperty(limit, 'fragment', { get() { parentPort.postMessage('inside'); for (;;); } })
+      counters.add(limit, workerData.key.low, workerData.key.high)
+      counters.take(workerData.now)
+    })
+    `,
+    {
+      eval: true,
+      workerData: {
+        url: new URL('./counters.ts', import.meta.url).href,
+        memory,
+        limit: { key: rate.key, slotMs: rate.slotMs },
+        key: limitKeyOf('cli_1'),
+        now: NOON,
+      },
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    },
+  )
+  return new Promise<void>((resolve, reject) => {
+    worker.on('error', reject)
+    worker.on('message', () => void worker.terminate())
+    worker.on('exit', () => {
+      try {
+        // Until the lock is broken the limit fails closed instead of hanging.
+        assert.equal(take(other, [rate], NOON), 0)
+        assert.ok(other.wasFull)
+        // Whoever takes over the slot breaks it too, should nobody have done so before.
+        createCounters(memory, 6)
+        other.releaseDead(6)
+        assert.equal(other.facts.brokenLocks, 1)
+        assert.equal(take(other, [rate], NOON), -1)
+        assert.equal(other.remaining(0), 1)
+        resolve()
+      } catch (error) {
+        reject(error as Error)
+      }
+    })
+  })
+})
+
+test('threads that run at the same time admit exactly max together', async () => {
+  const memory = createCounterMemory(1024)
+  const rate = limit({ max: 3000 })
+  const daily = quota(5000)
+  const url = new URL('./counters.ts', import.meta.url).href
+  const key = limitKeyOf('cli_1')
+  const admitted = await Promise.all(
+    [0, 1].map(
+      (slot) =>
+        new Promise<number>((resolve, reject) => {
+          const worker = new Worker(
+            `
+            const { workerData, parentPort } = require('node:worker_threads')
+            import(workerData.url).then(({ createCounters }) => {
+              const { memory, slot, rate, daily, key, now } = workerData
+              const counters = createCounters(memory, slot)
+              let admitted = 0
+              for (let i = 0; i < 20000; i++) {
+                counters.begin()
+                counters.add(rate, key.low, key.high)
+                counters.add(daily, key.low, key.high)
+                if (counters.take(now + (i % 50)) === -1) admitted++
+              }
+              parentPort.postMessage(admitted)
+            })
+            `,
+            {
+              eval: true,
+              workerData: { url, memory, slot, rate, daily, key, now: NOON },
+              execArgv: ['--disable-warning=ExperimentalWarning'],
+            },
+          )
+          worker.on('message', resolve)
+          worker.on('error', reject)
+        }),
+    ),
+  )
+  assert.equal(admitted[0]! + admitted[1]!, 3000)
+  const counters = createCounters(memory, 2)
+  assert.equal(take(counters, [daily], NOON), -1)
+  assert.equal(counters.remaining(0), 1999)
+})
+
+test('failures of a source are counted apart from limits and end by themselves', () => {
+  const counters = create(STRIPES)
+  for (let i = 0; i < 20; i++) assert.equal(counters.countFailure(7, 9, NOON), true)
+  assert.equal(counters.countFailure(7, 9, NOON), false)
+  assert.equal(counters.throttledMs(7, 9, NOON + 1000), 59_000)
+  assert.equal(counters.throttledMs(7, 10, NOON), 0)
+  assert.equal(counters.throttledMs(7, 9, NOON + 60_000), 0)
+})

@@ -1,0 +1,104 @@
+import {
+  CELLS,
+  type CounterTable,
+  ENTRY_FLOATS,
+  ENTRY_WORDS,
+  EXPIRES,
+  LATEST,
+  OLDEST,
+  TOTAL,
+} from './table.ts'
+
+/** A clock that runs back further than this was set back; less is the difference between threads. */
+const JITTER_MS = 1000
+
+/**
+ * Brings a rate to `now`: admissions that left the window (now - window, now] no longer count. A slot counts whole
+ * until its last admission has left, so what counts is never less than what was admitted in the window.
+ * @returns the time to go on with: `now`, or a little later when another thread was ahead.
+ */
+export function advanceRate(
+  table: CounterTable,
+  entry: number,
+  now: number,
+  windowMs: number,
+  slotMs: number,
+): number {
+  const { floats, words } = table
+  const at = entry * ENTRY_FLOATS
+  const totalAt = entry * ENTRY_WORDS + TOTAL
+  let total = words[totalAt]!
+  if (total === 0) return now
+  let time = now
+  const newest = floats[at + LATEST]!
+  const newestAt = newest * slotMs + words[table.cellOf(entry, newest) + CELLS]!
+  if (newestAt > now) {
+    if (newestAt - now > JITTER_MS) return rebase(table, entry, now, slotMs, total)
+    time = newestAt
+  }
+  const reach = Math.floor(time / slotMs) - (CELLS - 1)
+  const left = time - windowMs
+  let slot = floats[at + OLDEST]!
+  while (total > 0) {
+    const cell = table.cellOf(entry, slot)
+    const count = words[cell]!
+    if (count > 0) {
+      if (slot >= reach && slot * slotMs + words[cell + CELLS]! > left) break
+      total -= count
+      words[cell] = 0
+    }
+    slot++
+  }
+  floats[at + OLDEST] = slot
+  words[totalAt] = total
+  return time
+}
+
+/** The clock was set back: all that counts is taken to have happened now, so that it leaves after one window. */
+function rebase(table: CounterTable, entry: number, now: number, slotMs: number, total: number): number {
+  const { floats, words } = table
+  const slot = Math.floor(now / slotMs)
+  const first = table.cellOf(entry, 0)
+  words.fill(0, first, first + CELLS * 2)
+  const cell = table.cellOf(entry, slot)
+  words[cell + CELLS] = now - slot * slotMs
+  floats[entry * ENTRY_FLOATS + LATEST] = slot
+  floats[entry * ENTRY_FLOATS + OLDEST] = slot
+  words[cell] = total
+  return now
+}
+
+/** Counts one admission at `time`, to which the rate was advanced before. */
+export function countRate(
+  table: CounterTable,
+  entry: number,
+  time: number,
+  windowMs: number,
+  slotMs: number,
+): void {
+  const { floats, words } = table
+  const at = entry * ENTRY_FLOATS
+  const totalAt = entry * ENTRY_WORDS + TOTAL
+  const slot = Math.floor(time / slotMs)
+  const cell = table.cellOf(entry, slot)
+  if (words[totalAt] === 0) floats[at + OLDEST] = slot
+  floats[at + LATEST] = slot
+  words[cell + CELLS] = time - slot * slotMs
+  words[cell] = words[cell]! + 1
+  words[totalAt] = words[totalAt]! + 1
+  floats[at + EXPIRES] = time + windowMs
+}
+
+/** Milliseconds until the first admissions leave the window; 0 when none count. */
+export function rateResetMs(
+  table: CounterTable,
+  entry: number,
+  now: number,
+  windowMs: number,
+  slotMs: number,
+): number {
+  if (table.words[entry * ENTRY_WORDS + TOTAL] === 0) return 0
+  const slot = table.floats[entry * ENTRY_FLOATS + OLDEST]!
+  const last = slot * slotMs + table.words[table.cellOf(entry, slot) + CELLS]!
+  return Math.max(0, last + windowMs - now)
+}

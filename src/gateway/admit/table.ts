@@ -1,0 +1,202 @@
+import { LOCK_WORDS, SLOTS_MAX, STRIPES, Stripes } from './stripes.ts'
+
+/**
+ * The memory of the counters: a fixed hash table in one SharedArrayBuffer for all threads.
+ *
+ * 1. Everything about an entry is read and written under the lock of its stripe. A key belongs to one stripe.
+ * 2. An entry is never emptied, only taken over once it has expired, so that a probe ends at the first empty one.
+ * 3. `total` is the sum of the cells of a rate, or the count of a quota.
+ * 4. When no entry is free within the probes of a key, the table is full for it: the caller fails closed, and it
+ *    is counted.
+ */
+export const RATE = 1
+export const QUOTA = 2
+
+/** A window of 60 slots touches 61 of them. */
+export const CELLS = 61
+
+/**
+ * An entry is one block of memory, so that a request touches few cache lines. Floats of it, then 32-bit words of it:
+ * its counts, and as many times of the last admission in each slot, milliseconds from the start of the slot.
+ */
+const ENTRY_BYTES = 576
+export const ENTRY_FLOATS = ENTRY_BYTES / 8
+export const ENTRY_WORDS = ENTRY_BYTES / 4
+export const EXPIRES = 0
+/** Rate: number of the latest slot with an admission. Quota: start of the period. */
+export const LATEST = 1
+/** Rate: number of the first slot that can hold admissions. */
+export const OLDEST = 2
+const KEY_LOW = 6
+const KEY_HIGH = 7
+const KIND = 8
+export const TOTAL = 9
+const FIRST_CELL = 16
+
+const PROBES_MAX = 64
+const CONTROL_WORDS = 16
+const FULL = 0
+const BROKEN = 1
+
+export const ENTRIES_DEFAULT = 65_536
+
+export class CounterTable {
+  readonly stripes: Stripes
+  readonly #perStripe: number
+  readonly #control: Int32Array
+  readonly floats: Float64Array
+  readonly words: Int32Array
+  /** 1 for a quota that changed since it was last exported. */
+  readonly dirty: Int32Array
+
+  /** Attaches the thread of `slot` to the memory at `offset`. */
+  constructor(buffer: SharedArrayBuffer, offset: number, entries: number, slot: number) {
+    const bytes = entries * ENTRY_BYTES
+    this.floats = new Float64Array(buffer, offset, bytes / 8)
+    this.words = new Int32Array(buffer, offset, bytes / 4)
+    let at = offset + bytes
+    const words = (length: number): Int32Array => {
+      const view = new Int32Array(buffer, at, length)
+      at += length * 4
+      return view
+    }
+    this.dirty = words(entries)
+    this.#control = words(CONTROL_WORDS)
+    const locks = words(LOCK_WORDS)
+    this.stripes = new Stripes(locks, words(SLOTS_MAX + 1), slot)
+    this.#perStripe = entries / STRIPES
+    this.releaseDead(slot)
+  }
+
+  /** Times that a key found no free entry. */
+  get full(): number {
+    return Atomics.load(this.#control, FULL)
+  }
+
+  /** Locks of dead threads that were broken. */
+  get broken(): number {
+    return Atomics.load(this.#control, BROKEN)
+  }
+
+  countFull(): void {
+    Atomics.add(this.#control, FULL, 1)
+  }
+
+  /** The stripe of a key, as a bit. */
+  stripeOf(low: number): number {
+    return 1 << (low & (STRIPES - 1))
+  }
+
+  /** The entry of a key; -1 when there is none. The stripe is locked. */
+  peek(low: number, high: number, kind: number): number {
+    const start = this.#startOf(low)
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const entry = this.#entryAt(low, start + probe)
+      const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
+      const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
+      if (keyLow === low && keyHigh === high) return this.#kindOf(entry) === kind ? entry : -1
+      if (keyLow === 0 && keyHigh === 0) return -1
+    }
+    return -1
+  }
+
+  /** The entry of a key, made when there is none; -1 when the table is full for it. The stripe is locked. */
+  find(low: number, high: number, kind: number, now: number): number {
+    const start = this.#startOf(low)
+    let free = -1
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const entry = this.#entryAt(low, start + probe)
+      const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
+      const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
+      if (keyLow === low && keyHigh === high) {
+        if (this.#kindOf(entry) !== kind) this.#take(entry, low, high, kind)
+        this.#hold(entry, now)
+        return entry
+      }
+      if (free === -1 && this.floats[entry * ENTRY_FLOATS + EXPIRES]! <= now) free = entry
+      if (keyLow === 0 && keyHigh === 0) break
+    }
+    if (free === -1) this.countFull()
+    else {
+      this.#take(free, low, high, kind)
+      this.#hold(free, now)
+    }
+    return free
+  }
+
+  /** Another limit of the same request must not take the entry over before it is counted in. */
+  #hold(entry: number, now: number): void {
+    const at = entry * ENTRY_FLOATS + EXPIRES
+    if (this.floats[at]! <= now) this.floats[at] = now + 1
+  }
+
+  #startOf(low: number): number {
+    return (low >>> 5) % this.#perStripe
+  }
+
+  #entryAt(low: number, index: number): number {
+    return (low & (STRIPES - 1)) * this.#perStripe + (index % this.#perStripe)
+  }
+
+  /** Order matters for a thread that dies in between: the kind makes the entry valid, so it is written last. */
+  #take(entry: number, low: number, high: number, kind: number): void {
+    const word = entry * ENTRY_WORDS
+    this.words[word + KIND] = 0
+    this.dirty[entry] = 0
+    this.words[word + TOTAL] = 0
+    this.floats[entry * ENTRY_FLOATS + LATEST] = 0
+    this.floats[entry * ENTRY_FLOATS + OLDEST] = 0
+    if (kind === RATE) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)
+    this.words[word + KEY_LOW] = low
+    this.words[word + KEY_HIGH] = high
+    this.words[word + KIND] = kind
+  }
+
+  #kindOf(entry: number): number {
+    return this.words[entry * ENTRY_WORDS + KIND]!
+  }
+
+  /** Index into {@link words} of the count of a slot; that of its last admission is {@link CELLS} further. */
+  cellOf(entry: number, slot: number): number {
+    return entry * ENTRY_WORDS + FIRST_CELL + (slot % CELLS)
+  }
+
+  keyOf(entry: number): { readonly low: number; readonly high: number } {
+    const word = entry * ENTRY_WORDS
+    return { low: this.words[word + KEY_LOW]!, high: this.words[word + KEY_HIGH]! }
+  }
+
+  /** Entries of a stripe: from, and to behind the last. */
+  rangeOf(stripe: number): { readonly from: number; readonly to: number } {
+    return { from: stripe * this.#perStripe, to: (stripe + 1) * this.#perStripe }
+  }
+
+  /** Gives back what the thread of the slot held when it ended. */
+  releaseDead(slot: number): void {
+    const broken = this.stripes.release(slot, (stripe) => this.#repair(stripe))
+    if (broken > 0) Atomics.add(this.#control, BROKEN, broken)
+  }
+
+  #repair(stripe: number): void {
+    const { from, to } = this.rangeOf(stripe)
+    for (let entry = from; entry < to; entry++) {
+      if (this.#kindOf(entry) !== RATE) continue
+      let total = 0
+      for (let slot = 0; slot < CELLS; slot++) total += this.words[this.cellOf(entry, slot)]!
+      this.words[entry * ENTRY_WORDS + TOTAL] = total
+      // Too early is harmless: empty slots are passed over.
+      const at = entry * ENTRY_FLOATS
+      this.floats[at + OLDEST] = Math.max(0, this.floats[at + LATEST]! - CELLS + 1)
+    }
+  }
+}
+
+/** Bytes of a table with this many entries. */
+export function tableBytes(entries: number): number {
+  return entries * (ENTRY_BYTES + 4) + (CONTROL_WORDS + LOCK_WORDS + SLOTS_MAX + 1) * 4
+}
+
+/** A number of entries that divides into the stripes. */
+export function toEntries(wanted: number): number {
+  return Math.max(STRIPES, Math.ceil(wanted / STRIPES) * STRIPES)
+}

@@ -1,0 +1,99 @@
+import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
+import type { RecordAgent } from '../record/fields.ts'
+import type {
+  LinkedClient,
+  LinkedCollection,
+  LinkedCredential,
+  LinkedProfile,
+  LinkedProxy,
+  LinkedToken,
+  Snapshot,
+} from '../snapshot/snapshot.ts'
+import type { Counters } from './admit/counters.ts'
+
+/**
+ * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
+ * that all exchanges have one shape.
+ */
+export class Exchange {
+  // What came in
+  readonly requestId: string
+  /** Wall clock when the head had arrived, milliseconds. */
+  readonly now: number
+  /** Kept until the end, also when a newer one is published. */
+  snapshot: Snapshot
+  readonly counters: Counters
+  /** 0 gateway, 1 gateway_mcp; as in records. */
+  surface: 0 | 1
+  readonly method: string
+  readonly path: string
+  /** Null for calls from within the process, which reach the collections of every host. */
+  readonly host: string | null
+  readonly ip: string
+  /** Declared body: 0 none, a length, or -1 chunked. */
+  readonly bodyBytes: number
+
+  // Who calls
+  authorization: string | undefined = undefined
+  clientRef: string | undefined = undefined
+  profileRef: string | undefined = undefined
+  /** What stands after `Bearer`; empty when there is nothing of that form. */
+  bearer = ''
+  client: LinkedClient | null = null
+  profile: LinkedProfile | null = null
+  /** Found by its lookup, not proved yet. */
+  token: LinkedToken | null = null
+  /** Id of the token, once it is proved. */
+  credentialId = ''
+
+  // What is called
+  collection: LinkedCollection | null = null
+  proxy: LinkedProxy | null = null
+  /** The path fits these proxies, but the method fits none. */
+  others: readonly LinkedProxy[] | null = null
+  credential: LinkedCredential | null = null
+
+  // What became of it
+  code: RefusalCode | null = null
+  /** Number of the check that ended it; -1 when none did. */
+  stoppedAt = -1
+  facts: RefusalFacts = NO_FACTS
+  /** For the record alone. */
+  reason = ''
+  /** For `Retry-After`; 0 for none. */
+  retryAfterMs = 0
+  /** Lines of RateLimit-Policy and RateLimit, or empty. */
+  limitLines = ''
+  /** Value of `Allow`. */
+  allow = ''
+
+  /** True for a path that belongs to another door; that door keeps its own record unless it asked for one. */
+  reserved = false
+  agent: RecordAgent | null = null
+
+  constructor(
+    requestId: string,
+    now: number,
+    snapshot: Snapshot,
+    counters: Counters,
+    surface: 0 | 1,
+    method: string,
+    path: string,
+    host: string | null,
+    ip: string,
+    bodyBytes: number,
+  ) {
+    this.requestId = requestId
+    this.now = now
+    this.snapshot = snapshot
+    this.counters = counters
+    this.surface = surface
+    this.method = method
+    this.path = path
+    this.host = host
+    this.ip = ip
+    this.bodyBytes = bodyBytes
+  }
+}
+
+const NO_FACTS: RefusalFacts = Object.freeze({})

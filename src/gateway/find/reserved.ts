@@ -1,0 +1,21 @@
+import { RESERVED_PATHS } from '../../model/collection.ts'
+
+/** Reserved paths by their first letter: an ordinary path is told apart without comparing it with each. */
+const BY_LETTER: readonly (readonly string[])[] = Array.from({ length: 128 }, (_, code) =>
+  RESERVED_PATHS.filter((path) => path.charCodeAt(1) === code),
+)
+
+/** The same answer as `isReserved` of the model, for the request path. */
+export function isReservedPath(path: string): boolean {
+  const code = path.length < 2 ? 0 : path.charCodeAt(1)
+  const candidates = code < 128 ? BY_LETTER[code]! : BY_LETTER[0]!
+  for (let i = 0; i < candidates.length; i++) {
+    const reserved = candidates[i]!
+    if (
+      path.startsWith(reserved) &&
+      (path.length === reserved.length || path.charCodeAt(reserved.length) === 0x2f)
+    )
+      return true
+  }
+  return false
+}

@@ -1,0 +1,26 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import { methodBit } from '../../snapshot/methods.ts'
+import type { Exchange } from '../exchange.ts'
+
+/** Check 4. Finds collection and proxy; that there is no proxy is held back until the caller is known. */
+export function findRoute(exchange: Exchange): RefusalCode | null {
+  const { path } = exchange
+  const collection = exchange.snapshot.mounts.find(path, exchange.host)
+  if (collection === null) return 'route_not_found'
+  exchange.collection = collection
+  const below = path.slice(collection.fragment.base_path.length)
+  const found = collection.routes.find(below, methodBit(exchange.method))
+  exchange.proxy = found.proxy
+  exchange.others = found.others
+  return null
+}
+
+/** Check 10. What check 4 held back. */
+export function heldBackRoute(exchange: Exchange): RefusalCode | null {
+  const { fault } = exchange.collection!
+  if (fault !== null) {
+    exchange.reason = fault
+    return 'not_ready'
+  }
+  return exchange.proxy === null && exchange.others === null ? 'route_not_found' : null
+}

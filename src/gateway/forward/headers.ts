@@ -1,0 +1,50 @@
+import type { NameSet } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
+
+/**
+ * Header lines for the upstream, each source giving way to the next: the caller's, those of the gateway, configured
+ * ones (proxy before collection), the credential.
+ * @param host what the caller asked for; empty when that is not known.
+ */
+export function headerLines(exchange: Exchange, pass: string, host: string): string {
+  const { text, names } = exchange.proxy!.headers
+  const { credential } = exchange
+  const name = credential === null ? '' : credential.name
+  const kept = names.lengths === 0 && name === '' ? pass : withoutNamed(pass, names, name)
+  const configured = name !== '' && names.names.has(name) ? linesBut(exchange, name) : text
+  return (
+    kept +
+    configured +
+    (credential === null ? '' : credential.line) +
+    exchange.profile!.identityLines +
+    `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: http\r\n` +
+    (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
+  )
+}
+
+function linesBut(exchange: Exchange, name: string): string {
+  let text = ''
+  for (const header of exchange.proxy!.headers.lines) if (header.name !== name) text += header.line
+  return text
+}
+
+/** The block without lines of these names. Most blocks have none of them and come back as they are. */
+function withoutNamed(pass: string, { names, lengths }: NameSet, name: string): string {
+  const wanted = lengths | (name === '' ? 0 : 1 << (name.length & 31))
+  let kept = ''
+  let from = 0
+  let at = 0
+  while (at < pass.length) {
+    const colon = pass.indexOf(':', at)
+    const end = pass.indexOf('\r\n', colon) + 2
+    if ((wanted & (1 << ((colon - at) & 31))) !== 0) {
+      const lower = pass.slice(at, colon).toLowerCase()
+      if (lower === name || names.has(lower)) {
+        kept += pass.slice(from, at)
+        from = end
+      }
+    }
+    at = end
+  }
+  return from === 0 ? pass : kept + pass.slice(from)
+}

@@ -1,0 +1,61 @@
+import type { LinkedUpstream, Snapshot } from '../../snapshot/snapshot.ts'
+import type { Upstream, UpstreamOptions } from '../../wire/port.ts'
+
+/**
+ * Connections to upstreams. Collections with the same server and timeouts share a pool; it lives on over
+ * snapshots and is closed once no collection uses it.
+ */
+export interface Pools {
+  of(upstream: LinkedUpstream): Upstream
+  /** Closes the pools that nothing in the snapshot uses; requests under way end first. */
+  keepFor(snapshot: Snapshot): void
+  close(): void
+}
+
+export function createPools(open: (options: UpstreamOptions) => Upstream): Pools {
+  const byKey = new Map<string, Upstream>()
+  let byLinked = new Map<LinkedUpstream, Upstream>()
+
+  function opened(linked: LinkedUpstream): Upstream {
+    let upstream = byKey.get(linked.pool)
+    if (upstream === undefined) {
+      upstream = open(optionsOf(linked))
+      byKey.set(linked.pool, upstream)
+    }
+    byLinked.set(linked, upstream)
+    return upstream
+  }
+
+  return {
+    of: (linked) => byLinked.get(linked) ?? opened(linked),
+    keepFor(snapshot) {
+      const used = new Set<string>()
+      for (const { upstream } of snapshot.collections.values()) if (upstream !== null) used.add(upstream.pool)
+      for (const [key, upstream] of byKey) {
+        if (used.has(key)) continue
+        byKey.delete(key)
+        upstream.close()
+      }
+      // Linked upstreams of collections that changed are gone; those still in use come back with their next request.
+      byLinked = new Map()
+    },
+    close() {
+      for (const upstream of byKey.values()) upstream.close()
+      byKey.clear()
+      byLinked.clear()
+    },
+  }
+}
+
+function optionsOf({ fragment }: LinkedUpstream): UpstreamOptions {
+  return {
+    address: { host: fragment.host, port: fragment.port },
+    tls: fragment.scheme === 'https' ? { serverName: fragment.host } : null,
+    connectTimeoutMs: fragment.connect_ms,
+    firstByteTimeoutMs: fragment.first_byte_ms,
+    idleTimeoutMs: fragment.idle_ms,
+    connectionsMax: fragment.pool_max,
+    // As many may wait as are served: a longer line only turns a refusal into a timeout.
+    waitingMax: fragment.pool_max,
+  }
+}

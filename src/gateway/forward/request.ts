@@ -1,0 +1,40 @@
+import { fillTarget } from '../../snapshot/target.ts'
+import type { ForwardRequest } from '../../wire/port.ts'
+import type { Exchange } from '../exchange.ts'
+import { answerFields } from '../shape/answer-fields.ts'
+import { headerLines } from './headers.ts'
+import { withoutParameter } from './query.ts'
+
+/**
+ * What goes to the upstream. The path that was matched is the path that is forwarded.
+ * @param pass header lines of the caller. @param query without `?`.
+ */
+export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
+  const upstream = exchange.collection!.upstream!.fragment
+  const host = exchange.host ?? exchange.collection!.fragment.hosts[0] ?? ''
+  return {
+    method: exchange.method,
+    target: targetOf(exchange, query),
+    host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
+    fields: headerLines(exchange, pass, host),
+    responseFields: answerFields(exchange),
+  }
+}
+
+function targetOf(exchange: Exchange, query: string): string {
+  const collection = exchange.collection!
+  const { target } = exchange.proxy!
+  const below = exchange.path.slice(collection.fragment.base_path.length)
+  const base = collection.upstream!.fragment.path
+  const path = base + (target === null ? below : fillTarget(target, below === '' ? '/' : below))
+  const asked = queryOf(exchange, query)
+  return (path === '' ? '/' : path) + (asked === '' ? '' : `?${asked}`)
+}
+
+/** A key that belongs into the query takes the place of what the caller sent under its name. */
+function queryOf(exchange: Exchange, query: string): string {
+  const { credential } = exchange
+  if (credential === null || credential.pair === '') return query
+  const rest = query === '' ? '' : withoutParameter(query, credential.parameter)
+  return rest === '' ? credential.pair : `${rest}&${credential.pair}`
+}

@@ -1,0 +1,235 @@
+import type { Clock } from '../base/clock.ts'
+import type { RefusalCode } from '../base/refusal.ts'
+import { HTTP_METHODS } from '../model/common.ts'
+import type { RecordSink } from '../record/fields.ts'
+import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Opener } from '../vault/opener.ts'
+import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
+import type { Counters } from './admit/counters.ts'
+import { Exchange } from './exchange.ts'
+import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { isReservedPath } from './find/reserved.ts'
+import { createPools } from './forward/pools.ts'
+import { forwardRequest } from './forward/request.ts'
+import { createInnerCalls } from './inner.ts'
+import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
+import { createRecorder } from './record.ts'
+import { problemAnswer } from './shape/problem.ts'
+import { admits, CANONICAL, FORWARD, MCP, METHOD, REST, ROUTE, WIRE } from './stages.ts'
+import { createVisible } from './visible.ts'
+
+export interface GatewayOptions {
+  /** Opens a pool: `engine.upstream`. */
+  readonly upstream: (options: UpstreamOptions) => Upstream
+  readonly counters: Counters
+  readonly records: RecordSink
+  readonly clock: Clock
+  readonly requestIds: () => string
+  /** Opens sealed secrets of credentials. */
+  readonly open: Opener
+  /**
+   * Gets requests whose path is reserved. It must lead to one `answer` or `forward`; `X-Request-ID` is the
+   * exchange's. No record is written for it, unless `identify` refused.
+   */
+  readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
+}
+
+/** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
+export interface Gateway extends Handler<Exchange>, GatewayPort {
+  /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
+  apply(delta: SnapshotDelta): readonly string[]
+  readonly snapshot: Snapshot
+  /** Closes the pools. */
+  close(): void
+}
+
+const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { counters, clock, requestIds, open, reserved } = options
+  const pools = createPools(options.upstream)
+  const record = createRecorder(options.records)
+  const visible = createVisible()
+  let snapshot = EMPTY_SNAPSHOT
+  let ready = false
+
+  function toExchange(incoming: Incoming<Exchange>): Exchange {
+    const exchange = new Exchange(
+      requestIds(),
+      clock.now(),
+      snapshot,
+      counters,
+      0,
+      incoming.method,
+      incoming.path,
+      incoming.host,
+      incoming.peer,
+      incoming.bodyBytes,
+    )
+    const { taken } = incoming
+    exchange.authorization = taken[AUTHORIZATION]
+    exchange.clientRef = taken[CLIENT_ID]
+    exchange.profileRef = taken[PROFILE_ID]
+    incoming.state = exchange
+    return exchange
+  }
+
+  function toInnerExchange(call: InnerCall, path: string): Exchange {
+    const { caller, method, body } = call
+    const bytes = body === null ? 0 : body.length
+    const exchange = new Exchange(
+      requestIds(),
+      clock.now(),
+      snapshot,
+      counters,
+      1,
+      method,
+      path,
+      null,
+      caller.ip,
+      bytes,
+    )
+    const client = snapshot.clients.get(caller.client.id) ?? null
+    exchange.client = client
+    exchange.profile = client?.profiles.get(caller.profile.id) ?? null
+    exchange.credentialId = caller.credentialId
+    return exchange
+  }
+
+  function answerProblem(incoming: Incoming<Exchange>, exchange: Exchange): void {
+    const { status, fields, body } = problemAnswer(exchange)
+    incoming.answer(status, fields, body)
+  }
+
+  return {
+    request(incoming) {
+      const exchange = toExchange(incoming)
+      if (isReservedPath(incoming.path)) {
+        exchange.reserved = true
+        reserved(incoming, exchange)
+        return
+      }
+      if (!ready) {
+        refuseNotReady(exchange)
+        answerProblem(incoming, exchange)
+        return
+      }
+      if (!admits(REST, exchange)) {
+        answerProblem(incoming, exchange)
+        return
+      }
+      const collection = exchange.collection!
+      const max = collection.fragment.body_bytes_max
+      if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
+      const upstream = pools.of(collection.upstream!)
+      incoming.forward(upstream, forwardRequest(exchange, incoming.pass, incoming.query))
+    },
+
+    refused(incoming, code, inner) {
+      let exchange = incoming.state
+      if (exchange === null) {
+        exchange = toExchange(incoming)
+        exchange.reserved = isReservedPath(incoming.path)
+      }
+      exchange.code = code
+      exchange.stoppedAt = checkOf(code)
+      exchange.reason = inner
+      if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
+      answerProblem(incoming, exchange)
+    },
+
+    finished(incoming) {
+      const exchange = incoming.state
+      if (exchange === null || (exchange.reserved && exchange.surface === 0)) return
+      record(exchange, incoming.outcome)
+    },
+
+    get ready() {
+      return ready
+    },
+
+    get snapshot() {
+      return snapshot
+    },
+
+    identify(incoming): Identified {
+      // The door gets its incomings from this very handler, so their state is an exchange.
+      const its = incoming as Incoming<Exchange>
+      const exchange = its.state ?? toExchange(its)
+      exchange.reserved = true
+      // A message may come later than its head; what holds now counts.
+      exchange.snapshot = snapshot
+      if (!ready) refuseNotReady(exchange)
+      else if (admits(MCP, exchange)) return { ok: true, caller: callerOf(exchange) }
+      exchange.surface = 1
+      const { code, facts, retryAfterMs } = exchange
+      return {
+        ok: false,
+        code: code!,
+        detail: facts.detail ?? '',
+        retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
+      }
+    },
+
+    endpoints(caller) {
+      const profile = profileOf(caller)
+      return profile === null ? [] : visible.endpoints(snapshot, profile)
+    },
+
+    contract(endpoint) {
+      return visible.contract(snapshot, endpoint)
+    },
+
+    policies(caller, endpoint) {
+      const profile = profileOf(caller)
+      return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
+    },
+
+    call: createInnerCalls({ clock, pools, record, toExchange: toInnerExchange }),
+
+    apply(delta) {
+      const before = snapshot.collections
+      snapshot = applyDelta(snapshot, delta, open)
+      ready = true
+      if (snapshot.collections !== before) pools.keepFor(snapshot)
+      return snapshot.faults
+    },
+
+    close() {
+      pools.close()
+    },
+  }
+
+  function profileOf(caller: Caller) {
+    return snapshot.clients.get(caller.client.id)?.profiles.get(caller.profile.id) ?? null
+  }
+}
+
+function callerOf({ client, profile, credentialId, ip }: Exchange): Caller {
+  return { client: client!.fragment, profile: profile!.fragment, credentialId, ip }
+}
+
+function refuseNotReady(exchange: Exchange): void {
+  exchange.code = 'not_ready'
+  exchange.stoppedAt = ROUTE
+  exchange.retryAfterMs = 1000
+}
+
+/** The check that a refusal of the wire belongs to. */
+function checkOf(code: RefusalCode): number {
+  switch (code) {
+    case 'request_not_canonical':
+      return CANONICAL
+    case 'method_not_allowed':
+      return METHOD
+    case 'upstream_unreachable':
+    case 'upstream_invalid_response':
+    case 'upstream_unavailable':
+    case 'upstream_timeout':
+      return FORWARD
+    default:
+      return WIRE
+  }
+}

@@ -1,0 +1,36 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import { hashToken } from '../../base/token.ts'
+import type { Exchange } from '../exchange.ts'
+import { countFailure } from './throttle.ts'
+
+/** Check 9. Proves the credential. What exactly was wrong with it is for the record alone. */
+export function authenticate(exchange: Exchange): RefusalCode | null {
+  if (exchange.authorization === undefined) return null
+  const { token } = exchange
+  if (token === null) return failed(exchange, exchange.bearer === '' ? 'not a bearer token' : 'unknown token')
+  const { id, hash, expires_at, retires_at } = token.fragment
+  if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
+  if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
+  if (retires_at !== null && exchange.now >= retires_at) return expired(exchange, 'retired by rotation')
+  if (expires_at !== null && exchange.now >= expires_at) return expired(exchange, 'expired')
+  exchange.credentialId = id
+  return null
+}
+
+function failed(exchange: Exchange, reason: string): RefusalCode {
+  exchange.reason = reason
+  return countFailure(exchange, 'credential_invalid')
+}
+
+function expired(exchange: Exchange, reason: string): RefusalCode {
+  exchange.reason = reason
+  return countFailure(exchange, 'credential_expired')
+}
+
+/** Compares without telling by its time where two digests differ. */
+function isEqual(a: string, b: string): boolean {
+  if (a.length !== b.length) return false
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i)
+  return difference === 0
+}

@@ -1,0 +1,91 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import { lookupOf } from '../../base/token.ts'
+import type { LinkedClient, LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
+
+/**
+ * Check 5. Finds client and profile by look-up alone; nothing is proved yet. A token names them; ids beside it must
+ * agree. Ids alone suffice for a profile of type none.
+ */
+export function identifyCaller(exchange: Exchange): RefusalCode | null {
+  const { authorization } = exchange
+  // A door may ask again for the same exchange; nothing of the first time may answer for the second.
+  exchange.client = null
+  exchange.profile = null
+  exchange.token = null
+  if (authorization === undefined) return byIds(exchange)
+  exchange.bearer = bearerOf(authorization)
+  const lookup = lookupOf('pk', exchange.bearer)
+  const token = lookup === null ? undefined : exchange.snapshot.tokens.get(lookup)
+  if (token === undefined) return byIdsBesideUnknown(exchange)
+  const { profile } = token
+  exchange.token = token
+  exchange.client = profile.client
+  exchange.profile = profile
+  const { clientRef, profileRef } = exchange
+  if (clientRef !== undefined && !isClient(profile.client, clientRef))
+    return rejected(exchange, 'X-Client-ID is not the client of the token')
+  if (profileRef !== undefined && !isProfile(profile, profileRef))
+    return rejected(exchange, 'X-Profile-ID is not the profile of the token')
+  return null
+}
+
+/** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). Empty for any other scheme. */
+function bearerOf(authorization: string): string {
+  if (authorization.startsWith('Bearer ')) return authorization.slice(7)
+  return /^bearer +/i.test(authorization) ? authorization.replace(/^bearer +/i, '') : ''
+}
+
+function byIds(exchange: Exchange): RefusalCode | null {
+  const { clientRef, profileRef } = exchange
+  if (clientRef === undefined && profileRef === undefined) return 'credentials_missing'
+  const code = resolveIds(exchange)
+  if (code !== null) return code
+  const client = exchange.client!
+  if (exchange.profile === null) {
+    if (client.isAmbiguous) return 'profile_ambiguous'
+    exchange.profile = client.lone
+    if (client.lone === null) return 'credentials_missing'
+  }
+  return exchange.profile!.fragment.auth === 'none' ? null : 'credentials_missing'
+}
+
+/** The credential is not known. Whom the ids name decides which checks come before saying so. */
+function byIdsBesideUnknown(exchange: Exchange): RefusalCode | null {
+  const { clientRef, profileRef } = exchange
+  return clientRef === undefined && profileRef === undefined ? null : resolveIds(exchange)
+}
+
+/** Sets the client, and the profile when it is named. */
+function resolveIds(exchange: Exchange): RefusalCode | null {
+  const { clientRef, profileRef, snapshot } = exchange
+  if (clientRef === undefined) {
+    // A slug is unique in its client only; an id stands for itself.
+    const profile = profileRef === undefined ? undefined : snapshot.profiles.get(profileRef)
+    if (profile === undefined) return rejected(exchange, 'unknown profile')
+    exchange.client = profile.client
+    exchange.profile = profile
+    return null
+  }
+  const client = snapshot.clients.get(clientRef)
+  if (client === undefined) return rejected(exchange, 'unknown client')
+  exchange.client = client
+  if (profileRef === undefined) return null
+  const profile = client.profiles.get(profileRef)
+  if (profile === undefined) return rejected(exchange, 'the client has no such profile')
+  exchange.profile = profile
+  return null
+}
+
+function isClient(client: LinkedClient, ref: string): boolean {
+  return ref === client.id || ref === client.fragment.slug
+}
+
+function isProfile(profile: LinkedProfile, ref: string): boolean {
+  return ref === profile.id || ref === profile.fragment.slug
+}
+
+function rejected(exchange: Exchange, reason: string): RefusalCode {
+  exchange.reason = reason
+  return 'identity_rejected'
+}

@@ -1,0 +1,110 @@
+import type { Clock } from '../base/clock.ts'
+import type { RefusalCode } from '../base/refusal.ts'
+import type { CallResult, UpstreamFailure } from '../wire/port.ts'
+import { canonicalTarget } from '../wire/target.ts'
+import type { Exchange } from './exchange.ts'
+import { agentFields } from './fields.ts'
+import type { Pools } from './forward/pools.ts'
+import { forwardRequest } from './forward/request.ts'
+import type { InnerAnswer, InnerCall } from './port.ts'
+import type { Measured } from './record.ts'
+import { problemAnswer } from './shape/problem.ts'
+import { admits, CALL, CANONICAL, FORWARD, IDENTIFY } from './stages.ts'
+
+/** Bytes of an answer that are read before a call from within the process is cut off. */
+const READ_BYTES_MAX = 64 * 1024 * 1024
+
+const FAILURES = {
+  unreachable: 'upstream_unreachable',
+  invalid_response: 'upstream_invalid_response',
+  timeout: 'upstream_timeout',
+  busy: 'upstream_unavailable',
+} as const satisfies Record<UpstreamFailure, RefusalCode>
+
+export interface InnerOptions {
+  readonly clock: Clock
+  readonly pools: Pools
+  readonly record: (exchange: Exchange, measured: Measured) => void
+  /** An exchange in the snapshot of this moment. */
+  readonly toExchange: (call: InnerCall, path: string) => Exchange
+}
+
+/** Runs calls from within the process: the same checks, counters and records as over REST. */
+export function createInnerCalls({
+  clock,
+  pools,
+  record,
+  toExchange,
+}: InnerOptions): (call: InnerCall, done: (answer: InnerAnswer) => void) => void {
+  return (call, done) => {
+    const startedAt = clock.monotonic()
+    const target = canonicalTarget(call.target)
+    const exchange = toExchange(call, target === null ? pathOf(call.target) : target.path)
+    exchange.agent = call.agent
+
+    function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
+      const endedAt = clock.monotonic()
+      record(exchange, {
+        startedAt,
+        endedAt,
+        upstreamAt,
+        status: answer.status,
+        upstreamStatus: exchange.code === null ? answer.status : 0,
+        bytesIn: exchange.bodyBytes,
+        bytesOut: answer.bodyBytes,
+        aborted: false,
+      })
+      const { requestId, code } = exchange
+      done({ ...answer, requestId, code, durationMs: endedAt - startedAt })
+    }
+
+    function refuse(upstreamAt: number): void {
+      const { status, fields, body } = problemAnswer(exchange)
+      const bytes = Buffer.from(body)
+      end({ status, fields, body: bytes, bodyBytes: bytes.length, truncated: false }, upstreamAt)
+    }
+
+    function answered(result: CallResult): void {
+      if (!result.ok) {
+        exchange.code = FAILURES[result.failure]
+        exchange.reason = result.inner
+        exchange.stoppedAt = FORWARD
+        refuse(result.upstreamAt)
+        return
+      }
+      const { status, fields, body, bodyBytes, truncated } = result
+      end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
+    }
+
+    if (target === null) {
+      exchange.code = 'request_not_canonical'
+      exchange.stoppedAt = CANONICAL
+      refuse(0)
+      return
+    }
+    if (exchange.profile === null) {
+      // Deleted after the message was admitted.
+      exchange.code = 'identity_rejected'
+      exchange.stoppedAt = IDENTIFY
+      refuse(0)
+      return
+    }
+    if (!admits(CALL, exchange)) {
+      refuse(0)
+      return
+    }
+    const request = forwardRequest(exchange, agentFields(call.fields), target.query)
+    pools
+      .of(exchange.collection!.upstream!)
+      .call(
+        { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
+        answered,
+      )
+  }
+}
+
+/** The path of a target that was refused, as far as it can be shown. */
+function pathOf(target: string): string {
+  const end = target.search(/[?#]/)
+  return (end === -1 ? target : target.slice(0, end)).replace(/[^!-~]/g, '').slice(0, 2048)
+}

@@ -1,0 +1,98 @@
+import { Lru } from '../base/lru.ts'
+import type { Contract, Contracts, PolicyFragment } from '../snapshot/fragments.ts'
+import { methodNames } from '../snapshot/methods.ts'
+import type { LinkedProfile, Snapshot } from '../snapshot/snapshot.ts'
+import { visibleMethods } from './admit/access.ts'
+import type { Endpoint } from './port.ts'
+
+/** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
+const LISTS_MAX = 256
+/** Parsed contracts of collections that are kept. */
+const PARSED_MAX = 64
+
+/** What callers see of a snapshot, by the rules that admit their calls. */
+export interface Visible {
+  /** In order of base path and path. The same list as long as nothing changed. */
+  endpoints(snapshot: Snapshot, profile: LinkedProfile): readonly Endpoint[]
+  contract(
+    snapshot: Snapshot,
+    endpoint: Endpoint,
+  ): { readonly contract: Contract; readonly schemas: Readonly<Record<string, unknown>> } | null
+  policies(
+    snapshot: Snapshot,
+    profile: LinkedProfile,
+    endpoint: Endpoint,
+  ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
+}
+
+export function createVisible(): Visible {
+  let listed: Snapshot | null = null
+  const lists = new Lru<LinkedProfile, readonly Endpoint[]>(LISTS_MAX)
+  const parsed = new Lru<object, unknown>(PARSED_MAX)
+
+  /** JSON of a fragment, parsed once. The fragment is replaced when its content changes. */
+  function read(fragment: { readonly json: string }): unknown {
+    let value = parsed.get(fragment)
+    if (value === undefined) {
+      value = JSON.parse(fragment.json)
+      parsed.set(fragment, value)
+    }
+    return value
+  }
+
+  return {
+    endpoints(snapshot, profile) {
+      if (listed !== snapshot) {
+        lists.clear()
+        listed = snapshot
+      }
+      let list = lists.get(profile)
+      if (list === undefined) {
+        list = listOf(snapshot, profile)
+        lists.set(profile, list)
+      }
+      return list
+    },
+    contract(snapshot, { collection, proxy }) {
+      const fragment = snapshot.contracts.get(collection.id)
+      if (fragment === undefined) return null
+      // The compiler wrote the text from this very type.
+      const contract = (read(fragment) as Contracts)[proxy.id]
+      if (contract === undefined) return null
+      // Named by its key, `schemas:<id>`.
+      const shared =
+        fragment.schemas === null
+          ? undefined
+          : snapshot.schemas.get(fragment.schemas.replace(/^schemas:/, ''))
+      return { contract, schemas: shared === undefined ? {} : (read(shared) as Record<string, unknown>) }
+    },
+    policies(snapshot, profile, endpoint) {
+      const places: readonly (readonly [string, string | null])[] = [
+        ['client', profile.client.fragment.policy],
+        ['profile', profile.fragment.policy],
+        ['collection', endpoint.collection.policy],
+        ['proxy', endpoint.proxy.policy],
+      ]
+      return places.flatMap(([attachedTo, id]) => {
+        const policy = id === null ? undefined : snapshot.policies.get(id)
+        return policy === undefined ? [] : [{ attachedTo, policy: policy.fragment }]
+      })
+    },
+  }
+}
+
+function listOf(snapshot: Snapshot, profile: LinkedProfile): Endpoint[] {
+  const endpoints: Endpoint[] = []
+  const collections = [...snapshot.collections.values()]
+    .filter(({ id, fault }) => fault === null && profile.collections.has(id))
+    .sort((a, b) => (a.fragment.base_path < b.fragment.base_path ? -1 : 1))
+  for (const collection of collections) {
+    for (const proxy of collection.proxies) {
+      // HEAD comes with GET and is listed only where the proxy names it.
+      const methods = methodNames(visibleMethods(profile, collection, proxy) & proxy.named)
+      if (methods.length === 0) continue
+      endpoints.push({ collection: collection.fragment, proxy: proxy.fragment, methods, path: proxy.route })
+    }
+  }
+  return endpoints
+}

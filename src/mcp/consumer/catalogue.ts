@@ -1,0 +1,190 @@
+import type { Endpoint } from '../../gateway/port.ts'
+import { HTTP_METHODS } from '../../model/common.ts'
+import type { CollectionFragment } from '../../snapshot/fragments.ts'
+import { isOpen, matchTexts, moreSpecific, type Pattern, toPattern, toTexts } from './pattern.ts'
+
+/** What one caller may call, indexed once for as long as the gateway gives the same list. */
+export interface Catalogue {
+  readonly endpoints: readonly Endpoint[]
+  readonly collections: readonly { readonly collection: CollectionFragment; readonly count: number }[]
+  /** @param method narrows what a path or name alone leaves open. */
+  find(ref: string, method: string | null): Found
+  /** The collection given by id, slug or name in any case; null when it is not visible. */
+  collection(ref: string): CollectionFragment | null
+  patternOf(endpoint: Endpoint): Pattern
+}
+
+type Found =
+  | {
+      readonly kind: 'one'
+      readonly endpoint: Endpoint
+      /** Named by `METHOD /path`, else null. */
+      readonly method: string | null
+      /** Values that a concrete path gave to the parameters, decoded. */
+      readonly values: ReadonlyMap<string, string>
+      /** Query of a concrete path, as written. */
+      readonly query: string
+    }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'several'; readonly endpoints: readonly Endpoint[] }
+
+const NO_VALUES: ReadonlyMap<string, string> = new Map()
+const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS)
+
+/** Gives the catalogue of a list; kept by the list itself, so that it goes with the snapshot. */
+export function createCatalogues(): (endpoints: readonly Endpoint[]) => Catalogue {
+  const kept = new WeakMap<readonly Endpoint[], Catalogue>()
+  return (endpoints) => {
+    let catalogue = kept.get(endpoints)
+    if (catalogue === undefined) {
+      catalogue = createCatalogue(endpoints)
+      kept.set(endpoints, catalogue)
+    }
+    return catalogue
+  }
+}
+
+function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
+  const byId = new Map(endpoints.map((endpoint) => [endpoint.proxy.id, endpoint]))
+  const counts = new Map<string, { collection: CollectionFragment; count: number }>()
+  for (const { collection } of endpoints) {
+    const entry = counts.get(collection.id)
+    if (entry === undefined) counts.set(collection.id, { collection, count: 1 })
+    else entry.count++
+  }
+  const collections = [...counts.values()]
+  const patterns = new Map<Endpoint, Pattern>()
+  function patternOf(endpoint: Endpoint): Pattern {
+    let pattern = patterns.get(endpoint)
+    if (pattern === undefined) {
+      pattern = toPattern(endpoint.path)
+      patterns.set(endpoint, pattern)
+    }
+    return pattern
+  }
+
+  // Made on the first look-up by path: most agents name endpoints by id.
+  let paths: PathIndex | null = null
+
+  function findByPath(method: string | null, target: string): Found {
+    const mark = target.indexOf('?')
+    const path = mark === -1 ? target : target.slice(0, mark)
+    const query = mark === -1 ? '' : target.slice(mark + 1)
+    paths ??= indexPaths(endpoints, patternOf)
+    const matches = [...templatesOf(paths, path), ...matchesOf(paths, path, patternOf)]
+    const able = method === null ? matches : matches.filter(({ endpoint }) => answers(endpoint, method))
+    // When the path is there but not with this method, any endpoint of the path does: the gateway answers 405.
+    const best =
+      able.length > 0 ? mostSpecific(able, patternOf) : mostSpecific(matches, patternOf).slice(0, 1)
+    if (best.length !== 1) return oneOf(best.map(({ endpoint }) => endpoint))
+    return { kind: 'one', endpoint: best[0]!.endpoint, method, values: best[0]!.values, query }
+  }
+
+  function findByName(name: string, method: string | null): Found {
+    const wanted = name.toLowerCase()
+    const named = endpoints.filter(
+      ({ proxy, collection }) =>
+        proxy.slug === wanted ||
+        `${collection.slug}:${proxy.slug}` === wanted ||
+        proxy.name.toLowerCase() === wanted,
+    )
+    const narrowed =
+      named.length < 2 || method === null ? named : named.filter((item) => answers(item, method))
+    return oneOf(narrowed.length === 0 ? named : narrowed)
+  }
+
+  return {
+    endpoints,
+    collections,
+    patternOf,
+    find(ref, named) {
+      const known = byId.get(ref)
+      if (known !== undefined) return oneOf([known])
+      const text = ref.trim()
+      if (text.startsWith('/')) return findByPath(named, text)
+      const space = text.indexOf(' ')
+      const method = text.slice(0, space).toUpperCase()
+      const rest = text.slice(space + 1).trimStart()
+      if (space > 0 && rest.startsWith('/') && METHODS.has(method)) return findByPath(method, rest)
+      return findByName(text, named)
+    },
+    collection(ref) {
+      const wanted = ref.trim().toLowerCase()
+      const fits = collections.filter(
+        ({ collection: { id, slug, name } }) =>
+          id === ref || slug === wanted || name.toLowerCase() === wanted,
+      )
+      // An id or slug is unique; of equal names the first in order is meant.
+      return (
+        (fits.find(({ collection: { id, slug } }) => id === ref || slug === wanted) ?? fits[0])?.collection ??
+        null
+      )
+    },
+  }
+}
+
+function answers(endpoint: Endpoint, method: string): boolean {
+  return endpoint.methods.includes(method) || (method === 'HEAD' && endpoint.methods.includes('GET'))
+}
+
+function oneOf(endpoints: readonly Endpoint[]): Found {
+  if (endpoints.length === 0) return { kind: 'none' }
+  if (endpoints.length > 1) return { kind: 'several', endpoints }
+  return { kind: 'one', endpoint: endpoints[0]!, method: null, values: NO_VALUES, query: '' }
+}
+
+interface PathIndex {
+  readonly byTemplate: ReadonlyMap<string, readonly Endpoint[]>
+  /** Endpoints without a wildcard by their number of segments. */
+  readonly byLength: ReadonlyMap<number, readonly Endpoint[]>
+  readonly open: readonly Endpoint[]
+}
+
+interface Match {
+  readonly endpoint: Endpoint
+  readonly values: ReadonlyMap<string, string>
+  /** Named by its very template, which wins over every match. */
+  readonly template: boolean
+}
+
+function indexPaths(endpoints: readonly Endpoint[], patternOf: (endpoint: Endpoint) => Pattern): PathIndex {
+  const open = endpoints.filter((endpoint) => isOpen(patternOf(endpoint)))
+  const closed = endpoints.filter((endpoint) => !isOpen(patternOf(endpoint)))
+  return {
+    byTemplate: Map.groupBy(endpoints, (endpoint) => endpoint.path),
+    byLength: Map.groupBy(closed, (endpoint) => patternOf(endpoint).segments.length),
+    open,
+  }
+}
+
+function templatesOf({ byTemplate }: PathIndex, path: string): Match[] {
+  return (byTemplate.get(path) ?? []).map((endpoint) => ({ endpoint, values: NO_VALUES, template: true }))
+}
+
+function matchesOf(
+  { byLength, open }: PathIndex,
+  path: string,
+  patternOf: (endpoint: Endpoint) => Pattern,
+): Match[] {
+  const texts = toTexts(path)
+  const matches: Match[] = []
+  for (const among of [byLength.get(texts.length) ?? [], open])
+    for (const endpoint of among) {
+      if (endpoint.path === path) continue
+      const values = matchTexts(patternOf(endpoint), texts)
+      if (values !== null) matches.push({ endpoint, values, template: false })
+    }
+  return matches
+}
+
+/** Those that say most about the path: several when they say the same. */
+function mostSpecific(
+  matches: readonly Match[],
+  patternOf: (endpoint: Endpoint) => Pattern,
+): readonly Match[] {
+  const templates = matches.filter((match) => match.template)
+  if (templates.length > 0 || matches.length < 2) return templates.length > 0 ? templates : matches
+  const order = (a: Match, b: Match): number => moreSpecific(patternOf(a.endpoint), patternOf(b.endpoint))
+  const [first, ...others] = [...matches].sort(order)
+  return [first!, ...others.filter((match) => order(first!, match) === 0)]
+}

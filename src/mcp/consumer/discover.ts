@@ -1,0 +1,105 @@
+import type { Endpoint, GatewayPort } from '../../gateway/port.ts'
+import type { ToolOutcome } from '../protocol/door.ts'
+import type { Catalogue } from './catalogue.ts'
+import { given, parameterInvalid, refused } from './outcome.ts'
+
+/** Characters of a description in a list; inspect_contract shows all. */
+const SUMMARY_CHARS_MAX = 240
+const LIMIT_DEFAULT = 100
+
+/** Runs `list_collections`. */
+export function listCollections(catalogue: Catalogue): ToolOutcome {
+  return given({
+    collections: catalogue.collections.map(({ collection, count }) => ({
+      collection_id: collection.id,
+      slug: collection.slug,
+      name: collection.name,
+      description: summaryOf(collection.description),
+      base_path: collection.base_path,
+      published_endpoints: count,
+    })),
+  })
+}
+
+/** Runs `list_endpoints`. The kinds of the values were checked by the rules of the tool. */
+export function listEndpoints(
+  gateway: GatewayPort,
+  catalogue: Catalogue,
+  values: ReadonlyMap<string, unknown>,
+  requestId: string,
+): ToolOutcome {
+  let endpoints = catalogue.endpoints
+  const ref = values.get('collection') as string | undefined
+  if (ref !== undefined) {
+    const collection = catalogue.collection(ref)
+    if (collection === null)
+      return refused('not_found', requestId, {
+        detail: `No collection "${ref.slice(0, 200)}" is visible to you. Use list_collections.`,
+      })
+    endpoints = endpoints.filter((endpoint) => endpoint.collection.id === collection.id)
+  }
+  const tags = (values.get('tags') as string[] | undefined) ?? []
+  if (tags.length > 0)
+    endpoints = endpoints.filter((endpoint) => tags.every((tag) => endpoint.proxy.tags.includes(tag)))
+
+  const cursor = values.get('cursor') as string | undefined
+  const start = cursor === undefined ? 0 : startOf(endpoints, cursor)
+  if (start === null)
+    return parameterInvalid(requestId, [
+      { pointer: '/cursor', reason: 'must be the next_cursor of an earlier page' },
+    ])
+  const limit = (values.get('limit') as number | undefined) ?? LIMIT_DEFAULT
+  const page = endpoints.slice(start, start + limit)
+  const last = page.at(-1)
+  const more = start + limit < endpoints.length && last !== undefined
+  return given({
+    endpoints: page.map((endpoint) => ({
+      endpoint_id: endpoint.proxy.id,
+      collection_id: endpoint.collection.id,
+      collection_name: endpoint.collection.name,
+      name: endpoint.proxy.name,
+      description: summaryOf(gateway.contract(endpoint)?.contract.description ?? ''),
+      path: endpoint.path,
+      methods: endpoint.methods,
+      deprecated: endpoint.proxy.deprecated,
+    })),
+    next_cursor: more ? toCursor(last) : null,
+  })
+}
+
+/** A cursor names the last endpoint given, and its path, so that the next page is right even when that one is gone. */
+function toCursor(last: Endpoint): string {
+  return Buffer.from(JSON.stringify([last.proxy.id, last.path])).toString('base64url')
+}
+
+/** Index of the first endpoint after the cursor; null when it is none of ours. */
+function startOf(endpoints: readonly Endpoint[], cursor: string): number | null {
+  const place = fromCursor(cursor)
+  if (place === null) return null
+  const at = endpoints.findIndex((endpoint) => endpoint.proxy.id === place.id)
+  if (at !== -1) return at + 1
+  const next = endpoints.findIndex((endpoint) => endpoint.path > place.path)
+  return next === -1 ? endpoints.length : next
+}
+
+function fromCursor(cursor: string): { id: string; path: string } | null {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+    if (!Array.isArray(value)) return null
+    const [id, path] = value as unknown[]
+    return typeof id === 'string' && typeof path === 'string' ? { id, path } : null
+  } catch {
+    return null
+  }
+}
+
+/** The first paragraph, bounded. */
+function summaryOf(description: string): string {
+  const first = description
+    .trimStart()
+    .split(/\n\s*\n/, 1)[0]!
+    .trim()
+  return first.length <= SUMMARY_CHARS_MAX
+    ? first
+    : `${first.slice(0, SUMMARY_CHARS_MAX - 1).toWellFormed()}…`
+}

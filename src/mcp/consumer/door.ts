@@ -1,0 +1,194 @@
+import type { Clock } from '../../base/clock.ts'
+import { PROBLEMS, problemType, type RefusalCode } from '../../base/refusal.ts'
+import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
+import type { Incoming } from '../../wire/port.ts'
+import type { McpAnswer } from '../protocol/answer.ts'
+import { createChallenge } from '../protocol/challenge.ts'
+import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
+import { createEndpoint } from '../protocol/endpoint.ts'
+import { createRebindingCheck } from '../protocol/rebinding.ts'
+import type { Tombstones } from '../protocol/tombstones.ts'
+import { checkArguments, SHAPES, type ToolName } from './arguments.ts'
+import { createCatalogues } from './catalogue.ts'
+import { listCollections, listEndpoints } from './discover.ts'
+import { execute } from './execute.ts'
+import { headerReader } from './header.ts'
+import { inspect } from './inspect.ts'
+import { INSTRUCTIONS, TOOLS, TOOLS_TTL_MS } from './tools.ts'
+
+/** Who sends a message, and the id that answers to it carry. */
+export interface ConsumerCaller {
+  readonly caller: Caller
+  readonly requestId: string
+}
+
+export interface ConsumerDoorOptions<State> {
+  readonly gateway: GatewayPort
+  /** 32 bytes that seal session ids; the same on every thread and node. */
+  readonly sealKey: Uint8Array
+  readonly tombstones: Tombstones
+  /** Public origin: `https://api.example.com`. */
+  readonly origin: string
+  readonly version: string
+  readonly clock: Clock
+  /** The id that the answer and what the gateway records of the message share. */
+  readonly requestId: (incoming: Incoming<State>) => string
+  /** Names behind `Incoming.taken`, in its order; all other headers are read from the passed lines. */
+  readonly taken: readonly string[]
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+/** Largest message. Beyond it the wire answers 413. */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+
+/** Names that are understood though not listed. */
+const ALIASES: Readonly<Record<string, ToolName>> = {
+  endpoint_details: 'inspect_contract',
+  execute_endpoint: 'execute_call',
+}
+
+/**
+ * The Gateway MCP door (`/mcp`) of one gateway thread. Each message is identified anew, so that a revocation holds
+ * from the next one. Order: Origin and Host, credentials, method, envelope, arguments, the call.
+ */
+export function createConsumerDoor<State>(
+  options: ConsumerDoorOptions<State>,
+): (incoming: Incoming<State>) => void {
+  const refuseRebinding = createRebindingCheck(options.origin)
+  const read = headerReader(options.taken)
+  const endpoint = createEndpoint(consumerDoor(options), {
+    sealKey: options.sealKey,
+    clock: options.clock,
+    tombstones: options.tombstones,
+    fault: (error) => options.fault(error, ''),
+  })
+  const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
+
+  function identified(incoming: Incoming, requestId: string): Caller | null {
+    const found: Identified = options.gateway.ready
+      ? options.gateway.identify(incoming)
+      : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.title, retryAfterMs: null }
+    if (found.ok) return found.caller
+    answerProblem(incoming, requestId, found, challenge)
+    return null
+  }
+
+  return (incoming) => {
+    const requestId = options.requestId(incoming)
+    const guarded = (work: () => void): void => {
+      try {
+        work()
+      } catch (error) {
+        options.fault(error, requestId)
+        const detail = PROBLEMS.internal_error.title
+        answerProblem(incoming, requestId, { code: 'internal_error', detail, retryAfterMs: null }, challenge)
+      }
+    }
+    guarded(() => {
+      const header = read(incoming)
+      const rebinding = refuseRebinding(header('origin'), incoming.host)
+      if (rebinding !== null) return send(incoming, requestId, rebinding)
+      const caller = identified(incoming, requestId)
+      if (caller === null) return
+      const answer = (body: Uint8Array): void =>
+        guarded(() =>
+          endpoint.answer({ caller, requestId }, { method: incoming.method, header, body }, (result) =>
+            send(incoming, requestId, result),
+          ),
+        )
+      if (incoming.method !== 'POST') return answer(new Uint8Array())
+      incoming.collect(MESSAGE_BYTES_MAX, (body) => {
+        if (body !== null) answer(body)
+      })
+    })
+  }
+}
+
+/** The four tools over what the gateway lets the caller see. */
+function consumerDoor(
+  options: Pick<ConsumerDoorOptions<never>, 'gateway' | 'version' | 'fault'>,
+): Door<ConsumerCaller> {
+  const { gateway } = options
+  const catalogueOf = createCatalogues()
+
+  function call(caller: ConsumerCaller, toolCall: ToolCall, done: (outcome: ToolOutcome) => void): void {
+    const tool = toolOf(toolCall.name)
+    if (tool === null) {
+      done(unknownTool(toolCall.name))
+      return
+    }
+    const checked = checkArguments(tool, toolCall.arguments)
+    if (!checked.ok) {
+      done(checked.outcome)
+      return
+    }
+    const { values } = checked
+    const catalogue = catalogueOf(gateway.endpoints(caller.caller))
+    if (tool === 'execute_call') {
+      const fault = (error: unknown): void => options.fault(error, caller.requestId)
+      execute(gateway, catalogue, caller, values, toolCall, fault, done)
+    } else if (tool === 'inspect_contract') done(inspect(gateway, catalogue, caller, values))
+    else if (tool === 'list_endpoints') done(listEndpoints(gateway, catalogue, values, caller.requestId))
+    else done(listCollections(catalogue))
+  }
+
+  return {
+    name: 'gateway_mcp',
+    info: { name: 'postern', title: 'Postern Gateway', version: options.version },
+    instructions: INSTRUCTIONS,
+    toolsTtlMs: TOOLS_TTL_MS,
+    identityOf: ({ caller }) => `${caller.client.id}/${caller.profile.id}`,
+    tools: () => TOOLS,
+    call,
+  }
+}
+
+function toolOf(name: string): ToolName | null {
+  if (Object.hasOwn(SHAPES, name)) return name as ToolName // its own key, so one of the names
+  return Object.hasOwn(ALIASES, name) ? ALIASES[name]! : null
+}
+
+function unknownTool(name: string): ToolOutcome {
+  return {
+    kind: 'invalid_params',
+    message: `Unknown tool: ${name.slice(0, 128)}`,
+    data: {
+      pointer: '/params/name',
+      reason: `must be one of ${Object.keys(SHAPES).join(', ')}`,
+      example: { name: 'list_collections', arguments: {} },
+    },
+  }
+}
+
+function send(incoming: Incoming, requestId: string, answer: McpAnswer): void {
+  let fields = `x-request-id: ${requestId}\r\n`
+  for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
+  incoming.answer(answer.status, fields, answer.body)
+}
+
+function answerProblem(
+  incoming: Incoming,
+  requestId: string,
+  refusal: { readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number | null },
+  challenge: ReturnType<typeof createChallenge>,
+): void {
+  const { code, detail, retryAfterMs } = refusal
+  const { status, title } = PROBLEMS[code]
+  const body = JSON.stringify({
+    type: problemType(code),
+    title,
+    status,
+    detail,
+    code,
+    request_id: requestId,
+    errors: [],
+    ...(retryAfterMs === null ? {} : { retry_after_ms: retryAfterMs }),
+  })
+  let fields = `x-request-id: ${requestId}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n`
+  if (status === 401) {
+    const refused = code === 'credential_invalid' || code === 'credential_expired'
+    fields += `www-authenticate: ${challenge(incoming.host, refused)}\r\n`
+  }
+  if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
+  incoming.answer(status, fields, body)
+}

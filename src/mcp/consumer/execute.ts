@@ -1,0 +1,176 @@
+import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import { HTTP_METHODS } from '../../model/common.ts'
+import type { RecordAgent } from '../../record/fields.ts'
+import type { ToolCall, ToolOutcome } from '../protocol/door.ts'
+import { isMembers, type Members } from '../protocol/message.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { ConsumerCaller } from './door.ts'
+import { parameterInvalid, refused } from './outcome.ts'
+import { resolve } from './resolve.ts'
+import { shape } from './shape.ts'
+import { buildTarget } from './target.ts'
+
+/** Bytes of an answer that are kept for selecting and cutting; reading more would hold up the thread. */
+const KEEP_BYTES_MAX = 2 * 1024 * 1024
+const BYTES_DEFAULT = 64 * 1024
+
+const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS)
+const NO_PARAMS: Members = Object.freeze({})
+const NO_FIELDS: readonly string[] = []
+
+/** Headers of an answer that an agent can use. */
+const SHOWN_HEADERS = new Set([
+  'content-type',
+  'content-language',
+  'content-disposition',
+  'etag',
+  'last-modified',
+  'link',
+  'location',
+  'ratelimit',
+  'ratelimit-policy',
+  'retry-after',
+  'x-total-count',
+  'deprecation',
+  'sunset',
+])
+
+/** Runs `execute_call`: finds the endpoint, builds the call, hands it to the stages, shapes the answer. */
+export function execute(
+  gateway: GatewayPort,
+  catalogue: Catalogue,
+  { caller, requestId }: ConsumerCaller,
+  values: ReadonlyMap<string, unknown>,
+  toolCall: ToolCall,
+  fault: (error: unknown) => void,
+  done: (outcome: ToolOutcome) => void,
+): void {
+  // The kinds were checked by the rules of the tool.
+  const named = values.get('method') as string | undefined
+  const resolved = resolve(catalogue, values.get('endpoint') as string, named, requestId)
+  if (!resolved.ok) {
+    done(resolved.outcome)
+    return
+  }
+  const { endpoint, method } = resolved
+  if (method === null || !METHODS.has(method)) {
+    const reason = `must be one of ${endpoint.methods.join(', ')}`
+    done(parameterInvalid(requestId, [{ pointer: '/method', reason }]))
+    return
+  }
+  const built = buildTarget(
+    catalogue.patternOf(endpoint),
+    resolved.values,
+    resolved.query,
+    (values.get('params') as Members | undefined) ?? NO_PARAMS,
+    () => gateway.contract(endpoint)?.contract ?? null,
+    values.get('idempotency_key') as string | undefined,
+  )
+  if (!built.ok) {
+    done(parameterInvalid(requestId, built.errors))
+    return
+  }
+  const { target, fields, body, dropped } = built.built
+  const bytesMax = (values.get('max_bytes') as number | undefined) ?? BYTES_DEFAULT
+  const wanted = (values.get('fields') as string[] | undefined) ?? NO_FIELDS
+  const agent = agentOf(toolCall, (values.get('reason') as string | undefined) ?? '')
+  gateway.call({ caller, method, target, fields, body, agent, keepBytesMax: KEEP_BYTES_MAX }, (answer) => {
+    // Called from an event of the upstream's socket: a throw here would end the thread.
+    try {
+      done(toOutcome(answer, wanted, bytesMax, dropped))
+    } catch (error) {
+      fault(error)
+      done(refused('internal_error', answer.requestId, {}))
+    }
+  })
+}
+
+function agentOf(call: ToolCall, reason: string): RecordAgent {
+  return {
+    name: call.agent.name,
+    version: call.agent.version,
+    sessionId: call.sessionId,
+    conversationId: call.conversationId,
+    mcpMethod: 'tools/call',
+    tool: call.name,
+    mcpRequestId: String(call.id),
+    reason,
+  }
+}
+
+function toOutcome(
+  answer: InnerAnswer,
+  wanted: readonly string[],
+  bytesMax: number,
+  dropped: readonly string[],
+): ToolOutcome {
+  const headers = shownHeaders(answer.fields)
+  const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+  const { body, bodyBytes, truncated, requestId } = answer
+  const failed = answer.code !== null
+  const shaped = shape(
+    { body, bodyBytes, truncated, requestId, mediaType },
+    failed ? NO_FIELDS : wanted,
+    bytesMax,
+  )
+  const hints = [
+    ...(shaped.hint === null ? [] : [shaped.hint]),
+    ...(dropped.length === 0 ? [] : [`Not sent, because the gateway sets them: ${dropped.join(', ')}.`]),
+    ...(answer.status === 400 || answer.status === 422
+      ? ['inspect_contract shows the parameters and schemas of the endpoint.']
+      : []),
+  ]
+  const problem = failed ? problemOf(body) : null
+  const members = {
+    ...(problem === null ? {} : { code: answer.code, title: problem['title'], detail: problem['detail'] }),
+    ...retryAfterOf(headers, problem),
+    status: answer.status,
+    headers,
+    request_id: requestId,
+    duration_ms: Math.round(answer.durationMs * 1000) / 1000,
+    truncated: shaped.truncated,
+    total_bytes: bodyBytes,
+    hint: hints.length === 0 ? null : hints.join(' '),
+  }
+  const json = `${JSON.stringify(members).slice(0, -1)},"body":${shaped.json}}`
+  return { kind: 'result', json, isError: failed || answer.status >= 400, blocks: shaped.blocks }
+}
+
+/** The problem object that the gateway made; empty when it cannot be read. */
+function problemOf(body: Uint8Array): Members {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
+    return isMembers(value) ? value : NO_PARAMS
+  } catch {
+    return NO_PARAMS
+  }
+}
+
+function retryAfterOf(headers: Members, problem: Members | null): { retry_after_ms?: number } {
+  const told = problem?.['retry_after_ms']
+  if (typeof told === 'number') return { retry_after_ms: told }
+  const seconds = headers['retry-after']
+  return typeof seconds === 'string' && /^[0-9]{1,9}$/.test(seconds)
+    ? { retry_after_ms: Number(seconds) * 1000 }
+    : {}
+}
+
+/** The headers worth showing of a block of lines, names in lower case. */
+function shownHeaders(fields: string): Record<string, string> {
+  const shown: Record<string, string> = {}
+  let at = 0
+  while (at < fields.length) {
+    const end = fields.indexOf('\r\n', at)
+    const stop = end === -1 ? fields.length : end
+    const colon = fields.indexOf(':', at)
+    if (colon !== -1 && colon < stop) {
+      const name = fields.slice(at, colon).toLowerCase()
+      if (SHOWN_HEADERS.has(name)) {
+        const value = fields.slice(colon + 1, stop).trim()
+        shown[name] = shown[name] === undefined ? value : `${shown[name]}, ${value}`
+      }
+    }
+    at = stop + 2
+  }
+  return shown
+}

@@ -1,0 +1,70 @@
+import type { RpcId } from './message.ts'
+
+/** What a transport must know of a request. Header names are lower case; repeated fields are joined by `, `. */
+export interface McpRequest {
+  readonly method: string
+  readonly header: (name: string) => string | undefined
+  readonly body: Uint8Array
+}
+
+/** What a transport sends. Header names are lower case; an empty body means none. */
+export interface McpAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** JSON-RPC and MCP error codes that this server uses (2026-07-28, basic: error codes). */
+export const RPC = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internalError: -32603,
+  headerMismatch: -32020,
+  unsupportedVersion: -32022,
+} as const
+
+const JSON_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'content-type': 'application/json',
+  'cache-control': 'no-store',
+})
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+/** Text of a JSON-RPC response around the text of its result. */
+export function resultText(id: RpcId, result: string): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`
+}
+
+/** Text of a JSON-RPC error. Without an id none is named: MCP allows no null there. */
+export function errorText(id: RpcId | undefined, code: number, message: string, data?: unknown): string {
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    ...(id === undefined ? {} : { id }),
+    error: { code, message, ...(data === undefined ? {} : { data }) },
+  })
+}
+
+export function jsonAnswer(status: number, body: string): McpAnswer {
+  return { status, headers: JSON_HEADERS, body }
+}
+
+/** An answer without a body. */
+export function emptyAnswer(status: number): McpAnswer {
+  return { status, headers: NO_HEADERS, body: '' }
+}
+
+export function errorAnswer(
+  status: number,
+  id: RpcId | undefined,
+  code: number,
+  message: string,
+  data?: unknown,
+): McpAnswer {
+  return jsonAnswer(status, errorText(id, code, message, data))
+}
+
+/** The same answer with further headers. */
+export function withHeaders(answer: McpAnswer, headers: Readonly<Record<string, string>>): McpAnswer {
+  return { ...answer, headers: { ...answer.headers, ...headers } }
+}

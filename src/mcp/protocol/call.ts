@@ -1,0 +1,74 @@
+import { errorText, RPC, resultText } from './answer.ts'
+import type { DeclaredAgent, Door, ToolCall, ToolOutcome } from './door.ts'
+import { isMembers, type Members, type RpcId } from './message.ts'
+
+/** Member of a request's `_meta` that names the conversation a call belongs to. */
+const CONVERSATION_META = 'postern/conversation_id'
+
+/** Characters that are kept of what an agent declares. */
+const DECLARED_CHARS_MAX = 128
+
+const NO_ARGUMENTS: Members = Object.freeze({})
+
+/** `clientInfo` as far as it is well formed; control characters are dropped, it ends up in logs and records. */
+export function toAgent(clientInfo: unknown): DeclaredAgent {
+  if (!isMembers(clientInfo)) return { name: '', version: '' }
+  return { name: declared(clientInfo['name']), version: declared(clientInfo['version']) }
+}
+
+function declared(value: unknown): string {
+  if (typeof value !== 'string') return ''
+  return value.replace(/\p{C}/gu, '').slice(0, DECLARED_CHARS_MAX)
+}
+
+export function conversationOf(header: string | undefined, params: Members): string {
+  if (header !== undefined && header !== '') return declared(header)
+  const meta = params['_meta']
+  return isMembers(meta) ? declared(meta[CONVERSATION_META]) : ''
+}
+
+/** Runs `tools/call` and gives the text of the JSON-RPC response. `seal` adds what the era puts around a result. */
+export function callTool<Caller>(
+  door: Door<Caller>,
+  caller: Caller,
+  params: Members,
+  facts: Pick<ToolCall, 'agent' | 'sessionId' | 'conversationId'> & { readonly id: RpcId },
+  seal: (result: string) => string,
+  fault: (error: unknown) => void,
+  done: (text: string) => void,
+): void {
+  const { id } = facts
+  const name = params['name']
+  const given = params['arguments'] ?? NO_ARGUMENTS
+  if (typeof name !== 'string' || !isMembers(given)) {
+    const pointer = typeof name !== 'string' ? '/params/name' : '/params/arguments'
+    const reason = typeof name !== 'string' ? 'name must be a string' : 'arguments must be an object'
+    done(errorText(id, RPC.invalidParams, reason, { pointer }))
+    return
+  }
+  let answered = false
+  const answer = (text: string): void => {
+    if (answered) return
+    answered = true
+    done(text)
+  }
+  try {
+    door.call(caller, { ...facts, name, arguments: given }, (outcome) =>
+      answer(
+        outcome.kind === 'result'
+          ? resultText(id, seal(toolResult(outcome)))
+          : errorText(id, RPC.invalidParams, outcome.message, outcome.data),
+      ),
+    )
+  } catch (error) {
+    fault(error)
+    answer(errorText(id, RPC.internalError, 'Internal error'))
+  }
+}
+
+/** Members of a CallToolResult without the closing brace's neighbours: `"content":…,"structuredContent":…,"isError":…`. */
+function toolResult(outcome: Extract<ToolOutcome, { kind: 'result' }>): string {
+  const { json, isError, blocks } = outcome
+  const further = blocks === undefined || blocks.length === 0 ? '' : `,${JSON.stringify(blocks).slice(1, -1)}`
+  return `"content":[{"type":"text","text":${JSON.stringify(json)}}${further}],"structuredContent":${json},"isError":${isError}`
+}

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createChallenge } from './challenge.ts'
+
+test('a caller by another loopback name is answered with its own, and nobody else', () => {
+  const local = createChallenge('http://localhost:8080', '/mcp', 'mcp:tools')
+  const named = (origin: string): string =>
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"`
+  assert.equal(local('localhost:8080', false), named('http://localhost:8080'))
+  assert.equal(local('127.0.0.1:8080', false), named('http://127.0.0.1:8080'))
+  assert.equal(local('[::1]:8080', false), named('http://[::1]:8080'))
+  for (const host of ['127.0.0.1:9', 'evil.example', 'localhost:8080.evil.example', '', '127.0.0.1:8080"'])
+    assert.equal(local(host, false), named('http://localhost:8080'), host)
+  const open = createChallenge('https://api.example', '/management/mcp', null)
+  assert.equal(
+    open('localhost', true),
+    'Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource/management/mcp", error="invalid_token"',
+  )
+})

@@ -1,0 +1,63 @@
+import type { Members, RpcId } from './message.ts'
+
+/** A tool as clients list it. Schemas are JSON Schema 2020-12 with `type: object` and no union at the root. */
+export interface Tool {
+  readonly name: string
+  readonly title: string
+  readonly description: string
+  readonly inputSchema: Members
+  readonly outputSchema?: Members
+  readonly annotations: {
+    readonly readOnlyHint: boolean
+    readonly destructiveHint: boolean
+    readonly idempotentHint: boolean
+    readonly openWorldHint: boolean
+  }
+}
+
+/** What an MCP client says about itself. Declared, never trusted. */
+export interface DeclaredAgent {
+  readonly name: string
+  readonly version: string
+}
+
+/** One `tools/call` after its envelope was judged. */
+export interface ToolCall {
+  readonly name: string
+  readonly arguments: Members
+  readonly id: RpcId
+  readonly agent: DeclaredAgent
+  /** Hash of the legacy session, or empty. */
+  readonly sessionId: string
+  /** `X-Conversation-ID`, or the member of the request's `_meta`; or empty. */
+  readonly conversationId: string
+}
+
+export type ToolOutcome =
+  | {
+      readonly kind: 'result'
+      /** Text of a JSON object: the structured content, which the text content repeats. */
+      readonly json: string
+      readonly isError: boolean
+      /** Further content blocks, such as an embedded resource. */
+      readonly blocks?: readonly Members[]
+    }
+  /** The call itself is wrong: unknown tool or arguments of the wrong shape (-32602). */
+  | { readonly kind: 'invalid_params'; readonly message: string; readonly data?: Members }
+
+/** What a codec serves. It knows tools and callers by this alone. */
+export interface Door<Caller> {
+  /** Part of every sealed session, so that a session of one door is unknown at another. */
+  readonly name: string
+  readonly info: { readonly name: string; readonly title: string; readonly version: string }
+  /** What a model should know before the first call. */
+  readonly instructions: string
+  /** Milliseconds for which a caller may keep the list of tools (2026-07-28: ttlMs). */
+  readonly toolsTtlMs: number
+  /** Who a session belongs to: another principal's session is unknown. */
+  readonly identityOf: (caller: Caller) => string
+  /** Tools of this caller in a fixed order. The same array as long as nothing changed: answers are kept by it. */
+  readonly tools: (caller: Caller) => readonly Tool[]
+  /** Runs a call; `done` is called exactly once, now or later. */
+  readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
+}

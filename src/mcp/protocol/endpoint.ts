@@ -1,0 +1,96 @@
+import type { Clock } from '../../base/clock.ts'
+import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
+import type { Door } from './door.ts'
+import { readJson } from './json.ts'
+import { createLegacyCodec } from './legacy.ts'
+import { isMembers, type Message, toMessage } from './message.ts'
+import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
+import { createSessions } from './session.ts'
+import type { Tombstones } from './tombstones.ts'
+import { isLegacyVersion, isModernVersion } from './versions.ts'
+
+export interface EndpointOptions {
+  /** 32 bytes that seal session ids; the same on every thread and node. */
+  readonly sealKey: Uint8Array
+  readonly clock: Clock
+  readonly tombstones: Tombstones
+  /** Told of what a door threw; the caller gets -32603. */
+  readonly fault: (error: unknown) => void
+}
+
+/** One MCP endpoint of both eras over Streamable HTTP. Every answer is plain JSON, which both eras allow. */
+export interface Endpoint<Caller> {
+  /**
+   * Judges and answers one HTTP request of a caller that was identified for it. Origin, Host and credentials come
+   * before: a client that probes with GET must see the challenge, not 405. `done` is called exactly once.
+   */
+  answer(caller: Caller, request: McpRequest, done: (answer: McpAnswer) => void): void
+}
+
+export function createEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): Endpoint<Caller> {
+  const sessions = createSessions(options.sealKey, door.name, options.clock, options.tombstones)
+  const legacy = createLegacyCodec(door, sessions, options.fault)
+  const modern = createModernCodec(door, options.fault)
+
+  return {
+    answer(caller, request, done) {
+      if (request.method === 'DELETE') return done(legacy.end(caller, request))
+      const refusal = refuseTransport(request)
+      if (refusal !== null) return done(refusal)
+      const read = readJson(request.body)
+      if (!read.ok)
+        return done(
+          errorAnswer(400, undefined, read.syntax ? RPC.parseError : RPC.invalidRequest, read.reason),
+        )
+      if (Array.isArray(read.value)) {
+        if (isModernVersion(request.header('mcp-protocol-version') ?? ''))
+          return done(errorAnswer(400, undefined, RPC.invalidRequest, 'The body must be one message'))
+        return legacy.answerBatch(caller, read.value, request, done)
+      }
+      const message = toMessage(read.value)
+      if (eraOf(message, request.header('mcp-protocol-version')) === 'legacy')
+        return legacy.answer(caller, message, request, done)
+      if (message.kind === 'request') return modern.answer(caller, message, request, done)
+      done(answerOneWay(message, request.header('mcp-protocol-version')))
+    },
+  }
+}
+
+/** Method, `Content-Type` and `Accept`; null when they fit. */
+function refuseTransport(request: McpRequest): McpAnswer | null {
+  if (request.method !== 'POST')
+    return withHeaders(errorAnswer(405, undefined, RPC.invalidRequest, 'Send messages by POST'), {
+      allow: 'POST, DELETE',
+    })
+  const type = request.header('content-type') ?? ''
+  if (!/^application\/json[\t ]*(;|$)/i.test(type))
+    return errorAnswer(415, undefined, RPC.invalidRequest, 'Content-Type must be application/json')
+  const accept = request.header('accept')
+  // All answers are JSON. A client that lists it, or lists nothing, can read them.
+  if (accept !== undefined && !/application\/json|application\/\*|\*\/\*/i.test(accept))
+    return errorAnswer(406, undefined, RPC.invalidRequest, 'Accept must list application/json')
+  return null
+}
+
+/**
+ * Modern: `_meta` names a version, unless it is a legacy one that the header repeats or leaves out; or the header
+ * names a version that is not legacy. All else is legacy (2026-07-28, versioning: backward compatibility).
+ */
+function eraOf(message: Message, header: string | undefined): 'legacy' | 'modern' {
+  if (header !== undefined && !isLegacyVersion(header)) return 'modern'
+  if (message.kind !== 'request') return 'legacy'
+  const meta = message.params['_meta']
+  const version = isMembers(meta) ? meta[PROTOCOL_VERSION] : undefined
+  if (version === undefined) return 'legacy'
+  if (typeof version === 'string' && isLegacyVersion(version) && (header ?? version) === version)
+    return 'legacy'
+  return 'modern'
+}
+
+/** A modern body that waits for no answer: notifications are accepted, responses do not exist. */
+function answerOneWay(message: Exclude<Message, { kind: 'request' }>, header: string | undefined): McpAnswer {
+  if (header !== undefined && !isModernVersion(header)) return refuseVersion(undefined, header)
+  if (message.kind === 'notification') return emptyAnswer(202)
+  if (message.kind === 'invalid') return errorAnswer(400, message.id, RPC.invalidRequest, message.reason)
+  return errorAnswer(400, undefined, RPC.invalidRequest, 'Clients send no responses in this version')
+}

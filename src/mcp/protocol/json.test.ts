@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { JSON_DEPTH_MAX, readJson } from './json.ts'
+
+const read = (text: string) => readJson(Buffer.from(text))
+
+test('a member given twice in the envelope, params or _meta is refused, escaped or not', () => {
+  for (const text of [
+    '{"id":1,"id":2}',
+    '{"method":"a","\\u006dethod":"b"}',
+    '{"params":{"name":"a","name":"b"}}',
+    '{"params":{"n\\u0061me":"a","x":[{}],"name":"b"}}',
+    '{"params":{"_meta":{"a":1,"b":{"c":"d"},"a":2}}}',
+    '{"params":{},"params":{}}',
+    '[{"jsonrpc":"2.0"},{"id":1,"id":2}]',
+    '[{"params":{"_meta":{"a":1,"a":2}}}]',
+  ]) {
+    const answer = read(text)
+    assert.ok(!answer.ok && !answer.syntax, text)
+    assert.match(answer.reason, /given twice/)
+  }
+})
+
+test('members below those levels are the tool’s own', () => {
+  for (const text of [
+    '{"params":{"arguments":{"a":1,"a":2}}}',
+    '{"other":{"_meta":{"a":1,"a":2}}}',
+    '{"params":[{"_meta":{"a":1,"a":2}}]}',
+    '{"a":"a","b":"a","params":{"a":"a"}}',
+    '{"params":{"x":"params","_meta":"_meta"}}',
+  ])
+    assert.ok(read(text).ok, text)
+})
+
+test('a member named __proto__ stays an ordinary member', () => {
+  const answer = read('{"__proto__":{"method":"x"},"params":{"__proto__":{"name":"y"}}}')
+  assert.ok(answer.ok)
+  const value = answer.value as { method?: unknown; params: { name?: unknown } }
+  assert.equal(value.method, undefined)
+  assert.equal(value.params.name, undefined)
+  assert.equal(({} as { method?: unknown }).method, undefined)
+})
+
+test('nesting is bounded', () => {
+  const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth)
+  assert.ok(read(nested(JSON_DEPTH_MAX)).ok)
+  assert.ok(!read(nested(JSON_DEPTH_MAX + 1)).ok)
+  assert.ok(!read('{"a":'.repeat(200_000)).ok)
+})
+
+test('bytes that are not UTF-8, a byte order mark and broken JSON are syntax errors', () => {
+  for (const bytes of [
+    Buffer.from([0x22, 0xff, 0x22]),
+    Buffer.from('\ufeff{}'),
+    Buffer.from('{"a":}'),
+    Buffer.from(''),
+  ]) {
+    const answer = readJson(bytes)
+    assert.ok(!answer.ok && answer.syntax)
+  }
+})
+
+test('JSON without repeated members reads as JSON.parse reads it', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 6 }), (text) => {
+      const answer = read(text)
+      assert.ok(answer.ok)
+      assert.deepEqual(answer.value, JSON.parse(text))
+    }),
+  )
+})
+
+test('a repeated member is found wherever it stands', () => {
+  const key = fc.string({ maxLength: 6 }).filter((name) => name !== '_meta')
+  const members = fc.array(fc.tuple(key, fc.json({ maxDepth: 3 })), { maxLength: 8 })
+  fc.assert(
+    fc.property(
+      members,
+      fc.constantFrom('envelope', 'params', 'meta'),
+      fc.boolean(),
+      (pairs, level, escaped) => {
+        const quoted = (name: string): string =>
+          escaped
+            ? `"${[...name]
+                .map((c) =>
+                  c
+                    .split('')
+                    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+                    .join(''),
+                )
+                .join('')}"`
+            : JSON.stringify(name)
+        const body = pairs.map(([name, value]) => `${quoted(name)}:${value}`).join(',')
+        const object = `{${body}}`
+        const text =
+          level === 'envelope'
+            ? object
+            : level === 'params'
+              ? `{"params":${object}}`
+              : `{"params":{"_meta":${object}}}`
+        const names = pairs.map(([name]) => name)
+        const repeated = new Set(names).size !== names.length
+        // A member named params or _meta opens the next level, which may repeat members itself.
+        fc.pre(!names.includes('params') || repeated)
+        assert.equal(read(text).ok, !repeated, text)
+      },
+    ),
+  )
+})
+
+test('arbitrary bytes never throw', () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void readJson(bytes)))
+  const shards = fc.array(
+    fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', 'a', '"params"', '"_meta"', '\\"', ' '),
+  )
+  fc.assert(
+    fc.property(shards, (parts) => {
+      const text = parts.join('')
+      const answer = read(text)
+      if (!answer.ok) return
+      assert.deepEqual(answer.value, JSON.parse(text))
+    }),
+    { numRuns: 2000 },
+  )
+})

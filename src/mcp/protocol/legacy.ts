@@ -1,0 +1,168 @@
+import {
+  emptyAnswer,
+  errorAnswer,
+  errorText,
+  jsonAnswer,
+  type McpAnswer,
+  type McpRequest,
+  RPC,
+  resultText,
+  withHeaders,
+} from './answer.ts'
+import { callTool, conversationOf, toAgent } from './call.ts'
+import type { DeclaredAgent, Door, Tool } from './door.ts'
+import { type Message, toMessage } from './message.ts'
+import { refuseVersion } from './modern.ts'
+import type { Session, Sessions } from './session.ts'
+import { ASSUMED_VERSION, BATCH_VERSION, isLegacyVersion, LEGACY_VERSIONS } from './versions.ts'
+
+/** Messages in one batch. Beyond, the batch is refused. */
+const BATCH_MAX = 32
+
+const UNKNOWN_AGENT: DeclaredAgent = { name: '', version: '' }
+
+/** The codec of 2024-11-05 to 2025-11-25: a handshake, optional sessions, batches in one revision. */
+export interface LegacyCodec<Caller> {
+  answer(caller: Caller, message: Message, request: McpRequest, done: (answer: McpAnswer) => void): void
+  answerBatch(
+    caller: Caller,
+    messages: readonly unknown[],
+    request: McpRequest,
+    done: (answer: McpAnswer) => void,
+  ): void
+  /** DELETE: ends a session. */
+  end(caller: Caller, request: McpRequest): McpAnswer
+}
+
+export function createLegacyCodec<Caller>(
+  door: Door<Caller>,
+  sessions: Sessions,
+  fault: (error: unknown) => void,
+): LegacyCodec<Caller> {
+  const plain = (members: string): string => `{${members}}`
+  const listed = new WeakMap<readonly Tool[], string>()
+  function listOf(tools: readonly Tool[]): string {
+    let text = listed.get(tools)
+    if (text === undefined) {
+      text = JSON.stringify({ tools })
+      listed.set(tools, text)
+    }
+    return text
+  }
+
+  /** The session and version that a message belongs to, or why there is none. A client may leave the session out. */
+  function contextOf(
+    caller: Caller,
+    request: McpRequest,
+  ): McpAnswer | { session: Session | null; version: string } {
+    const header = request.header('mcp-protocol-version')
+    if (header !== undefined && !isLegacyVersion(header)) return refuseVersion(undefined, header)
+    const id = request.header('mcp-session-id')
+    const session = id === undefined ? null : sessions.open(id, door.identityOf(caller))
+    if (id !== undefined && session === null) return unknownSession()
+    return { session, version: header ?? session?.version ?? ASSUMED_VERSION }
+  }
+
+  function initialize(caller: Caller, message: Extract<Message, { kind: 'request' }>): McpAnswer {
+    const { id, params } = message
+    const requested = params['protocolVersion']
+    if (typeof requested !== 'string')
+      return errorAnswer(200, id, RPC.invalidParams, 'protocolVersion must be a string', {
+        pointer: '/params/protocolVersion',
+      })
+    const version = isLegacyVersion(requested) ? requested : LEGACY_VERSIONS[0]
+    const result = JSON.stringify({
+      protocolVersion: version,
+      capabilities: { tools: {} },
+      serverInfo: door.info,
+      instructions: door.instructions,
+    })
+    const session = sessions.seal({
+      identity: door.identityOf(caller),
+      agent: toAgent(params['clientInfo']),
+      version,
+    })
+    return withHeaders(jsonAnswer(200, resultText(id, result)), { 'mcp-session-id': session })
+  }
+
+  /** Gives the text of a response; null for what is accepted without one. */
+  function reply(
+    caller: Caller,
+    message: Message,
+    session: Session | null,
+    request: McpRequest,
+    done: (text: string | null) => void,
+  ): void {
+    if (message.kind === 'request' && message.method === 'tools/call') {
+      const facts = {
+        id: message.id,
+        agent: session?.agent ?? UNKNOWN_AGENT,
+        sessionId: session?.hashedId ?? '',
+        conversationId: conversationOf(request.header('x-conversation-id'), message.params),
+      }
+      callTool(door, caller, message.params, facts, plain, fault, done)
+    } else {
+      done(replyAtOnce(caller, message))
+    }
+  }
+
+  function replyAtOnce(caller: Caller, message: Message): string | null {
+    if (message.kind === 'invalid') return errorText(message.id, RPC.invalidRequest, message.reason)
+    if (message.kind !== 'request') return null
+    const { id, method, params } = message
+    if (method === 'ping') return resultText(id, '{}')
+    if (method !== 'tools/list') return errorText(id, RPC.methodNotFound, 'Method not found', { method })
+    if (params['cursor'] !== undefined)
+      return errorText(id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' })
+    return resultText(id, listOf(door.tools(caller)))
+  }
+
+  return {
+    answer(caller, message, request, done) {
+      if (message.kind === 'request' && message.method === 'initialize')
+        return done(initialize(caller, message))
+      const context = contextOf(caller, request)
+      if ('status' in context) return done(context)
+      if (message.kind === 'invalid')
+        return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
+      reply(caller, message, context.session, request, (text) =>
+        done(text === null ? emptyAnswer(202) : jsonAnswer(200, text)),
+      )
+    },
+
+    answerBatch(caller, values, request, done) {
+      const context = contextOf(caller, request)
+      if ('status' in context) return done(context)
+      if (context.version !== BATCH_VERSION)
+        return done(errorAnswer(400, undefined, RPC.invalidRequest, 'Batches exist in 2025-03-26 only'))
+      if (values.length === 0 || values.length > BATCH_MAX)
+        return done(errorAnswer(400, undefined, RPC.invalidRequest, `A batch has 1 to ${BATCH_MAX} messages`))
+      const messages = values.map(toMessage)
+      // 2025-03-26, lifecycle: initialize must not be part of a batch.
+      if (messages.some((message) => message.kind === 'request' && message.method === 'initialize'))
+        return done(errorAnswer(400, undefined, RPC.invalidRequest, 'initialize cannot be part of a batch'))
+      const texts: (string | null)[] = messages.map(() => null)
+      let waiting = messages.length
+      for (const [index, message] of messages.entries())
+        reply(caller, message, context.session, request, (text) => {
+          texts[index] = text
+          waiting--
+          if (waiting > 0) return
+          const given = texts.filter((item) => item !== null)
+          done(given.length === 0 ? emptyAnswer(202) : jsonAnswer(200, `[${given.join(',')}]`))
+        })
+    },
+
+    end(caller, request) {
+      const id = request.header('mcp-session-id')
+      if (id === undefined)
+        return errorAnswer(400, undefined, RPC.invalidRequest, 'Mcp-Session-Id is missing')
+      return sessions.end(id, door.identityOf(caller)) ? emptyAnswer(204) : unknownSession()
+    },
+  }
+}
+
+/** 404 tells the client to start a new session (2025-11-25, transports: session management). */
+function unknownSession(): McpAnswer {
+  return errorAnswer(404, undefined, RPC.invalidRequest, 'Session not found; send initialize again')
+}

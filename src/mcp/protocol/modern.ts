@@ -1,0 +1,157 @@
+import { errorAnswer, jsonAnswer, type McpAnswer, type McpRequest, RPC, resultText } from './answer.ts'
+import { callTool, conversationOf, toAgent } from './call.ts'
+import type { Door, Tool } from './door.ts'
+import { isMembers, type Members, type Message, type RpcId } from './message.ts'
+import { decodeMirrored } from './mirrored.ts'
+import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
+
+/** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
+export const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
+const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
+const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
+const LOG_LEVEL = 'io.modelcontextprotocol/logLevel'
+const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
+
+const LOG_LEVELS: ReadonlySet<unknown> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+])
+
+/** Parameter that `Mcp-Name` mirrors, by method. */
+const NAMED_BY: ReadonlyMap<string, string> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+])
+
+/** Milliseconds for which a client may keep what discovery says; it changes with a release only. */
+const DISCOVER_TTL_MS = 3_600_000
+
+type Request = Extract<Message, { kind: 'request' }>
+
+export interface ModernCodec<Caller> {
+  /** Answers a request whose version header and `_meta` may still be anything. */
+  answer(caller: Caller, message: Request, request: McpRequest, done: (answer: McpAnswer) => void): void
+}
+
+export function createModernCodec<Caller>(
+  door: Door<Caller>,
+  fault: (error: unknown) => void,
+): ModernCodec<Caller> {
+  const seal = `"_meta":${JSON.stringify({ [SERVER_INFO]: door.info })}`
+  const sealed = (members: string): string => `{"resultType":"complete",${members},${seal}}`
+  const discovered = sealed(
+    JSON.stringify({
+      supportedVersions: MODERN_VERSIONS,
+      capabilities: { tools: {} },
+      instructions: door.instructions,
+      ttlMs: DISCOVER_TTL_MS,
+      cacheScope: 'private',
+    }).slice(1, -1),
+  )
+  // What a caller sees depends on its permissions, so no list may be shared between callers: cacheScope private.
+  const listed = new WeakMap<readonly Tool[], string>()
+  function listOf(tools: readonly Tool[]): string {
+    let text = listed.get(tools)
+    if (text === undefined) {
+      const result = { tools, ttlMs: door.toolsTtlMs, cacheScope: 'private' }
+      text = sealed(JSON.stringify(result).slice(1, -1))
+      listed.set(tools, text)
+    }
+    return text
+  }
+
+  return {
+    answer(caller, message, request, done) {
+      const { id, method, params } = message
+      const refusal = refuseEnvelope(message, request)
+      if (refusal !== null) return done(refusal)
+      if (method === 'server/discover') return done(jsonAnswer(200, resultText(id, discovered)))
+      if (method === 'tools/list') {
+        if (params['cursor'] !== undefined)
+          return done(
+            errorAnswer(200, id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' }),
+          )
+        return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller)))))
+      }
+      if (method === 'tools/call') {
+        const facts = {
+          id,
+          agent: toAgent((params['_meta'] as Members)[CLIENT_INFO]), // proved to be an object above
+          sessionId: '',
+          conversationId: conversationOf(request.header('x-conversation-id'), params),
+        }
+        return callTool(door, caller, params, facts, sealed, fault, (text) => done(jsonAnswer(200, text)))
+      }
+      // The body tells an unknown method from a place without MCP (streamable HTTP: protocol version header).
+      done(errorAnswer(404, id, RPC.methodNotFound, 'Method not found', { method }))
+    },
+  }
+}
+
+/** Checks version, `_meta` and mirrored headers; null when all agree. Nothing is inferred from earlier requests. */
+function refuseEnvelope(message: Request, request: McpRequest): McpAnswer | null {
+  const { id, method, params } = message
+  const meta = params['_meta']
+  const header = request.header('mcp-protocol-version')
+  const version = isMembers(meta) ? meta[PROTOCOL_VERSION] : undefined
+
+  // An unknown version comes first: the client learns what to retry with, whatever else its revision does differently.
+  if (typeof version === 'string' && header === version && !isModernVersion(version))
+    return refuseVersion(id, version, MODERN_VERSIONS)
+  if (version === undefined && header !== undefined && !isModernVersion(header))
+    return refuseVersion(id, header)
+  if (!isMembers(meta) || typeof version !== 'string') return missing(id, PROTOCOL_VERSION)
+  if (header === undefined) return mismatch(id, 'MCP-Protocol-Version is missing')
+  if (header !== version) return mismatch(id, 'MCP-Protocol-Version differs from the version in _meta')
+
+  const mirroredMethod = request.header('mcp-method')
+  if (mirroredMethod === undefined) return mismatch(id, 'Mcp-Method is missing')
+  if (mirroredMethod !== method) return mismatch(id, 'Mcp-Method differs from the method in the body')
+  const parameter = NAMED_BY.get(method)
+  if (parameter !== undefined) {
+    const mirroredName = request.header('mcp-name')
+    if (mirroredName === undefined) return mismatch(id, 'Mcp-Name is missing')
+    const name = decodeMirrored(mirroredName)
+    if (name === null) return mismatch(id, 'Mcp-Name is malformed')
+    if (name !== params[parameter]) return mismatch(id, `Mcp-Name differs from params.${parameter}`)
+  }
+
+  if (!isMembers(meta[CLIENT_CAPABILITIES])) return missing(id, CLIENT_CAPABILITIES)
+  if (meta[CLIENT_INFO] !== undefined && !isMembers(meta[CLIENT_INFO]))
+    return errorAnswer(400, id, RPC.invalidParams, `_meta: ${CLIENT_INFO} must be an object`)
+  if (meta[LOG_LEVEL] !== undefined && !LOG_LEVELS.has(meta[LOG_LEVEL]))
+    return errorAnswer(400, id, RPC.invalidParams, `_meta: ${LOG_LEVEL} is unknown`)
+  return null
+}
+
+function missing(id: RpcId, key: string): McpAnswer {
+  return errorAnswer(400, id, RPC.invalidParams, `_meta: ${key} is missing or malformed`, {
+    pointer: `/params/_meta/${key.replaceAll('/', '~1')}`,
+  })
+}
+
+function mismatch(id: RpcId, reason: string): McpAnswer {
+  return errorAnswer(400, id, RPC.headerMismatch, `Header mismatch: ${reason}`)
+}
+
+/**
+ * The refusal of a version that is not served; it names those that are. A request with a modern `_meta` is told what
+ * discovery says: it could not speak the others.
+ */
+export function refuseVersion(
+  id: RpcId | undefined,
+  requested: string,
+  supported: readonly string[] = SERVED_VERSIONS,
+): McpAnswer {
+  return errorAnswer(400, id, RPC.unsupportedVersion, 'Unsupported protocol version', {
+    supported,
+    requested: requested.slice(0, 64),
+  })
+}

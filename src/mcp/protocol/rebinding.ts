@@ -1,0 +1,60 @@
+import { isIP } from 'node:net'
+import { errorAnswer, type McpAnswer, RPC } from './answer.ts'
+
+/**
+ * Stands against DNS rebinding: a web page that makes a browser talk to a server on the user's own machine or
+ * network (2026-07-28, streamable HTTP: security). Browsers name the page in `Origin`; an `Origin` that is neither
+ * loopback nor our own is refused. While our own origin is loopback, so is a `Host` that public DNS could have
+ * pointed at this machine.
+ */
+export function createRebindingCheck(
+  ownOrigin: string,
+): (origin: string | undefined, host: string) => McpAnswer | null {
+  const own = ownOrigin.toLowerCase()
+  const ownHost = own.slice(own.indexOf('://') + 3)
+  const local = isLoopback(hostNameOf(ownHost))
+  return (origin, host) => {
+    if (origin !== undefined && origin.toLowerCase() !== own && !isLoopbackOrigin(origin))
+      return errorAnswer(403, undefined, RPC.invalidRequest, 'This Origin is not allowed')
+    if (local && host !== '' && host !== ownHost && !isPrivateName(hostNameOf(host)))
+      return errorAnswer(
+        403,
+        undefined,
+        RPC.invalidRequest,
+        'This Host is not allowed; the setting ORIGIN names the public address',
+      )
+    return null
+  }
+}
+
+function isLoopbackOrigin(origin: string): boolean {
+  const match = /^https?:\/\/([^/?#@\\\s]+)$/i.exec(origin)
+  return match !== null && isLoopback(hostNameOf(match[1]!.toLowerCase()))
+}
+
+/** An authority without its port and brackets. */
+function hostNameOf(authority: string): string {
+  if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']'))
+  const colon = authority.indexOf(':')
+  return (colon === -1 ? authority : authority.slice(0, colon)).toLowerCase()
+}
+
+function isLoopback(name: string): boolean {
+  return (
+    name === 'localhost' ||
+    name.endsWith('.localhost') ||
+    name === '::1' ||
+    (isIP(name) === 4 && name.startsWith('127.'))
+  )
+}
+
+/** Names that no public DNS answers: addresses, single labels, and the suffixes reserved for private use. */
+function isPrivateName(name: string): boolean {
+  return (
+    isLoopback(name) ||
+    isIP(name) !== 0 ||
+    !name.includes('.') ||
+    name.endsWith('.internal') ||
+    name.endsWith('.local')
+  )
+}

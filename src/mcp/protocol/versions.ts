@@ -1,0 +1,25 @@
+/** Revisions that open with `initialize`, newest first. */
+export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const
+
+/** Revisions in which every request says all about itself, newest first. */
+export const MODERN_VERSIONS = ['2026-07-28'] as const
+
+/** What a refused client may choose from. */
+export const SERVED_VERSIONS: readonly string[] = [...MODERN_VERSIONS, ...LEGACY_VERSIONS]
+
+/** Assumed when a legacy client sends no version header (2025-11-25, basic/transports). */
+export const ASSUMED_VERSION = '2025-03-26'
+
+/** The only revision with JSON-RPC batches. */
+export const BATCH_VERSION = '2025-03-26'
+
+const legacy: ReadonlySet<string> = new Set(LEGACY_VERSIONS)
+const modern: ReadonlySet<string> = new Set(MODERN_VERSIONS)
+
+export function isLegacyVersion(version: string): boolean {
+  return legacy.has(version)
+}
+
+export function isModernVersion(version: string): boolean {
+  return modern.has(version)
+}

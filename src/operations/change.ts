@@ -1,0 +1,331 @@
+import { canonicalJson } from '../base/canonical.ts'
+import { type Clock, toTime } from '../base/clock.ts'
+import { newId } from '../base/ids.ts'
+import { type FieldError, refuse } from '../base/refusal.ts'
+import { Secret } from '../base/secret.ts'
+import { mintToken } from '../base/token.ts'
+import type { ResourceType, Status } from '../model/common.ts'
+import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
+import type { ConfigWriter, Fields, Resource, StoredToken } from '../store/ports/config.ts'
+import type { Vault } from '../vault/vault.ts'
+import type { DiffEntry, WriteOptions } from './define.ts'
+import { boundedDiff, diffOf } from './diff.ts'
+import { compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
+import type { Kind } from './kind.ts'
+import { getRef, idsOf, nounOf } from './refs.ts'
+import { readable, referred } from './views.ts'
+
+interface Changed {
+  readonly kind: Kind
+  readonly before: Resource | null
+  after: Resource | null
+  /** Changes beside the spec, such as of secrets. */
+  readonly notes: DiffEntry[]
+}
+
+export interface ChangeDeps {
+  readonly writer: ConfigWriter
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly options: WriteOptions
+  /** Who changes it, as resources name it. */
+  readonly author: string
+  readonly kindOf: (type: ResourceType) => Kind
+  /** Judges a fragment as gateway threads will; what it finds refuses the change. */
+  readonly check: (fragment: Fragment) => readonly FieldError[]
+}
+
+/** What a finished change did. */
+export interface Outcome {
+  readonly diff: readonly DiffEntry[]
+  readonly delta: SnapshotDelta | null
+  readonly revision: number | null
+}
+
+/**
+ * One change of the configuration, inside of its transaction.
+ * 1. Every write goes through it, so that diff, revisions and fragments cannot miss one.
+ * 2. A resource counts one revision for all writes of one change, and none when nothing differs.
+ */
+export class Change {
+  readonly writer: ConfigWriter
+  readonly #deps: ChangeDeps
+  readonly #changed = new Map<string, Changed>()
+  #subject: Resource | undefined
+  #created = false
+  #revealed = false
+
+  constructor(deps: ChangeDeps) {
+    this.#deps = deps
+    this.writer = deps.writer
+  }
+
+  /** The resource that the operation is about, as it stands now or stood last. */
+  get subject(): Resource | undefined {
+    if (this.#subject === undefined) return undefined
+    const changed = this.#changed.get(this.#subject.id)
+    return changed?.after ?? changed?.before ?? this.#subject
+  }
+
+  /** Revision of the subject before and after; null where it did not or does not exist. */
+  get revisions(): { before: number | null; after: number | null } {
+    const changed = this.#subject && this.#changed.get(this.#subject.id)
+    if (changed === undefined)
+      return { before: this.#subject?.revision ?? null, after: this.#subject?.revision ?? null }
+    return { before: changed.before?.revision ?? null, after: changed.after?.revision ?? null }
+  }
+
+  /** The subject is new. */
+  get created(): boolean {
+    return this.#created
+  }
+
+  /** A secret was made that is shown only in this answer. */
+  get revealed(): boolean {
+    return this.#revealed
+  }
+
+  /** Finds the resource that is acted on; refuses with not_found, or revision_conflict when it has moved on. */
+  async act(type: ResourceType, ref: string): Promise<Resource> {
+    const resource = await getRef(this.writer, type, ref)
+    return this.actOn(resource)
+  }
+
+  /** As {@link act}, for a resource that was found already. */
+  actOn(resource: Resource): Resource {
+    const expected = this.#deps.options.expectedRevision
+    if (expected !== undefined && expected !== resource.revision)
+      throw refuse('revision_conflict', {
+        detail: `${nounOf(resource.type)} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
+        members: { revision: resource.revision },
+      })
+    this.#subject = resource
+    return resource
+  }
+
+  /** Refuses unless the caller confirmed by the slug of the resource. */
+  confirmed(resource: Resource): void {
+    const { confirm } = this.#deps.options
+    const below = resource.parent !== null && confirm?.endsWith(`:${resource.slug}`) === true
+    if (confirm === resource.slug || confirm === resource.id || below) return
+    throw refuse('confirmation_required', {
+      detail: `This cannot be undone. Send confirm: "${resource.slug}".`,
+      errors: [{ pointer: '/confirm', reason: `must be "${resource.slug}"` }],
+    })
+  }
+
+  newId(kind: Kind): string {
+    return newId(kind.prefix, this.#deps.clock)
+  }
+
+  /** Stores a new resource. `subject` when the operation is about it. */
+  async insert(
+    kind: Kind,
+    made: { id: string; slug: string; parent: string | null; spec: Fields },
+    subject: boolean,
+  ): Promise<Resource> {
+    const now = toTime(this.#deps.clock.now())
+    const resource: Resource = {
+      ...made,
+      type: kind.type,
+      ...columnsOf(kind, made.spec),
+      revision: 1,
+      draft: null,
+      created_at: now,
+      created_by: this.#deps.author,
+      updated_at: now,
+      updated_by: this.#deps.author,
+      managed_by: null,
+    }
+    await this.writer.insert(resource)
+    await this.writer.link(resource.id, idsOf(kind, resource.spec))
+    this.#changed.set(resource.id, { kind, before: null, after: resource, notes: [] })
+    if (subject) {
+      this.#subject = resource
+      this.#created = true
+    }
+    return resource
+  }
+
+  /** Stores new fields of a resource; the same fields store nothing. */
+  async replace(
+    resource: Resource,
+    next: { spec?: Fields; draft?: Fields | null; slug?: string },
+  ): Promise<Resource> {
+    const kind = this.#deps.kindOf(resource.type)
+    const wanted = { slug: resource.slug, spec: resource.spec, draft: resource.draft, ...next }
+    const same =
+      canonicalJson(wanted) ===
+      canonicalJson({ slug: resource.slug, spec: resource.spec, draft: resource.draft })
+    return same ? resource : this.#store(kind, { ...resource, ...wanted, ...columnsOf(kind, wanted.spec) })
+  }
+
+  /** Counts a revision of a resource for a change beside its fields; `note` describes it in the diff. */
+  async note(resource: Resource, note: DiffEntry): Promise<Resource> {
+    const stored = await this.#store(this.#deps.kindOf(resource.type), resource)
+    this.#changed.get(resource.id)!.notes.push(note)
+    return stored
+  }
+
+  async #store(kind: Kind, wanted: Resource): Promise<Resource> {
+    const changed = this.#changed.get(wanted.id)
+    const before = changed === undefined ? await this.writer.byId(wanted.type, wanted.id) : changed.before
+    const after: Resource = {
+      ...wanted,
+      revision: (before?.revision ?? 0) + 1,
+      updated_at: toTime(this.#deps.clock.now()),
+      updated_by: this.#deps.author,
+    }
+    await this.writer.replace(after)
+    await this.writer.link(after.id, [
+      ...idsOf(kind, after.spec),
+      ...(after.draft === null ? [] : idsOf(kind, after.draft)),
+    ])
+    if (changed === undefined) this.#changed.set(after.id, { kind, before: before ?? null, after, notes: [] })
+    else changed.after = after
+    return after
+  }
+
+  /** Forgets a resource. What lies below it or refers to it must be gone or detached before. */
+  async remove(resource: Resource): Promise<void> {
+    const kind = this.#deps.kindOf(resource.type)
+    const changed = this.#changed.get(resource.id)
+    await this.writer.remove(resource.id)
+    if (changed === undefined)
+      this.#changed.set(resource.id, { kind, before: resource, after: null, notes: [] })
+    else changed.after = null
+  }
+
+  /** Seals a secret field of a resource that was just stored. */
+  async setSecret(resource: Resource, field: string, text: string): Promise<void> {
+    const secret = new Secret(text)
+    const known = (await this.writer.secretsOf([resource.id])).some((one) => one.field === field)
+    await this.writer.putSecret({
+      owner: resource.id,
+      field,
+      sealed: this.#deps.vault.seal(secret, resource.id, field),
+      // Four characters of a short secret would give too much of it away.
+      last4: text.length >= 16 ? text.slice(-4) : null,
+      updated_at: toTime(this.#deps.clock.now()),
+    })
+    await this.note(resource, { op: known ? 'replace' : 'add', path: `/auth/${field}`, value: 'changed' })
+  }
+
+  /** Issues a token of a profile. Of a dry run there is none to show. */
+  async issueToken(
+    profile: Resource,
+    expiresAt: number | null,
+  ): Promise<{ id: string; token: string | undefined }> {
+    const { token, lookup, hash } = mintToken('pk')
+    const id = newId('key', this.#deps.clock)
+    const now = this.#deps.clock.now()
+    await this.writer.putToken({
+      id,
+      profile: profile.id,
+      lookup,
+      hash,
+      created_at: now,
+      expires_at: expiresAt,
+      retires_at: null,
+      revoked_at: null,
+    })
+    await this.note(profile, { op: 'add', path: `/tokens/${id}`, value: 'changed' })
+    if (this.#deps.options.dryRun === true) return { id, token: undefined }
+    this.#revealed = true
+    return { id, token }
+  }
+
+  /** Stores a changed state of an issued token; `what` names the change in the diff. */
+  async putToken(profile: Resource, token: StoredToken, what: 'retires_at' | 'revoked_at'): Promise<void> {
+    await this.writer.putToken(token)
+    const at = token[what]
+    await this.note(profile, {
+      op: 'replace',
+      path: `/tokens/${token.id}/${what}`,
+      value: at === null ? null : toTime(at),
+    })
+  }
+
+  /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
+  async finish(): Promise<Outcome> {
+    const changes = [...this.#changed.values()]
+    const diff = boundedDiff(await this.#diff(changes))
+    if (diff.length === 0) return { diff, delta: null, revision: null }
+    const revision = await this.writer.nextRevision()
+    return { diff, revision, delta: await this.#compile(changes, revision) }
+  }
+
+  async #compile(changes: readonly Changed[], revision: number): Promise<SnapshotDelta> {
+    const put: Fragment[] = []
+    const drop: FragmentKey[] = []
+    const roots = new Map(
+      changes.map((changed) => {
+        const root = rootOf((changed.after ?? changed.before)!)
+        return [root.id, root]
+      }),
+    )
+    for (const { type, id } of roots.values()) {
+      const compiled = await compileRoot(this.writer, type, id)
+      put.push(...compiled.put)
+      drop.push(...compiled.drop)
+    }
+    const errors = put.flatMap((fragment) => this.#deps.check(fragment))
+    if (errors.length > 0)
+      throw refuse('configuration_invalid', {
+        detail: `The configuration would not work: ${errors[0]!.reason}.`,
+        errors,
+      })
+    for (const { before, after } of changes) {
+      const schemas = before?.type === 'collections' ? before.spec['schemas'] : null
+      if (typeof schemas !== 'string') continue
+      if (after?.spec['schemas'] !== schemas || after.status !== 'published')
+        drop.push(...(await unusedSchemas(this.writer, schemas)))
+    }
+    return toDelta(revision, false, put, drop)
+  }
+
+  /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */
+  async #diff(changes: readonly Changed[]): Promise<DiffEntry[]> {
+    const ids = changes.flatMap(({ kind, before, after }) =>
+      referred(
+        kind,
+        [before, after].filter((one) => one !== null),
+      ),
+    )
+    const slugs = new Map(await this.writer.slugs(ids))
+    for (const { before, after } of changes)
+      if (before !== null && after === null) slugs.set(before.id, before.slug)
+    const entries: DiffEntry[] = []
+    for (const { kind, before, after, notes } of changes) {
+      const { id, slug } = (after ?? before)!
+      const path = id === this.#subject?.id ? [] : [kind.type, slug]
+      const [was, is] = [await plain(kind, before, slugs), await plain(kind, after, slugs)]
+      const prefix = path.map((part) => `/${part}`).join('')
+      entries.push(...diffOf(was, is, path), ...notes.map((note) => ({ ...note, path: prefix + note.path })))
+    }
+    return entries
+  }
+}
+
+function columnsOf(kind: Kind, spec: Fields): { name: string; status: Status | null; key: string | null } {
+  return {
+    // The exact schema of the kind has judged these members.
+    name: String(spec['name']),
+    status: (spec['status'] as Status | undefined) ?? null,
+    key: kind.keyOf?.(spec) ?? null,
+  }
+}
+
+async function plain(
+  kind: Kind,
+  resource: Resource | null,
+  slugs: ReadonlyMap<string, string>,
+): Promise<Record<string, unknown> | undefined> {
+  if (resource === null) return undefined
+  const view: Record<string, unknown> = {
+    slug: resource.slug,
+    ...(await readable(kind, resource.spec, slugs)),
+  }
+  if (resource.draft !== null) view['pending_draft'] = await readable(kind, resource.draft, slugs)
+  return view
+}

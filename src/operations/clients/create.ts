@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import { ProfileSpec } from '../../model/profile.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import { createOf } from '../crud.ts'
+import { issueFirst, shownToken } from '../profiles/issue.ts'
+import { profileKind } from '../profiles/kind.ts'
+import { viewOf } from '../views.ts'
+import { createResource } from '../write-resource.ts'
+import { clientKind } from './kind.ts'
+
+const InnerProfile = ProfileSpec.omit({ client: true })
+const DEFAULT = { name: 'Default', slug: 'default', auth: { type: 'token' } }
+
+/** A new client has at least a profile to call with; tokens are in this answer alone. */
+export const createClient = createOf(clientKind, {
+  input: {
+    profiles: z
+      .array(InnerProfile)
+      .max(20)
+      .optional()
+      .describe('Its first profiles; one named default, of type token, when absent'),
+  },
+  output: { profiles: z.array(profileKind.view.extend(shownToken)) },
+  revealsOnce: true,
+  made: async (client, input, context) => {
+    context.require('profiles:create')
+    const wanted = (input['profiles'] as readonly Fields[] | undefined) ?? [InnerProfile.parse(DEFAULT)]
+    const profiles: Fields[] = []
+    for (const spec of wanted) {
+      const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
+      const token = await issueFirst(profile, context)
+      const stored = (await context.reader.byId('profiles', profile.id))!
+      profiles.push({ ...(await viewOf(context.reader, profileKind, stored)), ...token })
+    }
+    return { profiles }
+  },
+})

@@ -1,0 +1,4 @@
+import { toggleOf } from '../crud.ts'
+import { clientKind } from './kind.ts'
+
+export const toggleClient = toggleOf(clientKind)

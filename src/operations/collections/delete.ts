@@ -1,0 +1,16 @@
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { deleteOf } from '../crud.ts'
+import { collectionKind } from './kind.ts'
+
+/** Takes its proxies and the assignments of clients and profiles with it. */
+export const deleteCollection = deleteOf(collectionKind, async (collection, context) => {
+  for (const user of await context.reader.usersOf(collection.id)) await unassign(user, collection.id, context)
+  for (const proxy of await context.reader.all('proxies', collection.id)) await context.change.remove(proxy)
+})
+
+async function unassign(user: Resource, id: string, context: OperationContext): Promise<void> {
+  // Only clients and profiles refer to a collection without being below it, each by a list.
+  const collections = (user.spec['collections'] as readonly string[]).filter((one) => one !== id)
+  await context.change.replace(user, { spec: { ...user.spec, collections } })
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import { canonicalJson, contentHash } from '../../base/canonical.ts'
+import { BasePath, CollectionSpec, UpstreamUrl } from '../../model/collection.ts'
+import { Name, Slug } from '../../model/common.ts'
+import { ProxySpec } from '../../model/proxy.ts'
+import { define } from '../define.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { viewOf } from '../views.ts'
+import { createResource } from '../write-resource.ts'
+import { collectionKind } from './kind.ts'
+import { toCollection } from './openapi/collection.ts'
+import { DOCUMENT_BYTES_MAX, readDocument, takeDocument } from './openapi/read.ts'
+
+const Warning = z.object({
+  pointer: z.string().describe('Place in the document (RFC 6901)'),
+  reason: z.string(),
+})
+
+/** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
+export const importCollection = define({
+  resource: 'collections',
+  action: 'import',
+  effect: 'act',
+  tool: 'import_openapi',
+  group: 'manage_collections',
+  summary: 'Make a collection and its proxies of an OpenAPI 3.0 or 3.1 description; fetches nothing',
+  input: z.strictObject({
+    document: z
+      .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
+      .describe('The description: JSON or YAML as text, or the JSON object itself'),
+    base_path: BasePath,
+    name: Name.optional().describe('The title of the description when absent'),
+    slug: Slug.optional().describe('Made from the name when absent'),
+    upstream: UpstreamUrl.optional().describe(
+      'Where the API runs; without a path it takes over the path of the servers of the description',
+    ),
+    publish: z
+      .boolean()
+      .default(false)
+      .describe('Publish at once; else the collection is a draft until it is published'),
+    broken_refs: z
+      .enum(['refuse', 'skip'])
+      .default('refuse')
+      .describe('Schema references that point nowhere: refuse them, or allow any value there'),
+  }),
+  output: z.object({
+    collection: collectionKind.view,
+    proxies: z.int().describe('Number of proxies made'),
+    schemas: z.int().describe('Number of shared schemas'),
+    warnings: z.array(Warning).describe('What was imported differently from how it is written'),
+  }),
+  permission: 'collections:create',
+  refuses: ['document_invalid', 'already_exists', 'configuration_invalid', 'idempotency_conflict'],
+  columns: ['collection.slug', 'collection.base_path', 'collection.status', 'proxies', 'schemas'],
+  scope: () => [{ type: 'collections' }, { type: 'proxies' }],
+  subject: (input, output) => ({
+    type: collectionKind.noun,
+    // The view of a stored collection has both.
+    id: (output?.collection['id'] as string | undefined) ?? null,
+    slug: (output?.collection['slug'] as string | undefined) ?? input.slug ?? null,
+  }),
+  handle: async ({ document, ...options }, context) => {
+    context.require('proxies:create')
+    const read =
+      typeof document === 'string'
+        ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
+        : takeDocument(document)
+    const { collection, proxies, schemas, warnings } = toCollection(read, options)
+
+    const hash = schemas === null ? null : `sha256-${contentHash(schemas)}`
+    if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
+    const stored = await createResource(
+      context,
+      collectionKind,
+      CollectionSpec.parse({ ...collection, schemas: hash }),
+    )
+    for (const proxy of proxies)
+      await createResource(context, proxyKind, ProxySpec.parse({ ...proxy, collection: stored.id }), false)
+    return {
+      collection: await viewOf(context.reader, collectionKind, stored),
+      proxies: proxies.length,
+      schemas: schemas === null ? 0 : Object.keys(schemas).length,
+      warnings: [...warnings],
+    }
+  },
+})

@@ -1,0 +1,4 @@
+import { listOf } from '../crud.ts'
+import { collectionKind } from './kind.ts'
+
+export const listCollections = listOf(collectionKind)

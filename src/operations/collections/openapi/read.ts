@@ -1,0 +1,54 @@
+import { upgradeFromThreeToThreeOne } from '@scalar/openapi-upgrader/3.0-to-3.1'
+import { readJson } from './json.ts'
+import { broken, isPlain, type Plain, toPlain } from './plain.ts'
+import { readYaml } from './yaml.ts'
+
+/** Largest description in bytes of UTF-8; the largest public ones have about 12 MB. */
+export const DOCUMENT_BYTES_MAX = 16 * 1024 ** 2
+/** YAML costs some fifty times more to parse than JSON. */
+const YAML_BYTES_MAX = 8 * 1024 ** 2
+
+/**
+ * Reads an OpenAPI description, 3.0 or 3.1, JSON or YAML, and gives it as plain data in the terms of 3.1. Nothing is
+ * fetched and no reference followed. Refuses with `document_invalid` and a pointer what is not one.
+ */
+export function readDocument(text: string, { bytesMax }: { readonly bytesMax: number }): Plain {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > bytesMax) throw broken('', `larger than ${bytesMax} bytes`)
+  const start = /^\uFEFF?\s*/.exec(text)?.[0].length ?? 0
+  if (start === text.length) throw broken('', 'empty')
+  if (text[start] === '{' || text[start] === '[') return toThreeOne(readJson(text.slice(start)))
+  if (bytes > YAML_BYTES_MAX) throw broken('', `YAML larger than ${YAML_BYTES_MAX} bytes; convert it to JSON`)
+  return toThreeOne(readYaml(text.replace(/^\uFEFF/, '')))
+}
+
+/** The same for a description that is an object already. */
+export function takeDocument(value: Readonly<Record<string, unknown>>): Plain {
+  return toThreeOne(toPlain(value))
+}
+
+function toThreeOne(document: unknown): Plain {
+  if (!isPlain(document)) throw broken('', 'an OpenAPI description is an object')
+  const version = versionOf(document)
+  if (version !== '3.0') return document
+  try {
+    // The upgrader looks at the version as text; a number (`openapi: 3.1` in YAML) was understood above.
+    return upgradeFromThreeToThreeOne({ ...document, openapi: '3.0.3' }) as Plain
+  } catch {
+    throw broken('', 'it cannot be read as OpenAPI 3.0')
+  }
+}
+
+function versionOf(document: Plain): '3.0' | '3.1' {
+  if (document['swagger'] !== undefined)
+    throw broken(
+      '/swagger',
+      'Swagger 2.0 is not read; convert it to OpenAPI 3 first, such as with swagger2openapi',
+    )
+  const version = document['openapi']
+  if (version === undefined) throw broken('/openapi', 'missing; it says the version, such as 3.1.0')
+  const isText = typeof version === 'string' || typeof version === 'number'
+  const match = isText ? /^(3\.[01])(\.\d{1,3})?(-.{1,40})?$/.exec(String(version)) : null
+  if (match === null) throw broken('/openapi', 'OpenAPI 3.0 and 3.1 are read, as text such as "3.1.0"')
+  return match[1] === '3.0' ? '3.0' : '3.1'
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { Ref } from '../../model/common.ts'
+import { about, fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { getRef } from '../refs.ts'
+import { viewsOf } from '../views.ts'
+import { collectionKind } from './kind.ts'
+
+export const getCollectionProxies = define({
+  resource: 'collections',
+  action: 'proxies',
+  effect: 'read',
+  tool: 'get_collection_proxies',
+  group: 'manage_collections',
+  summary: 'List the proxies of a collection, oldest first',
+  input: z.strictObject({ id: Ref, ...page }),
+  output: pageOf(proxyKind.view),
+  permission: 'proxies:read',
+  refuses: ['not_found'],
+  columns: proxyKind.columns,
+  ...about(collectionKind),
+  handle: async ({ id, limit, cursor }, context) => {
+    const collection = await getRef(context.reader, 'collections', id)
+    const after = cursor === undefined ? {} : { after: fromCursor(cursor, /^prx_[0-9a-z]{26}$/) }
+    const found = await context.reader.list({
+      type: 'proxies',
+      parent: collection.id,
+      limit: limit + 1,
+      ...after,
+    })
+    const items = found.slice(0, limit)
+    return {
+      items: await viewsOf(context.reader, proxyKind, items),
+      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+    }
+  },
+})

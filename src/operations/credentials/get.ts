@@ -1,0 +1,4 @@
+import { getOf } from '../crud.ts'
+import { credentialKind } from './kind.ts'
+
+export const getCredential = getOf(credentialKind)

@@ -1,0 +1,4 @@
+import { listOf } from '../crud.ts'
+import { credentialKind } from './kind.ts'
+
+export const listCredentials = listOf(credentialKind)

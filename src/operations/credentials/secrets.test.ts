@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import { example, refused, startControl } from '../../../test/control.ts'
+import type { CredentialFragment } from '../../snapshot/fragments.ts'
+import { createOpener } from '../../vault/opener.ts'
+
+const PLANTED = 'planted-s3cret-value-0042'
+
+test('a planted secret is in no answer, entry, difference, kept answer, error, delta or file', async () => {
+  const control = await startControl()
+  await example(control)
+  const seen: unknown[] = []
+  const keep = async (name: string, input: object, options: object = {}) => {
+    try {
+      seen.push(await control.run(name, input, options))
+    } catch (error) {
+      seen.push(error, inspect(error, { depth: 10 }))
+    }
+  }
+  const basic = { type: 'basic', username: 'u', password: PLANTED }
+  await keep('credentials.create', { name: 'A', auth: basic }, { idempotencyKey: 'k' })
+  await keep('credentials.create', { name: 'A', auth: basic }, { idempotencyKey: 'k' })
+  await keep('credentials.create', { name: 'B', auth: basic }, { idempotencyKey: 'k' })
+  await keep('credentials.create', { name: 'A', auth: basic })
+  await keep('credentials.create', { name: 'C', auth: { ...basic, more: PLANTED } })
+  await keep('credentials.create', { name: 'C', auth: { type: 'x', token: PLANTED } })
+  await keep('credentials.create', { name: 'C', auth: { type: 'bearer', token: `${PLANTED}\n` } })
+  await keep(
+    'credentials.create',
+    { name: 'D', auth: { type: 'bearer', token: { value: PLANTED } } },
+    { dryRun: true },
+  )
+  await keep('credentials.put', { id: 'e', name: 'E', auth: { type: 'api_key', key: PLANTED } })
+  await keep('credentials.update', { id: 'a', auth: { password: `${PLANTED}-2` } })
+  await keep('credentials.update', { id: 'a', auth: { type: 'bearer', token: PLANTED } })
+  await keep('collections.update', { id: 'orders', credential: 'a' })
+  for (const name of ['credentials.list', 'audit.list']) await keep(name, {})
+  await keep('credentials.get', { id: 'a' })
+  seen.push(control.published)
+  const text = JSON.stringify(seen) + inspect(seen, { depth: 20, maxStringLength: null })
+  assert.equal(text.includes('planted-s3cret'), false)
+  assert.match(text, /"last4":"0042"/)
+  await control.store.close()
+  for (const file of readdirSync(control.directory))
+    assert.equal(readFileSync(join(control.directory, file)).includes('planted-s3cret'), false, file)
+  const again = await startControl({ directory: control.directory })
+  await again.close()
+})
+
+test('a change keeps the secrets that it does not name, and a new type forgets the old ones', async () => {
+  const control = await startControl()
+  const open = createOpener(control.vault.gatewayKey())
+  const last = (): CredentialFragment => control.published.at(-1)!.put[0]!.fragment as CredentialFragment
+  const secretOf = (field: string): string => open(last().sealed[field]!, last().id, field).reveal()
+  await control.run('credentials.create', {
+    name: 'A',
+    auth: { type: 'basic', username: 'u', password: 'p1' },
+  })
+  assert.equal(secretOf('password'), 'p1')
+  assert.deepEqual(last().settings, { username: 'u' })
+  await control.run('credentials.update', { id: 'a', auth: { username: 'v' } })
+  assert.deepEqual([secretOf('password'), last().settings['username']], ['p1', 'v'])
+  const changed = await control.run(
+    'credentials.update',
+    { id: 'a', auth: { password: 'p2' } },
+    { dryRun: true },
+  )
+  assert.deepEqual(changed.diff, [{ op: 'replace', path: '/auth/password', value: 'changed' }])
+  await control.run('credentials.update', { id: 'a', auth: { password: 'p2' } })
+  assert.equal(secretOf('password'), 'p2')
+  await refused(control.run('credentials.update', { id: 'a', auth: { type: 'bearer' } }), 'input_invalid')
+  const bearer = await control.run('credentials.update', { id: 'a', auth: { type: 'bearer', token: 't' } })
+  assert.deepEqual(Object.keys(last().sealed), ['token'])
+  assert.equal(bearer.revision, 4)
+  const key = { type: 'api_key', key: 'k', in: 'query', name: 'api_key' }
+  await control.run('credentials.put', { id: 'a', name: 'A', auth: key })
+  assert.deepEqual(last().settings, { in: 'query', name: 'api_key', prefix: '' })
+  await refused(
+    control.run('credentials.update', { id: 'a', auth: { in: 'header', name: 'Host' } }),
+    'input_invalid',
+  )
+  await control.run('credentials.delete', { id: 'a' }, { confirm: 'a' })
+  assert.deepEqual(control.published.at(-1)!.drop, [
+    `credential:${last === undefined ? '' : bearer.output['id']}`,
+  ])
+  await control.close()
+})
+
+test('a credential that is attached is not deleted', async () => {
+  const control = await startControl()
+  await example(control)
+  await control.run('credentials.create', { name: 'A', auth: { type: 'bearer', token: 't' } })
+  await control.run('proxies.update', { id: 'get-order', credential: 'a' })
+  const refusal = await refused(control.run('credentials.delete', { id: 'a' }, { confirm: 'a' }), 'in_use')
+  assert.deepEqual(refusal.facts.members?.['used_by'], ['proxies/get-order'])
+  await control.run('proxies.update', { id: 'get-order', credential: 'none' })
+  await control.run('credentials.delete', { id: 'a' }, { confirm: 'a' })
+  await control.close()
+})

@@ -1,0 +1,370 @@
+import { z } from 'zod'
+import { refuse } from '../base/refusal.ts'
+import { Ref, Slug } from '../model/common.ts'
+import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
+import { define, type Operation, type Subject } from './define.ts'
+import { toInputInvalid } from './errors.ts'
+import type { Kind } from './kind.ts'
+import { patchSchema } from './patch.ts'
+import { findRef, getRef } from './refs.ts'
+import { viewOf, viewsOf } from './views.ts'
+import { createResource, findForPut, patchResource, replaceResource } from './write-resource.ts'
+
+const PAGE_DEFAULT = 50
+const PAGE_MAX = 200
+
+/** Members that every list takes. Numbers may come as text, since queries do. */
+export const page = {
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT).describe('Items on a page'),
+  cursor: z.string().max(200).optional().describe('next_cursor of the page before'),
+}
+
+/** A list of items as every list answers it. */
+export function pageOf(item: z.ZodObject) {
+  return z.object({ items: z.array(item), next_cursor: z.string().nullable() })
+}
+
+export function toCursor(position: string): string {
+  return Buffer.from(position).toString('base64url')
+}
+
+/** The position that a cursor holds. Refuses with input_invalid when it does not have the form. */
+export function fromCursor(cursor: string, form: RegExp): string {
+  const position = Buffer.from(cursor, 'base64url').toString()
+  if (!form.test(position))
+    throw refuse('input_invalid', {
+      detail: 'The cursor is not one that a list has answered.',
+      errors: [{ pointer: '/cursor', reason: 'not a cursor of this list' }],
+    })
+  return position
+}
+
+/** What an operation on one resource touches and names. */
+export const about = (kind: Kind) => ({
+  scope: () => [{ type: kind.type }],
+  subject: (input: Fields, output: Fields | undefined): Subject => {
+    const ref = typeof input['id'] === 'string' ? input['id'] : null
+    const asked = typeof input['slug'] === 'string' ? input['slug'] : null
+    const isId = ref?.includes('_') === true
+    return {
+      type: kind.noun,
+      id: text(output?.['id']) ?? (isId ? ref : null),
+      slug: text(output?.['slug']) ?? asked ?? (isId ? null : ref),
+    }
+  },
+})
+
+const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+export function listOf(kind: Kind): Operation {
+  const parent = kind.parent
+  const filters = {
+    tag: Slug.optional().describe('Only those with the tag'),
+    ...(parent === null
+      ? {}
+      : { [parent.field]: Ref.optional().describe(`Only those of the ${parent.field}`) }),
+    ...Object.fromEntries(Object.entries(kind.filters).map(([name, schema]) => [name, schema.optional()])),
+  }
+  return define({
+    resource: kind.type,
+    action: 'list',
+    effect: 'read',
+    tool: `list_${kind.type}`,
+    group: kind.group,
+    summary: `List ${kind.type}, oldest first`,
+    input: z.strictObject({ ...page, ...filters }) as z.ZodObject,
+    output: pageOf(kind.view) as z.ZodObject,
+    permission: `${kind.type}:read`,
+    refuses: [],
+    columns: kind.columns,
+    scope: () => [{ type: kind.type }],
+    subject: () => ({ type: kind.noun, id: null, slug: null }),
+    handle: async (input: Fields, context) => listResources(kind, input, context),
+  })
+}
+
+async function listResources(kind: Kind, input: Fields, context: OperationContext): Promise<Fields> {
+  const limit = input['limit'] as number
+  const where: Record<string, string | number | boolean> = {}
+  const holds: Record<string, string> = {}
+  for (const name of Object.keys(kind.filters)) {
+    const value = input[name]
+    if (value === undefined) continue
+    const ref = kind.refs.find((field) => field.field === name)
+    if (ref === undefined) {
+      where[name] = value as string | number | boolean
+      continue
+    }
+    // What does not exist has no users: the page is empty.
+    const id = (await findRef(context.reader, ref.type, String(value), `/${name}`))?.id ?? String(value)
+    if (ref.many === true) holds[name] = id
+    else where[name] = id
+  }
+  const query: ListQuery = {
+    type: kind.type,
+    limit: limit + 1,
+    where,
+    holds,
+    ...(typeof input['tag'] === 'string' ? { tag: input['tag'] } : {}),
+    ...(typeof input['cursor'] === 'string'
+      ? { after: fromCursor(input['cursor'], /^[a-z]{3}_[0-9a-z]{26}$/) }
+      : {}),
+    ...(await parentFilter(kind, input, context)),
+  }
+  const found = await context.reader.list(query)
+  const items = found.slice(0, limit)
+  return {
+    items: await viewsOf(context.reader, kind, items),
+    next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+  }
+}
+
+async function parentFilter(
+  kind: Kind,
+  input: Fields,
+  context: OperationContext,
+): Promise<{ parent?: string }> {
+  const ref = kind.parent === null ? undefined : input[kind.parent.field]
+  if (kind.parent === null || typeof ref !== 'string') return {}
+  return { parent: (await getRef(context.reader, kind.parent.type, ref)).id }
+}
+
+export function getOf(kind: Kind): Operation {
+  return define({
+    resource: kind.type,
+    action: 'get',
+    effect: 'read',
+    tool: `get_${kind.noun}`,
+    group: kind.group,
+    summary: `Show a ${kind.noun}`,
+    input: z.strictObject({ id: Ref }),
+    output: kind.view,
+    permission: `${kind.type}:read`,
+    refuses: ['not_found'],
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input, context) =>
+      viewOf(context.reader, kind, await getRef(context.reader, kind.type, input.id)),
+  })
+}
+
+/** What making a resource may add: to the answer, and to what is stored. */
+export interface Making {
+  readonly input?: z.ZodRawShape
+  readonly output?: z.ZodRawShape
+  readonly revealsOnce?: boolean
+  /** Runs in the same transaction; what it returns joins the answer. */
+  readonly made?: (resource: Resource, input: Fields, context: OperationContext) => Promise<Fields>
+}
+
+export function createOf(kind: Kind, making: Making = {}): Operation {
+  return define({
+    resource: kind.type,
+    action: 'create',
+    effect: 'create',
+    tool: `create_${kind.noun}`,
+    group: kind.group,
+    summary: `Create a ${kind.noun}`,
+    input: (making.input === undefined ? kind.spec : kind.spec.extend(making.input)) as z.ZodObject,
+    output: kind.view.extend(making.output ?? {}) as z.ZodObject,
+    permission: `${kind.type}:create`,
+    refuses: ['already_exists', 'configuration_invalid', 'idempotency_conflict', ...shown(making)],
+    ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const spec = without(input, Object.keys(making.input ?? {}))
+      return answer(context, kind, await createResource(context, kind, spec), input, making)
+    },
+  })
+}
+
+const shown = (making: Making): readonly 'secret_already_shown'[] =>
+  making.revealsOnce === true ? ['secret_already_shown'] : []
+
+function without(input: Fields, names: readonly string[]): Fields {
+  return Object.fromEntries(Object.entries(input).filter(([name]) => !names.includes(name)))
+}
+
+async function answer(
+  context: OperationContext,
+  kind: Kind,
+  resource: Resource,
+  input: Fields,
+  making: Making,
+): Promise<Fields> {
+  const extra = (await making.made?.(resource, input, context)) ?? {}
+  const stored = (await context.reader.byId(kind.type, resource.id)) ?? resource
+  return { ...(await viewOf(context.reader, kind, stored)), ...extra }
+}
+
+export function updateOf(kind: Kind): Operation {
+  const fixed = kind.parent === null ? [] : [kind.parent.field]
+  return define({
+    resource: kind.type,
+    action: 'update',
+    effect: 'update',
+    tool: `update_${kind.noun}`,
+    group: kind.group,
+    summary: `Change members of a ${kind.noun}; the others stay`,
+    input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
+    output: kind.view,
+    permission: `${kind.type}:update`,
+    refuses: [
+      'not_found',
+      'already_exists',
+      'revision_conflict',
+      'configuration_invalid',
+      'idempotency_conflict',
+    ],
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const { id, ...patch } = input
+      const resource = await context.change.act(kind.type, String(id))
+      return viewOf(context.reader, kind, await patchResource(context, kind, resource, patch))
+    },
+  })
+}
+
+/** Makes or replaces by slug, so that the same call twice leaves the same. Not an MCP tool: create and update are. */
+export function putOf(kind: Kind, making: Making = {}): Operation {
+  return define({
+    resource: kind.type,
+    action: 'put',
+    effect: 'update',
+    tool: null,
+    group: kind.group,
+    summary: `Create a ${kind.noun} or replace all its members`,
+    input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
+    output: kind.view.extend(making.output ?? {}) as z.ZodObject,
+    permission: `${kind.type}:update`,
+    refuses: [
+      'not_found',
+      'already_exists',
+      'revision_conflict',
+      'configuration_invalid',
+      'idempotency_conflict',
+      ...shown(making),
+    ],
+    ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const { id, ...spec } = input
+      const ref = String(id)
+      const known = await findForPut(context, kind, ref, spec)
+      if (known !== undefined)
+        return viewOf(
+          context.reader,
+          kind,
+          await replaceResource(context, kind, context.change.actOn(known), { ...kept(known), ...spec }),
+        )
+      context.require(`${kind.type}:create`)
+      const slug = newSlug(kind, ref, spec, context)
+      const made = await createResource(context, kind, kind.spec.parse({ ...spec, slug }))
+      return answer(context, kind, made, input, making)
+    },
+  })
+}
+
+/** States that a put leaves alone when it does not name them: silence must not publish, hide or revive anything. */
+const KEPT = ['status', 'active', 'schemas']
+
+function keptSchema(kind: Kind): z.ZodRawShape {
+  const loose = patchSchema(kind.spec)
+  return Object.fromEntries(Object.entries(loose).filter(([name]) => KEPT.includes(name)))
+}
+
+function kept(resource: Resource): Fields {
+  return Object.fromEntries(Object.entries(resource.spec).filter(([name]) => KEPT.includes(name)))
+}
+
+/** The slug that a put gives to what it makes. Refuses when the path cannot be one or the body says another. */
+function newSlug(kind: Kind, ref: string, spec: Fields, context: OperationContext): string {
+  if (ref.includes('_')) throw refuse('not_found', { detail: `There is no ${kind.noun} "${ref}".` })
+  if (context.options.expectedRevision !== undefined)
+    throw refuse('revision_conflict', { detail: `There is no ${kind.noun} "${ref}" yet.` })
+  const slug = Slug.safeParse(kind.parent === null ? ref : ref.slice(ref.indexOf(':') + 1))
+  if (!slug.success) throw toInputInvalid(slug.error)
+  if (spec['slug'] !== undefined && spec['slug'] !== slug.data)
+    throw refuse('input_invalid', {
+      detail: 'The slug in the body is not the one in the path.',
+      errors: [{ pointer: '/slug', reason: `must be "${slug.data}" or absent` }],
+    })
+  return slug.data
+}
+
+/** `detach` removes or lets go of what depends on it, or refuses with in_use. */
+export function deleteOf(
+  kind: Kind,
+  detach: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
+): Operation {
+  return define({
+    resource: kind.type,
+    action: 'delete',
+    effect: 'delete',
+    tool: `delete_${kind.noun}`,
+    group: kind.group,
+    summary: `Delete a ${kind.noun}; needs confirm with its slug`,
+    input: z.strictObject({ id: Ref }),
+    output: z.object({ id: z.string(), slug: Slug, deleted: z.literal(true) }),
+    permission: `${kind.type}:delete`,
+    refuses: ['not_found', 'confirmation_required', 'revision_conflict', 'in_use', 'idempotency_conflict'],
+    columns: ['id', 'slug', 'deleted'],
+    ...about(kind),
+    handle: async (input, context) => {
+      const resource = await context.change.act(kind.type, input.id)
+      context.change.confirmed(resource)
+      await detach(resource, context)
+      await context.change.remove(resource)
+      return { id: resource.id, slug: resource.slug, deleted: true as const }
+    },
+  })
+}
+
+/** Refuses with in_use, naming who refers to the resource. */
+export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
+  const users = await context.reader.usersOf(resource.id)
+  if (users.length === 0) return
+  const names = users.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
+  throw refuse('in_use', {
+    detail: `"${resource.slug}" is used by ${names.join(', ')}${users.length > 20 ? ' and others' : ''}. Detach it first.`,
+    members: { used_by: names },
+  })
+}
+
+/** Switches `active` by an explicit state. */
+export function toggleOf(kind: Kind): Operation {
+  return define({
+    resource: kind.type,
+    action: 'toggle',
+    effect: 'act',
+    tool: `toggle_${kind.noun}`,
+    group: kind.group,
+    summary: `Switch a ${kind.noun} on or off, by status or active`,
+    input: z.strictObject({
+      id: Ref,
+      status: z.enum(['active', 'inactive']).optional().describe('The state it is to have'),
+      active: z.boolean().optional().describe('The same as a truth value'),
+    }),
+    output: kind.view,
+    permission: `${kind.type}:update`,
+    refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
+    idempotent: true,
+    columns: kind.columns,
+    ...about(kind),
+    handle: async ({ id, status, active }, context) => {
+      const wanted = active ?? (status === undefined ? undefined : status === 'active')
+      if (wanted === undefined || (status !== undefined && wanted !== (status === 'active')))
+        throw refuse('input_invalid', {
+          detail: 'Say the state: status "active" or "inactive", or active true or false.',
+          errors: [{ pointer: '/status', reason: wanted === undefined ? 'required' : 'contradicts active' }],
+        })
+      const resource = await context.change.act(kind.type, id)
+      const spec = { ...resource.spec, active: wanted }
+      return viewOf(context.reader, kind, await context.change.replace(resource, { spec }))
+    },
+  })
+}

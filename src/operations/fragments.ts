@@ -1,0 +1,154 @@
+import { contentHash } from '../base/canonical.ts'
+import type { ClientSpec } from '../model/client.ts'
+import type { CollectionSpec } from '../model/collection.ts'
+import type { CredentialAuth } from '../model/credential.ts'
+import type { PolicySpec } from '../model/policy.ts'
+import type { ProfileSpec } from '../model/profile.ts'
+import type { ProxySpec } from '../model/proxy.ts'
+import {
+  compileClient,
+  compileCollection,
+  compileContracts,
+  compileCredential,
+  compilePolicy,
+  compileSchemas,
+  type Desired,
+} from '../snapshot/compile.ts'
+import { type Fragment, type FragmentKey, keyOf, type SnapshotDelta } from '../snapshot/fragments.ts'
+import type { ConfigReader, ConfigStore, Resource, StoredToken } from '../store/ports/config.ts'
+
+/** What a piece of the desired state compiles to. */
+interface Compiled {
+  readonly put: readonly Fragment[]
+  readonly drop: readonly FragmentKey[]
+}
+
+/** The resource types that have fragments of their own; proxies and profiles are part of their parent's. */
+type Root = 'collections' | 'clients' | 'policies' | 'credentials'
+
+const FRAGMENT_KINDS = {
+  collections: 'collection',
+  clients: 'client',
+  policies: 'policy',
+  credentials: 'credential',
+} as const satisfies Record<Root, Fragment['kind']>
+
+const ROOTS: readonly Root[] = ['policies', 'credentials', 'collections', 'clients']
+
+/** The root whose fragments change with a resource. */
+export function rootOf(resource: Resource): { type: Root; id: string } {
+  if (resource.type === 'proxies') return { type: 'collections', id: resource.parent! }
+  if (resource.type === 'profiles') return { type: 'clients', id: resource.parent! }
+  return { type: resource.type, id: resource.id }
+}
+
+/** Compiles one root as it stands now; what is gone or not published is dropped. */
+export async function compileRoot(reader: ConfigReader, type: Root, id: string): Promise<Compiled> {
+  const resource = await reader.byId(type, id)
+  if (type === 'collections') return compileCollectionOf(reader, id, resource)
+  if (resource === undefined) return { put: [], drop: [`${FRAGMENT_KINDS[type]}:${id}`] }
+  if (type === 'policies') return { put: [compilePolicy(desired<PolicySpec>(resource))], drop: [] }
+  if (type === 'clients') return { put: [await compileClientOf(reader, resource)], drop: [] }
+  const secrets = await reader.secretsOf([id])
+  const sealed = Object.fromEntries(secrets.map((secret) => [secret.field, secret.sealed]))
+  return { put: [compileCredential(desired<{ auth: CredentialAuth }>(resource), sealed)], drop: [] }
+}
+
+async function compileCollectionOf(
+  reader: ConfigReader,
+  id: string,
+  resource: Resource | undefined,
+): Promise<Compiled> {
+  if (resource?.status !== 'published') return { put: [], drop: [`collection:${id}`, `contracts:${id}`] }
+  const collection = desired<CollectionSpec>(resource)
+  const proxies = (await reader.all('proxies', id)).map((proxy) => desired<ProxySpec>(proxy))
+  const put: Fragment[] = [compileCollection(collection, proxies), compileContracts(collection, proxies)]
+  const { schemas } = collection.spec
+  const json = schemas === null ? undefined : await reader.schema(schemas)
+  // Shared schemas go first, so that the contracts that point into them never lead nowhere.
+  if (schemas !== null && json !== undefined) put.unshift(compileSchemas(schemas, json))
+  return { put, drop: [] }
+}
+
+async function compileClientOf(reader: ConfigReader, resource: Resource): Promise<Fragment> {
+  const profiles = await reader.all('profiles', resource.id)
+  const tokens = await reader.tokensOf(profiles.map((profile) => profile.id))
+  return compileClient(
+    desired<ClientSpec>(resource),
+    profiles.map((profile) => ({
+      ...desired<ProfileSpec>(profile),
+      tokens: tokens
+        .filter((token) => token.profile === profile.id && token.revoked_at === null)
+        .map(toTokenFragment),
+    })),
+  )
+}
+
+function toTokenFragment({ id, lookup, hash, expires_at, retires_at }: StoredToken) {
+  return { id, lookup, hash, expires_at, retires_at }
+}
+
+/** The stored spec is the parsed one with ids for references, so it has the type of the model. */
+function desired<S>({ id, slug, spec }: Resource): Desired<S> {
+  return { id, slug, spec: spec as S }
+}
+
+/** Schemas that only the collection in its earlier state used. */
+export async function unusedSchemas(reader: ConfigReader, hash: string): Promise<FragmentKey[]> {
+  const users = await reader.list({
+    type: 'collections',
+    limit: 1,
+    where: { schemas: hash, status: 'published' },
+  })
+  return users.length === 0 ? [`schemas:${hash}`] : []
+}
+
+/** The delta of fragments that changed. */
+export function toDelta(
+  revision: number,
+  full: boolean,
+  put: readonly Fragment[],
+  drop: readonly FragmentKey[],
+): SnapshotDelta {
+  const unique = new Map(put.map((fragment) => [keyOf(fragment), fragment]))
+  return {
+    revision,
+    full,
+    put: [...unique].map(([key, fragment]) => ({ key, hash: contentHash(fragment), fragment })),
+    drop: drop.filter((key) => !unique.has(key)),
+  }
+}
+
+/**
+ * What does not compile although it was stored (a damaged row) must not keep everything else from starting. It is
+ * sent without the members that were not understood, so that linking closes it and says so in the readiness report.
+ */
+async function compileOrClose(
+  reader: ConfigReader,
+  type: Root,
+  resource: Resource,
+): Promise<readonly Fragment[]> {
+  try {
+    return (await compileRoot(reader, type, resource.id)).put
+  } catch {
+    const { id, slug, name, spec } = resource
+    const { base_path, hosts } = spec
+    const bare = { kind: FRAGMENT_KINDS[type], id, slug, name, base_path, hosts }
+    // It is no whole fragment, on purpose: linkers check what they are given and quarantine it.
+    return [bare as unknown as Fragment]
+  }
+}
+
+/**
+ * The whole configuration for a thread that starts. `done` runs before any later change can be published, so that
+ * a thread that is registered there misses none.
+ */
+export function fullDelta(store: ConfigStore, done?: (delta: SnapshotDelta) => void): Promise<SnapshotDelta> {
+  return store.still(async (reader) => {
+    const put: Fragment[] = []
+    for (const type of ROOTS)
+      for (const resource of await reader.all(type))
+        put.push(...(await compileOrClose(reader, type, resource)))
+    return toDelta(await reader.revision(), true, put, [])
+  }, done)
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { example, startControl } from '../../test/control.ts'
+import { Refusal } from '../base/refusal.ts'
+import { OPERATIONS } from './registry.ts'
+
+const REFS = [
+  'orders',
+  'get-order',
+  'gold',
+  'acme',
+  'sandbox',
+  'acme:open',
+  'a:b:c',
+  ':',
+  '_',
+  'cli_x',
+  'none',
+]
+
+/** Values that are nearly right, and values that are not at all. */
+const value = fc.oneof(
+  fc.constantFrom(
+    ...REFS,
+    null,
+    true,
+    0,
+    -1,
+    1e21,
+    '',
+    '{}',
+    '/a/{id}',
+    'GET',
+    '1m',
+    'http://a.test',
+    'tag:x',
+  ),
+  fc.jsonValue({ maxDepth: 3 }),
+)
+
+test('whatever is sent, an operation answers or refuses; it never breaks', async () => {
+  const control = await startControl()
+  await example(control)
+  await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...OPERATIONS).chain((operation) => {
+        const members = Object.keys(operation.input.shape)
+        const shape = Object.fromEntries(members.map((name) => [name, value]))
+        const id = 'id' in shape ? { id: fc.oneof(fc.constantFrom(...REFS), value) } : {}
+        const input = fc.record({ ...shape, ...id }, { requiredKeys: 'id' in shape ? ['id'] : [] })
+        return fc.tuple(fc.constant(operation), fc.oneof({ weight: 5, arbitrary: input }, fc.jsonValue()))
+      }),
+      fc.record({
+        dryRun: fc.constant(true),
+        mode: fc.constantFrom('live' as const, 'draft' as const),
+        confirm: fc.constantFrom(...REFS),
+      }),
+      async ([operation, input], options) => {
+        try {
+          const answer = await control.run(`${operation.resource}.${operation.action}`, input, options)
+          assert.ok(operation.output.safeParse(answer.output).success)
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error
+          assert.notEqual(error.code, 'internal_error')
+        }
+      },
+    ),
+    { numRuns: 1500 },
+  )
+  await control.close()
+})
+
+test('a patch of any valid members gives a resource that is still valid', async () => {
+  const control = await startControl()
+  await example(control)
+  const patch = fc.record(
+    {
+      name: fc.constantFrom('A', 'B'),
+      tags: fc.uniqueArray(fc.constantFrom('x', 'y', 'z')),
+      hosts: fc.uniqueArray(fc.constantFrom('a.test', 'b.test')),
+      policy: fc.constantFrom(null, 'gold'),
+      max_body: fc.nat(),
+      status: fc.constantFrom('draft', 'published'),
+      upstream: fc.record(
+        {
+          pool_max: fc.integer({ min: 1, max: 10_000 }),
+          timeouts: fc.record({ connect: fc.constantFrom('1s', '2s') }, { requiredKeys: [] }),
+        },
+        { requiredKeys: [] },
+      ),
+    },
+    { requiredKeys: [] },
+  )
+  await fc.assert(
+    fc.asyncProperty(patch, fc.constantFrom('live' as const, 'draft' as const), async (body, mode) => {
+      const before = await control.run('collections.get', { id: 'orders' })
+      const { output, revision } = await control.run(
+        'collections.update',
+        { id: 'orders', ...body },
+        { mode },
+      )
+      const staged = mode === 'draft' && before.output['status'] === 'published'
+      const target = (staged ? (output['pending_draft'] ?? output) : output) as Record<string, unknown>
+      for (const [name, wanted] of Object.entries(body))
+        if (name !== 'upstream' && !(staged && name === 'status')) assert.deepEqual(target[name], wanted)
+      assert.ok(revision === before.revision || revision === before.revision! + 1)
+    }),
+    { numRuns: 60 },
+  )
+  const { output } = await control.run('audit.list', { resource: 'orders', limit: 200 })
+  assert.ok((output['items'] as unknown[]).length > 2)
+  await control.close()
+})

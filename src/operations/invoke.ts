@@ -1,0 +1,266 @@
+import type { Permission, Principal } from '../access/principal.ts'
+import { permits } from '../access/roles.ts'
+import type { Clock } from '../base/clock.ts'
+import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
+import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
+import type { Publisher } from '../snapshot/publisher.ts'
+import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
+import type { Vault } from '../vault/vault.ts'
+import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
+import { Change } from './change.ts'
+import type { OperationContext, RecordQueries } from './context.ts'
+import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
+import { toInputInvalid } from './errors.ts'
+import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
+import { kindOf } from './kinds.ts'
+import { nounOf } from './refs.ts'
+
+export interface InvokeDeps {
+  readonly store: ConfigStore
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly records: RecordQueries
+  readonly publisher: Publisher
+  /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
+  readonly check?: (fragment: Fragment) => readonly FieldError[]
+  /** Told of faults that no caller sees. */
+  readonly fault?: (error: unknown, requestId: string) => void
+}
+
+/** One call of an operation, after its input was parsed. */
+interface Call {
+  readonly operation: Operation
+  readonly input: Record<string, unknown>
+  readonly options: WriteOptions
+  readonly principal: Principal
+  readonly via: Via
+}
+
+/**
+ * The only way in to the operations. In this order: permitted at all, input parsed, permitted for what it touches;
+ * then for a change one transaction of handler, fragments, audit entry and remembered answer; then publication.
+ */
+export function createInvoke(deps: InvokeDeps): Invoke {
+  return async (operation, input, options, principal, via) => {
+    const coarse = { operation, input: {}, options, principal, via }
+    if (!permits(principal, operation.permission)) throw await deny(deps, coarse, operation.permission)
+    checkOptions(options)
+    const parsed = operation.input.safeParse(input)
+    if (!parsed.success) throw toInputInvalid(parsed.error)
+    const call: Call = { ...coarse, input: parsed.data }
+    if (!permits(principal, operation.permission, operation.scope(parsed.data)))
+      throw await deny(deps, call, operation.permission)
+    return operation.effect === 'read' ? read(deps, call) : write(deps, call)
+  }
+}
+
+function checkOptions(options: WriteOptions): void {
+  const faults: FieldError[] = []
+  if (options.idempotencyKey !== undefined && !/^[!-~]{1,200}$/.test(options.idempotencyKey))
+    faults.push({ pointer: '/idempotency_key', reason: '1 to 200 visible ASCII characters' })
+  if (options.reason !== undefined && options.reason.length > 2000)
+    faults.push({ pointer: '/reason', reason: 'at most 2000 characters' })
+  if (faults.length > 0)
+    throw refuse('input_invalid', { detail: `${faults[0]!.pointer}: ${faults[0]!.reason}.`, errors: faults })
+}
+
+/** Notes a refusal of a known principal and makes it. */
+async function deny(deps: InvokeDeps, call: Call, permission: Permission): Promise<Refusal> {
+  const refusal = denial(permission)
+  await auditRefusal(deps, call, undefined, refusal)
+  return refusal
+}
+
+function denial(permission: Permission): Refusal {
+  return refuse('permission_denied', {
+    detail: `This needs the permission ${permission}.`,
+    members: { permission },
+  })
+}
+
+async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
+  const { operation, input } = call
+  const output = await operation.handle(input, contextOf(deps, call, deps.store.read, null))
+  return {
+    status: 200,
+    output,
+    revision: revisionOf(output),
+    configRevision: null,
+    pending: false,
+    diff: null,
+  }
+}
+
+async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
+  const { store, vault } = deps
+  const { operation, input, options, principal, via } = call
+  const dryRun = options.dryRun === true
+  const attempt = dryRun ? null : attemptOf(operation, input, options, principal, vault)
+  let change: Change | undefined
+  let held: Promise<{ readonly pending: boolean }> | undefined
+  try {
+    const result = await store.write(
+      async (writer) => {
+        change = createChange(deps, call, writer)
+        return transact(deps, call, change, attempt)
+      },
+      {
+        rollback: dryRun,
+        // Here and not after the turn, so that revisions are published in their order.
+        committed: ({ delta }) => {
+          if (delta !== null) held = publish(deps, delta, via.requestId)
+        },
+      },
+    )
+    const pending = held === undefined ? false : (await held).pending
+    return { ...result.answer, pending }
+  } catch (error) {
+    if (!dryRun) await auditRefusal(deps, call, change, error)
+    throw error
+  }
+}
+
+/** What is committed has happened: a fault on its way to the threads leaves it pending and is not the caller's. */
+async function publish(
+  deps: InvokeDeps,
+  delta: SnapshotDelta,
+  requestId: string,
+): Promise<{ readonly pending: boolean }> {
+  try {
+    return await deps.publisher.publish(delta)
+  } catch (error) {
+    deps.fault?.(error, requestId)
+    return { pending: true }
+  }
+}
+
+function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter): Change {
+  return new Change({
+    writer,
+    vault: deps.vault,
+    clock: deps.clock,
+    options: call.options,
+    author: call.principal.name,
+    kindOf,
+    check: deps.check ?? (() => []),
+  })
+}
+
+async function transact(deps: InvokeDeps, call: Call, change: Change, attempt: Attempt | null) {
+  const { operation, input, options } = call
+  const now = deps.clock.now()
+  const known = attempt && (await replay(change.writer, attempt, now))
+  if (known != null) return { answer: known, delta: null }
+  const output = await operation.handle(input, contextOf(deps, call, change.writer, change))
+  const outcome = await change.finish()
+  const created = operation.effect === 'create' || change.created
+  const answer: Invoked = {
+    status: created && options.dryRun !== true ? 201 : 200,
+    output,
+    revision: revisionOf(output),
+    configRevision: outcome.revision,
+    pending: false,
+    diff: options.dryRun === true ? outcome.diff : null,
+  }
+  await appendEntry(deps, call, change, output, {
+    outcome: 'ok',
+    status: answer.status,
+    // A diff holds plain JSON; its type says unknown because it is read from specs.
+    diff: outcome.diff as NonNullable<Ending['diff']>,
+    ...change.revisions,
+    configRevision: outcome.revision,
+  })
+  if (attempt !== null) await remember(change.writer, attempt, answer, change.revealed, now)
+  return { answer, delta: outcome.delta }
+}
+
+function revisionOf(output: Record<string, unknown>): number | null {
+  return typeof output['revision'] === 'number' ? output['revision'] : null
+}
+
+function contextOf(
+  deps: InvokeDeps,
+  call: Call,
+  reader: ConfigReader,
+  change: Change | null,
+): OperationContext {
+  const { principal, via, options } = call
+  return {
+    principal,
+    via,
+    options,
+    clock: deps.clock,
+    records: deps.records,
+    reader,
+    get change(): Change {
+      if (change === null) throw new Error('A read has no transaction to change anything in.')
+      return change
+    },
+    require(permission) {
+      if (!permits(principal, permission)) throw denial(permission)
+    },
+  }
+}
+
+/** The entry of what happened, in the transaction of the change itself. */
+async function appendEntry(
+  deps: InvokeDeps,
+  call: Call,
+  change: Change,
+  output: Record<string, unknown>,
+  ending: Ending,
+): Promise<void> {
+  const subject = subjectOf(call, change, output)
+  const slugs = await change.writer.slugs(subject.collection == null ? [] : [subject.collection])
+  const slug = subject.type === 'collection' ? subject.slug : (slugs.get(subject.collection ?? '') ?? null)
+  const { operation, principal, via, options } = call
+  await change.writer.appendAudit(
+    toAuditEntry(operation, principal, via, subject, options.reason, ending, deps.clock),
+    slug,
+  )
+}
+
+function subjectOf(
+  call: Call,
+  change: Change | undefined,
+  output: Record<string, unknown> | undefined,
+): Subject {
+  const found = change?.subject
+  if (found !== undefined) return toSubject(found, nounOf(found.type))
+  return call.operation.subject(call.input, output)
+}
+
+/**
+ * Notes what was refused: denials always, failed changes once their input was understood. A failure of the store
+ * itself cannot be written down there; the fault goes to the caller and the log.
+ */
+async function auditRefusal(
+  deps: InvokeDeps,
+  call: Call,
+  change: Change | undefined,
+  error: unknown,
+): Promise<void> {
+  const refusal = error instanceof Refusal ? error : refuse('internal_error')
+  const { operation, principal, via, options } = call
+  const entry = toAuditEntry(
+    operation,
+    principal,
+    via,
+    subjectOf(call, change, undefined),
+    options.reason,
+    {
+      outcome: refusal.code === 'permission_denied' ? 'denied' : 'failed',
+      status: refusal.status,
+      error: refusal.code,
+      detail: refusal.message,
+    },
+    deps.clock,
+  )
+  try {
+    await deps.store.write((writer) => writer.appendAudit(entry))
+  } catch (cause) {
+    throw new AggregateError([error, cause], 'The operation failed, and so did its audit entry.', {
+      cause: error,
+    })
+  }
+}

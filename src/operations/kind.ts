@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import type { IdPrefix } from '../base/ids.ts'
+import { Envelope, type ResourceType } from '../model/common.ts'
+import type { Fields } from '../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
+
+/** A member of a spec that refers to other resources. */
+export interface RefField {
+  readonly field: string
+  readonly type: ResourceType
+  readonly many?: boolean
+  /** Words that stand for themselves. */
+  readonly words?: readonly string[]
+}
+
+/** What makes a type of resource: from it follow its list, get, create, update, put and delete. */
+export interface Kind {
+  readonly type: ResourceType
+  /** One of it, as the audit calls it. */
+  readonly noun: string
+  readonly prefix: IdPrefix
+  /** Name of the grouped MCP tool. */
+  readonly group: string
+  /** Exactly what a caller may write. */
+  readonly spec: z.ZodObject
+  /** What a caller reads. */
+  readonly view: z.ZodObject
+  readonly columns: readonly string[]
+  /** The member that names the resource it belongs to; it cannot change. */
+  readonly parent: RefField | null
+  readonly refs: readonly RefField[]
+  /** Published resources may hold a pending draft. */
+  readonly staged: boolean
+  /** Filters of its list: plain members of the spec. */
+  readonly filters: Readonly<Record<string, z.ZodType>>
+  /** Members of `auth` that are sealed. */
+  readonly secrets?: (spec: Fields) => readonly string[]
+  /** See {@link Resource.key}. */
+  readonly keyOf?: (spec: Fields) => string
+  /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
+  readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
+}
+
+/** The resource that a spec is for. */
+export interface Self {
+  readonly id: string
+  readonly parent: string | null
+}
+
+/** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */
+export function viewSchema(
+  spec: z.ZodObject,
+  extra: z.ZodRawShape = {},
+  staged: boolean = false,
+): z.ZodObject {
+  const { slug: _slug, ...members } = spec.shape
+  const plain = z.object({ ...Envelope.shape, ...members, ...extra })
+  if (!staged) return plain
+  return plain.extend({
+    pending_draft: z
+      .object({ ...members, slug: Envelope.shape.slug })
+      .optional()
+      .describe('The version that publishing makes live'),
+  })
+}

@@ -1,0 +1,21 @@
+import type { ResourceType } from '../model/common.ts'
+import { clientKind } from './clients/kind.ts'
+import { collectionKind } from './collections/kind.ts'
+import { credentialKind } from './credentials/kind.ts'
+import type { Kind } from './kind.ts'
+import { policyKind } from './policies/kind.ts'
+import { profileKind } from './profiles/kind.ts'
+import { proxyKind } from './proxies/kind.ts'
+
+const KINDS: Readonly<Record<ResourceType, Kind>> = {
+  collections: collectionKind,
+  proxies: proxyKind,
+  clients: clientKind,
+  profiles: profileKind,
+  policies: policyKind,
+  credentials: credentialKind,
+}
+
+export function kindOf(type: ResourceType): Kind {
+  return KINDS[type]
+}

@@ -1,0 +1,4 @@
+import { getOf } from '../crud.ts'
+import { policyKind } from './kind.ts'
+
+export const getPolicy = getOf(policyKind)

@@ -1,0 +1,17 @@
+import { PolicySpec } from '../../model/policy.ts'
+import { truth } from '../crud-filters.ts'
+import { type Kind, viewSchema } from '../kind.ts'
+
+export const policyKind: Kind = {
+  type: 'policies',
+  noun: 'policy',
+  prefix: 'pol',
+  group: 'manage_policies',
+  spec: PolicySpec,
+  view: viewSchema(PolicySpec),
+  columns: ['slug', 'name', 'active', 'revision', 'updated_at'],
+  parent: null,
+  refs: [],
+  staged: false,
+  filters: { active: truth },
+}

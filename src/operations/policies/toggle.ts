@@ -1,0 +1,4 @@
+import { toggleOf } from '../crud.ts'
+import { policyKind } from './kind.ts'
+
+export const togglePolicy = toggleOf(policyKind)

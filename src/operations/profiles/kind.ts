@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import { HTTP_METHODS } from '../../model/common.ts'
+import { ProfileSpec } from '../../model/profile.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { truth } from '../crud-filters.ts'
+import { type Kind, type Self, viewSchema } from '../kind.ts'
+
+export const profileKind: Kind = {
+  type: 'profiles',
+  noun: 'profile',
+  prefix: 'pro',
+  group: 'manage_profiles',
+  spec: ProfileSpec,
+  view: viewSchema(ProfileSpec),
+  columns: ['slug', 'client', 'name', 'auth.type', 'active', 'policy', 'updated_at'],
+  parent: { field: 'client', type: 'clients' },
+  refs: [
+    { field: 'collections', type: 'collections', many: true },
+    { field: 'policy', type: 'policies' },
+  ],
+  staged: false,
+  filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
+  check,
+}
+
+const TAG = /^tag:[a-z0-9][a-z0-9-]{0,62}$/
+const ID = /^prx_[0-9a-z]{26}$/
+const CALL = new RegExp(`^(${HTTP_METHODS.join('|')}|\\*) /`)
+
+/** An entry of an unknown form would silently allow or deny nothing. */
+async function check(fields: Fields, _self: Self, _context: OperationContext): Promise<void> {
+  // Parsed by the exact schema, then references became ids, which are strings too.
+  const { endpoints } = fields as ProfileSpec
+  const errors: FieldError[] = []
+  for (const list of ['allow', 'deny'] as const)
+    for (const [index, entry] of endpoints[list].entries())
+      if (!TAG.test(entry) && !ID.test(entry) && !CALL.test(entry))
+        errors.push({
+          pointer: `/endpoints/${list}/${index}`,
+          reason: 'an endpoint id, tag:<tag>, or METHOD /path',
+        })
+  if (errors.length > 0)
+    throw refuse('input_invalid', { detail: `${errors[0]!.pointer}: expected ${errors[0]!.reason}.`, errors })
+}

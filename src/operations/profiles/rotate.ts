@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import type { ProfileSpec } from '../../model/profile.ts'
+import type { Resource, StoredToken } from '../../store/ports/config.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { viewOf } from '../views.ts'
+import { issueToken, shownToken } from './issue.ts'
+import { profileKind } from './kind.ts'
+import { isLive } from './tokens.ts'
+
+const OVERLAP_MAX_MS = 30 * 86_400_000
+
+const Overlap = z
+  .string()
+  .refine(
+    (text) => /^0(ms|s|m|h|d)?$/.test(text) || DURATION_PATTERN.test(text),
+    'a duration such as 24h, or 0s',
+  )
+  .refine((text) => msOf(text) <= OVERLAP_MAX_MS, 'at most 30d')
+
+function msOf(text: string): number {
+  return DURATION_PATTERN.test(text) ? toMs(text) : 0
+}
+
+export const rotateProfile = define({
+  resource: 'profiles',
+  action: 'rotate',
+  effect: 'act',
+  tool: 'rotate_profile_credentials',
+  group: 'manage_profiles',
+  summary: 'Issue a new token; the old one works until the overlap has passed',
+  input: z.strictObject({
+    id: Ref,
+    overlap: Overlap.default('24h').describe('How long the old token still works: 0s to 30d'),
+  }),
+  output: profileKind.view.extend(shownToken),
+  permission: 'profiles:rotate',
+  refuses: [
+    'not_found',
+    'revision_conflict',
+    'configuration_invalid',
+    'idempotency_conflict',
+    'secret_already_shown',
+  ],
+  revealsOnce: true,
+  columns: ['slug', 'client', 'token', 'token_expires_at'],
+  ...about(profileKind),
+  handle: async ({ id, overlap }, context) => {
+    const profile = await context.change.act('profiles', id)
+    refuseTokenless(profile)
+    const now = context.clock.now()
+    const tokens = (await context.reader.tokensOf([profile.id])).filter((token) => token.revoked_at === null)
+    const live = tokens.filter((token) => isLive(token, now))
+    const overlapMs = msOf(overlap)
+    // With an overlap the present token stays beside the new one; a third would outlive what people keep track of.
+    if (overlapMs > 0 && live.length >= 2)
+      throw refuse('configuration_invalid', {
+        detail: `"${profile.slug}" has two working tokens already; revoke one, or rotate with overlap 0s.`,
+        errors: [{ pointer: '/overlap', reason: 'two tokens work already' }],
+      })
+    for (const token of tokens) await context.change.putToken(profile, ...retired(token, now, overlapMs))
+    const issued = await issueToken(profile, context)
+    const stored = (await context.reader.byId('profiles', profile.id))!
+    return { ...(await viewOf(context.reader, profileKind, stored)), ...issued }
+  },
+})
+
+/** A live token keeps working for the overlap; one whose time is over leaves the snapshot for good. */
+function retired(
+  token: StoredToken,
+  now: number,
+  overlapMs: number,
+): [StoredToken, 'retires_at' | 'revoked_at'] {
+  if (overlapMs === 0 || !isLive(token, now)) return [{ ...token, revoked_at: now }, 'revoked_at']
+  const retires = Math.min(token.retires_at ?? now + overlapMs, now + overlapMs)
+  return [{ ...token, retires_at: retires }, 'retires_at']
+}
+
+function refuseTokenless(profile: Resource): void {
+  if ((profile.spec['auth'] as ProfileSpec['auth']).type === 'token') return
+  throw refuse('configuration_invalid', {
+    detail: `"${profile.slug}" is of type none and has no token; set auth to type token first.`,
+    errors: [{ pointer: '/id', reason: 'the profile has no tokens' }],
+  })
+}

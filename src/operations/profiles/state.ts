@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { Refusal } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import { ProfileCredentialState } from '../../model/profile.ts'
+import type { StoredToken } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { profileKind } from './kind.ts'
+import { toState } from './tokens.ts'
+
+/** Tokens whose last use is looked up: the newest; older ones have long ended. */
+const ASKED_MAX = 8
+
+export const getProfileCredentialState = define({
+  resource: 'profiles',
+  action: 'state',
+  effect: 'read',
+  tool: 'get_profile_credential_state',
+  group: 'manage_profiles',
+  summary: 'Show the tokens of a profile: state, expiry, last use; never the tokens themselves',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    auth_type: z.string(),
+    credentials: z.array(ProfileCredentialState),
+  }),
+  permission: 'profiles:read',
+  refuses: ['not_found'],
+  columns: ['credentials.id', 'credentials.state', 'credentials.expires_at'],
+  ...about(profileKind),
+  handle: async ({ id }, context) => {
+    const profile = await getRef(context.reader, 'profiles', id)
+    const now = context.clock.now()
+    const tokens = await context.reader.tokensOf([profile.id])
+    return {
+      id: profile.id,
+      slug: profile.slug,
+      auth_type: (profile.spec['auth'] as { type: string }).type,
+      credentials: await Promise.all(
+        tokens.map(async (token, index) =>
+          toState(token, now, index >= tokens.length - ASKED_MAX ? await lastUsed(token, context) : null),
+        ),
+      ),
+    }
+  },
+})
+
+/** Time of the last recorded call with a token; null without one, and while records cannot be read. */
+async function lastUsed(token: StoredToken, context: OperationContext): Promise<number | null> {
+  try {
+    const { items } = await context.records.list({ credential_id: token.id, limit: 1 })
+    return items[0] === undefined ? null : Date.parse(items[0].time)
+  } catch (error) {
+    // What the token may do does not depend on the records, so its state is shown without them.
+    if (error instanceof Refusal && error.code === 'records_unavailable') return null
+    throw error
+  }
+}

@@ -1,0 +1,4 @@
+import { deleteOf } from '../crud.ts'
+import { proxyKind } from './kind.ts'
+
+export const deleteProxy = deleteOf(proxyKind)

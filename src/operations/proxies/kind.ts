@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { type HttpMethod, Status } from '../../model/common.ts'
+import { ProxySpec, parameterNames } from '../../model/proxy.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { type Kind, type Self, viewSchema } from '../kind.ts'
+
+export const proxyKind: Kind = {
+  type: 'proxies',
+  noun: 'proxy',
+  prefix: 'prx',
+  group: 'manage_proxies',
+  spec: ProxySpec,
+  view: viewSchema(ProxySpec, {}, true),
+  columns: ['slug', 'collection', 'methods', 'path', 'status', 'revision', 'updated_at'],
+  parent: { field: 'collection', type: 'collections' },
+  refs: [
+    { field: 'credential', type: 'credentials', words: ['inherit', 'none'] },
+    { field: 'policy', type: 'policies' },
+  ],
+  staged: true,
+  filters: {
+    status: Status,
+    path: z.string().max(1024),
+    operation_id: z.string().max(256),
+    policy: z.string().max(130),
+  },
+  keyOf: (spec) => shapeOf(String(spec['path'])),
+  check,
+}
+
+/** Two paths of the same shape match the same requests. */
+function shapeOf(path: string): string {
+  return path.replace(/\{[^}]*\}/g, '{}')
+}
+
+async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {
+  // Parsed by the exact schema, then references became ids, which are strings too.
+  const spec = fields as ProxySpec
+  checkTarget(spec)
+  for (const other of await context.reader.byKey('proxies', shapeOf(spec.path), self.parent)) {
+    const theirs = other.spec['methods'] as readonly HttpMethod[]
+    const method = other.id === self.id ? undefined : spec.methods.find((one) => theirs.includes(one))
+    if (method === undefined) continue
+    throw refuse('already_exists', {
+      detail: `${method} ${spec.path} is answered by the proxy "${other.slug}" already.`,
+      errors: [{ pointer: '/path', reason: `taken with ${method} by the proxy "${other.slug}"` }],
+    })
+  }
+}
+
+function checkTarget(spec: ProxySpec): void {
+  if (spec.target_path === null) return
+  const known = parameterNames(spec.path)
+  const unknown = parameterNames(spec.target_path).find((name) => !known.includes(name))
+  const reason =
+    unknown !== undefined
+      ? `the path has no parameter {${unknown}}`
+      : spec.target_path.endsWith('/*') && !spec.path.endsWith('/*')
+        ? 'ends with /*, and the path does not'
+        : null
+  if (reason !== null)
+    throw refuse('input_invalid', {
+      detail: `/target_path: ${reason}.`,
+      errors: [{ pointer: '/target_path', reason }],
+    })
+}

@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import { Ref, Status } from '../model/common.ts'
+import type { Fields, Resource } from '../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
+import { about } from './crud.ts'
+import { define, type Operation } from './define.ts'
+import type { Kind } from './kind.ts'
+import { viewOf } from './views.ts'
+
+/**
+ * Publishes a resource, making its pending draft live, or takes it back with status draft. `also` runs afterwards
+ * in the same transaction.
+ */
+export function publishOf(
+  kind: Kind,
+  extra: z.ZodRawShape = {},
+  also: (resource: Resource, input: Fields, context: OperationContext) => Promise<void> = async () => {},
+): Operation {
+  return define({
+    resource: kind.type,
+    action: 'publish',
+    effect: 'act',
+    tool: `toggle_${kind.noun}_status`,
+    group: kind.group,
+    summary: `Publish a ${kind.noun} with its pending draft, or take it back to draft`,
+    input: z.strictObject({
+      id: Ref,
+      status: Status.default('published').describe('The state it is to have'),
+      ...extra,
+    }) as z.ZodObject,
+    output: kind.view,
+    permission: `${kind.type}:publish`,
+    refuses: [
+      'not_found',
+      'already_exists',
+      'revision_conflict',
+      'configuration_invalid',
+      'idempotency_conflict',
+    ],
+    idempotent: true,
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const resource = await context.change.act(kind.type, String(input['id']))
+      await setStatus(kind, resource, input['status'] as Status, context)
+      await also(resource, input, context)
+      return viewOf(context.reader, kind, (await context.reader.byId(kind.type, resource.id))!)
+    },
+  })
+}
+
+/** Publishes or takes back one resource; its rules are checked as for any other write. */
+export async function setStatus(
+  kind: Kind,
+  resource: Resource,
+  status: Status,
+  context: OperationContext,
+): Promise<Resource> {
+  const live = status === 'published' && resource.draft !== null ? resource.draft : resource.spec
+  const spec = { ...live, status }
+  await kind.check?.(spec, { id: resource.id, parent: resource.parent }, context)
+  return context.change.replace(resource, {
+    spec,
+    draft: status === 'published' ? null : resource.draft,
+  })
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { HttpMethod, Ref, type ResourceType, Time } from '../../model/common.ts'
+import { RequestRecord } from '../../model/record.ts'
+import type { OperationContext } from '../context.ts'
+import { page, pageOf } from '../crud.ts'
+import { define } from '../define.ts'
+import { findRef } from '../refs.ts'
+
+const text = z.string().min(1).max(200)
+
+const REFS: readonly (readonly [string, ResourceType])[] = [
+  ['client', 'clients'],
+  ['profile', 'profiles'],
+  ['collection', 'collections'],
+  ['proxy', 'proxies'],
+]
+
+export const listRecords = define({
+  resource: 'records',
+  action: 'list',
+  effect: 'read',
+  tool: 'query_request_logs',
+  group: 'query_logs',
+  summary: 'Search the records of calls through the gateway, newest first',
+  input: z.strictObject({
+    ...page,
+    cursor: z.string().max(1000).optional().describe('next_cursor of the page before'),
+    client: Ref.optional(),
+    profile: Ref.optional(),
+    collection: Ref.optional(),
+    proxy: Ref.optional(),
+    credential_id: text.optional().describe('Token of a profile'),
+    status: z
+      .union([z.int(), z.string().max(100)])
+      .optional()
+      .describe('429, 4xx, or several separated by commas'),
+    code: text.optional().describe('Problem code, such as rate_limit_exceeded'),
+    surface: z.enum(['gateway', 'gateway_mcp']).optional(),
+    method: HttpMethod.optional(),
+    path: z.string().max(2000).optional().describe('Start of the path'),
+    tool: text.optional(),
+    agent_name: text.optional(),
+    session_id: text.optional(),
+    conversation_id: text.optional(),
+    ip: text.optional(),
+    request_id: text.optional(),
+    min_duration_ms: z.coerce.number().min(0).optional(),
+    from: Time.optional().describe('Not before'),
+    to: Time.optional().describe('Before'),
+  }),
+  output: pageOf(RequestRecord),
+  permission: 'records:read',
+  refuses: ['records_unavailable'],
+  columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'duration_ms', 'id'],
+  scope: () => [{ type: 'records' }],
+  subject: () => ({ type: 'record', id: null, slug: null }),
+  handle: async (input, context) => context.records.list(await withIds(input, context)),
+})
+
+/** Records name resources by id. What no longer exists is looked for as it was written. */
+async function withIds(
+  input: Readonly<Record<string, unknown>>,
+  context: OperationContext,
+): Promise<Record<string, unknown>> {
+  const filter: Record<string, unknown> = { ...input }
+  for (const [field, type] of REFS) {
+    const ref = filter[field]
+    if (typeof ref !== 'string') continue
+    // A bare slug of a profile or proxy means the one below the client or collection that is asked for.
+    const parent =
+      type === 'profiles' ? filter['client'] : type === 'proxies' ? filter['collection'] : undefined
+    const whole =
+      typeof parent === 'string' && !ref.includes(':') && !ref.includes('_') ? `${parent}:${ref}` : ref
+    filter[field] = (await findRef(context.reader, type, whole, `/${field}`))?.id ?? ref
+  }
+  return filter
+}

@@ -1,0 +1,116 @@
+import { type FieldError, refuse } from '../base/refusal.ts'
+import type { ResourceType } from '../model/common.ts'
+import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
+import type { Kind, RefField } from './kind.ts'
+
+const NOUNS: Readonly<Record<ResourceType, string>> = {
+  collections: 'collection',
+  proxies: 'proxy',
+  clients: 'client',
+  profiles: 'profile',
+  policies: 'policy',
+  credentials: 'credential',
+}
+
+const PARENTS: Partial<Record<ResourceType, ResourceType>> = { proxies: 'collections', profiles: 'clients' }
+
+export const nounOf = (type: ResourceType): string => NOUNS[type]
+
+/**
+ * The resource that an id, a slug or `parent:slug` names, or undefined. Refuses with input_invalid at `pointer`
+ * when a bare slug fits several.
+ */
+export async function findRef(
+  reader: ConfigReader,
+  type: ResourceType,
+  ref: string,
+  pointer: string = '/id',
+): Promise<Resource | undefined> {
+  const parentType = PARENTS[type]
+  const at = ref.indexOf(':')
+  if (at >= 0) {
+    if (parentType === undefined) return undefined
+    const parent = await findRef(reader, parentType, ref.slice(0, at), pointer)
+    const slug = ref.slice(at + 1)
+    if (parent === undefined) return undefined
+    if (!slug.includes('_')) return (await reader.bySlug(type, slug, parent.id))[0]
+    const named = await reader.byId(type, slug)
+    return named?.parent === parent.id ? named : undefined
+  }
+  if (ref.includes('_')) return reader.byId(type, ref)
+  const found = await reader.bySlug(type, ref)
+  if (found.length > 1) {
+    const parents = await reader.slugs(found.flatMap((one) => one.parent ?? []))
+    const candidates = found.map((one) => `${parents.get(one.parent!)}:${one.slug}`)
+    const reason = `"${ref}" names several ${type}: ${candidates.join(', ')}`
+    throw refuse('input_invalid', {
+      detail: `${reason}. Say which.`,
+      errors: [{ pointer, reason }],
+      members: { candidates },
+    })
+  }
+  return found[0]
+}
+
+/** As {@link findRef}; refuses with not_found. */
+export async function getRef(reader: ConfigReader, type: ResourceType, ref: string): Promise<Resource> {
+  const found = await findRef(reader, type, ref)
+  if (found === undefined) throw refuse('not_found', { detail: `There is no ${NOUNS[type]} "${ref}".` })
+  return found
+}
+
+/** All references of a spec, the parent among them. */
+function refFields(kind: Kind): readonly RefField[] {
+  return kind.parent === null ? kind.refs : [kind.parent, ...kind.refs]
+}
+
+/** A copy of the spec with each reference replaced; `change` also gets the JSON pointer. */
+export async function mapRefs(
+  kind: Kind,
+  spec: Fields,
+  change: (ref: string, field: RefField, pointer: string) => Promise<string> | string,
+): Promise<Record<string, unknown>> {
+  const mapped: Record<string, unknown> = { ...spec }
+  for (const field of refFields(kind)) {
+    const value = spec[field.field]
+    if (typeof value === 'string') {
+      if (field.words?.includes(value) !== true)
+        mapped[field.field] = await change(value, field, `/${field.field}`)
+    } else if (Array.isArray(value)) {
+      const list: string[] = []
+      for (const [index, ref] of value.entries())
+        list.push(await change(String(ref), field, `/${field.field}/${index}`))
+      mapped[field.field] = [...new Set(list)]
+    }
+  }
+  return mapped
+}
+
+/** Replaces references by ids. Refuses with input_invalid, naming every reference that leads nowhere. */
+export async function resolveRefs(
+  reader: ConfigReader,
+  kind: Kind,
+  spec: Fields,
+): Promise<Record<string, unknown>> {
+  const missing: FieldError[] = []
+  const resolved = await mapRefs(kind, spec, async (ref, field, pointer) => {
+    const found = await findRef(reader, field.type, ref, pointer)
+    if (found === undefined) missing.push({ pointer, reason: `there is no ${NOUNS[field.type]} "${ref}"` })
+    return found?.id ?? ref
+  })
+  if (missing.length > 0)
+    throw refuse('input_invalid', {
+      detail: `${missing[0]!.pointer}: ${missing[0]!.reason}.`,
+      errors: missing,
+    })
+  return resolved
+}
+
+/** Ids that a stored spec refers to, without its parent. */
+export function idsOf(kind: Kind, spec: Fields): string[] {
+  return kind.refs.flatMap((field) => {
+    const value = spec[field.field]
+    if (Array.isArray(value)) return value.map(String)
+    return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+  })
+}

@@ -1,0 +1,105 @@
+import { getAudit } from './audit/get.ts'
+import { listAudit } from './audit/list.ts'
+import { createClient } from './clients/create.ts'
+import { deleteClient } from './clients/delete.ts'
+import { getClient } from './clients/get.ts'
+import { listClients } from './clients/list.ts'
+import { putClient } from './clients/put.ts'
+import { toggleClient } from './clients/toggle.ts'
+import { updateClient } from './clients/update.ts'
+import { createCollection } from './collections/create.ts'
+import { deleteCollection } from './collections/delete.ts'
+import { getCollection } from './collections/get.ts'
+import { importCollection } from './collections/import.ts'
+import { listCollections } from './collections/list.ts'
+import { getCollectionProxies } from './collections/proxies.ts'
+import { publishCollection } from './collections/publish.ts'
+import { putCollection } from './collections/put.ts'
+import { updateCollection } from './collections/update.ts'
+import { createCredential } from './credentials/create.ts'
+import { deleteCredential } from './credentials/delete.ts'
+import { getCredential } from './credentials/get.ts'
+import { listCredentials } from './credentials/list.ts'
+import { putCredential } from './credentials/put.ts'
+import { updateCredential } from './credentials/update.ts'
+import type { Operation } from './define.ts'
+import { createPolicy } from './policies/create.ts'
+import { deletePolicy } from './policies/delete.ts'
+import { getPolicy } from './policies/get.ts'
+import { listPolicies } from './policies/list.ts'
+import { putPolicy } from './policies/put.ts'
+import { togglePolicy } from './policies/toggle.ts'
+import { updatePolicy } from './policies/update.ts'
+import { createProfile } from './profiles/create.ts'
+import { deleteProfile } from './profiles/delete.ts'
+import { getProfile } from './profiles/get.ts'
+import { listProfiles } from './profiles/list.ts'
+import { putProfile } from './profiles/put.ts'
+import { revokeProfile } from './profiles/revoke.ts'
+import { rotateProfile } from './profiles/rotate.ts'
+import { getProfileCredentialState } from './profiles/state.ts'
+import { toggleProfile } from './profiles/toggle.ts'
+import { updateProfile } from './profiles/update.ts'
+import { createProxy } from './proxies/create.ts'
+import { deleteProxy } from './proxies/delete.ts'
+import { getProxy } from './proxies/get.ts'
+import { listProxies } from './proxies/list.ts'
+import { publishProxy } from './proxies/publish.ts'
+import { putProxy } from './proxies/put.ts'
+import { updateProxy } from './proxies/update.ts'
+import { getRecord } from './records/get.ts'
+import { listRecords } from './records/list.ts'
+
+/** Every operation there is, in the order in which people meet them. Every surface projects this list. */
+export const OPERATIONS: readonly Operation[] = [
+  listCollections,
+  getCollection,
+  getCollectionProxies,
+  createCollection,
+  updateCollection,
+  putCollection,
+  deleteCollection,
+  publishCollection,
+  importCollection,
+  listProxies,
+  getProxy,
+  createProxy,
+  updateProxy,
+  putProxy,
+  deleteProxy,
+  publishProxy,
+  listPolicies,
+  getPolicy,
+  createPolicy,
+  updatePolicy,
+  putPolicy,
+  deletePolicy,
+  togglePolicy,
+  listClients,
+  getClient,
+  createClient,
+  updateClient,
+  putClient,
+  deleteClient,
+  toggleClient,
+  listProfiles,
+  getProfile,
+  getProfileCredentialState,
+  createProfile,
+  updateProfile,
+  putProfile,
+  deleteProfile,
+  toggleProfile,
+  rotateProfile,
+  revokeProfile,
+  listCredentials,
+  getCredential,
+  createCredential,
+  updateCredential,
+  putCredential,
+  deleteCredential,
+  listAudit,
+  getAudit,
+  listRecords,
+  getRecord,
+]

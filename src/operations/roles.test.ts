@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { example, ORDERS, operationOf, refused, startControl } from '../../test/control.ts'
+import { ROLES } from '../access/principal.ts'
+import { allows } from '../access/roles.ts'
+import type { WriteOptions } from './define.ts'
+import { OPERATIONS } from './registry.ts'
+
+const INPUTS: Readonly<Record<string, (n: number) => object>> = {
+  'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
+  'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
+  'collections.import': (n) => ({
+    document: { openapi: '3.1.0', info: { title: `i${n}`, version: '1' }, paths: {} },
+    base_path: `/i${n}`,
+  }),
+  'proxies.create': (n) => ({ collection: 'orders', name: `p${n}`, methods: ['GET'], path: `/p${n}` }),
+  'proxies.put': (n) => ({
+    id: `put${n}`,
+    collection: 'orders',
+    name: 'P',
+    methods: ['GET'],
+    path: `/put${n}`,
+  }),
+  'policies.create': (n) => ({ name: `p${n}` }),
+  'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
+  'policies.toggle': () => ({ id: 'gold', active: true }),
+  'clients.create': (n) => ({ name: `c${n}` }),
+  'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
+  'clients.toggle': () => ({ id: 'acme', status: 'active' }),
+  'profiles.create': (n) => ({ client: 'acme', name: `p${n}`, auth: { type: 'none' } }),
+  'profiles.put': (n) => ({ id: `put${n}`, client: 'acme', name: 'P', auth: { type: 'none' } }),
+  'profiles.toggle': () => ({ id: 'open', status: 'active' }),
+  'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
+  'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
+  'credentials.put': (n) => ({ id: `put${n}`, name: 'C', auth: { type: 'bearer', token: 'planted' } }),
+}
+
+const SLUGS: Readonly<Record<string, string>> = {
+  collections: 'orders',
+  proxies: 'get-order',
+  policies: 'gold',
+  clients: 'acme',
+  profiles: 'sandbox',
+  credentials: 'backend',
+}
+
+test('every operation, for every role: done or refused as the table says, and each refusal is one entry', async () => {
+  const control = await startControl()
+  await example(control)
+  await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
+  await control.run('policies.create', { name: 'Spare' })
+  const entry = (await control.store.read.auditEntries({ limit: 1 })).items[0]!
+  let n = 0
+  for (const operation of OPERATIONS) {
+    const name = `${operation.resource}.${operation.action}`
+    for (const role of ROLES) {
+      n++
+      const slug = name === 'policies.delete' ? 'spare' : SLUGS[operation.resource]
+      const input = INPUTS[name]?.(n) ?? ('id' in operation.input.shape ? { id: slug ?? entry.id } : {})
+      const options: WriteOptions = {
+        ...(operation.effect === 'delete' ? { confirm: slug!, dryRun: true } : {}),
+      }
+      const before = await control.store.read.auditEntries({ limit: 1000 })
+      const revision = await control.store.read.revision()
+      const call = control.run(name, input, { ...options, role })
+      const entries = async () =>
+        (await control.store.read.auditEntries({ limit: 1000 })).items.length - before.items.length
+      if (!allows(role, operation.permission)) {
+        const refusal = await refused(call, 'permission_denied')
+        assert.match(refusal.message, new RegExp(operation.permission))
+        assert.equal(await entries(), 1, `${name} as ${role}`)
+        const [latest] = (await control.store.read.auditEntries({ limit: 1 })).items
+        assert.equal(latest?.outcome, 'denied')
+        assert.equal(latest?.actor.name, role)
+        assert.equal(latest?.operation, name)
+        assert.equal(await control.store.read.revision(), revision)
+        continue
+      }
+      if (name === 'records.get') {
+        await refused(call, 'not_found')
+        continue
+      }
+      const { output } = await call
+      const parsed = operation.output.safeParse(output)
+      assert.ok(parsed.success, `${name}: ${parsed.error?.message}`)
+      const silent = operation.effect === 'read' || options.dryRun === true
+      assert.equal(await entries(), silent ? 0 : 1, `${name} as ${role}`)
+    }
+  }
+  await control.close()
+})
+
+test('a role is asked for what a write does beside itself', async () => {
+  const control = await startControl()
+  await refused(control.run('collections.create', ORDERS, { role: 'viewer' }), 'permission_denied')
+  assert.equal(operationOf('collections.create').permission, 'collections:create')
+  assert.deepEqual((await control.run('collections.list', {})).output['items'], [])
+  await control.close()
+})

@@ -1,0 +1,84 @@
+import type { SecretState } from '../model/credential.ts'
+import type { ConfigReader, Fields, Resource, StoredSecret } from '../store/ports/config.ts'
+import type { Kind } from './kind.ts'
+import { idsOf, mapRefs } from './refs.ts'
+
+/** Resources as callers read them: references as slugs, secrets as their state. */
+export async function viewsOf(
+  reader: ConfigReader,
+  kind: Kind,
+  resources: readonly Resource[],
+): Promise<Record<string, unknown>[]> {
+  const slugs = await reader.slugs(referred(kind, resources))
+  const secrets = kind.secrets === undefined ? [] : await reader.secretsOf(resources.map(({ id }) => id))
+  return Promise.all(resources.map((resource) => toView(kind, resource, slugs, secrets)))
+}
+
+/** One resource as callers read it. */
+export async function viewOf(
+  reader: ConfigReader,
+  kind: Kind,
+  resource: Resource,
+): Promise<Record<string, unknown>> {
+  return (await viewsOf(reader, kind, [resource]))[0]!
+}
+
+/** Every id that the resources refer to. */
+export function referred(kind: Kind, resources: readonly Resource[]): string[] {
+  const ids = resources.flatMap(({ spec, draft, parent }) => [
+    ...idsOf(kind, spec),
+    ...(draft === null ? [] : idsOf(kind, draft)),
+    ...(parent === null ? [] : [parent]),
+  ])
+  return [...new Set(ids)]
+}
+
+/** The spec with references as slugs, for reading and for diffs. */
+export function readable(
+  kind: Kind,
+  spec: Fields,
+  slugs: ReadonlyMap<string, string>,
+): Promise<Record<string, unknown>> {
+  return mapRefs(kind, spec, (id) => slugs.get(id) ?? id)
+}
+
+async function toView(
+  kind: Kind,
+  resource: Resource,
+  slugs: ReadonlyMap<string, string>,
+  secrets: readonly StoredSecret[],
+): Promise<Record<string, unknown>> {
+  const { id, slug, revision, created_at, created_by, updated_at, updated_by, managed_by } = resource
+  const spec = await readable(kind, resource.spec, slugs)
+  const view: Record<string, unknown> = {
+    id,
+    slug,
+    revision,
+    ...spec,
+    ...(kind.secrets === undefined ? {} : { auth: withStates(kind, resource, secrets) }),
+    created_at,
+    created_by,
+    updated_at,
+    updated_by,
+    managed_by,
+  }
+  if (resource.draft !== null) view['pending_draft'] = await readable(kind, resource.draft, slugs)
+  return view
+}
+
+function withStates(kind: Kind, resource: Resource, secrets: readonly StoredSecret[]): Fields {
+  const states = kind.secrets!(resource.spec).map((field): [string, SecretState] => {
+    const secret = secrets.find((one) => one.owner === resource.id && one.field === field)
+    return [
+      field,
+      {
+        set: secret !== undefined,
+        source: 'value',
+        ...(secret?.last4 == null ? {} : { last4: secret.last4 }),
+        updated_at: secret?.updated_at ?? resource.updated_at,
+      },
+    ]
+  })
+  // A kind with secrets keeps them in `auth`, which is an object.
+  return { ...(resource.spec['auth'] as Fields), ...Object.fromEntries(states) }
+}

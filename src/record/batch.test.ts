@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { recordFields } from '../../test/programs/record-fields.ts'
+import { createBatchWriter } from './batch.ts'
+import { decodeBatch, mergeBlocks, readBlock, toBlock } from './block.ts'
+import type { RecordFields } from './fields.ts'
+
+/** Any UTF-16, control characters, separators and lone surrogates included. */
+const text = (maxLength: number) =>
+  fc.oneof(
+    fc.string({ unit: 'binary', maxLength }),
+    fc.string({ unit: 'grapheme', maxLength: Math.floor(maxLength / 12) }),
+    fc.constantFrom('', '\0', '\ud800', '","', '\n\t', '\ufeff', '[]'),
+  )
+const float = fc.float({ min: 0, max: 1e6, noNaN: true, noDefaultInfinity: true })
+const plain = { noNullPrototype: true } as const
+const fields: fc.Arbitrary<RecordFields> = fc.record(
+  {
+    id: text(255),
+    timeMs: fc.integer({ min: 0, max: 4e12 }),
+    surface: fc.constantFrom(0, 1),
+    method: text(20),
+    path: text(300),
+    route: text(40),
+    collection: text(10),
+    proxy: text(10),
+    client: text(10),
+    profile: text(10),
+    credentialId: text(10),
+    ip: text(45),
+    status: fc.integer({ min: 0, max: 599 }),
+    code: text(10),
+    reason: text(100),
+    stoppedAt: fc.integer({ min: -1, max: 19 }),
+    durationMs: float,
+    upstreamMs: fc.oneof(fc.constant(-1), float),
+    bytesIn: fc.maxSafeNat(),
+    bytesOut: fc.maxSafeNat(),
+    upstreamStatus: fc.integer({ min: -1, max: 599 }),
+    aborted: fc.boolean(),
+    agent: fc.option(
+      fc.record(
+        {
+          name: text(30),
+          version: text(10),
+          sessionId: text(30),
+          conversationId: text(30),
+          mcpMethod: text(30),
+          tool: text(30),
+          mcpRequestId: text(30),
+          reason: text(100),
+        },
+        plain,
+      ),
+    ),
+  },
+  plain,
+)
+
+/** What survives storing: UTF-8 has no lone surrogates. Agents and words are JSON, which has. */
+function wellFormed(record: RecordFields): RecordFields {
+  const { id, method, path, ip, reason } = record
+  return {
+    ...record,
+    id: id.toWellFormed(),
+    method: method.toWellFormed(),
+    path: path.toWellFormed(),
+    ip: ip.toWellFormed(),
+    reason: reason.toWellFormed(),
+  }
+}
+
+function batchOf(records: readonly RecordFields[]) {
+  const writer = createBatchWriter(records.length)
+  for (const record of records) writer.add(record)
+  return writer.take()
+}
+
+test('whatever text a caller sends, a batch decodes to the records that were added', () => {
+  fc.assert(
+    fc.property(fc.array(fields, { minLength: 1, maxLength: 20 }), (records) => {
+      const batch = batchOf(records)
+      const moved = structuredClone(batch, { transfer: [batch.numbers] })
+      assert.equal(batch.numbers.byteLength, 0, 'the numbers were transferred')
+      assert.deepEqual(decodeBatch(moved), records)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('a stored block reads as the records it was made of, and merging blocks keeps them in order', () => {
+  const lists = fc.array(fc.array(fields, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 4 })
+  fc.assert(
+    fc.property(lists, (groups) => {
+      const blocks = groups.map((records) => toBlock(batchOf(records)))
+      const merged = readBlock(mergeBlocks(blocks))
+      const expected = groups.flat().map(wellFormed)
+      assert.deepEqual(
+        Array.from({ length: merged.count }, (_, row) => merged.fields(row)),
+        expected,
+      )
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('a writer that was emptied starts anew and leaves what it gave alone', () => {
+  const writer = createBatchWriter(4)
+  writer.add(recordFields({ id: 'first', path: '/a' }))
+  const first = writer.take()
+  writer.add(recordFields({ id: 'second', path: '/bb', client: 'cli_other' }))
+  assert.equal(decodeBatch(first)[0]?.id, 'first')
+  assert.deepEqual(
+    decodeBatch(writer.take()).map(({ id, client }) => [id, client]),
+    [['second', 'cli_other']],
+  )
+})
+
+test('overlong text is cut and does not reach into the next record', () => {
+  const long = '\0'.repeat(100_000)
+  const agent = {
+    name: long,
+    version: long,
+    sessionId: long,
+    conversationId: long,
+    mcpMethod: long,
+    tool: long,
+    mcpRequestId: long,
+    reason: long,
+  }
+  const monster = recordFields({ id: long, path: long, ip: long, method: long, reason: long, agent })
+  const records = decodeBatch(batchOf([monster, recordFields({ id: 'next' })]))
+  assert.equal(records[0]?.path.length, 16_384)
+  assert.equal(records[0]?.agent?.tool.length, 256)
+  assert.deepEqual(records[1], recordFields({ id: 'next' }))
+})
+
+test('a damaged block is refused and not misread', () => {
+  const block = toBlock(batchOf([recordFields(), recordFields()]))
+  assert.throws(() => readBlock({ ...block, rows: 3 }), /wrong size/)
+  assert.throws(() => readBlock({ ...block, text: block.text.subarray(1) }).fields(0), /wrong length/)
+})

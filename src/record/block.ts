@@ -1,0 +1,184 @@
+import type { RecordBlock } from '../store/ports/records.ts'
+import { createBatchWriter, type RecordBatch } from './batch.ts'
+import type { RecordAgent, RecordFields } from './fields.ts'
+import {
+  FLAG_ABORTED,
+  FLAG_MCP,
+  ROW_BYTES,
+  type RowViews,
+  viewsOf,
+  WORD_COLUMNS,
+  type WordColumn,
+} from './row.ts'
+
+/** Reads the rows of one batch or block, by number, without decoding what is not asked for. */
+export interface Rows {
+  readonly count: number
+  readonly words: readonly string[]
+  timeMs(row: number): number
+  status(row: number): number
+  durationMs(row: number): number
+  isMcp(row: number): boolean
+  word(row: number, column: WordColumn): number
+  id(row: number): string
+  method(row: number): string
+  ip(row: number): string
+  path(row: number): string
+  pathStartsWith(row: number, prefix: string): boolean
+  agent(row: number): RecordAgent | null
+  /** The whole record. */
+  fields(row: number): RecordFields
+}
+
+/** The rows of a batch in the order they were added. */
+export function decodeBatch(batch: RecordBatch): RecordFields[] {
+  const rows = readRows(viewsOf(batch.numbers, 0, batch.rows), batch.rows, batch.words, batch.text)
+  return Array.from({ length: rows.count }, (_, row) => rows.fields(row))
+}
+
+/** A batch in the form that is stored. Its buffer is shared, not copied. */
+export function toBlock(batch: RecordBatch): RecordBlock {
+  const { rows } = batch
+  const { f64, i16, u16 } = viewsOf(batch.numbers, 0, rows)
+  let minTimeMs = Number.POSITIVE_INFINITY
+  let maxTimeMs = Number.NEGATIVE_INFINITY
+  let classes = 0
+  let agents = 0
+  for (let row = 0; row < rows; row++) {
+    const time = f64[row * 8]!
+    if (time < minTimeMs) minTimeMs = time
+    if (time > maxTimeMs) maxTimeMs = time
+    classes |= classOf(i16[row * 32 + 16]!)
+    if (u16[row * 32 + 29]! > 0) agents++
+  }
+  return {
+    rows,
+    minTimeMs: Math.floor(minTimeMs),
+    maxTimeMs: Math.ceil(maxTimeMs),
+    classes,
+    agents,
+    words: JSON.stringify(batch.words),
+    numbers: new Uint8Array(batch.numbers, 0, rows * ROW_BYTES),
+    // A lone surrogate has no UTF-8; its replacement has the same length, so that no border moves.
+    text: Buffer.from(batch.text.isWellFormed() ? batch.text : batch.text.toWellFormed(), 'utf8'),
+  }
+}
+
+/** Bit of the class of a status; bit 0 for anything that is no status. */
+export function classOf(status: number): number {
+  return status >= 100 && status < 600 ? 1 << Math.floor(status / 100) : 1
+}
+
+/** Throws when the block is damaged. */
+export function readBlock(block: RecordBlock): Rows {
+  const { rows, numbers } = block
+  if (numbers.byteLength !== rows * ROW_BYTES) throw new Error('a block of records has a wrong size')
+  const aligned = numbers.byteOffset % 8 === 0 ? numbers : numbers.slice()
+  // Written by toBlock from an array of strings.
+  const words = JSON.parse(block.words) as string[]
+  const text = Buffer.from(block.text.buffer, block.text.byteOffset, block.text.byteLength).toString('utf8')
+  return readRows(viewsOf(aligned.buffer, aligned.byteOffset, rows), rows, words, text)
+}
+
+/** One block with the rows of several, in their order. */
+export function mergeBlocks(blocks: readonly RecordBlock[]): RecordBlock {
+  const writer = createBatchWriter(blocks.reduce((sum, block) => sum + block.rows, 0))
+  for (const block of blocks) {
+    const rows = readBlock(block)
+    for (let row = 0; row < rows.count; row++) writer.add(rows.fields(row))
+  }
+  return toBlock(writer.take())
+}
+
+function readRows(views: RowViews, count: number, words: readonly string[], text: string): Rows {
+  const { f64, f32, i16, u16, u8 } = views
+  const idLength = (row: number): number => u8[row * 64 + 60]!
+  const methodLength = (row: number): number => u8[row * 64 + 61]!
+  const ipLength = (row: number): number => u8[row * 64 + 62]!
+  const pathLength = (row: number): number => u16[row * 32 + 27]!
+  const reasonLength = (row: number): number => u16[row * 32 + 28]!
+  const agentLength = (row: number): number => u16[row * 32 + 29]!
+
+  let starts: Uint32Array | undefined
+  const startOf = (row: number): number => {
+    if (starts === undefined) {
+      starts = new Uint32Array(count)
+      let at = 0
+      for (let i = 0; i < count; i++) {
+        starts[i] = at
+        at += idLength(i) + methodLength(i) + pathLength(i) + ipLength(i) + reasonLength(i) + agentLength(i)
+      }
+      if (at !== text.length) throw new Error('a block of records has text of a wrong length')
+    }
+    return starts[row]!
+  }
+  const piece = (start: number, length: number): string => text.slice(start, start + length)
+  const pathStart = (row: number): number => startOf(row) + idLength(row) + methodLength(row)
+  const ipStart = (row: number): number => pathStart(row) + pathLength(row)
+  const reasonStart = (row: number): number => ipStart(row) + ipLength(row)
+  const word = (row: number, column: WordColumn): number => u16[row * 32 + WORD_COLUMNS[column]]!
+  const wordText = (row: number, column: WordColumn): string => words[word(row, column)] ?? ''
+
+  const rows: Rows = {
+    count,
+    words,
+    timeMs: (row) => f64[row * 8]!,
+    status: (row) => i16[row * 32 + 16]!,
+    durationMs: (row) => f32[row * 16 + 6]!,
+    isMcp: (row) => (u16[row * 32 + 19]! & FLAG_MCP) !== 0,
+    word,
+    id: (row) => piece(startOf(row), idLength(row)),
+    method: (row) => piece(startOf(row) + idLength(row), methodLength(row)),
+    path: (row) => piece(pathStart(row), pathLength(row)),
+    pathStartsWith: (row, prefix) =>
+      prefix.length <= pathLength(row) && text.startsWith(prefix, pathStart(row)),
+    ip: (row) => piece(ipStart(row), ipLength(row)),
+    agent: (row) => {
+      const length = agentLength(row)
+      return length === 0 ? null : decodeAgent(piece(reasonStart(row) + reasonLength(row), length))
+    },
+    fields: (row) => ({
+      id: rows.id(row),
+      timeMs: rows.timeMs(row),
+      surface: rows.isMcp(row) ? 1 : 0,
+      method: rows.method(row),
+      path: rows.path(row),
+      route: wordText(row, 'route'),
+      collection: wordText(row, 'collection'),
+      proxy: wordText(row, 'proxy'),
+      client: wordText(row, 'client'),
+      profile: wordText(row, 'profile'),
+      credentialId: wordText(row, 'credentialId'),
+      ip: rows.ip(row),
+      status: rows.status(row),
+      code: wordText(row, 'code'),
+      reason: piece(reasonStart(row), reasonLength(row)),
+      stoppedAt: i16[row * 32 + 18]!,
+      durationMs: rows.durationMs(row),
+      upstreamMs: f32[row * 16 + 7]!,
+      bytesIn: f64[row * 8 + 1]!,
+      bytesOut: f64[row * 8 + 2]!,
+      upstreamStatus: i16[row * 32 + 17]!,
+      aborted: (u16[row * 32 + 19]! & FLAG_ABORTED) !== 0,
+      agent: rows.agent(row),
+    }),
+  }
+  return rows
+}
+
+function decodeAgent(json: string): RecordAgent {
+  // Written by encodeAgent; a missing member reads as empty.
+  const [name, version, sessionId, conversationId, mcpMethod, tool, mcpRequestId, reason] = JSON.parse(
+    json,
+  ) as string[]
+  return {
+    name: name ?? '',
+    version: version ?? '',
+    sessionId: sessionId ?? '',
+    conversationId: conversationId ?? '',
+    mcpMethod: mcpMethod ?? '',
+    tool: tool ?? '',
+    mcpRequestId: mcpRequestId ?? '',
+    reason: reason ?? '',
+  }
+}

@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import { Time } from '../model/common.ts'
+import type { BlockRange } from '../store/ports/records.ts'
+import { classOf, type Rows } from './block.ts'
+import type { WordColumn } from './row.ts'
+
+const STATUS = /^[1-5]([0-9]{2}|xx)$/
+
+/** What records are asked for by. Resources are named by id here. All members must fit. */
+export const RecordFilter = z.object({
+  client: z.string().optional(),
+  profile: z.string().optional(),
+  collection: z.string().optional(),
+  proxy: z.string().optional(),
+  credential_id: z.string().optional(),
+  code: z.string().optional(),
+  status: z
+    .union([z.int().transform(String), z.string()])
+    .refine((text) => text.split(',').every((part) => STATUS.test(part.trim())), {
+      error: 'a status such as 404, a class such as 4xx, or several separated by commas',
+    })
+    .optional(),
+  surface: z.enum(['gateway', 'gateway_mcp']).optional(),
+  method: z.string().optional(),
+  path: z.string().optional().describe('Start of the path'),
+  tool: z.string().optional(),
+  agent_name: z.string().optional(),
+  session_id: z.string().optional(),
+  conversation_id: z.string().optional(),
+  ip: z.string().optional(),
+  request_id: z.string().optional(),
+  min_duration_ms: z.number().min(0).optional(),
+  from: Time.optional().describe('Inclusive'),
+  to: Time.optional().describe('Exclusive'),
+  limit: z.int().min(1).max(200).default(50),
+  cursor: z.string().nullish(),
+})
+export type RecordFilter = z.output<typeof RecordFilter>
+
+export interface Match {
+  /** Which blocks may hold a fitting row. */
+  readonly range: BlockRange
+  /** A test for the rows of one block, or null when none of them can fit. */
+  readonly on: (rows: Rows) => ((row: number) => boolean) | null
+}
+
+/** Filters that are one of the words of a block, and the column that holds them. */
+const WORD_FILTERS = [
+  ['client', 'client'],
+  ['profile', 'profile'],
+  ['collection', 'collection'],
+  ['proxy', 'proxy'],
+  ['credential_id', 'credentialId'],
+  ['code', 'code'],
+] as const satisfies (readonly [keyof RecordFilter, WordColumn])[]
+
+/** Compiles a filter once, so that rows are tested by what was asked alone, cheapest test first. */
+export function compileFilter(filter: RecordFilter): Match {
+  const fromMs = filter.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(filter.from)
+  const toMs = filter.to === undefined ? Number.POSITIVE_INFINITY : Date.parse(filter.to)
+  const statuses = filter.status === undefined ? null : statusesOf(filter.status)
+  const asked = WORD_FILTERS.filter(([name]) => filter[name] !== undefined)
+  const agentTests = agentTestsOf(filter)
+  const { surface, method, path, ip, request_id: id, min_duration_ms: minMs } = filter
+
+  return {
+    range: {
+      fromMs,
+      toMs,
+      words: asked.map(([name]) => filter[name]!),
+      classes: statuses === null ? 0xffff : statuses.classes,
+      agentsOnly: agentTests.length > 0,
+    },
+    on(rows) {
+      const tests: ((row: number) => boolean)[] = []
+      if (filter.from !== undefined || filter.to !== undefined)
+        tests.push((row) => rows.timeMs(row) >= fromMs && rows.timeMs(row) < toMs)
+      for (const [name, column] of asked) {
+        const index = rows.words.indexOf(filter[name]!)
+        if (index === -1) return null
+        tests.push((row) => rows.word(row, column) === index)
+      }
+      if (statuses !== null) tests.push((row) => statuses.has(rows.status(row)))
+      if (surface !== undefined) tests.push((row) => rows.isMcp(row) === (surface === 'gateway_mcp'))
+      if (minMs !== undefined) tests.push((row) => rows.durationMs(row) >= minMs)
+      if (path !== undefined) tests.push((row) => rows.pathStartsWith(row, path))
+      if (method !== undefined) tests.push((row) => rows.method(row) === method)
+      if (ip !== undefined) tests.push((row) => rows.ip(row) === ip)
+      if (id !== undefined) tests.push((row) => rows.id(row) === id)
+      if (agentTests.length > 0)
+        tests.push((row) => {
+          const agent = rows.agent(row)
+          return agent !== null && agentTests.every(([member, value]) => agent[member] === value)
+        })
+      return (row) => tests.every((test) => test(row))
+    },
+  }
+}
+
+function agentTestsOf(
+  filter: RecordFilter,
+): (readonly ['tool' | 'name' | 'sessionId' | 'conversationId', string])[] {
+  const pairs = [
+    ['tool', filter.tool],
+    ['name', filter.agent_name],
+    ['sessionId', filter.session_id],
+    ['conversationId', filter.conversation_id],
+  ] as const
+  return pairs.flatMap(([member, value]) => (value === undefined ? [] : [[member, value] as const]))
+}
+
+function statusesOf(text: string): { has(status: number): boolean; classes: number } {
+  const parts = text.split(',').map((part) => part.trim())
+  const exact = new Set(parts.filter((part) => !part.endsWith('xx')).map(Number))
+  const hundreds = new Set(parts.filter((part) => part.endsWith('xx')).map((part) => Number(part[0])))
+  return {
+    has: (status) => exact.has(status) || hundreds.has(Math.floor(status / 100)),
+    classes: parts.reduce((bits, part) => bits | classOf(Number(part[0]) * 100), 0),
+  }
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { recordFields } from '../../test/programs/record-fields.ts'
+import type { RecordStore } from '../store/ports/records.ts'
+import { openRecordReader } from '../store/sqlite/record-reader.ts'
+import { openRecordStore } from '../store/sqlite/records.ts'
+import { createBatchWriter } from './batch.ts'
+import { readBlock } from './block.ts'
+import { createIngest } from './ingest.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-ingest-'))
+after(() => rmSync(directory, { recursive: true }))
+
+const everything = {
+  fromMs: Number.NEGATIVE_INFINITY,
+  toMs: Number.POSITIVE_INFINITY,
+  words: [],
+  classes: 0xffff,
+  agentsOnly: false,
+}
+
+function batchOf(name: string, rows: number, timeMs = 1_800_000_000_000) {
+  const writer = createBatchWriter(rows)
+  for (let i = 0; i < rows; i++) writer.add(recordFields({ id: `${name}-${i}`, timeMs }))
+  return writer.take()
+}
+
+/** Ids by block, in the order of the reader. */
+async function stored(path: string): Promise<string[][]> {
+  const reader = openRecordReader(path)
+  const ids: string[][] = []
+  await reader.scan(everything, (block) => {
+    const rows = readBlock(block)
+    ids.push(Array.from({ length: rows.count }, (_, row) => rows.id(row)))
+    return true
+  })
+  await reader.close()
+  return ids
+}
+
+/** Waits until `check` holds, at most five seconds. */
+async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 5000
+  while (!(await check())) {
+    assert.ok(performance.now() < end, 'it did not happen in time')
+    await new Promise((done) => setTimeout(done, 5))
+  }
+}
+
+test('while the store refuses, batches wait unacknowledged, the state says why, and then all arrive', async () => {
+  const path = join(directory, 'locked.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  let taken = 0
+  ingest.push(batchOf('a', 10), () => taken++)
+  ingest.push(batchOf('b', 10), () => taken++)
+  await until(() => ingest.state.lastError !== null)
+  assert.deepEqual(
+    { ...ingest.state, taken },
+    { queued: 20, dropped: 0, lastError: 'database is locked', taken: 0 },
+  )
+  other.exec('ROLLBACK')
+  other.close()
+  await until(() => taken === 2)
+  assert.deepEqual(ingest.state, { queued: 0, dropped: 0, lastError: null })
+  assert.equal((await stored(path)).flat().length, 20)
+  await store.close()
+})
+
+test('a batch that cannot be stored is given up alone and counted', async () => {
+  const path = join(directory, 'poison.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  let taken = 0
+  const poison = { ...batchOf('bad', 5), numbers: new ArrayBuffer(8) }
+  ingest.push(batchOf('a', 5), () => taken++)
+  ingest.push(poison, () => taken++)
+  ingest.push(batchOf('c', 5), () => taken++)
+  await ingest.settle()
+  assert.equal(taken, 3)
+  assert.equal(ingest.state.dropped, 5)
+  assert.deepEqual((await stored(path)).flat().length, 10)
+  await store.close()
+})
+
+test('many small blocks become one, and every record stays once', async () => {
+  const path = join(directory, 'small.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  for (let i = 0; i < 200; i++) {
+    ingest.push(batchOf(`b${i}`, 1 + (i % 3), 1_800_000_000_000 + i), () => {})
+    await ingest.settle()
+  }
+  await until(async () => (await stored(path)).length < 70)
+  const ids = (await stored(path)).flat()
+  assert.equal(ids.length, 399)
+  assert.equal(new Set(ids).size, 399)
+  await store.close()
+})
+
+test('old blocks are deleted in steps while new ones keep coming', async () => {
+  const path = join(directory, 'old.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  for (let i = 0; i < 150; i++) ingest.push(batchOf(`old${i}`, 130, 1000 + i), () => {})
+  ingest.push(batchOf('new', 130, 5000), () => {})
+  const pruned = ingest.prune(4000)
+  ingest.push(batchOf('newer', 130, 6000), () => {})
+  await pruned
+  await ingest.settle()
+  const kept = (await stored(path)).map((ids) => ids[0])
+  assert.deepEqual(kept, ['newer-0', 'new-0'])
+  await store.close()
+})
+
+test('a store that fails while merging or deleting does not stop the recording', async () => {
+  const path = join(directory, 'faulty.db')
+  const real = openRecordStore(path)
+  const fail = async (): Promise<never> => {
+    throw new Error('disk trouble')
+  }
+  const faulty: RecordStore = { ...real, small: fail, prune: fail }
+  const ingest = createIngest(faulty)
+  await ingest.prune(1)
+  ingest.push(batchOf('a', 1), () => {})
+  await ingest.settle()
+  assert.equal((await stored(path)).flat().length, 1)
+  await real.close()
+})

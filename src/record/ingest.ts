@@ -1,0 +1,167 @@
+import { type RecordStore, StoreUnavailable } from '../store/ports/records.ts'
+import type { RecordBatch } from './batch.ts'
+import { mergeBlocks, toBlock } from './block.ts'
+import type { RecorderState } from './messages.ts'
+import { BLOCK_ROWS_MAX } from './row.ts'
+
+/** Rows after which a transaction is closed. */
+const TRANSACTION_ROWS = 2000
+
+/** Wait before the store is tried again after it refused. */
+const RETRY_MS = 250
+
+/** Blocks below this many rows are gathered into larger ones, once there are this many of them. */
+const SMALL_ROWS = 128
+const SMALL_BLOCKS = 64
+
+/** Blocks deleted at a time, so that a large clean-up does not delay new rows. */
+const PRUNE_BLOCKS = 64
+
+interface Waiting {
+  readonly batch: RecordBatch
+  /** Called when the batch was stored or given up; the giver may then hand over another. */
+  readonly taken: () => void
+}
+
+export interface Ingest {
+  push(batch: RecordBatch, taken: () => void): void
+  /** Resolves when everything pushed so far was stored, given up, or could not be stored for now. */
+  settle(): Promise<void>
+  /** Deletes what is older than `beforeMs`, in small steps. */
+  prune(beforeMs: number): Promise<void>
+  readonly state: Omit<RecorderState, 'droppedByGateways'>
+}
+
+/**
+ * Feeds a store. Invariants:
+ * 1. One use of the store at a time: new rows, merging and deleting take turns.
+ * 2. While the store refuses, batches wait here unacknowledged. Their number is bounded by their givers, who stop
+ *    at their own bound; so nothing here grows without end.
+ * 3. A batch that fails for another reason than an unavailable store is given up alone and counted.
+ */
+export function createIngest(store: RecordStore): Ingest {
+  const queue: Waiting[] = []
+  let queued = 0
+  let dropped = 0
+  let lastError: string | null = null
+  /** Small blocks stored since the last merge; starts full so that those of an earlier run are looked at. */
+  let small = SMALL_BLOCKS
+  let running: Promise<void> | null = null
+  let retry: NodeJS.Timeout | undefined
+  let pruneBefore: number | null = null
+
+  /** Stores batches up to the bound of a transaction. False when the store refuses for now. */
+  const storeSome = async (): Promise<boolean> => {
+    const taking: Waiting[] = []
+    let rows = 0
+    while (taking.length < queue.length && rows < TRANSACTION_ROWS) {
+      const next = queue[taking.length]!
+      taking.push(next)
+      rows += next.batch.rows
+    }
+    try {
+      await store.append(taking.map(({ batch }) => toBlock(batch)))
+      lastError = null
+      for (const { batch } of taking) if (batch.rows < SMALL_ROWS) small++
+    } catch (error) {
+      lastError = error instanceof Error ? error.message : String(error)
+      if (error instanceof StoreUnavailable) return false
+      if (taking.length > 1) await storeEach(taking)
+      else dropped += rows
+    }
+    finish(taking)
+    return true
+  }
+
+  /** One by one, so that a batch that cannot be stored takes no other with it. Shortens `taking` to what is done. */
+  const storeEach = async (taking: Waiting[]): Promise<void> => {
+    for (const [index, { batch }] of taking.entries()) {
+      try {
+        await store.append([toBlock(batch)])
+      } catch (error) {
+        lastError = error instanceof Error ? error.message : String(error)
+        if (error instanceof StoreUnavailable) {
+          taking.length = index
+          return
+        }
+        dropped += batch.rows
+      }
+    }
+  }
+
+  const finish = (done: readonly Waiting[]): void => {
+    queue.splice(0, done.length)
+    for (const { batch, taken } of done) {
+      queued -= batch.rows
+      taken()
+    }
+  }
+
+  const merge = async (): Promise<void> => {
+    small = 0
+    const blocks = await store.small(SMALL_ROWS, SMALL_BLOCKS)
+    if (blocks.length < SMALL_BLOCKS) {
+      small = blocks.length
+      return
+    }
+    const merged = mergeBlocks(blocks)
+    if (merged.rows > BLOCK_ROWS_MAX) throw new Error('a merged block is too large')
+    await store.replace(
+      blocks.map(({ id }) => id),
+      merged,
+    )
+    small = SMALL_BLOCKS // There may be more to merge.
+  }
+
+  const work = async (): Promise<void> => {
+    while (queue.length > 0) if (!(await storeSome())) return retryLater()
+    try {
+      // After the rows, and one step each, so that new rows come first again.
+      if (small >= SMALL_BLOCKS) await merge()
+      if (pruneBefore !== null && (await store.prune(pruneBefore, PRUNE_BLOCKS)) < PRUNE_BLOCKS)
+        pruneBefore = null
+    } catch (error) {
+      lastError = error instanceof Error ? error.message : String(error)
+      pruneBefore = null
+      small = 0
+    }
+  }
+
+  const retryLater = (): void => {
+    retry ??= setTimeout(() => {
+      retry = undefined
+      void start()
+    }, RETRY_MS)
+  }
+
+  const hasWork = (): boolean => queue.length > 0 || small >= SMALL_BLOCKS || pruneBefore !== null
+
+  const start = (): Promise<void> => {
+    running ??= new Promise<void>((done) => setImmediate(done)).then(work).finally(() => {
+      running = null
+      if (hasWork() && retry === undefined) void start()
+    })
+    return running
+  }
+
+  return {
+    push(batch, taken) {
+      queue.push({ batch, taken })
+      queued += batch.rows
+      if (retry === undefined) void start()
+    },
+    async settle() {
+      // The run under way may have begun before the last push; the second one has seen everything.
+      if (running !== null) await running
+      if (queue.length > 0) await start()
+    },
+    async prune(beforeMs) {
+      pruneBefore = beforeMs
+      if (retry === undefined) void start()
+      while (pruneBefore !== null && running !== null) await running
+    },
+    get state() {
+      return { queued, dropped, lastError }
+    },
+  }
+}

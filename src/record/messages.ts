@@ -1,0 +1,74 @@
+/** What the threads say to each other about records. Ports keep the order of what is posted on them. */
+import type { MessagePort } from 'node:worker_threads'
+import type { ClockCell } from '../base/clock.ts'
+import type { RefusalCode } from '../base/refusal.ts'
+import type { RequestRecord } from '../model/record.ts'
+import type { RecordBatch } from './batch.ts'
+import type { RecordFilter } from './filter.ts'
+
+/** Gateway thread to recorder, on the port between the two. */
+export type ToRecorder =
+  | { readonly kind: 'batch'; readonly batch: RecordBatch; readonly dropped: number }
+  /** Everything added before the question was asked has been posted. */
+  | { readonly kind: 'flushed'; readonly id: number; readonly dropped: number }
+
+/** Recorder to gateway thread. */
+export type FromRecorder =
+  | { readonly kind: 'taken'; readonly batches: number }
+  | { readonly kind: 'flush'; readonly id: number }
+
+/** `workerData` of the recorder thread. */
+export interface RecorderSetup {
+  readonly path: string
+  readonly retentionMs: number
+  readonly clockCell: ClockCell | null
+  /** Shared memory of the limit counters, whose quotas the recorder keeps; null leaves them alone. */
+  readonly counters: SharedArrayBuffer | null
+}
+
+/** Main thread to recorder. */
+export type ToRecorderThread =
+  | { readonly kind: 'connect'; readonly port: MessagePort }
+  | { readonly kind: 'flush'; readonly id: number }
+  | { readonly kind: 'stop' }
+
+/** Recorder to main thread. `ready` is first: the store is open and the quotas are loaded. */
+export type FromRecorderThread =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'flushed'; readonly id: number }
+  | { readonly kind: 'state'; readonly state: RecorderState }
+  | { readonly kind: 'stopped' }
+
+export interface RecorderState {
+  /** Rows received and not stored yet. */
+  readonly queued: number
+  /** Rows that gateway threads running now could not hand over since they started. */
+  readonly droppedByGateways: number
+  /** Rows lost otherwise: the store refused them for good, or the thread that dropped them has ended. */
+  readonly dropped: number
+  /** Why the store did not take rows the last time; null once it does. */
+  readonly lastError: string | null
+}
+
+/** `workerData` of the query thread. */
+export interface QuerySetup {
+  readonly path: string
+  readonly clockCell: ClockCell | null
+}
+
+/** Main thread to query thread. */
+export type ToQueryThread =
+  | { readonly kind: 'list'; readonly id: number; readonly filter: RecordFilter }
+  | { readonly kind: 'get'; readonly id: number; readonly record: string }
+
+/** Query thread to main thread; one answer per question. */
+export type FromQueryThread =
+  | { readonly kind: 'list'; readonly id: number; readonly page: RecordPage }
+  | { readonly kind: 'get'; readonly id: number; readonly record: RequestRecord | undefined }
+  | { readonly kind: 'refused'; readonly id: number; readonly code: RefusalCode; readonly detail: string }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: string }
+
+export interface RecordPage {
+  items: RequestRecord[]
+  next_cursor: string | null
+}

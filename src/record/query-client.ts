@@ -1,0 +1,132 @@
+import type { Worker } from 'node:worker_threads'
+import { refuse } from '../base/refusal.ts'
+import type { RequestRecord } from '../model/record.ts'
+import { RecordFilter } from './filter.ts'
+import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
+
+/** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
+const DEADLINE_MS = 5000
+
+/** Questions that may wait for the thread; more are refused at once. */
+const WAITING_MAX = 64
+
+export interface RecordQueryClient {
+  list(filter: Record<string, unknown>): Promise<RecordPage>
+  get(id: string): Promise<RequestRecord | undefined>
+  close(): Promise<void>
+}
+
+interface Question {
+  readonly message: ToQueryThread
+  readonly settle: (answer: FromQueryThread) => void
+  readonly fail: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
+
+/**
+ * The main thread's end of the query thread. Invariants:
+ * 1. The thread has one question at a time, so that its silence means that it hangs and not that it is busy.
+ * 2. Every question ends within the deadline. A thread that hangs or dies is replaced at the next question.
+ * 3. Nothing else waits for any of this.
+ */
+export function createRecordQueries(
+  start: () => Worker,
+  options: { readonly deadlineMs?: number; readonly waitingMax?: number } = {},
+): RecordQueryClient {
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS
+  const waitingMax = options.waitingMax ?? WAITING_MAX
+  const waiting: Question[] = []
+  let asked: { readonly question: Question; readonly hangs: NodeJS.Timeout } | null = null
+  let worker: Worker | null = null
+  let lastId = 0
+
+  const refuseOne = (question: Question, detail: string, cause?: unknown): void => {
+    clearTimeout(question.timer)
+    question.fail(unavailable(detail, cause))
+  }
+  /** Ends a thread, and the question it was asked. */
+  const abandon = (gone: Worker, cause: unknown): void => {
+    if (worker !== gone) return
+    worker = null
+    void gone.terminate()
+    if (asked !== null) {
+      clearTimeout(asked.hangs)
+      refuseOne(asked.question, 'The thread that reads request records has ended.', cause)
+      asked = null
+    }
+    askNext()
+  }
+  const running = (): Worker => {
+    if (worker !== null) return worker
+    const fresh = start()
+    fresh.on('message', (answer: FromQueryThread) => {
+      if (asked === null || answer.id !== asked.question.message.id) return
+      clearTimeout(asked.hangs)
+      clearTimeout(asked.question.timer)
+      asked.question.settle(answer)
+      asked = null
+      askNext()
+    })
+    fresh.on('error', (error) => abandon(fresh, error))
+    fresh.on('exit', () => abandon(fresh, undefined))
+    worker = fresh
+    return fresh
+  }
+  const askNext = (): void => {
+    if (asked !== null) return
+    const question = waiting.shift()
+    if (question === undefined) return
+    const answering = running()
+    asked = { question, hangs: setTimeout(() => abandon(answering, 'no answer in time'), deadlineMs) }
+    answering.postMessage(question.message)
+  }
+  const ask = (make: (id: number) => ToQueryThread): Promise<FromQueryThread> =>
+    new Promise((settle, fail) => {
+      if (waiting.length >= waitingMax)
+        return fail(unavailable('Too many questions about request records are waiting.'))
+      const timer = setTimeout(() => {
+        const at = waiting.indexOf(question)
+        if (at !== -1) waiting.splice(at, 1)
+        // An asked one settles nothing any more; whether its thread hangs is for the other timer to say.
+        fail(unavailable('The answer took too long; ask for a shorter time.'))
+      }, deadlineMs)
+      const question: Question = { message: make(++lastId), settle, fail, timer }
+      waiting.push(question)
+      askNext()
+    })
+
+  return {
+    async list(filter) {
+      const parsed = RecordFilter.safeParse(filter)
+      if (!parsed.success)
+        throw refuse('input_invalid', {
+          errors: parsed.error.issues.map(({ path, message }) => ({
+            pointer: path.map((part) => `/${String(part)}`).join(''),
+            reason: message,
+          })),
+        })
+      const answer = await ask((id) => ({ kind: 'list', id, filter: parsed.data }))
+      if (answer.kind === 'list') return answer.page
+      throw toError(answer)
+    },
+    async get(record) {
+      const answer = await ask((id) => ({ kind: 'get', id, record }))
+      if (answer.kind === 'get') return answer.record
+      throw toError(answer)
+    },
+    async close() {
+      for (const question of waiting.splice(0)) refuseOne(question, 'Postern is stopping.')
+      if (worker !== null) abandon(worker, 'closed')
+    },
+  }
+}
+
+function unavailable(detail: string, cause?: unknown): Error {
+  const inner = cause === undefined ? undefined : cause instanceof Error ? cause.message : String(cause)
+  return refuse('records_unavailable', inner === undefined ? { detail } : { detail, inner })
+}
+
+function toError(answer: FromQueryThread): Error {
+  if (answer.kind === 'refused') return refuse(answer.code, { detail: answer.detail })
+  return new Error(answer.kind === 'failed' ? answer.error : 'the query thread answered something else')
+}

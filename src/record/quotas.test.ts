@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { createClock } from '../base/clock.ts'
+import type { QuotaRow } from '../store/ports/records.ts'
+import { openRecordStore } from '../store/sqlite/records.ts'
+import { createQuotaKeeper } from './quotas.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-quotas-'))
+after(() => rmSync(directory, { recursive: true }))
+
+function counters() {
+  const changed: QuotaRow[] = []
+  const imported: QuotaRow[] = []
+  return {
+    changed,
+    imported,
+    exportQuotas: () => changed.splice(0),
+    importQuotas: (rows: readonly QuotaRow[]) => imported.push(...rows),
+  }
+}
+
+test('quota counts survive a restart, the newest of each key', async () => {
+  const path = join(directory, 'restart.db')
+  const first = counters()
+  const store = openRecordStore(path)
+  const keeper = createQuotaKeeper(first, store.quotas, createClock())
+  first.changed.push({ key: 'a', period: 1, count: 5 }, { key: 'b', period: 1, count: 1 })
+  await keeper.save()
+  first.changed.push({ key: 'a', period: 2, count: 1 })
+  await keeper.save()
+  await store.close()
+  const reopened = openRecordStore(path)
+  const second = counters()
+  await createQuotaKeeper(second, reopened.quotas, createClock()).load()
+  assert.deepEqual(second.imported, [
+    { key: 'a', period: 2, count: 1 },
+    { key: 'b', period: 1, count: 1 },
+  ])
+  await reopened.close()
+})
+
+test('counts that the store refused are stored with the next change', async () => {
+  const store = openRecordStore(join(directory, 'refused.db'))
+  const changing = counters()
+  let refuse = true
+  const keeper = createQuotaKeeper(
+    changing,
+    {
+      load: store.quotas.load,
+      save: async (rows) => {
+        if (refuse) throw new Error('full')
+        await store.quotas.save(rows)
+      },
+    },
+    createClock(),
+  )
+  changing.changed.push({ key: 'a', period: 1, count: 1 }, { key: 'b', period: 1, count: 1 })
+  await assert.rejects(keeper.save())
+  refuse = false
+  changing.changed.push({ key: 'a', period: 1, count: 2 })
+  await keeper.save()
+  assert.deepEqual(
+    (await store.quotas.load()).map(({ key, count }) => [key, count]),
+    [
+      ['a', 2],
+      ['b', 1],
+    ],
+  )
+  await store.close()
+})

@@ -1,0 +1,43 @@
+import type { Clock } from '../base/clock.ts'
+import type { QuotaRow, QuotaStore } from '../store/ports/records.ts'
+
+/** The part of the limit counters that outlives the process. */
+export interface QuotaCounters {
+  /** Quotas that changed since the last call. */
+  exportQuotas(): QuotaRow[]
+  importQuotas(counts: readonly QuotaRow[], now: number): void
+}
+
+export interface QuotaKeeper {
+  /** Puts the counts of the last run back; before the first request is admitted. */
+  load(): Promise<void>
+  /** Stores what changed. What the store refuses is kept and stored with the next change. */
+  save(): Promise<void>
+}
+
+export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
+  /** Changes that are not stored yet, by key: bounded by the number of counters. */
+  const unsaved = new Map<string, QuotaRow>()
+  let saving = false
+  return {
+    async load() {
+      counters.importQuotas(await store.load(), clock.now())
+    },
+    async save() {
+      for (const row of counters.exportQuotas()) unsaved.set(row.key, row)
+      if (saving || unsaved.size === 0) return
+      const rows = [...unsaved.values()]
+      unsaved.clear()
+      saving = true
+      try {
+        await store.save(rows)
+      } catch (error) {
+        // A newer count of the same key may have come in meanwhile; it wins.
+        for (const row of rows) if (!unsaved.has(row.key)) unsaved.set(row.key, row)
+        throw error
+      } finally {
+        saving = false
+      }
+    },
+  }
+}

@@ -1,0 +1,150 @@
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import { CannotStart } from '../base/cannot-start.ts'
+import type { FromRecorderThread, RecorderState, ToRecorderThread } from './messages.ts'
+
+/** Wait before a recorder that died is started again. */
+const RESTART_MS = 500
+
+const FLUSH_DEADLINE_MS = 1000
+const STOP_DEADLINE_MS = 5000
+
+export interface Recorder {
+  /**
+   * Joins a gateway thread: `attach` gets the thread's port now and a new one whenever the recorder was restarted.
+   * Returns what ends it.
+   */
+  connect(attach: (port: MessagePort) => void): () => void
+  /** Resolves when what gateway threads held is in the store, or after a second. */
+  flush(): Promise<void>
+  /** Stores what is left and ends the thread. */
+  stop(): Promise<void>
+  /** A second old at most; `running` is false while a recorder that died is being replaced. */
+  readonly state: RecordingState
+}
+
+interface RecordingState {
+  readonly running: boolean
+  /** Rows received and not stored yet. */
+  readonly queued: number
+  /** Rows lost since the start, wherever. */
+  readonly dropped: number
+  /** Why the store did not take rows the last time; null once it does. */
+  readonly lastError: string | null
+}
+
+/**
+ * The main thread's end of the recorder thread. Rejects with CannotStart when the first start fails (a damaged or newer file); a
+ * later death is answered by a restart, and gateway threads notice nothing but a new port.
+ */
+export async function startRecorder(start: () => Worker, log: (text: string) => void): Promise<Recorder> {
+  const attached = new Set<(port: MessagePort) => void>()
+  const flushing = new Map<number, () => void>()
+  let flushes = 0
+  let state: RecorderState = { queued: 0, dropped: 0, droppedByGateways: 0, lastError: null }
+  /** Drops of recorders that died. */
+  let droppedBefore = 0
+  let worker: Worker | null = null
+  let restart: NodeJS.Timeout | undefined
+  let stopping = false
+  let stopped = (): void => {}
+
+  const say = (message: ToRecorderThread, transfer: MessagePort[] = []): void =>
+    worker?.postMessage(message, transfer)
+  const connect = (attach: (port: MessagePort) => void): void => {
+    const { port1, port2 } = new MessageChannel()
+    say({ kind: 'connect', port: port1 }, [port1])
+    attach(port2)
+  }
+  const hear = (message: FromRecorderThread): void => {
+    if (message.kind === 'state') state = message.state
+    else if (message.kind === 'flushed') flushing.get(message.id)?.()
+    else if (message.kind === 'stopped') stopped()
+  }
+  const launch = (): Promise<void> =>
+    new Promise((ready, failed) => {
+      const fresh = start()
+      let lastError: unknown
+      fresh.on('message', (message: FromRecorderThread) => {
+        if (message.kind === 'ready') {
+          ready()
+          if (stopping) return void fresh.terminate()
+          worker = fresh
+          for (const attach of attached) connect(attach)
+        } else hear(message)
+      })
+      fresh.on('error', (error) => {
+        lastError = error
+      })
+      fresh.on('exit', () => {
+        // Errors of other threads arrive without their class.
+        const why = lastError instanceof Error ? lastError.message : 'the recorder thread ended early'
+        failed(new CannotStart(why, lastError))
+        if (worker === fresh) died(lastError)
+      })
+    })
+  const died = (error: unknown): void => {
+    worker = null
+    for (const done of flushing.values()) done()
+    stopped()
+    if (stopping) return
+    log(`the recorder thread ended and is started again: ${error instanceof Error ? error.message : error}`)
+    // What was queued counts at the gateway threads, where it was not acknowledged.
+    droppedBefore += state.dropped
+    state = { ...state, queued: 0, dropped: 0, lastError: 'the recorder thread ended' }
+    relaunch()
+  }
+  const relaunch = (): void => {
+    restart = setTimeout(() => {
+      launch().catch((error: unknown) => {
+        log(`the recorder thread does not start: ${error instanceof Error ? error.message : error}`)
+        if (!stopping) relaunch()
+      })
+    }, RESTART_MS)
+  }
+
+  await launch()
+  return {
+    connect(attach) {
+      attached.add(attach)
+      if (worker !== null) connect(attach)
+      return () => attached.delete(attach)
+    },
+    flush: () =>
+      new Promise((done) => {
+        if (worker === null) return done()
+        const id = ++flushes
+        const finish = (): void => {
+          clearTimeout(timer)
+          flushing.delete(id)
+          done()
+        }
+        const timer = setTimeout(finish, FLUSH_DEADLINE_MS)
+        flushing.set(id, finish)
+        say({ kind: 'flush', id })
+      }),
+    async stop() {
+      stopping = true
+      clearTimeout(restart)
+      const last = worker
+      if (last === null) return
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, STOP_DEADLINE_MS)
+        stopped = () => {
+          clearTimeout(timer)
+          done()
+        }
+        say({ kind: 'stop' })
+      })
+      worker = null
+      await last.terminate()
+    },
+    get state() {
+      return {
+        running: worker !== null,
+        queued: state.queued,
+        dropped: droppedBefore + state.dropped + state.droppedByGateways,
+        lastError: state.lastError,
+      }
+    },
+  }
+}

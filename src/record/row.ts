@@ -1,0 +1,51 @@
+/**
+ * The fixed-width part of one record: 64 bytes, one cache line, so that a row costs a few stores and no allocation.
+ * Byte offsets; numbers are little-endian as on every platform that Node runs on.
+ *
+ *  0 f64 timeMs      8 f64 bytesIn       16 f64 bytesOut
+ * 24 f32 durationMs 28 f32 upstreamMs (-1 missing)
+ * 32 i16 status     34 i16 upstreamStatus (-1 missing)   36 i16 stoppedAt (-1 missing)   38 u16 flags
+ * 40 u16 words: route, collection, proxy, client, profile, credentialId, code (index into the words; 0 is empty)
+ * 54 u16 path length, 56 reason, 58 agent JSON; 60 u8 id, 61 method, 62 ip (lengths in UTF-16 units)
+ *
+ * The text of a row is id, method, path, ip, reason, agent in this order. Lengths and not separators divide it, so
+ * that no text of a caller can move a border.
+ */
+export const ROW_BYTES = 64
+
+export const FLAG_MCP = 1
+export const FLAG_ABORTED = 2
+
+/** Index of each word column, counted in u16 from the start of the row. */
+export const WORD_COLUMNS = {
+  route: 20,
+  collection: 21,
+  proxy: 22,
+  client: 23,
+  profile: 24,
+  credentialId: 25,
+  code: 26,
+} as const
+export type WordColumn = keyof typeof WORD_COLUMNS
+
+/** Rows of one block at most: seven words a row must fit into the 16 bits of a word index. */
+export const BLOCK_ROWS_MAX = 8192
+
+/** Typed views of all rows of a block. */
+export interface RowViews {
+  readonly f64: Float64Array
+  readonly f32: Float32Array
+  readonly i16: Int16Array
+  readonly u16: Uint16Array
+  readonly u8: Uint8Array
+}
+
+export function viewsOf(buffer: ArrayBufferLike, byteOffset: number, rows: number): RowViews {
+  return {
+    f64: new Float64Array(buffer, byteOffset, rows * 8),
+    f32: new Float32Array(buffer, byteOffset, rows * 16),
+    i16: new Int16Array(buffer, byteOffset, rows * 32),
+    u16: new Uint16Array(buffer, byteOffset, rows * 32),
+    u8: new Uint8Array(buffer, byteOffset, rows * 64),
+  }
+}

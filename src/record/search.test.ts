@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import fc from 'fast-check'
+import { recordFields } from '../../test/programs/record-fields.ts'
+import { createClock } from '../base/clock.ts'
+import { createRequestIds } from '../base/ids.ts'
+import { Refusal } from '../base/refusal.ts'
+import type { RequestRecord } from '../model/record.ts'
+import { openRecordReader } from '../store/sqlite/record-reader.ts'
+import { openRecordStore } from '../store/sqlite/records.ts'
+import { createBatchWriter } from './batch.ts'
+import { toBlock } from './block.ts'
+import type { RecordFields } from './fields.ts'
+import { RecordFilter } from './filter.ts'
+import { getRecord, listRecords } from './search.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-records-'))
+after(() => rmSync(directory, { recursive: true }))
+let files = 0
+
+/** A reader over a real file with the given records, in blocks of `blockRows`. */
+async function readerOf(records: readonly RecordFields[], blockRows: number) {
+  const path = join(directory, `${files++}.db`)
+  const store = openRecordStore(path)
+  for (let at = 0; at < records.length; at += blockRows) {
+    const writer = createBatchWriter(blockRows)
+    for (const record of records.slice(at, at + blockRows)) writer.add(record)
+    await store.append([toBlock(writer.take())])
+  }
+  await store.close()
+  return openRecordReader(path)
+}
+
+const clock = createClock()
+const START = Date.parse('2026-01-01T00:00:00Z')
+const few = (...words: string[]) => fc.constantFrom(...words)
+const agent = (tool: string, name: string) => ({
+  name,
+  version: '1',
+  sessionId: `s-${name}`,
+  conversationId: `c-${tool}`,
+  mcpMethod: 'tools/call',
+  tool,
+  mcpRequestId: '1',
+  reason: '',
+})
+const members = fc.record({
+  timeMs: fc.integer({ min: START, max: START + 50 }),
+  surface: fc.constantFrom<0 | 1>(0, 1),
+  method: few('GET', 'POST'),
+  path: few('/orders', '/orders/7', '/pay'),
+  collection: few('', 'col_a', 'col_"b"'),
+  proxy: few('', 'prx_a'),
+  client: few('', 'cli_a', 'cli_b'),
+  profile: few('', 'pro_a'),
+  credentialId: few('', 'key_a', 'key_b'),
+  status: fc.constantFrom(200, 201, 302, 404, 429, 502),
+  code: few('', 'route_not_found'),
+  ip: few('127.0.0.1', '::1'),
+  durationMs: fc.constantFrom(0.5, 20, 300),
+  agent: fc.constantFrom(null, agent('execute_call', 'claude'), agent('list_endpoints', 'cursor')),
+})
+const filters = fc.record(
+  {
+    client: few('cli_a', 'cli_none'),
+    profile: few('pro_a'),
+    collection: few('col_a', 'col_"b"'),
+    proxy: few('prx_a'),
+    credential_id: few('key_a'),
+    code: few('route_not_found'),
+    status: few('200', '4xx', '201,302', '404, 5xx'),
+    surface: fc.constantFrom('gateway', 'gateway_mcp'),
+    method: few('GET'),
+    path: few('/orders', '/pay'),
+    tool: few('execute_call'),
+    agent_name: few('cursor'),
+    session_id: few('s-claude'),
+    conversation_id: few('c-list_endpoints'),
+    ip: few('::1'),
+    min_duration_ms: fc.constantFrom(20, 301),
+    from: fc.constant(new Date(START + 10).toISOString()),
+    to: fc.constant(new Date(START + 40).toISOString()),
+  },
+  { requiredKeys: [] },
+)
+
+/** What the filter means, said again in the plainest way over the answers. */
+function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
+  return Object.entries(filter).every(([name, wanted]) => {
+    if (name === 'from') return record.time >= String(wanted)
+    if (name === 'to') return record.time < String(wanted)
+    if (name === 'min_duration_ms') return record.duration_ms >= Number(wanted)
+    if (name === 'path') return record.path.startsWith(String(wanted))
+    if (name === 'status')
+      return String(wanted)
+        .split(', ')
+        .join(',')
+        .split(',')
+        .some((part) => part === String(record.status) || part === `${String(record.status)[0]}xx`)
+    return record[name as keyof RequestRecord] === wanted
+  })
+}
+
+test('any filter, page by page, gives exactly the records that fit, newest first', async () => {
+  const cases = fc.tuple(
+    fc.array(members, { maxLength: 60 }),
+    fc.integer({ min: 1, max: 20 }),
+    filters,
+    fc.integer({ min: 1, max: 15 }),
+  )
+  await fc.assert(
+    fc.asyncProperty(cases, async ([list, blockRows, filter, limit]) => {
+      const records = list.map((some, i) => recordFields({ ...some, id: `r${String(i).padStart(3, '0')}` }))
+      const reader = await readerOf(records, blockRows)
+      const all = (await listRecords(reader, clock, RecordFilter.parse({ limit: 200 }))).items
+      assert.equal(all.length, records.length)
+      assert.deepEqual(
+        all.map(({ time, id }) => time + id),
+        records
+          .map(({ timeMs, id }) => new Date(timeMs).toISOString() + id)
+          .sort()
+          .reverse(),
+      )
+      const paged: RequestRecord[] = []
+      let cursor: string | null = null
+      do {
+        const page = await listRecords(reader, clock, RecordFilter.parse({ ...filter, limit, cursor }))
+        assert.ok(page.next_cursor === null || page.items.length === limit, 'only the last page may be short')
+        paged.push(...page.items)
+        cursor = page.next_cursor
+      } while (cursor !== null)
+      assert.deepEqual(
+        paged,
+        all.filter((record) => fits(record, filter)),
+      )
+      await reader.close()
+    }),
+    { numRuns: 150 },
+  )
+})
+
+test('a list that runs out of time ends early, and its cursor goes on without a gap or a repetition', async () => {
+  const records = Array.from({ length: 300 }, (_, i) =>
+    recordFields({ id: `r${i}`, timeMs: START + (i % 30), status: i % 7 === 0 ? 404 : 200 }),
+  )
+  const reader = await readerOf(records, 8)
+  // Each look at the clock takes a second, so that a question reads two blocks or so.
+  let now = 0
+  const slow = { now: clock.now, monotonic: () => (now += 1000) }
+  const ids: string[] = []
+  let cursor: string | null = null
+  let pages = 0
+  do {
+    const page = await listRecords(reader, slow, RecordFilter.parse({ status: '404', limit: 100, cursor }))
+    ids.push(...page.items.map(({ id }) => id))
+    cursor = page.next_cursor
+    pages++
+    assert.ok(pages < 200, 'it comes to an end')
+  } while (cursor !== null)
+  assert.ok(pages > 3, `${pages} pages`)
+  assert.equal(new Set(ids).size, ids.length)
+  assert.equal(ids.length, records.filter(({ status }) => status === 404).length)
+  await reader.close()
+})
+
+test('one record is found by its id, ours or a foreign one, and an unknown id by nothing', async () => {
+  const ids = createRequestIds(clock)
+  const records = Array.from({ length: 50 }, () => recordFields({ id: ids(), timeMs: clock.now() }))
+  const reader = await readerOf([...records, recordFields({ id: 'from-a-proxy', timeMs: START })], 7)
+  assert.equal((await getRecord(reader, clock, records[20]!.id))?.id, records[20]!.id)
+  assert.equal((await getRecord(reader, clock, 'from-a-proxy'))?.id, 'from-a-proxy')
+  assert.equal(await getRecord(reader, clock, ids()), undefined)
+  assert.equal(await getRecord(reader, clock, 'nobody'), undefined)
+  await reader.close()
+})
+
+test('a record reads back with every member, and what is missing is null', async () => {
+  const full = recordFields({ agent: agent('execute_call', 'claude'), surface: 1, upstreamMs: 1.125 })
+  const bare = recordFields({
+    id: 'bare',
+    timeMs: START,
+    route: '',
+    collection: '',
+    client: '',
+    upstreamMs: -1,
+    upstreamStatus: -1,
+    stoppedAt: 4,
+    code: 'route_not_found',
+    reason: 'no base path',
+    aborted: true,
+  })
+  const reader = await readerOf([full, bare], 2)
+  const [one, two] = (await listRecords(reader, clock, RecordFilter.parse({}))).items
+  assert.deepEqual(one, {
+    id: 'req_1',
+    time: '2027-01-15T08:00:00.000Z',
+    surface: 'gateway_mcp',
+    method: 'GET',
+    path: '/orders/v1/orders/7',
+    route: '/orders/v1/orders/{id}',
+    collection: 'col_orders',
+    proxy: 'prx_get',
+    client: 'cli_acme',
+    profile: 'pro_live',
+    credential_id: 'key_1',
+    ip: '127.0.0.1',
+    status: 200,
+    code: null,
+    reason: null,
+    stopped_at: null,
+    duration_ms: 1.25,
+    gateway_ms: 0.125,
+    upstream_ms: 1.125,
+    bytes_in: 0,
+    bytes_out: 1024,
+    upstream_status: 200,
+    aborted: false,
+    agent_name: 'claude',
+    agent_version: '1',
+    session_id: 's-claude',
+    conversation_id: 'c-execute_call',
+    mcp_method: 'tools/call',
+    tool: 'execute_call',
+    mcp_request_id: '1',
+    call_reason: null,
+  })
+  assert.deepEqual(
+    [two?.route, two?.client, two?.upstream_ms, two?.upstream_status, two?.stopped_at, two?.aborted],
+    [null, null, null, null, 4, true],
+  )
+  assert.deepEqual([two?.code, two?.reason], ['route_not_found', 'no base path'])
+  await reader.close()
+})
+
+test('a cursor that no list returned is refused', async () => {
+  const reader = await readerOf([recordFields()], 1)
+  for (const cursor of ['x', '', 'MTIz', Buffer.from('NaN id').toString('base64url'), 'MSBh=']) {
+    await assert.rejects(
+      listRecords(reader, clock, RecordFilter.parse({ cursor })),
+      (error) => error instanceof Refusal && error.code === 'input_invalid',
+      `cursor "${cursor}"`,
+    )
+  }
+  await reader.close()
+})

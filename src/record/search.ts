@@ -1,0 +1,162 @@
+import type { Clock } from '../base/clock.ts'
+import { toTime } from '../base/clock.ts'
+import { idTime } from '../base/ids.ts'
+import { refuse } from '../base/refusal.ts'
+import type { RequestRecord } from '../model/record.ts'
+import type { RecordReader } from '../store/ports/records.ts'
+import { readBlock } from './block.ts'
+import type { RecordFields } from './fields.ts'
+import { compileFilter, RecordFilter } from './filter.ts'
+import type { RecordPage } from './messages.ts'
+
+/** How long one question may read. A list then ends early and its cursor goes on from there. */
+const READ_MS = 2000
+
+/** Between the making of a request id and the start of its record; far more than there is, even when clocks are set. */
+const ID_MARGIN_MS = 60_000
+
+/** A place in the order of records: by time, then by id, both descending. */
+interface Place {
+  readonly timeMs: number
+  readonly id: string
+}
+
+/** Sorts after every id. */
+const LAST_ID = '\uffff'
+
+/**
+ * Newest first. Blocks come by their latest time, so a page is complete when its last row is later than all that
+ * was not read. Requests that began together are ordered by id.
+ */
+export async function listRecords(
+  reader: RecordReader,
+  clock: Clock,
+  filter: RecordFilter,
+): Promise<RecordPage> {
+  const match = compileFilter(filter)
+  const after: Place =
+    filter.cursor == null ? { timeMs: Number.POSITIVE_INFINITY, id: LAST_ID } : parseCursor(filter.cursor)
+  const range = { ...match.range, toMs: Math.min(match.range.toMs, after.timeMs) }
+  const deadline = clock.monotonic() + READ_MS
+  /** The best rows so far, one more than asked for, to know whether a next page exists. */
+  const found: (Place & { readonly fields: RecordFields })[] = []
+  const wanted = filter.limit + 1
+  let unread: number | null = null
+
+  await reader.scan(range, (block) => {
+    if (found.length === wanted && found.at(-1)!.timeMs > block.maxTimeMs) return false
+    // Only where the next page begins later in the order than this one did, so that every page gets further.
+    if (clock.monotonic() > deadline && block.maxTimeMs < after.timeMs) {
+      unread = block.maxTimeMs
+      return false
+    }
+    const rows = readBlock(block)
+    const fits = match.on(rows)
+    if (fits === null) return true
+    for (let row = rows.count - 1; row >= 0; row--) {
+      const timeMs = rows.timeMs(row)
+      if (timeMs > after.timeMs || (found.length === wanted && timeMs < found.at(-1)!.timeMs)) continue
+      if (!fits(row)) continue
+      const place = { timeMs, id: rows.id(row) }
+      if (!precedes(after, place)) continue
+      const at = found.findIndex((other) => precedes(place, other))
+      if (at === -1 && found.length === wanted) continue
+      found.splice(at === -1 ? found.length : at, 0, { ...place, fields: rows.fields(row) })
+      if (found.length > wanted) found.pop()
+    }
+    return true
+  })
+
+  const boundary = unread
+  const certain = boundary === null ? found : found.filter(({ timeMs }) => timeMs > boundary)
+  const items = certain.slice(0, filter.limit)
+  const next =
+    certain.length > filter.limit
+      ? items.at(-1)!
+      : boundary === null
+        ? null
+        : { timeMs: boundary, id: LAST_ID }
+  return {
+    items: items.map(({ fields }) => toRecord(fields)),
+    next_cursor: next === null ? null : toCursor(next),
+  }
+}
+
+/** The record of one request; when callers chose the same id several times, the newest. */
+export async function getRecord(
+  reader: RecordReader,
+  clock: Clock,
+  id: string,
+): Promise<RequestRecord | undefined> {
+  const made = idTime(id)
+  const around =
+    made === undefined ? {} : { from: toTime(made - ID_MARGIN_MS), to: toTime(made + ID_MARGIN_MS) }
+  const page = await listRecords(reader, clock, RecordFilter.parse({ request_id: id, limit: 1, ...around }))
+  if (page.items.length === 0 && page.next_cursor !== null)
+    throw refuse('records_unavailable', {
+      detail: `No record of "${id}" was found in time; list with from, to and request_id instead.`,
+    })
+  return page.items[0]
+}
+
+function precedes(one: Place, other: Place): boolean {
+  return one.timeMs > other.timeMs || (one.timeMs === other.timeMs && one.id > other.id)
+}
+
+function toCursor({ timeMs, id }: Place): string {
+  return Buffer.from(`${timeMs} ${id}`).toString('base64url')
+}
+
+function parseCursor(cursor: string): Place {
+  const text = Buffer.from(cursor, 'base64url').toString()
+  const space = text.indexOf(' ')
+  const timeMs = Number(text.slice(0, space))
+  if (space < 1 || !Number.isFinite(timeMs) || toCursor({ timeMs, id: text.slice(space + 1) }) !== cursor)
+    throw refuse('input_invalid', {
+      detail: 'The cursor is not one that a list of records returned.',
+      errors: [{ pointer: '/cursor', reason: 'send back next_cursor as it came, or leave it out' }],
+    })
+  return { timeMs, id: text.slice(space + 1) }
+}
+
+function toRecord(fields: RecordFields): RequestRecord {
+  const { agent, upstreamMs, durationMs } = fields
+  return {
+    id: fields.id,
+    time: toTime(fields.timeMs),
+    surface: fields.surface === 1 ? 'gateway_mcp' : 'gateway',
+    method: fields.method,
+    path: fields.path,
+    route: fields.route || null,
+    collection: fields.collection || null,
+    proxy: fields.proxy || null,
+    client: fields.client || null,
+    profile: fields.profile || null,
+    credential_id: fields.credentialId || null,
+    ip: fields.ip,
+    status: fields.status,
+    code: fields.code || null,
+    reason: fields.reason || null,
+    stopped_at: fields.stoppedAt < 0 ? null : fields.stoppedAt,
+    duration_ms: toMicros(durationMs),
+    gateway_ms: toMicros(upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs)),
+    upstream_ms: upstreamMs < 0 ? null : toMicros(upstreamMs),
+    bytes_in: Math.max(0, fields.bytesIn),
+    bytes_out: Math.max(0, fields.bytesOut),
+    upstream_status: fields.upstreamStatus < 0 ? null : fields.upstreamStatus,
+    aborted: fields.aborted,
+    agent_name: agent?.name || null,
+    agent_version: agent?.version || null,
+    session_id: agent?.sessionId || null,
+    conversation_id: agent?.conversationId || null,
+    mcp_method: agent?.mcpMethod || null,
+    tool: agent?.tool || null,
+    mcp_request_id: agent?.mcpRequestId || null,
+    call_reason: agent?.reason || null,
+  }
+}
+
+/** Milliseconds to three decimals, which is what the columns hold. */
+function toMicros(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}

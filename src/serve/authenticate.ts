@@ -1,0 +1,28 @@
+import type { Principal } from '../access/principal.ts'
+import type { AccessTokens } from '../access/tokens.ts'
+import { Refusal } from '../base/refusal.ts'
+import type { Surface } from '../model/record.ts'
+import type { UnauthenticatedAudit } from '../operations/unauthenticated.ts'
+
+/** From where a credential came, for the audit of those that prove nothing. */
+export interface Came {
+  readonly surface: Surface
+  readonly ip: string | null
+  readonly userAgent: string | null
+}
+
+/** Proves who asks a management surface; an attempt that fails is counted in the audit under its source. */
+export function createAuthenticate(
+  tokens: AccessTokens,
+  unknown: UnauthenticatedAudit,
+): (token: string | null, came: Came) => Promise<Principal> {
+  return async (token, { surface, ip, userAgent }) => {
+    try {
+      return await tokens.verify(token)
+    } catch (error) {
+      if (error instanceof Refusal)
+        unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })
+      throw error
+    }
+  }
+}

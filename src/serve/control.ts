@@ -1,0 +1,73 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { ManagementDoor } from '../surfaces/mcp/door.ts'
+import { PREAMBLE } from './preamble.ts'
+
+/** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+
+export interface ControlParts {
+  /** Management REST, its OpenAPI document and the protected-resource metadata. */
+  readonly rest: RequestListener
+  readonly mcp: ManagementDoor
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+/** The one listener of the control plane, behind the private socket. */
+export function createControlListener(parts: ControlParts): RequestListener {
+  return (request, response) => {
+    const [path = '', query = ''] = split(request.url ?? '/')
+    if (path === '/management/mcp' || path === '/api/v1/mcp') {
+      answerMcp(parts.mcp, request, response, path, query).catch((error: unknown) => {
+        parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
+        response.destroy()
+      })
+    } else parts.rest(request, response)
+  }
+}
+
+async function answerMcp(
+  door: ManagementDoor,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  query: string,
+): Promise<void> {
+  const body = await readBody(request)
+  if (body === null) {
+    response.writeHead(413, { connection: 'close' }).end()
+    return
+  }
+  const answer = await door.handle({
+    method: request.method ?? '',
+    path,
+    query,
+    host: header(request, 'host') ?? '',
+    ip: header(request, PREAMBLE.peer) ?? null,
+    requestId: header(request, PREAMBLE.requestId) ?? '',
+    header: (name) => header(request, name),
+    body,
+  })
+  response.writeHead(answer.status, { 'cache-control': 'no-store', ...answer.headers })
+  response.end(answer.body)
+}
+
+async function readBody(request: IncomingMessage): Promise<Uint8Array | null> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    bytes += piece.length
+    if (bytes > MESSAGE_BYTES_MAX) return null
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+function split(target: string): [string, string] {
+  const at = target.indexOf('?')
+  return at === -1 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
+}

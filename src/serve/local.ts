@@ -1,0 +1,99 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { ROLES, type Role } from '../access/principal.ts'
+import { toMs } from '../base/duration.ts'
+import { PROBLEMS, Refusal, refuse, toProblem } from '../base/refusal.ts'
+import { Duration } from '../model/common.ts'
+
+/** Longest life of a break-glass token, milliseconds. */
+const TTL_MS_MAX = 24 * 60 * 60 * 1000
+
+const BODY_BYTES_MAX = 16_384
+
+/** What the command line of the same user may ask the running process. */
+const TokenRequest = z.strictObject({
+  role: z.enum(ROLES),
+  ttl: Duration.refine((ttl) => toMs(ttl) <= TTL_MS_MAX, 'at most 24h'),
+  name: z.string().trim().min(1).max(120).default('local command line'),
+  /** `local_token` when a command made it for itself. */
+  method: z.enum(['access_token', 'local_token']).default('access_token'),
+})
+export type TokenRequest = z.input<typeof TokenRequest>
+
+export interface IssuedToken {
+  readonly token: string
+  readonly expires_at: string
+}
+
+export interface LocalParts {
+  /** Takes what was asked as it came, and refuses with input_invalid. */
+  readonly issue: (asked: unknown) => Promise<IssuedToken>
+  readonly info: () => Readonly<Record<string, unknown>>
+}
+
+/** Reads a token request; refuses with input_invalid. */
+export function parseTokenRequest(input: unknown): {
+  role: Role
+  ttlMs: number
+  name: string
+  method: 'access_token' | 'local_token'
+} {
+  const parsed = TokenRequest.safeParse(input)
+  if (!parsed.success)
+    throw refuse('input_invalid', {
+      detail: parsed.error.issues
+        .map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
+        .join('; '),
+      errors: parsed.error.issues.map((issue) => ({
+        pointer: `/${issue.path.join('/')}`,
+        reason: issue.message,
+      })),
+    })
+  const { role, ttl, name, method } = parsed.data
+  return { role, ttlMs: toMs(ttl), name, method }
+}
+
+/** The private socket for the same user's command line: `POST /token`, `GET /info`. Opening it is the proof. */
+export function createLocalListener(parts: LocalParts): RequestListener {
+  return (request, response) => {
+    answer(parts, request)
+      .catch((error: unknown) => {
+        const refusal = error instanceof Refusal ? error : refuse('internal_error')
+        return { status: refusal.status, body: toProblem(refusal, '') }
+      })
+      .then(({ status, body }) => send(response, status, body))
+      .catch(() => response.destroy())
+  }
+}
+
+async function answer(
+  parts: LocalParts,
+  request: IncomingMessage,
+): Promise<{ status: number; body: unknown }> {
+  if (request.method === 'GET' && request.url === '/info') return { status: 200, body: parts.info() }
+  if (request.method === 'POST' && request.url === '/token')
+    return { status: 201, body: await parts.issue(await readJson(request)) }
+  throw refuse('not_found')
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  let text = ''
+  for await (const piece of request.setEncoding('utf8') as AsyncIterable<string>) {
+    text += piece
+    if (text.length > BODY_BYTES_MAX) throw refuse('body_too_large')
+  }
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw refuse('payload_rejected', { detail: PROBLEMS.payload_rejected.title })
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  })
+  response.end(text)
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { golden } from '../test/golden/golden.ts'
+import { CannotStart } from './base/cannot-start.ts'
+import { readSettings, settingsHelp, settingsReference } from './settings.ts'
+
+const refused = (argv: readonly string[], env: Record<string, string>, message: RegExp): void => {
+  assert.throws(
+    () => readSettings(argv, env),
+    (error) => error instanceof CannotStart && message.test(error.message) && !error.message.includes('\n'),
+  )
+}
+
+test('nothing set gives the defaults', () => {
+  const settings = readSettings([], {})
+  assert.equal(settings.data, './.postern')
+  assert.deepEqual(settings.listen, { host: '127.0.0.1', port: 8080 })
+  assert.deepEqual(settings.controlListen, { host: '127.0.0.1', port: 8081 })
+  assert.equal(settings.origin, 'http://localhost:8080')
+  assert.equal(settings.originIsSet, false)
+  assert.ok(settings.workers >= 1)
+  assert.deepEqual(settings.expose, ['management', 'console', 'portal', 'oauth', 'registry'])
+  assert.equal(settings.keyFile, null)
+})
+
+test('a flag wins over the environment, and the environment over the default', () => {
+  const env = { POSTERN_LISTEN: '10.0.0.1:9000', POSTERN_WORKERS: '3', POSTERN_DATA: '/var/lib/p' }
+  const settings = readSettings(['--listen', '[::1]:9001', '--control-listen=:0'], env)
+  assert.deepEqual(settings.listen, { host: '::1', port: 9001 })
+  assert.deepEqual(settings.controlListen, { host: '0.0.0.0', port: 0 })
+  assert.equal(settings.workers, 3)
+  assert.equal(settings.data, '/var/lib/p')
+})
+
+test('a port alone listens on the loopback, a colon before it on every address', () => {
+  assert.deepEqual(readSettings(['--listen', '80'], {}).listen, { host: '127.0.0.1', port: 80 })
+  assert.deepEqual(readSettings(['--listen', ':80'], {}).listen, { host: '0.0.0.0', port: 80 })
+  assert.deepEqual(readSettings(['--listen', 'gw.local:80'], {}).listen, { host: 'gw.local', port: 80 })
+})
+
+test('an unknown name refuses start and names the nearest', () => {
+  refused([], { POSTERN_LISTN: ':1' }, /^POSTERN_LISTN is not a setting\. Did you mean POSTERN_LISTEN\?$/)
+  refused(
+    ['--contrl-listen', ':1'],
+    {},
+    /^--contrl-listen is not a setting\. Did you mean --control-listen\?$/,
+  )
+  refused(['--qqqqqqqqqqqqqqq', '1'], {}, /docs\/settings\.md/)
+  refused(['-x'], {}, /^-x is not a setting/)
+  refused(['here'], {}, /"here" is not understood/)
+  refused(['--__proto__', '1'], {}, /is not a setting/)
+  refused([], { POSTERN_constructor: '1' }, /is not a setting/)
+})
+
+test('a wrong value refuses start and says what is expected', () => {
+  for (const text of ['65536', 'a:b', '::1:80', '[zz]:80', 'http://x:1', '1.2.3.4', ''])
+    refused([`--listen=${text}`], {}, /^--listen is ".*", and must be host:port/)
+  for (const text of ['0', '-1', '1.5', 'many', ''])
+    refused([`--workers=${text}`], {}, /must be a whole number/)
+  for (const text of ['localhost:8080', 'ftp://x', 'https://x/y', 'https://u@x', 'https://x?'])
+    refused([`--origin=${text}`], {}, /^--origin is ".*", and must be an origin/)
+  refused([], { POSTERN_EXPOSE: 'management,consol' }, /^POSTERN_EXPOSE is .*comma-separated list/)
+  refused(['--listen'], {}, /needs a value/)
+  refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
+})
+
+test('what is not built refuses start and names itself', () => {
+  for (const name of [
+    'DATABASE_URL',
+    'VALKEY_URL',
+    'OIDC_ISSUER',
+    'TLS_CERT',
+    'TRUSTED_PROXIES',
+    'NODE_TOKEN',
+  ])
+    refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
+  refused(['--database-url', 'postgres://x'], {}, /^--database-url is not available/)
+  refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
+  refused([], { POSTERN_HTTP_ENGINE: 'node' }, /^POSTERN_HTTP_ENGINE is "node"/)
+  assert.ok(readSettings(['--role', 'all', '--http-engine', 'native'], {}))
+})
+
+test('a secret in a setting that is not built is not repeated', () => {
+  try {
+    readSettings([], { POSTERN_OIDC_CLIENT_SECRET: 'hunter2' })
+    assert.fail('it started')
+  } catch (error) {
+    assert.doesNotMatch(String(error), /hunter2/)
+  }
+})
+
+test('the names of the command line client and empty variables are let through', () => {
+  const env = {
+    POSTERN_TOKEN: 'x',
+    POSTERN_URL: 'http://x',
+    POSTERN_DATABASE_URL: '',
+    POSTERN_LISTEN: '',
+    HOME: '/',
+  }
+  assert.equal(readSettings([], env).listen.port, 8080)
+  assert.deepEqual(readSettings([], { POSTERN_EXPOSE: '' }).expose, [])
+})
+
+test('any flags and values either make settings or refuse with one sentence', () => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom('--listen', '--workers', '--expose', '--', '-', '[::1]:1', '1'),
+  )
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (argv) => {
+      try {
+        readSettings(argv, {})
+      } catch (error) {
+        assert.ok(error instanceof CannotStart)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('docs/settings.md is printed from the schema', () => {
+  golden('docs/settings.md', settingsReference())
+  assert.match(settingsHelp(), /--control-listen/)
+})

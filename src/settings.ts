@@ -1,0 +1,306 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { CannotStart } from './base/cannot-start.ts'
+
+/** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
+interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** Parts of the control plane that the gateway listener may hand requests to. */
+const EXPOSABLE = ['management', 'console', 'portal', 'oauth', 'registry'] as const
+type Exposed = (typeof EXPOSABLE)[number]
+
+const Listen = z.string().transform((text, context): ListenAddress => {
+  const address = parseListen(text)
+  if (address !== null) return address
+  context.addIssue({
+    code: 'custom',
+    message: 'host:port, :port, port or [IPv6]:port, with a port up to 65535',
+  })
+  return z.NEVER
+})
+
+/** An http(s) origin without a path; kept without its trailing slash. */
+const Origin = z.string().transform((text, context): string => {
+  const url = URL.canParse(text) ? new URL(text) : null
+  const plain = url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && !/[?#@]/.test(text)
+  if (plain) return url.origin
+  context.addIssue({ code: 'custom', message: 'an origin such as https://api.example.com, without a path' })
+  return z.NEVER
+})
+
+const Expose = z.string().transform((text, context): readonly Exposed[] => {
+  const names = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
+  const known = EXPOSABLE.filter((name) => names.includes(name))
+  if (known.length === new Set(names).size) return known
+  context.addIssue({ code: 'custom', message: `a comma-separated list of ${EXPOSABLE.join(', ')}` })
+  return z.NEVER
+})
+
+/** Each gateway thread has a slot among those who use the shared counters; the counters know 127. */
+const WORKERS_MAX = 120
+
+const Workers = z
+  .string()
+  .regex(/^[1-9][0-9]{0,2}$/, `a whole number from 1 to ${WORKERS_MAX}`)
+  .transform(Number)
+  .refine((workers) => workers <= WORKERS_MAX, `a whole number from 1 to ${WORKERS_MAX}`)
+
+const FilePath = z.string().min(1, 'a path')
+
+interface SettingText {
+  /** Shown in the reference in place of the default where that depends on the machine. */
+  readonly shown: string
+  readonly text: string
+}
+
+/** The settings of the process: what a person may set before there is anything else to ask. */
+const SCHEMA = z.strictObject({
+  DATA: FilePath.default('./.postern'),
+  LISTEN: Listen.prefault('127.0.0.1:8080'),
+  CONTROL_LISTEN: Listen.prefault('127.0.0.1:8081'),
+  ORIGIN: Origin.prefault('http://localhost:8080'),
+  WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
+  EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
+  KEY_FILE: FilePath.optional(),
+  ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
+  HTTP_ENGINE: z.literal('native', '`native`, the only one in this version').default('native'),
+})
+
+type Name = keyof typeof SCHEMA.shape
+
+const TEXTS: Record<Name, SettingText> = {
+  DATA: {
+    shown: '`./.postern`',
+    text: 'Directory of everything that is kept: configuration, audit, records, the key. One instance at a time.',
+  },
+  LISTEN: {
+    shown: '`127.0.0.1:8080`',
+    text: 'Address of the gateway: `host:port`, `[IPv6]:port`, `:port` for every address, `port` for the loopback. Port 0 takes a free one.',
+  },
+  CONTROL_LISTEN: {
+    shown: '`127.0.0.1:8081`',
+    text: 'Address of the control plane and of the health checks. Keep it inside.',
+  },
+  ORIGIN: {
+    shown: '`http://localhost:8080`',
+    text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
+  },
+  WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
+  EXPOSE: {
+    shown: `\`${EXPOSABLE.join(',')}\``,
+    text: 'What the gateway listener hands to the control plane, comma-separated; empty hands over nothing.',
+  },
+  KEY_FILE: {
+    shown: '`vault.key` in the data directory',
+    text: 'File with the key that seals secrets. Made on first start, readable by its owner alone.',
+  },
+  ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
+  HTTP_ENGINE: { shown: '`native`', text: 'The HTTP engine. Only `native` is available in this version.' },
+}
+
+/** Names that are reserved for what is not built: set, they refuse start, so that nobody believes them in force. */
+const NOT_AVAILABLE = {
+  DATABASE_URL: 'PostgreSQL as the store',
+  VALKEY_URL: 'counters shared by several machines',
+  OIDC_ISSUER: 'sign-in by an identity provider',
+  OIDC_CLIENT_ID: 'sign-in by an identity provider',
+  OIDC_CLIENT_SECRET: 'sign-in by an identity provider',
+  TLS_CERT: 'TLS on the gateway listener',
+  TLS_KEY: 'TLS on the gateway listener',
+  TLS_CLIENT_CA: 'client certificates',
+  TRUSTED_PROXIES: 'addresses of callers behind proxies',
+  CONTROL_URL: 'gateway nodes without a control plane',
+  NODE_TOKEN: 'gateway nodes without a control plane',
+} as const
+
+/** Environment names that belong to the command line client. */
+const OF_THE_CLI = ['TOKEN', 'URL'] as const
+
+const PREFIX = 'POSTERN_'
+
+export interface Settings {
+  readonly data: string
+  readonly listen: ListenAddress
+  readonly controlListen: ListenAddress
+  readonly origin: string
+  /** False where the origin is the default: a start on another port may then correct it. */
+  readonly originIsSet: boolean
+  readonly workers: number
+  readonly expose: readonly Exposed[]
+  /** Null keeps the key in the data directory. */
+  readonly keyFile: string | null
+}
+
+/**
+ * Reads the settings: a flag wins over the environment, the environment over the default.
+ * @param argv Flags of `postern up`, such as `['--listen', ':9000']` or `['--listen=:9000']`.
+ * @throws CannotStart with one sentence that names the setting and the fix.
+ */
+export function readSettings(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Settings {
+  const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
+  const values: Record<string, string> = {}
+  for (const [name, { text, source }] of given) {
+    if (Object.hasOwn(NOT_AVAILABLE, name)) {
+      const what = NOT_AVAILABLE[name as keyof typeof NOT_AVAILABLE]
+      throw new CannotStart(`${source} is not available in this version (${what}). Remove it to start.`)
+    }
+    values[name] = text
+  }
+  const parsed = SCHEMA.safeParse(values)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!
+    const name = String(issue.path[0])
+    const source = given.get(name)?.source ?? PREFIX + name
+    throw new CannotStart(`${source} is "${values[name]}", and must be ${issue.message}.`)
+  }
+  const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE } = parsed.data
+  return {
+    data: DATA,
+    listen: LISTEN,
+    controlListen: CONTROL_LISTEN,
+    origin: ORIGIN,
+    originIsSet: given.has('ORIGIN'),
+    workers: WORKERS,
+    expose: EXPOSE,
+    keyFile: KEY_FILE ?? null,
+  }
+}
+
+interface Given {
+  readonly text: string
+  /** As the person wrote it: `POSTERN_LISTEN` or `--listen`. */
+  readonly source: string
+}
+
+function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Map<string, Given> {
+  const given = new Map<string, Given>()
+  for (const [key, text] of Object.entries(env)) {
+    if (!key.startsWith(PREFIX) || text === undefined) continue
+    const name = key.slice(PREFIX.length)
+    if (OF_THE_CLI.some((own) => own === name)) continue
+    if (!isSetting(name)) {
+      const known = [...settingNames(), ...OF_THE_CLI].map((other) => PREFIX + other)
+      throw new CannotStart(`${key} is not a setting. ${suggest(key, known)}`)
+    }
+    // An empty variable is how compose files and shells leave something unset; only EXPOSE can mean it.
+    if (text !== '' || name === 'EXPOSE') given.set(name, { text, source: key })
+  }
+  return given
+}
+
+function fromFlags(argv: readonly string[]): Map<string, Given> {
+  const options = Object.fromEntries(
+    settingNames().map((name) => [flagOf(name), { type: 'string' as const }]),
+  )
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true })
+  const given = new Map<string, Given>()
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional')
+      throw new CannotStart(`"${token.value}" is not understood: settings are flags such as --listen :8080.`)
+    const name = settingNames().find((other) => flagOf(other) === token.name)
+    const flag = token.rawName
+    if (name === undefined) {
+      const known = settingNames().map((other) => `--${flagOf(other)}`)
+      throw new CannotStart(`${flag} is not a setting. ${suggest(flag, known)}`)
+    }
+    if (token.value === undefined) throw new CannotStart(`${flag} needs a value.`)
+    if (given.has(name)) throw new CannotStart(`${flag} is given twice.`)
+    given.set(name, { text: token.value, source: flag })
+  }
+  return given
+}
+
+function settingNames(): readonly string[] {
+  return [...Object.keys(SCHEMA.shape), ...Object.keys(NOT_AVAILABLE)]
+}
+
+function isSetting(name: string): boolean {
+  return Object.hasOwn(SCHEMA.shape, name) || Object.hasOwn(NOT_AVAILABLE, name)
+}
+
+/** `CONTROL_LISTEN` is `control-listen` as a flag. */
+function flagOf(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
+}
+
+/** `host:port`, `:port`, `port`, `[::1]:port`; null for anything else. */
+function parseListen(text: string): ListenAddress | null {
+  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):)?([0-9]{1,5})$/.exec(text)
+  if (match === null) return null
+  const port = Number(match[3])
+  if (port > 65_535) return null
+  if (match[1] !== undefined && !URL.canParse(`http://[${match[1]}]`)) return null
+  // A port alone keeps to the loopback; `:port` means every address, as people know it from other servers.
+  const host = match[1] ?? match[2] ?? '127.0.0.1'
+  return { host: host === '' ? '0.0.0.0' : host, port }
+}
+
+function suggest(wrong: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map((name) => ({ name, steps: distance(wrong, name) }))
+    .sort((a, b) => a.steps - b.steps)
+  if (nearest === undefined || nearest.steps > 4) return 'See docs/settings.md for those there are.'
+  return `Did you mean ${nearest.name}?`
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+/** One line per setting, for the help of `postern up`. */
+export function settingsHelp(): string {
+  const names = Object.keys(TEXTS) as Name[]
+  const lines = names.map((name) => {
+    const { shown, text } = TEXTS[name]
+    return `  --${flagOf(name).padEnd(16)} ${text.replaceAll('`', '')} (default: ${shown.replaceAll('`', '')})`
+  })
+  return `Settings (flag, or ${PREFIX}<NAME> in the environment):\n${lines.join('\n')}\n`
+}
+
+/** docs/settings.md. */
+export function settingsReference(): string {
+  const names = Object.keys(TEXTS) as Name[]
+  const rows = names.map((name) => {
+    const { shown, text } = TEXTS[name]
+    return `| \`${PREFIX}${name}\` | \`--${flagOf(name)}\` | ${shown} | ${text} |`
+  })
+  const missing = Object.entries(NOT_AVAILABLE).map(([name, what]) => `| \`${PREFIX}${name}\` | ${what} |`)
+  return `# Settings
+
+What the process needs to know before it starts. Each is an environment variable or a flag of \`postern up\`; a flag
+wins over the environment, the environment over the default. A name that is not in this list refuses start. An empty
+variable counts as unset, except \`${PREFIX}EXPOSE\`.
+
+| variable | flag | default | meaning |
+|---|---|---|---|
+${rows.join('\n')}
+
+The command line client reads two more: \`${PREFIX}URL\` (where it calls) and \`${PREFIX}TOKEN\` (what it shows there).
+
+## Not available yet
+
+These names are reserved. Setting one refuses start, so that nobody believes it to be in force.
+
+| variable | for |
+|---|---|
+${missing.join('\n')}
+`
+}

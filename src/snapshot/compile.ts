@@ -1,0 +1,189 @@
+/** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
+import { toMs } from '../base/duration.ts'
+import type { ClientSpec } from '../model/client.ts'
+import type { CollectionSpec, Upstream } from '../model/collection.ts'
+import type { CredentialAuth } from '../model/credential.ts'
+import type { PolicySpec } from '../model/policy.ts'
+import type { ProfileSpec } from '../model/profile.ts'
+import type { ProxySpec } from '../model/proxy.ts'
+import type {
+  ClientFragment,
+  CollectionFragment,
+  Contract,
+  ContractsFragment,
+  CredentialFragment,
+  PolicyFragment,
+  ProfileFragment,
+  ProxyFragment,
+  SchemasFragment,
+  TokenFragment,
+  UpstreamFragment,
+} from './fragments.ts'
+
+/** A resource of the desired state. */
+export interface Desired<S> {
+  readonly id: string
+  readonly slug: string
+  readonly spec: S
+}
+
+export interface DesiredProfile extends Desired<ProfileSpec> {
+  /** Tokens that were not revoked. */
+  readonly tokens: readonly TokenFragment[]
+}
+
+/** A published collection and those of its proxies that are published. */
+export function compileCollection(
+  { id, slug, spec }: Desired<CollectionSpec>,
+  proxies: readonly Desired<ProxySpec>[],
+): CollectionFragment {
+  return {
+    kind: 'collection',
+    id,
+    slug,
+    name: spec.name,
+    description: spec.description,
+    tags: spec.tags,
+    base_path: spec.base_path,
+    hosts: spec.hosts,
+    upstream: spec.upstream && compileUpstream(spec.upstream),
+    headers: spec.headers,
+    credential: spec.credential,
+    policy: spec.policy,
+    body_bytes_max: spec.max_body,
+    proxies: published(proxies).map(compileProxy),
+  }
+}
+
+function published(proxies: readonly Desired<ProxySpec>[]): Desired<ProxySpec>[] {
+  return proxies.filter((proxy) => proxy.spec.status === 'published')
+}
+
+function compileUpstream(upstream: Upstream): UpstreamFragment {
+  const url = new URL(upstream.targets[0]!.url)
+  const scheme = url.protocol === 'https:' ? 'https' : 'http'
+  return {
+    scheme,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
+    path: url.pathname.replace(/\/+$/, ''),
+    authority: url.host,
+    host_header: upstream.host_header,
+    connect_ms: toMs(upstream.timeouts.connect),
+    first_byte_ms: toMs(upstream.timeouts.first_byte),
+    idle_ms: toMs(upstream.timeouts.idle),
+    pool_max: upstream.pool_max,
+  }
+}
+
+function compileProxy({ id, slug, spec }: Desired<ProxySpec>): ProxyFragment {
+  return {
+    id,
+    slug,
+    name: spec.name,
+    tags: spec.tags,
+    methods: spec.methods,
+    path: spec.path,
+    target_path: spec.target_path ?? spec.path,
+    headers: spec.headers,
+    credential: spec.credential,
+    policy: spec.policy,
+    deprecated: spec.deprecated,
+  }
+}
+
+/** What `inspect_contract` shows of the published proxies of a collection. */
+export function compileContracts(
+  collection: Desired<CollectionSpec>,
+  proxies: readonly Desired<ProxySpec>[],
+): ContractsFragment {
+  const contracts = published(proxies).map(({ id, spec }): [string, Contract] => [
+    id,
+    {
+      description: spec.description,
+      operation_id: spec.operation_id,
+      parameters: spec.parameters,
+      request_schema: spec.request_schema,
+      response_schema: spec.response_schema,
+      ...(spec.request_example === undefined ? {} : { request_example: spec.request_example }),
+      ...(spec.response_example === undefined ? {} : { response_example: spec.response_example }),
+    },
+  ])
+  return {
+    kind: 'contracts',
+    id: collection.id,
+    schemas: collection.spec.schemas,
+    json: JSON.stringify(Object.fromEntries(contracts)),
+  }
+}
+
+/** Shared schemas, known by their content hash. */
+export function compileSchemas(hash: string, json: string): SchemasFragment {
+  return { kind: 'schemas', id: hash, json }
+}
+
+/** A client and all its profiles. */
+export function compileClient(
+  { id, slug, spec }: Desired<ClientSpec>,
+  profiles: readonly DesiredProfile[],
+): ClientFragment {
+  return {
+    kind: 'client',
+    id,
+    slug,
+    name: spec.name,
+    active: spec.active,
+    valid_until: spec.valid_until === null ? null : Date.parse(spec.valid_until),
+    collections: spec.collections,
+    policy: spec.policy,
+    profiles: profiles.map(compileProfile),
+  }
+}
+
+function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFragment {
+  return {
+    id,
+    slug,
+    name: spec.name,
+    active: spec.active,
+    auth: spec.auth.type,
+    tokens: spec.auth.type === 'token' ? tokens : [],
+    allowed_methods: spec.allowed_methods,
+    ip_allowlist: spec.ip_allowlist,
+    collections: spec.collections,
+    endpoints: spec.endpoints,
+    policy: spec.policy,
+    forward_identity: spec.forward_identity,
+  }
+}
+
+export function compilePolicy({ id, slug, spec }: Desired<PolicySpec>): PolicyFragment {
+  return {
+    kind: 'policy',
+    id,
+    slug,
+    active: spec.active,
+    limits: spec.limits.map((limit) => ({
+      name: limit.name,
+      kind: limit.kind,
+      max: limit.max,
+      window_ms: toMs(limit.window),
+    })),
+  }
+}
+
+/** A credential; `settings` are its plain fields, `sealed` the ciphertexts of its secret ones. */
+export function compileCredential(
+  { id, slug, spec }: Desired<{ readonly auth: { readonly type: CredentialAuth['type'] } }>,
+  sealed: Readonly<Record<string, string>>,
+): CredentialFragment {
+  const { type, ...settings } = spec.auth as { type: CredentialAuth['type'] } & Record<string, unknown>
+  return {
+    kind: 'credential',
+    id,
+    slug,
+    type,
+    settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)])),
+    sealed,
+  }
+}

@@ -1,0 +1,27 @@
+import type { LimitKey } from './snapshot.ts'
+
+/**
+ * 64 bits of a text in two 32-bit lanes with different multipliers. Not cryptographic: the texts are ids and
+ * names of the configuration, which callers do not choose.
+ */
+export function limitKeyOf(text: string): LimitKey {
+  let low = 0x9e3779b9 | 0
+  let high = 0x85ebca6b | 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    low = Math.imul(low ^ code, 0x9e3779b1)
+    high = Math.imul(high ^ code, 0x5f356495)
+    low ^= low >>> 15
+    high ^= high >>> 13
+  }
+  return { low: scatter(low ^ (high >>> 16)), high: scatter(high ^ (low >>> 15)) }
+}
+
+/** Finaliser of MurmurHash3: every bit of the input moves every bit of the output. */
+export function scatter(value: number): number {
+  let mixed = value ^ (value >>> 16)
+  mixed = Math.imul(mixed, 0x85ebca6b)
+  mixed ^= mixed >>> 13
+  mixed = Math.imul(mixed, 0xc2b2ae35)
+  return mixed ^ (mixed >>> 16)
+}

@@ -1,0 +1,63 @@
+import { toEndpointRules } from './endpoint-rules.ts'
+import type { ClientFragment, ProfileFragment } from './fragments.ts'
+import { limitKeyOf } from './limit-key.ts'
+import { lineOf } from './link-collection.ts'
+import { ALL_METHODS, methodBits } from './methods.ts'
+import { toNetworks } from './network.ts'
+import type { LinkedClient, LinkedProfile, LinkedToken } from './snapshot.ts'
+
+/** Links a client with its profiles and tokens. Throws a RangeError that names what is wrong. */
+export function linkClient(fragment: ClientFragment): LinkedClient {
+  const profiles = new Map<string, LinkedProfile>()
+  const tokens: LinkedToken[] = []
+  const open = fragment.profiles.filter((profile) => profile.auth === 'none')
+  const active = open.filter((profile) => profile.active)
+  const fitting = active.length > 0 ? active : open
+  const client: { -readonly [K in keyof LinkedClient]: LinkedClient[K] } = {
+    kind: 'client',
+    id: fragment.id,
+    fragment,
+    collections: new Set(fragment.collections),
+    profiles,
+    lone: null,
+    isAmbiguous: fitting.length > 1,
+    tokens,
+    key: limitKeyOf(`client:${fragment.id}`),
+  }
+  for (const profile of fragment.profiles) {
+    const linked = linkProfile(client, profile)
+    if (profiles.has(profile.id) || profiles.has(profile.slug))
+      throw new RangeError(`two profiles of client ${fragment.slug} are called ${profile.slug}`)
+    profiles.set(profile.id, linked)
+    profiles.set(profile.slug, linked)
+    for (const token of profile.tokens) {
+      if (token.lookup.length !== 12 || token.hash.length !== 43)
+        throw new RangeError(`token ${token.id} is damaged`)
+      tokens.push({ fragment: token, profile: linked })
+    }
+    if (fitting.length === 1 && fitting[0] === profile) client.lone = linked
+  }
+  return client
+}
+
+function linkProfile(client: LinkedClient, fragment: ProfileFragment): LinkedProfile {
+  if (fragment.auth !== 'none' && fragment.auth !== 'token')
+    throw new RangeError(`profile ${String(fragment.slug)} has an unknown type`)
+  const { collections, endpoints, allowed_methods, ip_allowlist, slug } = fragment
+  return {
+    id: fragment.id,
+    fragment,
+    client,
+    methods: allowed_methods.length === 0 ? ALL_METHODS : methodBits(allowed_methods),
+    networks: ip_allowlist.length === 0 ? null : toNetworks(ip_allowlist),
+    collections:
+      collections === null
+        ? client.collections
+        : new Set(collections.filter((id) => client.collections.has(id))),
+    endpoints: toEndpointRules(endpoints.allow, endpoints.deny),
+    identityLines: fragment.forward_identity
+      ? lineOf('X-Postern-Client', client.fragment.slug) + lineOf('X-Postern-Profile', slug)
+      : '',
+    key: limitKeyOf(`profile:${fragment.id}`),
+  }
+}

@@ -1,0 +1,69 @@
+import type { LinkedCollection } from './snapshot.ts'
+
+/** Collections by base path; the longest one that is a prefix at a slash wins, also where base paths nest. */
+export interface Mounts {
+  /**
+   * @param path canonical path of a request. @param host authority, lower case, with or without port; null is any
+   * host, for calls from within the process.
+   */
+  find(path: string, host: string | null): LinkedCollection | null
+}
+
+export const NO_MOUNTS: Mounts = { find: () => null }
+
+/** At one base path, collections for named hosts go before one for all; the smaller id decides between equals. */
+export function toMounts(collections: Iterable<LinkedCollection>): Mounts {
+  const byPath = new Map<string, LinkedCollection[]>()
+  let depthMax = 0
+  for (const collection of collections) {
+    const path = collection.fragment.base_path
+    const there = byPath.get(path)
+    if (there === undefined) byPath.set(path, [collection])
+    else there.push(collection)
+    depthMax = Math.max(depthMax, path.split('/').length - 1)
+  }
+  for (const there of byPath.values()) there.sort(byReach)
+  return {
+    find(path, host) {
+      let end = prefixEnd(path, depthMax)
+      while (end > 0) {
+        const there = byPath.get(end === path.length ? path : path.slice(0, end))
+        if (there !== undefined) {
+          const collection = at(there, host)
+          if (collection !== null) return collection
+        }
+        end = path.lastIndexOf('/', end - 1)
+      }
+      return null
+    },
+  }
+}
+
+/** Where the longest prefix of at most `depth` segments ends. */
+function prefixEnd(path: string, depth: number): number {
+  let end = 0
+  for (let i = 0; i < depth; i++) {
+    end = path.indexOf('/', end + 1)
+    if (end === -1) return path.length
+  }
+  return end
+}
+
+function at(there: readonly LinkedCollection[], host: string | null): LinkedCollection | null {
+  for (let i = 0; i < there.length; i++) {
+    const collection = there[i]!
+    const { hosts } = collection.fragment
+    if (hosts.length === 0 || host === null || hosts.includes(nameOf(host))) return collection
+  }
+  return null
+}
+
+function nameOf(host: string): string {
+  const colon = host.lastIndexOf(':')
+  return colon === -1 || host.endsWith(']') ? host : host.slice(0, colon)
+}
+
+function byReach(a: LinkedCollection, b: LinkedCollection): number {
+  const anyHost = Number(a.fragment.hosts.length === 0) - Number(b.fragment.hosts.length === 0)
+  return anyHost || (a.id < b.id ? -1 : 1)
+}

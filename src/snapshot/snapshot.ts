@@ -1,0 +1,197 @@
+/**
+ * What a gateway thread serves: linked fragments and the maps that find them. Immutable once published; a request
+ * keeps the one it started with. Linked fragments hold ids of each other, never references, so that a fragment is
+ * linked once however often the others change.
+ */
+import type {
+  ClientFragment,
+  CollectionFragment,
+  ContractsFragment,
+  Fragment,
+  FragmentKey,
+  LimitFragment,
+  PolicyFragment,
+  ProfileFragment,
+  ProxyFragment,
+  SchemasFragment,
+  TokenFragment,
+  UpstreamFragment,
+} from './fragments.ts'
+import type { Mounts } from './mounts.ts'
+import type { Networks } from './network.ts'
+import type { Routes } from './routes.ts'
+
+export interface Snapshot {
+  readonly revision: number
+  readonly mounts: Mounts
+  readonly collections: ReadonlyMap<string, LinkedCollection>
+  /** By id and by slug; an id holds an underscore, a slug cannot. */
+  readonly clients: ReadonlyMap<string, LinkedClient>
+  readonly profiles: ReadonlyMap<string, LinkedProfile>
+  /** By the lookup part of the token. */
+  readonly tokens: ReadonlyMap<string, LinkedToken>
+  readonly policies: ReadonlyMap<string, LinkedPolicy>
+  readonly credentials: ReadonlyMap<string, LinkedCredential>
+  /** By collection id. */
+  readonly contracts: ReadonlyMap<string, ContractsFragment>
+  readonly schemas: ReadonlyMap<string, SchemasFragment>
+  /** One sentence for each fragment that could not be linked and fails closed; no secrets. */
+  readonly faults: readonly string[]
+  /** What was linked, by key. */
+  readonly held: ReadonlyMap<FragmentKey, Held>
+}
+
+export interface Held {
+  readonly hash: string
+  readonly linked: Linked
+}
+
+export type Linked =
+  | LinkedCollection
+  | LinkedClient
+  | LinkedPolicy
+  | LinkedCredential
+  | ContractsFragment
+  | SchemasFragment
+  | Quarantined
+
+/** A fragment that could not be linked. What refers to it finds nothing, and is refused. */
+interface Quarantined {
+  readonly kind: 'quarantined'
+  readonly fragment: Fragment
+  readonly fault: string
+}
+
+export interface LinkedCollection {
+  readonly kind: 'collection'
+  readonly id: string
+  readonly fragment: CollectionFragment
+  readonly routes: Routes
+  /** In order of path, then of id. */
+  readonly proxies: readonly LinkedProxy[]
+  readonly upstream: LinkedUpstream | null
+  /** Set when the fragment is broken: every call is refused with 503. */
+  readonly fault: string | null
+  readonly key: LimitKey
+}
+
+/** Where calls go; its identity stands for one pool of connections. */
+export interface LinkedUpstream {
+  readonly fragment: UpstreamFragment
+  /** Equal for upstreams that can share a pool. */
+  readonly pool: string
+}
+
+export interface LinkedProxy {
+  readonly fragment: ProxyFragment
+  readonly id: string
+  /** Base path and pattern. */
+  readonly route: string
+  /** Bits of the methods it names. */
+  readonly named: number
+  /** The same with HEAD where GET is. */
+  readonly methods: number
+  /** How the path at the upstream is built when it is not the path below the base path itself. */
+  readonly target: TargetTemplate | null
+  readonly headers: Injection
+  /** Credential id after inheritance, or null. */
+  readonly credential: string | null
+  readonly policy: string | null
+  readonly key: LimitKey
+}
+
+/** Header lines to set, and the names whose inbound lines give way to them. */
+export interface Injection {
+  readonly lines: readonly { readonly name: string; readonly line: string }[]
+  /** All lines in one string. */
+  readonly text: string
+  readonly names: NameSet
+}
+
+/** Lower-case header names, with a quick way to say no. */
+export interface NameSet {
+  readonly names: ReadonlySet<string>
+  /** One bit for each length modulo 32 that occurs. */
+  readonly lengths: number
+}
+
+/** Pieces between parameters: `pieces[0] + value(refs[0]) + pieces[1] + …`; a ref of -1 is the wildcard's rest. */
+export interface TargetTemplate {
+  readonly pieces: readonly string[]
+  readonly refs: readonly number[]
+  /** Reads the parameter values out of a path that matched. */
+  readonly values: (below: string) => readonly string[]
+}
+
+export interface LinkedClient {
+  readonly kind: 'client'
+  readonly id: string
+  readonly fragment: ClientFragment
+  readonly collections: ReadonlySet<string>
+  /** By id and by slug. */
+  readonly profiles: ReadonlyMap<string, LinkedProfile>
+  /** The profile that ids alone name when only the client is given; active ones go first. */
+  readonly lone: LinkedProfile | null
+  /** Several profiles of type none fit. */
+  readonly isAmbiguous: boolean
+  readonly tokens: readonly LinkedToken[]
+  readonly key: LimitKey
+}
+
+export interface LinkedProfile {
+  readonly id: string
+  readonly fragment: ProfileFragment
+  readonly client: LinkedClient
+  readonly methods: number
+  /** Null allows every address. */
+  readonly networks: Networks | null
+  /** The client's assignments as far as the profile keeps them. */
+  readonly collections: ReadonlySet<string>
+  /** Methods of a proxy that the endpoint rules leave; null when there are none. */
+  readonly endpoints: ((collection: LinkedCollection, proxy: LinkedProxy) => number) | null
+  /** X-Postern-Client and X-Postern-Profile, or empty. */
+  readonly identityLines: string
+  readonly key: LimitKey
+}
+
+export interface LinkedToken {
+  readonly fragment: TokenFragment
+  readonly profile: LinkedProfile
+}
+
+export interface LinkedPolicy {
+  readonly kind: 'policy'
+  readonly id: string
+  readonly fragment: PolicyFragment
+  /** Empty when the policy is inactive. */
+  readonly limits: readonly LinkedLimit[]
+}
+
+export interface LinkedLimit {
+  readonly fragment: LimitFragment
+  readonly policy: PolicyFragment
+  readonly key: LimitKey
+  /** Width of one of the 60 slots of a rate's window, milliseconds. */
+  readonly slotMs: number
+  /** Item of the RateLimit-Policy field. */
+  readonly policyItem: string
+}
+
+/** Half of a counter's key; two halves are mixed for each request. */
+export interface LimitKey {
+  readonly low: number
+  readonly high: number
+}
+
+export interface LinkedCredential {
+  readonly kind: 'credential'
+  readonly id: string
+  /** Header that is sent; empty for a query parameter. */
+  readonly line: string
+  /** Lower-case name of that header; empty for a query parameter. */
+  readonly name: string
+  /** `name=value`, percent-encoded, for the query; else empty. */
+  readonly pair: string
+  /** Name of the query parameter, decoded. */
+  readonly parameter: string
+}

@@ -1,0 +1,105 @@
+import type { Migration } from './migration.ts'
+
+/** The schema of configuration and audit, oldest step first. */
+export const CONFIG_MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: 'configuration and audit',
+    statements: [
+      `create table meta (name text primary key, value text not null) strict`,
+      `create table resources (
+        id text primary key,
+        type text not null,
+        slug text not null,
+        parent_id text references resources (id),
+        name text not null,
+        status text,
+        lookup_key text,
+        revision integer not null,
+        spec text not null,
+        draft text,
+        created_at text not null,
+        created_by text not null,
+        updated_at text not null,
+        updated_by text not null,
+        managed_by text
+      ) strict`,
+      `create unique index resources_slug on resources (type, slug, coalesce(parent_id, ''))`,
+      `create index resources_order on resources (type, id)`,
+      `create index resources_parent on resources (parent_id, type, id)`,
+      `create index resources_key on resources (type, lookup_key)`,
+      `create table links (
+        from_id text not null references resources (id),
+        to_id text not null references resources (id),
+        primary key (from_id, to_id)
+      ) strict, without rowid`,
+      `create index links_to on links (to_id)`,
+      `create table tokens (
+        id text primary key,
+        profile_id text not null references resources (id),
+        lookup text not null unique,
+        hash text not null,
+        created_at integer not null,
+        expires_at integer,
+        retires_at integer,
+        revoked_at integer
+      ) strict`,
+      `create index tokens_profile on tokens (profile_id)`,
+      `create table secrets (
+        owner_id text not null references resources (id),
+        field text not null,
+        sealed text not null,
+        last4 text,
+        updated_at text not null,
+        primary key (owner_id, field)
+      ) strict, without rowid`,
+      `create table schemas (hash text primary key, json text not null) strict`,
+      `create table audit (
+        seq integer primary key autoincrement,
+        id text not null unique,
+        time text not null,
+        actor_id text not null,
+        actor_name text not null,
+        surface text not null,
+        operation text not null,
+        action text not null,
+        resource_type text not null,
+        resource_id text,
+        resource_slug text,
+        collection_id text,
+        collection_slug text,
+        outcome text not null,
+        entry text not null
+      ) strict`,
+      `create index audit_resource on audit (resource_type, seq)`,
+      `create index audit_time on audit (time)`,
+      `create trigger audit_no_update before update on audit begin select raise(abort, 'audit entries are never changed'); end`,
+      `create trigger audit_no_delete before delete on audit begin select raise(abort, 'audit entries are never deleted'); end`,
+    ],
+  },
+  {
+    version: 2,
+    name: 'access tokens and idempotent answers',
+    statements: [
+      `create table access_tokens (
+        id text primary key,
+        lookup text not null unique,
+        hash text not null,
+        name text not null,
+        role text not null,
+        audience text not null,
+        method text not null,
+        created_at integer not null,
+        expires_at integer not null,
+        revoked_at integer
+      ) strict`,
+      `create table answers (
+        scope text primary key,
+        fingerprint text not null,
+        answer text,
+        expires_at integer not null
+      ) strict`,
+      `create index answers_expiry on answers (expires_at)`,
+    ],
+  },
+]

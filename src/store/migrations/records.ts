@@ -1,0 +1,29 @@
+import type { Migration } from './migration.ts'
+
+/** Steps of the records file, in order. A released step is never changed; a later one follows. */
+export const RECORD_MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: 'blocks and quotas',
+    statements: [
+      `CREATE TABLE blocks (
+         id INTEGER PRIMARY KEY AUTOINCREMENT,
+         min_time INTEGER NOT NULL,
+         max_time INTEGER NOT NULL,
+         rows INTEGER NOT NULL,
+         classes INTEGER NOT NULL,
+         agents INTEGER NOT NULL,
+         words TEXT NOT NULL,
+         numbers BLOB NOT NULL,
+         text BLOB NOT NULL
+       ) STRICT`,
+      'CREATE INDEX blocks_max_time ON blocks (max_time)',
+      'CREATE INDEX blocks_rows ON blocks (rows, id)',
+      `CREATE TABLE quotas (
+         key TEXT PRIMARY KEY,
+         period INTEGER NOT NULL,
+         count INTEGER NOT NULL
+       ) STRICT, WITHOUT ROWID`,
+    ],
+  },
+]

@@ -1,0 +1,181 @@
+/**
+ * What the control plane asks of its store: questions, not databases. Configuration and audit answer through one
+ * transaction, so that a change and its evidence are one thing.
+ */
+import type { AuditEntry } from '../../model/audit.ts'
+import type { ResourceType, Status } from '../../model/common.ts'
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** A resource as it is stored. References inside `spec` and `draft` are ids; secrets are elsewhere. */
+export interface Resource {
+  readonly type: ResourceType
+  readonly id: string
+  readonly slug: string
+  /** The collection of a proxy, the client of a profile. */
+  readonly parent: string | null
+  readonly name: string
+  readonly status: Status | null
+  /** What must be looked up fast to find a clash: base path of a collection, shape of the path of a proxy. */
+  readonly key: string | null
+  readonly revision: number
+  readonly spec: Fields
+  /** The pending version of a published resource. */
+  readonly draft: Fields | null
+  readonly created_at: string
+  readonly created_by: string
+  readonly updated_at: string
+  readonly updated_by: string
+  readonly managed_by: string | null
+}
+
+/** One page of a list, in order of creation. */
+export interface ListQuery {
+  readonly type: ResourceType
+  readonly limit: number
+  /** Id of the last item of the page before. */
+  readonly after?: string
+  readonly parent?: string
+  readonly tag?: string
+  /** Top-level members of the spec that must have these values. */
+  readonly where?: Readonly<Record<string, string | number | boolean>>
+  /** Members of the spec that are arrays and must hold these values. */
+  readonly holds?: Readonly<Record<string, string>>
+}
+
+/** An issued token of a profile. Times in milliseconds since the epoch. */
+export interface StoredToken {
+  readonly id: string
+  readonly profile: string
+  readonly lookup: string
+  readonly hash: string
+  readonly created_at: number
+  readonly expires_at: number | null
+  readonly retires_at: number | null
+  readonly revoked_at: number | null
+}
+
+/** A sealed secret field of a resource. */
+export interface StoredSecret {
+  readonly owner: string
+  readonly field: string
+  readonly sealed: string
+  readonly last4: string | null
+  readonly updated_at: string
+}
+
+/** An access token of the management surfaces. Times in milliseconds since the epoch. */
+export interface StoredAccessToken {
+  readonly id: string
+  readonly lookup: string
+  readonly hash: string
+  readonly name: string
+  readonly role: string
+  readonly audience: string
+  /** How it came about, such as `access_token` or `local_token`. */
+  readonly method: string
+  readonly created_at: number
+  readonly expires_at: number
+  readonly revoked_at: number | null
+}
+
+/** The first answer to a call that named an idempotency key. */
+interface StoredAnswer {
+  readonly scope: string
+  readonly fingerprint: string
+  /** Absent when the answer held a secret that is shown only once. */
+  readonly answer: Fields | null
+  readonly expires_at: number
+}
+
+export interface AuditFilter {
+  readonly limit: number
+  /** Cursor of the last item of the page before. */
+  readonly before?: number
+  readonly resource_type?: string
+  /** Id or slug of the resource. */
+  readonly resource?: string
+  readonly action?: string
+  /** Id or name of the actor. */
+  readonly actor?: string
+  readonly operation?: string
+  readonly surface?: string
+  readonly outcome?: string
+  /** Id or slug of the collection. */
+  readonly collection?: string
+  /** Part of any text in the entry. */
+  readonly text?: string
+  readonly from?: string
+  readonly to?: string
+}
+
+/** What may be asked at any time. */
+export interface ConfigReader {
+  /** Revision of the whole configuration; 0 before the first change. */
+  revision(): Promise<number>
+  byId(type: ResourceType, id: string): Promise<Resource | undefined>
+  /** Slugs of proxies and profiles are unique only below their parent, so several may come back. */
+  bySlug(type: ResourceType, slug: string, parent?: string): Promise<readonly Resource[]>
+  byKey(type: ResourceType, key: string, parent: string | null): Promise<readonly Resource[]>
+  list(query: ListQuery): Promise<readonly Resource[]>
+  /** All resources of a type, or those below one parent, in order of creation. */
+  all(type: ResourceType, parent?: string): Promise<readonly Resource[]>
+  slugs(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
+  /** Resources that refer to this one, in their live or pending version. */
+  usersOf(id: string): Promise<readonly Resource[]>
+  tokensOf(profiles: readonly string[]): Promise<readonly StoredToken[]>
+  secretsOf(owners: readonly string[]): Promise<readonly StoredSecret[]>
+  /** JSON text of shared schemas by content hash. */
+  schema(hash: string): Promise<string | undefined>
+  meta(name: string): Promise<string | undefined>
+  accessToken(lookup: string): Promise<StoredAccessToken | undefined>
+  answer(scope: string): Promise<StoredAnswer | undefined>
+  auditEntry(id: string): Promise<AuditEntry | undefined>
+  /** Newest first. */
+  auditEntries(
+    filter: AuditFilter,
+  ): Promise<{ readonly items: readonly AuditEntry[]; readonly next: number | null }>
+}
+
+/** What may be done inside of one transaction. */
+export interface ConfigWriter extends ConfigReader {
+  insert(resource: Resource): Promise<void>
+  replace(resource: Resource): Promise<void>
+  /** Also forgets its tokens, secrets and references. */
+  remove(id: string): Promise<void>
+  /** Replaces what a resource refers to. */
+  link(from: string, to: readonly string[]): Promise<void>
+  putToken(token: StoredToken): Promise<void>
+  putSecret(secret: StoredSecret): Promise<void>
+  removeSecret(owner: string, field: string): Promise<void>
+  putSchema(hash: string, json: string): Promise<void>
+  setMeta(name: string, value: string): Promise<void>
+  /** Adds one to the revision of the configuration and returns it. */
+  nextRevision(): Promise<number>
+  putAccessToken(token: StoredAccessToken): Promise<void>
+  /** Stores an answer and forgets those that expired before `now`. */
+  putAnswer(answer: StoredAnswer, now: number): Promise<void>
+  appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
+}
+
+export interface WriteSettings<T> {
+  /** Undo everything at the end, as a dry run does. */
+  readonly rollback?: boolean
+  /** Runs right after COMMIT, before the next transaction may start; must not throw. */
+  readonly committed?: (result: T) => void
+}
+
+/**
+ * Configuration and audit.
+ * 1. One transaction at a time, in order of arrival; a throw leaves nothing behind.
+ * 2. Reads never wait for a transaction and never see an unfinished one.
+ * 3. A transaction inside of a transaction is a fault and throws.
+ */
+export interface ConfigStore {
+  readonly read: ConfigReader
+  write<T>(work: (writer: ConfigWriter) => Promise<T>, settings?: WriteSettings<T>): Promise<T>
+  /** Several reads that see one state, with no transaction finishing in between. */
+  still<T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void): Promise<T>
+  /** Waits for the running transaction, then closes. */
+  close(): Promise<void>
+}

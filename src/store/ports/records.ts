@@ -1,0 +1,75 @@
+/**
+ * Request records rest as they travel: many rows in one block of columns. A store keeps blocks, finds those that
+ * may hold an answer and forgets old ones; what is inside of a block only `record/` knows.
+ */
+export interface RecordBlock {
+  readonly rows: number
+  /** Earliest and latest start of a request in the block, milliseconds since the epoch. */
+  readonly minTimeMs: number
+  readonly maxTimeMs: number
+  /** Bit n is set when some status of the block is nxx. */
+  readonly classes: number
+  /** Rows that came from an agent. */
+  readonly agents: number
+  /** JSON array of the strings that the rows refer to by index. */
+  readonly words: string
+  /** Fixed-width part of the rows. */
+  readonly numbers: Uint8Array
+  /** UTF-8 text of all rows, one after the other. */
+  readonly text: Uint8Array
+}
+
+export interface StoredBlock extends RecordBlock {
+  readonly id: number
+}
+
+/** The writing side. A rejection leaves everything as it was. One caller at a time. */
+export interface RecordStore {
+  /** Stores all blocks in one transaction, so that a reader sees each whole or not at all. */
+  append(blocks: readonly RecordBlock[]): Promise<void>
+  /** Oldest blocks with fewer than `rowsBelow` rows. */
+  small(rowsBelow: number, blocksMax: number): Promise<readonly StoredBlock[]>
+  /** Puts one block in the place of others, in one transaction. */
+  replace(ids: readonly number[], block: RecordBlock): Promise<void>
+  /** Deletes up to `blocksMax` blocks whose newest row is older than `beforeMs`; resolves to how many. */
+  prune(beforeMs: number, blocksMax: number): Promise<number>
+  readonly quotas: QuotaStore
+  close(): Promise<void>
+}
+
+/** Counts of calendar quotas, which survive a restart. */
+export interface QuotaRow {
+  readonly key: string
+  /** Start of the period that is counted, in the unit of the counters. */
+  readonly period: number
+  readonly count: number
+}
+
+export interface QuotaStore {
+  load(): Promise<readonly QuotaRow[]>
+  /** Adds or overwrites by key. */
+  save(rows: readonly QuotaRow[]): Promise<void>
+}
+
+/** Which blocks may hold an answer. Bounds are inclusive. */
+export interface BlockRange {
+  readonly fromMs: number
+  readonly toMs: number
+  /** Strings that must all be among the words of the block. */
+  readonly words: readonly string[]
+  /** Bits of {@link RecordBlock.classes}, one of which must be set. */
+  readonly classes: number
+  readonly agentsOnly: boolean
+}
+
+/** The reading side: never blocks the writing one. */
+export interface RecordReader {
+  /** Calls `visit` with blocks by descending `maxTimeMs`, all of one moment, until it returns false. */
+  scan(range: BlockRange, visit: (block: RecordBlock) => boolean): Promise<void>
+  close(): Promise<void>
+}
+
+/** A failure of the store that may pass by itself: locked, disk full, I/O error. Anything else is a fault. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}

@@ -1,0 +1,178 @@
+import { type Kysely, sql } from 'kysely'
+import type { AuditEntry } from '../../model/audit.ts'
+import type { ResourceType, Status } from '../../model/common.ts'
+import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource } from '../ports/config.ts'
+import type { ConfigTables, ResourceRow } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+
+/** SQLite binds at most 32,766 values; a list of ids is asked for in pieces. */
+const IDS_MAX = 10_000
+
+/** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
+export function createReader(db: Db): ConfigReader {
+  return {
+    revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
+    byId: async (type, id) => {
+      const row = await db
+        .selectFrom('resources')
+        .selectAll()
+        .where('id', '=', id)
+        .where('type', '=', type)
+        .executeTakeFirst()
+      return row && toResource(row)
+    },
+    bySlug: async (type, slug, parent) => {
+      let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('slug', '=', slug)
+      if (parent !== undefined) query = query.where('parent_id', '=', parent)
+      return (await query.orderBy('id').limit(20).execute()).map(toResource)
+    },
+    byKey: async (type, key, parent) => {
+      let query = db
+        .selectFrom('resources')
+        .selectAll()
+        .where('type', '=', type)
+        .where('lookup_key', '=', key)
+      if (parent !== null) query = query.where('parent_id', '=', parent)
+      return (await query.orderBy('id').execute()).map(toResource)
+    },
+    list: (query) => list(db, query),
+    all: async (type, parent) => {
+      let query = db.selectFrom('resources').selectAll().where('type', '=', type)
+      if (parent !== undefined) query = query.where('parent_id', '=', parent)
+      return (await query.orderBy('id').execute()).map(toResource)
+    },
+    slugs: async (ids) => {
+      const found = new Map<string, string>()
+      const rows = await inPieces(ids, (some) =>
+        db.selectFrom('resources').select(['id', 'slug']).where('id', 'in', some).execute(),
+      )
+      for (const row of rows) found.set(row.id, row.slug)
+      return found
+    },
+    usersOf: async (id) => {
+      const rows = await db
+        .selectFrom('resources')
+        .selectAll()
+        .where('id', 'in', db.selectFrom('links').select('from_id').where('to_id', '=', id))
+        .orderBy('id')
+        .execute()
+      return rows.map(toResource)
+    },
+    tokensOf: async (profiles) => {
+      const rows = await inPieces(profiles, (some) =>
+        db
+          .selectFrom('tokens')
+          .selectAll()
+          .where('profile_id', 'in', some)
+          .orderBy('created_at')
+          .orderBy('id')
+          .execute(),
+      )
+      return rows.map(({ profile_id, ...row }) => ({ ...row, profile: profile_id }))
+    },
+    secretsOf: async (owners) => {
+      const rows = await inPieces(owners, (some) =>
+        db.selectFrom('secrets').selectAll().where('owner_id', 'in', some).orderBy('field').execute(),
+      )
+      return rows.map(({ owner_id, ...row }) => ({ ...row, owner: owner_id }))
+    },
+    schema: async (hash) =>
+      (await db.selectFrom('schemas').select('json').where('hash', '=', hash).executeTakeFirst())?.json,
+    meta: (name) => metaOf(db, name),
+    accessToken: (lookup) =>
+      db.selectFrom('access_tokens').selectAll().where('lookup', '=', lookup).executeTakeFirst(),
+    answer: async (scope) => {
+      const row = await db.selectFrom('answers').selectAll().where('scope', '=', scope).executeTakeFirst()
+      if (row === undefined) return undefined
+      return { ...row, answer: row.answer === null ? null : (JSON.parse(row.answer) as Fields) }
+    },
+    auditEntry: async (id) => {
+      const row = await db.selectFrom('audit').select('entry').where('id', '=', id).executeTakeFirst()
+      return row && toEntry(row.entry)
+    },
+    auditEntries: (filter) => auditEntries(db, filter),
+  }
+}
+
+async function metaOf(db: Db, name: string): Promise<string | undefined> {
+  return (await db.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirst())?.value
+}
+
+async function inPieces<T>(
+  ids: readonly string[],
+  ask: (some: readonly string[]) => Promise<T[]>,
+): Promise<T[]> {
+  const rows: T[] = []
+  for (let at = 0; at < ids.length; at += IDS_MAX) rows.push(...(await ask(ids.slice(at, at + IDS_MAX))))
+  return rows
+}
+
+async function list(db: Db, query: ListQuery): Promise<Resource[]> {
+  let select = db.selectFrom('resources').selectAll().where('type', '=', query.type)
+  if (query.parent !== undefined) select = select.where('parent_id', '=', query.parent)
+  if (query.after !== undefined) select = select.where('id', '>', query.after)
+  const holds = query.tag === undefined ? query.holds : { ...query.holds, tags: query.tag }
+  for (const [field, value] of Object.entries(query.where ?? {}))
+    select = select.where(
+      sql<boolean>`json_extract(spec, ${`$.${field}`}) = ${typeof value === 'boolean' ? Number(value) : value}`,
+    )
+  for (const [field, value] of Object.entries(holds ?? {}))
+    select = select.where(
+      sql<boolean>`exists (select 1 from json_each(spec, ${`$.${field}`}) where value = ${value})`,
+    )
+  return (await select.orderBy('id').limit(query.limit).execute()).map(toResource)
+}
+
+async function auditEntries(
+  db: Db,
+  filter: AuditFilter,
+): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
+  let query = db.selectFrom('audit').select(['seq', 'entry'])
+  const { before, resource, actor, collection, text, from, to } = filter
+  if (before !== undefined) query = query.where('seq', '<', before)
+  for (const column of ['resource_type', 'action', 'operation', 'surface', 'outcome'] as const) {
+    const value = filter[column]
+    if (value !== undefined) query = query.where(column, '=', value)
+  }
+  if (resource !== undefined)
+    query = query.where((eb) => eb.or([eb('resource_id', '=', resource), eb('resource_slug', '=', resource)]))
+  if (actor !== undefined)
+    query = query.where((eb) => eb.or([eb('actor_id', '=', actor), eb('actor_name', '=', actor)]))
+  if (collection !== undefined)
+    query = query.where((eb) =>
+      eb.or([eb('collection_id', '=', collection), eb('collection_slug', '=', collection)]),
+    )
+  // instr, not LIKE: what people search for may hold % and _
+  if (text !== undefined) query = query.where(sql<boolean>`instr(lower(entry), ${text.toLowerCase()}) > 0`)
+  if (from !== undefined) query = query.where('time', '>=', from)
+  if (to !== undefined) query = query.where('time', '<', to)
+  const rows = await query
+    .orderBy('seq', 'desc')
+    .limit(filter.limit + 1)
+    .execute()
+  const page = rows.slice(0, filter.limit)
+  return {
+    items: page.map((row) => toEntry(row.entry)),
+    next: rows.length > filter.limit ? (page.at(-1)?.seq ?? null) : null,
+  }
+}
+
+function toEntry(text: string): AuditEntry {
+  // Only appendAudit writes this column, from an AuditEntry.
+  return JSON.parse(text) as AuditEntry
+}
+
+function toResource(row: ResourceRow): Resource {
+  const { parent_id, lookup_key, ...rest } = row
+  return {
+    ...rest,
+    // Only insert and replace write these columns, from a Resource.
+    type: row.type as ResourceType,
+    status: row.status as Status | null,
+    parent: parent_id,
+    key: lookup_key,
+    spec: JSON.parse(row.spec) as Fields,
+    draft: row.draft === null ? null : (JSON.parse(row.draft) as Fields),
+  }
+}

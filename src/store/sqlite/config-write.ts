@@ -1,0 +1,121 @@
+import type { Kysely } from 'kysely'
+import type { AuditEntry } from '../../model/audit.ts'
+import type { ConfigWriter, Resource } from '../ports/config.ts'
+import { createReader } from './config-read.ts'
+import type { ConfigTables, ResourceRow } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+
+/** Reads and writes inside of the transaction that `db` is. */
+export function createWriter(db: Db): ConfigWriter {
+  const reader = createReader(db)
+  const setMeta = async (name: string, value: string): Promise<void> => {
+    await db
+      .insertInto('meta')
+      .values({ name, value })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+      .execute()
+  }
+  return {
+    ...reader,
+    setMeta,
+    insert: async (resource) => {
+      await db.insertInto('resources').values(toRow(resource)).execute()
+    },
+    replace: async (resource) => {
+      const { id, ...row } = toRow(resource)
+      await db.updateTable('resources').set(row).where('id', '=', id).execute()
+    },
+    remove: async (id) => {
+      await db.deleteFrom('links').where('from_id', '=', id).execute()
+      await db.deleteFrom('tokens').where('profile_id', '=', id).execute()
+      await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
+      await db.deleteFrom('resources').where('id', '=', id).execute()
+    },
+    link: async (from, to) => {
+      await db.deleteFrom('links').where('from_id', '=', from).execute()
+      const rows = [...new Set(to)].map((to_id) => ({ from_id: from, to_id }))
+      if (rows.length > 0) await db.insertInto('links').values(rows).execute()
+    },
+    putToken: async ({ profile, ...token }) => {
+      const row = { ...token, profile_id: profile }
+      await db
+        .insertInto('tokens')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
+    },
+    putSecret: async ({ owner, ...secret }) => {
+      const row = { ...secret, owner_id: owner }
+      await db
+        .insertInto('secrets')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['owner_id', 'field']).doUpdateSet(row))
+        .execute()
+    },
+    removeSecret: async (owner, field) => {
+      await db.deleteFrom('secrets').where('owner_id', '=', owner).where('field', '=', field).execute()
+    },
+    putSchema: async (hash, json) => {
+      await db
+        .insertInto('schemas')
+        .values({ hash, json })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute()
+    },
+    nextRevision: async () => {
+      const next = (await reader.revision()) + 1
+      await setMeta('config_revision', String(next))
+      return next
+    },
+    putAccessToken: async (token) => {
+      await db
+        .insertInto('access_tokens')
+        .values(token)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(token))
+        .execute()
+    },
+    putAnswer: async (answer, now) => {
+      await db.deleteFrom('answers').where('expires_at', '<', now).execute()
+      const row = { ...answer, answer: answer.answer === null ? null : JSON.stringify(answer.answer) }
+      await db
+        .insertInto('answers')
+        .values(row)
+        .onConflict((conflict) => conflict.column('scope').doUpdateSet(row))
+        .execute()
+    },
+    appendAudit: async (entry, collectionSlug = null) => {
+      await db.insertInto('audit').values(toAuditRow(entry, collectionSlug)).execute()
+    },
+  }
+}
+
+function toRow(resource: Resource): ResourceRow {
+  const { parent, key, spec, draft, ...rest } = resource
+  return {
+    ...rest,
+    parent_id: parent,
+    lookup_key: key,
+    spec: JSON.stringify(spec),
+    draft: draft === null ? null : JSON.stringify(draft),
+  }
+}
+
+function toAuditRow(entry: AuditEntry, collectionSlug: string | null): Omit<ConfigTables['audit'], 'seq'> {
+  return {
+    id: entry.id,
+    time: entry.time,
+    actor_id: entry.actor.id,
+    actor_name: entry.actor.name,
+    surface: entry.surface,
+    operation: entry.operation,
+    action: entry.action,
+    resource_type: entry.resource.type,
+    resource_id: entry.resource.id,
+    resource_slug: entry.resource.slug,
+    collection_id: entry.resource.collection,
+    collection_slug: collectionSlug,
+    outcome: entry.outcome,
+    entry: JSON.stringify(entry),
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { lockDirectory } from './directory.ts'
+
+const MODULE = new URL('./directory.ts', import.meta.url).href
+
+test('a second instance is refused until the first is gone, even when it was killed', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'postern-lock-')), 'data')
+  const script = `import { lockDirectory } from ${JSON.stringify(MODULE)}
+    lockDirectory(process.argv[1]); console.log('held'); setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await once(child.stdout, 'data')
+  assert.throws(
+    () => lockDirectory(path),
+    (error: Error) => error instanceof CannotStart && error.message.includes('in use by another'),
+  )
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const lock = lockDirectory(path)
+  assert.equal(statSync(path).mode & 0o777, 0o700)
+  assert.throws(() => lockDirectory(path), CannotStart)
+  lock.release()
+  lockDirectory(path).release()
+  rmSync(path, { recursive: true, force: true })
+})
+
+test('a data directory that cannot be made is one sentence', () => {
+  assert.throws(
+    () => lockDirectory('/dev/null/data'),
+    (error: Error) => error instanceof CannotStart && !error.message.includes('\n'),
+  )
+})

@@ -1,0 +1,124 @@
+/**
+ * The records file, apart from the configuration so that neither waits for the other. WAL with synchronous=NORMAL:
+ * a power cut may lose the last moments of records, a killed process loses none that were committed.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { RECORD_MIGRATIONS } from '../migrations/records.ts'
+import {
+  type QuotaRow,
+  type RecordBlock,
+  type RecordStore,
+  type StoredBlock,
+  StoreUnavailable,
+} from '../ports/records.ts'
+import { migrate } from './migrate.ts'
+
+/** How long a statement waits for another process that holds the file. */
+const BUSY_TIMEOUT_MS = 1000
+
+/** Opens or creates the file and brings it to the newest version. Throws CannotStart when it is from a newer one. */
+export function openRecordStore(path: string): RecordStore {
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+    migrate(db, path, RECORD_MIGRATIONS)
+    return createStore(db)
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function createStore(db: DatabaseSync): RecordStore {
+  const insert = db.prepare(
+    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, words, numbers, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  )
+  const remove = db.prepare('DELETE FROM blocks WHERE id = ?')
+  const small = db.prepare('SELECT * FROM blocks WHERE rows < ? ORDER BY id LIMIT ?')
+  const old = db.prepare('DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?)')
+  const loadQuotas = db.prepare('SELECT key, period, count FROM quotas')
+  const saveQuota = db.prepare(
+    'INSERT INTO quotas (key, period, count) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET period = excluded.period, count = excluded.count',
+  )
+  const add = (block: RecordBlock): void => {
+    const { minTimeMs, maxTimeMs, rows, classes, agents, words, numbers, text } = block
+    insert.run(minTimeMs, maxTimeMs, rows, classes, agents, words, numbers, text)
+  }
+  return {
+    append: async (blocks) =>
+      guarded(() =>
+        inTransaction(db, () => {
+          for (const block of blocks) add(block)
+        }),
+      ),
+    small: async (rowsBelow, blocksMax) => guarded(() => small.all(rowsBelow, blocksMax).map(toBlock)),
+    replace: async (ids, block) =>
+      guarded(() =>
+        inTransaction(db, () => {
+          for (const id of ids) remove.run(id)
+          add(block)
+        }),
+      ),
+    prune: async (beforeMs, blocksMax) => guarded(() => Number(old.run(beforeMs, blocksMax).changes)),
+    quotas: {
+      load: async () =>
+        guarded(() =>
+          loadQuotas.all().map(
+            (row): QuotaRow => ({
+              key: String(row['key']),
+              period: Number(row['period']),
+              count: Number(row['count']),
+            }),
+          ),
+        ),
+      save: async (rows) =>
+        guarded(() =>
+          inTransaction(db, () => {
+            for (const { key, period, count } of rows) saveQuota.run(key, period, count)
+          }),
+        ),
+    },
+    close: async () => db.close(),
+  }
+}
+
+/** A row of `blocks`. The casts are sound because the table is STRICT. */
+export function toBlock(row: Record<string, unknown>): StoredBlock {
+  return {
+    id: row['id'] as number,
+    rows: row['rows'] as number,
+    minTimeMs: row['min_time'] as number,
+    maxTimeMs: row['max_time'] as number,
+    classes: row['classes'] as number,
+    agents: row['agents'] as number,
+    words: row['words'] as string,
+    numbers: row['numbers'] as Uint8Array,
+    text: row['text'] as Uint8Array,
+  }
+}
+
+function inTransaction(db: DatabaseSync, work: () => void): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    work()
+    db.exec('COMMIT')
+  } catch (error) {
+    // SQLite rolls back by itself on some errors, such as a full disk.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** Primary result codes that may pass: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN. */
+const PASSING = new Set([5, 6, 8, 10, 13, 14])
+
+function guarded<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0
+    if (PASSING.has(code))
+      throw new StoreUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
+    throw error
+  }
+}

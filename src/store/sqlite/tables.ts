@@ -1,0 +1,70 @@
+import type { Generated } from 'kysely'
+
+/** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
+export interface ConfigTables {
+  meta: { name: string; value: string }
+  resources: ResourceRow
+  links: { from_id: string; to_id: string }
+  tokens: {
+    id: string
+    profile_id: string
+    lookup: string
+    hash: string
+    created_at: number
+    expires_at: number | null
+    retires_at: number | null
+    revoked_at: number | null
+  }
+  secrets: { owner_id: string; field: string; sealed: string; last4: string | null; updated_at: string }
+  schemas: { hash: string; json: string }
+  audit: AuditRow
+  access_tokens: {
+    id: string
+    lookup: string
+    hash: string
+    name: string
+    role: string
+    audience: string
+    method: string
+    created_at: number
+    expires_at: number
+    revoked_at: number | null
+  }
+  answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
+}
+
+export interface ResourceRow {
+  id: string
+  type: string
+  slug: string
+  parent_id: string | null
+  name: string
+  status: string | null
+  lookup_key: string | null
+  revision: number
+  spec: string
+  draft: string | null
+  created_at: string
+  created_by: string
+  updated_at: string
+  updated_by: string
+  managed_by: string | null
+}
+
+interface AuditRow {
+  seq: Generated<number>
+  id: string
+  time: string
+  actor_id: string
+  actor_name: string
+  surface: string
+  operation: string
+  action: string
+  resource_type: string
+  resource_id: string | null
+  resource_slug: string | null
+  collection_id: string | null
+  collection_slug: string | null
+  outcome: string
+  entry: string
+}

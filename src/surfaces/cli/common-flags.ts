@@ -1,0 +1,10 @@
+import { type Command, Option } from 'commander'
+import { FORMATS } from './print.ts'
+
+/** Flags of every command that calls: how to print, and whom to ask. */
+export function addCommonFlags(command: Command): Command {
+  return command
+    .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
+    .option('--url <url>', 'Where the management API is (POSTERN_URL)')
+    .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
+}

@@ -1,0 +1,38 @@
+import type { Operation, WriteOptions } from '../../operations/define.ts'
+import type { Client } from '../client/client.ts'
+import { needsConfirmation } from '../route.ts'
+import { UsageError } from './exit.ts'
+import type { Given } from './flags.ts'
+import type { CliPorts } from './ports.ts'
+import { printable } from './table.ts'
+
+/**
+ * The confirmation of what cannot be undone: what `--confirm` says; with `--yes` the slug itself; else what the
+ * person types. Where nobody can be asked it is refused.
+ */
+export async function confirmed(
+  ports: CliPorts,
+  client: Client,
+  operation: Operation,
+  id: string | undefined,
+  given: Given,
+  options: WriteOptions,
+): Promise<{ confirm?: string }> {
+  if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
+  if (given['yes'] !== true && !ports.interactive)
+    throw new UsageError(`This cannot be undone, and there is nobody to ask: add --confirm <slug> or --yes.`)
+  const slug = await slugOf(ports, client, operation, id)
+  if (given['yes'] === true || options.dryRun === true) return { confirm: slug }
+  const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)}: `
+  const typed = await ports.ask(question)
+  if (typed.trim() !== slug) throw new UsageError('Not confirmed; nothing was done.')
+  return { confirm: slug }
+}
+
+/** The slug of what the id names, as the server has it. */
+async function slugOf(ports: CliPorts, client: Client, operation: Operation, id: string): Promise<string> {
+  const get = ports.operations.find((one) => one.resource === operation.resource && one.action === 'get')
+  if (get === undefined) return id
+  const { body } = await client.call(get, { id })
+  return typeof body['slug'] === 'string' ? body['slug'] : id
+}

@@ -1,0 +1,19 @@
+import type { ProblemBody } from '../client/client.ts'
+
+/** What a command ends with; scripts rely on them. Drift (3) is for plans and differences. */
+export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, conflict: 4 } as const
+
+/** The command was not written right; nothing was sent. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'UsageError'
+  }
+}
+
+/** The exit code of a refusal: conflicts are told apart, since a script can read again and repeat. */
+export function exitCodeOf(problem: ProblemBody): number {
+  if (problem.status === 409 || problem.status === 412) return EXIT.conflict
+  if (problem.code === 'input_invalid' || problem.code === 'confirmation_required') return EXIT.usage
+  return EXIT.error
+}

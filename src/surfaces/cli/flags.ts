@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs'
+import { type Command, Option } from 'commander'
+import { parse } from 'yaml'
+import type { Operation, WriteOptions } from '../../operations/define.ts'
+import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
+import { needsConfirmation, routeOf } from '../route.ts'
+import { writeOptionNames } from '../write-options.ts'
+import { UsageError } from './exit.ts'
+import type { CliPorts } from './ports.ts'
+import { setPath } from './set.ts'
+
+/** Flags that mean the same on every command; a member of the input with such a name is written with `--set`. */
+const RESERVED = new Set([
+  'output',
+  'url',
+  'data',
+  'file',
+  'json',
+  'set',
+  'yes',
+  'help',
+  'version',
+  'dry-run',
+  'if-revision',
+])
+
+/** What a command was given; commander calls flags by their camel-cased names. */
+export type Given = Readonly<Record<string, unknown>>
+
+/** True when the command takes the resource as its argument. */
+function takesId(operation: Operation): boolean {
+  return routeOf(operation).byId || Object.hasOwn(operation.input.shape, 'id')
+}
+
+/** Gives a command the flags of an operation: its input, and the safety of a write. */
+export function addFlags(command: Command, operation: Operation): void {
+  if (takesId(operation)) command.argument('<id>', 'Id or slug')
+  for (const field of flagFields(operation)) for (const option of toOptions(field)) command.addOption(option)
+  if (operation.effect === 'read') return
+  command.addOption(repeated(new Option('--set <path=value>', 'Set one member, such as a.b[0].c=text')))
+  command.option('-f, --file <file>', 'Input from a YAML or JSON file; - is standard input')
+  command.option('--json <json>', 'Input as JSON')
+  for (const [flag, description] of optionFlags(operation)) command.option(flag, description)
+}
+
+/** The input of an operation: the file, then `--json`, then flags, then `--set`; later ones win. */
+export async function readInput(
+  ports: CliPorts,
+  operation: Operation,
+  id: string | undefined,
+  given: Given,
+): Promise<Record<string, unknown>> {
+  const input: Record<string, unknown> = {
+    ...(typeof given['file'] === 'string' && toObject(await readText(ports, given['file']), given['file'])),
+    ...(typeof given['json'] === 'string' && toObject(given['json'], '--json')),
+  }
+  for (const field of flagFields(operation)) {
+    const value = given[camel(field.name)]
+    if (value !== undefined) input[field.name] = toValue(field, value)
+  }
+  const schema = jsonSchemasOf(operation.input).input
+  for (const assignment of (given['set'] ?? []) as string[]) setPath(input, assignment, schema)
+  return id === undefined ? input : { ...input, id }
+}
+
+/** The options of a write, but for the confirmation, which may have to be asked for. */
+export function readWriteOptions(operation: Operation, given: Given): WriteOptions {
+  const names = new Set<string>(writeOptionNames(operation))
+  const text = (name: string): string | undefined =>
+    names.has(name) && typeof given[camel(name)] === 'string' ? String(given[camel(name)]) : undefined
+  const revision = given['ifRevision']
+  const expected = typeof revision === 'string' ? fromText('integer', revision) : null
+  if (expected === undefined) throw new UsageError('--if-revision wants a whole number.')
+  const mode = text('mode')
+  if (mode !== undefined && mode !== 'live' && mode !== 'draft')
+    throw new UsageError('--mode is live or draft.')
+  const key = text('idempotency_key')
+  const reason = text('reason')
+  const confirm = text('confirm')
+  return {
+    ...(given['dryRun'] === true && { dryRun: true }),
+    ...(typeof expected === 'number' && { expectedRevision: expected }),
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(reason !== undefined && { reason }),
+    ...(confirm !== undefined && { confirm }),
+    ...(mode !== undefined && { mode }),
+  }
+}
+
+/** The text of a file; `-` is standard input. */
+export async function readText(ports: CliPorts, file: string): Promise<string> {
+  if (file === '-') return ports.readStdin()
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+    throw new UsageError(`${file} cannot be read${code}.`)
+  }
+}
+
+function optionFlags(operation: Operation): [string, string][] {
+  const all: Record<string, [string, string]> = {
+    dry_run: ['--dry-run', 'Show what would change; store nothing'],
+    expected_revision: ['--if-revision <n>', 'Refuse unless the resource is at this revision'],
+    idempotency_key: [
+      '--idempotency-key <key>',
+      'Same key and same input within 24 h: the first answer again',
+    ],
+    reason: ['--reason <text>', 'Kept in the audit entry'],
+    confirm: ['--confirm <slug>', 'Slug of the resource, for what cannot be undone'],
+    mode: ['--mode <mode>', 'draft stages the change of a published resource'],
+  }
+  return writeOptionNames(operation)
+    .filter((name) => name !== 'confirm' || needsConfirmation(operation))
+    .map((name) => all[name]!)
+}
+
+function flagFields(operation: Operation): readonly Field[] {
+  const options = new Set(optionFlags(operation).map(([flag]) => flag.split(' ')[0]!.slice(2)))
+  return fieldsOf(operation).filter((field) => {
+    const flag = kebab(field.name)
+    return !(field.name === 'id' && takesId(operation)) && !RESERVED.has(flag) && !options.has(flag)
+  })
+}
+
+function toOptions(field: Field): Option[] {
+  const flag = kebab(field.name)
+  const clears = field.nullable ? '; null clears it' : ''
+  const choices = field.choices.length > 0 ? ` (${field.choices.join(', ')})` : ''
+  const needed = field.required ? ' (required)' : ''
+  const text = (field.description || field.name) + choices + clears + needed
+  if (field.kind === 'boolean')
+    return [
+      new Option(`--${flag}`, text),
+      new Option(`--no-${flag}`, `Not ${field.name.replaceAll('_', ' ')}`),
+    ]
+  if (field.kind === 'list') return [repeated(new Option(`--${flag} <value>`, `${text}; repeat for more`))]
+  const word = { text: 'text', integer: 'n', number: 'n', json: 'json' }[field.kind]
+  return [new Option(`--${flag} <${word}>`, text)]
+}
+
+function repeated(option: Option): Option {
+  return option.argParser((value: string, before: unknown) => [
+    ...(Array.isArray(before) ? before : []),
+    value,
+  ])
+}
+
+function toValue(field: Field, given: unknown): unknown {
+  if (typeof given === 'boolean') return given
+  const one = (text: string): unknown => {
+    if (field.nullable && text === 'null') return null
+    const value = fromText(field.itemKind, text)
+    if (value === undefined)
+      throw new UsageError(`--${kebab(field.name)} wants ${EXPECTED[field.itemKind]}, not "${text}".`)
+    return value
+  }
+  if (!Array.isArray(given)) return one(String(given))
+  // `--tags ''` empties a list, which no value could say
+  if (given.length === 1 && given[0] === '') return []
+  const values = given.map((text) => one(String(text)))
+  return values.length === 1 && values[0] === null ? null : values
+}
+
+function toObject(text: string, source: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    // JSON is YAML too, but its own parser is many times faster
+    value = /^\s*\{/.test(text) ? parseEither(text) : parse(text)
+  } catch (error) {
+    throw new UsageError(`${source} is neither YAML nor JSON: ${error instanceof Error ? error.message : ''}`)
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new UsageError(`${source} must hold one object.`)
+  // Both parsers give plain objects
+  return value as Record<string, unknown>
+}
+
+function parseEither(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return parse(text)
+  }
+}
+
+function kebab(name: string): string {
+  return name.replaceAll('_', '-')
+}
+
+function camel(name: string): string {
+  return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}

@@ -1,0 +1,83 @@
+import { styleText } from 'node:util'
+import { stringify } from 'yaml'
+import type { DiffEntry } from '../../operations/define.ts'
+import { type ProblemBody, ProblemError } from '../client/client.ts'
+import { EXIT, exitCodeOf } from './exit.ts'
+import type { CliPorts } from './ports.ts'
+import { printable, toSheet, toTable } from './table.ts'
+
+export const FORMATS = ['table', 'json', 'yaml'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** Prints what an operation answered. Hints go to the other stream, so that a pipe gets data alone. */
+export function printAnswer(
+  ports: CliPorts,
+  format: Format,
+  body: Readonly<Record<string, unknown>>,
+  columns: readonly string[],
+): void {
+  if (printData(ports, format, body)) return
+  const items = body['items']
+  if (!Array.isArray(items)) {
+    ports.out(toSheet(body, hasColour(ports)))
+    return
+  }
+  ports.out(toTable(items, columns, hasColour(ports)))
+  if (typeof body['next_cursor'] === 'string')
+    ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
+}
+
+/** Prints the difference that a dry run answered. */
+export function printDiff(
+  ports: CliPorts,
+  format: Format,
+  diff: readonly DiffEntry[],
+  result: unknown,
+): void {
+  if (printData(ports, format, { dry_run: true, diff, result })) return
+  const show = (value: unknown): string => printable(JSON.stringify(value) ?? '-')
+  const lines = diff.map((entry) => {
+    if (entry.op === 'add') return `+ ${printable(entry.path)}: ${show(entry.value)}`
+    if (entry.op === 'remove') return `- ${printable(entry.path)}: ${show(entry.from)}`
+    return `~ ${printable(entry.path)}: ${show(entry.from)} -> ${show(entry.value)}`
+  })
+  ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
+  ports.err('Dry run: nothing was stored.\n')
+}
+
+/** Prints the value as JSON or YAML when that is asked for; false when it is for people. */
+export function printData(ports: CliPorts, format: Format, value: unknown): boolean {
+  if (format === 'table') return false
+  ports.out(format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value))
+  return true
+}
+
+/** Prints a failure and gives the exit code of it. */
+export function printFailure(ports: CliPorts, format: Format, error: unknown): number {
+  if (error instanceof ProblemError) {
+    ports.err(
+      format === 'json' ? `${JSON.stringify(error.problem, null, 2)}\n` : toText(ports, error.problem),
+    )
+    return exitCodeOf(error.problem)
+  }
+  const usage = error instanceof Error && error.name === 'UsageError'
+  const message = error instanceof Error ? error.message : String(error)
+  ports.err(`${red(ports, 'error:')} ${printable(message)}\n`)
+  return usage ? EXIT.usage : EXIT.error
+}
+
+function toText(ports: CliPorts, problem: ProblemBody): string {
+  const detail = problem.detail === problem.title ? '' : ` ${problem.detail}`
+  const errors = problem.errors.map((error) => `  ${printable(`${error.pointer}: ${error.reason}`)}\n`)
+  const request = problem.request_id === null ? '' : `  request ${printable(problem.request_id)}\n`
+  const head = `${red(ports, 'error:')} ${printable(`${problem.title} (${problem.code}).${detail}`)}\n`
+  return head + errors.join('') + request
+}
+
+function hasColour(ports: CliPorts): boolean {
+  return ports.colour && (ports.env['NO_COLOR'] ?? '') === ''
+}
+
+function red(ports: CliPorts, text: string): string {
+  return hasColour(ports) ? styleText('red', text, { validateStream: false }) : text
+}

@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { z } from 'zod'
+import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
+import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
+import { define } from '../../operations/define.ts'
+import type { CliPorts, TokenRequest } from './ports.ts'
+import { runCli } from './program.ts'
+
+let server: Awaited<ReturnType<typeof startSampleServer>>
+const directory = mkdtempSync(join(tmpdir(), 'postern-cli-'))
+before(async () => {
+  server = await startSampleServer()
+})
+beforeEach(() => {
+  server.calls.length = 0
+  server.gadgets.clear()
+})
+after(async () => {
+  await server.close()
+  rmSync(directory, { recursive: true })
+})
+
+interface Run {
+  readonly stdin?: string
+  readonly answer?: string
+  readonly env?: Record<string, string>
+  readonly colour?: boolean
+  readonly ports?: Partial<CliPorts>
+}
+
+/** Runs a command line against the sample server, unless the environment says otherwise. */
+async function postern(args: string, { stdin = '', answer, env, colour = false, ports }: Run = {}) {
+  const printed = { out: '', err: '', asked: '' }
+  const whole: CliPorts = {
+    operations: sampleOperations,
+    version: '9.9.9',
+    env: env ?? {
+      POSTERN_URL: server.url,
+      POSTERN_TOKEN: 'admin-token',
+      POSTERN_DATA: join(directory, 'none'),
+    },
+    out: (text) => {
+      printed.out += text
+    },
+    err: (text) => {
+      printed.err += text
+    },
+    readStdin: async () => stdin,
+    interactive: answer !== undefined,
+    colour,
+    ask: async (question) => {
+      printed.asked += question
+      return answer ?? ''
+    },
+    issueOffline: () => Promise.reject(new Error('no data directory there')),
+    up: async () => {},
+    upHelp: 'Settings:\n  --listen\n',
+    ...ports,
+  }
+  const words = args.match(/'[^']*'|\S+/g) ?? []
+  const code = await runCli(
+    whole,
+    words.map((word) => word.replace(/^'(.*)'$/, '$1')),
+  )
+  return { code, ...printed }
+}
+
+function lastCall() {
+  return server.calls.at(-1)!
+}
+
+test('flags become the input by its schema', async () => {
+  const made = await postern(
+    'gadgets create --name Lamp --slug lamp --size 3 --tags a --tags b --live --extra \'{"x":1}\'',
+  )
+  assert.equal(made.code, 0, made.err)
+  assert.deepEqual(lastCall().input, {
+    name: 'Lamp',
+    slug: 'lamp',
+    size: 3,
+    tags: ['a', 'b'],
+    maker: null,
+    live: true,
+    extra: { x: 1 },
+  })
+  assert.equal(lastCall().via.surface, 'cli')
+  assert.match(made.out, /^slug +lamp$/m)
+  await postern("gadgets update lamp --no-live --size null --tags ''")
+  assert.deepEqual(lastCall().input, { id: 'lamp', live: false, size: null, tags: [] })
+})
+
+test('a file, --json, flags and --set are one input, and later ones win', async () => {
+  const file = join(directory, 'gadget.yaml')
+  writeFileSync(file, 'name: From file\nsize: 1\nmaker:\n  city: Rome\n  years: [1999]\n')
+  await postern(
+    `gadgets create -f ${file} --json '{"size":2,"live":true}' --size 3 --set maker.years[1]=2001 --set maker.city=12`,
+  )
+  const input = lastCall().input
+  assert.equal(input['name'], 'From file')
+  assert.equal(input['size'], 3)
+  assert.equal(input['live'], true)
+  assert.deepEqual(input['maker'], { city: '12', years: [1999, 2001] })
+  const piped = await postern('gadgets create -f -', { stdin: '{"name":"Piped"}' })
+  assert.equal(piped.code, 0, piped.err)
+  assert.equal(lastCall().input['name'], 'Piped')
+})
+
+test('lists are tables by the columns of the operation; -o json and yaml give all of it', async () => {
+  await postern('gadgets create --name Lamp --set maker.city=Oslo --tags x')
+  await postern("gadgets create --name 'Red\u001b[31m\nchair'")
+  const table = await postern('gadgets list --limit 10')
+  const [heading, lamp, chair] = table.out.split('\n')
+  assert.match(heading!, /^SLUG +NAME +SIZE +MAKER\.CITY +TAGS$/)
+  assert.match(lamp!, /^lamp +Lamp +- +Oslo +x$/)
+  assert.match(chair!, /Red\\u001b\[31m\\nchair/)
+  const json = await postern('gadgets list -o json')
+  assert.equal((JSON.parse(json.out) as { items: unknown[] }).items.length, 2)
+  assert.match((await postern('gadgets get lamp -o yaml')).out, /^maker:\n {2}city: Oslo$/m)
+  assert.match((await postern('gadgets list', { colour: true })).out, /\u001b\[1mSLUG/)
+  const plain = { POSTERN_URL: server.url, POSTERN_TOKEN: 'admin-token', NO_COLOR: '1' }
+  assert.doesNotMatch((await postern('gadgets list', { colour: true, env: plain })).out, /\u001b/)
+})
+
+test('safety of writes: dry run, revision, idempotency key, reason', async () => {
+  const dry = await postern('gadgets create --name Ghost --dry-run --reason why --idempotency-key k')
+  assert.equal(dry.code, 0)
+  assert.equal(dry.out, '+ /ghost: "Ghost"\n')
+  assert.deepEqual(lastCall().options, { dryRun: true, idempotencyKey: 'k', reason: 'why' })
+  await postern('gadgets create --name Lamp')
+  const stale = await postern('gadgets update lamp --size 1 --if-revision 7')
+  assert.equal(stale.code, 4)
+  assert.match(stale.err, /^error: Revision conflict \(revision_conflict\)/)
+  assert.match(stale.err, /request req_/)
+})
+
+test('what cannot be undone asks for the slug, and refuses where nobody can be asked', async () => {
+  const remake = () => postern('gadgets put gone --name Gone')
+  await remake()
+  const nobody = await postern('gadgets delete gone')
+  assert.equal(nobody.code, 2)
+  assert.match(nobody.err, /--confirm <slug> or --yes/)
+  const wrong = await postern('gadgets delete gone', { answer: 'no' })
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.asked, /Type gone to delete gadgets gone/)
+  assert.equal(server.gadgets.size, 1)
+  assert.equal((await postern('gadgets delete gone', { answer: 'gone' })).code, 0)
+  await remake()
+  const id = [...server.gadgets.keys()][0]!
+  assert.equal((await postern(`gadgets delete ${id} --yes`)).code, 0)
+  await remake()
+  assert.equal((await postern('gadgets delete gone --confirm gone')).code, 0)
+  assert.equal(server.gadgets.size, 0)
+})
+
+test('an operation with a member called like an option keeps it', async () => {
+  await postern('gadgets put g --name G')
+  const rotated = await postern('gadgets rotate g --reason leak')
+  assert.equal(rotated.code, 0, rotated.err)
+  assert.equal(lastCall().input['reason'], 'leak')
+  assert.match(rotated.out, /shown-once/)
+  assert.match(rotated.err, /shown only now/)
+})
+
+test('exit codes: 0 ok, 1 error, 2 usage, 4 conflict', async () => {
+  assert.equal((await postern('--version')).out, '9.9.9\n')
+  assert.equal((await postern('--help')).code, 0)
+  assert.equal((await postern('gadgets get nothing')).code, 1)
+  for (const args of [
+    'gadgets get',
+    'gadgets list --limt 3',
+    'gadgets list --limit x',
+    'widgets list',
+    'gadgets list -o xml',
+    'gadgets create --json [1]',
+    'gadgets create -f /nowhere',
+    'gadgets create --set =1',
+    'gadgets create --set name.x=1 --json {"name":[]}',
+    'gadgets create',
+    '',
+  ])
+    assert.equal((await postern(args)).code, 2, args)
+  await postern('gadgets create --name A --slug a')
+  assert.equal((await postern('gadgets create --name A --slug a')).code, 4)
+  assert.equal((await postern('faults list')).code, 1)
+})
+
+test('a refusal is printed with its pointers, or as the problem object', async () => {
+  const text = await postern('gadgets create --size 1')
+  assert.match(text.err, /^error: Input invalid \(input_invalid\)\. The input has faults\.\n {2}\/name: /)
+  const json = await postern('gadgets create --size 1 -o json')
+  assert.equal(json.out, '')
+  assert.equal((JSON.parse(json.err) as { code: string }).code, 'input_invalid')
+})
+
+test('nothing listening, and something that is not Postern, are told in a sentence', async () => {
+  const closed = await postern('gadgets list', {
+    env: { POSTERN_URL: 'http://127.0.0.1:1', POSTERN_TOKEN: 'x' },
+  })
+  assert.equal(closed.code, 1)
+  assert.match(closed.err, /^error: Nothing answered at http:\/\/127\.0\.0\.1:1\./)
+  const other = createServer((_, response) => response.end('<html>'))
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const address = other.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const foreign = await postern(`gadgets list --url http://127.0.0.1:${port}`)
+  assert.match(foreign.err, /is not the management API of Postern/)
+  other.close()
+})
+
+/** The private socket of a running process, as far as the command line asks it. */
+async function startLocal(dataDir: string) {
+  const asked: unknown[] = []
+  const local = createServer((request, response) => {
+    let text = ''
+    request.on('data', (piece) => {
+      text += String(piece)
+    })
+    request.on('end', () => {
+      asked.push(`${request.method} ${request.url} ${text}`)
+      const answer =
+        request.url === '/info'
+          ? { management_url: `${server.url}/management/v1` }
+          : { token: 'admin-token', expires_at: '2030-01-01T00:00:00.000Z' }
+      response.end(JSON.stringify(answer))
+    })
+  })
+  await new Promise<void>((resolve) => local.listen(join(dataDir, 'local.sock'), () => resolve()))
+  return { asked, close: () => new Promise<void>((resolve) => local.close(() => resolve())) }
+}
+
+test('with a data directory the running process says where it is and gives a token of five minutes', async () => {
+  const local = await startLocal(directory)
+  const listed = await postern(`gadgets list --data ${directory}`, { env: {} })
+  assert.equal(listed.code, 0, listed.err)
+  assert.deepEqual(local.asked, [
+    'GET /info ',
+    'POST /token {"role":"admin","ttl":"5m","name":"local command line","method":"local_token"}',
+  ])
+  const elsewhere = await postern(`gadgets list --data ${directory} --url http://other.example`, { env: {} })
+  assert.equal(elsewhere.code, 2)
+  assert.match(elsewhere.err, /Set POSTERN_TOKEN to call elsewhere/)
+  assert.equal(local.asked.length, 3, 'no token was asked for')
+  const token = await postern('token --role viewer --ttl 1h', { env: { POSTERN_DATA: directory } })
+  assert.equal(token.out, 'admin-token\n')
+  assert.equal(local.asked.at(-1), 'POST /token {"role":"viewer","ttl":"1h","name":"postern token"}')
+  await local.close()
+})
+
+test('without a running process a token is issued in the data directory, or the way is told', async () => {
+  const none = await postern(`gadgets list --data ${directory}`, { env: {} })
+  assert.equal(none.code, 2)
+  assert.match(none.err, /No token: set POSTERN_TOKEN/)
+  const requests: [string, TokenRequest][] = []
+  const issued = await postern(`token --role admin --data ${directory} -o json`, {
+    ports: {
+      issueOffline: async (dataDir, request) => {
+        requests.push([dataDir, request])
+        return { token: 'offline', expires_at: '2030-01-01T00:00:00.000Z' }
+      },
+    },
+  })
+  assert.equal((JSON.parse(issued.out) as { token: string }).token, 'offline')
+  assert.deepEqual(requests, [[directory, { role: 'admin', ttl: '15m', name: 'postern token' }]])
+  assert.equal((await postern('token --role root')).code, 2)
+  assert.equal((await postern('token --ttl soon')).code, 2)
+  assert.equal((await postern('token --role admin')).code, 1)
+})
+
+test('up passes its flags on untouched and shows the settings in its help', async () => {
+  let flags: readonly string[] = []
+  await postern('up --listen :9000 --workers=2', {
+    ports: {
+      up: async (given) => {
+        flags = given
+      },
+    },
+  })
+  assert.deepEqual(flags, ['--listen', ':9000', '--workers=2'])
+  assert.match((await postern('up --help')).out, /Settings:/)
+})
+
+test('openapi import sends the file and sums up what was made', async () => {
+  const seen: Record<string, unknown>[] = []
+  const importing = define({
+    ...sampleOperations[0]!,
+    resource: 'collections',
+    action: 'import',
+    effect: 'act',
+    summary: 'Import',
+    input: z.strictObject({ document: z.string(), base_path: z.string() }),
+    output: z.object({}),
+    scope: () => [],
+    subject: () => ({ type: 'collection', id: null, slug: null }),
+    handle: async () => ({}),
+  })
+  const answering: typeof fetch = async (_, init) => {
+    seen.push(JSON.parse(String(init?.body)) as Record<string, unknown>)
+    const collection = { slug: 'shop', base_path: '/shop', status: 'draft' }
+    const warnings = [{ pointer: '/paths/~1x', reason: 'left out' }]
+    return Response.json({ collection, proxies: 4, schemas: 2, warnings }, { status: 200 })
+  }
+  const ports = { operations: [...sampleOperations, importing], fetch: answering }
+  const made = await postern('openapi import - --base-path /shop --upstream http://127.0.0.1:9 --publish', {
+    stdin: 'openapi: 3.1.0',
+    ports,
+  })
+  assert.equal(made.code, 0, made.err)
+  assert.deepEqual(seen, [
+    { document: 'openapi: 3.1.0', base_path: '/shop', upstream: 'http://127.0.0.1:9', publish: true },
+  ])
+  assert.match(
+    made.out,
+    /^Collection shop at \/shop: 4 proxies, draft\.\n {2}\/paths\/~1x: left out\nPublish it: /,
+  )
+  assert.equal((await postern('openapi import -', { ports })).code, 2, '--base-path is required')
+})

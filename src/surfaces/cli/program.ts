@@ -1,0 +1,95 @@
+import { Command, CommanderError } from 'commander'
+import type { Operation } from '../../operations/define.ts'
+import { needsConfirmation } from '../route.ts'
+import { addCommonFlags } from './common-flags.ts'
+import { confirmed } from './confirm.ts'
+import { connect, type Where } from './connect.ts'
+import { EXIT } from './exit.ts'
+import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
+import { importCommand } from './openapi.ts'
+import type { CliPorts } from './ports.ts'
+import { FORMATS, type Format, printAnswer, printDiff, printFailure } from './print.ts'
+import { tokenCommand } from './token.ts'
+
+/**
+ * The whole command line: one command per resource with its operations below, and the few that are more than an
+ * operation. Actions set the exit code that {@link runCli} answers.
+ */
+export function buildProgram(ports: CliPorts): Command {
+  const program = new Command('postern')
+    .description('One self-hosted gateway for apps, partners and AI agents')
+    .version(ports.version)
+    .showHelpAfterError('Add --help to see what there is.')
+    .exitOverride()
+    .configureOutput({ writeOut: ports.out, writeErr: ports.err, getOutHasColors: () => false })
+  program
+    .command('up')
+    .description('Start the gateway')
+    .argument('[flags...]')
+    .usage('[settings]')
+    .allowUnknownOption()
+    .addHelpText('after', `\n${ports.upHelp}`)
+    .action((flags: string[]) => ports.up(flags))
+  program.addCommand(settle(tokenCommand(ports), program))
+  const importing = ports.operations.find((one) => one.resource === 'collections' && one.action === 'import')
+  if (importing !== undefined)
+    program
+      .command('openapi')
+      .description('OpenAPI descriptions')
+      .addCommand(settle(importCommand(ports, importing), program))
+  for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
+    const group = program.command(resource).description(`Work with ${resource}`)
+    for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
+  }
+  return program
+}
+
+/**
+ * Runs one command line to its end.
+ * @param args Arguments after the program's name.
+ * @returns The exit code: 0 ok, 1 error, 2 usage, 3 drift, 4 conflict.
+ */
+export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
+  try {
+    await buildProgram(ports).parseAsync([...args], { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    // commander has printed what was wrong, or the help that was asked for
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    return printFailure(ports, formatIn(args), error)
+  }
+}
+
+function operationCommand(ports: CliPorts, operation: Operation): Command {
+  const command = new Command(operation.action).description(operation.summary)
+  addFlags(command, operation)
+  addCommonFlags(command)
+  if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
+  return command.action(async (...args: unknown[]) => {
+    // commander passes the arguments, then the flags, then itself
+    const id = args.length === 3 ? String(args[0]) : undefined
+    const given = args[args.length - 2] as Given
+    const input = await readInput(ports, operation, id, given)
+    const options = readWriteOptions(operation, given)
+    const client = await connect(ports, given as Where)
+    const confirm = await confirmed(ports, client, operation, id, given, options)
+    const { body, diff } = await client.call(operation, input, { ...options, ...confirm })
+    const format = given['output'] as Format
+    if (diff !== null) return printDiff(ports, format, diff, body)
+    printAnswer(ports, format, body, operation.columns)
+    if (operation.revealsOnce === true) ports.err('A secret in this answer is shown only now; keep it.\n')
+  })
+}
+
+/** A command of its own takes over how the program ends and prints, which commander gives only to those it makes. */
+function settle(command: Command, program: Command): Command {
+  return command.copyInheritedSettings(program)
+}
+
+/** The format in which a failure is printed, which may come before the flags were read. */
+function formatIn(args: readonly string[]): Format {
+  const at = args.findIndex((arg) => arg === '-o' || arg === '--output')
+  const text =
+    at >= 0 ? args[at + 1] : args.find((arg) => /^(-o|--output=)./.test(arg))?.replace(/^(-o|--output=)/, '')
+  return FORMATS.find((format) => format === text) ?? 'table'
+}

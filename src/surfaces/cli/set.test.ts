@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { z } from 'zod'
+import { jsonSchemasOf } from '../fields.ts'
+import { UsageError } from './exit.ts'
+import { setPath } from './set.ts'
+import { printable, toSheet, toTable } from './table.ts'
+
+const SCHEMA = jsonSchemasOf(
+  z.object({
+    text: z.string(),
+    count: z.int(),
+    on: z.boolean(),
+    maybe: z.string().nullable(),
+    words: z.array(z.string()),
+    free: z.json(),
+    auth: z.discriminatedUnion('type', [
+      z.object({ type: z.literal('none') }),
+      z.object({ type: z.literal('token'), days: z.int(), code: z.string() }),
+    ]),
+    targets: z.array(z.object({ url: z.string() })),
+  }),
+).input
+
+function set(...assignments: string[]): Record<string, unknown> {
+  const target: Record<string, unknown> = {}
+  for (const assignment of assignments) setPath(target, assignment, SCHEMA)
+  return target
+}
+
+test('the schema says what a text stands for', () => {
+  assert.deepEqual(set('text=12', 'count=12', 'on=false', 'maybe=null', 'words=["a"]', 'words[1]=7'), {
+    text: '12',
+    count: 12,
+    on: false,
+    maybe: null,
+    words: ['a', '7'],
+  })
+  assert.deepEqual(set('auth.type=token', 'auth.days=3', 'auth.code=007'), {
+    auth: { type: 'token', days: 3, code: '007' },
+  })
+  assert.deepEqual(set('targets[0].url=http://a?b=c', 'free.a=1', 'free.b=x', 'unknown=true'), {
+    targets: [{ url: 'http://a?b=c' }],
+    free: { a: 1, b: 'x' },
+    unknown: true,
+  })
+})
+
+test('a place in a list may be written with a dot, unless the schema wants an object there', () => {
+  assert.deepEqual(set('targets.0.url=a', 'targets.1.url=b', 'free.0=x'), {
+    targets: [{ url: 'a' }, { url: 'b' }],
+    free: ['x'],
+  })
+  const schema = jsonSchemasOf(z.object({ codes: z.record(z.string(), z.string()) })).input
+  const target: Record<string, unknown> = {}
+  setPath(target, 'codes.200=ok', schema)
+  assert.deepEqual(target, { codes: { 200: 'ok' } })
+})
+
+test('a path or value that does not fit is refused', () => {
+  for (const wrong of [
+    'text',
+    '=1',
+    'a..b=1',
+    'a[=1',
+    '__proto__.x=1',
+    'a.__proto__=1',
+    'words[5]=x',
+    'count=x',
+    'on=1',
+    'words[99999]=x',
+    'words=a',
+  ])
+    assert.throws(() => set(wrong), UsageError, wrong)
+  assert.throws(() => set('words[0]=a', 'words.x=1'), UsageError)
+})
+
+test('no assignment reaches a prototype, and only usage errors are thrown', () => {
+  const step = fc.constantFrom('__proto__', 'constructor', 'prototype', 'a', '[0]', '[1]', 'text', 'words')
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.array(step, { maxLength: 4 }), fc.string()), { maxLength: 4 }),
+      (all) => {
+        const target: Record<string, unknown> = {}
+        for (const [steps, value] of all) {
+          try {
+            setPath(target, `${steps.join('.').replaceAll('.[', '[')}=${value}`, SCHEMA)
+          } catch (error) {
+            assert.ok(error instanceof UsageError, String(error))
+          }
+        }
+        assert.equal(Object.getPrototypeOf(target), Object.prototype)
+        assert.equal(({} as Record<string, unknown>)['a'], undefined)
+        assert.equal(typeof Object, 'function')
+        assert.deepEqual(Object.keys(Object.prototype), [])
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
+test('whatever a server says, a terminal is given nothing to obey', () => {
+  const value = fc.oneof(fc.string({ unit: 'binary' }), fc.jsonValue())
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: 'binary' }), value), (item) => {
+      for (const text of [toSheet(item, false), toTable([item], ['a', 'b.c'], false)])
+        assert.doesNotMatch(
+          text.replaceAll('\n', ''),
+          /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/,
+        )
+    }),
+    { numRuns: 300 },
+  )
+  assert.equal(printable('a\u001b[2Jb'), 'a\\u001b[2Jb')
+})

@@ -1,0 +1,76 @@
+import { fromText, type JsonSchema, kindOf, membersOf, withoutNull } from '../fields.ts'
+import { UsageError } from './exit.ts'
+
+const STEP = /^([A-Za-z0-9_-]+)((?:\[[0-9]{1,4}\])*)$/
+const INDEX_MAX = 1000
+
+/**
+ * Puts the value of `a.b[0].c=text`, also written `a.b.0.c=text`, into an object. The schema says what the text stands for; where it does not,
+ * JSON is read as JSON and anything else as text.
+ * @throws UsageError when the path or the value does not fit.
+ */
+export function setPath(target: Record<string, unknown>, assignment: string, schema: JsonSchema): void {
+  const sign = assignment.indexOf('=')
+  if (sign < 1) throw new UsageError(`--set wants path=value, not "${assignment}".`)
+  const path = assignment.slice(0, sign)
+  const steps = toSteps(path)
+  let place: Record<string, unknown> | unknown[] = target
+  let at: JsonSchema = schema
+  for (const [i, step] of steps.entries()) {
+    if (Array.isArray(place) && typeof step !== 'number')
+      throw new UsageError(`--set ${path}: "${step}" is no place in a list.`)
+    at = schemaOf(at, step)
+    // Steps into lists are numbers, as was just checked, and into objects either; both index alike
+    const slots = place as Record<string | number, unknown>
+    if (Array.isArray(place) && Number(step) > place.length)
+      throw new UsageError(`--set ${path}: [${step}] would leave a gap.`)
+    if (i === steps.length - 1) {
+      slots[step] = toValue(at, assignment.slice(sign + 1), path)
+      return
+    }
+    const next = Object.hasOwn(slots, step) ? slots[step] : undefined
+    if (next === null || typeof next !== 'object')
+      slots[step] = typeof steps[i + 1] === 'number' && withoutNull(at)['type'] !== 'object' ? [] : {}
+    place = slots[step] as Record<string, unknown> | unknown[]
+  }
+}
+
+function toSteps(path: string): (string | number)[] {
+  return path.split('.').flatMap((part) => {
+    const match = STEP.exec(part)
+    if (match === null || match[1] === '__proto__')
+      throw new UsageError(
+        `--set ${path}: a path is names with dots and [0], such as upstream.targets[0].url.`,
+      )
+    if (/^[0-9]{1,4}$/.test(part)) return [toIndex(part, path)]
+    const indexes = [...match[2]!.matchAll(/[0-9]+/g)].map((index) => toIndex(index[0], path))
+    return [match[1]!, ...indexes]
+  })
+}
+
+function toIndex(text: string, path: string): number {
+  const index = Number(text)
+  if (index >= INDEX_MAX) throw new UsageError(`--set ${path}: ${text} is too far.`)
+  return index
+}
+
+/** The schema one step further; an empty one, which allows anything, where it is not known. */
+function schemaOf(schema: JsonSchema, step: string | number): JsonSchema {
+  const plain = withoutNull(schema)
+  const choices = [plain, ...((plain['anyOf'] ?? plain['oneOf'] ?? []) as JsonSchema[])]
+  for (const choice of choices) {
+    const next = membersOf(choice)[step] ?? (typeof step === 'number' ? choice['items'] : undefined)
+    if (next !== undefined) return next as JsonSchema
+  }
+  return {}
+}
+
+function toValue(schema: JsonSchema, text: string, path: string): unknown {
+  if (text === 'null' && withoutNull(schema) !== schema) return null
+  const kind = kindOf(schema)
+  if (kind === 'text') return text
+  const value = fromText(kind === 'list' ? 'json' : kind, text)
+  if (value !== undefined) return value
+  if (kind === 'json') return text
+  throw new UsageError(`--set ${path}: "${text}" is not ${kind === 'list' ? 'a JSON list' : `a ${kind}`}.`)
+}

@@ -1,0 +1,82 @@
+import { styleText } from 'node:util'
+
+/** Longest text in a cell of a list; `-o json` has all of it. */
+const CELL_MAX = 60
+
+/** A table with a heading per column; columns are paths into the items. */
+export function toTable(
+  items: readonly Record<string, unknown>[],
+  columns: readonly string[],
+  colour: boolean,
+): string {
+  if (items.length === 0) return 'None.\n'
+  const heading = columns.map((column) => column.toUpperCase())
+  const rows = items.map((item) => columns.map((column) => shorten(toCell(at(item, column)))))
+  return lines([heading, ...rows], colour, true)
+}
+
+/** One resource as two columns, nested members by their paths. */
+export function toSheet(resource: Readonly<Record<string, unknown>>, colour: boolean): string {
+  const rows = flatten('', resource)
+  return rows.length === 0 ? 'Done.\n' : lines(rows, colour, false)
+}
+
+function lines(rows: readonly (readonly string[])[], colour: boolean, heading: boolean): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  return rows
+    .map((row, r) => {
+      const cells = row.map((cell, i) => {
+        const padded = i === row.length - 1 ? cell : cell.padEnd(widths[i]! + 2)
+        const strong = colour && (heading ? r === 0 : i === 0)
+        return strong ? styleText('bold', padded, { validateStream: false }) : padded
+      })
+      return `${cells.join('').trimEnd()}\n`
+    })
+    .join('')
+}
+
+function flatten(path: string, value: unknown): string[][] {
+  const plain = value === null || typeof value !== 'object'
+  if (plain || isListOfPlain(value)) return [[path, toCell(value)]]
+  return Object.entries(value).flatMap(([key, item]) => {
+    const name = Array.isArray(value)
+      ? `${path}[${key}]`
+      : path === ''
+        ? printable(key)
+        : `${path}.${printable(key)}`
+    return flatten(name, item)
+  })
+}
+
+function isListOfPlain(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.every((item) => item === null || typeof item !== 'object')
+}
+
+function toCell(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '-'
+  if (isListOfPlain(value)) return value.length === 0 ? '-' : printable(value.join(', '))
+  return printable(typeof value === 'object' ? JSON.stringify(value) : String(value))
+}
+
+/**
+ * Text without what a terminal would obey: names, paths and agent names come from callers, and an escape sequence
+ * in them could rewrite the screen. Line breaks are shown as `\n`.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) =>
+    char === '\n' ? '\\n' : char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function shorten(text: string): string {
+  return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text
+}
+
+function at(item: unknown, path: string): unknown {
+  let value = item
+  for (const key of path.split('.')) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined
+    value = (value as Record<string, unknown>)[key]
+  }
+  return value
+}

@@ -1,0 +1,35 @@
+import { Command, Option } from 'commander'
+import { ROLES } from '../../access/principal.ts'
+import { DURATION_PATTERN } from '../../base/duration.ts'
+import { dataDirOf } from './connect.ts'
+import { UsageError } from './exit.ts'
+import { askLocal } from './local.ts'
+import type { CliPorts, IssuedToken, TokenRequest } from './ports.ts'
+import { FORMATS, type Format, printData } from './print.ts'
+
+/** `postern token`: a way in with nothing but the data directory. The token alone goes to standard output. */
+export function tokenCommand(ports: CliPorts): Command {
+  return new Command('token')
+    .description('Print an access token for the management API; needs the data directory, and is audited')
+    .addOption(new Option('--role <role>', 'What it may do').choices(ROLES).default('viewer'))
+    .option('--ttl <duration>', 'How long it lives, such as 15m', '15m')
+    .option('--name <name>', 'Whom it stands for, in the audit', 'postern token')
+    .option('--data <dir>', 'Data directory (POSTERN_DATA)')
+    .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
+    .action(async (given: TokenRequest & { data?: string; output: Format }) => {
+      if (!DURATION_PATTERN.test(given.ttl)) throw new UsageError('--ttl is a duration such as 15m or 24h.')
+      const request = { role: given.role, ttl: given.ttl, name: given.name }
+      const dataDir = dataDirOf(ports, given)
+      const answer = await askLocal(dataDir, 'POST', '/token', request)
+      const issued = answer === null ? await ports.issueOffline(dataDir, request) : toIssued(answer)
+      if (printData(ports, given.output, issued)) return
+      ports.out(`${issued.token}\n`)
+      ports.err(`Role ${given.role}, until ${issued.expires_at}.\n`)
+    })
+}
+
+function toIssued(answer: Readonly<Record<string, unknown>>): IssuedToken {
+  const { token, expires_at } = answer
+  if (typeof token === 'string' && typeof expires_at === 'string') return { token, expires_at }
+  throw new Error('The running process gave no token.')
+}

@@ -1,0 +1,175 @@
+import type { z } from 'zod'
+import type { FieldError } from '../../base/refusal.ts'
+import type { DiffEntry, Operation, WriteOptions } from '../../operations/define.ts'
+import { API_ROOT, routeOf } from '../route.ts'
+
+export interface ClientOptions {
+  /** Where management REST is; an origin. */
+  readonly url: string
+  readonly token: string
+  readonly fetch?: typeof fetch
+  readonly userAgent?: string
+  /** How long one call may take, in milliseconds. */
+  readonly timeoutMs?: number
+}
+
+interface Answer<O> {
+  readonly status: number
+  /** What the operation answers; of a dry run, what it would answer. */
+  readonly body: O
+  readonly etag: string | null
+  readonly requestId: string | null
+  /** Of a dry run; null otherwise. */
+  readonly diff: readonly DiffEntry[] | null
+}
+
+export interface Client {
+  /** Calls an operation. Throws a {@link ProblemError} when it is refused, a {@link NoAnswer} when nothing like it answers. */
+  call<I extends z.ZodObject, O extends z.ZodObject>(
+    operation: Operation<I, O>,
+    input: z.input<I>,
+    options?: WriteOptions,
+  ): Promise<Answer<z.output<O>>>
+}
+
+/** The RFC 9457 object of a refusal, as far as it is needed here. */
+export interface ProblemBody {
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: string
+  readonly request_id: string | null
+  readonly errors: readonly FieldError[]
+}
+
+/** The server refused. `problem` is the object as it came. */
+export class ProblemError extends Error {
+  readonly problem: ProblemBody
+
+  constructor(problem: ProblemBody) {
+    super(problem.detail)
+    this.name = 'ProblemError'
+    this.problem = problem
+  }
+}
+
+/** No answer, or none that management REST would give. */
+class NoAnswer extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'NoAnswer'
+  }
+}
+
+const TIMEOUT_MS = 120_000
+
+/** A client of management REST. What it can call are the operations themselves. */
+export function createClient(options: ClientOptions): Client {
+  const send = options.fetch ?? fetch
+  return {
+    async call(operation, input, writeOptions = {}) {
+      // define() hands operations out by their erased type; routes depend on nothing else
+      const { url, init } = toRequest(operation as unknown as Operation, input, writeOptions)
+      const headers: Record<string, string> = {
+        authorization: `Bearer ${options.token}`,
+        accept: 'application/json',
+        'user-agent': options.userAgent ?? 'postern-client',
+        ...(init.body !== undefined && { 'content-type': 'application/json' }),
+      }
+      const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
+      // A redirect would carry the token elsewhere; the API answers none.
+      const response = await send(options.url + url, { ...init, headers, signal, redirect: 'error' }).catch(
+        (error: unknown) => {
+          throw new NoAnswer(`Nothing answered at ${options.url}. ${reasonOf(error)}`.trim(), error)
+        },
+      )
+      const body = await readJson(response, options.url)
+      if (!response.ok) throw new ProblemError(toProblemBody(body, response.status))
+      const dryRun = body['dry_run'] === true && Array.isArray(body['diff'])
+      return {
+        status: response.status,
+        // The server checks its output against the very schema that types it here
+        body: (dryRun ? body['result'] : body) as z.output<typeof operation.output>,
+        etag: response.headers.get('etag'),
+        requestId: response.headers.get('x-request-id'),
+        diff: dryRun ? (body['diff'] as readonly DiffEntry[]) : null,
+      }
+    },
+  }
+}
+
+interface Init {
+  readonly method: string
+  readonly body?: string
+}
+
+function toRequest(
+  operation: Operation,
+  input: Readonly<Record<string, unknown>>,
+  options: WriteOptions,
+): { url: string; init: Init } {
+  const { method, path, byId } = routeOf(operation)
+  const { id, ...rest } = input
+  const members = byId ? rest : input
+  const url = API_ROOT + path.replace('{id}', encodeURIComponent(String(id)))
+  if (method === 'GET') {
+    const query = toQuery(members).toString()
+    return { url: query === '' ? url : `${url}?${query}`, init: { method } }
+  }
+  const body = JSON.stringify({
+    ...members,
+    ...(options.expectedRevision !== undefined && { expected_revision: options.expectedRevision }),
+    ...(options.idempotencyKey !== undefined && { idempotency_key: options.idempotencyKey }),
+    ...(options.reason !== undefined && { reason: options.reason }),
+    ...(options.confirm !== undefined && { confirm: options.confirm }),
+    ...(options.mode !== undefined && { mode: options.mode }),
+  })
+  return { url: options.dryRun === true ? `${url}?dry_run=true` : url, init: { method, body } }
+}
+
+function toQuery(members: Readonly<Record<string, unknown>>): URLSearchParams {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(members)) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item === undefined) continue
+      query.append(name, typeof item === 'object' ? JSON.stringify(item) : String(item))
+    }
+  }
+  return query
+}
+
+async function readJson(response: Response, url: string): Promise<Record<string, unknown>> {
+  const foreign = (cause?: unknown): Error =>
+    new NoAnswer(
+      `What answered at ${url} (status ${response.status}) is not the management API of Postern.`,
+      cause,
+    )
+  const value: unknown = await response.json().catch((error: unknown) => {
+    throw foreign(error)
+  })
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw foreign()
+  // An object of JSON has no other keys than texts
+  return value as Record<string, unknown>
+}
+
+function toProblemBody(body: Readonly<Record<string, unknown>>, status: number): ProblemBody {
+  const text = (name: string, otherwise: string): string =>
+    typeof body[name] === 'string' ? body[name] : otherwise
+  return {
+    ...body,
+    title: text('title', `Status ${status}`),
+    status,
+    detail: text('detail', text('title', `The server answered with status ${status}.`)),
+    code: text('code', 'unknown'),
+    request_id: typeof body['request_id'] === 'string' ? body['request_id'] : null,
+    errors: Array.isArray(body['errors']) ? body['errors'] : [],
+  }
+}
+
+/** Why a fetch failed, as far as a person can use it. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  if (error.name === 'TimeoutError') return 'It took too long.'
+  const code = error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : ''
+  return code === 'ECONNREFUSED' ? 'Is it running? Start it with: postern up' : code
+}

@@ -1,0 +1,45 @@
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import type { Operation, WriteOptions } from '../../operations/define.ts'
+import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../write-options.ts'
+import { type Property, publishInput } from './published.ts'
+
+/** The options that a write takes beside its own input, as properties of its tool. */
+export function optionProperties(operation: Operation): Readonly<Record<string, Property>> {
+  const { properties } = publishInput(WriteOptionsInput)
+  return Object.fromEntries(writeOptionNames(operation).map((name) => [name, properties[name]!]))
+}
+
+/**
+ * Tells options from input. Refuses with input_invalid for options of the wrong form, and for names that are
+ * neither: a misspelt one must not be dropped silently. An option that is null counts as absent.
+ */
+export function splitArguments(
+  operation: Operation,
+  given: Readonly<Record<string, unknown>>,
+): { readonly input: Readonly<Record<string, unknown>>; readonly options: WriteOptions } {
+  const names: readonly string[] = writeOptionNames(operation)
+  const { shape } = operation.input
+  const catchall = operation.input.def.catchall
+  const open = catchall !== undefined && catchall._zod.def.type !== 'never'
+  const entries = Object.entries(given)
+  const unknown = entries.filter(([name]) => !names.includes(name) && !open && !Object.hasOwn(shape, name))
+  if (unknown.length > 0)
+    throw inputInvalid(
+      unknown.slice(0, 20).map(([name]) => ({
+        pointer: `/${name.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        reason: `no such argument; there are: ${[...Object.keys(shape), ...names].join(', ')}`,
+      })),
+    )
+  return {
+    input: Object.fromEntries(entries.filter(([name]) => !names.includes(name))),
+    options: toWriteOptions(
+      Object.fromEntries(entries.filter(([name, value]) => names.includes(name) && value !== null)),
+    ),
+  }
+}
+
+/** @param errors at least one; the first is the detail. */
+export function inputInvalid(errors: readonly FieldError[]) {
+  const [first] = errors
+  return refuse('input_invalid', { detail: `${first!.pointer}: ${first!.reason}`, errors })
+}

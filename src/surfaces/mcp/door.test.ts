@@ -1,0 +1,371 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { z } from 'zod'
+import { PEERS } from '../../../test/support/mcp-clients.ts'
+import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
+import type { Principal, Role } from '../../access/principal.ts'
+import { createClock } from '../../base/clock.ts'
+import { refuse } from '../../base/refusal.ts'
+import { createTombstones } from '../../mcp/protocol/tombstones.ts'
+import { define, type Invoke, type Operation, type Via, type WriteOptions } from '../../operations/define.ts'
+import { createManagementDoor } from './door.ts'
+
+const Widget = z.object({
+  id: z.string(),
+  slug: z.string(),
+  status: z.enum(['draft', 'published']),
+  revision: z.int(),
+  at: z.iso.datetime(),
+  meta: z.json().optional(),
+})
+
+function operation(
+  action: string,
+  effect: Operation['effect'],
+  tool: string,
+  input: z.ZodObject,
+  more: Partial<Operation> = {},
+): Operation {
+  return define({
+    resource: 'widgets',
+    action,
+    effect,
+    tool,
+    group: 'manage_widgets',
+    summary: `The summary of ${tool}`,
+    input,
+    output: Widget,
+    permission: effect === 'read' ? 'widgets:read' : 'widgets:write',
+    refuses: [],
+    columns: [],
+    scope: () => [],
+    subject: () => ({ type: 'widget', id: null, slug: null }),
+    handle: () => Promise.reject(new Error('invoke is replaced in this test')),
+    ...more,
+  })
+}
+
+const Id = z.strictObject({ id: z.string().describe('Id or slug') })
+const Changes = { name: z.string().max(120).describe('Name that people read'), data: z.json().optional() }
+const OPERATIONS: readonly Operation[] = [
+  operation('list', 'read', 'list_widgets', z.strictObject({ limit: z.int().optional() }), {
+    output: z.object({ items: z.array(Widget), next_cursor: z.string().nullable() }),
+  }),
+  operation('get', 'read', 'get_widget', Id),
+  operation(
+    'create',
+    'create',
+    'create_widget',
+    z.strictObject({ ...Changes, kind: z.enum(['a', 'b']).default('a') }),
+  ),
+  operation('update', 'update', 'update_widget', Id.extend(Changes).partial({ name: true })),
+  operation('delete', 'delete', 'delete_widget', Id),
+  operation('rotate', 'act', 'rotate_widget', Id, {
+    output: z.object({ id: z.string(), token: z.string() }),
+    revealsOnce: true,
+  }),
+  operation('put', 'update', 'put_widget', Id, { tool: null }),
+  operation('list', 'read', 'list_parts', z.strictObject({}), { resource: 'parts', group: 'manage_parts' }),
+  operation(
+    'list',
+    'read',
+    'list_bolts',
+    z.strictObject({ action: z.enum(['CREATE', 'DELETE']).optional() }),
+    { resource: 'bolts', group: 'manage_parts' },
+  ),
+]
+
+interface Invoked {
+  readonly operation: Operation
+  readonly input: unknown
+  readonly options: WriteOptions
+  readonly principal: Principal
+  readonly via: Via
+}
+
+describe('the Management MCP door', () => {
+  const widget = { id: 'wid_1', slug: 'one', status: 'draft', revision: 3, at: '2026-01-01T00:00:00Z' }
+  const faults: unknown[] = []
+  let invoked: Invoked[] = []
+  let reply: (call: Invoked) => Record<string, unknown> = () => widget
+  let shell: Shell
+
+  const invoke: Invoke = async (of, input, options, principal, via) => {
+    const call = { operation: of, input, options, principal, via }
+    invoked.push(call)
+    if (of.effect !== 'read' && principal.grants[0]?.role === 'viewer')
+      throw refuse('permission_denied', { detail: `${of.permission} is needed.` })
+    const output = reply(call)
+    return {
+      status: 200,
+      output,
+      revision: 3,
+      configRevision: 9,
+      pending: false,
+      diff: options.dryRun === true ? [{ op: 'add', path: '/x', value: 1 }] : null,
+    }
+  }
+
+  before(async () => {
+    const door = createManagementDoor({
+      operations: OPERATIONS,
+      invoke,
+      authenticate: ({ authorization }) => {
+        if (authorization === undefined) throw refuse('credentials_missing')
+        const role = /^Bearer (viewer|modifier|admin)$/.exec(authorization)?.[1]
+        if (role === undefined) throw refuse('credential_invalid')
+        // The pattern admits these roles alone.
+        return {
+          id: `usr_${role}`,
+          type: 'user',
+          name: role,
+          authMethod: 'access_token',
+          grants: [{ role: role as Role }],
+          expiresAt: null,
+        }
+      },
+      allowed: (principal, { effect }) => effect === 'read' || principal.grants[0]?.role !== 'viewer',
+      reveals: (principal) => principal.grants[0]?.role === 'admin',
+      sealKey: new Uint8Array(32).fill(3),
+      tombstones: createTombstones(),
+      origin: 'https://gateway.example',
+      version: '0.0.0',
+      clock: createClock(),
+      fault: (error) => faults.push(error),
+    })
+    shell = await serveHandler((request) => door.handle({ ...request, requestId: 'req_1' }))
+  })
+  beforeEach(() => {
+    invoked = []
+    reply = () => widget
+    faults.length = 0
+  })
+  after(() => shell.close())
+
+  const as = (role: string): Record<string, string> => ({ authorization: `Bearer ${role}` })
+
+  async function rpc(
+    method: string,
+    params: Record<string, unknown>,
+    role = 'modifier',
+    path = '/management/mcp',
+  ): Promise<{
+    result: { tools: Listed[]; structuredContent: Record<string, unknown>; isError: boolean }
+    error: { code: number }
+  }> {
+    const answer = await fetch(shell.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json', ...as(role) },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    })
+    return (await answer.json()) as Awaited<ReturnType<typeof rpc>>
+  }
+  interface Listed {
+    readonly name: string
+    readonly description: string
+    readonly inputSchema: {
+      readonly properties: Record<string, { enum?: string[]; description?: string }>
+      readonly required?: string[]
+    }
+    readonly annotations: Record<string, boolean>
+  }
+  async function call(
+    name: string,
+    args: Record<string, unknown>,
+    role?: string,
+  ): Promise<Record<string, unknown>> {
+    const { result } = await rpc('tools/call', { name, arguments: args }, role)
+    return { ...result.structuredContent, isError: result.isError }
+  }
+
+  for (const [name, connect] of Object.entries(PEERS))
+    test(`${name} lists and calls tools of both views`, async () => {
+      const grouped = await connect(`${shell.url}/management/mcp`, as('modifier'))
+      assert.deepEqual(
+        (await grouped.tools()).map((tool) => tool.name),
+        ['manage_widgets', 'manage_parts'],
+      )
+      const got = await grouped.call('manage_widgets', { action: 'get', id: 'one' })
+      assert.deepEqual(got.structuredContent, widget)
+      assert.equal(invoked[0]!.via.surface, 'management_mcp')
+      assert.equal(invoked[0]!.via.agent?.name, 'test-agent')
+      assert.equal(invoked[0]!.via.agent?.version, '1.2.3')
+      assert.deepEqual((await grouped.call('get_widget', { id: 'one' })).structuredContent, widget)
+      await grouped.close()
+
+      const full = await connect(`${shell.url}/api/v1/mcp?view=full`, as('viewer'))
+      assert.deepEqual(
+        (await full.tools()).map((tool) => tool.name),
+        ['list_widgets', 'get_widget', 'list_parts', 'list_bolts'],
+      )
+      assert.deepEqual((await full.call('get_widget', { id: 'one' })).structuredContent, widget)
+      reply = () => {
+        throw refuse('not_found', { detail: 'No widget "two".' })
+      }
+      const refused = await full.call('get_widget', { id: 'two' })
+      assert.equal(refused.isError, true)
+      assert.equal(refused.structuredContent?.['code'], 'not_found')
+      assert.equal(refused.structuredContent?.['status'], 404)
+      await assert.rejects(full.call('no_such_tool', {}), /Unknown tool/)
+      await full.close()
+    })
+
+  test('a call without or with a wrong credential is challenged with the metadata of this resource', async () => {
+    for (const path of ['/management/mcp', '/api/v1/mcp']) {
+      const answer = await fetch(shell.url + path, { method: 'GET' })
+      assert.equal(answer.status, 401)
+      assert.equal(
+        answer.headers.get('www-authenticate'),
+        'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/management/mcp"',
+      )
+      assert.equal(answer.headers.get('x-request-id'), 'req_1')
+    }
+    const wrong = await fetch(`${shell.url}/management/mcp`, { method: 'POST', headers: as('nobody') })
+    assert.match(wrong.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+  })
+
+  test('action enums, fields and hints follow what the caller may do', async () => {
+    const { tools } = (await rpc('tools/list', {}, 'viewer')).result
+    const [widgets, parts] = tools
+    assert.deepEqual(widgets!.inputSchema.properties['action']!.enum, ['list', 'get'])
+    assert.equal(widgets!.inputSchema.properties['dry_run'], undefined)
+    assert.equal(widgets!.annotations['readOnlyHint'], true)
+    assert.deepEqual(parts!.inputSchema.properties['action']!.enum, ['list_parts', 'list_bolts'])
+
+    const [all] = (await rpc('tools/list', {}, 'modifier')).result.tools
+    assert.deepEqual(all!.inputSchema.properties['action']!.enum, [
+      'list',
+      'get',
+      'create',
+      'update',
+      'delete',
+      'rotate',
+    ])
+    assert.equal(all!.annotations['readOnlyHint'], false)
+    assert.equal(all!.annotations['destructiveHint'], true)
+    assert.equal(
+      all!.inputSchema.properties['name']!.description,
+      'For create (required), update: Name that people read',
+    )
+    assert.match(all!.description, /- rotate: The summary of rotate_widget/)
+  })
+
+  test('hints of single tools follow from the effect', async () => {
+    const { tools } = (await rpc('tools/list', {}, 'modifier', '/management/mcp?view=full')).result
+    const hints = Object.fromEntries(
+      tools.map(({ name, annotations: a }) => [
+        name,
+        [a['readOnlyHint'], a['destructiveHint'], a['idempotentHint']],
+      ]),
+    )
+    assert.deepEqual(hints['get_widget'], [true, false, true])
+    assert.deepEqual(hints['create_widget'], [false, false, false])
+    assert.deepEqual(hints['update_widget'], [false, false, true])
+    assert.deepEqual(hints['delete_widget'], [false, true, true])
+    assert.deepEqual(hints['rotate_widget'], [false, false, false])
+    assert.equal(hints['put_widget'], undefined)
+  })
+
+  test('an action is named by its verb or by its fine-grained name', async () => {
+    for (const action of ['update', 'update_widget'])
+      await call('manage_widgets', { action, id: 'one', name: 'x' })
+    assert.deepEqual(
+      invoked.map((item) => [item.operation.action, item.input]),
+      [
+        ['update', { id: 'one', name: 'x' }],
+        ['update', { id: 'one', name: 'x' }],
+      ],
+    )
+    const refused = await call('manage_parts', { action: 'list' })
+    assert.equal(refused['code'], 'input_invalid')
+    assert.deepEqual(refused['errors'], [
+      { pointer: '/action', reason: 'must be one of list_parts, list_bolts' },
+    ])
+  })
+
+  test('a member named action stays usable beside the action of the group', async () => {
+    const [, parts] = (await rpc('tools/list', {})).result.tools
+    assert.deepEqual(parts!.inputSchema.properties['filter_action']!.enum, ['CREATE', 'DELETE'])
+    await call('manage_parts', { action: 'list_bolts', filter_action: 'DELETE' })
+    await call('list_bolts', { action: 'DELETE' })
+    assert.deepEqual(
+      invoked.map((item) => item.input),
+      [{ action: 'DELETE' }, { action: 'DELETE' }],
+    )
+    assert.equal(
+      (await call('manage_parts', { action: 'list_parts', filter_action: 'x' }))['code'],
+      'input_invalid',
+    )
+  })
+
+  test('options of a write are told from its input', async () => {
+    const given = {
+      id: 'one',
+      dry_run: true,
+      expected_revision: 3,
+      idempotency_key: 'k',
+      reason: 'why',
+      confirm: 'one',
+      mode: 'draft',
+    }
+    const answer = await call('delete_widget', given)
+    assert.deepEqual(invoked[0]!.input, { id: 'one' })
+    assert.deepEqual(invoked[0]!.options, {
+      dryRun: true,
+      expectedRevision: 3,
+      idempotencyKey: 'k',
+      reason: 'why',
+      confirm: 'one',
+      mode: 'draft',
+    })
+    assert.equal(answer['dry_run'], true)
+    assert.deepEqual(answer['diff'], [{ op: 'add', path: '/x', value: 1 }])
+    assert.deepEqual(answer['result'], widget)
+  })
+
+  test('names and options of the wrong form are refused before anything runs', async () => {
+    for (const wrong of [
+      { id: 'one', dryrun: true },
+      { id: 'one', dry_run: 'yes' },
+      { id: 'one', mode: 'x' },
+    ]) {
+      const answer = await call('delete_widget', wrong)
+      assert.equal(answer['isError'], true)
+      assert.equal(answer['code'], 'input_invalid')
+    }
+    assert.equal((await call('get_widget', { id: 'one', dry_run: true }))['code'], 'input_invalid')
+    assert.equal(invoked.length, 0)
+  })
+
+  test('what a caller may not do is refused by the operation, listed or not', async () => {
+    for (const args of [{ name: 'x' }, { nonsense: 1 }, { name: 'x', dry_run: 'maybe' }]) {
+      const refused = await call('create_widget', args, 'viewer')
+      assert.equal(refused['code'], 'permission_denied')
+      assert.equal(refused['isError'], true)
+    }
+    assert.equal(invoked.length, 3)
+  })
+
+  test('a secret that is shown once reaches only those who may show it to a model', async () => {
+    reply = () => ({ id: 'wid_1', token: 'pst_pk_secret' })
+    const withheld = await call('rotate_widget', { id: 'one' }, 'modifier')
+    assert.equal(withheld['token'], undefined)
+    assert.match(String(withheld['token_withheld']), /Rotate over REST or the CLI/)
+    assert.equal((await call('rotate_widget', { id: 'one' }, 'admin'))['token'], 'pst_pk_secret')
+  })
+
+  test('a fault is an internal error that tells nothing', async () => {
+    reply = () => {
+      throw new Error('the database password is 123')
+    }
+    const answer = await call('get_widget', { id: 'one' })
+    assert.equal(answer['code'], 'internal_error')
+    assert.doesNotMatch(JSON.stringify(answer), /password/)
+    assert.equal(faults.length, 1)
+  })
+
+  test('the list is the same bytes each time', async () => {
+    const one = JSON.stringify(await rpc('tools/list', {}))
+    assert.equal(JSON.stringify(await rpc('tools/list', {})), one)
+  })
+})

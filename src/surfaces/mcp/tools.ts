@@ -1,0 +1,190 @@
+import type { Tool } from '../../mcp/protocol/door.ts'
+import type { Operation } from '../../operations/define.ts'
+import { optionProperties } from './arguments.ts'
+import { mergeSchemas } from './merge.ts'
+import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
+
+/** Name in a grouped tool of an operation's own member `action`, since there `action` chooses the operation. */
+export const OWN_ACTION = 'filter_action'
+
+/** A tool of either view: operations behind one name. */
+export interface ManagementTool {
+  readonly name: string
+  /** What `action` may say; one entry without asking when the tool is one operation. */
+  readonly actions: ReadonlyMap<string, Operation>
+  /** Listed names of the actions, in order; empty when the tool is one operation. */
+  readonly listed: readonly string[]
+  readonly operations: readonly Operation[]
+}
+
+export interface ManagementTools {
+  readonly full: readonly ManagementTool[]
+  readonly grouped: readonly ManagementTool[]
+  /** Every name of both views. */
+  readonly byName: ReadonlyMap<string, ManagementTool>
+}
+
+/** Actions that a group understands though another group lists them: what people call the credentials of a client. */
+const UNLISTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  manage_credentials: {
+    create_client: 'clients.create',
+    generate: 'profiles.rotate',
+    rotate: 'profiles.rotate',
+    revoke: 'profiles.revoke',
+  },
+}
+
+function withUnlisted(tool: ManagementTool, operations: readonly Operation[]): ManagementTool {
+  const actions = new Map(tool.actions)
+  for (const [action, meant] of Object.entries(UNLISTED[tool.name] ?? {})) {
+    const operation = operations.find((item) => `${item.resource}.${item.action}` === meant)
+    if (operation !== undefined && !actions.has(action)) actions.set(action, operation)
+  }
+  return { ...tool, actions }
+}
+
+/** Projects the registry into both views. The order of the registry is the order of the lists. */
+export function toTools(operations: readonly Operation[]): ManagementTools {
+  const shown = operations.filter((operation) => operation.tool !== null)
+  const full = toolsBy(shown, (operation) => operation.tool!).map((tool) =>
+    tool.operations.length === 1 ? { ...tool, listed: [] } : tool,
+  )
+  const grouped = toolsBy(shown, (operation) => operation.group).map((tool) => withUnlisted(tool, shown))
+  const byName = new Map<string, ManagementTool>()
+  for (const tool of [...full, ...grouped]) {
+    if (byName.has(tool.name)) throw new Error(`two tools are named ${tool.name}`)
+    byName.set(tool.name, tool)
+  }
+  return { full, grouped, byName }
+}
+
+function toolsBy(
+  operations: readonly Operation[],
+  nameOf: (operation: Operation) => string,
+): ManagementTool[] {
+  return [...Map.groupBy(operations, nameOf)].map(([name, members]) => {
+    const actions = new Map<string, Operation>()
+    const listed: string[] = []
+    for (const operation of members) {
+      const twins = members.filter((other) => other.action === operation.action)
+      if (twins.length === 1) actions.set(operation.action, operation)
+      // A verb that several resources of the group share says too little; then the fine-grained name stands.
+      const named = members.filter((other) => other.tool === operation.tool)
+      if (named.length === 1) actions.set(operation.tool!, operation)
+      const action = twins.length === 1 ? operation.action : operation.tool!
+      if (!actions.has(action))
+        throw new Error(`${name}: no action names ${operation.resource}.${operation.action}`)
+      listed.push(action)
+    }
+    return { name, actions, listed, operations: members }
+  })
+}
+
+/** The tool as a caller lists it who may use these of its operations (at least one). */
+export function publishTool(tool: ManagementTool, allowed: readonly Operation[]): Tool {
+  const single = tool.listed.length === 0
+  return {
+    name: tool.name,
+    title: titleOf(tool.name),
+    description: single ? allowed[0]!.summary : describeGroup(tool, allowed),
+    inputSchema: single ? singleInput(allowed[0]!) : groupInput(tool, allowed),
+    outputSchema: single ? outputOf(allowed[0]!) : { type: 'object' },
+    annotations: {
+      readOnlyHint: allowed.every((operation) => operation.effect === 'read'),
+      destructiveHint: allowed.some((operation) => operation.effect === 'delete'),
+      idempotentHint: allowed.every(isIdempotent),
+      openWorldHint: false,
+    },
+  }
+}
+
+function isIdempotent({ idempotent, effect }: Operation): boolean {
+  return idempotent ?? (effect === 'read' || effect === 'update' || effect === 'delete')
+}
+
+function titleOf(name: string): string {
+  const words = name.replaceAll('_', ' ')
+  return words[0]!.toUpperCase() + words.slice(1)
+}
+
+function actionOf(tool: ManagementTool, operation: Operation): string {
+  return tool.listed[tool.operations.indexOf(operation)]!
+}
+
+function describeGroup(tool: ManagementTool, allowed: readonly Operation[]): string {
+  const lines = allowed.map((operation) => `- ${actionOf(tool, operation)}: ${operation.summary}`)
+  return `One of these actions:\n${lines.join('\n')}`
+}
+
+function singleInput(operation: Operation): PublishedSchema {
+  const input = publishInput(operation.input)
+  return {
+    ...input,
+    properties: { ...input.properties, ...optionProperties(operation) },
+    additionalProperties: false,
+  }
+}
+
+/**
+ * One flat object for several operations: each property says for which actions it is meant. Where the operations
+ * differ on a property, only what they share is published; the operation itself judges the call.
+ */
+function groupInput(tool: ManagementTool, allowed: readonly Operation[]): PublishedSchema {
+  const uses = new Map<
+    string,
+    { readonly operation: Operation; readonly property: Property; readonly needed: boolean }[]
+  >()
+  for (const operation of allowed) {
+    const input = publishInput(operation.input)
+    const properties = Object.entries({ ...input.properties, ...optionProperties(operation) })
+    for (const [own, property] of properties) {
+      const needed = input.required?.includes(own) ?? false
+      const name = own === 'action' ? OWN_ACTION : own
+      uses.set(name, [...(uses.get(name) ?? []), { operation, property, needed }])
+    }
+  }
+  const properties: Record<string, Property> = {
+    action: {
+      type: 'string',
+      enum: allowed.map((operation) => actionOf(tool, operation)),
+      description: 'What to do',
+    },
+  }
+  for (const [name, all] of uses) {
+    const where = all.map((use) => actionOf(tool, use.operation) + (use.needed ? ' (required)' : ''))
+    const texts = [
+      ...new Set(all.map((use) => use.property['description']).filter((text) => text !== undefined)),
+    ]
+    const everywhere = all.length === allowed.length && all.every((use) => !use.needed)
+    const meant = everywhere ? '' : `For ${where.join(', ')}`
+    properties[name] = {
+      ...all.map((use) => use.property).reduce(mergeSchemas),
+      description: [meant, texts.join(' / ')].filter((text) => text !== '').join(': '),
+    }
+  }
+  return { type: 'object', properties, required: ['action'], additionalProperties: false }
+}
+
+/** Members of a problem object (RFC 9457), which an error result has in place of the output's. */
+const PROBLEM_PROPERTIES: Readonly<Record<string, Property>> = {
+  type: { type: 'string' },
+  title: { type: 'string' },
+  status: { type: 'integer' },
+  detail: { type: 'string' },
+  code: { type: 'string' },
+  request_id: { type: 'string' },
+  errors: { type: 'array', items: { type: 'object' } },
+}
+
+/**
+ * Clients check error results against the output schema too, so nothing is required, and a member that an output
+ * shares with a problem object may be either.
+ */
+function outputOf(operation: Operation): PublishedSchema {
+  const output = publishOutput(operation.output)
+  const properties = Object.entries(output.properties).map(([name, property]) => {
+    const problem = PROBLEM_PROPERTIES[name]
+    return [name, problem === undefined ? property : { anyOf: [property, problem] }] as const
+  })
+  return { type: 'object', properties: Object.fromEntries(properties) }
+}

@@ -1,0 +1,230 @@
+import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
+import type { Operation } from '../../operations/define.ts'
+import { fieldsOf, type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
+import { API_ROOT, nameOf, needsConfirmation, routeOf } from '../route.ts'
+import { WriteOptionsInput, writeOptionNames } from '../write-options.ts'
+import { type Components, createComponents, pascal } from './components.ts'
+import { REQUEST_ID, SHARED_SCHEMAS } from './shared.ts'
+
+/** Codes that every operation may answer with. */
+const EVERYWHERE: readonly RefusalCode[] = [
+  'credentials_missing',
+  'credential_invalid',
+  'credential_expired',
+  'input_invalid',
+  'permission_denied',
+  'internal_error',
+]
+const OF_BODIES: readonly RefusalCode[] = ['payload_rejected', 'body_too_large', 'unsupported_media_type']
+
+/** The OpenAPI 3.1 document of management REST: a projection of the operations and of nothing else. */
+export function toOpenApi(operations: readonly Operation[]): JsonSchema {
+  const components = createComponents(SHARED_SCHEMAS)
+  const responses: Record<string, JsonSchema> = {}
+  // The resources first, so that lists and answers refer to them
+  for (const operation of operations)
+    if (operation.action === 'get')
+      components.share(singular(operation.resource), jsonSchemasOf(operation.output).output)
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const operation of operations) {
+    const { method, path } = routeOf(operation)
+    const others = paths[API_ROOT + path]
+    paths[API_ROOT + path] = { ...others, [method.toLowerCase()]: toEntry(operation, components, responses) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Postern management API',
+      version: '1',
+      description:
+        'Every change of the gateway. JSON members are snake_case; ids and slugs are interchangeable; failures are ' +
+        '`application/problem+json` (RFC 9457) with a `code` of a closed list.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ bearer: [] }],
+    tags: [...new Set(operations.map((operation) => operation.resource))].map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An access token; `postern token` prints one.',
+        },
+      },
+      schemas: components.schemas,
+      responses,
+    },
+  }
+}
+
+function toEntry(
+  operation: Operation,
+  components: Components,
+  responses: Record<string, JsonSchema>,
+): JsonSchema {
+  const { method } = routeOf(operation)
+  const withBody = method !== 'GET'
+  return {
+    operationId: nameOf(operation),
+    tags: [operation.resource],
+    summary: operation.summary,
+    'x-postern-permission': operation.permission,
+    'x-postern-effect': operation.effect,
+    parameters: toParameters(operation),
+    ...(withBody && { requestBody: toBody(operation, components) }),
+    responses: { ...toSuccess(operation, components), ...toFailures(operation, responses) },
+  }
+}
+
+function toParameters(operation: Operation): JsonSchema[] {
+  const { byId } = routeOf(operation)
+  const path = byId
+    ? [{ name: 'id', in: 'path', required: true, description: 'Id or slug', schema: { type: 'string' } }]
+    : []
+  if (operation.effect === 'read') {
+    const query = fieldsOf(operation)
+      .filter((field) => !(byId && field.name === 'id'))
+      .map((field) => ({
+        name: field.name,
+        in: 'query',
+        required: field.required,
+        ...(field.description !== '' && { description: field.description }),
+        ...(field.kind === 'list' && { style: 'form', explode: true }),
+        schema: field.schema,
+      }))
+    return [...path, ...query]
+  }
+  return [...path, ...toOptionParameters(operation)]
+}
+
+function toOptionParameters(operation: Operation): JsonSchema[] {
+  const names = writeOptionNames(operation)
+  const members = membersOf(jsonSchemasOf(WriteOptionsInput).input)
+  const header = (name: string, description: string, schema: JsonSchema): JsonSchema => ({
+    name,
+    in: 'header',
+    description,
+    schema,
+  })
+  return [
+    ...(names.includes('expected_revision') && routeOf(operation).byId
+      ? [header('If-Match', 'ETag of the resource: refuse unless it is at this revision', { type: 'string' })]
+      : []),
+    ...(names.includes('idempotency_key')
+      ? [
+          header('Idempotency-Key', 'Same key and same input within 24 h: the first answer again', {
+            type: 'string',
+            maxLength: 255,
+          }),
+        ]
+      : []),
+    ...(names.includes('reason') ? [header('X-Reason', 'Kept in the audit entry', { type: 'string' })] : []),
+    ...names
+      .filter((name) => name === 'dry_run' || (name === 'confirm' && needsConfirmation(operation)))
+      .map((name) => ({
+        name,
+        in: 'query',
+        description: members[name]!['description'],
+        schema: withoutDescription(members[name]!),
+      })),
+  ]
+}
+
+/** The input without the id of the path, and the options of the write, which may stand in the body too. */
+function toBody(operation: Operation, components: Components): JsonSchema {
+  const { byId } = routeOf(operation)
+  const input = jsonSchemasOf(operation.input).input
+  const options = membersOf(jsonSchemasOf(WriteOptionsInput).input)
+  const own = Object.entries(membersOf(input)).filter(([name]) => !(byId && name === 'id'))
+  const names = writeOptionNames(operation).filter(
+    (name) => name !== 'confirm' || needsConfirmation(operation),
+  )
+  const required = (Array.isArray(input['required']) ? input['required'] : []).filter(
+    (name) => !(byId && name === 'id'),
+  )
+  const schema = {
+    ...input,
+    properties: Object.fromEntries([...own, ...names.map((name) => [name, options[name]] as const)]),
+    required,
+  }
+  if (required.length === 0) Reflect.deleteProperty(schema, 'required')
+  const name = `${pascal(operation.resource)}${pascal(operation.action)}Request`
+  return {
+    required: required.length > 0,
+    content: { 'application/json': { schema: components.add(name, schema) } },
+  }
+}
+
+function toSuccess(operation: Operation, components: Components): JsonSchema {
+  const name = `${pascal(operation.resource)}${pascal(operation.action)}Response`
+  const schema = components.share(name, jsonSchemasOf(operation.output).output)
+  const dryRun = writeOptionNames(operation).includes('dry_run')
+  const response = (description: string, shape: JsonSchema, created: boolean): JsonSchema => ({
+    description,
+    headers: {
+      'X-Request-ID': REQUEST_ID,
+      ETag: { description: 'Revision of the resource, where it has one', schema: { type: 'string' } },
+      ...(created && { Location: { description: 'Path of the new resource', schema: { type: 'string' } } }),
+    },
+    content: { 'application/json': { schema: shape } },
+  })
+  const dryRunShape = {
+    allOf: [{ $ref: '#/components/schemas/DryRun' }, { type: 'object', properties: { result: schema } }],
+  }
+  const creates = operation.effect === 'create'
+  const created = { 201: response('Created', schema, true) }
+  const changed = {
+    200: response(
+      dryRun ? 'Done; or, of a dry run, what would be' : 'Done',
+      dryRun ? { anyOf: [schema, dryRunShape] } : schema,
+      false,
+    ),
+  }
+  if (creates)
+    return { ...(dryRun && { 200: response('Of a dry run: what would be', dryRunShape, false) }), ...created }
+  return operation.action === 'put' ? { ...changed, ...created } : changed
+}
+
+/** A named response per set of codes, since most operations refuse alike. */
+function toFailures(operation: Operation, responses: Record<string, JsonSchema>): JsonSchema {
+  const bodies = operation.effect === 'read' ? [] : OF_BODIES
+  const codes = [...new Set<RefusalCode>([...EVERYWHERE, ...bodies, ...operation.refuses])]
+  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, list]) => {
+      const special = list.filter((code) => !EVERYWHERE.includes(code)).sort()
+      const name = `Problem${status}${special.map(pascal).join('')}`
+      responses[name] = toFailure(status, list)
+      return [status, { $ref: `#/components/responses/${name}` }]
+    }),
+  )
+}
+
+function toFailure(status: number, codes: readonly RefusalCode[]): JsonSchema {
+  const challenge = { description: 'Names the metadata (RFC 9728)', schema: { type: 'string' } }
+  return {
+    description: codes.map((code) => `\`${code}\``).join(', '),
+    headers: { 'X-Request-ID': REQUEST_ID, ...(status === 401 && { 'WWW-Authenticate': challenge }) },
+    content: {
+      'application/problem+json': {
+        schema: {
+          allOf: [
+            { $ref: '#/components/schemas/Problem' },
+            { type: 'object', properties: { code: { enum: codes } } },
+          ],
+        },
+      },
+    },
+  }
+}
+
+/** `policies` is `Policy`. */
+function singular(resource: string): string {
+  return pascal(resource.replace(/ies$/, 'y').replace(/s$/, ''))
+}
+
+function withoutDescription({ description: _, ...rest }: JsonSchema): JsonSchema {
+  return rest
+}

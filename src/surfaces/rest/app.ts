@@ -1,0 +1,223 @@
+import { type Context, Hono } from 'hono'
+import type { Principal } from '../../access/principal.ts'
+import { PROBLEMS, Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
+import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
+import { toOpenApi } from '../openapi/document.ts'
+import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
+import { toWriteOptions, writeOptionNames } from '../write-options.ts'
+import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
+import { bearerOf, readOptionHeaders, toEtag } from './headers.ts'
+import { bearerChallenge, originFor, protectedResourceMetadata, resourcePathOf } from './metadata.ts'
+import { queryParametersOf, readQuery } from './query.ts'
+
+/** What is known of a request besides itself; how is the listener's business (socket, or a gateway thread's preamble). */
+interface RequestFacts {
+  readonly requestId: string
+  readonly ip: string | null
+}
+
+export interface RestPorts {
+  readonly operations: readonly Operation[]
+  readonly invoke: Invoke
+  /** Who a bearer token stands for; refuses with credentials_missing, credential_invalid or credential_expired. */
+  readonly authenticate: (token: string | null, via: Via) => Promise<Principal>
+  readonly facts: (request: Request) => RequestFacts
+  /** The configured origin, for metadata and challenges. */
+  readonly origin: string
+  /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
+  readonly log: (error: unknown, requestId: string) => void
+}
+
+/** Headers of every answer: it is data for one caller, and nothing to render or keep. */
+const COMMON_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+} as const
+
+/** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
+export function createRestApp(ports: RestPorts): Hono {
+  const app = new Hono()
+  let document: string | undefined
+  const read = ['GET', 'HEAD']
+
+  app.all('/management/openapi.json', (c) =>
+    answered(ports, c, async () => {
+      demandMethod(c, read)
+      // Printed when it is first asked for: it would cost the start some tenths of a second
+      document ??= JSON.stringify(toOpenApi(ports.operations))
+      return json(200, document)
+    }),
+  )
+  app.all('/.well-known/*', (c) =>
+    answered(ports, c, async () => {
+      const path = resourcePathOf(new URL(c.req.url).pathname)
+      const origin = originFor(ports.origin, c.req.header('host') ?? null)
+      const metadata = path === null ? null : protectedResourceMetadata(origin, path)
+      if (metadata === null) throw refuse('not_available')
+      demandMethod(c, read)
+      return json(200, JSON.stringify(metadata))
+    }),
+  )
+  for (const [path, operations] of byPath(ports.operations)) {
+    const methods = new Map(operations.map((operation) => [routeOf(operation).method, operation]))
+    const allowed = [...methods.keys()].flatMap((method) => (method === 'GET' ? read : [method]))
+    app.all(API_ROOT + path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) =>
+      answered(ports, c, async (via) => {
+        const principal = await ports.authenticate(bearerOf(c.req.raw.headers), via)
+        demandMethod(c, allowed)
+        const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
+        return call(ports, c, methods.get(method as HttpVerb)!, principal, via)
+      }),
+    )
+  }
+  // Nobody learns which paths there are: what is unknown below the API is authenticated like the rest.
+  app.all(`${API_ROOT}/*`, (c) =>
+    answered(ports, c, async (via) => {
+      await ports.authenticate(bearerOf(c.req.raw.headers), via)
+      throw refuse('not_found', { detail: 'There is no such path; /management/openapi.json lists them.' })
+    }),
+  )
+  app.all('*', (c) => answered(ports, c, () => Promise.reject(refuse('not_available'))))
+  return app
+}
+
+/** Paths with their operations; fixed paths first, since `/collections/import` would also fit `/collections/{id}`. */
+function byPath(operations: readonly Operation[]): [string, Operation[]][] {
+  const paths = Map.groupBy(operations, (operation) => routeOf(operation).path)
+  return [...paths].sort(([a], [b]) => Number(a.includes('{')) - Number(b.includes('{')))
+}
+
+async function call(
+  ports: RestPorts,
+  c: Context,
+  operation: Operation,
+  principal: Principal,
+  via: Via,
+): Promise<Response> {
+  const { byId } = routeOf(operation)
+  const query = readQuery(new URL(c.req.url).searchParams, queryParametersOf(operation, byId))
+  const id = byId ? { id: c.req.param('id') } : {}
+  if (operation.effect === 'read') {
+    return toResponse(operation, await ports.invoke(operation, { ...query, ...id }, {}, principal, via))
+  }
+  const body = await readBody(c.req.raw, operation.action === 'import' ? IMPORT_BYTES_MAX : BODY_BYTES_MAX)
+  const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
+  if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
+    throw refuse('input_invalid', {
+      detail: 'The id in the body differs from the one in the path.',
+      errors: [{ pointer: '/id', reason: 'differs from the path; leave it out' }],
+    })
+  const invoked = await ports.invoke(operation, { ...input, ...id }, toWriteOptions(options), principal, via)
+  return toResponse(operation, invoked)
+}
+
+/**
+ * Takes the options of the write out of the body and joins them with those of query and headers. One that is said
+ * twice has to say the same.
+ */
+function liftOptions(
+  operation: Operation,
+  body: Readonly<Record<string, unknown>>,
+  ...others: readonly Readonly<Record<string, unknown>>[]
+): { options: Record<string, unknown>; input: Record<string, unknown> } {
+  const names = new Set<string>(writeOptionNames(operation))
+  const options = new Map(Object.entries(body).filter(([name]) => names.has(name)))
+  const input = Object.fromEntries(Object.entries(body).filter(([name]) => !names.has(name)))
+  for (const [name, value] of others.flatMap((other) => Object.entries(other))) {
+    if (!names.has(name)) continue
+    if (options.has(name) && options.get(name) !== value)
+      throw refuse('input_invalid', {
+        detail: `${name} is given twice, and differs.`,
+        errors: [{ pointer: `/${name}`, reason: 'given twice with different values' }],
+      })
+    options.set(name, value)
+  }
+  return { options: Object.fromEntries(options), input }
+}
+
+function toResponse(operation: Operation, invoked: Invoked): Response {
+  const pending = invoked.pending ? { pending: true } : {}
+  const body =
+    invoked.diff === null
+      ? { ...invoked.output, ...pending }
+      : { dry_run: true, diff: invoked.diff, result: invoked.output }
+  const response = json(invoked.diff === null ? invoked.status : 200, JSON.stringify(body))
+  if (invoked.revision !== null && invoked.diff === null)
+    response.headers.set('etag', toEtag(invoked.revision))
+  const id = invoked.output['id']
+  if (response.status === 201 && typeof id === 'string')
+    response.headers.set('location', `${API_ROOT}/${operation.resource}/${encodeURIComponent(id)}`)
+  return response
+}
+
+function json(status: number, text: string): Response {
+  return new Response(text, { status, headers: { 'content-type': 'application/json' } })
+}
+
+/** Throws method_not_allowed unless the method is one of these; `answered` turns `allow` into the field. */
+function demandMethod(c: Context, allowed: readonly string[]): void {
+  if (allowed.includes(c.req.method)) return
+  throw refuse('method_not_allowed', {
+    detail: `This path answers ${allowed.join(', ')}.`,
+    members: { allow: allowed },
+  })
+}
+
+/** Runs a handler; whatever it throws becomes a problem, and every answer gets the request id. */
+async function answered(
+  ports: RestPorts,
+  c: Context,
+  handle: (via: Via) => Promise<Response>,
+): Promise<Response> {
+  const request = c.req.raw
+  const facts = ports.facts(request)
+  const response = await handle(viaOf(request, facts)).catch((error: unknown) => {
+    const refusal = error instanceof Refusal ? error : refuse('internal_error')
+    if (refusal.status === 500) ports.log(error, facts.requestId)
+    return refused(ports, request, refusal, facts.requestId)
+  })
+  response.headers.set('x-request-id', facts.requestId)
+  for (const [name, value] of Object.entries(COMMON_HEADERS)) response.headers.set(name, value)
+  return response
+}
+
+function refused(ports: RestPorts, request: Request, refusal: Refusal, requestId: string): Response {
+  const response = new Response(JSON.stringify(toProblem(refusal, requestId)), {
+    status: refusal.status,
+    headers: { 'content-type': 'application/problem+json' },
+  })
+  const { allow, retry_after_ms: retry } = refusal.facts.members ?? {}
+  if (refusal.code === 'method_not_allowed' && Array.isArray(allow))
+    response.headers.set('allow', allow.join(', '))
+  if (typeof retry === 'number') response.headers.set('retry-after', String(Math.ceil(retry / 1000)))
+  if (PROBLEMS[refusal.code].status === 401) {
+    const origin = originFor(ports.origin, request.headers.get('host'))
+    response.headers.set(
+      'www-authenticate',
+      bearerChallenge(origin, '/management', isAboutToken(refusal.code)),
+    )
+  }
+  return response
+}
+
+function isAboutToken(code: RefusalCode): boolean {
+  return code === 'credential_invalid' || code === 'credential_expired'
+}
+
+/** The command line says that it is it; nothing but the audit entry depends on that. */
+const CLI_AGENT = /^postern-cli\//
+
+function viaOf(request: Request, facts: RequestFacts): Via {
+  const url = new URL(request.url)
+  const userAgent = request.headers.get('user-agent')?.slice(0, 512) ?? null
+  return {
+    surface: CLI_AGENT.test(userAgent ?? '') ? 'cli' : 'management_api',
+    requestId: facts.requestId,
+    ip: facts.ip,
+    userAgent,
+    http: { method: request.method, url: (url.pathname + url.search).slice(0, 2048) },
+    agent: null,
+  }
+}

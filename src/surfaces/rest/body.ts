@@ -1,0 +1,68 @@
+import { refuse } from '../../base/refusal.ts'
+
+/** Bytes of a JSON body; importing takes whole API descriptions. */
+export const BODY_BYTES_MAX = 8 * 1024 ** 2
+export const IMPORT_BYTES_MAX = 64 * 1024 ** 2
+
+/**
+ * The JSON object in the body of a request; an empty body is an empty object.
+ * Refuses with unsupported_media_type, body_too_large or payload_rejected. Of a repeated member the last counts:
+ * the text is read once, here, and only the value goes on, so no second reader can see it differently.
+ */
+export async function readBody(request: Request, bytesMax: number): Promise<Record<string, unknown>> {
+  const bytes = await readBytes(request, bytesMax)
+  if (bytes.length === 0) return {}
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) throw refuse('unsupported_media_type')
+  const encoding = request.headers.get('content-encoding') ?? 'identity'
+  if (encoding.toLowerCase() !== 'identity')
+    throw refuse('unsupported_media_type', { detail: 'The body must not be compressed.' })
+  return parseObject(bytes)
+}
+
+async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const tooLarge = (): Error =>
+    refuse('body_too_large', { detail: `The body is larger than ${bytesMax} bytes.` })
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge()
+  if (request.body === null) return new Uint8Array()
+  const pieces: Uint8Array[] = []
+  let size = 0
+  for await (const piece of request.body) {
+    size += piece.length
+    if (size > bytesMax) throw tooLarge()
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+/** A JSON object out of UTF-8 bytes. Refuses with payload_rejected. */
+export function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    value = JSON.parse(text)
+  } catch {
+    // What the parser says quotes the body, which may hold a secret
+    throw refuse('payload_rejected', { detail: 'The body is not valid JSON in UTF-8.' })
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw refuse('payload_rejected', { detail: 'The body must be a JSON object.' })
+  // Only a text that spells the name, or escapes it, can hold it; then it is worth the walk.
+  if ((text.includes('__proto__') || text.includes('\\u')) && holdsPrototype(value))
+    throw refuse('payload_rejected', { detail: 'No member may be called "__proto__".' })
+  // JSON.parse gives no other objects than plain ones
+  return value as Record<string, unknown>
+}
+
+/** True when a member is called `__proto__` anywhere: copying such an object could change its prototype. */
+function holdsPrototype(root: unknown): boolean {
+  const open: unknown[] = [root]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (value === null || typeof value !== 'object') continue
+    if (Object.hasOwn(value, '__proto__')) return true
+    for (const item of Object.values(value)) open.push(item)
+  }
+  return false
+}

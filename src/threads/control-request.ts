@@ -1,0 +1,24 @@
+import { FIELD_RULES } from '../gateway/fields.ts'
+import { PREAMBLE } from '../serve/preamble.ts'
+import type { ForwardRequest, Incoming } from '../wire/port.ts'
+
+/**
+ * A reserved path's request as the control plane gets it: unchanged but for the preamble, which says what this thread
+ * has established. Inbound headers of those names were stripped by the wire.
+ */
+export function controlRequest(incoming: Incoming, requestId: string): ForwardRequest {
+  let fields = incoming.pass
+  // The wire lifted these out for the stages; the control plane reads them itself.
+  for (const [index, name] of FIELD_RULES.take.entries()) {
+    const value = incoming.taken[index]
+    if (value !== undefined) fields += `${name}: ${value}\r\n`
+  }
+  fields += `${PREAMBLE.peer}: ${incoming.peer}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
+  return {
+    method: incoming.method,
+    target: incoming.query === '' ? incoming.path : `${incoming.path}?${incoming.query}`,
+    host: incoming.host === '' ? 'localhost' : incoming.host,
+    fields,
+    responseFields: `X-Request-ID: ${requestId}\r\n`,
+  }
+}

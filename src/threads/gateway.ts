@@ -1,0 +1,172 @@
+/**
+ * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { createClock } from '../base/clock.ts'
+import { createRequestIds } from '../base/ids.ts'
+import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
+import { createCounters } from '../gateway/admit/counters.ts'
+import type { Exchange } from '../gateway/exchange.ts'
+import { FIELD_RULES } from '../gateway/fields.ts'
+import { createGateway } from '../gateway/gateway.ts'
+import { createConsumerDoor } from '../mcp/consumer/door.ts'
+import { connectSink } from '../record/connect.ts'
+import { createRecordSink } from '../record/sink.ts'
+import { createOpener } from '../vault/opener.ts'
+import { createNativeEngine } from '../wire/native/engine.ts'
+import type { Incoming } from '../wire/port.ts'
+import { controlRequest } from './control-request.ts'
+import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+import { createRouter, LISTENERS } from './router.ts'
+import { createTombstones } from './tombstones.ts'
+
+/** Requests to the control plane that one thread has under way, and how long it waits for their answers. */
+const CONTROL_CONNECTIONS_MAX = 64
+const CONTROL_ANSWER_MS = 120_000
+
+if (parentPort === null) throw new Error('threads/gateway.ts runs as a worker thread only')
+const main = parentPort
+// The host of this thread builds it by this very type.
+const init = workerData as GatewayInit
+const say = (message: FromGateway): void => main.postMessage(message)
+const report = (error: unknown, requestId = ''): void => {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  say({ kind: 'log', level: 'error', message: requestId === '' ? text : `${requestId}: ${text}` })
+}
+
+const clock = createClock(init.clockCell ?? undefined)
+const requestIds = createRequestIds(clock)
+const health = new Int32Array(init.health)
+const sink = createRecordSink()
+
+const engine = createNativeEngine<Exchange>({
+  clock,
+  rules: FIELD_RULES,
+  onFault: report,
+  handler: {
+    // The control listener serves reserved paths alone; published APIs are found by the gateway.
+    request: (incoming) =>
+      incoming.listener === LISTENERS.control ? route(incoming) : gateway.request(incoming),
+    refused: (incoming, code, inner) => gateway.refused(incoming, code, inner),
+    finished: (incoming) => gateway.finished(incoming),
+  },
+})
+const gateway = createGateway({
+  upstream: (options) => engine.upstream(options),
+  counters: createCounters(init.counters, init.slot),
+  records: sink,
+  clock,
+  requestIds,
+  open: createOpener(init.credentialKey),
+  reserved: (incoming) => route(incoming),
+})
+const consumer = createConsumerDoor<Exchange>({
+  gateway,
+  sealKey: init.sessionKey,
+  tombstones: createTombstones(init.tombstones),
+  origin: init.origin,
+  version: init.version,
+  clock,
+  requestId: (incoming) => incoming.state?.requestId ?? requestIds(),
+  taken: [...FIELD_RULES.take, ...FIELD_RULES.peek],
+  fault: report,
+})
+const control = engine.upstream({
+  address: { socketPath: init.controlSocket },
+  tls: null,
+  connectTimeoutMs: 2000,
+  firstByteTimeoutMs: CONTROL_ANSWER_MS,
+  idleTimeoutMs: CONTROL_ANSWER_MS,
+  connectionsMax: CONTROL_CONNECTIONS_MAX,
+  waitingMax: CONTROL_CONNECTIONS_MAX,
+})
+const route = createRouter<Exchange>({
+  consumer,
+  control: (incoming) =>
+    incoming.forward(control, controlRequest(incoming, incoming.state?.requestId ?? requestIds())),
+  health: answerHealth,
+  refuse: answerProblem,
+  expose: new Set(init.expose),
+})
+
+function answerJson(
+  incoming: Incoming<Exchange>,
+  status: number,
+  type: string,
+  requestId: string,
+  body: unknown,
+): void {
+  const fields = `Content-Type: ${type}\r\nX-Request-ID: ${requestId}\r\nCache-Control: no-store\r\n`
+  incoming.answer(status, fields, JSON.stringify(body))
+}
+
+function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: string): void {
+  const requestId = incoming.state?.requestId ?? requestIds()
+  const problem = toProblem(refuse(code, { detail }), requestId)
+  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem)
+}
+
+/** Alive, and ready to serve: from memory alone. */
+function answerHealth(incoming: Incoming<Exchange>): void {
+  const { path } = incoming
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') {
+    answerProblem(incoming, 'not_available', `${path} answers GET.`)
+    return
+  }
+  if (path === '/healthz') {
+    answerJson(incoming, 200, 'application/health+json', requestIds(), { status: 'pass' })
+    return
+  }
+  const draining = Atomics.load(health, HEALTH.draining) === 1
+  const ready = gateway.ready && !draining
+  const recorder = Atomics.load(health, HEALTH.recorder) === 1
+  const { faults } = gateway.snapshot
+  const status = !ready ? 'fail' : recorder && faults.length === 0 ? 'pass' : 'warn'
+  answerJson(incoming, ready ? 200 : 503, 'application/health+json', requestIds(), {
+    status,
+    revision: gateway.snapshot.revision,
+    threads: Atomics.load(health, HEALTH.threads),
+    draining,
+    recorder: { running: recorder, dropped: Atomics.load(health, HEALTH.recordsDropped) },
+    // What fails closed and why; the control listener is the operator's.
+    ...(incoming.listener === LISTENERS.control ? { faults } : { faults: faults.length }),
+  })
+}
+
+async function listen(): Promise<void> {
+  const { reusePort } = init
+  await engine.listen({ ...init.listen, reusePort })
+  await engine.listen({ ...init.controlListen, reusePort })
+  say({ kind: 'listening' })
+}
+
+let started = false
+main.on('message', (message: ToGateway) => {
+  switch (message.kind) {
+    case 'snapshot': {
+      const faults = gateway.apply(message.delta)
+      say({ kind: 'applied', revision: message.delta.revision, faults })
+      if (started) return
+      started = true
+      listen().catch((error: unknown) => {
+        throw error
+      })
+      return
+    }
+    case 'recorder':
+      connectSink(sink, message.port)
+      return
+    case 'drain':
+      void drain(message.deadlineMs)
+      return
+  }
+})
+
+async function drain(deadlineMs: number): Promise<void> {
+  await engine.drain(deadlineMs)
+  gateway.close()
+  control.close()
+  sink.flush()
+  engine.close()
+  say({ kind: 'drained' })
+}

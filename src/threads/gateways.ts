@@ -1,0 +1,234 @@
+import { type MessagePort, Worker } from 'node:worker_threads'
+import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
+import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+
+/**
+ * The gateway threads as the main thread sees them.
+ *
+ * 1. The mirror below is what has been published; a thread that starts gets it whole and then every later change,
+ *    in order, because both travel through the same port.
+ * 2. `publish` resolves when every thread that was listening has applied the revision, so a change that has
+ *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong.
+ * 3. A thread that dies is replaced under the same slot; what it held of the shared counters is released first.
+ */
+export interface Gateways {
+  publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
+  /** Stops accepting, lets requests end, then ends the threads. */
+  drain(deadlineMs: number): Promise<void>
+  /** Ends a thread at once, as a fault would; resolves when its replacement listens. For tests of that promise. */
+  kill(slot: number): Promise<void>
+  close(): Promise<void>
+}
+
+export interface GatewaysOptions {
+  readonly count: number
+  readonly init: Omit<GatewayInit, 'slot'>
+  /** Joins a gateway thread to the recorder; returns what ends it. See record/recorder-client. */
+  readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
+  /** Counters: give back what a dead thread held. */
+  readonly releaseDead: (slot: number) => void
+  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+}
+
+interface Thread {
+  readonly slot: number
+  readonly worker: Worker
+  listening: boolean
+  stopping: boolean
+  applied: number
+  faults: readonly string[]
+  drained: (() => void) | null
+}
+
+const ACKNOWLEDGE_MS = 1000
+const RESTART_MS_MAX = 5000
+/** A thread that lived this long was healthy: the next restart is immediate again. */
+const HEALTHY_MS = 10_000
+
+/** Starts the threads; resolves when all of them listen and hold `first`. Rejects when one cannot start. */
+export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
+  const health = new Int32Array(options.init.health)
+  const mirror = new Map<FragmentKey, { hash: string; fragment: Fragment }>()
+  const threads: (Thread | undefined)[] = []
+  const waiting = new Set<() => void>()
+  let revision = first.revision
+  let closed = false
+
+  function remember(delta: SnapshotDelta): void {
+    if (delta.full) mirror.clear()
+    for (const { key, hash, fragment } of delta.put) mirror.set(key, { hash, fragment })
+    for (const key of delta.drop) mirror.delete(key)
+    revision = delta.revision
+  }
+
+  function whole(): SnapshotDelta {
+    return { revision, full: true, drop: [], put: [...mirror].map(([key, held]) => ({ key, ...held })) }
+  }
+
+  function tell(thread: Thread, message: ToGateway): void {
+    thread.worker.postMessage(message)
+  }
+
+  function live(): Thread[] {
+    return threads.filter((thread) => thread?.listening === true && !thread.stopping) as Thread[]
+  }
+
+  function refreshHealth(): void {
+    const listening = live()
+    Atomics.store(health, HEALTH.threads, listening.length)
+    if (listening.length > 0) {
+      Atomics.store(health, HEALTH.revision, Math.min(...listening.map((thread) => thread.applied)))
+      Atomics.store(health, HEALTH.faults, listening[0]!.faults.length)
+    }
+    for (const check of [...waiting]) check()
+  }
+
+  function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
+    const init: GatewayInit = { ...options.init, slot }
+    const worker = new Worker(new URL('./gateway.ts', import.meta.url), {
+      name: `gateway-${slot}`,
+      workerData: init,
+    })
+    const disconnect = options.connectRecorder((port) =>
+      worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
+    )
+    const thread: Thread = {
+      slot,
+      worker,
+      listening: false,
+      stopping: false,
+      applied: 0,
+      faults: [],
+      drained: null,
+    }
+    const startedAt = performance.now()
+    threads[slot] = thread
+    let fault: Error | null = null
+    worker.on('message', (message: FromGateway) => {
+      switch (message.kind) {
+        case 'listening':
+          thread.listening = true
+          refreshHealth()
+          onListening()
+          break
+        case 'applied':
+          thread.applied = message.revision
+          thread.faults = message.faults
+          for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
+          refreshHealth()
+          break
+        case 'drained':
+          thread.drained?.()
+          break
+        case 'log':
+          options.log(message.level, `gateway thread ${slot}: ${message.message}`)
+          break
+      }
+    })
+    worker.on('error', (error: Error) => {
+      fault = error
+    })
+    worker.on('exit', () => {
+      disconnect()
+      const wasListening = thread.listening
+      thread.listening = false
+      if (threads[slot] === thread) threads[slot] = undefined
+      options.releaseDead(slot)
+      refreshHealth()
+      thread.drained?.()
+      if (closed || thread.stopping) return
+      if (!wasListening)
+        return onFailed(fault ?? new Error(`gateway thread ${slot} ended before it listened`))
+      options.log(
+        'error',
+        `gateway thread ${slot} died${fault === null ? '' : `: ${fault.message}`}; replacing it`,
+      )
+      restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
+    })
+    tell(thread, { kind: 'snapshot', delta: whole() })
+  }
+
+  function restart(slot: number, delayMs: number): void {
+    setTimeout(() => {
+      if (closed) return
+      start(
+        slot,
+        () => options.log('warn', `gateway thread ${slot} is back`),
+        (error) => {
+          options.log('error', `gateway thread ${slot} cannot start: ${error.message}`)
+          restart(slot, Math.min(RESTART_MS_MAX, Math.max(100, delayMs * 2)))
+        },
+      )
+    }, delayMs)
+  }
+
+  /** Resolves true once `holds`, looked at whenever a thread reports, or false at the deadline. */
+  function until(holds: () => boolean, deadlineMs: number): Promise<boolean> {
+    if (holds()) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const end = (result: boolean): void => {
+        clearTimeout(timer)
+        waiting.delete(check)
+        resolve(result)
+      }
+      const check = (): void => {
+        if (holds()) end(true)
+      }
+      const timer = setTimeout(() => end(false), deadlineMs)
+      waiting.add(check)
+    })
+  }
+
+  remember(first)
+  await Promise.all(
+    Array.from(
+      { length: options.count },
+      (_, slot) => new Promise<void>((resolve, reject) => start(slot, resolve, reject)),
+    ),
+  ).catch(async (error: unknown) => {
+    closed = true
+    await Promise.all(threads.map((thread) => thread?.worker.terminate()))
+    throw error
+  })
+
+  return {
+    async publish(delta) {
+      remember(delta)
+      for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'snapshot', delta })
+      const held = await until(
+        () => live().every((thread) => thread.applied >= delta.revision),
+        ACKNOWLEDGE_MS,
+      )
+      return { pending: !held }
+    },
+    async drain(deadlineMs) {
+      closed = true
+      await Promise.all(
+        threads.map(async (thread) => {
+          if (thread === undefined) return
+          thread.stopping = true
+          await new Promise<void>((resolve) => {
+            thread.drained = resolve
+            // The thread keeps its own deadline; this one is for a thread that hangs.
+            setTimeout(resolve, deadlineMs + 2000).unref()
+            tell(thread, { kind: 'drain', deadlineMs })
+          })
+          await thread.worker.terminate()
+        }),
+      )
+    },
+    async kill(slot) {
+      const victim = threads[slot]
+      if (victim === undefined) return
+      await victim.worker.terminate()
+      await until(
+        () => threads[slot] !== undefined && threads[slot] !== victim && threads[slot].listening,
+        10_000,
+      )
+    },
+    async close() {
+      closed = true
+      await Promise.all(threads.map((thread) => thread?.worker.terminate()))
+    },
+  }
+}

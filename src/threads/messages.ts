@@ -1,0 +1,63 @@
+/** What the main thread and the gateway threads say to each other. Plain data only. */
+import type { MessagePort } from 'node:worker_threads'
+import type { ClockCell } from '../base/clock.ts'
+import type { SnapshotDelta } from '../snapshot/fragments.ts'
+
+/** Given to a gateway thread when it starts. */
+export interface GatewayInit {
+  /** Number of the thread, 0 to WORKERS - 1; a replacement gets the number of the one it replaces. */
+  readonly slot: number
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly controlListen: { readonly host: string; readonly port: number }
+  /** Several threads listen on one port. */
+  readonly reusePort: boolean
+  /** Unix socket of the control plane. */
+  readonly controlSocket: string
+  readonly origin: string
+  readonly version: string
+  /** What the gateway listener hands to the control plane. */
+  readonly expose: readonly string[]
+  /** Rate and quota counters of all threads. */
+  readonly counters: SharedArrayBuffer
+  /** Facts that all threads answer health questions from; see {@link HEALTH}. */
+  readonly health: SharedArrayBuffer
+  /** Ended MCP sessions, shared by all threads. */
+  readonly tombstones: SharedArrayBuffer
+  readonly clockCell: ClockCell | null
+  /** Opens credential secrets; derived, never the master key. */
+  readonly credentialKey: Uint8Array
+  /** Seals MCP session ids; derived. */
+  readonly sessionKey: Uint8Array
+}
+
+export type ToGateway =
+  | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
+  /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
+  | { readonly kind: 'recorder'; readonly port: MessagePort }
+  | { readonly kind: 'drain'; readonly deadlineMs: number }
+
+export type FromGateway =
+  /** Both listeners accept and a snapshot is applied. */
+  | { readonly kind: 'listening' }
+  /** The revision is in force for every request that starts from now on. */
+  | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
+  | { readonly kind: 'drained' }
+  /** Something that a person should see; never a secret. */
+  | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
+
+/** Cells of the health buffer (Int32, read and written with Atomics). */
+export const HEALTH = {
+  /** 1 from the moment the process was told to stop. */
+  draining: 0,
+  /** Gateway threads that listen. */
+  threads: 1,
+  /** Highest revision that every listening thread holds. */
+  revision: 2,
+  /** Request records that were lost. */
+  recordsDropped: 3,
+  /** Fragments that could not be linked and fail closed. */
+  faults: 4,
+  /** 1 while the recorder thread runs and writes. */
+  recorder: 5,
+  cells: 6,
+} as const

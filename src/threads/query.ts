@@ -1,0 +1,34 @@
+/** The query thread: answers questions about request records on a read-only connection, one after the other. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { createClock } from '../base/clock.ts'
+import { Refusal } from '../base/refusal.ts'
+import type { FromQueryThread, QuerySetup, ToQueryThread } from '../record/messages.ts'
+import { getRecord, listRecords } from '../record/search.ts'
+import { openRecordReader } from '../store/sqlite/record-reader.ts'
+
+if (parentPort === null) throw new Error('threads/query.ts runs as a worker thread only')
+const main = parentPort
+// The host of this thread builds it by this very type.
+const setup = workerData as QuerySetup
+const clock = createClock(setup.clockCell ?? undefined)
+const reader = openRecordReader(setup.path)
+
+async function answer(message: ToQueryThread): Promise<FromQueryThread> {
+  const { id } = message
+  try {
+    if (message.kind === 'list')
+      return { kind: 'list', id, page: await listRecords(reader, clock, message.filter) }
+    return { kind: 'get', id, record: await getRecord(reader, clock, message.record) }
+  } catch (error) {
+    if (error instanceof Refusal) return { kind: 'refused', id, code: error.code, detail: error.message }
+    return {
+      kind: 'failed',
+      id,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    }
+  }
+}
+
+main.on('message', (message: ToQueryThread) => {
+  void answer(message).then((reply) => main.postMessage(reply))
+})

@@ -1,0 +1,156 @@
+/**
+ * The recorder thread: takes batches of records from gateway threads, stores them, forgets old ones and keeps the
+ * counts of quotas. It has no other work, so that nothing it waits for is waited for elsewhere.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { createClock } from '../base/clock.ts'
+import { createCounters } from '../gateway/admit/counters.ts'
+import { createIngest } from '../record/ingest.ts'
+import type {
+  FromRecorder,
+  FromRecorderThread,
+  RecorderSetup,
+  RecorderState,
+  ToRecorder,
+  ToRecorderThread,
+} from '../record/messages.ts'
+import { createQuotaKeeper, type QuotaKeeper } from '../record/quotas.ts'
+import { openRecordStore } from '../store/sqlite/records.ts'
+
+const STATE_MS = 1000
+const QUOTA_MS = 1000
+
+/** Its place among those who use the counters; gateway threads count up from 0. */
+const COUNTER_SLOT = 126
+const PRUNE_MS = 60_000
+
+/** How long a flush waits for gateway threads that do not answer. */
+const FLUSH_DEADLINE_MS = 250
+
+if (parentPort === null) throw new Error('threads/recorder.ts runs as a worker thread only')
+const main = parentPort
+// The host of this thread builds it by this very type.
+const setup = workerData as RecorderSetup
+const clock = createClock(setup.clockCell ?? undefined)
+const store = openRecordStore(setup.path)
+const ingest = createIngest(store)
+const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
+let quotaError: string | null = null
+
+async function keepQuotas(memory: SharedArrayBuffer): Promise<QuotaKeeper> {
+  const counters = createCounters(memory, COUNTER_SLOT)
+  // A recorder that died may have held a lock.
+  counters.releaseDead(COUNTER_SLOT)
+  const keeper = createQuotaKeeper(counters, store.quotas, clock)
+  await keeper.load()
+  return keeper
+}
+
+async function saveQuotas(): Promise<void> {
+  try {
+    await quotas?.save()
+    quotaError = null
+  } catch (error) {
+    quotaError = error instanceof Error ? error.message : String(error)
+  }
+}
+
+interface Giver {
+  readonly port: MessagePort
+  /** The giver's own count of drops. */
+  dropped: number
+  answered: (id: number) => void
+}
+const givers = new Set<Giver>()
+/** Drops of gateway threads that are gone. */
+let droppedBefore = 0
+
+function toMain(message: FromRecorderThread): void {
+  main.postMessage(message)
+}
+
+function connect(port: MessagePort): void {
+  const giver: Giver = { port, dropped: 0, answered: () => {} }
+  const reply = (message: FromRecorder): void => port.postMessage(message)
+  givers.add(giver)
+  port.on('message', (message: ToRecorder) => {
+    giver.dropped = message.dropped
+    if (message.kind === 'flushed') giver.answered(message.id)
+    else ingest.push(message.batch, () => reply({ kind: 'taken', batches: 1 }))
+  })
+  port.on('close', () => {
+    givers.delete(giver)
+    droppedBefore += giver.dropped
+    giver.answered(-1)
+  })
+}
+
+let flushes = 0
+
+/** Asks every gateway thread for what it holds and stores it. A thread that hangs does not hold up the others. */
+async function flush(): Promise<void> {
+  const id = ++flushes
+  const answers = [...givers].map(
+    (giver) =>
+      new Promise<void>((done) => {
+        const before = giver.answered
+        const timer = setTimeout(done, FLUSH_DEADLINE_MS)
+        giver.answered = (answered) => {
+          before(answered)
+          if (answered !== id && answered !== -1) return
+          clearTimeout(timer)
+          giver.answered = before
+          done()
+        }
+        giver.port.postMessage({ kind: 'flush', id } satisfies FromRecorder)
+      }),
+  )
+  await Promise.all(answers)
+  await ingest.settle()
+}
+
+let lastState = ''
+
+function reportState(): void {
+  let droppedByGateways = 0
+  for (const giver of givers) droppedByGateways += giver.dropped
+  const { queued, dropped, lastError } = ingest.state
+  const state: RecorderState = {
+    queued,
+    dropped: dropped + droppedBefore,
+    droppedByGateways,
+    lastError: lastError ?? quotaError,
+  }
+  const text = JSON.stringify(state)
+  if (text === lastState) return
+  lastState = text
+  toMain({ kind: 'state', state })
+}
+
+function prune(): void {
+  void ingest.prune(clock.now() - setup.retentionMs)
+}
+
+async function stop(): Promise<void> {
+  clearInterval(stateTimer)
+  clearInterval(pruneTimer)
+  clearInterval(quotaTimer)
+  await flush()
+  await saveQuotas()
+  reportState()
+  await store.close()
+  toMain({ kind: 'stopped' })
+  for (const { port } of givers) port.close()
+  main.close()
+}
+
+main.on('message', (message: ToRecorderThread) => {
+  if (message.kind === 'connect') connect(message.port)
+  else if (message.kind === 'flush') void flush().then(() => toMain({ kind: 'flushed', id: message.id }))
+  else void stop()
+})
+const stateTimer = setInterval(reportState, STATE_MS)
+const pruneTimer = setInterval(prune, PRUNE_MS)
+const quotaTimer = setInterval(() => void saveQuotas(), QUOTA_MS)
+prune()
+toMain({ kind: 'ready' })

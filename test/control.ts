@@ -1,0 +1,156 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Principal, Role } from '../src/access/principal.ts'
+import { type ClockCell, createClock, createClockCell, moveClock } from '../src/base/clock.ts'
+import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
+import type { RequestRecord } from '../src/model/record.ts'
+import type { RecordQueries } from '../src/operations/context.ts'
+import type { Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
+import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
+import { OPERATIONS } from '../src/operations/registry.ts'
+import type { SnapshotDelta } from '../src/snapshot/fragments.ts'
+import type { ConfigStore } from '../src/store/ports/config.ts'
+import { openConfigStore } from '../src/store/sqlite/config.ts'
+import { openVault } from '../src/vault/open.ts'
+import type { Vault } from '../src/vault/vault.ts'
+
+export const VIA: Via = {
+  surface: 'management_api',
+  requestId: 'req_test',
+  ip: '127.0.0.1',
+  userAgent: 'test/1',
+  http: { method: 'POST', url: '/management/v1/test' },
+  agent: null,
+}
+
+export function principalOf(role: Role): Principal {
+  return {
+    id: `tok_${role}`,
+    type: 'user',
+    name: role,
+    authMethod: 'access_token',
+    grants: [{ role }],
+    expiresAt: null,
+  }
+}
+
+/** A control plane without surfaces: a real store in a directory of its own, and every delta it published. */
+export interface Control {
+  readonly directory: string
+  readonly store: ConfigStore
+  readonly vault: Vault
+  readonly cell: ClockCell
+  readonly published: SnapshotDelta[]
+  readonly asked: Record<string, unknown>[]
+  /** Runs `resource.action` as an admin (or as `role`). */
+  run(
+    name: string,
+    input: unknown,
+    options?: WriteOptions & { role?: Role; via?: Partial<Via> },
+  ): Promise<Invoked>
+  move(ms: number): void
+  close(): Promise<void>
+}
+
+export function operationOf(name: string): Operation {
+  const found = OPERATIONS.find((one) => `${one.resource}.${one.action}` === name)
+  if (found === undefined) throw new Error(`no operation ${name}`)
+  return found
+}
+
+export async function startControl(
+  options: { directory?: string; deps?: Partial<InvokeDeps> } = {},
+): Promise<Control> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'postern-'))
+  const store = openConfigStore(join(directory, 'config.db'))
+  const vault = await openVault(store, join(directory, 'vault.key'))
+  const cell = createClockCell()
+  const clock = createClock(cell)
+  const published: SnapshotDelta[] = []
+  const asked: Record<string, unknown>[] = []
+  const records: RecordQueries = {
+    list: async (filter) => {
+      asked.push(filter)
+      return { items: [], next_cursor: null }
+    },
+    get: async (id): Promise<RequestRecord | undefined> => {
+      asked.push({ id })
+      return undefined
+    },
+  }
+  const invoke = createInvoke({
+    store,
+    vault,
+    clock,
+    records,
+    publisher: {
+      publish: async (delta) => {
+        published.push(delta)
+        return { pending: false }
+      },
+    },
+    ...options.deps,
+  })
+  return {
+    directory,
+    store,
+    vault,
+    cell,
+    published,
+    asked,
+    run: (name, input, { role = 'admin', via = {}, ...write } = {}) =>
+      invoke(operationOf(name), input, write, principalOf(role), { ...VIA, ...via }),
+    move: (ms) => moveClock(cell, ms),
+    close: async () => {
+      await store.close()
+      if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Passes when the work is refused with the code; returns the refusal. */
+export async function refused(work: Promise<unknown>, code: RefusalCode): Promise<Refusal> {
+  try {
+    await work
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    if (error.code === code) return error
+    throw new Error(`refused with ${error.code} (${error.message}), not with ${code}`, { cause: error })
+  }
+  throw new Error(`was not refused with ${code}`)
+}
+
+export const ORDERS = {
+  name: 'Orders',
+  slug: 'orders',
+  base_path: '/orders',
+  upstream: { targets: [{ url: 'http://127.0.0.1:9000' }] },
+}
+
+/** The worked example: a published collection with one proxy, a policy, a client and its profiles. */
+export async function example(control: Control): Promise<{ token: string }> {
+  await control.run('collections.create', ORDERS)
+  await control.run('proxies.create', {
+    collection: 'orders',
+    name: 'Get order',
+    methods: ['GET'],
+    path: '/v1/orders/{id}',
+    status: 'published',
+  })
+  await control.run('collections.publish', { id: 'orders' })
+  await control.run('policies.create', {
+    name: 'Gold',
+    slug: 'gold',
+    limits: [{ name: 'minute', kind: 'rate', max: 1000, window: '1m' }],
+  })
+  await control.run('clients.create', { name: 'Acme', slug: 'acme', collections: ['orders'], policy: 'gold' })
+  const { output } = await control.run('profiles.create', {
+    client: 'acme',
+    name: 'Sandbox',
+    slug: 'sandbox',
+    auth: { type: 'token' },
+  })
+  await control.run('profiles.create', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
+  return { token: String(output['token']) }
+}

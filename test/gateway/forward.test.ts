@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { after, before, test } from 'node:test'
+import { HOSTILE } from '../wire/hostile-requests.ts'
+import { Caller } from '../wire/peers.ts'
+import {
+  client,
+  collection,
+  credential,
+  dailyQuota,
+  policy,
+  profile,
+  proxy,
+  rate,
+  upstream,
+} from './fragments.ts'
+import { type Served, serve } from './serve.ts'
+
+const IDS = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
+const ALL = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const reversed = (text: string): string => [...text].reverse().join('')
+
+let served: Served
+
+before(async () => {
+  served = await serve((port) => [
+    collection('orders', {
+      upstream: upstream(port, { path: '/backend' }),
+      headers: [
+        { name: 'X-Env', value: 'live' },
+        { name: 'X-Both', value: 'collection' },
+      ],
+      credential: 'crd_basic',
+      proxies: [
+        proxy('root', '/'),
+        proxy('get-order', '/v1/orders/{id}', { methods: ['GET', 'POST'] }),
+        proxy('cancel', '/v1/orders/{id}:cancel', { methods: ['POST'] }),
+        proxy('slash', '/v1/orders/'),
+        proxy('moved', '/v2/{area}/{id}', { target_path: '/old/{id}/in/{area}' }),
+        proxy('files', '/files/*', { target_path: '/store/*', methods: [...ALL] }),
+        proxy('slow', '/slow', { methods: ['GET'] }),
+        proxy('headers', '/headers', {
+          headers: [
+            { name: 'x-both', value: 'proxy' },
+            { name: 'Authorization', value: 'configured' },
+          ],
+        }),
+        proxy('plain', '/plain', { credential: 'none' }),
+        proxy('keyed', '/keyed', { credential: 'crd_header' }),
+        proxy('asked', '/asked', { credential: 'crd_query' }),
+        proxy('bearer', '/bearer', { credential: 'crd_bearer' }),
+        proxy('broken', '/broken', { credential: 'crd_broken' }),
+        proxy('missing', '/missing', { credential: 'crd_nowhere' }),
+        proxy('unlimited', '/unlimited', { policy: 'pol_off' }),
+        proxy('lost', '/lost', { policy: 'pol_nowhere' }),
+        proxy('one', '/one', { policy: 'pol_one' }),
+      ],
+    }),
+    collection('deep', {
+      base_path: '/orders/v1/deep',
+      upstream: upstream(port),
+      proxies: [proxy('d', '/x')],
+    }),
+    collection('hosted', {
+      upstream: upstream(port, { host_header: 'preserve' }),
+      hosts: ['api.example.com'],
+      proxies: [proxy('h', '/x')],
+    }),
+    collection('dead', { upstream: upstream(1), proxies: [proxy('dead', '/*')] }),
+    collection('late', {
+      upstream: upstream(port, { first_byte_ms: 50 }),
+      proxies: [proxy('late', '/slow')],
+    }),
+    policy('one', [rate(1), dailyQuota(100)]),
+    policy('off', [rate(1)], false),
+    credential('basic', 'basic', { username: 'svc' }, { password: reversed('s3cret') }),
+    credential('bearer', 'bearer', {}, { token: reversed('b3arer') }),
+    credential(
+      'header',
+      'api_key',
+      { in: 'header', name: 'X-Api-Key', prefix: 'Key ' },
+      { key: reversed('k3y') },
+    ),
+    credential('query', 'api_key', { in: 'query', name: 'api key' }, { key: reversed('k3y&+') }),
+    credential('broken', 'bearer', {}, { token: 'broken' }),
+    client('acme', {
+      collections: ['col_orders', 'col_deep', 'col_hosted', 'col_dead', 'col_late'],
+      profiles: [
+        profile('open', { forward_identity: true }),
+        profile('reader', { allowed_methods: ['GET'], endpoints: { allow: [], deny: ['files'] } }),
+      ],
+    }),
+  ])
+})
+
+after(() => served.close())
+
+async function seen(path: string, headers: Record<string, string> = {}, method = 'GET', body?: string) {
+  const answer = await served.ask(path, {
+    headers: { ...IDS, ...headers },
+    method,
+    ...(body === undefined ? {} : { body }),
+  })
+  assert.equal(answer.status, 200, `${path}: ${answer.text}`)
+  return { ...answer, upstream: served.echo.seen.at(-1)! }
+}
+
+test('the path that matched is the path that is forwarded, below that of the upstream', async () => {
+  const cases = [
+    ['/orders/v1/orders/7?a=1&a=%20&b', '/backend/v1/orders/7?a=1&a=%20&b'],
+    ['/orders/v1/orders/%7E%41', '/backend/v1/orders/~A'],
+    ['/orders', '/backend'],
+    ['/orders/', '/backend/'],
+    ['/orders/v1/orders/', '/backend/v1/orders/'],
+    ['/orders/v2/eu/42', '/backend/old/42/in/eu'],
+    ['/orders/files/a/b%20c/', '/backend/store/a/b%20c/'],
+    ['/orders/files/', '/backend/store/'],
+    ['/orders/v1/deep/x', '/x'],
+  ] as const
+  for (const [asked, url] of cases) assert.equal((await seen(asked)).upstream.url, url, asked)
+})
+
+test('parameters inside a segment go before parameters that are one', async () => {
+  const index = served.records.length
+  await seen('/orders/v1/orders/7:cancel', {}, 'POST')
+  assert.equal((await served.record(index)).proxy, 'prx_cancel')
+  await seen('/orders/v1/orders/7:cancel')
+  assert.equal((await served.record(index + 1)).proxy, 'prx_get-order')
+})
+
+test('identity and forwarding headers of the caller never reach the upstream', async () => {
+  const { upstream: saw } = await seen('/orders/plain', {
+    'x-postern-client': 'forged',
+    'x-forwarded-for': '1.2.3.4',
+    'x-forwarded-client-cert': 'forged',
+    forwarded: 'for=1.2.3.4',
+    'client-cert': 'forged',
+    'x-request-id': 'forged',
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    'x-own': 'kept',
+    host: 'front.example:81',
+  })
+  assert.equal(saw.headers['x-postern-client'], 'acme')
+  assert.equal(saw.headers['x-postern-profile'], 'open')
+  assert.equal(saw.headers['x-forwarded-for'], '127.0.0.1')
+  assert.equal(saw.headers['x-forwarded-proto'], 'http')
+  assert.equal(saw.headers['x-forwarded-host'], 'front.example:81')
+  assert.equal(saw.headers['host'], `127.0.0.1:${served.echo.port}`)
+  assert.equal(saw.headers['x-request-id'], served.records.at(-1)!.id)
+  assert.equal(saw.headers['traceparent'], '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')
+  assert.equal(saw.headers['x-own'], 'kept')
+  for (const name of ['authorization', 'x-client-id', 'x-profile-id', 'forwarded', 'client-cert'])
+    assert.equal(saw.headers[name], undefined, name)
+})
+
+test('configured headers replace inbound ones, the proxy wins over the collection, the credential over both', async () => {
+  const first = (await seen('/orders/headers', { 'X-ENV': 'mine', 'x-both': 'mine' })).upstream.headers
+  assert.equal(first['x-env'], 'live')
+  assert.equal(first['x-both'], 'proxy')
+  assert.equal(first['authorization'], `Basic ${Buffer.from('svc:s3cret').toString('base64')}`)
+  const second = (await seen('/orders/keyed', { 'x-api-key': 'mine' })).upstream.headers
+  assert.equal(second['x-api-key'], 'Key k3y')
+  assert.equal(second['x-both'], 'collection')
+  assert.equal(second['authorization'], undefined)
+})
+
+test('a bearer token and a key in the query are sent, and take the place of what the caller sent', async () => {
+  assert.equal((await seen('/orders/bearer')).upstream.headers['authorization'], 'Bearer b3arer')
+  assert.equal((await seen('/orders/asked')).upstream.url, '/backend/asked?api%20key=k3y%26%2B')
+  const { upstream: saw } = await seen('/orders/asked?a=1&api+key=mine&api%20key=mine&b=2')
+  assert.equal(saw.url, '/backend/asked?a=1&b=2&api%20key=k3y%26%2B')
+})
+
+test('answers carry the request id and not the server of the upstream', async () => {
+  const { headers } = await seen('/orders/plain')
+  assert.equal(headers['x-request-id'], served.records.at(-1)!.id)
+  assert.equal(headers['server'], undefined)
+})
+
+test('the host decides among collections and is passed on where that is wanted', async () => {
+  const { upstream: saw } = await seen('/hosted/x', { host: 'API.example.com:8080' })
+  assert.equal(saw.headers['host'], 'api.example.com:8080')
+  const answer = await served.ask('/hosted/x', { headers: { ...IDS, host: 'other.example.com' } })
+  assert.equal(answer.json['code'], 'route_not_found')
+})
+
+test('HEAD is answered by GET, with no body', async () => {
+  const answer = await served.ask('/orders/v1/orders/7', { method: 'HEAD', headers: IDS })
+  assert.equal(answer.status, 200)
+  assert.equal(answer.text, '')
+  assert.equal(served.echo.seen.at(-1)!.method, 'HEAD')
+})
+
+async function refusal(path: string, method = 'GET', headers: Record<string, string> = IDS, body?: string) {
+  const index = served.records.length
+  const answer = await served.ask(path, { headers, method, ...(body === undefined ? {} : { body }) })
+  const record = await served.record(index)
+  assert.equal(record.code, answer.json['code'] ?? record.code)
+  return { ...answer, code: record.code, record }
+}
+
+test('a method outside of the lists is 405 with the ones that work', async () => {
+  const one = await refusal('/orders/v1/orders/7', 'DELETE')
+  assert.equal(one.status, 405)
+  assert.equal(one.code, 'method_not_allowed')
+  assert.equal(one.headers['allow'], 'GET, HEAD, POST')
+  assert.equal(one.record.stoppedAt, 12)
+  const reader = { 'x-client-id': 'acme', 'x-profile-id': 'reader' }
+  const two = await refusal('/orders/v1/orders/7', 'POST', reader)
+  assert.equal(two.headers['allow'], 'GET, HEAD')
+  assert.equal((await served.ask('/orders/v1/orders/7', { method: 'HEAD', headers: reader })).status, 200)
+  assert.equal((await refusal('/orders/files/x', 'POST', reader)).code, 'endpoint_not_allowed')
+})
+
+test('a body that is too large is refused before the upstream, declared or chunked, and costs no limit', async () => {
+  const contacts = served.echo.seen.length
+  const declared = await refusal('/orders/files/x', 'POST', IDS, 'x'.repeat(10_001))
+  assert.equal(declared.status, 413)
+  assert.equal(declared.code, 'body_too_large')
+  assert.equal(declared.record.stoppedAt, 1)
+  assert.equal(served.echo.seen.length, contacts)
+  assert.equal((await seen('/orders/files/x', {}, 'POST', 'x'.repeat(10_000))).upstream.body.length, 10_000)
+  const caller = new Caller(served.port)
+  const lines = 'Host: a\r\nX-Client-ID: acme\r\nX-Profile-ID: open\r\nTransfer-Encoding: chunked\r\n'
+  caller.send(`POST /orders/files/x HTTP/1.1\r\n${lines}\r\n`)
+  for (let i = 0; i < 11; i++) caller.send(`400\r\n${'x'.repeat(1024)}\r\n`)
+  assert.match(await caller.closed(), /^HTTP\/1\.1 413 [\s\S]*"code":"body_too_large"/)
+})
+
+test('an upstream that is not there is 502, one that is silent 504, a missing credential 500', async () => {
+  const dead = await refusal('/dead/x')
+  assert.equal(dead.status, 502)
+  assert.equal(dead.code, 'upstream_unreachable')
+  assert.equal(dead.record.stoppedAt, 17)
+  assert.ok(!dead.text.includes('127.0.0.1'), 'no address of the upstream')
+  const late = await refusal('/late/slow')
+  assert.equal(late.status, 504)
+  assert.equal(late.code, 'upstream_timeout')
+  for (const path of ['/orders/broken', '/orders/missing']) {
+    const answer = await refusal(path)
+    assert.equal(answer.status, 500)
+    assert.equal(answer.code, 'credential_unavailable')
+    assert.equal(answer.record.stoppedAt, 17)
+  }
+  assert.deepEqual(served.gateway.snapshot.faults, ['credential broken is closed: cannot open'])
+})
+
+test('an answer that is no HTTP is 502 and not passed on', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx'))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    served.apply([
+      collection('dead', {
+        upstream: upstream((server.address() as AddressInfo).port),
+        proxies: [proxy('dead', '/*')],
+      }),
+    ])
+    const answer = await refusal('/dead/x')
+    assert.equal(answer.status, 502)
+    assert.equal(answer.code, 'upstream_invalid_response')
+  } finally {
+    server.close()
+  }
+})
+
+test('a limit says what is left on every answer, and on a refusal when to come back', async () => {
+  const first = await served.ask('/orders/one', { headers: IDS })
+  assert.equal(first.status, 200)
+  assert.equal(first.headers['ratelimit-policy'], '"minute";q=1;w=60, "day";q=100;w=86400')
+  assert.match(String(first.headers['ratelimit']), /^"minute";r=0;t=60, "day";r=99;t=\d+$/)
+  const answer = await refusal('/orders/one')
+  assert.equal(answer.status, 429)
+  assert.equal(answer.code, 'rate_limit_exceeded')
+  assert.equal(answer.record.stoppedAt, 13)
+  assert.match(String(answer.headers['retry-after']), /^(59|60)$/)
+  assert.equal(answer.json['policy'], 'one')
+  assert.equal(answer.json['limit_name'], 'minute')
+  assert.equal(answer.json['attached_to'], 'proxy')
+  assert.equal(answer.json['max'], 1)
+  assert.equal(answer.json['remaining'], 0)
+  assert.ok(Number(answer.json['retry_after_ms']) > 50_000)
+  assert.ok(Date.parse(String(answer.json['reset_at'])) > served.now())
+})
+
+test('an inactive policy limits nothing, and one that is not there fails closed', async () => {
+  for (let i = 0; i < 3; i++) await seen('/orders/unlimited')
+  const answer = await refusal('/orders/lost')
+  assert.equal(answer.status, 503)
+  assert.equal(answer.code, 'not_ready')
+})
+
+test('reserved paths go to their door, whatever base paths there are, and leave no record of a call', async () => {
+  const records = served.records.length
+  for (const path of ['/mcp', '/management/v1/x', '/api/v1/mcp', '/healthz'])
+    assert.equal((await served.ask(path)).text, 'reserved', path)
+  await seen('/orders/plain')
+  assert.equal((await served.record(records)).path, '/orders/plain')
+  assert.equal((await served.ask('/mcpx', { headers: IDS })).json['code'], 'route_not_found')
+})
+
+test('hostile requests are refused with a record, and reach neither upstream nor stages', async () => {
+  const contacts = served.echo.seen.length
+  for (const [name, bytes, code] of HOSTILE) {
+    const caller = new Caller(served.port)
+    caller.send(bytes)
+    const answer = await caller.closed()
+    assert.match(answer, /^HTTP\/1\.1 [45]\d\d [\s\S]*X-Request-ID: req_/, name)
+    // A broken body is behind a head that the checks refuse already.
+    const recorded = served.records.at(-1)!.code
+    assert.ok(recorded === code || recorded === 'route_not_found', `${name}: ${recorded}`)
+    assert.ok(answer.includes(`"code":"${recorded}"`), `${name}: ${answer}`)
+  }
+  assert.equal(served.echo.seen.length, contacts)
+})
+
+test('one target is authorised as the path that the upstream sees, or not at all', async () => {
+  const reader = { 'x-client-id': 'acme', 'x-profile-id': 'reader' }
+  const targets = [
+    '/orders/v1/orders/../../files/x',
+    '/orders/v1/orders/%2e%2e/files/x',
+    '/orders/v1/orders/..%2ffiles',
+    '/orders//files/x',
+    '/orders/v1/orders/;/../files/x',
+    '/orders/v1/orders/a%5c..%5cfiles',
+    '/orders/fil%65s/x',
+    '/ORDERS/files/x',
+  ]
+  for (const target of targets) {
+    const contacts = served.echo.seen.length
+    const caller = new Caller(served.port)
+    caller.send(
+      `GET ${target} HTTP/1.1\r\nHost: a\r\nX-Client-ID: acme\r\nX-Profile-ID: ${reader['x-profile-id']}\r\nConnection: close\r\n\r\n`,
+    )
+    assert.match(await caller.closed(), /^HTTP\/1\.1 4\d\d /, target)
+    assert.equal(served.echo.seen.length, contacts, target)
+  }
+})

@@ -1,0 +1,150 @@
+import { contentHash } from '../../src/base/canonical.ts'
+import { mintToken } from '../../src/base/token.ts'
+import {
+  type ClientFragment,
+  type CollectionFragment,
+  type CredentialFragment,
+  type Fragment,
+  type FragmentKey,
+  keyOf,
+  type PolicyFragment,
+  type ProfileFragment,
+  type ProxyFragment,
+  type SnapshotDelta,
+  type TokenFragment,
+  type UpstreamFragment,
+} from '../../src/snapshot/fragments.ts'
+
+/** Fragments with everything that a test does not care about filled in. Ids follow from slugs. */
+export function collection(slug: string, given: Partial<CollectionFragment> = {}): CollectionFragment {
+  return {
+    kind: 'collection',
+    id: `col_${slug}`,
+    slug,
+    name: slug,
+    description: '',
+    tags: [],
+    base_path: `/${slug}`,
+    hosts: [],
+    upstream: upstream(1),
+    headers: [],
+    credential: null,
+    policy: null,
+    body_bytes_max: 10_000,
+    proxies: [proxy('get-order', '/v1/orders/{id}')],
+    ...given,
+  }
+}
+
+export function upstream(port: number, given: Partial<UpstreamFragment> = {}): UpstreamFragment {
+  return {
+    scheme: 'http',
+    host: '127.0.0.1',
+    port,
+    path: '',
+    authority: `127.0.0.1:${port}`,
+    host_header: 'target',
+    connect_ms: 2000,
+    first_byte_ms: 5000,
+    idle_ms: 5000,
+    pool_max: 16,
+    ...given,
+  }
+}
+
+export function proxy(slug: string, path: string, given: Partial<ProxyFragment> = {}): ProxyFragment {
+  return {
+    id: `prx_${slug}`,
+    slug,
+    name: slug,
+    tags: [],
+    methods: ['GET'],
+    path,
+    target_path: path,
+    headers: [],
+    credential: 'inherit',
+    policy: null,
+    deprecated: false,
+    ...given,
+  }
+}
+
+export function client(slug: string, given: Partial<ClientFragment> = {}): ClientFragment {
+  return {
+    kind: 'client',
+    id: `cli_${slug}`,
+    slug,
+    name: slug,
+    active: true,
+    valid_until: null,
+    collections: ['col_orders'],
+    policy: null,
+    profiles: [profile('open')],
+    ...given,
+  }
+}
+
+export function profile(slug: string, given: Partial<ProfileFragment> = {}): ProfileFragment {
+  return {
+    id: `pro_${slug}`,
+    slug,
+    name: slug,
+    active: true,
+    auth: 'none',
+    tokens: [],
+    allowed_methods: [],
+    ip_allowlist: [],
+    collections: null,
+    endpoints: { allow: [], deny: [] },
+    policy: null,
+    forward_identity: false,
+    ...given,
+  }
+}
+
+/** A new token and the fragment that knows it. */
+export function token(
+  id: string,
+  given: Partial<TokenFragment> = {},
+): { readonly text: string; readonly fragment: TokenFragment } {
+  const minted = mintToken('pk')
+  return {
+    text: minted.token,
+    fragment: { id, lookup: minted.lookup, hash: minted.hash, expires_at: null, retires_at: null, ...given },
+  }
+}
+
+export function policy(slug: string, limits: PolicyFragment['limits'], active = true): PolicyFragment {
+  return { kind: 'policy', id: `pol_${slug}`, slug, active, limits }
+}
+
+export function rate(max: number, windowMs = 60_000, name = 'minute'): PolicyFragment['limits'][number] {
+  return { name, kind: 'rate', max, window_ms: windowMs }
+}
+
+export function dailyQuota(max: number): PolicyFragment['limits'][number] {
+  return { name: 'day', kind: 'quota', max, window_ms: 86_400_000 }
+}
+
+export function credential(
+  slug: string,
+  type: CredentialFragment['type'],
+  settings: CredentialFragment['settings'],
+  sealed: CredentialFragment['sealed'],
+): CredentialFragment {
+  return { kind: 'credential', id: `crd_${slug}`, slug, type, settings, sealed }
+}
+
+/** A delta that puts these fragments. */
+export function delta(
+  revision: number,
+  put: readonly Fragment[],
+  options: { readonly full?: boolean; readonly drop?: readonly FragmentKey[] } = {},
+): SnapshotDelta {
+  return {
+    revision,
+    full: options.full ?? false,
+    put: put.map((fragment) => ({ key: keyOf(fragment), hash: contentHash(fragment), fragment })),
+    drop: options.drop ?? [],
+  }
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { OPERATIONS } from '../../src/operations/registry.ts'
+import { settingsHelp } from '../../src/settings.ts'
+import { buildProgram } from '../../src/surfaces/cli/program.ts'
+import { toOpenApi } from '../../src/surfaces/openapi/document.ts'
+import { commandsPage } from '../../src/surfaces/reference/commands.ts'
+import { permissionsPage } from '../../src/surfaces/reference/permissions.ts'
+import { problemPages } from '../../src/surfaces/reference/problems.ts'
+import { golden } from './golden.ts'
+
+test('the OpenAPI document is the one in test/golden', () => {
+  golden('openapi.json', `${JSON.stringify(toOpenApi(OPERATIONS), null, 2)}\n`)
+})
+
+test('the help of every command is the one in test/golden', () => {
+  const nothing = () => Promise.reject(new Error('no command runs here'))
+  const program = buildProgram({
+    operations: OPERATIONS,
+    version: '0.0.0',
+    env: {},
+    out: () => {},
+    err: () => {},
+    readStdin: nothing,
+    interactive: false,
+    colour: false,
+    ask: nothing,
+    issueOffline: nothing,
+    up: nothing,
+    upHelp: settingsHelp(),
+  })
+  golden('cli.txt', commandsPage(program))
+})
+
+test('docs/permissions.md is printed from the operations and roles', () => {
+  golden('docs/permissions.md', permissionsPage(OPERATIONS))
+})
+
+test('docs/problems has one page per code, printed from the closed list', () => {
+  const pages = problemPages()
+  for (const [name, text] of pages) golden(`docs/problems/${name}`, text)
+  const there = readdirSync(resolve(import.meta.dirname, '../../docs/problems'))
+  assert.deepEqual(there.sort(), [...pages.keys()].sort(), 'no page of a code that is gone')
+})

@@ -1,0 +1,27 @@
+/** Records until it is killed; prints how many records were taken by the store so far. Argument: the file. */
+import { Worker } from 'node:worker_threads'
+import type { FromRecorder } from '../../src/record/messages.ts'
+import { startRecorder } from '../../src/record/recorder-client.ts'
+import { createRecordSink } from '../../src/record/sink.ts'
+import { recordFields } from './record-fields.ts'
+
+const path = process.argv[2]!
+const entry = new URL('../../src/threads/recorder.ts', import.meta.url)
+const workerData = { path, retentionMs: 1e15, clockCell: null, counters: null }
+const recorder = await startRecorder(() => new Worker(entry, { workerData }), console.error)
+const sink = createRecordSink({ batchRows: 50 })
+let taken = 0
+recorder.connect((port) => {
+  port.on('message', (message: FromRecorder) => {
+    if (message.kind !== 'taken') return
+    taken += message.batches * 50
+    sink.taken(message.batches)
+    console.log(taken)
+  })
+  sink.attach((batch, dropped) => port.postMessage({ kind: 'batch', batch, dropped }, [batch.numbers]))
+})
+let added = 0
+setInterval(() => {
+  for (let i = 0; i < 500; i++)
+    sink.add(recordFields({ id: `forever-${added}`, timeMs: 1_800_000_000_000 + added++ }))
+}, 1)

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { OPERATIONS } from '../../src/operations/registry.ts'
+import { runCli } from '../../src/surfaces/cli/program.ts'
+import { startTestServer, type TestServer } from './server.ts'
+
+let server: TestServer
+const files = mkdtempSync(join(tmpdir(), 'postern-files-'))
+before(async () => {
+  server = await startTestServer()
+})
+after(async () => {
+  await server.stop()
+  rmSync(files, { recursive: true })
+})
+
+/** Runs a command line beside the data directory of the server, without a token of its own. */
+async function postern(...args: string[]) {
+  const printed = { out: '', err: '' }
+  const nobody = () => Promise.reject(new Error('nobody is there'))
+  const code = await runCli(
+    {
+      operations: OPERATIONS,
+      version: '0.0.0',
+      env: { POSTERN_DATA: server.data },
+      out: (text) => {
+        printed.out += text
+      },
+      err: (text) => {
+        printed.err += text
+      },
+      readStdin: nobody,
+      interactive: false,
+      colour: false,
+      ask: nobody,
+      issueOffline: nobody,
+      up: nobody,
+      upHelp: '',
+    },
+    args,
+  )
+  return { code, ...printed }
+}
+
+/** Runs a command that has to work, and gives what it printed as JSON. */
+async function works(...args: string[]): Promise<Record<string, unknown>> {
+  const { code, out, err } = await postern(...args, '-o', 'json')
+  assert.equal(code, 0, `${args.join(' ')}: ${err}`)
+  return JSON.parse(out) as Record<string, unknown>
+}
+
+test('the whole of a collection, client and profile is made, used and deleted by commands', async () => {
+  const collection = await works(
+    ...['collections', 'create', '--name', 'Orders', '--slug', 'orders', '--base-path', '/orders'],
+    ...['--set', 'upstream.targets[0].url=http://127.0.0.1:9', '--set', 'upstream.timeouts.connect=3s'],
+  )
+  assert.equal(collection['slug'], 'orders')
+  await works(
+    'proxies',
+    'create',
+    '--collection',
+    'orders',
+    '--name',
+    'Get',
+    '--methods',
+    'GET',
+    '--path',
+    '/v1/orders/{id}',
+    '--status',
+    'published',
+  )
+  await works('collections', 'publish', 'orders')
+  await works(
+    'policies',
+    'create',
+    '--name',
+    'Gold',
+    '--slug',
+    'gold',
+    '--json',
+    '{"limits":[{"name":"minute","kind":"rate","max":9,"window":"1m"}]}',
+  )
+  const file = join(files, 'acme.yaml')
+  writeFileSync(file, 'name: Acme\nslug: acme\ncollections: [orders]\npolicy: gold\n')
+  await works('clients', 'create', '-f', file, '--reason', 'a partner')
+  const profile = await works(
+    'profiles',
+    'create',
+    '--client',
+    'acme',
+    '--name',
+    'Sandbox',
+    '--slug',
+    'sandbox',
+    '--auth',
+    '{"type":"token"}',
+  )
+  assert.match(String(profile['token']), /^pst_pk_/)
+  const called = await server.gateway('GET', '/orders/v1/orders/7', { token: String(profile['token']) })
+  assert.equal(called.status, 502, 'the caller is let in, and nothing listens at the upstream')
+
+  const table = await postern('clients', 'list')
+  assert.match(table.out, /acme/)
+  const shown = await works('clients', 'get', 'acme')
+  const stale = await postern(
+    'clients',
+    'update',
+    'acme',
+    '--name',
+    'Other',
+    '--if-revision',
+    String(Number(shown['revision']) + 1),
+  )
+  assert.equal(stale.code, 4, stale.err)
+  const dry = await postern('clients', 'update', 'acme', '--name', 'Other', '--dry-run')
+  assert.match(dry.out, /^~ \/name: "Acme" -> "Other"$/m)
+
+  const audit = await works('audit', 'list', '--limit', '200')
+  const items = audit['items'] as { surface: string; operation: string; reason: string | null }[]
+  const made = items.find((item) => item.operation === 'clients.create')
+  assert.equal(made?.surface, 'cli')
+  assert.equal(made?.reason, 'a partner')
+  assert.ok(
+    items.some((item) => item.operation === 'access_tokens.create'),
+    'the local tokens are in the trail',
+  )
+
+  assert.equal((await postern('collections', 'delete', 'orders')).code, 2, 'there is nobody to ask')
+  const used = await postern('policies', 'delete', 'gold', '--yes')
+  assert.equal(used.code, 4, used.err)
+  assert.equal((await postern('clients', 'delete', 'acme', '--yes')).code, 0)
+  assert.equal((await postern('clients', 'get', 'acme')).code, 1)
+})
+
+test('a description is imported and published by one command', async () => {
+  const file = join(files, 'shop.json')
+  const operation = { responses: { 200: { description: 'ok' } } }
+  writeFileSync(
+    file,
+    JSON.stringify({
+      openapi: '3.1.0',
+      info: { title: 'Shop', version: '1' },
+      paths: { '/items': { get: operation }, '/items/{id}': { get: operation } },
+    }),
+  )
+  const made = await postern(
+    'openapi',
+    'import',
+    file,
+    '--base-path',
+    '/shop',
+    '--upstream',
+    'http://127.0.0.1:9',
+    '--publish',
+  )
+  assert.equal(made.code, 0, made.err)
+  assert.match(made.out, /^Collection shop at \/shop: 2 proxies, published\.$/m)
+  writeFileSync(file, '{"openapi":"3.1.0"}')
+  const broken = await postern(
+    'openapi',
+    'import',
+    file,
+    '--base-path',
+    '/other',
+    '--upstream',
+    'http://127.0.0.1:9',
+  )
+  assert.equal(broken.code, 1)
+  assert.match(broken.err, /document_invalid/)
+})
+
+test('the document of the management API is one that the gateway itself can import', async () => {
+  const file = join(files, 'management.json')
+  const document = await fetch(`${server.running.controlUrl}/management/openapi.json`)
+  writeFileSync(file, await document.text())
+  const made = await postern(
+    ...['openapi', 'import', file, '--base-path', '/self', '--upstream', 'http://127.0.0.1:9', '-o', 'json'],
+  )
+  assert.equal(made.code, 0, made.err)
+  const { proxies, warnings } = JSON.parse(made.out) as { proxies: number; warnings: { pointer: string }[] }
+  assert.equal(proxies, OPERATIONS.length)
+  assert.deepEqual(
+    warnings.map((warning) => warning.pointer),
+    ['/security'],
+  )
+})
+
+test('every read of the registry answers over REST what its schema says', async () => {
+  for (const operation of OPERATIONS.filter((one) => one.action === 'list')) {
+    const reply = await server.manage('GET', `/${operation.resource}?limit=2`)
+    assert.equal(reply.status, 200, reply.text)
+    assert.ok(operation.output.safeParse(reply.json).success, `${operation.resource}: ${reply.text}`)
+  }
+  const wrong = await server.manage('GET', '/records?limit=2&colour=red')
+  assert.equal(wrong.status, 400)
+})
+
+test('every path of the API refuses nobody and a foreign token with a challenge', async () => {
+  const paths = ['/collections', '/collections/x', '/collections/import', '/audit', '/nothing', '/']
+  for (const path of paths)
+    for (const token of [undefined, 'pst_at_foreign'])
+      for (const base of [server.running.controlUrl, server.running.gatewayUrl]) {
+        const reply = await fetch(`${base}/management/v1${path}`, {
+          ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
+        })
+        assert.equal(reply.status, 401, `${base} ${path}: ${await reply.text()}`)
+        const challenge = reply.headers.get('www-authenticate') ?? ''
+        const named = /resource_metadata="([^"]+)"/.exec(challenge)?.[1] ?? ''
+        assert.match(named, /\/\.well-known\/oauth-protected-resource\/management$/)
+        assert.equal(challenge.includes('invalid_token'), token !== undefined)
+        assert.match(reply.headers.get('x-request-id') ?? '', /^req_/)
+        assert.equal(reply.headers.get('content-type'), 'application/problem+json')
+      }
+})

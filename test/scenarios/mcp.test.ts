@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { PEERS } from '../support/mcp-clients.ts'
+import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+const ENDPOINT = 'GET /orders/v1/orders/7'
+const JSON_ACCEPT = { accept: 'application/json, text/event-stream' }
+
+describe('both MCP doors of a running server', () => {
+  let server: TestServer
+  let upstream: TestUpstream
+  let token: string
+
+  before(async () => {
+    upstream = await startUpstream()
+    server = await startTestServer({ workers: 2 })
+    token = await publishOrders(server, upstream.url)
+  })
+  after(async () => {
+    await server.stop()
+    await upstream[Symbol.asyncDispose]()
+  })
+
+  const bearer = (value: string): Record<string, string> => ({ authorization: `Bearer ${value}` })
+  const rpc = (
+    method: string,
+    params: unknown = {},
+    headers: Record<string, string> = {},
+    body: unknown = { jsonrpc: '2.0', id: 1, method, params },
+  ): Promise<Reply> =>
+    server.gateway('POST', '/mcp', { token, headers: { ...JSON_ACCEPT, ...headers }, body })
+
+  for (const [name, connect] of Object.entries(PEERS)) {
+    test(`${name} finds and calls an API on /mcp, and the record names the agent`, async () => {
+      const peer = await connect(`${server.running.gatewayUrl}/mcp`, bearer(token))
+      assert.equal((await peer.tools()).length, 4)
+      const collections = await peer.call('list_collections', {})
+      assert.equal((collections.structuredContent!['collections'] as unknown[]).length, 1)
+      const endpoints = await peer.call('list_endpoints', { collection: 'orders' })
+      const [endpoint] = endpoints.structuredContent!['endpoints'] as { endpoint_id: string }[]
+      const contract = await peer.call('inspect_contract', { endpoint: endpoint!.endpoint_id })
+      assert.equal((contract.structuredContent!['limits'] as { policy: string }[])[0]!.policy, 'gold')
+      const answer = await peer.call('execute_call', { endpoint: ENDPOINT, reason: `said by ${name}` })
+      assert.equal(answer.structuredContent!['status'], 200, answer.content[0]?.text)
+      await peer.close()
+
+      const id = answer.structuredContent!['request_id']
+      const found = await until(
+        () => server.manage('GET', `/records/${id}`),
+        (reply) => reply.status === 200,
+      )
+      const record = found.json
+      assert.equal(record.surface, 'gateway_mcp')
+      assert.equal(record.path, '/orders/v1/orders/7')
+      assert.equal(record.agent_name, 'test-agent')
+      assert.equal(record.agent_version, '1.2.3')
+      assert.equal(record.tool, 'execute_call')
+      assert.equal(record.call_reason, `said by ${name}`)
+      assert.equal(record.session_id !== null, name === 'SDK v1' || name === 'SDK v2, legacy era')
+    })
+
+    test(`${name} changes the configuration on /management/mcp, and the audit names the agent`, async () => {
+      const url = `${server.running.gatewayUrl}/management/mcp`
+      const peer = await connect(url, bearer(server.adminToken))
+      assert.ok((await peer.tools()).some((tool) => tool.name === 'manage_collections'))
+      const slug = `policy-${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`
+      const made = await peer.call('manage_policies', { action: 'create', name: 'P', slug, limits: [] })
+      assert.equal(made.structuredContent!['slug'], slug, made.content[0]?.text)
+      await peer.close()
+      const audit = await server.manage('GET', `/audit?resource_type=policy&resource=${slug}`)
+      assert.equal(audit.json.items[0].surface, 'management_mcp')
+      assert.equal(audit.json.items[0].agent.name, 'test-agent')
+      const full = await connect(
+        `${server.running.controlUrl}/api/v1/mcp?view=full`,
+        bearer(server.adminToken),
+      )
+      assert.ok((await full.tools()).some((tool) => tool.name === 'create_policy'))
+      await full.close()
+    })
+  }
+
+  test('credentials come before the method, and each door names its own metadata', async () => {
+    for (const [path, resource] of [
+      ['/mcp', '/mcp'],
+      ['/management/mcp', '/management/mcp'],
+      ['/api/v1/mcp', '/management/mcp'],
+    ] as const) {
+      const nobody = await server.gateway('GET', path)
+      assert.equal(nobody.status, 401)
+      const challenge = nobody.headers.get('www-authenticate')!
+      const metadata = /resource_metadata="([^"]+)"/.exec(challenge)?.[1]
+      assert.ok(metadata?.endsWith(`/.well-known/oauth-protected-resource${resource}`), challenge)
+      assert.match(nobody.headers.get('x-request-id') ?? '', /^req_/)
+      const known = await server.gateway('GET', path, { token: path === '/mcp' ? token : server.adminToken })
+      assert.equal(known.status, 405)
+      assert.equal(known.headers.get('allow'), 'POST, DELETE')
+      const metadataPath = new URL(metadata!).pathname
+      assert.equal((await server.gateway('GET', metadataPath)).status, 200)
+    }
+  })
+
+  test('a token of one door proves nothing at the other', async () => {
+    const crossed = await server.gateway('POST', '/mcp', { token: server.adminToken, body: {} })
+    assert.equal(crossed.status, 401)
+    const back = await server.gateway('POST', '/management/mcp', { token, body: {} })
+    assert.equal(back.status, 401)
+    assert.match(back.headers.get('www-authenticate')!, /error="invalid_token"/)
+  })
+
+  test('a session ended on one thread has ended on all', async () => {
+    const params = {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'x', version: '1' },
+    }
+    const opened = await rpc('initialize', params)
+    const session = opened.headers.get('mcp-session-id')!
+    const ping = (): Promise<Reply> => rpc('ping', {}, { 'mcp-session-id': session, connection: 'close' })
+    for (let i = 0; i < 8; i++) assert.equal((await ping()).status, 200)
+    const ended = await server.gateway('DELETE', '/mcp', { token, headers: { 'mcp-session-id': session } })
+    assert.equal(ended.status, 204)
+    for (let i = 0; i < 8; i++) assert.equal((await ping()).status, 404)
+  })
+
+  test('a foreign page is refused, and so are headers that say other than the body', async () => {
+    assert.equal((await rpc('ping', {}, { origin: 'https://evil.example' })).status, 403)
+    assert.equal((await rpc('ping', {}, { origin: 'http://localhost:1234' })).status, 200)
+    const meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+    }
+    const params = { name: 'execute_call', arguments: { endpoint: ENDPOINT }, _meta: meta }
+    const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call' }
+    const before = upstream.seen.length
+    for (const name of ['list_collections', '=?base64?bGlzdF9jb2xsZWN0aW9ucw==?=', '=?base64?!!?=']) {
+      const refused = await rpc('tools/call', params, { ...headers, 'mcp-name': name })
+      assert.equal(refused.status, 400)
+      assert.equal(refused.json.error.code, -32020)
+    }
+    assert.equal(upstream.seen.length, before)
+    const encoded = { ...headers, 'mcp-name': '=?base64?ZXhlY3V0ZV9jYWxs?=' }
+    assert.equal((await rpc('tools/call', params, encoded)).json.result.structuredContent.status, 200)
+    const twice = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_collections","name":"execute_call"}}`
+    assert.equal((await rpc('', {}, {}, twice)).json.error.code, -32600)
+  })
+
+  test('both doors count in the same limit', async () => {
+    await server.manage('POST', '/policies', {
+      name: 'Few',
+      slug: 'few',
+      limits: [{ name: 'minute', kind: 'rate', max: 4, window: '1m' }],
+    })
+    const body = { client: 'acme', name: 'Few', slug: 'few', auth: { type: 'token' }, policy: 'few' }
+    const few: string = (await server.manage('POST', '/profiles', body)).json.token
+    const args = { name: 'execute_call', arguments: { endpoint: ENDPOINT } }
+    const overMcp = (): Promise<Reply> =>
+      server.gateway('POST', '/mcp', {
+        token: few,
+        headers: JSON_ACCEPT,
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: args },
+      })
+    for (let i = 0; i < 2; i++) {
+      assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token: few })).status, 200)
+      assert.equal((await overMcp()).json.result.isError, false)
+    }
+    assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token: few })).status, 429)
+    const { result } = (await overMcp()).json
+    assert.equal(result.isError, true)
+    assert.equal(result.structuredContent.code, 'rate_limit_exceeded')
+    assert.ok(result.structuredContent.retry_after_ms > 0)
+  })
+
+  test('what the profile may not call does not exist for its agent', async () => {
+    const body = { client: 'acme', name: 'Narrow', slug: 'narrow', auth: { type: 'token' }, collections: [] }
+    const narrow: string = (await server.manage('POST', '/profiles', body)).json.token
+    const asked = async (endpoint: string): Promise<Record<string, unknown>> => {
+      const params = { name: 'execute_call', arguments: { endpoint } }
+      const { json } = await call('POST', `${server.running.gatewayUrl}/mcp`, {
+        token: narrow,
+        headers: JSON_ACCEPT,
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
+      })
+      const { request_id: _, detail: __, ...problem } = json.result.structuredContent
+      return problem
+    }
+    assert.deepEqual(await asked(ENDPOINT), await asked('GET /nothing/like/it'))
+  })
+
+  test('a revoked token is refused on the next message, on every thread', async () => {
+    const body = { client: 'acme', name: 'Brief', slug: 'brief', auth: { type: 'token' } }
+    const brief: string = (await server.manage('POST', '/profiles', body)).json.token
+    const list = (): Promise<Reply> =>
+      server.gateway('POST', '/mcp', {
+        token: brief,
+        headers: { ...JSON_ACCEPT, connection: 'close' },
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+      })
+    for (let i = 0; i < 4; i++) assert.equal((await list()).status, 200)
+    assert.equal((await server.manage('POST', '/profiles/brief/revoke', {})).status, 200)
+    for (let i = 0; i < 8; i++) assert.equal((await list()).status, 401)
+  })
+})

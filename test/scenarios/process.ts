@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after } from 'node:test'
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+
+/** What a finished `postern` process left. */
+export interface Finished {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A `postern up` of its own process. */
+export interface UpProcess {
+  readonly child: ChildProcess
+  readonly gatewayUrl: string
+  readonly controlUrl: string
+  readonly output: () => string
+  readonly ended: Promise<Finished>
+}
+
+/** Processes that a failed test left behind must not keep the run alive. */
+const children = new Set<ChildProcess>()
+after(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+export function temporaryDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'postern-test-'))
+}
+
+function start(
+  args: readonly string[],
+  env: Record<string, string>,
+): { child: ChildProcess; text: { out: string; err: string }; ended: Promise<Finished> } {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.add(child)
+  child.on('close', () => children.delete(child))
+  const text = { out: '', err: '' }
+  child.stdout.on('data', (piece: Buffer) => {
+    text.out += piece.toString()
+  })
+  child.stderr.on('data', (piece: Buffer) => {
+    text.err += piece.toString()
+  })
+  const ended = new Promise<Finished>((done) =>
+    child.on('close', (code, signal) => done({ code, signal, stdout: text.out, stderr: text.err })),
+  )
+  return { child, text, ended }
+}
+
+/** Runs a command to its end. */
+export function runPostern(args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
+  return start(args, env).ended
+}
+
+/** Starts `postern up` on free ports and resolves when it says that it is ready; rejects when it ends before. */
+export async function startUp(
+  data: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<UpProcess> {
+  const { child, text, ended } = start(
+    [
+      'up',
+      '--data',
+      data,
+      '--listen',
+      '127.0.0.1:0',
+      '--control-listen',
+      '127.0.0.1:0',
+      '--workers',
+      '1',
+      ...args,
+    ],
+    env,
+  )
+  const ready = new Promise<void>((done) => {
+    child.stdout?.on('data', () => {
+      if (/ready/i.test(text.out)) done()
+    })
+  })
+  const first = await Promise.race([ready, ended])
+  if (first !== undefined)
+    throw new Error(`postern up ended with ${first.code}: ${first.stderr}${first.stdout}`)
+  const url = (name: string): string => {
+    const match = new RegExp(`${name}\\s+(http://\\S+)`).exec(text.out)
+    if (match === null) throw new Error(`no ${name} address in: ${text.out}`)
+    return match[1]!
+  }
+  return {
+    child,
+    gatewayUrl: url('gateway'),
+    controlUrl: url('control'),
+    output: () => text.out + text.err,
+    ended,
+  }
+}
+
+/** Ends it as a power cut would. */
+export async function killNow(up: UpProcess): Promise<void> {
+  up.child.kill('SIGKILL')
+  await up.ended
+}

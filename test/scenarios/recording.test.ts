@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, type TestContext, test } from 'node:test'
+import { type MessagePort, Worker } from 'node:worker_threads'
+import { createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
+import { connectSink } from '../../src/record/connect.ts'
+import type { RecorderSetup } from '../../src/record/messages.ts'
+import { createRecordQueries } from '../../src/record/query-client.ts'
+import { startRecorder } from '../../src/record/recorder-client.ts'
+import { createRecordSink } from '../../src/record/sink.ts'
+import { limitKeyOf } from '../../src/snapshot/limit-key.ts'
+import type { LinkedLimit } from '../../src/snapshot/snapshot.ts'
+import { recordFields } from '../programs/record-fields.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-recording-'))
+after(() => rmSync(directory, { recursive: true }))
+
+const entry = (name: string): URL => new URL(`../../src/threads/${name}.ts`, import.meta.url)
+const YEARS_MS = 1e13
+
+/** A recorder and a query thread on one new file. `threads` are the recorder threads that were started. */
+async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> = {}) {
+  const path = join(directory, `${name}.db`)
+  const workerData: RecorderSetup = { path, retentionMs: YEARS_MS, clockCell: null, counters: null, ...setup }
+  const threads: Worker[] = []
+  const logged: string[] = []
+  const recorder = await startRecorder(
+    () => {
+      const thread = new Worker(entry('recorder'), { workerData })
+      threads.push(thread)
+      return thread
+    },
+    (text) => logged.push(text),
+  )
+  const queries = createRecordQueries(
+    () => new Worker(entry('query'), { workerData: { path, clockCell: null } }),
+  )
+  const close = async (): Promise<void> => {
+    await recorder.stop()
+    await queries.close()
+  }
+  t.after(close)
+  return { path, recorder, queries, threads, logged, close }
+}
+
+interface Report {
+  readonly added: number
+  readonly dropped: number
+}
+
+/** A thread that adds `rows` records, joined to the recorder. */
+function giver(t: TestContext, name: string, rows: number, batchesMax: number) {
+  const worker = new Worker(new URL('../programs/record-giver.ts', import.meta.url), {
+    workerData: { name, rows, batchesMax },
+  })
+  t.after(() => worker.terminate())
+  return {
+    attach: (port: MessagePort) => worker.postMessage({ port }, [port]),
+    async ask(what: 'start' | 'flush'): Promise<Report> {
+      const answer = once(worker, 'message')
+      worker.postMessage({ [what]: true })
+      const [report] = await answer
+      return report
+    },
+    end: () => worker.terminate(),
+  }
+}
+
+async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000
+  while (!(await check())) {
+    assert.ok(performance.now() < end, 'it did not happen in time')
+    await new Promise((done) => setTimeout(done, 10))
+  }
+}
+
+test('100,000 records of two threads all arrive, readers see whole batches, and pages give each once', async (t) => {
+  const { path, recorder, queries } = await open(t, 'many')
+  const givers = [giver(t, 'a', 50_000, 100), giver(t, 'b', 50_000, 100)]
+  for (const { attach } of givers) recorder.connect(attach)
+  const watch = new DatabaseSync(path, { readOnly: true })
+  const torn = watch.prepare('SELECT count(*) AS n FROM blocks WHERE rows * 64 <> length(numbers)')
+  const reports = Promise.all(givers.map(({ ask }) => ask('start')))
+  let looks = 0
+  let ended = false
+  void reports.then(() => {
+    ended = true
+  })
+  while (!ended || looks < 5) {
+    assert.equal(torn.get()?.['n'], 0)
+    assert.ok((await queries.list({ limit: 10 })).items.length <= 10)
+    looks++
+  }
+  assert.deepEqual(await reports, [
+    { added: 50_000, dropped: 0 },
+    { added: 50_000, dropped: 0 },
+  ])
+  await recorder.flush()
+  const total = watch.prepare('SELECT sum(rows) AS n FROM blocks').get()
+  assert.equal(total?.['n'], 100_000)
+  const seen = new Set<string>()
+  let cursor: string | null = null
+  do {
+    const page = await queries.list({ cursor, limit: 200, from: '2027-01-15T08:00:40Z' })
+    for (const { id } of page.items) seen.add(id)
+    cursor = page.next_cursor
+  } while (cursor !== null)
+  assert.equal(seen.size, 20_000, 'both threads gave 10,000 of the last ten seconds')
+  watch.close()
+})
+
+test('a record can be read as soon as a flush has answered', async (t) => {
+  const { recorder, queries } = await open(t, 'flush')
+  const sink = createRecordSink()
+  recorder.connect((port) => connectSink(sink, port))
+  for (let i = 0; i < 5; i++) {
+    sink.add(recordFields({ id: `flushed-${i}` }))
+    await recorder.flush()
+    assert.equal((await queries.get(`flushed-${i}`))?.id, `flushed-${i}`)
+  }
+})
+
+test('a recorder that cannot store makes givers drop and count; they never wait, and later records arrive', async (t) => {
+  const { path, recorder, queries } = await open(t, 'stalled')
+  const busy = giver(t, 'a', 30_000, 3)
+  recorder.connect(busy.attach)
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  t.after(() => other.isOpen && other.close())
+  const { added, dropped } = await busy.ask('start')
+  assert.equal(added, 30_000)
+  assert.equal(dropped, 30_000 - 4 * 1024, 'three batches underway and one gathered')
+  await until(() => recorder.state.lastError !== null && recorder.state.queued === 3 * 1024)
+  other.exec('ROLLBACK')
+  other.close()
+  await until(() => recorder.state.queued === 0 && recorder.state.lastError === null)
+  await recorder.flush()
+  await until(() => recorder.state.dropped === dropped)
+  assert.equal((await queries.list({ from: '2027-01-15T08:00:00Z', limit: 1 })).items.length, 1)
+})
+
+test('what a thread handed over before it was ended is stored', async (t) => {
+  const { recorder, queries } = await open(t, 'ended')
+  const short = giver(t, 'a', 2000, 64)
+  recorder.connect(short.attach)
+  await short.ask('start')
+  await short.ask('flush')
+  await short.end()
+  await recorder.flush()
+  assert.equal((await queries.get('a-1999'))?.id, 'a-1999')
+  assert.equal((await queries.get('a-0'))?.id, 'a-0')
+})
+
+test('a recorder that dies is replaced; gateway threads go on and nothing is lost uncounted', async (t) => {
+  const { path, recorder, threads, logged } = await open(t, 'crash')
+  const sink = createRecordSink({ batchRows: 10 })
+  recorder.connect((port) => connectSink(sink, port))
+  for (let i = 0; i < 100; i++) sink.add(recordFields({ id: `before-${i}` }))
+  await recorder.flush()
+  await threads[0]!.terminate()
+  for (let i = 0; i < 15; i++) sink.add(recordFields({ id: `between-${i}` }))
+  await until(() => threads.length === 2 && recorder.state.running)
+  assert.match(logged[0]!, /recorder thread ended/)
+  for (let i = 0; i < 100; i++) sink.add(recordFields({ id: `after-${i}` }))
+  await recorder.flush()
+  const db = new DatabaseSync(path, { readOnly: true })
+  const rows = Number(db.prepare('SELECT sum(rows) AS n FROM blocks').get()?.['n'])
+  db.close()
+  assert.equal(rows + sink.dropped, 215)
+  assert.ok(rows >= 200)
+})
+
+test('after kill -9 every record that was acknowledged is there and the file opens', async (t) => {
+  const path = join(directory, 'killed.db')
+  const program = new URL('../programs/record-forever.ts', import.meta.url)
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program.pathname, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let taken = 0
+  child.stdout.on('data', (piece: Buffer) => {
+    const lines = piece.toString().trimEnd().split('\n')
+    taken = Math.max(taken, ...lines.map(Number).filter(Number.isFinite))
+    if (taken > 20_000) child.kill('SIGKILL')
+  })
+  await once(child, 'close')
+  assert.ok(taken > 20_000)
+  const { recorder, queries } = await open(t, 'killed')
+  const db = new DatabaseSync(path, { readOnly: true })
+  assert.ok(Number(db.prepare('SELECT sum(rows) AS n FROM blocks').get()?.['n']) >= taken)
+  db.close()
+  assert.ok((await queries.get('forever-0')) !== undefined)
+  const sink = createRecordSink()
+  recorder.connect((port) => connectSink(sink, port))
+  sink.add(recordFields({ id: 'after-the-kill' }))
+  await recorder.flush()
+  assert.ok((await queries.get('after-the-kill')) !== undefined)
+})
+
+test('records older than the retention are gone after a start', async (t) => {
+  const first = await open(t, 'retention')
+  const sink = createRecordSink()
+  first.recorder.connect((port) => connectSink(sink, port))
+  sink.add(recordFields({ id: 'old', timeMs: Date.now() - 60_000 }))
+  sink.flush()
+  await first.recorder.flush()
+  sink.add(recordFields({ id: 'new', timeMs: Date.now() }))
+  await first.close()
+  const second = await open(t, 'retention', { retentionMs: 30_000 })
+  await until(async () => (await second.queries.get('old')) === undefined)
+  assert.ok((await second.queries.get('new')) !== undefined, 'a stop stores what was gathered')
+})
+
+test('a file of a newer version is refused in one sentence and left as it is', async (t) => {
+  const { path, close } = await open(t, 'newer')
+  await close()
+  const db = new DatabaseSync(path)
+  db.exec("INSERT INTO schema_versions VALUES (99, 'later', '2030')")
+  db.close()
+  await assert.rejects(open(t, 'newer'), { name: 'CannotStart', message: /schema version 99/ })
+})
+
+test('a query thread that hangs costs its question alone and is replaced', async (t) => {
+  const { path, recorder } = await open(t, 'hang')
+  const sink = createRecordSink()
+  recorder.connect((port) => connectSink(sink, port))
+  sink.add(recordFields({ id: 'there' }))
+  await recorder.flush()
+  let starts = 0
+  const queries = createRecordQueries(
+    () =>
+      starts++ === 0
+        ? new Worker('require("node:worker_threads").parentPort.on("message", () => { for (;;); })', {
+            eval: true,
+          })
+        : new Worker(entry('query'), { workerData: { path, clockCell: null } }),
+    { deadlineMs: 2000, waitingMax: 2 },
+  )
+  t.after(() => queries.close())
+  const hangs = assert.rejects(queries.get('there'), { code: 'records_unavailable' })
+  const waits = assert.rejects(queries.list({}), { code: 'records_unavailable' })
+  const waitsToo = assert.rejects(queries.list({}), { code: 'records_unavailable' })
+  await assert.rejects(queries.list({}), { code: 'records_unavailable' }, 'the waiting line is bounded')
+  await Promise.all([hangs, waits, waitsToo])
+  assert.equal((await queries.get('there'))?.id, 'there')
+  assert.equal(starts, 2)
+  await assert.rejects(queries.list({ status: '9xx' }), { code: 'input_invalid' })
+  await assert.rejects(queries.list({ cursor: 'nonsense' }), { code: 'input_invalid' })
+})
+
+const quota: LinkedLimit = {
+  fragment: { name: 'day', kind: 'quota', max: 3, window_ms: 86_400_000 },
+  policy: { kind: 'policy', id: 'pol_1', slug: 'gold', active: true, limits: [] },
+  key: limitKeyOf('pol_1 day'),
+  slotMs: 0,
+  policyItem: '',
+}
+
+test('a quota counts on after a restart', async (t) => {
+  const now = Date.now()
+  const takeOne = (memory: SharedArrayBuffer): number => {
+    const counters = createCounters(memory, 0)
+    counters.begin()
+    counters.add(quota, 7, 7)
+    return counters.take(now)
+  }
+  const first = createCounterMemory()
+  const { close } = await open(t, 'quotas', { counters: first })
+  assert.deepEqual([takeOne(first), takeOne(first)], [-1, -1])
+  await close()
+  const second = createCounterMemory()
+  await open(t, 'quotas', { counters: second })
+  assert.equal(takeOne(second), -1, 'the third of three')
+  assert.equal(takeOne(second), 0, 'the quota of the day is used up')
+})

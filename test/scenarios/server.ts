@@ -1,0 +1,196 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClockCell, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { type Running, startServer } from '../../src/serve.ts'
+import { readSettings } from '../../src/settings.ts'
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes; a test reads the members it asserts on
+  readonly json: any
+}
+
+export interface CallOptions {
+  readonly token?: string | undefined
+  readonly headers?: Record<string, string>
+  readonly body?: unknown
+}
+
+/** A whole Postern on a temporary data directory and free ports, in this process. */
+export interface TestServer extends AsyncDisposable {
+  readonly running: Running
+  readonly data: string
+  readonly adminToken: string
+  /** Lines of the process log. */
+  readonly log: string[]
+  /** A call on the gateway listener. */
+  gateway(method: string, path: string, options?: CallOptions): Promise<Reply>
+  /** A call of management REST as the administrator (or with another token), below /management/v1. */
+  manage(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
+  /** Moves the clock of all threads. */
+  moveClock(ms: number): void
+  stop(): Promise<void>
+}
+
+export interface TestServerOptions {
+  readonly workers?: number
+  readonly data?: string
+  readonly flags?: readonly string[]
+}
+
+export async function call(method: string, url: string, options: CallOptions = {}): Promise<Reply> {
+  const headers: Record<string, string> = { ...options.headers }
+  if (options.token !== undefined) headers['authorization'] = `Bearer ${options.token}`
+  let body: string | undefined
+  if (options.body !== undefined) {
+    body = typeof options.body === 'string' ? options.body : JSON.stringify(options.body)
+    headers['content-type'] ??= 'application/json'
+  }
+  const response = await fetch(url, {
+    method,
+    headers,
+    redirect: 'manual',
+    ...(body === undefined ? {} : { body }),
+    signal: AbortSignal.timeout(20_000),
+  })
+  const text = await response.text()
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    json = undefined
+  }
+  return { status: response.status, headers: response.headers, text, json }
+}
+
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const data = options.data ?? (await mkdtemp(join(tmpdir(), 'postern-test-')))
+  const clockCell: ClockCell = createClockCell()
+  const log: string[] = []
+  const settings = readSettings(
+    [
+      '--data',
+      data,
+      '--listen',
+      '127.0.0.1:0',
+      '--control-listen',
+      '127.0.0.1:0',
+      '--workers',
+      String(options.workers ?? 1),
+      ...(options.flags ?? []),
+    ],
+    {},
+  )
+  const running = await startServer(settings, {
+    clockCell,
+    log: (level, message) => log.push(`${level} ${message}`),
+  })
+  const adminToken = (await running.issueToken({ role: 'admin', ttl: '1h', name: 'test admin' })).token
+  let stopped = false
+  const server: TestServer = {
+    running,
+    data,
+    adminToken,
+    log,
+    gateway: (method, path, callOptions) => call(method, `${running.gatewayUrl}${path}`, callOptions),
+    manage: (method, path, body, callOptions = {}) =>
+      call(method, `${running.controlUrl}/management/v1${path}`, {
+        token: adminToken,
+        ...callOptions,
+        ...(body === undefined ? {} : { body }),
+      }),
+    moveClock: (ms) => moveClock(clockCell, ms),
+    async stop() {
+      if (stopped) return
+      stopped = true
+      await running.stop()
+      if (options.data === undefined) await rm(data, { recursive: true, force: true })
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop()
+    },
+  }
+  return server
+}
+
+/** The worked example: a published collection over `upstreamUrl`, a policy, a client, a token profile. Returns its token. */
+export async function publishOrders(
+  server: TestServer,
+  upstreamUrl: string,
+  limit: { kind?: 'rate' | 'quota'; max: number; window: string } = { max: 1000, window: '1m' },
+): Promise<string> {
+  await created(
+    server.manage('POST', '/collections', {
+      name: 'Orders',
+      slug: 'orders',
+      base_path: '/orders',
+      upstream: { targets: [{ url: upstreamUrl }] },
+    }),
+  )
+  await created(
+    server.manage('POST', '/proxies', {
+      collection: 'orders',
+      name: 'Get order',
+      methods: ['GET'],
+      path: '/v1/orders/{id}',
+      status: 'published',
+    }),
+  )
+  await created(
+    server.manage('POST', '/proxies', {
+      collection: 'orders',
+      name: 'Create order',
+      methods: ['POST'],
+      path: '/v1/orders',
+      status: 'published',
+    }),
+  )
+  const published = await server.manage('POST', '/collections/orders/publish', {})
+  if (published.status !== 200) throw new Error(`publish: ${published.text}`)
+  await created(
+    server.manage('POST', '/policies', {
+      name: 'Gold',
+      slug: 'gold',
+      limits: [{ name: 'minute', kind: 'rate', ...limit }],
+    }),
+  )
+  await created(
+    server.manage('POST', '/clients', {
+      name: 'Acme',
+      slug: 'acme',
+      collections: ['orders'],
+      policy: 'gold',
+      profiles: [],
+    }),
+  )
+  const profile = await created(
+    server.manage('POST', '/profiles', {
+      client: 'acme',
+      name: 'Sandbox',
+      slug: 'sandbox',
+      auth: { type: 'token' },
+    }),
+  )
+  return profile.json.token as string
+}
+
+async function created(reply: Promise<Reply>): Promise<Reply> {
+  const answer = await reply
+  if (answer.status !== 201) throw new Error(`${answer.status}: ${answer.text}`)
+  return answer
+}
+
+/** Asks again until `holds`; fails after ten seconds with the last answer. */
+export async function until<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    const answer = await ask()
+    if (holds(answer)) return answer
+    if (performance.now() > deadline)
+      throw new Error(`it never held; last: ${JSON.stringify(answer).slice(0, 2000)}`)
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}

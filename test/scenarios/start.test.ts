@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
+import { call } from './server.ts'
+
+/** One clear sentence, no stack, exit code 1. */
+function assertRefusesToStart(
+  finished: { code: number | null; stderr: string; stdout: string },
+  sentence: RegExp,
+): void {
+  assert.notEqual(finished.code, 0)
+  assert.notEqual(finished.code, null)
+  assert.match(finished.stderr, sentence)
+  assert.doesNotMatch(finished.stderr, /\n\s+at /, 'no stack trace')
+}
+
+const FREE = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
+
+test('a setting with a wrong value, an unknown one and one that is not built yet each refuse start by name', async () => {
+  const data = await temporaryDirectory()
+  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE, '--workers', 'many']), /workers/i)
+  assertRefusesToStart(
+    await runPostern(['up', '--data', data, ...FREE], { POSTERN_LISTENN: '1' }),
+    /POSTERN_LISTENN/,
+  )
+  assertRefusesToStart(
+    await runPostern(['up', '--data', data, ...FREE], { POSTERN_DATABASE_URL: 'postgres://localhost/x' }),
+    /DATABASE_URL/,
+  )
+  await rm(data, { recursive: true })
+})
+
+test('a busy port refuses start, even when its owner shares it', async () => {
+  const data = await temporaryDirectory()
+  const owner = createServer()
+  await new Promise<void>((done) => owner.listen({ port: 0, host: '127.0.0.1', reusePort: true }, done))
+  const { port } = owner.address() as AddressInfo
+  assertRefusesToStart(
+    await runPostern([
+      'up',
+      '--data',
+      data,
+      '--listen',
+      `127.0.0.1:${port}`,
+      '--control-listen',
+      '127.0.0.1:0',
+    ]),
+    new RegExp(`${port}.*in use`),
+  )
+  owner.close()
+  await rm(data, { recursive: true })
+})
+
+test('a key file that cannot be read, or is no key, refuses start', async () => {
+  const data = await temporaryDirectory()
+  const key = join(data, 'broken.key')
+  await writeFile(key, 'not a key\n', { mode: 0o600 })
+  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE, '--key-file', key]), /key/i)
+  await mkdir(join(data, 'directory.key'))
+  assertRefusesToStart(
+    await runPostern(['up', '--data', data, ...FREE, '--key-file', join(data, 'directory.key')]),
+    /key/i,
+  )
+  await rm(data, { recursive: true })
+})
+
+test('a key file that others may read refuses start', async () => {
+  const data = await temporaryDirectory()
+  const up = await startUp(data)
+  await killNow(up)
+  await chmod(join(data, 'vault.key'), 0o644)
+  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /vault\.key.*(0600|chmod)/s)
+  await rm(data, { recursive: true })
+})
+
+test('a second instance on the data directory is refused and the first goes on', async () => {
+  const data = await temporaryDirectory()
+  const first = await startUp(data)
+  assertRefusesToStart(
+    await runPostern(['up', '--data', data, ...FREE]),
+    /data directory.*(in use|another)/is,
+  )
+  assert.equal((await call('GET', `${first.controlUrl}/readyz`)).status, 200)
+  await killNow(first)
+  const next = await startUp(data)
+  assert.equal(
+    (await call('GET', `${next.controlUrl}/readyz`)).status,
+    200,
+    'a killed process leaves no lock',
+  )
+  await killNow(next)
+  await rm(data, { recursive: true })
+})
+
+test('a data directory from a newer version is refused and left as it is', async () => {
+  const data = await temporaryDirectory()
+  await killNow(await startUp(data))
+  const database = new DatabaseSync(join(data, 'config.db'))
+  database.exec(
+    "INSERT INTO schema_versions (version, name, applied_at) VALUES (9999, 'from the future', '2099-01-01')",
+  )
+  database.close()
+  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /newer Postern/i)
+  await rm(data, { recursive: true })
+})
+
+test('SIGTERM lets a request end, refuses new connections, and exits with 0', async () => {
+  const data = await temporaryDirectory()
+  const up = await startUp(data)
+  assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)
+  up.child.kill('SIGTERM')
+  const finished = await up.ended
+  assert.equal(finished.code, 0, finished.stderr)
+  await assert.rejects(call('GET', `${up.controlUrl}/healthz`))
+  await rm(data, { recursive: true })
+})
+
+test('the break-glass token comes from the running process, or from the store when nothing runs', async () => {
+  const data = await temporaryDirectory()
+  const up = await startUp(data)
+  const online = await runPostern(['token', '--role', 'admin', '--ttl', '15m', '--data', data])
+  assert.equal(online.code, 0, online.stderr)
+  const first = online.stdout.trim()
+  assert.match(first, /^pst_at_/)
+  assert.equal(
+    (await call('GET', `${up.controlUrl}/management/v1/collections`, { token: first })).status,
+    200,
+  )
+  await killNow(up)
+
+  const offline = await runPostern(['token', '--role', 'viewer', '--ttl', '15m', '--data', data])
+  assert.equal(offline.code, 0, offline.stderr)
+  const second = offline.stdout.trim()
+  const again = await startUp(data)
+  assert.equal(
+    (await call('GET', `${again.controlUrl}/management/v1/collections`, { token: first })).status,
+    200,
+  )
+  assert.equal(
+    (await call('GET', `${again.controlUrl}/management/v1/collections`, { token: second })).status,
+    200,
+  )
+  const denied = await call('POST', `${again.controlUrl}/management/v1/policies`, {
+    token: second,
+    body: { name: 'x' },
+  })
+  assert.equal(denied.status, 403)
+  assert.equal(denied.json.code, 'permission_denied')
+  const audit = await call('GET', `${again.controlUrl}/management/v1/audit?resource_type=access_token`, {
+    token: first,
+  })
+  assert.ok(audit.json.items.length >= 2, audit.text)
+  assert.ok(!audit.text.includes(first) && !audit.text.includes(second))
+  await killNow(again)
+  await rm(data, { recursive: true })
+})

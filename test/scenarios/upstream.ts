@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** A request as the upstream saw it. */
+export interface Seen {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingMessage['headers']
+  readonly rawHeaders: readonly string[]
+  readonly body: string
+}
+
+export interface TestUpstream extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  readonly seen: Seen[]
+  /** Replaces the answer; the default is 200 with what was seen, as JSON. */
+  answer: (seen: Seen, response: ServerResponse) => void
+  close(): Promise<void>
+}
+
+/** An HTTP service on a free loopback port that remembers every request. */
+export async function startUpstream(): Promise<TestUpstream> {
+  const server: Server = createServer((request, response) => {
+    const pieces: Buffer[] = []
+    request.on('data', (piece: Buffer) => pieces.push(piece))
+    request.on('end', () => {
+      const seen: Seen = {
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        rawHeaders: request.rawHeaders,
+        body: Buffer.concat(pieces).toString(),
+      }
+      upstream.seen.push(seen)
+      upstream.answer(seen, response)
+    })
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  const upstream: TestUpstream = {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    seen: [],
+    answer: (seen, response) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(
+        JSON.stringify({ method: seen.method, url: seen.url, headers: seen.headers, body: seen.body }),
+      )
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise<void>((done) => server.close(() => done()))
+    },
+    async [Symbol.asyncDispose]() {
+      await upstream.close()
+    },
+  }
+  return upstream
+}

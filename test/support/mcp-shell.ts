@@ -1,0 +1,130 @@
+/** Transport shells on node:http for the MCP doors, so that their tests need no wire of ours. */
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Incoming, Outcome } from '../../src/wire/port.ts'
+
+/** The names that the shell takes out of a head, as a gateway thread does. */
+export const TAKEN = ['authorization', 'x-client-id', 'x-profile-id'] as const
+
+export interface Shell {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Serves a handler of wire requests. */
+export async function serveIncoming(handle: (incoming: Incoming) => void): Promise<Shell> {
+  return listen(
+    createServer((request, response) => {
+      const url = new URL(request.url ?? '/', 'http://shell')
+      const taken = TAKEN.map((name) => request.headers[name] as string | undefined)
+      let pass = ''
+      for (let at = 0; at < request.rawHeaders.length; at += 2) {
+        const name = request.rawHeaders[at]!
+        if (!TAKEN.some((item) => item === name.toLowerCase()))
+          pass += `${name}: ${request.rawHeaders[at + 1]}\r\n`
+      }
+      const outcome: Outcome = {
+        startedAt: 0,
+        status: 0,
+        bytesIn: 0,
+        bytesOut: 0,
+        upstreamAt: 0,
+        upstreamHeadAt: 0,
+        upstreamStatus: 0,
+        endedAt: 0,
+        aborted: false,
+        truncated: false,
+      }
+      handle({
+        method: request.method ?? '',
+        path: url.pathname,
+        query: url.search.slice(1),
+        host: request.headers.host ?? '',
+        minor: 1,
+        pass,
+        taken,
+        bodyBytes: -1,
+        peer: '127.0.0.1',
+        listener: 0,
+        bodyBytesMax: Number.POSITIVE_INFINITY,
+        state: null,
+        outcome,
+        answer(status, fields, body) {
+          const headers = fields.split('\r\n').filter((line) => line !== '')
+          response.writeHead(
+            status,
+            headers.flatMap((line) => [
+              line.slice(0, line.indexOf(':')),
+              line.slice(line.indexOf(':') + 1).trim(),
+            ]),
+          )
+          response.end(body)
+        },
+        forward() {
+          throw new Error('an MCP door does not forward')
+        },
+        collect(_bytesMax, done) {
+          void collected(request).then(done)
+        },
+      })
+    }),
+  )
+}
+
+export interface Handled {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly host: string
+  readonly ip: string
+  readonly header: (name: string) => string | undefined
+  readonly body: Uint8Array
+}
+
+/** Serves a handler that answers with status, headers and body. */
+export async function serveHandler(
+  handle: (
+    request: Handled,
+  ) => Promise<{ status: number; headers: Readonly<Record<string, string>>; body: string }>,
+): Promise<Shell> {
+  return listen(
+    createServer((request, response) => {
+      const url = new URL(request.url ?? '/', 'http://shell')
+      void collected(request)
+        .then((body) =>
+          handle({
+            method: request.method ?? '',
+            path: url.pathname,
+            query: url.search.slice(1),
+            host: request.headers.host ?? '',
+            ip: '127.0.0.1',
+            header: (name) => {
+              const value = request.headers[name]
+              return Array.isArray(value) ? value.join(', ') : value
+            },
+            body,
+          }),
+        )
+        .then((answer) => response.writeHead(answer.status, answer.headers).end(answer.body))
+    }),
+  )
+}
+
+async function collected(request: IncomingMessage): Promise<Uint8Array> {
+  const pieces: Buffer[] = []
+  for await (const piece of request) pieces.push(piece as Buffer)
+  return Buffer.concat(pieces)
+}
+
+async function listen(server: Server): Promise<Shell> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
