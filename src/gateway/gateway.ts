@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { RefusalCode } from '../base/refusal.ts'
+import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { HTTP_METHODS } from '../model/common.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
@@ -8,6 +8,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
+import { admitDiscovery } from './admit/discovery.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { isReservedPath } from './find/reserved.ts'
@@ -168,9 +169,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       return {
         ok: false,
         code: code!,
-        detail: facts.detail ?? '',
+        detail: facts.detail ?? PROBLEMS[code!].title,
         retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
       }
+    },
+
+    admitDiscovery(caller) {
+      const profile = profileOf(caller)
+      return profile === null ? 0 : admitDiscovery(counters, profile, clock.now())
     },
 
     endpoints(caller) {

@@ -200,4 +200,24 @@ describe('both MCP doors of a running server', () => {
     assert.equal((await server.manage('POST', '/profiles/brief/revoke', {})).status, 200)
     for (let i = 0; i < 8; i++) assert.equal((await list()).status, 401)
   })
+
+  test('discovery has a bucket of its own: the 301st call in a minute is refused, calls of endpoints go on', async () => {
+    const answers: Reply[] = []
+    for (let round = 0; round < 310; round += 31)
+      answers.push(
+        ...(await Promise.all(
+          Array.from({ length: 31 }, () => rpc('tools/call', { name: 'list_collections', arguments: {} })),
+        )),
+      )
+    const refused = answers.filter((answer) => answer.json.result.isError === true)
+    assert.ok(refused.length >= 10, `${refused.length} of 310 were refused`)
+    const { code, limit_name, retry_after_ms } = refused[0]!.json.result.structuredContent
+    assert.deepEqual([code, limit_name], ['rate_limit_exceeded', 'discovery'])
+    assert.ok(retry_after_ms > 0 && retry_after_ms <= 60_000)
+    const called = await rpc('tools/call', { name: 'execute_call', arguments: { endpoint: ENDPOINT } })
+    assert.equal(called.json.result.isError, false, called.text)
+    server.moveClock(61_000)
+    const later = await rpc('tools/call', { name: 'list_collections', arguments: {} })
+    assert.equal(later.json.result.isError, false)
+  })
 })
