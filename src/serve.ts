@@ -108,10 +108,16 @@ async function start(
     (text) => log('error', text),
   )
   undo.push(() => recorder.stop())
-  const records = createRecordQueries(() =>
+  const queries = createRecordQueries(() =>
     worker('query', { path: recordsFile, clockCell: clockCell ?? null } satisfies QuerySetup),
   )
-  undo.push(() => records.close())
+  undo.push(() => queries.close())
+  // Who asks right after a call finds it: what the gateway threads still hold is stored first.
+  const records: typeof queries = {
+    ...queries,
+    list: (filter) => recorder.flush().then(() => queries.list(filter)),
+    get: (id) => recorder.flush().then(() => queries.get(id)),
+  }
 
   // Who may do what, and the operations
   const fault = (error: unknown, requestId: string): void =>
