@@ -51,6 +51,40 @@ describe('both MCP doors of a running server', () => {
     assert.match(await answerToHead('/management/mcp', `${known}Content-Length: 70000000\r\n`), / 413 /)
   })
 
+  test('execute_call reaches the collection of the endpoint, also where another has its base path', async () => {
+    const ids: string[] = []
+    for (const [slug, hosts] of [
+      ['named', ['a.example']],
+      ['any', []],
+    ] as const) {
+      await server.manage('POST', '/collections', {
+        name: slug,
+        slug,
+        base_path: '/twin',
+        hosts,
+        upstream: { targets: [{ url: `${upstream.url}/${slug}` }] },
+      })
+      const proxy = {
+        collection: slug,
+        name: `of ${slug}`,
+        methods: ['GET'],
+        path: '/x',
+        status: 'published',
+      }
+      ids.push((await server.manage('POST', '/proxies', proxy)).json.id)
+      await server.manage('POST', `/collections/${slug}/publish`, {})
+    }
+    await server.manage('POST', '/clients', { name: 'Twins', slug: 'twins', collections: ['named', 'any'] })
+    const open = { client: 'twins', name: 'Open', slug: 'open', auth: { type: 'none' } }
+    await server.manage('POST', '/profiles', open)
+    const peer = await PEERS['SDK v1']!(`${server.running.gatewayUrl}/mcp`, { 'x-client-id': 'twins' })
+    for (const [index, url] of ['/named/x', '/any/x'].entries()) {
+      const answer = await peer.call('execute_call', { endpoint: ids[index] })
+      assert.equal((answer.structuredContent!['body'] as { url: string }).url, url)
+    }
+    await peer.close()
+  })
+
   for (const [name, connect] of Object.entries(PEERS)) {
     test(`${name} finds and calls an API on /mcp, and the record names the agent`, async () => {
       const peer = await connect(`${server.running.gatewayUrl}/mcp`, bearer(token))
