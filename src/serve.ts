@@ -15,7 +15,7 @@ import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
 import { createAuthenticate } from './serve/authenticate.ts'
 import { createControlListener } from './serve/control.ts'
-import { claimPort } from './serve/listen.ts'
+import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
 import { PREAMBLE } from './serve/preamble.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
@@ -82,8 +82,10 @@ async function start(
   undo: (() => unknown)[],
 ): Promise<Running> {
   const clock = createClock(clockCell)
-  const port = await claimPort('LISTEN', settings.listen)
-  const controlPort = await claimPort('CONTROL_LISTEN', settings.controlListen)
+  const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
+    LISTEN: settings.listen,
+    CONTROL_LISTEN: settings.controlListen,
+  })
   const listen = { ...settings.listen, port }
   const controlListen = { ...settings.controlListen, port: controlPort }
   const origin = settings.originIsSet ? settings.origin : `http://localhost:${port}`

@@ -88,7 +88,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       1,
       method,
       path,
-      null,
+      call.host,
       caller.ip,
       bytes,
     )
