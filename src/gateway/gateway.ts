@@ -169,7 +169,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return {
         ok: false,
         code: code!,
-        detail: facts.detail ?? PROBLEMS[code!].title,
+        detail: facts.detail ?? PROBLEMS[code!].help,
         retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
       }
     },

@@ -68,7 +68,7 @@ export function createConsumerDoor<State>(
   function identified(incoming: Incoming, requestId: string): Caller | null {
     const found: Identified = options.gateway.ready
       ? options.gateway.identify(incoming)
-      : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.title, retryAfterMs: null }
+      : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.help, retryAfterMs: null }
     if (found.ok) return found.caller
     answerProblem(incoming, requestId, found, challenge)
     return null
@@ -81,7 +81,7 @@ export function createConsumerDoor<State>(
         work()
       } catch (error) {
         options.fault(error, requestId)
-        const detail = PROBLEMS.internal_error.title
+        const detail = PROBLEMS.internal_error.help
         answerProblem(incoming, requestId, { code: 'internal_error', detail, retryAfterMs: null }, challenge)
       }
     }
