@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { RefusalCode } from '../base/refusal.ts'
+import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { HTTP_METHODS } from '../model/common.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
@@ -168,7 +168,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return {
         ok: false,
         code: code!,
-        detail: facts.detail ?? '',
+        detail: facts.detail ?? PROBLEMS[code!].title,
         retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
       }
     },

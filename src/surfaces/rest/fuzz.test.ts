@@ -6,11 +6,12 @@ import {
   sampleAuthenticate,
   sampleOperations,
 } from '../../../test/fixtures/sample-operations.ts'
+import { createOriginFor } from '../../base/challenge.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { createRestApp } from './app.ts'
 import { parseObject } from './body.ts'
 import { bearerOf, readOptionHeaders } from './headers.ts'
-import { originFor, resourcePathOf } from './metadata.ts'
+import { resourcePathOf } from './metadata.ts'
 import { queryParametersOf, readQuery } from './query.ts'
 
 const list = sampleOperations.find((operation) => operation.action === 'list')!
@@ -102,9 +103,9 @@ test('no Host makes an origin that is not the configured one or a name of the lo
   )
   fc.assert(
     fc.property(host, (text) => {
-      assert.equal(originFor('https://gw.example', text), 'https://gw.example')
+      assert.equal(createOriginFor('https://gw.example')(text), 'https://gw.example')
       assert.match(
-        originFor('http://localhost:8080', text),
+        createOriginFor('http://localhost:8080')(text),
         /^http:\/\/(localhost|127\.0\.0\.1|\[::1\]):8080$/,
       )
       assert.ok(resourcePathOf(text) === null || text.startsWith('/.well-known/'))
