@@ -1,3 +1,4 @@
+import { pointerTo } from '../../base/pointer.ts'
 import type { ToolOutcome } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 
@@ -107,7 +108,7 @@ function faultOf(rule: Rule, value: unknown): string | null {
 
 /** The protocol error for a call of the wrong shape, with the place and a call that would be right. */
 function wrong(tool: ToolName, key: string, reason: string): Checked {
-  const pointer = `/params/arguments/${key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const pointer = pointerTo('/params/arguments', key.slice(0, 64))
   return {
     ok: false,
     outcome: {

@@ -1,3 +1,4 @@
+import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
@@ -278,5 +279,5 @@ function toText(value: unknown): string | null {
 }
 
 function pointerOf(base: string, key: string): string {
-  return `${base}/${key.slice(0, 128).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return pointerTo(base, key.slice(0, 128))
 }

@@ -1,3 +1,4 @@
+import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
 import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../write-options.ts'
@@ -26,7 +27,7 @@ export function splitArguments(
   if (unknown.length > 0)
     throw inputInvalid(
       unknown.slice(0, 20).map(([name]) => ({
-        pointer: `/${name.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        pointer: pointerTo('', name.slice(0, 64)),
         reason: `no such argument; there are: ${[...Object.keys(shape), ...names].join(', ')}`,
       })),
     )
