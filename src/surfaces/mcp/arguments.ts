@@ -1,7 +1,7 @@
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
-import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../write-options.ts'
+import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { type Property, publishInput } from './published.ts'
 
 /** The options that a write takes beside its own input, as properties of its tool. */

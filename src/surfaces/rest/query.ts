@@ -1,8 +1,8 @@
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Operation } from '../../operations/define.ts'
+import { WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf, kindOf, membersOf } from '../fields.ts'
-import { WriteOptionsInput, writeOptionNames } from '../write-options.ts'
 
 /** A parameter of the query and how its text is read. */
 type Parameter = Pick<Field, 'name' | 'kind' | 'itemKind'>
