@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { getRequestListener } from '@hono/node-server'
 import { permits } from './access/roles.ts'
 import { createAccessTokens } from './access/tokens.ts'
+import { bearerOf } from './base/bearer.ts'
 import { type ClockCell, createClock, toTime } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
@@ -265,9 +266,4 @@ function canShareAPort(): boolean {
 function hostOf(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
-}
-
-function bearerOf(authorization: string | undefined): string | null {
-  const match = /^Bearer +(\S+)$/i.exec(authorization ?? '')
-  return match === null ? null : match[1]!
 }

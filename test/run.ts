@@ -1,6 +1,6 @@
 /**
- * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` adds those that need
- * other servers. Arguments that name files run only those tests.
+ * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` is for tests that need
+ * other servers; there are none yet. Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'

@@ -4,8 +4,8 @@ import { HTTP_METHODS } from '../../model/common.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
-import { truth } from '../crud-filters.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { truth } from '../truth.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',

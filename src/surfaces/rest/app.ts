@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
+import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor } from '../../base/challenge.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
@@ -7,7 +8,7 @@ import { toWriteOptions, writeOptionNames } from '../../operations/write-options
 import { toOpenApi } from '../openapi/document.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
-import { bearerOf, readOptionHeaders, toEtag } from './headers.ts'
+import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
 import { queryParametersOf, readQuery } from './query.ts'
 
@@ -20,8 +21,8 @@ interface RequestFacts {
 export interface RestPorts {
   readonly operations: readonly Operation[]
   readonly invoke: Invoke
-  /** Who a bearer token stands for; refuses with credentials_missing, credential_invalid or credential_expired. */
-  readonly authenticate: (token: string | null, via: Via) => Promise<Principal>
+  /** Who a bearer token stands for (empty: none was sent); refuses with credentials_missing, credential_invalid or credential_expired. */
+  readonly authenticate: (token: string, via: Via) => Promise<Principal>
   readonly facts: (request: Request) => RequestFacts
   /** The configured origin, for metadata and challenges. */
   readonly origin: string
@@ -72,7 +73,7 @@ export function createRestApp(given: RestPorts): Hono {
     const allowed = [...methods.keys()].flatMap((method) => (method === 'GET' ? read : [method]))
     app.all(API_ROOT + path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) =>
       answered(ports, c, async (via) => {
-        const principal = await ports.authenticate(bearerOf(c.req.raw.headers), via)
+        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
         demandMethod(c, allowed)
         const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
         return call(ports, c, methods.get(method as HttpVerb)!, principal, via)
@@ -82,7 +83,7 @@ export function createRestApp(given: RestPorts): Hono {
   // Nobody learns which paths there are: what is unknown below the API is authenticated like the rest.
   app.all(`${API_ROOT}/*`, (c) =>
     answered(ports, c, async (via) => {
-      await ports.authenticate(bearerOf(c.req.raw.headers), via)
+      await ports.authenticate(bearerOf(c.req.header('authorization')), via)
       throw refuse('not_found', { detail: 'There is no such path; /management/openapi.json lists them.' })
     }),
   )
