@@ -27,7 +27,7 @@ import { lockDirectory } from './store/sqlite/directory.ts'
 import { createManagementDoor } from './surfaces/mcp/door.ts'
 import { createRestApp } from './surfaces/rest/app.ts'
 import { startGateways } from './threads/gateways.ts'
-import { HEALTH } from './threads/messages.ts'
+import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
 import { openVault } from './vault/open.ts'
 import { VERSION } from './version.ts'
@@ -59,8 +59,6 @@ export interface Running {
 const DRAIN_MS = 30_000
 const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 const HOUSEKEEPING_MS = 1000
-/** Slot of the main thread among those who use the counters; gateway threads count up from 0. */
-const COUNTER_SLOT = 125
 
 /**
  * Starts the whole of it: the only place that knows which adapters there are. Nothing listens before everything it
@@ -96,7 +94,7 @@ async function start(
   undo.push(() => store.close())
   const vault = await openVault(store, settings.keyFile ?? join(settings.data, 'vault.key'))
   const counterMemory = createCounterMemory()
-  const counters = createCounters(counterMemory, COUNTER_SLOT)
+  const counters = createCounters(counterMemory, COUNTER_SLOT.main)
   const recordsFile = join(settings.data, 'records.db')
   const recorder = await startRecorder(
     () =>

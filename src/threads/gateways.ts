@@ -36,7 +36,6 @@ interface Thread {
   listening: boolean
   stopping: boolean
   applied: number
-  faults: readonly string[]
   drained: (() => void) | null
 }
 
@@ -73,13 +72,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     return threads.filter((thread) => thread?.listening === true && !thread.stopping) as Thread[]
   }
 
-  function refreshHealth(): void {
-    const listening = live()
-    Atomics.store(health, HEALTH.threads, listening.length)
-    if (listening.length > 0) {
-      Atomics.store(health, HEALTH.revision, Math.min(...listening.map((thread) => thread.applied)))
-      Atomics.store(health, HEALTH.faults, listening[0]!.faults.length)
-    }
+  /** Tells the other threads how many listen, and those who wait that something has changed. */
+  function refresh(): void {
+    Atomics.store(health, HEALTH.threads, live().length)
     for (const check of [...waiting]) check()
   }
 
@@ -98,7 +93,6 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       listening: false,
       stopping: false,
       applied: 0,
-      faults: [],
       drained: null,
     }
     const startedAt = performance.now()
@@ -108,14 +102,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       switch (message.kind) {
         case 'listening':
           thread.listening = true
-          refreshHealth()
+          refresh()
           onListening()
           break
         case 'applied':
           thread.applied = message.revision
-          thread.faults = message.faults
           for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
-          refreshHealth()
+          refresh()
           break
         case 'drained':
           thread.drained?.()
@@ -134,7 +127,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
       options.releaseDead(slot)
-      refreshHealth()
+      refresh()
       thread.drained?.()
       if (closed || thread.stopping) return
       if (!wasListening)
