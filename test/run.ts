@@ -7,6 +7,9 @@ import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 
+/** A test that waits for what never comes fails after this; each takes seconds. */
+const TEST_MS_MAX = 240_000
+
 const top = resolve(import.meta.dirname, '..')
 const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 
@@ -51,6 +54,7 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
+    `--test-timeout=${TEST_MS_MAX}`,
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     ...tests.sort(),
   ]),
