@@ -195,6 +195,7 @@ async function start(
   const gateways = await startGateways(
     {
       count: reusePort ? settings.workers : 1,
+      start: (data) => worker('gateway', data, `gateway-${data.slot}`),
       init: {
         listen,
         controlListen,
@@ -251,8 +252,8 @@ async function start(
   }
 }
 
-function worker(name: 'recorder' | 'query', workerData: unknown): Worker {
-  return new Worker(new URL(`./threads/${name}.ts`, import.meta.url), { name, workerData })
+function worker(entry: 'gateway' | 'recorder' | 'query', workerData: unknown, name: string = entry): Worker {
+  return new Worker(new URL(`./threads/${entry}.ts`, import.meta.url), { name, workerData })
 }
 
 /** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */

@@ -1,4 +1,4 @@
-import { type MessagePort, Worker } from 'node:worker_threads'
+import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
@@ -22,6 +22,7 @@ export interface Gateways {
 
 export interface GatewaysOptions {
   readonly count: number
+  readonly start: (init: GatewayInit) => Worker
   readonly init: Omit<GatewayInit, 'slot'>
   /** Joins a gateway thread to the recorder; returns what ends it. See record/recorder-client. */
   readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
@@ -79,11 +80,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const init: GatewayInit = { ...options.init, slot }
-    const worker = new Worker(new URL('./gateway.ts', import.meta.url), {
-      name: `gateway-${slot}`,
-      workerData: init,
-    })
+    const worker = options.start({ ...options.init, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
     )
