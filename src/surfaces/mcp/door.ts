@@ -1,9 +1,9 @@
 import type { Principal } from '../../access/principal.ts'
+import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import { Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
+import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
-import { createChallenge } from '../../mcp/protocol/challenge.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
@@ -229,8 +229,6 @@ function asRefusal(error: unknown): Refusal {
   return error instanceof Refusal ? error : refuse('internal_error')
 }
 
-const NAMES_A_TOKEN: ReadonlySet<RefusalCode> = new Set(['credential_invalid', 'credential_expired'])
-
 function problemAnswer(
   refusal: Refusal,
   { requestId, host }: ManagementRequest,
@@ -240,7 +238,7 @@ function problemAnswer(
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
   }
-  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, NAMES_A_TOKEN.has(refusal.code))
+  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, refusal.code)
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))
