@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { getRequestListener } from '@hono/node-server'
 import { permits } from './access/roles.ts'
 import { createAccessTokens } from './access/tokens.ts'
+import { bearerOf } from './base/bearer.ts'
 import { type ClockCell, createClock, toTime } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
@@ -15,7 +16,7 @@ import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
 import { createAuthenticate } from './serve/authenticate.ts'
 import { createControlListener } from './serve/control.ts'
-import { claimPort } from './serve/listen.ts'
+import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
 import { PREAMBLE } from './serve/preamble.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
@@ -26,7 +27,7 @@ import { lockDirectory } from './store/sqlite/directory.ts'
 import { createManagementDoor } from './surfaces/mcp/door.ts'
 import { createRestApp } from './surfaces/rest/app.ts'
 import { startGateways } from './threads/gateways.ts'
-import { HEALTH } from './threads/messages.ts'
+import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
 import { openVault } from './vault/open.ts'
 import { VERSION } from './version.ts'
@@ -58,8 +59,6 @@ export interface Running {
 const DRAIN_MS = 30_000
 const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 const HOUSEKEEPING_MS = 1000
-/** Slot of the main thread among those who use the counters; gateway threads count up from 0. */
-const COUNTER_SLOT = 125
 
 /**
  * Starts the whole of it: the only place that knows which adapters there are. Nothing listens before everything it
@@ -82,8 +81,10 @@ async function start(
   undo: (() => unknown)[],
 ): Promise<Running> {
   const clock = createClock(clockCell)
-  const port = await claimPort('LISTEN', settings.listen)
-  const controlPort = await claimPort('CONTROL_LISTEN', settings.controlListen)
+  const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
+    LISTEN: settings.listen,
+    CONTROL_LISTEN: settings.controlListen,
+  })
   const listen = { ...settings.listen, port }
   const controlListen = { ...settings.controlListen, port: controlPort }
   const origin = settings.originIsSet ? settings.origin : `http://localhost:${port}`
@@ -95,7 +96,7 @@ async function start(
   undo.push(() => store.close())
   const vault = await openVault(store, settings.keyFile ?? join(settings.data, 'vault.key'))
   const counterMemory = createCounterMemory()
-  const counters = createCounters(counterMemory, COUNTER_SLOT)
+  const counters = createCounters(counterMemory, COUNTER_SLOT.main)
   const recordsFile = join(settings.data, 'records.db')
   const recorder = await startRecorder(
     () =>
@@ -202,6 +203,7 @@ async function start(
   const gateways = await startGateways(
     {
       count: reusePort ? settings.workers : 1,
+      start: (data) => worker('gateway', data, `gateway-${data.slot}`),
       init: {
         listen,
         controlListen,
@@ -258,8 +260,8 @@ async function start(
   }
 }
 
-function worker(name: 'recorder' | 'query', workerData: unknown): Worker {
-  return new Worker(new URL(`./threads/${name}.ts`, import.meta.url), { name, workerData })
+function worker(entry: 'gateway' | 'recorder' | 'query', workerData: unknown, name: string = entry): Worker {
+  return new Worker(new URL(`./threads/${entry}.ts`, import.meta.url), { name, workerData })
 }
 
 /** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */
@@ -271,9 +273,4 @@ function canShareAPort(): boolean {
 function hostOf(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
-}
-
-function bearerOf(authorization: string | undefined): string | null {
-  const match = /^Bearer +(\S+)$/i.exec(authorization ?? '')
-  return match === null ? null : match[1]!
 }

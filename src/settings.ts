@@ -40,7 +40,8 @@ const Expose = z.string().transform((text, context): readonly Exposed[] => {
   return z.NEVER
 })
 
-/** Each gateway thread has a slot among those who use the shared counters; the counters know 127. */
+/** Each gateway thread has a slot among those who use the shared counters; the counters know 127, and two
+ * are those of the main thread and the recorder. */
 const WORKERS_MAX = 120
 
 const Workers = z

@@ -72,7 +72,7 @@ test('every import follows an arrow of the architecture', () => {
   assert.deepEqual(wrong, [])
 })
 
-test('nothing outside of store/ speaks SQL, and only main.ts and threads/ know the adapters', () => {
+test('nothing outside of store/ speaks SQL or imports a database', () => {
   for (const file of sources()) {
     const path = relative(root, file)
     const text = readFileSync(file, 'utf8')

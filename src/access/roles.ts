@@ -27,7 +27,8 @@ export function allows(role: Role, permission: Permission): boolean {
 
 /**
  * The one place where permission is decided: whether any grant of the principal holds the permission for all that
- * is touched. Without `touched` the answer is coarse: whether it may do this to anything at all.
+ * is touched. Without `touched` the answer is coarse: whether it may do this to anything at all. A grant is a role over
+ * everything, so that both answers are the same.
  */
 export function permits(
   principal: Principal,

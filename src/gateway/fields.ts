@@ -34,7 +34,13 @@ const FRAMING = [
   'upgrade',
 ] as const
 
-const DROPPED: ReadonlySet<string> = new Set([...FIELD_RULES.take, ...FORWARDING, ...FRAMING])
+const KEPT_BACK: ReadonlySet<string> = new Set([...FIELD_RULES.take, ...FORWARDING, ...FRAMING])
+
+/** True for a name that no caller sends on: of identity, framing or forwarding, in any spelling. */
+export function isKeptBack(name: string): boolean {
+  const plain = name.toLowerCase().replaceAll('_', '-')
+  return KEPT_BACK.has(plain) || FIELD_RULES.stripPrefixes.some((prefix) => plain.startsWith(prefix))
+}
 
 const LINE =
   /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[\t ]*$/
@@ -48,8 +54,7 @@ export function agentFields(fields: string): string {
   for (const text of fields.split('\r\n')) {
     const line = LINE.exec(text)
     if (line === null) continue
-    const name = line[1]!.toLowerCase().replaceAll('_', '-')
-    if (DROPPED.has(name) || FIELD_RULES.stripPrefixes.some((prefix) => name.startsWith(prefix))) continue
+    if (isKeptBack(line[1]!)) continue
     kept += `${line[1]}: ${line[2]}\r\n`
   }
   return kept

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
+import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
@@ -11,7 +12,6 @@ import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
-import { isReservedPath } from './find/reserved.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { createInnerCalls } from './inner.ts'
@@ -88,7 +88,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       1,
       method,
       path,
-      null,
+      call.host,
       caller.ip,
       bytes,
     )
@@ -107,7 +107,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     request(incoming) {
       const exchange = toExchange(incoming)
-      if (isReservedPath(incoming.path)) {
+      if (isReserved(incoming.path)) {
         exchange.reserved = true
         reserved(incoming, exchange)
         return
@@ -132,7 +132,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       let exchange = incoming.state
       if (exchange === null) {
         exchange = toExchange(incoming)
-        exchange.reserved = isReservedPath(incoming.path)
+        exchange.reserved = isReserved(incoming.path)
       }
       exchange.code = code
       exchange.stoppedAt = checkOf(code)

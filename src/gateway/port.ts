@@ -36,6 +36,8 @@ export interface Endpoint {
 export interface InnerCall {
   readonly caller: Caller
   readonly method: string
+  /** A host that the collection answers on; empty for one that answers on all. One base path may have several. */
+  readonly host: string
   /** Path and query of the call as REST would have sent them, percent-encoded; judged by check 3 like any other. */
   readonly target: string
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
-import { isReserved, RESERVED_PATHS } from '../model/collection.ts'
-import { isReservedPath } from './find/reserved.ts'
 import { CALL, MCP, REST, STAGES } from './stages.ts'
 
 const shown = (rows: typeof STAGES): string => rows.map(({ number, name }) => `${number} ${name}`).join(', ')
@@ -20,22 +17,5 @@ test('a message at the MCP door and the call that follows run every check of RES
   assert.deepEqual(
     [...MCP, ...CALL].sort((a, b) => STAGES.indexOf(a) - STAGES.indexOf(b)),
     REST,
-  )
-})
-
-test('a path is reserved on the request path exactly when the model says so', () => {
-  const start = fc.constantFrom(...RESERVED_PATHS, '/orders', '/api', '', '/')
-  const rest = fc.constantFrom('', '/', '/x', 'x', '-x', '//', '/mcp', '/v1/mcp')
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        fc.tuple(start, rest).map((parts) => parts.join('')),
-        fc.string(),
-      ),
-      (path) => {
-        assert.equal(isReservedPath(path), isReserved(path), path)
-      },
-    ),
-    { numRuns: 2000 },
   )
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toMs } from '../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../base/duration.ts'
 import { Description, Duration, Name, Slug, Tags } from './common.ts'
 
 /** Where a policy is attached: it decides whose calls share a counter. */
@@ -18,7 +18,7 @@ const Limit = z
     ),
   })
   .superRefine((limit, context) => {
-    if (!/^[1-9][0-9]{0,8}(ms|s|m|h|d)$/.test(limit.window)) return
+    if (!DURATION_PATTERN.test(limit.window)) return
     const ms = toMs(limit.window)
     if (limit.kind === 'rate' && (ms < 1000 || ms > 86_400_000))
       context.addIssue({ code: 'custom', path: ['window'], message: 'the window of a rate is 1s to 24h' })

@@ -1,24 +1,24 @@
 import { canonicalJson } from '../base/canonical.ts'
+import { pointerTo } from '../base/pointer.ts'
 import type { DiffEntry } from './define.ts'
-import { toPointer } from './errors.ts'
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
 
-/** Bytes of one value in a diff; longer ones are named by their length, since entries are read by people. */
+/** Characters of one value in a diff; longer ones are named by their length, since entries are read by people. */
 const VALUE_CHARS_MAX = 8192
 
 /** JSON patch (RFC 6902) with the old values. Arrays are compared as a whole. */
 export function diffOf(before: unknown, after: unknown, path: readonly string[] = []): DiffEntry[] {
   if (before === after) return []
-  if (before === undefined) return [{ op: 'add', path: toPointer(path), value: bounded(after) }]
-  if (after === undefined) return [{ op: 'remove', path: toPointer(path), from: bounded(before) }]
+  if (before === undefined) return [{ op: 'add', path: pointerTo('', ...path), value: bounded(after) }]
+  if (after === undefined) return [{ op: 'remove', path: pointerTo('', ...path), from: bounded(before) }]
   if (isObject(before) && isObject(after))
     return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
       diffOf(before[name], after[name], [...path, name]),
     )
   if (canonicalJson(before) === canonicalJson(after)) return []
-  return [{ op: 'replace', path: toPointer(path), from: bounded(before), value: bounded(after) }]
+  return [{ op: 'replace', path: pointerTo('', ...path), from: bounded(before), value: bounded(after) }]
 }
 
 function bounded(value: unknown): unknown {

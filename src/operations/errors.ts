@@ -1,10 +1,6 @@
 import type { z } from 'zod'
+import { pointerTo } from '../base/pointer.ts'
 import { type FieldError, type Refusal, refuse } from '../base/refusal.ts'
-
-/** RFC 6901. */
-export function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-}
 
 /** The refusal of an input that its schema does not accept. Names fields, never their values. */
 export function toInputInvalid(error: z.ZodError): Refusal {
@@ -17,14 +13,14 @@ export function toInputInvalid(error: z.ZodError): Refusal {
 function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): FieldError[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => ({ pointer: toPointer([...path, key]), reason: 'unknown member' }))
+    return issue.keys.map((key) => ({ pointer: pointerTo('', ...path, key), reason: 'unknown member' }))
   if (issue.code === 'invalid_union') {
     // The branch with the fewest faults is most likely the one that was meant.
     const [nearest] = [...issue.errors].sort((a, b) => a.length - b.length)
     if (nearest !== undefined && nearest.length > 0)
       return nearest.flatMap((inner) => toFieldErrors(inner, path))
-    return [{ pointer: toPointer(path), reason: 'not one of the known kinds' }]
+    return [{ pointer: pointerTo('', ...path), reason: 'not one of the known kinds' }]
   }
   const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
-  return [{ pointer: toPointer(path), reason: missing ? 'required' : issue.message }]
+  return [{ pointer: pointerTo('', ...path), reason: missing ? 'required' : issue.message }]
 }

@@ -89,6 +89,15 @@ test('a dry run answers with the difference and stores, audits and publishes not
   await control.close()
 })
 
+test('who may not do a thing is told so before the input is looked at', async () => {
+  const control = await startControl()
+  const viewer = { role: 'viewer' } as const
+  await refused(control.run('policies.create', { nonsense: 1 }, viewer), 'permission_denied')
+  await refused(control.run('policies.create', GOLD, { ...viewer, idempotencyKey: ' ' }), 'permission_denied')
+  await refused(control.run('policies.create', { nonsense: 1 }), 'input_invalid')
+  await control.close()
+})
+
 test('a write at another revision than expected is refused with the present one', async () => {
   const control = await startControl()
   await control.run('policies.create', GOLD)

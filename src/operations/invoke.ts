@@ -14,6 +14,7 @@ import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
 import { nounOf } from './refs.ts'
+import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
   readonly store: ConfigStore
@@ -44,7 +45,8 @@ export function createInvoke(deps: InvokeDeps): Invoke {
   return async (operation, input, options, principal, via) => {
     const coarse = { operation, input: {}, options, principal, via }
     if (!permits(principal, operation.permission)) throw await deny(deps, coarse, operation.permission)
-    checkOptions(options)
+    const faulty = WriteOptionsInput.safeParse(fromWriteOptions(options)).error
+    if (faulty !== undefined) throw toInputInvalid(faulty)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
     const call: Call = { ...coarse, input: parsed.data }
@@ -52,16 +54,6 @@ export function createInvoke(deps: InvokeDeps): Invoke {
       throw await deny(deps, call, operation.permission)
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
   }
-}
-
-function checkOptions(options: WriteOptions): void {
-  const faults: FieldError[] = []
-  if (options.idempotencyKey !== undefined && !/^[!-~]{1,200}$/.test(options.idempotencyKey))
-    faults.push({ pointer: '/idempotency_key', reason: '1 to 200 visible ASCII characters' })
-  if (options.reason !== undefined && options.reason.length > 2000)
-    faults.push({ pointer: '/reason', reason: 'at most 2000 characters' })
-  if (faults.length > 0)
-    throw refuse('input_invalid', { detail: `${faults[0]!.pointer}: ${faults[0]!.reason}.`, errors: faults })
 }
 
 /** Notes a refusal of a known principal and makes it. */

@@ -1,23 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { golden } from '../../test/golden/golden.ts'
-import { ROLES } from '../access/principal.ts'
-import { allows } from '../access/roles.ts'
 import { PROBLEMS } from '../base/refusal.ts'
-import { hintsOf, httpOf } from './project.ts'
 import { OPERATIONS } from './registry.ts'
 
 const nameOf = (one: { resource: string; action: string }): string => `${one.resource}.${one.action}`
-
-test('each method and path, each name and each tool stands for one operation', () => {
-  for (const keys of [
-    OPERATIONS.map((one) => Object.values(httpOf(one)).join(' ')),
-    OPERATIONS.map(nameOf),
-    OPERATIONS.flatMap((one) => one.tool ?? []),
-  ])
-    assert.equal(new Set(keys).size, keys.length, keys.join(', '))
-})
 
 test('no input is an alternative at its root, and every schema can be published', () => {
   for (const operation of OPERATIONS) {
@@ -43,30 +30,4 @@ test('every refusal is in the closed list, and reads refuse nothing that only wr
     if (operation.effect === 'read') assert.ok(operation.refuses.every((code) => READ_REFUSALS.has(code)))
     else assert.ok(operation.refuses.includes('idempotency_conflict'), nameOf(operation))
   }
-})
-
-test('hints follow from the effect', () => {
-  for (const operation of OPERATIONS) {
-    const hints = hintsOf(operation)
-    assert.equal(hints.readOnlyHint, operation.effect === 'read')
-    if (operation.effect === 'delete') assert.ok(hints.destructiveHint)
-  }
-})
-
-/** As in the table of tools: viewer, modifier, auditor, admin. */
-const LETTERS = { viewer: 'V', modifier: 'M', auditor: 'A', admin: 'X' } as const
-
-test('the permission table', () => {
-  const rows = OPERATIONS.map((operation) => {
-    const { method, path } = httpOf(operation)
-    const marks = ROLES.map((role) => (allows(role, operation.permission) ? LETTERS[role] : '-'))
-    return [
-      nameOf(operation).padEnd(24),
-      operation.permission.padEnd(22),
-      marks.join(''),
-      `${method} ${path}`.padEnd(34),
-      operation.tool ?? '-',
-    ].join('  ')
-  })
-  golden('permissions.txt', `${rows.map((row) => row.trimEnd()).join('\n')}\n`)
 })

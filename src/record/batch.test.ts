@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { recordFields } from '../../test/programs/record-fields.ts'
 import { createBatchWriter } from './batch.ts'
 import { decodeBatch, mergeBlocks, readBlock, toBlock } from './block.ts'
-import type { RecordFields } from './fields.ts'
+import { CALL_REASON_CHARS_MAX, type RecordFields } from './fields.ts'
 
 /** Any UTF-16, control characters, separators and lone surrogates included. */
 const text = (maxLength: number) =>
@@ -133,6 +133,7 @@ test('overlong text is cut and does not reach into the next record', () => {
   const records = decodeBatch(batchOf([monster, recordFields({ id: 'next' })]))
   assert.equal(records[0]?.path.length, 16_384)
   assert.equal(records[0]?.agent?.tool.length, 256)
+  assert.equal(records[0]?.agent?.reason.length, CALL_REASON_CHARS_MAX)
   assert.deepEqual(records[1], recordFields({ id: 'next' }))
 })
 

@@ -1,4 +1,4 @@
-import type { RecordAgent, RecordFields } from './fields.ts'
+import { CALL_REASON_CHARS_MAX, type RecordAgent, type RecordFields } from './fields.ts'
 import { FLAG_ABORTED, FLAG_MCP, ROW_BYTES, viewsOf } from './row.ts'
 
 /** What a gateway thread hands over: `numbers` is transferred, the rest copied. */
@@ -98,7 +98,7 @@ function cut(text: string, max: number): string {
   return text.length <= max ? text : text.slice(0, max)
 }
 
-/** Eight cut strings are at most 8 * 256 * 6 characters of JSON, which fits 16 bits. */
+/** Cut strings are at most (7 * 256 + 500) * 6 characters of JSON, which fits 16 bits. */
 function encodeAgent(agent: RecordAgent): string {
   return JSON.stringify([
     cut(agent.name, AGENT_FIELD_MAX),
@@ -108,6 +108,6 @@ function encodeAgent(agent: RecordAgent): string {
     cut(agent.mcpMethod, AGENT_FIELD_MAX),
     cut(agent.tool, AGENT_FIELD_MAX),
     cut(agent.mcpRequestId, AGENT_FIELD_MAX),
-    cut(agent.reason, AGENT_FIELD_MAX),
+    cut(agent.reason, CALL_REASON_CHARS_MAX),
   ])
 }

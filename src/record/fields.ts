@@ -31,6 +31,9 @@ export interface RecordFields {
   agent: RecordAgent | null
 }
 
+/** Characters that are kept of the reason of a call. */
+export const CALL_REASON_CHARS_MAX = 500
+
 export interface RecordAgent {
   name: string
   version: string
@@ -39,6 +42,7 @@ export interface RecordAgent {
   mcpMethod: string
   tool: string
   mcpRequestId: string
+  /** At most {@link CALL_REASON_CHARS_MAX}. */
   reason: string
 }
 

@@ -71,3 +71,30 @@ test('counts that the store refused are stored with the next change', async () =
   )
   await store.close()
 })
+
+test('a count that changed while an older one was refused is the one that is stored', async () => {
+  const changing = counters()
+  const stored: QuotaRow[] = []
+  const refusal = Promise.withResolvers<void>()
+  let refusing = true
+  const keeper = createQuotaKeeper(
+    changing,
+    {
+      load: async () => [],
+      save: async (rows) => {
+        if (refusing) await refusal.promise
+        stored.push(...rows)
+      },
+    },
+    createClock(),
+  )
+  changing.changed.push({ key: 'a', period: 1, count: 1 })
+  const first = keeper.save()
+  changing.changed.push({ key: 'a', period: 1, count: 2 })
+  await keeper.save()
+  refusal.reject(new Error('full'))
+  await assert.rejects(first)
+  refusing = false
+  await keeper.save()
+  assert.deepEqual(stored, [{ key: 'a', period: 1, count: 2 }])
+})

@@ -15,7 +15,7 @@ export interface Came {
 export function createAuthenticate(
   tokens: AccessTokens,
   unknown: UnauthenticatedAudit,
-): (token: string | null, came: Came) => Promise<Principal> {
+): (token: string, came: Came) => Promise<Principal> {
   return async (token, { surface, ip, userAgent }) => {
     try {
       return await tokens.verify(token)

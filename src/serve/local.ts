@@ -4,6 +4,7 @@ import { ROLES, type Role } from '../access/principal.ts'
 import { toMs } from '../base/duration.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { Duration } from '../model/common.ts'
+import { toInputInvalid } from '../operations/errors.ts'
 
 /** Longest life of a break-glass token, milliseconds. */
 const TTL_MS_MAX = 24 * 60 * 60 * 1000
@@ -39,16 +40,7 @@ export function parseTokenRequest(input: unknown): {
   method: 'access_token' | 'local_token'
 } {
   const parsed = TokenRequest.safeParse(input)
-  if (!parsed.success)
-    throw refuse('input_invalid', {
-      detail: parsed.error.issues
-        .map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
-        .join('; '),
-      errors: parsed.error.issues.map((issue) => ({
-        pointer: `/${issue.path.join('/')}`,
-        reason: issue.message,
-      })),
-    })
+  if (!parsed.success) throw toInputInvalid(parsed.error)
   const { role, ttl, name, method } = parsed.data
   return { role, ttlMs: toMs(ttl), name, method }
 }

@@ -32,7 +32,7 @@ export interface CollectionFragment {
   readonly tags: readonly string[]
   readonly base_path: string
   readonly hosts: readonly string[]
-  /** Null only when nothing in it forwards; a proxy then answers credential- and upstream-less with 503. */
+  /** Null while none is set: its calls are answered with upstream_unavailable. */
   readonly upstream: UpstreamFragment | null
   readonly headers: readonly HeaderFragment[]
   readonly credential: string | null

@@ -1,6 +1,7 @@
 /**
  * Reading of JSON schemas that may be anything: what was imported or written by hand is only known to be JSON.
  */
+import { tokenText } from '../base/pointer.ts'
 
 export type Plain = Record<string, unknown>
 
@@ -116,7 +117,7 @@ function innerOf(schema: Plain): unknown {
 function nameOf(reference: string): string {
   const last = reference.replace(/^#?\/(\$defs|definitions)\//, '')
   try {
-    return decodeURIComponent(last).replaceAll('~1', '/').replaceAll('~0', '~')
+    return tokenText(decodeURIComponent(last))
   } catch {
     return last
   }

@@ -1,4 +1,4 @@
-import { type MessagePort, Worker } from 'node:worker_threads'
+import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
@@ -22,6 +22,7 @@ export interface Gateways {
 
 export interface GatewaysOptions {
   readonly count: number
+  readonly start: (init: GatewayInit) => Worker
   readonly init: Omit<GatewayInit, 'slot'>
   /** Joins a gateway thread to the recorder; returns what ends it. See record/recorder-client. */
   readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
@@ -36,7 +37,6 @@ interface Thread {
   listening: boolean
   stopping: boolean
   applied: number
-  faults: readonly string[]
   drained: (() => void) | null
 }
 
@@ -73,22 +73,14 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     return threads.filter((thread) => thread?.listening === true && !thread.stopping) as Thread[]
   }
 
-  function refreshHealth(): void {
-    const listening = live()
-    Atomics.store(health, HEALTH.threads, listening.length)
-    if (listening.length > 0) {
-      Atomics.store(health, HEALTH.revision, Math.min(...listening.map((thread) => thread.applied)))
-      Atomics.store(health, HEALTH.faults, listening[0]!.faults.length)
-    }
+  /** Tells the other threads how many listen, and those who wait that something has changed. */
+  function refresh(): void {
+    Atomics.store(health, HEALTH.threads, live().length)
     for (const check of [...waiting]) check()
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const init: GatewayInit = { ...options.init, slot }
-    const worker = new Worker(new URL('./gateway.ts', import.meta.url), {
-      name: `gateway-${slot}`,
-      workerData: init,
-    })
+    const worker = options.start({ ...options.init, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
     )
@@ -98,7 +90,6 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       listening: false,
       stopping: false,
       applied: 0,
-      faults: [],
       drained: null,
     }
     const startedAt = performance.now()
@@ -108,14 +99,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       switch (message.kind) {
         case 'listening':
           thread.listening = true
-          refreshHealth()
+          refresh()
           onListening()
           break
         case 'applied':
           thread.applied = message.revision
-          thread.faults = message.faults
           for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
-          refreshHealth()
+          refresh()
           break
         case 'drained':
           thread.drained?.()
@@ -134,7 +124,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
       options.releaseDead(slot)
-      refreshHealth()
+      refresh()
       thread.drained?.()
       if (closed || thread.stopping) return
       if (!wasListening)

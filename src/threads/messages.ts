@@ -1,6 +1,7 @@
 /** What the main thread and the gateway threads say to each other. Plain data only. */
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
+import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -51,13 +52,12 @@ export const HEALTH = {
   draining: 0,
   /** Gateway threads that listen. */
   threads: 1,
-  /** Highest revision that every listening thread holds. */
-  revision: 2,
   /** Request records that were lost. */
-  recordsDropped: 3,
-  /** Fragments that could not be linked and fail closed. */
-  faults: 4,
+  recordsDropped: 2,
   /** 1 while the recorder thread runs and writes. */
-  recorder: 5,
-  cells: 6,
+  recorder: 3,
+  cells: 4,
 } as const
+
+/** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */
+export const COUNTER_SLOT = { main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const

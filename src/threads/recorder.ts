@@ -16,12 +16,11 @@ import type {
 } from '../record/messages.ts'
 import { createQuotaKeeper, type QuotaKeeper } from '../record/quotas.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
+import { COUNTER_SLOT } from './messages.ts'
 
 const STATE_MS = 1000
 const QUOTA_MS = 1000
 
-/** Its place among those who use the counters; gateway threads count up from 0. */
-const COUNTER_SLOT = 126
 const PRUNE_MS = 60_000
 
 /** How long a flush waits for gateway threads that do not answer. */
@@ -38,9 +37,9 @@ const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
 let quotaError: string | null = null
 
 async function keepQuotas(memory: SharedArrayBuffer): Promise<QuotaKeeper> {
-  const counters = createCounters(memory, COUNTER_SLOT)
+  const counters = createCounters(memory, COUNTER_SLOT.recorder)
   // A recorder that died may have held a lock.
-  counters.releaseDead(COUNTER_SLOT)
+  counters.releaseDead(COUNTER_SLOT.recorder)
   const keeper = createQuotaKeeper(counters, store.quotas, clock)
   await keeper.load()
   return keeper

@@ -1,23 +1,20 @@
 import { hash } from 'node:crypto'
+import type { Tombstones } from '../mcp/protocol/tombstones.ts'
 
 /** Places in the table; a power of two. Each is 64 bits of a hash. */
 const PLACES = 8192
-/** Neighbours looked at for one entry; when all are taken the first is overwritten: an old end is forgotten, nothing else. */
+/** Neighbours looked at for one entry; when all are taken the first is overwritten: that end is forgotten, nothing else. */
 const PROBE = 8
 
-/**
- * The ended MCP sessions of all threads. A session id carries its whole state, so ending one means remembering it:
- * bounded, oldest forgotten first (a forgotten one works again until its own expiry, and never for anyone but its owner).
- */
-export interface Tombstones {
-  add(id: string): void
-  has(id: string): boolean
-}
-
+/** Memory for {@link createTombstones}, shared by all threads. */
 export function createTombstoneCells(): SharedArrayBuffer {
   return new SharedArrayBuffer(PLACES * BigInt64Array.BYTES_PER_ELEMENT)
 }
 
+/**
+ * The ended MCP sessions of all threads. A session id carries its whole state, so ending one means remembering it:
+ * bounded; a forgotten one works again until its own expiry, and never for anyone but its owner.
+ */
 export function createTombstones(shared: SharedArrayBuffer): Tombstones {
   const cells = new BigInt64Array(shared)
 

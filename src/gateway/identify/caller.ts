@@ -1,3 +1,4 @@
+import { bearerOf } from '../../base/bearer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
 import type { LinkedClient, LinkedProfile } from '../../snapshot/snapshot.ts'
@@ -28,12 +29,6 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   if (profileRef !== undefined && !isProfile(profile, profileRef))
     return rejected(exchange, 'X-Profile-ID is not the profile of the token')
   return null
-}
-
-/** RFC 6750 2.1; the scheme is case-insensitive (RFC 9110 11.1). Empty for any other scheme. */
-function bearerOf(authorization: string): string {
-  if (authorization.startsWith('Bearer ')) return authorization.slice(7)
-  return /^bearer +/i.test(authorization) ? authorization.replace(/^bearer +/i, '') : ''
 }
 
 function byIds(exchange: Exchange): RefusalCode | null {

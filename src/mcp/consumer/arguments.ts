@@ -1,3 +1,5 @@
+import { pointerTo } from '../../base/pointer.ts'
+import { CALL_REASON_CHARS_MAX } from '../../record/fields.ts'
 import type { ToolOutcome } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 
@@ -47,7 +49,7 @@ export const SHAPES = {
       fields: { kind: 'strings', max: 64 },
       max_bytes: { kind: 'integer', min: 256, max: 1_048_576 },
       idempotency_key: { kind: 'string', min: 1, max: 255 },
-      reason: { kind: 'string', max: 500 },
+      reason: { kind: 'string', max: CALL_REASON_CHARS_MAX },
     },
     aliases: { endpoint_id: 'endpoint' },
     example: { endpoint: EXAMPLE_ENDPOINT, params: { path: { id: '7' } } },
@@ -107,7 +109,7 @@ function faultOf(rule: Rule, value: unknown): string | null {
 
 /** The protocol error for a call of the wrong shape, with the place and a call that would be right. */
 function wrong(tool: ToolName, key: string, reason: string): Checked {
-  const pointer = `/params/arguments/${key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const pointer = pointerTo('/params/arguments', key.slice(0, 64))
   return {
     ok: false,
     outcome: {

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { type FakeGateway, fakeGateway, OTHER_TOKEN, TOKEN } from '../../../test/support/fake-gateway.ts'
 import { PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveIncoming, TAKEN } from '../../../test/support/mcp-shell.ts'
+import { createTombstones } from '../../../test/support/tombstones.ts'
 import { createClock } from '../../base/clock.ts'
-import { createTombstones } from '../protocol/tombstones.ts'
 import { createConsumerDoor } from './door.ts'
 
 const FOUR = ['list_collections', 'list_endpoints', 'inspect_contract', 'execute_call']

@@ -1,9 +1,9 @@
+import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
-import { PROBLEMS, problemType, type RefusalCode } from '../../base/refusal.ts'
+import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import type { Incoming } from '../../wire/port.ts'
 import type { McpAnswer } from '../protocol/answer.ts'
-import { createChallenge } from '../protocol/challenge.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { createEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
@@ -186,22 +186,11 @@ function answerProblem(
   challenge: ReturnType<typeof createChallenge>,
 ): void {
   const { code, detail, retryAfterMs } = refusal
-  const { status, title } = PROBLEMS[code]
-  const body = JSON.stringify({
-    type: problemType(code),
-    title,
-    status,
-    detail,
-    code,
-    request_id: requestId,
-    errors: [],
-    ...(retryAfterMs === null ? {} : { retry_after_ms: retryAfterMs }),
-  })
+  const { status } = PROBLEMS[code]
+  const members = retryAfterMs === null ? {} : { retry_after_ms: retryAfterMs }
+  const body = JSON.stringify(problemOf(code, { detail, members }, requestId))
   let fields = `x-request-id: ${requestId}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n`
-  if (status === 401) {
-    const refused = code === 'credential_invalid' || code === 'credential_expired'
-    fields += `www-authenticate: ${challenge(incoming.host, refused)}\r\n`
-  }
+  if (status === 401) fields += `www-authenticate: ${challenge(incoming.host, code)}\r\n`
   if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
   incoming.answer(status, fields, body)
 }

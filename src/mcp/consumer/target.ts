@@ -1,4 +1,6 @@
+import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import { isKeptBack } from '../../gateway/fields.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { fillPattern, type Pattern } from './pattern.ts'
@@ -25,27 +27,10 @@ interface Sorted {
   body: unknown
 }
 
-/** Headers that say who calls, frame the message, or tell how to encode an answer that must be read here. */
-const GATEWAY_HEADERS = new Set([
-  'accept-encoding',
-  'authorization',
-  'connection',
-  'content-length',
-  'expect',
-  'forwarded',
-  'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-client-id',
-  'x-profile-id',
-  'x-request-id',
-])
-const GATEWAY_PREFIXES = ['x-postern-', 'x-forwarded-', 'mcp-']
+/** Besides what no caller sends on: how to encode an answer that must be read here, and what speaks of the MCP message. */
+function isGatewayHeader(lower: string): boolean {
+  return isKeptBack(lower) || lower === 'accept-encoding' || lower.startsWith('mcp-')
+}
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
 const HEADER_VALUE = /^([!-~]([\t -~]*[!-~])?)?$/
@@ -232,8 +217,7 @@ function buildHeaders(
     else if (text === null || !HEADER_VALUE.test(text))
       errors.push({ pointer, reason: 'must be visible ASCII without line breaks' })
     else if (names.has(lower)) errors.push({ pointer, reason: 'is given twice' })
-    else if (GATEWAY_HEADERS.has(lower) || GATEWAY_PREFIXES.some((prefix) => lower.startsWith(prefix)))
-      dropped.push(name)
+    else if (isGatewayHeader(lower)) dropped.push(name)
     else {
       fields += `${lower}: ${text}\r\n`
       if (lower === 'content-type') type = text
@@ -278,5 +262,5 @@ function toText(value: unknown): string | null {
 }
 
 function pointerOf(base: string, key: string): string {
-  return `${base}/${key.slice(0, 128).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return pointerTo(base, key.slice(0, 128))
 }

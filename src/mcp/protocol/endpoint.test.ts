@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { createTombstones } from '../../../test/support/tombstones.ts'
 import { createClock } from '../../base/clock.ts'
 import type { McpAnswer } from './answer.ts'
 import type { Door, Tool, ToolCall } from './door.ts'
 import { createEndpoint } from './endpoint.ts'
-import { createTombstones } from './tombstones.ts'
 
 const TOOLS: readonly Tool[] = [
   {

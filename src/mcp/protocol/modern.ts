@@ -1,3 +1,4 @@
+import { pointerTo } from '../../base/pointer.ts'
 import { errorAnswer, jsonAnswer, type McpAnswer, type McpRequest, RPC, resultText } from './answer.ts'
 import { callTool, conversationOf, toAgent } from './call.ts'
 import type { Door, Tool } from './door.ts'
@@ -133,7 +134,7 @@ function refuseEnvelope(message: Request, request: McpRequest): McpAnswer | null
 
 function missing(id: RpcId, key: string): McpAnswer {
   return errorAnswer(400, id, RPC.invalidParams, `_meta: ${key} is missing or malformed`, {
-    pointer: `/params/_meta/${key.replaceAll('/', '~1')}`,
+    pointer: pointerTo('/params/_meta', key),
   })
 }
 

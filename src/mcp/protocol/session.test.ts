@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createTombstones } from '../../../test/support/tombstones.ts'
 import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import { createSessions, SESSION_MS_MAX } from './session.ts'
-import { createTombstones } from './tombstones.ts'
 
 const key = new Uint8Array(32).fill(1)
 const facts = { identity: 'pro_1', agent: { name: 'agent', version: '1' }, version: '2025-11-25' }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ClientSpec } from '../../model/client.ts'
-import { truth } from '../crud-filters.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { truth } from '../truth.ts'
 
 export const clientKind: Kind = {
   type: 'clients',

@@ -50,6 +50,17 @@ test('a planted secret is in no answer, entry, difference, kept answer, error, d
   await again.close()
 })
 
+test('a short secret shows nothing of itself, a long one its last four characters', async () => {
+  const control = await startControl()
+  const stateOf = async (token: string) => {
+    const made = await control.run('credentials.put', { id: 'a', name: 'A', auth: { type: 'bearer', token } })
+    return (made.output['auth'] as { token: { last4?: string } }).token
+  }
+  assert.equal('last4' in (await stateOf('fifteen-chars-x')), false)
+  assert.equal((await stateOf('sixteen-chars-xy')).last4, 's-xy')
+  await control.close()
+})
+
 test('a change keeps the secrets that it does not name, and a new type forgets the old ones', async () => {
   const control = await startControl()
   const open = createOpener(control.vault.gatewayKey())

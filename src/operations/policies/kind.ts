@@ -1,6 +1,6 @@
 import { PolicySpec } from '../../model/policy.ts'
-import { truth } from '../crud-filters.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { truth } from '../truth.ts'
 
 export const policyKind: Kind = {
   type: 'policies',

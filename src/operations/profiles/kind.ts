@@ -4,8 +4,8 @@ import { HTTP_METHODS } from '../../model/common.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
-import { truth } from '../crud-filters.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { truth } from '../truth.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
@@ -27,7 +27,7 @@ export const profileKind: Kind = {
 
 const TAG = /^tag:[a-z0-9][a-z0-9-]{0,62}$/
 const ID = /^prx_[0-9a-z]{26}$/
-const CALL = new RegExp(`^(${HTTP_METHODS.join('|')}|\\*) /`)
+const CALL = new RegExp(`^(${HTTP_METHODS.join('|')}) /`)
 
 /** An entry of an unknown form would silently allow or deny nothing. */
 async function check(fields: Fields, _self: Self, _context: OperationContext): Promise<void> {

@@ -83,7 +83,7 @@ export interface StoredAccessToken {
 interface StoredAnswer {
   readonly scope: string
   readonly fingerprint: string
-  /** Absent when the answer held a secret that is shown only once. */
+  /** Null when the answer held a secret that is shown only once. */
   readonly answer: Fields | null
   readonly expires_at: number
 }

@@ -1,7 +1,7 @@
 import type { ProblemBody } from '../client/client.ts'
 
-/** What a command ends with; scripts rely on them. Drift (3) is for plans and differences. */
-export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, conflict: 4 } as const
+/** What a command ends with; scripts rely on them. */
+export const EXIT = { ok: 0, error: 1, usage: 2, conflict: 4 } as const
 
 /** The command was not written right; nothing was sent. */
 export class UsageError extends Error {

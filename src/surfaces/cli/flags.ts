@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parse } from 'yaml'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
+import { type WriteOptionName, WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf } from '../fields.ts'
 import { needsConfirmation, routeOf } from '../route.ts'
-import { writeOptionNames } from '../write-options.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
 import { setPath } from './set.ts'
@@ -101,21 +101,19 @@ export async function readText(ports: CliPorts, file: string): Promise<string> {
   }
 }
 
+const OPTION_FLAGS: Readonly<Record<WriteOptionName, string>> = {
+  dry_run: '--dry-run',
+  expected_revision: '--if-revision <n>',
+  idempotency_key: '--idempotency-key <key>',
+  reason: '--reason <text>',
+  confirm: '--confirm <slug>',
+  mode: '--mode <mode>',
+}
+
 function optionFlags(operation: Operation): [string, string][] {
-  const all: Record<string, [string, string]> = {
-    dry_run: ['--dry-run', 'Show what would change; store nothing'],
-    expected_revision: ['--if-revision <n>', 'Refuse unless the resource is at this revision'],
-    idempotency_key: [
-      '--idempotency-key <key>',
-      'Same key and same input within 24 h: the first answer again',
-    ],
-    reason: ['--reason <text>', 'Kept in the audit entry'],
-    confirm: ['--confirm <slug>', 'Slug of the resource, for what cannot be undone'],
-    mode: ['--mode <mode>', 'draft stages the change of a published resource'],
-  }
   return writeOptionNames(operation)
     .filter((name) => name !== 'confirm' || needsConfirmation(operation))
-    .map((name) => all[name]!)
+    .map((name) => [OPTION_FLAGS[name], WriteOptionsInput.shape[name].description ?? ''])
 }
 
 function flagFields(operation: Operation): readonly Field[] {

@@ -47,7 +47,7 @@ export function buildProgram(ports: CliPorts): Command {
 /**
  * Runs one command line to its end.
  * @param args Arguments after the program's name.
- * @returns The exit code: 0 ok, 1 error, 2 usage, 3 drift, 4 conflict.
+ * @returns The exit code: 0 ok, 1 error, 2 usage, 4 conflict.
  */
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   try {

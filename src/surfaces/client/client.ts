@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { FieldError } from '../../base/refusal.ts'
 import type { DiffEntry, Operation, WriteOptions } from '../../operations/define.ts'
+import { fromWriteOptions } from '../../operations/write-options.ts'
 import { API_ROOT, routeOf } from '../route.ts'
 
 export interface ClientOptions {
@@ -88,7 +89,7 @@ export function createClient(options: ClientOptions): Client {
       const dryRun = body['dry_run'] === true && Array.isArray(body['diff'])
       return {
         status: response.status,
-        // The server checks its output against the very schema that types it here
+        // Tests hold every operation to its output schema, which types it here
         body: (dryRun ? body['result'] : body) as z.output<typeof operation.output>,
         etag: response.headers.get('etag'),
         requestId: response.headers.get('x-request-id'),
@@ -116,15 +117,9 @@ function toRequest(
     const query = toQuery(members).toString()
     return { url: query === '' ? url : `${url}?${query}`, init: { method } }
   }
-  const body = JSON.stringify({
-    ...members,
-    ...(options.expectedRevision !== undefined && { expected_revision: options.expectedRevision }),
-    ...(options.idempotencyKey !== undefined && { idempotency_key: options.idempotencyKey }),
-    ...(options.reason !== undefined && { reason: options.reason }),
-    ...(options.confirm !== undefined && { confirm: options.confirm }),
-    ...(options.mode !== undefined && { mode: options.mode }),
-  })
-  return { url: options.dryRun === true ? `${url}?dry_run=true` : url, init: { method, body } }
+  const { dry_run, ...told } = fromWriteOptions(options)
+  const body = JSON.stringify({ ...members, ...told })
+  return { url: dry_run === true ? `${url}?dry_run=true` : url, init: { method, body } }
 }
 
 function toQuery(members: Readonly<Record<string, unknown>>): URLSearchParams {

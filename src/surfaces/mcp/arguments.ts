@@ -1,6 +1,7 @@
+import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
-import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../write-options.ts'
+import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { type Property, publishInput } from './published.ts'
 
 /** The options that a write takes beside its own input, as properties of its tool. */
@@ -26,7 +27,7 @@ export function splitArguments(
   if (unknown.length > 0)
     throw inputInvalid(
       unknown.slice(0, 20).map(([name]) => ({
-        pointer: `/${name.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        pointer: pointerTo('', name.slice(0, 64)),
         reason: `no such argument; there are: ${[...Object.keys(shape), ...names].join(', ')}`,
       })),
     )

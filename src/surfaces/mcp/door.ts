@@ -1,9 +1,9 @@
 import type { Principal } from '../../access/principal.ts'
+import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import { Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
+import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
-import { createChallenge } from '../../mcp/protocol/challenge.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
@@ -13,7 +13,7 @@ import { inputInvalid, splitArguments } from './arguments.ts'
 import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
-interface ManagementRequest extends McpRequest {
+interface ManagementRequest extends Omit<McpRequest, 'body'> {
   /** `/management/mcp` or its alias. */
   readonly path: string
   /** Without `?`. */
@@ -21,6 +21,8 @@ interface ManagementRequest extends McpRequest {
   readonly host: string
   readonly ip: string | null
   readonly requestId: string
+  /** Reads the message, which is asked for once the caller is known: nobody's bytes are kept. May throw a Refusal. */
+  readonly body: () => Promise<Uint8Array>
 }
 
 export interface ManagementDoorOptions {
@@ -87,7 +89,11 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     const authorization = request.header('authorization')
     const principal = await options.authenticate({ authorization, ip: request.ip })
     const view = new URLSearchParams(request.query).get('view') === 'full' ? 'full' : 'grouped'
-    return new Promise((resolve) => endpoint.answer({ principal, view, request }, request, resolve))
+    const { method, header } = request
+    const body = method === 'POST' ? await request.body() : new Uint8Array()
+    return new Promise((resolve) =>
+      endpoint.answer({ principal, view, request }, { method, header, body }, resolve),
+    )
   }
 
   return {
@@ -223,8 +229,6 @@ function asRefusal(error: unknown): Refusal {
   return error instanceof Refusal ? error : refuse('internal_error')
 }
 
-const NAMES_A_TOKEN: ReadonlySet<RefusalCode> = new Set(['credential_invalid', 'credential_expired'])
-
 function problemAnswer(
   refusal: Refusal,
   { requestId, host }: ManagementRequest,
@@ -234,7 +238,7 @@ function problemAnswer(
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
   }
-  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, NAMES_A_TOKEN.has(refusal.code))
+  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, refusal.code)
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))

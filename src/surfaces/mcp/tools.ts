@@ -1,6 +1,8 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
+import { nameOf } from '../route.ts'
 import { optionProperties } from './arguments.ts'
+import { hintsOf } from './hints.ts'
 import { mergeSchemas } from './merge.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
@@ -37,7 +39,7 @@ const UNLISTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 function withUnlisted(tool: ManagementTool, operations: readonly Operation[]): ManagementTool {
   const actions = new Map(tool.actions)
   for (const [action, meant] of Object.entries(UNLISTED[tool.name] ?? {})) {
-    const operation = operations.find((item) => `${item.resource}.${item.action}` === meant)
+    const operation = operations.find((item) => nameOf(item) === meant)
     if (operation !== undefined && !actions.has(action)) actions.set(action, operation)
   }
   return { ...tool, actions }
@@ -60,9 +62,9 @@ export function toTools(operations: readonly Operation[]): ManagementTools {
 
 function toolsBy(
   operations: readonly Operation[],
-  nameOf: (operation: Operation) => string,
+  toolOf: (operation: Operation) => string,
 ): ManagementTool[] {
-  return [...Map.groupBy(operations, nameOf)].map(([name, members]) => {
+  return [...Map.groupBy(operations, toolOf)].map(([name, members]) => {
     const actions = new Map<string, Operation>()
     const listed: string[] = []
     for (const operation of members) {
@@ -72,8 +74,7 @@ function toolsBy(
       const named = members.filter((other) => other.tool === operation.tool)
       if (named.length === 1) actions.set(operation.tool!, operation)
       const action = twins.length === 1 ? operation.action : operation.tool!
-      if (!actions.has(action))
-        throw new Error(`${name}: no action names ${operation.resource}.${operation.action}`)
+      if (!actions.has(action)) throw new Error(`${name}: no action names ${nameOf(operation)}`)
       listed.push(action)
     }
     return { name, actions, listed, operations: members }
@@ -89,17 +90,8 @@ export function publishTool(tool: ManagementTool, allowed: readonly Operation[])
     description: single ? allowed[0]!.summary : describeGroup(tool, allowed),
     inputSchema: single ? singleInput(allowed[0]!) : groupInput(tool, allowed),
     outputSchema: single ? outputOf(allowed[0]!) : { type: 'object' },
-    annotations: {
-      readOnlyHint: allowed.every((operation) => operation.effect === 'read'),
-      destructiveHint: allowed.some((operation) => operation.effect === 'delete'),
-      idempotentHint: allowed.every(isIdempotent),
-      openWorldHint: false,
-    },
+    annotations: hintsOf(allowed),
   }
-}
-
-function isIdempotent({ idempotent, effect }: Operation): boolean {
-  return idempotent ?? (effect === 'read' || effect === 'update' || effect === 'delete')
 }
 
 function titleOf(name: string): string {

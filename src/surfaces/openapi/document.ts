@@ -1,8 +1,8 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import type { Operation } from '../../operations/define.ts'
+import { WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { fieldsOf, type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 import { API_ROOT, nameOf, needsConfirmation, routeOf } from '../route.ts'
-import { WriteOptionsInput, writeOptionNames } from '../write-options.ts'
 import { type Components, createComponents, pascal } from './components.ts'
 import { REQUEST_ID, SHARED_SCHEMAS } from './shared.ts'
 

@@ -1,13 +1,15 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
-import { PROBLEMS, Refusal, type RefusalCode, refuse, toProblem } from '../../base/refusal.ts'
+import { bearerOf } from '../../base/bearer.ts'
+import { createChallenge, createOriginFor } from '../../base/challenge.ts'
+import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
+import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
-import { toWriteOptions, writeOptionNames } from '../write-options.ts'
 import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
-import { bearerOf, readOptionHeaders, toEtag } from './headers.ts'
-import { bearerChallenge, originFor, protectedResourceMetadata, resourcePathOf } from './metadata.ts'
+import { readOptionHeaders, toEtag } from './headers.ts'
+import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
 import { queryParametersOf, readQuery } from './query.ts'
 
 /** What is known of a request besides itself; how is the listener's business (socket, or a gateway thread's preamble). */
@@ -19,13 +21,17 @@ interface RequestFacts {
 export interface RestPorts {
   readonly operations: readonly Operation[]
   readonly invoke: Invoke
-  /** Who a bearer token stands for; refuses with credentials_missing, credential_invalid or credential_expired. */
-  readonly authenticate: (token: string | null, via: Via) => Promise<Principal>
+  /** Who a bearer token stands for (empty: none was sent); refuses with credentials_missing, credential_invalid or credential_expired. */
+  readonly authenticate: (token: string, via: Via) => Promise<Principal>
   readonly facts: (request: Request) => RequestFacts
   /** The configured origin, for metadata and challenges. */
   readonly origin: string
   /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
   readonly log: (error: unknown, requestId: string) => void
+}
+
+interface Parts extends RestPorts {
+  readonly challenge: ReturnType<typeof createChallenge>
 }
 
 /** Headers of every answer: it is data for one caller, and nothing to render or keep. */
@@ -37,8 +43,10 @@ const COMMON_HEADERS = {
 } as const
 
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
-export function createRestApp(ports: RestPorts): Hono {
+export function createRestApp(given: RestPorts): Hono {
+  const ports: Parts = { ...given, challenge: createChallenge(given.origin, '/management', null) }
   const app = new Hono()
+  const originFor = createOriginFor(ports.origin)
   let document: string | undefined
   const read = ['GET', 'HEAD']
 
@@ -53,7 +61,7 @@ export function createRestApp(ports: RestPorts): Hono {
   app.all('/.well-known/*', (c) =>
     answered(ports, c, async () => {
       const path = resourcePathOf(new URL(c.req.url).pathname)
-      const origin = originFor(ports.origin, c.req.header('host') ?? null)
+      const origin = originFor(c.req.header('host') ?? null)
       const metadata = path === null ? null : protectedResourceMetadata(origin, path)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
@@ -65,7 +73,7 @@ export function createRestApp(ports: RestPorts): Hono {
     const allowed = [...methods.keys()].flatMap((method) => (method === 'GET' ? read : [method]))
     app.all(API_ROOT + path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) =>
       answered(ports, c, async (via) => {
-        const principal = await ports.authenticate(bearerOf(c.req.raw.headers), via)
+        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
         demandMethod(c, allowed)
         const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
         return call(ports, c, methods.get(method as HttpVerb)!, principal, via)
@@ -75,7 +83,7 @@ export function createRestApp(ports: RestPorts): Hono {
   // Nobody learns which paths there are: what is unknown below the API is authenticated like the rest.
   app.all(`${API_ROOT}/*`, (c) =>
     answered(ports, c, async (via) => {
-      await ports.authenticate(bearerOf(c.req.raw.headers), via)
+      await ports.authenticate(bearerOf(c.req.header('authorization')), via)
       throw refuse('not_found', { detail: 'There is no such path; /management/openapi.json lists them.' })
     }),
   )
@@ -167,7 +175,7 @@ function demandMethod(c: Context, allowed: readonly string[]): void {
 
 /** Runs a handler; whatever it throws becomes a problem, and every answer gets the request id. */
 async function answered(
-  ports: RestPorts,
+  ports: Parts,
   c: Context,
   handle: (via: Via) => Promise<Response>,
 ): Promise<Response> {
@@ -183,7 +191,7 @@ async function answered(
   return response
 }
 
-function refused(ports: RestPorts, request: Request, refusal: Refusal, requestId: string): Response {
+function refused(ports: Parts, request: Request, refusal: Refusal, requestId: string): Response {
   const response = new Response(JSON.stringify(toProblem(refusal, requestId)), {
     status: refusal.status,
     headers: { 'content-type': 'application/problem+json' },
@@ -192,18 +200,9 @@ function refused(ports: RestPorts, request: Request, refusal: Refusal, requestId
   if (refusal.code === 'method_not_allowed' && Array.isArray(allow))
     response.headers.set('allow', allow.join(', '))
   if (typeof retry === 'number') response.headers.set('retry-after', String(Math.ceil(retry / 1000)))
-  if (PROBLEMS[refusal.code].status === 401) {
-    const origin = originFor(ports.origin, request.headers.get('host'))
-    response.headers.set(
-      'www-authenticate',
-      bearerChallenge(origin, '/management', isAboutToken(refusal.code)),
-    )
-  }
+  if (refusal.status === 401)
+    response.headers.set('www-authenticate', ports.challenge(request.headers.get('host'), refusal.code))
   return response
-}
-
-function isAboutToken(code: RefusalCode): boolean {
-  return code === 'credential_invalid' || code === 'credential_expired'
 }
 
 /** The command line says that it is it; nothing but the audit entry depends on that. */

@@ -29,9 +29,3 @@ function toRevision(text: string | null): number | null {
     })
   return Number(match[1] ?? match[2])
 }
-
-/** The token of `Authorization: Bearer …` (RFC 6750 section 2.1), or null when there is none. */
-export function bearerOf(headers: Headers): string | null {
-  const match = /^bearer +(.*)$/i.exec(headers.get('authorization') ?? '')
-  return match === null ? null : match[1]!.trim()
-}

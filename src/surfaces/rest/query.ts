@@ -1,7 +1,8 @@
+import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Operation } from '../../operations/define.ts'
+import { WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf, kindOf, membersOf } from '../fields.ts'
-import { WriteOptionsInput, writeOptionNames } from '../write-options.ts'
 
 /** A parameter of the query and how its text is read. */
 type Parameter = Pick<Field, 'name' | 'kind' | 'itemKind'>
@@ -29,16 +30,16 @@ export function readQuery(query: URLSearchParams, parameters: readonly Parameter
     const texts = query.getAll(name)
     if (parameter === undefined) {
       const known = parameters.map((one) => one.name).join(', ')
-      errors.push({ pointer: pointerTo(name), reason: `unknown parameter; there are: ${known || 'none'}` })
+      errors.push({ pointer: pointerOf(name), reason: `unknown parameter; there are: ${known || 'none'}` })
       continue
     }
     if (parameter.kind !== 'list' && texts.length > 1) {
-      errors.push({ pointer: pointerTo(name), reason: 'given more than once' })
+      errors.push({ pointer: pointerOf(name), reason: 'given more than once' })
       continue
     }
     const read = texts.map((text) => fromText(parameter.itemKind, text))
     if (read.includes(undefined))
-      errors.push({ pointer: pointerTo(name), reason: `must be ${EXPECTED[parameter.itemKind]}` })
+      errors.push({ pointer: pointerOf(name), reason: `must be ${EXPECTED[parameter.itemKind]}` })
     else values.set(name, parameter.kind === 'list' ? read : read[0])
   }
   if (errors.length > 0) {
@@ -48,7 +49,7 @@ export function readQuery(query: URLSearchParams, parameters: readonly Parameter
   return Object.fromEntries(values)
 }
 
-/** RFC 6901. Cut, since the name is the caller's. */
-function pointerTo(name: string): string {
-  return `/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`
+/** Cut, since the name is the caller's. */
+function pointerOf(name: string): string {
+  return pointerTo('', name.slice(0, 100))
 }

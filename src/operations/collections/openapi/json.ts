@@ -1,5 +1,5 @@
+import { pointerTo } from '../../../base/pointer.ts'
 import { broken, DEPTH_MAX, toPlain } from './plain.ts'
-import { pointerTo } from './pointer.ts'
 
 /**
  * Reads JSON strictly, and says where it is broken: by pointer, line and column. A member that stands twice is

@@ -1,8 +1,9 @@
 import type { z } from 'zod'
+import { pointerTo } from '../../../base/pointer.ts'
 import type { Parameter } from '../../../model/proxy.ts'
 import type { ReadPath } from './paths.ts'
 import { broken, isPlain, type Plain } from './plain.ts'
-import { localTokens, lookUp, pointerTo } from './pointer.ts'
+import { localTokens, lookUp } from './pointer.ts'
 import { resolve } from './resolve.ts'
 import type { Warn } from './warnings.ts'
 

@@ -1,5 +1,5 @@
+import { pointerTo } from '../../../base/pointer.ts'
 import { refuse } from '../../../base/refusal.ts'
-import { pointerTo } from './pointer.ts'
 
 /** Deeper documents are refused: real ones stay below 60, and recursive readers must not run out of stack. */
 export const DEPTH_MAX = 128

@@ -1,15 +1,5 @@
-/** JSON pointers (RFC 6901): plain in messages, as a URI fragment in `$ref`. */
-
-/** Adds reference tokens to a pointer: `pointerTo('/paths', '/orders', 'get')` is `/paths/~1orders/get`. */
-export function pointerTo(base: string, ...tokens: readonly (string | number)[]): string {
-  let pointer = base
-  for (const token of tokens) pointer += `/${escapeToken(String(token))}`
-  return pointer
-}
-
-function escapeToken(token: string): string {
-  return token.replaceAll('~', '~0').replaceAll('/', '~1')
-}
+/** Reading JSON pointers (RFC 6901): plain in messages, as a URI fragment in `$ref`. */
+import { tokenText } from '../../../base/pointer.ts'
 
 /**
  * Tokens of a `$ref` into the same document (`#`, `#/components/schemas/Order`), or null for everything else:
@@ -27,17 +17,14 @@ export function localTokens(reference: string): string[] | null {
       return null
     }
     if (/~(?![01])/.test(text)) return null
-    tokens.push(text.replaceAll('~1', '/').replaceAll('~0', '~'))
+    tokens.push(tokenText(text))
   }
   return tokens
 }
 
 /** Tokens of a plain pointer that was made here. */
 export function tokensOf(pointer: string): string[] {
-  return pointer
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return pointer.split('/').slice(1).map(tokenText)
 }
 
 /** What stands at the tokens, or undefined. Looks only at own members, so `constructor` finds nothing. */

@@ -1,5 +1,6 @@
+import { pointerTo } from '../../../base/pointer.ts'
 import { broken, isPlain, type Plain } from './plain.ts'
-import { localTokens, lookUp, pointerTo } from './pointer.ts'
+import { localTokens, lookUp } from './pointer.ts'
 
 /** An object of the description and where it stands, after its `$ref`s were followed. */
 export interface Found {

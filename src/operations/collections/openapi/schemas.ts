@@ -1,7 +1,8 @@
 import type { Json } from '../../../base/canonical.ts'
+import { pointerTo } from '../../../base/pointer.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
 import { broken, isPlain, type Plain } from './plain.ts'
-import { localTokens, lookUp, pointerTo } from './pointer.ts'
+import { localTokens, lookUp } from './pointer.ts'
 import type { Warn } from './warnings.ts'
 
 /** Keywords whose value is a schema, a list of schemas, a map of schemas (JSON Schema 2020-12 and what 3.0 had). */

@@ -6,14 +6,14 @@ test('a caller by another loopback name is answered with its own, and nobody els
   const local = createChallenge('http://localhost:8080', '/mcp', 'mcp:tools')
   const named = (origin: string): string =>
     `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"`
-  assert.equal(local('localhost:8080', false), named('http://localhost:8080'))
-  assert.equal(local('127.0.0.1:8080', false), named('http://127.0.0.1:8080'))
-  assert.equal(local('[::1]:8080', false), named('http://[::1]:8080'))
+  assert.equal(local('localhost:8080', 'credentials_missing'), named('http://localhost:8080'))
+  assert.equal(local('127.0.0.1:8080', 'credentials_missing'), named('http://127.0.0.1:8080'))
+  assert.equal(local('[::1]:8080', 'credentials_missing'), named('http://[::1]:8080'))
   for (const host of ['127.0.0.1:9', 'evil.example', 'localhost:8080.evil.example', '', '127.0.0.1:8080"'])
-    assert.equal(local(host, false), named('http://localhost:8080'), host)
+    assert.equal(local(host, 'credentials_missing'), named('http://localhost:8080'), host)
   const open = createChallenge('https://api.example', '/management/mcp', null)
   assert.equal(
-    open('localhost', true),
+    open('localhost', 'credential_expired'),
     'Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource/management/mcp", error="invalid_token"',
   )
 })
