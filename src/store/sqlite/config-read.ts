@@ -9,6 +9,12 @@ type Db = Kysely<ConfigTables>
 /** SQLite binds at most 32,766 values; a list of ids is asked for in pieces. */
 const IDS_MAX = 10_000
 
+/**
+ * Order of the few rows that a slug or key finds. The sign keeps SQLite from reading all rows of a type in this order
+ * to find them, which made an import cost the square of its endpoints; so does the one before `parent_id`.
+ */
+const BY_ID = sql<string>`+id`
+
 /** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
 export function createReader(db: Db): ConfigReader {
   return {
@@ -24,8 +30,8 @@ export function createReader(db: Db): ConfigReader {
     },
     bySlug: async (type, slug, parent) => {
       let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('slug', '=', slug)
-      if (parent !== undefined) query = query.where('parent_id', '=', parent)
-      return (await query.orderBy('id').limit(20).execute()).map(toResource)
+      if (parent !== undefined) query = query.where(sql<boolean>`coalesce(parent_id, '') = ${parent}`)
+      return (await query.orderBy(BY_ID).limit(20).execute()).map(toResource)
     },
     byKey: async (type, key, parent) => {
       let query = db
@@ -33,8 +39,8 @@ export function createReader(db: Db): ConfigReader {
         .selectAll()
         .where('type', '=', type)
         .where('lookup_key', '=', key)
-      if (parent !== null) query = query.where('parent_id', '=', parent)
-      return (await query.orderBy('id').execute()).map(toResource)
+      if (parent !== null) query = query.where(sql<boolean>`+parent_id = ${parent}`)
+      return (await query.orderBy(BY_ID).execute()).map(toResource)
     },
     list: (query) => list(db, query),
     all: async (type, parent) => {

@@ -11,13 +11,14 @@ import { openRecordStore } from './records.ts'
 
 const MODULE = new URL('./directory.ts', import.meta.url).href
 
-test('a second instance is refused until the first is gone, even when it was killed', async () => {
+test('a second instance is refused until the first is gone, even when it was killed', async (t) => {
   const path = join(mkdtempSync(join(tmpdir(), 'postern-lock-')), 'data')
   const script = `import { lockDirectory } from ${JSON.stringify(MODULE)}
-    lockDirectory(process.argv[1]); console.log('held'); setInterval(() => {}, 1000)`
+    const lock = lockDirectory(process.argv[1]); console.log('held'); setInterval(() => lock, 1000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, path], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
+  t.after(() => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   assert.throws(
     () => lockDirectory(path),

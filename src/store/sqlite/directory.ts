@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 
-/** Held while a process uses a data directory. */
+/** Held while a process uses a data directory; keep it, for a lock that nothing refers to ends with a collection. */
 export interface DirectoryLock {
   release(): void
 }

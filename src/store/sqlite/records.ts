@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { CannotStart } from '../../base/cannot-start.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import {
   type QuotaRow,
@@ -17,18 +18,20 @@ import { migrate } from './migrate.ts'
 /** How long a statement waits for another process that holds the file. */
 const BUSY_TIMEOUT_MS = 1000
 
-/** Opens or creates the file and brings it to the newest version. Throws CannotStart when it is from a newer one. */
+/** Opens or creates the file and brings it to the newest version. Throws CannotStart when it is from a newer one or cannot be opened. */
 export function openRecordStore(path: string): RecordStore {
-  // SQLite would make it readable for everybody; its side files take over the mode of this one.
-  closeSync(openSync(path, 'a', 0o600))
-  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  let db: DatabaseSync | undefined
   try {
+    // SQLite would make it readable for everybody; its side files take over the mode of this one.
+    closeSync(openSync(path, 'a', 0o600))
+    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     migrate(db, path, RECORD_MIGRATIONS)
     return createStore(db)
   } catch (error) {
-    db.close()
-    throw error
+    db?.close()
+    if (error instanceof CannotStart) throw error
+    throw new CannotStart(`${path} cannot be opened: ${(error as Error).message}.`, error)
   }
 }
 
