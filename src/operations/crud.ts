@@ -25,6 +25,7 @@ export function pageOf(item: z.ZodObject) {
   return z.object({ items: z.array(item), next_cursor: z.string().nullable() })
 }
 
+/** A position in a list as callers see it; the inverse of {@link fromCursor}. */
 export function toCursor(position: string): string {
   return Buffer.from(position).toString('base64url')
 }
@@ -57,6 +58,7 @@ export const about = (kind: Kind) => ({
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
+/** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
   const parent = kind.parent
   const filters = {
@@ -130,6 +132,7 @@ async function parentFilter(
   return { parent: (await getRef(context.reader, kind.parent.type, ref)).id }
 }
 
+/** `get`: one resource by id or slug. */
 export function getOf(kind: Kind): Operation {
   return define({
     resource: kind.type,
@@ -158,6 +161,7 @@ export interface Making {
   readonly made?: (resource: Resource, input: Fields, context: OperationContext) => Promise<Fields>
 }
 
+/** `create`: a new resource; references may be slugs. */
 export function createOf(kind: Kind, making: Making = {}): Operation {
   return define({
     resource: kind.type,
@@ -199,6 +203,7 @@ async function answer(
   return { ...(await viewOf(context.reader, kind, stored)), ...extra }
 }
 
+/** `update`: merges members into a resource; see {@link patchSchema}. */
 export function updateOf(kind: Kind): Operation {
   const fixed = kind.parent === null ? [] : [kind.parent.field]
   return define({
