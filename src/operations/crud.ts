@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { refuse } from '../base/refusal.ts'
+import { type RefusalCode, refuse } from '../base/refusal.ts'
 import { Ref, Slug } from '../model/common.ts'
 import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
@@ -40,6 +40,15 @@ export function fromCursor(cursor: string, form: RegExp): string {
     })
   return position
 }
+
+/** What any change of the fields of a resource may be refused with. */
+export const CHANGE_REFUSES: readonly RefusalCode[] = [
+  'not_found',
+  'already_exists',
+  'revision_conflict',
+  'configuration_invalid',
+  'idempotency_conflict',
+]
 
 /** What an operation on one resource touches and names. */
 export const about = (kind: Kind) => ({
@@ -216,13 +225,7 @@ export function updateOf(kind: Kind): Operation {
     input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
     output: kind.view,
     permission: `${kind.type}:update`,
-    refuses: [
-      'not_found',
-      'already_exists',
-      'revision_conflict',
-      'configuration_invalid',
-      'idempotency_conflict',
-    ],
+    refuses: CHANGE_REFUSES,
     columns: kind.columns,
     ...about(kind),
     handle: async (input: Fields, context) => {
@@ -245,14 +248,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
     output: kind.view.extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
-    refuses: [
-      'not_found',
-      'already_exists',
-      'revision_conflict',
-      'configuration_invalid',
-      'idempotency_conflict',
-      ...shown(making),
-    ],
+    refuses: [...CHANGE_REFUSES, ...shown(making)],
     ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
     columns: kind.columns,
     ...about(kind),
