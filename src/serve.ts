@@ -16,7 +16,7 @@ import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
 import { createAuthenticate } from './serve/authenticate.ts'
 import { createControlListener } from './serve/control.ts'
-import { claimPort } from './serve/listen.ts'
+import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
 import { PREAMBLE } from './serve/preamble.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
@@ -81,8 +81,10 @@ async function start(
   undo: (() => unknown)[],
 ): Promise<Running> {
   const clock = createClock(clockCell)
-  const port = await claimPort('LISTEN', settings.listen)
-  const controlPort = await claimPort('CONTROL_LISTEN', settings.controlListen)
+  const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
+    LISTEN: settings.listen,
+    CONTROL_LISTEN: settings.controlListen,
+  })
   const listen = { ...settings.listen, port }
   const controlListen = { ...settings.controlListen, port: controlPort }
   const origin = settings.originIsSet ? settings.origin : `http://localhost:${port}`
@@ -107,10 +109,16 @@ async function start(
     (text) => log('error', text),
   )
   undo.push(() => recorder.stop())
-  const records = createRecordQueries(() =>
+  const queries = createRecordQueries(() =>
     worker('query', { path: recordsFile, clockCell: clockCell ?? null } satisfies QuerySetup),
   )
-  undo.push(() => records.close())
+  undo.push(() => queries.close())
+  // Who asks right after a call finds it: what the gateway threads still hold is stored first.
+  const records: typeof queries = {
+    ...queries,
+    list: (filter) => recorder.flush().then(() => queries.list(filter)),
+    get: (id) => recorder.flush().then(() => queries.get(id)),
+  }
 
   // Who may do what, and the operations
   const fault = (error: unknown, requestId: string): void =>

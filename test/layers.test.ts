@@ -28,6 +28,7 @@ const ARROWS: Record<string, readonly string[]> = {
   threads: ['*'],
   serve: ['*'],
   main: ['*'],
+  command: ['*'],
 }
 
 const root = resolve(import.meta.dirname, '../src')

@@ -1,21 +1,25 @@
 /**
- * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` is for tests that need
- * other servers; there are none yet. Arguments that name files run only those tests.
+ * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer.
+ * Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 
-/** A test that waits for what never comes fails after this; each takes seconds. */
-const TEST_MS_MAX = 240_000
-
 const top = resolve(import.meta.dirname, '..')
+/** Cases of each fuzz test under `--all`; `npm test` leaves them at their own bounds. */
+const FUZZ_CASES_ALL = '500000'
+/** No test may take longer, milliseconds: a hang is a failure with a name, not a run that never ends. */
+const TEST_TIMEOUT_MS = 240_000
+
+const all = process.argv.includes('--all')
 const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
-    const child = spawn(command, args, { cwd: top, stdio: name === 'tests' ? 'inherit' : 'pipe' })
+    const env = all ? { FUZZ_CASES: FUZZ_CASES_ALL, ...process.env } : process.env
+    const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
     let output = ''
     child.stdout?.on('data', (piece: Buffer) => {
       output += piece.toString()
@@ -54,8 +58,8 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
-    `--test-timeout=${TEST_MS_MAX}`,
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests.sort(),
   ]),
 )

@@ -8,11 +8,16 @@ export interface Endpoints {
 
 const ADMIN = '<postern token --role admin --ttl 15m>'
 
+/** mcp-remote puts the variable in. */
+const FROM_ENVIRONMENT = `Authorization:$\{AUTHORIZATION}`
+
 /** Text to print: Claude Desktop (through mcp-remote, since it starts local programs), Cursor and VS Code. */
 export function clientConfigurations({ gatewayMcp, managementMcp, token }: Endpoints): string {
+  // The value stands in the environment: on Windows an argument with a space would arrive as two.
   const remote = (url: string, bearer: string) => ({
     command: 'npx',
-    args: ['-y', 'mcp-remote', url, '--header', `Authorization: Bearer ${bearer}`],
+    args: ['-y', 'mcp-remote', url, '--header', FROM_ENVIRONMENT],
+    env: { AUTHORIZATION: `Bearer ${bearer}` },
   })
   const http = (url: string, bearer: string) => ({ url, headers: { Authorization: `Bearer ${bearer}` } })
   const blocks: [string, unknown][] = [

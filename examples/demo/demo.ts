@@ -7,8 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { styleText } from 'node:util'
+import { CannotStart } from '../../src/base/cannot-start.ts'
 import { startServer } from '../../src/serve.ts'
-import { readSettings } from '../../src/settings.ts'
+import { readSettings, type Settings } from '../../src/settings.ts'
 import { createOrdersService } from '../orders/service.ts'
 import { clientConfigurations } from './clients.ts'
 import { createTour, type Tour } from './tour.ts'
@@ -18,20 +19,25 @@ const exitAfterTour = flags.includes('--exit')
 const write = (line: string): void => console.log(line)
 
 const data = await mkdtemp(join(tmpdir(), 'postern-demo-'))
-const settings = readSettings(
-  [
-    '--listen',
-    '127.0.0.1:0',
-    '--control-listen',
-    '127.0.0.1:0',
-    '--data',
-    data,
-    ...flags.filter((flag) => flag !== '--exit'),
-  ],
-  process.env,
-)
+const settings = await readDemoSettings()
 const orders = await createOrdersService({ host: '127.0.0.1', port: 0 })
 const server = await startServer(settings, { log: () => {} })
+
+/** Free ports unless they are set; the data directory of the environment is somebody's own, so only the flag names another. */
+async function readDemoSettings(): Promise<Settings> {
+  const ports = { POSTERN_LISTEN: '127.0.0.1:0', POSTERN_CONTROL_LISTEN: '127.0.0.1:0' }
+  try {
+    return readSettings(
+      flags.filter((flag) => flag !== '--exit'),
+      { ...ports, ...process.env, POSTERN_DATA: data },
+    )
+  } catch (error) {
+    await rm(data, { recursive: true, force: true })
+    if (!(error instanceof CannotStart)) throw error
+    console.error(`postern: ${error.message}`)
+    process.exit(1)
+  }
+}
 
 let stopping = false
 async function stop(code: number): Promise<void> {
@@ -338,7 +344,7 @@ function printWhatNext(token: string): void {
   write(
     `    Management REST ${server.controlUrl}/management/v1   OpenAPI ${server.controlUrl}/management/openapi.json`,
   )
-  write(`    Admin token     npm run postern -- token --role admin --ttl 15m --data ${data}`)
+  write(`    Admin token     npm run postern -- token --role admin --ttl 15m --data ${settings.data}`)
   write(
     clientConfigurations({
       gatewayMcp: `${server.gatewayUrl}/mcp`,

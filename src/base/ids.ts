@@ -37,22 +37,25 @@ export function newId(prefix: IdPrefix, clock: Clock): string {
   return `${prefix}_${encode(clock.now(), 10)}${randomChars(16)}`
 }
 
+/** The last two characters of a request id, by the low ten bits of its count. */
+const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, value) => encode(value, 2))
+
 /**
  * Request ids for one thread: same shape as {@link newId}, but the random part is drawn once and then counted,
- * so that an id costs no system call. Unique across threads by 40 random bits per thread.
+ * so that an id costs no system call and one concatenation. Unique across threads by 40 random bits per thread.
  */
 export function createRequestIds(clock: Clock): () => string {
   const thread = randomChars(8)
   let millisecond = -1
-  let time = ''
   let count = 0
+  let stem = ''
   return () => {
     const now = clock.now()
-    if (now !== millisecond) {
-      millisecond = now
-      time = `req_${encode(now, 10)}${thread}`
-    }
     count = (count + 1) % 2 ** 40
-    return time + encode(count, 8)
+    if (now !== millisecond || (count & 1023) === 0) {
+      millisecond = now
+      stem = `req_${encode(now, 10)}${thread}${encode(Math.floor(count / 1024), 6)}`
+    }
+    return stem + PAIRS[count & 1023]!
   }
 }

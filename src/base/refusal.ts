@@ -245,8 +245,12 @@ export const PROBLEMS = {
     'Records unavailable',
     'The store of request records does not answer in time. Requests are served and recorded as before; try again, or ask for a shorter time.',
   ),
-  unsupported_media_type: problem(415, 'Unsupported media type', 'The body must be `application/json`.'),
-  payload_rejected: problem(400, 'Body not JSON', 'The body is not a JSON object.'),
+  unsupported_media_type: problem(
+    415,
+    'Unsupported media type',
+    'The body must be JSON in UTF-8, uncompressed. Send `Content-Type: application/json`.',
+  ),
+  payload_rejected: problem(400, 'Body not JSON', 'The body must be one JSON object in UTF-8.'),
 } as const satisfies Record<string, Problem>
 
 export type RefusalCode = keyof typeof PROBLEMS
@@ -259,7 +263,7 @@ export interface FieldError {
 
 /** Facts that a refusal tells its caller. Never a secret, an upstream address or a stack. */
 export interface RefusalFacts {
-  /** A sentence for this occurrence that names the thing and the fix. Falls back to the title. */
+  /** A sentence for this occurrence that names the thing and the fix. Falls back to the help of the code. */
   readonly detail?: string
   readonly errors?: readonly FieldError[]
   /** Further members of the problem object, such as `policy`, `max`, `retry_after_ms`. */
@@ -274,7 +278,7 @@ export class Refusal extends Error {
   readonly facts: RefusalFacts
 
   constructor(code: RefusalCode, facts: RefusalFacts = {}) {
-    super(facts.detail ?? PROBLEMS[code].title)
+    super(facts.detail ?? PROBLEMS[code].help)
     this.name = 'Refusal'
     this.code = code
     this.facts = facts
@@ -306,12 +310,12 @@ export function problemOf(
   facts: RefusalFacts,
   requestId: string,
 ): Record<string, unknown> {
-  const { status, title } = PROBLEMS[code]
+  const { status, title, help } = PROBLEMS[code]
   return {
     type: problemType(code),
     title,
     status,
-    detail: facts.detail ?? title,
+    detail: facts.detail ?? help,
     code,
     request_id: requestId,
     errors: facts.errors ?? [],

@@ -27,8 +27,8 @@ export class Exchange {
   surface: 0 | 1
   readonly method: string
   readonly path: string
-  /** Null for calls from within the process, which reach the collections of every host. */
-  readonly host: string | null
+  /** Empty when none was sent, and for calls from within the process to collections of every host. */
+  readonly host: string
   readonly ip: string
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
@@ -79,7 +79,7 @@ export class Exchange {
     surface: 0 | 1,
     method: string,
     path: string,
-    host: string | null,
+    host: string,
     ip: string,
     bodyBytes: number,
   ) {

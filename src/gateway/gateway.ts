@@ -9,6 +9,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
+import { admitDiscovery } from './admit/discovery.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
@@ -88,7 +89,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       1,
       method,
       path,
-      null,
+      call.host,
       caller.ip,
       bytes,
     )
@@ -169,9 +170,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       return {
         ok: false,
         code: code!,
-        detail: facts.detail ?? PROBLEMS[code!].title,
+        detail: facts.detail ?? PROBLEMS[code!].help,
         retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
       }
+    },
+
+    admitDiscovery(caller) {
+      const profile = profileOf(caller)
+      return profile === null ? 0 : admitDiscovery(counters, profile, clock.now())
     },
 
     endpoints(caller) {

@@ -36,6 +36,8 @@ export interface Endpoint {
 export interface InnerCall {
   readonly caller: Caller
   readonly method: string
+  /** A host that the collection answers on; empty for one that answers on all. One base path may have several. */
+  readonly host: string
   /** Path and query of the call as REST would have sent them, percent-encoded; judged by check 3 like any other. */
   readonly target: string
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
@@ -74,6 +76,8 @@ export interface GatewayPort {
   readonly ready: boolean
   /** Checks 5 to 9 for one MCP message. Failures are recorded and throttled like those over REST. */
   identify(incoming: Incoming): Identified
+  /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
+  admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */
   endpoints(caller: Caller): readonly Endpoint[]
   /** Contract of an endpoint, with the schemas its `#/$defs/…` references point into; null when none was given. */

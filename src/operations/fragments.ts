@@ -16,6 +16,7 @@ import {
 } from '../snapshot/compile.ts'
 import { type Fragment, type FragmentKey, keyOf, type SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigReader, ConfigStore, Resource, StoredToken } from '../store/ports/config.ts'
+import { type CompileReader, holdAll } from './held-reader.ts'
 
 /** What a piece of the desired state compiles to. */
 interface Compiled {
@@ -43,7 +44,7 @@ export function rootOf(resource: Resource): { type: Root; id: string } {
 }
 
 /** Compiles one root as it stands now; what is gone or not published is dropped. */
-export async function compileRoot(reader: ConfigReader, type: Root, id: string): Promise<Compiled> {
+export async function compileRoot(reader: CompileReader, type: Root, id: string): Promise<Compiled> {
   const resource = await reader.byId(type, id)
   if (type === 'collections') return compileCollectionOf(reader, id, resource)
   if (resource === undefined) return { put: [], drop: [`${FRAGMENT_KINDS[type]}:${id}`] }
@@ -55,7 +56,7 @@ export async function compileRoot(reader: ConfigReader, type: Root, id: string):
 }
 
 async function compileCollectionOf(
-  reader: ConfigReader,
+  reader: CompileReader,
   id: string,
   resource: Resource | undefined,
 ): Promise<Compiled> {
@@ -70,7 +71,7 @@ async function compileCollectionOf(
   return { put, drop: [] }
 }
 
-async function compileClientOf(reader: ConfigReader, resource: Resource): Promise<Fragment> {
+async function compileClientOf(reader: CompileReader, resource: Resource): Promise<Fragment> {
   const profiles = await reader.all('profiles', resource.id)
   const tokens = await reader.tokensOf(profiles.map((profile) => profile.id))
   return compileClient(
@@ -124,7 +125,7 @@ export function toDelta(
  * sent without the members that were not understood, so that linking closes it and says so in the readiness report.
  */
 async function compileOrClose(
-  reader: ConfigReader,
+  reader: CompileReader,
   type: Root,
   resource: Resource,
 ): Promise<readonly Fragment[]> {
@@ -146,9 +147,9 @@ async function compileOrClose(
 export function fullDelta(store: ConfigStore, done?: (delta: SnapshotDelta) => void): Promise<SnapshotDelta> {
   return store.still(async (reader) => {
     const put: Fragment[] = []
+    const held = await holdAll(reader)
     for (const type of ROOTS)
-      for (const resource of await reader.all(type))
-        put.push(...(await compileOrClose(reader, type, resource)))
+      for (const resource of await held.all(type)) put.push(...(await compileOrClose(held, type, resource)))
     return toDelta(await reader.revision(), true, put, [])
   }, done)
 }

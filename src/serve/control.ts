@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { refuse } from '../base/refusal.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { PREAMBLE } from './preamble.ts'
 
@@ -32,11 +33,6 @@ async function answerMcp(
   path: string,
   query: string,
 ): Promise<void> {
-  const body = await readBody(request)
-  if (body === null) {
-    response.writeHead(413, { connection: 'close' }).end()
-    return
-  }
   const answer = await door.handle({
     method: request.method ?? '',
     path,
@@ -45,18 +41,20 @@ async function answerMcp(
     ip: header(request, PREAMBLE.peer) ?? null,
     requestId: header(request, PREAMBLE.requestId) ?? '',
     header: (name) => header(request, name),
-    body,
+    body: () => readBody(request),
   })
   response.writeHead(answer.status, { 'cache-control': 'no-store', ...answer.headers })
   response.end(answer.body)
 }
 
-async function readBody(request: IncomingMessage): Promise<Uint8Array | null> {
+async function readBody(request: IncomingMessage): Promise<Uint8Array> {
+  if (Number(request.headers['content-length'] ?? 0) > MESSAGE_BYTES_MAX) throw refuse('body_too_large')
   const pieces: Buffer[] = []
   let bytes = 0
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // Leaving the loop must not take the connection with it: the refusal still has to be said.
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += piece.length
-    if (bytes > MESSAGE_BYTES_MAX) return null
+    if (bytes > MESSAGE_BYTES_MAX) throw refuse('body_too_large')
     pieces.push(piece)
   }
   return Buffer.concat(pieces)

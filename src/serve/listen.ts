@@ -7,21 +7,33 @@ export interface Address {
 }
 
 /**
- * Holds the address alone for a moment, without `reusePort`: the threads then share it, and sharing would hide that
- * another process has it. Resolves to the port (which the system picks for 0).
+ * Holds the addresses alone for a moment, without `reusePort`: the threads then share them, and sharing would hide
+ * that another process, or another setting, has one. Resolves to their ports (the system picks for 0).
  * Throws a CannotStart that names the setting.
  */
-export async function claimPort(setting: string, { host, port }: Address): Promise<number> {
-  const server = createServer()
+export async function claimPorts<Setting extends string>(
+  addresses: Readonly<Record<Setting, Address>>,
+): Promise<Record<Setting, number>> {
+  const held: Server[] = []
+  const ports: [string, number][] = []
   try {
-    await listening(server, { host, port, exclusive: true })
-  } catch (error) {
-    throw new CannotStart(`${setting} ${host}:${port}: ${reasonOf(error)}.`, error)
+    for (const [setting, { host, port }] of Object.entries<Address>(addresses)) {
+      const server = createServer()
+      try {
+        await listening(server, { host, port, exclusive: true })
+      } catch (error) {
+        const reason = reasonOf(error, ports.find(([, taken]) => taken === port)?.[0])
+        throw new CannotStart(`${setting} ${host}:${port}: ${reason}.`, error)
+      }
+      held.push(server)
+      const address = server.address()
+      ports.push([setting, typeof address === 'object' && address !== null ? address.port : port])
+    }
+  } finally {
+    await Promise.all(held.map((server) => new Promise<void>((done) => server.close(() => done()))))
   }
-  const address = server.address()
-  const claimed = typeof address === 'object' && address !== null ? address.port : port
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return claimed
+  // Every key of the argument has been claimed.
+  return Object.fromEntries(ports) as Record<Setting, number>
 }
 
 function listening(
@@ -34,9 +46,11 @@ function listening(
   })
 }
 
-function reasonOf(error: unknown): string {
+/** @param other the setting that claimed a port of this number before. */
+function reasonOf(error: unknown, other: string | undefined): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
+      if (other !== undefined) return `${other} has this port; choose another one`
       return 'the port is in use by another process; stop it or choose another port'
     case 'EACCES':
       return 'this user may not listen there; choose a port above 1023'

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { z } from 'zod'
 import { ROLES, type Role } from '../access/principal.ts'
 import { toMs } from '../base/duration.ts'
-import { PROBLEMS, Refusal, refuse, toProblem } from '../base/refusal.ts'
+import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { Duration } from '../model/common.ts'
 import { toInputInvalid } from '../operations/errors.ts'
 
@@ -77,7 +77,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch {
-    throw refuse('payload_rejected', { detail: PROBLEMS.payload_rejected.title })
+    throw refuse('payload_rejected')
   }
 }
 

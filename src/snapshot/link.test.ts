@@ -27,7 +27,7 @@ function snapshotOf(...fragments: Fragment[]): Snapshot {
   return applyDelta(EMPTY_SNAPSHOT, delta(1, fragments, { full: true }), open)
 }
 
-function routeOf(snapshot: Snapshot, path: string, host: string | null = 'h'): string | null {
+function routeOf(snapshot: Snapshot, path: string, host = 'h'): string | null {
   const found = snapshot.mounts.find(path, host)
   if (found === null) return null
   return (

@@ -3,10 +3,9 @@ import type { LinkedCollection } from './snapshot.ts'
 /** Collections by base path; the longest one that is a prefix at a slash wins, also where base paths nest. */
 export interface Mounts {
   /**
-   * @param path canonical path of a request. @param host authority, lower case, with or without port; null is any
-   * host, for calls from within the process.
+   * @param path canonical path of a request. @param host authority, lower case, with or without port; empty for none.
    */
-  find(path: string, host: string | null): LinkedCollection | null
+  find(path: string, host: string): LinkedCollection | null
 }
 
 export const NO_MOUNTS: Mounts = { find: () => null }
@@ -49,11 +48,11 @@ function prefixEnd(path: string, depth: number): number {
   return end
 }
 
-function at(there: readonly LinkedCollection[], host: string | null): LinkedCollection | null {
+function at(there: readonly LinkedCollection[], host: string): LinkedCollection | null {
   for (let i = 0; i < there.length; i++) {
     const collection = there[i]!
     const { hosts } = collection.fragment
-    if (hosts.length === 0 || host === null || hosts.includes(nameOf(host))) return collection
+    if (hosts.length === 0 || hosts.includes(nameOf(host))) return collection
   }
   return null
 }

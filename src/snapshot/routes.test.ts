@@ -5,6 +5,7 @@ import { collection, proxy } from '../../test/gateway/fragments.ts'
 import type { HttpMethod } from '../model/common.ts'
 import { linkCollection } from './link-collection.ts'
 import { methodBit } from './methods.ts'
+import { fillTarget } from './target.ts'
 
 type Entry = readonly [slug: string, path: string, methods?: readonly HttpMethod[]]
 
@@ -47,6 +48,8 @@ const EXPECTED: readonly (readonly [string, string | null, string?])[] = [
   ['/orders/7/', null],
   ['/orders/7:cancel', 'cancel', 'POST'],
   ['/orders/7:cancel', 'one'],
+  ['/orders/7%3Acancel', 'cancel', 'POST'],
+  ['/orders/a%40b%2Fc', 'one'],
   ['/orders/:cancel', '405 one', 'POST'],
   ['/orders/recent', 'recent'],
   ['/orders/7/items/8', 'item'],
@@ -147,6 +150,29 @@ function judged(entries: readonly Entry[], path: string): string | null {
   })
   return fitting[0]?.[0] ?? null
 }
+
+test('a needless escape is no way around a route, and values stay as they came', () => {
+  const proxies = [
+    proxy('verb', '/{id}:cancel', { target_path: '/cancel/{id}' }),
+    proxy('me', '/@me'),
+    proxy('star', '/x/%2A'),
+    proxy('one', '/{id}', { target_path: '/one/{id}' }),
+  ]
+  const { routes } = linkCollection(collection('c', { proxies }))
+  for (const [below, slug, target] of [
+    ['/a%3Ab:cancel', 'verb', '/cancel/a%3Ab'],
+    ['/7%3Acancel', 'verb', '/cancel/7'],
+    ['/%40me', 'me', null],
+    ['/x/*', 'star', null],
+    ['/x%40y', 'one', '/one/x%40y'],
+    ['/a%2Bb', 'one', '/one/a%2Bb'],
+  ] as const) {
+    const found = routes.find(below, methodBit('GET')).proxy!
+    assert.equal(found.fragment.slug, slug, below)
+    assert.equal(found.target && fillTarget(found.target, below), target)
+  }
+  assert.equal(routes.find('/x/y', methodBit('GET')).proxy, null)
+})
 
 test('what is found is what the rules say, for any patterns and paths', () => {
   const segment = fc.constantFrom('a', 'b', 'a:b', '{p}', '{p}:b', 'a{p}', 'a{p}b', '{p}a{q}')

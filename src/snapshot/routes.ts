@@ -1,5 +1,5 @@
 import { methodNames } from './methods.ts'
-import { bySpecificity, matchesSegment, type Segment, toSegments } from './segment.ts'
+import { asRead, bySpecificity, matchesSegment, type Segment, toSegments } from './segment.ts'
 import type { LinkedProxy } from './snapshot.ts'
 
 /**
@@ -8,7 +8,8 @@ import type { LinkedProxy } from './snapshot.ts'
  * 1. At each segment a literal goes before a parameter, a parameter with more literal text before one with less, any of
  *    them before a wildcard. The first path that has the method wins, else the first path.
  * 2. The result does not depend on the order in which proxies were put in.
- * 3. HEAD is answered by GET where no HEAD is (the method bits say so).
+ * 3. Escapes that are not needed make no difference; see `asRead`.
+ * 4. HEAD is answered by GET where no HEAD is (the method bits say so).
  */
 export interface Routes {
   /** Looks up a path below the base path (empty for the base path itself). The result is {@link Found}, reused. */
@@ -44,7 +45,7 @@ export function toRoutes(proxies: readonly LinkedProxy[]): Routes {
     find(below, method) {
       found.proxy = null
       found.others = null
-      search(root, below === '' ? '/' : below, 1, method)
+      search(root, below === '' ? '/' : asRead(below), 1, method)
       return found
     },
   }
@@ -62,7 +63,11 @@ function insert(root: Node, proxy: LinkedProxy): void {
       claim(node.wildcard, proxy)
       return
     }
-    node = segment.kind === 'literal' ? literalChild(node, segment.shape) : patternChild(node, segment)
+    const shape = asRead(segment.shape)
+    node =
+      segment.kind === 'literal'
+        ? literalChild(node, shape)
+        : patternChild(node, { ...segment, shape, texts: segment.texts.map(asRead) })
   }
   node.proxies ??= []
   claim(node.proxies, proxy)

@@ -24,6 +24,17 @@ export function toSegments(pattern: string): Segment[] {
   })
 }
 
+/** Escapes of `!$&'()*+,;=:@`, which may stand plainly in a segment (RFC 3986 3.3). */
+const NEEDLESS = /%(?:2[146789ABC]|3[ABD]|40)/g
+
+/**
+ * A canonical path as most servers read it. Routes are matched in this form, so that `5%3Acancel` is no way around a
+ * rule for `{id}:cancel`; forwarded is what came.
+ */
+export function asRead(path: string): string {
+  return path.includes('%') ? path.replace(NEEDLESS, decodeURIComponent) : path
+}
+
 /**
  * Whether `path` from `at` to `end` has the form of the segment; each parameter takes at least one character, and as
  * few as the text after it allows. With `values`, they are added to it.

@@ -1,4 +1,4 @@
-import { matchesSegment, toSegments } from './segment.ts'
+import { asRead, matchesSegment, toSegments } from './segment.ts'
 import type { TargetTemplate } from './snapshot.ts'
 
 const WILDCARD = -1
@@ -40,7 +40,15 @@ export function toTarget(path: string, target: string): TargetTemplate | null {
       if (segment.kind === 'wildcard') break
       const slash = below.indexOf('/', at)
       const end = slash === -1 ? below.length : slash
-      if (segment.kind === 'pattern') matchesSegment(segment.texts, below, at, end, read)
+      if (segment.kind === 'pattern') {
+        const before = read.length
+        if (!matchesSegment(segment.texts, below, at, end, read)) {
+          // It matched in the form that is read
+          read.length = before
+          const text = asRead(below.slice(at, end))
+          matchesSegment(segment.texts.map(asRead), text, 0, text.length, read)
+        }
+      }
       at = end + 1
     }
     if (hasRest) read.push(below.slice(at))

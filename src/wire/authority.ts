@@ -1,11 +1,13 @@
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 
 const NAME = /^[a-z0-9_](?:[a-z0-9_.~-]{0,253}[a-z0-9_.])?$/
+/** A last label that makes URL parsers read the whole name as an IPv4 address: `1.2`, `0x7f.1`, `256.1.1.1`. */
+const NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$/
 const PORT = /^[1-9][0-9]{0,4}$/
 
 /**
  * Lower-case form of a Host field or target authority (RFC 9110 4.2, RFC 3986 3.2) or null when it is none: user
- * information, a path, an empty name, an empty or impossible port, escapes. The port stays as sent.
+ * information, a path, an empty name, a number that is no IPv4 address to all, an empty or impossible port, escapes. The port stays as sent.
  */
 export function canonicalAuthority(authority: string): string | null {
   const lower = authority.toLowerCase()
@@ -19,6 +21,7 @@ export function canonicalAuthority(authority: string): string | null {
     if (nameEnd < 0) nameEnd = lower.length
     const name = lower.slice(0, nameEnd)
     if (!NAME.test(name) || name.includes('..')) return null
+    if (NUMBER.test(name) && !isIPv4(name)) return null
     if (nameEnd === lower.length) return lower
   }
   const port = lower.slice(nameEnd + 1)

@@ -46,6 +46,17 @@ before(async () => {
       }),
       collection('internal', { upstream: upstream(port), proxies: [proxy('hidden', '/x')] }),
       collection('dead', { upstream: upstream(1), proxies: [proxy('dead', '/x')] }),
+      collection('named', {
+        base_path: '/twin',
+        hosts: ['a.example'],
+        upstream: upstream(port, { path: '/named' }),
+        proxies: [proxy('named-x', '/x')],
+      }),
+      collection('any', {
+        base_path: '/twin',
+        upstream: upstream(port, { path: '/any' }),
+        proxies: [proxy('any-x', '/x')],
+      }),
       policy('shared', [rate(5), dailyQuota(8)]),
       policy('acme', [rate(1000, 1000, 'burst')]),
       client('acme', {
@@ -61,7 +72,10 @@ before(async () => {
           profile('scoped', { endpoints: { allow: ['GET /orders/v1/*', 'prx_dead'], deny: [] } }),
         ],
       }),
-      client('other', { collections: ['col_orders'], profiles: [profile('other-open')] }),
+      client('other', {
+        collections: ['col_orders', 'col_named', 'col_any'],
+        profiles: [profile('other-open')],
+      }),
     ],
     { reserved: answerIdentity },
   )
@@ -78,7 +92,7 @@ async function callerOf(headers: Record<string, string>): Promise<Caller> {
 function call(
   caller: Caller,
   target: string,
-  given: { method?: string; fields?: string; body?: string; keepBytesMax?: number } = {},
+  given: { method?: string; host?: string; fields?: string; body?: string; keepBytesMax?: number } = {},
 ): Promise<InnerAnswer> {
   return new Promise((resolve) =>
     served.gateway.call(
@@ -86,6 +100,7 @@ function call(
         caller,
         target,
         method: given.method ?? 'GET',
+        host: given.host ?? 'api.example.com',
         fields: given.fields ?? '',
         body: given.body === undefined ? null : Buffer.from(given.body),
         agent: AGENT,
@@ -275,6 +290,17 @@ test('contracts come with the schemas they point into, and policies with where t
       .map(({ attachedTo, policy: { slug } }) => `${attachedTo} ${slug}`),
     ['client acme', 'collection shared'],
   )
+})
+
+test('of two collections at one base path, a call reaches the one whose host it says', async () => {
+  const caller = await callerOf({ 'x-client-id': 'other' })
+  for (const [host, url] of [
+    ['a.example', '/named/x'],
+    ['', '/any/x'],
+  ] as const) {
+    assert.equal((await call(caller, '/twin/x', { host })).status, 200)
+    assert.equal(served.echo.seen.at(-1)!.url, url)
+  }
 })
 
 test('a revoked token holds for calls under way, and a deleted client for none', async () => {

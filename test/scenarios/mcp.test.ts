@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { PEERS } from '../support/mcp-clients.ts'
 import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
@@ -30,6 +32,58 @@ describe('both MCP doors of a running server', () => {
     body: unknown = { jsonrpc: '2.0', id: 1, method, params },
   ): Promise<Reply> =>
     server.gateway('POST', '/mcp', { token, headers: { ...JSON_ACCEPT, ...headers }, body })
+
+  /** The status line of the answer to a head whose body does not come. */
+  async function answerToHead(path: string, fields: string): Promise<string> {
+    const socket = createConnection(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${fields}\r\n{`,
+    )
+    const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(5000) })) as [Buffer]
+    socket.destroy()
+    return data.toString('latin1').split('\r\n', 1)[0]!
+  }
+
+  test('who proves nothing, or declares too much, is refused before the message is read', async () => {
+    for (const path of ['/mcp', '/management/mcp'])
+      assert.match(await answerToHead(path, 'Content-Length: 1000000\r\n'), / 401 /, path)
+    const known = `Authorization: Bearer ${server.adminToken}\r\nAccept: application/json\r\n`
+    assert.match(await answerToHead('/management/mcp', `${known}Content-Length: 70000000\r\n`), / 413 /)
+  })
+
+  test('execute_call reaches the collection of the endpoint, also where another has its base path', async () => {
+    const ids: string[] = []
+    for (const [slug, hosts] of [
+      ['named', ['a.example']],
+      ['any', []],
+    ] as const) {
+      await server.manage('POST', '/collections', {
+        name: slug,
+        slug,
+        base_path: '/twin',
+        hosts,
+        upstream: { targets: [{ url: `${upstream.url}/${slug}` }] },
+      })
+      const proxy = {
+        collection: slug,
+        name: `of ${slug}`,
+        methods: ['GET'],
+        path: '/x',
+        status: 'published',
+      }
+      ids.push((await server.manage('POST', '/proxies', proxy)).json.id)
+      await server.manage('POST', `/collections/${slug}/publish`, {})
+    }
+    await server.manage('POST', '/clients', { name: 'Twins', slug: 'twins', collections: ['named', 'any'] })
+    const open = { client: 'twins', name: 'Open', slug: 'open', auth: { type: 'none' } }
+    await server.manage('POST', '/profiles', open)
+    const peer = await PEERS['SDK v1']!(`${server.running.gatewayUrl}/mcp`, { 'x-client-id': 'twins' })
+    for (const [index, url] of ['/named/x', '/any/x'].entries()) {
+      const answer = await peer.call('execute_call', { endpoint: ids[index] })
+      assert.equal((answer.structuredContent!['body'] as { url: string }).url, url)
+    }
+    await peer.close()
+  })
 
   for (const [name, connect] of Object.entries(PEERS)) {
     test(`${name} finds and calls an API on /mcp, and the record names the agent`, async () => {
@@ -199,5 +253,25 @@ describe('both MCP doors of a running server', () => {
     for (let i = 0; i < 4; i++) assert.equal((await list()).status, 200)
     assert.equal((await server.manage('POST', '/profiles/brief/revoke', {})).status, 200)
     for (let i = 0; i < 8; i++) assert.equal((await list()).status, 401)
+  })
+
+  test('discovery has a bucket of its own: the 301st call in a minute is refused, calls of endpoints go on', async () => {
+    const answers: Reply[] = []
+    for (let round = 0; round < 310; round += 31)
+      answers.push(
+        ...(await Promise.all(
+          Array.from({ length: 31 }, () => rpc('tools/call', { name: 'list_collections', arguments: {} })),
+        )),
+      )
+    const refused = answers.filter((answer) => answer.json.result.isError === true)
+    assert.ok(refused.length >= 10, `${refused.length} of 310 were refused`)
+    const { code, limit_name, retry_after_ms } = refused[0]!.json.result.structuredContent
+    assert.deepEqual([code, limit_name], ['rate_limit_exceeded', 'discovery'])
+    assert.ok(retry_after_ms > 0 && retry_after_ms <= 60_000)
+    const called = await rpc('tools/call', { name: 'execute_call', arguments: { endpoint: ENDPOINT } })
+    assert.equal(called.json.result.isError, false, called.text)
+    server.moveClock(61_000)
+    const later = await rpc('tools/call', { name: 'list_collections', arguments: {} })
+    assert.equal(later.json.result.isError, false)
   })
 })

@@ -56,6 +56,28 @@ test('a busy port refuses start, even when its owner shares it', async () => {
   await rm(data, { recursive: true })
 })
 
+test('two listeners on one port refuse start: each thread would take from both', async () => {
+  const data = await temporaryDirectory()
+  const probe = createServer()
+  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
+  const { port } = probe.address() as AddressInfo
+  await new Promise((done) => probe.close(done))
+  for (const host of ['127.0.0.1', '0.0.0.0'])
+    assertRefusesToStart(
+      await runPostern([
+        'up',
+        '--data',
+        data,
+        '--listen',
+        `${host}:${port}`,
+        '--control-listen',
+        `127.0.0.1:${port}`,
+      ]),
+      new RegExp(`CONTROL_LISTEN.*${port}.*LISTEN has this port`),
+    )
+  await rm(data, { recursive: true })
+})
+
 test('a key file that cannot be read, or is no key, refuses start', async () => {
   const data = await temporaryDirectory()
   const key = join(data, 'broken.key')

@@ -168,6 +168,7 @@ export function fakeGateway(): FakeGateway {
       if (authorization === `Bearer ${OTHER_TOKEN}`) return { ok: true, caller: other }
       return { ok: false, code: 'credential_invalid', detail: 'Not a token.', retryAfterMs: null }
     },
+    admitDiscovery: () => 0,
     endpoints: () => ENDPOINTS,
     contract(endpoint) {
       const contract = CONTRACTS[endpoint.proxy.id]

@@ -78,7 +78,7 @@ export interface Handled {
   readonly host: string
   readonly ip: string
   readonly header: (name: string) => string | undefined
-  readonly body: Uint8Array
+  readonly body: () => Promise<Uint8Array>
 }
 
 /** Serves a handler that answers with status, headers and body. */
@@ -90,22 +90,18 @@ export async function serveHandler(
   return listen(
     createServer((request, response) => {
       const url = new URL(request.url ?? '/', 'http://shell')
-      void collected(request)
-        .then((body) =>
-          handle({
-            method: request.method ?? '',
-            path: url.pathname,
-            query: url.search.slice(1),
-            host: request.headers.host ?? '',
-            ip: '127.0.0.1',
-            header: (name) => {
-              const value = request.headers[name]
-              return Array.isArray(value) ? value.join(', ') : value
-            },
-            body,
-          }),
-        )
-        .then((answer) => response.writeHead(answer.status, answer.headers).end(answer.body))
+      void handle({
+        method: request.method ?? '',
+        path: url.pathname,
+        query: url.search.slice(1),
+        host: request.headers.host ?? '',
+        ip: '127.0.0.1',
+        header: (name) => {
+          const value = request.headers[name]
+          return Array.isArray(value) ? value.join(', ') : value
+        },
+        body: () => collected(request),
+      }).then((answer) => response.writeHead(answer.status, answer.headers).end(answer.body))
     }),
   )
 }

@@ -6,7 +6,7 @@ import type { NativeEngineOptions } from '../../src/wire/native/create-context.t
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import type { Engine, FieldRules, Handler, Incoming, Upstream, UpstreamOptions } from '../../src/wire/port.ts'
 
-const DEADLINE_MS = 5000
+const DEADLINE_MS = 20_000
 
 /** Waits until `done` holds; looks after every turn of the loop. */
 export async function until(done: () => boolean, what: () => string): Promise<void> {

@@ -11,7 +11,7 @@ import { withoutParameter } from './query.ts'
  */
 export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
   const upstream = exchange.collection!.upstream!.fragment
-  const host = exchange.host ?? exchange.collection!.fragment.hosts[0] ?? ''
+  const { host } = exchange
   return {
     method: exchange.method,
     target: targetOf(exchange, query),

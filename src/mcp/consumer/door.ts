@@ -14,6 +14,7 @@ import { listCollections, listEndpoints } from './discover.ts'
 import { execute } from './execute.ts'
 import { headerReader } from './header.ts'
 import { inspect } from './inspect.ts'
+import { refused } from './outcome.ts'
 import { INSTRUCTIONS, TOOLS, TOOLS_TTL_MS } from './tools.ts'
 
 /** Who sends a message, and the id that answers to it carry. */
@@ -67,7 +68,7 @@ export function createConsumerDoor<State>(
   function identified(incoming: Incoming, requestId: string): Caller | null {
     const found: Identified = options.gateway.ready
       ? options.gateway.identify(incoming)
-      : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.title, retryAfterMs: null }
+      : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.help, retryAfterMs: null }
     if (found.ok) return found.caller
     answerProblem(incoming, requestId, found, challenge)
     return null
@@ -80,7 +81,7 @@ export function createConsumerDoor<State>(
         work()
       } catch (error) {
         options.fault(error, requestId)
-        const detail = PROBLEMS.internal_error.title
+        const detail = PROBLEMS.internal_error.help
         answerProblem(incoming, requestId, { code: 'internal_error', detail, retryAfterMs: null }, challenge)
       }
     }
@@ -123,6 +124,18 @@ function consumerDoor(
       return
     }
     const { values } = checked
+    if (tool !== 'execute_call') {
+      const waitMs = gateway.admitDiscovery(caller.caller)
+      if (waitMs > 0) {
+        done(
+          refused('rate_limit_exceeded', caller.requestId, {
+            detail: 'Too many discovery calls; keep what was listed and go on with execute_call.',
+            members: { limit_name: 'discovery', retry_after_ms: waitMs },
+          }),
+        )
+        return
+      }
+    }
     const catalogue = catalogueOf(gateway.endpoints(caller.caller))
     if (tool === 'execute_call') {
       const fault = (error: unknown): void => options.fault(error, caller.requestId)

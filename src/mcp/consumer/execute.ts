@@ -74,7 +74,9 @@ export function execute(
   const bytesMax = (values.get('max_bytes') as number | undefined) ?? BYTES_DEFAULT
   const wanted = (values.get('fields') as string[] | undefined) ?? NO_FIELDS
   const agent = agentOf(toolCall, (values.get('reason') as string | undefined) ?? '')
-  gateway.call({ caller, method, target, fields, body, agent, keepBytesMax: KEEP_BYTES_MAX }, (answer) => {
+  const host = endpoint.collection.hosts[0] ?? ''
+  const keepBytesMax = KEEP_BYTES_MAX
+  gateway.call({ caller, method, host, target, fields, body, agent, keepBytesMax }, (answer) => {
     // Called from an event of the upstream's socket: a throw here would end the thread.
     try {
       done(toOutcome(answer, wanted, bytesMax, dropped))

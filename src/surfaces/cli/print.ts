@@ -68,7 +68,11 @@ export function printFailure(ports: CliPorts, format: Format, error: unknown): n
 
 function toText(ports: CliPorts, problem: ProblemBody): string {
   const detail = problem.detail === problem.title ? '' : ` ${problem.detail}`
-  const errors = problem.errors.map((error) => `  ${printable(`${error.pointer}: ${error.reason}`)}\n`)
+  // Most details are the first error as a sentence; once is enough
+  const errors = problem.errors
+    .map((error) => `${error.pointer}: ${error.reason}`)
+    .filter((line) => problem.detail !== `${line}.`)
+    .map((line) => `  ${printable(line)}\n`)
   const request = problem.request_id === null ? '' : `  request ${printable(problem.request_id)}\n`
   const head = `${red(ports, 'error:')} ${printable(`${problem.title} (${problem.code}).${detail}`)}\n`
   return head + errors.join('') + request

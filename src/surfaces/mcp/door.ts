@@ -13,7 +13,7 @@ import { inputInvalid, splitArguments } from './arguments.ts'
 import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
-interface ManagementRequest extends McpRequest {
+interface ManagementRequest extends Omit<McpRequest, 'body'> {
   /** `/management/mcp` or its alias. */
   readonly path: string
   /** Without `?`. */
@@ -21,6 +21,8 @@ interface ManagementRequest extends McpRequest {
   readonly host: string
   readonly ip: string | null
   readonly requestId: string
+  /** Reads the message, which is asked for once the caller is known: nobody's bytes are kept. May throw a Refusal. */
+  readonly body: () => Promise<Uint8Array>
 }
 
 export interface ManagementDoorOptions {
@@ -87,7 +89,11 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     const authorization = request.header('authorization')
     const principal = await options.authenticate({ authorization, ip: request.ip })
     const view = new URLSearchParams(request.query).get('view') === 'full' ? 'full' : 'grouped'
-    return new Promise((resolve) => endpoint.answer({ principal, view, request }, request, resolve))
+    const { method, header } = request
+    const body = method === 'POST' ? await request.body() : new Uint8Array()
+    return new Promise((resolve) =>
+      endpoint.answer({ principal, view, request }, { method, header, body }, resolve),
+    )
   }
 
   return {

@@ -42,7 +42,10 @@ export function readQuery(query: URLSearchParams, parameters: readonly Parameter
       errors.push({ pointer: pointerOf(name), reason: `must be ${EXPECTED[parameter.itemKind]}` })
     else values.set(name, parameter.kind === 'list' ? read : read[0])
   }
-  if (errors.length > 0) throw refuse('input_invalid', { detail: 'The query has faults.', errors })
+  if (errors.length > 0) {
+    const { pointer, reason } = errors[0]!
+    throw refuse('input_invalid', { detail: `${pointer}: ${reason}.`, errors })
+  }
   return Object.fromEntries(values)
 }
 

@@ -163,7 +163,7 @@ export class UpstreamConnection implements Timed {
   #readHead(arrived: Buffer, length: number): void {
     const unread = this.#unread
     const user = this.#user!
-    const searched = unread.length
+    let searched = unread.length
     unread.add(arrived, length)
     for (;;) {
       const { bytes, at, end } = unread
@@ -206,6 +206,7 @@ export class UpstreamConnection implements Timed {
       // RFC 9110 15.2.1: an unasked 100 means nothing to a caller
       if (head.status > 101) user.interim(head)
       if (this.#user !== user) return
+      searched = 0
       if (unread.length === 0) {
         unread.clear()
         return

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { createRandom } from '../../../test/wire/llhttp.ts'
 import { Caller, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
 import type { CallRequest, CallResult } from '../port.ts'
 
@@ -61,6 +62,58 @@ for (const [name, bytes] of BROKEN) {
     await caller.ask(GET, /upstream_invalid_response$/)
     assert.equal(gateway.finished.length, 2)
   })
+}
+
+test('an answer is the same however it is cut on its way', async (t) => {
+  const random = createRandom(0xcafe)
+  let pieces: string[] = []
+  const { caller } = await start(t, (socket) => {
+    socket.setNoDelay(true)
+    const next = (): void => {
+      const piece = pieces.shift()
+      if (piece === undefined) return
+      socket.write(piece)
+      setImmediate(() => setImmediate(next))
+    }
+    next()
+  })
+  const hints = `HTTP/1.1 103 Early Hints\r\nLink: <${'a'.repeat(150)}>\r\n\r\n`
+  const answers = [
+    'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\na\r\n\r\nend',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na\r\n\r\n\r\n3\r\nend\r\n0\r\n\r\n',
+  ]
+  for (let i = 0; i < 300; i++) {
+    const before = hints.repeat(random(3))
+    const text = before + answers[random(2)]!
+    pieces = []
+    for (let at = 0; at < text.length; ) {
+      const end = at + 1 + random(text.length)
+      pieces.push(text.slice(at, end))
+      at = end
+    }
+    caller.received = ''
+    const what = JSON.stringify(pieces)
+    const got = await caller.ask(GET, /HTTP\/1\.1 (?!103).*(a\r\n\r\nend$|\r\n0\r\n\r\n$)/s)
+    const [head, ...body] = got.slice(before.length).split('\r\n\r\n')
+    assert.ok(got.startsWith(before), what)
+    assert.match(head!, /^HTTP\/1.1 200 OK\r\n/, what)
+    const data = body.join('\r\n\r\n')
+    if (/chunked/.test(head!)) assert.equal(dechunked(data), 'a\r\n\r\nend', what)
+    else assert.equal(data, 'a\r\n\r\nend', what)
+  }
+})
+
+/** Data of a chunked body without extensions and trailers. */
+function dechunked(text: string): string {
+  let data = ''
+  let at = 0
+  for (;;) {
+    const line = text.indexOf('\r\n', at)
+    const size = Number.parseInt(text.slice(at, line), 16)
+    if (!(size > 0)) return data
+    data += text.slice(line + 2, line + 2 + size)
+    at = line + 2 + size + 2
+  }
 }
 
 test('bytes after an answer close the upstream connection and reach nobody', async (t) => {

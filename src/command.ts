@@ -1,0 +1,75 @@
+/** What the program does with its arguments: `up`, or a command of the command line. */
+import { createInterface } from 'node:readline/promises'
+import { text } from 'node:stream/consumers'
+import { pino } from 'pino'
+import { CannotStart } from './base/cannot-start.ts'
+import { OPERATIONS } from './operations/registry.ts'
+import { readSettings, settingsHelp } from './settings.ts'
+import { runCli } from './surfaces/cli/program.ts'
+import { VERSION } from './version.ts'
+
+/** Starts the gateway and resolves when it was told to stop and has stopped. A second signal ends it at once. */
+async function up(flags: readonly string[]): Promise<void> {
+  const settings = readSettings(flags, process.env)
+  const { startServer } = await import('./serve.ts')
+  const log = pino(
+    { base: undefined, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  )
+  const server = await startServer(settings, { log: (level, message) => log[level](message) })
+  process.stdout.write(
+    `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
+  )
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
+  })
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
+  log.info(`${signal}: letting requests end, then stopping`)
+  await server.stop()
+}
+
+async function issueOffline(dataDirectory: string, request: { role: string; ttl: string; name: string }) {
+  const { issueOffline: issue } = await import('./serve/offline.ts')
+  return issue(dataDirectory, request)
+}
+
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(question)
+  } finally {
+    terminal.close()
+  }
+}
+
+/** What kept it from running, as one sentence; a fault of the program with its stack. */
+function explain(error: unknown): string {
+  if (error instanceof CannotStart) return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+const args = process.argv.slice(2)
+try {
+  if (args[0] === 'up' && !args.includes('--help') && !args.includes('-h')) await up(args.slice(1))
+  else
+    process.exitCode = await runCli(
+      {
+        operations: OPERATIONS,
+        version: VERSION,
+        env: process.env,
+        out: (line) => process.stdout.write(line),
+        err: (line) => process.stderr.write(line),
+        readStdin: () => text(process.stdin),
+        interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+        colour: process.stdout.isTTY === true,
+        ask,
+        issueOffline,
+        up,
+        upHelp: settingsHelp(),
+      },
+      args,
+    )
+} catch (error) {
+  process.stderr.write(`postern: ${explain(error)}\n`)
+  process.exitCode = 1
+}

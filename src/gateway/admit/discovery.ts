@@ -1,0 +1,21 @@
+import { linkPolicy } from '../../snapshot/link-policy.ts'
+import type { LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { Counters } from './counters.ts'
+
+/** Discovery calls of one profile in any minute: lists and contracts cost no upstream, but they are not free. */
+const DISCOVERY_MAX = 300
+
+const [LIMIT] = linkPolicy({
+  kind: 'policy',
+  id: 'discovery',
+  slug: 'discovery',
+  active: true,
+  limits: [{ name: 'discovery', kind: 'rate', max: DISCOVERY_MAX, window_ms: 60_000 }],
+}).limits
+
+/** Counts a discovery call of a profile, over all threads. Milliseconds to wait when it is one too many, else 0. */
+export function admitDiscovery(counters: Counters, profile: LinkedProfile, now: number): number {
+  counters.begin()
+  counters.add(LIMIT!, profile.key.low, profile.key.high)
+  return counters.take(now) === -1 ? 0 : Math.max(1, Math.ceil(counters.resetMs(0)))
+}
