@@ -1,5 +1,5 @@
 /**
- * Runs the sample upstream: `node examples/orders/server.ts`, with `PORT` (9000) and `HOST` (127.0.0.1) from the
+ * Runs the sample upstream: `npm run orders`, with `PORT` (9000) and `HOST` (127.0.0.1) from the
  * environment. Ends on SIGINT and SIGTERM.
  */
 import { createOrdersService } from './service.ts'

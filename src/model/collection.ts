@@ -99,8 +99,14 @@ export const CollectionSpec = z.strictObject({
     .max(50)
     .default([])
     .describe('Host names it answers on; empty means all'),
-  upstream: Upstream.nullable().default(null).describe('Needed before publishing'),
-  headers: z.array(InjectedHeader).max(50).default([]).describe('Sent to the upstream with every call'),
+  upstream: Upstream.nullable()
+    .default(null)
+    .describe('Needed before publishing, such as {"targets":[{"url":"http://127.0.0.1:9000"}]}'),
+  headers: z
+    .array(InjectedHeader)
+    .max(50)
+    .default([])
+    .describe('Sent to the upstream with every call, such as [{"name":"X-Stage","value":"test"}]'),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
   policy: Ref.nullable().default(null).describe('Limits, counted per client'),
   max_body: z

@@ -25,7 +25,9 @@ export const Tags = z.array(Slug).max(20).describe('Labels for filters and grant
 export const Duration = z.string().regex(DURATION_PATTERN, 'a duration such as 30s, 1m, 24h or 30d')
 
 /** RFC 3339 in UTC. */
-export const Time = z.iso.datetime({ offset: true }).describe('RFC 3339 time')
+export const Time = z.iso
+  .datetime({ offset: true, error: 'an RFC 3339 time with its zone, such as 2026-05-01T00:00:00Z' })
+  .describe('RFC 3339 time')
 
 /** RFC 9110 section 5.1 field name that an operator may set; framing, hop-by-hop and identity names are not theirs. */
 export const HeaderName = z

@@ -64,6 +64,6 @@ export const CredentialSpec = z.strictObject({
   slug: Slug.optional().describe('Made from the name when absent'),
   description: Description.default(''),
   tags: Tags.default([]),
-  auth: CredentialAuth,
+  auth: CredentialAuth.describe('What the upstream wants, such as {"type":"bearer","token":"…"}'),
 })
 export type CredentialSpec = z.output<typeof CredentialSpec>

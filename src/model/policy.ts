@@ -43,7 +43,9 @@ export const PolicySpec = z.strictObject({
       (limits) => new Set(limits.map((limit) => limit.name)).size === limits.length,
       'limit names must differ',
     )
-    .describe('All of them must admit a request; a refused request counts in none'),
+    .describe(
+      'All of them must admit a request; a refused request counts in none. Such as [{"name":"minute","kind":"rate","max":1000,"window":"1m"}]',
+    ),
   active: z.boolean().default(true).describe('An inactive policy limits nothing'),
 })
 export type PolicySpec = z.output<typeof PolicySpec>

@@ -28,7 +28,7 @@ export const ProfileSpec = z.strictObject({
   slug: Slug.optional().describe('Made from the name when absent; unique in the client'),
   description: Description.default(''),
   tags: Tags.default([]),
-  auth: ProfileAuth,
+  auth: ProfileAuth.describe('How callers prove themselves: {"type":"token"} or {"type":"none"}'),
   active: z.boolean().default(true),
   allowed_methods: z.array(HttpMethod).max(7).default([]).describe('Empty allows all'),
   ip_allowlist: z.array(Network).max(1000).default([]).describe('Empty allows all addresses'),

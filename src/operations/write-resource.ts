@@ -154,7 +154,7 @@ async function refuseTakenSlug(
   const taken = await context.reader.bySlug(kind.type, slug, parent ?? undefined)
   if (taken.some((one) => one.id !== id))
     throw refuse('already_exists', {
-      detail: `There is already a ${kind.noun} with the slug "${slug}".`,
+      detail: `There is already a ${kind.noun} with the slug "${slug}". Give another slug.`,
       errors: [{ pointer: '/slug', reason: 'already taken' }],
     })
 }

@@ -34,7 +34,9 @@ export const rotateProfile = define({
   summary: 'Issue a new token; the old one works until the overlap has passed',
   input: z.strictObject({
     id: Ref,
-    overlap: Overlap.default('24h').describe('How long the old token still works: 0s to 30d'),
+    overlap: Overlap.default('24h').describe(
+      'How long the old token still works: 0s to 30d, 24h when absent',
+    ),
   }),
   output: profileKind.view.extend(shownToken),
   permission: 'profiles:rotate',

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { lockDirectory } from './directory.ts'
+import { openRecordStore } from './records.ts'
 
 const MODULE = new URL('./directory.ts', import.meta.url).href
 
@@ -30,6 +31,16 @@ test('a second instance is refused until the first is gone, even when it was kil
   lock.release()
   lockDirectory(path).release()
   rmSync(path, { recursive: true, force: true })
+})
+
+test('the records are for their owner alone, also in a directory that is open to others', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-records-'))
+  chmodSync(directory, 0o755)
+  const store = openRecordStore(join(directory, 'records.db'))
+  for (const file of readdirSync(directory))
+    assert.equal(statSync(join(directory, file)).mode & 0o777, 0o600, file)
+  await store.close()
+  rmSync(directory, { recursive: true, force: true })
 })
 
 test('a data directory that cannot be made is one sentence', () => {

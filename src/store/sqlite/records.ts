@@ -2,6 +2,7 @@
  * The records file, apart from the configuration so that neither waits for the other. WAL with synchronous=NORMAL:
  * a power cut may lose the last moments of records, a killed process loses none that were committed.
  */
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import {
@@ -18,6 +19,8 @@ const BUSY_TIMEOUT_MS = 1000
 
 /** Opens or creates the file and brings it to the newest version. Throws CannotStart when it is from a newer one. */
 export function openRecordStore(path: string): RecordStore {
+  // SQLite would make it readable for everybody; its side files take over the mode of this one.
+  closeSync(openSync(path, 'a', 0o600))
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')

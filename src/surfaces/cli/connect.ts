@@ -47,7 +47,7 @@ async function localToken(
 ): Promise<string> {
   if (localUrl === null)
     throw new UsageError(
-      `No token: set POSTERN_TOKEN, or name the data directory of a running instance with --data (looked in ${dataDir}).`,
+      `No token: nothing runs on ${dataDir}. Start it with postern up, name the data directory of a running instance with --data, or set POSTERN_TOKEN.`,
     )
   // A token of this instance must not be shown to another one.
   if (url !== localUrl)

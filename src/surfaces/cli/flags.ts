@@ -34,7 +34,10 @@ function takesId(operation: Operation): boolean {
 
 /** Gives a command the flags of an operation: its input, and the safety of a write. */
 export function addFlags(command: Command, operation: Operation): void {
-  if (takesId(operation)) command.argument('<id>', 'Id or slug')
+  if (takesId(operation)) {
+    const id = fieldsOf(operation).find((field) => field.name === 'id')
+    command.argument('<id>', id?.description || 'Id or slug')
+  }
   for (const field of flagFields(operation)) for (const option of toOptions(field)) command.addOption(option)
   if (operation.effect === 'read') return
   command.addOption(repeated(new Option('--set <path=value>', 'Set one member, such as a.b[0].c=text')))
@@ -149,8 +152,13 @@ function toValue(field: Field, given: unknown): unknown {
   const one = (text: string): unknown => {
     if (field.nullable && text === 'null') return null
     const value = fromText(field.itemKind, text)
-    if (value === undefined)
-      throw new UsageError(`--${kebab(field.name)} wants ${EXPECTED[field.itemKind]}, not "${text}".`)
+    if (value === undefined) {
+      const single =
+        field.kind === 'json' ? ` Single members can be given by --set ${field.name}.<member>=<value>.` : ''
+      throw new UsageError(
+        `--${kebab(field.name)} wants ${EXPECTED[field.itemKind]}, not "${text}".${single}`,
+      )
+    }
     return value
   }
   if (!Array.isArray(given)) return one(String(given))

@@ -76,6 +76,10 @@ test('a path or value that does not fit is refused', () => {
   assert.throws(() => set('words[0]=a', 'words.x=1'), UsageError)
 })
 
+test('a value of the wrong kind is told with the kind that is wanted', () => {
+  assert.throws(() => set('count=x'), { message: '--set count: "x" is not a whole number.' })
+})
+
 test('no assignment reaches a prototype, and only usage errors are thrown', () => {
   const step = fc.constantFrom('__proto__', 'constructor', 'prototype', 'a', '[0]', '[1]', 'text', 'words')
   fc.assert(

@@ -1,4 +1,4 @@
-import { fromText, type JsonSchema, kindOf, membersOf, withoutNull } from '../fields.ts'
+import { EXPECTED, fromText, type JsonSchema, kindOf, membersOf, withoutNull } from '../fields.ts'
 import { UsageError } from './exit.ts'
 
 const STEP = /^([A-Za-z0-9_-]+)((?:\[[0-9]{1,4}\])*)$/
@@ -72,5 +72,5 @@ function toValue(schema: JsonSchema, text: string, path: string): unknown {
   const value = fromText(kind === 'list' ? 'json' : kind, text)
   if (value !== undefined) return value
   if (kind === 'json') return text
-  throw new UsageError(`--set ${path}: "${text}" is not ${kind === 'list' ? 'a JSON list' : `a ${kind}`}.`)
+  throw new UsageError(`--set ${path}: "${text}" is not ${kind === 'list' ? 'a JSON list' : EXPECTED[kind]}.`)
 }
