@@ -58,6 +58,8 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
+    // A failed test may leave a server behind; waiting for it to end would hide the failure
+    '--test-force-exit',
     `--test-concurrency=${Math.max(2, availableParallelism())}`,
     `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests.sort(),

@@ -48,6 +48,7 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
 
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
+/** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)

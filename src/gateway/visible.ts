@@ -25,6 +25,7 @@ export interface Visible {
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
 }
 
+/** Keeps the lists of one snapshot at a time, and contracts that were parsed for as long as their fragment is the same. */
 export function createVisible(): Visible {
   let listed: Snapshot | null = null
   const lists = new Lru<LinkedProfile, readonly Endpoint[]>(LISTS_MAX)

@@ -88,6 +88,16 @@ export const RESOURCE_TYPES = [
 ] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number]
 
+/** One of each type, as messages and the audit call it. */
+export const NOUNS: Readonly<Record<ResourceType, string>> = {
+  collections: 'collection',
+  proxies: 'proxy',
+  clients: 'client',
+  profiles: 'profile',
+  policies: 'policy',
+  credentials: 'credential',
+}
+
 export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 export const HttpMethod = z.enum(HTTP_METHODS)
 export type HttpMethod = z.infer<typeof HttpMethod>

@@ -2,6 +2,7 @@ import type { Principal } from '../access/principal.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { NOUNS } from '../model/common.ts'
 import type { Resource } from '../store/ports/config.ts'
 import type { Operation, Subject, Via } from './define.ts'
 
@@ -83,8 +84,13 @@ export function toAuditEntry(
 }
 
 /** What the entry names, as the handler found it. */
-export function toSubject(resource: Resource, noun: string): Subject {
-  return { type: noun, id: resource.id, slug: resource.slug, collection: collectionOf(resource) }
+export function toSubject(resource: Resource): Subject {
+  return {
+    type: NOUNS[resource.type],
+    id: resource.id,
+    slug: resource.slug,
+    collection: collectionOf(resource),
+  }
 }
 
 function collectionOf(resource: Resource): string | null {

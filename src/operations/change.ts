@@ -4,7 +4,7 @@ import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { mintToken } from '../base/token.ts'
-import type { ResourceType, Status } from '../model/common.ts'
+import { NOUNS, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigWriter, Fields, Resource, StoredToken } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -12,7 +12,7 @@ import type { DiffEntry, WriteOptions } from './define.ts'
 import { boundedDiff, diffOf } from './diff.ts'
 import { compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
-import { getRef, idsOf, nounOf } from './refs.ts'
+import { getRef, idsOf } from './refs.ts'
 import { readable, referred } from './views.ts'
 
 interface Changed {
@@ -96,7 +96,7 @@ export class Change {
     const expected = this.#deps.options.expectedRevision
     if (expected !== undefined && expected !== resource.revision)
       throw refuse('revision_conflict', {
-        detail: `${nounOf(resource.type)} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
+        detail: `${NOUNS[resource.type]} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
         members: { revision: resource.revision },
       })
     this.#subject = resource

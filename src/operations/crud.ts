@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { refuse } from '../base/refusal.ts'
+import { type RefusalCode, refuse } from '../base/refusal.ts'
 import { Ref, Slug } from '../model/common.ts'
 import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
@@ -25,6 +25,7 @@ export function pageOf(item: z.ZodObject) {
   return z.object({ items: z.array(item), next_cursor: z.string().nullable() })
 }
 
+/** A position in a list as callers see it; the inverse of {@link fromCursor}. */
 export function toCursor(position: string): string {
   return Buffer.from(position).toString('base64url')
 }
@@ -39,6 +40,15 @@ export function fromCursor(cursor: string, form: RegExp): string {
     })
   return position
 }
+
+/** What any change of the fields of a resource may be refused with. */
+export const CHANGE_REFUSES: readonly RefusalCode[] = [
+  'not_found',
+  'already_exists',
+  'revision_conflict',
+  'configuration_invalid',
+  'idempotency_conflict',
+]
 
 /** What an operation on one resource touches and names. */
 export const about = (kind: Kind) => ({
@@ -57,6 +67,7 @@ export const about = (kind: Kind) => ({
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
+/** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
   const parent = kind.parent
   const filters = {
@@ -130,6 +141,7 @@ async function parentFilter(
   return { parent: (await getRef(context.reader, kind.parent.type, ref)).id }
 }
 
+/** `get`: one resource by id or slug. */
 export function getOf(kind: Kind): Operation {
   return define({
     resource: kind.type,
@@ -158,6 +170,7 @@ export interface Making {
   readonly made?: (resource: Resource, input: Fields, context: OperationContext) => Promise<Fields>
 }
 
+/** `create`: a new resource; references may be slugs. */
 export function createOf(kind: Kind, making: Making = {}): Operation {
   return define({
     resource: kind.type,
@@ -199,6 +212,7 @@ async function answer(
   return { ...(await viewOf(context.reader, kind, stored)), ...extra }
 }
 
+/** `update`: merges members into a resource; see {@link patchSchema}. */
 export function updateOf(kind: Kind): Operation {
   const fixed = kind.parent === null ? [] : [kind.parent.field]
   return define({
@@ -211,13 +225,7 @@ export function updateOf(kind: Kind): Operation {
     input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
     output: kind.view,
     permission: `${kind.type}:update`,
-    refuses: [
-      'not_found',
-      'already_exists',
-      'revision_conflict',
-      'configuration_invalid',
-      'idempotency_conflict',
-    ],
+    refuses: CHANGE_REFUSES,
     columns: kind.columns,
     ...about(kind),
     handle: async (input: Fields, context) => {
@@ -240,14 +248,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
     output: kind.view.extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
-    refuses: [
-      'not_found',
-      'already_exists',
-      'revision_conflict',
-      'configuration_invalid',
-      'idempotency_conflict',
-      ...shown(making),
-    ],
+    refuses: [...CHANGE_REFUSES, ...shown(making)],
     ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
     columns: kind.columns,
     ...about(kind),

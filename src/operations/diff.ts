@@ -1,9 +1,7 @@
 import { canonicalJson } from '../base/canonical.ts'
+import { isPlain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { DiffEntry } from './define.ts'
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
 
 /** Characters of one value in a diff; longer ones are named by their length, since entries are read by people. */
 const VALUE_CHARS_MAX = 8192
@@ -13,7 +11,7 @@ export function diffOf(before: unknown, after: unknown, path: readonly string[] 
   if (before === after) return []
   if (before === undefined) return [{ op: 'add', path: pointerTo('', ...path), value: bounded(after) }]
   if (after === undefined) return [{ op: 'remove', path: pointerTo('', ...path), from: bounded(before) }]
-  if (isObject(before) && isObject(after))
+  if (isPlain(before) && isPlain(after))
     return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
       diffOf(before[name], after[name], [...path, name]),
     )

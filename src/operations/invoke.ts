@@ -13,7 +13,6 @@ import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './d
 import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
-import { nounOf } from './refs.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -218,7 +217,7 @@ function subjectOf(
   output: Record<string, unknown> | undefined,
 ): Subject {
   const found = change?.subject
-  if (found !== undefined) return toSubject(found, nounOf(found.type))
+  if (found !== undefined) return toSubject(found)
   return call.operation.subject(call.input, output)
 }
 

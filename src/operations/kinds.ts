@@ -16,6 +16,7 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   credentials: credentialKind,
 }
 
+/** The kind that a type of resource is. */
 export function kindOf(type: ResourceType): Kind {
   return KINDS[type]
 }

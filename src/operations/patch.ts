@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { isPlain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
-import type { Fields } from '../store/ports/config.ts'
 
 /**
  * What a PATCH of an object may hold: every member optional and without its default, inner objects likewise, and
@@ -47,9 +47,6 @@ function flatten(schema: z.ZodDiscriminatedUnion): z.ZodRawShape {
   )
 }
 
-const isObject = (value: unknown): value is Fields =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-
 const DEPTH_MAX = 64
 
 /**
@@ -58,7 +55,7 @@ const DEPTH_MAX = 64
  */
 export function mergePatch(base: unknown, patch: unknown, depth: number = 0): unknown {
   if (depth > DEPTH_MAX) throw refuse('input_invalid', { detail: 'The input is nested too deeply.' })
-  if (!isObject(base) || !isObject(patch)) return patch
+  if (!isPlain(base) || !isPlain(patch)) return patch
   if (patch['type'] !== undefined && patch['type'] !== base['type']) return patch
   const merged: Record<string, unknown> = { ...base }
   for (const [name, value] of Object.entries(patch))

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Ref, Status } from '../model/common.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
-import { about } from './crud.ts'
+import { about, CHANGE_REFUSES } from './crud.ts'
 import { define, type Operation } from './define.ts'
 import type { Kind } from './kind.ts'
 import { viewOf } from './views.ts'
@@ -30,13 +30,7 @@ export function publishOf(
     }) as z.ZodObject,
     output: kind.view,
     permission: `${kind.type}:publish`,
-    refuses: [
-      'not_found',
-      'already_exists',
-      'revision_conflict',
-      'configuration_invalid',
-      'idempotency_conflict',
-    ],
+    refuses: CHANGE_REFUSES,
     idempotent: true,
     columns: kind.columns,
     ...about(kind),

@@ -1,20 +1,9 @@
 import { type FieldError, refuse } from '../base/refusal.ts'
-import type { ResourceType } from '../model/common.ts'
+import { NOUNS, type ResourceType } from '../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import type { Kind, RefField } from './kind.ts'
 
-const NOUNS: Readonly<Record<ResourceType, string>> = {
-  collections: 'collection',
-  proxies: 'proxy',
-  clients: 'client',
-  profiles: 'profile',
-  policies: 'policy',
-  credentials: 'credential',
-}
-
 const PARENTS: Partial<Record<ResourceType, ResourceType>> = { proxies: 'collections', profiles: 'clients' }
-
-export const nounOf = (type: ResourceType): string => NOUNS[type]
 
 /**
  * The resource that an id, a slug or `parent:slug` names, or undefined. Refuses with input_invalid at `pointer`

@@ -15,6 +15,7 @@ export interface QuotaKeeper {
   save(): Promise<void>
 }
 
+/** Carries the counts of quotas between the shared counters and the store. */
 export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
   /** Changes that are not stored yet, by key: bounded by the number of counters. */
   const unsaved = new Map<string, QuotaRow>()

@@ -40,6 +40,7 @@ export interface RowViews {
   readonly u8: Uint8Array
 }
 
+/** Views of `rows` rows from `byteOffset` on, which is a multiple of 8. */
 export function viewsOf(buffer: ArrayBufferLike, byteOffset: number, rows: number): RowViews {
   return {
     f64: new Float64Array(buffer, byteOffset, rows * 8),

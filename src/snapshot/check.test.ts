@@ -35,9 +35,12 @@ test('what cannot be served is pointed at', () => {
     '/proxies/0/path',
     '/proxies/0/target_path',
   ])
-  assert.deepEqual(pointers(collection('a', { proxies: [proxy('p', '/%7e', { target_path: '/' })] })), [
-    '/proxies/0/path',
-  ])
+  for (const path of ['/%7e', '/%41', '/%7E', '/a%2Fb', '/%00'])
+    assert.deepEqual(
+      pointers(collection('a', { proxies: [proxy('p', path, { target_path: '/' })] })),
+      ['/proxies/0/path'],
+      path,
+    )
   assert.deepEqual(
     pointers(collection('a', { proxies: [proxy('o', '/'), proxy('p', '/{a}', { target_path: '/{b}' })] })),
     ['/proxies/1/target_path'],

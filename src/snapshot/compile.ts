@@ -157,6 +157,7 @@ function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFrag
   }
 }
 
+/** A policy; windows become milliseconds. */
 export function compilePolicy({ id, slug, spec }: Desired<PolicySpec>): PolicyFragment {
   return {
     kind: 'policy',

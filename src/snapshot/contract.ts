@@ -1,3 +1,4 @@
+import { isPlain, type Plain } from '../base/plain.ts'
 import type { JsonSchema } from '../model/proxy.ts'
 import {
   bytesOf,
@@ -6,12 +7,10 @@ import {
   follow,
   gistOf,
   isComposite,
-  isPlain,
   keywordsOf,
   LIST,
   MAP,
   ONE,
-  type Plain,
   shorten,
 } from './schema-parts.ts'
 

@@ -180,6 +180,7 @@ export interface SnapshotDelta {
   readonly drop: readonly FragmentKey[]
 }
 
+/** The key under which a fragment is put, replaced and dropped. */
 export function keyOf(fragment: Fragment): FragmentKey {
   return `${fragment.kind}:${fragment.id}`
 }

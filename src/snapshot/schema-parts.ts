@@ -1,9 +1,8 @@
 /**
  * Reading of JSON schemas that may be anything: what was imported or written by hand is only known to be JSON.
  */
+import { isPlain, type Plain } from '../base/plain.ts'
 import { tokenText } from '../base/pointer.ts'
-
-export type Plain = Record<string, unknown>
 
 /** Keywords with one schema, a list of schemas, a map of schemas. */
 export const ONE = [
@@ -76,10 +75,6 @@ export interface Followed {
   /** Innermost definition that was entered for it, or null when it stands in place. */
   readonly name: string | null
   readonly circular: boolean
-}
-
-export function isPlain(value: unknown): value is Plain {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 /** Bytes of the JSON text. */

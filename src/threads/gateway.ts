@@ -95,22 +95,24 @@ function answerJson(
   type: string,
   requestId: string,
   body: unknown,
+  more = '',
 ): void {
-  const fields = `Content-Type: ${type}\r\nX-Request-ID: ${requestId}\r\nCache-Control: no-store\r\n`
+  const fields = `Content-Type: ${type}\r\nX-Request-ID: ${requestId}\r\nCache-Control: no-store\r\n${more}`
   incoming.answer(status, fields, JSON.stringify(body))
 }
 
-function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: string): void {
+/** @param more further header lines. */
+function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: string, more = ''): void {
   const requestId = incoming.state?.requestId ?? requestIds()
   const problem = toProblem(refuse(code, { detail }), requestId)
-  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem)
+  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, more)
 }
 
 /** Alive, and ready to serve: from memory alone. */
 function answerHealth(incoming: Incoming<Exchange>): void {
   const { path } = incoming
   if (incoming.method !== 'GET' && incoming.method !== 'HEAD') {
-    answerProblem(incoming, 'not_available', `${path} answers GET.`)
+    answerProblem(incoming, 'method_not_allowed', `${path} answers GET.`, 'Allow: GET, HEAD\r\n')
     return
   }
   if (path === '/healthz') {

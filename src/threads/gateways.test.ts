@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
@@ -9,7 +9,7 @@ import { type GatewayInit, HEALTH } from './messages.ts'
 const delta = (revision: number): SnapshotDelta => ({ revision, full: false, put: [], drop: [] })
 
 /** One gateway thread that applies a change when it is let. */
-async function startLate() {
+async function startLate(context: TestContext) {
   const cells = new Int32Array(new SharedArrayBuffer(8))
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const gateways = await startGateways(
@@ -25,11 +25,12 @@ async function startLate() {
     },
     delta(1),
   )
+  context.after(() => gateways.close())
   return { cells, gateways }
 }
 
-test('a change is published when every thread has applied it, and not before', async () => {
-  const { cells, gateways } = await startLate()
+test('a change is published when every thread has applied it, and not before', async (context) => {
+  const { cells, gateways } = await startLate(context)
   let settled = false
   const published = gateways.publish(delta(2)).finally(() => {
     settled = true
@@ -40,11 +41,9 @@ test('a change is published when every thread has applied it, and not before', a
   Atomics.store(cells, 1, 1)
   Atomics.notify(cells, 1)
   assert.deepEqual(await published, { pending: false })
-  await gateways.close()
 })
 
-test('a thread that does not apply a change in time leaves it pending', async () => {
-  const { gateways } = await startLate()
+test('a thread that does not apply a change in time leaves it pending', async (context) => {
+  const { gateways } = await startLate(context)
   assert.deepEqual(await gateways.publish(delta(2)), { pending: true })
-  await gateways.close()
 })

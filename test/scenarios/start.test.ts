@@ -135,6 +135,8 @@ test('SIGTERM lets a request end, refuses new connections, and exits with 0', as
   const data = await temporaryDirectory()
   const up = await startUp(data)
   assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)
+  const written = await call('POST', `${up.controlUrl}/healthz`)
+  assert.deepEqual([written.status, written.headers.get('allow')], [405, 'GET, HEAD'])
   up.child.kill('SIGTERM')
   const finished = await up.ended
   assert.equal(finished.code, 0, finished.stderr)

@@ -12,6 +12,7 @@ export interface Pools {
   close(): void
 }
 
+/** @param open Opens the pool of a server that no collection used before. */
 export function createPools(open: (options: UpstreamOptions) => Upstream): Pools {
   const byKey = new Map<string, Upstream>()
   let byLinked = new Map<LinkedUpstream, Upstream>()

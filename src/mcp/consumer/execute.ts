@@ -122,7 +122,7 @@ function toOutcome(
       ? ['inspect_contract shows the parameters and schemas of the endpoint.']
       : []),
   ]
-  const problem = failed ? problemOf(body) : null
+  const problem = failed ? problemIn(body) : null
   const members = {
     ...(problem === null ? {} : { code: answer.code, title: problem['title'], detail: problem['detail'] }),
     ...retryAfterOf(headers, problem),
@@ -139,7 +139,7 @@ function toOutcome(
 }
 
 /** The problem object that the gateway made; empty when it cannot be read. */
-function problemOf(body: Uint8Array): Members {
+function problemIn(body: Uint8Array): Members {
   try {
     const value: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
     return isMembers(value) ? value : NO_PARAMS

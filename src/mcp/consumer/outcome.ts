@@ -17,6 +17,7 @@ export function refused(code: RefusalCode, requestId: string, facts: RefusalFact
   return { kind: 'result', json: JSON.stringify(toProblem(refuse(code, facts), requestId)), isError: true }
 }
 
+/** The refusal of arguments that have the wrong form. @param errors at least one; the first is the detail. */
 export function parameterInvalid(requestId: string, errors: readonly FieldError[]): ToolOutcome {
   const first = errors[0]!
   return refused('parameter_invalid', requestId, { detail: `${first.pointer}: ${first.reason}`, errors })

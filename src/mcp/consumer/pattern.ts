@@ -36,6 +36,7 @@ export function toTexts(path: string): string[] {
   return path.slice(1).split('/').map(decoded)
 }
 
+/** As {@link matchPath}, for segments that were decoded already. */
 export function matchTexts(pattern: Pattern, texts: readonly string[]): Map<string, string> | null {
   const values = new Map<string, string>()
   for (const [index, segment] of pattern.segments.entries()) {

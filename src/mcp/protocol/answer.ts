@@ -45,6 +45,7 @@ export function errorText(id: RpcId | undefined, code: number, message: string, 
   })
 }
 
+/** An answer whose body is the text of JSON. */
 export function jsonAnswer(status: number, body: string): McpAnswer {
   return { status, headers: JSON_HEADERS, body }
 }
@@ -54,6 +55,7 @@ export function emptyAnswer(status: number): McpAnswer {
   return { status, headers: NO_HEADERS, body: '' }
 }
 
+/** A JSON-RPC error as an HTTP answer; see {@link errorText}. */
 export function errorAnswer(
   status: number,
   id: RpcId | undefined,

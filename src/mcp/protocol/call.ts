@@ -21,6 +21,7 @@ function declared(value: unknown): string {
   return value.replace(/\p{C}/gu, '').slice(0, DECLARED_CHARS_MAX)
 }
 
+/** The conversation that a call belongs to, as its client says by header or `_meta`; empty when it says nothing. */
 export function conversationOf(header: string | undefined, params: Members): string {
   if (header !== undefined && header !== '') return declared(header)
   const meta = params['_meta']

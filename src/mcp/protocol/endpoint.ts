@@ -27,6 +27,7 @@ export interface Endpoint<Caller> {
   answer(caller: Caller, request: McpRequest, done: (answer: McpAnswer) => void): void
 }
 
+/** An endpoint for what `door` serves; each message goes to the codec of its era. */
 export function createEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): Endpoint<Caller> {
   const sessions = createSessions(options.sealKey, door.name, options.clock, options.tombstones)
   const legacy = createLegacyCodec(door, sessions, options.fault)

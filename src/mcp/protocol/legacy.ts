@@ -34,6 +34,7 @@ export interface LegacyCodec<Caller> {
   end(caller: Caller, request: McpRequest): McpAnswer
 }
 
+/** A codec that answers for `door`; what it throws goes to `fault`. */
 export function createLegacyCodec<Caller>(
   door: Door<Caller>,
   sessions: Sessions,

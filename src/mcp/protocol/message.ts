@@ -15,6 +15,7 @@ const NAME_CHARS_MAX = 256
 
 const EMPTY: Members = Object.freeze({})
 
+/** True for an object of JSON. */
 export function isMembers(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

@@ -41,6 +41,7 @@ export interface ModernCodec<Caller> {
   answer(caller: Caller, message: Request, request: McpRequest, done: (answer: McpAnswer) => void): void
 }
 
+/** A codec that answers for `door`; what it throws goes to `fault`. */
 export function createModernCodec<Caller>(
   door: Door<Caller>,
   fault: (error: unknown) => void,

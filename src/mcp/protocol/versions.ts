@@ -16,10 +16,12 @@ export const BATCH_VERSION = '2025-03-26'
 const legacy: ReadonlySet<string> = new Set(LEGACY_VERSIONS)
 const modern: ReadonlySet<string> = new Set(MODERN_VERSIONS)
 
+/** True for a served revision that opens with `initialize`. */
 export function isLegacyVersion(version: string): boolean {
   return legacy.has(version)
 }
 
+/** True for a served revision without a handshake. */
 export function isModernVersion(version: string): boolean {
   return modern.has(version)
 }

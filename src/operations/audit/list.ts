@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AuditEntry } from '../../model/audit.ts'
-import { Time } from '../../model/common.ts'
+import { NOUNS, Time } from '../../model/common.ts'
 import { SURFACES } from '../../model/record.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
@@ -10,15 +10,7 @@ import { findRef } from '../refs.ts'
 const text = z.string().min(1).max(200)
 
 /** The word of the trail for a resource type; the plural of the API is understood too. */
-const SINGULAR: Readonly<Record<string, string>> = {
-  collections: 'collection',
-  proxies: 'proxy',
-  clients: 'client',
-  profiles: 'profile',
-  policies: 'policy',
-  credentials: 'credential',
-  access_tokens: 'access_token',
-}
+const SINGULAR: Readonly<Record<string, string>> = { ...NOUNS, access_tokens: 'access_token' }
 
 export const listAudit = define({
   resource: 'audit',
@@ -48,7 +40,7 @@ export const listAudit = define({
   scope: () => [{ type: 'audit' }],
   subject: () => ({ type: 'audit', id: null, slug: null }),
   handle: async ({ cursor, resource_type, collection, from, to, ...rest }, context) => {
-    // A slug of today also means the entries from before it was given.
+    // The slug that a collection has now also means its entries from before it had it.
     const known =
       collection === undefined ? undefined : await findRef(context.reader, 'collections', collection)
     const filter = {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { ClientSpec } from '../../model/client.ts'
+import { NOUNS } from '../../model/common.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 
 export const clientKind: Kind = {
   type: 'clients',
-  noun: 'client',
+  noun: NOUNS.clients,
   prefix: 'cli',
   group: 'manage_clients',
   spec: ClientSpec,

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
-import { Status } from '../../model/common.ts'
+import { NOUNS, Status } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 
 export const collectionKind: Kind = {
   type: 'collections',
-  noun: 'collection',
+  noun: NOUNS.collections,
   prefix: 'col',
   group: 'manage_collections',
   spec: CollectionSpec,

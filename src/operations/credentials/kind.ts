@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NOUNS } from '../../model/common.ts'
 import { type CredentialAuth, CredentialSpec, SECRET_FIELDS, SecretState } from '../../model/credential.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 
@@ -17,7 +18,7 @@ const AuthView = z.discriminatedUnion('type', [
 
 export const credentialKind: Kind = {
   type: 'credentials',
-  noun: 'credential',
+  noun: NOUNS.credentials,
   prefix: 'crd',
   group: 'manage_credentials',
   spec: CredentialSpec,

@@ -1,10 +1,11 @@
+import { NOUNS } from '../../model/common.ts'
 import { PolicySpec } from '../../model/policy.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 
 export const policyKind: Kind = {
   type: 'policies',
-  noun: 'policy',
+  noun: NOUNS.policies,
   prefix: 'pol',
   group: 'manage_policies',
   spec: PolicySpec,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { HTTP_METHODS } from '../../model/common.ts'
+import { HTTP_METHODS, NOUNS } from '../../model/common.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -9,7 +9,7 @@ import { truth } from '../truth.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
-  noun: 'profile',
+  noun: NOUNS.profiles,
   prefix: 'pro',
   group: 'manage_profiles',
   spec: ProfileSpec,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { type HttpMethod, Status } from '../../model/common.ts'
+import { type HttpMethod, NOUNS, Status } from '../../model/common.ts'
 import { ProxySpec, parameterNames } from '../../model/proxy.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -8,7 +8,7 @@ import { type Kind, type Self, viewSchema } from '../kind.ts'
 
 export const proxyKind: Kind = {
   type: 'proxies',
-  noun: 'proxy',
+  noun: NOUNS.proxies,
   prefix: 'prx',
   group: 'manage_proxies',
   spec: ProxySpec,

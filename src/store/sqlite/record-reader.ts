@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { BlockRange, RecordBlock, RecordReader } from '../ports/records.ts'
-import { toBlock } from './records.ts'
+import { toStoredBlock } from './records.ts'
 
 /** Opens the records file for reading only; it must exist. */
 export function openRecordReader(path: string): RecordReader {
@@ -24,7 +24,7 @@ export function openRecordReader(path: string): RecordReader {
       // As JSON writes them, quotes included: it may find too much (then the rows decide), never too little.
       const needles = words.map((word) => JSON.stringify(word))
       const rows = statementFor(words.length).iterate(fromMs, toMs, classes, agentsOnly ? 1 : 0, ...needles)
-      for (const row of rows) if (!visit(toBlock(row))) break
+      for (const row of rows) if (!visit(toStoredBlock(row))) break
     },
     close: async () => db.close(),
   }

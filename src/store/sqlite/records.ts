@@ -57,7 +57,7 @@ function createStore(db: DatabaseSync): RecordStore {
           for (const block of blocks) add(block)
         }),
       ),
-    small: async (rowsBelow, blocksMax) => guarded(() => small.all(rowsBelow, blocksMax).map(toBlock)),
+    small: async (rowsBelow, blocksMax) => guarded(() => small.all(rowsBelow, blocksMax).map(toStoredBlock)),
     replace: async (ids, block) =>
       guarded(() =>
         inTransaction(db, () => {
@@ -89,7 +89,7 @@ function createStore(db: DatabaseSync): RecordStore {
 }
 
 /** A row of `blocks`. The casts are sound because the table is STRICT. */
-export function toBlock(row: Record<string, unknown>): StoredBlock {
+export function toStoredBlock(row: Record<string, unknown>): StoredBlock {
   return {
     id: row['id'] as number,
     rows: row['rows'] as number,

@@ -18,6 +18,7 @@ export function publishInput(schema: z.ZodObject): PublishedSchema {
   return keptOrPublished(inputs, schema, 'input')
 }
 
+/** As {@link publishInput}, for what an operation answers. */
 export function publishOutput(schema: z.ZodObject): PublishedSchema {
   return keptOrPublished(outputs, schema, 'output')
 }

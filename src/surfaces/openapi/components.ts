@@ -12,6 +12,7 @@ export interface Components {
 
 const ROOT = '#/components/schemas/'
 
+/** Gathers the schemas of a document under names; `shared` are there from the start. */
 export function createComponents(shared: Readonly<Record<string, JsonSchema>>): Components {
   const schemas: Record<string, JsonSchema> = { ...shared }
   const names = new Map<string, string>()

@@ -1,7 +1,7 @@
 import type { Json } from '../../../base/canonical.ts'
+import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
-import { isPlain, type Plain } from './plain.ts'
 import { localTokens, lookUp, tokensOf } from './pointer.ts'
 import { type Found, resolve } from './resolve.ts'
 import type { Schemas } from './schemas.ts'

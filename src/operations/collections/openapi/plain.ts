@@ -1,3 +1,4 @@
+import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { refuse } from '../../../base/refusal.ts'
 
@@ -5,13 +6,6 @@ import { refuse } from '../../../base/refusal.ts'
 export const DEPTH_MAX = 128
 /** Values (scalars, arrays, objects) in one document. The largest public descriptions have about 300,000. */
 const VALUES_MAX = 2_000_000
-
-/** An object as JSON gives it. */
-export type Plain = Record<string, unknown>
-
-export function isPlain(value: unknown): value is Plain {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
 
 /** Longest pointer that is told: names in a document may be megabytes long. */
 const POINTER_MAX = 2000

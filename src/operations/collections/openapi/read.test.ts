@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { Plain } from '../../../base/plain.ts'
 import { Refusal } from '../../../base/refusal.ts'
 import { toCollection } from './collection.ts'
-import type { Plain } from './plain.ts'
 import { DOCUMENT_BYTES_MAX, readDocument, takeDocument } from './read.ts'
 
 const read = (text: string): Plain => readDocument(text, { bytesMax: DOCUMENT_BYTES_MAX })

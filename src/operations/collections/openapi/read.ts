@@ -1,6 +1,7 @@
 import { upgradeFromThreeToThreeOne } from '@scalar/openapi-upgrader/3.0-to-3.1'
+import { isPlain, type Plain } from '../../../base/plain.ts'
 import { readJson } from './json.ts'
-import { broken, isPlain, type Plain, toPlain } from './plain.ts'
+import { broken, toPlain } from './plain.ts'
 import { readYaml } from './yaml.ts'
 
 /** Largest description in bytes of UTF-8; the largest public ones have about 12 MB. */

@@ -1,5 +1,6 @@
+import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
-import { broken, isPlain, type Plain } from './plain.ts'
+import { broken } from './plain.ts'
 import { localTokens, lookUp } from './pointer.ts'
 
 /** An object of the description and where it stands, after its `$ref`s were followed. */

@@ -1,7 +1,8 @@
 import type { Json } from '../../../base/canonical.ts'
+import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
-import { broken, isPlain, type Plain } from './plain.ts'
+import { broken } from './plain.ts'
 import { localTokens, lookUp } from './pointer.ts'
 import type { Warn } from './warnings.ts'
 

@@ -1,6 +1,7 @@
+import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { UpstreamUrl } from '../../../model/collection.ts'
-import { broken, isPlain, type Plain } from './plain.ts'
+import { broken } from './plain.ts'
 import type { Warn } from './warnings.ts'
 
 /** Where an operation is served: origin such as `https://api.example.com`, null when relative; path without a trailing slash. */

@@ -1,5 +1,5 @@
+import type { Plain } from '../../../base/plain.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { Plain } from './plain.ts'
 import { commonPath, firstServer, type Server } from './servers.ts'
 import type { Warn } from './warnings.ts'
 

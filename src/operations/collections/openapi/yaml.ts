@@ -1,6 +1,7 @@
 import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseDocument } from 'yaml'
+import type { Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
-import { broken, createBounds, type Plain } from './plain.ts'
+import { broken, createBounds } from './plain.ts'
 
 /** Values that aliases may add in all; more is a bomb, not a description. */
 const ALIASED_MAX = 100_000
