@@ -88,7 +88,7 @@ async function walk(tour: Tour): Promise<string> {
     bodyShown: `{ document: openapi.yaml (${document.length} characters), base_path: "/orders", upstream: "${orders.url}" }`,
   })
   expect(
-    'the import created a collection with its proxies, as drafts',
+    'the import created a collection with its proxies; it is a draft',
     imported.status === 201 || imported.status === 200,
   )
   const hidden = await call('GET', `${gateway}/orders/v1/orders`)

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
+import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
 import type { CallResult, UpstreamFailure } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
 import type { Exchange } from './exchange.ts'
@@ -9,7 +10,7 @@ import { forwardRequest } from './forward/request.ts'
 import type { InnerAnswer, InnerCall } from './port.ts'
 import type { Measured } from './record.ts'
 import { problemAnswer } from './shape/problem.ts'
-import { admits, CALL, CANONICAL, FORWARD, IDENTIFY } from './stages.ts'
+import { admits, CALL, CANONICAL, FORWARD, IDENTIFY, WIRE } from './stages.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
@@ -76,9 +77,10 @@ export function createInnerCalls({
       end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
     }
 
-    if (target === null) {
-      exchange.code = 'request_not_canonical'
-      exchange.stoppedAt = CANONICAL
+    const fault = boundFault(call)
+    if (target === null || fault !== null) {
+      exchange.code = fault ?? 'request_not_canonical'
+      exchange.stoppedAt = fault === null ? CANONICAL : WIRE
       refuse(0)
       return
     }
@@ -101,6 +103,14 @@ export function createInnerCalls({
         answered,
       )
   }
+}
+
+/** The bounds that a listener holds a request to hold here too (check 1). */
+function boundFault(call: InnerCall): RefusalCode | null {
+  const { targetBytesMax, headBytesMax } = DEFAULT_LIMITS
+  if (call.target.length > targetBytesMax) return 'uri_too_long'
+  if (call.fields.length > headBytesMax) return 'headers_too_large'
+  return null
 }
 
 /** The path of a target that was refused, as far as it can be shown. */

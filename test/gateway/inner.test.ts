@@ -204,11 +204,20 @@ test('a call from within goes out like one over REST, without what only the gate
   assert.ok(record.upstreamMs >= 0 && record.upstreamMs <= record.durationMs)
 })
 
+test('a call from within keeps to the bounds of a head', async () => {
+  const caller = await callerOf(BEARER)
+  const before = served.records.length
+  const answer = await call(caller, '/orders/v1/orders/7', { fields: `x-large: ${'a'.repeat(40_000)}\r\n` })
+  assert.deepEqual([answer.code, answer.status], ['headers_too_large', 431])
+  assert.equal(served.records[before]?.code, 'headers_too_large')
+})
+
 test('calls from within are refused by the same rules, with the problem as their body', async () => {
   const caller = await callerOf(BEARER)
   const cases = [
     ['/orders/v1/../x', 'GET', 'request_not_canonical', 400, 3],
     ['orders', 'GET', 'request_not_canonical', 400, 3],
+    [`/orders/v1/orders/${'7'.repeat(9000)}`, 'GET', 'uri_too_long', 414, 1],
     ['/internal/x', 'GET', 'collection_not_assigned', 403, 11],
     ['/nowhere', 'GET', 'route_not_found', 404, 4],
     ['/management/v1/clients', 'GET', 'route_not_found', 404, 4],
