@@ -36,7 +36,7 @@ export function describeMachine(): Machine {
     node: process.version,
     nginx: firstMatch('nginx', ['-v'], /nginx\/(\S+)/),
     wrk: firstMatch('wrk', ['-v'], /wrk (\S+)/),
-    kernel: release(),
+    kernel: release().split('.').slice(0, 2).join('.'),
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
     memoryGb: Math.round(totalmem() / 1024 ** 3),
