@@ -73,6 +73,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     return threads.filter((thread) => thread?.listening === true && !thread.stopping) as Thread[]
   }
 
+  /** Threads that may answer by an older revision: one accepts calls a moment before it is known here to listen. */
+  function holding(): Thread[] {
+    return threads.filter(
+      (thread) => thread !== undefined && thread.applied >= 0 && !thread.stopping,
+    ) as Thread[]
+  }
+
   /** Tells the other threads how many listen, and those who wait that something has changed. */
   function refresh(): void {
     Atomics.store(health, HEALTH.threads, live().length)
@@ -89,7 +96,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       worker,
       listening: false,
       stopping: false,
-      applied: 0,
+      applied: -1,
       drained: null,
     }
     const startedAt = performance.now()
@@ -186,7 +193,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       remember(delta)
       for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'snapshot', delta })
       const held = await until(
-        () => live().every((thread) => thread.applied >= delta.revision),
+        () => holding().every((thread) => thread.applied >= delta.revision),
         ACKNOWLEDGE_MS,
       )
       return { pending: !held }
