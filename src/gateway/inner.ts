@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
-import type { CallResult, UpstreamFailure } from '../wire/port.ts'
+import { type CallResult, FAILURE_CODES } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
 import type { Exchange } from './exchange.ts'
 import { agentFields } from './fields.ts'
@@ -14,13 +14,6 @@ import { admits, CALL, CANONICAL, FORWARD, IDENTIFY, WIRE } from './stages.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
-
-const FAILURES = {
-  unreachable: 'upstream_unreachable',
-  invalid_response: 'upstream_invalid_response',
-  timeout: 'upstream_timeout',
-  busy: 'upstream_unavailable',
-} as const satisfies Record<UpstreamFailure, RefusalCode>
 
 export interface InnerOptions {
   readonly clock: Clock
@@ -67,7 +60,7 @@ export function createInnerCalls({
 
     function answered(result: CallResult): void {
       if (!result.ok) {
-        exchange.code = FAILURES[result.failure]
+        exchange.code = FAILURE_CODES[result.failure]
         exchange.reason = result.inner
         exchange.stoppedAt = FORWARD
         refuse(result.upstreamAt)

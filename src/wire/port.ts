@@ -52,6 +52,14 @@ export interface FieldRules {
 /** Why forwarding did not bring an answer. Each maps to one problem code. */
 export type UpstreamFailure = 'unreachable' | 'invalid_response' | 'timeout' | 'busy'
 
+/** The problem code of each failure, for requests that are forwarded and for calls from within alike. */
+export const FAILURE_CODES: Readonly<Record<UpstreamFailure, RefusalCode>> = {
+  unreachable: 'upstream_unreachable',
+  invalid_response: 'upstream_invalid_response',
+  timeout: 'upstream_timeout',
+  busy: 'upstream_unavailable',
+}
+
 /** One request, from its head to the last byte of its answer. The engine owns and reuses nothing a handler can see. */
 export interface Incoming<State = unknown> {
   readonly method: string

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { publishOrders, startTestServer, until } from './server.ts'
+import { runPostern } from './process.ts'
+import { call, publishOrders, startTestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
 test('a planted secret reaches the upstream and nothing else: no read, log, audit entry, record, error or file', async () => {
@@ -75,6 +76,29 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
       (reply) => reply.json.items.length >= 2,
     ),
   )
+  const tool = (name: string, args: object) =>
+    call('POST', `${server.running.gatewayUrl}/management/mcp`, {
+      token: server.adminToken,
+      headers: { accept: 'application/json, text/event-stream' },
+      body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } },
+    })
+  for (const [name, args] of [
+    ['get_credential', { id: 'backend' }],
+    ['manage_credentials', { action: 'list' }],
+    ['list_audit_logs', {}],
+  ] as const) {
+    const reply = keep(await tool(name, args))
+    assert.equal(reply.json.result.isError, false, reply.text)
+  }
+  for (const args of [
+    ['credentials', 'get', 'backend', '-o', 'json'],
+    ['credentials', 'list'],
+    ['audit', 'list', '-o', 'yaml'],
+  ]) {
+    const finished = await runPostern([...args, '--data', server.data])
+    assert.equal(finished.code, 0, finished.stderr)
+    outputs.push(finished.stdout, finished.stderr)
+  }
   await server.running.stop()
 
   const secrets = [planted, partner, server.adminToken]

@@ -1,5 +1,12 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { ForwardRequest, Incoming, Outcome, Upstream, UpstreamFailure } from '../port.ts'
+import {
+  FAILURE_CODES,
+  type ForwardRequest,
+  type Incoming,
+  type Outcome,
+  type Upstream,
+  type UpstreamFailure,
+} from '../port.ts'
 import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
@@ -12,13 +19,6 @@ import type { ResponseHead } from './response-head.ts'
 import { statusLine } from './status-line.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamUser } from './upstream-user.ts'
-
-const FAILURE_CODES: Record<UpstreamFailure, RefusalCode> = {
-  unreachable: 'upstream_unreachable',
-  invalid_response: 'upstream_invalid_response',
-  timeout: 'upstream_timeout',
-  busy: 'upstream_unavailable',
-}
 
 // Stages of an exchange, in their order; a failure before the answer began goes back from FORWARDING to OPEN
 const OPEN = 0
