@@ -157,6 +157,8 @@ export interface LinkedProfile {
 export interface LinkedToken {
   readonly fragment: TokenFragment
   readonly profile: LinkedProfile
+  /** The token itself once a request proved it, so that the next one needs no hash; empty before. In memory only. */
+  proved: string
 }
 
 export interface LinkedPolicy {

@@ -44,7 +44,7 @@ export class RequestHead implements FieldVisitor {
 
   readonly table: FieldTable
   readonly fieldsMax: number
-  readonly dropLengths = 0
+  readonly dropped = null
   readonly #rules: RequestRules
   readonly #targetBytesMax: number
   #hosts = 0
@@ -151,10 +151,6 @@ export class RequestHead implements FieldVisitor {
       return FAULT
     }
     return dropped.has(twin) || droppedPrefixes.some((prefix) => twin.startsWith(prefix)) ? DROP : PASS
-  }
-
-  drops(): boolean {
-    return false
   }
 
   #connection(value: string): boolean {
