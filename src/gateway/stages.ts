@@ -51,7 +51,7 @@ const REST_MCP = { rest: true, mcp: true, call: false }
  * and by `canonicalTarget` for calls from within the process. After the last row the request is forwarded (17),
  * the answer gets its fields (18), and the record is written (19), also for what was refused.
  */
-export const STAGES: readonly Row[] = [
+const STAGES: readonly Row[] = [
   row(4, 'route', REST_CALL, findRoute),
   row(5, 'identify', REST_MCP, identifyCaller),
   row(6, 'active', REST_MCP, callerActive),
