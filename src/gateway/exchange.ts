@@ -9,7 +9,7 @@ import type {
   LinkedToken,
   Snapshot,
 } from '../snapshot/snapshot.ts'
-import type { Counters } from './admit/counters.ts'
+import type { Counters, Held } from './admit/counters.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
@@ -40,6 +40,8 @@ export class Exchange {
   readonly ip: string
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
+  /** Where the header lines of the request are; null where there are none. */
+  head: { readonly pass: string } | null = null
 
   // Who calls
   authorization: string | undefined = undefined
@@ -74,6 +76,12 @@ export class Exchange {
   retryAfterMs = 0
   /** Lines of RateLimit-Policy and RateLimit, or empty. */
   limitLines = ''
+  /** {@link limitLines} has X-RateLimit-* too. */
+  hasXLimits = false
+  /** What the limits get back when the answer has ended. */
+  held: Held | null = null
+  /** The answer has ended, or the caller left before there was one. */
+  isOver = false
   /** Value of `Allow`. */
   allow = ''
   /** The answer of a check that needs no upstream. */

@@ -10,6 +10,7 @@ import type { Opener } from '../vault/opener.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
+import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
@@ -75,6 +76,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.head = incoming
     incoming.state = exchange
     return exchange
   }
@@ -154,7 +156,9 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     finished(incoming) {
       const exchange = incoming.state
-      if (exchange === null || (exchange.reserved && exchange.surface === 0)) return
+      if (exchange === null) return
+      endLimits(exchange, incoming.outcome.status)
+      if (exchange.reserved && exchange.surface === 0) return
       record(exchange, incoming.outcome)
     },
 

@@ -3,6 +3,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
 import { type CallResult, FAILURE_CODES } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
+import { endLimits } from './admit/limits.ts'
 import type { Exchange, Reply } from './exchange.ts'
 import { agentFields } from './fields.ts'
 import type { Pools } from './forward/pools.ts'
@@ -36,9 +37,12 @@ export function createInnerCalls({
     const target = canonicalTarget(call.target)
     const exchange = toExchange(call, target === null ? pathOf(call.target) : target.path)
     exchange.agent = call.agent
+    const pass = agentFields(call.fields)
+    exchange.head = { pass }
 
     function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
       const endedAt = clock.monotonic()
+      endLimits(exchange, answer.status)
       record(exchange, {
         startedAt,
         endedAt,
@@ -106,7 +110,7 @@ export function createInnerCalls({
         else answerFrom(exchange.reply)
         return
       }
-      const request = forwardRequest(exchange, agentFields(call.fields), query)
+      const request = forwardRequest(exchange, pass, query)
       pools
         .of(exchange.collection!.upstream!)
         .call(

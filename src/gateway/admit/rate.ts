@@ -1,4 +1,5 @@
 import {
+  BEHIND,
   CELLS,
   type CounterTable,
   ENTRY_FLOATS,
@@ -9,13 +10,15 @@ import {
   TOTAL,
 } from './table.ts'
 
-/** A clock that runs back further than this was set back; less is the difference between threads. */
-const JITTER_MS = 1000
-
 /**
  * Brings a rate to `now`: admissions that left the window (now - window, now] no longer count. A slot counts whole
  * until its last admission has left, so what counts is never less than what was admitted in the window.
- * @returns the time to go on with: `now`, or a little later when another thread was ahead.
+ *
+ * When the clock is set back, all that counts is taken to have happened now, so that it leaves after one window. The
+ * same once more when the clock has caught up with the latest time seen: it may have been set forward again, and what
+ * was counted meanwhile would seem older than it is. More than max get through only when the clock is set forward past
+ * the time that it would have without either change, or back and then forward by a part.
+ * @param now as {@link CounterTable.timeOf} gave it just before.
  */
 export function advanceRate(
   table: CounterTable,
@@ -23,21 +26,23 @@ export function advanceRate(
   now: number,
   windowMs: number,
   slotMs: number,
-): number {
+): void {
   const { floats, words } = table
   const at = entry * ENTRY_FLOATS
   const totalAt = entry * ENTRY_WORDS + TOTAL
+  const behindAt = entry * ENTRY_WORDS + BEHIND
+  const caughtUp = words[behindAt] === 1 && !table.isBehind
+  if (caughtUp || table.isBehind) words[behindAt] = table.isBehind ? 1 : 0
   let total = words[totalAt]!
-  if (total === 0) return now
-  let time = now
+  if (total === 0) return
   const newest = floats[at + LATEST]!
   const newestAt = newest * slotMs + words[table.cellOf(entry, newest) + CELLS]!
-  if (newestAt > now) {
-    if (newestAt - now > JITTER_MS) return rebase(table, entry, now, slotMs, total)
-    time = newestAt
+  if (caughtUp || newestAt > now) {
+    rebase(table, entry, now, windowMs, slotMs, total)
+    return
   }
-  const reach = Math.floor(time / slotMs) - (CELLS - 1)
-  const left = time - windowMs
+  const reach = Math.floor(now / slotMs) - (CELLS - 1)
+  const left = now - windowMs
   let slot = floats[at + OLDEST]!
   while (total > 0) {
     const cell = table.cellOf(entry, slot)
@@ -51,11 +56,17 @@ export function advanceRate(
   }
   floats[at + OLDEST] = slot
   words[totalAt] = total
-  return time
 }
 
-/** The clock was set back: all that counts is taken to have happened now, so that it leaves after one window. */
-function rebase(table: CounterTable, entry: number, now: number, slotMs: number, total: number): number {
+/** All that counts is taken to have happened now, so that it leaves after one window. */
+function rebase(
+  table: CounterTable,
+  entry: number,
+  now: number,
+  windowMs: number,
+  slotMs: number,
+  total: number,
+): void {
   const { floats, words } = table
   const slot = Math.floor(now / slotMs)
   const first = table.cellOf(entry, 0)
@@ -65,16 +76,17 @@ function rebase(table: CounterTable, entry: number, now: number, slotMs: number,
   floats[entry * ENTRY_FLOATS + LATEST] = slot
   floats[entry * ENTRY_FLOATS + OLDEST] = slot
   words[cell] = total
-  return now
+  floats[entry * ENTRY_FLOATS + EXPIRES] = now + windowMs
 }
 
-/** Counts one admission at `time`, to which the rate was advanced before. */
+/** Counts an admission that takes `cost` at `time`, to which the rate was advanced before. */
 export function countRate(
   table: CounterTable,
   entry: number,
   time: number,
   windowMs: number,
   slotMs: number,
+  cost = 1,
 ): void {
   const { floats, words } = table
   const at = entry * ENTRY_FLOATS
@@ -84,21 +96,48 @@ export function countRate(
   if (words[totalAt] === 0) floats[at + OLDEST] = slot
   floats[at + LATEST] = slot
   words[cell + CELLS] = time - slot * slotMs
-  words[cell] = words[cell]! + 1
-  words[totalAt] = words[totalAt]! + 1
+  words[cell] = words[cell]! + cost
+  words[totalAt] = words[totalAt]! + cost
   floats[at + EXPIRES] = time + windowMs
 }
 
-/** Milliseconds until the first admissions leave the window; 0 when none count. */
+/** Takes back what was counted at `time`, as far as it still counts. */
+export function uncountRate(
+  table: CounterTable,
+  entry: number,
+  time: number,
+  slotMs: number,
+  cost: number,
+): void {
+  const { floats, words } = table
+  const at = entry * ENTRY_FLOATS
+  const slot = Math.floor(time / slotMs)
+  if (slot < floats[at + OLDEST]! || slot > floats[at + LATEST]! || slot <= floats[at + LATEST]! - CELLS)
+    return
+  const cell = table.cellOf(entry, slot)
+  const back = Math.min(cost, words[cell]!)
+  words[cell] = words[cell]! - back
+  words[entry * ENTRY_WORDS + TOTAL] = words[entry * ENTRY_WORDS + TOTAL]! - back
+}
+
+/** Milliseconds until `wanted` have left the window; 0 when none count. */
 export function rateResetMs(
   table: CounterTable,
   entry: number,
   now: number,
   windowMs: number,
   slotMs: number,
+  wanted = 1,
 ): number {
-  if (table.words[entry * ENTRY_WORDS + TOTAL] === 0) return 0
-  const slot = table.floats[entry * ENTRY_FLOATS + OLDEST]!
-  const last = slot * slotMs + table.words[table.cellOf(entry, slot) + CELLS]!
+  const { floats, words } = table
+  let rest = Math.min(wanted, words[entry * ENTRY_WORDS + TOTAL]!)
+  if (rest <= 0) return 0
+  let slot = floats[entry * ENTRY_FLOATS + OLDEST]!
+  const latest = floats[entry * ENTRY_FLOATS + LATEST]!
+  for (; slot < latest; slot++) {
+    rest -= words[table.cellOf(entry, slot)]!
+    if (rest <= 0) break
+  }
+  const last = slot * slotMs + words[table.cellOf(entry, slot) + CELLS]!
   return Math.max(0, last + windowMs - now)
 }

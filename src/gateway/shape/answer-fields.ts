@@ -3,6 +3,12 @@ import type { Exchange } from '../exchange.ts'
 
 const REQUEST_ID: FieldNames = ['x-request-id']
 const WITH_LIMITS: FieldNames = [...REQUEST_ID, 'ratelimit', 'ratelimit-policy']
+const WITH_X_LIMITS: FieldNames = [
+  ...WITH_LIMITS,
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+]
 
 /** Check 18: header lines added to every answer. The upstream's lines of the same names are dropped. */
 export function answerFields(exchange: Exchange): string {
@@ -11,5 +17,6 @@ export function answerFields(exchange: Exchange): string {
 
 /** Names of the lines of {@link answerFields}. */
 export function answerNames(exchange: Exchange): FieldNames {
-  return exchange.limitLines === '' ? REQUEST_ID : WITH_LIMITS
+  if (exchange.limitLines === '') return REQUEST_ID
+  return exchange.hasXLimits ? WITH_X_LIMITS : WITH_LIMITS
 }
