@@ -135,6 +135,7 @@ async function start(
     clock,
     records,
     explainer,
+    limits: counters,
     publisher,
     check: checkFragment,
     fault,

@@ -27,7 +27,6 @@ function headerOf({ head }: Exchange, name: string): string | null {
 
 /** Claims are those of a proven token; profiles that prove no claims have none. */
 function claimOf(exchange: Exchange, name: string): string | null {
-  const { claims } = exchange as { claims?: ReadonlyMap<string, unknown> }
-  const value = claims?.get(name)
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : null
+  const { claims } = exchange as { claims?: ReadonlyMap<string, string> }
+  return claims?.get(name) ?? null
 }
