@@ -10,6 +10,7 @@ import type {
   Snapshot,
 } from '../snapshot/snapshot.ts'
 import type { Counters } from './admit/counters.ts'
+import type { MessageOutcome } from './port.ts'
 
 /**
  * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
@@ -67,8 +68,10 @@ export class Exchange {
   /** Value of `Allow`. */
   allow = ''
 
-  /** True for a path that belongs to another door; that door keeps its own record unless it asked for one. */
+  /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false
+  /** Messages of a request at `/mcp` that led to no call; null when nothing was said of any. */
+  messages: MessageOutcome[] | null = null
   agent: RecordAgent | null = null
 
   constructor(
