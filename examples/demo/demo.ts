@@ -262,10 +262,10 @@ async function walk(tour: Tour): Promise<string> {
     )
   const surfaces = new Set((records.json?.items ?? []).map((record: { surface: string }) => record.surface))
   expect('calls of both surfaces are recorded', surfaces.has('gateway') && surfaces.has('gateway_mcp'))
-  const limited = await call('GET', `${management}/records?client=acme&status=429`, {
-    token: admin,
-    quiet: true,
-  })
+  const limited = await until(
+    () => call('GET', `${management}/records?client=acme&status=429`, { token: admin, quiet: true }),
+    (answer) => (answer.json?.items?.length ?? 0) >= refusals.length,
+  )
   expect(
     'the refused ones too: those with status 429',
     (limited.json?.items?.length ?? 0) === refusals.length,
