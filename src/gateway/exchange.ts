@@ -12,6 +12,14 @@ import type {
 import type { Counters } from './admit/counters.ts'
 import type { MessageOutcome } from './port.ts'
 
+/** An answer made by the gateway itself. */
+export interface Reply {
+  readonly status: number
+  /** Header lines ending in CRLF, without those of check 18. */
+  readonly fields: string
+  readonly body: string | Uint8Array
+}
+
 /**
  * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
  * that all exchanges have one shape.
@@ -44,6 +52,8 @@ export class Exchange {
   profile: LinkedProfile | null = null
   /** Found by its lookup, not proved yet. */
   token: LinkedToken | null = null
+  /** An earlier request has proved the very same credential. */
+  isProved = false
   /** Id of the token, once it is proved. */
   credentialId = ''
 
@@ -67,6 +77,8 @@ export class Exchange {
   limitLines = ''
   /** Value of `Allow`. */
   allow = ''
+  /** The answer of a check that needs no upstream. */
+  reply: Reply | null = null
 
   /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false

@@ -89,7 +89,7 @@ export interface GatewayPort {
   /** False until a snapshot was applied (check: not_ready). */
   readonly ready: boolean
   /** Checks 5 to 9 for one HTTP request at `/mcp`. Failures are recorded and throttled like those over REST. */
-  identify(incoming: Incoming): Identified
+  identify(incoming: Incoming): Identified | Promise<Identified>
   /**
    * Says what became of one message, before its answer is sent; the record is written when the HTTP request ends. Null
    * says that the message is about to be run through {@link call}, which records it. A request of which nothing is

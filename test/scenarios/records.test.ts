@@ -30,8 +30,9 @@ describe('the records of a running server', () => {
     await publishOrders(server, upstream.url)
   })
   after(async () => {
-    await server.stop()
-    await upstream[Symbol.asyncDispose]()
+    // Whichever did not come up has nothing to stop.
+    await server?.stop()
+    await upstream?.[Symbol.asyncDispose]()
   })
 
   /** A profile of its own, what it sends to `/mcp`, and its records so far, oldest first. */

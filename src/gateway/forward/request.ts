@@ -1,7 +1,7 @@
 import { fillTarget } from '../../snapshot/target.ts'
 import type { ForwardRequest } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
-import { answerFields } from '../shape/answer-fields.ts'
+import { answerFields, answerNames } from '../shape/answer-fields.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
 
@@ -18,6 +18,7 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
     fields: headerLines(exchange, pass, host),
     responseFields: answerFields(exchange),
+    responseNames: answerNames(exchange),
   }
 }
 

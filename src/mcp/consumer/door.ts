@@ -68,13 +68,6 @@ export function createConsumerDoor<State>(
   })
   const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
 
-  function identified(incoming: Incoming, requestId: string): Caller | null {
-    const found: Identified = options.gateway.identify(incoming)
-    if (found.ok) return found.caller
-    answerProblem(incoming, requestId, found, challenge)
-    return null
-  }
-
   /** Accounts for a request that no message was read from. */
   function note(incoming: Incoming, requestId: string, code: RefusalCode, reason: string): void {
     options.gateway.message(incoming, { requestId, code, reason, agent: null })
@@ -100,20 +93,29 @@ export function createConsumerDoor<State>(
         note(incoming, requestId, refusalOf(error, status), 'Origin or Host')
         return send(incoming, requestId, rebinding)
       }
-      const caller = identified(incoming, requestId)
-      if (caller === null) return
-      const answer = (body: Uint8Array): void =>
-        guarded(() =>
-          endpoint.answer(
-            { caller, requestId, incoming },
-            { method: incoming.method, header, body },
-            (result) => send(incoming, requestId, result),
-          ),
-        )
-      if (incoming.method !== 'POST') return answer(new Uint8Array())
-      incoming.collect(MESSAGE_BYTES_MAX, (body) => {
-        if (body !== null) answer(body)
-      })
+      const go = (found: Identified): void => {
+        if (!found.ok) {
+          answerProblem(incoming, requestId, found, challenge)
+          return
+        }
+        const { caller } = found
+        const answer = (body: Uint8Array): void =>
+          guarded(() =>
+            endpoint.answer(
+              { caller, requestId, incoming },
+              { method: incoming.method, header, body },
+              (result) => send(incoming, requestId, result),
+            ),
+          )
+        if (incoming.method === 'POST')
+          incoming.collect(MESSAGE_BYTES_MAX, (body) => {
+            if (body !== null) answer(body)
+          })
+        else answer(new Uint8Array())
+      }
+      const found = options.gateway.identify(incoming)
+      if (found instanceof Promise) void found.then((settled) => guarded(() => go(settled)))
+      else go(found)
     })
   }
 }
