@@ -48,11 +48,16 @@ export async function routes(quick: boolean): Promise<Outcome> {
   }
 }
 
-const slugOf = (collection: number): string => `api-${collection}`
-const pathOf = (route: number): string => `/v1/resource-${route}`
+export const slugOf = (collection: number): string => `api-${collection}`
+export const pathOf = (route: number): string => `/v1/resource-${route}`
 
 /** One import: a collection whose routes share their first segment, as those of real APIs do. */
-async function addCollection(call: Manage, index: number, each: number, upstreamPort: number): Promise<void> {
+export async function addCollection(
+  call: Manage,
+  index: number,
+  each: number,
+  upstreamPort: number,
+): Promise<void> {
   const paths = Object.fromEntries(
     Array.from({ length: each }, (_, route) => [
       `${pathOf(route)}/{id}/items/{item}`,

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain governed recording start routes mcp memory [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain governed recording start routes mcp memory swaps [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { governed } from './governed.ts'
@@ -10,6 +10,7 @@ import { plain } from './plain.ts'
 import { recording } from './recording.ts'
 import { routes } from './routes.ts'
 import { start } from './start.ts'
+import { swaps } from './swaps.ts'
 
 const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   plain,
@@ -19,6 +20,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   routes,
   mcp,
   memory,
+  swaps,
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
