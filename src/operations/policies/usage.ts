@@ -76,7 +76,7 @@ export const getPolicyUsage = define({
   }),
   permission: 'policies:read',
   refuses: ['not_found'],
-  columns: ['items.limit', 'items.attached_to', 'items.client', 'items.used', 'items.max', 'items.state'],
+  columns: ['limit', 'attached_to', 'client', 'used', 'max', 'state'],
   ...about(policyKind),
   handle: async ({ id, client, value }, context) => {
     const policy = await getRef(context.reader, 'policies', id)
