@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { IdPrefix } from '../base/ids.ts'
+import type { FieldError } from '../base/refusal.ts'
 import { Envelope, type ResourceType } from '../model/common.ts'
-import type { Fields } from '../store/ports/config.ts'
+import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 
 /** A member of a spec that refers to other resources. */
@@ -39,12 +40,23 @@ export interface Kind {
   readonly keyOf?: (spec: Fields) => string
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
+  /** What is allowed but does not do what its author may think; told in the answer that stored it. */
+  readonly warn?: (stored: Resource, context: OperationContext) => Promise<readonly FieldError[]>
 }
 
 /** The resource that a spec is for. */
 export interface Self {
   readonly id: string
   readonly parent: string | null
+}
+
+const Warnings = z
+  .array(z.object({ pointer: z.string(), reason: z.string() }))
+  .describe('What was stored but does not do what it seems to')
+
+/** What a caller reads of what it has just written. */
+export function writtenSchema(kind: Kind): z.ZodObject {
+  return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: Warnings })
 }
 
 /** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */

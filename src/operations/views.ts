@@ -1,5 +1,6 @@
 import type { SecretState } from '../model/credential.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
 import { idsOf, mapRefs } from './refs.ts'
 
@@ -21,6 +22,16 @@ export async function viewOf(
   resource: Resource,
 ): Promise<Record<string, unknown>> {
   return (await viewsOf(reader, kind, [resource]))[0]!
+}
+
+/** As {@link viewOf}, with the warnings of the kind: the answer of what has just stored it. */
+export async function writtenOf(
+  context: OperationContext,
+  kind: Kind,
+  resource: Resource,
+): Promise<Record<string, unknown>> {
+  const view = await viewOf(context.reader, kind, resource)
+  return kind.warn === undefined ? view : { ...view, warnings: [...(await kind.warn(resource, context))] }
 }
 
 /** Every id that the resources refer to. */

@@ -4,7 +4,7 @@ import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
 import { readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer, printDiff } from './print.ts'
+import { type Format, printAnswer, printDiff, warningLines } from './print.ts'
 import { printable } from './table.ts'
 
 interface Given extends Where {
@@ -59,13 +59,10 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
 
 function summaryOf(body: Readonly<Record<string, unknown>>): string {
   const collection = (body['collection'] ?? {}) as Readonly<Record<string, unknown>>
-  const warnings = Array.isArray(body['warnings']) ? (body['warnings'] as Record<string, unknown>[]) : []
   const slug = printable(String(collection['slug']))
   const lines = [
     `Collection ${slug} at ${printable(String(collection['base_path']))}: ${String(body['proxies'])} proxies, ${String(collection['status'])}.`,
-    ...warnings.map(
-      (warning) => `  ${printable(`${String(warning['pointer'])}: ${String(warning['reason'])}`)}`,
-    ),
+    ...warningLines(body['warnings']).map((line) => `  ${line}`),
     ...(collection['status'] === 'draft' ? [`Publish it: postern collections publish ${slug}`] : []),
   ]
   return `${lines.join('\n')}\n`
