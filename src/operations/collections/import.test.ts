@@ -147,6 +147,21 @@ test('a broken document is refused with its pointer, and nothing is stored', asy
   assert.equal(await store.read.revision(), revision)
 })
 
+test('the answer says how many proxies stay drafts', async () => {
+  const elsewhere = { responses: {}, servers: [{ url: 'https://files.example' }] }
+  const { output } = await run('collections.import', {
+    document: {
+      openapi: '3.1.0',
+      info: { title: 'Halves', version: '1' },
+      servers: [{ url: 'https://h.example' }],
+      paths: { '/a': { get: { responses: {} } }, '/upload': { post: elsewhere } },
+    },
+    base_path: '/halves',
+    publish: true,
+  })
+  assert.deepEqual([output['proxies'], output['draft_proxies']], [2, 1])
+})
+
 test('a dry run shows what would be made and makes nothing', async () => {
   const revision = await store.read.revision()
   const { output, diff } = await run(
