@@ -107,7 +107,16 @@ test('a patch changes what it names; a put replaces the rest but neither publish
   assert.deepEqual([made.status, made.output['slug'], made.output['active']], [201, 'fresh', true])
   await refused(control.run('clients.put', { id: 'fresh2', slug: 'other', name: 'F' }), 'input_invalid')
   await refused(control.run('clients.put', { id: 'cli_unknown', name: 'F' }), 'not_found')
+  const renaming = { slug: 'renamed', name: 'F' }
+  const refusal = await refused(control.run('clients.put', { id: 'fresh', ...renaming }), 'input_invalid')
+  assert.match(refusal.message, /To rename, change the slug alone/)
+  const byId = await control.run('clients.put', { id: String(made.output['id']), ...renaming })
+  assert.deepEqual([byId.output['id'], byId.output['slug']], [made.output['id'], 'renamed'])
+  await control.run('clients.update', { id: 'renamed', slug: 'fresh' })
   await control.run('profiles.put', { id: 'sandbox', client: 'fresh', name: 'S', auth: { type: 'none' } })
+  const other = { client: 'fresh', slug: 'other', name: 'S', auth: { type: 'none' } }
+  for (const id of ['sandbox', 'fresh:sandbox'])
+    await refused(control.run('profiles.put', { id, ...other }), 'input_invalid')
   await refused(
     control.run('profiles.put', { id: 'acme:sandbox', client: 'fresh', name: 'S', auth: { type: 'none' } }),
     'input_invalid',
