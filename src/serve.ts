@@ -58,6 +58,8 @@ export interface Running {
 
 const DRAIN_MS = 30_000
 const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+/** For answers that the control plane still writes when the gateway threads have ended. */
+const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
 
 /**
@@ -66,11 +68,12 @@ const HOUSEKEEPING_MS = 1000
  * Throws CannotStart with one sentence for what an operator can mend.
  */
 export async function startServer(settings: Settings, options: ServeOptions): Promise<Running> {
-  const undo: (() => unknown)[] = []
+  const parts = new AsyncDisposableStack()
   try {
-    return await start(settings, options, undo)
+    return await start(settings, options, parts)
   } catch (error) {
-    for (const step of undo.reverse()) await step()
+    // Why it could not start is what the operator must read, whatever goes wrong in giving things back.
+    await parts.disposeAsync().catch((cause: unknown) => options.log('error', `while giving up: ${cause}`))
     throw error
   }
 }
@@ -78,8 +81,10 @@ export async function startServer(settings: Settings, options: ServeOptions): Pr
 async function start(
   settings: Settings,
   { log, clockCell }: ServeOptions,
-  undo: (() => unknown)[],
+  parts: AsyncDisposableStack,
 ): Promise<Running> {
+  // Parts end in the reverse of the order in which they are given here, after a failed start as on SIGTERM.
+  const grace = { requestsMs: 0, answersMs: 0 }
   const clock = createClock(clockCell)
   const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
     LISTEN: settings.listen,
@@ -91,9 +96,9 @@ async function start(
 
   // The stores
   const lock = lockDirectory(settings.data)
-  undo.push(() => lock.release())
+  parts.defer(() => lock.release())
   const store = openConfigStore(join(settings.data, 'config.db'))
-  undo.push(() => store.close())
+  parts.defer(() => store.close())
   const vault = await openVault(store, settings.keyFile ?? join(settings.data, 'vault.key'))
   const counterMemory = createCounterMemory()
   const counters = createCounters(counterMemory, COUNTER_SLOT.main)
@@ -108,11 +113,11 @@ async function start(
       } satisfies RecorderSetup),
     (text) => log('error', text),
   )
-  undo.push(() => recorder.stop())
+  parts.defer(() => recorder.stop())
   const queries = createRecordQueries(() =>
     worker('query', { path: recordsFile, clockCell: clockCell ?? null } satisfies QuerySetup),
   )
-  undo.push(() => queries.close())
+  parts.defer(() => queries.close())
   // Who asks right after a call finds it: what the gateway threads still hold is stored first.
   const records: typeof queries = {
     ...queries,
@@ -125,6 +130,7 @@ async function start(
     log('error', `${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
+  parts.defer(() => unknownCallers.flush(true))
   const authenticate = createAuthenticate(tokens, unknownCallers)
   const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
   const invoke = createInvoke({ store, vault, clock, records, publisher, check: checkFragment, fault })
@@ -170,7 +176,7 @@ async function start(
       fault,
     }),
   )
-  undo.push(() => closeServer(controlServer, 0))
+  parts.defer(() => closeServer(controlServer, grace.answersMs))
   const urls = {
     gatewayUrl: `http://${hostOf(listen.host)}:${port}`,
     controlUrl: `http://${hostOf(controlListen.host)}:${controlPort}`,
@@ -188,12 +194,19 @@ async function start(
       }),
     }),
   )
-  undo.push(() => closeServer(localServer, 0))
+  parts.defer(() => closeServer(localServer, grace.answersMs))
 
   // The data plane
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
+  const housekeeping = setInterval(() => {
+    const { running, dropped } = recorder.state
+    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
+    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
+    unknownCallers.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
+  }, HOUSEKEEPING_MS)
+  parts.defer(() => clearInterval(housekeeping))
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
     log(
@@ -225,36 +238,22 @@ async function start(
     },
     await fullDelta(store),
   )
-  undo.push(() => gateways.close())
-
-  const housekeeping = setInterval(() => {
-    const { running, dropped } = recorder.state
-    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
-    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-    unknownCallers.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
-  }, HOUSEKEEPING_MS)
-  undo.push(() => clearInterval(housekeeping))
+  parts.defer(async () => {
+    Atomics.store(cells, HEALTH.draining, 1)
+    await gateways.drain(grace.requestsMs)
+  })
 
   let stopped: Promise<void> | undefined
-  async function stop(deadlineMs: number): Promise<void> {
-    Atomics.store(cells, HEALTH.draining, 1)
-    await gateways.drain(deadlineMs)
-    clearInterval(housekeeping)
-    await Promise.all([closeServer(controlServer, 1000), closeServer(localServer, 1000)])
-    await unknownCallers.flush(true)
-    await records.close()
-    await recorder.stop()
-    await store.close()
-    lock.release()
-  }
-
   return {
     ...urls,
     origin,
     issueToken,
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
-      stopped ??= stop(deadlineMs)
+      if (stopped === undefined) {
+        Object.assign(grace, { requestsMs: deadlineMs, answersMs: ANSWERS_MS })
+        stopped = parts.disposeAsync()
+      }
       return stopped
     },
   }
