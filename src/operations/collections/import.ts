@@ -9,7 +9,7 @@ import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { toCollection } from './openapi/collection.ts'
-import { DOCUMENT_BYTES_MAX, readDocument, takeDocument } from './openapi/read.ts'
+import { DOCUMENT_BYTES_MAX, readAhead, readDocument, takeDocument } from './openapi/read.ts'
 
 const Warning = z.object({
   pointer: z.string().describe('Place in the document (RFC 6901)'),
@@ -69,6 +69,12 @@ export const importCollection = define({
     id: (output?.collection['id'] as string | undefined) ?? null,
     slug: (output?.collection['slug'] as string | undefined) ?? input.slug ?? null,
   }),
+  prepare: async (input) => {
+    const { document } = input
+    return typeof document === 'string'
+      ? { ...input, document: await readAhead(document, { bytesMax: DOCUMENT_BYTES_MAX }) }
+      : input
+  },
   handle: async ({ document, ...options }, context) => {
     context.require('proxies:create')
     const read =

@@ -286,8 +286,9 @@ test('up passes its flags on untouched and shows the settings in its help', asyn
 
 test('openapi import sends the file and sums up what was made', async () => {
   const seen: Record<string, unknown>[] = []
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
   const importing = define({
-    ...sampleOperations[0]!,
+    ...sample,
     resource: 'collections',
     action: 'import',
     effect: 'act',
