@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import { permits } from './access/roles.ts'
 import { createAccessTokens } from './access/tokens.ts'
 import { bearerOf } from './base/bearer.ts'
-import { type ClockCell, createClock, toTime } from './base/clock.ts'
+import { type ClockCell, createClock } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
 import { fullDelta } from './operations/fragments.ts'
@@ -17,7 +17,8 @@ import { startRecorder } from './record/recorder-client.ts'
 import { createAuthenticate } from './serve/authenticate.ts'
 import { createControlListener } from './serve/control.ts'
 import { claimPorts } from './serve/listen.ts'
-import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
+import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
+import { createLocalTokens } from './serve/local-tokens.ts'
 import { PREAMBLE } from './serve/preamble.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import type { Settings } from './settings.ts'
@@ -134,11 +135,7 @@ async function start(
   const authenticate = createAuthenticate(tokens, unknownCallers)
   const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
   const invoke = createInvoke({ store, vault, clock, records, publisher, check: checkFragment, fault })
-  const issueToken = async (input: unknown): Promise<IssuedToken> => {
-    const { role, ttlMs, name, method } = parseTokenRequest(input)
-    const { token, expiresAt } = await tokens.issue({ role, ttlMs, name, method, surface: 'cli' })
-    return { token, expires_at: toTime(expiresAt) }
-  }
+  const issueToken = createLocalTokens(tokens, clock)
   // The surfaces, behind the private sockets
   const tombstones = createTombstoneCells()
   const sessionKey = vault.sessionKey()
