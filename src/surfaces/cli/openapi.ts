@@ -59,21 +59,18 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
 
 function summaryOf(body: Readonly<Record<string, unknown>>): string {
   const collection = (body['collection'] ?? {}) as Readonly<Record<string, unknown>>
-  const isDraft = collection['status'] === 'draft'
   const slug = printable(String(collection['slug']))
   const lines = [
-    `Collection ${slug} at ${printable(String(collection['base_path']))}, ${String(collection['status'])}: ${countsOf(body, isDraft)}.`,
+    `Collection ${slug} at ${printable(String(collection['base_path']))}: ${String(body['proxies'])} proxies, ${String(collection['status'])}${draftsOf(body['draft_proxies'])}.`,
     ...warningLines(body['warnings']).map((line) => `  ${line}`),
-    ...(isDraft ? [`Publish it: postern collections publish ${slug}`] : []),
+    ...(collection['status'] === 'draft' ? [`Publish it: postern collections publish ${slug}`] : []),
   ]
   return `${lines.join('\n')}\n`
 }
 
 /** A published collection shows only those of its proxies that are published themselves. */
-function countsOf(body: Readonly<Record<string, unknown>>, isDraft: boolean): string {
-  const all = Number(body['proxies'])
-  const drafts = Number(body['draft_proxies'] ?? 0)
-  const live = `${all - drafts} ${all - drafts === 1 ? 'proxy' : 'proxies'}`
-  const rest = drafts === 0 ? '' : `, ${drafts} ${drafts === 1 ? 'stays a draft' : 'stay drafts'}`
-  return `${live} ${isDraft ? 'to publish with it' : 'published'}${rest}`
+function draftsOf(count: unknown): string {
+  const drafts = Number(count ?? 0)
+  if (drafts === 0) return ''
+  return drafts === 1 ? '; 1 of them stays a draft' : `; ${drafts} of them stay drafts`
 }
