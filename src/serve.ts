@@ -7,6 +7,7 @@ import { bearerOf } from './base/bearer.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
+import type { Explainer } from './operations/context.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { createInvoke } from './operations/invoke.ts'
 import { OPERATIONS } from './operations/registry.ts'
@@ -134,7 +135,17 @@ async function start(
   parts.defer(() => unknownCallers.flush(true))
   const authenticate = createAuthenticate(tokens, unknownCallers)
   const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
-  const invoke = createInvoke({ store, vault, clock, records, publisher, check: checkFragment, fault })
+  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
+  const invoke = createInvoke({
+    store,
+    vault,
+    clock,
+    records,
+    explainer,
+    publisher,
+    check: checkFragment,
+    fault,
+  })
   const issueToken = createLocalTokens(tokens, clock)
   // The surfaces, behind the private sockets
   const tombstones = createTombstoneCells()

@@ -31,6 +31,7 @@ const engine = createNativeEngine({
         host,
         fields: `${pass}X-Forwarded-For: ${peer}\r\nX-Forwarded-Proto: http\r\n`,
         responseFields: '',
+        responseNames: [],
       })
     },
     refused(incoming, code) {

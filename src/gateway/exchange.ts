@@ -11,6 +11,14 @@ import type {
 } from '../snapshot/snapshot.ts'
 import type { Counters } from './admit/counters.ts'
 
+/** An answer made by the gateway itself. */
+export interface Reply {
+  readonly status: number
+  /** Header lines ending in CRLF, without those of check 18. */
+  readonly fields: string
+  readonly body: string | Uint8Array
+}
+
 /**
  * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
  * that all exchanges have one shape.
@@ -43,6 +51,8 @@ export class Exchange {
   profile: LinkedProfile | null = null
   /** Found by its lookup, not proved yet. */
   token: LinkedToken | null = null
+  /** An earlier request has proved the very same credential. */
+  isProved = false
   /** Id of the token, once it is proved. */
   credentialId = ''
 
@@ -66,6 +76,8 @@ export class Exchange {
   limitLines = ''
   /** Value of `Allow`. */
   allow = ''
+  /** The answer of a check that needs no upstream. */
+  reply: Reply | null = null
 
   /** True for a path that belongs to another door; that door keeps its own record unless it asked for one. */
   reserved = false

@@ -17,6 +17,7 @@ import { forwardRequest } from './forward/request.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
+import { answerFields } from './shape/answer-fields.ts'
 import { problemAnswer } from './shape/problem.ts'
 import { admits, CANONICAL, FORWARD, MCP, METHOD, REST, ROUTE, WIRE } from './stages.ts'
 import { createVisible } from './visible.ts'
@@ -100,6 +101,21 @@ export function createGateway(options: GatewayOptions): Gateway {
     return exchange
   }
 
+  /** The end of the checks of a request over REST. */
+  function judged(incoming: Incoming<Exchange>, exchange: Exchange, admitted: boolean): void {
+    if (!admitted) {
+      const { reply } = exchange
+      if (reply === null) answerProblem(incoming, exchange)
+      else incoming.answer(reply.status, reply.fields + answerFields(exchange), reply.body)
+      return
+    }
+    const collection = exchange.collection!
+    const max = collection.fragment.body_bytes_max
+    if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
+    const upstream = pools.of(collection.upstream!)
+    incoming.forward(upstream, forwardRequest(exchange, incoming.pass, incoming.query))
+  }
+
   function answerProblem(incoming: Incoming<Exchange>, exchange: Exchange): void {
     const { status, fields, body } = problemAnswer(exchange)
     incoming.answer(status, fields, body)
@@ -118,15 +134,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         answerProblem(incoming, exchange)
         return
       }
-      if (!admits(REST, exchange)) {
-        answerProblem(incoming, exchange)
-        return
-      }
-      const collection = exchange.collection!
-      const max = collection.fragment.body_bytes_max
-      if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
-      const upstream = pools.of(collection.upstream!)
-      incoming.forward(upstream, forwardRequest(exchange, incoming.pass, incoming.query))
+      const admitted = admits(REST, exchange)
+      if (typeof admitted === 'boolean') judged(incoming, exchange, admitted)
+      else void admitted.then((yes) => judged(incoming, exchange, yes))
     },
 
     refused(incoming, code, inner) {
@@ -156,23 +166,21 @@ export function createGateway(options: GatewayOptions): Gateway {
       return snapshot
     },
 
-    identify(incoming): Identified {
+    identify(incoming): Identified | Promise<Identified> {
       // The door gets its incomings from this very handler, so their state is an exchange.
       const its = incoming as Incoming<Exchange>
       const exchange = its.state ?? toExchange(its)
       exchange.reserved = true
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
-      if (!ready) refuseNotReady(exchange)
-      else if (admits(MCP, exchange)) return { ok: true, caller: callerOf(exchange) }
-      exchange.surface = 1
-      const { code, facts, retryAfterMs } = exchange
-      return {
-        ok: false,
-        code: code!,
-        detail: facts.detail ?? PROBLEMS[code!].help,
-        retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
+      if (!ready) {
+        refuseNotReady(exchange)
+        return identified(exchange, false)
       }
+      const admitted = admits(MCP, exchange)
+      return typeof admitted === 'boolean'
+        ? identified(exchange, admitted)
+        : admitted.then((yes) => identified(exchange, yes))
     },
 
     admitDiscovery(caller) {
@@ -211,6 +219,18 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   function profileOf(caller: Caller) {
     return snapshot.clients.get(caller.client.id)?.profiles.get(caller.profile.id) ?? null
+  }
+}
+
+function identified(exchange: Exchange, admitted: boolean): Identified {
+  if (admitted) return { ok: true, caller: callerOf(exchange) }
+  exchange.surface = 1
+  const { code, facts, retryAfterMs } = exchange
+  return {
+    ok: false,
+    code: code!,
+    detail: facts.detail ?? PROBLEMS[code!].help,
+    retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
   }
 }
 

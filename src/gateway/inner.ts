@@ -3,12 +3,13 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
 import { type CallResult, FAILURE_CODES } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, Reply } from './exchange.ts'
 import { agentFields } from './fields.ts'
 import type { Pools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import type { InnerAnswer, InnerCall } from './port.ts'
 import type { Measured } from './record.ts'
+import { answerFields } from './shape/answer-fields.ts'
 import { problemAnswer } from './shape/problem.ts'
 import { admits, CALL, CANONICAL, FORWARD, IDENTIFY, WIRE } from './stages.ts'
 
@@ -43,7 +44,7 @@ export function createInnerCalls({
         endedAt,
         upstreamAt,
         status: answer.status,
-        upstreamStatus: exchange.code === null ? answer.status : 0,
+        upstreamStatus: exchange.code === null && exchange.reply === null ? answer.status : 0,
         bytesIn: exchange.bodyBytes,
         bytesOut: answer.bodyBytes,
         aborted: false,
@@ -56,6 +57,20 @@ export function createInnerCalls({
       const { status, fields, body } = problemAnswer(exchange)
       const bytes = Buffer.from(body)
       end({ status, fields, body: bytes, bodyBytes: bytes.length, truncated: false }, upstreamAt)
+    }
+
+    function answerFrom({ status, fields, body }: Reply): void {
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body
+      end(
+        {
+          status,
+          fields: fields + answerFields(exchange),
+          body: bytes.subarray(0, call.keepBytesMax),
+          bodyBytes: bytes.length,
+          truncated: bytes.length > call.keepBytesMax,
+        },
+        0,
+      )
     }
 
     function answered(result: CallResult): void {
@@ -84,17 +99,24 @@ export function createInnerCalls({
       refuse(0)
       return
     }
-    if (!admits(CALL, exchange)) {
-      refuse(0)
-      return
+    const { query } = target
+    function judged(admitted: boolean): void {
+      if (!admitted) {
+        if (exchange.reply === null) refuse(0)
+        else answerFrom(exchange.reply)
+        return
+      }
+      const request = forwardRequest(exchange, agentFields(call.fields), query)
+      pools
+        .of(exchange.collection!.upstream!)
+        .call(
+          { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
+          answered,
+        )
     }
-    const request = forwardRequest(exchange, agentFields(call.fields), target.query)
-    pools
-      .of(exchange.collection!.upstream!)
-      .call(
-        { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
-        answered,
-      )
+    const admitted = admits(CALL, exchange)
+    if (typeof admitted === 'boolean') judged(admitted)
+    else void admitted.then(judged)
   }
 }
 

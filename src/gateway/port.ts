@@ -75,7 +75,7 @@ export interface GatewayPort {
   /** False until a snapshot was applied (check: not_ready). */
   readonly ready: boolean
   /** Checks 5 to 9 for one MCP message. Failures are recorded and throttled like those over REST. */
-  identify(incoming: Incoming): Identified
+  identify(incoming: Incoming): Identified | Promise<Identified>
   /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
   admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */

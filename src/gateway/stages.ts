@@ -11,8 +11,17 @@ import { authenticate } from './identify/authenticate.ts'
 import { identifyCaller } from './identify/caller.ts'
 import { failuresBelowLimit } from './identify/throttle.ts'
 
-/** Looks at one thing. Returns the code of its refusal, or null to go on. */
-type Check = (exchange: Exchange) => RefusalCode | null
+/** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
+export const ANSWERED = 0
+
+/** The code of a refusal, null to go on, or {@link ANSWERED}. */
+export type Verdict = RefusalCode | null | typeof ANSWERED
+
+/**
+ * Looks at one thing. Most checks know at once; one that must ask somebody else gives a promise, and bounds its time
+ * itself. The caller may have left when it settles.
+ */
+type Check = (exchange: Exchange) => Verdict | Promise<Verdict>
 
 interface Row {
   /** Number of the check; records name it as `stopped_at`. */
@@ -42,7 +51,7 @@ const REST_MCP = { rest: true, mcp: true, call: false }
  * and by `canonicalTarget` for calls from within the process. After the last row the request is forwarded (17),
  * the answer gets its fields (18), and the record is written (19), also for what was refused.
  */
-export const STAGES: readonly Row[] = [
+const STAGES: readonly Row[] = [
   row(4, 'route', REST_CALL, findRoute),
   row(5, 'identify', REST_MCP, identifyCaller),
   row(6, 'active', REST_MCP, callerActive),
@@ -69,16 +78,39 @@ export const REST: readonly Row[] = STAGES.filter(({ rest }) => rest)
 export const MCP: readonly Row[] = STAGES.filter(({ mcp }) => mcp)
 export const CALL: readonly Row[] = STAGES.filter(({ call }) => call)
 
-/** Runs the rows in order. False when one refused; the exchange then says which and why. */
-export function admits(rows: readonly Row[], exchange: Exchange): boolean {
-  for (let i = 0; i < rows.length; i++) {
+/**
+ * Runs the rows in order, from row `from` on. False when one refused or answered; the exchange then says which and why,
+ * or has the reply. A promise only when a row gave one: the common request is judged in one go.
+ */
+export function admits(rows: readonly Row[], exchange: Exchange, from = 0): boolean | Promise<boolean> {
+  for (let i = from; i < rows.length; i++) {
     const { check, number } = rows[i]!
-    const code = check(exchange)
-    if (code !== null) {
-      exchange.code = code
-      exchange.stoppedAt = number
-      return false
-    }
+    const verdict = check(exchange)
+    if (verdict === null) continue
+    if (typeof verdict === 'object') return later(verdict, rows, exchange, i)
+    return stop(exchange, number, verdict)
   }
   return true
+}
+
+async function later(
+  verdict: Promise<Verdict>,
+  rows: readonly Row[],
+  exchange: Exchange,
+  index: number,
+): Promise<boolean> {
+  let settled: Verdict
+  try {
+    settled = await verdict
+  } catch (error) {
+    exchange.reason = String(error)
+    settled = 'internal_error'
+  }
+  return settled === null ? admits(rows, exchange, index + 1) : stop(exchange, rows[index]!.number, settled)
+}
+
+function stop(exchange: Exchange, number: number, verdict: RefusalCode | typeof ANSWERED): false {
+  exchange.code = verdict === ANSWERED ? null : verdict
+  exchange.stoppedAt = verdict === ANSWERED ? -1 : number
+  return false
 }

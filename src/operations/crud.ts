@@ -8,7 +8,7 @@ import { toInputInvalid } from './errors.ts'
 import { type Kind, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef } from './refs.ts'
-import { viewOf, viewsOf, writtenOf } from './views.ts'
+import { viewOf, viewsOf, writtenView } from './views.ts'
 import { createResource, findForPut, patchResource, replaceResource } from './write-resource.ts'
 
 const PAGE_DEFAULT = 50
@@ -209,7 +209,7 @@ async function answer(
 ): Promise<Fields> {
   const extra = (await making.made?.(resource, input, context)) ?? {}
   const stored = (await context.reader.byId(kind.type, resource.id)) ?? resource
-  return { ...(await writtenOf(context, kind, stored)), ...extra }
+  return { ...(await writtenView(context, kind, stored)), ...extra }
 }
 
 /** `update`: merges members into a resource; see {@link patchSchema}. */
@@ -231,7 +231,7 @@ export function updateOf(kind: Kind): Operation {
     handle: async (input: Fields, context) => {
       const { id, ...patch } = input
       const resource = await context.change.act(kind.type, String(id))
-      return writtenOf(context, kind, await patchResource(context, kind, resource, patch))
+      return writtenView(context, kind, await patchResource(context, kind, resource, patch))
     },
   })
 }
@@ -258,7 +258,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
       const known = await findForPut(context, kind, ref, spec)
       if (known !== undefined) {
         if (!isId(ref)) refuseOtherSlug(known.slug, spec)
-        return writtenOf(
+        return writtenView(
           context,
           kind,
           await replaceResource(context, kind, context.change.actOn(known), { ...kept(known), ...spec }),

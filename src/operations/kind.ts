@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { IdPrefix } from '../base/ids.ts'
-import type { FieldError } from '../base/refusal.ts'
 import { Envelope, type ResourceType } from '../model/common.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
@@ -40,23 +39,23 @@ export interface Kind {
   readonly keyOf?: (spec: Fields) => string
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
-  /** What is allowed but does not do what its author may think; told in the answer that stored it. */
-  readonly warn?: (stored: Resource, context: OperationContext) => Promise<readonly FieldError[]>
+  /** What the writer should know of what was stored, though it is allowed. */
+  readonly warn?: (resource: Resource, context: OperationContext) => Promise<readonly Warning[]>
+}
+
+/** `pointer` is a JSON pointer into the spec. */
+const Warning = z.object({ pointer: z.string(), reason: z.string() })
+export type Warning = z.infer<typeof Warning>
+
+/** What a write of the kind answers: the view, with warnings where there are some. */
+export function writtenSchema(kind: Kind): z.ZodObject {
+  return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: z.array(Warning).optional() })
 }
 
 /** The resource that a spec is for. */
 export interface Self {
   readonly id: string
   readonly parent: string | null
-}
-
-const Warnings = z
-  .array(z.object({ pointer: z.string(), reason: z.string() }))
-  .describe('What was stored but does not do what it seems to')
-
-/** What a caller reads of what it has just written. */
-export function writtenSchema(kind: Kind): z.ZodObject {
-  return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: Warnings })
 }
 
 /** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */

@@ -310,7 +310,7 @@ test('a rule of a profile that covers nothing is stored and told', async () => {
   await example(control)
   await control.run('collections.create', { name: 'Else', slug: 'else', base_path: '/else' })
   const reasons = (answer: { output: Record<string, unknown> }): string[] =>
-    (answer.output['warnings'] as { pointer: string }[]).map((one) => one.pointer)
+    ((answer.output['warnings'] ?? []) as { pointer: string }[]).map((one) => one.pointer)
   const known = await control.run('proxies.get', { id: 'get-order' })
   const right = await control.run('profiles.update', {
     id: 'sandbox',

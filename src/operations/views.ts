@@ -24,14 +24,15 @@ export async function viewOf(
   return (await viewsOf(reader, kind, [resource]))[0]!
 }
 
-/** As {@link viewOf}, with the warnings of the kind: the answer of what has just stored it. */
-export async function writtenOf(
+/** What a write answers: the resource as callers read it, and warnings where there are some. */
+export async function writtenView(
   context: OperationContext,
   kind: Kind,
   resource: Resource,
 ): Promise<Record<string, unknown>> {
   const view = await viewOf(context.reader, kind, resource)
-  return kind.warn === undefined ? view : { ...view, warnings: [...(await kind.warn(resource, context))] }
+  const warnings = (await kind.warn?.(resource, context)) ?? []
+  return warnings.length === 0 ? view : { ...view, warnings }
 }
 
 /** Every id that the resources refer to. */

@@ -30,6 +30,11 @@ export interface Snapshot {
   readonly profiles: ReadonlyMap<string, LinkedProfile>
   /** By the lookup part of the token. */
   readonly tokens: ReadonlyMap<string, LinkedToken>
+  /**
+   * Tokens that requests have proved, by the whole value of their Authorization field, so that the next request needs no
+   * hash. A look-up compares contents only where a seeded hash of them is equal: its time tells nothing of the secret.
+   */
+  readonly proved: Map<string, LinkedToken>
   readonly policies: ReadonlyMap<string, LinkedPolicy>
   readonly credentials: ReadonlyMap<string, LinkedCredential>
   /** By collection id. */

@@ -2,6 +2,8 @@ import { FIELD_RULES } from '../gateway/fields.ts'
 import { PREAMBLE } from '../serve/preamble.ts'
 import type { ForwardRequest, Incoming } from '../wire/port.ts'
 
+const ANSWER_NAMES = ['x-request-id']
+
 /**
  * A reserved path's request as the control plane gets it: unchanged but for the preamble, which says what this thread
  * has established. Inbound headers of those names were stripped by the wire.
@@ -20,5 +22,6 @@ export function controlRequest(incoming: Incoming, requestId: string): ForwardRe
     host: incoming.host === '' ? 'localhost' : incoming.host,
     fields,
     responseFields: `X-Request-ID: ${requestId}\r\n`,
+    responseNames: ANSWER_NAMES,
   }
 }

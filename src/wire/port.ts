@@ -123,6 +123,9 @@ export interface Outcome {
 }
 
 /** What to send to an upstream. Lines end in CRLF. */
+/** Lower-case header names. */
+export type FieldNames = readonly string[]
+
 export interface ForwardRequest {
   readonly method: string
   /** Origin-form target, already canonical: path and query. */
@@ -133,6 +136,8 @@ export interface ForwardRequest {
   readonly fields: string
   /** Header lines added to the answer; same-named lines of the upstream are dropped. */
   readonly responseFields: string
+  /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
+  readonly responseNames: FieldNames
 }
 
 /** Gets requests from listeners. No method may throw; a fault is answered with internal_error by the caller of it. */

@@ -24,8 +24,8 @@ let served: Served
 let door: Identified | null = null
 
 /** The door of these tests: it says who called. */
-function answerIdentity(incoming: Incoming<Exchange>, exchange: Exchange): void {
-  door = served.gateway.identify(incoming)
+async function answerIdentity(incoming: Incoming<Exchange>, exchange: Exchange): Promise<void> {
+  door = await served.gateway.identify(incoming)
   incoming.answer(door.ok ? 200 : 401, `X-Request-ID: ${exchange.requestId}\r\n`, '')
 }
 

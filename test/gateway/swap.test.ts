@@ -175,10 +175,10 @@ test('a door that asks twice for one request gets the answer of the moment each 
       client('acme', { profiles: [profile('main', { auth: 'token', tokens: [good.fragment] })] }),
     ],
     {
-      reserved(incoming, _exchange, gateway) {
-        answers.push(gateway.identify(incoming).ok)
+      async reserved(incoming, _exchange, gateway) {
+        answers.push((await gateway.identify(incoming)).ok)
         served.apply([], ['client:cli_acme'])
-        answers.push(gateway.identify(incoming).ok)
+        answers.push((await gateway.identify(incoming)).ok)
         incoming.answer(204, '', '')
       },
     },

@@ -191,5 +191,6 @@ export function forwardAll(incoming: Incoming, upstream: Upstream): void {
     host: 'origin',
     fields: incoming.pass,
     responseFields: 'X-Request-ID: r1\r\n',
+    responseNames: ['x-request-id'],
   })
 }

@@ -1,7 +1,7 @@
 import { fillTarget } from '../../snapshot/target.ts'
 import type { ForwardRequest } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
-import { answerFields } from '../shape/answer-fields.ts'
+import { answerFields, answerNames } from '../shape/answer-fields.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
 
@@ -18,17 +18,24 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
     fields: headerLines(exchange, pass, host),
     responseFields: answerFields(exchange),
+    responseNames: answerNames(exchange),
   }
 }
 
 function targetOf(exchange: Exchange, query: string): string {
+  const path = pathAtUpstream(exchange)
+  const asked = queryOf(exchange, query)
+  return asked === '' ? path : `${path}?${asked}`
+}
+
+/** The path that the upstream sees. */
+export function pathAtUpstream(exchange: Exchange): string {
   const collection = exchange.collection!
   const { target } = exchange.proxy!
   const below = exchange.path.slice(collection.fragment.base_path.length)
   const base = collection.upstream!.fragment.path
   const path = base + (target === null ? below : fillTarget(target, below === '' ? '/' : below))
-  const asked = queryOf(exchange, query)
-  return (path === '' ? '/' : path) + (asked === '' ? '' : `?${asked}`)
+  return path === '' ? '/' : path
 }
 
 /** A key that belongs into the query takes the place of what the caller sent under its name. */

@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
+import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { countFailure } from './throttle.ts'
 
@@ -9,7 +10,10 @@ export function authenticate(exchange: Exchange): RefusalCode | null {
   const { token } = exchange
   if (token === null) return failed(exchange, exchange.bearer === '' ? 'not a bearer token' : 'unknown token')
   const { id, hash, expires_at, retires_at } = token.fragment
-  if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
+  if (!exchange.isProved) {
+    if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
+    remember(exchange, token)
+  }
   if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
   if (retires_at !== null && exchange.now >= retires_at) return expired(exchange, 'retired by rotation')
   if (expires_at !== null && exchange.now >= expires_at) return expired(exchange, 'expired')
@@ -25,6 +29,16 @@ function failed(exchange: Exchange, reason: string): RefusalCode {
 function expired(exchange: Exchange, reason: string): RefusalCode {
   exchange.reason = reason
   return countFailure(exchange, 'credential_expired')
+}
+
+/** Bound of what a thread remembers; after it the memory starts anew. */
+const PROVED_MAX = 20_000
+
+function remember({ authorization, snapshot }: Exchange, token: LinkedToken): void {
+  const { proved } = snapshot
+  if (proved.size >= PROVED_MAX) proved.clear()
+  // A copy: what was cut from the head of a request would keep all of the head.
+  proved.set(Buffer.from(authorization!, 'latin1').toString('latin1'), token)
 }
 
 /** Compares without telling by its time where two digests differ. */

@@ -65,13 +65,10 @@ export function createConsumerDoor<State>(
   })
   const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
 
-  function identified(incoming: Incoming, requestId: string): Caller | null {
-    const found: Identified = options.gateway.ready
+  function identify(incoming: Incoming): Identified | Promise<Identified> {
+    return options.gateway.ready
       ? options.gateway.identify(incoming)
       : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.help, retryAfterMs: null }
-    if (found.ok) return found.caller
-    answerProblem(incoming, requestId, found, challenge)
-    return null
   }
 
   return (incoming) => {
@@ -89,18 +86,27 @@ export function createConsumerDoor<State>(
       const header = read(incoming)
       const rebinding = refuseRebinding(header('origin'), incoming.host)
       if (rebinding !== null) return send(incoming, requestId, rebinding)
-      const caller = identified(incoming, requestId)
-      if (caller === null) return
-      const answer = (body: Uint8Array): void =>
-        guarded(() =>
-          endpoint.answer({ caller, requestId }, { method: incoming.method, header, body }, (result) =>
-            send(incoming, requestId, result),
-          ),
-        )
-      if (incoming.method !== 'POST') return answer(new Uint8Array())
-      incoming.collect(MESSAGE_BYTES_MAX, (body) => {
-        if (body !== null) answer(body)
-      })
+      const go = (found: Identified): void => {
+        if (!found.ok) {
+          answerProblem(incoming, requestId, found, challenge)
+          return
+        }
+        const { caller } = found
+        const answer = (body: Uint8Array): void =>
+          guarded(() =>
+            endpoint.answer({ caller, requestId }, { method: incoming.method, header, body }, (result) =>
+              send(incoming, requestId, result),
+            ),
+          )
+        if (incoming.method === 'POST')
+          incoming.collect(MESSAGE_BYTES_MAX, (body) => {
+            if (body !== null) answer(body)
+          })
+        else answer(new Uint8Array())
+      }
+      const found = identify(incoming)
+      if (found instanceof Promise) void found.then((settled) => guarded(() => go(settled)))
+      else go(found)
     })
   }
 }

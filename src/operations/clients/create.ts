@@ -5,7 +5,7 @@ import { createOf } from '../crud.ts'
 import { writtenSchema } from '../kind.ts'
 import { issueFirst, shownToken } from '../profiles/issue.ts'
 import { profileKind } from '../profiles/kind.ts'
-import { writtenOf } from '../views.ts'
+import { writtenView } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { clientKind } from './kind.ts'
 
@@ -31,7 +31,7 @@ export const createClient = createOf(clientKind, {
       const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
       const token = await issueFirst(profile, context)
       const stored = (await context.reader.byId('profiles', profile.id))!
-      profiles.push({ ...(await writtenOf(context, profileKind, stored)), ...token })
+      profiles.push({ ...(await writtenView(context, profileKind, stored)), ...token })
     }
     return { profiles }
   },

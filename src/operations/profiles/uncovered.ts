@@ -1,21 +1,21 @@
-import type { FieldError } from '../../base/refusal.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { type Ruled, toCover } from '../../snapshot/endpoint-rules.ts'
 import { methodBits } from '../../snapshot/methods.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
+import type { Warning } from '../kind.ts'
 
 /**
  * Rules of a profile that cover nothing today, drafts counted in. They are no errors: `DELETE /*` may be denied before
  * there is anything to delete, and endpoints come and go. But a deny with a typing error denies nothing, so it is told.
  */
-export async function uncovered(profile: Resource, context: OperationContext): Promise<FieldError[]> {
+export async function uncovered(profile: Resource, context: OperationContext): Promise<Warning[]> {
   // Parsed by the exact schema before it was stored, as was the client's.
   const { allowed_methods, collections, endpoints } = profile.spec as ProfileSpec
   const client = await context.reader.byId('clients', profile.parent!)
   const assigned = (client?.spec['collections'] ?? []) as readonly string[]
-  const warnings: FieldError[] = []
+  const warnings: Warning[] = []
   for (const [index, id] of (collections ?? []).entries())
     if (!assigned.includes(id))
       warnings.push({

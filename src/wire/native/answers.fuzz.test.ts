@@ -72,6 +72,8 @@ function cutsOf(length: number, random: (below: number) => number): number[] {
   return cuts
 }
 
+const REPLACED = ['x-request-id']
+
 test('what is accepted of an upstream, llhttp reads in the same way', () => {
   const random = createRandom(0xa15)
   const cases = fuzzCases(20_000)
@@ -81,7 +83,7 @@ test('what is accepted of an upstream, llhttp reads in the same way', () => {
     const bytes = Buffer.from(text, 'latin1')
     const what = JSON.stringify(text)
     const stop = bytes.indexOf('\r\n\r\n')
-    if (stop < 0 || !head.parse(bytes, 0, stop + 2, 'X-Request-ID: ours\r\n')) continue
+    if (stop < 0 || !head.parse(bytes, 0, stop + 2, REPLACED)) continue
     const { status } = head
     if (status < 200) continue
     const isBodiless = status === 204 || status === 304

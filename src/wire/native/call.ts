@@ -1,4 +1,4 @@
-import type { CallHandle, CallRequest, CallResult, UpstreamFailure } from '../port.ts'
+import type { CallHandle, CallRequest, CallResult, FieldNames, UpstreamFailure } from '../port.ts'
 import { isIdempotent, requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
 import type { Pool } from './pool.ts'
@@ -13,6 +13,7 @@ export class Call implements UpstreamUser, CallHandle {
   readonly replayable: boolean
   readonly headOnly: boolean
   readonly responseFields: string
+  readonly responseNames: FieldNames
   retried = false
   readonly #pool: Pool
   readonly #request: CallRequest
@@ -35,6 +36,7 @@ export class Call implements UpstreamUser, CallHandle {
     this.#done = done
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
+    this.responseNames = request.responseNames
     const body =
       request.body === null
         ? null

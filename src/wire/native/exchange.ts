@@ -1,6 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import {
   FAILURE_CODES,
+  type FieldNames,
   type ForwardRequest,
   type Incoming,
   type Outcome,
@@ -79,6 +80,7 @@ export class Exchange implements Incoming, UpstreamUser {
   replayable = false
   headOnly = false
   responseFields = ''
+  responseNames: FieldNames = []
   retried = false
 
   readonly #context: Context
@@ -175,6 +177,7 @@ export class Exchange implements Incoming, UpstreamUser {
     this.#pool = upstream
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
+    this.responseNames = request.responseNames
     this.message = requestMessage(request, bodyBytes) + body
     this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)

@@ -1,4 +1,4 @@
-import { withoutFields } from '../port.ts'
+import { type FieldNames, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
 import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
 import { CR, LF, lengthOf, SP, VALUE } from './grammar.ts'
@@ -15,16 +15,44 @@ const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'proxy-authenticate', 'tra
 /** Rules for answers; `strip` are further lower-case names that are never passed on. */
 export function answerTable(strip: readonly string[]): FieldTable {
   const names = new Set([...READ, ...HOP_BY_HOP, ...strip])
-  const rules: FieldRule[] = [...names].map((name) => ({
-    name,
-    bytes: Buffer.from(name, 'latin1'),
+  const rules = [...names].map((name) => ({
+    ...dropRule(name),
     visit: READ.includes(name),
     keep: name === 'date' && !strip.includes(name),
-    taken: -1,
     framing: FRAMING_NAMES.includes(name),
-    identity: 0,
   }))
   return new FieldTable(rules, [])
+}
+
+/** Only drops the line. */
+function dropRule(name: string): FieldRule {
+  return {
+    name,
+    bytes: Buffer.from(name, 'latin1'),
+    visit: false,
+    keep: false,
+    taken: -1,
+    framing: false,
+    identity: 0,
+  }
+}
+
+/** Tables of the lists that were asked for; those of one gateway are a handful that live as long as it does. */
+const droppedTables = new WeakMap<FieldNames, FieldTable>()
+let lastNames: FieldNames = []
+let lastTable: FieldTable | null = null
+
+/** Null for no names. */
+function droppedTable(names: FieldNames): FieldTable | null {
+  if (names === lastNames) return lastTable
+  let table = droppedTables.get(names) ?? null
+  if (table === null && names.length > 0) {
+    table = new FieldTable(names.map(dropRule), [])
+    droppedTables.set(names, table)
+  }
+  lastNames = names
+  lastTable = table
+  return table
 }
 
 /**
@@ -46,11 +74,7 @@ export class ResponseHead implements FieldVisitor {
 
   readonly table: FieldTable
   readonly fieldsMax = ANSWER_FIELDS_MAX
-  dropLengths = 0
-  /** Names that the last `replaced` began its lines with, each with its colon, and in lower case without. */
-  readonly #written: string[] = []
-  readonly #replaced: string[] = []
-  #replacedCount = 0
+  dropped: FieldTable | null = null
   #nominated: Set<string> | null = null
 
   constructor(table: FieldTable) {
@@ -59,15 +83,15 @@ export class ResponseHead implements FieldVisitor {
 
   /**
    * Reads `bytes[from, end)`: a whole head including the CRLF of its last line. Lines whose names stand in
-   * `replaced` (header lines too) are dropped. False when the head is at fault.
+   * `replaced` are dropped. False when the head is at fault.
    */
-  parse(bytes: Buffer, from: number, end: number, replaced: string): boolean {
+  parse(bytes: Buffer, from: number, end: number, replaced: FieldNames): boolean {
     this.length = -1
     this.chunked = false
     this.close = false
     this.hasDate = false
     this.#nominated = null
-    this.#replaces(replaced)
+    this.dropped = droppedTable(replaced)
     let at = this.#statusLine(bytes, from)
     if (at < 0) return this.#fault('status line')
     while (VALUE[bytes[at]!] === 1) at++
@@ -102,30 +126,6 @@ export class ResponseHead implements FieldVisitor {
 
   oddName(): typeof PASS {
     return PASS
-  }
-
-  drops(name: string): boolean {
-    for (let i = 0; i < this.#replacedCount; i++) if (this.#replaced[i] === name) return true
-    return false
-  }
-
-  /** Takes the names of header lines. They are nearly always those of the answer before, with other values. */
-  #replaces(fields: string): void {
-    let lengths = 0
-    let count = 0
-    for (let at = 0; at < fields.length; count++) {
-      const known = this.#written[count]
-      if (known === undefined || !fields.startsWith(known, at)) {
-        const written = fields.slice(at, fields.indexOf(':', at) + 1)
-        this.#written[count] = written
-        this.#replaced[count] = written.slice(0, -1).toLowerCase()
-      }
-      lengths |= 1 << (this.#replaced[count]!.length & 31)
-      const end = fields.indexOf('\r\n', at)
-      at = end < 0 ? fields.length : end + 2
-    }
-    this.#replacedCount = count
-    this.dropLengths = lengths
   }
 
   #connection(value: string): boolean {

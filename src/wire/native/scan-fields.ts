@@ -5,14 +5,12 @@ import { COLON, CR, HTAB, LF, SP, TOKEN, VALUE } from './grammar.ts'
 export interface FieldVisitor {
   readonly table: FieldTable
   readonly fieldsMax: number
-  /** Bits of the lengths (modulo 32) of further names that {@link FieldVisitor.drops} wants to see; 0 for none. */
-  readonly dropLengths: number
+  /** Further names whose lines are dropped; null for none. */
+  readonly dropped: FieldTable | null
   /** A field with a rule. False when its value is at fault. */
   field(rule: FieldRule, value: string): boolean
   /** What to do with a line whose name has characters besides letters, digits and `-`. The name is lower case. */
   oddName(name: string): typeof PASS | typeof DROP | typeof FAULT
-  /** Whether a line without a rule is dropped. The name is lower case. */
-  drops(name: string): boolean
 }
 
 /** Verdicts on one line. */
@@ -48,7 +46,7 @@ export function scanFields(
 ): number {
   const table = visitor.table
   const flags = table.flags
-  const dropLengths = visitor.dropLengths
+  const dropped = visitor.dropped
   let left = visitor.fieldsMax
   let at = from
   let run = from
@@ -89,8 +87,8 @@ export function scanFields(
       if (verdict === FAULT) return FIELDS_REFUSED
       if (verdict === DROP) keep = false
     }
-    if (keep && dropLengths !== 0 && ((dropLengths >>> (length & 31)) & 1) === 1)
-      keep = !visitor.drops(nameAt(text, line - base, length))
+    if (keep && dropped !== null && dropped.flags[bucketOf(length, bytes[line]!)] !== 0)
+      keep = dropped.find(bytes, line, length) === undefined
     if (!keep) {
       if (run < line) kept += text.slice(run - base, line - base)
       run = next

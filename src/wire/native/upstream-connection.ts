@@ -186,7 +186,7 @@ export class UpstreamConnection implements Timed {
         return
       }
       const head = this.#context.responseHead
-      if (!head.parse(bytes, at, stop + 2, user.responseFields)) {
+      if (!head.parse(bytes, at, stop + 2, user.responseNames)) {
         this.#end('invalid_response', head.inner)
         return
       }

@@ -1,4 +1,4 @@
-import type { UpstreamFailure } from '../port.ts'
+import type { FieldNames, UpstreamFailure } from '../port.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 
@@ -13,7 +13,7 @@ export interface UpstreamUser {
   /** The answer to HEAD has no body, whatever its head says. */
   readonly headOnly: boolean
   /** Header lines that replace those of the answer. */
-  readonly responseFields: string
+  readonly responseNames: FieldNames
   /** It was sent again already. */
   retried: boolean
 

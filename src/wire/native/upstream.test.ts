@@ -332,6 +332,7 @@ const CALL: CallRequest = {
   host: 'h',
   fields: 'X-A: 1\r\n',
   responseFields: 'X-Request-ID: r\r\n',
+  responseNames: ['x-request-id'],
   body: Buffer.from('{}'),
   keepBytesMax: 1000,
   readBytesMax: 10_000,
