@@ -1,37 +1,25 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { getRequestListener } from '@hono/node-server'
-import { permits } from './access/roles.ts'
-import { createAccessTokens } from './access/tokens.ts'
-import { bearerOf } from './base/bearer.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
 import type { Explainer } from './operations/context.ts'
-import { fullDelta } from './operations/fragments.ts'
-import { createInvoke } from './operations/invoke.ts'
-import { OPERATIONS } from './operations/registry.ts'
-import { createUnauthenticatedAudit } from './operations/unauthenticated.ts'
 import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
-import { createAuthenticate } from './serve/authenticate.ts'
-import { createControlListener } from './serve/control.ts'
+import { openConfiguration } from './serve/configuration.ts'
+import { createClosedControlPlane, createControlPlane } from './serve/control-plane.ts'
+import { createLastGood } from './serve/last-good.ts'
 import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
-import { createLocalTokens } from './serve/local-tokens.ts'
-import { PREAMBLE } from './serve/preamble.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import type { Settings } from './settings.ts'
-import { checkFragment } from './snapshot/check.ts'
-import { openConfigStore } from './store/sqlite/config.ts'
+import type { Publisher } from './snapshot/publisher.ts'
 import { lockDirectory } from './store/sqlite/directory.ts'
-import { createManagementDoor } from './surfaces/mcp/door.ts'
-import { createRestApp } from './surfaces/rest/app.ts'
+import { openLastGood } from './store/sqlite/last-good.ts'
 import { startGateways } from './threads/gateways.ts'
 import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
-import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
-import { openVault } from './vault/open.ts'
+import { createTombstoneCells } from './threads/tombstones.ts'
 import { VERSION } from './version.ts'
 
 type LogLevel = 'info' | 'warn' | 'error'
@@ -99,9 +87,15 @@ async function start(
   // The stores
   const lock = lockDirectory(settings.data)
   parts.defer(() => lock.release())
-  const store = openConfigStore(join(settings.data, 'config.db'))
-  parts.defer(() => store.close())
-  const vault = await openVault(store, settings.keyFile ?? join(settings.data, 'vault.key'))
+  const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
+  parts.defer(() => lastGoodStore.close())
+  const lastGood = createLastGood(lastGoodStore, (error) =>
+    log('error', `the last known configuration cannot be kept: ${textOf(error)}`),
+  )
+  const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
+  const { store, vault, first, fault: missing } = await openConfiguration(settings.data, keyFile, lastGood)
+  parts.defer(() => store?.close())
+  if (missing !== null) log('error', missing)
   const counterMemory = createCounterMemory()
   const counters = createCounters(counterMemory, COUNTER_SLOT.main)
   const recordsFile = join(settings.data, 'records.db')
@@ -127,63 +121,37 @@ async function start(
     get: (id) => recorder.flush().then(() => queries.get(id)),
   }
 
-  // Who may do what, and the operations
-  const fault = (error: unknown, requestId: string): void =>
-    log('error', `${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-  const tokens = createAccessTokens(store, clock)
-  const unknownCallers = createUnauthenticatedAudit(store, clock)
-  parts.defer(() => unknownCallers.flush(true))
-  const authenticate = createAuthenticate(tokens, unknownCallers)
-  const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
-  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
-  const invoke = createInvoke({
-    store,
-    vault,
-    clock,
-    records,
-    explainer,
-    publisher,
-    check: checkFragment,
-    fault,
-  })
-  const issueToken = createLocalTokens(tokens, clock)
-  // The surfaces, behind the private sockets
+  // The control plane, behind the private sockets
+  const fault = (error: unknown, requestId: string): void => log('error', `${requestId}: ${textOf(error)}`)
   const tombstones = createTombstoneCells()
   const sessionKey = vault.sessionKey()
-  const rest = createRestApp({
-    operations: OPERATIONS,
-    invoke,
-    origin,
-    authenticate,
-    facts: ({ headers }) => ({
-      requestId: headers.get(PREAMBLE.requestId) ?? '',
-      ip: headers.get(PREAMBLE.peer),
-    }),
-    log: fault,
-  })
-  const mcp = createManagementDoor({
-    operations: OPERATIONS,
-    invoke,
-    authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
-    allowed: (principal, operation) => permits(principal, operation.permission),
-    reveals: (principal) => permits(principal, 'profiles:reveal'),
-    sealKey: sessionKey,
-    tombstones: createTombstones(tombstones),
-    origin,
-    version: VERSION,
-    clock,
-    fault,
-  })
+  const publisher: Publisher = {
+    async publish(delta) {
+      const published = gateways.publish(delta)
+      // While the threads take it on.
+      lastGood.keep(delta)
+      return published
+    },
+  }
+  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
+  const control =
+    store === null
+      ? createClosedControlPlane(missing ?? '')
+      : createControlPlane({
+          store,
+          vault,
+          clock,
+          records,
+          explainer,
+          publisher,
+          origin,
+          tombstones,
+          sessionKey,
+          fault,
+        })
+  parts.defer(() => control.flush(true))
   const controlSocket = socketPath(settings.data, CONTROL_SOCKET)
-  const controlServer = await listenPrivately(
-    controlSocket,
-    createControlListener({
-      rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
-      mcp,
-      fault,
-    }),
-  )
+  const controlServer = await listenPrivately(controlSocket, control.listener)
   parts.defer(() => closeServer(controlServer, grace.answersMs))
   const urls = {
     gatewayUrl: `http://${hostOf(listen.host)}:${port}`,
@@ -192,7 +160,7 @@ async function start(
   const localServer = await listenPrivately(
     socketPath(settings.data, LOCAL_SOCKET),
     createLocalListener({
-      issue: issueToken,
+      issue: control.issueToken,
       info: () => ({
         version: VERSION,
         origin,
@@ -208,11 +176,12 @@ async function start(
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
+  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
   const housekeeping = setInterval(() => {
     const { running, dropped } = recorder.state
     Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
     Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-    unknownCallers.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
+    control.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
   }, HOUSEKEEPING_MS)
   parts.defer(() => clearInterval(housekeeping))
   const reusePort = canShareAPort()
@@ -244,7 +213,7 @@ async function start(
       releaseDead: (slot) => counters.releaseDead(slot),
       log,
     },
-    await fullDelta(store),
+    first,
   )
   parts.defer(async () => {
     Atomics.store(cells, HEALTH.draining, 1)
@@ -255,7 +224,7 @@ async function start(
   return {
     ...urls,
     origin,
-    issueToken,
+    issueToken: control.issueToken,
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
       if (stopped === undefined) {
@@ -265,6 +234,10 @@ async function start(
       return stopped
     },
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 function worker(entry: 'gateway' | 'recorder' | 'query', workerData: unknown, name: string = entry): Worker {

@@ -69,6 +69,7 @@ test('a thread that does not apply a change in time leaves it pending', async (c
 test('the instance is ready once every thread listens, and stays so while one is replaced', async (context) => {
   const { started, letApply, health } = starting(2)
   Atomics.store(health, HEALTH.recorder, 1)
+  Atomics.store(health, HEALTH.store, 1)
   const states = (): unknown[] => {
     const { ready, status, threads, workers } = readinessOf(health, true, 0)
     return [ready, status, threads, workers]

@@ -64,7 +64,9 @@ export const HEALTH = {
   workers: 4,
   /** 1 once all of them have listened. */
   started: 5,
-  cells: 6,
+  /** 1 while the store of the configuration is there. */
+  store: 6,
+  cells: 7,
 } as const
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */

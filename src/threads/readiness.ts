@@ -8,6 +8,8 @@ export interface Readiness {
   readonly threads: number
   readonly workers: number
   readonly draining: boolean
+  /** Without its store an instance serves the last known configuration. */
+  readonly store: boolean
   readonly recorder: { readonly running: boolean; readonly dropped: number }
 }
 
@@ -23,13 +25,15 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
   const draining = Atomics.load(health, HEALTH.draining) === 1
   const running = Atomics.load(health, HEALTH.recorder) === 1
   const ready = holds && !draining && Atomics.load(health, HEALTH.started) === 1
-  const whole = running && faults === 0 && threads >= workers
+  const store = Atomics.load(health, HEALTH.store) === 1
+  const whole = running && store && faults === 0 && threads >= workers
   return {
     ready,
     status: !ready ? 'fail' : whole ? 'pass' : 'warn',
     threads,
     workers,
     draining,
+    store,
     recorder: { running, dropped: Atomics.load(health, HEALTH.recordsDropped) },
   }
 }
