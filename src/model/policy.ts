@@ -14,7 +14,7 @@ export const BURST_MAX = 1_000_000
 export const RATE_WINDOW = { min: 1000, max: 86_400_000 } as const
 export const ROLLING_WINDOW = { min: 3_600_000, max: 30 * 86_400_000 } as const
 export const WAIT_MS_MAX = 1000
-export const CALENDAR_WINDOWS = ['1d', '7d', '30d'] as const
+const CALENDAR_WINDOWS = ['1d', '7d', '30d'] as const
 /** Share of `max` from which usage says `warning`, where a limit does not say its own. */
 export const WARN_AT_DEFAULT = 0.8
 
@@ -146,7 +146,7 @@ function* faultsOf(limit: LimitForm): Generator<readonly [string, string]> {
 }
 
 /** True for windows that mean a calendar day, week or month. */
-export function isCalendar(window: string): boolean {
+function isCalendar(window: string): boolean {
   return (CALENDAR_WINDOWS as readonly string[]).includes(window)
 }
 

@@ -304,14 +304,16 @@ test('the short form limits like the list, also when it is changed and taken awa
     rate: { max: 2, interval: '1m' },
     quota: { max: 3, interval: '12h' },
   })
+  // A clock that is moved ends idle connections, perhaps while the next call is on its way on one.
+  const ask = () => server.gateway('GET', GET, { token, headers: { connection: 'close' } })
   const statuses: number[] = []
-  for (let i = 0; i < 3; i++) statuses.push((await server.gateway('GET', GET, { token })).status)
+  for (let i = 0; i < 3; i++) statuses.push((await ask()).status)
   assert.deepEqual(statuses, [200, 200, 429])
   server.moveClock(62_000)
-  assert.equal((await server.gateway('GET', GET, { token })).status, 200)
-  assert.equal((await server.gateway('GET', GET, { token })).json.code, 'quota_exceeded')
+  assert.equal((await ask()).status, 200)
+  assert.equal((await ask()).json.code, 'quota_exceeded')
   await setPolicy(server, { quota: null })
-  assert.equal((await server.gateway('GET', GET, { token })).status, 200)
+  assert.equal((await ask()).status, 200)
   const clash = await server.manage('PATCH', '/policies/gold', {
     limits: [{ name: 'rate', kind: 'rate', max: 1, window: '1s' }],
   })

@@ -2,8 +2,8 @@ import { scatter } from '../../snapshot/limit-key.ts'
 import { advanceRate, countRate, rateResetMs } from './rate.ts'
 import { type CounterTable, ENTRY_WORDS, RATE, TOTAL } from './table.ts'
 
-export const FAILURES_MAX = 20
-export const FAILURES_WINDOW_MS = 60_000
+const FAILURES_MAX = 20
+const FAILURES_WINDOW_MS = 60_000
 const FAILURES_SLOT_MS = 1000
 
 /** Failed authentications of all threads. */

@@ -45,7 +45,7 @@ export const BEHIND = 10
 export const REFUSALS = 11
 /** Float: window of a rolling quota, milliseconds. */
 export const WINDOW = 6
-export const FIRST_CELL = 16
+const FIRST_CELL = 16
 
 const PROBES_MAX = 64
 /** How far the clock of a thread may be behind the latest time seen and still count at that time, milliseconds. */
