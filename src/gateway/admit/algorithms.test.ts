@@ -230,6 +230,15 @@ test('a place under way is never taken over, however full the table is and howev
   assert.equal(counters.take(plan, NOON + 401 * DAY_MS), -1)
 })
 
+test('the addresses of one IPv6 network are one source, those of IPv4 are each their own', () => {
+  const byAddress = planned({ key: 'ip' })
+  const same = (a: string, b: string): boolean => keyFor(byAddress, a).high === keyFor(byAddress, b).high
+  assert.ok(same('2001:db8::1', '2001:db8:0:0:ffff::2'))
+  assert.ok(!same('2001:db8::1', '2001:db8:0:1::1'))
+  assert.ok(!same('192.0.2.1', '192.0.2.2'))
+  assert.ok(same('192.0.2.1', '::ffff:192.0.2.1'))
+})
+
 test('values that callers invent fill a table of their own', () => {
   const counters = create(64)
   const keyed = planned({ key: 'header:x-tenant', max: 100 })

@@ -17,6 +17,7 @@ function headerOf({ head }: Exchange, name: string): string | null {
   let at = 0
   while (at < pass.length) {
     const end = pass.indexOf('\r\n', at)
+    if (end === -1) return null
     const colon = pass.indexOf(':', at)
     if (colon - at === name.length && pass.slice(at, colon).toLowerCase() === name)
       return pass.slice(colon + 1, end).trim()

@@ -42,7 +42,8 @@ function twinLines(counters: Counters, plan: LimitPlan): string {
 function xLines(counters: Counters, plan: LimitPlan, index: number): string {
   const { limit } = plan.limits[index]!
   const reset = Math.ceil(counters.resetMs(index) / 1000)
-  return `X-RateLimit-Limit: ${limit.max}\r\nX-RateLimit-Remaining: ${counters.remaining(index)}\r\nX-RateLimit-Reset: ${reset}\r\n`
+  const most = limit.burst === 0 ? limit.max : limit.burst
+  return `X-RateLimit-Limit: ${most}\r\nX-RateLimit-Remaining: ${counters.remaining(index)}\r\nX-RateLimit-Reset: ${reset}\r\n`
 }
 
 /** Indexes of the shown limits of the request at hand, the tightest first. Scratch memory. */
