@@ -9,6 +9,7 @@ import type {
   LinkedToken,
   Snapshot,
 } from '../snapshot/snapshot.ts'
+import type { Incoming } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 
 /** An answer made by the gateway itself. */
@@ -18,6 +19,9 @@ export interface Reply {
   readonly fields: string
   readonly body: string | Uint8Array
 }
+
+/** Gives the whole body; see {@link Incoming.collect}. */
+export type BodySource = Pick<Incoming, 'collect'>
 
 /**
  * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
@@ -40,6 +44,14 @@ export class Exchange {
   readonly ip: string
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
+
+  /** Header lines of the caller that may be passed on, and the query without `?`. */
+  pass = ''
+  query = ''
+  /** Reads the body, for steps that must see it. */
+  source: BodySource | null = null
+  /** The whole body, once a step has read it. */
+  body: Uint8Array | null = null
 
   // Who calls
   authorization: string | undefined = undefined

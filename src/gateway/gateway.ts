@@ -11,7 +11,7 @@ import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { Exchange } from './exchange.ts'
-import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { createInnerCalls } from './inner.ts'
@@ -47,6 +47,7 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
+const NO_BODY = new Uint8Array(0)
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
@@ -75,11 +76,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.pass = incoming.pass
+    exchange.query = incoming.query
+    exchange.source = incoming
     incoming.state = exchange
     return exchange
   }
 
-  function toInnerExchange(call: InnerCall, path: string): Exchange {
+  function toInnerExchange(call: InnerCall, path: string, query: string): Exchange {
     const { caller, method, body } = call
     const bytes = body === null ? 0 : body.length
     const exchange = new Exchange(
@@ -98,6 +102,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.client = client
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
+    exchange.pass = agentFields(call.fields)
+    exchange.query = query
+    exchange.body = body ?? NO_BODY
     return exchange
   }
 

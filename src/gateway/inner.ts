@@ -4,7 +4,6 @@ import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
 import { type CallResult, FAILURE_CODES } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
 import type { Exchange, Reply } from './exchange.ts'
-import { agentFields } from './fields.ts'
 import type { Pools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import type { InnerAnswer, InnerCall } from './port.ts'
@@ -21,7 +20,7 @@ export interface InnerOptions {
   readonly pools: Pools
   readonly record: (exchange: Exchange, measured: Measured) => void
   /** An exchange in the snapshot of this moment. */
-  readonly toExchange: (call: InnerCall, path: string) => Exchange
+  readonly toExchange: (call: InnerCall, path: string, query: string) => Exchange
 }
 
 /** Runs calls from within the process: the same checks, counters and records as over REST. */
@@ -34,7 +33,11 @@ export function createInnerCalls({
   return (call, done) => {
     const startedAt = clock.monotonic()
     const target = canonicalTarget(call.target)
-    const exchange = toExchange(call, target === null ? pathOf(call.target) : target.path)
+    const exchange = toExchange(
+      call,
+      target === null ? pathOf(call.target) : target.path,
+      target === null ? '' : target.query,
+    )
     exchange.agent = call.agent
 
     function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
@@ -99,14 +102,13 @@ export function createInnerCalls({
       refuse(0)
       return
     }
-    const { query } = target
     function judged(admitted: boolean): void {
       if (!admitted) {
         if (exchange.reply === null) refuse(0)
         else answerFrom(exchange.reply)
         return
       }
-      const request = forwardRequest(exchange, agentFields(call.fields), query)
+      const request = forwardRequest(exchange, exchange.pass, exchange.query)
       pools
         .of(exchange.collection!.upstream!)
         .call(

@@ -2,6 +2,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { endpointAssigned, methodAllowed } from './admit/access.ts'
 import { bodyFits } from './admit/body.ts'
 import { limitsAdmit } from './admit/limits.ts'
+import { requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
 import { findRoute, heldBackRoute } from './find/route.ts'
 import { credentialReady } from './forward/credential.ts'
@@ -10,12 +11,7 @@ import { addressAllowed } from './identify/address.ts'
 import { authenticate } from './identify/authenticate.ts'
 import { identifyCaller } from './identify/caller.ts'
 import { failuresBelowLimit } from './identify/throttle.ts'
-
-/** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
-export const ANSWERED = 0
-
-/** The code of a refusal, null to go on, or {@link ANSWERED}. */
-export type Verdict = RefusalCode | null | typeof ANSWERED
+import { ANSWERED, type Verdict } from './verdict.ts'
 
 /**
  * Looks at one thing. Most checks know at once; one that must ask somebody else gives a promise, and bounds its time
@@ -63,6 +59,7 @@ const STAGES: readonly Row[] = [
   row(12, 'method', REST_CALL, methodAllowed),
   row(1, 'declared body', REST_CALL, bodyFits),
   row(13, 'limits', REST_CALL, limitsAdmit),
+  row(14, 'contract', REST_CALL, requestFits),
   row(17, 'credential', REST_CALL, credentialReady),
 ]
 
