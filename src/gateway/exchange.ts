@@ -63,6 +63,8 @@ export class Exchange {
   profile: LinkedProfile | null = null
   /** Found by its lookup, not proved yet. */
   token: LinkedToken | null = null
+  /** An earlier request has proved the very same credential. */
+  isProved = false
   /** Id of the token, once it is proved. */
   credentialId = ''
 

@@ -33,7 +33,7 @@ export function linkClient(fragment: ClientFragment): LinkedClient {
     for (const token of profile.tokens) {
       if (token.lookup.length !== 12 || token.hash.length !== 43)
         throw new RangeError(`token ${token.id} is damaged`)
-      tokens.push({ fragment: token, profile: linked, proved: '' })
+      tokens.push({ fragment: token, profile: linked })
     }
     if (fitting.length === 1 && fitting[0] === profile) client.lone = linked
   }

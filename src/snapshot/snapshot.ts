@@ -30,6 +30,11 @@ export interface Snapshot {
   readonly profiles: ReadonlyMap<string, LinkedProfile>
   /** By the lookup part of the token. */
   readonly tokens: ReadonlyMap<string, LinkedToken>
+  /**
+   * Tokens that requests have proved, by the whole value of their Authorization field, so that the next request needs no
+   * hash. A look-up compares contents only where a seeded hash of them is equal: its time tells nothing of the secret.
+   */
+  readonly proved: Map<string, LinkedToken>
   readonly policies: ReadonlyMap<string, LinkedPolicy>
   readonly credentials: ReadonlyMap<string, LinkedCredential>
   /** By collection id. */
@@ -174,8 +179,6 @@ export interface LinkedProfile {
 export interface LinkedToken {
   readonly fragment: TokenFragment
   readonly profile: LinkedProfile
-  /** The token itself once a request proved it, so that the next one needs no hash; empty before. In memory only. */
-  proved: string
 }
 
 export interface LinkedPolicy {

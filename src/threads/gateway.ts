@@ -7,6 +7,7 @@ import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import type { Exchange } from '../gateway/exchange.ts'
+import { explain } from '../gateway/explain.ts'
 import { FIELD_RULES } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
@@ -51,9 +52,10 @@ const engine = createNativeEngine<Exchange>({
     finished: (incoming) => gateway.finished(incoming),
   },
 })
+const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   upstream: (options) => engine.upstream(options),
-  counters: createCounters(init.counters, init.slot),
+  counters,
   records: sink,
   clock,
   requestIds,
@@ -157,6 +159,13 @@ main.on('message', (message: ToGateway) => {
     }
     case 'recorder':
       connectSink(sink, message.port)
+      return
+    case 'explain':
+      say({
+        kind: 'explained',
+        id: message.id,
+        explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
+      })
       return
     case 'drain':
       void drain(message.deadlineMs)

@@ -1,7 +1,9 @@
 /** What the main thread and the gateway threads say to each other. Plain data only. */
+
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
+import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -35,6 +37,7 @@ export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
+  | { readonly kind: 'explain'; readonly id: number; readonly asked: Hypothetical }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 
 export type FromGateway =
@@ -42,6 +45,7 @@ export type FromGateway =
   | { readonly kind: 'listening' }
   /** The revision is in force for every request that starts from now on. */
   | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
+  | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
   | { readonly kind: 'drained' }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }

@@ -41,6 +41,8 @@ export interface Counters {
   /** True when the last refusal came from a table without a free place. */
   readonly wasFull: boolean
 
+  /** False when no thread has counted a failed authentication lately: then no source must wait. */
+  hasFailures(now: number): boolean
   /** Milliseconds for which a source must wait after too many failures; 0 when it need not. */
   throttledMs(low: number, high: number, now: number): number
   /** Counts a failed authentication. False when it was one too many. */
@@ -239,9 +241,13 @@ class SharedCounters implements Counters {
         : this.#times[index]! - now
   }
 
-  throttledMs(low: number, high: number, now: number): number {
+  hasFailures(now: number): boolean {
     const since = Math.floor(now / 1000) - Atomics.load(this.#lastFailure, 0)
-    if (since > FAILURES_WINDOW_MS / 1000 + 1) return 0
+    return since <= FAILURES_WINDOW_MS / 1000 + 1
+  }
+
+  throttledMs(low: number, high: number, now: number): number {
+    if (!this.hasFailures(now)) return 0
     const table = this.#failures
     const key = scatter(low) || 1
     const stripe = table.stripeOf(key)

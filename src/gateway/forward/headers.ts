@@ -1,5 +1,9 @@
 import type { NameSet } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { FIELD_RULES } from '../fields.ts'
+
+/** Names that never stand in what a caller passes on. */
+const LIFTED: ReadonlySet<string> = new Set(FIELD_RULES.take)
 
 /**
  * Header lines for the upstream, each source giving way to the next: the caller's, those of the gateway, configured
@@ -10,7 +14,8 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
   const { text, names } = exchange.proxy!.headers
   const { credential } = exchange
   const name = credential === null ? '' : credential.name
-  const kept = names.lengths === 0 && name === '' ? pass : withoutNamed(pass, names, name)
+  const sent = LIFTED.has(name) ? '' : name
+  const kept = names.lengths === 0 && sent === '' ? pass : withoutNamed(pass, names, sent)
   const configured = name !== '' && names.names.has(name) ? linesBut(exchange, name) : text
   return (
     kept +

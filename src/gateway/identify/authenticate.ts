@@ -9,8 +9,11 @@ export function authenticate(exchange: Exchange): RefusalCode | null {
   if (exchange.authorization === undefined) return null
   const { token } = exchange
   if (token === null) return failed(exchange, exchange.bearer === '' ? 'not a bearer token' : 'unknown token')
-  const { id, expires_at, retires_at } = token.fragment
-  if (!proves(exchange.bearer, token)) return failed(exchange, 'wrong secret')
+  const { id, hash, expires_at, retires_at } = token.fragment
+  if (!exchange.isProved) {
+    if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
+    remember(exchange, token)
+  }
   if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
   if (retires_at !== null && exchange.now >= retires_at) return expired(exchange, 'retired by rotation')
   if (expires_at !== null && exchange.now >= expires_at) return expired(exchange, 'expired')
@@ -28,12 +31,14 @@ function expired(exchange: Exchange, reason: string): RefusalCode {
   return countFailure(exchange, 'credential_expired')
 }
 
-function proves(bearer: string, token: LinkedToken): boolean {
-  if (isEqual(bearer, token.proved)) return true
-  if (!isEqual(hashToken(bearer), token.fragment.hash)) return false
+/** Bound of what a thread remembers; after it the memory starts anew. */
+const PROVED_MAX = 20_000
+
+function remember({ authorization, snapshot }: Exchange, token: LinkedToken): void {
+  const { proved } = snapshot
+  if (proved.size >= PROVED_MAX) proved.clear()
   // A copy: what was cut from the head of a request would keep all of the head.
-  token.proved = Buffer.from(bearer, 'latin1').toString('latin1')
-  return true
+  proved.set(Buffer.from(authorization!, 'latin1').toString('latin1'), token)
 }
 
 /** Compares without telling by its time where two digests differ. */

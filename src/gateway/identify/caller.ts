@@ -1,7 +1,7 @@
 import { bearerOf } from '../../base/bearer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
-import type { LinkedClient, LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { LinkedClient, LinkedProfile, LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 
 /**
@@ -14,10 +14,10 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   exchange.client = null
   exchange.profile = null
   exchange.token = null
+  exchange.isProved = false
   if (authorization === undefined) return byIds(exchange)
   exchange.bearer = bearerOf(authorization)
-  const lookup = lookupOf('pk', exchange.bearer)
-  const token = lookup === null ? undefined : exchange.snapshot.tokens.get(lookup)
+  const token = tokenOf(exchange, authorization)
   if (token === undefined) return byIdsBesideUnknown(exchange)
   const { profile } = token
   exchange.token = token
@@ -29,6 +29,17 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   if (profileRef !== undefined && !isProfile(profile, profileRef))
     return rejected(exchange, 'X-Profile-ID is not the profile of the token')
   return null
+}
+
+function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undefined {
+  const { proved, tokens } = exchange.snapshot
+  const known = proved.get(authorization)
+  if (known !== undefined) {
+    exchange.isProved = true
+    return known
+  }
+  const lookup = lookupOf('pk', exchange.bearer)
+  return lookup === null ? undefined : tokens.get(lookup)
 }
 
 function byIds(exchange: Exchange): RefusalCode | null {

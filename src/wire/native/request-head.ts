@@ -22,6 +22,23 @@ import {
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 const METHOD_BYTES_MAX = 24
 
+/** Names by length: one constant for each method, so that later comparisons end at the first look. */
+const BY_LENGTH = Array.from({ length: METHOD_BYTES_MAX + 1 }, (_, length) =>
+  [...METHODS].filter((method) => method.length === length),
+)
+
+/** The served method that stands at `bytes[from, end)`, or undefined. */
+function methodAt(bytes: Uint8Array, from: number, end: number): string | undefined {
+  const candidates = BY_LENGTH[end - from]!
+  for (let i = 0; i < candidates.length; i++) {
+    const method = candidates[i]!
+    let at = 0
+    while (at < method.length && bytes[from + at] === method.charCodeAt(at)) at++
+    if (at === method.length) return method
+  }
+  return undefined
+}
+
 /**
  * Reads request heads (RFC 9112 2 to 5). One instance per engine, its fields hold the last head. {@link parse}
  * gives null or the code of the refusal; then `inner` says why, and what was understood before stays filled in.
@@ -92,7 +109,7 @@ export class RequestHead implements FieldVisitor {
     let at = from
     while (METHOD[bytes[at]!] === 1) at++
     if (at === from || bytes[at] !== SP || at - from > METHOD_BYTES_MAX) return this.#malformed('method')
-    this.method = text.slice(0, at - from)
+    this.method = methodAt(bytes, from, at) ?? text.slice(0, at - from)
     const start = ++at
     while (VISIBLE[bytes[at]!] === 1) at++
     if (at === start || bytes[at] !== SP) return this.#malformed('request target')
