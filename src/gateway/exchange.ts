@@ -9,8 +9,10 @@ import type {
   LinkedToken,
   Snapshot,
 } from '../snapshot/snapshot.ts'
-import type { Incoming } from '../wire/port.ts'
+import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
+import type { CacheEntry } from './replay/answer-cache.ts'
+import type { Replays } from './replay/replay.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
@@ -90,6 +92,23 @@ export class Exchange {
   allow = ''
   /** The answer of a check that needs no upstream. */
   reply: Reply | null = null
+  /** Lines for a page of another origin, or empty. */
+  corsLines = ''
+  /** Line of X-Cache, or empty. */
+  cacheLine = ''
+
+  // What is remembered of answers
+  replays: Replays | null = null
+  /** Under which the answer is kept; empty when it is not. */
+  cacheKey = ''
+  /** No longer fresh, but good enough should the upstream fail. */
+  stale: CacheEntry | null = null
+  /** The idempotency key that this request holds; empty when it holds none. */
+  claim = ''
+  /** Everything about it is over, the caller has its answer or has left. */
+  isOver = false
+  /** The call whose answer is gathered for this request. */
+  held: CallHandle | null = null
 
   /** True for a path that belongs to another door; that door keeps its own record unless it asked for one. */
   reserved = false

@@ -17,6 +17,7 @@ import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
+import { createRemoteKeys } from './idempotency.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
@@ -39,6 +40,7 @@ const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
+const keys = createRemoteKeys(say)
 
 const engine = createNativeEngine<Exchange>({
   clock,
@@ -59,6 +61,7 @@ const gateway = createGateway({
   records: sink,
   clock,
   requestIds,
+  idempotency: keys,
   open: createOpener(init.credentialKey),
   reserved: (incoming) => route(incoming),
 })
@@ -166,6 +169,9 @@ main.on('message', (message: ToGateway) => {
         id: message.id,
         explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
       })
+      return
+    case 'claimed':
+      keys.claimed(message.id, message.claim)
       return
     case 'drain':
       void drain(message.deadlineMs)

@@ -1,4 +1,6 @@
+import type { ShapeFragment } from '../../snapshot/fragments.ts'
 import type { Exchange } from '../exchange.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
 
 /**
  * The whole body of the request, at most as large as the collection takes; null when it broke a bound or the caller
@@ -12,4 +14,19 @@ export function bodyOf(exchange: Exchange): Uint8Array | Promise<Uint8Array | nu
       resolve(body)
     })
   })
+}
+
+/** Check 17, for proxies that gather bodies, or judge answers before they are passed on: the whole body is at hand. */
+export function bodyGathered(exchange: Exchange): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy!.fragment
+  if (shape === null || !holdsAnswer(shape) || exchange.bodyBytes === 0) return null
+  const body = bodyOf(exchange)
+  return body instanceof Promise
+    ? body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : null))
+    : null
+}
+
+/** The answer is gathered before any of it is passed on. */
+export function holdsAnswer(shape: ShapeFragment): boolean {
+  return shape.gathers || shape.response_validation === 'enforce'
 }

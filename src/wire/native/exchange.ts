@@ -269,7 +269,7 @@ export class Exchange implements Incoming, UpstreamUser {
     const { status } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
-    if (this.#tap !== null && this.#isReplaced(this.#tap, head)) return true
+    if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
     this.#stage = ANSWERING
     outcome.status = status
     let text = statusLine(status) + head.pass + this.responseFields
@@ -315,12 +315,15 @@ export class Exchange implements Incoming, UpstreamUser {
   }
 
   /** True when another answer was given in the place of the upstream's. */
-  #isReplaced(tap: Tapped, head: ResponseHead): boolean {
+  #isReplaced(tap: Tapped, head: ResponseHead, last: boolean): boolean {
     const other = tap.begin(head.status, head.pass)
     if (other === null) return false
     this.#tap = null
-    this.#leaveUpstream()
-    if (!this.complete) this.#connection.poison()
+    // A connection whose answer is complete serves somebody else already
+    if (last) {
+      this.#upstream = null
+      this.#pool = null
+    } else this.#leaveUpstream()
     this.#stage = OPEN
     this.answer(other.status, other.fields, other.body)
     return true
