@@ -11,7 +11,7 @@ import type { Plain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { FieldError } from '../base/refusal.ts'
 import type { JsonSchema } from '../model/proxy.ts'
-import { prepareSchema, SHARED } from './schema-prepare.ts'
+import { prepareSchema, SHARED, type Way } from './schema-prepare.ts'
 
 /** What is wrong with a value, or null. Pointers lead into the value. */
 export type Judge = (value: unknown) => FieldError[] | null
@@ -22,7 +22,7 @@ export interface SchemaJudges {
    * Compiles a schema; of the shared ones only those that a value leads to, when it does. Throws a RangeError that
    * says what is wrong with the schema.
    */
-  of(schema: JsonSchema): Judge
+  of(schema: JsonSchema, way: Way): Judge
 }
 
 /** Errors that one value is told. */
@@ -120,13 +120,16 @@ export function createSchemaJudges(
   const has = (name: string): boolean => Object.hasOwn(shared, name)
 
   /** One way of looking: to the first error, or to all of them. */
-  function createPass(allErrors: boolean): (prepared: Plain | boolean, draft7: boolean) => ValidateFunction {
+  function createPass(
+    allErrors: boolean,
+    way: Way,
+  ): (prepared: Plain | boolean, draft7: boolean) => ValidateFunction {
     const known = new Map<string, ValidateFunction>()
     const lookUp: Lookup = (name) => {
       let validate = known.get(name)
       if (validate === undefined) {
         // A schema that is reached only now must not refuse what the rest allows: it was judged when it was stored.
-        const { schema } = prepareSchema(shared[name] as JsonSchema, has)
+        const { schema } = prepareSchema(shared[name] as JsonSchema, has, way)
         validate = ajvOf('modern').compile(schema)
         known.set(name, validate)
       }
@@ -140,19 +143,19 @@ export function createSchemaJudges(
     return (prepared, draft7) => ajvOf(draft7 ? 'draft7' : 'modern').compile(prepared)
   }
 
-  const first = createPass(false)
-  const all = createPass(true)
+  const first = { request: createPass(false, 'request'), response: createPass(false, 'response') }
+  const all = { request: createPass(true, 'request'), response: createPass(true, 'response') }
 
   return {
-    of(schema) {
-      const { schema: prepared, draft7 } = prepareSchema(schema, has)
-      const fits = compiled(() => first(prepared, draft7))
+    of(schema, way) {
+      const { schema: prepared, draft7 } = prepareSchema(schema, has, way)
+      const fits = compiled(() => first[way](prepared, draft7))
       let full: ValidateFunction | null = null
       return (value) => {
         if (fits(value)) return null
         const errors = [...(fits.errors ?? [])]
         if (isSmall(value)) {
-          full ??= all(prepared, draft7)
+          full ??= all[way](prepared, draft7)
           if (!full(value)) errors.splice(0, errors.length, ...(full.errors ?? []).slice(0, ERRORS_MAX * 4))
         }
         return toFieldErrors(errors)

@@ -38,10 +38,14 @@ const DROPPED = new Set(['$schema', '$id', 'id', '$async', '$comment', 'nullable
 const PARTS_MAX = 20_000
 const DEPTH_MAX = 100
 
+/** Which way the value goes: what is read-only is never required of a request, what is write-only never of an answer. */
+export type Way = 'request' | 'response'
+
 /** A copy to compile, and the dialect to read it in. Throws a RangeError for a schema that is too large or too deep. */
 export function prepareSchema(
   root: JsonSchema,
   isShared: (name: string) => boolean,
+  way: Way,
 ): { readonly schema: Plain | boolean; readonly draft7: boolean } {
   const own = isPlain(root) && isPlain(root['$defs']) ? root['$defs'] : {}
   let left = PARTS_MAX
@@ -57,7 +61,10 @@ export function prepareSchema(
       if (name !== null) result[SHARED] = name
       else if (LIST.has(keyword) && Array.isArray(value))
         result[keyword] = value.map((item) => part(item, depth + 1))
-      else if (ONE.has(keyword)) result[keyword] = part(value, depth + 1)
+      else if (keyword === 'required' && Array.isArray(value)) {
+        const required = value.filter((name) => !isOther(schema, name))
+        if (required.length > 0) result[keyword] = required
+      } else if (ONE.has(keyword)) result[keyword] = part(value, depth + 1)
       else if (MAP.has(keyword) && isPlain(value))
         // fromEntries, since a property may be called __proto__
         result[keyword] = Object.fromEntries(
@@ -68,6 +75,14 @@ export function prepareSchema(
     if (schema['nullable'] === true && typeof result['type'] === 'string')
       result['type'] = [result['type'], 'null']
     return result
+  }
+
+  /** The property goes the other way alone (OpenAPI 3.0 4.7.24.2). */
+  function isOther(schema: Plain, name: unknown): boolean {
+    const properties = schema['properties']
+    if (typeof name !== 'string' || !isPlain(properties) || !Object.hasOwn(properties, name)) return false
+    const property = properties[name]
+    return isPlain(property) && property[way === 'request' ? 'readOnly' : 'writeOnly'] === true
   }
 
   function sharedName(reference: unknown): string | null {

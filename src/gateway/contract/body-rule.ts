@@ -25,7 +25,7 @@ export function compileBodyRule(contract: Contract, method: string, judges: Sche
   return {
     required: request_required && BODY_METHODS.has(method),
     types,
-    judge: schema === null || typeof other === 'string' ? null : judges.of(schema),
+    judge: schema === null || typeof other === 'string' ? null : judges.of(schema, 'request'),
   }
 }
 

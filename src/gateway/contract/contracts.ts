@@ -85,7 +85,7 @@ function compile(contract: Contract, method: string, strictQuery: boolean, some:
     body: compileBodyRule(contract, method, some),
     response() {
       if (response === undefined)
-        response = contract.response_schema === null ? null : some.of(contract.response_schema)
+        response = contract.response_schema === null ? null : some.of(contract.response_schema, 'response')
       return response
     },
   }
