@@ -54,7 +54,7 @@ test('what is read-only is required of answers alone', () => {
 })
 
 test('draft-07 and 2020-12 each have their own tuples', () => {
-  const draft7 = {
+  const draft7: JsonSchema = {
     $schema: 'http://json-schema.org/draft-07/schema#',
     $id: 'https://example.com/a',
     definitions: { text: { type: 'string' } },
@@ -85,9 +85,13 @@ test('the errors of one value are bounded', () => {
 })
 
 test('equal items are found in linear time, also among objects', () => {
-  assert.deepEqual(judge({ uniqueItems: true }, [{ a: 1, b: 2 }, { b: 2, a: 1 }]), [
-    { pointer: '', reason: 'must not have equal items' },
-  ])
+  assert.deepEqual(
+    judge({ uniqueItems: true }, [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ]),
+    [{ pointer: '', reason: 'must not have equal items' }],
+  )
   assert.equal(judge({ uniqueItems: true }, ['{"a":1}', { a: 1 }, 1, '1', [1], null, false, 0]), null)
   const many = Array.from({ length: 200_000 }, (_, n) => ({ n }))
   assert.equal(judge({ uniqueItems: true }, many), null)
@@ -100,7 +104,7 @@ test('an expression that other engines never finish is harmless', () => {
 
 test('what cannot be used is refused when it is stored', () => {
   const judges = createSchemaJudges(SHARED, false)
-  for (const schema of [
+  const unusable: JsonSchema[] = [
     { type: 'wrong' },
     { required: 'id' },
     { pattern: '(?=a)' },
@@ -109,8 +113,9 @@ test('what cannot be used is refused when it is stored', () => {
     { $ref: 'https://example.com/schema' },
     { properties: { a: 7 } },
     { maxLength: '1) || process.exit(' },
-  ])
-    assert.throws(() => judges.of(schema as JsonSchema, 'request'), RangeError, JSON.stringify(schema))
+  ]
+  for (const schema of unusable)
+    assert.throws(() => judges.of(schema, 'request'), RangeError, JSON.stringify(schema))
 })
 
 test('too many or too deeply nested parts are refused', () => {

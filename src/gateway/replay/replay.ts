@@ -86,7 +86,7 @@ async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
 
 function fingerprintOf(exchange: Exchange, body: Uint8Array | string): string {
   const type = fieldValue(exchange.pass, 'content-type') ?? ''
-  const head = JSON.stringify([exchange.method, exchange.host, exchange.path, exchange.query, type])
+  const head = JSON.stringify([exchange.method, exchange.proxy!.id, exchange.path, exchange.query, type])
   return hash('sha256', `${head}\n${hash('sha256', body, 'base64url')}`, 'base64url')
 }
 
