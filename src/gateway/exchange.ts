@@ -11,6 +11,7 @@ import type {
 } from '../snapshot/snapshot.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
+import type { MessageOutcome } from './port.ts'
 import type { CacheEntry } from './replay/answer-cache.ts'
 import type { Replays } from './replay/replay.ts'
 
@@ -110,8 +111,10 @@ export class Exchange {
   /** The call whose answer is gathered for this request. */
   held: CallHandle | null = null
 
-  /** True for a path that belongs to another door; that door keeps its own record unless it asked for one. */
+  /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false
+  /** Messages of a request at `/mcp` that led to no call; null when nothing was said of any. */
+  messages: MessageOutcome[] | null = null
   agent: RecordAgent | null = null
 
   constructor(

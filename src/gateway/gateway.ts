@@ -40,7 +40,7 @@ export interface GatewayOptions {
   readonly idempotency?: IdempotencyKeys
   /**
    * Gets requests whose path is reserved. It must lead to one `answer` or `forward`; `X-Request-ID` is the
-   * exchange's. No record is written for it, unless `identify` refused.
+   * exchange's. A record is written for those at `/mcp` alone.
    */
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
 }
@@ -63,7 +63,7 @@ const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
-  const record = createRecorder(options.records)
+  const recorder = createRecorder(options.records)
   const visible = createVisible()
   const replays: Replays = {
     cache: new AnswerCache(CACHE_BYTES_MAX),
@@ -101,7 +101,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { caller, method, body } = call
     const bytes = body === null ? 0 : body.length
     const exchange = new Exchange(
-      requestIds(),
+      call.requestId,
       clock.now(),
       snapshot,
       counters,
@@ -145,7 +145,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     let exchange = incoming.state
     if (exchange === null) {
       exchange = toExchange(incoming)
-      exchange.reserved = isReserved(incoming.path)
+      if (isReserved(incoming.path)) setReserved(exchange)
     }
     exchange.reason = inner
     const other = insteadOf(exchange, code)
@@ -168,7 +168,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     request(incoming) {
       const exchange = toExchange(incoming)
       if (isReserved(incoming.path)) {
-        exchange.reserved = true
+        setReserved(exchange)
         reserved(incoming, exchange)
         return
       }
@@ -186,9 +186,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     finished(incoming) {
       const exchange = incoming.state
-      if (exchange === null || (exchange.reserved && exchange.surface === 0)) return
+      if (exchange === null) return
       endWatch(exchange)
-      record(exchange, incoming.outcome)
+      const { messages } = exchange
+      if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
+      else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
     },
 
     get ready() {
@@ -204,6 +206,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const its = incoming as Incoming<Exchange>
       const exchange = its.state ?? toExchange(its)
       exchange.reserved = true
+      exchange.surface = 1
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
       if (!ready) {
@@ -214,6 +217,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       return typeof admitted === 'boolean'
         ? identified(exchange, admitted)
         : admitted.then((yes) => identified(exchange, yes))
+    },
+
+    message(incoming, outcome) {
+      const exchange = (incoming as Incoming<Exchange>).state
+      if (exchange === null) return
+      exchange.messages ??= []
+      if (outcome !== null) exchange.messages.push(outcome)
     },
 
     admitDiscovery(caller) {
@@ -235,7 +245,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
     },
 
-    call: createInnerCalls({ clock, pools, record, toExchange: toInnerExchange }),
+    call: createInnerCalls({ clock, pools, record: recorder.request, toExchange: toInnerExchange }),
 
     apply(delta) {
       const before = snapshot.collections
@@ -257,7 +267,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 function identified(exchange: Exchange, admitted: boolean): Identified {
   if (admitted) return { ok: true, caller: callerOf(exchange) }
-  exchange.surface = 1
   const { code, facts, retryAfterMs } = exchange
   return {
     ok: false,
@@ -269,6 +278,12 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
 
 function callerOf({ client, profile, credentialId, ip }: Exchange): Caller {
   return { client: client!.fragment, profile: profile!.fragment, credentialId, ip }
+}
+
+/** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
+function setReserved(exchange: Exchange): void {
+  exchange.reserved = true
+  if (exchange.path === '/mcp' || exchange.path.startsWith('/mcp/')) exchange.surface = 1
 }
 
 function refuseNotReady(exchange: Exchange): void {

@@ -108,6 +108,7 @@ function answerJson(
 
 /** @param more further header lines. */
 function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: string, more = ''): void {
+  if (incoming.state !== null) incoming.state.code = code
   const requestId = incoming.state?.requestId ?? requestIds()
   const problem = toProblem(refuse(code, { detail }), requestId)
   answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, more)
