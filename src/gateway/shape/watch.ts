@@ -70,9 +70,11 @@ function settle(exchange: Exchange, status: number, fields: string, body: Uint8A
   exchange.claim = ''
 }
 
-/** Ends the claim of an exchange that came to no answer of the upstream. Called once everything is over. */
+/** Ends what an exchange still holds once everything is over: a claim that came to no answer, a call nobody waits for. */
 export function endWatch(exchange: Exchange): void {
   exchange.isOver = true
+  exchange.held?.abort()
+  exchange.held = null
   if (exchange.claim === '') return
   exchange.replays!.keys.release(exchange.claim)
   exchange.claim = ''
