@@ -236,8 +236,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.endpoints(snapshot, profile)
     },
 
-    contract(endpoint) {
-      return visible.contract(snapshot, endpoint)
+    contract(endpoint, method) {
+      return visible.contract(snapshot, endpoint, method)
     },
 
     policies(caller, endpoint) {

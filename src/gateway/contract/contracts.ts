@@ -1,8 +1,8 @@
-import type { HttpMethod } from '../../model/common.ts'
 import type { Contract, Contracts, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
 import { createSchemaJudges, type Judge, type SchemaJudges } from '../../snapshot/schema-judge.ts'
 import type { LinkedCollection, LinkedProxy, Snapshot } from '../../snapshot/snapshot.ts'
 import { type BodyRule, compileBodyRule } from './body-rule.ts'
+import { contractFor } from './by-method.ts'
 import { compileParameters, type ParameterCheck } from './parameters.ts'
 
 /** A contract made ready for requests of one method. */
@@ -31,7 +31,7 @@ const noJudges = createSchemaJudges({}, true)
  * The contract of a proxy for a method; null when the snapshot has none. Throws a RangeError, or what reading gives,
  * when it cannot be used.
  */
-export function contractFor(
+export function compiledFor(
   snapshot: Snapshot,
   collection: LinkedCollection,
   proxy: LinkedProxy,
@@ -51,7 +51,7 @@ export function contractFor(
     const contract = all.contracts[proxy.id]
     if (contract === undefined) return null
     compiled = compile(
-      forMethod(contract, method),
+      contractFor(contract, method),
       method,
       proxy.fragment.contract?.strict_query ?? false,
       judgesOf(snapshot, fragment),
@@ -59,12 +59,6 @@ export function contractFor(
     all.compiled.set(key, compiled)
   }
   return compiled
-}
-
-/** HEAD is held to what holds for GET. */
-function forMethod(contract: Contract, method: string): Contract {
-  const own = contract.by_method?.[(method === 'HEAD' ? 'GET' : method) as HttpMethod]
-  return own === undefined ? contract : { ...contract, ...own }
 }
 
 function judgesOf(snapshot: Snapshot, { schemas }: ContractsFragment): SchemaJudges {

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { type BodyRule, isJsonType, isTaken, mediaTypeOf } from './body-rule.ts'
 import { bodyOf } from './collect.ts'
-import { type Compiled, contractFor } from './contracts.ts'
+import { type Compiled, compiledFor } from './contracts.ts'
 import { fieldValue } from './header-lines.ts'
 import { readJsonBody } from './json-body.ts'
 
@@ -19,7 +19,7 @@ export function requestFits(exchange: Exchange): Verdict | Promise<Verdict> {
 function judged(exchange: Exchange, mode: 'report' | 'enforce'): Verdict | Promise<Verdict> {
   let compiled: Compiled | null
   try {
-    compiled = contractFor(exchange.snapshot, exchange.collection!, exchange.proxy!, exchange.method)
+    compiled = compiledFor(exchange.snapshot, exchange.collection!, exchange.proxy!, exchange.method)
   } catch (error) {
     return unusable(exchange, mode, error)
   }

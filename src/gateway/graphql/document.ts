@@ -6,7 +6,7 @@ export type Selection =
   | { readonly kind: 'inline'; readonly below: readonly Selection[] }
   | { readonly kind: 'spread'; readonly name: string }
 
-export interface Operation {
+interface Operation {
   readonly type: 'query' | 'mutation' | 'subscription'
   /** Empty for one without a name. */
   readonly name: string

@@ -1,6 +1,6 @@
 import type { AnswerTap, Substitute } from '../../wire/port.ts'
 import { isJsonType, mediaTypeOf } from '../contract/body-rule.ts'
-import { contractFor } from '../contract/contracts.ts'
+import { compiledFor } from '../contract/contracts.ts'
 import { fieldValue } from '../contract/header-lines.ts'
 import { readJsonBody } from '../contract/json-body.ts'
 import type { Exchange } from '../exchange.ts'
@@ -90,7 +90,7 @@ export function answerFault(
   if (status < 200 || status > 299 || status === 204 || status === 206 || exchange.method === 'HEAD')
     return null
   try {
-    const judge = contractFor(
+    const judge = compiledFor(
       exchange.snapshot,
       exchange.collection!,
       exchange.proxy!,
