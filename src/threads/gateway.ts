@@ -17,6 +17,7 @@ import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
+import { createRemoteKeys } from './idempotency.ts'
 import type { FromGateway, GatewayInit, ToGateway } from './messages.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
@@ -40,6 +41,7 @@ const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
+const keys = createRemoteKeys(say)
 
 const engine = createNativeEngine<Exchange>({
   clock,
@@ -60,6 +62,7 @@ const gateway = createGateway({
   records: sink,
   clock,
   requestIds,
+  idempotency: keys,
   open: createOpener(init.credentialKey),
   reserved: (incoming) => route(incoming),
 })
@@ -163,6 +166,9 @@ main.on('message', (message: ToGateway) => {
         id: message.id,
         explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
       })
+      return
+    case 'claimed':
+      keys.claimed(message.id, message.claim)
       return
     case 'drain':
       void drain(message.deadlineMs)

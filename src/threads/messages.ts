@@ -3,6 +3,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
+import type { Claim } from '../gateway/replay/idempotency.ts'
+import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 
@@ -39,6 +41,8 @@ export type ToGateway =
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   | { readonly kind: 'explain'; readonly id: number; readonly asked: Hypothetical }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
+  /** What the claim of an idempotency key came to. */
+  | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -47,6 +51,10 @@ export type FromGateway =
   | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
   | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
   | { readonly kind: 'drained' }
+  /** Idempotency keys; see gateway/replay/idempotency. */
+  | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
+  | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
+  | { readonly kind: 'release'; readonly key: string }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 

@@ -12,8 +12,7 @@ export function keyValueOf(exchange: Exchange, { by, byName }: LinkedLimit): str
 }
 
 /** The first line of this name. */
-function headerOf({ head }: Exchange, name: string): string | null {
-  const pass = head === null ? '' : head.pass
+function headerOf({ pass }: Exchange, name: string): string | null {
   let at = 0
   while (at < pass.length) {
     const end = pass.indexOf('\r\n', at)

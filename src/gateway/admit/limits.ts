@@ -28,11 +28,10 @@ export function limitsAdmit(exchange: Exchange): RefusalCode | null | Promise<Re
 
 /** Ends what the limits hold for a request. Called when its answer has ended, however it ended; again it does nothing. */
 export function endLimits(exchange: Exchange, status: number): void {
-  exchange.isOver = true
-  const { held } = exchange
-  if (held === null) return
-  exchange.held = null
-  exchange.counters.release(held, status)
+  const { heldLimits } = exchange
+  if (heldLimits === null) return
+  exchange.heldLimits = null
+  exchange.counters.release(heldLimits, status)
 }
 
 function nameKeys(exchange: Exchange, plan: LimitPlan): void {
@@ -75,7 +74,7 @@ function conclude(exchange: Exchange, plan: LimitPlan, refused: number): Refusal
     exchange.hasXLimits = plan.hasXLines
   }
   if (refused !== -1) return refusedBy(exchange, plan.limits[refused]!, refused)
-  if (plan.holds) exchange.held = counters.hold(plan)
+  if (plan.holds) exchange.heldLimits = counters.hold(plan)
   if (plan.observes) observed(exchange, plan)
   return null
 }
