@@ -214,6 +214,11 @@ class Draft {
     }
   }
 
+  /** Nothing changed that a plan is made of. */
+  get #plansHold(): boolean {
+    return !this.#policies.isChanged && !this.#collections.isChanged && !this.#clients.isChanged
+  }
+
   toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, Held>): Snapshot {
     return {
       revision,
@@ -224,7 +229,7 @@ class Draft {
       tokens: this.#tokens.map,
       proved: this.#tokens.isChanged ? new Map() : this.#before.proved,
       policies: this.#policies.map,
-      plans: createLimitPlans(),
+      plans: this.#plansHold ? this.#before.plans : createLimitPlans(),
       credentials: this.#credentials.map,
       contracts: this.#contracts.map,
       schemas: this.#schemas.map,
