@@ -14,6 +14,9 @@ import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { createFetchJson } from './identify/fetch-json.ts'
+import { createIssuers } from './identify/issuers.ts'
+import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
@@ -29,6 +32,8 @@ export interface GatewayOptions {
   readonly records: RecordSink
   readonly clock: Clock
   readonly requestIds: () => string
+  /** Key sets of issuers; fetched by this very thread when absent. */
+  readonly keySets?: LoadKeySet
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /**
@@ -55,6 +60,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pools = createPools(options.upstream)
   const record = createRecorder(options.records)
   const visible = createVisible()
+  const fetchJson = createFetchJson()
+  const issuers = createIssuers(clock, options.keySets ?? createKeySets(clock, fetchJson), fetchJson)
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
 
@@ -75,6 +82,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.issuers = issuers
     incoming.state = exchange
     return exchange
   }
@@ -98,6 +106,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.client = client
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
+    exchange.subject = caller.subject
+    exchange.claims = caller.claims
+    exchange.bearer = caller.bearer
     return exchange
   }
 
@@ -234,8 +245,8 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
   }
 }
 
-function callerOf({ client, profile, credentialId, ip }: Exchange): Caller {
-  return { client: client!.fragment, profile: profile!.fragment, credentialId, ip }
+function callerOf({ client, profile, credentialId, subject, claims, bearer, ip }: Exchange): Caller {
+  return { client: client!.fragment, profile: profile!.fragment, credentialId, subject, claims, bearer, ip }
 }
 
 function refuseNotReady(exchange: Exchange): void {

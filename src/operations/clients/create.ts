@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { createOf } from '../crud.ts'
-import { issueFirst, shownToken } from '../profiles/issue.ts'
+import { issue, shownToken } from '../profiles/issue.ts'
 import { profileKind } from '../profiles/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
@@ -28,7 +28,7 @@ export const createClient = createOf(clientKind, {
     const profiles: Fields[] = []
     for (const spec of wanted) {
       const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
-      const token = await issueFirst(profile, context)
+      const token = await issue(profile, context)
       const stored = (await context.reader.byId('profiles', profile.id))!
       profiles.push({ ...(await viewOf(context.reader, profileKind, stored)), ...token })
     }
