@@ -26,6 +26,8 @@ import { openConfigStore } from './store/sqlite/config.ts'
 import { lockDirectory } from './store/sqlite/directory.ts'
 import { createManagementDoor } from './surfaces/mcp/door.ts'
 import { createRestApp } from './surfaces/rest/app.ts'
+import { createFetchJson } from './gateway/identify/fetch-json.ts'
+import { createKeySets } from './gateway/identify/key-sets.ts'
 import { startGateways } from './threads/gateways.ts'
 import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
@@ -221,6 +223,7 @@ async function start(
       },
       connectRecorder: (attach) => recorder.connect(attach),
       releaseDead: (slot) => counters.releaseDead(slot),
+      keySets: createKeySets(clock, createFetchJson()),
       log,
     },
     await fullDelta(store),

@@ -17,6 +17,7 @@ import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+import { createKeySetClient } from './key-sets.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
 
@@ -51,7 +52,9 @@ const engine = createNativeEngine<Exchange>({
     finished: (incoming) => gateway.finished(incoming),
   },
 })
+const keySets = createKeySetClient(say)
 const gateway = createGateway({
+  keySets: keySets.load,
   upstream: (options) => engine.upstream(options),
   counters: createCounters(init.counters, init.slot),
   records: sink,
@@ -157,6 +160,9 @@ main.on('message', (message: ToGateway) => {
     }
     case 'recorder':
       connectSink(sink, message.port)
+      return
+    case 'key_set':
+      keySets.answered(message.id, message.answer)
       return
     case 'drain':
       void drain(message.deadlineMs)

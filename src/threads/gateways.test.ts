@@ -21,6 +21,7 @@ async function startLate(context: TestContext) {
       init: { health, counters: cells.buffer } as Omit<GatewayInit, 'slot'>,
       connectRecorder: () => () => {},
       releaseDead: () => {},
+      keySets: async () => ({ ok: false, reason: 'no issuer' }),
       log: () => {},
     },
     delta(1),

@@ -1,4 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
+import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
@@ -28,6 +29,8 @@ export interface GatewaysOptions {
   readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
   /** Counters: give back what a dead thread held. */
   readonly releaseDead: (slot: number) => void
+  /** Fetches the keys of issuers for all threads. */
+  readonly keySets: LoadKeySet
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -114,6 +117,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
           for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
           refresh()
           break
+        case 'key_set': {
+          const { id, source, maxAgeMs } = message
+          void options
+            .keySets(source, maxAgeMs)
+            .then((answer) => tell(thread, { kind: 'key_set', id, answer }))
+          break
+        }
         case 'drained':
           thread.drained?.()
           break

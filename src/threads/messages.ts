@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
+import type { KeySetAnswer } from '../gateway/identify/key-sets.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -36,6 +37,8 @@ export type ToGateway =
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
+  /** What became of the question of this number. */
+  | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -43,6 +46,13 @@ export type FromGateway =
   /** The revision is in force for every request that starts from now on. */
   | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
   | { readonly kind: 'drained' }
+  /** Asks for the keys of an issuer; see gateway/identify/key-sets. */
+  | {
+      readonly kind: 'key_set'
+      readonly id: number
+      readonly source: string
+      readonly maxAgeMs: number
+    }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 
