@@ -15,6 +15,7 @@ export interface PublicJwk {
 const RSA_BITS_MIN = 2048
 /** A larger key would let whoever names it burn our time. */
 const RSA_BITS_MAX = 8192
+const EXPONENT_MAX = 2n ** 32n
 const KID_MAX = 256
 
 /** Members that the thumbprint is made of, by type of key, in the order of RFC 7638. */
@@ -60,7 +61,7 @@ function toKey(parts: JsonWebKey): KeyObject {
   const { modulusLength: bits, publicExponent: exponent } = key.asymmetricKeyDetails ?? {}
   if (bits !== undefined && (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX))
     throw new RangeError(`an RSA key has ${RSA_BITS_MIN} to ${RSA_BITS_MAX} bits`)
-  if (exponent !== undefined && (exponent < 3n || exponent % 2n === 0n))
+  if (exponent !== undefined && (exponent < 3n || exponent > EXPONENT_MAX || exponent % 2n === 0n))
     throw new RangeError('the exponent of the RSA key is no safe one')
   return key
 }

@@ -28,9 +28,10 @@ const LIMITS: FetchLimits = { timeoutMs: 5000, bytesMax: 512 * 1024 }
  * Asks for one JSON object: bounded in size and time, no redirects, https unless the host is this machine. The address
  * that was judged is the address connected to; link-local and metadata addresses are none.
  */
-export function createFetchJson(limits: FetchLimits = LIMITS): FetchJson {
+export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lookup = lookup): FetchJson {
+  const checked = checkedLookup(resolve)
   return (asked) =>
-    new Promise((resolve, reject) => {
+    new Promise((done, reject) => {
       const fail = (reason: string): void => reject(new Error(reason))
       const url = URL.parse(asked.url)
       if (url === null) return fail('the URL cannot be read')
@@ -44,7 +45,7 @@ export function createFetchJson(limits: FetchLimits = LIMITS): FetchJson {
         host: bareHost(url.hostname),
         // A connection of its own: a few calls in ten minutes need no pool.
         agent: false,
-        lookup: checkedLookup,
+        lookup: checked,
         headers: {
           Accept: 'application/json',
           ...(asked.authorization === '' ? {} : { Authorization: asked.authorization }),
@@ -80,7 +81,7 @@ export function createFetchJson(limits: FetchLimits = LIMITS): FetchJson {
           clearTimeout(timer)
           const value = toPlain(Buffer.concat(pieces))
           if (value === null) fail('the answer is no JSON object')
-          else resolve(value)
+          else done(value)
         })
       })
       request.end(body)
@@ -97,8 +98,10 @@ function toPlain(bytes: Buffer): Plain | null {
 }
 
 /** Resolves a name, and leads nowhere where one of its addresses is refused. */
-const checkedLookup: LookupFunction = (name, options, callback) => {
-  lookup(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+const checkedLookup =
+  (resolve: typeof lookup): LookupFunction =>
+  (name, options, callback) => {
+  resolve(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
     const first = addresses?.[0]
     const isRefused = error === null && addresses.some(({ address }) => isRefusedAddress(address))
     if (error !== null || first === undefined || isRefused) {

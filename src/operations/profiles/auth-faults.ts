@@ -1,5 +1,6 @@
 import { toMs } from '../../base/duration.ts'
 import { readJwk } from '../../base/jwk.ts'
+import { keyFits } from '../../base/jws.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { type JwtAuth, KEY_ALGS, type OidcAuth, SECRET_ALGS } from '../../model/profile-auth.ts'
@@ -40,9 +41,14 @@ function jwtFaults(auth: JwtAuth): FieldError[] {
   if (mode === 'jwks_url' && jwks_url === null) faults.push(at('jwks_url', 'mode jwks_url needs it'))
   if (mode !== 'jwks_url' && jwks_url !== null)
     faults.push(at('jwks_url', `mode ${mode} does not fetch keys`))
+  const kids = new Set<string>()
   for (const [index, jwk] of keys.entries()) {
     try {
-      readJwk(jwk)
+      const { id, key } = readJwk(jwk)
+      if (kids.has(id)) faults.push(at(`keys/${index}`, 'another key has its kid'))
+      if (algs.length > 0 && !algs.some((alg) => keyFits(key, alg)))
+        faults.push(at(`keys/${index}`, 'algs leave it out'))
+      kids.add(id)
     } catch (error) {
       faults.push(at(`keys/${index}`, error instanceof Error ? error.message : 'no key'))
     }
