@@ -7,6 +7,9 @@ import { bearerOf } from './base/bearer.ts'
 import { type ClockCell, createClock, toTime } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
+import { createFetchJson } from './gateway/identify/fetch-json.ts'
+import { createKeySets } from './gateway/identify/key-sets.ts'
+import type { Explainer } from './operations/context.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { createInvoke } from './operations/invoke.ts'
 import { OPERATIONS } from './operations/registry.ts'
@@ -26,8 +29,6 @@ import { openConfigStore } from './store/sqlite/config.ts'
 import { lockDirectory } from './store/sqlite/directory.ts'
 import { createManagementDoor } from './surfaces/mcp/door.ts'
 import { createRestApp } from './surfaces/rest/app.ts'
-import { createFetchJson } from './gateway/identify/fetch-json.ts'
-import { createKeySets } from './gateway/identify/key-sets.ts'
 import { startGateways } from './threads/gateways.ts'
 import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
@@ -129,7 +130,17 @@ async function start(
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const authenticate = createAuthenticate(tokens, unknownCallers)
   const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
-  const invoke = createInvoke({ store, vault, clock, records, publisher, check: checkFragment, fault })
+  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
+  const invoke = createInvoke({
+    store,
+    vault,
+    clock,
+    records,
+    explainer,
+    publisher,
+    check: checkFragment,
+    fault,
+  })
   const issueToken = async (input: unknown): Promise<IssuedToken> => {
     const { role, ttlMs, name, method } = parseTokenRequest(input)
     const { token, expiresAt } = await tokens.issue({ role, ttlMs, name, method, surface: 'cli' })

@@ -84,6 +84,7 @@ export async function startControl(
     vault,
     clock,
     records,
+    explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
     publisher: {
       publish: async (delta) => {
         published.push(delta)

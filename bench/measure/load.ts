@@ -19,8 +19,9 @@ export async function runLoad(
   url: string,
   seconds: number,
   headers: readonly string[] = [],
+  script: string = SCRIPT,
 ): Promise<Load> {
-  const args = ['-t', '1', '-c', '64', '-d', `${seconds}s`, '-s', SCRIPT]
+  const args = ['-t', '1', '-c', '64', '-d', `${seconds}s`, '-s', script]
   const wrk = processes.start(1, 'wrk', [...args, ...headers.flatMap((header) => ['-H', header]), url])
   const timer = setTimeout(() => void wrk.end(), (seconds + 20) * 1000)
   await wrk.ended

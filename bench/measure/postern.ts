@@ -44,7 +44,7 @@ export type Manage = (method: string, path: string, body?: unknown) => Promise<R
 export function manage(postern: Postern, data: string): Manage {
   const { stdout, stderr } = spawnSync(
     globalThis.process.execPath,
-    [...FLAGS, MAIN, 'token', '--role', 'admin', '--ttl', '15m'],
+    [...FLAGS, MAIN, 'token', '--role', 'admin', '--ttl', '2h'],
     { env: { ...globalThis.process.env, ...environment(data) }, encoding: 'utf8' },
   )
   const token = /pst_at_\S+/.exec(stdout)?.[0]

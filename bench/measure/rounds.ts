@@ -8,6 +8,8 @@ export interface Candidate {
   readonly url: string
   /** Request headers beside the common ones, as `Name: value`. */
   readonly headers?: readonly string[]
+  /** A wrk script instead of `peers/wrk.lua`. */
+  readonly script?: string
 }
 
 export interface Figures {
@@ -89,9 +91,9 @@ async function measure(
   candidate: Candidate,
   seconds: number,
 ): Promise<Figures & { readonly requests: number }> {
-  const { name, process, url, headers } = candidate
+  const { name, process, url, headers, script } = candidate
   const before = usageOf(process.pid)
-  const load = await runLoad(processes, url, seconds, headers)
+  const load = await runLoad(processes, url, seconds, headers, script)
   const after = usageOf(process.pid)
   if (load.errors > 0 || load.requests === 0)
     throw new Error(`${name}: ${load.errors} of ${load.requests} requests failed\n${process.output()}`)

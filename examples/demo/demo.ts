@@ -258,14 +258,14 @@ async function walk(tour: Tour): Promise<string> {
   )
   for (const record of (records.json?.items ?? []).slice(0, 12))
     say(
-      `${record.time}  ${record.surface.padEnd(11)}  ${record.status}  ${record.method} ${record.path}  ${record.duration_ms.toFixed(1)} ms  ${record.code ?? ''}${record.tool ? ` ${record.tool}` : ''}`,
+      `${record.time}  ${record.surface.padEnd(11)}  ${record.status}  ${record.method} ${record.path}  ${record.duration_ms.toFixed(1)} ms  ${record.code ?? ''} ${record.tool ?? record.mcp_method ?? ''}`,
     )
   const surfaces = new Set((records.json?.items ?? []).map((record: { surface: string }) => record.surface))
   expect('calls of both surfaces are recorded', surfaces.has('gateway') && surfaces.has('gateway_mcp'))
-  const limited = await call('GET', `${management}/records?client=acme&status=429`, {
-    token: admin,
-    quiet: true,
-  })
+  const limited = await until(
+    () => call('GET', `${management}/records?client=acme&status=429`, { token: admin, quiet: true }),
+    (answer) => (answer.json?.items?.length ?? 0) >= refusals.length,
+  )
   expect(
     'the refused ones too: those with status 429',
     (limited.json?.items?.length ?? 0) === refusals.length,

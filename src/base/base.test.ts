@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { canonicalJson, contentHash } from './canonical.ts'
 import { createClock, createClockCell, moveClock } from './clock.ts'
 import { toMs } from './duration.ts'
-import { createRequestIds, newId } from './ids.ts'
+import { createRequestIds, idTime, newId } from './ids.ts'
 import { Lru } from './lru.ts'
 import { PROBLEMS, refuse, toProblem } from './refusal.ts'
 import { Secret } from './secret.ts'
@@ -39,7 +39,9 @@ test('ids sort by the time they were made, and request ids of a thread never rep
   const next = createRequestIds(clock)
   const ids = new Set(Array.from({ length: 100_000 }, next))
   assert.equal(ids.size, 100_000)
-  assert.match(next(), /^req_[0-9a-hjkmnp-tv-z]{26}$/)
+  const id = next()
+  assert.match(id, /^req_[0-9a-hjkmnp-tv-z]{26}$/)
+  assert.deepEqual([idTime(id), idTime(`${id}.2`), idTime(`${id}.`)], [clock.now(), clock.now(), undefined])
 })
 
 test('a secret shows itself in no way of printing, only when asked by name', () => {

@@ -29,9 +29,12 @@ function encode(value: number, length: number): string {
   return text
 }
 
-/** When an id was made, in milliseconds since the epoch, or undefined when the text is no id of ours. */
+/**
+ * When an id was made, in milliseconds since the epoch, or undefined when the text is no id of ours. Messages of one
+ * batch share an id, numbered from the second on: `req_….2`.
+ */
 export function idTime(id: string): number | undefined {
-  const digits = /^[a-z]{3}_([0-9a-hjkmnp-tv-z]{10})[0-9a-hjkmnp-tv-z]{16}$/.exec(id)?.[1]
+  const digits = /^[a-z]{3}_([0-9a-hjkmnp-tv-z]{10})[0-9a-hjkmnp-tv-z]{16}(?:\.[0-9]{1,2})?$/.exec(id)?.[1]
   if (digits === undefined) return undefined
   let time = 0
   for (const digit of digits) time = time * 32 + ALPHABET.indexOf(digit)

@@ -85,7 +85,10 @@ test('no text makes the reader throw, and what it reads has one spelling', () =>
       .map(([head, body, tail]) => `${part(head)}.${part(body)}.${Buffer.from(tail).toString('base64url')}`),
     fc
       .tuple(
-        fc.record({ alg: fc.constantFrom('HS256', 'none', 'ES256', 7), kid: fc.jsonValue() }, { requiredKeys: [] }),
+        fc.record(
+          { alg: fc.constantFrom('HS256', 'none', 'ES256', 7), kid: fc.jsonValue() },
+          { requiredKeys: [] },
+        ),
         fc.dictionary(fc.constantFrom('iss', 'sub', 'aud', 'exp', 'nbf', 'iat', '__proto__'), fc.jsonValue()),
       )
       .map(([head, body]) => `${part(JSON.stringify(head))}.${part(JSON.stringify(body))}.AAAA`),

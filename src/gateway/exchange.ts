@@ -14,6 +14,7 @@ import type {
 } from '../snapshot/snapshot.ts'
 import type { Counters } from './admit/counters.ts'
 import type { Issuers } from './identify/issuers.ts'
+import type { MessageOutcome } from './port.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
@@ -95,8 +96,10 @@ export class Exchange {
   /** The answer of a check that needs no upstream. */
   reply: Reply | null = null
 
-  /** True for a path that belongs to another door; that door keeps its own record unless it asked for one. */
+  /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false
+  /** Messages of a request at `/mcp` that led to no call; null when nothing was said of any. */
+  messages: MessageOutcome[] | null = null
   agent: RecordAgent | null = null
 
   constructor(

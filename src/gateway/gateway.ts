@@ -38,7 +38,7 @@ export interface GatewayOptions {
   readonly open: Opener
   /**
    * Gets requests whose path is reserved. It must lead to one `answer` or `forward`; `X-Request-ID` is the
-   * exchange's. No record is written for it, unless `identify` refused.
+   * exchange's. A record is written for those at `/mcp` alone.
    */
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
 }
@@ -58,7 +58,7 @@ const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
-  const record = createRecorder(options.records)
+  const recorder = createRecorder(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
   const issuers = createIssuers(clock, options.keySets ?? createKeySets(clock, fetchJson), fetchJson)
@@ -91,7 +91,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { caller, method, body } = call
     const bytes = body === null ? 0 : body.length
     const exchange = new Exchange(
-      requestIds(),
+      call.requestId,
       clock.now(),
       snapshot,
       counters,
@@ -136,7 +136,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     request(incoming) {
       const exchange = toExchange(incoming)
       if (isReserved(incoming.path)) {
-        exchange.reserved = true
+        setReserved(exchange)
         reserved(incoming, exchange)
         return
       }
@@ -154,7 +154,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       let exchange = incoming.state
       if (exchange === null) {
         exchange = toExchange(incoming)
-        exchange.reserved = isReserved(incoming.path)
+        if (isReserved(incoming.path)) setReserved(exchange)
       }
       exchange.code = code
       exchange.stoppedAt = checkOf(code)
@@ -165,8 +165,10 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     finished(incoming) {
       const exchange = incoming.state
-      if (exchange === null || (exchange.reserved && exchange.surface === 0)) return
-      record(exchange, incoming.outcome)
+      if (exchange === null) return
+      const { messages } = exchange
+      if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
+      else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
     },
 
     get ready() {
@@ -182,6 +184,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const its = incoming as Incoming<Exchange>
       const exchange = its.state ?? toExchange(its)
       exchange.reserved = true
+      exchange.surface = 1
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
       if (!ready) {
@@ -192,6 +195,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       return typeof admitted === 'boolean'
         ? identified(exchange, admitted)
         : admitted.then((yes) => identified(exchange, yes))
+    },
+
+    message(incoming, outcome) {
+      const exchange = (incoming as Incoming<Exchange>).state
+      if (exchange === null) return
+      exchange.messages ??= []
+      if (outcome !== null) exchange.messages.push(outcome)
     },
 
     admitDiscovery(caller) {
@@ -213,7 +223,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
     },
 
-    call: createInnerCalls({ clock, pools, record, toExchange: toInnerExchange }),
+    call: createInnerCalls({ clock, pools, record: recorder.request, toExchange: toInnerExchange }),
 
     apply(delta) {
       const before = snapshot.collections
@@ -235,7 +245,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 function identified(exchange: Exchange, admitted: boolean): Identified {
   if (admitted) return { ok: true, caller: callerOf(exchange) }
-  exchange.surface = 1
   const { code, facts, retryAfterMs } = exchange
   return {
     ok: false,
@@ -247,6 +256,12 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
 
 function callerOf({ client, profile, credentialId, subject, claims, bearer, ip }: Exchange): Caller {
   return { client: client!.fragment, profile: profile!.fragment, credentialId, subject, claims, bearer, ip }
+}
+
+/** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
+function setReserved(exchange: Exchange): void {
+  exchange.reserved = true
+  if (exchange.path === '/mcp' || exchange.path.startsWith('/mcp/')) exchange.surface = 1
 }
 
 function refuseNotReady(exchange: Exchange): void {

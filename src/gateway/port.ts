@@ -42,6 +42,8 @@ export interface Endpoint {
 
 export interface InnerCall {
   readonly caller: Caller
+  /** Id of the message that asks for it, which its record, its answer and the upstream get. */
+  readonly requestId: string
   readonly method: string
   /** A host that the collection answers on; empty for one that answers on all. One base path may have several. */
   readonly host: string
@@ -69,6 +71,18 @@ export interface InnerAnswer {
   readonly code: RefusalCode | null
 }
 
+/** What became of a message at `/mcp` that led to no call. */
+export interface MessageOutcome {
+  /** Unlike that of any other message. */
+  readonly requestId: string
+  /** Set when it was refused. */
+  readonly code: RefusalCode | null
+  /** For the record alone. */
+  readonly reason: string
+  /** Null when no message was read. */
+  readonly agent: RecordAgent | null
+}
+
 export type Identified =
   | { readonly ok: true; readonly caller: Caller }
   | {
@@ -81,8 +95,14 @@ export type Identified =
 export interface GatewayPort {
   /** False until a snapshot was applied (check: not_ready). */
   readonly ready: boolean
-  /** Checks 5 to 9 for one MCP message. Failures are recorded and throttled like those over REST. */
+  /** Checks 5 to 9 for one HTTP request at `/mcp`. Failures are recorded and throttled like those over REST. */
   identify(incoming: Incoming): Identified | Promise<Identified>
+  /**
+   * Says what became of one message, before its answer is sent; the record is written when the HTTP request ends. Null
+   * says that the message is about to be run through {@link call}, which records it. A request of which nothing is
+   * said is recorded once, by what HTTP tells of it.
+   */
+  message(incoming: Incoming, outcome: MessageOutcome | null): void
   /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
   admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */

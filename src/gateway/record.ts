@@ -1,5 +1,7 @@
+import { PROBLEMS } from '../base/refusal.ts'
 import type { RecordFields, RecordSink } from '../record/fields.ts'
 import type { Exchange } from './exchange.ts'
+import type { MessageOutcome } from './port.ts'
 
 /** Monotonic times and sizes of a request, from the wire or from a call within the process. */
 export interface Measured {
@@ -13,10 +15,17 @@ export interface Measured {
   readonly aborted: boolean
 }
 
-/** Check 19: writes one record for each request. A record that cannot be kept never fails a request. */
-export function createRecorder(sink: RecordSink): (exchange: Exchange, measured: Measured) => void {
+export interface Recorder {
+  /** Check 19: writes the record of a request or call. A record that cannot be kept never fails a request. */
+  request(exchange: Exchange, measured: Measured): void
+  /** Writes one record for each message of a request at `/mcp` that led to no call. */
+  messages(exchange: Exchange, measured: Measured, messages: readonly MessageOutcome[]): void
+}
+
+export function createRecorder(sink: RecordSink): Recorder {
   const fields = emptyFields()
-  return (exchange, measured) => {
+
+  function fill(exchange: Exchange, measured: Measured): void {
     const { client, profile, collection, proxy } = exchange
     fields.id = exchange.requestId
     fields.timeMs = exchange.now
@@ -41,11 +50,36 @@ export function createRecorder(sink: RecordSink): (exchange: Exchange, measured:
     fields.upstreamStatus = measured.upstreamStatus === 0 ? -1 : measured.upstreamStatus
     fields.aborted = measured.aborted
     fields.agent = exchange.agent
+  }
+
+  function add(): void {
     try {
       sink.add(fields)
     } catch {
       // The sink counts what it loses; the caller's answer is on its way already.
     }
+  }
+
+  return {
+    request(exchange, measured) {
+      fill(exchange, measured)
+      add()
+    },
+    messages(exchange, measured, messages) {
+      fill(exchange, measured)
+      for (const { requestId, code, reason, agent } of messages) {
+        fields.id = requestId
+        fields.agent = agent
+        // Over HTTP a refused tool is a 200; its record has the status of the refusal, as that of a call has
+        fields.status = code === null || measured.status >= 400 ? measured.status : PROBLEMS[code].status
+        fields.code = code ?? exchange.code ?? ''
+        fields.reason = reason
+        add()
+        // Bytes of a batch are counted once
+        fields.bytesIn = 0
+        fields.bytesOut = 0
+      }
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Permission, Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Change } from './change.ts'
@@ -13,6 +14,8 @@ export interface OperationContext {
   readonly options: WriteOptions
   readonly clock: Clock
   readonly records: RecordQueries
+  /** Judges requests that were not made, by what the gateway serves now. */
+  readonly explainer: Explainer
   /** The configuration: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
   /** The transaction of a write. A read that asks for it is a fault. */
@@ -26,4 +29,9 @@ export interface RecordQueries {
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
   get(id: string): Promise<z.output<typeof RequestRecord> | undefined>
+}
+
+export interface Explainer {
+  /** Rejects while no gateway thread listens. */
+  explain(asked: Hypothetical): Promise<Explanation>
 }

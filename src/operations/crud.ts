@@ -5,10 +5,10 @@ import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { define, type Operation, type Subject } from './define.ts'
 import { toInputInvalid } from './errors.ts'
-import type { Kind } from './kind.ts'
+import { type Kind, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef } from './refs.ts'
-import { viewOf, viewsOf } from './views.ts'
+import { viewOf, viewsOf, writtenView } from './views.ts'
 import { createResource, findForPut, patchResource, replaceResource } from './write-resource.ts'
 
 const PAGE_DEFAULT = 50
@@ -180,7 +180,7 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     group: kind.group,
     summary: `Create a ${kind.noun}`,
     input: (making.input === undefined ? kind.spec : kind.spec.extend(making.input)) as z.ZodObject,
-    output: kind.view.extend(making.output ?? {}) as z.ZodObject,
+    output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:create`,
     refuses: ['already_exists', 'configuration_invalid', 'idempotency_conflict', ...shown(making)],
     ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
@@ -209,7 +209,7 @@ async function answer(
 ): Promise<Fields> {
   const extra = (await making.made?.(resource, input, context)) ?? {}
   const stored = (await context.reader.byId(kind.type, resource.id)) ?? resource
-  return { ...(await viewOf(context.reader, kind, stored)), ...extra }
+  return { ...(await writtenView(context, kind, stored)), ...extra }
 }
 
 /** `update`: merges members into a resource; see {@link patchSchema}. */
@@ -223,7 +223,7 @@ export function updateOf(kind: Kind): Operation {
     group: kind.group,
     summary: `Change members of a ${kind.noun}; the others stay`,
     input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
-    output: kind.view,
+    output: writtenSchema(kind),
     permission: `${kind.type}:update`,
     refuses: CHANGE_REFUSES,
     columns: kind.columns,
@@ -231,7 +231,7 @@ export function updateOf(kind: Kind): Operation {
     handle: async (input: Fields, context) => {
       const { id, ...patch } = input
       const resource = await context.change.act(kind.type, String(id))
-      return viewOf(context.reader, kind, await patchResource(context, kind, resource, patch))
+      return writtenView(context, kind, await patchResource(context, kind, resource, patch))
     },
   })
 }
@@ -246,7 +246,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     group: kind.group,
     summary: `Create a ${kind.noun} or replace all its members`,
     input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
-    output: kind.view.extend(making.output ?? {}) as z.ZodObject,
+    output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
     refuses: [...CHANGE_REFUSES, ...shown(making)],
     ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
@@ -257,8 +257,8 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
       const ref = String(id)
       const known = await findForPut(context, kind, ref, spec)
       if (known !== undefined)
-        return viewOf(
-          context.reader,
+        return writtenView(
+          context,
           kind,
           await replaceResource(context, kind, context.change.actOn(known), { ...kept(known), ...spec }),
         )

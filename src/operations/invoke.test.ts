@@ -48,6 +48,7 @@ test('a handler that throws after writing leaves neither change nor success entr
     vault: control.vault,
     clock: createClock(),
     records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
+    explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
     publisher: {
       publish: async (delta) => {
         published.push(delta)

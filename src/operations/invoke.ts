@@ -8,7 +8,7 @@ import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/con
 import type { Vault } from '../vault/vault.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
-import type { OperationContext, RecordQueries } from './context.ts'
+import type { Explainer, OperationContext, RecordQueries } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
@@ -20,6 +20,7 @@ export interface InvokeDeps {
   readonly vault: Vault
   readonly clock: Clock
   readonly records: RecordQueries
+  readonly explainer: Explainer
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
@@ -182,6 +183,7 @@ function contextOf(
     options,
     clock: deps.clock,
     records: deps.records,
+    explainer: deps.explainer,
     reader,
     get change(): Change {
       if (change === null) throw new Error('A read has no transaction to change anything in.')

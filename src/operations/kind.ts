@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { IdPrefix } from '../base/ids.ts'
 import { Envelope, type ResourceType } from '../model/common.ts'
-import type { Fields } from '../store/ports/config.ts'
+import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 
 /** A member of a spec that refers to other resources. */
@@ -41,6 +41,17 @@ export interface Kind {
   readonly keyOf?: (spec: Fields) => string
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
+  /** What the writer should know of what was stored, though it is allowed. */
+  readonly warn?: (resource: Resource, context: OperationContext) => Promise<readonly Warning[]>
+}
+
+/** `pointer` is a JSON pointer into the spec. */
+const Warning = z.object({ pointer: z.string(), reason: z.string() })
+export type Warning = z.infer<typeof Warning>
+
+/** What a write of the kind answers: the view, with warnings where there are some. */
+export function writtenSchema(kind: Kind): z.ZodObject {
+  return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: z.array(Warning).optional() })
 }
 
 /** The resource that a spec is for. */

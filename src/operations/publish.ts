@@ -4,8 +4,8 @@ import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { about, CHANGE_REFUSES } from './crud.ts'
 import { define, type Operation } from './define.ts'
-import type { Kind } from './kind.ts'
-import { viewOf } from './views.ts'
+import { type Kind, writtenSchema } from './kind.ts'
+import { writtenView } from './views.ts'
 
 /**
  * Publishes a resource, making its pending draft live, or takes it back with status draft. `also` runs afterwards
@@ -28,7 +28,7 @@ export function publishOf(
       status: Status.default('published').describe('The state it is to have'),
       ...extra,
     }) as z.ZodObject,
-    output: kind.view,
+    output: writtenSchema(kind),
     permission: `${kind.type}:publish`,
     refuses: CHANGE_REFUSES,
     idempotent: true,
@@ -38,7 +38,7 @@ export function publishOf(
       const resource = await context.change.act(kind.type, String(input['id']))
       await setStatus(kind, resource, input['status'] as Status, context)
       await also(resource, input, context)
-      return viewOf(context.reader, kind, (await context.reader.byId(kind.type, resource.id))!)
+      return writtenView(context, kind, (await context.reader.byId(kind.type, resource.id))!)
     },
   })
 }

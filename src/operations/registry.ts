@@ -49,6 +49,7 @@ import { putProxy } from './proxies/put.ts'
 import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
+import { explainRequest } from './requests/explain.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -102,4 +103,5 @@ export const OPERATIONS: readonly Operation[] = [
   getAudit,
   listRecords,
   getRecord,
+  explainRequest,
 ]

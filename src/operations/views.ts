@@ -1,5 +1,6 @@
 import type { SecretState } from '../model/credential.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
 import { idsOf, mapRefs } from './refs.ts'
 
@@ -21,6 +22,17 @@ export async function viewOf(
   resource: Resource,
 ): Promise<Record<string, unknown>> {
   return (await viewsOf(reader, kind, [resource]))[0]!
+}
+
+/** What a write answers: the resource as callers read it, and warnings where there are some. */
+export async function writtenView(
+  context: OperationContext,
+  kind: Kind,
+  resource: Resource,
+): Promise<Record<string, unknown>> {
+  const view = await viewOf(context.reader, kind, resource)
+  const warnings = (await kind.warn?.(resource, context)) ?? []
+  return warnings.length === 0 ? view : { ...view, warnings }
 }
 
 /** Every id that the resources refer to. */

@@ -23,6 +23,7 @@ export const RecordFilter = z.object({
   surface: z.enum(['gateway', 'gateway_mcp']).optional(),
   method: z.string().optional(),
   path: z.string().optional().describe('Start of the path'),
+  mcp_method: z.string().optional(),
   tool: z.string().optional(),
   agent_name: z.string().optional(),
   session_id: z.string().optional(),
@@ -99,8 +100,9 @@ export function compileFilter(filter: RecordFilter): Match {
 
 function agentTestsOf(
   filter: RecordFilter,
-): (readonly ['tool' | 'name' | 'sessionId' | 'conversationId', string])[] {
+): (readonly ['mcpMethod' | 'tool' | 'name' | 'sessionId' | 'conversationId', string])[] {
   const pairs = [
+    ['mcpMethod', filter.mcp_method],
     ['tool', filter.tool],
     ['name', filter.agent_name],
     ['sessionId', filter.session_id],

@@ -75,6 +75,7 @@ const filters = fc.record(
     surface: fc.constantFrom('gateway', 'gateway_mcp'),
     method: few('GET'),
     path: few('/orders', '/pay'),
+    mcp_method: few('tools/call', 'tools/list'),
     tool: few('execute_call'),
     agent_name: few('cursor'),
     session_id: few('s-claude'),

@@ -7,6 +7,7 @@ import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import type { Exchange } from '../gateway/exchange.ts'
+import { explain } from '../gateway/explain.ts'
 import { FIELD_RULES } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
@@ -16,8 +17,8 @@ import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
-import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 import { createKeySetClient } from './key-sets.ts'
+import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
 
@@ -53,10 +54,11 @@ const engine = createNativeEngine<Exchange>({
   },
 })
 const keySets = createKeySetClient(say)
+const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
   upstream: (options) => engine.upstream(options),
-  counters: createCounters(init.counters, init.slot),
+  counters,
   records: sink,
   clock,
   requestIds,
@@ -106,6 +108,7 @@ function answerJson(
 
 /** @param more further header lines. */
 function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: string, more = ''): void {
+  if (incoming.state !== null) incoming.state.code = code
   const requestId = incoming.state?.requestId ?? requestIds()
   const problem = toProblem(refuse(code, { detail }), requestId)
   answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, more)
@@ -163,6 +166,13 @@ main.on('message', (message: ToGateway) => {
       return
     case 'key_set':
       keySets.answered(message.id, message.answer)
+      return
+    case 'explain':
+      say({
+        kind: 'explained',
+        id: message.id,
+        explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
+      })
       return
     case 'drain':
       void drain(message.deadlineMs)

@@ -1,5 +1,6 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
+import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
@@ -14,6 +15,8 @@ import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './me
  */
 export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
+  /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
+  explain(asked: Hypothetical): Promise<Explanation>
   /** Stops accepting, lets requests end, then ends the threads. */
   drain(deadlineMs: number): Promise<void>
   /** Ends a thread at once, as a fault would; resolves when its replacement listens. For tests of that promise. */
@@ -44,6 +47,7 @@ interface Thread {
 }
 
 const ACKNOWLEDGE_MS = 1000
+const ANSWER_MS = 5000
 const RESTART_MS_MAX = 5000
 /** A thread that lived this long was healthy: the next restart is immediate again. */
 const HEALTHY_MS = 10_000
@@ -56,6 +60,8 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   const waiting = new Set<() => void>()
   let revision = first.revision
   let closed = false
+  const asking = new Map<number, (explanation: Explanation) => void>()
+  let questions = 0
 
   function remember(delta: SnapshotDelta): void {
     if (delta.full) mirror.clear()
@@ -124,6 +130,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
             .then((answer) => tell(thread, { kind: 'key_set', id, answer }))
           break
         }
+        case 'explained':
+          asking.get(message.id)?.(message.explanation)
+          break
         case 'drained':
           thread.drained?.()
           break
@@ -207,6 +216,26 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         ACKNOWLEDGE_MS,
       )
       return { pending: !held }
+    },
+    explain(asked) {
+      const thread = live()[0]
+      if (thread === undefined) return Promise.reject(new Error('no gateway thread listens'))
+      const id = ++questions
+      return new Promise((resolve, reject) => {
+        const end = (): void => {
+          clearTimeout(timer)
+          asking.delete(id)
+        }
+        const timer = setTimeout(() => {
+          end()
+          reject(new Error('the gateway thread did not answer'))
+        }, ANSWER_MS)
+        asking.set(id, (explanation) => {
+          end()
+          resolve(explanation)
+        })
+        tell(thread, { kind: 'explain', id, asked })
+      })
     },
     async drain(deadlineMs) {
       closed = true

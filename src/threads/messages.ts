@@ -1,8 +1,10 @@
 /** What the main thread and the gateway threads say to each other. Plain data only. */
+
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { KeySetAnswer } from '../gateway/identify/key-sets.ts'
+import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 
 /** Given to a gateway thread when it starts. */
@@ -36,6 +38,7 @@ export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
+  | { readonly kind: 'explain'; readonly id: number; readonly asked: Hypothetical }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   /** What became of the question of this number. */
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
@@ -45,6 +48,7 @@ export type FromGateway =
   | { readonly kind: 'listening' }
   /** The revision is in force for every request that starts from now on. */
   | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
+  | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
   | { readonly kind: 'drained' }
   /** Asks for the keys of an issuer; see gateway/identify/key-sets. */
   | {

@@ -295,12 +295,13 @@ test('an inactive policy limits nothing, and one that is not there fails closed'
   assert.equal(answer.code, 'not_ready')
 })
 
-test('reserved paths go to their door, whatever base paths there are, and leave no record of a call', async () => {
+test('reserved paths go to their door, whatever base paths there are, and only /mcp leaves a record', async () => {
   const records = served.records.length
   for (const path of ['/mcp', '/management/v1/x', '/api/v1/mcp', '/healthz'])
     assert.equal((await served.ask(path)).text, 'reserved', path)
   await seen('/orders/plain')
-  assert.equal((await served.record(records)).path, '/orders/plain')
+  assert.deepEqual([(await served.record(records)).path, served.records[records]?.surface], ['/mcp', 1])
+  assert.equal((await served.record(records + 1)).path, '/orders/plain')
   assert.equal((await served.ask('/mcpx', { headers: IDS })).json['code'], 'route_not_found')
 })
 

@@ -242,6 +242,7 @@ test('before the first snapshot every call is answered 503', async () => {
     const answer = await empty.ask(CALL)
     assert.equal(answer.status, 503)
     assert.equal(answer.json['code'], 'not_ready')
+    assert.deepEqual([(await empty.record(0)).code, empty.records[0]?.status], ['not_ready', 503])
     assert.equal(empty.gateway.ready, false)
   } finally {
     await empty.close()

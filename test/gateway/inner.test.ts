@@ -89,6 +89,8 @@ async function callerOf(headers: Record<string, string>): Promise<Caller> {
   return door.caller
 }
 
+let calls = 0
+
 function call(
   caller: Caller,
   target: string,
@@ -98,6 +100,7 @@ function call(
     served.gateway.call(
       {
         caller,
+        requestId: `req_inner_${++calls}`,
         target,
         method: given.method ?? 'GET',
         host: given.host ?? 'api.example.com',

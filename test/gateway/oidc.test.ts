@@ -75,7 +75,7 @@ let source = 0
 type Asked = Answer & { reason: string; profile: string; credential: string; ms: number }
 async function ask(token: string, headers: Record<string, string> = {}): Promise<Asked> {
   const index = served.records.length
-  const from = `127.2.${++source >> 8}.${(source & 255) || 1}`
+  const from = `127.2.${++source >> 8}.${source & 255 || 1}`
   const answer = await served.ask(CALL, { headers: { authorization: `Bearer ${token}`, ...headers }, from })
   const { reason, profile, credentialId: credential, durationMs: ms } = await served.record(index)
   return { ...answer, reason, profile, credential, ms }
@@ -130,7 +130,9 @@ test('match rules send the tokens of one provider to several profiles', async ()
   put(
     oidc('staff', { match: [rule('email', { glob: '*@acme.test' })] }),
     oidc('robots', { match: [rule('azp', { values: ['bot-1', 'bot-2'] })] }),
-    oidc('leads', { match: [rule('groups', { values: ['leads'] }), rule('email', { glob: '*@lead.*.test' })] }),
+    oidc('leads', {
+      match: [rule('groups', { values: ['leads'] }), rule('email', { glob: '*@lead.*.test' })],
+    }),
   )
   assert.equal((await ask(signedBy(FIRST, claims({ email: 'ann@acme.test' })))).profile, 'pro_staff')
   assert.equal((await ask(signedBy(FIRST, claims({ azp: 'bot-2' })))).profile, 'pro_robots')
@@ -153,7 +155,10 @@ test('a new key is fetched when a token names it, and at most every 30 seconds',
   assert.equal((await ask(signedBy(SECOND, claims()))).status, 200)
   assert.equal(issuer.times('/keys'), 2)
   for (let i = 0; i < 5; i++)
-    await refused(signedBy(FIRST, claims({ i }), { kid: `k${i}` }), 'no key fits the kid and algorithm of the token')
+    await refused(
+      signedBy(FIRST, claims({ i }), { kid: `k${i}` }),
+      'no key fits the kid and algorithm of the token',
+    )
   assert.equal(issuer.times('/keys'), 2)
 })
 
@@ -219,7 +224,13 @@ test('a discovery document of another issuer, or with keys elsewhere over http, 
 })
 
 test('opaque tokens are introspected, once in a minute', async () => {
-  put(oidc('main', { introspection: { credential: 'crd_asker', url: null }, claims: ['dept'] }, { forward_identity: true }))
+  put(
+    oidc(
+      'main',
+      { introspection: { credential: 'crd_asker', url: null }, claims: ['dept'] },
+      { forward_identity: true },
+    ),
+  )
   issuer.opaque.set('good', { aud: 'orders', sub: 'bo', iss: issuer.url, exp: seconds() + 600, dept: 'it' })
   issuer.opaque.set('other', { aud: 'billing' })
   issuer.opaque.set('none', {})

@@ -268,6 +268,12 @@ describe('both MCP doors of a running server', () => {
     const { code, limit_name, retry_after_ms } = refused[0]!.json.result.structuredContent
     assert.deepEqual([code, limit_name], ['rate_limit_exceeded', 'discovery'])
     assert.ok(retry_after_ms > 0 && retry_after_ms <= 60_000)
+    const query = '/records?code=rate_limit_exceeded&tool=list_collections&status=429&path=/mcp&limit=200'
+    const recorded = await until(
+      () => server.manage('GET', query),
+      (reply) => reply.json.items.length >= refused.length,
+    )
+    assert.equal(recorded.json.items.length, refused.length, 'each refusal is recorded')
     const called = await rpc('tools/call', { name: 'execute_call', arguments: { endpoint: ENDPOINT } })
     assert.equal(called.json.result.isError, false, called.text)
     server.moveClock(61_000)

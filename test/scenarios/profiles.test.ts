@@ -79,7 +79,13 @@ test('the examples of the docs work: jwt and oidc', async () => {
   const [makeOidc, callOidc] = examplesOf('profiles/oidc.md', replace)
   await server.manage('POST', '/profiles/partner/toggle', { status: 'inactive' })
   await run(makeOidc!)
-  const staff = claims({ iss: issuer.url, aud: ['orders'], scope: 'orders.read', groups: ['staff'], sub: 'ann' })
+  const staff = claims({
+    iss: issuer.url,
+    aud: ['orders'],
+    scope: 'orders.read',
+    groups: ['staff'],
+    sub: 'ann',
+  })
   await run(callOidc!, { 'access token': signedBy(KEY, staff) })
   for (const slug of ['staff', 'partner', 'batch-jobs'])
     assert.equal((await server.manage('DELETE', `/profiles/${slug}?confirm=${slug}`)).status, 200)
@@ -116,7 +122,9 @@ test('a token that a caller signs is one caller over REST and MCP, and rotation 
     (await states()).map((one: { state: string }) => one.state),
     ['retiring', 'valid'],
   )
-  await until(states, (list) => list.every((one: { last_used_at: string | null }) => one.last_used_at !== null))
+  await until(states, (list) =>
+    list.every((one: { last_used_at: string | null }) => one.last_used_at !== null),
+  )
   assert.equal((await server.manage('POST', '/profiles/jobs/rotate', {})).json.code, 'configuration_invalid')
 
   assert.equal((await server.manage('POST', '/profiles/jobs/revoke', { credential_id })).status, 200)

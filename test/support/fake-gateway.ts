@@ -1,5 +1,12 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
-import type { Caller, Endpoint, GatewayPort, InnerAnswer, InnerCall } from '../../src/gateway/port.ts'
+import type {
+  Caller,
+  Endpoint,
+  GatewayPort,
+  InnerAnswer,
+  InnerCall,
+  MessageOutcome,
+} from '../../src/gateway/port.ts'
 import type { HttpMethod } from '../../src/model/common.ts'
 import type {
   ClientFragment,
@@ -15,6 +22,8 @@ export const OTHER_TOKEN = 'other-token'
 export interface FakeGateway extends GatewayPort {
   /** The calls that reached it. */
   readonly calls: InnerCall[]
+  /** What it was told of messages; null for one that led to a call. */
+  readonly messages: (MessageOutcome | null)[]
   /** What it answers. */
   reply: (call: InnerCall) => Partial<InnerAnswer>
   refused: boolean
@@ -165,6 +174,7 @@ export function fakeGateway(): FakeGateway {
   const gateway: FakeGateway = {
     ready: true,
     calls: [],
+    messages: [],
     refused: false,
     reply: () => ({}),
     identify(incoming) {
@@ -177,6 +187,7 @@ export function fakeGateway(): FakeGateway {
       if (authorization === `Bearer ${OTHER_TOKEN}`) return { ok: true, caller: other }
       return { ok: false, code: 'credential_invalid', detail: 'Not a token.', retryAfterMs: null }
     },
+    message: (_incoming, outcome) => void gateway.messages.push(outcome),
     admitDiscovery: () => 0,
     endpoints: () => ENDPOINTS,
     contract(endpoint) {

@@ -23,13 +23,19 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
 }
 
 function targetOf(exchange: Exchange, query: string): string {
+  const path = pathAtUpstream(exchange)
+  const asked = queryOf(exchange, query)
+  return asked === '' ? path : `${path}?${asked}`
+}
+
+/** The path that the upstream sees. */
+export function pathAtUpstream(exchange: Exchange): string {
   const collection = exchange.collection!
   const { target } = exchange.proxy!
   const below = exchange.path.slice(collection.fragment.base_path.length)
   const base = collection.upstream!.fragment.path
   const path = base + (target === null ? below : fillTarget(target, below === '' ? '/' : below))
-  const asked = queryOf(exchange, query)
-  return (path === '' ? '/' : path) + (asked === '' ? '' : `?${asked}`)
+  return path === '' ? '/' : path
 }
 
 /** A key that belongs into the query takes the place of what the caller sent under its name. */

@@ -77,6 +77,9 @@ test('only https is asked, or this machine, and never a link-local address', asy
     ])
   }) as unknown as typeof lookup
   const fetchResolved = createFetchJson({ timeoutMs: 300, bytesMax: 1000 }, resolve)
-  await assert.rejects(fetchResolved({ url: 'https://id.test/', form: null, authorization: '' }), /ELINKLOCAL/)
+  await assert.rejects(
+    fetchResolved({ url: 'https://id.test/', form: null, authorization: '' }),
+    /ELINKLOCAL/,
+  )
   assert.deepEqual(asked, ['id.test'])
 })

@@ -101,13 +101,13 @@ function toPlain(bytes: Buffer): Plain | null {
 const checkedLookup =
   (resolve: typeof lookup): LookupFunction =>
   (name, options, callback) => {
-  resolve(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    const first = addresses?.[0]
-    const isRefused = error === null && addresses.some(({ address }) => isRefusedAddress(address))
-    if (error !== null || first === undefined || isRefused) {
-      const code = isRefused ? 'ELINKLOCAL' : 'ENOTFOUND'
-      callback(error ?? Object.assign(new Error('no address'), { code }), [])
-    } else if (options.all === true) callback(null, addresses)
-    else callback(null, first.address, first.family)
-  })
-}
+    resolve(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      const first = addresses?.[0]
+      const isRefused = error === null && addresses.some(({ address }) => isRefusedAddress(address))
+      if (error !== null || first === undefined || isRefused) {
+        const code = isRefused ? 'ELINKLOCAL' : 'ENOTFOUND'
+        callback(error ?? Object.assign(new Error('no address'), { code }), [])
+      } else if (options.all === true) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }

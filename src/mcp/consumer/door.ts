@@ -3,11 +3,12 @@ import type { Clock } from '../../base/clock.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
 import type { Incoming } from '../../wire/port.ts'
-import type { McpAnswer } from '../protocol/answer.ts'
+import { type McpAnswer, RPC } from '../protocol/answer.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { createEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
 import type { Tombstones } from '../protocol/tombstones.ts'
+import { messageId, refusalOf, toMessageOutcome } from './account.ts'
 import { checkArguments, SHAPES, type ToolName } from './arguments.ts'
 import { createCatalogues } from './catalogue.ts'
 import { listCollections, listEndpoints } from './discover.ts'
@@ -21,6 +22,8 @@ import { INSTRUCTIONS, TOOLS, TOOLS_TTL_MS } from './tools.ts'
 export interface ConsumerCaller {
   readonly caller: Caller
   readonly requestId: string
+  /** The HTTP request that the message came in. */
+  readonly incoming: Incoming
 }
 
 export interface ConsumerDoorOptions<State> {
@@ -65,10 +68,9 @@ export function createConsumerDoor<State>(
   })
   const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
 
-  function identify(incoming: Incoming): Identified | Promise<Identified> {
-    return options.gateway.ready
-      ? options.gateway.identify(incoming)
-      : { ok: false, code: 'not_ready', detail: PROBLEMS.not_ready.help, retryAfterMs: null }
+  /** Accounts for a request that no message was read from. */
+  function note(incoming: Incoming, requestId: string, code: RefusalCode, reason: string): void {
+    options.gateway.message(incoming, { requestId, code, reason, agent: null })
   }
 
   return (incoming) => {
@@ -78,6 +80,7 @@ export function createConsumerDoor<State>(
         work()
       } catch (error) {
         options.fault(error, requestId)
+        note(incoming, requestId, 'internal_error', 'fault')
         const detail = PROBLEMS.internal_error.help
         answerProblem(incoming, requestId, { code: 'internal_error', detail, retryAfterMs: null }, challenge)
       }
@@ -85,7 +88,11 @@ export function createConsumerDoor<State>(
     guarded(() => {
       const header = read(incoming)
       const rebinding = refuseRebinding(header('origin'), incoming.host)
-      if (rebinding !== null) return send(incoming, requestId, rebinding)
+      if (rebinding !== null) {
+        const { error = RPC.invalidRequest, status } = rebinding
+        note(incoming, requestId, refusalOf(error, status), 'Origin or Host')
+        return send(incoming, requestId, rebinding)
+      }
       const go = (found: Identified): void => {
         if (!found.ok) {
           answerProblem(incoming, requestId, found, challenge)
@@ -94,8 +101,10 @@ export function createConsumerDoor<State>(
         const { caller } = found
         const answer = (body: Uint8Array): void =>
           guarded(() =>
-            endpoint.answer({ caller, requestId }, { method: incoming.method, header, body }, (result) =>
-              send(incoming, requestId, result),
+            endpoint.answer(
+              { caller, requestId, incoming },
+              { method: incoming.method, header, body },
+              (result) => send(incoming, requestId, result),
             ),
           )
         if (incoming.method === 'POST')
@@ -104,7 +113,7 @@ export function createConsumerDoor<State>(
           })
         else answer(new Uint8Array())
       }
-      const found = identify(incoming)
+      const found = options.gateway.identify(incoming)
       if (found instanceof Promise) void found.then((settled) => guarded(() => go(settled)))
       else go(found)
     })
@@ -118,7 +127,8 @@ function consumerDoor(
   const { gateway } = options
   const catalogueOf = createCatalogues()
 
-  function call(caller: ConsumerCaller, toolCall: ToolCall, done: (outcome: ToolOutcome) => void): void {
+  function call(sender: ConsumerCaller, toolCall: ToolCall, done: (outcome: ToolOutcome) => void): void {
+    const caller = { ...sender, requestId: messageId(sender.requestId, toolCall.place) }
     const tool = toolOf(toolCall.name)
     if (tool === null) {
       done(unknownTool(toolCall.name))
@@ -160,6 +170,10 @@ function consumerDoor(
       subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
     tools: () => TOOLS,
     call,
+    heard({ incoming, requestId }, heard) {
+      if (heard.outcome?.kind === 'result' && heard.outcome.accounted === true) return
+      gateway.message(incoming, toMessageOutcome(heard, requestId))
+    },
   }
 }
 

@@ -1,8 +1,8 @@
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/common.ts'
-import type { RecordAgent } from '../../record/fields.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
+import { toRecordAgent } from './account.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { ConsumerCaller } from './door.ts'
 import { parameterInvalid, refused } from './outcome.ts'
@@ -39,7 +39,7 @@ const SHOWN_HEADERS = new Set([
 export function execute(
   gateway: GatewayPort,
   catalogue: Catalogue,
-  { caller, requestId }: ConsumerCaller,
+  { caller, requestId, incoming }: ConsumerCaller,
   values: ReadonlyMap<string, unknown>,
   toolCall: ToolCall,
   fault: (error: unknown) => void,
@@ -73,31 +73,20 @@ export function execute(
   const { target, fields, body, dropped } = built.built
   const bytesMax = (values.get('max_bytes') as number | undefined) ?? BYTES_DEFAULT
   const wanted = (values.get('fields') as string[] | undefined) ?? NO_FIELDS
-  const agent = agentOf(toolCall, (values.get('reason') as string | undefined) ?? '')
+  const reason = (values.get('reason') as string | undefined) ?? ''
+  const agent = toRecordAgent(toolCall, 'tools/call', toolCall.name, reason)
   const host = endpoint.collection.hosts[0] ?? ''
   const keepBytesMax = KEEP_BYTES_MAX
-  gateway.call({ caller, method, host, target, fields, body, agent, keepBytesMax }, (answer) => {
+  gateway.message(incoming, null)
+  gateway.call({ caller, requestId, method, host, target, fields, body, agent, keepBytesMax }, (answer) => {
     // Called from an event of the upstream's socket: a throw here would end the thread.
     try {
       done(toOutcome(answer, wanted, bytesMax, dropped))
     } catch (error) {
       fault(error)
-      done(refused('internal_error', answer.requestId, {}))
+      done({ ...refused('internal_error', answer.requestId, {}), accounted: true })
     }
   })
-}
-
-function agentOf(call: ToolCall, reason: string): RecordAgent {
-  return {
-    name: call.agent.name,
-    version: call.agent.version,
-    sessionId: call.sessionId,
-    conversationId: call.conversationId,
-    mcpMethod: 'tools/call',
-    tool: call.name,
-    mcpRequestId: String(call.id),
-    reason,
-  }
 }
 
 function toOutcome(
@@ -135,7 +124,13 @@ function toOutcome(
     hint: hints.length === 0 ? null : hints.join(' '),
   }
   const json = `${JSON.stringify(members).slice(0, -1)},"body":${shaped.json}}`
-  return { kind: 'result', json, isError: failed || answer.status >= 400, blocks: shaped.blocks }
+  return {
+    kind: 'result',
+    json,
+    isError: failed || answer.status >= 400,
+    blocks: shaped.blocks,
+    accounted: true,
+  }
 }
 
 /** The problem object that the gateway made; empty when it cannot be read. */

@@ -12,6 +12,8 @@ export interface McpAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** Code of the JSON-RPC error that it carries; absent when it carries none. */
+  readonly error?: number
 }
 
 /** JSON-RPC and MCP error codes that this server uses (2026-07-28, basic: error codes). */
@@ -63,7 +65,7 @@ export function errorAnswer(
   message: string,
   data?: unknown,
 ): McpAnswer {
-  return jsonAnswer(status, errorText(id, code, message, data))
+  return { ...jsonAnswer(status, errorText(id, code, message, data)), error: code }
 }
 
 /** The same answer with further headers. */

@@ -1,5 +1,6 @@
 import { errorText, RPC, resultText } from './answer.ts'
-import type { DeclaredAgent, Door, ToolCall, ToolOutcome } from './door.ts'
+import type { DeclaredAgent, Door, ToolOutcome } from './door.ts'
+import type { Heard } from './heard.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'
 
 /** Member of a request's `_meta` that names the conversation a call belongs to. */
@@ -28,22 +29,26 @@ export function conversationOf(header: string | undefined, params: Members): str
   return isMembers(meta) ? declared(meta[CONVERSATION_META]) : ''
 }
 
-/** Runs `tools/call` and gives the text of the JSON-RPC response. `seal` adds what the era puts around a result. */
+/**
+ * Runs `tools/call` and gives the text of the JSON-RPC response; what became of it goes into `heard` too. `seal` adds
+ * what the era puts around a result.
+ */
 export function callTool<Caller>(
   door: Door<Caller>,
   caller: Caller,
   params: Members,
-  facts: Pick<ToolCall, 'agent' | 'sessionId' | 'conversationId'> & { readonly id: RpcId },
+  id: RpcId,
+  heard: Heard,
   seal: (result: string) => string,
   fault: (error: unknown) => void,
   done: (text: string) => void,
 ): void {
-  const { id } = facts
   const name = params['name']
   const given = params['arguments'] ?? NO_ARGUMENTS
   if (typeof name !== 'string' || !isMembers(given)) {
     const pointer = typeof name !== 'string' ? '/params/name' : '/params/arguments'
     const reason = typeof name !== 'string' ? 'name must be a string' : 'arguments must be an object'
+    heard.error = RPC.invalidParams
     done(errorText(id, RPC.invalidParams, reason, { pointer }))
     return
   }
@@ -54,15 +59,17 @@ export function callTool<Caller>(
     done(text)
   }
   try {
-    door.call(caller, { ...facts, name, arguments: given }, (outcome) =>
-      answer(
-        outcome.kind === 'result'
-          ? resultText(id, seal(toolResult(outcome)))
-          : errorText(id, RPC.invalidParams, outcome.message, outcome.data),
-      ),
-    )
+    const { agent, sessionId, conversationId, place } = heard
+    const call = { name, arguments: given, id, agent, sessionId, conversationId, place }
+    door.call(caller, call, (outcome) => {
+      heard.outcome = outcome
+      if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
+      heard.error = RPC.invalidParams
+      answer(errorText(id, RPC.invalidParams, outcome.message, outcome.data))
+    })
   } catch (error) {
     fault(error)
+    heard.error = RPC.internalError
     answer(errorText(id, RPC.internalError, 'Internal error'))
   }
 }

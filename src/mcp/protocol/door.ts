@@ -1,3 +1,5 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Heard } from './heard.ts'
 import type { Members, RpcId } from './message.ts'
 
 /** A tool as clients list it. Schemas are JSON Schema 2020-12 with `type: object` and no union at the root. */
@@ -31,6 +33,8 @@ export interface ToolCall {
   readonly sessionId: string
   /** `X-Conversation-ID`, or the member of the request's `_meta`; or empty. */
   readonly conversationId: string
+  /** Place in its batch; 0 for a call that came alone. */
+  readonly place: number
 }
 
 export type ToolOutcome =
@@ -41,6 +45,10 @@ export type ToolOutcome =
       readonly isError: boolean
       /** Further content blocks, such as an embedded resource. */
       readonly blocks?: readonly Members[]
+      /** Why it is an error, for who keeps account; the text says it to the client. */
+      readonly refusal?: RefusalCode
+      /** The door has kept account of this call already. */
+      readonly accounted?: boolean
     }
   /** The call itself is wrong: unknown tool or arguments of the wrong shape (-32602). */
   | { readonly kind: 'invalid_params'; readonly message: string; readonly data?: Members }
@@ -60,4 +68,6 @@ export interface Door<Caller> {
   readonly tools: (caller: Caller) => readonly Tool[]
   /** Runs a call; `done` is called exactly once, now or later. */
   readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
+  /** Told of each message when its answer is known, and once of a request that holds none. Must not throw. */
+  readonly heard?: (caller: Caller, heard: Heard) => void
 }

@@ -6,6 +6,7 @@ import { createClock } from '../../base/clock.ts'
 import type { McpAnswer } from './answer.ts'
 import type { Door, Tool, ToolCall } from './door.ts'
 import { createEndpoint } from './endpoint.ts'
+import type { Heard } from './heard.ts'
 
 const TOOLS: readonly Tool[] = [
   {
@@ -43,6 +44,7 @@ interface Given {
 function setup() {
   const calls: ToolCall[] = []
   const faults: unknown[] = []
+  const told: Heard[] = []
   const door: Door<string> = {
     name: 'test',
     info: INFO,
@@ -50,6 +52,7 @@ function setup() {
     toolsTtlMs: 1000,
     identityOf: (caller) => caller,
     tools: () => TOOLS,
+    heard: (_caller, heard) => void told.push(heard),
     call(_caller, call, done) {
       calls.push(call)
       if (call.name === 'throws') throw new Error('a secret reason')
@@ -109,7 +112,7 @@ function setup() {
       }),
       headers,
     )
-  return { send, modern, request, initialize, calls, faults }
+  return { send, modern, request, initialize, calls, faults, told }
 }
 
 describe('the modern era', () => {
@@ -347,6 +350,61 @@ describe('the legacy era', () => {
   })
 })
 
+describe('what a door is told', () => {
+  const of = ({ method, tool, id, place, agent, conversationId, status, error }: Heard) => [
+    method,
+    tool,
+    id,
+    place,
+    agent.name,
+    conversationId,
+    status,
+    error,
+  ]
+
+  test('each message once, with who sent it and what it was answered', async () => {
+    const { send, modern, request, initialize, told } = setup()
+    const session = (await initialize('2025-11-25')).headers['mcp-session-id']!
+    const headers = { 'mcp-session-id': session, 'x-conversation-id': 'talk' }
+    await send(request('tools/call', { name: 'echo' }), headers)
+    await send(request('tools/call', { name: 'throws' }), headers)
+    await send(request('tools/call', { arguments: {} }))
+    await modern('tools/call', { name: 'nothing' })
+    await modern('tools/list', {}, { 'mcp-method': 'ping' })
+    await send([request('ping'), { jsonrpc: '2.0', method: 'notifications/x' }, 7])
+    assert.deepEqual(told.map(of), [
+      ['initialize', '', 1, 0, 'old', '', 200, null],
+      ['tools/call', 'echo', 1, 0, 'old', 'talk', 200, null],
+      ['tools/call', 'throws', 1, 0, 'old', 'talk', 200, -32603],
+      ['tools/call', '', 1, 0, '', '', 200, -32602],
+      ['tools/call', 'nothing', 'r1', 0, 'agent', '', 200, -32602],
+      ['tools/list', '', 'r1', 0, 'agent', '', 400, -32020],
+      ['ping', '', 1, 0, '', '', 0, null],
+      ['notifications/x', '', undefined, 1, '', '', 0, null],
+      ['', '', undefined, 2, '', '', 0, -32600],
+    ])
+    assert.equal(new Set(told.slice(0, 3).map(({ sessionId }) => sessionId)).size, 1)
+    assert.notEqual(told[0]!.sessionId, '')
+  })
+
+  test('a request that holds no message counts as one', async () => {
+    const { send, initialize, told } = setup()
+    const session = (await initialize('2025-11-25')).headers['mcp-session-id']!
+    await send('{')
+    await send('', {}, 'GET')
+    await send('', { 'mcp-session-id': session }, 'DELETE')
+    await send('', {}, 'DELETE')
+    await send([])
+    assert.deepEqual(told.slice(1).map(of), [
+      ['', '', undefined, 0, '', '', 400, -32700],
+      ['', '', undefined, 0, '', '', 405, -32600],
+      ['', '', undefined, 0, 'old', '', 204, null],
+      ['', '', undefined, 0, '', '', 400, -32600],
+      ['', '', undefined, 0, '', '', 400, -32600],
+    ])
+  })
+})
+
 describe('both eras', () => {
   test('other methods are 405 with Allow', async () => {
     for (const method of ['GET', 'PUT', 'HEAD', 'OPTIONS']) {
@@ -435,7 +493,7 @@ describe('both eras', () => {
   })
 
   test('arbitrary envelopes are answered once, with JSON-RPC, and never throw', async () => {
-    const { send, faults } = setup()
+    const { send, faults, told } = setup()
     const value = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<unknown>
     const versions = fc.constantFrom('2026-07-28', '2025-11-25', '2025-03-26', '1900-01-01', '')
     const meta = fc.oneof(
@@ -489,6 +547,16 @@ describe('both eras', () => {
           const { status, text } = await send(body, given)
           assert.ok([200, 202, 400, 404].includes(status), String(status))
           assert.equal(text === '', status === 202)
+          const answers: unknown = text === '' ? [] : JSON.parse(text)
+          const heard = told.splice(0)
+          if (Array.isArray(answers)) assert.equal(heard.length, Array.isArray(body) ? body.length : 1)
+          else assert.equal(heard.length, 1)
+          const errors = (Array.isArray(answers) ? answers : [answers]) as Parsed[]
+          assert.deepEqual(
+            heard.flatMap(({ error }) => error ?? []).sort(),
+            errors.flatMap(({ error }) => error?.code ?? []).sort(),
+            'the door is told of the very errors that were answered',
+          )
         },
       ),
       { numRuns: 500 },

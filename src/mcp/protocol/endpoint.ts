@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { emptyAnswer, errorAnswer, type McpAnswer, type McpRequest, RPC, withHeaders } from './answer.ts'
 import type { Door } from './door.ts'
+import { hear } from './heard.ts'
 import { readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message, toMessage } from './message.ts'
@@ -35,24 +36,36 @@ export function createEndpoint<Caller>(door: Door<Caller>, options: EndpointOpti
 
   return {
     answer(caller, request, done) {
-      if (request.method === 'DELETE') return done(legacy.end(caller, request))
+      function tell(answer: McpAnswer, heard = hear(null, request, 0)): void {
+        heard.status = answer.status
+        heard.error ??= answer.error ?? null
+        door.heard?.(caller, heard)
+        done(answer)
+      }
+      if (request.method === 'DELETE') {
+        const heard = hear(null, request, 0)
+        return tell(legacy.end(caller, request, heard), heard)
+      }
       const refusal = refuseTransport(request)
-      if (refusal !== null) return done(refusal)
+      if (refusal !== null) return tell(refusal)
       const read = readJson(request.body)
       if (!read.ok)
-        return done(
+        return tell(
           errorAnswer(400, undefined, read.syntax ? RPC.parseError : RPC.invalidRequest, read.reason),
         )
       if (Array.isArray(read.value)) {
         if (isModernVersion(request.header('mcp-protocol-version') ?? ''))
-          return done(errorAnswer(400, undefined, RPC.invalidRequest, 'The body must be one message'))
-        return legacy.answerBatch(caller, read.value, request, done)
+          return tell(errorAnswer(400, undefined, RPC.invalidRequest, 'The body must be one message'))
+        const refused = legacy.answerBatch(caller, read.value, request, done)
+        return refused === null ? undefined : tell(refused)
       }
       const message = toMessage(read.value)
+      const heard = hear(message, request, 0)
+      const answered = (answer: McpAnswer): void => tell(answer, heard)
       if (eraOf(message, request.header('mcp-protocol-version')) === 'legacy')
-        return legacy.answer(caller, message, request, done)
-      if (message.kind === 'request') return modern.answer(caller, message, request, done)
-      done(answerOneWay(message, request.header('mcp-protocol-version')))
+        return legacy.answer(caller, message, request, heard, answered)
+      if (message.kind === 'request') return modern.answer(caller, message, request, heard, answered)
+      answered(answerOneWay(message, request.header('mcp-protocol-version')))
     },
   }
 }

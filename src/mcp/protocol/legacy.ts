@@ -9,9 +9,10 @@ import {
   resultText,
   withHeaders,
 } from './answer.ts'
-import { callTool, conversationOf, toAgent } from './call.ts'
+import { callTool, toAgent } from './call.ts'
 import type { DeclaredAgent, Door, Tool } from './door.ts'
-import { type Message, toMessage } from './message.ts'
+import { type Heard, hear } from './heard.ts'
+import { type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import type { Session, Sessions } from './session.ts'
 import { ASSUMED_VERSION, BATCH_VERSION, isLegacyVersion, LEGACY_VERSIONS } from './versions.ts'
@@ -23,15 +24,22 @@ const UNKNOWN_AGENT: DeclaredAgent = { name: '', version: '' }
 
 /** The codec of 2024-11-05 to 2025-11-25: a handshake, optional sessions, batches in one revision. */
 export interface LegacyCodec<Caller> {
-  answer(caller: Caller, message: Message, request: McpRequest, done: (answer: McpAnswer) => void): void
+  answer(
+    caller: Caller,
+    message: Message,
+    request: McpRequest,
+    heard: Heard,
+    done: (answer: McpAnswer) => void,
+  ): void
+  /** Gives the refusal of the whole batch; else null, and `done` is called when all its messages were answered. */
   answerBatch(
     caller: Caller,
     messages: readonly unknown[],
     request: McpRequest,
     done: (answer: McpAnswer) => void,
-  ): void
+  ): McpAnswer | null
   /** DELETE: ends a session. */
-  end(caller: Caller, request: McpRequest): McpAnswer
+  end(caller: Caller, request: McpRequest, heard: Heard): McpAnswer
 }
 
 /** A codec that answers for `door`; what it throws goes to `fault`. */
@@ -64,8 +72,14 @@ export function createLegacyCodec<Caller>(
     return { session, version: header ?? session?.version ?? ASSUMED_VERSION }
   }
 
-  function initialize(caller: Caller, message: Extract<Message, { kind: 'request' }>): McpAnswer {
+  function initialize(
+    caller: Caller,
+    message: Extract<Message, { kind: 'request' }>,
+    heard: Heard,
+  ): McpAnswer {
     const { id, params } = message
+    const identity = door.identityOf(caller)
+    heard.agent = toAgent(params['clientInfo'])
     const requested = params['protocolVersion']
     if (typeof requested !== 'string')
       return errorAnswer(200, id, RPC.invalidParams, 'protocolVersion must be a string', {
@@ -78,11 +92,8 @@ export function createLegacyCodec<Caller>(
       serverInfo: door.info,
       instructions: door.instructions,
     })
-    const session = sessions.seal({
-      identity: door.identityOf(caller),
-      agent: toAgent(params['clientInfo']),
-      version,
-    })
+    const session = sessions.seal({ identity, agent: heard.agent, version })
+    heard.sessionId = sessions.open(session, identity)?.hashedId ?? ''
     return withHeaders(jsonAnswer(200, resultText(id, result)), { 'mcp-session-id': session })
   }
 
@@ -91,74 +102,80 @@ export function createLegacyCodec<Caller>(
     caller: Caller,
     message: Message,
     session: Session | null,
-    request: McpRequest,
+    heard: Heard,
     done: (text: string | null) => void,
   ): void {
-    if (message.kind === 'request' && message.method === 'tools/call') {
-      const facts = {
-        id: message.id,
-        agent: session?.agent ?? UNKNOWN_AGENT,
-        sessionId: session?.hashedId ?? '',
-        conversationId: conversationOf(request.header('x-conversation-id'), message.params),
-      }
-      callTool(door, caller, message.params, facts, plain, fault, done)
-    } else {
-      done(replyAtOnce(caller, message))
-    }
+    heard.agent = session?.agent ?? UNKNOWN_AGENT
+    heard.sessionId = session?.hashedId ?? ''
+    if (message.kind === 'request' && message.method === 'tools/call')
+      callTool(door, caller, message.params, message.id, heard, plain, fault, done)
+    else done(replyAtOnce(caller, message, heard))
   }
 
-  function replyAtOnce(caller: Caller, message: Message): string | null {
-    if (message.kind === 'invalid') return errorText(message.id, RPC.invalidRequest, message.reason)
+  function replyAtOnce(caller: Caller, message: Message, heard: Heard): string | null {
+    const refuse = (id: RpcId | undefined, code: number, reason: string, data?: Members): string => {
+      heard.error = code
+      return errorText(id, code, reason, data)
+    }
+    if (message.kind === 'invalid') return refuse(message.id, RPC.invalidRequest, message.reason)
     if (message.kind !== 'request') return null
     const { id, method, params } = message
     if (method === 'ping') return resultText(id, '{}')
-    if (method !== 'tools/list') return errorText(id, RPC.methodNotFound, 'Method not found', { method })
+    if (method !== 'tools/list') return refuse(id, RPC.methodNotFound, 'Method not found', { method })
     if (params['cursor'] !== undefined)
-      return errorText(id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' })
+      return refuse(id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' })
     return resultText(id, listOf(door.tools(caller)))
   }
 
   return {
-    answer(caller, message, request, done) {
+    answer(caller, message, request, heard, done) {
       if (message.kind === 'request' && message.method === 'initialize')
-        return done(initialize(caller, message))
+        return done(initialize(caller, message, heard))
       const context = contextOf(caller, request)
       if ('status' in context) return done(context)
       if (message.kind === 'invalid')
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
-      reply(caller, message, context.session, request, (text) =>
+      reply(caller, message, context.session, heard, (text) =>
         done(text === null ? emptyAnswer(202) : jsonAnswer(200, text)),
       )
     },
 
     answerBatch(caller, values, request, done) {
       const context = contextOf(caller, request)
-      if ('status' in context) return done(context)
+      if ('status' in context) return context
       if (context.version !== BATCH_VERSION)
-        return done(errorAnswer(400, undefined, RPC.invalidRequest, 'Batches exist in 2025-03-26 only'))
+        return errorAnswer(400, undefined, RPC.invalidRequest, 'Batches exist in 2025-03-26 only')
       if (values.length === 0 || values.length > BATCH_MAX)
-        return done(errorAnswer(400, undefined, RPC.invalidRequest, `A batch has 1 to ${BATCH_MAX} messages`))
+        return errorAnswer(400, undefined, RPC.invalidRequest, `A batch has 1 to ${BATCH_MAX} messages`)
       const messages = values.map(toMessage)
       // 2025-03-26, lifecycle: initialize must not be part of a batch.
       if (messages.some((message) => message.kind === 'request' && message.method === 'initialize'))
-        return done(errorAnswer(400, undefined, RPC.invalidRequest, 'initialize cannot be part of a batch'))
+        return errorAnswer(400, undefined, RPC.invalidRequest, 'initialize cannot be part of a batch')
       const texts: (string | null)[] = messages.map(() => null)
       let waiting = messages.length
-      for (const [index, message] of messages.entries())
-        reply(caller, message, context.session, request, (text) => {
+      for (const [index, message] of messages.entries()) {
+        const heard = hear(message, request, index)
+        reply(caller, message, context.session, heard, (text) => {
+          door.heard?.(caller, heard)
           texts[index] = text
           waiting--
           if (waiting > 0) return
           const given = texts.filter((item) => item !== null)
           done(given.length === 0 ? emptyAnswer(202) : jsonAnswer(200, `[${given.join(',')}]`))
         })
+      }
+      return null
     },
 
-    end(caller, request) {
+    end(caller, request, heard) {
       const id = request.header('mcp-session-id')
       if (id === undefined)
         return errorAnswer(400, undefined, RPC.invalidRequest, 'Mcp-Session-Id is missing')
-      return sessions.end(id, door.identityOf(caller)) ? emptyAnswer(204) : unknownSession()
+      const identity = door.identityOf(caller)
+      const session = sessions.open(id, identity)
+      heard.agent = session?.agent ?? UNKNOWN_AGENT
+      heard.sessionId = session?.hashedId ?? ''
+      return sessions.end(id, identity) ? emptyAnswer(204) : unknownSession()
     },
   }
 }

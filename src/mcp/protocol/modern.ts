@@ -1,15 +1,15 @@
 import { pointerTo } from '../../base/pointer.ts'
 import { errorAnswer, jsonAnswer, type McpAnswer, type McpRequest, RPC, resultText } from './answer.ts'
-import { callTool, conversationOf, toAgent } from './call.ts'
+import { callTool } from './call.ts'
 import type { Door, Tool } from './door.ts'
-import { isMembers, type Members, type Message, type RpcId } from './message.ts'
+import { CLIENT_INFO, type Heard } from './heard.ts'
+import { isMembers, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
 export const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
-const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
 const LOG_LEVEL = 'io.modelcontextprotocol/logLevel'
 const SERVER_INFO = 'io.modelcontextprotocol/serverInfo'
 
@@ -38,7 +38,13 @@ type Request = Extract<Message, { kind: 'request' }>
 
 export interface ModernCodec<Caller> {
   /** Answers a request whose version header and `_meta` may still be anything. */
-  answer(caller: Caller, message: Request, request: McpRequest, done: (answer: McpAnswer) => void): void
+  answer(
+    caller: Caller,
+    message: Request,
+    request: McpRequest,
+    heard: Heard,
+    done: (answer: McpAnswer) => void,
+  ): void
 }
 
 /** A codec that answers for `door`; what it throws goes to `fault`. */
@@ -70,7 +76,7 @@ export function createModernCodec<Caller>(
   }
 
   return {
-    answer(caller, message, request, done) {
+    answer(caller, message, request, heard, done) {
       const { id, method, params } = message
       const refusal = refuseEnvelope(message, request)
       if (refusal !== null) return done(refusal)
@@ -82,15 +88,8 @@ export function createModernCodec<Caller>(
           )
         return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller)))))
       }
-      if (method === 'tools/call') {
-        const facts = {
-          id,
-          agent: toAgent((params['_meta'] as Members)[CLIENT_INFO]), // proved to be an object above
-          sessionId: '',
-          conversationId: conversationOf(request.header('x-conversation-id'), params),
-        }
-        return callTool(door, caller, params, facts, sealed, fault, (text) => done(jsonAnswer(200, text)))
-      }
+      if (method === 'tools/call')
+        return callTool(door, caller, params, id, heard, sealed, fault, (text) => done(jsonAnswer(200, text)))
       // The body tells an unknown method from a place without MCP (streamable HTTP: protocol version header).
       done(errorAnswer(404, id, RPC.methodNotFound, 'Method not found', { method }))
     },

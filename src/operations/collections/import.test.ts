@@ -30,6 +30,7 @@ before(async () => {
     vault: await openVault(store, join(directory, 'vault.key')),
     clock: createClock(),
     records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
+    explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
     publisher: {
       publish: async (delta) => {
         published.push(delta)

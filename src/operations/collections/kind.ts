@@ -5,6 +5,7 @@ import { NOUNS, Status } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { overlapsOfCollection } from '../overlaps.ts'
 
 export const collectionKind: Kind = {
   type: 'collections',
@@ -28,6 +29,7 @@ export const collectionKind: Kind = {
   },
   keyOf: (spec) => String(spec['base_path']),
   check,
+  warn: overlapsOfCollection,
 }
 
 async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {

@@ -18,7 +18,8 @@ export const getProfileCredentialState = define({
   effect: 'read',
   tool: 'get_profile_credential_state',
   group: 'manage_profiles',
-  summary: 'Show tokens, signing secrets and keys of a profile: state, expiry, last use; never a secret itself',
+  summary:
+    'Show tokens, signing secrets and keys of a profile: state, expiry, last use; never a secret itself',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),

@@ -5,6 +5,7 @@ import { ProxySpec, parameterNames } from '../../model/proxy.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { overlapsOfProxy } from '../overlaps.ts'
 
 export const proxyKind: Kind = {
   type: 'proxies',
@@ -28,6 +29,7 @@ export const proxyKind: Kind = {
   },
   keyOf: (spec) => shapeOf(String(spec['path'])),
   check,
+  warn: overlapsOfProxy,
 }
 
 /** Two paths of the same shape match the same requests. */

@@ -38,6 +38,7 @@ export const listRecords = define({
     surface: z.enum(['gateway', 'gateway_mcp']).optional(),
     method: HttpMethod.optional(),
     path: z.string().max(2000).optional().describe('Start of the path'),
+    mcp_method: text.optional().describe('Such as tools/list'),
     tool: text.optional(),
     agent_name: text.optional(),
     session_id: text.optional(),

@@ -5,6 +5,7 @@ import { addCommonFlags } from './common-flags.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { EXIT } from './exit.ts'
+import { explainCommand } from './explain.ts'
 import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
 import { importCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
@@ -37,6 +38,8 @@ export function buildProgram(ports: CliPorts): Command {
       .command('openapi')
       .description('OpenAPI descriptions')
       .addCommand(settle(importCommand(ports, importing), program))
+  const explaining = ports.operations.find((one) => one.resource === 'requests' && one.action === 'explain')
+  if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
     const group = program.command(resource).description(`Work with ${resource}`)
     for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))

@@ -65,6 +65,7 @@ describe('Management MCP over the registry and a store', () => {
         vault,
         clock,
         records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
+        explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
         publisher: { publish: async () => ({ pending: false }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),

@@ -1,0 +1,109 @@
+/** Claim: one core carries 5,000 `execute_call` a second through `/mcp`, with authentication, a limit and a record each. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { missingTools } from './measure/machine.ts'
+import { startUpstream } from './measure/nginx.ts'
+import { manage, startPostern } from './measure/postern.ts'
+import { createProcesses, freePort } from './measure/processes.ts'
+import { type Outcome, skipped } from './measure/results.ts'
+import { compare, roundOptions } from './measure/rounds.ts'
+import { scratchDirectory } from './measure/scratch.ts'
+
+const CALLS_PER_SECOND = 5000
+
+export async function mcp(quick: boolean): Promise<Outcome> {
+  const missing = missingTools(['nginx', 'wrk', 'taskset'])
+  if (missing.length > 0) return skipped('mcp', missing)
+  using scratch = scratchDirectory()
+  await using processes = createProcesses()
+  const upstreamPort = await freePort()
+  await startUpstream(processes, scratch.path, upstreamPort)
+  const data = join(scratch.path, 'data')
+  mkdirSync(data)
+  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
+  const call = manage(postern, data)
+  await call('POST', '/policies', {
+    name: 'Gold',
+    slug: 'gold',
+    limits: [{ name: 'second', kind: 'rate', max: 1_000_000, window: '1s' }],
+  })
+  await call('POST', '/collections', {
+    name: 'Orders',
+    slug: 'orders',
+    base_path: '/orders',
+    upstream: { targets: [{ url: `http://127.0.0.1:${upstreamPort}` }] },
+  })
+  await call('POST', '/proxies', {
+    collection: 'orders',
+    name: 'Get order',
+    methods: ['GET'],
+    path: '/v1/orders/{id}',
+    status: 'published',
+  })
+  await call('POST', '/collections/orders/publish', {})
+  await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: ['orders'], policy: 'gold' })
+  const profile = await call('POST', '/profiles', {
+    client: 'acme',
+    name: 'Live',
+    slug: 'live',
+    auth: { type: 'token' },
+  })
+  const message = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: {
+      name: 'execute_call',
+      arguments: { endpoint: 'GET /orders/v1/orders/{id}', params: { path: { id: '7' } } },
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1' },
+        'io.modelcontextprotocol/clientCapabilities': {},
+      },
+    },
+  }
+  const headers = {
+    authorization: `Bearer ${String(profile['token'])}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': 'tools/call',
+    'mcp-name': 'execute_call',
+  }
+  const url = `${postern.gateway}/mcp`
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(message) })
+  const text = await answer.text()
+  if (answer.status !== 200 || text.includes('"isError":true') || text.includes('"error"'))
+    throw new Error(`execute_call answered ${answer.status}: ${text.slice(0, 500)}`)
+  const script = join(scratch.path, 'mcp.lua')
+  const common = readFileSync(resolve(import.meta.dirname, 'peers/wrk.lua'), 'utf8')
+  writeFileSync(script, `${common}\nwrk.method = "POST"\nwrk.body = [==[${JSON.stringify(message)}]==]\n`)
+  const comparisons = await compare(
+    processes,
+    [
+      {
+        name: 'execute_call through /mcp',
+        process: postern.process,
+        url,
+        script,
+        headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      },
+      {
+        name: 'the same call over REST',
+        process: postern.process,
+        url: `${postern.gateway}/orders/v1/orders/7`,
+        headers: [`authorization: ${headers.authorization}`],
+      },
+    ],
+    roundOptions(quick),
+  )
+  const perCore = comparisons[0]!.figures.requestsPerSecond
+  return {
+    name: 'mcp',
+    title: 'Calls of agents through Gateway MCP, one core, 64 connections',
+    bar: `at least ${CALLS_PER_SECOND} calls a second`,
+    met: perCore >= CALLS_PER_SECOND,
+    comparisons,
+    facts: {},
+  }
+}

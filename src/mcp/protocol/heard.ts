@@ -1,0 +1,52 @@
+import type { McpRequest } from './answer.ts'
+import { conversationOf, toAgent } from './call.ts'
+import type { DeclaredAgent, ToolOutcome } from './door.ts'
+import { isMembers, type Members, type Message, type RpcId } from './message.ts'
+
+/** Member of `_meta` in which a client of 2026-07-28 names itself. */
+export const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
+
+const NO_PARAMS: Members = Object.freeze({})
+
+/** One message, who sent it and what became of it. The codecs fill it in as they learn it. */
+export interface Heard {
+  /** Empty when the message could not be read, or is none that has a method. */
+  readonly method: string
+  /** Name of the tool of a `tools/call`, as the client wrote it; else empty. */
+  readonly tool: string
+  readonly id: RpcId | undefined
+  /** Place in its batch; 0 for a message that came alone. */
+  readonly place: number
+  readonly conversationId: string
+  agent: DeclaredAgent
+  /** Hash of the legacy session, or empty. */
+  sessionId: string
+  /** HTTP status of the answer; 0 in a batch, whose messages share one. */
+  status: number
+  /** Code of the JSON-RPC error it was answered with. */
+  error: number | null
+  /** Of a tool that was run. */
+  outcome: ToolOutcome | null
+}
+
+/** What a message says of itself. @param message null for a request that holds none. */
+export function hear(message: Message | null, request: McpRequest, place: number): Heard {
+  const isNamed = message !== null && (message.kind === 'request' || message.kind === 'notification')
+  const method = isNamed ? message.method : ''
+  const params = isNamed ? message.params : NO_PARAMS
+  const name = method === 'tools/call' ? params['name'] : undefined
+  const meta = params['_meta']
+  return {
+    method,
+    tool: typeof name === 'string' ? name : '',
+    id:
+      message !== null && (message.kind === 'request' || message.kind === 'invalid') ? message.id : undefined,
+    place,
+    conversationId: conversationOf(request.header('x-conversation-id'), params),
+    agent: toAgent(isMembers(meta) ? meta[CLIENT_INFO] : undefined),
+    sessionId: '',
+    status: 0,
+    error: null,
+    outcome: null,
+  }
+}

@@ -1,0 +1,59 @@
+import { z } from 'zod'
+
+/** What would become of a request, by the snapshot in force. Nothing of it is counted, sent or recorded. */
+export const Explanation = z.object({
+  outcome: z.enum(['forwarded', 'refused', 'open']).describe('open: something was left out that decides'),
+  code: z.string().nullable().describe('Problem code of the first refusal'),
+  status: z.int().nullable().describe('HTTP status of the first refusal'),
+  summary: z.string(),
+  request: z
+    .object({ method: z.string(), host: z.string(), path: z.string(), query: z.string() })
+    .describe('As the gateway reads it'),
+  route: z
+    .object({ collection: z.string(), proxy: z.string(), path: z.string() })
+    .nullable()
+    .describe('The route that wins'),
+  candidates: z
+    .array(
+      z.object({
+        collection: z.string(),
+        proxy: z.string().nullable().describe('null: the collection as a whole'),
+        path: z.string(),
+        methods: z.array(z.string()),
+        wins: z.boolean(),
+        reason: z.string(),
+      }),
+    )
+    .describe('Everything published that fits the path, in the order in which it is tried'),
+  checks: z
+    .array(
+      z.object({
+        number: z.int().describe('As in records: stopped_at'),
+        name: z.string(),
+        result: z.enum(['pass', 'refuse', 'not_judged', 'not_reached']),
+        code: z.string().nullable(),
+        reason: z.string(),
+        setting: z.string().nullable().describe('What decides, such as profiles/acme:live ip_allowlist'),
+      }),
+    )
+    .describe('In the order in which a request is judged'),
+  forward: z
+    .object({ method: z.string(), upstream: z.string(), path: z.string(), credential: z.string().nullable() })
+    .nullable(),
+})
+export type Explanation = z.infer<typeof Explanation>
+
+/** A request that was not made. Absent members are not judged. */
+export interface Hypothetical {
+  readonly method: string
+  /** Path and query, or an absolute URL. */
+  readonly url: string
+  /** Overrides the host of an absolute URL. */
+  readonly host: string | null
+  /** Ids or slugs. */
+  readonly client: string | null
+  readonly profile: string | null
+  readonly ip: string | null
+  /** Declared bytes of the body. */
+  readonly bodyBytes: number | null
+}

@@ -1,0 +1,102 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { HttpMethod, Ref } from '../../model/common.ts'
+import { Explanation, type Hypothetical } from '../../model/explanation.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+
+export const explainRequest = define({
+  resource: 'requests',
+  action: 'explain',
+  effect: 'read',
+  tool: 'explain_request',
+  group: 'query_logs',
+  summary:
+    'Explain what becomes of a request: the route that wins and why, and each check with what decides it',
+  input: z.strictObject({
+    method: HttpMethod.optional().describe('Needed without request_id'),
+    target: z
+      .string()
+      .min(1)
+      .max(8192)
+      .optional()
+      .describe('Path and query, or a whole URL; needed without request_id'),
+    host: z.string().min(1).max(300).optional().describe('Host that is asked for; else that of the URL'),
+    client: Ref.optional().describe('Who calls; taken to have proved it'),
+    profile: Ref.optional(),
+    ip: z
+      .string()
+      .refine((text) => isIP(text) !== 0, 'an IP address')
+      .optional()
+      .describe('Address of the caller'),
+    body_bytes: z.coerce.number().int().min(0).optional().describe('Length of the body'),
+    request_id: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('Judges a recorded request again, by the configuration of now'),
+  }),
+  output: Explanation,
+  permission: 'records:read',
+  refuses: ['not_found', 'not_ready', 'records_unavailable'],
+  columns: [
+    'checks.number',
+    'checks.name',
+    'checks.result',
+    'checks.code',
+    'checks.reason',
+    'checks.setting',
+  ],
+  scope: () => [{ type: 'records' }],
+  subject: (input) => ({ type: 'request', id: input.request_id ?? null, slug: null }),
+  handle: async (input, context) => {
+    const recorded = input.request_id === undefined ? null : await ofRecord(input.request_id, context)
+    const method = input.method ?? recorded?.method
+    const url = input.target ?? recorded?.url
+    if (method === undefined || url === undefined)
+      throw refuse('input_invalid', {
+        detail: 'Give method and target, or request_id.',
+        errors: [
+          { pointer: method === undefined ? '/method' : '/target', reason: 'required without request_id' },
+        ],
+      })
+    const client = input.client === undefined ? null : await getRef(context.reader, 'clients', input.client)
+    const profile =
+      input.profile === undefined
+        ? null
+        : await getRef(
+            context.reader,
+            'profiles',
+            client === null || /[:_]/.test(input.profile) ? input.profile : `${client.id}:${input.profile}`,
+          )
+    const asked: Hypothetical = {
+      method,
+      url,
+      host: input.host ?? null,
+      client: client?.id ?? recorded?.client ?? null,
+      profile: profile?.id ?? recorded?.profile ?? null,
+      ip: input.ip ?? recorded?.ip ?? null,
+      bodyBytes: input.body_bytes ?? null,
+    }
+    try {
+      return await context.explainer.explain(asked)
+    } catch (error) {
+      throw refuse('not_ready', {
+        detail: `Nobody can explain it now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+      })
+    }
+  },
+})
+
+async function ofRecord(
+  id: string,
+  context: OperationContext,
+): Promise<{ method: string; url: string; client: string | null; profile: string | null; ip: string }> {
+  const record = await context.records.get(id)
+  if (record === undefined) throw refuse('not_found', { detail: `There is no request record "${id}".` })
+  const { method, path, client, profile, ip } = record
+  return { method, url: path, client, profile, ip }
+}

@@ -1,0 +1,67 @@
+import { Command } from 'commander'
+import type { Operation } from '../../operations/define.ts'
+import { addCommonFlags } from './common-flags.ts'
+import { connect, type Where } from './connect.ts'
+import type { CliPorts } from './ports.ts'
+import { type Format, printAnswer } from './print.ts'
+import { printable } from './table.ts'
+
+interface Given extends Where {
+  readonly client?: string
+  readonly profile?: string
+  readonly ip?: string
+  readonly host?: string
+  readonly output: Format
+}
+
+/** `postern explain`: what becomes of a request, and why. */
+export function explainCommand(ports: CliPorts, operation: Operation): Command {
+  const command = new Command('explain')
+    .description(operation.summary)
+    .argument('<method>', 'Such as GET')
+    .argument('<url>', 'Path and query, or a whole URL')
+    .option('--client <client>', 'Who calls; taken to have proved it')
+    .option('--profile <profile>', 'Profile of the client')
+    .option('--ip <address>', 'Address of the caller')
+    .option('--host <host>', 'Host that is asked for')
+  return addCommonFlags(command).action(async (method: string, url: string, given: Given) => {
+    const client = await connect(ports, given)
+    const { body } = await client.call(
+      operation,
+      {
+        method: method.toUpperCase(),
+        target: url,
+        ...(given.client !== undefined && { client: given.client }),
+        ...(given.profile !== undefined && { profile: given.profile }),
+        ...(given.ip !== undefined && { ip: given.ip }),
+        ...(given.host !== undefined && { host: given.host }),
+      },
+      {},
+    )
+    if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
+    ports.out(told(body))
+  })
+}
+
+type Row = Readonly<Record<string, unknown>>
+
+function told(body: Row): string {
+  const rows = (name: string): Row[] => (Array.isArray(body[name]) ? (body[name] as Row[]) : [])
+  const text = (value: unknown): string => printable(String(value))
+  const lines = [text(body['summary'])]
+  if (rows('candidates').length > 0) lines.push('', 'Routes that fit the path:')
+  for (const { collection, proxy, path, methods, wins, reason } of rows('candidates')) {
+    const name = proxy === null ? text(collection) : `${text(collection)}:${text(proxy)}`
+    const verbs = Array.isArray(methods) && methods.length > 0 ? `${methods.map(text).join(',')} ` : ''
+    lines.push(`  ${wins === true ? '*' : ' '} ${name}  ${verbs}${text(path)}: ${text(reason)}`)
+  }
+  lines.push('', 'Checks:')
+  for (const { number, name, result, code, reason, setting } of rows('checks')) {
+    const marks: Readonly<Record<string, string>> = { pass: 'pass   ', refuse: 'REFUSE ' }
+    const mark = marks[String(result)] ?? '-      '
+    const decides = setting === null ? '' : ` [${text(setting)}]`
+    const refusal = code === null ? '' : ` ${text(code)}:`
+    lines.push(`  ${mark}${text(number).padStart(2)} ${text(name)}:${refusal} ${text(reason)}${decides}`)
+  }
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { Caller, startGateway, until } from '../../../test/wire/peers.ts'
+import type { CallResult } from '../port.ts'
+
+/** Only Linux is known to drop what asks for a connection when the queue of a listener is full. */
+const skip =
+  process.platform === 'linux' ? false : 'no other system is known to leave a connect unanswered here'
+
+/** Connections that fit the queue of `stalled-listener.ts`. */
+const QUEUE = 2
+const SYN_SENT = '02'
+
+interface Heard {
+  /** Connections taken so far. */
+  readonly connections: number
+  readonly text: string
+}
+
+/** A port where connecting gets no answer until `letGo`. */
+async function stalled(t: TestContext) {
+  const gate = new SharedArrayBuffer(4)
+  const program = new URL('../../../test/programs/stalled-listener.ts', import.meta.url)
+  const worker = new Worker(program, { workerData: gate })
+  const [{ port }] = (await once(worker, 'message')) as [{ port: number }]
+  const heard: Heard[] = []
+  worker.on('message', (message: Heard) => heard.push(message))
+  const fillers: Socket[] = []
+  t.after(async () => {
+    for (const filler of fillers) filler.destroy()
+    await worker.terminate()
+  })
+  for (let i = 0; i < QUEUE; i++) {
+    const filler = connect(port, '127.0.0.1')
+    fillers.push(filler)
+    await once(filler, 'connect')
+  }
+  /** Connections to the port that the system is still asking for. */
+  const asking = (): number => {
+    const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+    return readFileSync('/proc/net/tcp', 'latin1')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((columns) => columns[2] === remote && columns[3] === SYN_SENT).length
+  }
+  const letGo = (): void => {
+    Atomics.store(new Int32Array(gate), 0, 1)
+    Atomics.notify(new Int32Array(gate), 0)
+  }
+  return { port, heard, asking, letGo }
+}
+
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`
+
+test('a connection that is not made in time is a 504, is given up, and its request is never sent', {
+  skip,
+}, async (t) => {
+  const { port, heard, asking, letGo } = await stalled(t)
+  const address = { host: '127.0.0.1', port }
+  const hasty = await startGateway(address)
+  const patient = await startGateway(address)
+  t.after(() => {
+    hasty.close()
+    patient.close()
+    assert.deepEqual([...hasty.faults, ...patient.faults], [])
+  })
+  const caller = new Caller(hasty.port)
+  caller.send(get('/hasty'))
+  await until(
+    () => asking() === 1,
+    () => 'the system to ask for the connection',
+  )
+  // Asks later, so what was left of the first would be through before it.
+  const other = new Caller(patient.port)
+  other.send(get('/patient'))
+  await until(
+    () => asking() === 2,
+    () => 'the system to ask for the second connection',
+  )
+
+  hasty.pass(2500)
+  const answer = await caller.receive(/upstream_timeout$/)
+  assert.match(answer, /^HTTP\/1.1 504 Gateway Timeout\r\n/)
+  assert.doesNotMatch(answer, /Connection: close/)
+  assert.deepEqual(hasty.refused, [{ code: 'upstream_timeout', inner: 'connect' }])
+  assert.deepEqual([hasty.upstream.open, hasty.upstream.idle], [0, 0])
+  assert.equal(hasty.finished.length, 1)
+  const { upstreamAt, upstreamStatus, status } = hasty.finished[0]!.outcome
+  assert.deepEqual([upstreamAt, upstreamStatus, status], [0, 0, 504])
+  await until(
+    () => asking() === 1,
+    () => 'the system to ask no more for the first',
+  )
+
+  letGo()
+  await other.receive(/ok$/)
+  assert.deepEqual(
+    heard.map(({ connections, text }) => [connections, text.split(' ')[1]]),
+    [[QUEUE + 1, '/patient']],
+  )
+  caller.received = ''
+  await caller.ask(get('/again'), /ok$/)
+  assert.equal(heard.at(-1)?.connections, QUEUE + 2, 'a new connection was made for a new request')
+  assert.equal(heard.length, 2)
+  assert.equal(hasty.upstream.open, 1)
+})
+
+test('a call from within fails as a timeout when no connection is made in time', { skip }, async (t) => {
+  const { port, asking } = await stalled(t)
+  const gateway = await startGateway({ host: '127.0.0.1', port })
+  t.after(() => gateway.close())
+  const called = new Promise<CallResult>((resolve) =>
+    gateway.upstream.call(
+      {
+        method: 'POST',
+        target: '/',
+        host: 'h',
+        fields: '',
+        responseFields: '',
+        responseNames: ['x-request-id'],
+        body: Buffer.from('{}'),
+        keepBytesMax: 100,
+        readBytesMax: 100,
+      },
+      resolve,
+    ),
+  )
+  await until(
+    () => asking() === 1,
+    () => 'the system to ask for the connection',
+  )
+  gateway.pass(2500)
+  assert.deepEqual(await called, { ok: false, failure: 'timeout', inner: 'connect', upstreamAt: 0 })
+  assert.equal(gateway.upstream.open, 0)
+})
+
+test('a caller that leaves while its connection is being made takes it along', { skip }, async (t) => {
+  const { port, asking } = await stalled(t)
+  const gateway = await startGateway({ host: '127.0.0.1', port })
+  t.after(() => gateway.close())
+  const caller = new Caller(gateway.port)
+  caller.send(get('/'))
+  await until(
+    () => asking() === 1,
+    () => 'the system to ask for the connection',
+  )
+  caller.socket.destroy()
+  await until(
+    () => asking() === 0 && gateway.finished.length === 1,
+    () => 'the end',
+  )
+  assert.equal(gateway.finished[0]?.outcome.aborted, true)
+  assert.equal(gateway.upstream.open, 0)
+  assert.deepEqual(gateway.refused, [])
+})
