@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Answer, ask } from '../gateway/serve.ts'
 import { type Example, examplesOf } from '../support/examples.ts'
 import { Issuer, signedBy, signedWith, signingKey } from '../support/issuer.ts'
 import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
@@ -146,7 +147,11 @@ test('two threads fetch the keys of a provider once, and hold on through its out
   server.moveClock(11 * 60_000)
   const tokenOf = (n: number): string =>
     signedBy(KEY, claims({ iss: issuer.url, aud: 'orders', exp: seconds() + 90_000, n }))
-  const replies = await Promise.all(Array.from({ length: 24 }, (_, n) => get(tokenOf(n))))
+  // A connection for each call: the jump of the clock closes idle ones.
+  const port = Number(new URL(server.running.gatewayUrl).port)
+  const call = (token: string): Promise<Answer> =>
+    ask(port, ORDER, { headers: { authorization: `Bearer ${token}` } })
+  const replies = await Promise.all(Array.from({ length: 24 }, (_, n) => call(tokenOf(n))))
   for (const reply of replies) assert.equal(reply.status, 200, reply.text)
   await until(
     async () => issuer.times('/keys') - from,
@@ -155,10 +160,10 @@ test('two threads fetch the keys of a provider once, and hold on through its out
   assert.ok(issuer.times('/keys') - from <= 2, `${issuer.times('/keys') - from} fetches`)
   issuer.status = 503
   server.moveClock(20 * 3_600_000)
-  for (let n = 0; n < 8; n++) assert.equal((await get(tokenOf(n))).status, 200)
+  for (let n = 0; n < 8; n++) assert.equal((await call(tokenOf(n))).status, 200)
   server.moveClock(5 * 3_600_000)
-  const lost = await get(tokenOf(99))
+  const lost = await call(tokenOf(99))
   assert.equal(lost.status, 503, lost.text)
-  assert.equal(lost.json.code, 'identity_unavailable')
+  assert.equal(lost.json['code'], 'identity_unavailable')
   issuer.status = 200
 })
