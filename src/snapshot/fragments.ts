@@ -186,7 +186,7 @@ export interface SigningSecretFragment {
   readonly retires_at: number | null
 }
 
-export interface KeyFragment {
+interface KeyFragment {
   readonly jwk: Readonly<Record<string, unknown>>
   readonly retires_at: number | null
 }

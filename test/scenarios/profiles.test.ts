@@ -140,6 +140,29 @@ test('a token that a caller signs is one caller over REST and MCP, and rotation 
   assert.ok(!trail.includes(first) && !trail.includes(rotated.json.signing_secret), 'no secret in the trail')
 })
 
+test('a message at /mcp waits for the keys of a provider that nobody has asked yet', async () => {
+  await using provider = await new Issuer(KEY).listen()
+  await made({ type: 'oidc', issuer: provider.url, audience: 'orders', claims: ['dept'] }, 'agents')
+  const token = signedBy(KEY, claims({ iss: provider.url, aud: 'orders', sub: 'ann' }))
+  const list = (bearer: string): Promise<Reply> =>
+    server.gateway('POST', '/mcp', {
+      token: bearer,
+      headers: { accept: 'application/json, text/event-stream' },
+      body: {
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'list_endpoints', arguments: {} },
+      },
+    })
+  const reply = await list(token)
+  assert.equal(reply.status, 200, reply.text)
+  assert.match(reply.text, /v1\/orders/)
+  assert.equal((await list(`${token.slice(0, -4)}AAAA`)).status, 401)
+  const state = async () => (await server.manage('GET', '/profiles/agents/state')).json
+  await until(state, ({ last_used_at }) => last_used_at !== null)
+})
+
 test('two threads fetch the keys of a provider once, and hold on through its outage', async () => {
   const from = issuer.times('/keys')
   await made({ type: 'oidc', issuer: issuer.url, audience: 'orders' }, 'people')

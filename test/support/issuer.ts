@@ -121,6 +121,10 @@ export class Issuer {
     return this.asked.filter((one) => one === path).length
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections()
     this.#server.close()

@@ -5,7 +5,7 @@ import type { LookupFunction } from 'node:net'
 import { bareHost, isLoopbackHost, isRefusedAddress, isRefusedHost } from '../../base/address.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 
-export interface JsonRequest {
+interface JsonRequest {
   readonly url: string
   /** Sent as a form (POST); null asks by GET. */
   readonly form: Readonly<Record<string, string>> | null

@@ -19,7 +19,8 @@ export async function proveOpaque(exchange: Exchange): Promise<RefusalCode | nul
   const { introspection } = verifier!.fragment
   const issuers = exchange.issuers!
   const credential = exchange.snapshot.credentials.get(introspection!.credential)
-  if (credential === undefined)
+  // Its type may have changed since; a key for something else is not shown to the provider.
+  if (credential?.name !== 'authorization')
     return unavailable(exchange, 'the credential for introspection cannot be used')
   const found =
     introspection!.url === null

@@ -25,6 +25,7 @@ export const getProfileCredentialState = define({
     id: z.string(),
     slug: z.string(),
     auth_type: z.string(),
+    last_used_at: z.string().nullable().describe('Last call of the profile, to the minute'),
     credentials: z.array(ProfileCredentialState),
   }),
   permission: 'profiles:read',
@@ -40,27 +41,31 @@ export const getProfileCredentialState = define({
       id: profile.id,
       slug: profile.slug,
       auth_type: auth.type,
+      last_used_at: toMinute(await lastUsed({ profile: profile.id }, context)),
       credentials: await Promise.all([
         ...tokens.map(async (token, index) =>
           toState(
             token,
             now,
-            index >= tokens.length - ASKED_MAX ? await lastUsed(profile.id, token.id, context) : null,
+            index >= tokens.length - ASKED_MAX ? await lastUsed({ credential_id: token.id }, context) : null,
           ),
         ),
         ...keyStates(auth, now).map(async (key) => ({
           ...key,
-          last_used_at: toMinute(await lastUsed(profile.id, key.id, context)),
+          last_used_at: toMinute(await lastUsed({ profile: profile.id, credential_id: key.id }, context)),
         })),
       ]),
     }
   },
 })
 
-/** Time of the last recorded call with a token or key; null without one, and while records cannot be read. */
-async function lastUsed(profile: string, id: string, context: OperationContext): Promise<number | null> {
+/** Time of the last recorded call of a profile, or with a token or key; null without one, and while records cannot be read. */
+async function lastUsed(
+  by: { readonly profile?: string; readonly credential_id?: string },
+  context: OperationContext,
+): Promise<number | null> {
   try {
-    const { items } = await context.records.list({ profile, credential_id: id, limit: 1 })
+    const { items } = await context.records.list({ ...by, limit: 1 })
     return items[0] === undefined ? null : Date.parse(items[0].time)
   } catch (error) {
     // What the token may do does not depend on the records, so its state is shown without them.
