@@ -245,6 +245,11 @@ export const PROBLEMS = {
     'Secret already shown',
     'A repeated call would return a secret that is shown only once. The first answer had it; rotate to get another.',
   ),
+  store_unavailable: problem(
+    503,
+    'Store unavailable',
+    'The store of the configuration is gone or damaged. Requests are served by the last known configuration; nothing can be changed until the store is restored.',
+  ),
   records_unavailable: problem(
     503,
     'Records unavailable',

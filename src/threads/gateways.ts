@@ -91,7 +91,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   /** Tells the other threads how many listen, and those who wait that something has changed. */
   function refresh(): void {
-    Atomics.store(health, HEALTH.threads, live().length)
+    const { length } = live()
+    Atomics.store(health, HEALTH.threads, length)
+    if (length === options.count) Atomics.store(health, HEALTH.started, 1)
     for (const check of [...waiting]) check()
   }
 
@@ -195,6 +197,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     })
   }
 
+  Atomics.store(health, HEALTH.workers, options.count)
   remember(first)
   await Promise.all(
     Array.from(

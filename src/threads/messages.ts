@@ -70,7 +70,13 @@ export const HEALTH = {
   recordsDropped: 2,
   /** 1 while the recorder thread runs and writes. */
   recorder: 3,
-  cells: 4,
+  /** Gateway threads that there are to be. */
+  workers: 4,
+  /** 1 once all of them have listened. */
+  started: 5,
+  /** 1 while the store of the configuration is there. */
+  store: 6,
+  cells: 7,
 } as const
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */

@@ -7,6 +7,7 @@ import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 import { authFaults } from './auth-faults.ts'
+import { profileWarnings } from './warnings.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
@@ -25,6 +26,7 @@ export const profileKind: Kind = {
   staged: false,
   filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
   check,
+  warn: profileWarnings,
 }
 
 const TAG = /^tag:[a-z0-9][a-z0-9-]{0,62}$/

@@ -60,7 +60,7 @@ class Progress implements Outcome {
 }
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
-export class Exchange implements Incoming, UpstreamUser {
+export class ServerExchange implements Incoming, UpstreamUser {
   readonly method: string
   readonly path: string
   readonly query: string
