@@ -17,6 +17,7 @@ import { forwardRequest } from './forward/request.ts'
 import { createFetchJson } from './identify/fetch-json.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
+import { createReplayMemory, createReplays } from './identify/replays.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
@@ -34,6 +35,8 @@ export interface GatewayOptions {
   readonly requestIds: () => string
   /** Key sets of issuers; fetched by this very thread when absent. */
   readonly keySets?: LoadKeySet
+  /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
+  readonly replays?: SharedArrayBuffer
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /**
@@ -52,6 +55,9 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
+/** Places for tokens that may be used once in a gateway that shares none. */
+const REPLAYS_ALONE = 4096
+
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
@@ -61,7 +67,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const recorder = createRecorder(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
-  const issuers = createIssuers(clock, options.keySets ?? createKeySets(clock, fetchJson), fetchJson)
+  const keySets = options.keySets ?? createKeySets(clock, fetchJson)
+  const replays = createReplays(options.replays ?? createReplayMemory(REPLAYS_ALONE))
+  const issuers = createIssuers(clock, keySets, fetchJson, replays)
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
 

@@ -93,6 +93,7 @@ export const JwtAuth = z.strictObject({
   audience: Audience.nullable().default(null).describe('Must be in aud; required outside of mode secret'),
   max_lifetime: Duration.default('1h').describe('Longest time from iat, or from now, to exp'),
   skew: Skew,
+  jti_replay: z.boolean().default(false).describe('Lets each token in once; it must have a jti'),
   required_claims: RequiredClaims,
   claims: Claims,
 })

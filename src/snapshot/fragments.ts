@@ -159,6 +159,8 @@ export interface VerifyFragment {
   /** These decide whether a token is of this profile at all. */
   readonly match: readonly ClaimRule[]
   readonly accept_id_tokens: boolean
+  /** A token is let in once. */
+  readonly once: boolean
   /** Claims that are kept beyond the judgement. */
   readonly claims: readonly string[]
   readonly keys: KeysFragment

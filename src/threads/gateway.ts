@@ -58,6 +58,7 @@ const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
+  replays: init.replays,
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,

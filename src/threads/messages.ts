@@ -25,6 +25,8 @@ export interface GatewayInit {
   readonly counters: SharedArrayBuffer
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
   readonly health: SharedArrayBuffer
+  /** Tokens that may be used once, shared by all threads. */
+  readonly replays: SharedArrayBuffer
   /** Ended MCP sessions, shared by all threads. */
   readonly tombstones: SharedArrayBuffer
   readonly clockCell: ClockCell | null

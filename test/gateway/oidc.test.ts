@@ -29,6 +29,7 @@ function oidc(slug: string, given: Partial<VerifyFragment> = {}, more: Partial<P
     required_scopes: [],
     match: [],
     accept_id_tokens: false,
+    once: false,
     claims: [],
     keys: { from: 'discovery', url: issuer.url },
     introspection: null,

@@ -26,6 +26,7 @@ function verify(given: Partial<VerifyFragment>): VerifyFragment {
     required_scopes: [],
     match: [],
     accept_id_tokens: true,
+    once: false,
     claims: [],
     keys: {
       from: 'secrets',
@@ -274,6 +275,23 @@ test('what was proved is dropped at once when the key or the profile goes', asyn
   assert.equal((await ask(token)).json['code'], 'profile_inactive')
   served.apply([], ['client:cli_turning'])
   await refused(token, 'no profile has the issuer')
+})
+
+test('where a token may be used once, its second use is refused, and so is one without a name', async () => {
+  served.apply([
+    client('single', {
+      profiles: [jwt('once', { issuer: 'once', once: true }), jwt('twice', { issuer: 'twice' })],
+    }),
+  ])
+  const token = signedWith(SECRET, claims({ iss: 'once', jti: 'a' }))
+  assert.equal((await ask(token)).status, 200)
+  await refused(token, 'the token was used before')
+  await refused(signedWith(SECRET, claims({ iss: 'once', jti: 'a', n: 1 })), 'the token was used before')
+  await refused(signedWith(SECRET, claims({ iss: 'once' })), 'the token has no jti')
+  await refused(signedWith(SECRET, claims({ iss: 'once', jti: 7 })), 'the token has no jti')
+  assert.equal((await ask(signedWith(SECRET, claims({ iss: 'once', jti: 'b' })))).status, 200)
+  for (let i = 0; i < 2; i++)
+    assert.equal((await ask(signedWith(SECRET, claims({ iss: 'twice', jti: 'a' })))).status, 200)
 })
 
 test('wrong signatures are throttled by source and profile, and right ones wait then too', async () => {

@@ -140,6 +140,18 @@ test('a token that a caller signs is one caller over REST and MCP, and rotation 
   assert.ok(!trail.includes(first) && !trail.includes(rotated.json.signing_secret), 'no secret in the trail')
 })
 
+test('a token that may be used once is let in once over all threads', async () => {
+  const auth = { type: 'jwt', issuer: 'https://once.test', jti_replay: true }
+  const { signing_secret } = await made(auth, 'once')
+  const token = signedWith(signing_secret, claims({ iss: 'https://once.test', jti: 'one' }))
+  assert.equal((await get(token)).status, 200)
+  const port = Number(new URL(server.running.gatewayUrl).port)
+  for (let i = 0; i < 8; i++) {
+    const again = await ask(port, ORDER, { headers: { authorization: `Bearer ${token}` } })
+    assert.equal(again.json['code'], 'credential_invalid')
+  }
+})
+
 test('a message at /mcp waits for the keys of a provider that nobody has asked yet', async () => {
   await using provider = await new Issuer(KEY).listen()
   await made({ type: 'oidc', issuer: provider.url, audience: 'orders', claims: ['dept'] }, 'agents')

@@ -5,6 +5,7 @@ import { Lru } from '../../base/lru.ts'
 import type { VerifyKey } from '../../snapshot/snapshot.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
+import type { Replays } from './replays.ts'
 
 /** Keys are refreshed in the background from this age on. */
 const FRESH_MS = 10 * 60_000
@@ -29,7 +30,7 @@ interface Source {
   flight: Promise<void> | null
 }
 
-/** What one thread knows of issuers: their keys, parsed, and where they introspect. */
+/** What one thread knows of issuers: their keys, parsed, where they introspect, and tokens that may be used once. */
 export interface Issuers {
   /**
    * Keys of a source; a promise only when they must be fetched first. A reason when they cannot be had, or when the
@@ -38,15 +39,20 @@ export interface Issuers {
   keysOf(source: string, kid: string | null): Keys | Promise<Keys>
   /** Where a source introspects, or the reason why that is not known. */
   introspectionOf(source: string): Promise<{ readonly url: string } | { readonly reason: string }>
-  readonly clock: Clock
   readonly fetchJson: FetchJson
+  readonly replays: Replays
 }
 
 export type Keys =
   | { readonly ok: true; readonly keys: readonly VerifyKey[] }
   | { readonly ok: false; readonly reason: string }
 
-export function createIssuers(clock: Clock, load: LoadKeySet, fetchJson: FetchJson): Issuers {
+export function createIssuers(
+  clock: Clock,
+  load: LoadKeySet,
+  fetchJson: FetchJson,
+  replays: Replays,
+): Issuers {
   const sources = new Lru<string, Source>(SOURCES_MAX)
 
   function sourceOf(name: string): Source {
@@ -86,8 +92,8 @@ export function createIssuers(clock: Clock, load: LoadKeySet, fetchJson: FetchJs
   }
 
   return {
-    clock,
     fetchJson,
+    replays,
     keysOf(name, kid) {
       const source = sourceOf(name)
       const now = clock.monotonic()

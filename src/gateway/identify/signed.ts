@@ -14,6 +14,7 @@ const REMOTE_MS = 60_000
 const UNAVAILABLE_MS = 5000
 /** Text of a claim that is kept. */
 const CLAIM_MAX = 1024
+const JTI_MAX = 256
 
 /** Check 9 for a signed token. A promise only when keys must be fetched. */
 export function proveSigned(exchange: Exchange, jwt: Jwt): RefusalCode | null | Promise<RefusalCode | null> {
@@ -50,7 +51,7 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
   if (fault !== null) return failed(exchange, fault)
   const bounds = [until, key.retiresAt ?? until]
   if (verifier.source !== '') bounds.push(exchange.now + REMOTE_MS)
-  return accept(exchange, {
+  const verified: Verified = {
     profile: exchange.profile!,
     key,
     credentialId: key.id,
@@ -58,7 +59,26 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
     until: Math.min(...bounds),
     subject: copyOf(jwt.subject),
     claims: keep(verifier.fragment.claims, jwt.claims),
-  })
+  }
+  return verifier.fragment.once ? acceptOnce(exchange, verified, jwt, until) : accept(exchange, verified)
+}
+
+/** Lets a token in for the first time only. */
+function acceptOnce(
+  exchange: Exchange,
+  verified: Verified,
+  { claims: { jti } }: Jwt,
+  until: number,
+): RefusalCode | null {
+  if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
+  switch (exchange.issuers!.replays.claim(`${exchange.profile!.id}\n${jti}`, until, exchange.now)) {
+    case 'first':
+      return admit(exchange, verified)
+    case 'again':
+      return failed(exchange, 'the token was used before')
+    case 'full':
+      return unavailable(exchange, 'too many tokens that may be used once are remembered')
+  }
 }
 
 /** The key that has signed the token, or why none has. */

@@ -141,3 +141,18 @@ test('the credential for introspection is a reference: shown by its slug, kept f
   assert.equal(published(control, 'signed')!.skew_ms, 5000)
   await control.close()
 })
+
+test('a profile that proves nothing, or tokens that never end, are stored and told', async () => {
+  const control = await started()
+  const warned = async (slug: string, given: object): Promise<unknown> => {
+    const { output } = await control.run('profiles.create', { client: 'acme', name: slug, slug, ...given })
+    return ((output['warnings'] ?? []) as { pointer: string }[]).map((one) => one.pointer)
+  }
+  const none = { type: 'none' }
+  assert.deepEqual(await warned('open-to-all', { auth: none }), ['/ip_allowlist'])
+  assert.deepEqual(await warned('office', { auth: none, ip_allowlist: ['10.0.0.0/8'] }), [])
+  assert.deepEqual(await warned('forever', { auth: { type: 'token', expires_in: null } }), [
+    '/auth/expires_in',
+  ])
+  await control.close()
+})
