@@ -5,7 +5,7 @@ import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
 import { createFetchJson } from './gateway/identify/fetch-json.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
-import { createReplayMemory } from './gateway/identify/replays.ts'
+import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import type { Explainer } from './operations/context.ts'
 import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
@@ -208,7 +208,7 @@ async function start(
         counters: counterMemory,
         health,
         tombstones,
-        replays: createReplayMemory(),
+        usedTokens: createUsedTokenMemory(),
         clockCell: clockCell ?? null,
         credentialKey: vault.gatewayKey(),
         sessionKey,

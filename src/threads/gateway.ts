@@ -17,6 +17,7 @@ import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
+import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
 import type { FromGateway, GatewayInit, ToGateway } from './messages.ts'
 import { readinessOf } from './readiness.ts'
@@ -41,6 +42,7 @@ const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
+const keys = createRemoteKeys(say)
 
 const engine = createNativeEngine<Exchange>({
   clock,
@@ -58,12 +60,13 @@ const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
-  replays: init.replays,
+  usedTokens: init.usedTokens,
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,
   clock,
   requestIds,
+  idempotency: keys,
   open: createOpener(init.credentialKey),
   reserved: (incoming) => route(incoming),
 })
@@ -170,6 +173,9 @@ main.on('message', (message: ToGateway) => {
         id: message.id,
         explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
       })
+      return
+    case 'claimed':
+      keys.claimed(message.id, message.claim)
       return
     case 'drain':
       void drain(message.deadlineMs)

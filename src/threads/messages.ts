@@ -4,6 +4,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { KeySetAnswer } from '../gateway/identify/key-sets.ts'
+import type { Claim } from '../gateway/replay/idempotency.ts'
+import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 
@@ -26,7 +28,7 @@ export interface GatewayInit {
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
   readonly health: SharedArrayBuffer
   /** Tokens that may be used once, shared by all threads. */
-  readonly replays: SharedArrayBuffer
+  readonly usedTokens: SharedArrayBuffer
   /** Ended MCP sessions, shared by all threads. */
   readonly tombstones: SharedArrayBuffer
   readonly clockCell: ClockCell | null
@@ -44,6 +46,8 @@ export type ToGateway =
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   /** What became of the question of this number. */
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
+  /** What the claim of an idempotency key came to. */
+  | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -59,6 +63,10 @@ export type FromGateway =
       readonly source: string
       readonly maxAgeMs: number
     }
+  /** Idempotency keys; see gateway/replay/idempotency. */
+  | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
+  | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
+  | { readonly kind: 'release'; readonly key: string }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 

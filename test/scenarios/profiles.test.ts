@@ -140,6 +140,38 @@ test('a token that a caller signs is one caller over REST and MCP, and rotation 
   assert.ok(!trail.includes(first) && !trail.includes(rotated.json.signing_secret), 'no secret in the trail')
 })
 
+test('what is kept for one person of a profile is not given to another', async () => {
+  const auth = { type: 'jwt', issuer: 'https://people.test' }
+  const { signing_secret } = await made(auth, 'crowd', { forward_identity: true })
+  const of = (sub: string): string => signedWith(signing_secret, claims({ iss: 'https://people.test', sub }))
+  const rules = { get: { cache: { ttl: '1m' } }, create: { idempotency: true } }
+  for (const [verb, rule] of Object.entries(rules)) {
+    const changed = await server.manage('PATCH', `/proxies/${verb}-order`, rule)
+    assert.equal(changed.status, 200, changed.text)
+  }
+  const subject = ({ json }: Reply): string => json.headers['x-postern-subject']
+  for (const [name, cached] of [
+    ['ann', 'MISS'],
+    ['bo', 'MISS'],
+    ['ann', 'HIT'],
+    ['bo', 'HIT'],
+  ] as const) {
+    const reply = await get(of(name), { 'cache-control': 'max-age=60' })
+    assert.deepEqual([subject(reply), reply.headers.get('x-cache')], [name, cached])
+  }
+  for (const name of ['ann', 'bo', 'ann']) {
+    const headers = { 'idempotency-key': 'k1' }
+    const reply = await server.gateway('POST', '/orders/v1/orders', { token: of(name), headers, body: {} })
+    assert.equal(subject(reply), name, reply.text)
+  }
+  for (const verb of ['get', 'create'])
+    await server.manage(
+      'PATCH',
+      `/proxies/${verb}-order`,
+      verb === 'get' ? { cache: null } : { idempotency: false },
+    )
+})
+
 test('a token that may be used once is let in once over all threads', async () => {
   const auth = { type: 'jwt', issuer: 'https://once.test', jti_replay: true }
   const { signing_secret } = await made(auth, 'once')

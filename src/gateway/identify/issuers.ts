@@ -5,7 +5,7 @@ import { Lru } from '../../base/lru.ts'
 import type { VerifyKey } from '../../snapshot/snapshot.ts'
 import type { FetchJson } from './fetch-json.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
-import type { Replays } from './replays.ts'
+import type { UsedTokens } from './used-tokens.ts'
 
 /** Keys are refreshed in the background from this age on. */
 const FRESH_MS = 10 * 60_000
@@ -40,7 +40,7 @@ export interface Issuers {
   /** Where a source introspects, or the reason why that is not known. */
   introspectionOf(source: string): Promise<{ readonly url: string } | { readonly reason: string }>
   readonly fetchJson: FetchJson
-  readonly replays: Replays
+  readonly usedTokens: UsedTokens
 }
 
 export type Keys =
@@ -51,7 +51,7 @@ export function createIssuers(
   clock: Clock,
   load: LoadKeySet,
   fetchJson: FetchJson,
-  replays: Replays,
+  usedTokens: UsedTokens,
 ): Issuers {
   const sources = new Lru<string, Source>(SOURCES_MAX)
 
@@ -93,7 +93,7 @@ export function createIssuers(
 
   return {
     fetchJson,
-    replays,
+    usedTokens,
     keysOf(name, kid) {
       const source = sourceOf(name)
       const now = clock.monotonic()

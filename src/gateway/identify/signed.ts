@@ -71,7 +71,7 @@ function acceptOnce(
   until: number,
 ): RefusalCode | null {
   if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
-  switch (exchange.issuers!.replays.claim(`${exchange.profile!.id}\n${jti}`, until, exchange.now)) {
+  switch (exchange.issuers!.usedTokens.claim(`${exchange.profile!.id}\n${jti}`, until, exchange.now)) {
     case 'first':
       return admit(exchange, verified)
     case 'again':

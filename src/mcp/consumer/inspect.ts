@@ -37,7 +37,7 @@ export function inspect(
       members: { allow },
     })
   }
-  const found = gateway.contract(endpoint)
+  const found = gateway.contract(endpoint, resolved.method ?? endpoint.methods[0])
   const contract = found?.contract ?? null
   const schemaOf = (schema: JsonSchema | null): JsonSchema | null =>
     schema === null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX)

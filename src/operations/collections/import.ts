@@ -4,6 +4,7 @@ import { BasePath, CollectionSpec, UpstreamUrl } from '../../model/collection.ts
 import { Name, Slug } from '../../model/common.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { define } from '../define.ts'
+import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
@@ -90,8 +91,11 @@ export const importCollection = define({
       collectionKind,
       CollectionSpec.parse({ ...collection, schemas: hash }),
     )
-    for (const proxy of proxies)
-      await createResource(context, proxyKind, ProxySpec.parse({ ...proxy, collection: stored.id }), false)
+    for (const proxy of proxies) {
+      const spec = ProxySpec.parse({ ...proxy, collection: stored.id })
+      fromImport(spec)
+      await createResource(context, proxyKind, spec, false)
+    }
     return {
       collection: await viewOf(context.reader, collectionKind, stored),
       proxies: proxies.length,

@@ -7,7 +7,7 @@ const BYTES = BigInt64Array.BYTES_PER_ELEMENT
 const PLACES = 1 << 20
 
 /** Tokens that may be used once, as all threads remember them. */
-export interface Replays {
+export interface UsedTokens {
   /**
    * Claims a token. `again` when any thread has claimed it before, `full` when it cannot be remembered.
    * @param until milliseconds since the epoch; it is forgotten then. @param now the same.
@@ -15,8 +15,8 @@ export interface Replays {
   claim(key: string, until: number, now: number): 'first' | 'again' | 'full'
 }
 
-/** Memory for {@link createReplays}, shared by all threads. `places` is a multiple of 16. */
-export function createReplayMemory(places: number = PLACES): SharedArrayBuffer {
+/** Memory for {@link createUsedTokens}, shared by all threads. `places` is a multiple of 16. */
+export function createUsedTokenMemory(places: number = PLACES): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * places * BYTES)
 }
 
@@ -24,7 +24,7 @@ export function createReplayMemory(places: number = PLACES): SharedArrayBuffer {
  * Each place is a hash and the time until which it holds. A token is written first and looked for afterwards: of two
  * threads that claim one token at once, at least one finds the other's place, and at worst both are told `again`.
  */
-export function createReplays(memory: SharedArrayBuffer): Replays {
+export function createUsedTokens(memory: SharedArrayBuffer): UsedTokens {
   const cells = new BigInt64Array(memory)
   const buckets = cells.length / 2 / BUCKET
 

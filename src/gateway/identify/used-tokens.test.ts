@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createReplayMemory, createReplays } from './replays.ts'
+import { createUsedTokenMemory, createUsedTokens } from './used-tokens.ts'
 
 test('a token is let in once over all threads, and again after it has expired', () => {
-  const memory = createReplayMemory(64)
-  const [one, other] = [createReplays(memory), createReplays(memory)]
+  const memory = createUsedTokenMemory(64)
+  const [one, other] = [createUsedTokens(memory), createUsedTokens(memory)]
   assert.equal(one.claim('a', 2000, 1000), 'first')
   assert.equal(other.claim('a', 2000, 1000), 'again')
   assert.equal(one.claim('a', 2000, 1999), 'again')
@@ -14,9 +14,9 @@ test('a token is let in once over all threads, and again after it has expired', 
 })
 
 test('what cannot be remembered is not let in, until others have expired', () => {
-  const replays = createReplays(createReplayMemory(16))
-  const claims = Array.from({ length: 20 }, (_, n) => replays.claim(`t${n}`, 2000, 1000))
+  const usedTokens = createUsedTokens(createUsedTokenMemory(16))
+  const claims = Array.from({ length: 20 }, (_, n) => usedTokens.claim(`t${n}`, 2000, 1000))
   assert.deepEqual(claims, [...Array(16).fill('first'), ...Array(4).fill('full')])
-  assert.equal(replays.claim('t3', 2000, 1000), 'again')
-  assert.equal(replays.claim('t19', 3000, 2000), 'first')
+  assert.equal(usedTokens.claim('t3', 2000, 1000), 'again')
+  assert.equal(usedTokens.claim('t19', 3000, 2000), 'first')
 })
