@@ -7,7 +7,11 @@ const VALUE_CHARS_MAX = 256
 /** What a keyed limit counts by in this request; null when the request does not have it. */
 export function keyValueOf(exchange: Exchange, { by, byName }: LinkedLimit): string | null {
   const value =
-    by === 'ip' ? exchange.ip : by === 'header' ? headerOf(exchange, byName) : claimOf(exchange, byName)
+    by === 'ip'
+      ? exchange.ip
+      : by === 'header'
+        ? headerOf(exchange, byName)
+        : (exchange.claims.get(byName) ?? (byName === 'sub' ? exchange.subject : null))
   return value === null || value === '' ? null : value.slice(0, VALUE_CHARS_MAX)
 }
 
@@ -23,10 +27,4 @@ function headerOf({ pass }: Exchange, name: string): string | null {
     at = end + 2
   }
   return null
-}
-
-/** Claims are those of a proven token; profiles that prove no claims have none. */
-function claimOf(exchange: Exchange, name: string): string | null {
-  const { claims } = exchange as { claims?: ReadonlyMap<string, string> }
-  return claims?.get(name) ?? null
 }
