@@ -27,6 +27,5 @@ function headerOf({ pass }: Exchange, name: string): string | null {
 
 /** Claims are those of a proven token; profiles that prove no claims have none. */
 function claimOf(exchange: Exchange, name: string): string | null {
-  const { claims } = exchange as { claims?: ReadonlyMap<string, string> }
-  return claims?.get(name) ?? null
+  return exchange.claims.get(name) ?? null
 }
