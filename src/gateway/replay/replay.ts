@@ -103,7 +103,8 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
       return 'idempotency_conflict'
     case 'forgotten':
       exchange.facts = {
-        detail: 'The request was made, but its answer was too large to keep, so it cannot be given again.',
+        detail:
+          'The request was made, but its answer was not kept, being too large or not as its contract says. It cannot be given again.',
       }
       return 'idempotency_conflict'
     case 'unavailable':
