@@ -143,6 +143,7 @@ async function start(
           clock,
           records,
           explainer,
+          limits: counters,
           publisher,
           origin,
           tombstones,

@@ -126,6 +126,11 @@ export const PROBLEMS = {
     'Quota exceeded',
     'The quota of the period is used up. The body says when the next period starts.',
   ),
+  concurrency_exceeded: problem(
+    429,
+    'Too many calls at once',
+    'As many calls are under way as the policy admits at once. Wait until one of them has ended; the body names the policy and the limit.',
+  ),
 
   // The contract (check 14)
   body_invalid: problem(

@@ -10,7 +10,7 @@ import type {
   Snapshot,
 } from '../snapshot/snapshot.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
-import type { Counters } from './admit/counters.ts'
+import type { Counters, Held } from './admit/counters.ts'
 import type { MessageOutcome } from './port.ts'
 import type { CacheEntry } from './replay/answer-cache.ts'
 import type { Replays } from './replay/replay.ts'
@@ -89,6 +89,10 @@ export class Exchange {
   retryAfterMs = 0
   /** Lines of RateLimit-Policy and RateLimit, or empty. */
   limitLines = ''
+  /** {@link limitLines} has X-RateLimit-* too. */
+  hasXLimits = false
+  /** What the limits get back when the answer has ended. */
+  heldLimits: Held | null = null
   /** Value of `Allow`. */
   allow = ''
   /** The answer of a check that needs no upstream. */

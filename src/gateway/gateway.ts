@@ -10,6 +10,7 @@ import type { Opener } from '../vault/opener.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
+import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
@@ -187,6 +188,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     finished(incoming) {
       const exchange = incoming.state
       if (exchange === null) return
+      endLimits(exchange, incoming.outcome.status)
       endWatch(exchange)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)

@@ -3,7 +3,7 @@ import { toMs } from '../base/duration.ts'
 import type { ClientSpec } from '../model/client.ts'
 import type { CollectionSpec, Upstream } from '../model/collection.ts'
 import type { CredentialAuth } from '../model/credential.ts'
-import type { PolicySpec } from '../model/policy.ts'
+import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
@@ -13,6 +13,7 @@ import type {
   Contract,
   ContractsFragment,
   CredentialFragment,
+  LimitFragment,
   PolicyFragment,
   ProfileFragment,
   ProxyFragment,
@@ -168,19 +169,35 @@ function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFrag
   }
 }
 
-/** A policy; windows become milliseconds. */
+/** A policy; windows become milliseconds. What is not set is left out. */
 export function compilePolicy({ id, slug, spec }: Desired<PolicySpec>): PolicyFragment {
   return {
     kind: 'policy',
     id,
     slug,
     active: spec.active,
-    limits: spec.limits.map((limit) => ({
-      name: limit.name,
-      kind: limit.kind,
-      max: limit.max,
-      window_ms: toMs(limit.window),
-    })),
+    limits: limitsOf(spec).map(compileLimit),
+    ...(spec.x_ratelimit === true ? { x_ratelimit: true } : {}),
+  }
+}
+
+function compileLimit(limit: LimitSpec): LimitFragment {
+  const { name, kind, max, window, burst, rolling, timezone, wait, key, cost, mode, count } = limit
+  return {
+    name,
+    kind,
+    max,
+    window_ms: window === undefined ? 0 : toMs(window),
+    ...(burst === undefined ? {} : { burst }),
+    ...(rolling === true ? { rolling } : {}),
+    ...(timezone === undefined || timezone === 'UTC' ? {} : { timezone }),
+    ...(wait === undefined ? {} : { wait_ms: toMs(wait) }),
+    ...(key === undefined ? {} : { key }),
+    ...(cost === undefined || cost === 1 ? {} : { cost }),
+    ...(mode === 'observe' ? { observe: true } : {}),
+    ...(count === undefined
+      ? {}
+      : { count: count.map((range) => [Number(range.slice(0, 3)), Number(range.slice(-3))] as const) }),
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { HttpMethod } from '../model/common.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
+import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
 
 /** `collection:col_…`, `contracts:col_…`, `schemas:sha256-…`, `client:cli_…`, `policy:pol_…`, `credential:crd_…`. */
@@ -191,14 +192,32 @@ export interface PolicyFragment {
   readonly slug: string
   readonly active: boolean
   readonly limits: readonly LimitFragment[]
+  /** X-RateLimit-* as well. */
+  readonly x_ratelimit?: true
 }
 
+/** Members beyond the first four are there only where they are set. */
 export interface LimitFragment {
   readonly name: string
-  readonly kind: 'rate' | 'quota'
+  readonly kind: LimitKind
   readonly max: number
-  /** Of a rate: the window. Of a quota: 1 d, 7 d or 30 d, meaning calendar day, week, month in UTC. */
+  /**
+   * Of a rate or a rolling quota: the window. Of another quota: 1 d, 7 d or 30 d, meaning calendar day, week, month. 0 for
+   * concurrency.
+   */
   readonly window_ms: number
+  /** Of a rate: what the bucket holds. */
+  readonly burst?: number
+  readonly rolling?: true
+  /** IANA name; UTC without. */
+  readonly timezone?: string
+  readonly wait_ms?: number
+  /** `ip`, `global`, `claim:…` or `header:…`; by attachment without. */
+  readonly key?: string
+  readonly cost?: number
+  readonly observe?: true
+  /** Ranges of statuses that count, both ends inclusive. */
+  readonly count?: readonly (readonly [number, number])[]
 }
 
 export interface CredentialFragment {

@@ -1,5 +1,6 @@
 import type { Opener } from '../vault/opener.ts'
 import type { ContractsFragment, Fragment, FragmentKey, SchemasFragment, SnapshotDelta } from './fragments.ts'
+import { createLimitPlans } from './limit-plan.ts'
 import { linkClient } from './link-client.ts'
 import { closedCollection, linkCollection } from './link-collection.ts'
 import { linkCredential } from './link-credential.ts'
@@ -27,6 +28,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   tokens: new Map(),
   proved: new Map(),
   policies: new Map(),
+  plans: createLimitPlans(),
   credentials: new Map(),
   contracts: new Map(),
   schemas: new Map(),
@@ -222,6 +224,7 @@ class Draft {
       tokens: this.#tokens.map,
       proved: this.#tokens.isChanged ? new Map() : this.#before.proved,
       policies: this.#policies.map,
+      plans: createLimitPlans(),
       credentials: this.#credentials.map,
       contracts: this.#contracts.map,
       schemas: this.#schemas.map,

@@ -17,6 +17,7 @@ import type {
   TokenFragment,
   UpstreamFragment,
 } from './fragments.ts'
+import type { LimitPlans } from './limit-plan.ts'
 import type { Mounts } from './mounts.ts'
 import type { Networks } from './network.ts'
 import type { Routes } from './routes.ts'
@@ -36,6 +37,8 @@ export interface Snapshot {
    */
   readonly proved: Map<string, LinkedToken>
   readonly policies: ReadonlyMap<string, LinkedPolicy>
+  /** Limits of calls, made when a pair of profile and proxy is first seen; see limit-plan. */
+  readonly plans: LimitPlans
   readonly credentials: ReadonlyMap<string, LinkedCredential>
   /** By collection id. */
   readonly contracts: ReadonlyMap<string, ContractsFragment>
@@ -189,12 +192,34 @@ export interface LinkedPolicy {
   readonly limits: readonly LinkedLimit[]
 }
 
+/**
+ * How a limit counts: in a sliding window, by a bucket, per calendar period, in a sliding window that survives a restart, or
+ * what is under way.
+ */
+export type Algorithm = 'rate' | 'bucket' | 'quota' | 'rolling' | 'concurrent'
+
 export interface LinkedLimit {
   readonly fragment: LimitFragment
   readonly policy: PolicyFragment
   readonly key: LimitKey
-  /** Width of one of the 60 slots of a rate's window, milliseconds. */
+  readonly algorithm: Algorithm
+  readonly max: number
+  readonly windowMs: number
+  /** Width of one of the 60 slots of a sliding window, milliseconds. */
   readonly slotMs: number
+  /** What the bucket holds; 0 without one. */
+  readonly burst: number
+  readonly cost: number
+  readonly isObserved: boolean
+  /** Of a calendar quota; null for UTC. */
+  readonly timezone: string | null
+  /** How long a call waits for a place; 0: not at all. */
+  readonly waitMs: number
+  /** Statuses that count; null for every admitted call. */
+  readonly statuses: LimitFragment['count'] | null
+  readonly by: 'attachment' | 'ip' | 'global' | 'claim' | 'header'
+  /** Of the claim or header, the latter in lower case. */
+  readonly byName: string
   /** Item of the RateLimit-Policy field. */
   readonly policyItem: string
 }

@@ -66,6 +66,7 @@ describe('Management MCP over the registry and a store', () => {
         clock,
         records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
         explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
+        limits: { read: () => null },
         publisher: { publish: async () => ({ pending: false }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),
