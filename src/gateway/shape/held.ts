@@ -32,6 +32,8 @@ export function callHeld(
   request: ForwardRequest,
   refuse: (code: RefusalCode, inner: string) => void,
 ): void {
+  // The caller left while the checks were made.
+  if (exchange.isOver) return
   exchange.held = upstream.call(
     {
       ...request,
