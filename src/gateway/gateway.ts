@@ -15,6 +15,10 @@ import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { createFetchJson } from './identify/fetch-json.ts'
+import { createIssuers } from './identify/issuers.ts'
+import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
+import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
@@ -35,6 +39,10 @@ export interface GatewayOptions {
   readonly records: RecordSink
   readonly clock: Clock
   readonly requestIds: () => string
+  /** Key sets of issuers; fetched by this very thread when absent. */
+  readonly keySets?: LoadKeySet
+  /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
+  readonly usedTokens?: SharedArrayBuffer
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
@@ -55,6 +63,9 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
+/** Places for tokens that may be used once in a gateway that shares none. */
+const USED_ALONE = 4096
+
 const NO_BODY = new Uint8Array(0)
 /** Bytes of kept answers in one thread. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024
@@ -66,6 +77,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pools = createPools(options.upstream)
   const recorder = createRecorder(options.records)
   const visible = createVisible()
+  const fetchJson = createFetchJson()
+  const keySets = options.keySets ?? createKeySets(clock, fetchJson)
+  const usedTokens = createUsedTokens(options.usedTokens ?? createUsedTokenMemory(USED_ALONE))
+  const issuers = createIssuers(clock, keySets, fetchJson, usedTokens)
   const replays: Replays = {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
@@ -90,6 +105,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.issuers = issuers
     exchange.pass = incoming.pass
     exchange.query = incoming.query
     exchange.source = incoming
@@ -117,6 +133,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.client = client
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
+    exchange.subject = caller.subject
+    exchange.claims = caller.claims
+    exchange.bearer = caller.bearer
     exchange.pass = agentFields(call.fields)
     exchange.query = query
     exchange.body = body ?? NO_BODY
@@ -278,8 +297,8 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
   }
 }
 
-function callerOf({ client, profile, credentialId, ip }: Exchange): Caller {
-  return { client: client!.fragment, profile: profile!.fragment, credentialId, ip }
+function callerOf({ client, profile, credentialId, subject, claims, bearer, ip }: Exchange): Caller {
+  return { client: client!.fragment, profile: profile!.fragment, credentialId, subject, claims, bearer, ip }
 }
 
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */

@@ -18,9 +18,11 @@ import type {
   ProfileFragment,
   ProxyFragment,
   SchemasFragment,
+  SigningSecretFragment,
   TokenFragment,
   UpstreamFragment,
 } from './fragments.ts'
+import { compileVerify } from './verify.ts'
 
 /** A resource of the desired state. */
 export interface Desired<S> {
@@ -32,6 +34,8 @@ export interface Desired<S> {
 export interface DesiredProfile extends Desired<ProfileSpec> {
   /** Tokens that were not revoked. */
   readonly tokens: readonly TokenFragment[]
+  /** Signing secrets that were not revoked. */
+  readonly secrets: readonly SigningSecretFragment[]
 }
 
 /** A published collection and those of its proxies that are published. */
@@ -148,11 +152,14 @@ export function compileClient(
     valid_until: spec.valid_until === null ? null : Date.parse(spec.valid_until),
     collections: spec.collections,
     policy: spec.policy,
-    profiles: profiles.map(compileProfile),
+    profiles: profiles.map((profile) => compileProfile(profile, slug)),
   }
 }
 
-function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFragment {
+function compileProfile(
+  { id, slug, spec, tokens, secrets }: DesiredProfile,
+  client: string,
+): ProfileFragment {
   return {
     id,
     slug,
@@ -160,6 +167,7 @@ function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFrag
     active: spec.active,
     auth: spec.auth.type,
     tokens: spec.auth.type === 'token' ? tokens : [],
+    verify: compileVerify(spec.auth, client, secrets),
     allowed_methods: spec.allowed_methods,
     ip_allowlist: spec.ip_allowlist,
     collections: spec.collections,
