@@ -20,6 +20,7 @@ async function up(flags: readonly string[]): Promise<void> {
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
+  process.on('SIGHUP', () => server.reload())
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
   })

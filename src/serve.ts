@@ -16,6 +16,7 @@ import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
 import { createAuthenticate } from './serve/authenticate.ts'
+import { createCertificates } from './serve/certificates.ts'
 import { createControlListener } from './serve/control.ts'
 import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
@@ -51,6 +52,8 @@ export interface Running {
   readonly origin: string
   /** Issues an access token, as `postern token` does. */
   issueToken(request: TokenRequest): Promise<IssuedToken>
+  /** Reads the certificates again; those in force stay when the new ones cannot be used, and the log says why. */
+  reload(): void
   /** Ends a gateway thread as a fault would; resolves when its replacement listens. */
   killThread(slot: number): Promise<void>
   /** Stops accepting, lets requests end for at most `deadlineMs`, stores what is left, gives the directory back. */
@@ -82,13 +85,15 @@ async function start(
   undo: (() => unknown)[],
 ): Promise<Running> {
   const clock = createClock(clockCell)
+  const certificates = settings.tls.length === 0 ? null : createCertificates(settings.tls, log)
   const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
     LISTEN: settings.listen,
     CONTROL_LISTEN: settings.controlListen,
   })
   const listen = { ...settings.listen, port }
   const controlListen = { ...settings.controlListen, port: controlPort }
-  const origin = settings.originIsSet ? settings.origin : `http://localhost:${port}`
+  const scheme = settings.tls.length === 0 ? 'http' : 'https'
+  const origin = settings.originIsSet ? settings.origin : `${scheme}://localhost:${port}`
 
   // The stores
   const lock = lockDirectory(settings.data)
@@ -183,7 +188,7 @@ async function start(
   )
   undo.push(() => closeServer(controlServer, 0))
   const urls = {
-    gatewayUrl: `http://${hostOf(listen.host)}:${port}`,
+    gatewayUrl: `${scheme}://${hostOf(listen.host)}:${port}`,
     controlUrl: `http://${hostOf(controlListen.host)}:${controlPort}`,
   }
   const localServer = await listenPrivately(
@@ -223,6 +228,8 @@ async function start(
         origin,
         version: VERSION,
         expose: settings.expose,
+        trustedProxies: settings.trustedProxies,
+        tls: certificates === null ? null : certificates.current,
         counters: counterMemory,
         health,
         tombstones,
@@ -238,6 +245,9 @@ async function start(
   )
   undo.push(() => gateways.close())
 
+  certificates?.watch((tls) => gateways.setTls(tls))
+  undo.push(() => certificates?.stop())
+
   const housekeeping = setInterval(() => {
     const { running, dropped } = recorder.state
     Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
@@ -251,6 +261,7 @@ async function start(
     Atomics.store(cells, HEALTH.draining, 1)
     await gateways.drain(deadlineMs)
     clearInterval(housekeeping)
+    certificates?.stop()
     await Promise.all([closeServer(controlServer, 1000), closeServer(localServer, 1000)])
     await unknownCallers.flush(true)
     await records.close()
@@ -263,6 +274,7 @@ async function start(
     ...urls,
     origin,
     issueToken,
+    reload: () => certificates?.reload(),
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
       stopped ??= stop(deadlineMs)

@@ -14,6 +14,7 @@ import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
@@ -29,6 +30,10 @@ export interface GatewayOptions {
   readonly records: RecordSink
   readonly clock: Clock
   readonly requestIds: () => string
+  /** Networks whose forwarding headers are believed; the listener must then have the rules for them. None by default. */
+  readonly trustedProxies?: readonly string[]
+  /** The gateway listener speaks TLS. */
+  readonly secure?: boolean
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /**
@@ -43,6 +48,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   readonly snapshot: Snapshot
+  /** Address of the caller and id of a request that goes through no stages. */
+  trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Closes the pools. */
   close(): void
 }
@@ -57,10 +64,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   const visible = createVisible()
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
+  const trusted = trustedNetworks(options.trustedProxies ?? [])
+  const secure = options.secure ?? false
 
   function toExchange(incoming: Incoming<Exchange>): Exchange {
+    const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
     const exchange = new Exchange(
-      requestIds(),
+      origin?.requestId ?? requestIds(),
       clock.now(),
       snapshot,
       counters,
@@ -68,9 +78,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       incoming.method,
       incoming.path,
       incoming.host,
-      incoming.peer,
+      origin === null ? incoming.peer : origin.ip,
       incoming.bodyBytes,
     )
+    exchange.secure = origin === null ? secure : origin.secure
+    if (origin !== null) exchange.reason = origin.fault
     const { taken } = incoming
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
@@ -98,6 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.client = client
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
+    exchange.secure = caller.secure ?? false
     return exchange
   }
 
@@ -124,6 +137,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     request(incoming) {
       const exchange = toExchange(incoming)
+      if (trusted !== null && exchange.reason !== '') {
+        if (isReserved(incoming.path)) setReserved(exchange)
+        exchange.code = 'request_not_canonical'
+        exchange.stoppedAt = CANONICAL
+        answerProblem(incoming, exchange)
+        return
+      }
       if (isReserved(incoming.path)) {
         setReserved(exchange)
         reserved(incoming, exchange)
@@ -158,6 +178,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
+    },
+
+    trace(incoming) {
+      const { state } = incoming
+      if (state !== null) return state
+      const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
+      return { ip: origin?.ip ?? incoming.peer, requestId: origin?.requestId ?? requestIds() }
     },
 
     get ready() {
@@ -243,8 +270,8 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
   }
 }
 
-function callerOf({ client, profile, credentialId, ip }: Exchange): Caller {
-  return { client: client!.fragment, profile: profile!.fragment, credentialId, ip }
+function callerOf({ client, profile, credentialId, ip, secure }: Exchange): Caller {
+  return { client: client!.fragment, profile: profile!.fragment, credentialId, ip, secure }
 }
 
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */

@@ -21,6 +21,8 @@ export interface Caller {
   /** Id of the token that proved it, or empty for profiles of type none. */
   readonly credentialId: string
   readonly ip: string
+  /** The caller spoke TLS. */
+  readonly secure?: boolean
 }
 
 /** An endpoint as one caller sees it. */

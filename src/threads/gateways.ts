@@ -1,6 +1,7 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
+import type { TlsOptions } from '../wire/port.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
 /**
@@ -14,6 +15,8 @@ import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './me
  */
 export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
+  /** New certificates or ticket keys for the threads that run, and for those that replace them. */
+  setTls(tls: TlsOptions): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
   /** Stops accepting, lets requests end, then ends the threads. */
@@ -59,6 +62,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   let closed = false
   const asking = new Map<number, (explanation: Explanation) => void>()
   let questions = 0
+  let { tls } = options.init
 
   function remember(delta: SnapshotDelta): void {
     if (delta.full) mirror.clear()
@@ -93,7 +97,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const worker = options.start({ ...options.init, slot })
+    const worker = options.start({ ...options.init, tls, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
     )
@@ -206,6 +210,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         ACKNOWLEDGE_MS,
       )
       return { pending: !held }
+    },
+    setTls(changed) {
+      tls = changed
+      for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'tls', tls: changed })
     },
     explain(asked) {
       const thread = live()[0]

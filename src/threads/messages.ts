@@ -5,6 +5,7 @@ import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import type { TlsOptions } from '../wire/port.ts'
 
 /** Given to a gateway thread when it starts. */
 export interface GatewayInit {
@@ -20,6 +21,9 @@ export interface GatewayInit {
   readonly version: string
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
+  readonly trustedProxies: readonly string[]
+  /** Null for plain HTTP. */
+  readonly tls: TlsOptions | null
   /** Rate and quota counters of all threads. */
   readonly counters: SharedArrayBuffer
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
@@ -38,6 +42,8 @@ export type ToGateway =
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   | { readonly kind: 'explain'; readonly id: number; readonly asked: Hypothetical }
+  /** New certificates, or new keys for session tickets. */
+  | { readonly kind: 'tls'; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
 
 export type FromGateway =

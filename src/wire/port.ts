@@ -159,6 +159,16 @@ export interface ListenOptions {
   readonly port: number
   /** Several threads share the port (Linux, FreeBSD). */
   readonly reusePort: boolean
+  /** Null or left out for plain HTTP. */
+  readonly tls?: TlsOptions | null
+}
+
+/** TLS 1.2 and later on a listener. */
+export interface TlsOptions {
+  /** PEM texts; the first also answers names that none is for, and callers that send no name. Never empty. */
+  readonly pairs: readonly { readonly certificate: string; readonly key: string }[]
+  /** Keys of session tickets, 48 bytes, shared by all threads of a port. */
+  readonly ticketKeys: Uint8Array
 }
 
 /** Where requests are forwarded to: one server, a bounded pool of kept-alive connections per thread. */
@@ -222,6 +232,8 @@ export interface Engine {
   /** Starts listening. Rejects with the system's error (EADDRINUSE, EACCES). Resolves to the port. */
   listen(options: ListenOptions): Promise<number>
   upstream(options: UpstreamOptions): Upstream
+  /** New certificates for the handshakes from now on, on every listener with TLS; connections go on. Throws on those that cannot be used. */
+  setTls(options: TlsOptions): void
   /** Stops accepting, answers with `Connection: close` from now on, closes idle connections, resolves when all are gone or after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything at once. */

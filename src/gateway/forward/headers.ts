@@ -22,7 +22,7 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
     configured +
     (credential === null ? '' : credential.line) +
     exchange.profile!.identityLines +
-    `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: http\r\n` +
+    `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
 }

@@ -186,7 +186,8 @@ export class Connection implements Timed {
 
   /** Ends in the middle of an answer, so that the caller cannot take it for complete. */
   breakOff(byReset: boolean): void {
-    if (byReset) this.#socket.resetAndDestroy()
+    // Under TLS an end without close_notify says the same, and there is no reset
+    if (byReset && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy()
     else this.#socket.destroy()
     this.#gone()
   }
