@@ -17,10 +17,10 @@ async function up(flags: readonly string[]): Promise<void> {
     pino.destination({ dest: 2, sync: true }),
   )
   const server = await startServer(settings, { log: (level, message) => log[level](message) })
+  process.on('SIGHUP', () => server.reload())
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
-  process.on('SIGHUP', () => server.reload())
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
   })
