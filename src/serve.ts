@@ -1,37 +1,26 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { getRequestListener } from '@hono/node-server'
-import { permits } from './access/roles.ts'
-import { createAccessTokens } from './access/tokens.ts'
-import { bearerOf } from './base/bearer.ts'
-import { type ClockCell, createClock, toTime } from './base/clock.ts'
+import { type ClockCell, createClock } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
 import type { Explainer } from './operations/context.ts'
-import { fullDelta } from './operations/fragments.ts'
-import { createInvoke } from './operations/invoke.ts'
-import { OPERATIONS } from './operations/registry.ts'
-import { createUnauthenticatedAudit } from './operations/unauthenticated.ts'
 import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
-import { createAuthenticate } from './serve/authenticate.ts'
 import { createCertificates } from './serve/certificates.ts'
-import { createControlListener } from './serve/control.ts'
+import { openConfiguration } from './serve/configuration.ts'
+import { createClosedControlPlane, createControlPlane } from './serve/control-plane.ts'
+import { createLastGood } from './serve/last-good.ts'
 import { claimPorts } from './serve/listen.ts'
-import { createLocalListener, type IssuedToken, parseTokenRequest, type TokenRequest } from './serve/local.ts'
-import { PREAMBLE } from './serve/preamble.ts'
+import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import type { Settings } from './settings.ts'
-import { checkFragment } from './snapshot/check.ts'
-import { openConfigStore } from './store/sqlite/config.ts'
+import type { Publisher } from './snapshot/publisher.ts'
 import { lockDirectory } from './store/sqlite/directory.ts'
-import { createManagementDoor } from './surfaces/mcp/door.ts'
-import { createRestApp } from './surfaces/rest/app.ts'
+import { openLastGood } from './store/sqlite/last-good.ts'
 import { startGateways } from './threads/gateways.ts'
 import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
-import { createTombstoneCells, createTombstones } from './threads/tombstones.ts'
-import { openVault } from './vault/open.ts'
+import { createTombstoneCells } from './threads/tombstones.ts'
 import { VERSION } from './version.ts'
 
 type LogLevel = 'info' | 'warn' | 'error'
@@ -62,6 +51,8 @@ export interface Running {
 
 const DRAIN_MS = 30_000
 const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+/** For answers that the control plane still writes when the gateway threads have ended. */
+const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
 
 /**
@@ -70,11 +61,12 @@ const HOUSEKEEPING_MS = 1000
  * Throws CannotStart with one sentence for what an operator can mend.
  */
 export async function startServer(settings: Settings, options: ServeOptions): Promise<Running> {
-  const undo: (() => unknown)[] = []
+  const parts = new AsyncDisposableStack()
   try {
-    return await start(settings, options, undo)
+    return await start(settings, options, parts)
   } catch (error) {
-    for (const step of undo.reverse()) await step()
+    // Why it could not start is what the operator must read, whatever goes wrong in giving things back.
+    await parts.disposeAsync().catch((cause: unknown) => options.log('error', `while giving up: ${cause}`))
     throw error
   }
 }
@@ -82,8 +74,10 @@ export async function startServer(settings: Settings, options: ServeOptions): Pr
 async function start(
   settings: Settings,
   { log, clockCell }: ServeOptions,
-  undo: (() => unknown)[],
+  parts: AsyncDisposableStack,
 ): Promise<Running> {
+  // Parts end in the reverse of the order in which they are given here, after a failed start as on SIGTERM.
+  const grace = { requestsMs: 0, answersMs: 0 }
   const clock = createClock(clockCell)
   const certificates = settings.tls.length === 0 ? null : createCertificates(settings.tls, log)
   const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
@@ -97,10 +91,16 @@ async function start(
 
   // The stores
   const lock = lockDirectory(settings.data)
-  undo.push(() => lock.release())
-  const store = openConfigStore(join(settings.data, 'config.db'))
-  undo.push(() => store.close())
-  const vault = await openVault(store, settings.keyFile ?? join(settings.data, 'vault.key'))
+  parts.defer(() => lock.release())
+  const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
+  parts.defer(() => lastGoodStore.close())
+  const lastGood = createLastGood(lastGoodStore, (error) =>
+    log('error', `the last known configuration cannot be kept: ${textOf(error)}`),
+  )
+  const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
+  const { store, vault, first, fault: missing } = await openConfiguration(settings.data, keyFile, lastGood)
+  parts.defer(() => store?.close())
+  if (missing !== null) log('error', missing)
   const counterMemory = createCounterMemory()
   const counters = createCounters(counterMemory, COUNTER_SLOT.main)
   const recordsFile = join(settings.data, 'records.db')
@@ -114,11 +114,11 @@ async function start(
       } satisfies RecorderSetup),
     (text) => log('error', text),
   )
-  undo.push(() => recorder.stop())
+  parts.defer(() => recorder.stop())
   const queries = createRecordQueries(() =>
     worker('query', { path: recordsFile, clockCell: clockCell ?? null } satisfies QuerySetup),
   )
-  undo.push(() => queries.close())
+  parts.defer(() => queries.close())
   // Who asks right after a call finds it: what the gateway threads still hold is stored first.
   const records: typeof queries = {
     ...queries,
@@ -126,67 +126,38 @@ async function start(
     get: (id) => recorder.flush().then(() => queries.get(id)),
   }
 
-  // Who may do what, and the operations
-  const fault = (error: unknown, requestId: string): void =>
-    log('error', `${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-  const tokens = createAccessTokens(store, clock)
-  const unknownCallers = createUnauthenticatedAudit(store, clock)
-  const authenticate = createAuthenticate(tokens, unknownCallers)
-  const publisher = { publish: (delta: Parameters<typeof gateways.publish>[0]) => gateways.publish(delta) }
-  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
-  const invoke = createInvoke({
-    store,
-    vault,
-    clock,
-    records,
-    explainer,
-    publisher,
-    check: checkFragment,
-    fault,
-  })
-  const issueToken = async (input: unknown): Promise<IssuedToken> => {
-    const { role, ttlMs, name, method } = parseTokenRequest(input)
-    const { token, expiresAt } = await tokens.issue({ role, ttlMs, name, method, surface: 'cli' })
-    return { token, expires_at: toTime(expiresAt) }
-  }
-  // The surfaces, behind the private sockets
+  // The control plane, behind the private sockets
+  const fault = (error: unknown, requestId: string): void => log('error', `${requestId}: ${textOf(error)}`)
   const tombstones = createTombstoneCells()
   const sessionKey = vault.sessionKey()
-  const rest = createRestApp({
-    operations: OPERATIONS,
-    invoke,
-    origin,
-    authenticate,
-    facts: ({ headers }) => ({
-      requestId: headers.get(PREAMBLE.requestId) ?? '',
-      ip: headers.get(PREAMBLE.peer),
-    }),
-    log: fault,
-  })
-  const mcp = createManagementDoor({
-    operations: OPERATIONS,
-    invoke,
-    authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
-    allowed: (principal, operation) => permits(principal, operation.permission),
-    reveals: (principal) => permits(principal, 'profiles:reveal'),
-    sealKey: sessionKey,
-    tombstones: createTombstones(tombstones),
-    origin,
-    version: VERSION,
-    clock,
-    fault,
-  })
+  const publisher: Publisher = {
+    async publish(delta) {
+      const published = gateways.publish(delta)
+      // While the threads take it on.
+      lastGood.keep(delta)
+      return published
+    },
+  }
+  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
+  const control =
+    store === null
+      ? createClosedControlPlane(missing ?? '')
+      : createControlPlane({
+          store,
+          vault,
+          clock,
+          records,
+          explainer,
+          publisher,
+          origin,
+          tombstones,
+          sessionKey,
+          fault,
+        })
+  parts.defer(() => control.flush(true))
   const controlSocket = socketPath(settings.data, CONTROL_SOCKET)
-  const controlServer = await listenPrivately(
-    controlSocket,
-    createControlListener({
-      rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
-      mcp,
-      fault,
-    }),
-  )
-  undo.push(() => closeServer(controlServer, 0))
+  const controlServer = await listenPrivately(controlSocket, control.listener)
+  parts.defer(() => closeServer(controlServer, grace.answersMs))
   const urls = {
     gatewayUrl: `${scheme}://${hostOf(listen.host)}:${port}`,
     controlUrl: `http://${hostOf(controlListen.host)}:${controlPort}`,
@@ -194,7 +165,7 @@ async function start(
   const localServer = await listenPrivately(
     socketPath(settings.data, LOCAL_SOCKET),
     createLocalListener({
-      issue: issueToken,
+      issue: control.issueToken,
       info: () => ({
         version: VERSION,
         origin,
@@ -204,12 +175,20 @@ async function start(
       }),
     }),
   )
-  undo.push(() => closeServer(localServer, 0))
+  parts.defer(() => closeServer(localServer, grace.answersMs))
 
   // The data plane
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
+  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
+  const housekeeping = setInterval(() => {
+    const { running, dropped } = recorder.state
+    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
+    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
+    control.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
+  }, HOUSEKEEPING_MS)
+  parts.defer(() => clearInterval(housekeeping))
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
     log(
@@ -241,46 +220,35 @@ async function start(
       releaseDead: (slot) => counters.releaseDead(slot),
       log,
     },
-    await fullDelta(store),
+    first,
   )
-  undo.push(() => gateways.close())
+  parts.defer(async () => {
+    Atomics.store(cells, HEALTH.draining, 1)
+    await gateways.drain(grace.requestsMs)
+  })
 
   certificates?.watch((tls) => gateways.setTls(tls))
-  undo.push(() => certificates?.stop())
-
-  const housekeeping = setInterval(() => {
-    const { running, dropped } = recorder.state
-    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
-    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-    unknownCallers.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
-  }, HOUSEKEEPING_MS)
-  undo.push(() => clearInterval(housekeeping))
+  parts.defer(() => certificates?.stop())
 
   let stopped: Promise<void> | undefined
-  async function stop(deadlineMs: number): Promise<void> {
-    Atomics.store(cells, HEALTH.draining, 1)
-    await gateways.drain(deadlineMs)
-    clearInterval(housekeeping)
-    certificates?.stop()
-    await Promise.all([closeServer(controlServer, 1000), closeServer(localServer, 1000)])
-    await unknownCallers.flush(true)
-    await records.close()
-    await recorder.stop()
-    await store.close()
-    lock.release()
-  }
-
   return {
     ...urls,
     origin,
-    issueToken,
+    issueToken: control.issueToken,
     reload: () => certificates?.reload(),
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
-      stopped ??= stop(deadlineMs)
+      if (stopped === undefined) {
+        Object.assign(grace, { requestsMs: deadlineMs, answersMs: ANSWERS_MS })
+        stopped = parts.disposeAsync()
+      }
       return stopped
     },
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 function worker(entry: 'gateway' | 'recorder' | 'query', workerData: unknown, name: string = entry): Worker {

@@ -59,7 +59,28 @@ test('a wrong value refuses start and says what is expected', () => {
   for (const text of ['0', '-1', '1.5', 'many', ''])
     refused([`--workers=${text}`], {}, /must be a whole number/)
   for (const text of ['localhost:8080', 'ftp://x', 'https://x/y', 'https://u@x', 'https://x?'])
-    refused([`--origin=${text}`], {}, /^--origin is ".*", and must be an origin/)
+    refused([`--origin=${text}`], {}, /^--origin is ".*", and must be scheme:\/\/host/)
+  // Allowed in a URL, but they would end the quoted parameter of a header field, or are dropped by URL parsers.
+  for (const text of [
+    'https://a"b',
+    'https://a%22b',
+    "https://a'b",
+    'https://a,b',
+    'https://a;b=c',
+    'https:\\\\a',
+    'https:a',
+    ' https://a',
+    'https://a\tb',
+    'https://a..b',
+  ])
+    refused([`--origin=${text}`], {}, /^--origin is ".*", and must be scheme:\/\/host/s)
+  for (const [text, origin] of [
+    ['HTTPS://API.example.com/', 'https://api.example.com'],
+    ['https://bücher.example:8443', 'https://xn--bcher-kva.example:8443'],
+    ['http://[::1]:8080', 'http://[::1]:8080'],
+    ['http://my_host', 'http://my_host'],
+  ] as const)
+    assert.equal(readSettings([`--origin=${text}`], {}).origin, origin)
   refused([], { POSTERN_EXPOSE: 'management,consol' }, /^POSTERN_EXPOSE is .*comma-separated list/)
   refused(['--listen'], {}, /needs a value/)
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)

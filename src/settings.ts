@@ -24,12 +24,22 @@ const Listen = z.string().transform((text, context): ListenAddress => {
   return z.NEVER
 })
 
+/** As written: nothing that URL parsers drop or turn into something else, and nothing behind the authority. */
+const ORIGIN_WRITTEN = /^https?:\/\/[^\s/\\?#@]+\/?$/i
+/**
+ * As parsed: a name of letters, digits, `-`, `_`, or an address. URL allows quotes, commas and more in a host
+ * (WHATWG URL section 3.2); the origin goes into quoted parameters of header fields and into URLs that people copy.
+ */
+const ORIGIN_PARSED = /^https?:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$/
+
 /** An http(s) origin without a path; kept without its trailing slash. */
 const Origin = z.string().transform((text, context): string => {
-  const url = URL.canParse(text) ? new URL(text) : null
-  const plain = url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && !/[?#@]/.test(text)
-  if (plain) return url.origin
-  context.addIssue({ code: 'custom', message: 'an origin such as https://api.example.com, without a path' })
+  const origin = ORIGIN_WRITTEN.test(text) && URL.canParse(text) ? new URL(text).origin : ''
+  if (ORIGIN_PARSED.test(origin)) return origin
+  context.addIssue({
+    code: 'custom',
+    message: 'scheme://host[:port], such as https://api.example.com, without a path',
+  })
   return z.NEVER
 })
 

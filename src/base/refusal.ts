@@ -127,6 +127,25 @@ export const PROBLEMS = {
     'The quota of the period is used up. The body says when the next period starts.',
   ),
 
+  // The contract (check 14)
+  body_invalid: problem(
+    400,
+    'Body invalid',
+    'The body is not what the contract of the endpoint asks for; `errors` points into it and says why. `inspect_contract` and the OpenAPI description show the schema.',
+  ),
+  graphql_rejected: problem(
+    400,
+    'GraphQL operation rejected',
+    'The operation is nested deeper, has more fields or asks for more than the endpoint allows. Ask for less in one operation.',
+  ),
+
+  // Repeated requests (check 16)
+  idempotency_unavailable: problem(
+    503,
+    'Idempotency unavailable',
+    'Whether the call was made before cannot be told at the moment, so it was not made. Try again with the same key.',
+  ),
+
   // Forwarding (checks 17 and 18)
   credential_unavailable: problem(
     500,
@@ -142,6 +161,11 @@ export const PROBLEMS = {
     502,
     'Upstream response invalid',
     'The answer of the upstream breaks HTTP/1.1, so it was not passed on.',
+  ),
+  response_invalid: problem(
+    502,
+    'Response invalid',
+    'The upstream answered, but not as its contract says, so the answer was held back. The call had its effect there.',
   ),
   upstream_unavailable: problem(
     503,
@@ -240,6 +264,11 @@ export const PROBLEMS = {
     'Secret already shown',
     'A repeated call would return a secret that is shown only once. The first answer had it; rotate to get another.',
   ),
+  store_unavailable: problem(
+    503,
+    'Store unavailable',
+    'The store of the configuration is gone or damaged. Requests are served by the last known configuration; nothing can be changed until the store is restored.',
+  ),
   records_unavailable: problem(
     503,
     'Records unavailable',
@@ -248,7 +277,7 @@ export const PROBLEMS = {
   unsupported_media_type: problem(
     415,
     'Unsupported media type',
-    'The body must be JSON in UTF-8, uncompressed. Send `Content-Type: application/json`.',
+    'The body is of a type that is not taken here; the detail names those that are. Management takes JSON in UTF-8, uncompressed: send `Content-Type: application/json`.',
   ),
   payload_rejected: problem(400, 'Body not JSON', 'The body must be one JSON object in UTF-8.'),
 } as const satisfies Record<string, Problem>

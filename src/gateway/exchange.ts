@@ -9,8 +9,11 @@ import type {
   LinkedToken,
   Snapshot,
 } from '../snapshot/snapshot.ts'
+import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import type { MessageOutcome } from './port.ts'
+import type { CacheEntry } from './replay/answer-cache.ts'
+import type { Replays } from './replay/replay.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
@@ -19,6 +22,9 @@ export interface Reply {
   readonly fields: string
   readonly body: string | Uint8Array
 }
+
+/** Gives the whole body; see {@link Incoming.collect}. */
+export type BodySource = Pick<Incoming, 'collect'>
 
 /**
  * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
@@ -43,6 +49,14 @@ export class Exchange {
   secure = false
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
+
+  /** Header lines of the caller that may be passed on, and the query without `?`. */
+  pass = ''
+  query = ''
+  /** Reads the body, for steps that must see it. */
+  source: BodySource | null = null
+  /** The whole body, once a step has read it. */
+  body: Uint8Array | null = null
 
   // Who calls
   authorization: string | undefined = undefined
@@ -81,6 +95,23 @@ export class Exchange {
   allow = ''
   /** The answer of a check that needs no upstream. */
   reply: Reply | null = null
+  /** Lines for a page of another origin, or empty. */
+  corsLines = ''
+  /** Line of X-Cache, or empty. */
+  cacheLine = ''
+
+  // What is remembered of answers
+  replays: Replays | null = null
+  /** Under which the answer is kept; empty when it is not. */
+  cacheKey = ''
+  /** No longer fresh, but good enough should the upstream fail. */
+  stale: CacheEntry | null = null
+  /** The idempotency key that this request holds; empty when it holds none. */
+  claim = ''
+  /** Everything about it is over, the caller has its answer or has left. */
+  isOver = false
+  /** The call whose answer is gathered for this request. */
+  held: CallHandle | null = null
 
   /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false

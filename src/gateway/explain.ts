@@ -150,10 +150,33 @@ function judge(
   if (name === 'authenticate') return open('the caller is taken to hold a valid credential')
   if (name === 'limits') return limits(exchange)
   if (name === 'credential') return credential(exchange)
+  if (STEPS.has(name)) return step(name, exchange)
   if (!RUN.has(name)) return open('depends on what happens then')
   const verdict = check(exchange)
   if (typeof verdict !== 'string') return pass(reasonOf(name, exchange), settingOf(name, exchange))
   return refuse(verdict, exchange.reason || PROBLEMS[verdict].title, settingOf(name, exchange))
+}
+
+/** Rows that depend on header lines and bodies: what is told is whether the proxy asks for them. */
+const STEPS = new Set(['contract', 'operation', 'replay', 'gather'])
+
+function step(name: string, { collection, proxy }: Exchange): Judged {
+  if (proxy === null) return open('depends on the route')
+  const { contract, shape } = proxy.fragment
+  const setting = `proxies/${collection!.fragment.slug}:${proxy.fragment.slug}`
+  if (name === 'contract')
+    return contract === null
+      ? pass('nothing is asked of parameters and body')
+      : open('depends on parameters and body', `${setting} request_validation: ${contract.mode}`)
+  if (name === 'operation')
+    return shape === null || shape.graphql === null
+      ? pass('no GraphQL is read')
+      : open('depends on the operation', `${setting} graphql`)
+  if (name === 'replay')
+    return shape === null || (shape.cache === null && !shape.idempotency)
+      ? pass('no answer is given again')
+      : open('depends on earlier calls', `${setting} cache, idempotency`)
+  return pass('changes nothing but the way of the bodies', shape === null ? null : `${setting} streaming`)
 }
 
 function identify(exchange: Exchange, { client: clientRef, profile: profileRef }: Hypothetical): Judged {

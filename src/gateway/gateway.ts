@@ -11,16 +11,21 @@ import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { Exchange } from './exchange.ts'
-import { AUTHORIZATION, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
+import { AnswerCache } from './replay/answer-cache.ts'
+import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './replay/idempotency.ts'
+import type { Replays } from './replay/replay.ts'
 import { answerFields } from './shape/answer-fields.ts'
+import { callHeld, insteadOf, isHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
-import { admits, CANONICAL, FORWARD, MCP, METHOD, REST, ROUTE, WIRE } from './stages.ts'
+import { endWatch } from './shape/watch.ts'
+import { ANSWER, admits, CANONICAL, FORWARD, MCP, METHOD, REST, ROUTE, WIRE } from './stages.ts'
 import { createVisible } from './visible.ts'
 
 export interface GatewayOptions {
@@ -36,6 +41,8 @@ export interface GatewayOptions {
   readonly secure?: boolean
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
+  /** Idempotency keys of all threads; of this one alone when absent. */
+  readonly idempotency?: IdempotencyKeys
   /**
    * Gets requests whose path is reserved. It must lead to one `answer` or `forward`; `X-Request-ID` is the
    * exchange's. A record is written for those at `/mcp` alone.
@@ -54,6 +61,9 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
+const NO_BODY = new Uint8Array(0)
+/** Bytes of kept answers in one thread. */
+const CACHE_BYTES_MAX = 32 * 1024 * 1024
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
@@ -62,6 +72,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pools = createPools(options.upstream)
   const recorder = createRecorder(options.records)
   const visible = createVisible()
+  const replays: Replays = {
+    cache: new AnswerCache(CACHE_BYTES_MAX),
+    keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
+  }
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])
@@ -87,11 +101,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.pass = incoming.pass
+    exchange.query = incoming.query
+    exchange.source = incoming
+    exchange.replays = replays
     incoming.state = exchange
     return exchange
   }
 
-  function toInnerExchange(call: InnerCall, path: string): Exchange {
+  function toInnerExchange(call: InnerCall, path: string, query: string): Exchange {
     const { caller, method, body } = call
     const bytes = body === null ? 0 : body.length
     const exchange = new Exchange(
@@ -111,6 +129,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
     exchange.secure = caller.secure ?? false
+    exchange.pass = agentFields(call.fields)
+    exchange.query = query
+    exchange.body = body ?? NO_BODY
+    exchange.replays = replays
     return exchange
   }
 
@@ -126,7 +148,28 @@ export function createGateway(options: GatewayOptions): Gateway {
     const max = collection.fragment.body_bytes_max
     if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
     const upstream = pools.of(collection.upstream!)
-    incoming.forward(upstream, forwardRequest(exchange, incoming.pass, incoming.query))
+    const request = forwardRequest(exchange, incoming.pass, incoming.query)
+    if (isHeld(exchange))
+      callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
+    else incoming.forward(upstream, request)
+  }
+
+  function refused(incoming: Incoming<Exchange>, code: RefusalCode, inner: string): void {
+    let exchange = incoming.state
+    if (exchange === null) {
+      exchange = toExchange(incoming)
+      if (isReserved(incoming.path)) setReserved(exchange)
+    }
+    exchange.reason = inner
+    const other = insteadOf(exchange, code)
+    if (other !== null) {
+      incoming.answer(other.status, other.fields, other.body)
+      return
+    }
+    exchange.code = code
+    exchange.stoppedAt = checkOf(code)
+    if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
+    answerProblem(incoming, exchange)
   }
 
   function answerProblem(incoming: Incoming<Exchange>, exchange: Exchange): void {
@@ -159,22 +202,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       else void admitted.then((yes) => judged(incoming, exchange, yes))
     },
 
-    refused(incoming, code, inner) {
-      let exchange = incoming.state
-      if (exchange === null) {
-        exchange = toExchange(incoming)
-        if (isReserved(incoming.path)) setReserved(exchange)
-      }
-      exchange.code = code
-      exchange.stoppedAt = checkOf(code)
-      exchange.reason = inner
-      if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
-      answerProblem(incoming, exchange)
-    },
+    refused,
 
     finished(incoming) {
       const exchange = incoming.state
       if (exchange === null) return
+      endWatch(exchange)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
@@ -230,8 +263,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.endpoints(snapshot, profile)
     },
 
-    contract(endpoint) {
-      return visible.contract(snapshot, endpoint)
+    contract(endpoint, method) {
+      return visible.contract(snapshot, endpoint, method)
     },
 
     policies(caller, endpoint) {
@@ -298,6 +331,8 @@ function checkOf(code: RefusalCode): number {
     case 'upstream_unavailable':
     case 'upstream_timeout':
       return FORWARD
+    case 'response_invalid':
+      return ANSWER
     default:
       return WIRE
   }

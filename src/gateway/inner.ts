@@ -1,17 +1,18 @@
 import type { Clock } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
-import { type CallResult, FAILURE_CODES } from '../wire/port.ts'
+import { type CallResult, FAILURE_CODES, type ForwardRequest, type Substitute } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
-import type { Exchange, Reply } from './exchange.ts'
-import { agentFields } from './fields.ts'
+import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import type { InnerAnswer, InnerCall } from './port.ts'
 import type { Measured } from './record.ts'
 import { answerFields } from './shape/answer-fields.ts'
+import { insteadOf, judgeHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
-import { admits, CALL, CANONICAL, FORWARD, IDENTIFY, WIRE } from './stages.ts'
+import { endWatch } from './shape/watch.ts'
+import { ANSWER, admits, CALL, CANONICAL, FORWARD, IDENTIFY, WIRE } from './stages.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
@@ -21,7 +22,7 @@ export interface InnerOptions {
   readonly pools: Pools
   readonly record: (exchange: Exchange, measured: Measured) => void
   /** An exchange in the snapshot of this moment. */
-  readonly toExchange: (call: InnerCall, path: string) => Exchange
+  readonly toExchange: (call: InnerCall, path: string, query: string) => Exchange
 }
 
 /** Runs calls from within the process: the same checks, counters and records as over REST. */
@@ -34,17 +35,23 @@ export function createInnerCalls({
   return (call, done) => {
     const startedAt = clock.monotonic()
     const target = canonicalTarget(call.target)
-    const exchange = toExchange(call, target === null ? pathOf(call.target) : target.path)
+    const exchange = toExchange(
+      call,
+      target === null ? pathOf(call.target) : target.path,
+      target === null ? '' : target.query,
+    )
     exchange.agent = call.agent
+    let upstreamStatus = 0
 
     function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
       const endedAt = clock.monotonic()
+      endWatch(exchange)
       record(exchange, {
         startedAt,
         endedAt,
         upstreamAt,
         status: answer.status,
-        upstreamStatus: exchange.code === null && exchange.reply === null ? answer.status : 0,
+        upstreamStatus,
         bytesIn: exchange.bodyBytes,
         bytesOut: answer.bodyBytes,
         aborted: false,
@@ -59,30 +66,44 @@ export function createInnerCalls({
       end({ status, fields, body: bytes, bodyBytes: bytes.length, truncated: false }, upstreamAt)
     }
 
-    function answerFrom({ status, fields, body }: Reply): void {
+    function giveBytes({ status, fields, body }: Substitute, upstreamAt: number): void {
       const bytes = typeof body === 'string' ? Buffer.from(body) : body
       end(
         {
           status,
-          fields: fields + answerFields(exchange),
+          fields,
           body: bytes.subarray(0, call.keepBytesMax),
           bodyBytes: bytes.length,
           truncated: bytes.length > call.keepBytesMax,
         },
-        0,
+        upstreamAt,
       )
     }
 
-    function answered(result: CallResult): void {
+    function answered(result: CallResult, request: ForwardRequest): void {
       if (!result.ok) {
-        exchange.code = FAILURE_CODES[result.failure]
+        const code = FAILURE_CODES[result.failure]
         exchange.reason = result.inner
+        const other = insteadOf(exchange, code)
+        if (other !== null) {
+          giveBytes(other, result.upstreamAt)
+          return
+        }
+        exchange.code = code
         exchange.stoppedAt = FORWARD
         refuse(result.upstreamAt)
         return
       }
-      const { status, fields, body, bodyBytes, truncated } = result
-      end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
+      upstreamStatus = result.status
+      const judged = judgeHeld(exchange, request, result)
+      if (typeof judged === 'string') {
+        exchange.code = judged
+        exchange.stoppedAt = ANSWER
+        refuse(result.upstreamAt)
+      } else if (judged === result) {
+        const { status, fields, body, bodyBytes, truncated } = result
+        end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
+      } else giveBytes(judged, result.upstreamAt)
     }
 
     const fault = boundFault(call)
@@ -99,19 +120,18 @@ export function createInnerCalls({
       refuse(0)
       return
     }
-    const { query } = target
     function judged(admitted: boolean): void {
       if (!admitted) {
         if (exchange.reply === null) refuse(0)
-        else answerFrom(exchange.reply)
+        else giveBytes({ ...exchange.reply, fields: exchange.reply.fields + answerFields(exchange) }, 0)
         return
       }
-      const request = forwardRequest(exchange, agentFields(call.fields), query)
+      const request = forwardRequest(exchange, exchange.pass, exchange.query)
       pools
         .of(exchange.collection!.upstream!)
         .call(
           { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
-          answered,
+          (result) => answered(result, request),
         )
     }
     const admitted = admits(CALL, exchange)

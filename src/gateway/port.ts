@@ -102,9 +102,13 @@ export interface GatewayPort {
   admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */
   endpoints(caller: Caller): readonly Endpoint[]
-  /** Contract of an endpoint, with the schemas its `#/$defs/…` references point into; null when none was given. */
+  /**
+   * Contract of an endpoint, with the schemas its `#/$defs/…` references point into; null when none was given.
+   * @param method for what differs by method.
+   */
   contract(
     endpoint: Endpoint,
+    method?: string,
   ): { readonly contract: Contract; readonly schemas: Readonly<Record<string, unknown>> } | null
   /** Policies that apply to the caller at the endpoint, outermost first, with where each is attached. */
   policies(

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { EMPTY_SNAPSHOT } from '../snapshot/link.ts'
 import { createCounterMemory, createCounters } from './admit/counters.ts'
 import { Exchange } from './exchange.ts'
-import { ANSWERED, admits, type Verdict } from './stages.ts'
+import { admits } from './stages.ts'
+import { ANSWERED, type Verdict } from './verdict.ts'
 
 function exchange(): Exchange {
   const counters = createCounters(createCounterMemory(64), 0)

@@ -2,20 +2,19 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { endpointAssigned, methodAllowed } from './admit/access.ts'
 import { bodyFits } from './admit/body.ts'
 import { limitsAdmit } from './admit/limits.ts'
+import { bodyGathered } from './contract/collect.ts'
+import { requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
 import { findRoute, heldBackRoute } from './find/route.ts'
 import { credentialReady } from './forward/credential.ts'
+import { operationFits } from './graphql/check.ts'
 import { callerActive } from './identify/active.ts'
 import { addressAllowed } from './identify/address.ts'
 import { authenticate } from './identify/authenticate.ts'
 import { identifyCaller } from './identify/caller.ts'
 import { failuresBelowLimit } from './identify/throttle.ts'
-
-/** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
-export const ANSWERED = 0
-
-/** The code of a refusal, null to go on, or {@link ANSWERED}. */
-export type Verdict = RefusalCode | null | typeof ANSWERED
+import { replayed } from './replay/replay.ts'
+import { ANSWERED, type Verdict } from './verdict.ts'
 
 /**
  * Looks at one thing. Most checks know at once; one that must ask somebody else gives a promise, and bounds its time
@@ -63,7 +62,11 @@ const STAGES: readonly Row[] = [
   row(12, 'method', REST_CALL, methodAllowed),
   row(1, 'declared body', REST_CALL, bodyFits),
   row(13, 'limits', REST_CALL, limitsAdmit),
+  row(14, 'contract', REST_CALL, requestFits),
+  row(14, 'operation', REST_CALL, operationFits),
+  row(16, 'replay', REST_CALL, replayed),
   row(17, 'credential', REST_CALL, credentialReady),
+  row(17, 'gather', REST_CALL, bodyGathered),
 ]
 
 /** Numbers of checks for refusals that come from outside of the list. */
@@ -73,6 +76,7 @@ export const ROUTE = 4
 export const IDENTIFY = 5
 export const METHOD = 12
 export const FORWARD = 17
+export const ANSWER = 18
 
 export const REST: readonly Row[] = STAGES.filter(({ rest }) => rest)
 export const MCP: readonly Row[] = STAGES.filter(({ mcp }) => mcp)

@@ -3,6 +3,7 @@ import type { Contract, Contracts, PolicyFragment } from '../snapshot/fragments.
 import { methodNames } from '../snapshot/methods.ts'
 import type { LinkedProfile, Snapshot } from '../snapshot/snapshot.ts'
 import { visibleMethods } from './admit/access.ts'
+import { contractFor } from './contract/by-method.ts'
 import type { Endpoint } from './port.ts'
 
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
@@ -17,6 +18,7 @@ export interface Visible {
   contract(
     snapshot: Snapshot,
     endpoint: Endpoint,
+    method?: string,
   ): { readonly contract: Contract; readonly schemas: Readonly<Record<string, unknown>> } | null
   policies(
     snapshot: Snapshot,
@@ -54,7 +56,7 @@ export function createVisible(): Visible {
       }
       return list
     },
-    contract(snapshot, { collection, proxy }) {
+    contract(snapshot, { collection, proxy }, method) {
       const fragment = snapshot.contracts.get(collection.id)
       if (fragment === undefined) return null
       // The compiler wrote the text from this very type.
@@ -65,7 +67,10 @@ export function createVisible(): Visible {
         fragment.schemas === null
           ? undefined
           : snapshot.schemas.get(fragment.schemas.replace(/^schemas:/, ''))
-      return { contract, schemas: shared === undefined ? {} : (read(shared) as Record<string, unknown>) }
+      return {
+        contract: method === undefined ? contract : contractFor(contract, method),
+        schemas: shared === undefined ? {} : (read(shared) as Record<string, unknown>),
+      }
     },
     policies(snapshot, profile, endpoint) {
       const places: readonly (readonly [string, string | null])[] = [

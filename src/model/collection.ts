@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { Description, Duration, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+import { ValidationMode } from './contract.ts'
+import { Cors } from './cors.ts'
 
 /** Paths that the gateway keeps for itself; no base path may be one of them or lie below one. */
 export const RESERVED_PATHS = [
@@ -115,6 +117,12 @@ export const CollectionSpec = z.strictObject({
     .max(4 * 1024 ** 3)
     .default(10 * 1024 ** 2)
     .describe('Largest request body in bytes'),
+  cors: Cors.nullable()
+    .default(null)
+    .describe('Which web pages may call it from a browser; null: none, and no header of it is sent'),
+  request_validation: ValidationMode.default('enforce').describe(
+    'What its proxies do with requests that break their contract, unless they say otherwise',
+  ),
   status: Status.default('draft'),
   schemas: z
     .string()

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Description, HttpMethod, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+import { Cache, GraphqlLimits, MediaType, VALIDATION_MODES, ValidationMode } from './contract.ts'
 
 /**
  * A path pattern below the base path: literal segments, `{name}` for one segment, `{name}` inside a segment
@@ -63,6 +64,22 @@ export type Parameter = z.output<typeof Parameter>
 export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())])
 export type JsonSchema = z.infer<typeof JsonSchema>
 
+const contractMembers = {
+  parameters: z.array(Parameter).max(200),
+  request_schema: JsonSchema.nullable().describe('JSON Schema of the request body'),
+  request_types: z
+    .array(MediaType)
+    .max(20)
+    .describe('Media types of the request body; empty: JSON where there is a schema, else any'),
+  request_required: z.boolean().describe('POST, PUT and PATCH must bring a body where there is a schema'),
+  response_schema: JsonSchema.nullable().describe('JSON Schema of the successful response body'),
+  request_example: z.json(),
+  response_example: z.json(),
+}
+
+/** What holds for one method alone; members that are left out are those of the proxy. */
+const MethodContract = z.strictObject(contractMembers).partial()
+
 export const ProxySpec = z.strictObject({
   collection: Ref.describe('The collection it belongs to; cannot change'),
   name: Name,
@@ -88,13 +105,41 @@ export const ProxySpec = z.strictObject({
     .describe('Sent to the upstream; wins over the collection'),
   credential: Ref.default('inherit').describe('inherit, none, or a credential'),
   policy: Ref.nullable().default(null).describe('Limits, counted per client'),
-  parameters: z.array(Parameter).max(200).default([]),
-  request_schema: JsonSchema.nullable().default(null).describe('JSON Schema of the request body'),
-  response_schema: JsonSchema.nullable()
-    .default(null)
-    .describe('JSON Schema of the successful response body'),
-  request_example: z.json().optional(),
-  response_example: z.json().optional(),
+  kind: z
+    .enum(['http', 'graphql'])
+    .default('http')
+    .describe('graphql: operations are read and held to `graphql` before they are forwarded'),
+  streaming: z
+    .enum(['auto', 'always', 'never'])
+    .default('auto')
+    .describe(
+      'auto: bodies pass as they come unless a step needs the whole; always: no such step may be set; never: both are gathered first',
+    ),
+  parameters: contractMembers.parameters.default([]),
+  strict_query: z.boolean().default(false).describe('Refuse query parameters that are not declared'),
+  request_schema: contractMembers.request_schema.default(null),
+  request_types: contractMembers.request_types.default([]),
+  request_required: contractMembers.request_required.default(true),
+  request_validation: z
+    .enum(['inherit', ...VALIDATION_MODES])
+    .default('inherit')
+    .describe('What happens to requests that break the contract; inherit: as the collection says'),
+  response_schema: contractMembers.response_schema.default(null),
+  response_validation: ValidationMode.default('off').describe(
+    'What happens to successful JSON answers that break response_schema; enforce holds the answer back until it is judged',
+  ),
+  request_example: contractMembers.request_example.optional(),
+  response_example: contractMembers.response_example.optional(),
+  contracts: z
+    .partialRecord(HttpMethod, MethodContract)
+    .default({})
+    .describe('By method, where methods differ, such as {"POST":{"request_schema":{"type":"object"}}}'),
+  cache: Cache.nullable().default(null).describe('Keep answers to GET and HEAD; null: never'),
+  idempotency: z
+    .boolean()
+    .default(false)
+    .describe('Honour Idempotency-Key on POST, PUT, PATCH and DELETE for 24h per profile'),
+  graphql: GraphqlLimits.nullable().default(null).describe('Of kind graphql; null: the defaults'),
   status: Status.default('draft'),
 })
 export type ProxySpec = z.output<typeof ProxySpec>

@@ -256,12 +256,14 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
       const { id, ...spec } = input
       const ref = String(id)
       const known = await findForPut(context, kind, ref, spec)
-      if (known !== undefined)
+      if (known !== undefined) {
+        if (!isId(ref)) refuseOtherSlug(known.slug, spec)
         return writtenView(
           context,
           kind,
           await replaceResource(context, kind, context.change.actOn(known), { ...kept(known), ...spec }),
         )
+      }
       context.require(`${kind.type}:create`)
       const slug = newSlug(kind, ref, spec, context)
       const made = await createResource(context, kind, kind.spec.parse({ ...spec, slug }))
@@ -289,12 +291,23 @@ function newSlug(kind: Kind, ref: string, spec: Fields, context: OperationContex
     throw refuse('revision_conflict', { detail: `There is no ${kind.noun} "${ref}" yet.` })
   const slug = Slug.safeParse(kind.parent === null ? ref : ref.slice(ref.indexOf(':') + 1))
   if (!slug.success) throw toInputInvalid(slug.error)
-  if (spec['slug'] !== undefined && spec['slug'] !== slug.data)
-    throw refuse('input_invalid', {
-      detail: 'The slug in the body is not the one in the path.',
-      errors: [{ pointer: '/slug', reason: `must be "${slug.data}" or absent` }],
-    })
+  refuseOtherSlug(slug.data, spec)
   return slug.data
+}
+
+/** `col_...`, also below its parent. */
+function isId(ref: string): boolean {
+  return ref.includes('_', ref.indexOf(':') + 1)
+}
+
+/** A put by slug that renamed would make a second resource when it is repeated. One by id says what it means. */
+function refuseOtherSlug(slug: string, spec: Fields): void {
+  if (spec['slug'] === undefined || spec['slug'] === slug) return
+  throw refuse('input_invalid', {
+    detail:
+      'The slug in the body is not the one in the path. To rename, change the slug alone (PATCH), or put by id.',
+    errors: [{ pointer: '/slug', reason: `must be "${slug}" or absent` }],
+  })
 }
 
 /** `detach` removes or lets go of what depends on it, or refuses with in_use. */

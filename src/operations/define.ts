@@ -47,6 +47,11 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly scope: (input: z.output<I>) => readonly Touched[]
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
+  /**
+   * Work that needs no configuration and may take long, done before the transaction: others wait for that. Gives the
+   * input that `handle` gets; refuses.
+   */
+  readonly prepare?: (input: z.output<I>) => Promise<z.output<I>>
   readonly handle: (input: z.output<I>, context: OperationContext) => Promise<z.output<O>>
 }
 

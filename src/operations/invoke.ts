@@ -91,10 +91,11 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   let change: Change | undefined
   let held: Promise<{ readonly pending: boolean }> | undefined
   try {
+    const prepared = (await operation.prepare?.(input)) ?? input
     const result = await store.write(
       async (writer) => {
         change = createChange(deps, call, writer)
-        return transact(deps, call, change, attempt)
+        return transact(deps, call, prepared, change, attempt)
       },
       {
         rollback: dryRun,
@@ -138,12 +139,18 @@ function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter): Chang
   })
 }
 
-async function transact(deps: InvokeDeps, call: Call, change: Change, attempt: Attempt | null) {
-  const { operation, input, options } = call
+async function transact(
+  deps: InvokeDeps,
+  call: Call,
+  prepared: Call['input'],
+  change: Change,
+  attempt: Attempt | null,
+) {
+  const { operation, options } = call
   const now = deps.clock.now()
   const known = attempt && (await replay(change.writer, attempt, now))
   if (known != null) return { answer: known, delta: null }
-  const output = await operation.handle(input, contextOf(deps, call, change.writer, change))
+  const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   const outcome = await change.finish()
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {

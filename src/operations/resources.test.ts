@@ -107,7 +107,16 @@ test('a patch changes what it names; a put replaces the rest but neither publish
   assert.deepEqual([made.status, made.output['slug'], made.output['active']], [201, 'fresh', true])
   await refused(control.run('clients.put', { id: 'fresh2', slug: 'other', name: 'F' }), 'input_invalid')
   await refused(control.run('clients.put', { id: 'cli_unknown', name: 'F' }), 'not_found')
+  const renaming = { slug: 'renamed', name: 'F' }
+  const refusal = await refused(control.run('clients.put', { id: 'fresh', ...renaming }), 'input_invalid')
+  assert.match(refusal.message, /To rename, change the slug alone/)
+  const byId = await control.run('clients.put', { id: String(made.output['id']), ...renaming })
+  assert.deepEqual([byId.output['id'], byId.output['slug']], [made.output['id'], 'renamed'])
+  await control.run('clients.update', { id: 'renamed', slug: 'fresh' })
   await control.run('profiles.put', { id: 'sandbox', client: 'fresh', name: 'S', auth: { type: 'none' } })
+  const other = { client: 'fresh', slug: 'other', name: 'S', auth: { type: 'none' } }
+  for (const id of ['sandbox', 'fresh:sandbox'])
+    await refused(control.run('profiles.put', { id, ...other }), 'input_invalid')
   await refused(
     control.run('profiles.put', { id: 'acme:sandbox', client: 'fresh', name: 'S', auth: { type: 'none' } }),
     'input_invalid',
@@ -293,5 +302,55 @@ test('records are asked for by id, whatever named them', async () => {
   assert.equal(asked?.['status'], '429')
   await control.run('records.list', { client: 'gone' })
   assert.equal(control.asked[1]?.['client'], 'gone')
+  await control.close()
+})
+
+test('a rule of a profile that covers nothing is stored and told', async () => {
+  const control = await startControl()
+  await example(control)
+  await control.run('collections.create', { name: 'Else', slug: 'else', base_path: '/else' })
+  const reasons = (answer: { output: Record<string, unknown> }): string[] =>
+    ((answer.output['warnings'] ?? []) as { pointer: string }[]).map((one) => one.pointer)
+  const known = await control.run('proxies.get', { id: 'get-order' })
+  const right = await control.run('profiles.update', {
+    id: 'sandbox',
+    allowed_methods: ['GET', 'PATCH'],
+    collections: ['orders'],
+    endpoints: {
+      allow: ['GET /orders/*', String(known.output['id'])],
+      deny: ['HEAD /orders/v1/orders/{any}'],
+    },
+  })
+  assert.deepEqual(reasons(right), [])
+  const wrong = {
+    allowed_methods: ['DELETE'],
+    collections: ['orders', 'else'],
+    endpoints: {
+      allow: ['tag:nothing', 'GET /orders/*'],
+      deny: ['DELETE /orders/*', 'GET /order/*', 'prx_00000000000000000000000000', 'GET /else/*'],
+    },
+  }
+  const pointers = [
+    '/collections/1',
+    '/endpoints/allow/0',
+    '/endpoints/deny/0',
+    '/endpoints/deny/1',
+    '/endpoints/deny/2',
+    '/endpoints/deny/3',
+    '/allowed_methods',
+  ]
+  assert.deepEqual(reasons(await control.run('profiles.update', { id: 'sandbox', ...wrong })), pointers)
+  const put = { client: 'acme', name: 'Put', auth: { type: 'none' }, ...wrong }
+  assert.deepEqual(reasons(await control.run('profiles.put', { id: 'put', ...put })), pointers)
+  assert.deepEqual(reasons(await control.run('profiles.put', { id: 'put', ...put })), pointers)
+  const { client: _client, ...inner } = put
+  const made = await control.run('clients.create', {
+    name: 'Third',
+    collections: ['orders'],
+    profiles: [inner],
+  })
+  assert.deepEqual(reasons({ output: items({ output: { items: made.output['profiles'] } })[0]! }), pointers)
+  const read = await control.run('profiles.get', { id: 'acme:put' })
+  assert.equal('warnings' in read.output, false)
   await control.close()
 })

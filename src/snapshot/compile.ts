@@ -6,6 +6,7 @@ import type { CredentialAuth } from '../model/credential.ts'
 import type { PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
+import { compileContract, compileCors, compileShape } from './compile-shape.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -51,7 +52,9 @@ export function compileCollection(
     credential: spec.credential,
     policy: spec.policy,
     body_bytes_max: spec.max_body,
-    proxies: published(proxies).map(compileProxy),
+    // Specs stored by earlier versions lack the newer members.
+    cors: spec.cors == null ? null : compileCors(spec.cors),
+    proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
   }
 }
 
@@ -76,7 +79,10 @@ function compileUpstream(upstream: Upstream): UpstreamFragment {
   }
 }
 
-function compileProxy({ id, slug, spec }: Desired<ProxySpec>): ProxyFragment {
+function compileProxy(
+  { id, slug, spec }: Desired<ProxySpec>,
+  inherited: CollectionSpec['request_validation'],
+): ProxyFragment {
   return {
     id,
     slug,
@@ -89,6 +95,8 @@ function compileProxy({ id, slug, spec }: Desired<ProxySpec>): ProxyFragment {
     credential: spec.credential,
     policy: spec.policy,
     deprecated: spec.deprecated,
+    contract: compileContract(spec, inherited),
+    shape: compileShape(spec),
   }
 }
 
@@ -104,9 +112,12 @@ export function compileContracts(
       operation_id: spec.operation_id,
       parameters: spec.parameters,
       request_schema: spec.request_schema,
+      request_types: spec.request_types ?? [],
+      request_required: spec.request_required ?? true,
       response_schema: spec.response_schema,
       ...(spec.request_example === undefined ? {} : { request_example: spec.request_example }),
       ...(spec.response_example === undefined ? {} : { response_example: spec.response_example }),
+      ...(Object.keys(spec.contracts ?? {}).length === 0 ? {} : { by_method: spec.contracts }),
     },
   ])
   return {

@@ -2,10 +2,23 @@ import { ALL_METHODS, methodBit, methodBits } from './methods.ts'
 import { type Segment, toSegments } from './segment.ts'
 import type { LinkedCollection, LinkedProxy } from './snapshot.ts'
 
+/** What an entry looks at. */
+interface Owner {
+  readonly fragment: { readonly slug: string }
+}
+export interface Ruled {
+  readonly id: string
+  readonly fragment: { readonly slug: string; readonly tags: readonly string[] }
+  /** As {@link methodBits}. */
+  readonly methods: number
+  /** The whole path. */
+  readonly route: string
+}
+
 /** One entry: which endpoints it names and with which methods. */
 interface Rule {
   readonly methods: number
-  names(collection: LinkedCollection, proxy: LinkedProxy): boolean
+  names(collection: Owner, proxy: Ruled): boolean
 }
 
 /**
@@ -32,6 +45,12 @@ export function toEndpointRules(
     }
     return methods
   }
+}
+
+/** True when an entry covers a method of the proxy. Throws a RangeError for what is no entry. */
+export function toCover(entry: string): (collection: Owner, proxy: Ruled) => boolean {
+  const { methods, names } = toRule(entry)
+  return (collection, proxy) => (methods & proxy.methods) !== 0 && names(collection, proxy)
 }
 
 function covered(rules: readonly Rule[], collection: LinkedCollection, proxy: LinkedProxy): number {

@@ -4,6 +4,7 @@
  * Only what is published is in it; references are ids.
  */
 import type { HttpMethod } from '../model/common.ts'
+import type { GraphqlLimits } from '../model/contract.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
 
 /** `collection:col_…`, `contracts:col_…`, `schemas:sha256-…`, `client:cli_…`, `policy:pol_…`, `credential:crd_…`. */
@@ -38,7 +39,18 @@ export interface CollectionFragment {
   readonly credential: string | null
   readonly policy: string | null
   readonly body_bytes_max: number
+  readonly cors: CorsFragment | null
   readonly proxies: readonly ProxyFragment[]
+}
+
+export interface CorsFragment {
+  readonly origins: readonly string[]
+  /** Empty: all. */
+  readonly methods: readonly HttpMethod[]
+  readonly headers: readonly string[]
+  readonly expose: readonly string[]
+  readonly credentials: boolean
+  readonly max_age_s: number
 }
 
 export interface UpstreamFragment {
@@ -70,6 +82,32 @@ export interface ProxyFragment {
   readonly credential: string
   readonly policy: string | null
   readonly deprecated: boolean
+  /** Null when nothing of its requests is looked at beyond the checks that hold for all. */
+  readonly contract: ContractFragment | null
+  /** Steps that are rare; null when there is none. */
+  readonly shape: ShapeFragment | null
+}
+
+/** How requests are held to the contract, which itself is in {@link ContractsFragment}. */
+export interface ContractFragment {
+  readonly mode: 'report' | 'enforce'
+  readonly strict_query: boolean
+}
+
+export interface ShapeFragment {
+  /** Bodies of both directions are gathered before they go on. */
+  readonly gathers: boolean
+  readonly response_validation: 'off' | 'report' | 'enforce'
+  readonly cache: CacheFragment | null
+  readonly idempotency: boolean
+  readonly graphql: GraphqlLimits | null
+}
+
+export interface CacheFragment {
+  readonly ttl_ms: number
+  readonly vary: readonly string[]
+  readonly scope: 'profile' | 'client' | 'shared'
+  readonly stale_if_error_ms: number
 }
 
 /**
@@ -92,9 +130,13 @@ export interface Contract {
   readonly operation_id: string | null
   readonly parameters: readonly Parameter[]
   readonly request_schema: JsonSchema | null
+  readonly request_types: readonly string[]
+  readonly request_required: boolean
   readonly response_schema: JsonSchema | null
   readonly request_example?: unknown
   readonly response_example?: unknown
+  /** What differs for single methods; read through `contractFor`. */
+  readonly by_method?: Readonly<Partial<Record<HttpMethod, Partial<Contract>>>>
 }
 
 /** Shared schemas of an imported description: JSON text of `{ name: schema }`. The id is its content hash. */

@@ -1,9 +1,10 @@
 import type { CollectionFragment, HeaderFragment, ProxyFragment, UpstreamFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
+import { linkCors } from './link-cors.ts'
 import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
 import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
-import { toTarget } from './target.ts'
+import { toParameters, toTarget } from './target.ts'
 
 /** Links a collection. Throws a RangeError that names what is wrong. */
 export function linkCollection(fragment: CollectionFragment): LinkedCollection {
@@ -15,6 +16,7 @@ export function linkCollection(fragment: CollectionFragment): LinkedCollection {
     routes: toRoutes(proxies),
     proxies,
     upstream: fragment.upstream === null ? null : linkUpstream(fragment.upstream),
+    cors: fragment.cors === null ? null : linkCors(fragment.cors),
     fault: null,
     key: limitKeyOf(`collection:${fragment.id}`),
   }
@@ -31,6 +33,7 @@ export function closedCollection(fragment: CollectionFragment, fault: string): L
     routes: none,
     proxies: [],
     upstream: null,
+    cors: null,
     fault,
     key,
   }
@@ -55,6 +58,7 @@ function linkProxy(collection: CollectionFragment, proxy: ProxyFragment): Linked
     headers: toInjection(collection.headers, proxy.headers),
     credential,
     policy: proxy.policy,
+    parameters: proxy.contract === null ? null : toParameters(proxy.path),
     key: limitKeyOf(`proxy:${proxy.id}`),
   }
 }

@@ -75,9 +75,24 @@ export interface LinkedCollection {
   /** In order of path, then of id. */
   readonly proxies: readonly LinkedProxy[]
   readonly upstream: LinkedUpstream | null
+  /** Null when no page of another origin may call. */
+  readonly cors: LinkedCors | null
   /** Set when the fragment is broken: every call is refused with 503. */
   readonly fault: string | null
   readonly key: LimitKey
+}
+
+/** Cross-origin rules, with the lines of answers made. */
+export interface LinkedCors {
+  /** Every origin, without credentials. */
+  readonly any: boolean
+  readonly origins: ReadonlySet<string>
+  /** Scheme and the end of the host: `['https://', '.example.com:8443']`. */
+  readonly below: readonly (readonly [string, string])[]
+  /** Lines of the answer to a preflight, after that of the origin. */
+  readonly preflight: string
+  /** Lines of other answers, after that of the origin. */
+  readonly lines: string
 }
 
 /** Where calls go; its identity stands for one pool of connections. */
@@ -102,6 +117,8 @@ export interface LinkedProxy {
   /** Credential id after inheritance, or null. */
   readonly credential: string | null
   readonly policy: string | null
+  /** Values of path parameters by name; null when nothing looks at them. */
+  readonly parameters: ((below: string) => ReadonlyMap<string, string>) | null
   readonly key: LimitKey
 }
 

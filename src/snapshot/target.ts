@@ -1,4 +1,4 @@
-import { asRead, matchesSegment, toSegments } from './segment.ts'
+import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
 import type { TargetTemplate } from './snapshot.ts'
 
 const WILDCARD = -1
@@ -33,7 +33,24 @@ export function toTarget(path: string, target: string): TargetTemplate | null {
       pieces.push('')
     }
   }
-  function values(below: string): string[] {
+  return { pieces, refs, values: valuesOf(segments) }
+}
+
+/** The path below the upstream's own, for a path below the base path that matched. */
+export function fillTarget(template: TargetTemplate, below: string): string {
+  const values = template.values(below)
+  let path = template.pieces[0]!
+  for (let i = 0; i < template.refs.length; i++) {
+    const ref = template.refs[i]!
+    path += values[ref === WILDCARD ? values.length - 1 : ref]! + template.pieces[i + 1]!
+  }
+  return path
+}
+
+/** Reads the values of the parameters of a pattern, in its order, out of a path that matched; a wildcard's rest is last. */
+function valuesOf(segments: readonly Segment[]): (below: string) => string[] {
+  const hasRest = segments.at(-1)?.kind === 'wildcard'
+  return function values(below) {
     const read: string[] = []
     let at = 1
     for (const segment of segments) {
@@ -54,16 +71,15 @@ export function toTarget(path: string, target: string): TargetTemplate | null {
     if (hasRest) read.push(below.slice(at))
     return read
   }
-  return { pieces, refs, values }
 }
 
-/** The path below the upstream's own, for a path below the base path that matched. */
-export function fillTarget(template: TargetTemplate, below: string): string {
-  const values = template.values(below)
-  let path = template.pieces[0]!
-  for (let i = 0; i < template.refs.length; i++) {
-    const ref = template.refs[i]!
-    path += values[ref === WILDCARD ? values.length - 1 : ref]! + template.pieces[i + 1]!
+/** Values of the parameters by name, for a path below the base path that matched; as they came, percent-encoded. */
+export function toParameters(path: string): (below: string) => ReadonlyMap<string, string> {
+  const segments = toSegments(path)
+  const names = segments.flatMap((segment) => segment.names)
+  const values = valuesOf(segments)
+  return (below) => {
+    const read = values(below)
+    return new Map(names.map((name, index) => [name, read[index] ?? '']))
   }
-  return path
 }

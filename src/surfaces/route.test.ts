@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { golden } from '../../test/golden/golden.ts'
-import { ROLES } from '../access/principal.ts'
-import { allows } from '../access/roles.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { hintsOf } from './mcp/hints.ts'
 import { nameOf, routeOf } from './route.ts'
@@ -23,22 +20,4 @@ test('hints follow from the effect, and a revocation is destructive', () => {
     const ends = operation.effect === 'delete' || nameOf(operation) === 'profiles.revoke'
     assert.equal(destructiveHint, ends, nameOf(operation))
   }
-})
-
-/** As in the table of tools: viewer, modifier, auditor, admin. */
-const LETTERS = { viewer: 'V', modifier: 'M', auditor: 'A', admin: 'X' } as const
-
-test('the permission table', () => {
-  const rows = OPERATIONS.map((operation) => {
-    const { method, path } = routeOf(operation)
-    const marks = ROLES.map((role) => (allows(role, operation.permission) ? LETTERS[role] : '-'))
-    return [
-      nameOf(operation).padEnd(24),
-      operation.permission.padEnd(22),
-      marks.join(''),
-      `${method} ${path}`.padEnd(34),
-      operation.tool ?? '-',
-    ].join('  ')
-  })
-  golden('permissions.txt', `${rows.map((row) => row.trimEnd()).join('\n')}\n`)
 })

@@ -17,7 +17,9 @@ import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
-import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+import { createRemoteKeys } from './idempotency.ts'
+import type { FromGateway, GatewayInit, ToGateway } from './messages.ts'
+import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
 
@@ -39,6 +41,7 @@ const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
+const keys = createRemoteKeys(say)
 
 const engine = createNativeEngine<Exchange>({
   clock,
@@ -61,6 +64,7 @@ const gateway = createGateway({
   requestIds,
   trustedProxies: init.trustedProxies,
   secure: init.tls !== null,
+  idempotency: keys,
   open: createOpener(init.credentialKey),
   reserved: (incoming) => route(incoming),
 })
@@ -126,17 +130,12 @@ function answerHealth(incoming: Incoming<Exchange>): void {
     answerJson(incoming, 200, 'application/health+json', requestIds(), { status: 'pass' })
     return
   }
-  const draining = Atomics.load(health, HEALTH.draining) === 1
-  const ready = gateway.ready && !draining
-  const recorder = Atomics.load(health, HEALTH.recorder) === 1
-  const { faults } = gateway.snapshot
-  const status = !ready ? 'fail' : recorder && faults.length === 0 ? 'pass' : 'warn'
+  const { faults, revision } = gateway.snapshot
+  const { ready, status, ...facts } = readinessOf(health, gateway.ready, faults.length)
   answerJson(incoming, ready ? 200 : 503, 'application/health+json', requestIds(), {
     status,
-    revision: gateway.snapshot.revision,
-    threads: Atomics.load(health, HEALTH.threads),
-    draining,
-    recorder: { running: recorder, dropped: Atomics.load(health, HEALTH.recordsDropped) },
+    revision,
+    ...facts,
     // What fails closed and why; the control listener is the operator's.
     ...(incoming.listener === LISTENERS.control ? { faults } : { faults: faults.length }),
   })
@@ -174,6 +173,9 @@ main.on('message', (message: ToGateway) => {
       return
     case 'tls':
       engine.setTls(message.tls)
+      return
+    case 'claimed':
+      keys.claimed(message.id, message.claim)
       return
     case 'drain':
       void drain(message.deadlineMs)

@@ -5,16 +5,17 @@ import { Worker } from 'node:worker_threads'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { startGateways } from './gateways.ts'
 import { type GatewayInit, HEALTH } from './messages.ts'
+import { readinessOf } from './readiness.ts'
 
 const delta = (revision: number): SnapshotDelta => ({ revision, full: false, put: [], drop: [] })
 
-/** One gateway thread that applies a change when it is let. */
-async function startLate(context: TestContext) {
+/** Gateway threads that apply what comes after the first snapshot of the first when they are let. */
+function starting(count: number) {
   const cells = new Int32Array(new SharedArrayBuffer(8))
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
-  const gateways = await startGateways(
+  const started = startGateways(
     {
-      count: 1,
+      count,
       start: (init) =>
         new Worker(new URL('../../test/programs/gateway-late.ts', import.meta.url), { workerData: init }),
       // The late thread reads nothing else of it.
@@ -25,12 +26,30 @@ async function startLate(context: TestContext) {
     },
     delta(1),
   )
+  const letApply = (upTo: number): void => {
+    Atomics.store(cells, 1, upTo)
+    Atomics.notify(cells, 1)
+  }
+  return { cells, started, letApply, health: new Int32Array(health) }
+}
+
+async function startLate(context: TestContext) {
+  const { cells, started, letApply } = starting(1)
+  const gateways = await started
   context.after(() => gateways.close())
-  return { cells, gateways }
+  return { cells, gateways, letApply }
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!holds()) {
+    assert.ok(performance.now() < deadline, 'it never held')
+    await turn()
+  }
 }
 
 test('a change is published when every thread has applied it, and not before', async (context) => {
-  const { cells, gateways } = await startLate(context)
+  const { cells, gateways, letApply } = await startLate(context)
   let settled = false
   const published = gateways.publish(delta(2)).finally(() => {
     settled = true
@@ -38,12 +57,39 @@ test('a change is published when every thread has applied it, and not before', a
   await Atomics.waitAsync(cells, 0, 1).value
   await turn()
   assert.equal(settled, false)
-  Atomics.store(cells, 1, 1)
-  Atomics.notify(cells, 1)
+  letApply(1)
   assert.deepEqual(await published, { pending: false })
 })
 
 test('a thread that does not apply a change in time leaves it pending', async (context) => {
   const { gateways } = await startLate(context)
   assert.deepEqual(await gateways.publish(delta(2)), { pending: true })
+})
+
+test('the instance is ready once every thread listens, and stays so while one is replaced', async (context) => {
+  const { started, letApply, health } = starting(2)
+  Atomics.store(health, HEALTH.recorder, 1)
+  Atomics.store(health, HEALTH.store, 1)
+  const states = (): unknown[] => {
+    const { ready, status, threads, workers } = readinessOf(health, true, 0)
+    return [ready, status, threads, workers]
+  }
+  assert.deepEqual(states(), [false, 'fail', 0, 2])
+  await until(() => Atomics.load(health, HEALTH.threads) === 1)
+  assert.deepEqual(states(), [false, 'fail', 1, 2])
+  letApply(1)
+  const gateways = await started
+  context.after(() => gateways.close())
+  assert.deepEqual(states(), [true, 'pass', 2, 2])
+  assert.equal(readinessOf(health, false, 0).ready, false)
+  assert.equal(readinessOf(health, true, 1).status, 'warn')
+
+  const replaced = gateways.kill(0)
+  await until(() => Atomics.load(health, HEALTH.threads) === 1)
+  assert.deepEqual(states(), [true, 'warn', 1, 2])
+  letApply(2)
+  await replaced
+  assert.deepEqual(states(), [true, 'pass', 2, 2])
+  Atomics.store(health, HEALTH.draining, 1)
+  assert.deepEqual(states(), [false, 'fail', 2, 2])
 })

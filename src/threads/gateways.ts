@@ -1,4 +1,6 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
+import { createClock } from '../base/clock.ts'
+import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
@@ -55,6 +57,8 @@ const HEALTHY_MS = 10_000
 /** Starts the threads; resolves when all of them listen and hold `first`. Rejects when one cannot start. */
 export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
   const health = new Int32Array(options.init.health)
+  const clock = createClock(options.init.clockCell ?? undefined)
+  const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })
   const mirror = new Map<FragmentKey, { hash: string; fragment: Fragment }>()
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
@@ -92,7 +96,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   /** Tells the other threads how many listen, and those who wait that something has changed. */
   function refresh(): void {
-    Atomics.store(health, HEALTH.threads, live().length)
+    const { length } = live()
+    Atomics.store(health, HEALTH.threads, length)
+    if (length === options.count) Atomics.store(health, HEALTH.started, 1)
     for (const check of [...waiting]) check()
   }
 
@@ -130,6 +136,17 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         case 'drained':
           thread.drained?.()
           break
+        case 'claim': {
+          const claim = keys.claim(message.key, message.fingerprint, slot)
+          tell(thread, { kind: 'claimed', id: message.id, claim })
+          break
+        }
+        case 'settle':
+          keys.settle(message.key, message.answer, slot)
+          break
+        case 'release':
+          keys.release(message.key, slot)
+          break
         case 'log':
           options.log(message.level, `gateway thread ${slot}: ${message.message}`)
           break
@@ -144,6 +161,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
       options.releaseDead(slot)
+      keys.releaseAll(slot)
       refresh()
       thread.drained?.()
       if (closed || thread.stopping) return
@@ -189,6 +207,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     })
   }
 
+  Atomics.store(health, HEALTH.workers, options.count)
   remember(first)
   await Promise.all(
     Array.from(

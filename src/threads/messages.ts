@@ -3,6 +3,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
+import type { Claim } from '../gateway/replay/idempotency.ts'
+import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
@@ -45,6 +47,8 @@ export type ToGateway =
   /** New certificates, or new keys for session tickets. */
   | { readonly kind: 'tls'; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
+  /** What the claim of an idempotency key came to. */
+  | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -53,6 +57,10 @@ export type FromGateway =
   | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
   | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
   | { readonly kind: 'drained' }
+  /** Idempotency keys; see gateway/replay/idempotency. */
+  | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
+  | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
+  | { readonly kind: 'release'; readonly key: string }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 
@@ -66,7 +74,13 @@ export const HEALTH = {
   recordsDropped: 2,
   /** 1 while the recorder thread runs and writes. */
   recorder: 3,
-  cells: 4,
+  /** Gateway threads that there are to be. */
+  workers: 4,
+  /** 1 once all of them have listened. */
+  started: 5,
+  /** 1 while the store of the configuration is there. */
+  store: 6,
+  cells: 7,
 } as const
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */

@@ -5,6 +5,11 @@ import { createVault, type Vault } from './vault.ts'
 
 const CANARY = 'vault_canary'
 
+/** As {@link openVault}, with no store to hold the key against; secrets that it does not open fail closed. */
+export function openVaultAlone(keyFile: string): Vault {
+  return createVault(loadKeys(keyFile, false))
+}
+
 /**
  * Opens the vault of a data directory, making the key file on first start. Throws CannotStart when the file is
  * missing after that, unreadable, open to others, malformed, or not the key the data is sealed with.

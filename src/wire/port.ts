@@ -93,7 +93,7 @@ export interface Incoming<State = unknown> {
   answer(status: number, fields: string, body: string | Uint8Array): void
   /** Sends the request on and streams the answer back, both with backpressure. */
   forward(upstream: Upstream, request: ForwardRequest): void
-  /** Reads the whole body. `null` when it broke a bound or the caller left; then `answer` was given already. */
+  /** Reads the whole body, which `forward` then sends on. `null` when it broke a bound or the caller left; then `answer` was given already. */
   collect(bytesMax: number, done: (body: Uint8Array | null) => void): void
 
   /** Results, complete when `finished` is called. */
@@ -138,6 +138,31 @@ export interface ForwardRequest {
   readonly responseFields: string
   /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
   readonly responseNames: FieldNames
+  /** Sees the answer while it passes; absent or null on the plain path. */
+  readonly tap?: AnswerTap | null
+}
+
+/** Sees an answer while it is passed on to the caller. */
+export interface AnswerTap {
+  /** Bytes of the body that are copied for `end`. */
+  readonly keepBytesMax: number
+  /**
+   * The head has come; `fields` are the lines that are passed on, without `responseFields`. Gives an answer to send in
+   * its place (the upstream's is given up), or null to pass it on.
+   */
+  head(status: number, fields: string): Substitute | null
+  /**
+   * The whole answer has come, before `finished`; `body` is null when it was longer than what is copied. Never called
+   * for an answer that broke off or was replaced.
+   */
+  end(status: number, fields: string, body: Uint8Array | null): void
+}
+
+/** An answer in the place of the upstream's; `fields` without `responseFields`, which are not added. */
+export interface Substitute {
+  readonly status: number
+  readonly fields: string
+  readonly body: string | Uint8Array
 }
 
 /** Gets requests from listeners. No method may throw; a fault is answered with internal_error by the caller of it. */

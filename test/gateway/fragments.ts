@@ -31,6 +31,7 @@ export function collection(slug: string, given: Partial<CollectionFragment> = {}
     credential: null,
     policy: null,
     body_bytes_max: 10_000,
+    cors: null,
     proxies: [proxy('get-order', '/v1/orders/{id}')],
     ...given,
   }
@@ -65,6 +66,8 @@ export function proxy(slug: string, path: string, given: Partial<ProxyFragment> 
     credential: 'inherit',
     policy: null,
     deprecated: false,
+    contract: null,
+    shape: null,
     ...given,
   }
 }

@@ -8,6 +8,8 @@ const init = workerData as GatewayInit
 const cells = new Int32Array(init.counters)
 const say = (message: FromGateway): void => main.postMessage(message)
 
+let started = false
+
 main.on('message', (message: ToGateway) => {
   if (message.kind === 'drain') return say({ kind: 'drained' })
   if (message.kind !== 'snapshot') return
@@ -15,5 +17,6 @@ main.on('message', (message: ToGateway) => {
   Atomics.notify(cells, 0)
   while (Atomics.load(cells, 1) < number) Atomics.wait(cells, 1, Atomics.load(cells, 1))
   say({ kind: 'applied', revision: message.delta.revision, faults: [] })
-  if (number === 0) say({ kind: 'listening' })
+  if (!started) say({ kind: 'listening' })
+  started = true
 })

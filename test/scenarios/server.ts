@@ -39,6 +39,8 @@ export interface TestServerOptions {
   readonly workers?: number
   readonly data?: string
   readonly flags?: readonly string[]
+  /** Makes no token of an administrator: nobody can, without a store. */
+  readonly adminless?: boolean
 }
 
 export async function call(method: string, url: string, options: CallOptions = {}): Promise<Reply> {
@@ -88,7 +90,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     clockCell,
     log: (level, message) => log.push(`${level} ${message}`),
   })
-  const adminToken = (await running.issueToken({ role: 'admin', ttl: '1h', name: 'test admin' })).token
+  const adminToken =
+    options.adminless === true
+      ? ''
+      : (await running.issueToken({ role: 'admin', ttl: '1h', name: 'test admin' })).token
   let stopped = false
   const server: TestServer = {
     running,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
 import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
-import { call } from './server.ts'
+import { call, startTestServer } from './server.ts'
 
 /** One clear sentence, no stack, exit code 1. */
 function assertRefusesToStart(
@@ -128,6 +129,21 @@ test('a data directory from a newer version is refused and left as it is', async
   )
   database.close()
   assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /newer Postern/i)
+  await rm(data, { recursive: true })
+})
+
+test('a start that fails late gives back everything, so that the next one in the same process succeeds', async () => {
+  const data = await temporaryDirectory()
+  // Nothing can listen where a directory is: the last part before the gateway threads fails.
+  const socket = socketPath(data, LOCAL_SOCKET)
+  await mkdir(socket)
+  const before = process.getActiveResourcesInfo().filter((name) => name !== 'Immediate').length
+  await assert.rejects(startTestServer({ data }), /EADDRINUSE/)
+  assert.ok(process.getActiveResourcesInfo().filter((name) => name !== 'Immediate').length <= before)
+  await rmdir(socket)
+  await using server = await startTestServer({ data })
+  assert.equal((await call('GET', `${server.running.controlUrl}/readyz`)).status, 200)
+  await server.stop()
   await rm(data, { recursive: true })
 })
 

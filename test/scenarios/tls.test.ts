@@ -66,7 +66,7 @@ async function ask(
   socket.write(request)
   await until(
     async () => received,
-    (text) => /\r\n\r\n[^]*\}$/.test(text) || socket.destroyed,
+    (text) => /\r\n\r\n[\s\S]*\}$/.test(text) || socket.destroyed,
   )
   socket.off('data', take)
   return received

@@ -43,6 +43,7 @@ export function collection(slug: string, name: string, basePath: string): Collec
     headers: [],
     credential: null,
     policy: null,
+    cors: null,
     body_bytes_max: 1024,
     proxies: [],
   }
@@ -68,6 +69,8 @@ export function endpointOf(
     credential: 'inherit',
     policy: null,
     deprecated: false,
+    contract: null,
+    shape: null,
   }
   return { collection: of, proxy, methods, path: of.base_path + path }
 }
@@ -125,6 +128,8 @@ export const CONTRACTS: Readonly<Record<string, Contract>> = {
       { ...parameter, name: 'status', in: 'query', required: true, enum: ['open', 'shipped'] },
       { ...parameter, name: 'X-Tenant', in: 'header' },
     ],
+    request_types: [],
+    request_required: true,
     request_schema: null,
     response_schema: { type: 'array', items: { $ref: '#/$defs/Order' } },
   },
@@ -136,6 +141,8 @@ export const CONTRACTS: Readonly<Record<string, Contract>> = {
       { ...parameter, name: 'id', in: 'query' },
       { ...parameter, name: 'expand', in: 'query', type: 'array' },
     ],
+    request_types: [],
+    request_required: true,
     request_schema: null,
     response_schema: { $ref: '#/$defs/Order' },
   },
@@ -143,6 +150,8 @@ export const CONTRACTS: Readonly<Record<string, Contract>> = {
     description: 'Creates an order.',
     operation_id: 'createOrder',
     parameters: [],
+    request_types: [],
+    request_required: true,
     request_schema: {
       type: 'object',
       required: ['sku', 'lines'],

@@ -130,6 +130,81 @@ test('a clock that is set back neither admits more nor locks out for longer than
   assert.equal(take(counters, [rate], back + 60_000), -1)
 })
 
+test('a clock that is set back and then forward again admits no more than max, in any window of real time', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 6 }),
+      fc.constantFrom(1000, 7919, 60_000, 3_600_000),
+      fc.array(
+        fc.record({
+          thread: fc.integer({ min: 0, max: 2 }),
+          subject: fc.integer({ min: 0, max: 2 }),
+          step: fc.oneof(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 20_000 })),
+          // How far the clock is behind from here on; one that is behind comes back to the right time first.
+          back: fc.option(fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 7_200_000 })), { freq: 6 }),
+        }),
+        { minLength: 20, maxLength: 200 },
+      ),
+      (max, windowMs, steps) => {
+        const memory = createCounterMemory(64)
+        const threads = [0, 1, 2].map((slot) => createCounters(memory, slot))
+        const rate = limit({ max, window_ms: windowMs })
+        const admitted: number[][] = [[], [], []]
+        let real = NOON
+        let behind = 0
+        take(threads[0]!, [rate], real, 'cli_else')
+        for (const { thread, subject, step, back } of steps) {
+          real += step
+          if (back !== null) behind = behind === 0 ? back : 0
+          // A counter that sleeps while the clock comes back and is set back again sees one smaller step forward.
+          for (const one of back === null ? [subject] : [subject, 0, 1, 2])
+            if (take(threads[thread]!, [rate], real - behind, `cli_${one}`) === -1) admitted[one]!.push(real)
+        }
+        // A clock that is behind by less than a second stands still until it has caught up.
+        for (const times of admitted) assert.ok(worst(times, windowMs - 1000) <= max)
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('a clock that was far ahead for a moment freezes no counter', () => {
+  const counters = create(STRIPES)
+  const rate = limit({ max: 1 })
+  const daily = quota(1)
+  const ahead = NOON + 400 * DAY_MS
+  for (let i = 0; i < 200; i++) take(counters, [rate, daily], ahead, `cli_${i}`)
+  assert.ok(counters.facts.full > 0)
+  // The places of those who do not come back are free again, and those who do wait for one window.
+  let admitted = 0
+  for (let i = 200; i < 220; i++) if (take(counters, [rate], NOON + i, `cli_${i}`) === -1) admitted++
+  assert.ok(admitted > 10, `${admitted} of 20`)
+  const known = create()
+  assert.equal(take(known, [rate, daily], ahead), -1)
+  assert.equal(take(known, [rate], NOON), 0)
+  assert.equal(take(known, [rate], NOON + 60_000), -1)
+  assert.equal(take(known, [daily], NOON), 0)
+  assert.equal(take(known, [daily], NOON + DAY_MS), -1)
+})
+
+test('threads that are a few milliseconds apart do not give a quota back and forth at midnight', () => {
+  const memory = createCounterMemory(64)
+  const [first, second] = [createCounters(memory, 0), createCounters(memory, 1)]
+  const daily = quota(10)
+  const midnight = Date.UTC(2026, 2, 5)
+  take(first, [daily], midnight - 1000)
+  let admitted = 0
+  for (let i = 0; i < 40; i++) {
+    if (take(first, [daily], midnight + i) === -1) admitted++
+    if (take(second, [daily], midnight + i - 50) === -1) admitted++
+  }
+  assert.equal(admitted, 10)
+  // Set back by an hour and forward again: the quota of the day is still used up.
+  assert.equal(take(first, [daily], midnight - 3_600_000), 0)
+  assert.equal(take(first, [daily], midnight + 5000), 0)
+  assert.equal(take(first, [daily], midnight + DAY_MS), -1)
+})
+
 test('quotas start again at 00:00 UTC, on Monday and on the 1st', () => {
   const counters = create()
   const cases = [

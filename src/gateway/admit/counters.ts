@@ -10,6 +10,7 @@ import {
   ENTRY_WORDS,
   EXPIRES,
   LATEST,
+  OLDEST,
   QUOTA,
   RATE,
   TOTAL,
@@ -70,6 +71,7 @@ const FAILURES_SLOT_MS = 1000
 
 /** Limits that can apply to one request: 4 attachments of at most 8 limits. */
 export const LIMITS_MAX = 32
+/** Before the tables: number of entries, last failure, and the time that the tables have seen. */
 const RESERVED_BYTES = 64
 
 /** Memory for {@link createCounters}, shared by all threads. `entries` bounds how many limits of how many subjects count at once. */
@@ -183,12 +185,15 @@ class SharedCounters implements Counters {
     const table = this.#table
     const { fragment, slotMs } = this.#limits[index]!
     const isRate = fragment.kind === 'rate'
-    const entry = table.find(this.#lows[index]!, this.#highs[index]!, isRate ? RATE : QUOTA, now)
+    const low = this.#lows[index]!
+    const time = table.timeOf(low, now)
+    const entry = table.find(low, this.#highs[index]!, isRate ? RATE : QUOTA, time)
     if (entry === -1) return false
     this.#entries[index] = entry
-    this.#times[index] = isRate
-      ? advanceRate(table, entry, now, fragment.window_ms, slotMs)
-      : this.#advanceQuota(entry, periodKindOf(fragment.window_ms), now)
+    if (isRate) {
+      advanceRate(table, entry, time, fragment.window_ms, slotMs)
+      this.#times[index] = time
+    } else this.#times[index] = this.#advanceQuota(entry, periodKindOf(fragment.window_ms), time)
     this.#remaining[index] = fragment.max - totalOf(table, entry)
     return true
   }
@@ -210,9 +215,12 @@ class SharedCounters implements Counters {
       start = periodStart(kind, now)
       end = periodEnd(kind, start)
     }
-    if (floats[at + LATEST] !== start) {
-      // A clock that was set back does not give the quota again.
-      if (floats[at + LATEST]! < start) words[entry * ENTRY_WORDS + TOTAL] = 0
+    const before = floats[at + LATEST]!
+    if (before !== start) {
+      // A clock that was set back does not give the quota again, nor does one that returns to where it was.
+      const returned = start === floats[at + OLDEST]
+      if (before < start && !returned) words[entry * ENTRY_WORDS + TOTAL] = 0
+      floats[at + OLDEST] = before < start ? 0 : Math.max(before, floats[at + OLDEST]!)
       floats[at + LATEST] = start
     }
     floats[at + EXPIRES] = end
@@ -253,9 +261,10 @@ class SharedCounters implements Counters {
     const stripe = table.stripeOf(key)
     if (!table.stripes.lock(stripe)) return 1000
     let waitMs = 0
+    const time = table.timeOf(key, now)
     const entry = table.peek(key, high, RATE)
     if (entry !== -1) {
-      advanceRate(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
+      advanceRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
       if (totalOf(table, entry) >= FAILURES_MAX)
         waitMs = rateResetMs(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
     }
@@ -269,10 +278,11 @@ class SharedCounters implements Counters {
     const key = scatter(low) || 1
     const stripe = table.stripeOf(key)
     if (!table.stripes.lock(stripe)) return false
-    const entry = table.find(key, high, RATE, now)
+    const time = table.timeOf(key, now)
+    const entry = table.find(key, high, RATE, time)
     let admits = false
     if (entry !== -1) {
-      const time = advanceRate(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
+      advanceRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
       admits = totalOf(table, entry) < FAILURES_MAX
       if (admits) countRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
     }
@@ -315,9 +325,10 @@ class SharedCounters implements Counters {
       const high = Number.parseInt(match[2]!, 16) | 0
       const stripe = table.stripeOf(low)
       if (!table.stripes.lock(stripe)) continue
-      const entry = table.find(low, high, QUOTA, now)
+      const time = table.timeOf(low, now)
+      const entry = table.find(low, high, QUOTA, time)
       if (entry !== -1) {
-        this.#advanceQuota(entry, kind, now)
+        this.#advanceQuota(entry, kind, time)
         table.words[entry * ENTRY_WORDS + TOTAL] = Math.max(totalOf(table, entry), count)
       }
       table.stripes.unlock(stripe)

@@ -1,4 +1,5 @@
 import {
+  BEHIND,
   CELLS,
   type CounterTable,
   ENTRY_FLOATS,
@@ -9,13 +10,15 @@ import {
   TOTAL,
 } from './table.ts'
 
-/** A clock that runs back further than this was set back; less is the difference between threads. */
-const JITTER_MS = 1000
-
 /**
  * Brings a rate to `now`: admissions that left the window (now - window, now] no longer count. A slot counts whole
  * until its last admission has left, so what counts is never less than what was admitted in the window.
- * @returns the time to go on with: `now`, or a little later when another thread was ahead.
+ *
+ * When the clock is set back, all that counts is taken to have happened now, so that it leaves after one window. The
+ * same once more when the clock has caught up with the latest time seen: it may have been set forward again, and what
+ * was counted meanwhile would seem older than it is. More than max get through only when the clock is set forward past
+ * the time that it would have without either change, or back and then forward by a part.
+ * @param now as {@link CounterTable.timeOf} gave it just before.
  */
 export function advanceRate(
   table: CounterTable,
@@ -23,21 +26,23 @@ export function advanceRate(
   now: number,
   windowMs: number,
   slotMs: number,
-): number {
+): void {
   const { floats, words } = table
   const at = entry * ENTRY_FLOATS
   const totalAt = entry * ENTRY_WORDS + TOTAL
+  const behindAt = entry * ENTRY_WORDS + BEHIND
+  const caughtUp = words[behindAt] === 1 && !table.isBehind
+  if (caughtUp || table.isBehind) words[behindAt] = table.isBehind ? 1 : 0
   let total = words[totalAt]!
-  if (total === 0) return now
-  let time = now
+  if (total === 0) return
   const newest = floats[at + LATEST]!
   const newestAt = newest * slotMs + words[table.cellOf(entry, newest) + CELLS]!
-  if (newestAt > now) {
-    if (newestAt - now > JITTER_MS) return rebase(table, entry, now, slotMs, total)
-    time = newestAt
+  if (caughtUp || newestAt > now) {
+    rebase(table, entry, now, windowMs, slotMs, total)
+    return
   }
-  const reach = Math.floor(time / slotMs) - (CELLS - 1)
-  const left = time - windowMs
+  const reach = Math.floor(now / slotMs) - (CELLS - 1)
+  const left = now - windowMs
   let slot = floats[at + OLDEST]!
   while (total > 0) {
     const cell = table.cellOf(entry, slot)
@@ -51,11 +56,17 @@ export function advanceRate(
   }
   floats[at + OLDEST] = slot
   words[totalAt] = total
-  return time
 }
 
-/** The clock was set back: all that counts is taken to have happened now, so that it leaves after one window. */
-function rebase(table: CounterTable, entry: number, now: number, slotMs: number, total: number): number {
+/** All that counts is taken to have happened now, so that it leaves after one window. */
+function rebase(
+  table: CounterTable,
+  entry: number,
+  now: number,
+  windowMs: number,
+  slotMs: number,
+  total: number,
+): void {
   const { floats, words } = table
   const slot = Math.floor(now / slotMs)
   const first = table.cellOf(entry, 0)
@@ -65,7 +76,7 @@ function rebase(table: CounterTable, entry: number, now: number, slotMs: number,
   floats[entry * ENTRY_FLOATS + LATEST] = slot
   floats[entry * ENTRY_FLOATS + OLDEST] = slot
   words[cell] = total
-  return now
+  floats[entry * ENTRY_FLOATS + EXPIRES] = now + windowMs
 }
 
 /** Counts one admission at `time`, to which the rate was advanced before. */

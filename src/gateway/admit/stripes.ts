@@ -8,8 +8,8 @@
 export const STRIPES = 32
 /** Threads that can attach: slots 0 to 126. */
 export const SLOTS_MAX = 127
-/** Words between two locks, so that they do not share a cache line. */
-const SPACING = 16
+/** Words between two locks, so that they do not share a cache line. The rest of the line belongs to the holder. */
+export const SPACING = 16
 export const LOCK_WORDS = STRIPES * SPACING
 
 const SPINS = 200

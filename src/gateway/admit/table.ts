@@ -1,4 +1,4 @@
-import { LOCK_WORDS, SLOTS_MAX, STRIPES, Stripes } from './stripes.ts'
+import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
 
 /**
  * The memory of the counters: a fixed hash table in one SharedArrayBuffer for all threads.
@@ -6,7 +6,10 @@ import { LOCK_WORDS, SLOTS_MAX, STRIPES, Stripes } from './stripes.ts'
  * 1. Everything about an entry is read and written under the lock of its stripe. A key belongs to one stripe.
  * 2. An entry is never emptied, only taken over once it has expired, so that a probe ends at the first empty one.
  * 3. `total` is the sum of the cells of a rate, or the count of a quota.
- * 4. When no entry is free within the probes of a key, the table is full for it: the caller fails closed, and it
+ * 4. The time of a stripe does not go back: threads that read the clock a little earlier count at the time of the
+ *    one ahead. That holds up to {@link BACK_MS_MAX}; a clock that is further behind was set back, and nobody knows
+ *    for how long, so counting goes on by it (see rate.ts and the quotas in counters.ts for what that must not give away).
+ * 5. When no entry is free within the probes of a key, the table is full for it: the caller fails closed, and it
  *    is counted.
  */
 export const RATE = 1
@@ -25,15 +28,25 @@ export const ENTRY_WORDS = ENTRY_BYTES / 4
 export const EXPIRES = 0
 /** Rate: number of the latest slot with an admission. Quota: start of the period. */
 export const LATEST = 1
-/** Rate: number of the first slot that can hold admissions. */
+/** Rate: number of the first slot that can hold admissions. Quota: a later period that the clock was set back from. */
 export const OLDEST = 2
 const KEY_LOW = 6
 const KEY_HIGH = 7
 const KIND = 8
 export const TOTAL = 9
+/** Rate: 1 when it was last looked at by a clock that is behind. */
+export const BEHIND = 10
 const FIRST_CELL = 16
 
 const PROBES_MAX = 64
+/** How far the clock of a thread may be behind the latest time seen and still count at that time, milliseconds. */
+const BACK_MS_MAX = 1000
+const SEEN_STEP_MS = 100
+/** Where the counters' memory has a float for the tables. */
+const SEEN_OFFSET = 16
+/** No counter lives longer: one that expires later was written by a clock that has been set back since. */
+const LIFE_MS_MAX = 32 * 86_400_000
+
 const CONTROL_WORDS = 16
 const FULL = 0
 const BROKEN = 1
@@ -44,6 +57,10 @@ export class CounterTable {
   readonly stripes: Stripes
   readonly #perStripe: number
   readonly #control: Int32Array
+  /** The latest time seen in each stripe, in the cache line of its lock. */
+  readonly #latest: Float64Array
+  /** The latest time seen in any stripe, but for {@link SEEN_STEP_MS}. */
+  readonly #seen: Float64Array
   readonly floats: Float64Array
   readonly words: Int32Array
   /** 1 for a quota that changed since it was last exported. */
@@ -63,6 +80,8 @@ export class CounterTable {
     this.dirty = words(entries)
     this.#control = words(CONTROL_WORDS)
     const locks = words(LOCK_WORDS)
+    this.#seen = new Float64Array(buffer, SEEN_OFFSET, 1)
+    this.#latest = new Float64Array(buffer, locks.byteOffset, LOCK_WORDS / 2)
     this.stripes = new Stripes(locks, words(SLOTS_MAX + 1), slot)
     this.#perStripe = entries / STRIPES
     this.releaseDead(slot)
@@ -85,6 +104,23 @@ export class CounterTable {
   /** The stripe of a key, as a bit. */
   stripeOf(low: number): number {
     return 1 << (low & (STRIPES - 1))
+  }
+
+  /** True when the clock that {@link timeOf} was last asked about was set back. */
+  isBehind = false
+
+  /** The time to count at in the stripe of a key, which is locked. */
+  timeOf(low: number, now: number): number {
+    const seen = this.#seen
+    // Written now and then, so that threads seldom take the cache line from each other.
+    if (now > seen[0]! + SEEN_STEP_MS) seen[0] = now
+    // Float 0 of the line holds the lock.
+    const at = (low & (STRIPES - 1)) * (SPACING / 2) + 1
+    const latest = this.#latest[at]!
+    this.isBehind = now < seen[0]! - BACK_MS_MAX || now < latest - BACK_MS_MAX
+    if (now < latest) return this.isBehind ? now : latest
+    this.#latest[at] = now
+    return now
   }
 
   /** The entry of a key; -1 when there is none. The stripe is locked. */
@@ -113,7 +149,7 @@ export class CounterTable {
         this.#hold(entry, now)
         return entry
       }
-      if (free === -1 && this.floats[entry * ENTRY_FLOATS + EXPIRES]! <= now) free = entry
+      if (free === -1 && this.#isOver(entry, now)) free = entry
       if (keyLow === 0 && keyHigh === 0) break
     }
     if (free === -1) this.countFull()
@@ -122,6 +158,11 @@ export class CounterTable {
       this.#hold(free, now)
     }
     return free
+  }
+
+  #isOver(entry: number, now: number): boolean {
+    const expires = this.floats[entry * ENTRY_FLOATS + EXPIRES]!
+    return expires <= now || expires > now + LIFE_MS_MAX
   }
 
   /** Another limit of the same request must not take the entry over before it is counted in. */
@@ -144,6 +185,7 @@ export class CounterTable {
     this.words[word + KIND] = 0
     this.dirty[entry] = 0
     this.words[word + TOTAL] = 0
+    this.words[word + BEHIND] = 0
     this.floats[entry * ENTRY_FLOATS + LATEST] = 0
     this.floats[entry * ENTRY_FLOATS + OLDEST] = 0
     if (kind === RATE) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)

@@ -1,13 +1,16 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/methods.ts'
 import type { Exchange } from '../exchange.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
+import { crossOrigin } from './cors.ts'
 
-/** Check 4. Finds collection and proxy; that there is no proxy is held back until the caller is known. */
-export function findRoute(exchange: Exchange): RefusalCode | null {
+/** Check 4. Finds collection and proxy, and answers preflights of browsers; that there is no proxy is held back until the caller is known. */
+export function findRoute(exchange: Exchange): Verdict {
   const { path } = exchange
   const collection = exchange.snapshot.mounts.find(path, exchange.host)
   if (collection === null) return 'route_not_found'
   exchange.collection = collection
+  if (collection.cors !== null && crossOrigin(exchange, collection.cors)) return ANSWERED
   const below = path.slice(collection.fragment.base_path.length)
   const found = collection.routes.find(below, methodBit(exchange.method))
   exchange.proxy = found.proxy

@@ -1,7 +1,8 @@
 import { fillTarget } from '../../snapshot/target.ts'
-import type { ForwardRequest } from '../../wire/port.ts'
+import { type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { answerFields, answerNames } from '../shape/answer-fields.ts'
+import { watchOf } from '../shape/watch.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
 
@@ -16,9 +17,10 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     method: exchange.method,
     target: targetOf(exchange, query),
     host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
-    fields: headerLines(exchange, pass, host),
+    fields: headerLines(exchange, passOf(exchange, pass), host),
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
+    tap: watchOf(exchange),
   }
 }
 
@@ -44,4 +46,12 @@ function queryOf(exchange: Exchange, query: string): string {
   if (credential === null || credential.pair === '') return query
   const rest = query === '' ? '' : withoutParameter(query, credential.parameter)
   return rest === '' ? credential.pair : `${rest}&${credential.pair}`
+}
+
+const CODING: ReadonlySet<string> = new Set(['accept-encoding'])
+
+/** An answer that is judged must be readable. */
+function passOf(exchange: Exchange, pass: string): string {
+  const { shape } = exchange.proxy!.fragment
+  return shape === null || shape.response_validation === 'off' ? pass : withoutFields(pass, CODING)
 }

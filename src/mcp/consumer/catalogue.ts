@@ -123,7 +123,8 @@ function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
   }
 }
 
-function answers(endpoint: Endpoint, method: string): boolean {
+/** HEAD comes with GET. */
+export function answers(endpoint: Endpoint, method: string): boolean {
   return endpoint.methods.includes(method) || (method === 'HEAD' && endpoint.methods.includes('GET'))
 }
 

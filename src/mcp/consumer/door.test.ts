@@ -337,6 +337,24 @@ describe('the Gateway MCP door', () => {
     assert.equal(gateway.calls.length, 1)
   })
 
+  test('a contract is refused for a method that the endpoint does not answer', async () => {
+    for (const [args, pointer, allow] of [
+      [{ endpoint: 'DELETE /orders/v1/orders/{id}' }, '/endpoint', ['GET', 'PUT', 'PATCH']],
+      [{ endpoint: '/orders/v1/orders/7', method: 'delete' }, '/method', ['GET', 'PUT', 'PATCH']],
+      [{ endpoint: 'prx_change-order', method: 'GET' }, '/method', ['PUT', 'PATCH']],
+      [{ endpoint: 'Create order', method: 'NONSENSE' }, '/method', ['POST']],
+    ] as const) {
+      const answer = await execute(args, 'inspect_contract')
+      assert.deepEqual([answer['isError'], answer['code']], [true, 'method_not_allowed'])
+      assert.deepEqual(answer['allow'], allow)
+      assert.equal((answer['errors'] as { pointer: string }[])[0]?.pointer, pointer)
+    }
+    const head = await execute({ endpoint: 'HEAD /orders/v1/orders/7' }, 'inspect_contract')
+    assert.equal(head['endpoint_id'], 'prx_get-order')
+    const patch = await execute({ endpoint: 'prx_change-order', method: 'patch' }, 'inspect_contract')
+    assert.equal(patch['endpoint_id'], 'prx_change-order')
+  })
+
   test('an error of the upstream is an error with its status and body', async () => {
     gateway.reply = () => ({ status: 422, body: Buffer.from('{"error":"no"}'), bodyBytes: 14 })
     const answer = await execute({ endpoint: 'GET /orders/v1/orders/1' })

@@ -63,7 +63,7 @@ export function execute(
     resolved.values,
     resolved.query,
     (values.get('params') as Members | undefined) ?? NO_PARAMS,
-    () => gateway.contract(endpoint)?.contract ?? null,
+    () => gateway.contract(endpoint, method)?.contract ?? null,
     values.get('idempotency_key') as string | undefined,
   )
   if (!built.ok) {

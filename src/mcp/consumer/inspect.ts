@@ -3,9 +3,9 @@ import type { JsonSchema, Parameter } from '../../model/proxy.ts'
 import { boundedSchema } from '../../snapshot/contract.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { ToolOutcome } from '../protocol/door.ts'
-import type { Catalogue } from './catalogue.ts'
+import { answers, type Catalogue } from './catalogue.ts'
 import type { ConsumerCaller } from './door.ts'
-import { given } from './outcome.ts'
+import { given, refused } from './outcome.ts'
 import { resolve } from './resolve.ts'
 
 /** Bounds of one contract, so that a large description still gives something a model can read. */
@@ -27,7 +27,17 @@ export function inspect(
   const resolved = resolve(catalogue, values.get('endpoint') as string, named, requestId)
   if (!resolved.ok) return resolved.outcome
   const { endpoint } = resolved
-  const found = gateway.contract(endpoint)
+  // A contract of another method would be taken for the one asked for. A call goes on to the stages, which answer 405.
+  if (resolved.method !== null && !answers(endpoint, resolved.method)) {
+    const allow = [...new Set(samePath(catalogue, endpoint, values.get('endpoint') as string))]
+    const reason = `must be one of ${allow.join(', ')}`
+    return refused('method_not_allowed', requestId, {
+      detail: `${endpoint.path} does not answer ${resolved.method.slice(0, 32)}; the method ${reason}.`,
+      errors: [{ pointer: named === undefined ? '/endpoint' : '/method', reason }],
+      members: { allow },
+    })
+  }
+  const found = gateway.contract(endpoint, resolved.method ?? endpoint.methods[0])
   const contract = found?.contract ?? null
   const schemaOf = (schema: JsonSchema | null): JsonSchema | null =>
     schema === null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX)
@@ -54,6 +64,14 @@ export function inspect(
     limits: limitsOf(gateway, caller, endpoint),
     call_example: exampleOf(endpoint, resolved.method, names, contract, request),
   })
+}
+
+/** Methods that would be found by the same reference: a path may have several endpoints, an id or a name has one. */
+function samePath({ endpoints }: Catalogue, endpoint: Endpoint, ref: string): string[] {
+  if (!ref.includes('/')) return [...endpoint.methods]
+  return endpoints
+    .filter(({ path, collection }) => path === endpoint.path && collection.id === endpoint.collection.id)
+    .flatMap(({ methods }) => methods)
 }
 
 interface ShownParameter {

@@ -2,9 +2,10 @@ import { z } from 'zod'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { createOf } from '../crud.ts'
+import { writtenSchema } from '../kind.ts'
 import { issueFirst, shownToken } from '../profiles/issue.ts'
 import { profileKind } from '../profiles/kind.ts'
-import { viewOf } from '../views.ts'
+import { writtenView } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { clientKind } from './kind.ts'
 
@@ -20,7 +21,7 @@ export const createClient = createOf(clientKind, {
       .optional()
       .describe('Its first profiles; one named default, of type token, when absent'),
   },
-  output: { profiles: z.array(profileKind.view.extend(shownToken)) },
+  output: { profiles: z.array(writtenSchema(profileKind).extend(shownToken)) },
   revealsOnce: true,
   made: async (client, input, context) => {
     context.require('profiles:create')
@@ -30,7 +31,7 @@ export const createClient = createOf(clientKind, {
       const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
       const token = await issueFirst(profile, context)
       const stored = (await context.reader.byId('profiles', profile.id))!
-      profiles.push({ ...(await viewOf(context.reader, profileKind, stored)), ...token })
+      profiles.push({ ...(await writtenView(context, profileKind, stored)), ...token })
     }
     return { profiles }
   },

@@ -13,6 +13,7 @@ import { openVault } from '../../vault/open.ts'
 import type { Invoke, Invoked, WriteOptions } from '../define.ts'
 import { createInvoke } from '../invoke.ts'
 import { OPERATIONS } from '../registry.ts'
+import { readYamlApart } from './openapi/yaml-apart.ts'
 
 const orders = readFileSync(resolve(import.meta.dirname, '../../../examples/orders/openapi.yaml'), 'utf8')
 const upstream = 'http://127.0.0.1:9'
@@ -148,6 +149,21 @@ test('a broken document is refused with its pointer, and nothing is stored', asy
   assert.equal(await store.read.revision(), revision)
 })
 
+test('the answer says how many proxies stay drafts', async () => {
+  const elsewhere = { responses: {}, servers: [{ url: 'https://files.example' }] }
+  const { output } = await run('collections.import', {
+    document: {
+      openapi: '3.1.0',
+      info: { title: 'Halves', version: '1' },
+      servers: [{ url: 'https://h.example' }],
+      paths: { '/a': { get: { responses: {} } }, '/upload': { post: elsewhere } },
+    },
+    base_path: '/halves',
+    publish: true,
+  })
+  assert.deepEqual([output['proxies'], output['draft_proxies']], [2, 1])
+})
+
 test('a dry run shows what would be made and makes nothing', async () => {
   const revision = await store.read.revision()
   const { output, diff } = await run(
@@ -181,4 +197,29 @@ test('a description with hundreds of operations imports, and its audit entry sta
   assert.ok(JSON.stringify(entry).length < 400_000, `${JSON.stringify(entry).length} characters`)
   const collection = fragments().find((one) => one.kind === 'collection')
   assert.equal(collection?.proxies.length, 845)
+})
+
+test('YAML is read beside the main thread and outside of the transaction', async () => {
+  const text = `openapi: 3.1.0\ninfo: {title: Long, version: "1"}\npaths: {}\nx-list:\n${'- 1\n'.repeat(60_000)}`
+  let turns = 0
+  const ticking = setInterval(() => turns++, 1)
+  const importing = run('collections.import', { document: text, base_path: '/long', upstream })
+  // Another change is through while the text is being read.
+  const made = await run('policies.create', { name: 'Meanwhile' })
+  const { output, configRevision } = await importing
+  clearInterval(ticking)
+  assert.ok(made.configRevision! < configRevision!)
+  assert.equal((output['collection'] as { slug: string }).slug, 'long')
+  assert.ok(turns > 10, `${turns} turns of the event loop`)
+})
+
+test('YAML that takes more than its bounds is refused, and the next text is read', async () => {
+  const long = `a: [${'1,'.repeat(200_000)}1]`
+  await assert.rejects(readYamlApart(long, 1), { code: 'document_invalid', message: /convert it to JSON/ })
+  await assert.rejects(readYamlApart('a: *b'), { code: 'document_invalid' })
+  assert.deepEqual(await readYamlApart('a: 1'), { a: 1 })
+  for (const document of ['- 1', `a: &a [1]\nb: ${'[*a,'.repeat(3)}`, 'x: &x {y: *x}'])
+    await assert.rejects(run('collections.import', { document, base_path: '/none' }), {
+      code: 'document_invalid',
+    })
 })

@@ -4,12 +4,13 @@ import { BasePath, CollectionSpec, UpstreamUrl } from '../../model/collection.ts
 import { Name, Slug } from '../../model/common.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { define } from '../define.ts'
+import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { toCollection } from './openapi/collection.ts'
-import { DOCUMENT_BYTES_MAX, readDocument, takeDocument } from './openapi/read.ts'
+import { DOCUMENT_BYTES_MAX, readAhead, readDocument, takeDocument } from './openapi/read.ts'
 
 const Warning = z.object({
   pointer: z.string().describe('Place in the document (RFC 6901)'),
@@ -46,12 +47,22 @@ export const importCollection = define({
   output: z.object({
     collection: collectionKind.view,
     proxies: z.int().describe('Number of proxies made'),
+    draft_proxies: z
+      .int()
+      .describe('How many of them stay drafts when the collection is published; the warnings say why'),
     schemas: z.int().describe('Number of shared schemas'),
     warnings: z.array(Warning).describe('What was imported differently from how it is written'),
   }),
   permission: 'collections:create',
   refuses: ['document_invalid', 'already_exists', 'configuration_invalid', 'idempotency_conflict'],
-  columns: ['collection.slug', 'collection.base_path', 'collection.status', 'proxies', 'schemas'],
+  columns: [
+    'collection.slug',
+    'collection.base_path',
+    'collection.status',
+    'proxies',
+    'draft_proxies',
+    'schemas',
+  ],
   scope: () => [{ type: 'collections' }, { type: 'proxies' }],
   subject: (input, output) => ({
     type: collectionKind.noun,
@@ -59,6 +70,12 @@ export const importCollection = define({
     id: (output?.collection['id'] as string | undefined) ?? null,
     slug: (output?.collection['slug'] as string | undefined) ?? input.slug ?? null,
   }),
+  prepare: async (input) => {
+    const { document } = input
+    return typeof document === 'string'
+      ? { ...input, document: await readAhead(document, { bytesMax: DOCUMENT_BYTES_MAX }) }
+      : input
+  },
   handle: async ({ document, ...options }, context) => {
     context.require('proxies:create')
     const read =
@@ -74,11 +91,15 @@ export const importCollection = define({
       collectionKind,
       CollectionSpec.parse({ ...collection, schemas: hash }),
     )
-    for (const proxy of proxies)
-      await createResource(context, proxyKind, ProxySpec.parse({ ...proxy, collection: stored.id }), false)
+    for (const proxy of proxies) {
+      const spec = ProxySpec.parse({ ...proxy, collection: stored.id })
+      fromImport(spec)
+      await createResource(context, proxyKind, spec, false)
+    }
     return {
       collection: await viewOf(context.reader, collectionKind, stored),
       proxies: proxies.length,
+      draft_proxies: proxies.filter(({ status }) => status === 'draft').length,
       schemas: schemas === null ? 0 : Object.keys(schemas).length,
       warnings: [...warnings],
     }

@@ -6,6 +6,7 @@ import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
+import { uncovered } from './uncovered.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
@@ -23,6 +24,7 @@ export const profileKind: Kind = {
   staged: false,
   filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
   check,
+  warn: uncovered,
 }
 
 const TAG = /^tag:[a-z0-9][a-z0-9-]{0,62}$/

@@ -6,6 +6,7 @@ import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
+import { checkContract } from './contract.ts'
 
 export const proxyKind: Kind = {
   type: 'proxies',
@@ -41,6 +42,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   // Parsed by the exact schema, then references became ids, which are strings too.
   const spec = fields as ProxySpec
   checkTarget(spec)
+  await checkContract(spec, context)
   for (const other of await context.reader.byKey('proxies', shapeOf(spec.path), self.parent)) {
     const theirs = other.spec['methods'] as readonly HttpMethod[]
     const method = other.id === self.id ? undefined : spec.methods.find((one) => theirs.includes(one))

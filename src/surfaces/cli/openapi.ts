@@ -4,7 +4,7 @@ import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
 import { readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer, printDiff } from './print.ts'
+import { type Format, printAnswer, printDiff, warningLines } from './print.ts'
 import { printable } from './table.ts'
 
 interface Given extends Where {
@@ -59,14 +59,18 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
 
 function summaryOf(body: Readonly<Record<string, unknown>>): string {
   const collection = (body['collection'] ?? {}) as Readonly<Record<string, unknown>>
-  const warnings = Array.isArray(body['warnings']) ? (body['warnings'] as Record<string, unknown>[]) : []
   const slug = printable(String(collection['slug']))
   const lines = [
-    `Collection ${slug} at ${printable(String(collection['base_path']))}: ${String(body['proxies'])} proxies, ${String(collection['status'])}.`,
-    ...warnings.map(
-      (warning) => `  ${printable(`${String(warning['pointer'])}: ${String(warning['reason'])}`)}`,
-    ),
+    `Collection ${slug} at ${printable(String(collection['base_path']))}: ${String(body['proxies'])} proxies, ${String(collection['status'])}${draftsOf(body['draft_proxies'])}.`,
+    ...warningLines(body['warnings']).map((line) => `  ${line}`),
     ...(collection['status'] === 'draft' ? [`Publish it: postern collections publish ${slug}`] : []),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** A published collection shows only those of its proxies that are published themselves. */
+function draftsOf(count: unknown): string {
+  const drafts = Number(count ?? 0)
+  if (drafts === 0) return ''
+  return drafts === 1 ? '; 1 of them stays a draft' : `; ${drafts} of them stay drafts`
 }

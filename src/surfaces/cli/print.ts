@@ -19,12 +19,23 @@ export function printAnswer(
   if (printData(ports, format, body)) return
   const items = body['items']
   if (!Array.isArray(items)) {
-    ports.out(toSheet(body, hasColour(ports)))
+    const { warnings, ...rest } = body
+    ports.out(toSheet(rest, hasColour(ports)))
+    for (const line of warningLines(warnings)) ports.err(`warning: ${line}\n`)
     return
   }
   ports.out(toTable(items, columns, hasColour(ports)))
   if (typeof body['next_cursor'] === 'string')
     ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
+}
+
+/** The `warnings` of an answer, one line each. */
+export function warningLines(warnings: unknown): string[] {
+  if (!Array.isArray(warnings)) return []
+  // Every `warnings` of an output schema has these members.
+  return (warnings as Record<string, unknown>[]).map(({ pointer, reason }) =>
+    printable(`${String(pointer)}: ${String(reason)}`),
+  )
 }
 
 /** Prints the difference that a dry run answered. */

@@ -286,8 +286,9 @@ test('up passes its flags on untouched and shows the settings in its help', asyn
 
 test('openapi import sends the file and sums up what was made', async () => {
   const seen: Record<string, unknown>[] = []
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
   const importing = define({
-    ...sampleOperations[0]!,
+    ...sample,
     resource: 'collections',
     action: 'import',
     effect: 'act',
@@ -300,9 +301,9 @@ test('openapi import sends the file and sums up what was made', async () => {
   })
   const answering: typeof fetch = async (_, init) => {
     seen.push(JSON.parse(String(init?.body)) as Record<string, unknown>)
-    const collection = { slug: 'shop', base_path: '/shop', status: 'draft' }
+    const collection = { slug: 'shop', base_path: '/shop', status: seen.length === 1 ? 'draft' : 'published' }
     const warnings = [{ pointer: '/paths/~1x', reason: 'left out' }]
-    return Response.json({ collection, proxies: 4, schemas: 2, warnings }, { status: 200 })
+    return Response.json({ collection, proxies: 4, draft_proxies: 1, schemas: 2, warnings }, { status: 200 })
   }
   const ports = { operations: [...sampleOperations, importing], fetch: answering }
   const made = await postern('openapi import - --base-path /shop --upstream http://127.0.0.1:9 --publish', {
@@ -315,7 +316,9 @@ test('openapi import sends the file and sums up what was made', async () => {
   ])
   assert.match(
     made.out,
-    /^Collection shop at \/shop: 4 proxies, draft\.\n {2}\/paths\/~1x: left out\nPublish it: /,
+    /^Collection shop at \/shop: 4 proxies, draft; 1 of them stays a draft\.\n {2}\/paths\/~1x: left out\nPublish it: /,
   )
+  const published = await postern('openapi import - --base-path /shop --publish', { stdin: '{}', ports })
+  assert.match(published.out, /^Collection shop at \/shop: 4 proxies, published; 1 of them stays a draft\.\n/)
   assert.equal((await postern('openapi import -', { ports })).code, 2, '--base-path is required')
 })

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
-import { Exchange } from './exchange.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { isBroken } from './partial-head.ts'
+import { ServerExchange } from './server-exchange.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
 
@@ -42,7 +42,7 @@ export class Connection implements Timed {
   readonly #unread = new Unread()
   readonly #reader = new BodyReader()
   #mode = HEAD
-  #exchange: Exchange | null = null
+  #exchange: ServerExchange | null = null
   /** Bytes of the unread head that were looked at. */
   #searched = 0
   #skippedLine = false
@@ -303,7 +303,7 @@ export class Connection implements Timed {
     if (head.close || this.#context.draining) this.closes = true
     this.#mode = HOLD
     this.deadline = Infinity
-    const exchange = new Exchange(this.#context, this, head, clock.monotonic())
+    const exchange = new ServerExchange(this.#context, this, head, clock.monotonic())
     this.#exchange = exchange
     this.#context.request(exchange)
     return true
@@ -311,7 +311,7 @@ export class Connection implements Timed {
 
   /** Refuses the head that stands in the context's reader, as far as it was understood. */
   #refuse(code: Parameters<Context['refused']>[1], inner: string): void {
-    const exchange = new Exchange(
+    const exchange = new ServerExchange(
       this.#context,
       this,
       this.#context.requestHead,

@@ -2,9 +2,9 @@ import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { WireLimits } from '../port.ts'
-import type { Exchange } from './exchange.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
+import type { ServerExchange } from './server-exchange.ts'
 import type { Sweep } from './sweep.ts'
 
 /** What the parts of one engine share. All of it lives in one thread. */
@@ -21,8 +21,8 @@ export interface Context {
   dateLine: string
   draining: boolean
   /** The handler's methods, guarded: a fault in one is reported and answered, and the thread lives on. */
-  request(exchange: Exchange): void
-  refused(exchange: Exchange, code: RefusalCode, inner: string): void
-  finished(exchange: Exchange): void
+  request(exchange: ServerExchange): void
+  refused(exchange: ServerExchange, code: RefusalCode, inner: string): void
+  finished(exchange: ServerExchange): void
   fault(error: unknown): void
 }

@@ -1,12 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
 import type { FieldRules, Handler, Incoming, WireLimits } from '../port.ts'
 import type { Context } from './context.ts'
-import type { Exchange } from './exchange.ts'
 import { DEFAULT_LIMITS, READ_BYTES, SWEEP_MS } from './limits.ts'
 import { RequestHead } from './request-head.ts'
 import { compileRules } from './request-rules.ts'
 import { createLookup } from './resolver.ts'
 import { answerTable, ResponseHead } from './response-head.ts'
+import type { ServerExchange } from './server-exchange.ts'
 import { Sweep } from './sweep.ts'
 
 export interface NativeEngineOptions<State> {
@@ -51,7 +51,7 @@ function guarded<State>(
   const { handler } = options
   const fault = options.onFault ?? (() => {})
   // The engine never looks into `state`, so an exchange serves every State
-  const seen = (exchange: Exchange): Incoming<State> => exchange as Incoming<State>
+  const seen = (exchange: ServerExchange): Incoming<State> => exchange as Incoming<State>
   return {
     fault,
     request(exchange) {

@@ -1,6 +1,7 @@
 import type { Json } from '../../../base/canonical.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
+import { MediaType } from '../../../model/contract.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
 import { localTokens, lookUp, tokensOf } from './pointer.ts'
 import { type Found, resolve } from './resolve.ts'
@@ -11,10 +12,14 @@ const EXAMPLE_BYTES_MAX = 16 * 1024
 /** Bodies, responses and examples of one operation that are looked at; further ones add nothing but cost. */
 const ALTERNATIVES_MAX = 100
 const RESPONSES_MAX = 1000
+const TYPES_MAX = 20
 
 /** Contract of a body, as far as the description has one. */
 export interface Body {
   readonly schema: JsonSchema | null
+  /** Media types and ranges of a request body, of which the schema is for the JSON ones. */
+  readonly types?: readonly string[]
+  readonly required?: boolean
   readonly example?: Json
 }
 
@@ -33,12 +38,22 @@ function rankOf(mediaType: string): number {
 export function requestBody(document: Plain, value: unknown, pointer: string, schemas: Schemas): Body {
   const { value: body, pointer: place } = resolve(document, value, pointer, 'a request body')
   const media = bestOf(body, place, 5)
-  if (media === undefined) return { schema: null }
-  const contract = contractOf(document, media, schemas)
+  const required = body['required'] === true
+  if (media === undefined) return { schema: null, required }
+  const contract = { ...contractOf(document, media, schemas), types: typesOf(body), required }
   if (media.rank <= 2) return contract
   const schema = contract.schema === null || contract.schema === true ? {} : contract.schema
   if (schema === false) return contract
   return { ...contract, schema: { ...schema, contentMediaType: media.mediaType.split(';')[0]!.trim() } }
+}
+
+/** Every media type that the description takes; none when one of them cannot be told apart from others. */
+function typesOf(body: Plain): string[] {
+  const content = isPlain(body['content']) ? body['content'] : {}
+  const types = Object.keys(content).map((type) => type.split(';')[0]!.trim().toLowerCase())
+  return types.length <= TYPES_MAX && types.every((type) => MediaType.safeParse(type).success)
+    ? [...new Set(types)]
+    : ['*/*']
 }
 
 /** The body of the first successful response that is JSON: lowest 2xx, then `2XX`, then `default`. */

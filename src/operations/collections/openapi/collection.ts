@@ -163,6 +163,8 @@ function toProxy(
     path: path.pattern,
     parameters: takeParameters(document, parameters, path, warn),
     request_schema: request.schema,
+    request_types: [...(request.types ?? [])],
+    request_required: request.required ?? false,
     response_schema: response.schema,
     ...(request.example === undefined ? {} : { request_example: request.example as never }),
     ...(response.example === undefined ? {} : { response_example: response.example as never }),

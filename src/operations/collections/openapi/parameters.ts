@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { linearPattern } from '../../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import type { Parameter } from '../../../model/proxy.ts'
@@ -13,6 +14,7 @@ type ParameterInput = z.input<typeof Parameter>
 const PLACES = ['path', 'query', 'header', 'cookie'] as const
 const TYPES = ['string', 'integer', 'number', 'boolean', 'array', 'object'] as const
 const PARAMETERS_MAX = 200
+const NOT_LINEAR = 'it is broken, too large, or needs look-around or back references'
 /** In one list of the description. */
 const LISTED_MAX = 1000
 const TEXT_MAX = 20_000
@@ -38,7 +40,7 @@ export function takeParameters(
   const merged = new Map<string, ParameterInput>()
   for (const list of lists) {
     const own = new Set<string>()
-    for (const { parameter, pointer } of readList(document, list)) {
+    for (const { parameter, pointer } of readList(document, list, warn)) {
       const key = `${parameter.in} ${parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name}`
       if (own.has(key))
         warn(pointer, `parameter "${parameter.name.slice(0, 80)}" stands twice; the first is kept`)
@@ -82,17 +84,18 @@ function bounded(parameters: ParameterInput[], pointer: string, warn: Warn): Par
 function readList(
   document: Plain,
   { value, pointer }: ParameterList,
+  warn: Warn,
 ): { parameter: ParameterInput; pointer: string }[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) throw broken(pointer, 'a list of parameters')
   if (value.length > LISTED_MAX) throw broken(pointer, `more than ${LISTED_MAX} parameters`)
   return value.map((item, index) => {
     const found = resolve(document, item, pointerTo(pointer, index), 'a parameter')
-    return { parameter: readParameter(document, found.value, found.pointer), pointer: found.pointer }
+    return { parameter: readParameter(document, found.value, found.pointer, warn), pointer: found.pointer }
   })
 }
 
-function readParameter(document: Plain, value: Plain, pointer: string): ParameterInput {
+function readParameter(document: Plain, value: Plain, pointer: string, warn: Warn): ParameterInput {
   const name = value['name']
   if (typeof name !== 'string' || name === '')
     throw broken(pointerTo(pointer, 'name'), 'a parameter has a name')
@@ -110,7 +113,11 @@ function readParameter(document: Plain, value: Plain, pointer: string): Paramete
     parameter.enum = schema['enum'] as ParameterInput['enum']
   else if (schema['const'] !== undefined) parameter.enum = [schema['const']] as ParameterInput['enum']
   const { pattern, minimum, maximum } = schema
-  if (typeof pattern === 'string' && pattern.length <= 4096) parameter.pattern = pattern
+  if (typeof pattern === 'string') {
+    if (pattern.length <= 4096 && linearPattern(pattern) !== null) parameter.pattern = pattern
+    else warn(pointer, `the pattern of parameter "${name.slice(0, 80)}" is left out: ${NOT_LINEAR}`)
+  }
+  if (parameter.type !== 'integer' && parameter.type !== 'number') return parameter
   if (typeof minimum === 'number') parameter.min = minimum
   if (typeof maximum === 'number') parameter.max = maximum
   return parameter

@@ -3,6 +3,9 @@ import { isPlain, type Plain } from '../../../base/plain.ts'
 import { readJson } from './json.ts'
 import { broken, toPlain } from './plain.ts'
 import { readYaml } from './yaml.ts'
+import { readYamlApart } from './yaml-apart.ts'
+
+const NO_OBJECT = 'an OpenAPI description is an object'
 
 /** Largest description in bytes of UTF-8; the largest public ones have about 12 MB. */
 export const DOCUMENT_BYTES_MAX = 16 * 1024 ** 2
@@ -14,13 +17,30 @@ const YAML_BYTES_MAX = 8 * 1024 ** 2
  * fetched and no reference followed. Refuses with `document_invalid` and a pointer what is not one.
  */
 export function readDocument(text: string, { bytesMax }: { readonly bytesMax: number }): Plain {
+  const { form, source } = sourceOf(text, bytesMax)
+  return toThreeOne(form === 'json' ? readJson(source) : readYaml(source))
+}
+
+/** Reads what takes long, YAML, beside the main thread: then the object, else the text as it is. Refuses as above. */
+export async function readAhead(
+  text: string,
+  { bytesMax }: { readonly bytesMax: number },
+): Promise<string | Plain> {
+  const { form, source } = sourceOf(text, bytesMax)
+  if (form === 'json') return text
+  const document = await readYamlApart(source)
+  if (!isPlain(document)) throw broken('', NO_OBJECT)
+  return document
+}
+
+function sourceOf(text: string, bytesMax: number): { form: 'json' | 'yaml'; source: string } {
   const bytes = Buffer.byteLength(text)
   if (bytes > bytesMax) throw broken('', `larger than ${bytesMax} bytes`)
   const start = /^\uFEFF?\s*/.exec(text)?.[0].length ?? 0
   if (start === text.length) throw broken('', 'empty')
-  if (text[start] === '{' || text[start] === '[') return toThreeOne(readJson(text.slice(start)))
+  if (text[start] === '{' || text[start] === '[') return { form: 'json', source: text.slice(start) }
   if (bytes > YAML_BYTES_MAX) throw broken('', `YAML larger than ${YAML_BYTES_MAX} bytes; convert it to JSON`)
-  return toThreeOne(readYaml(text.replace(/^\uFEFF/, '')))
+  return { form: 'yaml', source: text.replace(/^\uFEFF/, '') }
 }
 
 /** The same for a description that is an object already. */
@@ -29,7 +49,7 @@ export function takeDocument(value: Readonly<Record<string, unknown>>): Plain {
 }
 
 function toThreeOne(document: unknown): Plain {
-  if (!isPlain(document)) throw broken('', 'an OpenAPI description is an object')
+  if (!isPlain(document)) throw broken('', NO_OBJECT)
   const version = versionOf(document)
   if (version !== '3.0') return document
   try {

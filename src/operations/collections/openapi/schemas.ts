@@ -1,4 +1,5 @@
 import type { Json } from '../../../base/canonical.ts'
+import { linearPattern } from '../../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
@@ -119,6 +120,8 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
       else if (MAP.has(keyword)) takeMap(keyword, value, place, result)
       else if (keyword === 'required') takeRequired(value, place, result)
       else if (keyword === 'example') result['examples'] ??= [value]
+      else if (keyword === 'pattern' && (typeof value !== 'string' || linearPattern(value) === null))
+        warn(place, 'left out, it is broken, too large, or needs look-around or back references')
       else if (DATA.has(keyword)) result[keyword] = value
       else if (DROPPED.has(keyword) || keyword.startsWith('x-')) continue
       else if (isSimple(keyword, value)) result[keyword] = value
@@ -143,7 +146,9 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
     if (!isPlain(value)) warn(place, 'a map of schemas; left out')
     else
       result[keyword] = Object.fromEntries(
-        Object.entries(value).map(([name, item]) => [name, take(item, pointerTo(place, name))]),
+        Object.entries(value)
+          .filter(([name]) => keyword !== 'patternProperties' || linearPattern(name) !== null)
+          .map(([name, item]) => [name, take(item, pointerTo(place, name))]),
       )
   }
 

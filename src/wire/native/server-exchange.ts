@@ -18,6 +18,7 @@ import { Pool } from './pool.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 import { statusLine } from './status-line.ts'
+import { Tapped } from './tapped.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamUser } from './upstream-user.ts'
 
@@ -60,7 +61,7 @@ class Progress implements Outcome {
 }
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
-export class Exchange implements Incoming, UpstreamUser {
+export class ServerExchange implements Incoming, UpstreamUser {
   readonly method: string
   readonly path: string
   readonly query: string
@@ -82,6 +83,7 @@ export class Exchange implements Incoming, UpstreamUser {
   responseFields = ''
   responseNames: FieldNames = []
   retried = false
+  #tap: Tapped | null = null
 
   readonly #context: Context
   readonly #connection: Connection
@@ -178,6 +180,7 @@ export class Exchange implements Incoming, UpstreamUser {
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
     this.responseNames = request.responseNames
+    if (request.tap != null) this.#tap = new Tapped(request.tap)
     this.message = requestMessage(request, bodyBytes) + body
     this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)
@@ -264,9 +267,10 @@ export class Exchange implements Incoming, UpstreamUser {
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
     const { outcome } = this
     const { status } = head
-    this.#stage = ANSWERING
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
+    this.#stage = ANSWERING
     outcome.status = status
     let text = statusLine(status) + head.pass + this.responseFields
     if (!head.hasDate) text += this.#context.dateLine
@@ -310,7 +314,23 @@ export class Exchange implements Incoming, UpstreamUser {
     this.#connection.unblock()
   }
 
+  /** True when another answer was given in the place of the upstream's. */
+  #isReplaced(tap: Tapped, head: ResponseHead, last: boolean): boolean {
+    const other = tap.begin(head.status, head.pass)
+    if (other === null) return false
+    this.#tap = null
+    // A connection whose answer is complete serves somebody else already
+    if (last) {
+      this.#upstream = null
+      this.#pool = null
+    } else this.#leaveUpstream()
+    this.#stage = OPEN
+    this.answer(other.status, other.fields, other.body)
+    return true
+  }
+
   #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    this.#tap?.piece(bytes, from, to, last)
     let data: string | Buffer = text
     if (this.#framing === CHUNKS) data = chunk(text, bytes, from, to, last)
     else if (this.#framing !== NOTHING) data = joined(text, bytes, from, to, '')

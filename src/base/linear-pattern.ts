@@ -1,0 +1,37 @@
+import { RE2JS } from 're2js'
+import { Lru } from './lru.ts'
+
+/** A regular expression that takes time linear in the text, whatever the expression. */
+export interface LinearPattern {
+  /** True when the expression is found anywhere in the text. */
+  test(text: string): boolean
+}
+
+/** Steps of a compiled expression: counted repetitions multiply, and each step is looked at for each character. */
+const PROGRAM_MAX = 2000
+const KEPT_MAX = 2000
+
+const kept = new Lru<string, LinearPattern | null>(KEPT_MAX)
+
+/**
+ * Compiles an ECMA-262 expression as far as it is regular; null for one that has look-around or back references, is
+ * broken, or is too large. Kept, so that asking again costs nothing.
+ */
+export function linearPattern(source: string): LinearPattern | null {
+  let pattern = kept.get(source)
+  if (pattern === undefined) {
+    pattern = compiled(source)
+    kept.set(source, pattern)
+  }
+  return pattern
+}
+
+function compiled(source: string): LinearPattern | null {
+  if (source.length > 4096) return null
+  try {
+    const pattern = RE2JS.compile(RE2JS.translateRegExp(source))
+    return pattern.programSize() > PROGRAM_MAX ? null : pattern
+  } catch {
+    return null
+  }
+}

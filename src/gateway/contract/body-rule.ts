@@ -1,0 +1,51 @@
+import { isPlain } from '../../base/plain.ts'
+import type { Contract } from '../../snapshot/fragments.ts'
+import type { Judge, SchemaJudges } from '../../snapshot/schema-judge.ts'
+
+/** What the contract asks of a body. */
+export interface BodyRule {
+  /** There must be one. */
+  readonly required: boolean
+  /** Media types and ranges that are taken. */
+  readonly types: readonly string[]
+  /** Of JSON bodies; null when any is good. */
+  readonly judge: Judge | null
+}
+
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
+const JSON_TYPES = ['application/json', 'application/*+json', 'text/json']
+
+/** Null when the contract says nothing about bodies. */
+export function compileBodyRule(contract: Contract, method: string, judges: SchemaJudges): BodyRule | null {
+  const { request_schema: schema, request_types: given, request_required } = contract
+  if (schema === null && given.length === 0) return null
+  // The importer notes the type of bodies that are no JSON in their schema.
+  const other = isPlain(schema) ? schema['contentMediaType'] : undefined
+  const types = given.length > 0 ? given : typeof other === 'string' ? [other.toLowerCase()] : JSON_TYPES
+  return {
+    required: request_required && BODY_METHODS.has(method),
+    types,
+    judge: schema === null || typeof other === 'string' ? null : judges.of(schema, 'request'),
+  }
+}
+
+/** What a Content-Type says; null when it is no media type (RFC 9110 8.3.1). */
+export function mediaTypeOf(value: string): { readonly essence: string; readonly charset: string } | null {
+  const match = /^([!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+)[\t ]*(;.*)?$/.exec(value.toLowerCase())
+  if (match === null) return null
+  const charset = /;[\t ]*charset="?([^";,\t ]*)"?/.exec(match[2] ?? '')
+  return { essence: match[1]!, charset: charset?.[1] ?? 'utf-8' }
+}
+
+export function isJsonType(essence: string): boolean {
+  return essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')
+}
+
+/** Whether a media type is in a list of types and ranges (`image/*`, `application/*+json`). */
+export function isTaken(essence: string, types: readonly string[]): boolean {
+  return types.some((type) => {
+    if (type === essence || type === '*/*') return true
+    const star = type.indexOf('*')
+    return star !== -1 && essence.startsWith(type.slice(0, star)) && essence.endsWith(type.slice(star + 1))
+  })
+}

@@ -1,0 +1,32 @@
+import type { ShapeFragment } from '../../snapshot/fragments.ts'
+import type { Exchange } from '../exchange.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
+
+/**
+ * The whole body of the request, at most as large as the collection takes; null when it broke a bound or the caller
+ * left, of which the answer is given already. Kept, so that several steps read it once.
+ */
+export function bodyOf(exchange: Exchange): Uint8Array | Promise<Uint8Array | null> {
+  if (exchange.body !== null) return exchange.body
+  return new Promise((resolve) => {
+    exchange.source!.collect(exchange.collection!.fragment.body_bytes_max, (body) => {
+      exchange.body = body
+      resolve(body)
+    })
+  })
+}
+
+/** Check 17, for proxies that gather bodies, or judge answers before they are passed on: the whole body is at hand. */
+export function bodyGathered(exchange: Exchange): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy!.fragment
+  if (shape === null || !holdsAnswer(shape) || exchange.bodyBytes === 0) return null
+  const body = bodyOf(exchange)
+  return body instanceof Promise
+    ? body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : null))
+    : null
+}
+
+/** The answer is gathered before any of it is passed on. */
+export function holdsAnswer(shape: ShapeFragment): boolean {
+  return shape.gathers || shape.response_validation === 'enforce'
+}

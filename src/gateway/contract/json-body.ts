@@ -1,0 +1,89 @@
+/**
+ * Reading of JSON bodies that a later reader must understand in the same way: a member that stands twice, or nesting
+ * that one parser refuses and another does not, would let a body say one thing here and another thing there.
+ */
+const DEPTH_MAX = 100
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export type ReadBody =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly reason: string }
+
+/** The value of a body (RFC 8259), or one sentence on why it has none. */
+export function readJsonBody(body: Uint8Array): ReadBody {
+  let text: string
+  try {
+    text = utf8.decode(body)
+  } catch {
+    return { ok: false, reason: 'must be UTF-8' }
+  }
+  if (text.charCodeAt(0) === 0xfeff) return { ok: false, reason: 'must not begin with a byte order mark' }
+  const fault = doubtIn(text)
+  if (fault !== null) return { ok: false, reason: fault }
+  try {
+    return { ok: true, value: JSON.parse(text) }
+  } catch {
+    return { ok: false, reason: 'must be JSON' }
+  }
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/**
+ * What makes readers differ: a member that stands twice, or more nesting than some allow. Text that is no JSON at all
+ * is left to the parser. Linear in the text.
+ */
+function doubtIn(text: string): string | null {
+  /** Names of the open objects; null for a list. */
+  const open: (Set<string> | null)[] = []
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      const end = endOfString(text, at)
+      if (end === -1) return null
+      const names = open.at(-1)
+      if (names != null && isName(text, end)) {
+        const name = nameOf(text.slice(at, end + 1))
+        if (name === null) return null
+        if (names.has(name)) return `has the member ${JSON.stringify(name.slice(0, 80))} twice in one object`
+        names.add(name)
+      }
+      at = end
+    } else if (code === 0x7b || code === 0x5b) {
+      if (open.length === DEPTH_MAX) return `is nested more than ${DEPTH_MAX} deep`
+      open.push(code === 0x7b ? new Set() : null)
+    } else if (code === 0x7d || code === 0x5d) open.pop()
+  }
+  return null
+}
+
+/** Place of the closing quote, or -1. */
+function endOfString(text: string, at: number): number {
+  for (let end = at + 1; end < text.length; end++) {
+    const code = text.charCodeAt(end)
+    if (code === BACKSLASH) end++
+    else if (code === QUOTE) return end
+  }
+  return -1
+}
+
+/** A colon follows the string that ends here. */
+function isName(text: string, end: number): boolean {
+  for (let at = end + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x3a) return true
+    if (code !== 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return false
+  }
+  return false
+}
+
+function nameOf(literal: string): string | null {
+  if (!literal.includes('\\')) return literal.slice(1, -1)
+  try {
+    return JSON.parse(literal) as string
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,104 @@
+import type { FieldError, RefusalCode } from '../../base/refusal.ts'
+import type { Exchange } from '../exchange.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
+import { type BodyRule, isJsonType, isTaken, mediaTypeOf } from './body-rule.ts'
+import { bodyOf } from './collect.ts'
+import { type Compiled, compiledFor } from './contracts.ts'
+import { fieldValue } from './header-lines.ts'
+import { readJsonBody } from './json-body.ts'
+
+/**
+ * Check 14. Parameters, content type and body are as the contract says. The body is read only when there is a schema
+ * for it.
+ */
+export function requestFits(exchange: Exchange): Verdict | Promise<Verdict> {
+  const { contract } = exchange.proxy!.fragment
+  return contract === null ? null : judged(exchange, contract.mode)
+}
+
+function judged(exchange: Exchange, mode: 'report' | 'enforce'): Verdict | Promise<Verdict> {
+  let compiled: Compiled | null
+  try {
+    compiled = compiledFor(exchange.snapshot, exchange.collection!, exchange.proxy!, exchange.method)
+  } catch (error) {
+    return unusable(exchange, mode, error)
+  }
+  if (compiled === null) return null
+  const { parameters, body } = compiled
+  if (parameters !== null) {
+    const errors: FieldError[] = []
+    parameters(sourceOf(exchange), errors)
+    if (errors.length > 0) {
+      const code = broken(exchange, mode, 'parameter_invalid', errors)
+      if (code !== null) return code
+    }
+  }
+  return body === null ? null : judgeBody(exchange, mode, body)
+}
+
+function sourceOf(exchange: Exchange) {
+  const { proxy, collection, path, query, pass } = exchange
+  const below = path.slice(collection!.fragment.base_path.length)
+  return { path: proxy!.parameters!(below === '' ? '/' : below), query, lines: pass }
+}
+
+/** A contract that cannot be used cannot be held to: nothing passes rather than anything. */
+function unusable(exchange: Exchange, mode: 'report' | 'enforce', error: unknown): RefusalCode | null {
+  exchange.reason = `contract: ${error instanceof Error ? error.message : 'cannot be read'}`.slice(0, 500)
+  return mode === 'enforce' ? 'not_ready' : null
+}
+
+/** The refusal of a request that breaks its contract; null when it is only noted. */
+function broken(
+  exchange: Exchange,
+  mode: 'report' | 'enforce',
+  code: RefusalCode,
+  errors: readonly FieldError[],
+): RefusalCode | null {
+  const [first] = errors
+  const detail = `${first!.pointer === '' ? 'The body' : first!.pointer} ${first!.reason}.`
+  if (mode === 'report') {
+    if (exchange.reason === '') exchange.reason = `${code}: ${detail}`.slice(0, 500)
+    return null
+  }
+  exchange.facts = { detail, errors }
+  return code
+}
+
+function judgeBody(
+  exchange: Exchange,
+  mode: 'report' | 'enforce',
+  rule: BodyRule,
+): Verdict | Promise<Verdict> {
+  const missing = (): Verdict =>
+    rule.required ? broken(exchange, mode, 'body_invalid', [{ pointer: '', reason: 'is required' }]) : null
+  if (exchange.bodyBytes === 0) return missing()
+  const type = mediaTypeOf(fieldValue(exchange.pass, 'content-type') ?? '')
+  if (type === null || !isTaken(type.essence, rule.types))
+    return unsupported(exchange, mode, `must be one of ${rule.types.join(', ')}`)
+  const { judge } = rule
+  if (judge === null || !isJsonType(type.essence)) return null
+  if (type.charset !== 'utf-8' && type.charset !== 'us-ascii')
+    return unsupported(exchange, mode, 'must be in UTF-8')
+  const coding = fieldValue(exchange.pass, 'content-encoding')
+  if (coding !== undefined && coding.toLowerCase() !== 'identity')
+    return unsupported(exchange, mode, 'must not be compressed', '/header/content-encoding')
+  const judgeBytes = (bytes: Uint8Array | null): Verdict => {
+    if (bytes === null) return exchange.code ?? ANSWERED
+    if (bytes.length === 0) return missing()
+    const read = readJsonBody(bytes)
+    const errors = read.ok ? judge(read.value) : [{ pointer: '', reason: read.reason }]
+    return errors === null ? null : broken(exchange, mode, 'body_invalid', errors)
+  }
+  const bytes = bodyOf(exchange)
+  return bytes instanceof Promise ? bytes.then(judgeBytes) : judgeBytes(bytes)
+}
+
+function unsupported(
+  exchange: Exchange,
+  mode: 'report' | 'enforce',
+  reason: string,
+  pointer = '/header/content-type',
+): Verdict {
+  return broken(exchange, mode, 'unsupported_media_type', [{ pointer, reason }])
+}

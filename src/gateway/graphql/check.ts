@@ -1,0 +1,138 @@
+import { isPlain } from '../../base/plain.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { GraphqlLimits } from '../../model/contract.ts'
+import { mediaTypeOf } from '../contract/body-rule.ts'
+import { bodyOf } from '../contract/collect.ts'
+import { fieldValue } from '../contract/header-lines.ts'
+import { readJsonBody } from '../contract/json-body.ts'
+import type { Exchange } from '../exchange.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
+import { readDocument } from './document.ts'
+import { Unreadable } from './lexer.ts'
+import { createMeasure } from './measure.ts'
+
+/**
+ * Check 14, for proxies of kind graphql: the operation can be read and stays within the bounds of the proxy. Requests
+ * are read as GraphQL over HTTP has them: GET with `query`, POST with a JSON object.
+ */
+export function operationFits(exchange: Exchange): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy!.fragment
+  if (shape === null || shape.graphql === null) return null
+  const limits = shape.graphql
+  const { method } = exchange
+  if (method === 'GET' || method === 'HEAD') return judgeGet(exchange, limits)
+  if (method === 'OPTIONS') return null
+  const type = mediaTypeOf(fieldValue(exchange.pass, 'content-type') ?? '')
+  const coding = fieldValue(exchange.pass, 'content-encoding')
+  if (type?.essence !== 'application/json' || (coding !== undefined && coding.toLowerCase() !== 'identity'))
+    return refused(
+      exchange,
+      'unsupported_media_type',
+      '/header/content-type',
+      'must be application/json, uncompressed',
+    )
+  if (exchange.bodyBytes === 0) return refused(exchange, 'body_invalid', '', 'is required')
+  // A GET parameter beside the body could be what the upstream reads.
+  if (queriesIn(exchange.query).length > 0)
+    return refused(exchange, 'parameter_invalid', '/query/query', 'must not stand beside a body')
+  const bytes = bodyOf(exchange)
+  return bytes instanceof Promise
+    ? bytes.then((read) => judgePost(exchange, limits, read))
+    : judgePost(exchange, limits, bytes)
+}
+
+function judgeGet(exchange: Exchange, limits: GraphqlLimits): Verdict {
+  const queries = queriesIn(exchange.query)
+  if (queries.length !== 1 || queries[0] === null) {
+    const reason = queries.length === 0 ? 'is required' : 'must stand once, in percent-encoded UTF-8'
+    return refused(exchange, 'parameter_invalid', '/query/query', reason)
+  }
+  if (exchange.bodyBytes !== 0)
+    return refused(exchange, 'body_invalid', '', 'must not stand beside the query')
+  return judge(exchange, limits, queries[0]!, 'parameter_invalid', '/query/query', true)
+}
+
+function judgePost(exchange: Exchange, limits: GraphqlLimits, bytes: Uint8Array | null): Verdict {
+  if (bytes === null) return exchange.code ?? ANSWERED
+  const read = readJsonBody(bytes)
+  if (!read.ok) return refused(exchange, 'body_invalid', '', read.reason)
+  if (!isPlain(read.value))
+    return refused(exchange, 'body_invalid', '', 'must be one object; batches are not taken')
+  const { query } = read.value
+  if (typeof query !== 'string')
+    return refused(exchange, 'body_invalid', '/query', 'must be the document; stored ones are not taken')
+  return judge(exchange, limits, query, 'body_invalid', '/query', false)
+}
+
+/** Every operation of the document is held to the bounds, whichever is asked for. */
+function judge(
+  exchange: Exchange,
+  limits: GraphqlLimits,
+  text: string,
+  code: RefusalCode,
+  pointer: string,
+  queriesOnly: boolean,
+): Verdict {
+  try {
+    const document = readDocument(text)
+    const measure = createMeasure(document)
+    // A fragment that nothing uses must be in order too: what counts it may differ.
+    for (const selections of document.fragments.values()) measure(selections)
+    for (const { type, selections } of document.operations) {
+      if (queriesOnly && type !== 'query')
+        return refused(exchange, code, pointer, 'must be a query; send mutations by POST')
+      const { depth, fields, introspects } = measure(selections)
+      if (depth > limits.max_depth)
+        return exceeded(exchange, pointer, `is ${depth} deep, and ${limits.max_depth} is allowed`, {
+          max_depth: limits.max_depth,
+        })
+      if (fields > limits.max_complexity)
+        return exceeded(exchange, pointer, `has ${fields} fields, and ${limits.max_complexity} are allowed`, {
+          max_complexity: limits.max_complexity,
+        })
+      if (introspects && !limits.introspection)
+        return exceeded(exchange, pointer, 'asks for the schema, which is not shown', {})
+    }
+    return null
+  } catch (error) {
+    if (error instanceof Unreadable) return refused(exchange, code, pointer, error.message)
+    throw error
+  }
+}
+
+function exceeded(
+  exchange: Exchange,
+  pointer: string,
+  reason: string,
+  members: Readonly<Record<string, unknown>>,
+): RefusalCode {
+  exchange.facts = { detail: `The operation ${reason}.`, errors: [{ pointer, reason }], members }
+  return 'graphql_rejected'
+}
+
+function refused(exchange: Exchange, code: RefusalCode, pointer: string, reason: string): RefusalCode {
+  exchange.facts = {
+    detail: `${pointer === '' ? 'The body' : pointer} ${reason}.`,
+    errors: [{ pointer, reason }],
+  }
+  return code
+}
+
+/** Values of the parameter `query`, however its name is encoded; null for one that is no UTF-8. */
+function queriesIn(query: string): (string | null)[] {
+  const found: (string | null)[] = []
+  for (const pair of query.split('&')) {
+    const equals = pair.indexOf('=')
+    const name = decoded(equals === -1 ? pair : pair.slice(0, equals))
+    if (name === 'query') found.push(decoded(equals === -1 ? '' : pair.slice(equals + 1)))
+  }
+  return found
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,226 @@
+import { Lexer, type Token, Unreadable } from './lexer.ts'
+
+/** What a selection set asks for. Arguments, values and directives are read for their form alone. */
+export type Selection =
+  | { readonly kind: 'field'; readonly name: string; readonly below: readonly Selection[] }
+  | { readonly kind: 'inline'; readonly below: readonly Selection[] }
+  | { readonly kind: 'spread'; readonly name: string }
+
+interface Operation {
+  readonly type: 'query' | 'mutation' | 'subscription'
+  /** Empty for one without a name. */
+  readonly name: string
+  readonly selections: readonly Selection[]
+}
+
+export interface Document {
+  readonly operations: readonly Operation[]
+  readonly fragments: ReadonlyMap<string, readonly Selection[]>
+}
+
+/** Characters and tokens of a document that are read; nesting of what is in it. */
+const CHARS_MAX = 256 * 1024
+const TOKENS_MAX = 20_000
+const DEPTH_MAX = 200
+const FRAGMENTS_MAX = 500
+
+/** Reads an executable document (GraphQL 2.2). Throws {@link Unreadable} with one sentence on what is wrong. */
+export function readDocument(text: string): Document {
+  if (text.length > CHARS_MAX) throw new Unreadable(`longer than ${CHARS_MAX} characters`)
+  return new Parser(text).document()
+}
+
+class Parser {
+  readonly #lexer: Lexer
+  #token: Token
+  #tokens = 0
+  #depth = 0
+
+  constructor(text: string) {
+    this.#lexer = new Lexer(text)
+    this.#token = this.#lexer.next()
+  }
+
+  document(): Document {
+    const operations: Operation[] = []
+    const fragments = new Map<string, readonly Selection[]>()
+    while (this.#token.kind !== 'end') {
+      if (this.#isPunctuator('{'))
+        operations.push({ type: 'query', name: '', selections: this.#selectionSet() })
+      else {
+        const word = this.#name()
+        if (word === 'fragment') {
+          const name = this.#name()
+          if (name === 'on') throw new Unreadable('a fragment cannot be called on')
+          this.#typeCondition()
+          this.#directives()
+          if (fragments.has(name)) throw new Unreadable(`fragment ${name.slice(0, 80)} stands twice`)
+          if (fragments.size === FRAGMENTS_MAX) throw new Unreadable(`more than ${FRAGMENTS_MAX} fragments`)
+          fragments.set(name, this.#selectionSet())
+        } else if (word === 'query' || word === 'mutation' || word === 'subscription')
+          operations.push(this.#operation(word))
+        else throw new Unreadable(`${word.slice(0, 80)} is no operation`)
+      }
+    }
+    if (operations.length === 0) throw new Unreadable('there is no operation in it')
+    const names = new Set(operations.map(({ name }) => name))
+    if (operations.length > 1 && (names.size < operations.length || names.has('')))
+      throw new Unreadable('several operations need names that differ')
+    return { operations, fragments }
+  }
+
+  #operation(type: Operation['type']): Operation {
+    const name = this.#token.kind === 'name' ? this.#name() : ''
+    if (this.#isPunctuator('(')) this.#variables()
+    this.#directives()
+    return { type, name, selections: this.#selectionSet() }
+  }
+
+  #variables(): void {
+    this.#expect('(')
+    do {
+      this.#expect('$')
+      this.#name()
+      this.#expect(':')
+      this.#type()
+      if (this.#isPunctuator('=')) {
+        this.#advance()
+        this.#value(true)
+      }
+      this.#directives()
+    } while (!this.#isPunctuator(')'))
+    this.#advance()
+  }
+
+  #type(): void {
+    this.#deeper(() => {
+      if (this.#isPunctuator('[')) {
+        this.#advance()
+        this.#type()
+        this.#expect(']')
+      } else this.#name()
+    })
+    if (this.#isPunctuator('!')) this.#advance()
+  }
+
+  #selectionSet(): Selection[] {
+    return this.#deeper(() => {
+      this.#expect('{')
+      const selections: Selection[] = []
+      do selections.push(this.#selection())
+      while (!this.#isPunctuator('}'))
+      this.#advance()
+      return selections
+    })
+  }
+
+  #selection(): Selection {
+    if (!this.#isPunctuator('...')) return this.#field()
+    this.#advance()
+    if (this.#token.kind === 'name' && this.#token.text !== 'on') {
+      const name = this.#name()
+      this.#directives()
+      return { kind: 'spread', name }
+    }
+    if (this.#token.kind === 'name') this.#typeCondition()
+    this.#directives()
+    return { kind: 'inline', below: this.#selectionSet() }
+  }
+
+  #field(): Selection {
+    let name = this.#name()
+    if (this.#isPunctuator(':')) {
+      this.#advance()
+      name = this.#name()
+    }
+    this.#arguments(false)
+    this.#directives()
+    return { kind: 'field', name, below: this.#isPunctuator('{') ? this.#selectionSet() : [] }
+  }
+
+  #typeCondition(): void {
+    if (this.#name() !== 'on') throw new Unreadable('a fragment says on which type it is')
+    this.#name()
+  }
+
+  #directives(): void {
+    while (this.#isPunctuator('@')) {
+      this.#advance()
+      this.#name()
+      this.#arguments(false)
+    }
+  }
+
+  #arguments(constant: boolean): void {
+    if (!this.#isPunctuator('(')) return
+    this.#advance()
+    do {
+      this.#name()
+      this.#expect(':')
+      this.#value(constant)
+    } while (!this.#isPunctuator(')'))
+    this.#advance()
+  }
+
+  #value(constant: boolean): void {
+    const token = this.#token
+    if (token.kind === 'name' || token.kind === 'number' || token.kind === 'string') {
+      this.#advance()
+      return
+    }
+    if (this.#isPunctuator('$') && !constant) {
+      this.#advance()
+      this.#name()
+    } else if (this.#isPunctuator('[')) this.#list(constant)
+    else if (this.#isPunctuator('{')) this.#object(constant)
+    else throw new Unreadable('a value is missing')
+  }
+
+  #list(constant: boolean): void {
+    this.#deeper(() => {
+      this.#advance()
+      while (!this.#isPunctuator(']')) this.#value(constant)
+      this.#advance()
+    })
+  }
+
+  #object(constant: boolean): void {
+    this.#deeper(() => {
+      this.#advance()
+      while (!this.#isPunctuator('}')) {
+        this.#name()
+        this.#expect(':')
+        this.#value(constant)
+      }
+      this.#advance()
+    })
+  }
+
+  #deeper<T>(read: () => T): T {
+    if (++this.#depth > DEPTH_MAX) throw new Unreadable(`nested more than ${DEPTH_MAX} deep`)
+    const result = read()
+    this.#depth--
+    return result
+  }
+
+  #isPunctuator(text: string): boolean {
+    return this.#token.kind === 'punctuator' && this.#token.text === text
+  }
+
+  #expect(text: string): void {
+    if (!this.#isPunctuator(text)) throw new Unreadable(`${text} is missing`)
+    this.#advance()
+  }
+
+  #name(): string {
+    if (this.#token.kind !== 'name') throw new Unreadable('a name is missing')
+    const { text } = this.#token
+    this.#advance()
+    return text
+  }
+
+  #advance(): void {
+    if (++this.#tokens > TOKENS_MAX) throw new Unreadable(`more than ${TOKENS_MAX} tokens`)
+    this.#token = this.#lexer.next()
+  }
+}

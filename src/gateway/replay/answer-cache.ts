@@ -1,0 +1,59 @@
+import type { LinkedProxy } from '../../snapshot/snapshot.ts'
+import { type KeptAnswer, sizeOf } from './kept-answer.ts'
+
+/** One kept answer. Times are wall-clock milliseconds. */
+export interface CacheEntry extends KeptAnswer {
+  /** As it was linked then: an answer of an earlier configuration is not given again. */
+  readonly proxy: LinkedProxy
+  /** When its age was 0. */
+  readonly bornAt: number
+  readonly freshUntil: number
+  /** Until then it stands in for a failing upstream. */
+  readonly staleUntil: number
+  readonly etag: string | undefined
+}
+
+/** Answers of one gateway thread, at most `bytesMax` bytes of them; the one unused for longest goes first. */
+export class AnswerCache {
+  readonly #entries = new Map<string, CacheEntry>()
+  readonly #bytesMax: number
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get(key: string, proxy: LinkedProxy, now: number): CacheEntry | null {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return null
+    if (entry.proxy !== proxy || now >= entry.staleUntil) {
+      this.#drop(key, entry)
+      return null
+    }
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    return entry
+  }
+
+  put(key: string, entry: CacheEntry): void {
+    const before = this.#entries.get(key)
+    if (before !== undefined) this.#drop(key, before)
+    const size = sizeOf(entry) + key.length
+    if (size > this.#bytesMax) return
+    this.#entries.set(key, entry)
+    this.#bytes += size
+    for (const [oldest, old] of this.#entries) {
+      if (this.#bytes <= this.#bytesMax) break
+      this.#drop(oldest, old)
+    }
+  }
+
+  #drop(key: string, entry: CacheEntry): void {
+    this.#entries.delete(key)
+    this.#bytes -= sizeOf(entry) + key.length
+  }
+}

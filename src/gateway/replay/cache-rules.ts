@@ -1,0 +1,87 @@
+/** When an answer may be kept and given again (RFC 9111), as a shared cache that an operator has switched on. */
+import type { CacheFragment } from '../../snapshot/fragments.ts'
+import { fieldValue, fieldValues } from '../contract/header-lines.ts'
+import type { Exchange } from '../exchange.ts'
+
+/** Statuses that are kept. */
+const KEPT: ReadonlySet<number> = new Set([200, 203, 301, 308])
+
+/** Directives of Cache-Control in lower case; a value without its quotes. Empty when there are none. */
+export function directivesOf(lines: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>()
+  for (const line of fieldValues(lines, 'cache-control'))
+    for (const item of line.split(',')) {
+      const [name, value] = item.trim().split('=', 2)
+      if (name !== undefined && name !== '')
+        found.set(name.trim().toLowerCase(), (value ?? '').trim().replace(/^"|"$/g, ''))
+    }
+  return found
+}
+
+/**
+ * The name under which the answer to a request is kept; null for one whose answer is not kept and not taken from what
+ * is kept: a part of a representation, what the caller wants kept nowhere, or a cookie that the answer may depend on.
+ */
+export function cacheKey(exchange: Exchange, cache: CacheFragment): string | null {
+  const { pass, proxy, profile, client } = exchange
+  if (fieldValue(pass, 'range') !== undefined) return null
+  if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
+  // The caller's own credential never reaches the upstream, so answers depend on it only where identity is passed on.
+  const scope = profile!.fragment.forward_identity ? 'profile' : cache.scope
+  const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
+  const parts = [whose, proxy!.id, exchange.host, exchange.path, exchange.query]
+  for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
+  return parts.join('\n')
+}
+
+/** How the caller asks for its answer: from what is kept, made anew, or kept nowhere. */
+export function wishOf(pass: string): 'any' | 'fresh' | 'none' {
+  const directives = directivesOf(pass)
+  if (directives.has('no-store')) return 'none'
+  if (directives.has('no-cache') || directives.get('max-age') === '0') return 'fresh'
+  return directives.size === 0 && fieldValue(pass, 'pragma')?.toLowerCase() === 'no-cache' ? 'fresh' : 'any'
+}
+
+/**
+ * How long an answer is fresh and how long it may stand in for a failing upstream after that, in milliseconds; null
+ * when it is not kept. `ageMs` is what it had when it came.
+ */
+export function lifetimeOf(
+  status: number,
+  lines: string,
+  cache: CacheFragment,
+): { readonly freshMs: number; readonly staleMs: number; readonly ageMs: number } | null {
+  if (!KEPT.has(status) || fieldValue(lines, 'set-cookie') !== undefined) return null
+  const directives = directivesOf(lines)
+  if (directives.has('no-store') || directives.has('private') || directives.has('no-cache')) return null
+  if (!variesByKnown(lines, cache.vary)) return null
+  const ageMs = seconds(fieldValue(lines, 'age')) ?? 0
+  const told = seconds(directives.get('s-maxage')) ?? seconds(directives.get('max-age'))
+  const freshMs = Math.min(cache.ttl_ms, told ?? cache.ttl_ms) - ageMs
+  if (freshMs <= 0) return null
+  const mustAsk = directives.has('must-revalidate') || directives.has('proxy-revalidate')
+  return { freshMs, staleMs: mustAsk ? 0 : cache.stale_if_error_ms, ageMs }
+}
+
+/** An answer may depend only on headers that are part of the key. */
+function variesByKnown(lines: string, known: readonly string[]): boolean {
+  for (const line of fieldValues(lines, 'vary'))
+    for (const name of line.split(',')) {
+      const lower = name.trim().toLowerCase()
+      // Of pages of other origins the gateway itself tells the origin.
+      if (lower !== '' && lower !== 'origin' && !known.includes(lower)) return false
+    }
+  return true
+}
+
+function seconds(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : undefined
+}
+
+/** If-None-Match names the entity tag, compared weakly (RFC 9110 13.1.2). */
+export function matchesTag(pass: string, etag: string | undefined): boolean {
+  const asked = fieldValue(pass, 'if-none-match')
+  if (asked === undefined || etag === undefined) return false
+  const plain = (tag: string): string => tag.trim().replace(/^W\//, '')
+  return asked === '*' || asked.split(',').some((tag) => plain(tag) === plain(etag))
+}

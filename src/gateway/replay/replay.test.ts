@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CacheFragment } from '../../snapshot/fragments.ts'
+import type { LinkedProxy } from '../../snapshot/snapshot.ts'
+import { AnswerCache, type CacheEntry } from './answer-cache.ts'
+import { directivesOf, lifetimeOf, matchesTag, wishOf } from './cache-rules.ts'
+import { IdempotencyMemory } from './idempotency.ts'
+import { type KeptAnswer, toKept } from './kept-answer.ts'
+
+const CACHE: CacheFragment = {
+  ttl_ms: 60_000,
+  vary: ['accept'],
+  scope: 'profile',
+  stale_if_error_ms: 5000,
+}
+// The cache compares proxies by identity alone.
+const proxy = {} as LinkedProxy
+
+function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
+  const times = { bornAt: 0, freshUntil: 10, staleUntil: 20, etag: undefined }
+  return { status: 200, fields: '', body: new Uint8Array(bytes), proxy, ...times, ...given }
+}
+
+test('an answer is fresh for no longer than the upstream says', () => {
+  const life = (lines: string, status = 200) => lifetimeOf(status, lines, CACHE)
+  assert.deepEqual(life(''), { freshMs: 60_000, staleMs: 5000, ageMs: 0 })
+  assert.equal(life('Cache-Control: max-age=10\r\n')!.freshMs, 10_000)
+  assert.equal(life('cache-control: max-age=10, S-MAXAGE="20"\r\n')!.freshMs, 20_000)
+  assert.equal(life('cache-control: max-age=3600\r\nage: 10\r\n')!.freshMs, 50_000)
+  assert.equal(life('cache-control: must-revalidate\r\n')!.staleMs, 0)
+  assert.notEqual(life('vary: Accept, Origin\r\n'), null)
+  for (const lines of [
+    'cache-control: no-store\r\n',
+    'cache-control: public\r\ncache-control: private="x"\r\n',
+    'cache-control: no-cache\r\n',
+    'cache-control: max-age=0\r\n',
+    'age: 60\r\n',
+    'set-cookie: a=b\r\n',
+    'vary: *\r\n',
+    'vary: accept\r\nvary: x-tenant\r\n',
+  ])
+    assert.equal(life(lines), null, lines)
+  for (const status of [201, 204, 206, 302, 404, 500]) assert.equal(life('', status), null)
+})
+
+test('what a caller asks of caches is heard', () => {
+  assert.equal(wishOf(''), 'any')
+  assert.equal(wishOf('Cache-Control: No-Cache\r\n'), 'fresh')
+  assert.equal(wishOf('cache-control: max-age=0\r\n'), 'fresh')
+  assert.equal(wishOf('pragma: no-cache\r\n'), 'fresh')
+  assert.equal(wishOf('cache-control: max-age=5\r\npragma: no-cache\r\n'), 'any')
+  assert.equal(wishOf('x-cache-control: no-store\r\ncache-control: no-store\r\n'), 'none')
+  assert.equal(directivesOf('cache-control: a, b=1 ,, c="2"\r\n').get('c'), '2')
+})
+
+test('entity tags are compared weakly', () => {
+  assert.equal(matchesTag('if-none-match: "a", W/"b"\r\n', '"b"'), true)
+  assert.equal(matchesTag('if-none-match: *\r\n', '"b"'), true)
+  assert.equal(matchesTag('if-none-match: "a"\r\n', '"b"'), false)
+  assert.equal(matchesTag('if-none-match: "a"\r\n', undefined), false)
+})
+
+test('a cache stays within its bytes and forgets what was unused for longest', () => {
+  const cache = new AnswerCache(10_000)
+  for (const key of ['a', 'b', 'c']) cache.put(key, entry(2500))
+  assert.notEqual(cache.get('a', proxy, 0), null)
+  cache.put('d', entry(2500))
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((key) => cache.get(key, proxy, 0) !== null),
+    [true, false, true, true],
+  )
+  assert.ok(cache.bytes <= 10_000)
+  cache.put('large', entry(20_000))
+  assert.equal(cache.get('large', proxy, 0), null)
+})
+
+test('an answer of an earlier configuration, or past its time, is gone', () => {
+  const cache = new AnswerCache(10_000)
+  cache.put('a', entry(10))
+  assert.equal(cache.get('a', {} as LinkedProxy, 0), null)
+  assert.equal(cache.bytes, 0)
+  cache.put('a', entry(10))
+  assert.equal(cache.get('a', proxy, 20), null)
+  assert.equal(cache.bytes, 0)
+})
+
+const kept = (bytes: number): KeptAnswer =>
+  toKept(200, 'date: x\r\nx-a: 1\r\nAge: 3\r\n', new Uint8Array(bytes))
+
+test('what belongs to one answer is not kept', () => {
+  assert.equal(kept(0).fields, 'x-a: 1\r\n')
+})
+
+test('a key is claimed once, and its answer given to the same request alone', () => {
+  let now = 0
+  const memory = new IdempotencyMemory({ now: () => now, bytesMax: 10_000, entriesMax: 10 })
+  assert.equal(memory.claim('k', 'f', 0).state, 'claimed')
+  assert.equal(memory.claim('k', 'f', 1).state, 'busy')
+  assert.equal(memory.claim('k', 'other', 1).state, 'conflict')
+  memory.settle('k', kept(5), 1)
+  assert.equal(memory.claim('k', 'f', 1).state, 'busy', 'only the thread that made the request settles it')
+  memory.settle('k', kept(5), 0)
+  assert.equal(memory.claim('k', 'f', 1).state, 'answered')
+  memory.release('k', 0)
+  assert.equal(memory.claim('k', 'other', 1).state, 'conflict')
+  now = 24 * 3_600_000
+  assert.equal(memory.claim('k', 'other', 1).state, 'claimed')
+})
+
+test('claims of a thread that died are free again, its answers stay', () => {
+  const memory = new IdempotencyMemory({ now: () => 0, bytesMax: 10_000, entriesMax: 10 })
+  memory.claim('open', 'f', 0)
+  memory.claim('done', 'f', 0)
+  memory.settle('done', null, 0)
+  memory.releaseAll(0)
+  assert.equal(memory.claim('open', 'f', 1).state, 'claimed')
+  assert.equal(memory.claim('done', 'f', 1).state, 'forgotten')
+})
+
+test('at its bounds the oldest answers go, requests under way never', () => {
+  const memory = new IdempotencyMemory({ now: () => 0, bytesMax: 100_000, entriesMax: 3 })
+  memory.claim('under way', 'f', 0)
+  memory.claim('a', 'f', 0)
+  memory.settle('a', kept(5), 0)
+  memory.claim('b', 'f', 0)
+  memory.settle('b', kept(5), 0)
+  assert.equal(memory.claim('c', 'f', 0).state, 'claimed')
+  assert.equal(memory.claim('under way', 'f', 0).state, 'busy')
+  assert.equal(memory.claim('b', 'f', 0).state, 'answered')
+  assert.equal(memory.claim('d', 'f', 0).state, 'claimed')
+  assert.equal(memory.claim('e', 'f', 0).state, 'unavailable')
+  assert.equal(memory.size, 3)
+})

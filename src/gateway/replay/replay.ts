@@ -1,0 +1,116 @@
+import { hash } from 'node:crypto'
+import { PROBLEMS } from '../../base/refusal.ts'
+import { bodyOf } from '../contract/collect.ts'
+import { fieldValue, fieldValues } from '../contract/header-lines.ts'
+import type { Exchange, Reply } from '../exchange.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
+import type { AnswerCache, CacheEntry } from './answer-cache.ts'
+import { cacheKey, matchesTag, wishOf } from './cache-rules.ts'
+import type { Claim, IdempotencyKeys } from './idempotency.ts'
+
+/** What a gateway thread remembers of answers. */
+export interface Replays {
+  readonly cache: AnswerCache
+  readonly keys: IdempotencyKeys
+}
+
+/** Methods whose repetition may do the work twice, or undo what happened in between. */
+const REPEATABLE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+const KEY_CHARS_MAX = 255
+
+/** Check 16. A repeated request is answered as the first one was; a kept answer is given again. */
+export function replayed(exchange: Exchange): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy!.fragment
+  if (shape === null) return null
+  if (shape.idempotency && REPEATABLE.has(exchange.method)) return repeated(exchange)
+  if (shape.cache !== null && (exchange.method === 'GET' || exchange.method === 'HEAD'))
+    return cached(exchange)
+  return null
+}
+
+function cached(exchange: Exchange): Verdict {
+  const { cache } = exchange.proxy!.fragment.shape!
+  const wish = wishOf(exchange.pass)
+  const key = wish === 'none' ? null : cacheKey(exchange, cache!)
+  if (key === null) {
+    exchange.cacheLine = 'X-Cache: BYPASS\r\n'
+    return null
+  }
+  exchange.cacheKey = key
+  const entry = exchange.replays!.cache.get(key, exchange.proxy!, exchange.now)
+  if (entry === null || wish === 'fresh' || exchange.now >= entry.freshUntil) {
+    exchange.stale = entry
+    exchange.cacheLine = 'X-Cache: MISS\r\n'
+    return null
+  }
+  exchange.cacheLine = 'X-Cache: HIT\r\n'
+  exchange.reply = fromCache(exchange, entry)
+  return ANSWERED
+}
+
+/** The kept answer, or 304 where the caller has it already. */
+export function fromCache(exchange: Exchange, entry: CacheEntry): Reply {
+  const age = `Age: ${Math.max(0, Math.floor((exchange.now - entry.bornAt) / 1000))}\r\n`
+  const { status, fields, body } = entry
+  if (status === 200 && matchesTag(exchange.pass, entry.etag))
+    return { status: 304, fields: fields + age, body: '' }
+  return { status, fields: fields + age, body }
+}
+
+function repeated(exchange: Exchange): Verdict | Promise<Verdict> {
+  const sent = fieldValues(exchange.pass, 'idempotency-key')
+  if (sent.length === 0) return null
+  const [key] = sent
+  if (sent.length > 1 || key === '' || key!.length > KEY_CHARS_MAX) {
+    const reason = `must be one value of 1 to ${KEY_CHARS_MAX} characters`
+    exchange.facts = {
+      detail: `Idempotency-Key ${reason}.`,
+      errors: [{ pointer: '/header/Idempotency-Key', reason }],
+    }
+    return 'parameter_invalid'
+  }
+  return claimed(exchange, key!)
+}
+
+async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
+  const body = exchange.bodyBytes === 0 ? '' : await bodyOf(exchange)
+  if (body === null) return exchange.code ?? ANSWERED
+  const scoped = hash('sha256', `${exchange.profile!.id}\n${key}`, 'base64url')
+  const claim = await exchange.replays!.keys.claim(scoped, fingerprintOf(exchange, body))
+  if (claim.state !== 'claimed') return answerOf(exchange, claim)
+  // The caller may have left while the claim was made; `finished` has passed already then.
+  if (exchange.isOver) exchange.replays!.keys.release(scoped)
+  else exchange.claim = scoped
+  return null
+}
+
+function fingerprintOf(exchange: Exchange, body: Uint8Array | string): string {
+  const type = fieldValue(exchange.pass, 'content-type') ?? ''
+  const head = JSON.stringify([exchange.method, exchange.proxy!.id, exchange.path, exchange.query, type])
+  return hash('sha256', `${head}\n${hash('sha256', body, 'base64url')}`, 'base64url')
+}
+
+function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }>): Verdict {
+  switch (claim.state) {
+    case 'answered': {
+      const { status, fields, body } = claim.answer
+      exchange.reply = { status, fields: `${fields}Idempotency-Replayed: true\r\n`, body }
+      return ANSWERED
+    }
+    case 'busy':
+      exchange.retryAfterMs = 1000
+      exchange.facts = { detail: 'The first request with this key is still under way. Ask again shortly.' }
+      return 'idempotency_conflict'
+    case 'forgotten':
+      exchange.facts = {
+        detail: 'The request was made, but its answer was too large to keep, so it cannot be given again.',
+      }
+      return 'idempotency_conflict'
+    case 'unavailable':
+      exchange.retryAfterMs = 1000
+      return 'idempotency_unavailable'
+    case 'conflict':
+      exchange.facts = { detail: PROBLEMS.idempotency_conflict.help }
+      return 'idempotency_conflict'
+  }
+}

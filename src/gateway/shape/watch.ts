@@ -1,0 +1,112 @@
+import type { AnswerTap, Substitute } from '../../wire/port.ts'
+import { isJsonType, mediaTypeOf } from '../contract/body-rule.ts'
+import { compiledFor } from '../contract/contracts.ts'
+import { fieldValue } from '../contract/header-lines.ts'
+import { readJsonBody } from '../contract/json-body.ts'
+import type { Exchange } from '../exchange.ts'
+import { lifetimeOf } from '../replay/cache-rules.ts'
+import { ANSWER_BYTES_MAX } from '../replay/idempotency.ts'
+import { toKept } from '../replay/kept-answer.ts'
+import { fromCache } from '../replay/replay.ts'
+import { answerFields } from './answer-fields.ts'
+
+/** Bytes of a body that is kept in the cache, or looked at in passing. */
+const COPY_BYTES_MAX = 1024 * 1024
+/** Answers that say: not now, ask again. The next request of the key is made. */
+const ASK_AGAIN: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504])
+const STALE_AFTER: ReadonlySet<number> = new Set([500, 502, 503, 504])
+
+/** Sees the answer to an exchange whose proxy has a step behind the upstream; null when it has none. */
+export function watchOf(exchange: Exchange): AnswerTap | null {
+  const { shape } = exchange.proxy!.fragment
+  if (shape === null) return null
+  const reports = shape.response_validation === 'report'
+  if (exchange.cacheKey === '' && exchange.claim === '' && !reports) return null
+  return {
+    keepBytesMax: exchange.cacheKey === '' && !reports ? ANSWER_BYTES_MAX : COPY_BYTES_MAX,
+    head: (status) => (STALE_AFTER.has(status) ? staleAnswer(exchange) : null),
+    end(status, fields, body) {
+      if (reports && body !== null) {
+        const fault = answerFault(exchange, status, fields, body)
+        if (fault !== null && exchange.reason === '') exchange.reason = `response_invalid: ${fault}`
+      }
+      if (exchange.cacheKey !== '' && body !== null) keep(exchange, status, fields, body)
+      if (exchange.claim !== '') settle(exchange, status, fields, body)
+    },
+  }
+}
+
+/** The kept answer that stands in for a failing upstream, or null. */
+export function staleAnswer(exchange: Exchange): Substitute | null {
+  const { stale } = exchange
+  if (stale === null) return null
+  exchange.cacheLine = 'X-Cache: STALE\r\n'
+  const { status, fields, body } = fromCache(exchange, stale)
+  return { status, fields: fields + answerFields(exchange), body }
+}
+
+function keep(exchange: Exchange, status: number, fields: string, body: Uint8Array): void {
+  if (exchange.method !== 'GET') return
+  const lifetime = lifetimeOf(status, fields, exchange.proxy!.fragment.shape!.cache!)
+  if (lifetime === null) return
+  const freshUntil = exchange.now + lifetime.freshMs
+  exchange.replays!.cache.put(exchange.cacheKey, {
+    ...toKept(status, fields, body),
+    proxy: exchange.proxy!,
+    bornAt: exchange.now - lifetime.ageMs,
+    freshUntil,
+    staleUntil: freshUntil + lifetime.staleMs,
+    etag: fieldValue(fields, 'etag'),
+  })
+}
+
+function settle(exchange: Exchange, status: number, fields: string, body: Uint8Array | null): void {
+  const { keys } = exchange.replays!
+  if (ASK_AGAIN.has(status)) keys.release(exchange.claim)
+  else {
+    const fits = body !== null && body.length <= ANSWER_BYTES_MAX
+    keys.settle(exchange.claim, fits ? toKept(status, fields, body) : null)
+  }
+  exchange.claim = ''
+}
+
+/** Ends what an exchange still holds once everything is over: a claim that came to no answer, a call nobody waits for. */
+export function endWatch(exchange: Exchange): void {
+  exchange.isOver = true
+  exchange.held?.abort()
+  exchange.held = null
+  if (exchange.claim === '') return
+  exchange.replays!.keys.release(exchange.claim)
+  exchange.claim = ''
+}
+
+/** How a successful answer breaks its contract, as one sentence; null when it keeps it or has none. */
+export function answerFault(
+  exchange: Exchange,
+  status: number,
+  fields: string,
+  body: Uint8Array,
+): string | null {
+  if (status < 200 || status > 299 || status === 204 || status === 206 || exchange.method === 'HEAD')
+    return null
+  try {
+    const judge = compiledFor(
+      exchange.snapshot,
+      exchange.collection!,
+      exchange.proxy!,
+      exchange.method,
+    )?.response()
+    if (judge == null) return null
+    const type = mediaTypeOf(fieldValue(fields, 'content-type') ?? '')
+    if (type === null || !isJsonType(type.essence))
+      return `the answer is no JSON but ${type?.essence ?? 'untyped'}`
+    if ((fieldValue(fields, 'content-encoding') ?? 'identity') !== 'identity')
+      return 'the answer is compressed although nobody asked for it'
+    const read = readJsonBody(body)
+    if (!read.ok) return `the body ${read.reason}`
+    const errors = judge(read.value)
+    return errors === null ? null : `${errors[0]!.pointer} ${errors[0]!.reason}`.slice(0, 500)
+  } catch (error) {
+    return `contract: ${error instanceof Error ? error.message : 'cannot be read'}`.slice(0, 500)
+  }
+}

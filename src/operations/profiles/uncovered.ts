@@ -1,0 +1,74 @@
+import type { ProfileSpec } from '../../model/profile.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import { type Ruled, toCover } from '../../snapshot/endpoint-rules.ts'
+import { methodBits } from '../../snapshot/methods.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import type { Warning } from '../kind.ts'
+
+/**
+ * Rules of a profile that cover nothing today, drafts counted in. They are no errors: `DELETE /*` may be denied before
+ * there is anything to delete, and endpoints come and go. But a deny with a typing error denies nothing, so it is told.
+ */
+export async function uncovered(profile: Resource, context: OperationContext): Promise<Warning[]> {
+  // Parsed by the exact schema before it was stored, as was the client's.
+  const { allowed_methods, collections, endpoints } = profile.spec as ProfileSpec
+  const client = await context.reader.byId('clients', profile.parent!)
+  const assigned = (client?.spec['collections'] ?? []) as readonly string[]
+  const warnings: Warning[] = []
+  for (const [index, id] of (collections ?? []).entries())
+    if (!assigned.includes(id))
+      warnings.push({
+        pointer: `/collections/${index}`,
+        reason: 'the client has no access to the collection',
+      })
+  const entries = [...endpoints.allow, ...endpoints.deny]
+  if (entries.length === 0 && allowed_methods.length === 0) return warnings
+
+  const left = assigned.filter((id) => collections === null || collections.includes(id))
+  const reached = await reachedOf(left, context)
+  for (const list of ['allow', 'deny'] as const)
+    for (const [index, entry] of endpoints[list].entries()) {
+      const covers = toCover(entry)
+      if (!reached.some(({ collection, proxy }) => covers(collection, proxy)))
+        warnings.push({
+          pointer: `/endpoints/${list}/${index}`,
+          reason: `covers no endpoint that the client has access to, so it ${list === 'allow' ? 'allows' : 'denies'} nothing`,
+        })
+    }
+  const methods = methodBits(allowed_methods)
+  if (allowed_methods.length > 0 && !reached.some(({ proxy }) => (proxy.methods & methods) !== 0))
+    warnings.push({
+      pointer: '/allowed_methods',
+      reason:
+        'no endpoint that the client has access to answers any of these, so the profile can call nothing',
+    })
+  return warnings
+}
+
+interface Reached {
+  readonly collection: { readonly fragment: { readonly slug: string } }
+  readonly proxy: Ruled
+}
+
+async function reachedOf(collections: readonly string[], context: OperationContext): Promise<Reached[]> {
+  const reached: Reached[] = []
+  for (const id of collections) {
+    const collection = await context.reader.byId('collections', id)
+    if (collection === undefined) continue
+    const owner = { fragment: { slug: collection.slug } }
+    for (const { id: proxyId, slug, spec } of await context.reader.all('proxies', id)) {
+      const { methods, path, tags } = spec as ProxySpec
+      reached.push({
+        collection: owner,
+        proxy: {
+          id: proxyId,
+          fragment: { slug, tags },
+          methods: methodBits(methods),
+          route: String(collection.spec['base_path']) + (path === '/' ? '' : path),
+        },
+      })
+    }
+  }
+  return reached
+}

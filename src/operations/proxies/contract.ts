@@ -1,0 +1,118 @@
+import { linearPattern } from '../../base/linear-pattern.ts'
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import { createSchemaJudges } from '../../snapshot/schema-judge.ts'
+import type { OperationContext } from '../context.ts'
+
+/**
+ * Schemas that the importer made: it keeps only what can be used, and judging each of a thousand operations would hold
+ * up the import for seconds.
+ */
+const imported = new WeakSet<object>()
+
+/** Notes that the schemas of a spec come from the importer. */
+export function fromImport(spec: Pick<ProxySpec, 'request_schema' | 'response_schema'>): void {
+  for (const schema of [spec.request_schema, spec.response_schema])
+    if (schema !== null && typeof schema === 'object') imported.add(schema)
+}
+
+/** Refuses a proxy whose contract cannot be used, or whose steps do not go together. */
+export async function checkContract(spec: ProxySpec, context: OperationContext): Promise<void> {
+  const errors = [...stepErrors(spec), ...patternErrors(spec), ...(await schemaErrors(spec, context))]
+  if (errors.length === 0) return
+  throw refuse('configuration_invalid', {
+    detail: `${errors[0]!.pointer}: ${errors[0]!.reason}.`,
+    errors,
+  })
+}
+
+function stepErrors(spec: ProxySpec): FieldError[] {
+  const errors: FieldError[] = []
+  if (spec.streaming === 'always') {
+    const step = wholeBodyStep(spec)
+    if (step !== null)
+      errors.push({
+        pointer: '/streaming',
+        reason: `always cannot be with ${step}, which needs whole bodies`,
+      })
+  }
+  if (spec.kind === 'graphql') {
+    const other = spec.methods.find((method) => method !== 'GET' && method !== 'POST')
+    if (other !== undefined)
+      errors.push({ pointer: '/methods', reason: `graphql is GET and POST, and ${other} is neither` })
+  } else if (spec.graphql !== null)
+    errors.push({ pointer: '/graphql', reason: 'is for proxies of kind graphql' })
+  if (spec.cache !== null && !spec.methods.some((method) => method === 'GET' || method === 'HEAD'))
+    errors.push({ pointer: '/cache', reason: 'is for GET and HEAD, and the proxy has neither' })
+  for (const method of Object.keys(spec.contracts))
+    if (!spec.methods.some((one) => one === method))
+      errors.push({ pointer: `/contracts/${method}`, reason: 'the proxy does not answer this method' })
+  return errors
+}
+
+function wholeBodyStep(spec: ProxySpec): string | null {
+  if (spec.kind === 'graphql') return 'kind graphql'
+  if (spec.cache !== null) return 'cache'
+  if (spec.idempotency) return 'idempotency'
+  if (spec.response_validation !== 'off') return 'response_validation'
+  const isLooked = spec.request_validation !== 'off'
+  return isLooked && contractsOf(spec).some(([, { request_schema }]) => request_schema != null)
+    ? 'request_schema (unless request_validation is off)'
+    : null
+}
+
+type Part = Partial<Pick<ProxySpec, 'parameters' | 'request_schema' | 'response_schema'>>
+
+/** The contract and those of single methods, with their places. */
+function contractsOf(spec: ProxySpec): (readonly [string, Part])[] {
+  return [
+    ['', spec] as const,
+    ...Object.entries(spec.contracts).map(
+      ([method, part]) => [`/contracts/${method}`, part as Part] as const,
+    ),
+  ]
+}
+
+function patternErrors(spec: ProxySpec): FieldError[] {
+  const errors: FieldError[] = []
+  for (const [place, { parameters }] of contractsOf(spec))
+    for (const [index, { pattern }] of (parameters ?? []).entries())
+      if (pattern !== undefined && linearPattern(pattern) === null)
+        errors.push({
+          pointer: `${place}/parameters/${index}/pattern`,
+          reason: 'is broken, too large, or needs look-around or back references',
+        })
+  return errors
+}
+
+async function schemaErrors(spec: ProxySpec, context: OperationContext): Promise<FieldError[]> {
+  const schemas = contractsOf(spec).flatMap(([place, part]) =>
+    (['request_schema', 'response_schema'] as const).map(
+      (member): readonly [string, JsonSchema | null | undefined] => [`${place}/${member}`, part[member]],
+    ),
+  )
+  const toJudge = schemas.filter(
+    ([, schema]) => schema !== null && typeof schema === 'object' && !imported.has(schema),
+  )
+  if (toJudge.length === 0) return []
+  const judges = createSchemaJudges(await sharedSchemas(spec, context), false)
+  const errors: FieldError[] = []
+  for (const [pointer, schema] of toJudge) {
+    try {
+      judges.of(schema!, pointer.endsWith('/request_schema') ? 'request' : 'response')
+    } catch (error) {
+      errors.push({
+        pointer,
+        reason: error instanceof Error ? error.message.slice(0, 500) : 'cannot be used',
+      })
+    }
+  }
+  return errors
+}
+
+async function sharedSchemas(spec: ProxySpec, context: OperationContext): Promise<Record<string, unknown>> {
+  const collection = await context.reader.byId('collections', spec.collection)
+  const hash = collection?.spec['schemas']
+  const json = typeof hash === 'string' ? await context.reader.schema(hash) : undefined
+  return json === undefined ? {} : (JSON.parse(json) as Record<string, unknown>)
+}

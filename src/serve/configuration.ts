@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { CannotStart } from '../base/cannot-start.ts'
+import { fullDelta } from '../operations/fragments.ts'
+import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import { openConfigStore } from '../store/sqlite/config.ts'
+import { openVault, openVaultAlone } from '../vault/open.ts'
+import type { Vault } from '../vault/vault.ts'
+import type { LastGoodSnapshot } from './last-good.ts'
+
+/** What a start has to serve, and what it can be changed in. */
+export interface Configuration {
+  readonly vault: Vault
+  readonly first: SnapshotDelta
+  /** Null while the store is gone or damaged: the last known configuration is served and cannot be changed. */
+  readonly store: ConfigStore | null
+  /** Why there is no store, as a sentence; null when there is one. */
+  readonly fault: string | null
+}
+
+/** Codes of SQLite for a file that is damaged, or none of its own. */
+const DAMAGED = new Set([11, 26])
+
+/**
+ * Opens the store of a data directory. When it is gone or damaged and a last known configuration was kept, that is
+ * what is served: callers notice nothing, and revocations that have answered hold. Throws CannotStart as the store
+ * and the vault do; a store from a newer version, or with another key, is no damage.
+ */
+export async function openConfiguration(
+  data: string,
+  keyFile: string,
+  lastGood: LastGoodSnapshot,
+): Promise<Configuration> {
+  const file = join(data, 'config.db')
+  const kept = lastGood.load()
+  if (kept !== null && kept.revision > 0 && !existsSync(file))
+    return withoutStore(keyFile, kept, `${file} is gone`)
+  let store: ConfigStore | null = null
+  try {
+    store = openConfigStore(file)
+    const vault = await openVault(store, keyFile)
+    const first = await fullDelta(store)
+    lastGood.keep(first)
+    return { vault, first, store, fault: null }
+  } catch (error) {
+    await store?.close().catch(() => {})
+    if (kept === null || !isDamage(error)) throw error
+    return withoutStore(keyFile, kept, `${file} is damaged`)
+  }
+}
+
+function withoutStore(keyFile: string, first: SnapshotDelta, what: string): Configuration {
+  return {
+    vault: openVaultAlone(keyFile),
+    first,
+    store: null,
+    fault: `${what}: the last known configuration (revision ${first.revision}) is served and cannot be changed. Restore a backup of it and start again; to begin anew, delete serving.db and what is left of config.db.`,
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  const cause = error instanceof CannotStart ? error.cause : error
+  return cause instanceof Error && 'errcode' in cause && DAMAGED.has(Number(cause.errcode) & 0xff)
+}

@@ -1,0 +1,119 @@
+import type { RequestListener } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { permits } from '../access/roles.ts'
+import { createAccessTokens } from '../access/tokens.ts'
+import { bearerOf } from '../base/bearer.ts'
+import type { Clock } from '../base/clock.ts'
+import { refuse, toProblem } from '../base/refusal.ts'
+import type { Explainer, RecordQueries } from '../operations/context.ts'
+import { createInvoke } from '../operations/invoke.ts'
+import { OPERATIONS } from '../operations/registry.ts'
+import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
+import { checkFragment } from '../snapshot/check.ts'
+import type { Publisher } from '../snapshot/publisher.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import { createManagementDoor } from '../surfaces/mcp/door.ts'
+import { createRestApp } from '../surfaces/rest/app.ts'
+import { createTombstones } from '../threads/tombstones.ts'
+import type { Vault } from '../vault/vault.ts'
+import { VERSION } from '../version.ts'
+import { createAuthenticate } from './authenticate.ts'
+import { createControlListener } from './control.ts'
+import type { IssuedToken } from './local.ts'
+import { createLocalTokens } from './local-tokens.ts'
+import { PREAMBLE } from './preamble.ts'
+
+export interface ControlPlaneOptions {
+  readonly store: ConfigStore
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly records: RecordQueries
+  readonly explainer: Explainer
+  readonly publisher: Publisher
+  readonly origin: string
+  /** Ended MCP sessions, shared with the gateway threads. */
+  readonly tombstones: SharedArrayBuffer
+  readonly sessionKey: Uint8Array
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+export interface ControlPlane {
+  /** What comes over the private socket. */
+  readonly listener: RequestListener
+  /** Issues an access token, as `postern token` does. */
+  readonly issueToken: (input: unknown) => Promise<IssuedToken>
+  /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
+  readonly flush: (rest?: boolean) => Promise<void>
+}
+
+/** Who may do what, the operations, and the surfaces that project them. */
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  const { store, vault, clock, records, explainer, publisher, origin, sessionKey, fault } = options
+  const tokens = createAccessTokens(store, clock)
+  const unknownCallers = createUnauthenticatedAudit(store, clock)
+  const authenticate = createAuthenticate(tokens, unknownCallers)
+  const invoke = createInvoke({
+    store,
+    vault,
+    clock,
+    records,
+    explainer,
+    publisher,
+    check: checkFragment,
+    fault,
+  })
+  const rest = createRestApp({
+    operations: OPERATIONS,
+    invoke,
+    origin,
+    authenticate,
+    facts: ({ headers }) => ({
+      requestId: headers.get(PREAMBLE.requestId) ?? '',
+      ip: headers.get(PREAMBLE.peer),
+    }),
+    log: fault,
+  })
+  const mcp = createManagementDoor({
+    operations: OPERATIONS,
+    invoke,
+    authenticate: ({ authorization, ip }) =>
+      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
+    allowed: (principal, operation) => permits(principal, operation.permission),
+    reveals: (principal) => permits(principal, 'profiles:reveal'),
+    sealKey: sessionKey,
+    tombstones: createTombstones(options.tombstones),
+    origin,
+    version: VERSION,
+    clock,
+    fault,
+  })
+  return {
+    listener: createControlListener({
+      rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
+      mcp,
+      fault,
+    }),
+    issueToken: createLocalTokens(tokens, clock),
+    flush: (rest) => unknownCallers.flush(rest),
+  }
+}
+
+/** Without a store nobody can be known and nothing can be changed: everything is refused with the reason. */
+export function createClosedControlPlane(reason: string): ControlPlane {
+  const refusal = refuse('store_unavailable', { detail: reason })
+  return {
+    listener: (request, response) => {
+      const id = request.headers[PREAMBLE.requestId]
+      response.writeHead(refusal.status, {
+        'content-type': 'application/problem+json',
+        'cache-control': 'no-store',
+        connection: 'close',
+      })
+      // Callers of the control plane are not known here: where the files lie is for the log alone.
+      const problem = toProblem(refuse('store_unavailable'), typeof id === 'string' ? id : '')
+      response.end(JSON.stringify(problem))
+    },
+    issueToken: () => Promise.reject(refusal),
+    flush: () => Promise.resolve(),
+  }
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { policy, rate } from '../../test/gateway/fragments.ts'
+import { contentHash } from '../base/canonical.ts'
+import { keyOf, type PolicyFragment, type SnapshotDelta } from '../snapshot/fragments.ts'
+import type { LastGoodStore } from '../store/ports/last-good.ts'
+import { openLastGood } from '../store/sqlite/last-good.ts'
+import { createLastGood } from './last-good.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-last-good-'))
+after(() => rmSync(directory, { recursive: true }))
+
+let files = 0
+const newFile = (): string => join(directory, `serving-${++files}.db`)
+
+function delta(revision: number, policies: readonly PolicyFragment[], more: Partial<SnapshotDelta> = {}) {
+  const put = policies.map((fragment) => ({ key: keyOf(fragment), hash: contentHash(fragment), fragment }))
+  return { revision, full: false, put, drop: [], ...more } satisfies SnapshotDelta
+}
+
+const GOLD = policy('gold', [rate(10)])
+const SILVER = policy('silver', [rate(5)])
+
+test('what is kept is the sum of all changes, also for the next process', () => {
+  const file = newFile()
+  const first = openLastGood(file)
+  const kept = createLastGood(first, assert.ifError)
+  assert.equal(kept.load(), null)
+  kept.keep(delta(1, [GOLD], { full: true }))
+  kept.keep(delta(2, [SILVER]))
+  kept.keep(delta(3, [], { drop: [keyOf(GOLD)] }))
+  first.close()
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const second = openLastGood(file)
+  assert.deepEqual(createLastGood(second, assert.ifError).load(), delta(3, [SILVER], { full: true }))
+  second.close()
+})
+
+test('a full change leaves nothing of what was there', () => {
+  const store = openLastGood(newFile())
+  const kept = createLastGood(store, assert.ifError)
+  kept.keep(delta(1, [GOLD], { full: true }))
+  kept.keep(delta(5, [SILVER], { full: true }))
+  assert.deepEqual(
+    kept.load()?.put.map(({ key }) => key),
+    [keyOf(SILVER)],
+  )
+  store.close()
+})
+
+test('of a copy with a damaged entry nothing is served', () => {
+  const file = newFile()
+  const store = openLastGood(file)
+  createLastGood(store, assert.ifError).keep(delta(1, [GOLD], { full: true }))
+  store.close()
+  const bytes = readFileSync(file, 'latin1')
+  writeFileSync(file, bytes.replace('"max":10', '"max":99'), 'latin1')
+  const again = openLastGood(file)
+  const faults: unknown[] = []
+  assert.equal(createLastGood(again, (error) => faults.push(error)).load(), null)
+  assert.match(String(faults[0]), /policy:pol_gold is damaged/)
+  again.close()
+})
+
+test('a change that cannot be kept takes everything older with it, until the next whole', () => {
+  const real = openLastGood(newFile())
+  let isFull = false
+  const store: LastGoodStore = {
+    ...real,
+    keep(change) {
+      if (isFull) throw new Error('database or disk is full')
+      real.keep(change)
+    },
+  }
+  const faults: unknown[] = []
+  const kept = createLastGood(store, (error) => faults.push(error))
+  kept.keep(delta(1, [GOLD, SILVER], { full: true }))
+  isFull = true
+  kept.keep(delta(2, [], { drop: [keyOf(GOLD)] }))
+  assert.equal(faults.length, 1)
+  assert.equal(kept.load(), null, 'the dropped policy must not come back')
+  isFull = false
+  kept.keep(delta(3, [GOLD]))
+  assert.equal(kept.load(), null, 'a part is no whole')
+  kept.keep(delta(4, [SILVER], { full: true }))
+  assert.equal(kept.load()?.revision, 4)
+  real.close()
+})

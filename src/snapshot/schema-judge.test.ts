@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { JsonSchema } from '../model/proxy.ts'
+import { createSchemaJudges, ERRORS_MAX } from './schema-judge.ts'
+
+const SHARED = {
+  Order: {
+    type: 'object',
+    required: ['id', 'lines'],
+    properties: {
+      id: { type: 'string', readOnly: true },
+      lines: { type: 'array', items: { $ref: '#/$defs/Line' }, minItems: 1 },
+      parent: { $ref: '#/$defs/Order' },
+    },
+  },
+  Line: {
+    type: 'object',
+    required: ['sku'],
+    properties: { sku: { type: 'string', pattern: '^[A-Z]{3}$' }, n: { type: 'integer', minimum: 1 } },
+    additionalProperties: false,
+  },
+  Broken: { type: 'object', properties: { a: { $ref: '#/nowhere' } } },
+}
+
+function judge(schema: JsonSchema, value: unknown, way: 'request' | 'response' = 'request') {
+  return createSchemaJudges(SHARED, true).of(schema, way)(value)
+}
+
+test('a value that fits has no errors, and one that does not has pointers into it', () => {
+  assert.equal(judge({ $ref: '#/$defs/Order' }, { lines: [{ sku: 'ABC', n: 1 }] }), null)
+  assert.deepEqual(judge({ $ref: '#/$defs/Order' }, { lines: [{ sku: 'abc', n: 0 }, { 'a/b': 1 }] }), [
+    { pointer: '/lines/0/sku', reason: 'must match pattern "^[A-Z]{3}$"' },
+    { pointer: '/lines/0/n', reason: 'must be >= 1' },
+    { pointer: '/lines/1/sku', reason: 'is required' },
+    { pointer: '/lines/1', reason: 'must not have the property "a/b"' },
+  ])
+})
+
+test('schemas that contain themselves are followed as far as the value goes', () => {
+  const order = { lines: [{ sku: 'ABC' }] }
+  assert.equal(judge({ $ref: '#/$defs/Order' }, { ...order, parent: { ...order, parent: order } }), null)
+  assert.deepEqual(judge({ $ref: '#/$defs/Order' }, { ...order, parent: { parent: order } }), [
+    { pointer: '/parent/lines', reason: 'is required' },
+  ])
+})
+
+test('what is read-only is required of answers alone', () => {
+  const order = { lines: [{ sku: 'ABC' }] }
+  assert.equal(judge({ $ref: '#/$defs/Order' }, order, 'request'), null)
+  assert.deepEqual(judge({ $ref: '#/$defs/Order' }, order, 'response'), [
+    { pointer: '/id', reason: 'is required' },
+  ])
+})
+
+test('draft-07 and 2020-12 each have their own tuples', () => {
+  const draft7: JsonSchema = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: 'https://example.com/a',
+    definitions: { text: { type: 'string' } },
+    items: [{ $ref: '#/definitions/text' }, { type: 'number' }],
+    additionalItems: false,
+  }
+  assert.equal(judge(draft7, ['a', 1]), null)
+  assert.equal(judge(draft7, ['a', 1, 2])!.length, 1)
+  const modern = { prefixItems: [{ type: 'string' }], items: { type: 'number' }, $defs: { x: true } }
+  assert.equal(judge(modern, ['a', 1, 2]), null)
+  assert.equal(judge(modern, ['a', 'b'])![0]!.pointer, '/1')
+})
+
+test('a definition of the schema itself goes before the shared one of its name', () => {
+  assert.equal(judge({ $defs: { Line: { type: 'number' } }, $ref: '#/$defs/Line' }, 1), null)
+})
+
+test('a schema cannot make its judge a promise, or reach keywords that are not of JSON Schema', () => {
+  const schema = { $async: true, 'postern:shared': 'Order', type: 'number' }
+  assert.equal(judge(schema, 1), null)
+  assert.deepEqual(judge(schema, 'a'), [{ pointer: '', reason: 'must be number' }])
+})
+
+test('the errors of one value are bounded', () => {
+  const errors = judge({ items: { type: 'string' } }, Array(500).fill(1))
+  assert.equal(errors!.length, ERRORS_MAX)
+  assert.equal(judge({ items: { type: 'string' } }, Array(50_000).fill(1))!.length, 1)
+})
+
+test('equal items are found in linear time, also among objects', () => {
+  assert.deepEqual(
+    judge({ uniqueItems: true }, [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ]),
+    [{ pointer: '', reason: 'must not have equal items' }],
+  )
+  assert.equal(judge({ uniqueItems: true }, ['{"a":1}', { a: 1 }, 1, '1', [1], null, false, 0]), null)
+  const many = Array.from({ length: 200_000 }, (_, n) => ({ n }))
+  assert.equal(judge({ uniqueItems: true }, many), null)
+})
+
+test('an expression that other engines never finish is harmless', () => {
+  const schema = { pattern: '^(a+)+$' }
+  assert.equal(judge(schema, `${'a'.repeat(100_000)}b`)![0]!.pointer, '')
+})
+
+test('what cannot be used is refused when it is stored', () => {
+  const judges = createSchemaJudges(SHARED, false)
+  const unusable: JsonSchema[] = [
+    { type: 'wrong' },
+    { required: 'id' },
+    { pattern: '(?=a)' },
+    { pattern: '(' },
+    { $ref: '#/$defs/Missing' },
+    { $ref: 'https://example.com/schema' },
+    { properties: { a: 7 } },
+    { maxLength: '1) || process.exit(' },
+  ]
+  for (const schema of unusable)
+    assert.throws(() => judges.of(schema, 'request'), RangeError, JSON.stringify(schema))
+})
+
+test('too many or too deeply nested parts are refused', () => {
+  let deep: JsonSchema = {}
+  for (let i = 0; i < 200; i++) deep = { items: deep }
+  assert.throws(() => createSchemaJudges({}, true).of(deep, 'request'), /nested/)
+  const wide = { anyOf: Array(30_000).fill({ type: 'string' }) }
+  assert.throws(() => createSchemaJudges({}, true).of(wide, 'request'), /parts/)
+})
+
+test('any JSON is judged without a fault', () => {
+  const judges = createSchemaJudges(SHARED, true)
+  const order = judges.of({ $ref: '#/$defs/Order' }, 'request')
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const errors = order(value)
+      assert.ok(errors === null || (errors.length > 0 && errors.length <= ERRORS_MAX))
+    }),
+    { numRuns: 500 },
+  )
+})

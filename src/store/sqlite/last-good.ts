@@ -1,0 +1,103 @@
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { LastGood, LastGoodChange, LastGoodStore } from '../ports/last-good.ts'
+
+/** Of this file's own form; any other is forgotten, since the file can always be made again. */
+const FORM = 1
+
+/** The file is made at the first `keep`, for its owner alone. */
+export function openLastGood(file: string): LastGoodStore {
+  let database: DatabaseSync | null = existsSync(file) ? opened(file) : null
+
+  function made(): DatabaseSync {
+    if (database !== null) return database
+    remove(file)
+    closeSync(openSync(file, 'a', 0o600))
+    database = new DatabaseSync(file, { timeout: 5000 })
+    database.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma user_version = ${FORM};
+create table fragments (key text primary key, hash text not null, text text not null) strict, without rowid;
+create table state (one integer primary key check (one = 1), revision integer not null) strict`)
+    return database
+  }
+
+  function forget(): void {
+    database?.close()
+    database = null
+    remove(file)
+  }
+
+  return {
+    load() {
+      if (database === null) return null
+      try {
+        return read(database)
+      } catch {
+        return null
+      }
+    },
+    keep(change) {
+      const into = made()
+      into.exec('begin immediate')
+      try {
+        write(into, change)
+        into.exec('commit')
+      } catch (error) {
+        into.exec('rollback')
+        throw error
+      }
+    },
+    forget,
+    close: () => database?.close(),
+  }
+}
+
+function remove(file: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
+}
+
+function opened(file: string): DatabaseSync | null {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file, { timeout: 5000 })
+    database.exec('pragma synchronous = full')
+    if (database.prepare('pragma user_version').get()?.['user_version'] === FORM) return database
+  } catch {
+    // Damaged: as good as not there.
+  }
+  database?.close()
+  return null
+}
+
+function read(database: DatabaseSync): LastGood | null {
+  const state = database.prepare('select revision from state').get()
+  if (state === undefined) return null
+  const rows = database.prepare('select key, hash, text from fragments order by key').all()
+  return {
+    revision: Number(state['revision']),
+    entries: rows.map(({ key, hash, text }) => ({
+      key: String(key),
+      hash: String(hash),
+      text: String(text),
+    })),
+  }
+}
+
+function write(database: DatabaseSync, { revision, full, put, drop }: LastGoodChange): void {
+  const remove = database.prepare('delete from fragments where key = ?')
+  if (full) {
+    const kept = new Set(put.map(({ key }) => key))
+    for (const { key } of database.prepare('select key from fragments').all())
+      if (!kept.has(String(key))) remove.run(String(key))
+  }
+  for (const key of drop) remove.run(key)
+  const upsert = database.prepare(
+    `insert into fragments (key, hash, text) values (?, ?, ?)
+on conflict (key) do update set hash = excluded.hash, text = excluded.text where hash <> excluded.hash`,
+  )
+  for (const { key, hash, text } of put) upsert.run(key, hash, text)
+  database
+    .prepare(
+      'insert into state (one, revision) values (1, ?) on conflict (one) do update set revision = excluded.revision',
+    )
+    .run(revision)
+}

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { ask as plainAsk } from '../gateway/serve.ts'
+import { runPage } from '../support/page.ts'
+import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+let server: TestServer
+let upstream: TestUpstream
+let token: string
+
+before(async () => {
+  upstream = await startUpstream()
+  server = await startTestServer({ workers: 1 })
+  token = await publishOrders(server, upstream.url)
+})
+after(async () => {
+  await server.stop()
+  await upstream.close()
+})
+
+const ask = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> =>
+  server.gateway(method, `/orders${path}`, { token, headers, ...(body === undefined ? {} : { body }) })
+
+async function addProxy(name: string, members: Record<string, unknown>): Promise<Reply> {
+  return server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members })
+}
+
+/** `execute_call` of an agent with the same profile: its structured result. */
+async function executeCall(values: Record<string, unknown>): Promise<Reply['json']> {
+  const reply = await server.gateway('POST', '/mcp', {
+    token,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'execute_call', arguments: values },
+    },
+  })
+  assert.equal(reply.status, 200, reply.text)
+  return reply.json.result.structuredContent
+}
+
+const record = async (id: string): Promise<Reply['json']> =>
+  (
+    await until(
+      () => server.manage('GET', `/records/${id}`),
+      (reply) => reply.status === 200,
+    )
+  ).json
+
+for (const page of ['validation.md', 'cors.md', 'cache.md', 'graphql.md'])
+  test(`what docs/${page} shows is what happens`, async () => {
+    assert.ok((await runPage(page, server, { $TOKEN: token })) >= 4)
+    await server.manage('PATCH', '/collections/orders', { cors: null, request_validation: 'enforce' })
+  })
+
+test('an agent is held to the contract with the same codes, and the records name the check', async () => {
+  const made = await addProxy('Book', {
+    methods: ['POST'],
+    path: '/v1/books',
+    parameters: [{ name: 'size', in: 'query', type: 'integer', max: 10 }],
+    request_schema: { type: 'object', required: ['title'] },
+  })
+  assert.equal(made.status, 201, made.text)
+  const seen = upstream.seen.length
+  const rest = await ask('POST', '/v1/books', { name: 1 })
+  const agent = await executeCall({ endpoint: 'POST /orders/v1/books', params: { body: { name: 1 } } })
+  assert.deepEqual([rest.json.code, agent.code], ['body_invalid', 'body_invalid'])
+  assert.deepEqual(agent.body.errors, rest.json.errors)
+  const wrong = await executeCall({
+    endpoint: 'POST /orders/v1/books',
+    params: { query: { size: 11 }, body: { title: 'a' } },
+  })
+  assert.equal(wrong.code, 'parameter_invalid')
+  assert.equal(upstream.seen.length, seen)
+  const right = await executeCall({ endpoint: 'POST /orders/v1/books', params: { body: { title: 'a' } } })
+  assert.equal(right.status, 200)
+  for (const id of [rest.json.request_id, agent.request_id]) assert.equal((await record(id)).stopped_at, 14)
+})
+
+test('a body arrives unchanged after it was judged, also in pieces', async () => {
+  const title = 'ä'.repeat(300_000)
+  const reply = await ask('POST', '/v1/books', { title })
+  assert.equal(reply.status, 200, reply.text.slice(0, 500))
+  assert.equal(upstream.seen.at(-1)!.body, JSON.stringify({ title }))
+})
+
+test('bodies that two readers could read differently are refused', async () => {
+  for (const [body, reason] of [
+    ['{"title":"a","title":"b"}', 'has the member "title" twice in one object'],
+    ['{"title":"a","\\u0074itle":"b"}', 'has the member "title" twice in one object'],
+    [`{"title":${'['.repeat(200)}${']'.repeat(200)}}`, 'is nested more than 100 deep'],
+    ['{"title":', 'must be JSON'],
+    ['', 'is required'],
+  ] as const) {
+    const reply = await ask('POST', '/v1/books', body, { 'content-type': 'application/json' })
+    assert.equal(reply.status, 400, body)
+    assert.deepEqual(reply.json.errors, [{ pointer: '', reason }])
+  }
+})
+
+test('a proxy that streams always, or a schema that cannot be used, is not stored', async () => {
+  for (const [members, pointer] of [
+    [{ streaming: 'always', idempotency: true }, '/streaming'],
+    [{ streaming: 'always', request_schema: {} }, '/streaming'],
+    [{ request_schema: { type: 'strange' } }, '/request_schema'],
+    [{ request_schema: { pattern: '(?=a)' } }, '/request_schema'],
+    [{ response_schema: { $ref: '#/$defs/Missing' } }, '/response_schema'],
+    [{ parameters: [{ name: 'a', in: 'query', pattern: '(a)\\1' }] }, '/parameters/0/pattern'],
+    [{ contracts: { PUT: { request_schema: {} } } }, '/contracts/PUT'],
+    [{ graphql: { max_depth: 3 } }, '/graphql'],
+    [{ cache: {} }, '/cache'],
+  ] as const) {
+    const reply = await addProxy('Refused', { methods: ['POST'], path: '/v1/refused', ...members })
+    assert.equal(reply.status, 422, reply.text)
+    assert.equal(reply.json.code, 'configuration_invalid')
+    assert.equal(reply.json.errors[0].pointer, pointer)
+  }
+  const cors = await server.manage('PATCH', '/collections/orders', {
+    cors: { origins: ['*'], credentials: true },
+  })
+  assert.equal(cors.status, 400, cors.text)
+})
+
+test('what differs by method is held to by method', async () => {
+  const made = await addProxy('Note', {
+    methods: ['PUT', 'PATCH'],
+    path: '/v1/notes/{id}',
+    request_schema: { type: 'object', required: ['text'] },
+    contracts: { PATCH: { request_schema: { type: 'object', minProperties: 1 } } },
+  })
+  assert.equal(made.status, 201, made.text)
+  assert.equal((await ask('PUT', '/v1/notes/1', { title: 'a' })).status, 400)
+  assert.equal((await ask('PATCH', '/v1/notes/1', { title: 'a' })).status, 200)
+  assert.equal((await ask('PATCH', '/v1/notes/1', {})).status, 400)
+})
+
+test('an answer that breaks its schema is noted, or held back', async () => {
+  const schema = { type: 'object', required: ['price'] }
+  for (const mode of ['report', 'enforce']) {
+    const made = await addProxy(`Answer ${mode}`, {
+      methods: ['GET'],
+      path: `/v1/${mode}`,
+      response_schema: schema,
+      response_validation: mode,
+    })
+    assert.equal(made.status, 201, made.text)
+  }
+  const reported = await ask('GET', '/v1/report')
+  assert.equal(reported.status, 200)
+  assert.match(
+    (await record(reported.headers.get('x-request-id')!)).reason,
+    /response_invalid: \/price is required/,
+  )
+  const enforced = await ask('GET', '/v1/enforce')
+  assert.equal(enforced.status, 502)
+  assert.equal(enforced.json.code, 'response_invalid')
+  const kept = await record(enforced.json.request_id)
+  assert.deepEqual([kept.stopped_at, kept.reason, kept.upstream_status], [18, '/price is required', 200])
+  const agent = await executeCall({ endpoint: 'GET /orders/v1/enforce' })
+  assert.equal(agent.code, 'response_invalid')
+  const before = upstream.answer
+  upstream.answer = (_seen, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.setHeader('x-own', 'yes')
+    response.end('{"price":1}')
+  }
+  const good = await ask('GET', '/v1/enforce')
+  upstream.answer = before
+  assert.deepEqual([good.status, good.text, good.headers.get('x-own')], [200, '{"price":1}', 'yes'])
+})
+
+test('a proxy that never streams gathers both bodies', async () => {
+  const made = await addProxy('Gather', { methods: ['PUT'], path: '/v1/gather', streaming: 'never' })
+  assert.equal(made.status, 201, made.text)
+  const body = 'x'.repeat(500_000)
+  const reply = await ask('PUT', '/v1/gather', body, { 'content-type': 'text/plain' })
+  assert.equal(reply.status, 200)
+  assert.equal(reply.json.body, body)
+  assert.equal(upstream.seen.at(-1)!.headers['content-length'], '500000')
+})
+
+test('an answer is kept per caller, and not where the upstream forbids it', async () => {
+  const made = await addProxy('Prices', {
+    methods: ['GET'],
+    path: '/v1/prices/*',
+    cache: { stale_if_error: '10m' },
+  })
+  assert.equal(made.status, 201, made.text)
+  const before = upstream.answer
+  let count = 0
+  const fields: Record<string, string> = {}
+  let status = 200
+  upstream.answer = (_seen, response) => {
+    response.writeHead(status, { 'content-type': 'text/plain', etag: '"1"', ...fields })
+    response.end(`answer ${++count}`)
+  }
+  assert.equal((await ask('GET', '/v1/prices/a')).headers.get('x-cache'), 'MISS')
+  for (let i = 0; i < 4; i++) assert.equal((await ask('GET', '/v1/prices/a')).headers.get('x-cache'), 'HIT')
+  assert.equal(count, 1)
+  // fetch would add Cache-Control: no-cache.
+  const matched = await plainAsk(Number(new URL(server.running.gatewayUrl).port), '/orders/v1/prices/a', {
+    headers: {
+      authorization: `Bearer ${token}`,
+      'if-none-match': 'W/"1"',
+      accept: '*/*',
+      'accept-encoding': 'gzip, deflate',
+    },
+  })
+  assert.equal(matched.status, 304)
+  const head = await ask('HEAD', '/v1/prices/a')
+  assert.deepEqual([head.headers.get('x-cache'), head.text], ['HIT', ''])
+  assert.equal((await ask('GET', '/v1/prices/a?b=1')).headers.get('x-cache'), 'MISS')
+  assert.equal(
+    (await ask('GET', '/v1/prices/a', undefined, { cookie: 'a=b' })).headers.get('x-cache'),
+    'BYPASS',
+  )
+  for (const [name, value] of [
+    ['cache-control', 'private'],
+    ['cache-control', 'no-store'],
+    ['set-cookie', 'a=b'],
+    ['vary', 'X-Tenant'],
+    ['vary', '*'],
+  ] as const) {
+    fields[name] = value
+    for (let i = 0; i < 4; i++)
+      assert.equal(
+        (await ask('GET', `/v1/prices/${name}${value.length}`)).headers.get('x-cache'),
+        'MISS',
+        value,
+      )
+    delete fields[name]
+  }
+
+  server.moveClock(120_000)
+  status = 503
+  const stale = await ask('GET', '/v1/prices/a')
+  assert.deepEqual([stale.status, stale.headers.get('x-cache')], [200, 'STALE'])
+  assert.ok(Number(stale.headers.get('age')) >= 120)
+  server.moveClock(600_000)
+  assert.equal((await ask('GET', '/v1/prices/a')).status, 503)
+  upstream.answer = before
+})

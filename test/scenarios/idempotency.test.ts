@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+let server: TestServer
+let upstream: TestUpstream
+let token: string
+
+before(async () => {
+  upstream = await startUpstream()
+  server = await startTestServer({ workers: 2 })
+  token = await publishOrders(server, upstream.url)
+})
+after(async () => {
+  await server.stop()
+  await upstream.close()
+})
+
+const ask = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> =>
+  server.gateway(method, `/orders${path}`, { token, headers, ...(body === undefined ? {} : { body }) })
+
+async function addProxy(name: string, members: Record<string, unknown>): Promise<Reply> {
+  return server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members })
+}
+
+/** `execute_call` of an agent with the same profile: its structured result. */
+async function executeCall(values: Record<string, unknown>): Promise<Reply['json']> {
+  const reply = await server.gateway('POST', '/mcp', {
+    token,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'execute_call', arguments: values },
+    },
+  })
+  assert.equal(reply.status, 200, reply.text)
+  return reply.json.result.structuredContent
+}
+
+test('of many requests with one key at once exactly one reaches the upstream, over all threads and doors', async () => {
+  const before = upstream.answer
+  const made = await addProxy('Charge', { methods: ['POST'], path: '/v1/charges', idempotency: true })
+  assert.equal(made.status, 201, made.text)
+  let charges = 0
+  const answers: (() => void)[] = []
+  upstream.answer = (_seen, response) => {
+    charges++
+    answers.push(() => response.writeHead(201, { 'content-type': 'application/json' }).end('{"charge":1}'))
+  }
+  const charge = (): Promise<Reply> =>
+    call('POST', `${server.running.gatewayUrl}/orders/v1/charges`, {
+      token,
+      headers: { 'idempotency-key': 'k1', connection: 'close' },
+      body: { amount: 1 },
+    })
+  const first = charge()
+  await until(
+    async () => answers.length,
+    (length) => length === 1,
+  )
+  const others = await Promise.all(Array.from({ length: 12 }, charge))
+  for (const other of others) assert.deepEqual([other.status, other.json.code], [409, 'idempotency_conflict'])
+  answers[0]!()
+  assert.equal((await first).status, 201)
+  for (const again of await Promise.all(Array.from({ length: 12 }, charge))) {
+    assert.deepEqual([again.status, again.text], [201, '{"charge":1}'])
+    assert.equal(again.headers.get('idempotency-replayed'), 'true')
+  }
+  const agent = await executeCall({
+    endpoint: 'POST /orders/v1/charges',
+    params: { body: { amount: 1 } },
+    idempotency_key: 'k1',
+  })
+  assert.deepEqual([agent.status, agent.body], [201, { charge: 1 }])
+  assert.equal(charges, 1)
+  server.moveClock(25 * 3_600_000)
+  const tomorrow = charge()
+  await until(
+    async () => answers.length,
+    (length) => length === 2,
+  )
+  answers[1]!()
+  assert.equal((await tomorrow).status, 201)
+  upstream.answer = before
+})
+
+test('a key is free again when its request came to no answer', async () => {
+  const before = upstream.answer
+  let count = 0
+  upstream.answer = (_seen, response) => {
+    if (++count === 1) response.destroy()
+    else if (count === 2) response.writeHead(503).end()
+    else response.end('done')
+  }
+  const pay = (): Promise<Reply> => ask('POST', '/v1/charges', { n: 2 }, { 'idempotency-key': 'k2' })
+  assert.equal((await pay()).status, 502)
+  assert.equal((await pay()).status, 503)
+  assert.equal((await pay()).text, 'done')
+  assert.equal((await pay()).headers.get('idempotency-replayed'), 'true')
+  upstream.answer = before
+})

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { startTestServer, type TestServer } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+let upstream: TestUpstream
+const backup = mkdtempSync(join(tmpdir(), 'postern-backup-'))
+let data: string
+let live: string
+let revoked: string
+
+const FILES = ['config.db', 'config.db-wal', 'config.db-shm'] as const
+
+before(async () => {
+  upstream = await startUpstream()
+})
+after(async () => {
+  await upstream.close()
+  rmSync(backup, { recursive: true })
+})
+
+/** A stopped instance with one published route, a token in force and one that was revoked last. */
+beforeEach(async () => {
+  data = mkdtempSync(join(tmpdir(), 'postern-last-'))
+  const server = await startTestServer({ data })
+  const made = async (resource: string, body: unknown) => {
+    const { status, text, json } = await server.manage('POST', `/${resource}`, body)
+    assert.equal(status, 201, text)
+    return json
+  }
+  await made('credentials', { name: 'Backend', auth: { type: 'bearer', token: 'upstream-secret-1' } })
+  await made('collections', {
+    name: 'Orders',
+    base_path: '/orders',
+    upstream: { targets: [{ url: upstream.url }] },
+    credential: 'backend',
+  })
+  await made('proxies', { collection: 'orders', name: 'One', methods: ['GET'], path: '/{id}' })
+  await server.manage('POST', '/collections/orders/publish', { cascade: true })
+  await made('clients', { name: 'Acme', collections: ['orders'] })
+  live = (await made('profiles', { client: 'acme', name: 'Live', auth: { type: 'token' } })).token
+  revoked = (await made('profiles', { client: 'acme', name: 'Old', auth: { type: 'token' } })).token
+  assert.equal((await call(server, revoked)).status, 200)
+  const revocation = await server.manage('POST', '/profiles/acme:old/revoke', {})
+  assert.equal(revocation.status, 200, revocation.text)
+  await server.stop()
+  for (const file of FILES.slice(0, 1)) copyFileSync(join(data, file), join(backup, file))
+})
+
+afterEach(() => rmSync(data, { recursive: true, force: true }))
+
+function call(server: TestServer, token: string) {
+  return server.gateway('GET', '/orders/7', { headers: { authorization: `Bearer ${token}` } })
+}
+
+/** It serves what was published last, and nothing can be changed. */
+async function servesTheLast(): Promise<void> {
+  const server = await startTestServer({ data, adminless: true })
+  try {
+    const answer = await call(server, live)
+    assert.equal(answer.status, 200, answer.text)
+    assert.equal(upstream.seen.at(-1)?.headers.authorization, 'Bearer upstream-secret-1')
+    const refused = await call(server, revoked)
+    assert.deepEqual([refused.status, refused.json.code], [401, 'credential_invalid'])
+    const change = await server.manage('GET', '/collections', undefined, { token: 'pst_at_any' })
+    assert.deepEqual([change.status, change.json.code], [503, 'store_unavailable'])
+    assert.ok(!change.text.includes(data), 'says nothing of where files lie')
+    await assert.rejects(server.running.issueToken({ role: 'admin', ttl: '5m' }), /Store unavailable|store/i)
+    const ready = await fetch(`${server.running.controlUrl}/readyz`)
+    const health = (await ready.json()) as Record<string, unknown>
+    assert.deepEqual([ready.status, health['status'], health['store']], [200, 'warn', false])
+    assert.ok(server.log.some((line) => /last known configuration \(revision \d+\) is served/.test(line)))
+  } finally {
+    await server.stop()
+  }
+}
+
+test('with the store gone the last configuration is served, without what was revoked', async () => {
+  for (const file of FILES) rmSync(join(data, file), { force: true })
+  await servesTheLast()
+})
+
+test('with the store damaged the last configuration is served, without what was revoked', async () => {
+  for (const file of FILES.slice(1)) rmSync(join(data, file), { force: true })
+  writeFileSync(join(data, 'config.db'), Buffer.alloc(8192, 'not a database '))
+  await servesTheLast()
+})
+
+test('with the store restored everything can be changed again', async () => {
+  for (const file of FILES) rmSync(join(data, file), { force: true })
+  await servesTheLast()
+  copyFileSync(join(backup, 'config.db'), join(data, 'config.db'))
+  const server = await startTestServer({ data })
+  try {
+    assert.equal((await call(server, live)).status, 200)
+    const change = await server.manage('POST', '/clients', { name: 'New' })
+    assert.equal(change.status, 201, change.text)
+  } finally {
+    await server.stop()
+  }
+})
+
+test('a damaged copy of the last configuration is nothing to start from, and no hindrance beside a store', async () => {
+  for (const suffix of ['-wal', '-shm']) rmSync(join(data, `serving.db${suffix}`), { force: true })
+  writeFileSync(join(data, 'serving.db'), 'damaged')
+  const server = await startTestServer({ data })
+  assert.equal((await call(server, live)).status, 200)
+  await server.stop()
+  for (const file of FILES) rmSync(join(data, file), { force: true })
+  await servesTheLast()
+})
+
+test('with both gone an instance begins anew, as on an empty directory', async () => {
+  for (const file of [...FILES, 'serving.db', 'serving.db-wal', 'serving.db-shm', 'vault.key'])
+    rmSync(join(data, file), { force: true })
+  const server = await startTestServer({ data })
+  assert.equal((await call(server, live)).status, 404)
+  await server.stop()
+})
