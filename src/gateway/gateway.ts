@@ -101,6 +101,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.upgrade = incoming.upgrade === true
     exchange.pass = incoming.pass
     exchange.query = incoming.query
     exchange.source = incoming

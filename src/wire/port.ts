@@ -77,6 +77,8 @@ export interface Incoming<State = unknown> {
   readonly taken: readonly (string | undefined)[]
   /** Declared body: 0 none, a length in bytes, or -1 chunked. */
   readonly bodyBytes: number
+  /** The caller offers to go on as a WebSocket (RFC 6455 4.1); ignored unless the request is forwarded with it. */
+  readonly upgrade?: boolean
   /** Address of the peer; IPv4-mapped IPv6 addresses as IPv4. */
   readonly peer: string
   /** Index of the listener among those of the engine. */
@@ -138,6 +140,11 @@ export interface ForwardRequest {
   readonly responseFields: string
   /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
   readonly responseNames: FieldNames
+  /**
+   * Pass the caller's offer of a WebSocket on. When the upstream agrees (101), bytes go both ways with backpressure
+   * until either side closes, or nothing moves for the idle time of the upstream; the outcome counts them as bodies.
+   */
+  readonly upgrade?: boolean
   /** Sees the answer while it passes; absent or null on the plain path. */
   readonly tap?: AnswerTap | null
 }

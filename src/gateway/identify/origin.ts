@@ -50,7 +50,7 @@ export function forwardedOrigin(
       : ''
   const proto = lastOf(taken[FORWARDED_PROTO]) || parameter(elements.at(-1) ?? '', 'proto')
   return {
-    ip: byList ?? byElements ?? peer,
+    ip: fault === '' ? (byList ?? byElements ?? peer) : peer,
     secure: proto === '' ? secure : proto.toLowerCase() === 'https',
     requestId,
     fault,
