@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { golden } from '../test/golden/golden.ts'
@@ -109,6 +110,14 @@ test('trusted proxies are addresses and networks, TLS files come in pairs', () =
   ])
   refused(['--tls-cert', 'a.pem'], {}, /^TLS_CERT names 1 and TLS_KEY 0 files/)
   refused(['--tls-key', 'a.pem'], {}, /^TLS_CERT names 0 and TLS_KEY 1 files/)
+})
+
+test('the commands of the page about TLS are understood', () => {
+  const page = readFileSync(new URL('../docs/tls.md', import.meta.url), 'utf8')
+  const commands = [...page.matchAll(/^postern up (.+)$/gm)].map((match) => match[1]!.split(' '))
+  assert.equal(commands.length, 2)
+  assert.equal(readSettings(commands[0]!, {}).tls.length, 2)
+  assert.equal(readSettings(commands[1]!, {}).trustedProxies.length, 2)
 })
 
 test('a secret in a setting that is not built is not repeated', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { after, before, test } from 'node:test'
@@ -39,14 +40,9 @@ before(async () => {
   await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
   server = await startTestServer()
   token = await publishOrders(server, `http://127.0.0.1:${(origin.address() as AddressInfo).port}`)
-  const made = await server.manage('POST', '/proxies', {
-    collection: 'orders',
-    name: 'Order events',
-    methods: ['GET'],
-    path: '/v1/events',
-    kind: 'websocket',
-    status: 'published',
-  })
+  const page = readFileSync(new URL('../../docs/websocket.md', import.meta.url), 'utf8')
+  const example = /```json\n([\s\S]*?)```/.exec(page)![1]!
+  const made = await server.manage('POST', '/proxies', JSON.parse(example))
   assert.equal(made.status, 201, made.text)
 })
 
