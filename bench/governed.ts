@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { luaModules, missingTools } from './measure/machine.ts'
 import { startNginx, startUpstream } from './measure/nginx.ts'
 import { startPostern } from './measure/postern.ts'
-import { createProcesses, freePort, type Processes, type Started } from './measure/processes.ts'
+import { createProcesses, freePort, type Processes, type Started, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
@@ -38,6 +38,13 @@ export async function governed(quick: boolean): Promise<Outcome> {
     join(data, 'tokens.txt'),
     authorization,
   )
+  const nodePort = await freePort()
+  const program = resolve(import.meta.dirname, 'programs/node-http.ts')
+  const node = processes.start(0, process.execPath, [
+    ...[program, String(nodePort), String(upstreamPort)],
+    ...[join(data, 'tokens.txt'), join(scratch.path, 'node.log')],
+  ])
+  await untilStatus(`http://127.0.0.1:${nodePort}${CALL}`, 200, node, { authorization })
   const postern = await startPostern(processes, data, { core: 0, workers: 1 })
   const headers = [`Authorization: ${authorization}`, `X-Client-ID: client-${CALLER}`]
   const comparisons = await compare(
@@ -45,6 +52,12 @@ export async function governed(quick: boolean): Promise<Outcome> {
     [
       { name: 'nginx + lua', process: nginx, url: `http://127.0.0.1:${nginxPort}${CALL}`, headers },
       { name: 'Postern', process: postern.process, url: `${postern.gateway}${CALL}`, headers },
+      {
+        name: 'node:http and undici, a text log',
+        process: node,
+        url: `http://127.0.0.1:${nodePort}${CALL}`,
+        headers,
+      },
     ],
     roundOptions(quick),
   )
@@ -56,8 +69,8 @@ export async function governed(quick: boolean): Promise<Outcome> {
     name: 'governed',
     title:
       'Governed calls: 1,000 routes, 10,000 tokens, 20 networks, rate and quota, injected headers, all recorded',
-    bar: 'CPU per request at most 1.15 times nginx + lua',
-    met: comparisons[1]!.ratio <= 1.15,
+    bar: 'CPU per request at most 1.15 times nginx + lua, and at most half of node:http and undici',
+    met: comparisons[1]!.ratio <= 1.15 && comparisons[1]!.ratio * 2 <= comparisons[2]!.ratio,
     comparisons,
     facts: {
       'ready with this configuration, ms': Math.round(postern.readyMs),

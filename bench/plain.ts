@@ -2,11 +2,11 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import { startNginx, startUpstream } from './measure/nginx.ts'
+import { startHaproxy, startNginx, startUpstream } from './measure/nginx.ts'
 import { type Manage, manage, startPostern } from './measure/postern.ts'
-import { createProcesses, freePort, untilStatus } from './measure/processes.ts'
+import { createProcesses, freePort, type Processes, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
-import { compare, roundOptions } from './measure/rounds.ts'
+import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
 
 const CALL = '/orders/v1/orders/7'
@@ -31,6 +31,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
   mkdirSync(data)
   const postern = await startPostern(processes, data, { core: 0, workers: 1 })
   await openRoute(manage(postern, data), upstreamPort)
+  const others = await startOthers(processes, scratch.path, upstreamPort)
   const comparisons = await compare(
     processes,
     [
@@ -42,6 +43,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
         headers: ['X-Client-ID: acme', 'X-Profile-ID: open'],
       },
       { name: 'wire of Postern alone', process: wire, url: `http://127.0.0.1:${wirePort}${CALL}` },
+      ...others,
     ],
     roundOptions(quick),
   )
@@ -53,6 +55,26 @@ export async function plain(quick: boolean): Promise<Outcome> {
     comparisons,
     facts: {},
   }
+}
+
+/** Further peers; one that is not installed is left out. */
+async function startOthers(
+  processes: Processes,
+  directory: string,
+  upstreamPort: number,
+): Promise<Candidate[]> {
+  const [haproxyPort, nodePort] = [await freePort(), await freePort()]
+  const program = resolve(import.meta.dirname, 'programs/node-http.ts')
+  const node = processes.start(0, process.execPath, [program, String(nodePort), String(upstreamPort)])
+  await untilStatus(`http://127.0.0.1:${nodePort}${CALL}`, 200, node)
+  const peers = [{ name: 'node:http and undici', process: node, url: `http://127.0.0.1:${nodePort}${CALL}` }]
+  const missing = missingTools(['haproxy'])
+  if (missing.length > 0) {
+    console.log(`  without ${missing.join(', ')}`)
+    return peers
+  }
+  const haproxy = await startHaproxy(processes, directory, { core: 0, port: haproxyPort, upstreamPort })
+  return [{ name: 'HAProxy', process: haproxy, url: `http://127.0.0.1:${haproxyPort}${CALL}` }, ...peers]
 }
 
 /** The least that publishes something: no limits, no credential, a profile that asks for nothing but its name. */

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain governed recording start routes mcp memory swaps [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain governed recording start routes mcp memory swaps soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { governed } from './governed.ts'
@@ -9,6 +9,7 @@ import { memory } from './memory.ts'
 import { plain } from './plain.ts'
 import { recording } from './recording.ts'
 import { routes } from './routes.ts'
+import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { swaps } from './swaps.ts'
 
@@ -21,11 +22,15 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   mcp,
   memory,
   swaps,
+  soak,
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const quick = process.argv.includes('--quick')
-for (const name of names.length > 0 ? names : Object.keys(MEASUREMENTS)) {
+/** Takes ten minutes alone. */
+const ONLY_WHEN_NAMED = new Set(['soak'])
+const all = Object.keys(MEASUREMENTS).filter((name) => !ONLY_WHEN_NAMED.has(name))
+for (const name of names.length > 0 ? names : all) {
   const measurement = MEASUREMENTS[name]
   if (measurement === undefined) {
     console.error(`"${name}" is not one of ${Object.keys(MEASUREMENTS).join(', ')}.`)

@@ -3,6 +3,9 @@ import { Worker } from 'node:worker_threads'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
+import { createFetchJson } from './gateway/identify/fetch-json.ts'
+import { createKeySets } from './gateway/identify/key-sets.ts'
+import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import type { Explainer } from './operations/context.ts'
 import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
@@ -148,6 +151,7 @@ async function start(
           clock,
           records,
           explainer,
+          limits: counters,
           publisher,
           origin,
           tombstones,
@@ -212,12 +216,14 @@ async function start(
         counters: counterMemory,
         health,
         tombstones,
+        usedTokens: createUsedTokenMemory(),
         clockCell: clockCell ?? null,
         credentialKey: vault.gatewayKey(),
         sessionKey,
       },
       connectRecorder: (attach) => recorder.connect(attach),
       releaseDead: (slot) => counters.releaseDead(slot),
+      keySets: createKeySets(clock, createFetchJson()),
       log,
     },
     first,

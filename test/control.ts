@@ -85,6 +85,7 @@ export async function startControl(
     clock,
     records,
     explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
+    limits: { read: () => null },
     publisher: {
       publish: async (delta) => {
         published.push(delta)

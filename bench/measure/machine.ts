@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 
 /** What is needed and not there, in words; measuring installs nothing. */
-export function missingTools(names: readonly ('nginx' | 'nginx-lua' | 'wrk' | 'taskset')[]): string[] {
+export function missingTools(
+  names: readonly ('nginx' | 'nginx-lua' | 'haproxy' | 'wrk' | 'taskset')[],
+): string[] {
   return names.flatMap((name) => {
     if (name === 'nginx-lua')
       return luaModules() === null ? ['the lua module of nginx (Debian: libnginx-mod-http-lua)'] : []

@@ -5,7 +5,19 @@ import type { Clock } from './clock.ts'
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
 /** Prefixes of the ids that appear on the wire, one per kind of thing. */
-export type IdPrefix = 'col' | 'prx' | 'cli' | 'pro' | 'pol' | 'crd' | 'key' | 'aud' | 'req' | 'tok' | 'usr'
+export type IdPrefix =
+  | 'col'
+  | 'prx'
+  | 'cli'
+  | 'pro'
+  | 'pol'
+  | 'crd'
+  | 'key'
+  | 'sec'
+  | 'aud'
+  | 'req'
+  | 'tok'
+  | 'usr'
 
 function encode(value: number, length: number): string {
   let text = ''

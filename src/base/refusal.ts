@@ -99,6 +99,11 @@ export const PROBLEMS = {
     'Credential expired',
     'The credential was valid once. Rotate it and use the new value.',
   ),
+  identity_unavailable: problem(
+    503,
+    'Identity provider unavailable',
+    'The credential could not be judged: the keys of its issuer, or the answer of its introspection, cannot be had at the moment, and nothing that was kept is fresh enough. Nothing is said about the credential. Try again after `Retry-After`; operators see the reason in the request record.',
+  ),
   collection_not_assigned: problem(
     403,
     'Collection not assigned',
@@ -130,6 +135,11 @@ export const PROBLEMS = {
     429,
     'Quota exceeded',
     'The quota of the period is used up. The body says when the next period starts.',
+  ),
+  concurrency_exceeded: problem(
+    429,
+    'Too many calls at once',
+    'As many calls are under way as the policy admits at once. Wait until one of them has ended; the body names the policy and the limit.',
   ),
 
   // The contract (check 14)

@@ -52,6 +52,16 @@ export function mintToken(kind: TokenKind): MintedToken {
   return { token, lookup, hash: hashToken(token) }
 }
 
+/** `pst_js_` and 57 random characters: 64 bytes as text, so it is as long as RFC 7518 section 3.2 asks for HS512. */
+export function mintSigningSecret(): string {
+  return `pst_js_${randomBase62(57)}`
+}
+
+/** The name by which tokens say which secret signed them. */
+export function mintLookup(): string {
+  return randomBase62(LOOKUP_LENGTH)
+}
+
 /** SHA-256 of the whole token, base64url. One-shot: about 0.5 us, and enough for a secret of 256 bits. */
 export function hashToken(token: string): string {
   return hash('sha256', token, 'base64url')

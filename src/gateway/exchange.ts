@@ -1,6 +1,8 @@
+import type { Jwt } from '../base/jwt.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
+  Claims,
   LinkedClient,
   LinkedCollection,
   LinkedCredential,
@@ -8,9 +10,11 @@ import type {
   LinkedProxy,
   LinkedToken,
   Snapshot,
+  Verified,
 } from '../snapshot/snapshot.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
-import type { Counters } from './admit/counters.ts'
+import type { Counters, Held } from './admit/counters.ts'
+import type { Issuers } from './identify/issuers.ts'
 import type { MessageOutcome } from './port.ts'
 import type { CacheEntry } from './replay/answer-cache.ts'
 import type { Replays } from './replay/replay.ts'
@@ -72,7 +76,19 @@ export class Exchange {
   token: LinkedToken | null = null
   /** An earlier request has proved the very same credential. */
   isProved = false
-  /** Id of the token, once it is proved. */
+  /** The credential is signed or held by others; check 5 has found the profile that takes it. */
+  isForeign = false
+  /** Read, not proved. */
+  jwt: Jwt | null = null
+  /** Where a proved one is remembered, and what is remembered of it. */
+  verifiedKey = ''
+  verified: Verified | null = null
+  /** `sub` of a proved token that others signed; empty when there is none. */
+  subject = ''
+  /** Claims of it that the profile lists. */
+  claims: Claims = NO_CLAIMS
+  issuers: Issuers | null = null
+  /** Id of the token or key, once it is proved. */
   credentialId = ''
 
   // What is called
@@ -93,6 +109,10 @@ export class Exchange {
   retryAfterMs = 0
   /** Lines of RateLimit-Policy and RateLimit, or empty. */
   limitLines = ''
+  /** {@link limitLines} has X-RateLimit-* too. */
+  hasXLimits = false
+  /** What the limits get back when the answer has ended. */
+  heldLimits: Held | null = null
   /** Value of `Allow`. */
   allow = ''
   /** The answer of a check that needs no upstream. */
@@ -146,4 +166,5 @@ export class Exchange {
   }
 }
 
+const NO_CLAIMS: Claims = new Map()
 const NO_FACTS: RefusalFacts = Object.freeze({})

@@ -10,11 +10,16 @@ import type { Opener } from '../vault/opener.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
+import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { createFetchJson } from './identify/fetch-json.ts'
+import { createIssuers } from './identify/issuers.ts'
+import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
+import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecorder } from './record.ts'
@@ -39,6 +44,10 @@ export interface GatewayOptions {
   readonly trustedProxies?: readonly string[]
   /** The gateway listener speaks TLS. */
   readonly secure?: boolean
+  /** Key sets of issuers; fetched by this very thread when absent. */
+  readonly keySets?: LoadKeySet
+  /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
+  readonly usedTokens?: SharedArrayBuffer
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
@@ -61,6 +70,9 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
+/** Places for tokens that may be used once in a gateway that shares none. */
+const USED_ALONE = 4096
+
 const NO_BODY = new Uint8Array(0)
 /** Bytes of kept answers in one thread. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024
@@ -72,6 +84,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pools = createPools(options.upstream)
   const recorder = createRecorder(options.records)
   const visible = createVisible()
+  const fetchJson = createFetchJson()
+  const keySets = options.keySets ?? createKeySets(clock, fetchJson)
+  const usedTokens = createUsedTokens(options.usedTokens ?? createUsedTokenMemory(USED_ALONE))
+  const issuers = createIssuers(clock, keySets, fetchJson, usedTokens)
   const replays: Replays = {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
@@ -102,6 +118,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
     exchange.upgrade = incoming.upgrade === true
+    exchange.issuers = issuers
     exchange.pass = incoming.pass
     exchange.query = incoming.query
     exchange.source = incoming
@@ -130,6 +147,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
     exchange.secure = caller.secure ?? false
+    exchange.subject = caller.subject
+    exchange.claims = caller.claims
+    exchange.bearer = caller.bearer
     exchange.pass = agentFields(call.fields)
     exchange.query = query
     exchange.body = body ?? NO_BODY
@@ -208,6 +228,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     finished(incoming) {
       const exchange = incoming.state
       if (exchange === null) return
+      endLimits(exchange, incoming.outcome.status)
       endWatch(exchange)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
@@ -304,8 +325,18 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
   }
 }
 
-function callerOf({ client, profile, credentialId, ip, secure }: Exchange): Caller {
-  return { client: client!.fragment, profile: profile!.fragment, credentialId, ip, secure }
+function callerOf(exchange: Exchange): Caller {
+  const { client, profile, credentialId, subject, claims, bearer, ip, secure } = exchange
+  return {
+    client: client!.fragment,
+    profile: profile!.fragment,
+    credentialId,
+    subject,
+    claims,
+    bearer,
+    ip,
+    secure,
+  }
 }
 
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */

@@ -3,6 +3,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
 import { type CallResult, FAILURE_CODES, type ForwardRequest, type Substitute } from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
+import { endLimits } from './admit/limits.ts'
 import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
@@ -45,6 +46,7 @@ export function createInnerCalls({
 
     function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
       const endedAt = clock.monotonic()
+      endLimits(exchange, answer.status)
       endWatch(exchange)
       record(exchange, {
         startedAt,

@@ -12,14 +12,21 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../snapshot/fragments.ts'
+import type { Claims } from '../snapshot/snapshot.ts'
 import type { Incoming } from '../wire/port.ts'
 
 /** A proven caller: the result of checks 5 to 9. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
   readonly client: ClientFragment
   readonly profile: ProfileFragment
-  /** Id of the token that proved it, or empty for profiles of type none. */
+  /** Id of the token or key that proved it, or empty for profiles of type none. */
   readonly credentialId: string
+  /** `sub` of a token that others signed; empty when there is none. */
+  readonly subject: string
+  /** Claims of such a token that the profile lists. */
+  readonly claims: Claims
+  /** What the caller sent after `Bearer`, for exchanging it upstream; never shown, never recorded. */
+  readonly bearer: string
   readonly ip: string
   /** The caller spoke TLS. */
   readonly secure?: boolean

@@ -59,6 +59,7 @@ const RESERVED_HEADERS = new Set([
   'x-forwarded-proto',
   'x-postern-client',
   'x-postern-profile',
+  'x-postern-subject',
 ])
 
 /** What every stored resource carries besides its own fields (product: common fields). */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { Description, Duration, HttpMethod, Name, Ref, Slug, Tags } from './common.ts'
+import { JwtAuth, OidcAuth } from './profile-auth.ts'
 
 /** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
 const Network = z.string().refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
@@ -20,6 +21,8 @@ const ProfileAuth = z.discriminatedUnion('type', [
     type: z.literal('token').describe('A bearer token, shown once'),
     expires_in: Duration.nullable().default('90d').describe('Life of an issued token; null never expires'),
   }),
+  JwtAuth,
+  OidcAuth,
 ])
 
 export const ProfileSpec = z.strictObject({
@@ -28,7 +31,7 @@ export const ProfileSpec = z.strictObject({
   slug: Slug.optional().describe('Made from the name when absent; unique in the client'),
   description: Description.default(''),
   tags: Tags.default([]),
-  auth: ProfileAuth.describe('How callers prove themselves: {"type":"token"} or {"type":"none"}'),
+  auth: ProfileAuth.describe('How callers prove themselves; type none, token, jwt or oidc'),
   active: z.boolean().default(true),
   allowed_methods: z.array(HttpMethod).max(7).default([]).describe('Empty allows all'),
   ip_allowlist: z.array(Network).max(1000).default([]).describe('Empty allows all addresses'),
@@ -49,16 +52,16 @@ export const ProfileSpec = z.strictObject({
   forward_identity: z
     .boolean()
     .default(false)
-    .describe('Adds X-Postern-Client and X-Postern-Profile for the upstream'),
+    .describe('Adds X-Postern-Client, X-Postern-Profile and X-Postern-Subject for the upstream'),
 })
 export type ProfileSpec = z.output<typeof ProfileSpec>
 
-/** A token of a profile as people see it; the secret itself is only ever in the answer that issued it. */
+/** A token, signing secret or public key of a profile as people see it; a secret itself is only ever in the answer that issued it. */
 export const ProfileCredentialState = z.object({
-  id: z.string().describe('Names the token in request records'),
-  lookup: z.string().describe('Public part of the token'),
+  id: z.string().describe('Names it in request records'),
+  lookup: z.string().describe('Public part of a token; kid of a signing secret or key'),
   state: z.enum(['valid', 'expiring_soon', 'retiring', 'expired', 'revoked']),
-  created_at: z.string(),
+  created_at: z.string().nullable().describe('null for keys that stand in the profile itself'),
   expires_at: z.string().nullable(),
   retires_at: z.string().nullable().describe('End of the overlap after a rotation'),
   last_used_at: z.string().nullable().describe('Last call seen with it, to the minute'),

@@ -3,10 +3,16 @@ import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
-import { mintToken } from '../base/token.ts'
+import { hashToken, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
 import { NOUNS, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
-import type { ConfigWriter, Fields, Resource, StoredToken } from '../store/ports/config.ts'
+import {
+  type ConfigWriter,
+  type Fields,
+  isSigningSecret,
+  type Resource,
+  type StoredToken,
+} from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { DiffEntry, WriteOptions } from './define.ts'
 import { boundedDiff, diffOf } from './diff.ts'
@@ -235,13 +241,45 @@ export class Change {
     return { id, token }
   }
 
+  /** Makes a secret that callers of a profile sign with. Of a dry run there is none to show. */
+  async issueSigningSecret(
+    profile: Resource,
+  ): Promise<{ id: string; kid: string; secret: string | undefined }> {
+    const text = mintSigningSecret()
+    const id = newId('sec', this.#deps.clock)
+    const kid = mintLookup()
+    const now = this.#deps.clock.now()
+    await this.writer.putToken({
+      id,
+      profile: profile.id,
+      lookup: kid,
+      hash: hashToken(text),
+      created_at: now,
+      expires_at: null,
+      retires_at: null,
+      revoked_at: null,
+    })
+    await this.writer.putSecret({
+      owner: profile.id,
+      field: id,
+      sealed: this.#deps.vault.seal(new Secret(text), profile.id, id),
+      last4: null,
+      updated_at: toTime(now),
+    })
+    await this.note(profile, { op: 'add', path: `/secrets/${id}`, value: 'changed' })
+    if (this.#deps.options.dryRun === true) return { id, kid, secret: undefined }
+    this.#revealed = true
+    return { id, kid, secret: text }
+  }
+
   /** Stores a changed state of an issued token; `what` names the change in the diff. */
   async putToken(profile: Resource, token: StoredToken, what: 'retires_at' | 'revoked_at'): Promise<void> {
     await this.writer.putToken(token)
+    if (token.revoked_at !== null) await this.writer.removeSecret(profile.id, token.id)
     const at = token[what]
     await this.note(profile, {
       op: 'replace',
-      path: `/tokens/${token.id}/${what}`,
+      path: `/${isSigningSecret(token) ? 'secrets' : 'tokens'}/${token.id}/${what}`,
       value: at === null ? null : toTime(at),
     })
   }

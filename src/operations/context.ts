@@ -3,6 +3,7 @@ import type { Permission, Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
@@ -16,6 +17,8 @@ export interface OperationContext {
   readonly records: RecordQueries
   /** Judges requests that were not made, by what the gateway serves now. */
   readonly explainer: Explainer
+  /** What the limits of the gateway have counted. */
+  readonly limits: LimitReader
   /** The configuration: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
   /** The transaction of a write. A read that asks for it is a fault. */
@@ -29,6 +32,19 @@ export interface RecordQueries {
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
   get(id: string): Promise<z.output<typeof RequestRecord> | undefined>
+}
+
+export interface LimitReader {
+  /** What a counter holds now; null when it has counted nothing. Never waits for a gateway thread. */
+  read(limit: PlannedLimit, now: number): LimitReading | null
+}
+
+interface LimitReading {
+  readonly used: number
+  /** Milliseconds until more is left; 0 when all is. */
+  readonly resetMs: number
+  /** Requests that it refused, or would have. */
+  readonly refused: number
 }
 
 export interface Explainer {

@@ -15,7 +15,13 @@ import {
   type Desired,
 } from '../snapshot/compile.ts'
 import { type Fragment, type FragmentKey, keyOf, type SnapshotDelta } from '../snapshot/fragments.ts'
-import type { ConfigReader, ConfigStore, Resource, StoredToken } from '../store/ports/config.ts'
+import {
+  type ConfigReader,
+  type ConfigStore,
+  isSigningSecret,
+  type Resource,
+  type StoredToken,
+} from '../store/ports/config.ts'
 import { type CompileReader, holdAll } from './held-reader.ts'
 
 /** What a piece of the desired state compiles to. */
@@ -73,14 +79,22 @@ async function compileCollectionOf(
 
 async function compileClientOf(reader: CompileReader, resource: Resource): Promise<Fragment> {
   const profiles = await reader.all('profiles', resource.id)
-  const tokens = await reader.tokensOf(profiles.map((profile) => profile.id))
+  const ids = profiles.map((profile) => profile.id)
+  const tokens = (await reader.tokensOf(ids)).filter((token) => token.revoked_at === null)
+  const sealed = await reader.secretsOf(ids)
   return compileClient(
     desired<ClientSpec>(resource),
     profiles.map((profile) => ({
       ...desired<ProfileSpec>(profile),
       tokens: tokens
-        .filter((token) => token.profile === profile.id && token.revoked_at === null)
+        .filter((token) => token.profile === profile.id && !isSigningSecret(token))
         .map(toTokenFragment),
+      secrets: tokens
+        .filter((token) => token.profile === profile.id && isSigningSecret(token))
+        .flatMap(({ id, lookup, retires_at }) => {
+          const secret = sealed.find((one) => one.owner === profile.id && one.field === id)
+          return secret === undefined ? [] : [{ id, lookup, retires_at, sealed: secret.sealed }]
+        }),
     })),
   )
 }

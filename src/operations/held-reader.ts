@@ -21,7 +21,8 @@ export async function holdAll(reader: ConfigReader): Promise<CompileReader> {
     }
   }
   const tokens = Map.groupBy(await reader.tokensOf(idsOf(byType, 'profiles')), (token) => token.profile)
-  const secrets = Map.groupBy(await reader.secretsOf(idsOf(byType, 'credentials')), (secret) => secret.owner)
+  const owners = [...idsOf(byType, 'credentials'), ...idsOf(byType, 'profiles')]
+  const secrets = Map.groupBy(await reader.secretsOf(owners), (secret) => secret.owner)
   return {
     byId: async (_type, id) => byId.get(id),
     all: async (type, parent) =>

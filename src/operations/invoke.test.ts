@@ -49,6 +49,7 @@ test('a handler that throws after writing leaves neither change nor success entr
     clock: createClock(),
     records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
     explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
+    limits: { read: () => null },
     publisher: {
       publish: async (delta) => {
         published.push(delta)

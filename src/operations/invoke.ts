@@ -8,7 +8,7 @@ import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/con
 import type { Vault } from '../vault/vault.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
-import type { Explainer, OperationContext, RecordQueries } from './context.ts'
+import type { Explainer, LimitReader, OperationContext, RecordQueries } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
@@ -21,6 +21,7 @@ export interface InvokeDeps {
   readonly clock: Clock
   readonly records: RecordQueries
   readonly explainer: Explainer
+  readonly limits: LimitReader
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
@@ -191,6 +192,7 @@ function contextOf(
     clock: deps.clock,
     records: deps.records,
     explainer: deps.explainer,
+    limits: deps.limits,
     reader,
     get change(): Change {
       if (change === null) throw new Error('A read has no transaction to change anything in.')

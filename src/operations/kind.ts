@@ -9,6 +9,8 @@ export interface RefField {
   readonly field: string
   readonly type: ResourceType
   readonly many?: boolean
+  /** The member of the spec that it stands in, where it is not the spec itself. */
+  readonly within?: string
   /** Words that stand for themselves. */
   readonly words?: readonly string[]
 }

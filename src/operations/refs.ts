@@ -1,3 +1,4 @@
+import { isPlain } from '../base/plain.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { NOUNS, type ResourceType } from '../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
@@ -61,8 +62,14 @@ export async function mapRefs(
 ): Promise<Record<string, unknown>> {
   const mapped: Record<string, unknown> = { ...spec }
   for (const field of refFields(kind)) {
-    const value = spec[field.field]
-    if (typeof value === 'string') {
+    const value = holderOf(spec, field)[field.field]
+    if (field.within !== undefined) {
+      if (typeof value === 'string')
+        mapped[field.within] = {
+          ...(mapped[field.within] as Fields),
+          [field.field]: await change(value, field, `/${field.within}/${field.field}`),
+        }
+    } else if (typeof value === 'string') {
       if (field.words?.includes(value) !== true)
         mapped[field.field] = await change(value, field, `/${field.field}`)
     } else if (Array.isArray(value)) {
@@ -73,6 +80,13 @@ export async function mapRefs(
     }
   }
   return mapped
+}
+
+/** The object that holds the reference. */
+function holderOf(spec: Fields, { within }: RefField): Fields {
+  if (within === undefined) return spec
+  const inner = spec[within]
+  return isPlain(inner) ? inner : {}
 }
 
 /** Replaces references by ids. Refuses with input_invalid, naming every reference that leads nowhere. */
@@ -98,7 +112,7 @@ export async function resolveRefs(
 /** Ids that a stored spec refers to, without its parent. */
 export function idsOf(kind: Kind, spec: Fields): string[] {
   return kind.refs.flatMap((field) => {
-    const value = spec[field.field]
+    const value = holderOf(spec, field)[field.field]
     if (Array.isArray(value)) return value.map(String)
     return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
   })

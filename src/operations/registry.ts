@@ -30,6 +30,7 @@ import { listPolicies } from './policies/list.ts'
 import { putPolicy } from './policies/put.ts'
 import { togglePolicy } from './policies/toggle.ts'
 import { updatePolicy } from './policies/update.ts'
+import { getPolicyUsage } from './policies/usage.ts'
 import { createProfile } from './profiles/create.ts'
 import { deleteProfile } from './profiles/delete.ts'
 import { getProfile } from './profiles/get.ts'
@@ -71,6 +72,7 @@ export const OPERATIONS: readonly Operation[] = [
   publishProxy,
   listPolicies,
   getPolicy,
+  getPolicyUsage,
   createPolicy,
   updatePolicy,
   putPolicy,

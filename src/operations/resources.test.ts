@@ -340,7 +340,7 @@ test('a rule of a profile that covers nothing is stored and told', async () => {
     '/allowed_methods',
   ]
   assert.deepEqual(reasons(await control.run('profiles.update', { id: 'sandbox', ...wrong })), pointers)
-  const put = { client: 'acme', name: 'Put', auth: { type: 'none' }, ...wrong }
+  const put = { client: 'acme', name: 'Put', auth: { type: 'none' }, ip_allowlist: ['127.0.0.1'], ...wrong }
   assert.deepEqual(reasons(await control.run('profiles.put', { id: 'put', ...put })), pointers)
   assert.deepEqual(reasons(await control.run('profiles.put', { id: 'put', ...put })), pointers)
   const { client: _client, ...inner } = put

@@ -50,6 +50,7 @@ test('counts that the store refused are stored with the next change', async () =
     changing,
     {
       load: store.quotas.load,
+      prune: async () => {},
       save: async (rows) => {
         if (refuse) throw new Error('full')
         await store.quotas.save(rows)
@@ -81,6 +82,7 @@ test('a count that changed while an older one was refused is the one that is sto
     changing,
     {
       load: async () => [],
+      prune: async () => {},
       save: async (rows) => {
         if (refusing) await refusal.promise
         stored.push(...rows)
@@ -97,4 +99,17 @@ test('a count that changed while an older one was refused is the one that is sto
   refusing = false
   await keeper.save()
   assert.deepEqual(stored, [{ key: 'a', period: 1, count: 2 }])
+})
+
+test('counts of periods that have ended are forgotten', async () => {
+  const store = openRecordStore(join(directory, 'prune.db'))
+  const clock = createClock()
+  const first = counters()
+  const keeper = createQuotaKeeper(first, store.quotas, clock)
+  const recent = { key: 'recent', period: clock.now() - 31 * 86_400_000, count: 1 }
+  first.changed.push(recent, { key: 'old', period: clock.now() - 33 * 86_400_000, count: 1 })
+  await keeper.save()
+  await keeper.prune()
+  assert.deepEqual(await store.quotas.load(), [recent])
+  await store.close()
 })

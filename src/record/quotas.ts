@@ -13,7 +13,12 @@ export interface QuotaKeeper {
   load(): Promise<void>
   /** Stores what changed. What the store refuses is kept and stored with the next change. */
   save(): Promise<void>
+  /** Forgets counts of periods that have ended. */
+  prune(): Promise<void>
 }
+
+/** No period is longer. */
+const PERIOD_MS_MAX = 32 * 86_400_000
 
 /** Carries the counts of quotas between the shared counters and the store. */
 export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
@@ -24,6 +29,7 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
     async load() {
       counters.importQuotas(await store.load(), clock.now())
     },
+    prune: () => store.prune(clock.now() - PERIOD_MS_MAX),
     async save() {
       for (const row of counters.exportQuotas()) unsaved.set(row.key, row)
       if (saving || unsaved.size === 0) return

@@ -34,7 +34,7 @@ function linkForCheck(fragment: Fragment): void {
       linkCollection(fragment)
       break
     case 'client':
-      linkClient(fragment)
+      linkClient(fragment, () => new Secret('x'))
       break
     case 'policy':
       linkPolicy(fragment)

@@ -67,6 +67,7 @@ test('times become milliseconds, and a profile without tokens by its type has no
     slug: 'p',
     spec: ProfileSpec.parse({ client: 'cli_1', name: 'P', auth }),
     tokens: [token],
+    secrets: [],
   })
   const client = { id: 'cli_1', slug: 'a', spec }
   const none = compileClient(client, [profile({ type: 'none' })])

@@ -3,7 +3,7 @@ import { toMs } from '../base/duration.ts'
 import type { ClientSpec } from '../model/client.ts'
 import type { CollectionSpec, Upstream } from '../model/collection.ts'
 import type { CredentialAuth } from '../model/credential.ts'
-import type { PolicySpec } from '../model/policy.ts'
+import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
@@ -13,13 +13,16 @@ import type {
   Contract,
   ContractsFragment,
   CredentialFragment,
+  LimitFragment,
   PolicyFragment,
   ProfileFragment,
   ProxyFragment,
   SchemasFragment,
+  SigningSecretFragment,
   TokenFragment,
   UpstreamFragment,
 } from './fragments.ts'
+import { compileVerify } from './verify.ts'
 
 /** A resource of the desired state. */
 export interface Desired<S> {
@@ -31,6 +34,8 @@ export interface Desired<S> {
 export interface DesiredProfile extends Desired<ProfileSpec> {
   /** Tokens that were not revoked. */
   readonly tokens: readonly TokenFragment[]
+  /** Signing secrets that were not revoked. */
+  readonly secrets: readonly SigningSecretFragment[]
 }
 
 /** A published collection and those of its proxies that are published. */
@@ -147,11 +152,14 @@ export function compileClient(
     valid_until: spec.valid_until === null ? null : Date.parse(spec.valid_until),
     collections: spec.collections,
     policy: spec.policy,
-    profiles: profiles.map(compileProfile),
+    profiles: profiles.map((profile) => compileProfile(profile, slug)),
   }
 }
 
-function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFragment {
+function compileProfile(
+  { id, slug, spec, tokens, secrets }: DesiredProfile,
+  client: string,
+): ProfileFragment {
   return {
     id,
     slug,
@@ -159,6 +167,7 @@ function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFrag
     active: spec.active,
     auth: spec.auth.type,
     tokens: spec.auth.type === 'token' ? tokens : [],
+    verify: compileVerify(spec.auth, client, secrets),
     allowed_methods: spec.allowed_methods,
     ip_allowlist: spec.ip_allowlist,
     collections: spec.collections,
@@ -168,19 +177,35 @@ function compileProfile({ id, slug, spec, tokens }: DesiredProfile): ProfileFrag
   }
 }
 
-/** A policy; windows become milliseconds. */
+/** A policy; windows become milliseconds. What is not set is left out. */
 export function compilePolicy({ id, slug, spec }: Desired<PolicySpec>): PolicyFragment {
   return {
     kind: 'policy',
     id,
     slug,
     active: spec.active,
-    limits: spec.limits.map((limit) => ({
-      name: limit.name,
-      kind: limit.kind,
-      max: limit.max,
-      window_ms: toMs(limit.window),
-    })),
+    limits: limitsOf(spec).map(compileLimit),
+    ...(spec.x_ratelimit === true ? { x_ratelimit: true } : {}),
+  }
+}
+
+function compileLimit(limit: LimitSpec): LimitFragment {
+  const { name, kind, max, window, burst, rolling, timezone, wait, key, cost, mode, count } = limit
+  return {
+    name,
+    kind,
+    max,
+    window_ms: window === undefined ? 0 : toMs(window),
+    ...(burst === undefined ? {} : { burst }),
+    ...(rolling === true ? { rolling } : {}),
+    ...(timezone === undefined || timezone === 'UTC' ? {} : { timezone }),
+    ...(wait === undefined ? {} : { wait_ms: toMs(wait) }),
+    ...(key === undefined ? {} : { key }),
+    ...(cost === undefined || cost === 1 ? {} : { cost }),
+    ...(mode === 'observe' ? { observe: true } : {}),
+    ...(count === undefined
+      ? {}
+      : { count: count.map((range) => [Number(range.slice(0, 3)), Number(range.slice(-3))] as const) }),
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { HttpMethod } from '../model/common.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
+import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
 
 /** `collection:col_…`, `contracts:col_…`, `schemas:sha256-…`, `client:cli_…`, `policy:pol_…`, `credential:crd_…`. */
@@ -166,8 +167,10 @@ export interface ProfileFragment {
   readonly slug: string
   readonly name: string
   readonly active: boolean
-  readonly auth: 'none' | 'token'
+  readonly auth: 'none' | 'token' | 'jwt' | 'oidc'
   readonly tokens: readonly TokenFragment[]
+  /** How tokens that others sign are judged; null for types without. */
+  readonly verify: VerifyFragment | null
   readonly allowed_methods: readonly HttpMethod[]
   readonly ip_allowlist: readonly string[]
   readonly collections: readonly string[] | null
@@ -187,20 +190,86 @@ export interface TokenFragment {
   readonly retires_at: number | null
 }
 
+/** What a signed token must be for the profile, and what an introspected one must. Durations in milliseconds. */
+export interface VerifyFragment {
+  readonly issuer: string
+  /** Null admits every audience. */
+  readonly audience: string | null
+  readonly algs: readonly string[]
+  readonly skew_ms: number
+  /** Null for no bound but `exp` itself. */
+  readonly lifetime_ms_max: number | null
+  readonly required_claims: readonly ClaimRule[]
+  readonly required_scopes: readonly string[]
+  /** These decide whether a token is of this profile at all. */
+  readonly match: readonly ClaimRule[]
+  readonly accept_id_tokens: boolean
+  /** A token is let in once. */
+  readonly once: boolean
+  /** Claims that are kept beyond the judgement. */
+  readonly claims: readonly string[]
+  readonly keys: KeysFragment
+  /** Id of the credential for introspection, or null; the URL is null to take the one of the provider. */
+  readonly introspection: { readonly credential: string; readonly url: string | null } | null
+}
+
+/** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */
+export interface ClaimRule {
+  readonly claim: string
+  readonly values: readonly (string | number | boolean)[]
+  readonly glob: string | null
+}
+
+export type KeysFragment =
+  | { readonly from: 'secrets'; readonly secrets: readonly SigningSecretFragment[] }
+  | { readonly from: 'profile'; readonly keys: readonly KeyFragment[] }
+  | { readonly from: 'jwks' | 'discovery'; readonly url: string }
+
+export interface SigningSecretFragment {
+  readonly id: string
+  /** The `kid` of its tokens, where they have one. */
+  readonly lookup: string
+  readonly sealed: string
+  readonly retires_at: number | null
+}
+
+interface KeyFragment {
+  readonly jwk: Readonly<Record<string, unknown>>
+  readonly retires_at: number | null
+}
+
 export interface PolicyFragment {
   readonly kind: 'policy'
   readonly id: string
   readonly slug: string
   readonly active: boolean
   readonly limits: readonly LimitFragment[]
+  /** X-RateLimit-* as well. */
+  readonly x_ratelimit?: true
 }
 
+/** Members beyond the first four are there only where they are set. */
 export interface LimitFragment {
   readonly name: string
-  readonly kind: 'rate' | 'quota'
+  readonly kind: LimitKind
   readonly max: number
-  /** Of a rate: the window. Of a quota: 1 d, 7 d or 30 d, meaning calendar day, week, month in UTC. */
+  /**
+   * Of a rate or a rolling quota: the window. Of another quota: 1 d, 7 d or 30 d, meaning calendar day, week, month. 0 for
+   * concurrency.
+   */
   readonly window_ms: number
+  /** Of a rate: what the bucket holds. */
+  readonly burst?: number
+  readonly rolling?: true
+  /** IANA name; UTC without. */
+  readonly timezone?: string
+  readonly wait_ms?: number
+  /** `ip`, `global`, `claim:…` or `header:…`; by attachment without. */
+  readonly key?: string
+  readonly cost?: number
+  readonly observe?: true
+  /** Ranges of statuses that count, both ends inclusive. */
+  readonly count?: readonly (readonly [number, number])[]
 }
 
 export interface CredentialFragment {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { LimitKey } from './snapshot.ts'
 
 /**
@@ -24,4 +25,30 @@ export function scatter(value: number): number {
   mixed ^= mixed >>> 13
   mixed = Math.imul(mixed, 0xc2b2ae35)
   return mixed ^ (mixed >>> 16)
+}
+
+/** The key of the counter of a limit for one subject. */
+export function counterKeyOf(limit: LimitKey, subject: LimitKey): LimitKey {
+  return {
+    // A key of two zeros marks an empty entry.
+    low: scatter(limit.low ^ subject.low) || 1,
+    high: scatter((limit.high ^ subject.high) + Math.imul(subject.low, 0x27d4eb2f)),
+  }
+}
+
+/** A subject within a place, such as a client within a collection. */
+export function within(place: LimitKey, subject: LimitKey): LimitKey {
+  return {
+    low: place.low ^ Math.imul(subject.low, 0x2c1b3c6d),
+    high: place.high ^ Math.imul(subject.high, 0x297a2d39),
+  }
+}
+
+/**
+ * The subject of a value that callers choose. Unlike {@link limitKeyOf} nobody can find a value that meets the counter of
+ * somebody else.
+ */
+export function chosenKeyOf(text: string): LimitKey {
+  const digest = hash('sha256', text, 'buffer')
+  return { low: digest.readInt32LE(0), high: digest.readInt32LE(4) }
 }

@@ -1,18 +1,23 @@
+import type { Opener } from '../vault/opener.ts'
 import { toEndpointRules } from './endpoint-rules.ts'
 import type { ClientFragment, ProfileFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { lineOf } from './link-collection.ts'
+import { linkVerify } from './link-verify.ts'
 import { ALL_METHODS, methodBits } from './methods.ts'
 import { toNetworks } from './network.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from './snapshot.ts'
 
+const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc'])
+
 /** Links a client with its profiles and tokens. Throws a RangeError that names what is wrong. */
-export function linkClient(fragment: ClientFragment): LinkedClient {
+export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient {
   const profiles = new Map<string, LinkedProfile>()
   const tokens: LinkedToken[] = []
-  const open = fragment.profiles.filter((profile) => profile.auth === 'none')
-  const active = open.filter((profile) => profile.active)
-  const fitting = active.length > 0 ? active : open
+  const verifying: LinkedProfile[] = []
+  const unproved = fragment.profiles.filter((profile) => profile.auth === 'none')
+  const active = unproved.filter((profile) => profile.active)
+  const fitting = active.length > 0 ? active : unproved
   const client: { -readonly [K in keyof LinkedClient]: LinkedClient[K] } = {
     kind: 'client',
     id: fragment.id,
@@ -22,14 +27,16 @@ export function linkClient(fragment: ClientFragment): LinkedClient {
     lone: null,
     isAmbiguous: fitting.length > 1,
     tokens,
+    verifying,
     key: limitKeyOf(`client:${fragment.id}`),
   }
   for (const profile of fragment.profiles) {
-    const linked = linkProfile(client, profile)
+    const linked = linkProfile(client, profile, open)
     if (profiles.has(profile.id) || profiles.has(profile.slug))
       throw new RangeError(`two profiles of client ${fragment.slug} are called ${profile.slug}`)
     profiles.set(profile.id, linked)
     profiles.set(profile.slug, linked)
+    if (linked.verifier !== null) verifying.push(linked)
     for (const token of profile.tokens) {
       if (token.lookup.length !== 12 || token.hash.length !== 43)
         throw new RangeError(`token ${token.id} is damaged`)
@@ -40,8 +47,8 @@ export function linkClient(fragment: ClientFragment): LinkedClient {
   return client
 }
 
-function linkProfile(client: LinkedClient, fragment: ProfileFragment): LinkedProfile {
-  if (fragment.auth !== 'none' && fragment.auth !== 'token')
+function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Opener): LinkedProfile {
+  if (!AUTH_TYPES.has(fragment.auth))
     throw new RangeError(`profile ${String(fragment.slug)} has an unknown type`)
   const { collections, endpoints, allowed_methods, ip_allowlist, slug } = fragment
   return {
@@ -58,6 +65,7 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment): LinkedPro
     identityLines: fragment.forward_identity
       ? lineOf('X-Postern-Client', client.fragment.slug) + lineOf('X-Postern-Profile', slug)
       : '',
+    verifier: linkVerify(fragment, open),
     key: limitKeyOf(`profile:${fragment.id}`),
   }
 }

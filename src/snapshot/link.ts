@@ -1,5 +1,7 @@
+import { Lru } from '../base/lru.ts'
 import type { Opener } from '../vault/opener.ts'
 import type { ContractsFragment, Fragment, FragmentKey, SchemasFragment, SnapshotDelta } from './fragments.ts'
+import { createLimitPlans } from './limit-plan.ts'
 import { linkClient } from './link-client.ts'
 import { closedCollection, linkCollection } from './link-collection.ts'
 import { linkCredential } from './link-credential.ts'
@@ -17,6 +19,9 @@ import type {
   Snapshot,
 } from './snapshot.ts'
 
+/** Proved tokens that one thread remembers. */
+const VERIFIED_MAX = 10_000
+
 /** The snapshot before the first one: nothing is found in it. */
 export const EMPTY_SNAPSHOT: Snapshot = {
   revision: 0,
@@ -26,7 +31,11 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   profiles: new Map(),
   tokens: new Map(),
   proved: new Map(),
+  issuers: new Map(),
+  introspecting: new Map(),
+  verified: new Lru(VERIFIED_MAX),
   policies: new Map(),
+  plans: createLimitPlans(),
   credentials: new Map(),
   contracts: new Map(),
   schemas: new Map(),
@@ -69,7 +78,7 @@ function link(fragment: Fragment, open: Opener): Linked {
       case 'collection':
         return linkCollection(fragment)
       case 'client':
-        return linkClient(fragment)
+        return linkClient(fragment, open)
       case 'policy':
         return linkPolicy(fragment)
       case 'credential':
@@ -134,6 +143,8 @@ class Draft {
   readonly #clients: Copied<LinkedClient>
   readonly #profiles: Copied<LinkedProfile>
   readonly #tokens: Copied<LinkedToken>
+  readonly #issuers: Copied<readonly LinkedProfile[]>
+  readonly #introspecting: Copied<LinkedProfile>
   readonly #policies: Copied<LinkedPolicy>
   readonly #credentials: Copied<LinkedCredential>
   readonly #contracts: Copied<ContractsFragment>
@@ -146,6 +157,8 @@ class Draft {
     this.#clients = new Copied(before.clients)
     this.#profiles = new Copied(before.profiles)
     this.#tokens = new Copied(before.tokens)
+    this.#issuers = new Copied(before.issuers)
+    this.#introspecting = new Copied(before.introspecting)
     this.#policies = new Copied(before.policies)
     this.#credentials = new Copied(before.credentials)
     this.#contracts = new Copied(before.contracts)
@@ -162,6 +175,7 @@ class Draft {
         this.#clients.set(linked.id, linked)
         this.#clients.set(linked.fragment.slug, linked)
         for (const profile of linked.profiles.values()) this.#profiles.set(profile.id, profile)
+        this.#addVerifiers(linked)
         for (const token of linked.tokens) this.#tokens.set(token.fragment.lookup, token)
         break
       case 'policy':
@@ -192,6 +206,7 @@ class Draft {
         this.#clients.delete(linked.id, linked)
         this.#clients.delete(linked.fragment.slug, linked)
         for (const profile of linked.profiles.values()) this.#profiles.delete(profile.id, profile)
+        this.#removeVerifiers(linked)
         for (const token of linked.tokens) this.#tokens.delete(token.fragment.lookup, token)
         break
       case 'policy':
@@ -212,6 +227,25 @@ class Draft {
     }
   }
 
+  #addVerifiers({ verifying }: LinkedClient): void {
+    for (const profile of verifying) {
+      const { issuer, introspection } = profile.verifier!.fragment
+      this.#issuers.set(issuer, [...(this.#issuers.map.get(issuer) ?? []), profile])
+      if (introspection !== null) this.#introspecting.set(profile.id, profile)
+    }
+  }
+
+  #removeVerifiers({ verifying }: LinkedClient): void {
+    for (const profile of verifying) {
+      const { issuer } = profile.verifier!.fragment
+      const known = this.#issuers.map.get(issuer)
+      const rest = known?.filter((one) => one !== profile) ?? []
+      if (rest.length > 0) this.#issuers.set(issuer, rest)
+      else if (known !== undefined) this.#issuers.delete(issuer, known)
+      this.#introspecting.delete(profile.id, profile)
+    }
+  }
+
   toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, Held>): Snapshot {
     return {
       revision,
@@ -221,7 +255,12 @@ class Draft {
       profiles: this.#profiles.map,
       tokens: this.#tokens.map,
       proved: this.#tokens.isChanged ? new Map() : this.#before.proved,
+      issuers: this.#issuers.map,
+      introspecting: this.#introspecting.map,
+      // A change may leave a token to another profile, or to several.
+      verified: this.#issuers.isChanged ? new Lru(VERIFIED_MAX) : this.#before.verified,
       policies: this.#policies.map,
+      plans: createLimitPlans(),
       credentials: this.#credentials.map,
       contracts: this.#contracts.map,
       schemas: this.#schemas.map,

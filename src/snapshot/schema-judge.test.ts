@@ -137,3 +137,15 @@ test('any JSON is judged without a fault', () => {
     { numRuns: 500 },
   )
 })
+
+test('every expression of a schema is its own', () => {
+  const schema: JsonSchema = {
+    properties: { a: { pattern: '^a' }, b: { pattern: '^b' } },
+    patternProperties: { '^n': { type: 'number' }, '^s': { type: 'string' } },
+  }
+  assert.equal(judge(schema, { a: 'a', b: 'b', n: 1, s: 's' }), null)
+  assert.deepEqual(
+    judge(schema, { a: 'b', b: 'a', n: 's', s: 1 })!.map(({ pointer }) => pointer),
+    ['/a', '/b', '/n', '/s'],
+  )
+})

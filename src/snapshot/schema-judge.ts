@@ -60,7 +60,8 @@ function createAjv(draft7: boolean, allErrors: boolean, lenient: boolean, lookUp
         throw new RangeError(
           `the pattern ${source.slice(0, 80)} is broken, too large, or needs look-around or back references`,
         )
-      return { test: (text: string) => pattern === null || pattern.test(text) }
+      // Expressions of one schema are told apart by their text.
+      return { test: (text: string) => pattern === null || pattern.test(text), toString: () => source }
     },
     { code: '' },
   )
@@ -69,6 +70,7 @@ function createAjv(draft7: boolean, allErrors: boolean, lenient: boolean, lookUp
     meta: !lenient,
     validateSchema: !lenient,
     addUsedSchema: false,
+    ownProperties: true,
     logger: false,
     allErrors,
     code: { regExp },

@@ -34,6 +34,8 @@ const MAP = new Set([
  */
 const DROPPED = new Set(['$schema', '$id', 'id', '$async', '$comment', 'nullable', 'contentSchema', SHARED])
 
+const BESIDE_REFERENCE = new Set(['$ref', 'definitions', '$defs'])
+
 /** Parts of one schema; more would take noticeable time to compile. */
 const PARTS_MAX = 20_000
 const DEPTH_MAX = 100
@@ -48,6 +50,7 @@ export function prepareSchema(
   way: Way,
 ): { readonly schema: Plain | boolean; readonly draft7: boolean } {
   const own = isPlain(root) && isPlain(root['$defs']) ? root['$defs'] : {}
+  const draft7 = isPlain(root) && /draft-0[4-7]/.test(String(root['$schema'] ?? ''))
   let left = PARTS_MAX
 
   function part(schema: unknown, depth: number): unknown {
@@ -55,8 +58,10 @@ export function prepareSchema(
     if (left-- === 0) throw new RangeError(`the schema has more than ${PARTS_MAX} parts`)
     if (depth > DEPTH_MAX) throw new RangeError(`the schema is nested more than ${DEPTH_MAX} deep`)
     const result: Plain = {}
+    // Before 2019 a reference stood for the whole schema, whatever was beside it.
+    const isReference = draft7 && typeof schema['$ref'] === 'string'
     for (const [keyword, value] of Object.entries(schema)) {
-      if (DROPPED.has(keyword)) continue
+      if (DROPPED.has(keyword) || (isReference && !BESIDE_REFERENCE.has(keyword))) continue
       const name = keyword === '$ref' ? sharedName(value) : null
       if (name !== null) result[SHARED] = name
       else if (LIST.has(keyword) && Array.isArray(value))
@@ -95,7 +100,7 @@ export function prepareSchema(
   return {
     // A part of an object is an object, and of a boolean the boolean.
     schema: part(root, 0) as Plain | boolean,
-    draft7: isPlain(root) && /draft-0[4-7]/.test(String(root['$schema'] ?? '')),
+    draft7,
   }
 }
 

@@ -3,6 +3,9 @@
  * keeps the one it started with. Linked fragments hold ids of each other, never references, so that a fragment is
  * linked once however often the others change.
  */
+import type { KeyObject } from 'node:crypto'
+import type { Lru } from '../base/lru.ts'
+import type { Plain } from '../base/plain.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -16,7 +19,9 @@ import type {
   SchemasFragment,
   TokenFragment,
   UpstreamFragment,
+  VerifyFragment,
 } from './fragments.ts'
+import type { LimitPlans } from './limit-plan.ts'
 import type { Mounts } from './mounts.ts'
 import type { Networks } from './network.ts'
 import type { Routes } from './routes.ts'
@@ -35,7 +40,15 @@ export interface Snapshot {
    * hash. A look-up compares contents only where a seeded hash of them is equal: its time tells nothing of the secret.
    */
   readonly proved: Map<string, LinkedToken>
+  /** Profiles of signed tokens by the issuer (`iss`) of these. */
+  readonly issuers: ReadonlyMap<string, readonly LinkedProfile[]>
+  /** Profiles that have opaque tokens introspected. */
+  readonly introspecting: ReadonlyMap<string, LinkedProfile>
+  /** Signed and introspected tokens that requests have proved, by a hash of them and of the ids sent beside. */
+  readonly verified: Lru<string, Verified>
   readonly policies: ReadonlyMap<string, LinkedPolicy>
+  /** Limits of calls, made when a pair of profile and proxy is first seen; see limit-plan. */
+  readonly plans: LimitPlans
   readonly credentials: ReadonlyMap<string, LinkedCredential>
   /** By collection id. */
   readonly contracts: ReadonlyMap<string, ContractsFragment>
@@ -157,6 +170,8 @@ export interface LinkedClient {
   /** Several profiles of type none fit. */
   readonly isAmbiguous: boolean
   readonly tokens: readonly LinkedToken[]
+  /** Those of its profiles that judge signed tokens. */
+  readonly verifying: readonly LinkedProfile[]
   readonly key: LimitKey
 }
 
@@ -173,8 +188,48 @@ export interface LinkedProfile {
   readonly endpoints: ((collection: LinkedCollection, proxy: LinkedProxy) => number) | null
   /** X-Postern-Client and X-Postern-Profile, or empty. */
   readonly identityLines: string
+  readonly verifier: LinkedVerifier | null
   readonly key: LimitKey
 }
+
+/** How signed tokens of a profile are judged. */
+export interface LinkedVerifier {
+  readonly fragment: VerifyFragment
+  readonly algs: ReadonlySet<string>
+  /** Null when they are fetched. */
+  readonly keys: readonly VerifyKey[] | null
+  /** Where they are fetched: `jwks <url>` or `discovery <issuer>`; empty when they are held. */
+  readonly source: string
+  readonly match: readonly ((claims: Plain) => boolean)[]
+  readonly required: readonly ((claims: Plain) => boolean)[]
+}
+
+export interface VerifyKey {
+  /** Stands as the credential in request records. */
+  readonly id: string
+  readonly kid: string | null
+  readonly alg: string | null
+  readonly key: KeyObject
+  readonly retiresAt: number | null
+  /** Set when its issuer has withdrawn it: what it has proved counts no longer. */
+  isGone: boolean
+}
+
+/** A token that was proved, and what is kept of it. Times in milliseconds since the epoch. */
+export interface Verified {
+  readonly profile: LinkedProfile
+  /** Null for an introspected token. */
+  readonly key: VerifyKey | null
+  readonly credentialId: string
+  /** It holds from here on, until there; after that it is judged anew. */
+  readonly from: number
+  readonly until: number
+  readonly subject: string
+  readonly claims: Claims
+}
+
+/** Claims of a caller that the profile lists, as text. */
+export type Claims = ReadonlyMap<string, string>
 
 export interface LinkedToken {
   readonly fragment: TokenFragment
@@ -189,12 +244,34 @@ export interface LinkedPolicy {
   readonly limits: readonly LinkedLimit[]
 }
 
+/**
+ * How a limit counts: in a sliding window, by a bucket, per calendar period, in a sliding window that survives a restart, or
+ * what is under way.
+ */
+export type Algorithm = 'rate' | 'bucket' | 'quota' | 'rolling' | 'concurrent'
+
 export interface LinkedLimit {
   readonly fragment: LimitFragment
   readonly policy: PolicyFragment
   readonly key: LimitKey
-  /** Width of one of the 60 slots of a rate's window, milliseconds. */
+  readonly algorithm: Algorithm
+  readonly max: number
+  readonly windowMs: number
+  /** Width of one of the 60 slots of a sliding window, milliseconds. */
   readonly slotMs: number
+  /** What the bucket holds; 0 without one. */
+  readonly burst: number
+  readonly cost: number
+  readonly isObserved: boolean
+  /** Of a calendar quota; null for UTC. */
+  readonly timezone: string | null
+  /** How long a call waits for a place; 0: not at all. */
+  readonly waitMs: number
+  /** Statuses that count; null for every admitted call. */
+  readonly statuses: LimitFragment['count'] | null
+  readonly by: 'attachment' | 'ip' | 'global' | 'claim' | 'header'
+  /** Of the claim or header, the latter in lower case. */
+  readonly byName: string
   /** Item of the RateLimit-Policy field. */
   readonly policyItem: string
 }

@@ -18,6 +18,7 @@ import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
+import { createKeySetClient } from './key-sets.ts'
 import type { FromGateway, GatewayInit, ToGateway } from './messages.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
@@ -55,8 +56,11 @@ const engine = createNativeEngine<Exchange>({
     finished: (incoming) => gateway.finished(incoming),
   },
 })
+const keySets = createKeySetClient(say)
 const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
+  keySets: keySets.load,
+  usedTokens: init.usedTokens,
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,
@@ -163,6 +167,9 @@ main.on('message', (message: ToGateway) => {
     }
     case 'recorder':
       connectSink(sink, message.port)
+      return
+    case 'key_set':
+      keySets.answered(message.id, message.answer)
       return
     case 'explain':
       say({

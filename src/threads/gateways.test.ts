@@ -22,6 +22,7 @@ function starting(count: number) {
       init: { health, counters: cells.buffer } as Omit<GatewayInit, 'slot'>,
       connectRecorder: () => () => {},
       releaseDead: () => {},
+      keySets: async () => ({ ok: false, reason: 'no issuer' }),
       log: () => {},
     },
     delta(1),

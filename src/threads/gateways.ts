@@ -1,5 +1,6 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
+import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
@@ -36,6 +37,8 @@ export interface GatewaysOptions {
   readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
   /** Counters: give back what a dead thread held. */
   readonly releaseDead: (slot: number) => void
+  /** Fetches the keys of issuers for all threads. */
+  readonly keySets: LoadKeySet
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -130,6 +133,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
           for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
           refresh()
           break
+        case 'key_set': {
+          const { id, source, maxAgeMs } = message
+          void options
+            .keySets(source, maxAgeMs)
+            .then((answer) => tell(thread, { kind: 'key_set', id, answer }))
+          break
+        }
         case 'explained':
           asking.get(message.id)?.(message.explanation)
           break

@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
+import type { KeySetAnswer } from '../gateway/identify/key-sets.ts'
 import type { Claim } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
@@ -30,6 +31,8 @@ export interface GatewayInit {
   readonly counters: SharedArrayBuffer
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
   readonly health: SharedArrayBuffer
+  /** Tokens that may be used once, shared by all threads. */
+  readonly usedTokens: SharedArrayBuffer
   /** Ended MCP sessions, shared by all threads. */
   readonly tombstones: SharedArrayBuffer
   readonly clockCell: ClockCell | null
@@ -47,6 +50,8 @@ export type ToGateway =
   /** New certificates, or new keys for session tickets. */
   | { readonly kind: 'tls'; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
+  /** What became of the question of this number. */
+  | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
 
@@ -57,6 +62,13 @@ export type FromGateway =
   | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
   | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
   | { readonly kind: 'drained' }
+  /** Asks for the keys of an issuer; see gateway/identify/key-sets. */
+  | {
+      readonly kind: 'key_set'
+      readonly id: number
+      readonly source: string
+      readonly maxAgeMs: number
+    }
   /** Idempotency keys; see gateway/replay/idempotency. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }

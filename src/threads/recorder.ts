@@ -128,6 +128,8 @@ function reportState(): void {
 
 function prune(): void {
   void ingest.prune(clock.now() - setup.retentionMs)
+  // Nothing depends on it: what has ended is not put back either.
+  quotas?.prune().catch(() => {})
 }
 
 async function stop(): Promise<void> {

@@ -95,6 +95,7 @@ export function profile(slug: string, given: Partial<ProfileFragment> = {}): Pro
     active: true,
     auth: 'none',
     tokens: [],
+    verify: null,
     allowed_methods: [],
     ip_allowlist: [],
     collections: null,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import { ask as plainAsk } from '../gateway/serve.ts'
 import { runPage } from '../support/page.ts'
-import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let server: TestServer
@@ -247,4 +248,65 @@ test('an answer is kept per caller, and not where the upstream forbids it', asyn
   server.moveClock(600_000)
   assert.equal((await ask('GET', '/v1/prices/a')).status, 503)
   upstream.answer = before
+})
+
+test('an origin that only looks like an allowed one is told nothing, and the upstream has no say', async () => {
+  const cors = { origins: ['https://shop.example', 'https://*.partners.example'], credentials: true }
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors })).status, 200)
+  const before = upstream.answer
+  upstream.answer = (_seen, response) => {
+    response.writeHead(200, {
+      'access-control-allow-origin': '*',
+      'access-control-allow-headers': 'x-anything',
+      vary: 'accept',
+    })
+    response.end('{}')
+  }
+  for (const origin of [
+    'null',
+    'http://shop.example',
+    'https://shop.example.evil.example',
+    'https://shop.example:8443',
+    'https://SHOP.example',
+    'https://evilpartners.example',
+    'https://.partners.example',
+    'https://partners.example',
+    'https://a.partners.example/',
+    'https://a b.partners.example',
+  ]) {
+    const asked = await ask('GET', '/v1/orders/7', undefined, { origin })
+    const preflight = await call('OPTIONS', `${server.running.gatewayUrl}/orders/v1/orders/7`, {
+      headers: { origin, 'access-control-request-method': 'GET' },
+    })
+    assert.deepEqual([asked.status, preflight.status], [200, 204])
+    for (const { headers } of [asked, preflight]) {
+      for (const name of ['origin', 'headers', 'credentials', 'methods'])
+        assert.equal(headers.get(`access-control-allow-${name}`), null, `${origin} ${name}`)
+      assert.match(headers.get('vary')!, /Origin/)
+    }
+  }
+  const good = await ask('GET', '/v1/orders/7', undefined, { origin: 'https://a.b.partners.example' })
+  assert.equal(good.headers.get('access-control-allow-origin'), 'https://a.b.partners.example')
+  assert.equal(good.headers.get('access-control-allow-credentials'), 'true')
+  assert.equal(good.headers.get('vary'), 'accept, Origin')
+  // Without the header that makes it a preflight, OPTIONS is a request like any other.
+  assert.equal(
+    (await ask('OPTIONS', '/v1/orders/7', undefined, { origin: 'https://shop.example' })).status,
+    405,
+  )
+  upstream.answer = before
+})
+
+test('a body that outgrows the bound while it is gathered is refused', async () => {
+  assert.equal((await server.manage('PATCH', '/collections/orders', { max_body: 1000 })).status, 200)
+  const seen = upstream.seen.length
+  const url = new URL(`${server.running.gatewayUrl}/orders/v1/books`)
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const outgoing = request(url, { method: 'POST', headers }, (answer) => resolve(answer.statusCode!))
+  outgoing.on('error', reject)
+  outgoing.write('{"title":"')
+  outgoing.end('x'.repeat(5000))
+  assert.equal(await promise, 413)
+  assert.equal(upstream.seen.length, seen)
 })

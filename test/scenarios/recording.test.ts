@@ -14,7 +14,8 @@ import { createRecordQueries } from '../../src/record/query-client.ts'
 import { startRecorder } from '../../src/record/recorder-client.ts'
 import { createRecordSink } from '../../src/record/sink.ts'
 import { limitKeyOf } from '../../src/snapshot/limit-key.ts'
-import type { LinkedLimit } from '../../src/snapshot/snapshot.ts'
+import { planLimit, toPlan } from '../../src/snapshot/limit-plan.ts'
+import { linkPolicy } from '../../src/snapshot/link-policy.ts'
 import { recordFields } from '../programs/record-fields.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-recording-'))
@@ -252,28 +253,29 @@ test('a query thread that hangs costs its question alone and is replaced', async
   await assert.rejects(queries.list({ cursor: 'nonsense' }), { code: 'input_invalid' })
 })
 
-const quota: LinkedLimit = {
-  fragment: { name: 'day', kind: 'quota', max: 3, window_ms: 86_400_000 },
-  policy: { kind: 'policy', id: 'pol_1', slug: 'gold', active: true, limits: [] },
-  key: limitKeyOf('pol_1 day'),
-  slotMs: 0,
-  policyItem: '',
-}
+const [quota, rolling] = linkPolicy({
+  kind: 'policy',
+  id: 'pol_1',
+  slug: 'gold',
+  active: true,
+  limits: [
+    { name: 'day', kind: 'quota', max: 3, window_ms: 86_400_000 },
+    { name: 'hours', kind: 'quota', max: 3, window_ms: 6 * 3_600_000, rolling: true },
+  ],
+}).limits
 
-test('a quota counts on after a restart', async (t) => {
-  const now = Date.now()
-  const takeOne = (memory: SharedArrayBuffer): number => {
-    const counters = createCounters(memory, 0)
-    counters.begin()
-    counters.add(quota, 7, 7)
-    return counters.take(now)
-  }
-  const first = createCounterMemory()
-  const { close } = await open(t, 'quotas', { counters: first })
-  assert.deepEqual([takeOne(first), takeOne(first)], [-1, -1])
-  await close()
-  const second = createCounterMemory()
-  await open(t, 'quotas', { counters: second })
-  assert.equal(takeOne(second), -1, 'the third of three')
-  assert.equal(takeOne(second), 0, 'the quota of the day is used up')
-})
+for (const limit of [quota!, rolling!])
+  test(`a quota counts on after a restart: ${limit.algorithm}`, async (t) => {
+    const now = Date.now()
+    const key = limitKeyOf('cli_1')
+    const plan = toPlan([planLimit(limit, 'client', key, key)])
+    const takeOne = (memory: SharedArrayBuffer): number => createCounters(memory, 0).take(plan, now)
+    const first = createCounterMemory()
+    const { close } = await open(t, limit.algorithm, { counters: first })
+    assert.deepEqual([takeOne(first), takeOne(first)], [-1, -1])
+    await close()
+    const second = createCounterMemory()
+    await open(t, limit.algorithm, { counters: second })
+    assert.equal(takeOne(second), -1, 'the third of three')
+    assert.equal(takeOne(second), 0, 'the quota is used up')
+  })

@@ -123,7 +123,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 
 /** The worked example: a published collection over `upstreamUrl`, a policy, a client, a token profile. Returns its token. */
 export async function publishOrders(
-  server: TestServer,
+  server: Pick<TestServer, 'manage'>,
   upstreamUrl: string,
   limit: { kind?: 'rate' | 'quota'; max: number; window: string } = { max: 1000, window: '1m' },
 ): Promise<string> {

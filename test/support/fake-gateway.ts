@@ -83,6 +83,7 @@ function callerOf(profile: string): Caller {
     active: true,
     auth: 'token',
     tokens: [],
+    verify: null,
     allowed_methods: [],
     ip_allowlist: [],
     collections: null,
@@ -101,7 +102,15 @@ function callerOf(profile: string): Caller {
     policy: null,
     profiles: [fragment],
   }
-  return { client, profile: fragment, credentialId: 'key_1', ip: '127.0.0.1' }
+  return {
+    client,
+    profile: fragment,
+    credentialId: 'key_1',
+    subject: '',
+    claims: new Map(),
+    bearer: '',
+    ip: '127.0.0.1',
+  }
 }
 
 const orders = collection('orders', 'Orders', '/orders')

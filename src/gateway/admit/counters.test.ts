@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import type { LimitFragment } from '../../snapshot/fragments.ts'
 import { limitKeyOf } from '../../snapshot/limit-key.ts'
+import { type LimitPlan, planLimit, toPlan } from '../../snapshot/limit-plan.ts'
 import { linkPolicy } from '../../snapshot/link-policy.ts'
 import type { LinkedLimit } from '../../snapshot/snapshot.ts'
 import { type Counters, createCounterMemory, createCounters } from './counters.ts'
@@ -20,11 +21,13 @@ function limit(given: Partial<LimitFragment>): LinkedLimit {
 const quota = (max: number, windowMs = DAY_MS): LinkedLimit =>
   limit({ name: 'quota', kind: 'quota', max, window_ms: windowMs })
 
-function take(counters: Counters, limits: readonly LinkedLimit[], now: number, subject = 'cli_1'): number {
+function planFor(limits: readonly LinkedLimit[], subject: string): LimitPlan {
   const key = limitKeyOf(subject)
-  counters.begin()
-  for (const one of limits) counters.add(one, key.low, key.high)
-  return counters.take(now)
+  return toPlan(limits.map((one) => planLimit(one, 'client', key, key)))
+}
+
+function take(counters: Counters, limits: readonly LinkedLimit[], now: number, subject = 'cli_1'): number {
+  return counters.take(planFor(limits, subject), now)
 }
 
 function create(entries = 1024): Counters {
@@ -294,11 +297,9 @@ test('a dead thread gives back its lock, and what it was counting stays consiste
     const { workerData, parentPort } = require('node:worker_threads')
     import(workerData.url).then(({ createCounters }) => {
       const counters = createCounters(workerData.memory, 6)
-      counters.begin()
-      const limit = workerData.limit
-      Object.defineProperty(limit, 'fragment', { get() { parentPort.postMessage('inside'); for (;;); } })
-      counters.add(limit, workerData.key.low, workerData.key.high)
-      counters.take(workerData.now)
+      const { limit } = workerData.plan.limits[0]
+      Object.defineProperty(limit, 'algorithm', { get() { parentPort.postMessage('inside'); for (;;); } })
+      counters.take(workerData.plan, workerData.now)
     })
     `,
     {
@@ -306,8 +307,7 @@ test('a dead thread gives back its lock, and what it was counting stays consiste
       workerData: {
         url: new URL('./counters.ts', import.meta.url).href,
         memory,
-        limit: { key: rate.key, slotMs: rate.slotMs },
-        key: limitKeyOf('cli_1'),
+        plan: planFor([rate], 'cli_1'),
         now: NOON,
       },
       execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -340,7 +340,7 @@ test('threads that run at the same time admit exactly max together', async () =>
   const rate = limit({ max: 3000 })
   const daily = quota(5000)
   const url = new URL('./counters.ts', import.meta.url).href
-  const key = limitKeyOf('cli_1')
+  const plan = planFor([rate, daily], 'cli_1')
   const admitted = await Promise.all(
     [0, 1].map(
       (slot) =>
@@ -349,21 +349,18 @@ test('threads that run at the same time admit exactly max together', async () =>
             `
             const { workerData, parentPort } = require('node:worker_threads')
             import(workerData.url).then(({ createCounters }) => {
-              const { memory, slot, rate, daily, key, now } = workerData
+              const { memory, slot, plan, now } = workerData
               const counters = createCounters(memory, slot)
               let admitted = 0
               for (let i = 0; i < 20000; i++) {
-                counters.begin()
-                counters.add(rate, key.low, key.high)
-                counters.add(daily, key.low, key.high)
-                if (counters.take(now + (i % 50)) === -1) admitted++
+                if (counters.take(plan, now + (i % 50)) === -1) admitted++
               }
               parentPort.postMessage(admitted)
             })
             `,
             {
               eval: true,
-              workerData: { url, memory, slot, rate, daily, key, now: NOON },
+              workerData: { url, memory, slot, plan, now: NOON },
               execArgv: ['--disable-warning=ExperimentalWarning'],
             },
           )

@@ -1,53 +1,67 @@
-import { scatter } from '../../snapshot/limit-key.ts'
+import type { LimitPlan, PlannedLimit } from '../../snapshot/limit-plan.ts'
 import type { LinkedLimit } from '../../snapshot/snapshot.ts'
-import { type PeriodKind, periodEnd, periodKindOf, periodStart } from './period.ts'
-import { advanceRate, countRate, rateResetMs } from './rate.ts'
-import { STRIPES } from './stripes.ts'
+import { advanceBucket, bucketRemaining, bucketResetMs, countBucket } from './bucket.ts'
+import { Calendar } from './calendar.ts'
+import { createFailures, type Failures } from './failures.ts'
+import { periodKindOf } from './period.ts'
+import { exportQuotas, importQuotas, type QuotaCount } from './persisted.ts'
+import { advanceRate, countRate, rateResetMs, uncountRate } from './rate.ts'
 import {
+  BUCKET,
   CounterTable,
   ENTRIES_DEFAULT,
   ENTRY_FLOATS,
   ENTRY_WORDS,
   EXPIRES,
+  IN_FLIGHT,
   LATEST,
   OLDEST,
   QUOTA,
   RATE,
+  REFUSALS,
+  ROLLING,
   TOTAL,
   tableBytes,
   toEntries,
+  WINDOW,
 } from './table.ts'
 
 /**
- * Rates and quotas of all gateway threads, and the failed authentications of each source.
+ * Limits of all gateway threads, and the failed authentications of each source.
  *
- * 1. A rate never admits more than its max in any trailing window, over all threads.
+ * 1. A rate never admits more than its max in any trailing window, over all threads; a rate with a burst never more than
+ *    the burst and what was refilled in the window.
  * 2. All limits of a request are looked at and counted under their locks at once: all of them, or none.
  * 3. A limit whose counter finds no place in the table refuses (fail closed).
- * 4. Failed authentications live in a table of their own: strangers cannot push out the counters of clients.
+ * 4. What callers choose lives in tables of its own: neither failed authentications nor invented header values push
+ *    out the counters of clients.
+ * 5. What is under way is counted for each thread, so that it is given back when the thread ends, however it ends.
  */
-export interface Counters {
-  /** Starts the list of limits for one request. */
-  begin(): void
-  /** Adds a limit; `low` and `high` are who it counts for, mixed into the limit's own key. */
-  add(limit: LinkedLimit, low: number, high: number): void
-  /** Limits on the list. */
-  readonly length: number
-  limit(index: number): LinkedLimit
-  /** Takes one from every limit, or nothing. -1 when admitted, else the index of the first limit that refuses. */
-  take(now: number): number
+export interface Counters extends Failures {
+  /** Names the counter of a limit that depends on the request; before {@link take}, for each of `plan.keyed`. */
+  key(index: number, low: number, high: number): void
+  /** Takes from every limit of the plan, or nothing. -1 when admitted, else the index of the first limit that refuses. */
+  take(plan: LimitPlan, now: number): number
   /** After {@link take}: what is left of a limit, and milliseconds until more is. */
   remaining(index: number): number
   resetMs(index: number): number
+  /** After {@link take}: a limit that only observes would have refused. */
+  wouldRefuse(index: number): boolean
   /** True when the last refusal came from a table without a free place. */
   readonly wasFull: boolean
-
-  /** False when no thread has counted a failed authentication lately: then no source must wait. */
-  hasFailures(now: number): boolean
-  /** Milliseconds for which a source must wait after too many failures; 0 when it need not. */
-  throttledMs(low: number, high: number, now: number): number
-  /** Counts a failed authentication. False when it was one too many. */
-  countFailure(low: number, high: number, now: number): boolean
+  /** After {@link take} has admitted: what is to be settled when the answer has ended; for plans that hold something. */
+  hold(plan: LimitPlan): Held
+  /**
+   * Ends what was held, once: gives back what was under way, and what was counted for a status that does not count.
+   * @param status what the caller was sent; 0 when it left before, which counts.
+   */
+  release(held: Held, status: number): void
+  /** A number that changes whenever something under way has ended in any thread. */
+  readonly released: number
+  /** Resolves when {@link released} is no longer `seen`, or after `timeoutMs`. */
+  untilReleased(seen: number, timeoutMs: number): Promise<void>
+  /** What a counter holds; null when nothing was counted yet. Takes nothing. */
+  read(planned: PlannedLimit, now: number): Reading | null
 
   /** Quotas that changed since the last call of any thread. */
   exportQuotas(): QuotaCount[]
@@ -58,33 +72,50 @@ export interface Counters {
   readonly facts: { readonly full: number; readonly brokenLocks: number }
 }
 
-export interface QuotaCount {
-  readonly key: string
-  /** Start of the period, milliseconds since the epoch. */
-  readonly period: number
-  readonly count: number
+/** What one request holds of its limits. */
+export type Held = readonly HeldLimit[]
+
+interface HeldLimit {
+  readonly planned: PlannedLimit
+  readonly low: number
+  readonly high: number
+  /** When it was counted, in the time of its counter. */
+  readonly time: number
 }
 
-export const FAILURES_MAX = 20
-export const FAILURES_WINDOW_MS = 60_000
-const FAILURES_SLOT_MS = 1000
+export interface Reading {
+  readonly used: number
+  readonly remaining: number
+  /** Until more is left; 0 when all is. */
+  readonly resetMs: number
+  /** Requests that it refused, or would have, since the counter began. */
+  readonly refused: number
+}
 
 /** Limits that can apply to one request: 4 attachments of at most 8 limits. */
 export const LIMITS_MAX = 32
 /** Before the tables: number of entries, last failure, and the time that the tables have seen. */
 const RESERVED_BYTES = 64
+/** Where nothing says how long it takes: something under way ends, or a place in the table gets free. */
+const GUESS_MS = 1000
+/** Counts go no further: a limit that only observes would count on and on. */
+const COUNT_MAX = 2_000_000_000
 
 /** Memory for {@link createCounters}, shared by all threads. `entries` bounds how many limits of how many subjects count at once. */
 export function createCounterMemory(entries: number = ENTRIES_DEFAULT): SharedArrayBuffer {
-  const sizes = sizesOf(entries)
-  const buffer = new SharedArrayBuffer(RESERVED_BYTES + tableBytes(sizes.limits) + tableBytes(sizes.failures))
-  new Float64Array(buffer, 0, 1)[0] = sizes.limits
+  const { end, limits } = layoutOf(entries)
+  const buffer = new SharedArrayBuffer(end)
+  new Float64Array(buffer, 0, 1)[0] = limits
   return buffer
 }
 
-function sizesOf(entries: number): { limits: number; failures: number } {
+function layoutOf(entries: number) {
   const limits = toEntries(entries)
-  return { limits, failures: toEntries(limits / 4) }
+  const failures = toEntries(limits / 4)
+  const keyed = toEntries(limits / 2)
+  const failuresAt = RESERVED_BYTES + tableBytes(limits)
+  const keyedAt = failuresAt + tableBytes(failures)
+  return { limits, failures, failuresAt, keyed, keyedAt, end: keyedAt + tableBytes(keyed) }
 }
 
 /** Attaches a thread. Each thread has a slot of its own (0 to 126); a replacement takes that of the thread it replaces. */
@@ -93,52 +124,53 @@ export function createCounters(buffer: SharedArrayBuffer, slot: number): Counter
 }
 
 class SharedCounters implements Counters {
+  readonly #slot: number
   readonly #table: CounterTable
+  /** Counters that requests choose. */
+  readonly #keyed: CounterTable
   readonly #failures: CounterTable
-  /** When a failure was last counted by any thread, seconds since the epoch; saves the common request a look-up. */
-  readonly #lastFailure: Int32Array
-  readonly #limits: LinkedLimit[] = []
+  readonly hasFailures: Failures['hasFailures']
+  readonly throttledMs: Failures['throttledMs']
+  readonly countFailure: Failures['countFailure']
   readonly #lows = new Int32Array(LIMITS_MAX)
   readonly #highs = new Int32Array(LIMITS_MAX)
   readonly #entries = new Int32Array(LIMITS_MAX)
   readonly #times = new Float64Array(LIMITS_MAX)
   readonly #remaining = new Float64Array(LIMITS_MAX)
   readonly #resets = new Float64Array(LIMITS_MAX)
-  /** Of the month, so that a request makes no Date. */
-  #monthStart = 0
-  #monthEnd = 0
-  length = 0
+  readonly #would = new Uint8Array(LIMITS_MAX)
+  /** By time zone and length of the period. */
+  readonly #calendars = new Map<string, Calendar>()
+  readonly #days = new Calendar('d', null)
+  readonly #weeks = new Calendar('w', null)
+  readonly #months = new Calendar('m', null)
+  /** What could not be released yet. */
+  #owed: HeldLimit[] = []
   wasFull = false
 
   constructor(buffer: SharedArrayBuffer, slot: number) {
-    const sizes = sizesOf(new Float64Array(buffer, 0, 1)[0]!)
-    this.#lastFailure = new Int32Array(buffer, 8, 1)
-    this.#table = new CounterTable(buffer, RESERVED_BYTES, sizes.limits, slot)
-    this.#failures = new CounterTable(buffer, RESERVED_BYTES + tableBytes(sizes.limits), sizes.failures, slot)
+    const { limits, failures, failuresAt, keyed, keyedAt } = layoutOf(new Float64Array(buffer, 0, 1)[0]!)
+    this.#slot = slot
+    this.#table = new CounterTable(buffer, RESERVED_BYTES, limits, slot)
+    this.#failures = new CounterTable(buffer, failuresAt, failures, slot)
+    this.#keyed = new CounterTable(buffer, keyedAt, keyed, slot)
+    const counted = createFailures(this.#failures, new Int32Array(buffer, 8, 1))
+    this.hasFailures = counted.hasFailures
+    this.throttledMs = counted.throttledMs
+    this.countFailure = counted.countFailure
   }
 
   get facts(): { full: number; brokenLocks: number } {
-    return { full: this.#table.full, brokenLocks: this.#table.broken + this.#failures.broken }
+    const tables = [this.#table, this.#keyed]
+    return {
+      full: tables.reduce((sum, table) => sum + table.full, 0),
+      brokenLocks: [...tables, this.#failures].reduce((sum, table) => sum + table.broken, 0),
+    }
   }
 
-  begin(): void {
-    this.length = 0
-    this.wasFull = false
-  }
-
-  add(limit: LinkedLimit, low: number, high: number): void {
-    const index = this.length
-    if (index === LIMITS_MAX) throw new RangeError('too many limits for one request')
-    const { key } = limit
-    this.#limits[index] = limit
-    // A key of two zeros marks an empty entry.
-    this.#lows[index] = scatter(key.low ^ low) || 1
-    this.#highs[index] = scatter((key.high ^ high) + Math.imul(low, 0x27d4eb2f))
-    this.length = index + 1
-  }
-
-  limit(index: number): LinkedLimit {
-    return this.#limits[index]!
+  key(index: number, low: number, high: number): void {
+    this.#lows[index] = low
+    this.#highs[index] = high
   }
 
   remaining(index: number): number {
@@ -149,72 +181,131 @@ class SharedCounters implements Counters {
     return this.#resets[index]!
   }
 
-  take(now: number): number {
-    const table = this.#table
+  wouldRefuse(index: number): boolean {
+    return this.#would[index] === 1
+  }
+
+  take(plan: LimitPlan, now: number): number {
+    const { limits } = plan
+    this.wasFull = false
     let stripes = 0
-    for (let i = 0; i < this.length; i++) stripes |= table.stripeOf(this.#lows[i]!)
-    if (!table.stripes.lock(stripes)) {
-      table.countFull()
-      return this.#refuseFull(0)
-    }
-    let refused = -1
-    for (let i = 0; i < this.length; i++) {
-      if (!this.#look(i, now)) {
-        table.stripes.unlock(stripes)
-        return this.#refuseFull(i)
+    let keyedStripes = 0
+    for (let i = 0; i < limits.length; i++) {
+      const planned = limits[i]!
+      if (planned.isKeyed) keyedStripes |= this.#keyed.stripeOf(this.#lows[i]!)
+      else {
+        this.#lows[i] = planned.low
+        this.#highs[i] = planned.high
+        stripes |= this.#table.stripeOf(planned.low)
       }
-      if (refused === -1 && this.#remaining[i]! <= 0) refused = i
     }
-    if (refused === -1) for (let i = 0; i < this.length; i++) this.#count(i)
-    for (let i = 0; i < this.length; i++) this.#settle(i, now)
-    table.stripes.unlock(stripes)
+    if (!this.#lock(stripes, keyedStripes)) return this.#refuseFull(limits.length, 0)
+    let refused = -1
+    for (let i = 0; i < limits.length; i++) {
+      const planned = limits[i]!
+      if (!this.#look(planned, i, now)) {
+        this.#unlock(stripes, keyedStripes)
+        return this.#refuseFull(limits.length, i)
+      }
+      const { limit } = planned
+      const lacks = this.#remaining[i]! < limit.cost
+      this.#would[i] = lacks && limit.isObserved ? 1 : 0
+      if (refused === -1 && lacks && !limit.isObserved) refused = i
+    }
+    if (refused === -1) {
+      for (let i = 0; i < limits.length; i++) {
+        this.#count(limits[i]!, i)
+        if (this.#would[i] === 1) this.#countRefusal(limits[i]!, i)
+      }
+    } else this.#countRefusal(limits[refused]!, refused)
+    for (let i = 0; i < limits.length; i++) this.#settle(limits[i]!, i, now)
+    this.#unlock(stripes, keyedStripes)
     return refused
   }
 
-  #refuseFull(index: number): number {
+  /** Always in the same order, so that two threads never wait for each other. */
+  #lock(stripes: number, keyedStripes: number): boolean {
+    if (!this.#table.stripes.lock(stripes)) {
+      this.#table.countFull()
+      return false
+    }
+    if (keyedStripes === 0 || this.#keyed.stripes.lock(keyedStripes)) return true
+    this.#table.stripes.unlock(stripes)
+    this.#keyed.countFull()
+    return false
+  }
+
+  #unlock(stripes: number, keyedStripes: number): void {
+    if (keyedStripes !== 0) this.#keyed.stripes.unlock(keyedStripes)
+    this.#table.stripes.unlock(stripes)
+  }
+
+  #tableOf(planned: PlannedLimit): CounterTable {
+    return planned.isKeyed ? this.#keyed : this.#table
+  }
+
+  #refuseFull(length: number, index: number): number {
     this.wasFull = true
-    for (let i = 0; i < this.length; i++) {
+    for (let i = 0; i < length; i++) {
       this.#remaining[i] = 0
-      this.#resets[i] = 1000
+      this.#resets[i] = GUESS_MS
+      this.#would[i] = 0
     }
     return index
   }
 
   /** Finds the counter of a limit and brings it to now. False when there is no place for it. */
-  #look(index: number, now: number): boolean {
-    const table = this.#table
-    const { fragment, slotMs } = this.#limits[index]!
-    const isRate = fragment.kind === 'rate'
+  #look(planned: PlannedLimit, index: number, now: number): boolean {
+    const table = this.#tableOf(planned)
+    const { limit } = planned
     const low = this.#lows[index]!
     const time = table.timeOf(low, now)
-    const entry = table.find(low, this.#highs[index]!, isRate ? RATE : QUOTA, time)
+    const entry = table.find(low, this.#highs[index]!, kindOf(limit), time)
     if (entry === -1) return false
     this.#entries[index] = entry
-    if (isRate) {
-      advanceRate(table, entry, time, fragment.window_ms, slotMs)
-      this.#times[index] = time
-    } else this.#times[index] = this.#advanceQuota(entry, periodKindOf(fragment.window_ms), time)
-    this.#remaining[index] = fragment.max - totalOf(table, entry)
+    this.#times[index] = time
+    this.#remaining[index] = this.#advance(table, limit, entry, time)
     return true
   }
 
-  /** @returns the end of the period. */
-  #advanceQuota(entry: number, kind: PeriodKind, now: number): number {
-    const { floats, words } = this.#table
-    const at = entry * ENTRY_FLOATS
-    let start: number
-    let end: number
-    if (kind === 'm') {
-      if (now < this.#monthStart || now >= this.#monthEnd) {
-        this.#monthStart = periodStart('m', now)
-        this.#monthEnd = periodEnd('m', this.#monthStart)
-      }
-      start = this.#monthStart
-      end = this.#monthEnd
-    } else {
-      start = periodStart(kind, now)
-      end = periodEnd(kind, start)
+  /** Brings a counter to `time`. @returns what is left of its limit; negative when the limit was lowered. */
+  #advance(table: CounterTable, limit: LinkedLimit, entry: number, time: number): number {
+    const { windowMs } = limit
+    switch (limit.algorithm) {
+      case 'rate':
+        advanceRate(table, entry, time, windowMs, limit.slotMs)
+        break
+      case 'rolling':
+        table.floats[entry * ENTRY_FLOATS + WINDOW] = windowMs
+        advanceRate(table, entry, time, windowMs, limit.slotMs)
+        break
+      case 'quota':
+        this.#advanceQuota(table, entry, this.#calendarOf(limit), time)
+        break
+      case 'bucket':
+        advanceBucket(table, entry, time, limit.max)
+        return bucketRemaining(table, entry, windowMs, limit.burst)
     }
+    return limit.max - totalOf(table, entry)
+  }
+
+  #calendarOf({ timezone, windowMs }: LinkedLimit): Calendar {
+    const kind = periodKindOf(windowMs)
+    if (timezone === null) return kind === 'd' ? this.#days : kind === 'w' ? this.#weeks : this.#months
+    const name = `${kind} ${timezone}`
+    let calendar = this.#calendars.get(name)
+    if (calendar === undefined) {
+      calendar = new Calendar(kind, timezone)
+      this.#calendars.set(name, calendar)
+    }
+    return calendar
+  }
+
+  #advanceQuota(table: CounterTable, entry: number, calendar: Calendar, now: number): void {
+    const { floats, words } = table
+    const at = entry * ENTRY_FLOATS
+    calendar.at(now)
+    const { start, end } = calendar
     const before = floats[at + LATEST]!
     if (before !== start) {
       // A clock that was set back does not give the quota again, nor does one that returns to where it was.
@@ -224,132 +315,206 @@ class SharedCounters implements Counters {
       floats[at + LATEST] = start
     }
     floats[at + EXPIRES] = end
-    return end
   }
 
-  #count(index: number): void {
-    const table = this.#table
+  #count(planned: PlannedLimit, index: number): void {
+    const table = this.#tableOf(planned)
+    const { limit } = planned
+    const { cost, windowMs } = limit
     const entry = this.#entries[index]!
-    const { fragment, slotMs } = this.#limits[index]!
-    if (fragment.kind === 'rate') countRate(table, entry, this.#times[index]!, fragment.window_ms, slotMs)
-    else {
-      table.words[entry * ENTRY_WORDS + TOTAL] = totalOf(table, entry) + 1
-      table.dirty[entry] = 1
+    const time = this.#times[index]!
+    const total = totalOf(table, entry)
+    this.#remaining[index] = this.#remaining[index]! - cost
+    switch (limit.algorithm) {
+      case 'bucket':
+        countBucket(table, entry, time, windowMs, limit.max, cost)
+        return
+      case 'concurrent':
+        table.enter(entry, this.#slot, cost)
+        return
+      case 'quota':
+        table.words[entry * ENTRY_WORDS + TOTAL] = Math.min(COUNT_MAX, total + cost)
+        table.dirty[entry] = 1
+        return
+      case 'rolling':
+        if (table.dirty[entry] === 0) table.dirty[entry] = 1
     }
-    this.#remaining[index] = this.#remaining[index]! - 1
+    if (total + cost <= COUNT_MAX) countRate(table, entry, time, windowMs, limit.slotMs, cost)
   }
 
-  #settle(index: number, now: number): void {
-    const { fragment, slotMs } = this.#limits[index]!
+  #countRefusal(planned: PlannedLimit, index: number): void {
+    const { words } = this.#tableOf(planned)
+    const at = this.#entries[index]! * ENTRY_WORDS + REFUSALS
+    words[at] = Math.min(COUNT_MAX, words[at]! + 1)
+  }
+
+  #settle(planned: PlannedLimit, index: number, now: number): void {
     const left = this.#remaining[index]!
+    const lacks = Math.max(1, planned.limit.cost - left)
+    this.#resets[index] = this.#resetOf(planned, this.#entries[index]!, now, lacks)
     this.#remaining[index] = left < 0 ? 0 : left
-    this.#resets[index] =
-      fragment.kind === 'rate'
-        ? rateResetMs(this.#table, this.#entries[index]!, now, fragment.window_ms, slotMs)
-        : this.#times[index]! - now
   }
 
-  hasFailures(now: number): boolean {
-    const since = Math.floor(now / 1000) - Atomics.load(this.#lastFailure, 0)
-    return since <= FAILURES_WINDOW_MS / 1000 + 1
-  }
-
-  throttledMs(low: number, high: number, now: number): number {
-    if (!this.hasFailures(now)) return 0
-    const table = this.#failures
-    const key = scatter(low) || 1
-    const stripe = table.stripeOf(key)
-    if (!table.stripes.lock(stripe)) return 1000
-    let waitMs = 0
-    const time = table.timeOf(key, now)
-    const entry = table.peek(key, high, RATE)
-    if (entry !== -1) {
-      advanceRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
-      if (totalOf(table, entry) >= FAILURES_MAX)
-        waitMs = rateResetMs(table, entry, now, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
+  /** Milliseconds until `wanted` more are left. The counter was advanced. */
+  #resetOf(planned: PlannedLimit, entry: number, now: number, wanted: number): number {
+    const table = this.#tableOf(planned)
+    const { limit } = planned
+    switch (limit.algorithm) {
+      case 'quota':
+        return this.#calendarOf(limit).end - now
+      case 'bucket': {
+        const left = bucketRemaining(table, entry, limit.windowMs, limit.burst)
+        const goal = Math.min(limit.burst, Math.max(0, left) + wanted)
+        return bucketResetMs(table, entry, limit.windowMs, limit.max, limit.burst, goal)
+      }
+      case 'concurrent':
+        return totalOf(table, entry) === 0 ? 0 : GUESS_MS
+      default:
+        return rateResetMs(table, entry, now, limit.windowMs, limit.slotMs, wanted)
     }
-    table.stripes.unlock(stripe)
-    return waitMs
   }
 
-  countFailure(low: number, high: number, now: number): boolean {
-    Atomics.store(this.#lastFailure, 0, Math.floor(now / 1000))
-    const table = this.#failures
-    const key = scatter(low) || 1
-    const stripe = table.stripeOf(key)
+  hold({ limits }: LimitPlan): Held {
+    const held: HeldLimit[] = []
+    for (const [index, planned] of limits.entries()) {
+      const { limit } = planned
+      if (limit.algorithm !== 'concurrent' && limit.statuses === null) continue
+      held.push({
+        planned,
+        low: this.#lows[index]!,
+        high: this.#highs[index]!,
+        time: this.#times[index]!,
+      })
+    }
+    return held
+  }
+
+  release(held: Held, status: number): void {
+    // A lock that does not come is that of a dead thread, and is broken when that is known: then it is tried again.
+    if (this.#owed.length > 0) this.#owed = this.#owed.filter((one) => !this.#releaseOne(one))
+    for (const one of held) {
+      const { limit } = one.planned
+      if (limit.algorithm !== 'concurrent' && counts(limit, status)) continue
+      if (!this.#releaseOne(one)) this.#owed.push(one)
+    }
+  }
+
+  #releaseOne({ planned, low, high, time }: HeldLimit): boolean {
+    const table = this.#tableOf(planned)
+    const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) return false
-    const time = table.timeOf(key, now)
-    const entry = table.find(key, high, RATE, time)
-    let admits = false
+    const entry = table.peek(low, high, kindOf(planned.limit))
+    if (entry !== -1) this.#giveBack(table, planned.limit, entry, time)
+    table.stripes.unlock(stripe)
+    return true
+  }
+
+  #giveBack(table: CounterTable, limit: LinkedLimit, entry: number, time: number): void {
+    const { cost } = limit
+    switch (limit.algorithm) {
+      case 'concurrent':
+        table.leave(entry, this.#slot, cost)
+        return
+      case 'bucket':
+        countBucket(table, entry, time, limit.windowMs, limit.max, -cost)
+        return
+      case 'quota':
+        // Of a period that has ended nothing is left to give back.
+        if (time < table.floats[entry * ENTRY_FLOATS + LATEST]!) return
+        table.words[entry * ENTRY_WORDS + TOTAL] = Math.max(0, totalOf(table, entry) - cost)
+        table.dirty[entry] = 1
+        return
+      default:
+        uncountRate(table, entry, time, limit.slotMs, cost)
+        if (limit.algorithm === 'rolling') table.dirty[entry] = 2
+    }
+  }
+
+  get released(): number {
+    return this.#table.released + this.#keyed.released
+  }
+
+  async untilReleased(seen: number, timeoutMs: number): Promise<void> {
+    const table = this.#table.released
+    const keyed = this.#keyed.released
+    if (table + keyed !== seen) return
+    await Promise.race([
+      this.#table.untilReleased(table, timeoutMs),
+      this.#keyed.untilReleased(keyed, timeoutMs),
+    ])
+  }
+
+  read(planned: PlannedLimit, now: number): Reading | null {
+    const table = this.#tableOf(planned)
+    const { limit, low, high } = planned
+    const stripe = table.stripeOf(low)
+    if (!table.stripes.lock(stripe)) return null
+    const entry = table.peek(low, high, kindOf(limit))
+    let reading: Reading | null = null
     if (entry !== -1) {
-      advanceRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
-      admits = totalOf(table, entry) < FAILURES_MAX
-      if (admits) countRate(table, entry, time, FAILURES_WINDOW_MS, FAILURES_SLOT_MS)
+      const time = table.timeOf(low, now)
+      const left = this.#advance(table, limit, entry, time)
+      const capacity = limit.algorithm === 'bucket' ? limit.burst : limit.max
+      reading = {
+        used: capacity - left,
+        remaining: Math.max(0, left),
+        resetMs: left >= capacity ? 0 : Math.max(0, this.#resetOf(planned, entry, now, 1)),
+        refused: table.words[entry * ENTRY_WORDS + REFUSALS]!,
+      }
     }
     table.stripes.unlock(stripe)
-    return admits
+    return reading
   }
 
   exportQuotas(): QuotaCount[] {
-    const table = this.#table
-    const counts: QuotaCount[] = []
-    for (let stripe = 0; stripe < STRIPES; stripe++) {
-      const { from, to } = table.rangeOf(stripe)
-      let first = from
-      while (first < to && table.dirty[first] === 0) first++
-      if (first === to || !table.stripes.lock(1 << stripe)) continue
-      for (let entry = first; entry < to; entry++) {
-        if (table.dirty[entry] === 0) continue
-        table.dirty[entry] = 0
-        const { low, high } = table.keyOf(entry)
-        const period = table.floats[entry * ENTRY_FLOATS + LATEST]!
-        counts.push({
-          key: `${hex(low)}${hex(high)}${kindOf(period, table.floats[entry * ENTRY_FLOATS + EXPIRES]!)}`,
-          period,
-          count: totalOf(table, entry),
-        })
-      }
-      table.stripes.unlock(1 << stripe)
-    }
-    return counts
+    return [...exportQuotas(this.#table), ...exportQuotas(this.#keyed).map(asKeyed)]
   }
 
   importQuotas(counts: readonly QuotaCount[], now: number): void {
-    const table = this.#table
-    for (const { key, period, count } of counts) {
-      const match = /^([0-9a-f]{8})([0-9a-f]{8})([dwm])$/.exec(key)
-      if (match === null) continue
-      const kind = match[3] as PeriodKind // the pattern admits no other letter
-      if (periodStart(kind, now) !== period) continue
-      const low = Number.parseInt(match[1]!, 16) | 0
-      const high = Number.parseInt(match[2]!, 16) | 0
-      const stripe = table.stripeOf(low)
-      if (!table.stripes.lock(stripe)) continue
-      const time = table.timeOf(low, now)
-      const entry = table.find(low, high, QUOTA, time)
-      if (entry !== -1) {
-        this.#advanceQuota(entry, kind, time)
-        table.words[entry * ENTRY_WORDS + TOTAL] = Math.max(totalOf(table, entry), count)
-      }
-      table.stripes.unlock(stripe)
-    }
+    const isKeyed = ({ key }: QuotaCount): boolean => key.startsWith(KEYED)
+    importQuotas(
+      this.#table,
+      counts.filter((count) => !isKeyed(count)),
+      now,
+    )
+    const keyed = counts.filter(isKeyed).map((count) => ({ ...count, key: count.key.slice(KEYED.length) }))
+    importQuotas(this.#keyed, keyed, now)
   }
 
   releaseDead(slot: number): void {
     this.#table.releaseDead(slot)
+    this.#keyed.releaseDead(slot)
     this.#failures.releaseDead(slot)
+  }
+}
+
+/** Before the names of counts of keyed limits. */
+const KEYED = 'k'
+
+function asKeyed(count: QuotaCount): QuotaCount {
+  return { ...count, key: KEYED + count.key }
+}
+
+function counts(limit: LinkedLimit, status: number): boolean {
+  if (limit.statuses == null || status === 0) return true
+  return limit.statuses.some(([first, last]) => status >= first && status <= last)
+}
+
+function kindOf({ algorithm }: LinkedLimit): number {
+  switch (algorithm) {
+    case 'rate':
+      return RATE
+    case 'bucket':
+      return BUCKET
+    case 'quota':
+      return QUOTA
+    case 'rolling':
+      return ROLLING
+    case 'concurrent':
+      return IN_FLIGHT
   }
 }
 
 function totalOf(table: CounterTable, entry: number): number {
   return table.words[entry * ENTRY_WORDS + TOTAL]!
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0')
-}
-
-function kindOf(start: number, end: number): PeriodKind {
-  const days = Math.round((end - start) / 86_400_000)
-  return days === 1 ? 'd' : days === 7 ? 'w' : 'm'
 }

@@ -1,3 +1,4 @@
+import { planLimit, toPlan } from '../../snapshot/limit-plan.ts'
 import { linkPolicy } from '../../snapshot/link-policy.ts'
 import type { LinkedProfile } from '../../snapshot/snapshot.ts'
 import type { Counters } from './counters.ts'
@@ -15,7 +16,6 @@ const [LIMIT] = linkPolicy({
 
 /** Counts a discovery call of a profile, over all threads. Milliseconds to wait when it is one too many, else 0. */
 export function admitDiscovery(counters: Counters, profile: LinkedProfile, now: number): number {
-  counters.begin()
-  counters.add(LIMIT!, profile.key.low, profile.key.high)
-  return counters.take(now) === -1 ? 0 : Math.max(1, Math.ceil(counters.resetMs(0)))
+  const plan = toPlan([planLimit(LIMIT!, 'profile', profile.key, profile.client.key)])
+  return counters.take(plan, now) === -1 ? 0 : Math.max(1, Math.ceil(counters.resetMs(0)))
 }

@@ -1,129 +1,119 @@
 import { toTime } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { Attachment } from '../../model/policy.ts'
-import type { LimitKey, LinkedLimit } from '../../snapshot/snapshot.ts'
+import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/limit-plan.ts'
+import type { LinkedLimit } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import { type Counters, LIMITS_MAX } from './counters.ts'
+import { keyValueOf } from './key-value.ts'
+import { limitLines } from './limit-lines.ts'
 
-/** Where each limit of the request at hand is attached, beside the list of the counters. */
-const attachments: Attachment[] = []
+/** Requests of one thread that wait for a place; further ones are refused at once. */
+const WAITING_MAX = 1000
+let waiting = 0
 
 /** Check 13. Every limit of profile, client, collection and proxy admits the request, or none counts it. */
-export function limitsAdmit(exchange: Exchange): RefusalCode | null {
-  const profile = exchange.profile!
-  const client = exchange.client!
-  const collection = exchange.collection!
-  const proxy = exchange.proxy!
-  const { counters } = exchange
-  counters.begin()
-  const isKnown =
-    addPolicy(exchange, profile.fragment.policy, 'profile', profile.key, null) &&
-    addPolicy(exchange, client.fragment.policy, 'client', client.key, null) &&
-    addPolicy(exchange, collection.fragment.policy, 'collection', collection.key, client.key) &&
-    addPolicy(exchange, proxy.policy, 'proxy', proxy.key, client.key)
-  if (!isKnown) return 'not_ready'
-  if (counters.length === 0) return null
-  const refused = counters.take(exchange.now)
-  exchange.limitLines = limitLines(counters)
-  return refused === -1 ? null : refusedBy(exchange, refused)
+export function limitsAdmit(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
+  const { snapshot, counters } = exchange
+  const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
+  if (plan.missing !== null) {
+    exchange.reason = `policy ${plan.missing} is not available`
+    return 'not_ready'
+  }
+  if (plan.limits.length === 0) return null
+  if (plan.keyed.length > 0) nameKeys(exchange, plan)
+  const refused = counters.take(plan, exchange.now)
+  const waitMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs
+  if (waitMs > 0 && waiting < WAITING_MAX) return waitForPlace(exchange, plan)
+  return conclude(exchange, plan, refused)
 }
 
-/** False when the policy is named but not there: it could not be linked, and no limit at all would be the wrong answer. */
-function addPolicy(
-  exchange: Exchange,
-  id: string | null,
-  attachment: Attachment,
-  key: LimitKey,
-  within: LimitKey | null,
-): boolean {
-  if (id === null) return true
-  const policy = exchange.snapshot.policies.get(id)
-  if (policy === undefined) {
-    exchange.reason = `policy ${id} is not available`
-    return false
-  }
-  const { counters } = exchange
-  const low = within === null ? key.low : key.low ^ Math.imul(within.low, 0x2c1b3c6d)
-  const high = within === null ? key.high : key.high ^ Math.imul(within.high, 0x297a2d39)
-  for (let i = 0; i < policy.limits.length; i++) {
-    attachments[counters.length] = attachment
-    counters.add(policy.limits[i]!, low, high)
-  }
-  return true
+/** Ends what the limits hold for a request. Called when its answer has ended, however it ended; again it does nothing. */
+export function endLimits(exchange: Exchange, status: number): void {
+  const { heldLimits } = exchange
+  if (heldLimits === null) return
+  exchange.heldLimits = null
+  exchange.counters.release(heldLimits, status)
 }
 
-function refusedBy(exchange: Exchange, index: number): RefusalCode {
+function nameKeys(exchange: Exchange, plan: LimitPlan): void {
+  const { counters } = exchange
+  for (const index of plan.keyed) {
+    const planned = plan.limits[index]!
+    const value = keyValueOf(exchange, planned.limit)
+    const { low, high } = value === null ? planned : keyFor(planned, value)
+    counters.key(index, low, high)
+  }
+}
+
+/** Tries again whenever something under way has ended, until it is admitted or has waited long enough. */
+async function waitForPlace(exchange: Exchange, plan: LimitPlan): Promise<RefusalCode | null> {
+  const { counters } = exchange
+  const startedAt = performance.now()
+  waiting++
+  try {
+    for (;;) {
+      const seen = counters.released
+      const passedMs = performance.now() - startedAt
+      // The list of keys is scratch memory that other requests have used meanwhile.
+      nameKeys(exchange, plan)
+      const refused = counters.take(plan, exchange.now + Math.floor(passedMs))
+      const leftMs = refused === -1 || counters.wasFull ? 0 : plan.limits[refused]!.limit.waitMs - passedMs
+      if (leftMs <= 0) return conclude(exchange, plan, refused)
+      await counters.untilReleased(seen, leftMs)
+      // The caller left: nobody would give back what is taken now.
+      if (exchange.isOver) return 'concurrency_exceeded'
+    }
+  } finally {
+    waiting--
+  }
+}
+
+function conclude(exchange: Exchange, plan: LimitPlan, refused: number): RefusalCode | null {
+  const { counters } = exchange
+  if (plan.policyLine !== '') {
+    exchange.limitLines = limitLines(counters, plan)
+    exchange.hasXLimits = plan.hasXLines
+  }
+  if (refused !== -1) return refusedBy(exchange, plan.limits[refused]!, refused)
+  if (plan.holds) exchange.heldLimits = counters.hold(plan)
+  if (plan.observes) observed(exchange, plan)
+  return null
+}
+
+/** Says in the record what would have been refused. */
+function observed(exchange: Exchange, plan: LimitPlan): void {
+  const index = plan.limits.findIndex((_, at) => exchange.counters.wouldRefuse(at))
+  if (index === -1) return
+  const { limit, attachedTo } = plan.limits[index]!
+  exchange.reason = `would be refused by limit "${limit.fragment.name}" of policy "${limit.policy.slug}" of the ${attachedTo}`
+}
+
+function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, index: number): RefusalCode {
   const { counters, now } = exchange
-  const { fragment, policy } = counters.limit(index)
+  const { fragment, policy, max } = limit
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
-  const attachedTo = attachments[index]!
   exchange.retryAfterMs = waitMs
   if (counters.wasFull) exchange.reason = 'the counter table is full'
   exchange.facts = {
-    detail: `The ${attachedTo} is limited to ${fragment.max} requests ${perWindow(fragment.window_ms, fragment.kind)} by limit "${fragment.name}" of policy "${policy.slug}".`,
+    detail: `The ${attachedTo} is limited to ${max} requests ${spanOf(limit)} by limit "${fragment.name}" of policy "${policy.slug}".`,
     members: {
       policy: policy.slug,
       limit_name: fragment.name,
       attached_to: attachedTo,
-      max: fragment.max,
-      remaining: 0,
-      reset_at: toTime(now + waitMs),
+      max,
+      remaining: counters.remaining(index),
+      ...(fragment.kind === 'concurrency' ? {} : { reset_at: toTime(now + waitMs) }),
       retry_after_ms: waitMs,
     },
   }
+  if (fragment.kind === 'concurrency') return 'concurrency_exceeded'
   return fragment.kind === 'rate' ? 'rate_limit_exceeded' : 'quota_exceeded'
 }
 
-function perWindow(windowMs: number, kind: 'rate' | 'quota'): string {
-  if (kind === 'rate') return `in ${windowMs / 1000} s`
+function spanOf({ algorithm, windowMs, burst }: LinkedLimit): string {
+  if (algorithm === 'concurrent') return 'at once'
+  if (algorithm === 'rate') return `in ${windowMs / 1000} s`
+  if (algorithm === 'bucket') return `in ${windowMs / 1000} s with a burst of ${burst}`
+  if (algorithm === 'rolling') return `in any ${windowMs / 3_600_000} h`
   const days = windowMs / 86_400_000
   return days === 1 ? 'a day' : days === 7 ? 'a week' : 'a month'
-}
-
-/** RateLimit-Policy and RateLimit, the tightest limit first (draft-ietf-httpapi-ratelimit-headers). */
-function limitLines(counters: Counters): string {
-  if (counters.length === 1)
-    return `RateLimit-Policy: ${counters.limit(0).policyItem}\r\nRateLimit: ${itemOf(counters, 0)}\r\n`
-  sortByTightness(counters)
-  let policies = ''
-  let states = ''
-  for (let i = 0; i < counters.length; i++) {
-    const index = order[i]!
-    if (isNamedBefore(counters, i)) continue
-    policies += (i === 0 ? '' : ', ') + counters.limit(index).policyItem
-    states += (i === 0 ? '' : ', ') + itemOf(counters, index)
-  }
-  return `RateLimit-Policy: ${policies}\r\nRateLimit: ${states}\r\n`
-}
-
-/** Indexes of the limits of the request at hand, the tightest first. Scratch memory. */
-const order = new Uint8Array(LIMITS_MAX)
-
-/** Insertion sort: there are rarely more than three. */
-function sortByTightness(counters: Counters): void {
-  for (let i = 0; i < counters.length; i++) {
-    let at = i
-    while (at > 0 && isTighter(counters, i, order[at - 1]!)) {
-      order[at] = order[at - 1]!
-      at--
-    }
-    order[at] = i
-  }
-}
-
-function isTighter(counters: Counters, a: number, b: number): boolean {
-  const difference = counters.remaining(a) - counters.remaining(b)
-  return difference < 0 || (difference === 0 && counters.resetMs(a) > counters.resetMs(b))
-}
-
-function itemOf(counters: Counters, index: number): string {
-  const { fragment }: LinkedLimit = counters.limit(index)
-  return `"${fragment.name}";r=${counters.remaining(index)};t=${Math.ceil(counters.resetMs(index) / 1000)}`
-}
-
-/** Items are told apart by name alone: of two limits with one name only the tighter is shown. */
-function isNamedBefore(counters: Counters, at: number): boolean {
-  const { name } = counters.limit(order[at]!).fragment
-  for (let i = 0; i < at; i++) if (counters.limit(order[i]!).fragment.name === name) return true
-  return false
 }

@@ -79,13 +79,14 @@ function rebase(
   floats[entry * ENTRY_FLOATS + EXPIRES] = now + windowMs
 }
 
-/** Counts one admission at `time`, to which the rate was advanced before. */
+/** Counts an admission that takes `cost` at `time`, to which the rate was advanced before. */
 export function countRate(
   table: CounterTable,
   entry: number,
   time: number,
   windowMs: number,
   slotMs: number,
+  cost = 1,
 ): void {
   const { floats, words } = table
   const at = entry * ENTRY_FLOATS
@@ -95,21 +96,48 @@ export function countRate(
   if (words[totalAt] === 0) floats[at + OLDEST] = slot
   floats[at + LATEST] = slot
   words[cell + CELLS] = time - slot * slotMs
-  words[cell] = words[cell]! + 1
-  words[totalAt] = words[totalAt]! + 1
+  words[cell] = words[cell]! + cost
+  words[totalAt] = words[totalAt]! + cost
   floats[at + EXPIRES] = time + windowMs
 }
 
-/** Milliseconds until the first admissions leave the window; 0 when none count. */
+/** Takes back what was counted at `time`, as far as it still counts. */
+export function uncountRate(
+  table: CounterTable,
+  entry: number,
+  time: number,
+  slotMs: number,
+  cost: number,
+): void {
+  const { floats, words } = table
+  const at = entry * ENTRY_FLOATS
+  const slot = Math.floor(time / slotMs)
+  if (slot < floats[at + OLDEST]! || slot > floats[at + LATEST]! || slot <= floats[at + LATEST]! - CELLS)
+    return
+  const cell = table.cellOf(entry, slot)
+  const back = Math.min(cost, words[cell]!)
+  words[cell] = words[cell]! - back
+  words[entry * ENTRY_WORDS + TOTAL] = words[entry * ENTRY_WORDS + TOTAL]! - back
+}
+
+/** Milliseconds until `wanted` have left the window; 0 when none count. */
 export function rateResetMs(
   table: CounterTable,
   entry: number,
   now: number,
   windowMs: number,
   slotMs: number,
+  wanted = 1,
 ): number {
-  if (table.words[entry * ENTRY_WORDS + TOTAL] === 0) return 0
-  const slot = table.floats[entry * ENTRY_FLOATS + OLDEST]!
-  const last = slot * slotMs + table.words[table.cellOf(entry, slot) + CELLS]!
+  const { floats, words } = table
+  let rest = Math.min(wanted, words[entry * ENTRY_WORDS + TOTAL]!)
+  if (rest <= 0) return 0
+  let slot = floats[entry * ENTRY_FLOATS + OLDEST]!
+  const latest = floats[entry * ENTRY_FLOATS + LATEST]!
+  for (; slot < latest; slot++) {
+    rest -= words[table.cellOf(entry, slot)]!
+    if (rest <= 0) break
+  }
+  const last = slot * slotMs + words[table.cellOf(entry, slot) + CELLS]!
   return Math.max(0, last + windowMs - now)
 }

@@ -5,7 +5,7 @@ import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
  *
  * 1. Everything about an entry is read and written under the lock of its stripe. A key belongs to one stripe.
  * 2. An entry is never emptied, only taken over once it has expired, so that a probe ends at the first empty one.
- * 3. `total` is the sum of the cells of a rate, or the count of a quota.
+ * 3. `total` is the sum of the cells of a rate, the count of a quota, or what is under way in all threads.
  * 4. The time of a stripe does not go back: threads that read the clock a little earlier count at the time of the
  *    one ahead. That holds up to {@link BACK_MS_MAX}; a clock that is further behind was set back, and nobody knows
  *    for how long, so counting goes on by it (see rate.ts and the quotas in counters.ts for what that must not give away).
@@ -14,6 +14,11 @@ import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
  */
 export const RATE = 1
 export const QUOTA = 2
+export const BUCKET = 3
+/** Laid out like a rate, and kept over a restart. */
+export const ROLLING = 4
+/** What is under way: one word for each thread slot, so that those of a dead thread can be given back. */
+export const IN_FLIGHT = 5
 
 /** A window of 60 slots touches 61 of them. */
 export const CELLS = 61
@@ -26,9 +31,9 @@ const ENTRY_BYTES = 576
 export const ENTRY_FLOATS = ENTRY_BYTES / 8
 export const ENTRY_WORDS = ENTRY_BYTES / 4
 export const EXPIRES = 0
-/** Rate: number of the latest slot with an admission. Quota: start of the period. */
+/** Rate: number of the latest slot with an admission. Quota: start of the period. Bucket: when it was last brought to now. */
 export const LATEST = 1
-/** Rate: number of the first slot that can hold admissions. Quota: a later period that the clock was set back from. */
+/** Rate: number of the first slot that can hold admissions. Quota: a later period that the clock was set back from. Bucket: its debt. */
 export const OLDEST = 2
 const KEY_LOW = 6
 const KEY_HIGH = 7
@@ -36,6 +41,10 @@ const KIND = 8
 export const TOTAL = 9
 /** Rate: 1 when it was last looked at by a clock that is behind. */
 export const BEHIND = 10
+/** Requests that the limit refused, or would have. */
+export const REFUSALS = 11
+/** Float: window of a rolling quota, milliseconds. */
+export const WINDOW = 6
 const FIRST_CELL = 16
 
 const PROBES_MAX = 64
@@ -50,6 +59,7 @@ const LIFE_MS_MAX = 32 * 86_400_000
 const CONTROL_WORDS = 16
 const FULL = 0
 const BROKEN = 1
+const RELEASED = 2
 
 export const ENTRIES_DEFAULT = 65_536
 
@@ -63,8 +73,10 @@ export class CounterTable {
   readonly #seen: Float64Array
   readonly floats: Float64Array
   readonly words: Int32Array
-  /** 1 for a quota that changed since it was last exported. */
+  /** 1 for a quota that changed since it was last exported; 2 for a rolling one of which more than the latest slots did. */
   readonly dirty: Int32Array
+  /** How much each thread has under way; only the thread of a slot writes it, or who buries that thread. */
+  readonly #inFlight: Int32Array
 
   /** Attaches the thread of `slot` to the memory at `offset`. */
   constructor(buffer: SharedArrayBuffer, offset: number, entries: number, slot: number) {
@@ -83,6 +95,7 @@ export class CounterTable {
     this.#seen = new Float64Array(buffer, SEEN_OFFSET, 1)
     this.#latest = new Float64Array(buffer, locks.byteOffset, LOCK_WORDS / 2)
     this.stripes = new Stripes(locks, words(SLOTS_MAX + 1), slot)
+    this.#inFlight = words(SLOTS_MAX + 1)
     this.#perStripe = entries / STRIPES
     this.releaseDead(slot)
   }
@@ -130,7 +143,7 @@ export class CounterTable {
       const entry = this.#entryAt(low, start + probe)
       const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
       const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
-      if (keyLow === low && keyHigh === high) return this.#kindOf(entry) === kind ? entry : -1
+      if (keyLow === low && keyHigh === high) return this.kindOf(entry) === kind ? entry : -1
       if (keyLow === 0 && keyHigh === 0) return -1
     }
     return -1
@@ -145,7 +158,7 @@ export class CounterTable {
       const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
       const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
       if (keyLow === low && keyHigh === high) {
-        if (this.#kindOf(entry) !== kind) this.#take(entry, low, high, kind)
+        if (this.kindOf(entry) !== kind) this.#take(entry, low, high, kind)
         this.#hold(entry, now)
         return entry
       }
@@ -161,6 +174,7 @@ export class CounterTable {
   }
 
   #isOver(entry: number, now: number): boolean {
+    if (this.kindOf(entry) === IN_FLIGHT && this.words[entry * ENTRY_WORDS + TOTAL]! > 0) return false
     const expires = this.floats[entry * ENTRY_FLOATS + EXPIRES]!
     return expires <= now || expires > now + LIFE_MS_MAX
   }
@@ -186,15 +200,18 @@ export class CounterTable {
     this.dirty[entry] = 0
     this.words[word + TOTAL] = 0
     this.words[word + BEHIND] = 0
+    this.words[word + REFUSALS] = 0
     this.floats[entry * ENTRY_FLOATS + LATEST] = 0
     this.floats[entry * ENTRY_FLOATS + OLDEST] = 0
-    if (kind === RATE) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)
+    if (kind === RATE || kind === ROLLING)
+      this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)
+    else if (kind === IN_FLIGHT) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + SLOTS_MAX)
     this.words[word + KEY_LOW] = low
     this.words[word + KEY_HIGH] = high
     this.words[word + KIND] = kind
   }
 
-  #kindOf(entry: number): number {
+  kindOf(entry: number): number {
     return this.words[entry * ENTRY_WORDS + KIND]!
   }
 
@@ -217,12 +234,76 @@ export class CounterTable {
   releaseDead(slot: number): void {
     const broken = this.stripes.release(slot, (stripe) => this.#repair(stripe))
     if (broken > 0) Atomics.add(this.#control, BROKEN, broken)
+    if (Atomics.load(this.#inFlight, slot) > 0) this.#giveBack(slot)
+  }
+
+  /** Places of calls that were under way in a thread that has ended. */
+  #giveBack(slot: number): void {
+    let isDone = true
+    for (let stripe = 0; stripe < STRIPES; stripe++) {
+      if (!this.stripes.lock(1 << stripe)) {
+        isDone = false
+        continue
+      }
+      const { from, to } = this.rangeOf(stripe)
+      for (let entry = from; entry < to; entry++) {
+        if (this.kindOf(entry) !== IN_FLIGHT) continue
+        const word = entry * ENTRY_WORDS
+        const held = this.words[word + FIRST_CELL + slot]!
+        this.words[word + FIRST_CELL + slot] = 0
+        this.words[word + TOTAL] = this.words[word + TOTAL]! - held
+      }
+      this.stripes.unlock(1 << stripe)
+    }
+    // A stripe that is held by another dead thread is asked for again when the slot is used again.
+    if (isDone) Atomics.store(this.#inFlight, slot, 0)
+    this.#tellReleased()
+  }
+
+  /** Counts what is under way in this thread; the stripe is locked. What a thread dies with is never more than it says. */
+  enter(entry: number, slot: number, cost: number): void {
+    const word = entry * ENTRY_WORDS
+    Atomics.add(this.#inFlight, slot, 1)
+    this.words[word + FIRST_CELL + slot] = this.words[word + FIRST_CELL + slot]! + cost
+    this.words[word + TOTAL] = this.words[word + TOTAL]! + cost
+  }
+
+  /** The opposite of {@link enter}. */
+  leave(entry: number, slot: number, cost: number): void {
+    const word = entry * ENTRY_WORDS
+    this.words[word + FIRST_CELL + slot] = this.words[word + FIRST_CELL + slot]! - cost
+    this.words[word + TOTAL] = this.words[word + TOTAL]! - cost
+    Atomics.sub(this.#inFlight, slot, 1)
+    this.#tellReleased()
+  }
+
+  /** A number that changes whenever something that was under way has ended, in any thread. */
+  get released(): number {
+    return Atomics.load(this.#control, RELEASED)
+  }
+
+  /** Resolves when {@link released} is no longer `seen`, or after `timeoutMs`. */
+  async untilReleased(seen: number, timeoutMs: number): Promise<void> {
+    const { async, value } = Atomics.waitAsync(this.#control, RELEASED, seen, timeoutMs)
+    if (async) await value
+  }
+
+  #tellReleased(): void {
+    Atomics.add(this.#control, RELEASED, 1)
+    Atomics.notify(this.#control, RELEASED)
   }
 
   #repair(stripe: number): void {
     const { from, to } = this.rangeOf(stripe)
     for (let entry = from; entry < to; entry++) {
-      if (this.#kindOf(entry) !== RATE) continue
+      const kind = this.kindOf(entry)
+      if (kind === IN_FLIGHT) {
+        const word = entry * ENTRY_WORDS
+        let sum = 0
+        for (let slot = 0; slot < SLOTS_MAX; slot++) sum += this.words[word + FIRST_CELL + slot]!
+        this.words[word + TOTAL] = sum
+      }
+      if (kind !== RATE && kind !== ROLLING) continue
       let total = 0
       for (let slot = 0; slot < CELLS; slot++) total += this.words[this.cellOf(entry, slot)]!
       this.words[entry * ENTRY_WORDS + TOTAL] = total
@@ -235,7 +316,7 @@ export class CounterTable {
 
 /** Bytes of a table with this many entries. */
 export function tableBytes(entries: number): number {
-  return entries * (ENTRY_BYTES + 4) + (CONTROL_WORDS + LOCK_WORDS + SLOTS_MAX + 1) * 4
+  return entries * (ENTRY_BYTES + 4) + (CONTROL_WORDS + LOCK_WORDS + 2 * (SLOTS_MAX + 1)) * 4
 }
 
 /** A number of entries that divides into the stripes. */

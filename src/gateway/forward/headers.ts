@@ -22,9 +22,18 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
     configured +
     (credential === null ? '' : credential.line) +
     exchange.profile!.identityLines +
+    (exchange.subject === '' ? '' : subjectLine(exchange)) +
     `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
+}
+
+/** Whom the token of the caller names, for upstreams that are told who calls. */
+function subjectLine({ profile, subject }: Exchange): string {
+  if (!profile!.fragment.forward_identity) return ''
+  // Percent-encoded (RFC 3986 section 2.1) unless it is visible ASCII without a percent sign.
+  const plain = /^[!-$&-~]+$/.test(subject)
+  return `X-Postern-Subject: ${plain ? subject : encodeURIComponent(subject)}\r\n`
 }
 
 function linesBut(exchange: Exchange, name: string): string {

@@ -2,13 +2,14 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import { countFailure } from './throttle.ts'
+import { proveOpaque } from './introspect.ts'
+import { admit, expired, failed, proveSigned } from './signed.ts'
 
 /** Check 9. Proves the credential. What exactly was wrong with it is for the record alone. */
-export function authenticate(exchange: Exchange): RefusalCode | null {
+export function authenticate(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
   if (exchange.authorization === undefined) return null
   const { token } = exchange
-  if (token === null) return failed(exchange, exchange.bearer === '' ? 'not a bearer token' : 'unknown token')
+  if (token === null) return authenticateOther(exchange)
   const { id, hash, expires_at, retires_at } = token.fragment
   if (!exchange.isProved) {
     if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
@@ -21,14 +22,13 @@ export function authenticate(exchange: Exchange): RefusalCode | null {
   return null
 }
 
-function failed(exchange: Exchange, reason: string): RefusalCode {
-  exchange.reason = reason
-  return countFailure(exchange, 'credential_invalid')
-}
-
-function expired(exchange: Exchange, reason: string): RefusalCode {
-  exchange.reason = reason
-  return countFailure(exchange, 'credential_expired')
+/** A token that others sign or hold, as far as check 5 has found a profile for it. */
+function authenticateOther(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
+  const { verified, profile, jwt, bearer } = exchange
+  if (verified !== null) return admit(exchange, verified)
+  if (bearer === '') return failed(exchange, 'not a bearer token')
+  if (!exchange.isForeign || profile === null) return failed(exchange, exchange.reason || 'unknown token')
+  return jwt === null ? proveOpaque(exchange) : proveSigned(exchange, jwt)
 }
 
 /** Bound of what a thread remembers; after it the memory starts anew. */

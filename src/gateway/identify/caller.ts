@@ -3,6 +3,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { identifyBearer } from './bearer.ts'
 
 /**
  * Check 5. Finds client and profile by look-up alone; nothing is proved yet. A token names them; ids beside it must
@@ -15,10 +16,16 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   exchange.profile = null
   exchange.token = null
   exchange.isProved = false
+  exchange.isForeign = false
+  exchange.jwt = null
+  exchange.verified = null
   if (authorization === undefined) return byIds(exchange)
   exchange.bearer = bearerOf(authorization)
   const token = tokenOf(exchange, authorization)
-  if (token === undefined) return byIdsBesideUnknown(exchange)
+  if (token === undefined) {
+    const code = exchange.snapshot.issuers.size === 0 ? undefined : identifyBearer(exchange)
+    return code === undefined ? byIdsBesideUnknown(exchange) : code
+  }
   const { profile } = token
   exchange.token = token
   exchange.client = profile.client

@@ -28,7 +28,8 @@ export function cacheKey(exchange: Exchange, cache: CacheFragment): string | nul
   if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
   // The caller's own credential never reaches the upstream, so answers depend on it only where identity is passed on.
   const scope = profile!.fragment.forward_identity ? 'profile' : cache.scope
-  const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
+  const whose =
+    scope === 'profile' ? `${profile!.id} ${exchange.subject}` : scope === 'client' ? client!.id : ''
   const parts = [whose, proxy!.id, exchange.host, exchange.path, exchange.query]
   for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
   return parts.join('\n')

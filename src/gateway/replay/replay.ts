@@ -75,7 +75,7 @@ function repeated(exchange: Exchange): Verdict | Promise<Verdict> {
 async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   const body = exchange.bodyBytes === 0 ? '' : await bodyOf(exchange)
   if (body === null) return exchange.code ?? ANSWERED
-  const scoped = hash('sha256', `${exchange.profile!.id}\n${key}`, 'base64url')
+  const scoped = hash('sha256', `${exchange.profile!.id}\n${exchange.subject}\n${key}`, 'base64url')
   const claim = await exchange.replays!.keys.claim(scoped, fingerprintOf(exchange, body))
   if (claim.state !== 'claimed') return answerOf(exchange, claim)
   // The caller may have left while the claim was made; `finished` has passed already then.

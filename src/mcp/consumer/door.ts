@@ -166,7 +166,8 @@ function consumerDoor(
     info: { name: 'postern', title: 'Postern Gateway', version: options.version },
     instructions: INSTRUCTIONS,
     toolsTtlMs: TOOLS_TTL_MS,
-    identityOf: ({ caller }) => `${caller.client.id}/${caller.profile.id}`,
+    identityOf: ({ caller: { client, profile, subject } }) =>
+      subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
     tools: () => TOOLS,
     call,
     heard({ incoming, requestId }, heard) {

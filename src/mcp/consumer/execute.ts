@@ -32,6 +32,9 @@ const SHOWN_HEADERS = new Set([
   'retry-after',
   'x-total-count',
   'deprecation',
+  'x-cache',
+  'age',
+  'idempotency-replayed',
   'sunset',
 ])
 

@@ -118,14 +118,19 @@ function limitsOf(gateway: GatewayPort, caller: ConsumerCaller['caller'], endpoi
     .policies(caller, endpoint)
     .filter(({ policy }) => policy.active)
     .flatMap(({ attachedTo, policy }) =>
-      policy.limits.map((limit) => ({
-        attached_to: attachedTo,
-        policy: policy.slug,
-        name: limit.name,
-        kind: limit.kind,
-        max: limit.max,
-        window: durationOf(limit.window_ms),
-      })),
+      // One that only observes refuses nothing, so it is no business of the caller.
+      policy.limits
+        .filter(({ observe }) => observe !== true)
+        .map((limit) => ({
+          attached_to: attachedTo,
+          policy: policy.slug,
+          name: limit.name,
+          kind: limit.kind,
+          max: limit.max,
+          ...(limit.window_ms === 0 ? {} : { window: durationOf(limit.window_ms) }),
+          ...(limit.burst === undefined ? {} : { burst: limit.burst }),
+          ...(limit.cost === undefined ? {} : { cost: limit.cost }),
+        })),
     )
 }
 

@@ -3,7 +3,7 @@ import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { createOf } from '../crud.ts'
 import { writtenSchema } from '../kind.ts'
-import { issueFirst, shownToken } from '../profiles/issue.ts'
+import { issue, shownToken } from '../profiles/issue.ts'
 import { profileKind } from '../profiles/kind.ts'
 import { writtenView } from '../views.ts'
 import { createResource } from '../write-resource.ts'
@@ -29,7 +29,7 @@ export const createClient = createOf(clientKind, {
     const profiles: Fields[] = []
     for (const spec of wanted) {
       const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
-      const token = await issueFirst(profile, context)
+      const token = await issue(profile, context)
       const stored = (await context.reader.byId('profiles', profile.id))!
       profiles.push({ ...(await writtenView(context, profileKind, stored)), ...token })
     }

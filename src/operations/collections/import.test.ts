@@ -32,6 +32,7 @@ before(async () => {
     clock: createClock(),
     records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
     explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
+    limits: { read: () => null },
     publisher: {
       publish: async (delta) => {
         published.push(delta)

@@ -1,5 +1,6 @@
+import { type FieldError, refuse } from '../../base/refusal.ts'
 import { NOUNS } from '../../model/common.ts'
-import { PolicySpec } from '../../model/policy.ts'
+import { LIMITS_MAX, limitsOf, PolicySpec } from '../../model/policy.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 
@@ -15,4 +16,16 @@ export const policyKind: Kind = {
   refs: [],
   staged: false,
   filters: { active: truth },
+  check: async (spec) => checkShortForm(PolicySpec.parse(spec)),
+}
+
+/** The short form and the list are one set of limits: their names must differ, and together they are bounded. */
+function checkShortForm(spec: PolicySpec): void {
+  const errors: FieldError[] = []
+  for (const name of ['rate', 'quota'] as const)
+    if (spec[name] != null && spec.limits.some((limit) => limit.name === name))
+      errors.push({ pointer: `/${name}`, reason: `limits has one named "${name}" already` })
+  if (limitsOf(spec).length > LIMITS_MAX)
+    errors.push({ pointer: '/limits', reason: `at most ${LIMITS_MAX}, the short form included` })
+  if (errors.length > 0) throw refuse('input_invalid', { detail: 'The limits do not fit together.', errors })
 }

@@ -6,7 +6,8 @@ import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
-import { uncovered } from './uncovered.ts'
+import { authFaults } from './auth-faults.ts'
+import { profileWarnings } from './warnings.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
@@ -20,11 +21,12 @@ export const profileKind: Kind = {
   refs: [
     { field: 'collections', type: 'collections', many: true },
     { field: 'policy', type: 'policies' },
+    { field: 'introspection_credential', type: 'credentials', within: 'auth' },
   ],
   staged: false,
   filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
   check,
-  warn: uncovered,
+  warn: profileWarnings,
 }
 
 const TAG = /^tag:[a-z0-9][a-z0-9-]{0,62}$/
@@ -32,10 +34,10 @@ const ID = /^prx_[0-9a-z]{26}$/
 const CALL = new RegExp(`^(${HTTP_METHODS.join('|')}) /`)
 
 /** An entry of an unknown form would silently allow or deny nothing. */
-async function check(fields: Fields, _self: Self, _context: OperationContext): Promise<void> {
+async function check(fields: Fields, _self: Self, context: OperationContext): Promise<void> {
   // Parsed by the exact schema, then references became ids, which are strings too.
-  const { endpoints } = fields as ProfileSpec
-  const errors: FieldError[] = []
+  const { endpoints, auth } = fields as ProfileSpec
+  const errors: FieldError[] = await authFaults(auth, context)
   for (const list of ['allow', 'deny'] as const)
     for (const [index, entry] of endpoints[list].entries())
       if (!TAG.test(entry) && !ID.test(entry) && !CALL.test(entry))

@@ -3,11 +3,11 @@ import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
-import type { Resource, StoredToken } from '../../store/ports/config.ts'
+import { isSigningSecret, type Resource, type StoredToken } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { viewOf } from '../views.ts'
-import { issueToken, shownToken } from './issue.ts'
+import { issue, issuesOf, shownToken } from './issue.ts'
 import { profileKind } from './kind.ts'
 import { isLive } from './tokens.ts'
 
@@ -31,12 +31,10 @@ export const rotateProfile = define({
   effect: 'act',
   tool: 'rotate_profile_credentials',
   group: 'manage_profiles',
-  summary: 'Issue a new token; the old one works until the overlap has passed',
+  summary: 'Issue a new token or signing secret; the old one works until the overlap has passed',
   input: z.strictObject({
     id: Ref,
-    overlap: Overlap.default('24h').describe(
-      'How long the old token still works: 0s to 30d, 24h when absent',
-    ),
+    overlap: Overlap.default('24h').describe('How long the old one still works: 0s to 30d, 24h when absent'),
   }),
   output: profileKind.view.extend(shownToken),
   permission: 'profiles:rotate',
@@ -52,19 +50,21 @@ export const rotateProfile = define({
   ...about(profileKind),
   handle: async ({ id, overlap }, context) => {
     const profile = await context.change.act('profiles', id)
-    refuseTokenless(profile)
+    const kind = issuing(profile)
     const now = context.clock.now()
-    const tokens = (await context.reader.tokensOf([profile.id])).filter((token) => token.revoked_at === null)
+    const tokens = (await context.reader.tokensOf([profile.id])).filter(
+      (token) => token.revoked_at === null && isSigningSecret(token) === (kind === 'secret'),
+    )
     const live = tokens.filter((token) => isLive(token, now))
     const overlapMs = msOf(overlap)
     // With an overlap the present token stays beside the new one; a third would outlive what people keep track of.
     if (overlapMs > 0 && live.length >= 2)
       throw refuse('configuration_invalid', {
-        detail: `"${profile.slug}" has two working tokens already; revoke one, or rotate with overlap 0s.`,
-        errors: [{ pointer: '/overlap', reason: 'two tokens work already' }],
+        detail: `"${profile.slug}" has two that work already; revoke one, or rotate with overlap 0s.`,
+        errors: [{ pointer: '/overlap', reason: 'two work already' }],
       })
     for (const token of tokens) await context.change.putToken(profile, ...retired(token, now, overlapMs))
-    const issued = await issueToken(profile, context)
+    const issued = await issue(profile, context)
     const stored = (await context.reader.byId('profiles', profile.id))!
     return { ...(await viewOf(context.reader, profileKind, stored)), ...issued }
   },
@@ -81,10 +81,17 @@ function retired(
   return [{ ...token, retires_at: retires }, 'retires_at']
 }
 
-function refuseTokenless(profile: Resource): void {
-  if ((profile.spec['auth'] as ProfileSpec['auth']).type === 'token') return
+/** What the profile issues; refuses a profile that issues nothing. */
+function issuing(profile: Resource): 'token' | 'secret' {
+  const kind = issuesOf(profile)
+  if (kind !== null) return kind
+  const { type } = profile.spec['auth'] as ProfileSpec['auth']
+  const fix =
+    type === 'none'
+      ? 'set auth to type token first'
+      : 'its keys are rotated by whoever signs; keys in the profile are changed with an update'
   throw refuse('configuration_invalid', {
-    detail: `"${profile.slug}" is of type none and has no token; set auth to type token first.`,
-    errors: [{ pointer: '/id', reason: 'the profile has no tokens' }],
+    detail: `"${profile.slug}" is of type ${type} and issues neither token nor secret; ${fix}.`,
+    errors: [{ pointer: '/id', reason: 'the profile issues nothing' }],
   })
 }

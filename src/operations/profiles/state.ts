@@ -1,14 +1,13 @@
 import { z } from 'zod'
 import { Refusal } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
-import { ProfileCredentialState } from '../../model/profile.ts'
-import type { StoredToken } from '../../store/ports/config.ts'
+import { ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { getRef } from '../refs.ts'
 import { profileKind } from './kind.ts'
-import { toState } from './tokens.ts'
+import { keyStates, toMinute, toState } from './tokens.ts'
 
 /** Tokens whose last use is looked up: the newest; older ones have long ended. */
 const ASKED_MAX = 8
@@ -19,12 +18,14 @@ export const getProfileCredentialState = define({
   effect: 'read',
   tool: 'get_profile_credential_state',
   group: 'manage_profiles',
-  summary: 'Show the tokens of a profile: state, expiry, last use; never the tokens themselves',
+  summary:
+    'Show tokens, signing secrets and keys of a profile: state, expiry, last use; never a secret itself',
   input: z.strictObject({ id: Ref }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
     auth_type: z.string(),
+    last_used_at: z.string().nullable().describe('Last call of the profile, to the minute'),
     credentials: z.array(ProfileCredentialState),
   }),
   permission: 'profiles:read',
@@ -34,24 +35,37 @@ export const getProfileCredentialState = define({
   handle: async ({ id }, context) => {
     const profile = await getRef(context.reader, 'profiles', id)
     const now = context.clock.now()
+    const auth = profile.spec['auth'] as ProfileSpec['auth']
     const tokens = await context.reader.tokensOf([profile.id])
     return {
       id: profile.id,
       slug: profile.slug,
-      auth_type: (profile.spec['auth'] as { type: string }).type,
-      credentials: await Promise.all(
-        tokens.map(async (token, index) =>
-          toState(token, now, index >= tokens.length - ASKED_MAX ? await lastUsed(token, context) : null),
+      auth_type: auth.type,
+      last_used_at: toMinute(await lastUsed({ profile: profile.id }, context)),
+      credentials: await Promise.all([
+        ...tokens.map(async (token, index) =>
+          toState(
+            token,
+            now,
+            index >= tokens.length - ASKED_MAX ? await lastUsed({ credential_id: token.id }, context) : null,
+          ),
         ),
-      ),
+        ...keyStates(auth, now).map(async (key) => ({
+          ...key,
+          last_used_at: toMinute(await lastUsed({ profile: profile.id, credential_id: key.id }, context)),
+        })),
+      ]),
     }
   },
 })
 
-/** Time of the last recorded call with a token; null without one, and while records cannot be read. */
-async function lastUsed(token: StoredToken, context: OperationContext): Promise<number | null> {
+/** Time of the last recorded call of a profile, or with a token or key; null without one, and while records cannot be read. */
+async function lastUsed(
+  by: { readonly profile?: string; readonly credential_id?: string },
+  context: OperationContext,
+): Promise<number | null> {
   try {
-    const { items } = await context.records.list({ credential_id: token.id, limit: 1 })
+    const { items } = await context.records.list({ ...by, limit: 1 })
     return items[0] === undefined ? null : Date.parse(items[0].time)
   } catch (error) {
     // What the token may do does not depend on the records, so its state is shown without them.

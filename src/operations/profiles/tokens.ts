@@ -1,5 +1,6 @@
 import { toTime } from '../../base/clock.ts'
-import type { ProfileCredentialState } from '../../model/profile.ts'
+import { readJwk } from '../../base/jwk.ts'
+import type { ProfileCredentialState, ProfileSpec } from '../../model/profile.ts'
 import type { StoredToken } from '../../store/ports/config.ts'
 
 const SOON_MS = 7 * 86_400_000
@@ -27,8 +28,13 @@ export function toState(
     created_at: toTime(token.created_at),
     expires_at: time(token.expires_at),
     retires_at: time(token.retires_at),
-    last_used_at: time(lastUsed === null ? null : lastUsed - (lastUsed % 60_000)),
+    last_used_at: toMinute(lastUsed),
   }
+}
+
+/** A time to the minute. */
+export function toMinute(ms: number | null): string | null {
+  return ms === null ? null : toTime(ms - (ms % 60_000))
 }
 
 function stateOf(token: StoredToken, now: number): ProfileCredentialState['state'] {
@@ -36,4 +42,23 @@ function stateOf(token: StoredToken, now: number): ProfileCredentialState['state
   if (!isLive(token, now)) return 'expired'
   if (token.retires_at !== null) return 'retiring'
   return token.expires_at !== null && token.expires_at - now <= SOON_MS ? 'expiring_soon' : 'valid'
+}
+
+/** The public keys that stand in a profile, as people see them at a moment. */
+export function keyStates(auth: ProfileSpec['auth'], now: number): ProfileCredentialState[] {
+  if (auth.type !== 'jwt') return []
+  return auth.keys.map(({ retires_at, ...jwk }) => {
+    const { id, kid } = readJwk(jwk)
+    const retires = retires_at ?? null
+    const state = retires === null ? 'valid' : Date.parse(retires) > now ? 'retiring' : 'expired'
+    return {
+      id,
+      lookup: kid ?? id,
+      state,
+      created_at: null,
+      expires_at: null,
+      retires_at: retires,
+      last_used_at: null,
+    }
+  })
 }

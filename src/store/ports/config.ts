@@ -43,7 +43,10 @@ export interface ListQuery {
   readonly holds?: Readonly<Record<string, string>>
 }
 
-/** An issued token of a profile. Times in milliseconds since the epoch. */
+/**
+ * An issued token of a profile, or a secret that its callers sign with; that secret itself is sealed under its id.
+ * Times in milliseconds since the epoch.
+ */
 export interface StoredToken {
   readonly id: string
   readonly profile: string
@@ -53,6 +56,11 @@ export interface StoredToken {
   readonly expires_at: number | null
   readonly retires_at: number | null
   readonly revoked_at: number | null
+}
+
+/** True for a secret that callers sign with, false for a token that they send. */
+export function isSigningSecret({ id }: Pick<StoredToken, 'id'>): boolean {
+  return id.startsWith('sec_')
 }
 
 /** A sealed secret field of a resource. */

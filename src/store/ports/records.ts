@@ -37,10 +37,10 @@ export interface RecordStore {
   close(): Promise<void>
 }
 
-/** Counts of calendar quotas, which survive a restart. */
+/** Counts of quotas, which survive a restart. */
 export interface QuotaRow {
   readonly key: string
-  /** Start of the period that is counted, in the unit of the counters. */
+  /** Start of the period that is counted, or the time of the last call, milliseconds since the epoch. */
   readonly period: number
   readonly count: number
 }
@@ -49,6 +49,8 @@ export interface QuotaStore {
   load(): Promise<readonly QuotaRow[]>
   /** Adds or overwrites by key. */
   save(rows: readonly QuotaRow[]): Promise<void>
+  /** Deletes those whose `period` is before. */
+  prune(beforeMs: number): Promise<void>
 }
 
 /** Which blocks may hold an answer. Bounds are inclusive. */

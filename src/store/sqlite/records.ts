@@ -46,6 +46,7 @@ function createStore(db: DatabaseSync): RecordStore {
   const saveQuota = db.prepare(
     'INSERT INTO quotas (key, period, count) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET period = excluded.period, count = excluded.count',
   )
+  const pruneQuotas = db.prepare('DELETE FROM quotas WHERE period < ?')
   const add = (block: RecordBlock): void => {
     const { minTimeMs, maxTimeMs, rows, classes, agents, words, numbers, text } = block
     insert.run(minTimeMs, maxTimeMs, rows, classes, agents, words, numbers, text)
@@ -83,6 +84,7 @@ function createStore(db: DatabaseSync): RecordStore {
             for (const { key, period, count } of rows) saveQuota.run(key, period, count)
           }),
         ),
+      prune: async (beforeMs) => guarded(() => void pruneQuotas.run(beforeMs)),
     },
     close: async () => db.close(),
   }

@@ -2,6 +2,7 @@ import type { Principal } from '../../access/principal.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
+import { isPlain } from '../../base/plain.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
@@ -198,13 +199,23 @@ function viaOf(request: ManagementRequest, call: ToolCall): Via {
 /** What REST answers, too; a secret that is shown once only for principals that may show it to a model. */
 function contentOf(operation: Operation, invoked: Invoked, reveals: boolean): Record<string, unknown> {
   const { output, diff, pending } = invoked
-  const content: Record<string, unknown> = { ...output }
-  if (operation.revealsOnce === true && !reveals && typeof content['token'] === 'string') {
-    delete content['token']
-    content['token_withheld'] = WITHHELD
-  }
+  const content = operation.revealsOnce === true && !reveals ? withhold(output) : { ...output }
   if (diff !== null) return { dry_run: true, diff, result: content }
   return pending ? { ...content, pending: true } : content
+}
+
+const SHOWN_ONCE: ReadonlySet<string> = new Set(['token', 'signing_secret'])
+
+/** The answer without secrets that are shown once, also those of the profiles that a new client came with. */
+function withhold(output: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const content: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(output)) {
+    if (SHOWN_ONCE.has(name) && typeof value === 'string') content['token_withheld'] = WITHHELD
+    else if (name === 'profiles' && Array.isArray(value))
+      content[name] = value.map((one: unknown) => (isPlain(one) ? withhold(one) : one))
+    else content[name] = value
+  }
+  return content
 }
 
 function result(content: Readonly<Record<string, unknown>>, isError: boolean): ToolOutcome {

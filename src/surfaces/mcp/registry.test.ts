@@ -66,6 +66,7 @@ describe('Management MCP over the registry and a store', () => {
         clock,
         records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
         explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
+        limits: { read: () => null },
         publisher: { publish: async () => ({ pending: false }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),
@@ -178,7 +179,11 @@ describe('Management MCP over the registry and a store', () => {
 
   test('a token reaches a model only through an admin', async () => {
     const modifier = await connect('modifier')
-    await modifier.call('create_client', { name: 'Acme', slug: 'acme' })
+    const made = await modifier.call('create_client', { name: 'Acme', slug: 'acme' })
+    assert.doesNotMatch(JSON.stringify(made), /pst_pk_/)
+    assert.match(JSON.stringify(made.structuredContent?.['profiles']), /token_withheld/)
+    const signing = { client: 'acme', name: 'Jobs', auth: { type: 'jwt' } }
+    assert.doesNotMatch(JSON.stringify(await modifier.call('create_profile', signing)), /pst_js_/)
     const profile = { client: 'acme', auth: { type: 'token' } }
     const hidden = await modifier.call('create_profile', { ...profile, name: 'One', slug: 'one' })
     assert.notEqual(hidden.isError, true, hidden.content[0]?.text)

@@ -1,0 +1,79 @@
+import { constants, createHmac, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
+
+interface Algorithm {
+  readonly hash: string | null
+  /** What the key must be; nothing about the token decides that. */
+  readonly type: 'hmac' | 'rsa' | 'ec' | 'ed'
+  readonly pss?: true
+  /** Name of the curve as `asymmetricKeyDetails` has it. */
+  readonly curve?: string
+}
+
+/** Algorithms of RFC 7518 section 3.1 and RFC 8037 that are understood; `none` is not among them. */
+const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
+  ['HS256', { hash: 'sha256', type: 'hmac' }],
+  ['HS384', { hash: 'sha384', type: 'hmac' }],
+  ['HS512', { hash: 'sha512', type: 'hmac' }],
+  ['RS256', { hash: 'sha256', type: 'rsa' }],
+  ['RS384', { hash: 'sha384', type: 'rsa' }],
+  ['RS512', { hash: 'sha512', type: 'rsa' }],
+  ['PS256', { hash: 'sha256', type: 'rsa', pss: true }],
+  ['PS384', { hash: 'sha384', type: 'rsa', pss: true }],
+  ['PS512', { hash: 'sha512', type: 'rsa', pss: true }],
+  ['ES256', { hash: 'sha256', type: 'ec', curve: 'prime256v1' }],
+  ['ES384', { hash: 'sha384', type: 'ec', curve: 'secp384r1' }],
+  ['ES512', { hash: 'sha512', type: 'ec', curve: 'secp521r1' }],
+  ['EdDSA', { hash: null, type: 'ed' }],
+])
+
+/** True for the name of an algorithm that {@link verifyJws} knows. */
+export function isAlgorithm(name: string): boolean {
+  return ALGORITHMS.has(name)
+}
+
+/** True when the key is of the type, and the curve, that the algorithm needs. */
+export function keyFits(key: KeyObject, name: string): boolean {
+  const algorithm = ALGORITHMS.get(name)
+  if (algorithm === undefined) return false
+  switch (algorithm.type) {
+    case 'hmac':
+      return key.type === 'secret'
+    case 'rsa':
+      return key.type === 'public' && key.asymmetricKeyType === 'rsa'
+    case 'ec':
+      return (
+        key.type === 'public' &&
+        key.asymmetricKeyType === 'ec' &&
+        key.asymmetricKeyDetails?.namedCurve === algorithm.curve
+      )
+    case 'ed':
+      return key.type === 'public' && key.asymmetricKeyType === 'ed25519'
+  }
+}
+
+/** Proves a signature (RFC 7515 section 5.2). False for a key that does not fit the algorithm. Never throws. */
+export function verifyJws(name: string, key: KeyObject, signed: string, signature: Uint8Array): boolean {
+  const algorithm = ALGORITHMS.get(name)
+  if (algorithm === undefined || !keyFits(key, name)) return false
+  const { hash, pss } = algorithm
+  if (algorithm.type === 'hmac') {
+    const expected = createHmac(hash!, key).update(signed).digest()
+    return expected.length === signature.length && timingSafeEqual(expected, signature)
+  }
+  const options =
+    algorithm.type === 'ec'
+      ? { key, dsaEncoding: 'ieee-p1363' as const }
+      : pss === true
+        ? {
+            key,
+            padding: constants.RSA_PKCS1_PSS_PADDING,
+            saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+          }
+        : { key }
+  try {
+    return verify(hash, Buffer.from(signed, 'latin1'), options, signature)
+  } catch {
+    // A signature of an impossible form is a wrong one.
+    return false
+  }
+}

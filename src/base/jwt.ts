@@ -1,0 +1,129 @@
+import { isUtf8 } from 'node:buffer'
+import { isAlgorithm } from './jws.ts'
+import { isPlain, type Plain } from './plain.ts'
+import { parseStrictJson } from './strict-json.ts'
+
+/** A token that was read and not proved: nothing in it may be believed yet. */
+export interface Jwt {
+  readonly alg: string
+  readonly kid: string | null
+  readonly claims: Plain
+  readonly issuer: string
+  /** Empty when it has none. */
+  readonly subject: string
+  readonly audience: readonly string[]
+  /** Seconds since the epoch. */
+  readonly expires: number | null
+  readonly notBefore: number | null
+  readonly issuedAt: number | null
+  /** What the signature covers. */
+  readonly signed: string
+  readonly signature: Uint8Array
+}
+
+/** A longer token is refused unread. */
+const LENGTH_MAX = 8192
+const DEPTH_MAX = 16
+const KID_MAX = 256
+const SUBJECT_MAX = 1024
+const TEXT_MAX = 1024
+const AUDIENCES_MAX = 64
+/** Header parameters that change what the signature covers or how the content is read; none is understood. */
+const REFUSED = ['crit', 'b64', 'zip', 'enc'] as const
+const TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'])
+
+/** True for text of the form of a signed token; says nothing of its content. */
+export function looksLikeJwt(text: string): boolean {
+  if (!text.startsWith('ey')) return false
+  const first = text.indexOf('.')
+  const second = text.indexOf('.', first + 1)
+  return first > 0 && second > first && text.indexOf('.', second + 1) === -1
+}
+
+/**
+ * Reads a signed token in its compact form (RFC 7519, RFC 7515 section 7.1), strictly: base64url of one spelling, UTF-8,
+ * no member named twice, known algorithms, claims of their types.
+ * @returns the token, or a sentence that says what is wrong with it.
+ */
+export function readJwt(text: string): Jwt | string {
+  if (text.length > LENGTH_MAX) return 'the token is too long'
+  const parts = text.split('.')
+  if (parts.length !== 3) return 'the token has not three parts'
+  const [head, body, tail] = parts as [string, string, string]
+  const header = readPart(head)
+  if (header === null) return 'the header of the token is broken'
+  const { alg, kid, typ } = header
+  if (typeof alg !== 'string' || !isAlgorithm(alg)) return 'the algorithm is not known'
+  for (const name of REFUSED) if (Object.hasOwn(header, name)) return `the header holds ${name}`
+  if (kid !== undefined && !isText(kid, KID_MAX)) return 'the kid is no plain text'
+  if (typ !== undefined && (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())))
+    return 'the type of the token is not known'
+  const claims = readPart(body)
+  if (claims === null) return 'the claims of the token are broken'
+  const signature = readBytes(tail)
+  if (signature === null) return 'the signature is broken'
+  const fault = faultOf(claims)
+  if (fault !== null) return fault
+  const { iss, sub, aud, exp, nbf, iat } = claims
+  return {
+    alg,
+    kid: (kid as string | undefined) ?? null,
+    claims,
+    issuer: (iss as string | undefined) ?? '',
+    subject: (sub as string | undefined) ?? '',
+    audience: audienceOf(aud) ?? [],
+    expires: (exp as number | undefined) ?? null,
+    notBefore: (nbf as number | undefined) ?? null,
+    issuedAt: (iat as number | undefined) ?? null,
+    signed: `${head}.${body}`,
+    signature,
+  }
+}
+
+/** What is wrong with the registered claims (RFC 7519 section 4.1), or null. */
+function faultOf(claims: Plain): string | null {
+  const { iss, sub, aud } = claims
+  if (iss !== undefined && !isText(iss, TEXT_MAX)) return 'iss is no plain text'
+  if (sub !== undefined && !isText(sub, SUBJECT_MAX)) return 'sub is no plain text'
+  if (aud !== undefined && audienceOf(aud) === null) return 'aud is neither text nor a list of texts'
+  for (const name of ['exp', 'nbf', 'iat'] as const) {
+    const value = claims[name]
+    if (value !== undefined && (typeof value !== 'number' || !Number.isFinite(value) || value < 0))
+      return `${name} is no time`
+  }
+  return null
+}
+
+/** The texts of `aud`; null when it has another form. */
+export function audienceOf(aud: unknown): readonly string[] | null {
+  if (aud === undefined) return []
+  const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
+  return list.length <= AUDIENCES_MAX && list.every((one) => isText(one, TEXT_MAX))
+    ? (list as readonly string[])
+    : null
+}
+
+/** Text of bounded length without control characters. */
+export function isText(value: unknown, max: number): value is string {
+  return (
+    typeof value === 'string' &&
+    value !== '' &&
+    value.length <= max &&
+    value.isWellFormed() &&
+    !/\p{Cc}/u.test(value)
+  )
+}
+
+function readPart(part: string): Plain | null {
+  const bytes = readBytes(part)
+  if (bytes === null || !isUtf8(bytes)) return null
+  const value = parseStrictJson(bytes.toString('utf8'), DEPTH_MAX)
+  return isPlain(value) ? value : null
+}
+
+/** Base64url without padding and with no bits to spare, so that a token has one spelling. */
+function readBytes(part: string): Buffer | null {
+  if (!/^[A-Za-z0-9_-]+$/.test(part)) return null
+  const bytes = Buffer.from(part, 'base64url')
+  return bytes.toString('base64url') === part ? bytes : null
+}

@@ -1,0 +1,63 @@
+import { type PeriodKind, periodEnd, periodStart } from './period.ts'
+
+const DAY_MS = 86_400_000
+/** Local time is at most this far from UTC. */
+const OFFSET_MS_MAX = 16 * 3_600_000
+
+/** The periods of one time zone. Keeps the one that was asked for last, so that a request makes no Date. */
+export class Calendar {
+  readonly #kind: PeriodKind
+  readonly #format: Intl.DateTimeFormat | null
+  /** Of the period that {@link at} found, milliseconds since the epoch: from `start` on, and before `end`. */
+  start = 0
+  end = 0
+
+  /** @param timezone IANA name, or null for UTC. */
+  constructor(kind: PeriodKind, timezone: string | null) {
+    this.#kind = kind
+    this.#format =
+      timezone === null
+        ? null
+        : new Intl.DateTimeFormat('en', {
+            timeZone: timezone,
+            calendar: 'gregory',
+            numberingSystem: 'latn',
+            year: 'numeric',
+            month: 'numeric',
+            day: 'numeric',
+          })
+  }
+
+  /** Finds the period that holds `now`. */
+  at(now: number): void {
+    if (now >= this.start && now < this.end) return
+    if (this.#format === null) {
+      this.start = periodStart(this.#kind, now)
+      this.end = periodEnd(this.#kind, this.start)
+      return
+    }
+    const first = periodStart(this.#kind, this.#localDay(now))
+    this.start = this.#firstOf(first)
+    this.end = this.#firstOf(periodEnd(this.#kind, first))
+  }
+
+  /** The local date, as 00:00 UTC of that date. */
+  #localDay(time: number): number {
+    const found = { year: 0, month: 0, day: 0 }
+    for (const { type, value } of this.#format!.formatToParts(time))
+      if (type === 'year' || type === 'month' || type === 'day') found[type] = Number(value)
+    return Date.UTC(found.year, found.month - 1, found.day)
+  }
+
+  /** When a local date begins: not always at 00:00, as a clock may be set forward at midnight. */
+  #firstOf(day: number): number {
+    let before = day - OFFSET_MS_MAX - DAY_MS
+    let within = day + OFFSET_MS_MAX
+    while (within - before > 1) {
+      const middle = Math.floor((before + within) / 2)
+      if (this.#localDay(middle) >= day) within = middle
+      else before = middle
+    }
+    return within
+  }
+}

@@ -1,0 +1,74 @@
+import type { LimitPlan } from '../../snapshot/limit-plan.ts'
+import { type Counters, LIMITS_MAX } from './counters.ts'
+
+/**
+ * RateLimit-Policy, and RateLimit with the tightest limit first (draft-ietf-httpapi-ratelimit-headers), after a take; and
+ * X-RateLimit-* of the tightest where that is wanted. Limits that only observe are not shown.
+ */
+export function limitLines(counters: Counters, plan: LimitPlan): string {
+  const { shown } = plan
+  if (shown.length === 1) {
+    const only = shown[0]!
+    const lines = `${plan.policyLine}RateLimit: ${itemOf(counters, plan, only)}\r\n`
+    return plan.hasXLines ? lines + xLines(counters, plan, only) : lines
+  }
+  sortByTightness(counters, shown)
+  const lines = plan.hasTwins ? twinLines(counters, plan) : plan.policyLine + stateLine(counters, plan)
+  return plan.hasXLines ? lines + xLines(counters, plan, order[0]!) : lines
+}
+
+function stateLine(counters: Counters, plan: LimitPlan): string {
+  let states = ''
+  for (let i = 0; i < plan.shown.length; i++)
+    states += (i === 0 ? '' : ', ') + itemOf(counters, plan, order[i]!)
+  return `RateLimit: ${states}\r\n`
+}
+
+/** Items are told apart by name alone: of two limits with one name only the tighter is shown. */
+function twinLines(counters: Counters, plan: LimitPlan): string {
+  const names = new Set<string>()
+  const policies: string[] = []
+  const states: string[] = []
+  for (let i = 0; i < plan.shown.length; i++) {
+    const { fragment, policyItem } = plan.limits[order[i]!]!.limit
+    if (names.has(fragment.name)) continue
+    names.add(fragment.name)
+    policies.push(policyItem)
+    states.push(itemOf(counters, plan, order[i]!))
+  }
+  return `RateLimit-Policy: ${policies.join(', ')}\r\nRateLimit: ${states.join(', ')}\r\n`
+}
+
+function xLines(counters: Counters, plan: LimitPlan, index: number): string {
+  const { limit } = plan.limits[index]!
+  const reset = Math.ceil(counters.resetMs(index) / 1000)
+  const most = limit.burst === 0 ? limit.max : limit.burst
+  return `X-RateLimit-Limit: ${most}\r\nX-RateLimit-Remaining: ${counters.remaining(index)}\r\nX-RateLimit-Reset: ${reset}\r\n`
+}
+
+/** Indexes of the shown limits of the request at hand, the tightest first. Scratch memory. */
+const order = new Uint8Array(LIMITS_MAX)
+
+/** Insertion sort: there are rarely more than three. */
+function sortByTightness(counters: Counters, shown: readonly number[]): void {
+  for (let i = 0; i < shown.length; i++) {
+    let at = i
+    while (at > 0 && isTighter(counters, shown[i]!, order[at - 1]!)) {
+      order[at] = order[at - 1]!
+      at--
+    }
+    order[at] = shown[i]!
+  }
+}
+
+function isTighter(counters: Counters, a: number, b: number): boolean {
+  const difference = counters.remaining(a) - counters.remaining(b)
+  return difference < 0 || (difference === 0 && counters.resetMs(a) > counters.resetMs(b))
+}
+
+/** What is under way ends when it ends, so a limit on that has no `t`. */
+function itemOf(counters: Counters, plan: LimitPlan, index: number): string {
+  const { fragment } = plan.limits[index]!.limit
+  const item = `"${fragment.name}";r=${counters.remaining(index)}`
+  return fragment.kind === 'concurrency' ? item : `${item};t=${Math.ceil(counters.resetMs(index) / 1000)}`
+}

@@ -1,0 +1,84 @@
+import { looksLikeJwt, readJwt } from '../../base/jwt.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { hashToken } from '../../base/token.ts'
+import type { LinkedProfile, Verified } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
+
+/**
+ * Check 5 for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
+ * narrow, and nothing is believed before check 9. Undefined when no profile takes it.
+ */
+export function identifyBearer(exchange: Exchange): RefusalCode | null | undefined {
+  const { bearer, snapshot } = exchange
+  // Tokens of Postern itself are never shown to anyone.
+  if (bearer === '' || bearer.startsWith('pst_')) return undefined
+  exchange.verifiedKey = keyOf(exchange)
+  const known = snapshot.verified.get(exchange.verifiedKey)
+  if (known !== undefined && isValid(known, exchange.now)) {
+    exchange.verified = known
+    return settle(exchange, known.profile)
+  }
+  const candidates = looksLikeJwt(bearer) ? signedCandidates(exchange) : [...snapshot.introspecting.values()]
+  if (candidates.length === 0) return undefined
+  const fitting = candidates.filter((profile) => agrees(exchange, profile))
+  if (fitting.length === 0) {
+    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
+    return 'identity_rejected'
+  }
+  const active = fitting.filter((profile) => profile.fragment.active && profile.client.fragment.active)
+  const left = active.length > 0 ? active : fitting
+  return left.length > 1 ? 'profile_ambiguous' : settle(exchange, left[0]!)
+}
+
+/** True while what was proved still holds. */
+function isValid({ key, from, until }: Verified, now: number): boolean {
+  return now >= from && now < until && (key === null || !key.isGone)
+}
+
+function settle(exchange: Exchange, profile: LinkedProfile): null {
+  exchange.isForeign = true
+  exchange.profile = profile
+  exchange.client = profile.client
+  return null
+}
+
+/** Ids are part of the key: they may decide between profiles. */
+function keyOf({ bearer, clientRef, profileRef }: Exchange): string {
+  if (clientRef === undefined && profileRef === undefined) return hashToken(bearer)
+  return hashToken(`${bearer}\n${clientRef ?? ''}\n${profileRef ?? ''}`)
+}
+
+function signedCandidates(exchange: Exchange): LinkedProfile[] {
+  const { issuers, introspecting } = exchange.snapshot
+  const jwt = readJwt(exchange.bearer)
+  if (typeof jwt === 'string') {
+    exchange.reason = jwt
+    return []
+  }
+  exchange.jwt = jwt
+  const { audience, claims, kid } = jwt
+  const list = issuers.get(jwt.issuer)
+  if (list === undefined) {
+    exchange.reason = introspecting.size === 0 ? 'no profile has the issuer' : 'the issuer is not known'
+    return []
+  }
+  const candidates = list.filter(({ verifier }) => {
+    const { fragment, keys, match } = verifier!
+    return (
+      (fragment.audience === null || audience.includes(fragment.audience)) &&
+      (kid === null || keys === null || keys.some((key) => key.kid === null || key.kid === kid)) &&
+      match.every((rule) => rule(claims))
+    )
+  })
+  if (candidates.length === 0) exchange.reason = 'no profile of the issuer has the audience, key and claims'
+  return candidates
+}
+
+/** Ids that were sent name this profile. */
+function agrees({ clientRef, profileRef }: Exchange, profile: LinkedProfile): boolean {
+  const { client } = profile
+  return (
+    (clientRef === undefined || clientRef === client.id || clientRef === client.fragment.slug) &&
+    (profileRef === undefined || profileRef === profile.id || profileRef === profile.fragment.slug)
+  )
+}

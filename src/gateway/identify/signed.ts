@@ -1,0 +1,175 @@
+import { verifyJws } from '../../base/jws.ts'
+import { isText, type Jwt } from '../../base/jwt.ts'
+import type { Plain } from '../../base/plain.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { claimOf, scopesOf } from '../../snapshot/claims.ts'
+import { TRIED_MAX } from '../../snapshot/link-verify.ts'
+import type { Claims, LinkedVerifier, Verified, VerifyKey } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Keys } from './issuers.ts'
+import { countFailure } from './throttle.ts'
+
+/** What a fetched key has proved is judged anew after this time, so that its withdrawal is noticed. */
+const REMOTE_MS = 60_000
+const UNAVAILABLE_MS = 5000
+/** Text of a claim that is kept. */
+const CLAIM_MAX = 1024
+const JTI_MAX = 256
+
+/** Check 9 for a signed token. A promise only when keys must be fetched. */
+export function proveSigned(exchange: Exchange, jwt: Jwt): RefusalCode | null | Promise<RefusalCode | null> {
+  const { keys, source, algs } = exchange.profile!.verifier!
+  if (!algs.has(jwt.alg)) return failed(exchange, 'the algorithm is not admitted')
+  if (keys !== null) return prove(exchange, jwt, keys)
+  const found = exchange.issuers!.keysOf(source, jwt.kid)
+  return found instanceof Promise
+    ? found.then((settled) => proveWith(exchange, jwt, settled))
+    : proveWith(exchange, jwt, found)
+}
+
+function proveWith(exchange: Exchange, jwt: Jwt, found: Keys): RefusalCode | null {
+  return found.ok ? prove(exchange, jwt, found.keys) : unavailable(exchange, found.reason)
+}
+
+function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCode | null {
+  const key = keyOf(jwt, keys)
+  if (typeof key === 'string') return failed(exchange, key)
+  const verifier = exchange.profile!.verifier!
+  if (key.retiresAt !== null && exchange.now >= key.retiresAt) return expired(exchange, 'retired by rotation')
+  const { expires, notBefore, issuedAt } = jwt
+  const skew = verifier.fragment.skew_ms
+  if (expires === null) return failed(exchange, 'the token has no exp')
+  const until = expires * 1000 + skew
+  if (exchange.now >= until) return expired(exchange, 'expired')
+  const from = Math.max(notBefore ?? 0, issuedAt ?? 0) * 1000 - skew
+  if (exchange.now < from) return failed(exchange, 'the token is not valid yet')
+  const longest = verifier.fragment.lifetime_ms_max
+  const begun = issuedAt === null ? exchange.now + skew : Math.min(issuedAt * 1000, exchange.now + skew)
+  if (longest !== null && expires * 1000 - begun > longest)
+    return failed(exchange, 'the token lives longer than max_lifetime')
+  const fault = faultOf(verifier, jwt.claims)
+  if (fault !== null) return failed(exchange, fault)
+  const bounds = [until, key.retiresAt ?? until]
+  if (verifier.source !== '') bounds.push(exchange.now + REMOTE_MS)
+  const verified: Verified = {
+    profile: exchange.profile!,
+    key,
+    credentialId: key.id,
+    from,
+    until: Math.min(...bounds),
+    subject: copyOf(jwt.subject),
+    claims: keep(verifier.fragment.claims, jwt.claims),
+  }
+  return verifier.fragment.once ? acceptOnce(exchange, verified, jwt, until) : accept(exchange, verified)
+}
+
+/** Lets a token in for the first time only. */
+function acceptOnce(
+  exchange: Exchange,
+  verified: Verified,
+  { claims: { jti } }: Jwt,
+  until: number,
+): RefusalCode | null {
+  if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
+  switch (exchange.issuers!.usedTokens.claim(`${exchange.profile!.id}\n${jti}`, until, exchange.now)) {
+    case 'first':
+      return admit(exchange, verified)
+    case 'again':
+      return failed(exchange, 'the token was used before')
+    case 'full':
+      return unavailable(exchange, 'too many tokens that may be used once are remembered')
+  }
+}
+
+/** The key that has signed the token, or why none has. */
+function keyOf(jwt: Jwt, keys: readonly VerifyKey[]): VerifyKey | string {
+  const { kid, alg } = jwt
+  let tried = 0
+  for (const key of keys) {
+    if (kid !== null && key.kid !== null && key.kid !== kid) continue
+    if (key.alg !== null && key.alg !== alg) continue
+    if (++tried > TRIED_MAX) break
+    if (verifyJws(alg, key.key, jwt.signed, jwt.signature)) return key
+  }
+  return tried === 0 ? 'no key fits the kid and algorithm of the token' : 'wrong signature'
+}
+
+/** What keeps proved claims from being those of the profile, or null. */
+export function faultOf({ fragment, required, match }: LinkedVerifier, claims: Plain): string | null {
+  if (!fragment.accept_id_tokens && isIdToken(claims)) return 'an ID token is no access token'
+  if (!match.every((rule) => rule(claims))) return 'a match rule does not hold'
+  if (!required.every((rule) => rule(claims))) return 'a required claim is absent or has another value'
+  if (fragment.required_scopes.length === 0) return null
+  const scopes = scopesOf(claims)
+  return fragment.required_scopes.every((scope) => scopes.includes(scope))
+    ? null
+    : 'a required scope is absent'
+}
+
+/** Marks that ID tokens have and access tokens do not (OpenID Connect Core section 2, and what providers add). */
+function isIdToken(claims: Plain): boolean {
+  const { token_use, typ } = claims
+  return (
+    Object.hasOwn(claims, 'nonce') ||
+    Object.hasOwn(claims, 'at_hash') ||
+    Object.hasOwn(claims, 'c_hash') ||
+    token_use === 'id' ||
+    (typeof typ === 'string' && typ.toLowerCase() === 'id')
+  )
+}
+
+/** The listed claims as text; lists of plain values with commas. What has another form is left out. */
+export function keep(names: readonly string[], claims: Plain): Claims {
+  if (names.length === 0) return NO_CLAIMS
+  const kept = new Map<string, string>()
+  for (const name of names) {
+    const value = claimOf(claims, name)
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+    if (list.length === 0 || !list.every(isScalar)) continue
+    const text = list.join(',')
+    if (isText(text, CLAIM_MAX)) kept.set(name, copyOf(text))
+  }
+  return kept
+}
+
+/** A copy: what was cut from a token would keep all of it. */
+export function copyOf(text: string): string {
+  return Buffer.from(text).toString()
+}
+
+const NO_CLAIMS: Claims = new Map()
+
+function isScalar(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+}
+
+/** Lets the caller in, and remembers why. */
+export function accept(exchange: Exchange, verified: Verified): null {
+  exchange.snapshot.verified.set(exchange.verifiedKey, verified)
+  return admit(exchange, verified)
+}
+
+/** Puts what was proved into the exchange. */
+export function admit(exchange: Exchange, { credentialId, subject, claims }: Verified): null {
+  exchange.credentialId = credentialId
+  exchange.subject = subject
+  exchange.claims = claims
+  return null
+}
+
+export function failed(exchange: Exchange, reason: string): RefusalCode {
+  exchange.reason = reason
+  return countFailure(exchange, 'credential_invalid')
+}
+
+export function expired(exchange: Exchange, reason: string): RefusalCode {
+  exchange.reason = reason
+  return countFailure(exchange, 'credential_expired')
+}
+
+/** Nothing is known about the credential, so nothing is counted against its sender. */
+export function unavailable(exchange: Exchange, reason: string): RefusalCode {
+  exchange.reason = reason
+  exchange.retryAfterMs = UNAVAILABLE_MS
+  return 'identity_unavailable'
+}

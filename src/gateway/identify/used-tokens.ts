@@ -1,0 +1,60 @@
+import { hash } from 'node:crypto'
+
+/** Places for one key; when all of them are taken by tokens that still live, nothing more is let in. */
+const BUCKET = 16
+const BYTES = BigInt64Array.BYTES_PER_ELEMENT
+/** Room for a million tokens; the system gives memory to it as it is used. */
+const PLACES = 1 << 20
+
+/** Tokens that may be used once, as all threads remember them. */
+export interface UsedTokens {
+  /**
+   * Claims a token. `again` when any thread has claimed it before, `full` when it cannot be remembered.
+   * @param until milliseconds since the epoch; it is forgotten then. @param now the same.
+   */
+  claim(key: string, until: number, now: number): 'first' | 'again' | 'full'
+}
+
+/** Memory for {@link createUsedTokens}, shared by all threads. `places` is a multiple of 16. */
+export function createUsedTokenMemory(places: number = PLACES): SharedArrayBuffer {
+  return new SharedArrayBuffer(2 * places * BYTES)
+}
+
+/**
+ * Each place is a hash and the time until which it holds. A token is written first and looked for afterwards: of two
+ * threads that claim one token at once, at least one finds the other's place, and at worst both are told `again`.
+ */
+export function createUsedTokens(memory: SharedArrayBuffer): UsedTokens {
+  const cells = new BigInt64Array(memory)
+  const buckets = cells.length / 2 / BUCKET
+
+  /** A place of the bucket that is free or whose token has expired, taken until `until`; -1 when there is none. */
+  function take(start: number, until: bigint, now: bigint): number {
+    for (let at = start; at < start + 2 * BUCKET; at += 2) {
+      const held = Atomics.load(cells, at + 1)
+      if (held <= now && Atomics.compareExchange(cells, at + 1, held, until) === held) return at
+    }
+    return -1
+  }
+
+  /** Another place than `mine` holds the key. */
+  function holds(start: number, key: bigint, now: bigint, mine: number): boolean {
+    for (let at = start; at < start + 2 * BUCKET; at += 2)
+      if (at !== mine && Atomics.load(cells, at) === key && Atomics.load(cells, at + 1) > now) return true
+    return false
+  }
+
+  return {
+    claim(text, until, now) {
+      const digest = hash('sha256', text, 'buffer')
+      const key = digest.readBigInt64LE(0)
+      const start = (digest.readUInt32LE(8) % buckets) * BUCKET * 2
+      const at = BigInt(Math.floor(now))
+      if (holds(start, key, at, -1)) return 'again'
+      const mine = take(start, BigInt(Math.ceil(until)), at)
+      if (mine === -1) return 'full'
+      Atomics.store(cells, mine, key)
+      return holds(start, key, at, mine) ? 'again' : 'first'
+    },
+  }
+}

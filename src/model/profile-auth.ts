@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import { Duration, Ref, Time } from './common.ts'
+
+export const SECRET_ALGS = ['HS256', 'HS384', 'HS512'] as const
+export const KEY_ALGS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const
+
+/** Where keys are fetched from: https, or http on this machine. */
+const KeyUrl = z
+  .string()
+  .max(1024)
+  .refine((text) => urlFault(text) === null, {
+    error: (issue) => urlFault(String(issue.input)) ?? 'a URL',
+  })
+
+function urlFault(text: string): string | null {
+  const url = URL.parse(text)
+  if (url === null) return 'a URL such as https://id.example.com'
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname)))
+    return 'an https URL; http is for this machine alone'
+  if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
+  return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
+}
+
+const Claim = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[!-~]+$/, 'the name of a claim')
+  .describe('Name of a claim, or a path with dots such as realm.name')
+
+const Scalar = z.union([z.string().max(1024), z.number(), z.boolean()])
+
+const RequiredClaims = z
+  .record(Claim, z.union([Scalar, z.array(Scalar).min(1).max(50)]))
+  .refine((claims) => Object.keys(claims).length <= 20, 'at most 20 claims')
+  .default({})
+  .describe('Claims and their values; a list admits any of its values')
+
+const Claims = z
+  .array(Claim)
+  .max(20)
+  .default([])
+  .describe('Claims that limits and later steps may use; all others are forgotten')
+
+const Audience = z.string().min(1).max(512)
+
+const Skew = Duration.default('60s').describe('Tolerance for clocks that differ; at most 5m')
+
+/** A public key as in a JWK set (RFC 7517). Members of private keys are refused. */
+const Jwk = z.strictObject({
+  kty: z.enum(['RSA', 'EC', 'OKP']),
+  kid: z.string().min(1).max(256).optional().describe('Tokens name the key by it'),
+  alg: z.enum(KEY_ALGS).optional(),
+  use: z.literal('sig').optional(),
+  key_ops: z.array(z.string().max(32)).max(8).optional(),
+  n: z.string().max(2048).optional(),
+  e: z.string().max(16).optional(),
+  crv: z.enum(['P-256', 'P-384', 'P-521', 'Ed25519']).optional(),
+  x: z.string().max(128).optional(),
+  y: z.string().max(128).optional(),
+  x5c: z.array(z.string().max(8192)).max(8).optional(),
+  x5t: z.string().max(128).optional(),
+  'x5t#S256': z.string().max(128).optional(),
+  retires_at: Time.nullable().optional().describe('Tokens of this key are refused from then on'),
+})
+
+export const JwtAuth = z.strictObject({
+  type: z.literal('jwt').describe('A signed token that the caller, or an issuer it trusts, makes'),
+  mode: z
+    .enum(['secret', 'keys', 'jwks_url'])
+    .default('secret')
+    .describe('secret: a generated secret, shown once. keys: public keys given here. jwks_url: fetched'),
+  keys: z.array(Jwk).max(16).default([]).describe('Public keys of mode keys'),
+  jwks_url: KeyUrl.nullable().default(null).describe('Key set of mode jwks_url'),
+  algs: z
+    .array(z.enum([...SECRET_ALGS, ...KEY_ALGS]))
+    .max(13)
+    .default([])
+    .describe('Algorithms that are admitted; empty admits all of the mode'),
+  issuer: z.string().min(1).max(512).nullable().default(null).describe('iss; null is the slug of the client'),
+  audience: Audience.nullable().default(null).describe('Must be in aud; required outside of mode secret'),
+  max_lifetime: Duration.default('1h').describe('Longest time from iat, or from now, to exp'),
+  skew: Skew,
+  jti_replay: z.boolean().default(false).describe('Lets each token in once; it must have a jti'),
+  required_claims: RequiredClaims,
+  claims: Claims,
+})
+
+const Match = z
+  .strictObject({
+    claim: Claim,
+    equals: Scalar.optional(),
+    in: z.array(Scalar).min(1).max(50).optional(),
+    glob: z.string().min(1).max(256).optional().describe('Text in which * stands for anything'),
+  })
+  .refine(
+    ({ equals, in: list, glob }) => [equals, list, glob].filter((one) => one !== undefined).length === 1,
+    'exactly one of equals, in and glob',
+  )
+
+export const OidcAuth = z.strictObject({
+  type: z.literal('oidc').describe('An access token of an OpenID provider'),
+  issuer: KeyUrl.describe('URL of the provider; its discovery document names the keys'),
+  audience: Audience.describe('Must be in aud: the name of this API at the provider'),
+  algs: z.array(z.enum(KEY_ALGS)).max(10).default([]).describe('Empty admits all that fit the keys'),
+  skew: Skew,
+  required_scopes: z
+    .array(z.string().regex(/^[!#-[\]-~]{1,128}$/))
+    .max(50)
+    .default([]),
+  required_claims: RequiredClaims,
+  match: z
+    .array(Match)
+    .max(20)
+    .default([])
+    .describe('All must hold for a token to be of this profile: so one provider serves several'),
+  claims: Claims,
+  introspection_credential: Ref.nullable()
+    .default(null)
+    .describe('Credential (basic or bearer) for RFC 7662; opaque tokens are refused without it'),
+  introspection_url: KeyUrl.nullable().default(null).describe('null takes the one of the discovery document'),
+  accept_id_tokens: z.boolean().default(false).describe('ID tokens are for the app, not for an API'),
+})
+
+export type JwtAuth = z.output<typeof JwtAuth>
+export type OidcAuth = z.output<typeof OidcAuth>

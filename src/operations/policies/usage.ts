@@ -1,0 +1,219 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { Ref } from '../../model/common.ts'
+import {
+  type Attachment,
+  LIMIT_KINDS,
+  type LimitSpec,
+  limitsOf,
+  type PolicySpec,
+  WARN_AT_DEFAULT,
+} from '../../model/policy.ts'
+import { compilePolicy } from '../../snapshot/compile.ts'
+import { limitKeyOf } from '../../snapshot/limit-key.ts'
+import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/limit-plan.ts'
+import { linkLimit } from '../../snapshot/link-policy.ts'
+import type { LimitKey, LinkedLimit } from '../../snapshot/snapshot.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { policyKind } from './kind.ts'
+
+/** Counters that one answer shows. */
+const ITEMS_MAX = 200
+
+const slugOf = (what: string) => z.string().nullable().describe(`Slug of the ${what} it counts for`)
+
+const UsageItem = z.object({
+  limit: z.string().describe('Name of the limit'),
+  kind: z.enum(LIMIT_KINDS),
+  mode: z.enum(['enforce', 'observe']),
+  attached_to: z.enum(['profile', 'client', 'collection', 'proxy']),
+  client: slugOf('client'),
+  profile: slugOf('profile'),
+  collection: slugOf('collection'),
+  proxy: slugOf('proxy'),
+  key: z.string().describe('default, ip, global, claim:<name> or header:<name>'),
+  value: z.string().nullable().describe('Of a key that requests choose: the value that was asked for'),
+  max: z.int().describe('What can be used: max of the limit, or its burst'),
+  used: z.int().nullable().describe('Null when the counter is of a value that was not asked for'),
+  remaining: z.int().nullable(),
+  state: z
+    .enum(['ok', 'warning', 'exceeded', 'unknown'])
+    .describe('warning from warn_at on, exceeded when nothing is left'),
+  reset_at: z.string().nullable().describe('When more is left; null when all is, and for concurrency'),
+  refused: z
+    .int()
+    .describe('Requests that it refused, or when it observes would have, since the counter began'),
+})
+type UsageItem = z.output<typeof UsageItem>
+
+export const getPolicyUsage = define({
+  resource: 'policies',
+  action: 'usage',
+  effect: 'read',
+  tool: 'get_policy_usage',
+  group: policyKind.group,
+  summary: 'Show what is used of the limits of a policy, for each client it counts for',
+  input: z.strictObject({
+    id: Ref,
+    client: Ref.optional().describe('Only counters of this client'),
+    value: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('Of limits keyed by ip, claim or header: whose counter to show, such as an address'),
+  }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    active: z.boolean().describe('An inactive policy counts nothing'),
+    items: z.array(UsageItem),
+    truncated: z.boolean().describe('There are more counters; ask for one client'),
+  }),
+  permission: 'policies:read',
+  refuses: ['not_found'],
+  columns: ['limit', 'attached_to', 'client', 'used', 'max', 'state'],
+  ...about(policyKind),
+  handle: async ({ id, client, value }, context) => {
+    const policy = await getRef(context.reader, 'policies', id)
+    const only = client === undefined ? null : await getRef(context.reader, 'clients', client)
+    // Stored by the schema of this type, or an older one whose members are those that are not optional.
+    const spec = policy.spec as unknown as PolicySpec
+    const specs = limitsOf(spec)
+    const fragment = compilePolicy({ id: policy.id, slug: policy.slug, spec })
+    const limits = fragment.limits.map((limit) => linkLimit(fragment, limit))
+    const items: UsageItem[] = []
+    const seen = new Set<string>()
+    for await (const place of placesOf(policy, only, context)) {
+      for (const [index, limit] of limits.entries()) {
+        const planned = countedAt(limit, place, value ?? null)
+        // A counter that several places share is shown once.
+        const name = `${index} ${planned.low} ${planned.high}`
+        if (seen.has(name)) continue
+        seen.add(name)
+        if (items.length === ITEMS_MAX) return { ...head(policy, spec), items, truncated: true }
+        items.push(toItem(specs[index]!, planned, place, value ?? null, context))
+      }
+    }
+    return { ...head(policy, spec), items, truncated: false }
+  },
+})
+
+function head(policy: Resource, { active }: PolicySpec) {
+  return { id: policy.id, slug: policy.slug, active }
+}
+
+/** Where a policy is attached, and for a collection or proxy one of the clients that may call it. */
+interface Place {
+  readonly attachedTo: Attachment
+  readonly key: LimitKey
+  readonly clientKey: LimitKey
+  readonly client: string | null
+  readonly profile: string | null
+  readonly collection: string | null
+  readonly proxy: string | null
+}
+
+const NOWHERE = { client: null, profile: null, collection: null, proxy: null }
+
+async function* placesOf(
+  policy: Resource,
+  only: Resource | null,
+  { reader }: OperationContext,
+): AsyncGenerator<Place> {
+  const users = (await reader.usersOf(policy.id)).filter(({ spec }) => spec['policy'] === policy.id)
+  const parents = await reader.slugs(users.flatMap(({ parent }) => parent ?? []))
+  for (const user of users) {
+    const parent = user.parent === null ? null : (parents.get(user.parent) ?? null)
+    if (user.type === 'clients') {
+      if (only !== null && user.id !== only.id) continue
+      const key = limitKeyOf(`client:${user.id}`)
+      yield { ...NOWHERE, attachedTo: 'client', key, clientKey: key, client: user.slug }
+    } else if (user.type === 'profiles') {
+      if (only !== null && user.parent !== only.id) continue
+      yield {
+        ...NOWHERE,
+        attachedTo: 'profile',
+        key: limitKeyOf(`profile:${user.id}`),
+        clientKey: limitKeyOf(`client:${user.parent}`),
+        client: parent,
+        profile: user.slug,
+      }
+    } else if (user.type === 'collections' || user.type === 'proxies') {
+      const isProxy = user.type === 'proxies'
+      const collection = isProxy ? user.parent! : user.id
+      const holds = { collections: collection }
+      const mayCall = ({ spec }: Resource): boolean => (spec['collections'] as string[]).includes(collection)
+      const clients =
+        only === null
+          ? await reader.list({ type: 'clients', limit: ITEMS_MAX + 1, holds })
+          : [only].filter(mayCall)
+      for (const client of clients) {
+        yield {
+          attachedTo: isProxy ? 'proxy' : 'collection',
+          key: limitKeyOf(`${isProxy ? 'proxy' : 'collection'}:${user.id}`),
+          clientKey: limitKeyOf(`client:${client.id}`),
+          client: client.slug,
+          profile: null,
+          collection: isProxy ? parent : user.slug,
+          proxy: isProxy ? user.slug : null,
+        }
+      }
+    }
+  }
+}
+
+function countedAt(
+  limit: LinkedLimit,
+  { attachedTo, key, clientKey }: Place,
+  value: string | null,
+): PlannedLimit {
+  const planned = planLimit(limit, attachedTo, key, clientKey)
+  return planned.isKeyed && value !== null ? { ...planned, ...keyFor(planned, value) } : planned
+}
+
+function toItem(
+  spec: LimitSpec,
+  planned: PlannedLimit,
+  place: Place,
+  value: string | null,
+  context: OperationContext,
+): UsageItem {
+  const { limit, attachedTo, isKeyed } = planned
+  const now = context.clock.now()
+  const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
+  const isKnown = !isKeyed || value !== null
+  const reading = isKnown ? context.limits.read(planned, now) : null
+  const used = reading?.used ?? 0
+  const isShared = limit.by === 'global'
+  return {
+    limit: spec.name,
+    kind: spec.kind,
+    mode: spec.mode ?? 'enforce',
+    attached_to: attachedTo,
+    client: isShared || (limit.by === 'ip' && place.collection !== null) ? null : place.client,
+    profile: isShared ? null : place.profile,
+    collection: isShared ? null : place.collection,
+    proxy: isShared ? null : place.proxy,
+    key: spec.key ?? 'default',
+    value: isKeyed ? value : null,
+    max,
+    used: isKnown ? used : null,
+    remaining: isKnown ? Math.max(0, max - used) : null,
+    state: isKnown ? stateOf(used, max, limit.cost, spec.warn_at ?? WARN_AT_DEFAULT) : 'unknown',
+    reset_at:
+      reading === null || reading.resetMs === 0 || spec.kind === 'concurrency'
+        ? null
+        : toTime(now + reading.resetMs),
+    refused: reading?.refused ?? 0,
+  }
+}
+
+function stateOf(used: number, max: number, cost: number, warnAt: number): UsageItem['state'] {
+  if (max - used < cost) return 'exceeded'
+  return used >= max * warnAt ? 'warning' : 'ok'
+}

@@ -1,0 +1,49 @@
+import type { Plain } from '../base/plain.ts'
+import type { ClaimRule } from './fragments.ts'
+
+/** A claim by its name or, where there is none of that name, by its path with dots; undefined when it is absent. */
+export function claimOf(claims: Plain, name: string): unknown {
+  if (Object.hasOwn(claims, name)) return claims[name]
+  let value: unknown = claims
+  for (const part of name.split('.')) {
+    if (value === null || typeof value !== 'object' || Array.isArray(value) || !Object.hasOwn(value, part))
+      return undefined
+    value = (value as Plain)[part]
+  }
+  return value
+}
+
+/** A rule that is ready to be asked. */
+export function toRule({ claim, values, glob }: ClaimRule): (claims: Plain) => boolean {
+  const fits = (value: unknown): boolean =>
+    glob === null ? values.some((one) => one === value) : typeof value === 'string' && fitsGlob(glob, value)
+  return (claims) => {
+    const value = claimOf(claims, claim)
+    return Array.isArray(value) ? value.some(fits) : fits(value)
+  }
+}
+
+/** Text in which `*` stands for anything. Linear in each part: the pieces are found one after another. */
+function fitsGlob(glob: string, text: string): boolean {
+  const pieces = glob.split('*')
+  const first = pieces[0]!
+  if (pieces.length === 1) return glob === text
+  const last = pieces[pieces.length - 1]!
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
+    return false
+  const end = text.length - last.length
+  let at = first.length
+  for (let i = 1; i < pieces.length - 1; i++) {
+    const found = text.indexOf(pieces[i]!, at)
+    if (found === -1 || found + pieces[i]!.length > end) return false
+    at = found + pieces[i]!.length
+  }
+  return true
+}
+
+/** Scopes of a token: `scope` (RFC 8693 section 4.2) or `scp`, as text with spaces or as a list. */
+export function scopesOf(claims: Plain): readonly string[] {
+  const value = claims['scope'] ?? claims['scp']
+  if (typeof value === 'string') return value.split(' ')
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}

@@ -1,0 +1,366 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { OPERATIONS } from '../../src/operations/registry.ts'
+import { runCli } from '../../src/surfaces/cli/program.ts'
+import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
+import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+const GET = '/orders/v1/orders/7'
+
+interface Item {
+  readonly limit: string
+  readonly used: number | null
+  readonly remaining: number | null
+  readonly state: string
+  readonly refused: number
+  readonly client: string | null
+  readonly attached_to: string
+  readonly reset_at: string | null
+}
+
+async function setPolicy(server: TestServer, body: object): Promise<void> {
+  const answer = await server.manage('PATCH', '/policies/gold', body)
+  assert.equal(answer.status, 200, answer.text)
+}
+
+async function usage(server: TestServer, query = ''): Promise<Item[]> {
+  const answer = await server.manage('GET', `/policies/gold/usage${query}`)
+  assert.equal(answer.status, 200, answer.text)
+  return answer.json.items
+}
+
+async function used(server: TestServer, limit: string): Promise<number | null | undefined> {
+  return (await usage(server)).find((item) => item.limit === limit)?.used
+}
+
+/** One `execute_call` of an agent: the status that it was answered with. */
+async function executeCall(server: TestServer, token: string): Promise<number> {
+  const params = { name: 'execute_call', arguments: { endpoint: `GET ${GET}` } }
+  const answer = await server.gateway('POST', '/mcp', {
+    token,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
+  })
+  const { structuredContent, isError } = answer.json.result
+  return isError === true ? (structuredContent?.status ?? 429) : structuredContent.status
+}
+
+/** An upstream that answers when it is told to. */
+function holding(upstream: TestUpstream): ServerResponse[] {
+  const held: ServerResponse[] = []
+  upstream.answer = (_, response) => void held.push(response)
+  return held
+}
+
+test('calls over REST and of agents are counted in one, and usage says so on every surface', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 2 })
+  const token = await publishOrders(server, upstream.url, { max: 5, window: '1m' })
+  for (let i = 0; i < 2; i++) assert.equal((await server.gateway('GET', GET, { token })).status, 200)
+  for (let i = 0; i < 2; i++) assert.equal(await executeCall(server, token), 200)
+
+  const [item] = await usage(server)
+  assert.deepEqual(
+    [item?.limit, item?.attached_to, item?.client, item?.used, item?.remaining, item?.state],
+    ['minute', 'client', 'acme', 4, 1, 'warning'],
+  )
+  assert.ok(item?.reset_at !== null)
+  assert.equal((await server.gateway('GET', GET, { token })).status, 200)
+  assert.equal(await executeCall(server, token), 429)
+  assert.equal((await usage(server))[0]?.state, 'exceeded')
+  assert.equal((await usage(server))[0]?.refused, 1)
+
+  const params = { name: 'manage_policies', arguments: { action: 'usage', id: 'gold' } }
+  const tool = await server.gateway('POST', '/management/mcp', {
+    token: server.adminToken,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
+  })
+  assert.equal(tool.json.result.structuredContent?.items?.[0]?.used, 5, tool.text)
+
+  let printed = ''
+  const nobody = () => Promise.reject(new Error('nobody is there'))
+  const code = await runCli(
+    {
+      operations: OPERATIONS,
+      version: '0.0.0',
+      env: { POSTERN_DATA: server.data },
+      out: (text) => {
+        printed += text
+      },
+      err: (text) => {
+        printed += text
+      },
+      readStdin: nobody,
+      interactive: false,
+      colour: false,
+      ask: nobody,
+      issueOffline: nobody,
+      up: nobody,
+      upHelp: '',
+    },
+    ['policies', 'usage', 'gold', '-o', 'json'],
+  )
+  assert.equal(code, 0, printed)
+  assert.equal(JSON.parse(printed).items[0].used, 5)
+})
+
+test('a place is given back when the answer ends, the caller leaves or the upstream fails, and never twice', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 2 })
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, { limits: [{ name: 'flight', kind: 'concurrency', max: 2 }] })
+  const held = holding(upstream)
+  const calls = [1, 2].map(() => server.gateway('GET', GET, { token }))
+  await until(
+    async () => held.length,
+    (length) => length === 2,
+  )
+  assert.equal(await used(server, 'flight'), 2)
+  const third = await server.gateway('GET', GET, { token })
+  assert.equal(third.status, 429)
+  assert.equal(third.json.code, 'concurrency_exceeded')
+  assert.equal(third.json.limit_name, 'flight')
+  assert.equal(third.headers.get('retry-after'), '1')
+  assert.equal(third.headers.get('ratelimit'), '"flight";r=0')
+  assert.equal(third.headers.get('ratelimit-policy'), '"flight";q=2;qu="concurrent-requests"')
+  assert.equal(await executeCall(server, token), 429)
+
+  // One answer ends while it is streamed: the place is free only when its last byte is there.
+  held[0]!.write('a')
+  assert.equal((await server.gateway('GET', GET, { token })).status, 429)
+  held[0]!.end('b')
+  // The upstream breaks off the other.
+  held[1]!.destroy()
+  // Either of them may have come first.
+  const ended = (await Promise.all(calls)).map(({ status, text }) => (status === 200 ? text : status))
+  assert.deepEqual(new Set(ended), new Set(['ab', 502]))
+  await until(
+    () => used(server, 'flight'),
+    (count) => count === 0,
+  )
+
+  const socket = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
+  socket.write(`GET ${GET} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  await until(
+    () => used(server, 'flight'),
+    (count) => count === 1,
+  )
+  socket.destroy()
+  await until(
+    () => used(server, 'flight'),
+    (count) => count === 0,
+  )
+  upstream.answer = (_, response) => void response.end('ok')
+  const many = await Promise.all(Array.from({ length: 20 }, () => server.gateway('GET', GET, { token })))
+  assert.ok(many.some(({ status }) => status === 200))
+  await until(
+    () => used(server, 'flight'),
+    (count) => count === 0,
+  )
+})
+
+test('what was under way in a gateway thread that dies is given back', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 1 })
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, { limits: [{ name: 'flight', kind: 'concurrency', max: 2 }] })
+  const held = holding(upstream)
+  const lost = [1, 2].map(() => server.gateway('GET', GET, { token }).catch((error: unknown) => error))
+  await until(
+    async () => held.length,
+    (length) => length === 2,
+  )
+  assert.equal((await server.gateway('GET', GET, { token })).status, 429)
+  await server.running.killThread(0)
+  for (const one of await Promise.all(lost)) assert.ok(one instanceof Error)
+  assert.equal(await used(server, 'flight'), 0)
+  upstream.answer = (_, response) => void response.end('ok')
+  assert.equal((await server.gateway('GET', GET, { token })).status, 200)
+  assert.equal(await used(server, 'flight'), 0)
+})
+
+test('a call waits a moment for a place, and one whose caller left while it waited takes none', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 2 })
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, { limits: [{ name: 'flight', kind: 'concurrency', max: 1, wait: '1s' }] })
+  const held = holding(upstream)
+  const first = server.gateway('GET', GET, { token })
+  await until(
+    async () => held.length,
+    (length) => length === 1,
+  )
+  const left = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
+  left.write(`GET ${GET} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  await once(left, 'connect')
+  const second = server.gateway('GET', GET, { token })
+  const third = executeCall(server, token)
+  left.destroy()
+  held[0]!.end('one')
+  assert.equal((await first).text, 'one')
+  await until(
+    async () => held.length,
+    (length) => length === 2,
+  )
+  held[1]!.end('{}')
+  await until(
+    async () => held.length,
+    (length) => length === 3,
+  )
+  held[2]!.end('{}')
+  assert.deepEqual([(await second).status, await third], [200, 200])
+  await until(
+    () => used(server, 'flight'),
+    (count) => count === 0,
+  )
+
+  const fourth = server.gateway('GET', GET, { token })
+  await until(
+    async () => held.length,
+    (length) => length === 4,
+  )
+  const late = await server.gateway('GET', GET, { token })
+  assert.equal(late.json.code, 'concurrency_exceeded')
+  held[3]!.end()
+  await fourth
+})
+
+test('a limit that observes counts and records what it would refuse, and shows callers nothing', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer()
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, {
+    limits: [{ name: 'trial', kind: 'rate', max: 1, window: '1m', mode: 'observe' }],
+  })
+  const answers: Reply[] = []
+  for (let i = 0; i < 3; i++) answers.push(await server.gateway('GET', GET, { token }))
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200],
+  )
+  assert.equal(answers[2]!.headers.get('ratelimit'), null)
+  const [item] = await usage(server)
+  assert.deepEqual([item?.used, item?.refused, item?.state], [3, 2, 'exceeded'])
+  const records = await server.manage('GET', '/records?client=acme')
+  const reasons: unknown[] = records.json.items.map((record: { reason: unknown }) => record.reason)
+  assert.deepEqual(reasons.filter((reason) => reason !== null).length, 2)
+  assert.match(String(reasons[0]), /^would be refused by limit "trial" of policy "gold" of the client$/)
+})
+
+test('statuses that do not count are given back at the end, and a header divides the counter', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer()
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, {
+    limits: [
+      { name: 'good', kind: 'quota', max: 2, window: '1d', count: ['200-299'] },
+      { name: 'each', kind: 'rate', max: 2, window: '1m', key: 'header:X-Tenant' },
+    ],
+    x_ratelimit: true,
+  })
+  const ask = (tenant: string) =>
+    server.gateway('GET', GET, { token, headers: tenant === '' ? {} : { 'x-tenant': tenant } })
+  upstream.answer = (_, response) => void response.writeHead(500).end()
+  assert.equal((await ask('a')).status, 500)
+  assert.equal((await ask('b')).status, 500)
+  await until(
+    () => used(server, 'good'),
+    (count) => count === 0,
+  )
+  upstream.answer = (_, response) => void response.writeHead(200).end()
+  const answer = await ask('a')
+  assert.equal(answer.status, 200)
+  assert.equal(answer.headers.get('x-ratelimit-limit'), '2')
+  assert.equal(answer.headers.get('x-ratelimit-remaining'), '0')
+  const refused = await ask('a')
+  assert.equal(refused.json.limit_name, 'each')
+  assert.equal((await ask('')).status, 200)
+  assert.equal((await ask('c')).json.limit_name, 'good')
+  const items = await usage(server, '?value=a')
+  assert.deepEqual(
+    items.map(({ limit, used }) => [limit, used]),
+    [
+      ['good', 2],
+      ['each', 2],
+    ],
+  )
+  assert.deepEqual((await usage(server))[1]?.used, null)
+})
+
+test('the short form limits like the list, also when it is changed and taken away', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer()
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, {
+    limits: [],
+    rate: { max: 2, interval: '1m' },
+    quota: { max: 3, interval: '12h' },
+  })
+  // A clock that is moved ends idle connections, perhaps while the next call is on its way on one.
+  const ask = () => server.gateway('GET', GET, { token, headers: { connection: 'close' } })
+  const statuses: number[] = []
+  for (let i = 0; i < 3; i++) statuses.push((await ask()).status)
+  assert.deepEqual(statuses, [200, 200, 429])
+  server.moveClock(62_000)
+  assert.equal((await ask()).status, 200)
+  assert.equal((await ask()).json.code, 'quota_exceeded')
+  await setPolicy(server, { quota: null })
+  assert.equal((await ask()).status, 200)
+  const clash = await server.manage('PATCH', '/policies/gold', {
+    limits: [{ name: 'rate', kind: 'rate', max: 1, window: '1s' }],
+  })
+  assert.equal(clash.status, 400)
+  assert.equal(clash.json.errors[0].pointer, '/rate')
+})
+
+test('killed in the middle, no quota forgets what was counted a flush before', async () => {
+  await using upstream = await startUpstream()
+  const data = await temporaryDirectory()
+  const first = await startUp(data)
+  const admin = await runPostern(['token', '--data', data, '--role', 'admin', '-o', 'json'])
+  const adminToken: string = JSON.parse(admin.stdout).token
+  const on = (up: { readonly controlUrl: string }): Pick<TestServer, 'manage'> => ({
+    manage: (method, path, body) =>
+      call(method, `${up.controlUrl}/management/v1${path}`, { token: adminToken, body }),
+  })
+  const token = await publishOrders(on(first), upstream.url)
+  const limits = [
+    { name: 'week', kind: 'quota', max: 5, window: '7d', timezone: 'Asia/Kolkata' },
+    { name: 'rolling', kind: 'quota', max: 6, window: '12h', rolling: true },
+  ]
+  await on(first).manage('PATCH', '/policies/gold', { limits })
+  for (let i = 0; i < 4; i++)
+    assert.equal((await call('GET', `${first.gatewayUrl}${GET}`, { token })).status, 200)
+  const records = new DatabaseSync(join(data, 'records.db'), { readOnly: true })
+  const stored = (): unknown[] =>
+    records
+      .prepare('SELECT count FROM quotas')
+      .all()
+      .map((row) => row['count'])
+  await until(
+    async () => stored(),
+    (counts) => counts.length === 2 && counts.every((count) => count === 4),
+  )
+  records.close()
+  await killNow(first)
+
+  const next = await startUp(data)
+  const counts = (await on(next).manage('GET', '/policies/gold/usage')).json.items as Item[]
+  assert.deepEqual(
+    counts.map(({ used }) => used),
+    [4, 4],
+  )
+  assert.equal((await call('GET', `${next.gatewayUrl}${GET}`, { token })).status, 200)
+  const refused = await call('GET', `${next.gatewayUrl}${GET}`, { token })
+  assert.deepEqual([refused.status, refused.json.limit_name], [429, 'week'])
+  await killNow(next)
+  await rm(data, { recursive: true })
+})

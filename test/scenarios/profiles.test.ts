@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Answer, ask } from '../gateway/serve.ts'
+import { type Example, examplesOf } from '../support/examples.ts'
+import { Issuer, signedBy, signedWith, signingKey } from '../support/issuer.ts'
+import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+const KEY = signingKey('one')
+const ORDER = '/orders/v1/orders/7'
+
+let server: TestServer
+let upstream: TestUpstream
+let issuer: Issuer
+
+before(async () => {
+  upstream = await startUpstream()
+  issuer = await new Issuer(KEY).listen()
+  server = await startTestServer({ workers: 2 })
+  await publishOrders(server, upstream.url)
+})
+after(async () => {
+  await server.stop()
+  await issuer.close()
+  await upstream.close()
+})
+
+const seconds = (): number => Math.floor(Date.now() / 1000)
+const claims = (given: Record<string, unknown> = {}): Record<string, unknown> => ({
+  iat: seconds(),
+  exp: seconds() + 300,
+  ...given,
+})
+const get = (token: string, headers: Record<string, string> = {}): Promise<Reply> =>
+  server.gateway('GET', ORDER, { token, headers })
+
+async function made(auth: object, slug: string, more: object = {}): Promise<Reply['json']> {
+  const reply = await server.manage('POST', '/profiles', { client: 'acme', name: slug, slug, auth, ...more })
+  assert.equal(reply.status, 201, reply.text)
+  return reply.json
+}
+
+/** Runs an example of the docs; what it answers. */
+async function run(example: Example, fill: Record<string, string> = {}): Promise<Reply['json']> {
+  const { method, path, body, status } = example
+  const headers = Object.fromEntries(
+    Object.entries(example.headers).map(([name, value]) => [
+      name,
+      value.replace(/\{(.*)\}/, (_, word: string) => fill[word] ?? `no ${word}`),
+    ]),
+  )
+  const managed = path.startsWith('/management/v1')
+  const reply = managed
+    ? await server.manage(method, path.slice('/management/v1'.length), JSON.parse(body ?? 'null'))
+    : await server.gateway(method, path, { headers })
+  assert.equal(reply.status, status, `${method} ${path}: ${reply.text}`)
+  return reply.json
+}
+
+test('the examples of the docs work: none and token', async () => {
+  const [makeNone, callNone] = examplesOf('profiles/none.md', {})
+  await run(makeNone!)
+  await run(callNone!)
+  const [makeToken, callToken, rotate] = examplesOf('profiles/token.md', {})
+  const { token } = await run(makeToken!)
+  await run(callToken!, { token })
+  const rotated = await run(rotate!)
+  for (const one of [token, rotated.token]) await run(callToken!, { token: one })
+})
+
+test('the examples of the docs work: jwt and oidc', async () => {
+  const replace = { 'https://id.example.com': issuer.url }
+  const [makeSecret, call, makeKeys] = examplesOf('profiles/jwt.md', replace)
+  const { signing_secret, kid } = await run(makeSecret!)
+  const own = claims({ iss: 'acme', sub: 'nightly', team: 'core' })
+  await run(call!, { jwt: signedWith(signing_secret, own) })
+  await run(call!, { jwt: signedWith(signing_secret, own, { kid, alg: 'HS512' }) })
+  await run(makeKeys!)
+  await run(call!, { jwt: signedBy(KEY, claims({ iss: issuer.url, aud: 'orders' })) })
+  const [makeOidc, callOidc] = examplesOf('profiles/oidc.md', replace)
+  await server.manage('POST', '/profiles/partner/toggle', { status: 'inactive' })
+  await run(makeOidc!)
+  const staff = claims({
+    iss: issuer.url,
+    aud: ['orders'],
+    scope: 'orders.read',
+    groups: ['staff'],
+    sub: 'ann',
+  })
+  await run(callOidc!, { 'access token': signedBy(KEY, staff) })
+  for (const slug of ['staff', 'partner', 'batch-jobs'])
+    assert.equal((await server.manage('DELETE', `/profiles/${slug}?confirm=${slug}`)).status, 200)
+})
+
+test('a token that a caller signs is one caller over REST and MCP, and rotation and revocation hold for it', async () => {
+  const auth = { type: 'jwt', issuer: 'https://jobs.test', claims: ['team'] }
+  const { signing_secret: first, credential_id } = await made(auth, 'jobs', { forward_identity: true })
+  const own = claims({ iss: 'https://jobs.test', sub: 'nightly', team: 'core' })
+  const token = signedWith(first, own)
+  assert.equal((await get(token)).status, 200)
+  assert.equal(upstream.seen.at(-1)?.headers['x-postern-subject'], 'nightly')
+  const rpc = await server.gateway('POST', '/mcp', {
+    token,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'execute_call', arguments: { endpoint: `GET ${ORDER}` } },
+    },
+  })
+  assert.equal(rpc.status, 200, rpc.text)
+  assert.equal(rpc.json.result.isError ?? false, false, rpc.text)
+  assert.equal(upstream.seen.at(-1)?.headers['x-postern-subject'], 'nightly')
+  assert.equal(upstream.seen.at(-1)?.headers['authorization'], undefined)
+
+  const rotated = await server.manage('POST', '/profiles/jobs/rotate', {})
+  assert.equal(rotated.status, 200, rotated.text)
+  const second = signedWith(rotated.json.signing_secret, own)
+  for (const one of [token, second]) assert.equal((await get(one)).status, 200)
+  const states = async () => (await server.manage('GET', '/profiles/jobs/state')).json.credentials
+  assert.deepEqual(
+    (await states()).map((one: { state: string }) => one.state),
+    ['retiring', 'valid'],
+  )
+  await until(states, (list) =>
+    list.every((one: { last_used_at: string | null }) => one.last_used_at !== null),
+  )
+  assert.equal((await server.manage('POST', '/profiles/jobs/rotate', {})).json.code, 'configuration_invalid')
+
+  assert.equal((await server.manage('POST', '/profiles/jobs/revoke', { credential_id })).status, 200)
+  for (let i = 0; i < 4; i++) {
+    assert.equal((await get(token)).json.code, 'credential_invalid')
+    assert.equal((await get(second)).status, 200)
+  }
+  assert.equal((await server.manage('POST', '/profiles/jobs/toggle', { active: false })).status, 200)
+  assert.equal((await get(second)).json.code, 'profile_inactive')
+  const { items } = (await server.manage('GET', '/audit?resource=jobs&limit=50')).json
+  const trail = JSON.stringify(items)
+  assert.ok(!trail.includes(first) && !trail.includes(rotated.json.signing_secret), 'no secret in the trail')
+})
+
+test('what is kept for one person of a profile is not given to another', async () => {
+  const auth = { type: 'jwt', issuer: 'https://people.test' }
+  const { signing_secret } = await made(auth, 'crowd', { forward_identity: true })
+  const of = (sub: string): string => signedWith(signing_secret, claims({ iss: 'https://people.test', sub }))
+  const rules = { get: { cache: { ttl: '1m' } }, create: { idempotency: true } }
+  for (const [verb, rule] of Object.entries(rules)) {
+    const changed = await server.manage('PATCH', `/proxies/${verb}-order`, rule)
+    assert.equal(changed.status, 200, changed.text)
+  }
+  const subject = ({ json }: Reply): string => json.headers['x-postern-subject']
+  for (const [name, cached] of [
+    ['ann', 'MISS'],
+    ['bo', 'MISS'],
+    ['ann', 'HIT'],
+    ['bo', 'HIT'],
+  ] as const) {
+    const reply = await get(of(name), { 'cache-control': 'max-age=60' })
+    assert.deepEqual([subject(reply), reply.headers.get('x-cache')], [name, cached])
+  }
+  for (const name of ['ann', 'bo', 'ann']) {
+    const headers = { 'idempotency-key': 'k1' }
+    const reply = await server.gateway('POST', '/orders/v1/orders', { token: of(name), headers, body: {} })
+    assert.equal(subject(reply), name, reply.text)
+  }
+  for (const verb of ['get', 'create'])
+    await server.manage(
+      'PATCH',
+      `/proxies/${verb}-order`,
+      verb === 'get' ? { cache: null } : { idempotency: false },
+    )
+})
+
+test('a token that may be used once is let in once over all threads', async () => {
+  const auth = { type: 'jwt', issuer: 'https://once.test', jti_replay: true }
+  const { signing_secret } = await made(auth, 'once')
+  const token = signedWith(signing_secret, claims({ iss: 'https://once.test', jti: 'one' }))
+  assert.equal((await get(token)).status, 200)
+  const port = Number(new URL(server.running.gatewayUrl).port)
+  for (let i = 0; i < 8; i++) {
+    const again = await ask(port, ORDER, { headers: { authorization: `Bearer ${token}` } })
+    assert.equal(again.json['code'], 'credential_invalid')
+  }
+})
+
+test('a message at /mcp waits for the keys of a provider that nobody has asked yet', async () => {
+  await using provider = await new Issuer(KEY).listen()
+  await made({ type: 'oidc', issuer: provider.url, audience: 'orders', claims: ['dept'] }, 'agents')
+  const token = signedBy(KEY, claims({ iss: provider.url, aud: 'orders', sub: 'ann' }))
+  const list = (bearer: string): Promise<Reply> =>
+    server.gateway('POST', '/mcp', {
+      token: bearer,
+      headers: { accept: 'application/json, text/event-stream' },
+      body: {
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'list_endpoints', arguments: {} },
+      },
+    })
+  const reply = await list(token)
+  assert.equal(reply.status, 200, reply.text)
+  assert.match(reply.text, /v1\/orders/)
+  assert.equal((await list(`${token.slice(0, -4)}AAAA`)).status, 401)
+  const state = async () => (await server.manage('GET', '/profiles/agents/state')).json
+  await until(state, ({ last_used_at }) => last_used_at !== null)
+})
+
+test('two threads fetch the keys of a provider once, and hold on through its outage', async () => {
+  const from = issuer.times('/keys')
+  await made({ type: 'oidc', issuer: issuer.url, audience: 'orders' }, 'people')
+  // The clock moves so that what the examples have fetched is old.
+  server.moveClock(11 * 60_000)
+  const tokenOf = (n: number): string =>
+    signedBy(KEY, claims({ iss: issuer.url, aud: 'orders', exp: seconds() + 90_000, n }))
+  // A connection for each call: the jump of the clock closes idle ones.
+  const port = Number(new URL(server.running.gatewayUrl).port)
+  const call = (token: string): Promise<Answer> =>
+    ask(port, ORDER, { headers: { authorization: `Bearer ${token}` } })
+  const replies = await Promise.all(Array.from({ length: 24 }, (_, n) => call(tokenOf(n))))
+  for (const reply of replies) assert.equal(reply.status, 200, reply.text)
+  await until(
+    async () => issuer.times('/keys') - from,
+    (count) => count >= 1,
+  )
+  assert.ok(issuer.times('/keys') - from <= 2, `${issuer.times('/keys') - from} fetches`)
+  issuer.status = 503
+  server.moveClock(20 * 3_600_000)
+  for (let n = 0; n < 8; n++) assert.equal((await call(tokenOf(n))).status, 200)
+  server.moveClock(5 * 3_600_000)
+  const lost = await call(tokenOf(99))
+  assert.equal(lost.status, 503, lost.text)
+  assert.equal(lost.json['code'], 'identity_unavailable')
+  issuer.status = 200
+})

@@ -1,0 +1,133 @@
+import {
+  constants,
+  createHmac,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as signBytes,
+} from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** A key that an issuer signs with. */
+export interface SigningKey {
+  readonly kid: string
+  readonly alg: string
+  readonly key: KeyObject
+  readonly jwk: Record<string, unknown>
+}
+
+export function signingKey(kid: string, alg = 'ES256'): SigningKey {
+  const key = pairOf(alg)
+  const jwk = { ...createPublicKey(key).export({ format: 'jwk' }), kid, alg, use: 'sig' }
+  return { kid, alg, key, jwk }
+}
+
+function pairOf(alg: string): KeyObject {
+  if (alg.startsWith('ES')) {
+    const namedCurve = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }[alg]!
+    return generateKeyPairSync('ec', { namedCurve }).privateKey
+  }
+  if (alg === 'EdDSA') return generateKeyPairSync('ed25519').privateKey
+  return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+}
+
+export const part = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+
+/** A token of a key. `header` overrides members; undefined leaves one out. */
+export function signedBy(key: SigningKey, claims: Claims, header: Claims = {}): string {
+  const alg = String(header['alg'] ?? key.alg)
+  const text = `${part({ alg, kid: key.kid, typ: 'JWT', ...header })}.${part(claims)}`
+  const digest = alg === 'EdDSA' ? null : `sha${alg.slice(2)}`
+  const signature = signBytes(digest, Buffer.from(text), {
+    key: key.key,
+    ...(alg.startsWith('ES') ? { dsaEncoding: 'ieee-p1363' as const } : {}),
+    ...(alg.startsWith('PS') ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: -1 } : {}),
+  })
+  return `${text}.${signature.toString('base64url')}`
+}
+
+/** A token of a shared secret. */
+export function signedWith(secret: string | Buffer, claims: Claims, header: Claims = {}): string {
+  const alg = String(header['alg'] ?? 'HS256')
+  const text = `${part({ alg, typ: 'JWT', ...header })}.${part(claims)}`
+  return `${text}.${createHmac(`sha${alg.slice(2)}`, secret)
+    .update(text)
+    .digest('base64url')}`
+}
+
+/** An OpenID provider on a real socket: discovery, keys and introspection. */
+export class Issuer {
+  keys: SigningKey[]
+  /** Status of every answer; 200 works. */
+  status = 200
+  /** Answers of introspection by token; a token that is not here is inactive. */
+  readonly opaque = new Map<string, Claims>()
+  /** Paths that were asked, and the Authorization fields of introspection. */
+  readonly asked: string[] = []
+  readonly authorizations: string[] = []
+  /** Overrides of the discovery document. */
+  discovery: Claims = {}
+  readonly #server: Server
+
+  constructor(...keys: SigningKey[]) {
+    this.keys = keys
+    this.#server = createServer((incoming, outgoing) => {
+      const pieces: Buffer[] = []
+      incoming.on('data', (piece: Buffer) => pieces.push(piece))
+      incoming.on('end', () => {
+        const path = incoming.url!
+        this.asked.push(path)
+        outgoing.statusCode = this.status
+        outgoing.setHeader('content-type', 'application/json')
+        if (this.status !== 200) return outgoing.end('{}')
+        if (path === '/introspect') {
+          this.authorizations.push(incoming.headers.authorization ?? '')
+          const token = new URLSearchParams(Buffer.concat(pieces).toString()).get('token') ?? ''
+          const claims = this.opaque.get(token)
+          return outgoing.end(
+            JSON.stringify(claims === undefined ? { active: false } : { active: true, ...claims }),
+          )
+        }
+        if (path === '/keys') return outgoing.end(JSON.stringify({ keys: this.keys.map(({ jwk }) => jwk) }))
+        outgoing.end(
+          JSON.stringify({
+            issuer: this.url,
+            jwks_uri: `${this.url}/keys`,
+            introspection_endpoint: `${this.url}/introspect`,
+            ...this.discovery,
+          }),
+        )
+      })
+    })
+  }
+
+  async listen(): Promise<this> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return this
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** How often a path was asked. */
+  times(path: string): number {
+    return this.asked.filter((one) => one === path).length
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+}
