@@ -114,6 +114,11 @@ export const PROBLEMS = {
     'Endpoint not allowed',
     'The rules of the profile exclude this endpoint.',
   ),
+  upgrade_required: problem(
+    426,
+    'Upgrade required',
+    'The endpoint opens WebSockets (RFC 6455) and answers nothing else: send GET over HTTP/1.1 with `Connection: Upgrade` and `Upgrade: websocket`. Calls of agents cannot open one.',
+  ),
   method_not_allowed: problem(
     405,
     'Method not allowed',
