@@ -17,6 +17,7 @@ async function up(flags: readonly string[]): Promise<void> {
     pino.destination({ dest: 2, sync: true }),
   )
   const server = await startServer(settings, { log: (level, message) => log[level](message) })
+  process.on('SIGHUP', () => server.reload())
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )

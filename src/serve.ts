@@ -10,6 +10,7 @@ import type { Explainer } from './operations/context.ts'
 import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
+import { createCertificates } from './serve/certificates.ts'
 import { openConfiguration } from './serve/configuration.ts'
 import { createClosedControlPlane, createControlPlane } from './serve/control-plane.ts'
 import { createLastGood } from './serve/last-good.ts'
@@ -43,6 +44,8 @@ export interface Running {
   readonly origin: string
   /** Issues an access token, as `postern token` does. */
   issueToken(request: TokenRequest): Promise<IssuedToken>
+  /** Reads the certificates again; those in force stay when the new ones cannot be used, and the log says why. */
+  reload(): void
   /** Ends a gateway thread as a fault would; resolves when its replacement listens. */
   killThread(slot: number): Promise<void>
   /** Stops accepting, lets requests end for at most `deadlineMs`, stores what is left, gives the directory back. */
@@ -79,13 +82,15 @@ async function start(
   // Parts end in the reverse of the order in which they are given here, after a failed start as on SIGTERM.
   const grace = { requestsMs: 0, answersMs: 0 }
   const clock = createClock(clockCell)
+  const certificates = settings.tls.length === 0 ? null : createCertificates(settings.tls, log)
   const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
     LISTEN: settings.listen,
     CONTROL_LISTEN: settings.controlListen,
   })
   const listen = { ...settings.listen, port }
   const controlListen = { ...settings.controlListen, port: controlPort }
-  const origin = settings.originIsSet ? settings.origin : `http://localhost:${port}`
+  const scheme = settings.tls.length === 0 ? 'http' : 'https'
+  const origin = settings.originIsSet ? settings.origin : `${scheme}://localhost:${port}`
 
   // The stores
   const lock = lockDirectory(settings.data)
@@ -158,7 +163,7 @@ async function start(
   const controlServer = await listenPrivately(controlSocket, control.listener)
   parts.defer(() => closeServer(controlServer, grace.answersMs))
   const urls = {
-    gatewayUrl: `http://${hostOf(listen.host)}:${port}`,
+    gatewayUrl: `${scheme}://${hostOf(listen.host)}:${port}`,
     controlUrl: `http://${hostOf(controlListen.host)}:${controlPort}`,
   }
   const localServer = await listenPrivately(
@@ -206,6 +211,8 @@ async function start(
         origin,
         version: VERSION,
         expose: settings.expose,
+        trustedProxies: settings.trustedProxies,
+        tls: certificates === null ? null : certificates.current,
         counters: counterMemory,
         health,
         tombstones,
@@ -226,11 +233,15 @@ async function start(
     await gateways.drain(grace.requestsMs)
   })
 
+  certificates?.watch((tls) => gateways.setTls(tls))
+  parts.defer(() => certificates?.stop())
+
   let stopped: Promise<void> | undefined
   return {
     ...urls,
     origin,
     issueToken: control.issueToken,
+    reload: () => certificates?.reload(),
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
       if (stopped === undefined) {

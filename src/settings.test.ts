@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { golden } from '../test/golden/golden.ts'
@@ -87,19 +88,36 @@ test('a wrong value refuses start and says what is expected', () => {
 })
 
 test('what is not built refuses start and names itself', () => {
-  for (const name of [
-    'DATABASE_URL',
-    'VALKEY_URL',
-    'OIDC_ISSUER',
-    'TLS_CERT',
-    'TRUSTED_PROXIES',
-    'NODE_TOKEN',
-  ])
+  for (const name of ['DATABASE_URL', 'VALKEY_URL', 'OIDC_ISSUER', 'TLS_CLIENT_CA', 'NODE_TOKEN'])
     refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
   refused(['--database-url', 'postgres://x'], {}, /^--database-url is not available/)
   refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
   refused([], { POSTERN_HTTP_ENGINE: 'node' }, /^POSTERN_HTTP_ENGINE is "node"/)
   assert.ok(readSettings(['--role', 'all', '--http-engine', 'native'], {}))
+})
+
+test('trusted proxies are addresses and networks, TLS files come in pairs', () => {
+  assert.deepEqual(readSettings([], {}).trustedProxies, [])
+  assert.deepEqual(readSettings(['--trusted-proxies', '10.0.0.0/8, ::1'], {}).trustedProxies, [
+    '10.0.0.0/8',
+    '::1',
+  ])
+  for (const text of ['10.0.0.0/33', 'localhost', '10.0.0.1,', '::/129', '1.2.3', '10.0.0.0/', '*'])
+    refused([], { POSTERN_TRUSTED_PROXIES: text }, /^POSTERN_TRUSTED_PROXIES is .*comma-separated list/)
+  assert.deepEqual(readSettings(['--tls-cert', 'a.pem,b.pem', '--tls-key', 'a.key,b.key'], {}).tls, [
+    { certificate: 'a.pem', key: 'a.key' },
+    { certificate: 'b.pem', key: 'b.key' },
+  ])
+  refused(['--tls-cert', 'a.pem'], {}, /^TLS_CERT names 1 and TLS_KEY 0 files/)
+  refused(['--tls-key', 'a.pem'], {}, /^TLS_CERT names 0 and TLS_KEY 1 files/)
+})
+
+test('the commands of the page about TLS are understood', () => {
+  const page = readFileSync(new URL('../docs/tls.md', import.meta.url), 'utf8')
+  const commands = [...page.matchAll(/^postern up (.+)$/gm)].map((match) => match[1]!.split(' '))
+  assert.equal(commands.length, 2)
+  assert.equal(readSettings(commands[0]!, {}).tls.length, 2)
+  assert.equal(readSettings(commands[1]!, {}).trustedProxies.length, 2)
 })
 
 test('a secret in a setting that is not built is not repeated', () => {

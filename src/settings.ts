@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
@@ -62,6 +63,29 @@ const Workers = z
 
 const FilePath = z.string().min(1, 'a path')
 
+/** A comma-separated list; null when one of the parts does not fit. */
+function listOf(text: string, fits: (part: string) => boolean): readonly string[] | null {
+  const parts = text.split(',').map((part) => part.trim())
+  return parts.every((part) => part !== '' && fits(part)) ? parts : null
+}
+
+const Networks = z.string().transform((text, context): readonly string[] => {
+  const networks = listOf(text, isNetwork)
+  if (networks !== null) return networks
+  context.addIssue({
+    code: 'custom',
+    message: 'a comma-separated list of addresses and networks such as 10.0.0.0/8,192.0.2.7,2001:db8::/32',
+  })
+  return z.NEVER
+})
+
+const FilePaths = z.string().transform((text, context): readonly string[] => {
+  const paths = listOf(text, () => true)
+  if (paths !== null) return paths
+  context.addIssue({ code: 'custom', message: 'a comma-separated list of paths' })
+  return z.NEVER
+})
+
 interface SettingText {
   /** Shown in the reference in place of the default where that depends on the machine. */
   readonly shown: string
@@ -77,6 +101,9 @@ const SCHEMA = z.strictObject({
   WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
   EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
   KEY_FILE: FilePath.optional(),
+  TLS_CERT: FilePaths.optional(),
+  TLS_KEY: FilePaths.optional(),
+  TRUSTED_PROXIES: Networks.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.literal('native', '`native`, the only one in this version').default('native'),
 })
@@ -109,6 +136,18 @@ const TEXTS: Record<Name, SettingText> = {
     shown: '`vault.key` in the data directory',
     text: 'File with the key that seals secrets. Made on first start, readable by its owner alone.',
   },
+  TLS_CERT: {
+    shown: 'none: plain HTTP',
+    text: 'Certificate files (PEM, the chain after the certificate), comma-separated. The gateway listener then speaks TLS alone; the first certificate also answers names that none is for.',
+  },
+  TLS_KEY: {
+    shown: 'none',
+    text: 'Private key files (PEM), one for each certificate, in the same order.',
+  },
+  TRUSTED_PROXIES: {
+    shown: 'none',
+    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: { shown: '`native`', text: 'The HTTP engine. Only `native` is available in this version.' },
 }
@@ -120,10 +159,7 @@ const NOT_AVAILABLE = {
   OIDC_ISSUER: 'sign-in by an identity provider',
   OIDC_CLIENT_ID: 'sign-in by an identity provider',
   OIDC_CLIENT_SECRET: 'sign-in by an identity provider',
-  TLS_CERT: 'TLS on the gateway listener',
-  TLS_KEY: 'TLS on the gateway listener',
   TLS_CLIENT_CA: 'client certificates',
-  TRUSTED_PROXIES: 'addresses of callers behind proxies',
   CONTROL_URL: 'gateway nodes without a control plane',
   NODE_TOKEN: 'gateway nodes without a control plane',
 } as const
@@ -144,6 +180,16 @@ export interface Settings {
   readonly expose: readonly Exposed[]
   /** Null keeps the key in the data directory. */
   readonly keyFile: string | null
+  /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
+  readonly tls: readonly TlsFiles[]
+  /** Networks whose forwarding headers are believed. */
+  readonly trustedProxies: readonly string[]
+}
+
+/** Paths of a certificate with its chain, and of its key. */
+export interface TlsFiles {
+  readonly certificate: string
+  readonly key: string
 }
 
 /**
@@ -172,6 +218,7 @@ export function readSettings(
     throw new CannotStart(`${source} is "${values[name]}", and must be ${issue.message}.`)
   }
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE } = parsed.data
+  const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES } = parsed.data
   return {
     data: DATA,
     listen: LISTEN,
@@ -181,7 +228,17 @@ export function readSettings(
     workers: WORKERS,
     expose: EXPOSE,
     keyFile: KEY_FILE ?? null,
+    tls: pairs(TLS_CERT ?? [], TLS_KEY ?? []),
+    trustedProxies: TRUSTED_PROXIES ?? [],
   }
+}
+
+function pairs(certificates: readonly string[], keys: readonly string[]): readonly TlsFiles[] {
+  if (certificates.length !== keys.length)
+    throw new CannotStart(
+      `TLS_CERT names ${certificates.length} and TLS_KEY ${keys.length} files; give one key for each certificate, in the same order.`,
+    )
+  return certificates.map((certificate, index) => ({ certificate, key: keys[index]! }))
 }
 
 interface Given {
@@ -240,6 +297,14 @@ function isSetting(name: string): boolean {
 /** `CONTROL_LISTEN` is `control-listen` as a flag. */
 function flagOf(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
+}
+
+function isNetwork(text: string): boolean {
+  const match = /^([0-9A-Fa-f.:]+)(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)
+  const version = isIP(match?.[1] ?? '')
+  // Peers of that form are compared as IPv4
+  if (version === 6 && match?.[2] !== undefined && /ffff:/i.test(text)) return false
+  return version !== 0 && Number(match?.[2] ?? 0) <= (version === 4 ? 32 : 128)
 }
 
 /** `host:port`, `:port`, `port`, `[::1]:port`; null for anything else. */

@@ -114,6 +114,11 @@ export const PROBLEMS = {
     'Endpoint not allowed',
     'The rules of the profile exclude this endpoint.',
   ),
+  upgrade_required: problem(
+    426,
+    'Upgrade required',
+    'The endpoint opens WebSockets (RFC 6455) and answers nothing else: send GET over HTTP/1.1 with `Connection: Upgrade` and `Upgrade: websocket`. Calls of agents cannot open one.',
+  ),
   method_not_allowed: problem(
     405,
     'Method not allowed',
@@ -287,7 +292,7 @@ export const PROBLEMS = {
   unsupported_media_type: problem(
     415,
     'Unsupported media type',
-    'The body is of a type that is not taken here; the detail names those that are. Management takes JSON in UTF-8, uncompressed: send `Content-Type: application/json`.',
+    'The body must be of a type that is taken here, which the detail names; JSON in UTF-8, uncompressed, where it does not. Send `Content-Type: application/json`.',
   ),
   payload_rejected: problem(400, 'Body not JSON', 'The body must be one JSON object in UTF-8.'),
 } as const satisfies Record<string, Problem>

@@ -49,6 +49,10 @@ export class Exchange {
   /** Empty when none was sent, and for calls from within the process to collections of every host. */
   readonly host: string
   readonly ip: string
+  /** The caller offers to go on as a WebSocket. */
+  upgrade = false
+  /** The caller spoke TLS. */
+  secure = false
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
 

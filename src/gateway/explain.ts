@@ -158,12 +158,16 @@ function judge(
 }
 
 /** Rows that depend on header lines and bodies: what is told is whether the proxy asks for them. */
-const STEPS = new Set(['contract', 'operation', 'replay', 'gather'])
+const STEPS = new Set(['upgrade', 'contract', 'operation', 'replay', 'gather'])
 
 function step(name: string, { collection, proxy }: Exchange): Judged {
   if (proxy === null) return open('depends on the route')
   const { contract, shape } = proxy.fragment
   const setting = `proxies/${collection!.fragment.slug}:${proxy.fragment.slug}`
+  if (name === 'upgrade')
+    return shape?.websocket === undefined
+      ? pass('no upgrade is asked for')
+      : open('depends on the offer to upgrade', `${setting} kind: websocket`)
   if (name === 'contract')
     return contract === null
       ? pass('nothing is asked of parameters and body')

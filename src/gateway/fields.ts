@@ -5,7 +5,7 @@ export const AUTHORIZATION = 0
 export const CLIENT_ID = 1
 export const PROFILE_ID = 2
 
-/** Names that tell an upstream who or where the caller is; believed by nobody, as there are no trusted proxies. */
+/** Names that tell an upstream who or where the caller is; never passed on as they came. */
 const FORWARDING = ['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain', 'x-request-id'] as const
 
 /** What the gateway listener does with header names: the one place that says so. */
@@ -15,6 +15,22 @@ export const FIELD_RULES: FieldRules = {
   identity: ['authorization', 'x-client-id', 'x-profile-id'],
   strip: FORWARDING,
   stripPrefixes: ['x-postern-', 'x-forwarded-', 'client-cert-'],
+}
+
+/** Places of what a trusted proxy says: after all others, as it is lifted out only where there are such proxies. */
+export const FORWARDED_FOR = FIELD_RULES.take.length + FIELD_RULES.peek.length
+export const FORWARDED = FORWARDED_FOR + 1
+export const FORWARDED_PROTO = FORWARDED_FOR + 2
+export const REQUEST_ID = FORWARDED_FOR + 3
+
+/** The rules of a gateway behind trusted proxies: their headers are read, and still stripped. */
+const BEHIND_PROXIES: FieldRules = {
+  ...FIELD_RULES,
+  peek: [...FIELD_RULES.peek, 'x-forwarded-for', 'forwarded', 'x-forwarded-proto', 'x-request-id'],
+}
+
+export function fieldRules(hasTrustedProxies: boolean): FieldRules {
+  return hasTrustedProxies ? BEHIND_PROXIES : FIELD_RULES
 }
 
 /** Framing and hop-by-hop names (RFC 9110 7.6.1); over REST the wire keeps them to itself. */

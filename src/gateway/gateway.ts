@@ -18,6 +18,7 @@ import { forwardRequest } from './forward/request.ts'
 import { createFetchJson } from './identify/fetch-json.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
+import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
@@ -39,6 +40,10 @@ export interface GatewayOptions {
   readonly records: RecordSink
   readonly clock: Clock
   readonly requestIds: () => string
+  /** Networks whose forwarding headers are believed; the listener must then have the rules for them. None by default. */
+  readonly trustedProxies?: readonly string[]
+  /** The gateway listener speaks TLS. */
+  readonly secure?: boolean
   /** Key sets of issuers; fetched by this very thread when absent. */
   readonly keySets?: LoadKeySet
   /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
@@ -59,6 +64,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   /** Puts a delta in force for every request that starts from now on. Returns what fails closed in it. */
   apply(delta: SnapshotDelta): readonly string[]
   readonly snapshot: Snapshot
+  /** Address of the caller and id of a request that goes through no stages. */
+  trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Closes the pools. */
   close(): void
 }
@@ -87,10 +94,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
+  const trusted = trustedNetworks(options.trustedProxies ?? [])
+  const secure = options.secure ?? false
 
   function toExchange(incoming: Incoming<Exchange>): Exchange {
+    const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
     const exchange = new Exchange(
-      requestIds(),
+      origin?.requestId ?? requestIds(),
       clock.now(),
       snapshot,
       counters,
@@ -98,13 +108,16 @@ export function createGateway(options: GatewayOptions): Gateway {
       incoming.method,
       incoming.path,
       incoming.host,
-      incoming.peer,
+      origin === null ? incoming.peer : origin.ip,
       incoming.bodyBytes,
     )
+    exchange.secure = origin === null ? secure : origin.secure
+    if (origin !== null) exchange.reason = origin.fault
     const { taken } = incoming
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    exchange.upgrade = incoming.upgrade === true
     exchange.issuers = issuers
     exchange.pass = incoming.pass
     exchange.query = incoming.query
@@ -133,6 +146,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.client = client
     exchange.profile = client?.profiles.get(caller.profile.id) ?? null
     exchange.credentialId = caller.credentialId
+    exchange.secure = caller.secure ?? false
     exchange.subject = caller.subject
     exchange.claims = caller.claims
     exchange.bearer = caller.bearer
@@ -187,6 +201,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     request(incoming) {
       const exchange = toExchange(incoming)
+      if (trusted !== null && exchange.reason !== '') {
+        if (isReserved(incoming.path)) setReserved(exchange)
+        exchange.code = 'request_not_canonical'
+        exchange.stoppedAt = CANONICAL
+        answerProblem(incoming, exchange)
+        return
+      }
       if (isReserved(incoming.path)) {
         setReserved(exchange)
         reserved(incoming, exchange)
@@ -212,6 +233,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
+    },
+
+    trace(incoming) {
+      const { state } = incoming
+      if (state !== null) return state
+      const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
+      return { ip: origin?.ip ?? incoming.peer, requestId: origin?.requestId ?? requestIds() }
     },
 
     get ready() {
@@ -297,8 +325,18 @@ function identified(exchange: Exchange, admitted: boolean): Identified {
   }
 }
 
-function callerOf({ client, profile, credentialId, subject, claims, bearer, ip }: Exchange): Caller {
-  return { client: client!.fragment, profile: profile!.fragment, credentialId, subject, claims, bearer, ip }
+function callerOf(exchange: Exchange): Caller {
+  const { client, profile, credentialId, subject, claims, bearer, ip, secure } = exchange
+  return {
+    client: client!.fragment,
+    profile: profile!.fragment,
+    credentialId,
+    subject,
+    claims,
+    bearer,
+    ip,
+    secure,
+  }
 }
 
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */

@@ -28,6 +28,8 @@ export interface Caller {
   /** What the caller sent after `Bearer`, for exchanging it upstream; never shown, never recorded. */
   readonly bearer: string
   readonly ip: string
+  /** The caller spoke TLS. */
+  readonly secure?: boolean
 }
 
 /** An endpoint as one caller sees it. */

@@ -1,5 +1,5 @@
 import type { RefusalCode } from '../base/refusal.ts'
-import { endpointAssigned, methodAllowed } from './admit/access.ts'
+import { endpointAssigned, methodAllowed, upgradeOffered } from './admit/access.ts'
 import { bodyFits } from './admit/body.ts'
 import { limitsAdmit } from './admit/limits.ts'
 import { bodyGathered } from './contract/collect.ts'
@@ -60,6 +60,7 @@ const STAGES: readonly Row[] = [
   row(10, 'held-back route', REST_CALL, heldBackRoute),
   row(11, 'assignment', REST_CALL, endpointAssigned),
   row(12, 'method', REST_CALL, methodAllowed),
+  row(12, 'upgrade', REST_CALL, upgradeOffered),
   row(1, 'declared body', REST_CALL, bodyFits),
   row(13, 'limits', REST_CALL, limitsAdmit),
   row(14, 'contract', REST_CALL, requestFits),

@@ -106,9 +106,11 @@ export const ProxySpec = z.strictObject({
   credential: Ref.default('inherit').describe('inherit, none, or a credential'),
   policy: Ref.nullable().default(null).describe('Limits, counted per client'),
   kind: z
-    .enum(['http', 'graphql'])
+    .enum(['http', 'graphql', 'websocket'])
     .default('http')
-    .describe('graphql: operations are read and held to `graphql` before they are forwarded'),
+    .describe(
+      'graphql: operations are read and held to `graphql` before they are forwarded; websocket: opens tunnels (RFC 6455), by GET alone',
+    ),
   streaming: z
     .enum(['auto', 'always', 'never'])
     .default('auto')

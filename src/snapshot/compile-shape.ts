@@ -50,11 +50,12 @@ function isChecked(parameter: ProxySpec['parameters'][number]): boolean {
 export function compileShape(spec: ProxySpec): ShapeFragment | null {
   const { cache = null, idempotency = false, response_validation = 'off' } = spec
   const isGraphql = spec.kind === 'graphql'
+  const isWebSocket = spec.kind === 'websocket'
   const gathers = spec.streaming === 'never'
   const judges =
     response_validation !== 'off' &&
     [spec, ...Object.values(spec.contracts ?? {})].some(({ response_schema }) => response_schema != null)
-  if (cache === null && !idempotency && !judges && !isGraphql && !gathers) return null
+  if (cache === null && !idempotency && !judges && !isGraphql && !isWebSocket && !gathers) return null
   return {
     gathers,
     response_validation: judges ? response_validation : 'off',
@@ -69,5 +70,6 @@ export function compileShape(spec: ProxySpec): ShapeFragment | null {
           },
     idempotency,
     graphql: isGraphql ? (spec.graphql ?? GraphqlLimits.parse({})) : null,
+    ...(isWebSocket ? { websocket: true as const } : {}),
   }
 }

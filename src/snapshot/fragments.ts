@@ -102,6 +102,8 @@ export interface ShapeFragment {
   readonly cache: CacheFragment | null
   readonly idempotency: boolean
   readonly graphql: GraphqlLimits | null
+  /** Requests open tunnels; there for proxies of that kind alone. */
+  readonly websocket?: true
 }
 
 export interface CacheFragment {

@@ -7,15 +7,16 @@ const ANSWER_NAMES = ['x-request-id']
 /**
  * A reserved path's request as the control plane gets it: unchanged but for the preamble, which says what this thread
  * has established. Inbound headers of those names were stripped by the wire.
+ * @param ip address of the caller.
  */
-export function controlRequest(incoming: Incoming, requestId: string): ForwardRequest {
+export function controlRequest(incoming: Incoming, ip: string, requestId: string): ForwardRequest {
   let fields = incoming.pass
   // The wire lifted these out for the stages; the control plane reads them itself.
   for (const [index, name] of FIELD_RULES.take.entries()) {
     const value = incoming.taken[index]
     if (value !== undefined) fields += `${name}: ${value}\r\n`
   }
-  fields += `${PREAMBLE.peer}: ${incoming.peer}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
+  fields += `${PREAMBLE.peer}: ${ip}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
   return {
     method: incoming.method,
     target: incoming.query === '' ? incoming.path : `${incoming.path}?${incoming.query}`,

@@ -8,7 +8,7 @@ import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.t
 import { createCounters } from '../gateway/admit/counters.ts'
 import type { Exchange } from '../gateway/exchange.ts'
 import { explain } from '../gateway/explain.ts'
-import { FIELD_RULES } from '../gateway/fields.ts'
+import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { connectSink } from '../record/connect.ts'
@@ -46,7 +46,7 @@ const keys = createRemoteKeys(say)
 
 const engine = createNativeEngine<Exchange>({
   clock,
-  rules: FIELD_RULES,
+  rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,
   handler: {
     // The control listener serves reserved paths alone; published APIs are found by the gateway.
@@ -66,6 +66,8 @@ const gateway = createGateway({
   records: sink,
   clock,
   requestIds,
+  trustedProxies: init.trustedProxies,
+  secure: init.tls !== null,
   idempotency: keys,
   open: createOpener(init.credentialKey),
   reserved: (incoming) => route(incoming),
@@ -92,8 +94,10 @@ const control = engine.upstream({
 })
 const route = createRouter<Exchange>({
   consumer,
-  control: (incoming) =>
-    incoming.forward(control, controlRequest(incoming, incoming.state?.requestId ?? requestIds())),
+  control: (incoming) => {
+    const { ip, requestId } = gateway.trace(incoming)
+    incoming.forward(control, controlRequest(incoming, ip, requestId))
+  },
   health: answerHealth,
   refuse: answerProblem,
   expose: new Set(init.expose),
@@ -143,7 +147,7 @@ function answerHealth(incoming: Incoming<Exchange>): void {
 
 async function listen(): Promise<void> {
   const { reusePort } = init
-  await engine.listen({ ...init.listen, reusePort })
+  await engine.listen({ ...init.listen, reusePort, tls: init.tls })
   await engine.listen({ ...init.controlListen, reusePort })
   say({ kind: 'listening' })
 }
@@ -173,6 +177,9 @@ main.on('message', (message: ToGateway) => {
         id: message.id,
         explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
       })
+      return
+    case 'tls':
+      engine.setTls(message.tls)
       return
     case 'claimed':
       keys.claimed(message.id, message.claim)

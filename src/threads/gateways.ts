@@ -4,6 +4,7 @@ import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
+import type { TlsOptions } from '../wire/port.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
 
 /**
@@ -17,6 +18,8 @@ import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './me
  */
 export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
+  /** New certificates or ticket keys for the threads that run, and for those that replace them. */
+  setTls(tls: TlsOptions): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
   /** Stops accepting, lets requests end, then ends the threads. */
@@ -66,6 +69,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   let closed = false
   const asking = new Map<number, (explanation: Explanation) => void>()
   let questions = 0
+  let { tls } = options.init
 
   function remember(delta: SnapshotDelta): void {
     if (delta.full) mirror.clear()
@@ -102,7 +106,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const worker = options.start({ ...options.init, slot })
+    const worker = options.start({ ...options.init, tls, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
     )
@@ -235,6 +239,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         ACKNOWLEDGE_MS,
       )
       return { pending: !held }
+    },
+    setTls(changed) {
+      tls = changed
+      for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'tls', tls: changed })
     },
     explain(asked) {
       const thread = live()[0]

@@ -8,6 +8,7 @@ import type { Claim } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
+import type { TlsOptions } from '../wire/port.ts'
 
 /** Given to a gateway thread when it starts. */
 export interface GatewayInit {
@@ -23,6 +24,9 @@ export interface GatewayInit {
   readonly version: string
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
+  readonly trustedProxies: readonly string[]
+  /** Null for plain HTTP. */
+  readonly tls: TlsOptions | null
   /** Rate and quota counters of all threads. */
   readonly counters: SharedArrayBuffer
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
@@ -43,6 +47,8 @@ export type ToGateway =
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   | { readonly kind: 'explain'; readonly id: number; readonly asked: Hypothetical }
+  /** New certificates, or new keys for session tickets. */
+  | { readonly kind: 'tls'; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   /** What became of the question of this number. */
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }

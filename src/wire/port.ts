@@ -77,6 +77,8 @@ export interface Incoming<State = unknown> {
   readonly taken: readonly (string | undefined)[]
   /** Declared body: 0 none, a length in bytes, or -1 chunked. */
   readonly bodyBytes: number
+  /** The caller offers to go on as a WebSocket (RFC 6455 4.1); ignored unless the request is forwarded with it. */
+  readonly upgrade?: boolean
   /** Address of the peer; IPv4-mapped IPv6 addresses as IPv4. */
   readonly peer: string
   /** Index of the listener among those of the engine. */
@@ -138,6 +140,11 @@ export interface ForwardRequest {
   readonly responseFields: string
   /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
   readonly responseNames: FieldNames
+  /**
+   * Pass the caller's offer of a WebSocket on. When the upstream agrees (101), bytes go both ways with backpressure
+   * until either side closes, or nothing moves for the idle time of the upstream; the outcome counts them as bodies.
+   */
+  readonly upgrade?: boolean
   /** Sees the answer while it passes; absent or null on the plain path. */
   readonly tap?: AnswerTap | null
 }
@@ -184,6 +191,16 @@ export interface ListenOptions {
   readonly port: number
   /** Several threads share the port (Linux, FreeBSD). */
   readonly reusePort: boolean
+  /** Null or left out for plain HTTP. */
+  readonly tls?: TlsOptions | null
+}
+
+/** TLS 1.2 and later on a listener. */
+export interface TlsOptions {
+  /** PEM texts; the first also answers names that none is for, and callers that send no name. Never empty. */
+  readonly pairs: readonly { readonly certificate: string; readonly key: string }[]
+  /** Keys of session tickets, 48 bytes, shared by all threads of a port. */
+  readonly ticketKeys: Uint8Array
 }
 
 /** Where requests are forwarded to: one server, a bounded pool of kept-alive connections per thread. */
@@ -247,6 +264,8 @@ export interface Engine {
   /** Starts listening. Rejects with the system's error (EADDRINUSE, EACCES). Resolves to the port. */
   listen(options: ListenOptions): Promise<number>
   upstream(options: UpstreamOptions): Upstream
+  /** New certificates for the handshakes from now on, on every listener with TLS; connections go on. Throws on those that cannot be used. */
+  setTls(options: TlsOptions): void
   /** Stops accepting, answers with `Connection: close` from now on, closes idle connections, resolves when all are gone or after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything at once. */

@@ -310,3 +310,24 @@ test('a body that outgrows the bound while it is gathered is refused', async () 
   assert.equal(await promise, 413)
   assert.equal(upstream.seen.length, seen)
 })
+
+test('an answer that was held back leaves its key used, and one too long to gather is refused', async () => {
+  const made = await addProxy('Strict', {
+    methods: ['POST', 'GET'],
+    path: '/v1/strict',
+    idempotency: true,
+    response_schema: { type: 'object', required: ['price'] },
+    response_validation: 'enforce',
+    streaming: 'never',
+  })
+  assert.equal(made.status, 201, made.text)
+  const headers = { 'idempotency-key': 'strict' }
+  const seen = upstream.seen.length
+  assert.equal((await ask('POST', '/v1/strict', {}, headers)).json.code, 'response_invalid')
+  assert.equal((await ask('POST', '/v1/strict', {}, headers)).json.code, 'idempotency_conflict')
+  assert.equal(upstream.seen.length, seen + 1)
+  const before = upstream.answer
+  upstream.answer = (_seen, response) => response.end('x'.repeat(17 * 1024 * 1024))
+  assert.equal((await ask('GET', '/v1/strict')).status, 502)
+  upstream.answer = before
+})

@@ -91,7 +91,7 @@ export async function startUp(
   if (first !== undefined)
     throw new Error(`postern up ended with ${first.code}: ${first.stderr}${first.stdout}`)
   const url = (name: string): string => {
-    const match = new RegExp(`${name}\\s+(http://\\S+)`).exec(text.out)
+    const match = new RegExp(`${name}\\s+(https?://\\S+)`).exec(text.out)
     if (match === null) throw new Error(`no ${name} address in: ${text.out}`)
     return match[1]!
   }

@@ -172,6 +172,23 @@ test('what is kept for one person of a profile is not given to another', async (
     )
 })
 
+test('a limit by claim counts what the claims of proved tokens say', async () => {
+  const limit = { name: 'team', kind: 'rate', max: 2, window: '1h', key: 'claim:team' }
+  const policy = await server.manage('POST', '/policies', { name: 'Teams', slug: 'teams', limits: [limit] })
+  assert.equal(policy.status, 201, policy.text)
+  const auth = { type: 'jwt', issuer: 'https://teams.test', claims: ['team'] }
+  const { signing_secret } = await made(auth, 'teams', { policy: 'teams' })
+  const of = (team: string, n: number): string =>
+    signedWith(signing_secret, claims({ iss: 'https://teams.test', team, n }))
+  for (const [team, status] of [
+    ['core', 200],
+    ['core', 200],
+    ['core', 429],
+    ['edge', 200],
+  ] as const)
+    assert.equal((await get(of(team, status))).status, status, team)
+})
+
 test('a token that may be used once is let in once over all threads', async () => {
   const auth = { type: 'jwt', issuer: 'https://once.test', jti_replay: true }
   const { signing_secret } = await made(auth, 'once')

@@ -31,6 +31,12 @@ export function methodAllowed(exchange: Exchange): RefusalCode | null {
   return 'method_not_allowed'
 }
 
+/** Also check 12. A proxy of kind websocket is called by offering the upgrade, and in no other way. */
+export function upgradeOffered(exchange: Exchange): RefusalCode | null {
+  const { shape } = exchange.proxy!.fragment
+  return shape === null || shape.websocket === undefined || exchange.upgrade ? null : 'upgrade_required'
+}
+
 /** Methods of a proxy that a profile may use: what checks 11 and 12 let through. 0 hides the endpoint. */
 export function visibleMethods(
   profile: LinkedProfile,

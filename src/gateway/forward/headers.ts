@@ -23,7 +23,7 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
     (credential === null ? '' : credential.line) +
     exchange.profile!.identityLines +
     (exchange.subject === '' ? '' : subjectLine(exchange)) +
-    `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: http\r\n` +
+    `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
 }

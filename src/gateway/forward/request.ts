@@ -21,6 +21,7 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
     tap: watchOf(exchange),
+    upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
   }
 }
 

@@ -23,16 +23,17 @@ export function directivesOf(lines: string): ReadonlyMap<string, string> {
  * is kept: a part of a representation, what the caller wants kept nowhere, or a cookie that the answer may depend on.
  */
 export function cacheKey(exchange: Exchange, cache: CacheFragment): string | null {
-  const { pass, proxy, profile, client } = exchange
+  const { pass, proxy, profile, client, subject } = exchange
   if (fieldValue(pass, 'range') !== undefined) return null
   if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
   // The caller's own credential never reaches the upstream, so answers depend on it only where identity is passed on.
   const scope = profile!.fragment.forward_identity ? 'profile' : cache.scope
-  const whose =
-    scope === 'profile' ? `${profile!.id} ${exchange.subject}` : scope === 'client' ? client!.id : ''
-  const parts = [whose, proxy!.id, exchange.host, exchange.path, exchange.query]
+  const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
+  // Behind one profile with tokens of others stand many people.
+  const who = scope === 'profile' ? subject : ''
+  const parts = [whose, who, proxy!.id, exchange.host, exchange.path, exchange.query]
   for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
-  return parts.join('\n')
+  return JSON.stringify(parts)
 }
 
 /** How the caller asks for its answer: from what is kept, made anew, or kept nowhere. */

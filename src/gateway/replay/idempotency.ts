@@ -9,7 +9,7 @@ export type Claim =
   /** The key was used for another request. */
   | { readonly state: 'conflict' }
   | { readonly state: 'answered'; readonly answer: KeptAnswer }
-  /** The first request was answered, but its answer was too large to keep. */
+  /** The first request had its effect, but its answer was not kept: too large, or not as its contract says. */
   | { readonly state: 'forgotten' }
   /** Nobody can tell. */
   | { readonly state: 'unavailable' }
@@ -18,7 +18,7 @@ export type Claim =
 export interface IdempotencyKeys {
   /** @param key with its scope. @param fingerprint of the whole request. */
   claim(key: string, fingerprint: string): Promise<Claim>
-  /** The answer to give from now on; null when it is too large to keep. */
+  /** The answer to give from now on; null for one that is not kept. */
   settle(key: string, answer: KeptAnswer | null): void
   /** The request had no answer worth keeping: the next one of the key is a first one. */
   release(key: string): void

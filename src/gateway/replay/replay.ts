@@ -75,7 +75,8 @@ function repeated(exchange: Exchange): Verdict | Promise<Verdict> {
 async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   const body = exchange.bodyBytes === 0 ? '' : await bodyOf(exchange)
   if (body === null) return exchange.code ?? ANSWERED
-  const scoped = hash('sha256', `${exchange.profile!.id}\n${exchange.subject}\n${key}`, 'base64url')
+  // Behind one profile with tokens of others stand many people, who know nothing of each other's keys.
+  const scoped = hash('sha256', JSON.stringify([exchange.profile!.id, exchange.subject, key]), 'base64url')
   const claim = await exchange.replays!.keys.claim(scoped, fingerprintOf(exchange, body))
   if (claim.state !== 'claimed') return answerOf(exchange, claim)
   // The caller may have left while the claim was made; `finished` has passed already then.
@@ -103,7 +104,8 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
       return 'idempotency_conflict'
     case 'forgotten':
       exchange.facts = {
-        detail: 'The request was made, but its answer was too large to keep, so it cannot be given again.',
+        detail:
+          'The request was made, but its answer was not kept, being too large or not as its contract says. It cannot be given again.',
       }
       return 'idempotency_conflict'
     case 'unavailable':

@@ -32,6 +32,8 @@ export function callHeld(
   request: ForwardRequest,
   refuse: (code: RefusalCode, inner: string) => void,
 ): void {
+  // The caller left while the checks were made.
+  if (exchange.isOver) return
   exchange.held = upstream.call(
     {
       ...request,
@@ -50,7 +52,9 @@ export function callHeld(
       outcome.upstreamHeadAt = result.upstreamHeadAt
       outcome.upstreamStatus = result.status
       const judged = judgeHeld(exchange, request, result)
-      if (typeof judged === 'string') refuse(judged, exchange.reason)
+      if (judged === result && result.truncated)
+        refuse('response_invalid', 'the answer is too long to be gathered')
+      else if (typeof judged === 'string') refuse(judged, exchange.reason)
       else incoming.answer(judged.status, withoutFields(judged.fields, DATE), judged.body)
     },
   )
@@ -74,6 +78,11 @@ export function judgeHeld(
       body === null ? 'the answer is too long to be judged' : answerFault(exchange, status, fields, body)
   if (fault !== null) {
     exchange.reason = fault
+    // It had its effect, so its key stays used.
+    if (exchange.claim !== '') {
+      exchange.replays!.keys.settle(exchange.claim, null)
+      exchange.claim = ''
+    }
     return 'response_invalid'
   }
   tap?.end(status, fields, body)

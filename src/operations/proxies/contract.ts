@@ -42,6 +42,13 @@ function stepErrors(spec: ProxySpec): FieldError[] {
       errors.push({ pointer: '/methods', reason: `graphql is GET and POST, and ${other} is neither` })
   } else if (spec.graphql !== null)
     errors.push({ pointer: '/graphql', reason: 'is for proxies of kind graphql' })
+  if (spec.kind === 'websocket') {
+    if (spec.methods.some((method) => method !== 'GET'))
+      errors.push({ pointer: '/methods', reason: 'websocket is opened by GET alone' })
+    const step = spec.streaming === 'never' ? 'streaming never' : wholeBodyStep(spec)
+    if (step !== null)
+      errors.push({ pointer: '/kind', reason: `websocket cannot be with ${step}: a tunnel has no bodies` })
+  }
   if (spec.cache !== null && !spec.methods.some((method) => method === 'GET' || method === 'HEAD'))
     errors.push({ pointer: '/cache', reason: 'is for GET and HEAD, and the proxy has neither' })
   for (const method of Object.keys(spec.contracts))

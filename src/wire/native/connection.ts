@@ -20,6 +20,8 @@ const DROP = 3
 /** The last answer was given, or the caller broke a rule: what still comes is dropped unread. */
 const CLOSING = 4
 const GONE = 5
+/** A WebSocket: bytes go on as they come, and this is the last exchange. */
+const TUNNEL = 6
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 
@@ -178,7 +180,8 @@ export class Connection implements Timed {
   unblock(): void {
     if (!this.#isBlocked) return
     this.#isBlocked = false
-    if (this.#mode === BODY) {
+    if (this.#mode === TUNNEL) this.#proceed()
+    else if (this.#mode === BODY) {
       this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
       this.#proceed()
     }
@@ -186,7 +189,8 @@ export class Connection implements Timed {
 
   /** Ends in the middle of an answer, so that the caller cannot take it for complete. */
   breakOff(byReset: boolean): void {
-    if (byReset) this.#socket.resetAndDestroy()
+    // Under TLS an end without close_notify says the same, and there is no reset
+    if (byReset && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy()
     else this.#socket.destroy()
     this.#gone()
   }
@@ -194,6 +198,13 @@ export class Connection implements Timed {
   destroy(): void {
     this.#socket.destroy()
     this.#gone()
+  }
+
+  /** The upstream took the offer of a WebSocket: whatever the caller sends goes there. */
+  tunnel(): void {
+    if (this.#mode === GONE || this.#mode === CLOSING) return
+    this.#mode = TUNNEL
+    this.#proceed()
   }
 
   // What the engine asks
@@ -237,7 +248,10 @@ export class Connection implements Timed {
         if (this.#isBlocked) break
         this.#readBody()
       } else if (this.#mode === DROP) this.#dropBody()
-      else break
+      else if (this.#mode === TUNNEL) {
+        if (this.#isBlocked) break
+        this.#passOn()
+      } else break
     }
     this.#isRunning = false
     if (unread.at === unread.end) unread.clear()
@@ -349,6 +363,15 @@ export class Connection implements Timed {
     if (taken || done || this.#mode !== BODY) return
     this.#isBlocked = true
     this.deadline = Infinity
+    this.#pause()
+  }
+
+  #passOn(): void {
+    const unread = this.#unread
+    const { at, end } = unread
+    unread.at = end
+    if (this.#exchange!.tunnelled(unread.bytes, at, end) || this.#mode !== TUNNEL) return
+    this.#isBlocked = true
     this.#pause()
   }
 

@@ -1,10 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Engine, ListenOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
+import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
 import { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { createContext, type NativeEngineOptions } from './create-context.ts'
 import { UNSENT_BYTES_MAX } from './limits.ts'
 import { Pool } from './pool.ts'
+import { Certificates } from './tls.ts'
 
 const BACKLOG = 4096
 
@@ -19,6 +21,9 @@ class NativeEngine implements Engine {
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection>()
   readonly #pools = new Set<Pool>()
+  /** What lies under TLS, also while a handshake lasts. */
+  readonly #encrypted = new Set<Socket>()
+  readonly #secure: { readonly server: TlsServer; readonly certificates: Certificates }[] = []
   #onEmpty: (() => void) | null = null
 
   constructor(context: Context) {
@@ -30,10 +35,10 @@ class NativeEngine implements Engine {
     return this.#connections.size
   }
 
-  listen({ host, port, reusePort }: ListenOptions): Promise<number> {
+  listen({ host, port, reusePort, tls = null }: ListenOptions): Promise<number> {
     const listener = this.#servers.length
     let open = 0
-    const server = createServer({ noDelay: true, highWaterMark: UNSENT_BYTES_MAX }, (socket: Socket) => {
+    const accept = (socket: Socket): void => {
       if (open >= this.#limits.connectionsMax || this.#context.draining) {
         socket.destroy()
         return
@@ -46,7 +51,11 @@ class NativeEngine implements Engine {
           if (this.#connections.size === 0) this.#onEmpty?.()
         }),
       )
-    })
+    }
+    const server =
+      tls === null
+        ? createServer({ noDelay: true, highWaterMark: UNSENT_BYTES_MAX }, accept)
+        : this.#secureServer(tls, accept)
     this.#servers.push(server)
     return new Promise((resolve, reject) => {
       server.once('error', reject)
@@ -58,6 +67,39 @@ class NativeEngine implements Engine {
         resolve(typeof address === 'object' && address !== null ? address.port : 0)
       })
     })
+  }
+
+  setTls(options: TlsOptions): void {
+    for (const { server, certificates } of this.#secure) {
+      server.setSecureContext(certificates.replace(options))
+      server.setTicketKeys(Buffer.from(options.ticketKeys))
+    }
+  }
+
+  /** TLS before the very same connections. A handshake has the time of a head, and counts as a connection. */
+  #secureServer(tls: TlsOptions, accept: (socket: Socket) => void): Server {
+    const certificates = new Certificates()
+    const server = createTlsServer(
+      {
+        ...certificates.replace(tls),
+        noDelay: true,
+        highWaterMark: UNSENT_BYTES_MAX,
+        ALPNProtocols: ['http/1.1'],
+        SNICallback: (name, done) => done(null, certificates.of(name)),
+        handshakeTimeout: this.#limits.headTimeoutMs,
+        ticketKeys: Buffer.from(tls.ticketKeys),
+      },
+      accept,
+    )
+    server.maxConnections = this.#limits.connectionsMax
+    server.on('connection', (socket: Socket) => {
+      this.#encrypted.add(socket)
+      socket.on('close', () => this.#encrypted.delete(socket))
+    })
+    // The caller broke off, or speaks something else: node destroys the socket
+    server.on('tlsClientError', () => {})
+    this.#secure.push({ server, certificates })
+    return server
   }
 
   upstream(options: UpstreamOptions): Upstream {
@@ -86,6 +128,7 @@ class NativeEngine implements Engine {
     this.#context.draining = true
     for (const server of this.#servers) server.close()
     for (const connection of this.#connections) connection.destroy()
+    for (const socket of this.#encrypted) socket.destroy()
     for (const pool of this.#pools) pool.destroy()
     this.#context.sweep.stop()
   }

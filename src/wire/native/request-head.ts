@@ -57,6 +57,8 @@ export class RequestHead implements FieldVisitor {
   close = false
   /** The caller waits for 100 Continue before it sends the body. */
   expectsContinue = false
+  /** A WebSocket is offered. */
+  upgrade = false
   inner = ''
 
   readonly table: FieldTable
@@ -68,6 +70,7 @@ export class RequestHead implements FieldVisitor {
   #length = -1
   #chunked = false
   #expect = ''
+  #upgrade = ''
   #identities = 0
   #nominated: Set<string> | null = null
   #code: RefusalCode = 'malformed_request'
@@ -93,7 +96,9 @@ export class RequestHead implements FieldVisitor {
     this.bodyBytes = 0
     this.close = false
     this.expectsContinue = false
+    this.upgrade = false
     this.inner = ''
+    this.#upgrade = ''
     this.#hosts = 0
     this.#length = -1
     this.#chunked = false
@@ -150,6 +155,9 @@ export class RequestHead implements FieldVisitor {
         // Any other coding, and any list of codings, could be framed differently by the next server
         if (this.#chunked || value.toLowerCase() !== 'chunked') return this.#broken('Transfer-Encoding')
         this.#chunked = true
+        return true
+      case 'upgrade':
+        this.#upgrade = this.#upgrade === '' ? value : `${this.#upgrade}, ${value}`
         return true
       case 'expect':
         this.#expect = this.#expect === '' ? value : `${this.#expect}, ${value}`
@@ -258,7 +266,15 @@ export class RequestHead implements FieldVisitor {
   }
 
   #rest(): RefusalCode | null {
-    if (this.#nominated !== null) this.pass = withoutFields(this.pass, this.#nominated)
+    if (this.#nominated !== null) {
+      this.pass = withoutFields(this.pass, this.#nominated)
+      this.upgrade =
+        this.#upgrade.toLowerCase() === 'websocket' &&
+        this.#nominated.has('upgrade') &&
+        this.method === 'GET' &&
+        this.minor === 1 &&
+        this.bodyBytes === 0
+    }
     // RFC 9110 10.1.1: an HTTP/1.0 caller cannot mean it
     if (this.#expect === '' || this.minor === 0) return null
     if (this.#expect.toLowerCase() !== '100-continue') return this.#fault('expectation_failed', 'Expect')

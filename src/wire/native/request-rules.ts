@@ -34,13 +34,14 @@ export function compileRules(rules: FieldRules): RequestRules {
   const compiled: FieldRule[] = []
   for (const name of names) {
     const own = READ.includes(name)
+    const isOffer = name === 'upgrade'
     if (own && taken.includes(name)) throw new RangeError(`"${name}" belongs to the engine`)
     const identity = rules.identity.indexOf(name)
     const index = taken.indexOf(name)
     compiled.push({
       name,
       bytes: Buffer.from(name, 'latin1'),
-      visit: own || index >= 0 || identity >= 0,
+      visit: own || isOffer || index >= 0 || identity >= 0,
       keep:
         !own &&
         !HOP_BY_HOP.includes(name) &&

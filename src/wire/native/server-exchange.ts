@@ -71,6 +71,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
+  upgrade: boolean
   readonly listener: number
   bodyBytesMax = BODY_BYTES_MAX
   state: unknown = null
@@ -105,6 +106,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.peer = connection.peer
+    this.upgrade = head.upgrade
     this.listener = connection.listener
     this.outcome = new Progress(now)
     this.#context = context
@@ -181,7 +183,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.responseFields = request.responseFields
     this.responseNames = request.responseNames
     if (request.tap != null) this.#tap = new Tapped(request.tap)
-    this.message = requestMessage(request, bodyBytes) + body
+    this.upgrade = this.upgrade && request.upgrade === true
+    this.message = requestMessage(request, bodyBytes, this.upgrade) + body
     this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)
   }
@@ -290,8 +293,26 @@ export class ServerExchange implements Incoming, UpstreamUser {
       close = true
     }
     if (close) this.#connection.closes = true
+    if (status === 101) return this.#switch(head, bytes, from, to, last)
     text += close ? 'Connection: close\r\n\r\n' : '\r\n'
     return this.#send(text, bytes, from, to, last)
+  }
+
+  /** The upstream takes the offer: from here on bytes mean nothing to this engine. */
+  #switch(head: ResponseHead, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    this.#framing = TO_THE_CLOSE
+    this.#connection.closes = true
+    const lines = head.pass + this.responseFields
+    const text = `${statusLine(101)}${lines}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
+    const taken = this.#send(text, bytes, from, to, last)
+    if (!last) this.#connection.tunnel()
+    return taken
+  }
+
+  /** Bytes of the caller for the other end of the tunnel. False asks for a pause. */
+  tunnelled(bytes: Buffer, from: number, to: number): boolean {
+    this.outcome.bytesIn += to - from
+    return this.#upstream === null || this.#upstream.send(bytes.subarray(from, to), false)
   }
 
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {

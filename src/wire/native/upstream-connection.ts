@@ -191,7 +191,7 @@ export class UpstreamConnection implements Timed {
         return
       }
       unread.at = stop + 4
-      if (head.status >= 200) {
+      if (head.status >= 200 || (head.status === 101 && user.upgrade === true)) {
         this.#answered(user)
         return
       }
@@ -219,7 +219,8 @@ export class UpstreamConnection implements Timed {
     const unread = this.#unread
     const reader = this.#reader
     const isBodiless = user.headOnly || head.status === 204 || head.status === 304
-    reader.reset(isBodiless ? 0 : head.chunked ? CHUNKED : head.length >= 0 ? head.length : UNTIL_CLOSE)
+    if (head.status === 101) reader.reset(UNTIL_CLOSE)
+    else reader.reset(isBodiless ? 0 : head.chunked ? CHUNKED : head.length >= 0 ? head.length : UNTIL_CLOSE)
     this.#close = head.close || reader.left === UNTIL_CLOSE
     this.#state = BODY
     const { bytes } = unread

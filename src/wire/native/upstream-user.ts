@@ -14,6 +14,8 @@ export interface UpstreamUser {
   readonly headOnly: boolean
   /** Header lines that replace those of the answer. */
   readonly responseNames: FieldNames
+  /** It offers a WebSocket, so that a 101 opens a tunnel. */
+  readonly upgrade?: boolean
   /** It was sent again already. */
   retried: boolean
 

@@ -1,0 +1,124 @@
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import { CannotStart } from '../base/cannot-start.ts'
+import type { TlsFiles } from '../settings.ts'
+import type { TlsOptions } from '../wire/port.ts'
+
+/** Certificates of the gateway listener, and what happens when their files change. */
+export interface Certificates {
+  readonly current: TlsOptions
+  /** Looks at the files from now on, and gives what changes. */
+  watch(changed: (tls: TlsOptions) => void): void
+  reload(): void
+  stop(): void
+}
+
+const LOOK_MS = 2000
+/** Life of the keys of session tickets: what a stolen key opens reaches no further back (RFC 8446 C.4). */
+const TICKET_KEYS_MS = 12 * 60 * 60 * 1000
+
+/** Reads the files. Throws CannotStart with one sentence that names the file at fault. */
+export function createCertificates(
+  files: readonly TlsFiles[],
+  log: (level: 'info' | 'error', message: string) => void,
+): Certificates {
+  let current: TlsOptions = { pairs: files.map(readPair), ticketKeys: randomBytes(48) }
+  let seen = signature(files)
+  let tell: ((tls: TlsOptions) => void) | null = null
+  const timers: NodeJS.Timeout[] = []
+
+  function put(tls: TlsOptions): void {
+    current = tls
+    tell?.(tls)
+  }
+
+  function reload(): void {
+    seen = signature(files)
+    try {
+      put({ ...current, pairs: files.map(readPair) })
+      log(
+        'info',
+        `TLS_CERT: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
+      )
+    } catch (error) {
+      log('error', `${(error as Error).message} The certificates in force stay.`)
+    }
+  }
+
+  return {
+    get current() {
+      return current
+    },
+    watch(changed) {
+      tell = changed
+      timers.push(
+        setInterval(() => {
+          if (signature(files) !== seen) reload()
+        }, LOOK_MS),
+        setInterval(() => put({ ...current, ticketKeys: randomBytes(48) }), TICKET_KEYS_MS),
+      )
+      for (const timer of timers) timer.unref()
+    },
+    reload,
+    stop() {
+      for (const timer of timers) clearInterval(timer)
+    },
+  }
+}
+
+/** Changes when a file does, also behind a link that is swapped. */
+function signature(files: readonly TlsFiles[]): string {
+  return files
+    .flatMap(({ certificate, key }) => [certificate, key])
+    .map((path) => {
+      const stat = statSync(path, { throwIfNoEntry: false })
+      return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`
+    })
+    .join('|')
+}
+
+function readPair(files: TlsFiles): TlsOptions['pairs'][number] {
+  const certificate = readText('TLS_CERT', files.certificate)
+  const key = readText('TLS_KEY', files.key)
+  const leaf = attempt(() => new X509Certificate(certificate))
+  if (leaf === null)
+    throw new CannotStart(`TLS_CERT ${files.certificate}: the file holds no certificate in PEM.`)
+  const secret = attempt(() => createPrivateKey(key))
+  if (secret === null)
+    throw new CannotStart(
+      `TLS_KEY ${files.key}: the file holds no private key in PEM that opens without a password.`,
+    )
+  if (!leaf.checkPrivateKey(secret))
+    throw new CannotStart(
+      `TLS_KEY ${files.key}: the key does not belong to the certificate in ${files.certificate}.`,
+    )
+  try {
+    createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
+  } catch (error) {
+    throw new CannotStart(
+      `TLS_CERT ${files.certificate}: TLS cannot use it (${(error as Error).message}).`,
+      error,
+    )
+  }
+  return { certificate, key }
+}
+
+function readText(setting: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const reason =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : code
+    throw new CannotStart(`${setting} ${path}: ${reason}.`, error)
+  }
+}
+
+function attempt<T>(make: () => T): T | null {
+  try {
+    return make()
+  } catch {
+    return null
+  }
+}

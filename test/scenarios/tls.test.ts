@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect as connectTcp } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import { CERTIFICATE, OTHER_CERTIFICATE, OTHER_PRIVATE_KEY, PRIVATE_KEY } from '../wire/certificate.ts'
+import { runPostern, startUp } from './process.ts'
+import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+let directory = ''
+let upstream: TestUpstream
+let server: TestServer
+let token = ''
+const file = (name: string): string => join(directory, name)
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'postern-tls-'))
+  await writeFile(file('a.pem'), CERTIFICATE)
+  await writeFile(file('a.key'), PRIVATE_KEY)
+  await writeFile(file('b.pem'), OTHER_CERTIFICATE)
+  await writeFile(file('b.key'), OTHER_PRIVATE_KEY)
+  upstream = await startUpstream()
+  server = await startTestServer({
+    workers: 2,
+    flags: [
+      ...['--tls-cert', `${file('a.pem')},${file('b.pem')}`],
+      ...['--tls-key', `${file('a.key')},${file('b.key')}`],
+    ],
+  })
+  token = await publishOrders(server, upstream.url)
+})
+
+after(async () => {
+  await server.stop()
+  await upstream.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function open(options: ConnectionOptions = {}, base = server.running.gatewayUrl): Promise<TLSSocket> {
+  const socket = connect({
+    host: '127.0.0.1',
+    port: Number(new URL(base).port),
+    servername: 'origin.test',
+    ca: [CERTIFICATE, OTHER_CERTIFICATE],
+    ALPNProtocols: ['http/1.1'],
+    ...options,
+  })
+  await once(socket, 'secureConnect')
+  return socket
+}
+
+/** Sends a request and gives the answer up to the end of its JSON body. */
+async function ask(
+  socket: TLSSocket,
+  request = `GET /orders/v1/orders/1 HTTP/1.1\r\nHost: origin.test\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+) {
+  let received = ''
+  const take = (bytes: Buffer): void => {
+    received += bytes.toString('latin1')
+  }
+  socket.on('data', take)
+  socket.write(request)
+  await until(
+    async () => received,
+    (text) => /\r\n\r\n[\s\S]*\}$/.test(text) || socket.destroyed,
+  )
+  socket.off('data', take)
+  return received
+}
+
+test('the gateway listener speaks TLS, and upstreams are told so', async () => {
+  assert.match(server.running.gatewayUrl, /^https:/)
+  const socket = await open()
+  assert.equal(socket.alpnProtocol, 'http/1.1')
+  assert.match(await ask(socket), /^HTTP\/1\.1 200 /)
+  assert.equal(upstream.seen.at(-1)!.headers['x-forwarded-proto'], 'https')
+  // The connection lives on, and hostile bytes are refused as without TLS
+  assert.match(await ask(socket), /^HTTP\/1\.1 200 /)
+  assert.match(await ask(socket, 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'), /^HTTP\/1\.1 400 /)
+  socket.destroy()
+})
+
+test('the certificate is found by name; others get the first', async () => {
+  const subjectOf = async (servername: string): Promise<string> => {
+    const socket = await open({ servername, checkServerIdentity: () => undefined })
+    const { CN } = socket.getPeerCertificate().subject
+    socket.destroy()
+    return String(CN)
+  }
+  assert.equal(await subjectOf('origin.test'), 'origin.test')
+  assert.equal(await subjectOf('other.test'), 'other.test')
+  assert.equal(await subjectOf('x.wild.test'), 'other.test')
+  assert.equal(await subjectOf('unknown.test'), 'origin.test')
+  assert.equal(await subjectOf(''), 'origin.test')
+})
+
+test('TLS 1.2 is the least, and plain HTTP is not understood', async () => {
+  const twelve = await open({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
+  assert.equal(twelve.getProtocol(), 'TLSv1.2')
+  twelve.destroy()
+  await assert.rejects(
+    open({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+    /alert|protocol|version/i,
+  )
+  await assert.rejects(open({ ALPNProtocols: ['acme-tls/1'] }), /alert|protocol/i)
+  const plain = connectTcp(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
+  let text = ''
+  plain.on('data', (bytes: Buffer) => {
+    text += bytes.toString('latin1')
+  })
+  plain.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(plain, 'close')
+  assert.doesNotMatch(text, /HTTP\//)
+})
+
+test('a session is resumed on whatever thread takes the connection', async () => {
+  let session: Buffer | undefined
+  const first = await open({ maxVersion: 'TLSv1.2' })
+  session = first.getSession()
+  first.destroy()
+  for (let i = 0; i < 6; i++) {
+    const socket = await open({ maxVersion: 'TLSv1.2', ...(session === undefined ? {} : { session }) })
+    assert.equal(socket.isSessionReused(), true)
+    socket.destroy()
+  }
+})
+
+test('new certificates hold for new connections, and open ones go on; unusable ones change nothing', async () => {
+  const old = await open()
+  assert.match(await ask(old), /^HTTP\/1\.1 200 /)
+  await copyFile(file('b.pem'), file('a.pem'))
+  server.running.reload()
+  await until(
+    async () => server.log.join('\n'),
+    (log) => /the key does not belong to the certificate/.test(log),
+  )
+  const same = await open()
+  assert.equal(same.getPeerCertificate().subject.CN, 'origin.test')
+  same.destroy()
+  await copyFile(file('b.key'), file('a.key'))
+  server.running.reload()
+  await until(
+    async () => {
+      const socket = await open({ checkServerIdentity: () => undefined })
+      const { CN } = socket.getPeerCertificate().subject
+      socket.destroy()
+      return CN
+    },
+    (name) => name === 'other.test',
+  )
+  assert.match(await ask(old), /^HTTP\/1\.1 200 /)
+  old.destroy()
+})
+
+test('a wrong file refuses start with one sentence', async () => {
+  await writeFile(file('c.pem'), CERTIFICATE)
+  await writeFile(file('c.key'), PRIVATE_KEY)
+  const cases: [string, string, RegExp][] = [
+    ['missing.pem', 'c.key', /TLS_CERT .*missing\.pem: there is no such file\.\n$/],
+    ['c.key', 'c.key', /TLS_CERT .*c\.key: the file holds no certificate in PEM\.\n$/],
+    ['c.pem', 'c.pem', /TLS_KEY .*c\.pem: the file holds no private key in PEM/],
+    ['c.pem', 'b.key', /TLS_KEY .*b\.key: the key does not belong to the certificate in .*c\.pem\.\n$/],
+  ]
+  for (const [certificate, key, message] of cases) {
+    const ended = await runPostern([
+      ...['up', '--data', file('data'), '--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0'],
+      ...['--tls-cert', file(certificate), '--tls-key', file(key)],
+    ])
+    assert.equal(ended.code, 1)
+    assert.match(ended.stderr, message)
+    assert.equal(ended.stderr.trim().split('\n').length, 1)
+  }
+})
+
+test('SIGHUP reads the certificates again', async () => {
+  await writeFile(file('h.pem'), CERTIFICATE)
+  await writeFile(file('h.key'), PRIVATE_KEY)
+  const up = await startUp(file('hup'), ['--tls-cert', file('h.pem'), '--tls-key', file('h.key')])
+  up.child.kill('SIGHUP')
+  await until(
+    async () => up.output(),
+    (text) => /the certificate was read again/.test(text),
+  )
+  const socket = await open({}, up.gatewayUrl)
+  assert.match(await ask(socket, 'GET /healthz HTTP/1.1\r\nHost: origin.test\r\n\r\n'), /^HTTP\/1\.1 200 /)
+  socket.destroy()
+  up.child.kill('SIGTERM')
+  assert.equal((await up.ended).code, 0)
+})

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
+
+let origin: Server
+let server: TestServer
+let token = ''
+const sockets: Socket[] = []
+
+/** Answers each short text frame with a frame of the same text. */
+function echo(socket: Socket, bytes: Buffer): void {
+  for (let at = 0; at + 6 <= bytes.length; ) {
+    const length = bytes[at + 1]! & 0x7f
+    const mask = bytes.subarray(at + 2, at + 6)
+    const data = Buffer.from(bytes.subarray(at + 6, at + 6 + length)).map((byte, i) => byte ^ mask[i % 4]!)
+    socket.write(Buffer.concat([Buffer.from([bytes[at]!, length]), data]))
+    if ((bytes[at]! & 0x0f) === 8) socket.end()
+    at += 6 + length
+  }
+}
+
+before(async () => {
+  origin = createServer((_request, response) => response.end('plain'))
+  origin.on('upgrade', (request, socket: Socket, head) => {
+    sockets.push(socket)
+    const accept = createHash('sha1')
+      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64')
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nX-Caller: ${request.headers['authorization'] ?? 'none'}\r\n\r\n`,
+    )
+    socket.on('error', () => {})
+    socket.on('data', (bytes: Buffer) => echo(socket, bytes))
+    if (head.length > 0) echo(socket, head)
+  })
+  await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
+  server = await startTestServer()
+  token = await publishOrders(server, `http://127.0.0.1:${(origin.address() as AddressInfo).port}`)
+  const page = readFileSync(new URL('../../docs/websocket.md', import.meta.url), 'utf8')
+  const example = /```json\n([\s\S]*?)```/.exec(page)![1]!
+  const made = await server.manage('POST', '/proxies', JSON.parse(example))
+  assert.equal(made.status, 201, made.text)
+})
+
+after(async () => {
+  await server.stop()
+  origin.closeAllConnections()
+  for (const socket of sockets) socket.destroy()
+  origin.close()
+})
+
+/** A WebSocket of Node, which takes headers beside what browsers know. */
+function open(path: string, headers: Record<string, string>): WebSocket {
+  const Client = WebSocket as unknown as new (url: string, options: object) => WebSocket
+  return new Client(`${server.running.gatewayUrl.replace('http', 'ws')}${path}`, { headers })
+}
+
+function once(socket: WebSocket, name: 'open' | 'message' | 'close' | 'error'): Promise<Event> {
+  return new Promise((resolve) => socket.addEventListener(name, resolve, { once: true }))
+}
+
+async function say(socket: WebSocket, text: string): Promise<unknown> {
+  const heard = once(socket, 'message')
+  socket.send(text)
+  return ((await heard) as MessageEvent).data
+}
+
+test('a WebSocket passes the checks, outlives changes, and is recorded when it closes', async () => {
+  const socket = open('/orders/v1/events', { authorization: `Bearer ${token}` })
+  await once(socket, 'open')
+  assert.equal(await say(socket, 'one'), 'one')
+  // The configuration changes below it
+  for (let i = 0; i < 3; i++) {
+    const changed = await server.manage('PATCH', '/collections/orders', { description: `change ${i}` })
+    assert.equal(changed.status, 200, changed.text)
+    assert.equal(await say(socket, `after ${i}`), `after ${i}`)
+  }
+  const closed = once(socket, 'close')
+  socket.close()
+  await closed
+  const list = await until(
+    () => server.manage('GET', '/records?limit=10'),
+    ({ json }) => json.items.some(({ status }: { status: number }) => status === 101),
+  )
+  const record = list.json.items.find(({ status }: { status: number }) => status === 101)
+  assert.ok(record.bytes_in > 0 && record.bytes_out > 0, JSON.stringify(record))
+  assert.equal(record.path, '/orders/v1/events')
+})
+
+test('without a credential no WebSocket opens, and other endpoints open none', async () => {
+  const before = sockets.length
+  await once(open('/orders/v1/events', {}), 'error')
+  await once(open('/orders/v1/orders/1', { authorization: `Bearer ${token}` }), 'error')
+  assert.equal(sockets.length, before)
+})
+
+test('a request without the offer is told to upgrade', async () => {
+  const answer = await server.gateway('GET', '/orders/v1/events', { token })
+  assert.deepEqual([answer.status, answer.json.code], [426, 'upgrade_required'])
+})
+
+test('a proxy of kind websocket with steps that need bodies is refused', async () => {
+  const reply = await server.manage('POST', '/proxies', {
+    collection: 'orders',
+    name: 'Wrong',
+    methods: ['GET', 'POST'],
+    path: '/v1/wrong',
+    kind: 'websocket',
+    cache: { ttl: '1m' },
+  })
+  assert.equal(reply.status, 422)
+  const pointers = reply.json.errors.map(({ pointer }: { pointer: string }) => pointer)
+  assert.ok(pointers.includes('/methods') && pointers.includes('/kind'), reply.text)
+})
