@@ -17,7 +17,8 @@ import {
  * When the clock is set back, all that counts is taken to have happened now, so that it leaves after one window. The
  * same once more when the clock has caught up with the latest time seen: it may have been set forward again, and what
  * was counted meanwhile would seem older than it is. More than max get through only when the clock is set forward past
- * the time that it would have without either change, or back and then forward by a part.
+ * the time that it would have without either change, back and then forward by a part or only after it has caught up
+ * by itself, or back to a time after that of the last request of all: what looks like no change.
  * @param now as {@link CounterTable.timeOf} gave it just before.
  */
 export function advanceRate(
