@@ -149,3 +149,16 @@ test('every expression of a schema is its own', () => {
     ['/a', '/b', '/n', '/s'],
   )
 })
+
+test('each pattern of a schema is its own', () => {
+  const schema: JsonSchema = {
+    type: 'object',
+    properties: { a: { type: 'string', pattern: '^a+$' }, b: { type: 'string', pattern: '^b+$' } },
+    patternProperties: { '^c': { type: 'string', pattern: '^c+$' } },
+  }
+  assert.equal(judge(schema, { a: 'aa', b: 'bb', c: 'cc' }), null)
+  assert.deepEqual(
+    judge(schema, { a: 'bb', b: 'aa', c: 'aa' })?.map(({ pointer }) => pointer),
+    ['/a', '/b', '/c'],
+  )
+})
