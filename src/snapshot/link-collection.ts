@@ -1,3 +1,4 @@
+import { isRefusedHost } from '../base/address.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment, UpstreamFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { linkCors } from './link-cors.ts'
@@ -95,6 +96,7 @@ function linkUpstream(fragment: UpstreamFragment): LinkedUpstream {
     throw new RangeError('the scheme of the upstream is http or https')
   if (host === '' || !Number.isInteger(port) || port < 1 || port > 65_535)
     throw new RangeError('the upstream has no host or port')
+  if (isRefusedHost(host)) throw new RangeError('the upstream is a link-local, metadata or multicast address')
   if (path !== '' && (!path.startsWith('/') || path.endsWith('/') || /[^!-~]|[?#\\]/.test(path)))
     throw new RangeError('the path of the upstream is not canonical')
   const pool = `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}`

@@ -141,6 +141,7 @@ export async function startGateway(
     readonly limits?: NativeEngineOptions<unknown>['limits']
     readonly rules?: FieldRules
     readonly upstream?: Partial<UpstreamOptions>
+    readonly resolve?: NativeEngineOptions<unknown>['resolve']
   } = {},
 ): Promise<Gateway> {
   const cell = createClockCell()
@@ -153,6 +154,7 @@ export async function startGateway(
     clock: createClock(cell),
     rules: options.rules ?? RULES,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     sweepMs: 5,
     onFault: (error) => faults.push(error),
     handler: {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isRefusedHost } from '../../base/address.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { NOUNS, Status } from '../../model/common.ts'
@@ -47,12 +48,17 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
       detail: 'A collection needs an upstream before it is published.',
       errors: [{ pointer: '/upstream', reason: 'required before publishing' }],
     })
-  // Cloud machines serve credentials on link-local addresses.
+  // Cloud machines serve credentials there; names that resolve to such an address are refused when they are connected to.
   for (const [index, target] of (spec.upstream?.targets ?? []).entries())
-    if (/^(169\.254\.|\[fe[89ab])/.test(new URL(target.url).hostname))
+    if (isRefusedHost(new URL(target.url).hostname))
       throw refuse('input_invalid', {
-        detail: 'A link-local address cannot be an upstream.',
-        errors: [{ pointer: `/upstream/targets/${index}/url`, reason: 'a link-local address' }],
+        detail: 'A link-local, metadata or multicast address cannot be an upstream.',
+        errors: [
+          {
+            pointer: `/upstream/targets/${index}/url`,
+            reason: 'a link-local, metadata or multicast address',
+          },
+        ],
       })
   if (spec.schemas !== null && (await context.reader.schema(spec.schemas)) === undefined)
     throw refuse('input_invalid', {

@@ -1,3 +1,4 @@
+import type { lookup } from 'node:dns'
 import type { Clock } from '../../base/clock.ts'
 import type { FieldRules, Handler, Incoming, WireLimits } from '../port.ts'
 import type { Context } from './context.ts'
@@ -21,6 +22,8 @@ export interface NativeEngineOptions<State> {
   readonly onFault?: (error: unknown) => void
   /** How often deadlines are looked at, milliseconds. */
   readonly sweepMs?: number
+  /** Resolves names of upstreams; the system's resolver by default. */
+  readonly resolve?: typeof lookup
 }
 
 /** Makes the shared parts. Its sweep runs until it is stopped. */
@@ -36,7 +39,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     requestHead: new RequestHead(compileRules(options.rules), limits),
     responseHead: new ResponseHead(answerTable(options.stripAnswers ?? ['server'])),
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
-    lookup: createLookup(clock),
+    lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
     draining: false,
     ...guarded(options),

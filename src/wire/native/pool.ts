@@ -1,6 +1,8 @@
+import { isRefusedHost } from '../../base/address.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
+import { REFUSED } from './resolver.ts'
 import type { Timed } from './sweep.ts'
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamUser } from './upstream-user.ts'
@@ -19,11 +21,14 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly #all = new Set<UpstreamConnection>()
   readonly #onClosed: (pool: Pool) => void
   #isClosed = false
+  /** A literal that nothing may connect to; names are judged by what they resolve to. */
+  readonly #isRefused: boolean
 
   constructor(context: Context, options: UpstreamOptions, onClosed: (pool: Pool) => void) {
     this.context = context
     this.options = options
     this.#onClosed = onClosed
+    this.#isRefused = 'host' in options.address && isRefusedHost(options.address.host)
     context.sweep.add(this)
   }
 
@@ -41,6 +46,10 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
 
   /** Finds a connection for the request. The user may hear of it, or of a failure, before this returns. */
   submit(user: UpstreamUser): void {
+    if (this.#isRefused) {
+      user.failed('unreachable', REFUSED)
+      return
+    }
     const connection = this.#idle.pop()
     if (connection !== undefined) connection.begin(user)
     else this.retry(user)

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import type { lookup } from 'node:dns'
+import { test } from 'node:test'
+import { Caller, Origin, startGateway } from '../../../test/wire/peers.ts'
+
+const REQUEST = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'
+
+for (const host of [
+  '169.254.169.254',
+  '[::ffff:169.254.169.254]',
+  '[fd00:ec2::254]',
+  '[fe80::1]',
+  'metadata.google.internal',
+])
+  test(`nothing is connected to ${host}`, async () => {
+    const gateway = await startGateway({ host, port: 80 })
+    const caller = new Caller(gateway.port)
+    await caller.ask(REQUEST, /^HTTP\/1\.1 502 /)
+    assert.deepEqual(gateway.refused, [{ code: 'upstream_unreachable', inner: 'address is refused' }])
+    assert.equal(gateway.upstream.open, 0)
+    gateway.close()
+  })
+
+test('the address that was judged is the one that is connected to, also when a name changes its mind', async () => {
+  const origin = new Origin()
+  const port = await origin.listen()
+  let addresses = ['127.0.0.1']
+  const resolve = ((_name: string, _options: unknown, answer: (error: null, found: object[]) => void) => {
+    process.nextTick(
+      answer,
+      null,
+      addresses.map((address) => ({ address, family: 4 })),
+    )
+  }) as unknown as typeof lookup // Only the form with all: true is used
+  const gateway = await startGateway({ host: 'rebind.test', port }, { resolve })
+  const ask = async (pattern: RegExp): Promise<void> => {
+    const caller = new Caller(gateway.port)
+    await caller.ask(REQUEST.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), pattern)
+    await caller.closed()
+  }
+  await ask(/^HTTP\/1\.1 200 /)
+  addresses = ['169.254.169.254']
+  for (const socket of origin.sockets) socket.destroy()
+  gateway.pass(11_000)
+  await ask(/^HTTP\/1\.1 502 /)
+  assert.equal(gateway.refused.at(-1)?.inner, 'address is refused')
+  // Of several addresses the refused ones are passed over
+  addresses = ['169.254.169.254', '127.0.0.1']
+  gateway.pass(11_000)
+  await ask(/^HTTP\/1\.1 200 /)
+  gateway.close()
+  origin.close()
+})
