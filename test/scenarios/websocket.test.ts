@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { after, before, test } from 'node:test'
-import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { call, publishOrders, startTestServer, type TestServer, until } from './server.ts'
 
 let origin: Server
 let server: TestServer
@@ -101,6 +101,23 @@ test('without a credential no WebSocket opens, and other endpoints open none', a
 test('a request without the offer is told to upgrade', async () => {
   const answer = await server.gateway('GET', '/orders/v1/events', { token })
   assert.deepEqual([answer.status, answer.json.code], [426, 'upgrade_required'])
+})
+
+test('agents are shown no endpoint that only opens tunnels', async () => {
+  const message = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'list_endpoints', arguments: {} },
+  }
+  const answer = await call('POST', `${server.running.gatewayUrl}/mcp`, {
+    token,
+    headers: { accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-06-18' },
+    body: message,
+  })
+  assert.equal(answer.status, 200, answer.text)
+  assert.match(answer.text, /\/orders\/v1\/orders\/\{id\}/)
+  assert.doesNotMatch(answer.text, /\/orders\/v1\/events/)
 })
 
 test('a proxy of kind websocket with steps that need bodies is refused', async () => {
