@@ -1,7 +1,15 @@
 import type { Endpoint } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/common.ts'
 import type { CollectionFragment } from '../../snapshot/fragments.ts'
-import { isOpen, matchTexts, moreSpecific, type Pattern, toPattern, toTexts } from './pattern.ts'
+import {
+  firstLiteral,
+  isOpen,
+  matchTexts,
+  moreSpecific,
+  type Pattern,
+  toPattern,
+  toTexts,
+} from './pattern.ts'
 
 /** What one caller may call, indexed once for as long as the gateway gives the same list. */
 export interface Catalogue {
@@ -71,13 +79,20 @@ function createCatalogue(endpoints: readonly Endpoint[]): Catalogue {
     const path = mark === -1 ? target : target.slice(0, mark)
     const query = mark === -1 ? '' : target.slice(mark + 1)
     paths ??= indexPaths(endpoints, patternOf)
-    const matches = [...templatesOf(paths, path), ...matchesOf(paths, path, patternOf)]
-    const able = method === null ? matches : matches.filter(({ endpoint }) => answers(endpoint, method))
-    // When the path is there but not with this method, any endpoint of the path does: the gateway answers 405.
-    const best =
-      able.length > 0 ? mostSpecific(able, patternOf) : mostSpecific(matches, patternOf).slice(0, 1)
+    const able = (among: readonly Match[]): readonly Match[] =>
+      method === null ? among : among.filter(({ endpoint }) => answers(endpoint, method))
+    const templates = templatesOf(paths, path)
+    // A template that answers wins whatever else fits
+    const named = able(templates)
+    const matches = named.length > 0 ? named : [...templates, ...matchesOf(paths, path, patternOf)]
+    const best = bestOf(able(matches), matches)
     if (best.length !== 1) return oneOf(best.map(({ endpoint }) => endpoint))
     return { kind: 'one', endpoint: best[0]!.endpoint, method, values: best[0]!.values, query }
+  }
+
+  function bestOf(able: readonly Match[], matches: readonly Match[]): readonly Match[] {
+    // When the path is there but not with this method, any endpoint of the path does: the gateway answers 405.
+    return able.length > 0 ? mostSpecific(able, patternOf) : mostSpecific(matches, patternOf).slice(0, 1)
   }
 
   function findByName(name: string, method: string | null): Found {
@@ -136,9 +151,18 @@ function oneOf(endpoints: readonly Endpoint[]): Found {
 
 interface PathIndex {
   readonly byTemplate: ReadonlyMap<string, readonly Endpoint[]>
-  /** Endpoints without a wildcard by their number of segments. */
-  readonly byLength: ReadonlyMap<number, readonly Endpoint[]>
-  readonly open: readonly Endpoint[]
+  /** Endpoints by what their paths begin with; see {@link startOf}. */
+  readonly byStart: ReadonlyMap<string, readonly Endpoint[]>
+}
+
+/** Number of segments of any length, for patterns that end in a wildcard. */
+const OPEN = -1
+/** First segment of patterns that begin with a parameter. */
+const ANY = null
+
+/** Tells most patterns apart before they are matched: an agent may see thousands. */
+function startOf(segments: number, first: string | typeof ANY): string {
+  return first === ANY ? String(segments) : `${segments}/${first}`
 }
 
 interface Match {
@@ -149,12 +173,12 @@ interface Match {
 }
 
 function indexPaths(endpoints: readonly Endpoint[], patternOf: (endpoint: Endpoint) => Pattern): PathIndex {
-  const open = endpoints.filter((endpoint) => isOpen(patternOf(endpoint)))
-  const closed = endpoints.filter((endpoint) => !isOpen(patternOf(endpoint)))
   return {
     byTemplate: Map.groupBy(endpoints, (endpoint) => endpoint.path),
-    byLength: Map.groupBy(closed, (endpoint) => patternOf(endpoint).segments.length),
-    open,
+    byStart: Map.groupBy(endpoints, (endpoint) => {
+      const pattern = patternOf(endpoint)
+      return startOf(isOpen(pattern) ? OPEN : pattern.segments.length, firstLiteral(pattern))
+    }),
   }
 }
 
@@ -163,18 +187,19 @@ function templatesOf({ byTemplate }: PathIndex, path: string): Match[] {
 }
 
 function matchesOf(
-  { byLength, open }: PathIndex,
+  { byStart }: PathIndex,
   path: string,
   patternOf: (endpoint: Endpoint) => Pattern,
 ): Match[] {
   const texts = toTexts(path)
   const matches: Match[] = []
-  for (const among of [byLength.get(texts.length) ?? [], open])
-    for (const endpoint of among) {
-      if (endpoint.path === path) continue
-      const values = matchTexts(patternOf(endpoint), texts)
-      if (values !== null) matches.push({ endpoint, values, template: false })
-    }
+  for (const segments of [texts.length, OPEN])
+    for (const first of [texts[0]!, ANY])
+      for (const endpoint of byStart.get(startOf(segments, first)) ?? []) {
+        if (endpoint.path === path) continue
+        const values = matchTexts(patternOf(endpoint), texts)
+        if (values !== null) matches.push({ endpoint, values, template: false })
+      }
   return matches
 }
 

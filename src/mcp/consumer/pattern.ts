@@ -57,6 +57,12 @@ export function isOpen(pattern: Pattern): boolean {
   return isWildcard(pattern.segments.at(-1)!)
 }
 
+/** The first segment, decoded, when it is a literal; else null. */
+export function firstLiteral(pattern: Pattern): string | null {
+  const first = pattern.segments[0]!
+  return first.length === 1 ? decoded(first[0]!) : null
+}
+
 function isWildcard(segment: Segment): boolean {
   return segment[1] === WILDCARD
 }
