@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OPERATIONS } from '../../src/operations/registry.ts'
-import { runCli } from '../../src/surfaces/cli/program.ts'
+import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
 
 let server: TestServer
@@ -17,33 +17,7 @@ after(async () => {
   rmSync(files, { recursive: true })
 })
 
-/** Runs a command line beside the data directory of the server, without a token of its own. */
-async function postern(...args: string[]) {
-  const printed = { out: '', err: '' }
-  const nobody = () => Promise.reject(new Error('nobody is there'))
-  const code = await runCli(
-    {
-      operations: OPERATIONS,
-      version: '0.0.0',
-      env: { POSTERN_DATA: server.data },
-      out: (text) => {
-        printed.out += text
-      },
-      err: (text) => {
-        printed.err += text
-      },
-      readStdin: nobody,
-      interactive: false,
-      colour: false,
-      ask: nobody,
-      issueOffline: nobody,
-      up: nobody,
-      upHelp: '',
-    },
-    args,
-  )
-  return { code, ...printed }
-}
+const postern = (...args: string[]) => runCommand(server.data, args)
 
 /** Runs a command that has to work, and gives what it printed as JSON. */
 async function works(...args: string[]): Promise<Record<string, unknown>> {

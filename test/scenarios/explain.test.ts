@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { OPERATIONS } from '../../src/operations/registry.ts'
-import { runCli } from '../../src/surfaces/cli/program.ts'
+import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -163,32 +162,7 @@ test('a recorded request is judged again by the configuration of now', async () 
   assert.equal(again.code, 'collection_not_assigned')
 })
 
-async function postern(...args: string[]) {
-  const printed = { out: '', err: '' }
-  const nobody = () => Promise.reject(new Error('nobody is there'))
-  const code = await runCli(
-    {
-      operations: OPERATIONS,
-      version: '0.0.0',
-      env: { POSTERN_DATA: server.data },
-      out: (text) => {
-        printed.out += text
-      },
-      err: (text) => {
-        printed.err += text
-      },
-      readStdin: nobody,
-      interactive: false,
-      colour: false,
-      ask: nobody,
-      issueOffline: nobody,
-      up: nobody,
-      upHelp: '',
-    },
-    args,
-  )
-  return { code, ...printed }
-}
+const postern = (...args: string[]) => runCommand(server.data, args)
 
 test('the command prints who wins, who loses and what decides', async () => {
   const { code, out, err } = await postern(

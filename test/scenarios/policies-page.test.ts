@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { OPERATIONS } from '../../src/operations/registry.ts'
-import { runCli } from '../../src/surfaces/cli/program.ts'
+import { runCommand } from './cli.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -31,32 +30,7 @@ function blocks(language: string): string[] {
     .map((one) => one[2]!)
 }
 
-async function postern(...args: string[]) {
-  const printed = { out: '', err: '' }
-  const nobody = () => Promise.reject(new Error('nobody is there'))
-  const code = await runCli(
-    {
-      operations: OPERATIONS,
-      version: '0.0.0',
-      env: { POSTERN_DATA: server.data },
-      out: (text) => {
-        printed.out += text
-      },
-      err: (text) => {
-        printed.err += text
-      },
-      readStdin: nobody,
-      interactive: false,
-      colour: false,
-      ask: nobody,
-      issueOffline: nobody,
-      up: nobody,
-      upHelp: '',
-    },
-    args,
-  )
-  return { code, ...printed }
-}
+const postern = (...args: string[]) => runCommand(server.data, args)
 
 test('every policy of the page about policies can be made as it stands', async () => {
   const policies = blocks('json')
