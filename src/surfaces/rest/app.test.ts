@@ -184,7 +184,7 @@ test('a refusal says what is wrong and what to do, not its title again', async (
     raw: '{"name":"Lamp"}',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
   })
-  assert.match(String(typeless.json['detail']), /send `Content-Type: application\/json`/)
+  assert.match(String(typeless.json['detail']), /Send `Content-Type: application\/json`/)
   const nobody = await call('GET', '/management/v1/gadgets', { token: null })
   assert.match(String(nobody.json['detail']), /Authorization: Bearer <token>/)
   const misspelt = await call('GET', '/management/v1/gadgets?lmit=2')
