@@ -11,6 +11,7 @@ import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
 import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
+import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, Incoming } from '../../src/wire/port.ts'
 import { until } from '../wire/peers.ts'
 import { delta } from './fragments.ts'
@@ -113,7 +114,8 @@ export async function serve(
       else incoming.answer(404, '', 'reserved')
     },
   })
-  const engine = createNativeEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
+  const createEngine = process.env['HTTP_ENGINE'] === 'node' ? createNodeEngine : createNativeEngine
+  const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
   const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
   const first = fragments(echo.port)
   if (first.length > 0) gateway.apply(delta(++revision, first, { full: true }))

@@ -4,6 +4,7 @@ import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
+import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, FieldRules, Handler, Incoming, Upstream, UpstreamOptions } from '../../src/wire/port.ts'
 
 const DEADLINE_MS = 20_000
@@ -141,6 +142,7 @@ export async function startGateway(
     readonly limits?: NativeEngineOptions<unknown>['limits']
     readonly rules?: FieldRules
     readonly upstream?: Partial<UpstreamOptions>
+    readonly httpEngine?: 'native' | 'node'
     readonly resolve?: NativeEngineOptions<unknown>['resolve']
   } = {},
 ): Promise<Gateway> {
@@ -150,7 +152,9 @@ export async function startGateway(
   const finished: Incoming[] = []
   const faults: unknown[] = []
   const request = options.request ?? forwardAll
-  const engine = createNativeEngine({
+  const createEngine =
+    (options.httpEngine ?? process.env['HTTP_ENGINE']) === 'node' ? createNodeEngine : createNativeEngine
+  const engine = createEngine({
     clock: createClock(cell),
     rules: options.rules ?? RULES,
     ...(options.limits === undefined ? {} : { limits: options.limits }),

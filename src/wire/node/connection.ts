@@ -1,0 +1,208 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { LINGER_MS } from '../native/limits.ts'
+import type { Timed } from '../native/sweep.ts'
+import type { NodeContext } from './context.ts'
+import { NodeExchange } from './exchange.ts'
+import { headOf } from './lines.ts'
+
+/** A request that Node has read, or the fault it found in the place of one. */
+interface Arrived {
+  readonly incoming: IncomingMessage | null
+  readonly response: ServerResponse | null
+  /** A fault in its head, or in as much of its body as came with it. */
+  fault: RefusalCode | null
+}
+
+/**
+ * One caller's connection. Node reads ahead and announces requests before those in front of them are answered; here
+ * they wait, so that one is judged at a time, and none behind a refused one is looked at.
+ */
+export class NodeConnection implements Timed {
+  deadline = Infinity
+  readonly socket: Socket
+  readonly peer: string
+  readonly listener: number
+  /** The connection ends with the answer in progress. */
+  closes = false
+  readonly #context: NodeContext
+  readonly #onGone: (connection: NodeConnection) => void
+  readonly #queue: Arrived[] = []
+  #newest: Arrived | null = null
+  #exchange: NodeExchange | null = null
+  /** From a head to the moment its answer has left. */
+  #isBusy = false
+  #isSending = false
+  #isGone = false
+
+  constructor(
+    context: NodeContext,
+    socket: Socket,
+    listener: number,
+    onGone: (connection: NodeConnection) => void,
+  ) {
+    this.#context = context
+    this.socket = socket
+    this.listener = listener
+    this.#onGone = onGone
+    const address = socket.remoteAddress ?? ''
+    // An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) as IPv4, so that rules need one form only
+    this.peer = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+    context.shared.sweep.add(this)
+    // Node ends connections by this, at once: a reset would destroy an answer that the caller has not read
+    socket.destroySoon = () => this.#linger()
+    socket.on('end', () => {
+      if (this.#exchange !== null) this.destroy()
+    })
+    socket.on('close', () => this.#gone())
+  }
+
+  /** A head has arrived. */
+  arrived(incoming: IncomingMessage, response: ServerResponse): void {
+    this.#add({ incoming, response, fault: null })
+  }
+
+  /** A method that makes tunnels: Node hands over the socket, and nothing more is read from it. */
+  tunnel(incoming: IncomingMessage): void {
+    this.#add({ incoming, response: null, fault: null })
+  }
+
+  /** Node could not read on. */
+  broken(code: RefusalCode | null): void {
+    if (this.closes || this.#isGone) return
+    if (code === null) {
+      this.destroy()
+      return
+    }
+    const newest = this.#newest
+    if (newest?.incoming != null && !newest.incoming.complete) {
+      newest.fault = code
+      if (this.#queue.length === 0) this.#exchange?.refuse(code, 'body')
+    } else this.#add({ incoming: null, response: null, fault: code })
+  }
+
+  /** The caller's socket is full, or takes more again. */
+  full(isFull: boolean): void {
+    const { clock, limits } = this.#context.shared
+    this.#isSending = isFull
+    this.deadline = isFull ? clock.monotonic() + limits.sendTimeoutMs : Infinity
+  }
+
+  /** The next piece of a body is awaited, or not. */
+  awaitBody(isAwaited: boolean): void {
+    if (this.#isSending) return
+    const { clock, limits } = this.#context.shared
+    this.deadline = isAwaited ? clock.monotonic() + limits.bodyTimeoutMs : Infinity
+  }
+
+  /** The last byte of the answer was handed over. */
+  ended(hasResponse: boolean): void {
+    this.#exchange = null
+    if (this.#isGone) return
+    this.full(true)
+    if (!hasResponse) this.#linger()
+  }
+
+  /** Ends in the middle of an answer, so that the caller cannot take it for complete. */
+  breakOff(byReset: boolean): void {
+    if (byReset) this.socket.resetAndDestroy()
+    else this.socket.destroy()
+    this.#gone()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+    this.#gone()
+  }
+
+  /** Ends a connection that has sent nothing yet: Node does not count it as idle. */
+  drain(): void {
+    if (!this.#isBusy && this.socket.bytesRead === 0) this.destroy()
+  }
+
+  expired(): void {
+    if (this.#isSending || this.#exchange === null) this.destroy()
+    else {
+      this.deadline = Infinity
+      this.#exchange.refuse('request_timeout', 'body')
+    }
+  }
+
+  #add(arrived: Arrived): void {
+    if (this.closes || this.#isGone) return
+    this.#newest = arrived
+    if (!this.#isBusy) {
+      this.#start(arrived)
+      return
+    }
+    this.#queue.push(arrived)
+    this.socket.pause()
+  }
+
+  #start({ incoming, response, fault }: Arrived): void {
+    const { requestHead: head, clock } = this.#context.shared
+    this.#isBusy = true
+    this.#isSending = false
+    this.deadline = Infinity
+    head.clear()
+    let code = fault
+    if (incoming !== null) {
+      const { method, url, httpVersionMajor, httpVersionMinor, rawHeaders } = incoming
+      const bytes = headOf(`${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}`, rawHeaders)
+      code = head.parse(bytes, 0, bytes.length) ?? fault
+      incoming.on('error', () => {})
+    }
+    const exchange = new NodeExchange(this.#context, this, head, incoming, response, clock.monotonic())
+    this.#exchange = exchange
+    response?.on('finish', () => this.#flushed())
+    response?.on('drain', () => {
+      if (this.#exchange !== exchange) return
+      this.full(false)
+      exchange.drained()
+    })
+    if (response === null || code !== null) {
+      exchange.refuse(code ?? 'method_not_allowed', code === fault ? 'message' : head.inner)
+      return
+    }
+    if (head.close) this.closes = true
+    if (exchange.bodyBytes === 0) this.#context.request(exchange)
+    // Node tells of a fault in what has arrived of the body after this turn: it then reaches nobody
+    else setImmediate(() => exchange.begin())
+  }
+
+  #flushed(): void {
+    this.full(false)
+    this.#isBusy = false
+    if (this.#isGone) return
+    if (this.closes || this.#context.shared.draining) {
+      this.closes = true
+      this.#linger()
+      return
+    }
+    const next = this.#queue.shift()
+    if (this.#queue.length === 0) this.socket.resume()
+    if (next !== undefined) this.#start(next)
+  }
+
+  #linger(): void {
+    this.closes = true
+    this.#queue.length = 0
+    const { clock, limits } = this.#context.shared
+    this.#isSending = true
+    this.deadline = clock.monotonic() + (this.socket.writableLength > 0 ? limits.sendTimeoutMs : LINGER_MS)
+    this.socket.end()
+    this.socket.resume()
+  }
+
+  #gone(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#queue.length = 0
+    this.#context.shared.sweep.delete(this)
+    const exchange = this.#exchange
+    this.#exchange = null
+    exchange?.abort()
+    this.#onGone(this)
+  }
+}

@@ -1,0 +1,368 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { FRAMING_NAMES } from '../native/field-table.ts'
+import { BODY_BYTES_MAX, DROP_BYTES_MAX } from '../native/limits.ts'
+import type { RequestHead } from '../native/request-head.ts'
+import type { ResponseHead } from '../native/response-head.ts'
+import { statusLine } from '../native/status-line.ts'
+import { Tapped } from '../native/tapped.ts'
+import {
+  FAILURE_CODES,
+  type ForwardRequest,
+  type Incoming,
+  type Outcome,
+  type Upstream,
+  type UpstreamFailure,
+} from '../port.ts'
+import type { NodeConnection } from './connection.ts'
+import type { NodeContext } from './context.ts'
+import { pairsOf, reasonOf } from './lines.ts'
+import { NodePool } from './pool.ts'
+import { type Receiver, Sending } from './sending.ts'
+
+// Stages of an exchange, in their order; a failure before the answer began goes back from FORWARDING to OPEN
+const OPEN = 0
+const FORWARDING = 1
+const ANSWERING = 2
+const OVER = 3
+
+const EMPTY = Buffer.alloc(0)
+
+interface Collecting {
+  readonly bytesMax: number
+  readonly done: (body: Uint8Array | null) => void
+  readonly pieces: Buffer[]
+}
+
+/** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
+export class NodeExchange implements Incoming, Receiver {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly host: string
+  readonly minor: 0 | 1
+  readonly pass: string
+  readonly taken: readonly (string | undefined)[]
+  readonly bodyBytes: number
+  readonly peer: string
+  readonly listener: number
+  bodyBytesMax = BODY_BYTES_MAX
+  state: unknown = null
+  readonly outcome: Outcome
+
+  readonly #context: NodeContext
+  readonly #connection: NodeConnection
+  /** Null for a head that Node could not read. */
+  readonly #incoming: IncomingMessage | null
+  readonly #response: ServerResponse | null
+  #expectsContinue: boolean
+  #stage = OPEN
+  #isToTheClose = false
+  #sending: Sending | null = null
+  #request: ForwardRequest | null = null
+  #tap: Tapped | null = null
+  #collecting: Collecting | null = null
+  /** The whole body, when the handler wanted to see it before it forwards. */
+  #collected: Buffer | null = null
+  #isBodyWanted = false
+
+  constructor(
+    context: NodeContext,
+    connection: NodeConnection,
+    head: RequestHead,
+    incoming: IncomingMessage | null,
+    response: ServerResponse | null,
+    now: number,
+  ) {
+    this.method = head.method
+    this.path = head.path
+    this.query = head.query
+    this.host = head.host
+    this.minor = head.minor
+    this.pass = head.pass
+    this.taken = head.taken
+    this.bodyBytes = head.bodyBytes
+    this.#expectsContinue = head.expectsContinue
+    this.peer = connection.peer
+    this.listener = connection.listener
+    this.outcome = {
+      startedAt: now,
+      status: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      upstreamAt: 0,
+      upstreamHeadAt: 0,
+      upstreamStatus: 0,
+      endedAt: 0,
+      aborted: false,
+      truncated: false,
+    }
+    this.#context = context
+    this.#connection = connection
+    this.#incoming = incoming
+    this.#response = response
+  }
+
+  get isOpen(): boolean {
+    return this.#stage === OPEN
+  }
+
+  /** Hands the request to the handler, unless a fault was found meanwhile. */
+  begin(): void {
+    if (this.#stage === OPEN) this.#context.request(this)
+  }
+
+  answer(status: number, fields: string, body: string | Uint8Array): void {
+    if (this.#stage !== OPEN) return
+    this.#stage = ANSWERING
+    this.#collecting = null
+    const isBodiless = status === 204 || status === 304
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const length = isBodiless ? '' : `Content-Length: ${bytes.length}\r\n`
+    this.#settle()
+    this.outcome.status = status
+    const isSent = !isBodiless && this.method !== 'HEAD'
+    if (isSent) this.outcome.bytesOut = bytes.length
+    this.#head(status, `${fields}${this.#context.shared.dateLine}${length}`)
+    this.#end(isSent ? bytes : EMPTY)
+  }
+
+  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void {
+    // Otherwise the caller has left already
+    if (this.#stage !== OPEN || this.#collecting !== null) done(null)
+    else if (this.bodyBytes === 0) done(EMPTY)
+    else {
+      this.#collecting = { bytesMax: Math.min(bytesMax, this.bodyBytesMax), done, pieces: [] }
+      if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
+      else this.#wantBody()
+    }
+  }
+
+  forward(upstream: Upstream, request: ForwardRequest): void {
+    if (this.#stage !== OPEN) return
+    if (!(upstream instanceof NodePool)) throw new TypeError('the upstream belongs to another engine')
+    if (this.bodyBytes > this.bodyBytesMax) {
+      this.refuse('body_too_large', 'Content-Length')
+      return
+    }
+    this.#stage = FORWARDING
+    this.#request = request
+    if (request.tap != null) this.#tap = new Tapped(request.tap)
+    const body = this.#collected
+    this.#collected = null
+    this.#sending = new Sending(upstream, this, request, body?.length ?? this.bodyBytes, body)
+    upstream.submit(this.#sending)
+  }
+
+  /** Refuses this request and, since its head or body is in doubt or too much, the connection with it. */
+  refuse(code: RefusalCode, inner: string): void {
+    if (this.#stage === OVER) return
+    this.#connection.closes = true
+    this.#leaveUpstream()
+    if (this.#stage === ANSWERING) {
+      // The head of the answer is gone already: breaking off is all that is left to say
+      this.outcome.truncated = true
+      this.#connection.destroy()
+      return
+    }
+    const collecting = this.#collecting
+    this.#collecting = null
+    this.#stage = OPEN
+    this.#context.refused(this, code, inner)
+    if (collecting !== null) this.#tell(collecting, null)
+  }
+
+  /** The caller has left, or will not take the answer. */
+  abort(): void {
+    if (this.#stage === OVER) return
+    this.outcome.aborted = !this.outcome.truncated
+    this.#leaveUpstream()
+    const collecting = this.#collecting
+    this.#collecting = null
+    this.#over()
+    if (collecting !== null) this.#tell(collecting, null)
+  }
+
+  /** The caller's socket takes more again. */
+  drained(): void {
+    this.#sending?.resume()
+  }
+
+  // What the upstream side says
+
+  started(now: number): void {
+    this.outcome.upstreamAt = now
+    if (this.#sending?.isComplete === false) this.#wantBody()
+  }
+
+  interim(head: ResponseHead): void {
+    // Before the head of its answer a response has nothing on its way: the order holds
+    if (this.minor === 1)
+      this.#connection.socket.write(`${statusLine(head.status)}${head.pass}\r\n`, 'latin1')
+  }
+
+  answered(head: ResponseHead, now: number): void {
+    const { outcome } = this
+    const { status, length } = head
+    outcome.upstreamHeadAt = now
+    outcome.upstreamStatus = status
+    const other = this.#tap?.begin(status, head.pass) ?? null
+    if (other !== null) {
+      this.#tap = null
+      this.#leaveUpstream()
+      this.#stage = OPEN
+      this.answer(other.status, other.fields, other.body)
+      return
+    }
+    this.#stage = ANSWERING
+    outcome.status = status
+    let fields = head.pass + this.#request!.responseFields
+    if (!head.hasDate) fields += this.#context.shared.dateLine
+    // An answer before the end of the request leaves the rest of it in doubt
+    if (this.#sending?.isComplete === false || this.#context.shared.draining) this.#connection.closes = true
+    const isBodiless = status === 204 || status === 304 || this.method === 'HEAD'
+    if (length >= 0 && status !== 204) fields += `Content-Length: ${length}\r\n`
+    else if (!isBodiless && this.minor === 1) fields += 'Transfer-Encoding: chunked\r\n'
+    else if (!isBodiless) {
+      this.#isToTheClose = true
+      this.#connection.closes = true
+    }
+    this.#head(status, fields)
+    this.#response!.flushHeaders()
+  }
+
+  data(bytes: Buffer): boolean {
+    this.#tap?.piece(bytes, 0, bytes.length, false)
+    this.outcome.bytesOut += bytes.length
+    if (this.#response!.write(bytes)) return true
+    this.#connection.full(true)
+    return false
+  }
+
+  ended(): void {
+    // Replaced already
+    if (this.#stage !== ANSWERING) return
+    this.#sending = null
+    this.#tap?.piece(EMPTY, 0, 0, true)
+    this.#end(EMPTY)
+  }
+
+  failed(failure: UpstreamFailure, inner: string): void {
+    this.#sending = null
+    if (this.#stage === FORWARDING) {
+      this.#stage = OPEN
+      this.#context.refused(this, FAILURE_CODES[failure], inner)
+    } else if (this.#stage === ANSWERING) {
+      this.outcome.truncated = true
+      this.#connection.breakOff(this.#isToTheClose)
+    }
+  }
+
+  writable(): void {
+    const incoming = this.#incoming
+    if (this.#stage >= OVER || incoming?.isPaused() !== true) return
+    this.#connection.awaitBody(true)
+    incoming.resume()
+  }
+
+  /** The body is wanted now. */
+  #wantBody(): void {
+    const incoming = this.#incoming
+    if (this.#isBodyWanted || incoming === null) return
+    this.#isBodyWanted = true
+    if (this.#expectsContinue && incoming.readableLength === 0 && !incoming.complete)
+      this.#response?.writeContinue()
+    this.#expectsContinue = false
+    this.#connection.awaitBody(true)
+    incoming.on('data', (bytes: Buffer) => {
+      if (this.#stage !== OVER) this.#body(bytes)
+    })
+    incoming.on('end', () => {
+      this.#connection.awaitBody(false)
+      if (this.#stage === OVER) return
+      if (incoming.rawTrailers.some((name, i) => i % 2 === 0 && FRAMING_NAMES.includes(name.toLowerCase())))
+        this.refuse('malformed_request', 'trailer')
+      else this.#bodyEnded()
+    })
+  }
+
+  #body(bytes: Buffer): void {
+    const collecting = this.#collecting
+    this.#connection.awaitBody(true)
+    this.outcome.bytesIn += bytes.length
+    if (this.outcome.bytesIn > (collecting?.bytesMax ?? this.bodyBytesMax))
+      this.refuse('body_too_large', 'body')
+    else if (collecting !== null) collecting.pieces.push(bytes)
+    else if (this.#sending?.send(bytes, false) === false) {
+      this.#connection.awaitBody(false)
+      this.#incoming!.pause()
+    }
+  }
+
+  #bodyEnded(): void {
+    const collecting = this.#collecting
+    if (collecting === null) {
+      this.#sending?.send(EMPTY, true)
+      return
+    }
+    this.#collecting = null
+    this.#collected = Buffer.concat(collecting.pieces)
+    this.#tell(collecting, this.#collected)
+  }
+
+  /**
+   * Before an answer that the upstream did not give: a small rest of a body is dropped, and the connection lives on;
+   * a larger one, or one that may never come, closes it.
+   */
+  #settle(): void {
+    const incoming = this.#incoming
+    if (this.#context.shared.draining) this.#connection.closes = true
+    if (incoming === null || incoming.complete || this.#connection.closes) return
+    const left = this.bodyBytes - this.outcome.bytesIn
+    if (this.#expectsContinue || this.bodyBytes < 0 || left > DROP_BYTES_MAX) this.#connection.closes = true
+  }
+
+  #head(status: number, fields: string): void {
+    const { closes, socket } = this.#connection
+    const response = this.#response
+    const lines = closes ? `${fields}Connection: close\r\n` : fields
+    if (response === null) {
+      socket.write(`${statusLine(status)}${lines}\r\n`, 'latin1')
+      return
+    }
+    response.sendDate = false
+    // Node would offer to keep alive
+    response.removeHeader('connection')
+    if (closes) response.shouldKeepAlive = false
+    response.writeHead(status, reasonOf(status), pairsOf(lines))
+  }
+
+  #end(bytes: Uint8Array): void {
+    if (this.#response !== null) this.#response.end(bytes)
+    else if (bytes.length > 0) this.#connection.socket.write(bytes)
+    // Nobody reads the rest of a body whose answer is given
+    this.#incoming?.resume()
+    this.#over()
+    this.#connection.ended(this.#response !== null)
+  }
+
+  #over(): void {
+    this.#stage = OVER
+    this.outcome.endedAt = this.#context.shared.clock.monotonic()
+    this.#context.finished(this)
+  }
+
+  #leaveUpstream(): void {
+    this.#sending?.abandon()
+    this.#sending = null
+  }
+
+  #tell(collecting: Collecting, body: Uint8Array | null): void {
+    try {
+      collecting.done(body)
+    } catch (error) {
+      this.#context.shared.fault(error)
+      if (this.#stage === OPEN) this.refuse('internal_error', String(error))
+    }
+  }
+}

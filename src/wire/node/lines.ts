@@ -1,0 +1,26 @@
+import { statusLine } from '../native/status-line.ts'
+
+/** Header lines ending in CRLF as names and values in turn. */
+export function pairsOf(lines: string): string[] {
+  const pairs: string[] = []
+  let at = 0
+  while (at < lines.length) {
+    const end = lines.indexOf('\r\n', at)
+    const colon = lines.indexOf(':', at)
+    pairs.push(lines.slice(at, colon), lines.slice(colon + 1, end).trim())
+    at = end + 2
+  }
+  return pairs
+}
+
+/** Names and values in turn, behind a first line, as the bytes of a head without its empty line. */
+export function headOf(firstLine: string, pairs: readonly string[]): Buffer {
+  let head = `${firstLine}\r\n`
+  for (let i = 0; i < pairs.length; i += 2) head += `${pairs[i]}: ${pairs[i + 1]}\r\n`
+  return Buffer.from(head, 'latin1')
+}
+
+/** The registered reason of a status. */
+export function reasonOf(status: number): string {
+  return statusLine(status).slice('HTTP/1.1 200 '.length, -2)
+}

@@ -1,0 +1,149 @@
+import { Agent as PlainAgent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
+import { isIP, type Socket } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
+import { isRefusedHost } from '../../base/address.ts'
+import type { Context } from '../native/context.ts'
+import { POOLED_MS } from '../native/limits.ts'
+import { REFUSED } from '../native/resolver.ts'
+import type { Timed } from '../native/sweep.ts'
+import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import { NodeCall } from './call.ts'
+import type { Sending } from './sending.ts'
+
+/** The connections to one server: an Agent keeps them, and requests beyond the cap wait here in line. */
+export class NodePool implements Upstream, Timed {
+  deadline = Infinity
+  readonly shared: Context
+  readonly options: UpstreamOptions
+  readonly agent: PlainAgent
+  /** Sockets that are connected, with TLS where that is asked for. */
+  readonly known = new WeakSet<Socket>()
+  readonly where: { host: string; port: number } | { socketPath: string }
+  readonly #active = new Set<Sending>()
+  /** Who waits, in order, and until when. */
+  readonly #waiting = new Map<Sending, number>()
+  readonly #onClosed: (pool: NodePool) => void
+  #isClosed = false
+  /** A literal that nothing may connect to; names are judged by what they resolve to. */
+  readonly #isRefused: boolean
+
+  constructor(shared: Context, options: UpstreamOptions, onClosed: (pool: NodePool) => void) {
+    this.shared = shared
+    this.options = options
+    this.#onClosed = onClosed
+    const { address, tls, connectionsMax } = options
+    this.#isRefused = 'host' in address && isRefusedHost(address.host)
+    this.where =
+      'socketPath' in address
+        ? { socketPath: address.socketPath }
+        : { host: address.host, port: address.port }
+    const kept = {
+      keepAlive: true,
+      maxSockets: connectionsMax,
+      maxFreeSockets: connectionsMax,
+      // The one used last is used next, so that surplus ones grow old and are closed
+      scheduling: 'lifo' as const,
+      timeout: POOLED_MS,
+      noDelay: true,
+      lookup: shared.lookup,
+    }
+    this.agent =
+      tls === null
+        ? new PlainAgent(kept)
+        : new TlsAgent({
+            ...kept,
+            // Server Name Indication takes no addresses (RFC 6066 3); the certificate is checked for them all the same
+            servername: isIP(tls.serverName) === 0 ? tls.serverName : '',
+            checkServerIdentity: (_host, certificate) => checkServerIdentity(tls.serverName, certificate),
+            ALPNProtocols: ['http/1.1'],
+          })
+    shared.sweep.add(this)
+  }
+
+  get open(): number {
+    return count(this.agent.sockets) + this.idle
+  }
+
+  get idle(): number {
+    return count(this.agent.freeSockets)
+  }
+
+  call(request: CallRequest, done: (result: CallResult) => void): CallHandle {
+    return new NodeCall(this, request, done)
+  }
+
+  /** Begins the request, now or when there is room. Its receiver may hear of a failure before this returns. */
+  submit(sending: Sending): void {
+    if (this.#isRefused) sending.refuse('unreachable', REFUSED)
+    else if (this.#active.size < this.options.connectionsMax) this.#begin(sending)
+    else if (this.#waiting.size >= this.options.waitingMax) sending.refuse('busy', 'waiting line is full')
+    else {
+      const until = this.shared.clock.monotonic() + this.options.connectTimeoutMs
+      this.#waiting.set(sending, until)
+      if (this.#waiting.size === 1) this.deadline = until
+    }
+  }
+
+  /** The request is over, or gave up waiting. */
+  done(sending: Sending): void {
+    this.#waiting.delete(sending)
+    if (!this.#active.delete(sending)) return
+    for (const next of this.#waiting.keys()) {
+      this.#waiting.delete(next)
+      this.#begin(next)
+      break
+    }
+    this.#settle()
+  }
+
+  forgetIdle(): void {
+    for (const sockets of Object.values(this.agent.freeSockets))
+      for (const socket of [...(sockets ?? [])]) socket.destroy()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.forgetIdle()
+    this.#settle()
+  }
+
+  /** Ends everything at once; receivers hear nothing more. */
+  destroy(): void {
+    this.#isClosed = true
+    this.#waiting.clear()
+    for (const sending of [...this.#active]) sending.abandon()
+    this.agent.destroy()
+    this.#settle()
+  }
+
+  expired(): void {
+    const now = this.shared.clock.monotonic()
+    for (const [sending, until] of this.#waiting) {
+      if (until > now) {
+        this.deadline = until
+        return
+      }
+      this.#waiting.delete(sending)
+      sending.refuse('busy', 'waited too long for a connection')
+    }
+    this.deadline = Infinity
+  }
+
+  #begin(sending: Sending): void {
+    this.#active.add(sending)
+    sending.begin()
+  }
+
+  #settle(): void {
+    if (!this.#isClosed || this.#active.size > 0 || this.#waiting.size > 0) return
+    this.shared.sweep.delete(this)
+    // A connection whose answer just ended goes back to the agent after this turn
+    setImmediate(() => this.agent.destroy())
+    this.#onClosed(this)
+  }
+}
+
+function count(sockets: NodeJS.ReadOnlyDict<readonly unknown[]>): number {
+  return Object.values(sockets).reduce((sum, each) => sum + (each?.length ?? 0), 0)
+}
