@@ -201,9 +201,14 @@ test('a call waits a moment for a place, and one whose caller left while it wait
   const left = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
   left.write(`GET ${GET} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`)
   await once(left, 'connect')
+  left.destroy()
+  // Its record says that the gateway knows; until then it may still be given a place
+  await until(
+    () => server.manage('GET', '/records?limit=10'),
+    ({ json }) => json.items.some(({ aborted }: { aborted: boolean }) => aborted),
+  )
   const second = server.gateway('GET', GET, { token })
   const third = executeCall(server, token)
-  left.destroy()
   held[0]!.end('one')
   assert.equal((await first).text, 'one')
   await until(
