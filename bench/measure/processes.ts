@@ -124,7 +124,19 @@ function statOf(pid: number): string[] | undefined {
 }
 
 /** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await unusedPort()
+    if (given.has(port)) continue
+    given.add(port)
+    return port
+  }
+}
+
+/** Linux may name the same port twice before anything listens on it. */
+const given = new Set<number>()
+
+function unusedPort(): Promise<number> {
   return new Promise((done, failed) => {
     const server = createServer()
     server.on('error', failed)
