@@ -113,8 +113,15 @@ export function usageOf(root: number): Usage {
   return { cpuSeconds: ticks / TICKS_PER_SECOND, rssBytes }
 }
 
+/** CPU seconds of the process's first thread alone, which in a program of one serving thread is that thread. */
+export function firstThreadSeconds(pid: number): number {
+  const fields = statOf(`${pid}/task/${pid}`)
+  if (fields === undefined) throw new Error(`process ${pid} has ended`)
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
 /** The fields of /proc/PID/stat after the name, which may hold spaces; undefined when the process is gone. */
-function statOf(pid: number): string[] | undefined {
+function statOf(pid: number | string): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return text.slice(text.lastIndexOf(')') + 2).split(' ')
