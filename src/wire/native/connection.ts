@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
+import { Outlet, readInto } from './direct.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
@@ -40,6 +41,7 @@ export class Connection implements Timed {
   closes = false
   readonly #context: Context
   readonly #socket: Socket
+  readonly #outlet: Outlet
   readonly #onGone: (connection: Connection) => void
   readonly #unread = new Unread()
   readonly #reader = new BodyReader()
@@ -69,8 +71,8 @@ export class Connection implements Timed {
     this.peer = plainAddress(socket.remoteAddress ?? '')
     this.deadline = context.clock.monotonic() + context.limits.headTimeoutMs
     context.sweep.add(this)
-    socket.on('data', (bytes: Buffer) => this.#data(bytes))
-    socket.on('drain', () => this.#drained())
+    this.#outlet = new Outlet(socket, () => this.#drained())
+    readInto(socket, context.readBuffer, (bytes, length) => this.#data(bytes, length))
     socket.on('end', () => this.#leave())
     // 'close' follows and ends the exchange
     socket.on('error', () => {})
@@ -82,7 +84,7 @@ export class Connection implements Timed {
 
   /** Writes to the caller. False when its socket is full; `drained` of the exchange follows. */
   write(data: string | Buffer): boolean {
-    if (this.#socket.write(data, 'latin1')) return true
+    if (this.#outlet.write(data)) return true
     this.#isFull = true
     this.deadline = this.#context.clock.monotonic() + this.#context.limits.sendTimeoutMs
     return false
@@ -119,7 +121,7 @@ export class Connection implements Timed {
     const { bytes } = unread
     const { from, to } = reader
     if (!reader.done || to - from > STRING_BYTES_MAX) {
-      this.#ahead = bytes.subarray(from, to)
+      this.#ahead = Buffer.from(bytes.subarray(from, to))
       return ''
     }
     this.#exchange!.outcome.bytesIn += to - from
@@ -227,14 +229,16 @@ export class Connection implements Timed {
 
   // What the socket says
 
-  #data(bytes: Buffer): void {
+  /** The bytes are on loan. */
+  #data(bytes: Buffer, length: number): void {
     if (this.#mode === CLOSING || this.#mode === GONE) {
-      this.#dropped += bytes.length
+      this.#dropped += length
       if (this.#dropped > LINGER_BYTES_MAX) this.destroy()
       return
     }
-    this.#unread.add(bytes, bytes.length)
+    this.#unread.add(bytes, length)
     this.#run()
+    this.#unread.keep()
   }
 
   #run(): void {

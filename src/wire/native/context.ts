@@ -14,7 +14,7 @@ export interface Context {
   readonly sweep: Sweep
   readonly requestHead: RequestHead
   readonly responseHead: ResponseHead
-  /** Every upstream socket is read into it; what outlives the read callback is copied. */
+  /** Every plain socket is read into it; what outlives the read callback is copied. */
   readonly readBuffer: Buffer
   readonly lookup: LookupFunction
   /** A Date line, at most one sweep old. */

@@ -223,7 +223,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       return true
     }
     if (collecting !== null) {
-      collecting.pieces.push(bytes.subarray(from, to))
+      collecting.pieces.push(Buffer.from(bytes.subarray(from, to)))
       if (last) {
         this.#collecting = null
         this.#collected =
@@ -234,9 +234,9 @@ export class ServerExchange implements Incoming, UpstreamUser {
     }
     if (this.#upstream === null) return true
     this.complete = last
-    if (this.bodyBytes !== CHUNKED) return this.#upstream.send(bytes.subarray(from, to), last)
-    const data = chunk('', bytes, from, to, last)
-    return data === '' || this.#upstream.send(data, last)
+    const data =
+      this.bodyBytes === CHUNKED ? chunk('', bytes, from, to, last) : joined('', bytes, from, to, '')
+    return (data === '' && !last) || this.#upstream.send(data, last)
   }
 
   /** The caller has left, or will not take the answer. */
@@ -320,7 +320,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   /** Bytes of the caller for the other end of the tunnel. False asks for a pause. */
   tunnelled(bytes: Buffer, from: number, to: number): boolean {
     this.outcome.bytesIn += to - from
-    return this.#upstream === null || this.#upstream.send(bytes.subarray(from, to), false)
+    return this.#upstream === null || this.#upstream.send(joined('', bytes, from, to, ''), false)
   }
 
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {

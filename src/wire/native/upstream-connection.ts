@@ -3,6 +3,7 @@ import { checkServerIdentity, connect as connectTls } from 'node:tls'
 import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
+import { Outlet } from './direct.ts'
 import { HEAD_END } from './grammar.ts'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from './limits.ts'
 import { isBroken } from './partial-head.ts'
@@ -41,6 +42,7 @@ export class UpstreamConnection implements Timed {
   readonly #owner: ConnectionOwner
   readonly #context: Context
   readonly #socket: Socket
+  readonly #outlet: Outlet
   readonly #reader = new BodyReader()
   readonly #unread = new Unread()
   #user: UpstreamUser | null
@@ -58,7 +60,7 @@ export class UpstreamConnection implements Timed {
     this.deadline = this.#context.clock.monotonic() + owner.options.connectTimeoutMs
     this.#context.sweep.add(this)
     this.#socket = this.#open()
-    this.#socket.on('drain', () => this.#drained())
+    this.#outlet = new Outlet(this.#socket, () => this.#drained())
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error.code ?? error.message
     })
@@ -105,13 +107,13 @@ export class UpstreamConnection implements Timed {
     const now = this.#context.clock.monotonic()
     // While the body comes, the caller's own timeouts hold
     this.deadline = user.complete ? now + this.#owner.options.firstByteTimeoutMs : Infinity
-    this.#socket.write(user.message, 'latin1')
+    this.#outlet.write(user.message)
     user.started(this, now)
   }
 
   /** Sends a piece of the request's body. False when no more should follow before `writable`. */
   send(data: string | Buffer, last: boolean): boolean {
-    const taken = this.#socket.write(data, 'latin1')
+    const taken = this.#outlet.write(data)
     const { options } = this.#owner
     if (this.#state === BODY) this.deadline = this.#context.clock.monotonic() + options.idleTimeoutMs
     else if (last) this.deadline = this.#context.clock.monotonic() + options.firstByteTimeoutMs

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { after, before, test } from 'node:test'
+import { INTERNALS, Outlet, readInto } from './direct.ts'
+
+let server: Server
+let port: number
+
+before(async () => {
+  server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  port = typeof address === 'object' && address !== null ? address.port : 0
+})
+
+after(() => server.close())
+
+/** A caller and the server's socket for it. */
+async function pair(): Promise<{ caller: Socket; accepted: Socket }> {
+  const connected = once(server, 'connection')
+  const caller = connect(port, '127.0.0.1')
+  // What a server emits with 'connection'
+  const [accepted] = (await connected) as [Socket]
+  accepted.on('error', () => {})
+  caller.on('error', () => {})
+  return { caller, accepted }
+}
+
+/** Reads until so many bytes have come. */
+async function take(socket: Socket, length: number): Promise<string> {
+  let text = ''
+  for await (const piece of socket) {
+    text += String(piece)
+    if (text.length >= length) break
+  }
+  return text
+}
+
+test('the Node that Postern runs on has the insides that the shortcuts need', () => {
+  assert.notEqual(INTERNALS, null)
+})
+
+for (const [name, internals] of [
+  ['by the shortcut', INTERNALS],
+  ['the public way', null],
+] as const) {
+  test(`${name}, bytes are read, and the end of them is told`, async () => {
+    const { caller, accepted } = await pair()
+    const shared = Buffer.alloc(65_536)
+    let seen = ''
+    const ended = once(accepted, 'end')
+    readInto(
+      accepted,
+      shared,
+      (bytes, length) => {
+        assert.equal(bytes === shared, internals !== null)
+        seen += bytes.toString('latin1', 0, length)
+      },
+      internals,
+    )
+    caller.end('one and two')
+    await ended
+    assert.equal(seen, 'one and two')
+    accepted.destroy()
+  })
+
+  test(`${name}, a paused socket reads nothing until it goes on`, async () => {
+    const { caller, accepted } = await pair()
+    let seen = 0
+    const data = Promise.withResolvers<void>()
+    readInto(
+      accepted,
+      Buffer.alloc(65_536),
+      (_, length) => {
+        seen += length
+        if (seen === 3) accepted.pause()
+        data.resolve()
+      },
+      internals,
+    )
+    caller.write('one')
+    await data.promise
+    caller.write('more')
+    // Bytes that go the other way show that those above have had their time
+    accepted.write('!')
+    await once(caller, 'data')
+    assert.equal(seen, 3)
+    const more = once(accepted, 'end')
+    accepted.resume()
+    caller.end()
+    await more
+    assert.equal(seen, 7)
+    accepted.destroy()
+  })
+
+  test(`${name}, text and Buffers arrive in order though the caller reads late`, async () => {
+    const { caller, accepted } = await pair()
+    caller.pause()
+    const drained = Promise.withResolvers<void>()
+    const outlet = new Outlet(accepted, () => drained.resolve(), internals)
+    let sent = ''
+    let taken = true
+    for (let index = 0; taken; index++) {
+      const text = `${index}:`.padEnd(8000, 'x')
+      sent += text
+      taken = outlet.write(text)
+    }
+    for (const text of ['a Buffer', 'text', 'a Buffer again']) {
+      sent += text
+      outlet.write(text === 'text' ? text : Buffer.from(text))
+    }
+    const read = take(caller, sent.length)
+    await drained.promise
+    assert.equal(await read, sent)
+    accepted.destroy()
+  })
+
+  test(`${name}, a caller that leaves while bytes wait for it ends the socket without a fault`, async () => {
+    const { caller, accepted } = await pair()
+    caller.pause()
+    const outlet = new Outlet(accepted, () => {}, internals)
+    while (outlet.write('x'.repeat(8000)));
+    const closed = new Promise((done) => accepted.once('close', done))
+    caller.resetAndDestroy()
+    await closed
+    assert.equal(outlet.write('too late'), false)
+  })
+
+  test(`${name}, an end after a write comes after its bytes`, async () => {
+    const { caller, accepted } = await pair()
+    caller.pause()
+    const outlet = new Outlet(accepted, () => {}, internals)
+    let length = 4
+    do length += 8000
+    while (outlet.write('x'.repeat(8000)))
+    outlet.write('last')
+    accepted.end()
+    const read = await take(caller, length)
+    assert.equal(read.length, length)
+    assert.ok(read.endsWith('last'))
+  })
+}
