@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { type ClockCell, createClock } from './base/clock.ts'
+import { createFetchJson } from './base/fetch-json.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
-import { createFetchJson } from './gateway/identify/fetch-json.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import type { Explainer } from './operations/context.ts'
@@ -19,11 +19,13 @@ import { createLocalListener, type IssuedToken, type TokenRequest } from './serv
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import type { Settings } from './settings.ts'
 import type { Publisher } from './snapshot/publisher.ts'
+import { createReferences } from './snapshot/references.ts'
 import { lockDirectory } from './store/sqlite/directory.ts'
 import { openLastGood } from './store/sqlite/last-good.ts'
 import { startGateways } from './threads/gateways.ts'
 import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
+import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
 
 type LogLevel = 'info' | 'warn' | 'error'
@@ -133,10 +135,13 @@ async function start(
   const fault = (error: unknown, requestId: string): void => log('error', `${requestId}: ${textOf(error)}`)
   const tombstones = createTombstoneCells()
   const sessionKey = vault.sessionKey()
+  const fetchJson = createFetchJson()
+  const sources = createSecretSources(settings.secrets, clock, fetchJson)
+  const references = createReferences(vault, sources, (delta) => gateways.publish(delta))
   const publisher: Publisher = {
-    async publish(delta) {
-      const published = gateways.publish(delta)
-      // While the threads take it on.
+    publish(delta) {
+      const published = references.publish(delta)
+      // While the threads take it on. Without secrets that are read elsewhere.
       lastGood.keep(delta)
       return published
     },
@@ -223,11 +228,23 @@ async function start(
       },
       connectRecorder: (attach) => recorder.connect(attach),
       releaseDead: (slot) => counters.releaseDead(slot),
-      keySets: createKeySets(clock, createFetchJson()),
+      keySets: createKeySets(clock, fetchJson),
       log,
     },
-    first,
+    await references.whole(first),
   )
+  let reading = false
+  const rereading = setInterval(() => {
+    if (reading) return
+    reading = true
+    references
+      .refresh()
+      .catch((error: unknown) => fault(error, 'secrets that are read elsewhere'))
+      .finally(() => {
+        reading = false
+      })
+  }, HOUSEKEEPING_MS)
+  parts.defer(() => clearInterval(rereading))
   parts.defer(async () => {
     Atomics.store(cells, HEALTH.draining, 1)
     await gateways.drain(grace.requestsMs)

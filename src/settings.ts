@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { isLoopbackHost, isRefusedHost } from './base/address.ts'
 import { CannotStart } from './base/cannot-start.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
@@ -86,6 +87,34 @@ const FilePaths = z.string().transform((text, context): readonly string[] => {
   return z.NEVER
 })
 
+const EnvPatterns = z.string().transform((text, context): readonly string[] => {
+  const patterns = listOf(text, (part) => /^[A-Za-z_][A-Za-z0-9_]*\*?$/.test(part))
+  if (patterns !== null) return patterns
+  context.addIssue({
+    code: 'custom',
+    message: 'a comma-separated list of names of environment variables, each with `*` at its end or without',
+  })
+  return z.NEVER
+})
+
+const VaultUrl = z.string().transform((text, context): string => {
+  const url = URL.parse(text)
+  const isLocal = url !== null && isLoopbackHost(url.hostname)
+  const isPlain =
+    url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+  if (
+    isPlain &&
+    (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)) &&
+    !isRefusedHost(url.hostname)
+  )
+    return text
+  context.addIssue({
+    code: 'custom',
+    message: 'an https URL such as https://vault.example.com:8200; http is for this machine alone',
+  })
+  return z.NEVER
+})
+
 interface SettingText {
   /** Shown in the reference in place of the default where that depends on the machine. */
   readonly shown: string
@@ -104,6 +133,10 @@ const SCHEMA = z.strictObject({
   TLS_CERT: FilePaths.optional(),
   TLS_KEY: FilePaths.optional(),
   TRUSTED_PROXIES: Networks.optional(),
+  SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
+  SECRETS_DIR: FilePath.optional(),
+  VAULT_URL: VaultUrl.optional(),
+  VAULT_TOKEN_FILE: FilePath.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.literal('native', '`native`, the only one in this version').default('native'),
 })
@@ -148,6 +181,22 @@ const TEXTS: Record<Name, SettingText> = {
     shown: 'none',
     text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`.',
   },
+  SECRETS_ENV: {
+    shown: '`SECRET_*`',
+    text: 'Environment variables that credentials may refer to, comma-separated; `*` at the end stands for any rest.',
+  },
+  SECRETS_DIR: {
+    shown: 'none',
+    text: 'Directory of files that credentials may refer to. A changed file is in force a second later.',
+  },
+  VAULT_URL: {
+    shown: 'none',
+    text: 'HashiCorp Vault or OpenBao that credentials may refer to (KV version 2).',
+  },
+  VAULT_TOKEN_FILE: {
+    shown: 'none',
+    text: 'File with the token for it, read anew for each question; needed with `VAULT_URL`.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: { shown: '`native`', text: 'The HTTP engine. Only `native` is available in this version.' },
 }
@@ -184,6 +233,12 @@ export interface Settings {
   readonly tls: readonly TlsFiles[]
   /** Networks whose forwarding headers are believed. */
   readonly trustedProxies: readonly string[]
+  /** Where credentials may have their secrets read. */
+  readonly secrets: {
+    readonly envAllow: readonly string[]
+    readonly directory: string | null
+    readonly vault: { readonly url: string; readonly tokenFile: string } | null
+  }
 }
 
 /** Paths of a certificate with its chain, and of its key. */
@@ -218,7 +273,12 @@ export function readSettings(
     throw new CannotStart(`${source} is "${values[name]}", and must be ${issue.message}.`)
   }
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE } = parsed.data
-  const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES } = parsed.data
+  const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
+    parsed.data
+  if ((VAULT_URL === undefined) !== (VAULT_TOKEN_FILE === undefined))
+    throw new CannotStart(
+      'VAULT_URL and VAULT_TOKEN_FILE are needed together: where the vault is, and a file with its token.',
+    )
   return {
     data: DATA,
     listen: LISTEN,
@@ -230,6 +290,14 @@ export function readSettings(
     keyFile: KEY_FILE ?? null,
     tls: pairs(TLS_CERT ?? [], TLS_KEY ?? []),
     trustedProxies: TRUSTED_PROXIES ?? [],
+    secrets: {
+      envAllow: SECRETS_ENV,
+      directory: SECRETS_DIR ?? null,
+      vault:
+        VAULT_URL === undefined || VAULT_TOKEN_FILE === undefined
+          ? null
+          : { url: VAULT_URL, tokenFile: VAULT_TOKEN_FILE },
+    },
   }
 }
 

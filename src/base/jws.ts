@@ -1,4 +1,4 @@
-import { constants, createHmac, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
+import { constants, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
 
 interface Algorithm {
   readonly hash: string | null
@@ -76,4 +76,29 @@ export function verifyJws(name: string, key: KeyObject, signed: string, signatur
     // A signature of an impossible form is a wrong one.
     return false
   }
+}
+
+/** The algorithm that a private key signs by here; null for a key of another kind. */
+export function signingAlgorithm(key: KeyObject): string | null {
+  if (key.type !== 'private') return null
+  if (key.asymmetricKeyType === 'rsa') return 'RS256'
+  if (key.asymmetricKeyType === 'ed25519') return 'EdDSA'
+  if (key.asymmetricKeyType !== 'ec') return null
+  const curve = key.asymmetricKeyDetails?.namedCurve
+  return curve === 'prime256v1' ? 'ES256' : curve === 'secp384r1' ? 'ES384' : null
+}
+
+/** A signed token in compact form (RFC 7515 section 7.1). Throws for a key that {@link signingAlgorithm} does not know. */
+export function signJws(
+  key: KeyObject,
+  keyId: string | null,
+  claims: Readonly<Record<string, unknown>>,
+): string {
+  const alg = signingAlgorithm(key)
+  const algorithm = alg === null ? undefined : ALGORITHMS.get(alg)
+  if (algorithm === undefined) throw new RangeError('the key cannot sign')
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const text = `${part({ alg, typ: 'JWT', ...(keyId === null ? {} : { kid: keyId }) })}.${part(claims)}`
+  const options = algorithm.type === 'ec' ? { key, dsaEncoding: 'ieee-p1363' as const } : { key }
+  return `${text}.${sign(algorithm.hash, Buffer.from(text), options).toString('base64url')}`
 }

@@ -5,15 +5,16 @@ import type {
   Claims,
   LinkedClient,
   LinkedCollection,
-  LinkedCredential,
   LinkedProfile,
   LinkedProxy,
   LinkedToken,
+  Sent,
   Snapshot,
   Verified,
 } from '../snapshot/snapshot.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 import type { Counters, Held } from './admit/counters.ts'
+import type { Tokens } from './forward/tokens.ts'
 import type { Issuers } from './identify/issuers.ts'
 import type { MessageOutcome } from './port.ts'
 import type { CacheEntry } from './replay/answer-cache.ts'
@@ -96,7 +97,12 @@ export class Exchange {
   proxy: LinkedProxy | null = null
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
-  credential: LinkedCredential | null = null
+  credential: Sent | null = null
+  /** It was fetched, and may be fetched anew. */
+  isGranted = false
+
+  /** Fetches tokens for upstreams. */
+  tokens: Tokens | null = null
 
   // What became of it
   code: RefusalCode | null = null

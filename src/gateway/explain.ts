@@ -278,7 +278,10 @@ function credential({ snapshot, proxy, collection }: Exchange): Judged {
     )
   const id = proxy === null ? null : proxy.credential
   if (id === null) return pass('nothing is added for the upstream')
-  if (snapshot.credentials.has(id)) return pass(`credential ${id}`)
+  const known = snapshot.credentials.get(id)
+  if (known?.grant != null)
+    return open(`credential ${id}: depends on the token endpoint`, `credentials/${id}`)
+  if (known !== undefined) return pass(`credential ${id}`)
   return refuse('credential_unavailable', `credential ${id} cannot be opened`, `credentials/${id}`)
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { createFetchJson } from '../base/fetch-json.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
@@ -15,7 +16,7 @@ import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
-import { createFetchJson } from './identify/fetch-json.ts'
+import { createTokens } from './forward/tokens.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
@@ -85,6 +86,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const recorder = createRecorder(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
+  const tokens = createTokens(clock, fetchJson)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
   const usedTokens = createUsedTokens(options.usedTokens ?? createUsedTokenMemory(USED_ALONE))
   const issuers = createIssuers(clock, keySets, fetchJson, usedTokens)
@@ -123,6 +125,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.query = incoming.query
     exchange.source = incoming
     exchange.replays = replays
+    exchange.tokens = tokens
     incoming.state = exchange
     return exchange
   }
@@ -154,6 +157,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.query = query
     exchange.body = body ?? NO_BODY
     exchange.replays = replays
+    exchange.tokens = tokens
     return exchange
   }
 
@@ -362,6 +366,7 @@ function checkOf(code: RefusalCode): number {
     case 'upstream_invalid_response':
     case 'upstream_unavailable':
     case 'upstream_timeout':
+    case 'credential_unavailable':
       return FORWARD
     case 'response_invalid':
       return ANSWER

@@ -1,23 +1,90 @@
 import { z } from 'zod'
-import { Description, HeaderName, Name, Slug, Tags } from './common.ts'
+import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import { Description, HeaderName, Name, Slug, Tags, Time } from './common.ts'
+import { PemInput, SecretInput } from './secret.ts'
 
-/** A secret as it is written: the text, or `{ "value": text }`. */
-const SecretInput = z
-  .union([z.string().min(1).max(16_384), z.strictObject({ value: z.string().min(1).max(16_384) })])
-  .transform((input) => (typeof input === 'string' ? input : input.value))
-  .refine((text) => /^[!-~]([ -~]*[!-~])?$/.test(text), 'visible ASCII without line breaks or outer spaces')
-  .describe('Secret; stored sealed, never shown again')
+/** Where tokens are fetched: https, or http on this machine; never a link-local or metadata address. */
+const TokenUrl = z
+  .string()
+  .max(1024)
+  .refine((text) => tokenUrlFault(text) === null, {
+    error: (issue) => tokenUrlFault(String(issue.input)) ?? 'a URL',
+  })
+  .describe('Token endpoint: https, or http on this machine')
 
-/** A secret as it is read. */
-export const SecretState = z.object({
-  set: z.boolean(),
-  source: z.literal('value'),
-  last4: z.string().optional().describe('Last characters, only of long secrets'),
-  updated_at: z.string(),
-})
-export type SecretState = z.infer<typeof SecretState>
+function tokenUrlFault(text: string): string | null {
+  const url = URL.parse(text)
+  if (url === null) return 'a URL such as https://id.example.com/oauth/token'
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname)))
+    return 'an https URL; http is for this machine alone'
+  if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
+  return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
+}
 
-/** What is sent to the upstream. Secret fields are {@link SECRET_FIELDS}. */
+const Visible = z
+  .string()
+  .min(1)
+  .max(512)
+  .regex(/^[!-~]+$/, 'visible ASCII without spaces')
+
+const AuthMethod = z
+  .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+  .default('client_secret_basic')
+  .describe(
+    'How the token endpoint knows Postern: the secret in a header or in the form, or a signed assertion',
+  )
+
+/** How Postern asks a token endpoint. */
+const tokenClient = {
+  token_url: TokenUrl,
+  client_id: Visible,
+  auth_method: AuthMethod,
+  client_secret: SecretInput.optional().describe('For client_secret_basic and client_secret_post'),
+  private_key: PemInput.optional().describe(
+    'For private_key_jwt: a private key in PEM (RSA, P-256, P-384 or Ed25519)',
+  ),
+  key_id: Visible.optional().describe('For private_key_jwt: `kid` of the assertion'),
+  scopes: z
+    .array(
+      z
+        .string()
+        .min(1)
+        .max(256)
+        .regex(/^[!#-[\]-~]+$/, 'a scope without spaces (RFC 6749)'),
+    )
+    .max(50)
+    .default([]),
+  audience: z
+    .string()
+    .min(1)
+    .max(1024)
+    .regex(/^[!-~]+$/)
+    .optional()
+    .describe('Sent as `audience` where it is set'),
+}
+
+/** The secret that the method needs is there, and no other. */
+function tokenClientFault(auth: {
+  readonly auth_method: string
+  readonly client_secret?: unknown
+  readonly private_key?: unknown
+}): { readonly field: 'client_secret' | 'private_key'; readonly reason: string } | null {
+  const [wanted, other] =
+    auth.auth_method === 'private_key_jwt'
+      ? (['private_key', 'client_secret'] as const)
+      : (['client_secret', 'private_key'] as const)
+  if (auth[wanted] === undefined) return { field: wanted, reason: `required for ${auth.auth_method}` }
+  if (auth[other] !== undefined) return { field: other, reason: `not for ${auth.auth_method}` }
+  return null
+}
+
+function checkTokenClient(context: z.core.ParsePayload<Parameters<typeof tokenClientFault>[0]>): void {
+  const fault = tokenClientFault(context.value)
+  if (fault !== null)
+    context.issues.push({ code: 'custom', message: fault.reason, path: [fault.field], input: context.value })
+}
+
+/** What is sent to the upstream. Secret fields are those of {@link secretFieldsOf}. */
 export const CredentialAuth = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('basic').describe('RFC 7617'),
@@ -49,15 +116,37 @@ export const CredentialAuth = z.discriminatedUnion('type', [
     type: z.literal('bearer').describe('RFC 6750'),
     token: SecretInput,
   }),
+  z
+    .strictObject({
+      type: z
+        .literal('oauth2_client_credentials')
+        .describe('RFC 6749 section 4.4: tokens are fetched, kept until they expire, and sent as bearer'),
+      ...tokenClient,
+    })
+    .check(checkTokenClient),
 ])
 export type CredentialAuth = z.output<typeof CredentialAuth>
+export type CredentialType = CredentialAuth['type']
 
-/** The fields of each type that are sealed and never leave. */
-export const SECRET_FIELDS = {
-  basic: ['password'],
-  api_key: ['key'],
-  bearer: ['token'],
-} as const satisfies Record<CredentialAuth['type'], readonly string[]>
+/** Settings of a credential as they are stored and parsed, as far as the choice of secrets goes. */
+interface AuthLike {
+  readonly type: CredentialAuth['type']
+  readonly auth_method?: unknown
+}
+
+/** The fields that hold secrets: sealed or referenced, and never shown. */
+export function secretFieldsOf(auth: AuthLike): readonly string[] {
+  switch (auth.type) {
+    case 'basic':
+      return ['password']
+    case 'api_key':
+      return ['key']
+    case 'bearer':
+      return ['token']
+    case 'oauth2_client_credentials':
+      return [auth.auth_method === 'private_key_jwt' ? 'private_key' : 'client_secret']
+  }
+}
 
 export const CredentialSpec = z.strictObject({
   name: Name,
@@ -65,5 +154,8 @@ export const CredentialSpec = z.strictObject({
   description: Description.default(''),
   tags: Tags.default([]),
   auth: CredentialAuth.describe('What the upstream wants, such as {"type":"bearer","token":"…"}'),
+  expires_at: Time.nullable()
+    .default(null)
+    .describe('When the secret ends, where that is known; the state warns before'),
 })
 export type CredentialSpec = z.output<typeof CredentialSpec>

@@ -1,4 +1,4 @@
-import type { SecretState } from '../model/credential.ts'
+import { isReference, referenceText, type SecretState } from '../model/secret.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
@@ -79,18 +79,30 @@ async function toView(
 }
 
 function withStates(kind: Kind, resource: Resource, secrets: readonly StoredSecret[]): Fields {
-  const states = kind.secrets!(resource.spec).map((field): [string, SecretState] => {
-    const secret = secrets.find((one) => one.owner === resource.id && one.field === field)
-    return [
-      field,
-      {
-        set: secret !== undefined,
-        source: 'value',
-        ...(secret?.last4 == null ? {} : { last4: secret.last4 }),
-        updated_at: secret?.updated_at ?? resource.updated_at,
-      },
-    ]
-  })
   // A kind with secrets keeps them in `auth`, which is an object.
-  return { ...(resource.spec['auth'] as Fields), ...Object.fromEntries(states) }
+  const auth = resource.spec['auth'] as Fields
+  const states = kind.secrets!(resource.spec).map((field): [string, SecretState] => [
+    field,
+    stateOf(resource, field, auth[field], secrets),
+  ])
+  return { ...auth, ...Object.fromEntries(states) }
+}
+
+function stateOf(
+  resource: Resource,
+  field: string,
+  stored: unknown,
+  secrets: readonly StoredSecret[],
+): SecretState {
+  if (isReference(stored)) {
+    const source = 'env' in stored ? 'env' : 'file' in stored ? 'file' : 'vault'
+    return { set: true, source, reference: referenceText(stored), updated_at: resource.updated_at }
+  }
+  const secret = secrets.find((one) => one.owner === resource.id && one.field === field)
+  return {
+    set: secret !== undefined,
+    source: 'value',
+    ...(secret?.last4 == null ? {} : { last4: secret.last4 }),
+    updated_at: secret?.updated_at ?? resource.updated_at,
+  }
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
+import { isPlain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
 import { slugOf } from '../model/common.ts'
+import { isReference, type SecretSource } from '../model/secret.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { toInputInvalid } from './errors.ts'
@@ -10,8 +12,8 @@ import { mergePatch } from './patch.ts'
 import { findRef, idsOf, resolveRefs } from './refs.ts'
 import { readable, referred } from './views.ts'
 
-/** Stands for a secret that a merge leaves as it is. Random, so that nobody can send it. */
-const KEEP = `keep-${randomUUID()}`
+/** Stands for a secret that a merge leaves as it is, in a form that every secret may have. Random, so that nobody can send it. */
+const KEEP = `-----BEGIN KEEP----- ${randomUUID()} -----END KEEP-----`
 
 /** Makes a resource of a parsed spec. `subject` when the operation is about it; `slug` overrides the spec's. */
 export async function createResource(
@@ -75,7 +77,12 @@ export async function patchResource(
     kind,
     await readable(kind, stored, await context.reader.slugs(referred(kind, [resource]))),
   )
-  return replaceResource(context, kind, resource, parseSpec(kind.spec, mergePatch(base, patch)))
+  return replaceResource(
+    context,
+    kind,
+    resource,
+    parseSpec(kind.spec, withoutStale(kind, mergePatch(base, patch))),
+  )
 }
 
 /** Judges a merged spec by the exact schema. */
@@ -87,8 +94,19 @@ function parseSpec(schema: z.ZodObject, merged: unknown): Fields {
 
 function withKept(kind: Kind, spec: Fields): Fields {
   if (kind.secrets === undefined) return spec
-  const kept = Object.fromEntries(kind.secrets(spec).map((field) => [field, KEEP]))
-  return { ...spec, auth: { ...(spec['auth'] as Fields), ...kept } }
+  const auth = spec['auth'] as Fields
+  const kept = kind.secrets(spec).flatMap((field) => (isReference(auth[field]) ? [] : [[field, KEEP]]))
+  return { ...spec, auth: { ...auth, ...Object.fromEntries(kept) } }
+}
+
+/** Secrets that are kept, but of no use to the merged settings: another method needs another one. */
+function withoutStale(kind: Kind, merged: unknown): unknown {
+  if (kind.secrets === undefined || !isPlain(merged) || !isPlain(merged['auth'])) return merged
+  const used = kind.secrets(merged)
+  const auth = Object.entries(merged['auth']).filter(
+    ([field, value]) => used.includes(field) || (value !== KEEP && !isReference(value)),
+  )
+  return { ...merged, auth: Object.fromEntries(auth) }
 }
 
 /** Makes of a parsed spec what is stored: references resolved, secrets apart, rules and permissions checked. */
@@ -115,6 +133,7 @@ async function settle(
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
     context.require(`${kind.type}:publish`)
   if (newCredential(kind, spec, before)) context.require('credentials:use')
+  for (const [field, text] of secrets) if (text !== KEEP) refuseSecret(kind, field, text)
   await kind.check?.(spec, { id, parent }, context)
   return { fields: spec, secrets }
 }
@@ -131,15 +150,30 @@ function splitSecrets(
 ): { spec: Fields; secrets: readonly (readonly [string, string])[] } {
   if (kind.secrets === undefined) return { spec, secrets: [] }
   const auth = { ...(spec['auth'] as Record<string, unknown>) }
-  const secrets = kind.secrets(spec).map((field): [string, string] => [field, String(auth[field])])
-  for (const [field] of secrets) delete auth[field]
+  const secrets: [string, string][] = []
+  for (const field of kind.secrets(spec)) {
+    // The exact schema of the kind has parsed it.
+    const source = auth[field] as SecretSource
+    // Where a secret is read is no secret.
+    if (!('value' in source)) continue
+    secrets.push([field, source.value])
+    delete auth[field]
+  }
   return { spec: { ...spec, auth }, secrets }
+}
+
+function refuseSecret(kind: Kind, field: string, text: string): void {
+  const reason = kind.secretFault?.(field, text) ?? null
+  if (reason === null) return
+  const pointer = `/auth/${field}`
+  throw refuse('input_invalid', { detail: `${pointer}: ${reason}.`, errors: [{ pointer, reason }] })
 }
 
 /** Secrets of the type that a credential had before. */
 async function forgetSecrets(context: OperationContext, kind: Kind, resource: Resource): Promise<void> {
   if (kind.secrets === undefined) return
-  const fields = kind.secrets(resource.spec)
+  const auth = resource.spec['auth'] as Fields
+  const fields = kind.secrets(resource.spec).filter((field) => !isReference(auth[field]))
   for (const { field } of await context.change.writer.secretsOf([resource.id]))
     if (!fields.includes(field)) await context.change.writer.removeSecret(resource.id, field)
 }

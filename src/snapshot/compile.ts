@@ -2,10 +2,11 @@
 import { toMs } from '../base/duration.ts'
 import type { ClientSpec } from '../model/client.ts'
 import type { CollectionSpec, Upstream } from '../model/collection.ts'
-import type { CredentialAuth } from '../model/credential.ts'
+import { type CredentialType, secretFieldsOf } from '../model/credential.ts'
 import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
+import { isReference, type SecretReference } from '../model/secret.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
 import type {
   ClientFragment,
@@ -209,18 +210,30 @@ function compileLimit(limit: LimitSpec): LimitFragment {
   }
 }
 
-/** A credential; `settings` are its plain fields, `sealed` the ciphertexts of its secret ones. */
+/**
+ * A credential; `settings` are its plain fields, `sealed` the ciphertexts of its secret ones, `references` say where the
+ * others are read.
+ */
 export function compileCredential(
-  { id, slug, spec }: Desired<{ readonly auth: { readonly type: CredentialAuth['type'] } }>,
+  { id, slug, spec }: Desired<{ readonly auth: { readonly type: CredentialType } }>,
   sealed: Readonly<Record<string, string>>,
 ): CredentialFragment {
-  const { type, ...settings } = spec.auth as { type: CredentialAuth['type'] } & Record<string, unknown>
+  const { type, ...rest } = spec.auth as { type: CredentialType } & Record<string, unknown>
+  const settings: Record<string, string> = {}
+  const references: Record<string, SecretReference> = {}
+  for (const [name, value] of Object.entries(rest)) {
+    if (isReference(value)) references[name] = value
+    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
+  }
+  const fields = secretFieldsOf({ type, auth_method: settings['auth_method'] })
+  const used = Object.entries(sealed).filter(([field]) => fields.includes(field))
   return {
     kind: 'credential',
     id,
     slug,
     type,
-    settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)])),
-    sealed,
+    settings,
+    sealed: Object.fromEntries(used),
+    ...(Object.keys(references).length === 0 ? {} : { references }),
   }
 }

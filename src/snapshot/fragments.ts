@@ -5,8 +5,10 @@
  */
 import type { HttpMethod } from '../model/common.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
+import type { CredentialType } from '../model/credential.ts'
 import type { LimitKind } from '../model/policy.ts'
 import type { JsonSchema, Parameter } from '../model/proxy.ts'
+import type { SecretReference } from '../model/secret.ts'
 
 /** `collection:col_…`, `contracts:col_…`, `schemas:sha256-…`, `client:cli_…`, `policy:pol_…`, `credential:crd_…`. */
 export type FragmentKey = `${Fragment['kind']}:${string}`
@@ -276,11 +278,15 @@ export interface CredentialFragment {
   readonly kind: 'credential'
   readonly id: string
   readonly slug: string
-  readonly type: 'basic' | 'api_key' | 'bearer'
-  /** Plain settings: username, in, name, prefix. */
+  readonly type: CredentialType
+  /** Plain settings: username, in, name, prefix; lists are joined by spaces. */
   readonly settings: Readonly<Record<string, string>>
   /** Sealed secret fields, by name; opened by the gateway thread when it links the fragment. */
   readonly sealed: Readonly<Record<string, string>>
+  /** Where the other secret fields are read; the main thread does that, and seals what it read for the threads. */
+  readonly references?: Readonly<Record<string, SecretReference>>
+  /** Why one of them could not be read, as a sentence; set for the threads alone. */
+  readonly unresolved?: string
 }
 
 /** What a thread gets: the fragments that changed since the revision it holds, or all of them. */

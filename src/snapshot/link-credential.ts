@@ -1,45 +1,118 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { signingAlgorithm } from '../base/jws.ts'
+import { Lru } from '../base/lru.ts'
+import type { Secret } from '../base/secret.ts'
 import type { Opener } from '../vault/opener.ts'
 import type { CredentialFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
-import type { LinkedCredential } from './snapshot.ts'
+import type { LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
 
-/** Opens a credential once and forms what is sent. Throws when a secret cannot be opened or sent. */
-export function linkCredential(fragment: CredentialFragment, open: Opener): LinkedCredential {
+/** Tokens that one thread holds of one credential: more than one only where each caller has its own. */
+const TOKENS_MAX = 2000
+
+/**
+ * Opens a credential once and forms what is sent. Throws when a secret cannot be read, opened or sent.
+ * @param isCheck secrets are stand-ins: what depends on their form is left out.
+ */
+export function linkCredential(
+  fragment: CredentialFragment,
+  open: Opener,
+  isCheck: boolean = false,
+): LinkedCredential {
   const { id, settings } = fragment
-  const secret = (field: string): string => {
+  if (fragment.unresolved !== undefined) throw new RangeError(fragment.unresolved)
+  const secret = (field: string): Secret => {
     const sealed = fragment.sealed[field]
     if (sealed === undefined) throw new RangeError(`the ${field} is not set`)
-    return open(sealed, id, field).reveal()
+    return open(sealed, id, field)
   }
+  const plain = (sent: Sent): LinkedCredential => ({
+    kind: 'credential',
+    id,
+    ...sent,
+    grant: null,
+    usedAt: 0,
+  })
   switch (fragment.type) {
     case 'basic': {
       // RFC 7617: user id and password as UTF-8
-      const pair = Buffer.from(`${settings['username'] ?? ''}:${secret('password')}`).toString('base64')
-      return headerOf(id, 'Authorization', `Basic ${pair}`)
+      const pair = Buffer.from(`${settings['username'] ?? ''}:${secret('password').reveal()}`).toString(
+        'base64',
+      )
+      return plain(headerOf('Authorization', `Basic ${pair}`))
     }
     case 'bearer':
-      return headerOf(id, 'Authorization', `Bearer ${secret('token')}`)
+      return plain(headerOf('Authorization', `Bearer ${secret('token').reveal()}`))
     case 'api_key': {
       const name = settings['name'] ?? 'X-API-Key'
-      const value = (settings['prefix'] ?? '') + secret('key')
-      if (settings['in'] !== 'query') return headerOf(id, name, value)
+      const value = (settings['prefix'] ?? '') + secret('key').reveal()
+      if (settings['in'] !== 'query') return plain(headerOf(name, value))
       const pair = `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
-      return { kind: 'credential', id, line: '', name: '', pair, parameter: name }
+      return plain({ line: '', name: '', pair, parameter: name })
+    }
+    case 'oauth2_client_credentials': {
+      const form = { grant_type: 'client_credentials', ...asked(settings) }
+      return { ...plain(FETCHED), grant: grantOf(settings, secret, form, isCheck) }
     }
     default:
       throw new RangeError('the type is not known')
   }
 }
 
-function headerOf(id: string, name: string, value: string): LinkedCredential {
-  // The message of a fault is shown to operators, so it must not hold the value.
+/** The name of the field is known before its value. */
+const FETCHED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
+
+/** A header as it is sent. Throws for characters that cannot be; the message does not hold the value. */
+export function headerOf(name: string, value: string): Sent {
   if (!/^[\t -~]*$/.test(value)) throw new RangeError('the secret has characters that cannot be sent')
+  return { line: lineOf(name, value), name: name.toLowerCase(), pair: '', parameter: '' }
+}
+
+type Settings = CredentialFragment['settings']
+
+function asked({ scopes, audience }: Settings): Record<string, string> {
   return {
-    kind: 'credential',
-    id,
-    line: lineOf(name, value),
-    name: name.toLowerCase(),
-    pair: '',
-    parameter: '',
+    ...(scopes === undefined || scopes === '' ? {} : { scope: scopes }),
+    ...(audience === undefined ? {} : { audience }),
   }
+}
+
+function grantOf(
+  settings: Settings,
+  secret: (field: string) => Secret,
+  form: Readonly<Record<string, string>>,
+  isCheck: boolean,
+): LinkedGrant {
+  const { token_url, client_id, auth_method, key_id } = settings
+  if (token_url === undefined || client_id === undefined)
+    throw new RangeError('the token endpoint or the client is not set')
+  const method =
+    auth_method === 'client_secret_post' || auth_method === 'private_key_jwt'
+      ? auth_method
+      : 'client_secret_basic'
+  const isSigned = method === 'private_key_jwt'
+  const known = secret(isSigned ? 'private_key' : 'client_secret')
+  return {
+    url: token_url,
+    clientId: client_id,
+    method,
+    secret: isSigned ? null : known,
+    key: isSigned && !isCheck ? keyOf(known.reveal()) : null,
+    keyId: key_id ?? null,
+    form,
+    held: new Lru(TOKENS_MAX),
+  }
+}
+
+/** A private key that can sign. Throws without repeating it. */
+export function keyOf(pem: string): KeyObject {
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch {
+    throw new RangeError('the private key cannot be read')
+  }
+  if (signingAlgorithm(key) === null)
+    throw new RangeError('the private key is not RSA, P-256, P-384 or Ed25519')
+  return key
 }

@@ -6,6 +6,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
+import type { Secret } from '../base/secret.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -282,9 +283,8 @@ export interface LimitKey {
   readonly high: number
 }
 
-export interface LinkedCredential {
-  readonly kind: 'credential'
-  readonly id: string
+/** What is put into the request to an upstream. */
+export interface Sent {
   /** Header that is sent; empty for a query parameter. */
   readonly line: string
   /** Lower-case name of that header; empty for a query parameter. */
@@ -293,4 +293,45 @@ export interface LinkedCredential {
   readonly pair: string
   /** Name of the query parameter, decoded. */
   readonly parameter: string
+}
+
+/** A credential; its own line and pair are empty where `grant` fetches what is sent. */
+export interface LinkedCredential extends Sent {
+  readonly kind: 'credential'
+  readonly id: string
+  /** Null for one that is sent as it stands. */
+  readonly grant: LinkedGrant | null
+  /** When a request last used it, milliseconds since the epoch; 0 for never. */
+  usedAt: number
+}
+
+/** How tokens for an upstream are fetched, and those that this thread holds. */
+export interface LinkedGrant {
+  readonly url: string
+  readonly clientId: string
+  /** The client at the token endpoint: a secret in a header or in the form, or a key that signs assertions. */
+  readonly method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  readonly secret: Secret | null
+  readonly key: KeyObject | null
+  readonly keyId: string | null
+  /** Members of the form beside those of the client. */
+  readonly form: Readonly<Record<string, string>>
+  /** Tokens by whom they are for; the empty name is the client itself. */
+  readonly held: Lru<string, HeldToken>
+}
+
+/** One token of a grant as a thread holds it. Times are monotonic milliseconds. */
+export interface HeldToken {
+  /** Null before the first answer. */
+  sent: Sent | null
+  /** A new one is fetched in the background from here on, is waited for from here on, and it ends here. */
+  refreshAt: number
+  waitAt: number
+  endsAt: number
+  /** Of the last attempt that failed; empty when none did since the last good one. */
+  failure: string
+  failedAt: number
+  /** When a refused token last made a new one be fetched. */
+  forcedAt: number
+  flight: Promise<void> | null
 }

@@ -157,7 +157,7 @@ main.on('message', (message: ToGateway) => {
   switch (message.kind) {
     case 'snapshot': {
       const faults = gateway.apply(message.delta)
-      say({ kind: 'applied', revision: message.delta.revision, faults })
+      say({ kind: 'applied', faults })
       if (started) return
       started = true
       listen().catch((error: unknown) => {

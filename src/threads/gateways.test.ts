@@ -62,6 +62,13 @@ test('a change is published when every thread has applied it, and not before', a
   assert.deepEqual(await published, { pending: false })
 })
 
+test('a second change of one revision is waited for like any other', async (context) => {
+  const { gateways, letApply } = await startLate(context)
+  letApply(1)
+  assert.deepEqual(await gateways.publish(delta(2)), { pending: false })
+  assert.deepEqual(await gateways.publish(delta(2)), { pending: true })
+})
+
 test('a thread that does not apply a change in time leaves it pending', async (context) => {
   const { gateways } = await startLate(context)
   assert.deepEqual(await gateways.publish(delta(2)), { pending: true })

@@ -12,7 +12,7 @@ import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './me
  *
  * 1. The mirror below is what has been published; a thread that starts gets it whole and then every later change,
  *    in order, because both travel through the same port.
- * 2. `publish` resolves when every thread that was listening has applied the revision, so a change that has
+ * 2. `publish` resolves when every thread that was listening has applied the change, so a change that has
  *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong.
  * 3. A thread that dies is replaced under the same slot; what it held of the shared counters is released first.
  */
@@ -47,6 +47,8 @@ interface Thread {
   readonly worker: Worker
   listening: boolean
   stopping: boolean
+  /** Changes that it was told of, and that it has confirmed, in that order. */
+  told: number
   applied: number
   drained: (() => void) | null
 }
@@ -86,14 +88,20 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     thread.worker.postMessage(message)
   }
 
+  /** Gives the number that the thread has confirmed once it holds the change. */
+  function change(thread: Thread, delta: SnapshotDelta): number {
+    tell(thread, { kind: 'snapshot', delta })
+    return ++thread.told
+  }
+
   function live(): Thread[] {
     return threads.filter((thread) => thread?.listening === true && !thread.stopping) as Thread[]
   }
 
-  /** Threads that may answer by an older revision: one accepts calls a moment before it is known here to listen. */
+  /** Threads that may answer by what held before: one accepts calls a moment before it is known here to listen. */
   function holding(): Thread[] {
     return threads.filter(
-      (thread) => thread !== undefined && thread.applied >= 0 && !thread.stopping,
+      (thread) => thread !== undefined && thread.applied > 0 && !thread.stopping,
     ) as Thread[]
   }
 
@@ -115,7 +123,8 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       worker,
       listening: false,
       stopping: false,
-      applied: -1,
+      told: 0,
+      applied: 0,
       drained: null,
     }
     const startedAt = performance.now()
@@ -129,7 +138,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
           onListening()
           break
         case 'applied':
-          thread.applied = message.revision
+          thread.applied++
           for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
           refresh()
           break
@@ -183,7 +192,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
     })
-    tell(thread, { kind: 'snapshot', delta: whole() })
+    change(thread, whole())
   }
 
   function restart(slot: number, delayMs: number): void {
@@ -233,9 +242,11 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   return {
     async publish(delta) {
       remember(delta)
-      for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'snapshot', delta })
+      const marks = new Map<Thread, number>()
+      for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
+      // A thread that started since got it with its first change
       const held = await until(
-        () => holding().every((thread) => thread.applied >= delta.revision),
+        () => holding().every((thread) => thread.applied >= (marks.get(thread) ?? 1)),
         ACKNOWLEDGE_MS,
       )
       return { pending: !held }

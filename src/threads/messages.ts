@@ -58,8 +58,8 @@ export type ToGateway =
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
   | { readonly kind: 'listening' }
-  /** The revision is in force for every request that starts from now on. */
-  | { readonly kind: 'applied'; readonly revision: number; readonly faults: readonly string[] }
+  /** The next change is in force for every request that starts from now on. */
+  | { readonly kind: 'applied'; readonly faults: readonly string[] }
   | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
   | { readonly kind: 'drained' }
   /** Asks for the keys of an issuer; see gateway/identify/key-sets. */

@@ -50,7 +50,7 @@ export interface FieldRules {
 }
 
 /** Why forwarding did not bring an answer. Each maps to one problem code. */
-export type UpstreamFailure = 'unreachable' | 'invalid_response' | 'timeout' | 'busy'
+export type UpstreamFailure = 'unreachable' | 'invalid_response' | 'timeout' | 'busy' | 'credential'
 
 /** The problem code of each failure, for requests that are forwarded and for calls from within alike. */
 export const FAILURE_CODES: Readonly<Record<UpstreamFailure, RefusalCode>> = {
@@ -58,6 +58,7 @@ export const FAILURE_CODES: Readonly<Record<UpstreamFailure, RefusalCode>> = {
   invalid_response: 'upstream_invalid_response',
   timeout: 'upstream_timeout',
   busy: 'upstream_unavailable',
+  credential: 'credential_unavailable',
 }
 
 /** One request, from its head to the last byte of its answer. The engine owns and reuses nothing a handler can see. */
@@ -147,6 +148,12 @@ export interface ForwardRequest {
   readonly upgrade?: boolean
   /** Sees the answer while it passes; absent or null on the plain path. */
   readonly tap?: AnswerTap | null
+  /**
+   * Asked once, when the head of an answer has come: null passes the answer on. Otherwise, where the whole request is
+   * still at hand, the answer is given up and what is promised is sent in its place; only its target and fields may
+   * differ. Never rejects: `inner` says why there is nothing to send.
+   */
+  readonly again?: ((status: number) => Promise<ForwardRequest | { readonly inner: string }> | null) | null
 }
 
 /** Sees an answer while it is passed on to the caller. */

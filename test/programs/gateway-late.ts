@@ -16,7 +16,7 @@ main.on('message', (message: ToGateway) => {
   const number = Atomics.add(cells, 0, 1)
   Atomics.notify(cells, 0)
   while (Atomics.load(cells, 1) < number) Atomics.wait(cells, 1, Atomics.load(cells, 1))
-  say({ kind: 'applied', revision: message.delta.revision, faults: [] })
+  say({ kind: 'applied', faults: [] })
   if (!started) say({ kind: 'listening' })
   started = true
 })

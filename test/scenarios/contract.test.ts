@@ -3,7 +3,15 @@ import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import { ask as plainAsk } from '../gateway/serve.ts'
 import { runPage } from '../support/page.ts'
-import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import {
+  call,
+  callAsAgent,
+  publishOrders,
+  type Reply,
+  startTestServer,
+  type TestServer,
+  until,
+} from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let server: TestServer
@@ -32,21 +40,8 @@ async function addProxy(name: string, members: Record<string, unknown>): Promise
   return server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members })
 }
 
-/** `execute_call` of an agent with the same profile: its structured result. */
-async function executeCall(values: Record<string, unknown>): Promise<Reply['json']> {
-  const reply = await server.gateway('POST', '/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'execute_call', arguments: values },
-    },
-  })
-  assert.equal(reply.status, 200, reply.text)
-  return reply.json.result.structuredContent
-}
+const executeCall = (values: Record<string, unknown>): Promise<Reply['json']> =>
+  callAsAgent(server, token, values)
 
 const record = async (id: string): Promise<Reply['json']> =>
   (

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import {
+  call,
+  callAsAgent,
+  publishOrders,
+  type Reply,
+  startTestServer,
+  type TestServer,
+  until,
+} from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let server: TestServer
@@ -29,21 +37,8 @@ async function addProxy(name: string, members: Record<string, unknown>): Promise
   return server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members })
 }
 
-/** `execute_call` of an agent with the same profile: its structured result. */
-async function executeCall(values: Record<string, unknown>): Promise<Reply['json']> {
-  const reply = await server.gateway('POST', '/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'execute_call', arguments: values },
-    },
-  })
-  assert.equal(reply.status, 200, reply.text)
-  return reply.json.result.structuredContent
-}
+const executeCall = (values: Record<string, unknown>): Promise<Reply['json']> =>
+  callAsAgent(server, token, values)
 
 test('of many requests with one key at once exactly one reaches the upstream, over all threads and doors', async () => {
   const before = upstream.answer

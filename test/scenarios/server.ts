@@ -182,6 +182,26 @@ export async function publishOrders(
   return profile.json.token as string
 }
 
+/** `execute_call` of an agent with the token of a profile: its structured result. */
+export async function callAsAgent(
+  server: Pick<TestServer, 'gateway'>,
+  token: string,
+  values: Record<string, unknown>,
+): Promise<Reply['json']> {
+  const reply = await server.gateway('POST', '/mcp', {
+    token,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'execute_call', arguments: values },
+    },
+  })
+  if (reply.status !== 200) throw new Error(`${reply.status}: ${reply.text}`)
+  return reply.json.result.structuredContent
+}
+
 async function created(reply: Promise<Reply>): Promise<Reply> {
   const answer = await reply
   if (answer.status !== 201) throw new Error(`${answer.status}: ${answer.text}`)

@@ -1,8 +1,10 @@
 import type { RefusalCode } from '../../base/refusal.ts'
+import type { LinkedCredential } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import type { Fetched } from './tokens.ts'
 
-/** Check 17, before forwarding: the upstream is known and its credential could be opened. */
-export function credentialReady(exchange: Exchange): RefusalCode | null {
+/** Check 17, before forwarding: the upstream is known, and its credential could be opened or fetched. */
+export function credentialReady(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
   if (exchange.collection!.upstream === null) {
     exchange.reason = 'the collection has no upstream'
     return 'upstream_unavailable'
@@ -14,6 +16,44 @@ export function credentialReady(exchange: Exchange): RefusalCode | null {
     exchange.reason = `credential ${id} is not available`
     return 'credential_unavailable'
   }
-  exchange.credential = credential
+  credential.usedAt = exchange.now
+  if (credential.grant === null) {
+    exchange.credential = credential
+    return null
+  }
+  return granted(exchange, credential)
+}
+
+function granted(
+  exchange: Exchange,
+  { id, grant }: LinkedCredential,
+): RefusalCode | null | Promise<RefusalCode | null> {
+  const fetched = exchange.tokens!.of(grant!, '', NOTHING)
+  return fetched instanceof Promise
+    ? fetched.then((it) => take(exchange, id, it))
+    : take(exchange, id, fetched)
+}
+
+const NOTHING = Object.freeze({})
+
+function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | null {
+  if ('reason' in fetched) {
+    exchange.reason = `credential ${id}: ${fetched.reason}`
+    return 'credential_unavailable'
+  }
+  exchange.credential = fetched
+  exchange.isGranted = true
   return null
+}
+
+/**
+ * The upstream has refused the token of the exchange (401): puts another one in its place. Null when there is none to
+ * try; else a refusal where it could not be fetched.
+ */
+export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null {
+  const id = exchange.proxy!.credential
+  const credential = id === null ? undefined : exchange.snapshot.credentials.get(id)
+  if (credential?.grant == null || exchange.credential === null) return null
+  const other = exchange.tokens!.instead(credential.grant, '', NOTHING, exchange.credential)
+  return other?.then((fetched) => take(exchange, credential.id, fetched)) ?? null
 }

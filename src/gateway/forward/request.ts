@@ -3,6 +3,7 @@ import { type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { answerFields, answerNames } from '../shape/answer-fields.ts'
 import { watchOf } from '../shape/watch.ts'
+import { renewed } from './credential.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
 
@@ -13,7 +14,7 @@ import { withoutParameter } from './query.ts'
 export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
   const upstream = exchange.collection!.upstream!.fragment
   const { host } = exchange
-  return {
+  const request: ForwardRequest = {
     method: exchange.method,
     target: targetOf(exchange, query),
     host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
@@ -22,7 +23,17 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     responseNames: answerNames(exchange),
     tap: watchOf(exchange),
     upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
+    again: null,
   }
+  if (!exchange.isGranted) return request
+  // The same with another token, for an upstream that refuses the one it got
+  const again: ForwardRequest['again'] = (status) =>
+    (status === 401 ? renewed(exchange) : null)?.then((code) =>
+      code === null
+        ? { ...request, fields: headerLines(exchange, passOf(exchange, pass), host) }
+        : { inner: exchange.reason },
+    ) ?? null
+  return { ...request, again }
 }
 
 function targetOf(exchange: Exchange, query: string): string {

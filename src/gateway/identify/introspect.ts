@@ -20,7 +20,7 @@ export async function proveOpaque(exchange: Exchange): Promise<RefusalCode | nul
   const issuers = exchange.issuers!
   const credential = exchange.snapshot.credentials.get(introspection!.credential)
   // Its type may have changed since; a key for something else is not shown to the provider.
-  if (credential?.name !== 'authorization')
+  if (credential?.name !== 'authorization' || credential.line === '')
     return unavailable(exchange, 'the credential for introspection cannot be used')
   const found =
     introspection!.url === null

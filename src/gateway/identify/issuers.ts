@@ -1,9 +1,9 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { FetchJson } from '../../base/fetch-json.ts'
 import { readJwk } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
 import type { VerifyKey } from '../../snapshot/snapshot.ts'
-import type { FetchJson } from './fetch-json.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
 import type { UsedTokens } from './used-tokens.ts'
 

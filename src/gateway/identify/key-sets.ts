@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
+import type { FetchJson } from '../../base/fetch-json.ts'
 import { Lru } from '../../base/lru.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
-import type { FetchJson } from './fetch-json.ts'
 
 /** What an issuer says of itself. Plain data, so that one thread can fetch it for all. */
 export type KeySetAnswer =

@@ -1,7 +1,20 @@
 import { z } from 'zod'
 import { NOUNS } from '../../model/common.ts'
-import { type CredentialAuth, CredentialSpec, SECRET_FIELDS, SecretState } from '../../model/credential.ts'
+import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model/credential.ts'
+import { SecretState } from '../../model/secret.ts'
+import { keyOf } from '../../snapshot/link-credential.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+
+const tokenClientView = {
+  token_url: z.string(),
+  client_id: z.string(),
+  auth_method: z.string(),
+  client_secret: SecretState.optional(),
+  private_key: SecretState.optional(),
+  key_id: z.string().optional(),
+  scopes: z.array(z.string()),
+  audience: z.string().optional(),
+}
 
 /** As it is read: secret fields are states. */
 const AuthView = z.discriminatedUnion('type', [
@@ -14,7 +27,17 @@ const AuthView = z.discriminatedUnion('type', [
     prefix: z.string(),
   }),
   z.object({ type: z.literal('bearer'), token: SecretState }),
+  z.object({ type: z.literal('oauth2_client_credentials'), ...tokenClientView }),
 ])
+
+function keyFault(pem: string): string | null {
+  try {
+    keyOf(pem)
+    return null
+  } catch (error) {
+    return (error as RangeError).message
+  }
+}
 
 export const credentialKind: Kind = {
   type: 'credentials',
@@ -28,5 +51,6 @@ export const credentialKind: Kind = {
   refs: [],
   staged: false,
   filters: {},
-  secrets: (spec) => SECRET_FIELDS[(spec['auth'] as CredentialAuth).type],
+  secretFault: (field, text) => (field === 'private_key' ? keyFault(text) : null),
+  secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

@@ -1,4 +1,11 @@
-import type { CallHandle, CallRequest, CallResult, FieldNames, UpstreamFailure } from '../port.ts'
+import type {
+  CallHandle,
+  CallRequest,
+  CallResult,
+  FieldNames,
+  ForwardRequest,
+  UpstreamFailure,
+} from '../port.ts'
 import { isIdempotent, requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
 import type { Pool } from './pool.ts'
@@ -8,7 +15,7 @@ import type { UpstreamUser } from './upstream-user.ts'
 
 /** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
 export class Call implements UpstreamUser, CallHandle {
-  readonly message: string
+  message: string
   readonly complete = true
   readonly replayable: boolean
   readonly headOnly: boolean
@@ -29,6 +36,7 @@ export class Call implements UpstreamUser, CallHandle {
   #bodyBytes = 0
   #upstreamAt = 0
   #upstreamHeadAt = 0
+  #again: ForwardRequest['again']
 
   constructor(pool: Pool, request: CallRequest, done: (result: CallResult) => void) {
     this.#pool = pool
@@ -46,6 +54,7 @@ export class Call implements UpstreamUser, CallHandle {
     this.message = isSmall ? head + body.toString('latin1') : head
     this.#body = isSmall ? null : body
     this.replayable = isIdempotent(request.method) && this.#body === null
+    this.#again = request.again ?? null
     // Never before the caller holds its handle
     process.nextTick(() => {
       if (!this.#isOver) pool.submit(this)
@@ -73,10 +82,36 @@ export class Call implements UpstreamUser, CallHandle {
   writable(): void {}
 
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    if (this.#again !== null && this.#goesAgain(head.status, last)) return true
     this.#status = head.status
     this.#fields = head.pass + this.responseFields
     this.#upstreamHeadAt = now
     return this.piece(bytes, from, to, last)
+  }
+
+  /** See the exchange of a listener: its own request goes again in the same way. */
+  #goesAgain(status: number, last: boolean): boolean {
+    const next = this.#again!(status)
+    this.#again = null
+    if (next === null) return false
+    if (last) this.#connection = null
+    else this.#leave()
+    void next.then((request) => this.#sendAgain(request))
+    return true
+  }
+
+  #sendAgain(request: ForwardRequest | { readonly inner: string }): void {
+    if (this.#isOver) return
+    if ('inner' in request) {
+      this.failed('credential', request.inner)
+      return
+    }
+    const { body } = this.#request
+    const head = requestMessage(request, body === null ? 0 : body.length)
+    const isSmall = body !== null && this.#body === null
+    this.message = isSmall ? head + Buffer.from(body).toString('latin1') : head
+    this.retried = false
+    this.#pool.submit(this)
   }
 
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {

@@ -95,6 +95,9 @@ export class ServerExchange implements Incoming, UpstreamUser {
   #collecting: Collecting | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
+  #again: ForwardRequest['again'] = null
+  /** The body that was sent, for sending it again; null when it is not at hand. */
+  #sent: string | null = null
 
   constructor(context: Context, connection: Connection, head: RequestHead, now: number) {
     this.method = head.method
@@ -184,6 +187,10 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.responseNames = request.responseNames
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     this.upgrade = this.upgrade && request.upgrade === true
+    if (request.again != null) {
+      this.#again = request.again
+      if (this.complete && this.#collected === null) this.#sent = body
+    }
     this.message = requestMessage(request, bodyBytes, this.upgrade) + body
     this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)
@@ -272,6 +279,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     const { status } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    if (this.#again !== null && this.#goesAgain(status, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
     this.#stage = ANSWERING
     outcome.status = status
@@ -335,19 +343,51 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#connection.unblock()
   }
 
+  /** True when the answer was given up, and another request takes the place of the one that was sent. */
+  #goesAgain(status: number, last: boolean): boolean {
+    const next = this.#again!(status)
+    this.#again = null
+    if (next === null || this.#sent === null) return false
+    const pool = this.#pool!
+    this.#giveUp(last)
+    void next.then((request) => this.#sendAgain(pool, request))
+    return true
+  }
+
+  #sendAgain(pool: Pool, request: ForwardRequest | { readonly inner: string }): void {
+    // The caller has left
+    if (this.#stage !== OPEN) return
+    if ('inner' in request) {
+      this.#context.refused(this, FAILURE_CODES.credential, request.inner)
+      return
+    }
+    const body = this.#sent!
+    this.#sent = null
+    this.#stage = FORWARDING
+    this.#pool = pool
+    this.message = requestMessage(request, body.length, this.upgrade) + body
+    this.retried = false
+    pool.submit(this)
+  }
+
   /** True when another answer was given in the place of the upstream's. */
   #isReplaced(tap: Tapped, head: ResponseHead, last: boolean): boolean {
     const other = tap.begin(head.status, head.pass)
     if (other === null) return false
     this.#tap = null
+    this.#giveUp(last)
+    this.answer(other.status, other.fields, other.body)
+    return true
+  }
+
+  /** Nothing of the upstream's answer is passed on. */
+  #giveUp(last: boolean): void {
     // A connection whose answer is complete serves somebody else already
     if (last) {
       this.#upstream = null
       this.#pool = null
     } else this.#leaveUpstream()
     this.#stage = OPEN
-    this.answer(other.status, other.fields, other.body)
-    return true
   }
 
   #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {

@@ -1,5 +1,5 @@
 import type { ResponseHead } from '../native/response-head.ts'
-import type { CallHandle, CallRequest, CallResult, UpstreamFailure } from '../port.ts'
+import type { CallHandle, CallRequest, CallResult, ForwardRequest, UpstreamFailure } from '../port.ts'
 import type { NodePool } from './pool.ts'
 import { type Receiver, Sending } from './sending.ts'
 
@@ -8,7 +8,8 @@ export class NodeCall implements Receiver, CallHandle {
   readonly #pool: NodePool
   readonly #request: CallRequest
   readonly #done: (result: CallResult) => void
-  readonly #sending: Sending
+  #sending: Sending
+  #again: ForwardRequest['again']
   #isOver = false
   #status = 0
   #fields = ''
@@ -23,6 +24,7 @@ export class NodeCall implements Receiver, CallHandle {
     this.#request = request
     this.#done = done
     this.#sending = new Sending(pool, this, request, request.body?.length ?? 0, request.body)
+    this.#again = request.again ?? null
     // Never before the caller holds its handle
     process.nextTick(() => {
       if (!this.#isOver) pool.submit(this.#sending)
@@ -44,9 +46,29 @@ export class NodeCall implements Receiver, CallHandle {
   writable(): void {}
 
   answered(head: ResponseHead, now: number): void {
+    if (this.#again !== null && this.#goesAgain(head.status)) return
     this.#status = head.status
     this.#fields = head.pass + this.#request.responseFields
     this.#upstreamHeadAt = now
+  }
+
+  /** See the exchange of a listener: its own request goes again in the same way. */
+  #goesAgain(status: number): boolean {
+    const next = this.#again!(status)
+    this.#again = null
+    if (next === null) return false
+    this.#sending.abandon()
+    void next.then((request) => {
+      if (this.#isOver) return
+      if ('inner' in request) {
+        this.failed('credential', request.inner)
+        return
+      }
+      const { body } = this.#request
+      this.#sending = new Sending(this.#pool, this, request, body?.length ?? 0, body)
+      this.#pool.submit(this.#sending)
+    })
+    return true
   }
 
   data(bytes: Buffer): boolean {

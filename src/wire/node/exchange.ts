@@ -60,6 +60,9 @@ export class NodeExchange implements Incoming, Receiver {
   #isToTheClose = false
   #sending: Sending | null = null
   #request: ForwardRequest | null = null
+  /** The body that was sent, for sending it again; null when it is not at hand. */
+  #sent: Uint8Array | null = null
+  #again: ForwardRequest['again'] = null
   #tap: Tapped | null = null
   #collecting: Collecting | null = null
   /** The whole body, when the handler wanted to see it before it forwards. */
@@ -150,6 +153,10 @@ export class NodeExchange implements Incoming, Receiver {
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     const body = this.#collected
     this.#collected = null
+    if (request.again != null) {
+      this.#again = request.again
+      this.#sent = this.bodyBytes === 0 ? EMPTY : body
+    }
     this.#sending = new Sending(upstream, this, request, body?.length ?? this.bodyBytes, body)
     upstream.submit(this.#sending)
   }
@@ -206,6 +213,7 @@ export class NodeExchange implements Incoming, Receiver {
     const { status, length } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    if (this.#again !== null && this.#goesAgain(status)) return
     const other = this.#tap?.begin(status, head.pass) ?? null
     if (other !== null) {
       this.#tap = null
@@ -229,6 +237,31 @@ export class NodeExchange implements Incoming, Receiver {
     }
     this.#head(status, fields)
     this.#response!.flushHeaders()
+  }
+
+  /** True when the answer was given up, and another request takes the place of the one that was sent. */
+  #goesAgain(status: number): boolean {
+    const next = this.#again!(status)
+    this.#again = null
+    if (next === null || this.#sent === null) return false
+    const pool = this.#sending!.pool
+    this.#leaveUpstream()
+    this.#stage = OPEN
+    void next.then((request) => this.#sendAgain(pool, request))
+    return true
+  }
+
+  #sendAgain(pool: NodePool, request: ForwardRequest | { readonly inner: string }): void {
+    // The caller has left
+    if (this.#stage !== OPEN) return
+    if ('inner' in request) {
+      this.#context.refused(this, FAILURE_CODES.credential, request.inner)
+      return
+    }
+    const body = this.#sent!
+    this.#stage = FORWARDING
+    this.#sending = new Sending(pool, this, request, body.length, body)
+    pool.submit(this.#sending)
   }
 
   data(bytes: Buffer): boolean {

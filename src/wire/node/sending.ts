@@ -29,7 +29,7 @@ export interface Receiver {
 /** One request towards an upstream. After `ended`, `failed` or {@link abandon} its receiver hears nothing more. */
 export class Sending implements Timed {
   deadline = Infinity
-  readonly #pool: NodePool
+  readonly pool: NodePool
   readonly #receiver: Receiver
   readonly #request: ForwardRequest
   /** A length or -1 for chunked. */
@@ -52,7 +52,7 @@ export class Sending implements Timed {
     bodyBytes: number,
     body: Uint8Array | null,
   ) {
-    this.#pool = pool
+    this.pool = pool
     this.#receiver = receiver
     this.#request = request
     this.#bodyBytes = bodyBytes
@@ -67,13 +67,13 @@ export class Sending implements Timed {
 
   /** Called by the pool when it is this request's turn. */
   begin(): void {
-    const { options, agent, shared } = this.#pool
+    const { options, agent, shared } = this.pool
     this.deadline = shared.clock.monotonic() + options.connectTimeoutMs
     shared.sweep.add(this)
     const { method, target, host, fields } = this.#request
     const make = options.tls === null ? requestPlain : requestTls
     const outgoing = make({
-      ...this.#pool.where,
+      ...this.pool.where,
       agent,
       method,
       path: target,
@@ -91,9 +91,9 @@ export class Sending implements Timed {
     outgoing.maxHeadersCount = 0
     outgoing.on('socket', mine((socket: Socket) => {
       // Node marks a kept connection as reused only where nobody waited for it
-      this.#isReused = this.#pool.known.has(socket)
+      this.#isReused = this.pool.known.has(socket)
       const connected = (): void => {
-        this.#pool.known.add(socket)
+        this.pool.known.add(socket)
         this.#connected()
       }
       if (this.#isReused) connected()
@@ -132,8 +132,8 @@ export class Sending implements Timed {
       this.#isComplete = true
       outgoing.end()
     }
-    const { clock } = this.#pool.shared
-    const { firstByteTimeoutMs, idleTimeoutMs } = this.#pool.options
+    const { clock } = this.pool.shared
+    const { firstByteTimeoutMs, idleTimeoutMs } = this.pool.options
     if (this.#answer !== null) this.deadline = clock.monotonic() + idleTimeoutMs
     else if (last) this.deadline = clock.monotonic() + firstByteTimeoutMs
     else this.deadline = taken ? Infinity : clock.monotonic() + idleTimeoutMs
@@ -142,7 +142,7 @@ export class Sending implements Timed {
 
   resume(): void {
     if (this.#answer === null || this.#isOver) return
-    this.deadline = this.#pool.shared.clock.monotonic() + this.#pool.options.idleTimeoutMs
+    this.deadline = this.pool.shared.clock.monotonic() + this.pool.options.idleTimeoutMs
     this.#answer.resume()
   }
 
@@ -162,10 +162,10 @@ export class Sending implements Timed {
   }
 
   #connected(): void {
-    const now = this.#pool.shared.clock.monotonic()
+    const now = this.pool.shared.clock.monotonic()
     this.#isConnected = true
     // While the body comes, the caller's own timeouts hold
-    this.deadline = this.#isComplete ? now + this.#pool.options.firstByteTimeoutMs : Infinity
+    this.deadline = this.#isComplete ? now + this.pool.options.firstByteTimeoutMs : Infinity
     const outgoing = this.#outgoing!
     if (this.#body !== null && this.#body.length > 0) outgoing.end(this.#body)
     else if (this.#isComplete) outgoing.end()
@@ -174,7 +174,7 @@ export class Sending implements Timed {
   }
 
   #interim(status: number, version: string, rawHeaders: readonly string[]): void {
-    const head = this.#pool.shared.responseHead
+    const head = this.pool.shared.responseHead
     if (++this.#interims > INTERIM_MAX) this.#fail('invalid_response', 'too many interim answers')
     else if (!parse(head, status, version, rawHeaders, this.#request))
       this.#fail('invalid_response', head.inner)
@@ -183,7 +183,7 @@ export class Sending implements Timed {
   }
 
   #answered(answer: IncomingMessage): void {
-    const head = this.#pool.shared.responseHead
+    const head = this.pool.shared.responseHead
     const { statusCode, httpVersion, rawHeaders } = answer
     answer.on('error', () => {})
     if (statusCode! < 200) {
@@ -195,11 +195,11 @@ export class Sending implements Timed {
       return
     }
     this.#answer = answer
-    const now = this.#pool.shared.clock.monotonic()
-    this.deadline = now + this.#pool.options.idleTimeoutMs
+    const now = this.pool.shared.clock.monotonic()
+    this.deadline = now + this.pool.options.idleTimeoutMs
     answer.on('data', (bytes: Buffer) => {
       if (this.#isOver) return
-      this.deadline = this.#pool.shared.clock.monotonic() + this.#pool.options.idleTimeoutMs
+      this.deadline = this.pool.shared.clock.monotonic() + this.pool.options.idleTimeoutMs
       if (this.#receiver.data(bytes) || this.#isOver) return
       // The caller is slow: its own timeout holds
       this.deadline = Infinity
@@ -231,7 +231,7 @@ export class Sending implements Timed {
       // The usual race of kept connections: once more, on a fresh one
       this.#isRetried = true
       this.#isConnected = false
-      this.#pool.forgetIdle()
+      this.pool.forgetIdle()
       this.begin()
       return
     }
@@ -248,9 +248,9 @@ export class Sending implements Timed {
 
   #end(destroys: boolean): void {
     this.#isOver = true
-    this.#pool.shared.sweep.delete(this)
+    this.pool.shared.sweep.delete(this)
     if (destroys) this.#outgoing?.destroy()
-    this.#pool.done(this)
+    this.pool.done(this)
   }
 }
 

@@ -2,8 +2,8 @@ import { type LookupAddress, lookup } from 'node:dns'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { bareHost, isLoopbackHost, isRefusedAddress, isRefusedHost } from '../../base/address.ts'
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { bareHost, isLoopbackHost, isRefusedAddress, isRefusedHost } from './address.ts'
+import { isPlain, type Plain } from './plain.ts'
 
 interface JsonRequest {
   readonly url: string
@@ -11,9 +11,23 @@ interface JsonRequest {
   readonly form: Readonly<Record<string, string>> | null
   /** Value of the Authorization field; empty for none. */
   readonly authorization: string
+  /** Further header fields. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Asks an issuer. Rejects with an Error that says what failed, without addresses or secrets. */
+/** Why asking failed, without addresses or secrets. */
+export class FetchFailure extends Error {
+  /** Of the answer; 0 when there was none. */
+  readonly status: number
+
+  constructor(message: string, status = 0) {
+    super(message)
+    this.name = 'FetchFailure'
+    this.status = status
+  }
+}
+
+/** Asks an issuer. Rejects with a {@link FetchFailure}. */
 export type FetchJson = (request: JsonRequest) => Promise<Plain>
 
 export interface FetchLimits {
@@ -32,7 +46,7 @@ export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lo
   const checked = checkedLookup(resolve)
   return (asked) =>
     new Promise((done, reject) => {
-      const fail = (reason: string): void => reject(new Error(reason))
+      const fail = (reason: string, status = 0): void => reject(new FetchFailure(reason, status))
       const url = URL.parse(asked.url)
       if (url === null) return fail('the URL cannot be read')
       const isLocal = isLoopbackHost(url.hostname)
@@ -48,6 +62,7 @@ export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lo
         lookup: checked,
         headers: {
           Accept: 'application/json',
+          ...asked.headers,
           ...(asked.authorization === '' ? {} : { Authorization: asked.authorization }),
           ...(asked.form === null
             ? {}
@@ -58,16 +73,19 @@ export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lo
         },
       })
       const timer = setTimeout(() => end(`no answer in ${limits.timeoutMs} ms`), limits.timeoutMs)
-      const end = (reason: string): void => {
+      const end = (reason: string, status = 0): void => {
         clearTimeout(timer)
         request.destroy()
-        fail(reason)
+        fail(reason, status)
       }
       request.on('error', (error: NodeJS.ErrnoException) =>
         end(`cannot be reached (${error.code ?? 'error'})`),
       )
       request.on('response', (response) => {
-        if (response.statusCode !== 200) return end(`answered ${response.statusCode}`)
+        const status = response.statusCode ?? 0
+        // An endpoint of OAuth says in a 400 or 401 what was wrong
+        if (status !== 200 && (asked.form === null || (status !== 400 && status !== 401)))
+          return end(`answered ${status}`, status)
         const pieces: Buffer[] = []
         let bytes = 0
         response.on('data', (piece: Buffer) => {
@@ -80,13 +98,31 @@ export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lo
         response.on('end', () => {
           clearTimeout(timer)
           const value = toPlain(Buffer.concat(pieces))
-          if (value === null) fail('the answer is no JSON object')
+          if (status !== 200) fail(`answered ${status}${codeIn(value)}`, status)
+          else if (value === null) fail('the answer is no JSON object')
           else done(value)
         })
       })
       request.end(body)
     })
 }
+
+/** The error code of an OAuth endpoint (RFC 6749 section 5.2), which repeats nothing that was sent. */
+function codeIn(value: Plain | null): string {
+  const code = value?.['error']
+  return typeof code === 'string' && CODES.has(code) ? ` (${code})` : ''
+}
+
+/** RFC 6749 section 5.2, RFC 8693 section 2.2.2 */
+const CODES: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
+])
 
 function toPlain(bytes: Buffer): Plain | null {
   try {

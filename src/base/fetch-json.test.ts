@@ -43,7 +43,7 @@ test('one JSON object is read, by GET or with a form', async () => {
 test('redirects, other statuses, large, slow, broken and foreign answers are failures', async () => {
   const elsewhere = await answer((_, outgoing) => outgoing.end('{}'))
   const cases: readonly (readonly [RequestListener, RegExp])[] = [
-    [(_, outgoing) => outgoing.writeHead(302, { location: elsewhere }).end(), /^Error: answered 302$/],
+    [(_, outgoing) => outgoing.writeHead(302, { location: elsewhere }).end(), /^FetchFailure: answered 302$/],
     [(_, outgoing) => outgoing.writeHead(204).end(), /answered 204/],
     [(_, outgoing) => outgoing.end(`{"a":"${'x'.repeat(2000)}"}`), /too large/],
     [() => {}, /no answer in 300 ms/],

@@ -1,0 +1,197 @@
+/** Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4). */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import { FetchFailure, type FetchJson } from '../../base/fetch-json.ts'
+import { signJws } from '../../base/jws.ts'
+import { headerOf } from '../../snapshot/link-credential.ts'
+import type { HeldToken, LinkedGrant, Sent } from '../../snapshot/snapshot.ts'
+
+/** A token is not used in its last seconds: it must still hold when it arrives. */
+const SPARE_MS = 30_000
+/** A new one is fetched in the background before that. */
+const EARLY_MS = 30_000
+/** Of an endpoint that does not say (RFC 6749 section 5.1). */
+const LIFETIME_MS = 5 * 60_000
+/** An endpoint that failed is left alone for as long. */
+const FAILED_MS = 1000
+/** A token that an upstream refused makes a new one be fetched at most as often. */
+const FORCED_MS = 1000
+const ASSERTION_MS = 60_000
+/** Questions of one credential under way; more would queue up behind a slow endpoint. */
+const FLIGHTS_MAX = 64
+
+/** What is sent, or why there is nothing, as a sentence without secrets. */
+export type Fetched = Sent | { readonly reason: string }
+
+export interface Tokens {
+  /**
+   * The token of a grant: at once when it is held, else when it was fetched. One that will end soon is renewed in the
+   * background, and used to its very end while the endpoint fails.
+   * @param whose Name under which it is held; empty for the client itself. @param more Further members of the form.
+   */
+  of(grant: LinkedGrant, whose: string, more: Readonly<Record<string, string>>): Fetched | Promise<Fetched>
+  /** A token in the place of one that the upstream refused; null when another would be refused as well. */
+  instead(
+    grant: LinkedGrant,
+    whose: string,
+    more: Readonly<Record<string, string>>,
+    refused: Sent,
+  ): Promise<Fetched> | null
+}
+
+export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
+  let flights = 0
+
+  function heldOf(grant: LinkedGrant, whose: string): HeldToken {
+    let held = grant.held.get(whose)
+    if (held === undefined) {
+      held = {
+        sent: null,
+        refreshAt: 0,
+        waitAt: 0,
+        endsAt: 0,
+        failure: '',
+        failedAt: 0,
+        forcedAt: Number.NEGATIVE_INFINITY,
+        flight: null,
+      }
+      grant.held.set(whose, held)
+    }
+    return held
+  }
+
+  /** One flight for each token. */
+  function fetchInto(
+    held: HeldToken,
+    grant: LinkedGrant,
+    more: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    if (held.flight !== null) return held.flight
+    if (flights >= FLIGHTS_MAX) {
+      held.failure = 'too many questions are under way'
+      held.failedAt = clock.monotonic()
+      return Promise.resolve()
+    }
+    flights++
+    held.flight = ask(grant, more, clock, fetchJson)
+      .then(
+        ({ sent, lifetimeMs }) => {
+          const now = clock.monotonic()
+          // A short life is used for three quarters.
+          const spare = Math.min(SPARE_MS, lifetimeMs / 4)
+          held.sent = sent
+          held.endsAt = now + lifetimeMs
+          held.waitAt = held.endsAt - spare
+          held.refreshAt = held.waitAt - Math.min(EARLY_MS, lifetimeMs / 4)
+          held.failure = ''
+        },
+        (error: unknown) => {
+          held.failure =
+            error instanceof FetchFailure || error instanceof RangeError
+              ? error.message
+              : 'the request failed'
+          held.failedAt = clock.monotonic()
+        },
+      )
+      .finally(() => {
+        flights--
+        held.flight = null
+      })
+    return held.flight
+  }
+
+  async function fetched(held: HeldToken, flight: Promise<void>): Promise<Fetched> {
+    await flight
+    return usable(held)
+  }
+
+  function usable(held: HeldToken): Fetched {
+    if (held.sent !== null && clock.monotonic() < held.endsAt) return held.sent
+    return { reason: `the token endpoint: ${held.failure}` }
+  }
+
+  return {
+    of(grant, whose, more) {
+      const held = heldOf(grant, whose)
+      const now = clock.monotonic()
+      if (held.sent !== null && now < held.refreshAt) return held.sent
+      const isHeldOff = held.failure !== '' && now - held.failedAt < FAILED_MS
+      if (held.sent !== null && now < held.waitAt) {
+        if (!isHeldOff) void fetchInto(held, grant, more)
+        return held.sent
+      }
+      if (isHeldOff && held.flight === null) return usable(held)
+      return fetched(held, fetchInto(held, grant, more))
+    },
+    instead(grant, whose, more, refused) {
+      const held = heldOf(grant, whose)
+      // Another request was first: its token has not been refused yet.
+      if (held.sent !== null && held.sent !== refused) return Promise.resolve(held.sent)
+      const now = clock.monotonic()
+      if (held.sent !== null) {
+        if (now - held.forcedAt < FORCED_MS) return null
+        held.forcedAt = now
+        held.sent = null
+      }
+      return fetched(held, fetchInto(held, grant, more))
+    },
+  }
+}
+
+/** Asks the endpoint once. Rejects with a FetchFailure or RangeError whose message holds no secret. */
+async function ask(
+  grant: LinkedGrant,
+  more: Readonly<Record<string, string>>,
+  clock: Clock,
+  fetchJson: FetchJson,
+): Promise<{ readonly sent: Sent; readonly lifetimeMs: number }> {
+  const { url, form } = grant
+  const client = clientOf(grant, clock)
+  const answer = await fetchJson({
+    url,
+    form: { ...form, ...more, ...client.form },
+    authorization: client.authorization,
+  })
+  const { access_token, token_type, expires_in } = answer
+  if (typeof access_token !== 'string' || !/^[!-~]{1,16384}$/.test(access_token))
+    throw new RangeError('the answer holds no access token')
+  if (typeof token_type === 'string' && !/^(bearer|n_a)$/i.test(token_type))
+    throw new RangeError('the token is of a type other than Bearer')
+  const seconds = Number(expires_in)
+  const lifetimeMs = expires_in != null && seconds > 0 ? Math.min(seconds * 1000, 2 ** 31) : LIFETIME_MS
+  return { sent: headerOf('Authorization', `Bearer ${access_token}`), lifetimeMs }
+}
+
+/** How the endpoint knows the client: RFC 6749 section 2.3.1, RFC 7523 section 2.2. */
+function clientOf(
+  { method, clientId, secret, key, keyId, url }: LinkedGrant,
+  clock: Clock,
+): { readonly authorization: string; readonly form: Readonly<Record<string, string>> } {
+  if (method === 'client_secret_basic') {
+    const pair = `${formEncoded(clientId)}:${formEncoded(secret!.reveal())}`
+    return { authorization: `Basic ${Buffer.from(pair).toString('base64')}`, form: {} }
+  }
+  if (method === 'client_secret_post')
+    return { authorization: '', form: { client_id: clientId, client_secret: secret!.reveal() } }
+  const now = Math.floor(clock.now() / 1000)
+  const assertion = signJws(key!, keyId, {
+    iss: clientId,
+    sub: clientId,
+    aud: url,
+    jti: randomUUID(),
+    iat: now,
+    exp: now + ASSERTION_MS / 1000,
+  })
+  return {
+    authorization: '',
+    form: {
+      client_id: clientId,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    },
+  }
+}
+
+function formEncoded(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1)
+}

@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** A token endpoint on a real socket (RFC 6749 section 4.4, RFC 8693). */
+export class TokenEndpoint {
+  /** Forms that were asked with, and the Authorization fields beside them. */
+  readonly asked: { readonly form: URLSearchParams; readonly authorization: string }[] = []
+  /** Status of every answer; 200 works. */
+  status = 200
+  expiresIn: number | undefined = 3600
+  /** Answers wait while it is set. */
+  gate: Promise<void> | null = null
+  /** Gives the token of the question of that number, counted from 1. */
+  token = (number: number): string => `issued-token-${number}`
+  readonly #server: Server
+
+  constructor() {
+    this.#server = createServer((incoming, outgoing) => {
+      const pieces: Buffer[] = []
+      incoming.on('data', (piece: Buffer) => pieces.push(piece))
+      incoming.on('end', async () => {
+        const form = new URLSearchParams(Buffer.concat(pieces).toString())
+        this.asked.push({ form, authorization: incoming.headers.authorization ?? '' })
+        const number = this.asked.length
+        if (this.gate !== null) await this.gate
+        outgoing.statusCode = this.status
+        outgoing.setHeader('content-type', 'application/json')
+        if (this.status !== 200) {
+          const told = { error: 'invalid_client', error_description: form.get('client_secret') ?? 'no' }
+          outgoing.end(JSON.stringify(told))
+          return
+        }
+        const answer = {
+          access_token: this.token(number),
+          token_type: 'Bearer',
+          expires_in: this.expiresIn,
+          issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        }
+        outgoing.end(JSON.stringify(answer))
+      })
+    })
+  }
+
+  async listen(): Promise<this> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return this
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/token`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+}
