@@ -13,6 +13,7 @@ import { startRecorder } from './record/recorder-client.ts'
 import { createCertificates } from './serve/certificates.ts'
 import { openConfiguration } from './serve/configuration.ts'
 import { createClosedControlPlane, createControlPlane } from './serve/control-plane.ts'
+import { createCredentialProbe } from './serve/credential-probe.ts'
 import { createLastGood } from './serve/last-good.ts'
 import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
@@ -59,6 +60,7 @@ const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
+const KEEP_USES_MS = 60_000
 
 /**
  * Starts the whole of it: the only place that knows which adapters there are. Nothing listens before everything it
@@ -147,6 +149,13 @@ async function start(
     },
   }
   const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
+  const credentials = createCredentialProbe({
+    vault,
+    references,
+    store,
+    // Not before all is started
+    gateways: () => gateways,
+  })
   const control =
     store === null
       ? createClosedControlPlane(missing ?? '')
@@ -156,6 +165,7 @@ async function start(
           clock,
           records,
           explainer,
+          credentials,
           limits: counters,
           publisher,
           origin,
@@ -245,6 +255,10 @@ async function start(
       })
   }, HOUSEKEEPING_MS)
   parts.defer(() => clearInterval(rereading))
+  const keepingUses = setInterval(() => {
+    credentials.keepUses().catch((error: unknown) => fault(error, 'when credentials were used'))
+  }, KEEP_USES_MS)
+  parts.defer(() => clearInterval(keepingUses))
   parts.defer(async () => {
     Atomics.store(cells, HEALTH.draining, 1)
     await gateways.drain(grace.requestsMs)

@@ -35,6 +35,17 @@ export function principalOf(role: Role): Principal {
   }
 }
 
+/** What invoke asks of gateway threads, where there are none. */
+export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'limits'> = {
+  explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
+  credentials: {
+    test: () => Promise.reject(new Error('nobody listens')),
+    faultOf: () => null,
+    uses: async () => new Map(),
+  },
+  limits: { read: () => null },
+}
+
 /** A control plane without surfaces: a real store in a directory of its own, and every delta it published. */
 export interface Control {
   readonly directory: string
@@ -84,8 +95,7 @@ export async function startControl(
     vault,
     clock,
     records,
-    explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
-    limits: { read: () => null },
+    ...UNSERVED,
     publisher: {
       publish: async (delta) => {
         published.push(delta)

@@ -16,6 +16,8 @@ const PERMISSIONS: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permissio
     'proxies:publish',
     'profiles:rotate',
     'credentials:use',
+    'credentials:test',
+    'credentials:rotate',
   ]),
   auditor: new Set<Permission>(['audit:read', 'records:read']),
 }

@@ -3,6 +3,7 @@ import { createFetchJson } from '../base/fetch-json.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
+import type { CredentialTest } from '../model/credential-test.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
@@ -17,6 +18,7 @@ import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { createTokens } from './forward/tokens.ts'
+import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
@@ -67,6 +69,10 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   readonly snapshot: Snapshot
   /** Address of the caller and id of a request that goes through no stages. */
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
+  /** Makes the calls that show whether a credential works. */
+  tryCredential(trial: Trial): Promise<CredentialTest>
+  /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
+  credentialUses(): ReadonlyMap<string, number>
   /** Closes the pools. */
   close(): void
 }
@@ -301,11 +307,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     call: createInnerCalls({ clock, pools, record: recorder.request, toExchange: toInnerExchange }),
 
     apply(delta) {
-      const before = snapshot.collections
+      const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== before) pools.keepFor(snapshot)
+      if (snapshot.collections !== collections) pools.keepFor(snapshot)
+      if (snapshot.credentials !== credentials) keepUses(credentials, snapshot.credentials)
       return snapshot.faults
+    },
+
+    tryCredential: (trial) => tryCredential(trial, { snapshot, open, pools, clock, fetchJson }),
+
+    credentialUses() {
+      const used = [...snapshot.credentials.values()].filter(({ usedAt }) => usedAt > 0)
+      return new Map(used.map(({ id, usedAt }) => [id, usedAt]))
     },
 
     close() {
@@ -316,6 +330,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   function profileOf(caller: Caller) {
     return snapshot.clients.get(caller.client.id)?.profiles.get(caller.profile.id) ?? null
   }
+}
+
+/** A credential that was linked anew was used when it was used before. */
+function keepUses(before: Snapshot['credentials'], after: Snapshot['credentials']): void {
+  for (const [id, credential] of after)
+    if (credential.usedAt === 0) credential.usedAt = before.get(id)?.usedAt ?? 0
 }
 
 function identified(exchange: Exchange, admitted: boolean): Identified {

@@ -159,3 +159,8 @@ export const CredentialSpec = z.strictObject({
     .describe('When the secret ends, where that is known; the state warns before'),
 })
 export type CredentialSpec = z.output<typeof CredentialSpec>
+
+/** True for types whose tokens are fetched from an endpoint before a call. */
+export function isFetched(type: CredentialType): boolean {
+  return type === 'oauth2_client_credentials'
+}

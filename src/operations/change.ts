@@ -55,6 +55,8 @@ export interface Outcome {
  */
 export class Change {
   readonly writer: ConfigWriter
+  /** What came of an operation, as a sentence for its entry in the trail. */
+  finding: string | undefined
   readonly #deps: ChangeDeps
   readonly #changed = new Map<string, Changed>()
   #subject: Resource | undefined

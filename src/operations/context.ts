@@ -1,8 +1,10 @@
 import type { z } from 'zod'
 import type { Permission, Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
+import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Change } from './change.ts'
@@ -17,6 +19,8 @@ export interface OperationContext {
   readonly records: RecordQueries
   /** Judges requests that were not made, by what the gateway serves now. */
   readonly explainer: Explainer
+  /** Knows and tries credentials for upstreams. */
+  readonly credentials: CredentialProbe
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
   /** The configuration: for a read the last committed state, for a write that of its transaction. */
@@ -45,6 +49,24 @@ interface LimitReading {
   readonly resetMs: number
   /** Requests that it refused, or would have. */
   readonly refused: number
+}
+
+/** A credential that is to be tried. */
+export interface CredentialTrial {
+  readonly fragment: CredentialFragment
+  /** Secret fields that are not stored, by name. */
+  readonly secrets: Readonly<Record<string, string>>
+  /** Where it is to be called; null for no call of an upstream. `target` is a path, with a query or without. */
+  readonly at: { readonly collection: string; readonly target: string } | null
+}
+
+export interface CredentialProbe {
+  /** Makes the calls. Rejects while no gateway thread listens. */
+  test(trial: CredentialTrial): Promise<CredentialTest>
+  /** Why a secret of a credential cannot be read where it lies, as a sentence; null when it can. */
+  faultOf(id: string): string | null
+  /** When calls last used credentials, by id; milliseconds since the epoch. */
+  uses(): Promise<ReadonlyMap<string, number>>
 }
 
 export interface Explainer {

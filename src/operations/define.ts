@@ -19,7 +19,11 @@ export interface Subject {
 }
 
 /** An operation of the registry: definition and handler in one object. Importing it pulls in no database. */
-export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> {
+export interface Operation<
+  I extends z.ZodObject = z.ZodObject,
+  O extends z.ZodObject = z.ZodObject,
+  P = z.output<I>,
+> {
   /** Plural noun; also the REST path segment and the CLI command. */
   readonly resource: string
   /** `list`, `get`, `create`, `update`, `put`, `delete`, or a verb of its own such as `publish`. */
@@ -48,15 +52,17 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
   /**
-   * Work that needs no configuration and may take long, done before the transaction: others wait for that. Gives the
-   * input that `handle` gets; refuses.
+   * Work that may take long, done before the transaction: others wait for that. Its context is that of a read. Gives
+   * what `handle` gets in the place of the input; refuses.
    */
-  readonly prepare?: (input: z.output<I>) => Promise<z.output<I>>
-  readonly handle: (input: z.output<I>, context: OperationContext) => Promise<z.output<O>>
+  readonly prepare?: (input: z.output<I>, context: OperationContext) => Promise<P>
+  readonly handle: (input: P, context: OperationContext) => Promise<z.output<O>>
 }
 
 /** Types an operation by its schemas. The result is stored with erased types in the registry. */
-export function define<I extends z.ZodObject, O extends z.ZodObject>(operation: Operation<I, O>): Operation {
+export function define<I extends z.ZodObject, O extends z.ZodObject, P = z.output<I>>(
+  operation: Operation<I, O, P>,
+): Operation {
   // The registry holds operations of all shapes; invoke parses the input with the very schema it hands to handle.
   return operation as unknown as Operation
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { example, principalOf, refused, startControl, VIA } from '../../test/control.ts'
+import { example, principalOf, refused, startControl, UNSERVED, VIA } from '../../test/control.ts'
 import { createClock } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { about } from './crud.ts'
@@ -48,8 +48,7 @@ test('a handler that throws after writing leaves neither change nor success entr
     vault: control.vault,
     clock: createClock(),
     records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
-    explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
-    limits: { read: () => null },
+    ...UNSERVED,
     publisher: {
       publish: async (delta) => {
         published.push(delta)

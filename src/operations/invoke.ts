@@ -8,7 +8,7 @@ import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/con
 import type { Vault } from '../vault/vault.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
-import type { Explainer, LimitReader, OperationContext, RecordQueries } from './context.ts'
+import type { CredentialProbe, Explainer, LimitReader, OperationContext, RecordQueries } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
@@ -21,6 +21,7 @@ export interface InvokeDeps {
   readonly clock: Clock
   readonly records: RecordQueries
   readonly explainer: Explainer
+  readonly credentials: CredentialProbe
   readonly limits: LimitReader
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
@@ -92,7 +93,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   let change: Change | undefined
   let held: Promise<{ readonly pending: boolean }> | undefined
   try {
-    const prepared = (await operation.prepare?.(input)) ?? input
+    const reading = contextOf(deps, call, store.read, null)
+    const prepared = (await operation.prepare?.(input, reading)) ?? input
     const result = await store.write(
       async (writer) => {
         change = createChange(deps, call, writer)
@@ -167,6 +169,7 @@ async function transact(
     status: answer.status,
     // A diff holds plain JSON; its type says unknown because it is read from specs.
     diff: outcome.diff as NonNullable<Ending['diff']>,
+    ...(change.finding === undefined ? {} : { detail: change.finding }),
     ...change.revisions,
     configRevision: outcome.revision,
   })
@@ -192,6 +195,7 @@ function contextOf(
     clock: deps.clock,
     records: deps.records,
     explainer: deps.explainer,
+    credentials: deps.credentials,
     limits: deps.limits,
     reader,
     get change(): Change {

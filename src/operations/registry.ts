@@ -21,6 +21,8 @@ import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
 import { listCredentials } from './credentials/list.ts'
 import { putCredential } from './credentials/put.ts'
+import { getCredentialState } from './credentials/state.ts'
+import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
 import { createPolicy } from './policies/create.ts'
@@ -97,10 +99,12 @@ export const OPERATIONS: readonly Operation[] = [
   revokeProfile,
   listCredentials,
   getCredential,
+  getCredentialState,
   createCredential,
   updateCredential,
   putCredential,
   deleteCredential,
+  testCredential,
   listAudit,
   getAudit,
   listRecords,

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { example, ORDERS, operationOf, refused, startControl } from '../../test/control.ts'
 import { ROLES } from '../access/principal.ts'
 import { allows } from '../access/roles.ts'
+import type { RefusalCode } from '../base/refusal.ts'
 import type { WriteOptions } from './define.ts'
 import { OPERATIONS } from './registry.ts'
 
@@ -45,6 +46,13 @@ const SLUGS: Readonly<Record<string, string>> = {
   credentials: 'backend',
 }
 
+/** Neither records nor gateway threads are here. */
+const UNSERVED_CODES: Readonly<Record<string, RefusalCode>> = {
+  'records.get': 'not_found',
+  'requests.explain': 'not_ready',
+  'credentials.test': 'configuration_invalid',
+}
+
 test('every operation, for every role: done or refused as the table says, and each refusal is one entry', async () => {
   const control = await startControl()
   await example(control)
@@ -77,9 +85,8 @@ test('every operation, for every role: done or refused as the table says, and ea
         assert.equal(await control.store.read.revision(), revision)
         continue
       }
-      // Neither records nor gateway threads are here
-      if (name === 'records.get' || name === 'requests.explain') {
-        await refused(call, name === 'records.get' ? 'not_found' : 'not_ready')
+      if (UNSERVED_CODES[name] !== undefined) {
+        await refused(call, UNSERVED_CODES[name])
         continue
       }
       const { output } = await call

@@ -5,7 +5,7 @@ import { createAccessTokens } from '../access/tokens.ts'
 import { bearerOf } from '../base/bearer.ts'
 import type { Clock } from '../base/clock.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
-import type { Explainer, LimitReader, RecordQueries } from '../operations/context.ts'
+import type { CredentialProbe, Explainer, LimitReader, RecordQueries } from '../operations/context.ts'
 import { createInvoke } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
@@ -29,6 +29,7 @@ export interface ControlPlaneOptions {
   readonly clock: Clock
   readonly records: RecordQueries
   readonly explainer: Explainer
+  readonly credentials: CredentialProbe
   readonly limits: LimitReader
   readonly publisher: Publisher
   readonly origin: string
@@ -49,7 +50,19 @@ export interface ControlPlane {
 
 /** Who may do what, the operations, and the surfaces that project them. */
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
-  const { store, vault, clock, records, explainer, limits, publisher, origin, sessionKey, fault } = options
+  const {
+    store,
+    vault,
+    clock,
+    records,
+    explainer,
+    credentials,
+    limits,
+    publisher,
+    origin,
+    sessionKey,
+    fault,
+  } = options
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const authenticate = createAuthenticate(tokens, unknownCallers)
@@ -59,6 +72,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     records,
     explainer,
+    credentials,
     limits,
     publisher,
     check: checkFragment,

@@ -19,7 +19,7 @@ import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
-import type { FromGateway, GatewayInit, ToGateway } from './messages.ts'
+import type { Answers, FromGateway, GatewayInit, Question, ToGateway } from './messages.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
@@ -171,13 +171,11 @@ main.on('message', (message: ToGateway) => {
     case 'key_set':
       keySets.answered(message.id, message.answer)
       return
-    case 'explain':
-      say({
-        kind: 'explained',
-        id: message.id,
-        explanation: explain(gateway.snapshot, counters, clock.now(), message.asked),
-      })
+    case 'ask': {
+      const { id, question } = message
+      void answerTo(question).then((answer) => say({ kind: 'answered', id, answer }))
       return
+    }
     case 'tls':
       engine.setTls(message.tls)
       return
@@ -189,6 +187,17 @@ main.on('message', (message: ToGateway) => {
       return
   }
 })
+
+async function answerTo(question: Question): Promise<Answers[Question['about']]> {
+  switch (question.about) {
+    case 'request':
+      return explain(gateway.snapshot, counters, clock.now(), question.asked)
+    case 'credential':
+      return gateway.tryCredential(question.trial)
+    case 'uses':
+      return gateway.credentialUses()
+  }
+}
 
 async function drain(deadlineMs: number): Promise<void> {
   await engine.drain(deadlineMs)

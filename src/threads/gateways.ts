@@ -1,11 +1,20 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
+import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
+import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
-import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+import {
+  type Answers,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Question,
+  type ToGateway,
+} from './messages.ts'
 
 /**
  * The gateway threads as the main thread sees them.
@@ -22,6 +31,10 @@ export interface Gateways {
   setTls(tls: TlsOptions): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
+  /** Has a thread try a credential. Rejects when no thread answers in time. */
+  tryCredential(trial: Trial): Promise<CredentialTest>
+  /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
+  credentialUses(): Promise<ReadonlyMap<string, number>>
   /** Stops accepting, lets requests end, then ends the threads. */
   drain(deadlineMs: number): Promise<void>
   /** Ends a thread at once, as a fault would; resolves when its replacement listens. For tests of that promise. */
@@ -55,6 +68,8 @@ interface Thread {
 
 const ACKNOWLEDGE_MS = 1000
 const ANSWER_MS = 5000
+/** Longer than a thread tries. */
+const TRIAL_MS = 30_000
 const RESTART_MS_MAX = 5000
 /** A thread that lived this long was healthy: the next restart is immediate again. */
 const HEALTHY_MS = 10_000
@@ -69,7 +84,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   const waiting = new Set<() => void>()
   let revision = first.revision
   let closed = false
-  const asking = new Map<number, (explanation: Explanation) => void>()
+  const asking = new Map<number, (answer: unknown) => void>()
   let questions = 0
   let { tls } = options.init
 
@@ -92,6 +107,29 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   function change(thread: Thread, delta: SnapshotDelta): number {
     tell(thread, { kind: 'snapshot', delta })
     return ++thread.told
+  }
+
+  /** Asks a thread. Rejects when there is none, or none that answers in time. */
+  function ask<About extends Question['about']>(
+    thread: Thread | undefined,
+    question: Extract<Question, { about: About }>,
+    deadlineMs: number,
+  ): Promise<Answers[About]> {
+    if (thread === undefined) return Promise.reject(new Error('no gateway thread listens'))
+    const id = ++questions
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        asking.delete(id)
+        reject(new Error('the gateway thread did not answer'))
+      }, deadlineMs)
+      asking.set(id, (answer) => {
+        clearTimeout(timer)
+        asking.delete(id)
+        // A thread answers each question by its own kind
+        resolve(answer as Answers[About])
+      })
+      tell(thread, { kind: 'ask', id, question })
+    })
   }
 
   function live(): Thread[] {
@@ -149,8 +187,8 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
             .then((answer) => tell(thread, { kind: 'key_set', id, answer }))
           break
         }
-        case 'explained':
-          asking.get(message.id)?.(message.explanation)
+        case 'answered':
+          asking.get(message.id)?.(message.answer)
           break
         case 'drained':
           thread.drained?.()
@@ -255,25 +293,18 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       tls = changed
       for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'tls', tls: changed })
     },
-    explain(asked) {
-      const thread = live()[0]
-      if (thread === undefined) return Promise.reject(new Error('no gateway thread listens'))
-      const id = ++questions
-      return new Promise((resolve, reject) => {
-        const end = (): void => {
-          clearTimeout(timer)
-          asking.delete(id)
-        }
-        const timer = setTimeout(() => {
-          end()
-          reject(new Error('the gateway thread did not answer'))
-        }, ANSWER_MS)
-        asking.set(id, (explanation) => {
-          end()
-          resolve(explanation)
-        })
-        tell(thread, { kind: 'explain', id, asked })
-      })
+    explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
+    tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
+    async credentialUses() {
+      // A thread that has just died, or hangs, knows nothing that is worth waiting for.
+      const answers = await Promise.allSettled(
+        live().map((thread) => ask(thread, { about: 'uses' }, ANSWER_MS)),
+      )
+      const uses = new Map<string, number>()
+      for (const answer of answers)
+        if (answer.status === 'fulfilled')
+          for (const [id, at] of answer.value) uses.set(id, Math.max(at, uses.get(id) ?? 0))
+      return uses
     },
     async drain(deadlineMs) {
       closed = true

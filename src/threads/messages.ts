@@ -3,9 +3,11 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
+import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { KeySetAnswer } from '../gateway/identify/key-sets.ts'
 import type { Claim } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
+import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
@@ -42,11 +44,25 @@ export interface GatewayInit {
   readonly sessionKey: Uint8Array
 }
 
+/** What a gateway thread can be asked. */
+export type Question =
+  | { readonly about: 'request'; readonly asked: Hypothetical }
+  | { readonly about: 'credential'; readonly trial: Trial }
+  | { readonly about: 'uses' }
+
+export interface Answers {
+  readonly request: Explanation
+  readonly credential: CredentialTest
+  /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
+  readonly uses: ReadonlyMap<string, number>
+}
+
 export type ToGateway =
   | { readonly kind: 'snapshot'; readonly delta: SnapshotDelta }
   /** Batches of request records go to this port; a new one comes when the recorder was restarted. */
   | { readonly kind: 'recorder'; readonly port: MessagePort }
-  | { readonly kind: 'explain'; readonly id: number; readonly asked: Hypothetical }
+  /** A question; what `answered` brings back has its id. */
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   /** New certificates, or new keys for session tickets. */
   | { readonly kind: 'tls'; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
@@ -60,7 +76,7 @@ export type FromGateway =
   | { readonly kind: 'listening' }
   /** The next change is in force for every request that starts from now on. */
   | { readonly kind: 'applied'; readonly faults: readonly string[] }
-  | { readonly kind: 'explained'; readonly id: number; readonly explanation: Explanation }
+  | { readonly kind: 'answered'; readonly id: number; readonly answer: Answers[Question['about']] }
   | { readonly kind: 'drained' }
   /** Asks for the keys of an issuer; see gateway/identify/key-sets. */
   | {

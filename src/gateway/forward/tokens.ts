@@ -73,7 +73,7 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
       return Promise.resolve()
     }
     flights++
-    held.flight = ask(grant, more, clock, fetchJson)
+    held.flight = fetchToken(grant, more, clock, fetchJson)
       .then(
         ({ sent, lifetimeMs }) => {
           const now = clock.monotonic()
@@ -139,7 +139,7 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
 }
 
 /** Asks the endpoint once. Rejects with a FetchFailure or RangeError whose message holds no secret. */
-async function ask(
+export async function fetchToken(
   grant: LinkedGrant,
   more: Readonly<Record<string, string>>,
   clock: Clock,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
+import { UNSERVED } from '../../../test/control.ts'
 import { corpusText } from '../../../test/fixtures/openapi.ts'
 import type { Role } from '../../access/principal.ts'
 import { createClock } from '../../base/clock.ts'
@@ -31,8 +32,7 @@ before(async () => {
     vault: await openVault(store, join(directory, 'vault.key')),
     clock: createClock(),
     records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
-    explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
-    limits: { read: () => null },
+    ...UNSERVED,
     publisher: {
       publish: async (delta) => {
         published.push(delta)

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { UNSERVED } from '../../../test/control.ts'
 import { golden } from '../../../test/golden/golden.ts'
 import { PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
@@ -65,8 +66,7 @@ describe('Management MCP over the registry and a store', () => {
         vault,
         clock,
         records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
-        explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
-        limits: { read: () => null },
+        ...UNSERVED,
         publisher: { publish: async () => ({ pending: false }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),

@@ -1,0 +1,115 @@
+import type { Clock } from '../../base/clock.ts'
+import type { FetchJson } from '../../base/fetch-json.ts'
+import { type CredentialStep, type CredentialTest, toCredentialTest } from '../../model/credential-test.ts'
+import type { CredentialFragment } from '../../snapshot/fragments.ts'
+import { linkCredential } from '../../snapshot/link-credential.ts'
+import type { LinkedUpstream, Sent, Snapshot } from '../../snapshot/snapshot.ts'
+import type { Opener } from '../../vault/opener.ts'
+import type { CallResult } from '../../wire/port.ts'
+import { canonicalTarget } from '../../wire/target.ts'
+import type { Pools } from './pools.ts'
+import { fetchToken } from './tokens.ts'
+
+/** A credential that is to be tried, in force or not; with a call where `at` says where. */
+export interface Trial {
+  readonly fragment: CredentialFragment
+  /** Id of a published collection, and a path with query below that of its upstream. */
+  readonly at: { readonly collection: string; readonly target: string } | null
+}
+
+/** What a gateway thread tries it with. */
+export interface TrialTools {
+  readonly snapshot: Snapshot
+  readonly open: Opener
+  readonly pools: Pools
+  readonly clock: Clock
+  readonly fetchJson: FetchJson
+}
+
+/** A call that takes longer is given up. */
+const CALL_MS = 15_000
+const ANSWER_BYTES_MAX = 65_536
+
+/** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
+export async function tryCredential({ fragment, at }: Trial, tools: TrialTools): Promise<CredentialTest> {
+  const { clock, open, fetchJson } = tools
+  const steps: CredentialStep[] = []
+  /** Takes one step; undefined when it failed. */
+  async function take<T>(
+    step: CredentialStep['step'],
+    work: () => Promise<T>,
+    statusOf: (value: T) => number | null = () => null,
+  ): Promise<T | undefined> {
+    const startedAt = clock.monotonic()
+    const taken = (members: Pick<CredentialStep, 'ok' | 'status' | 'error'>): void => {
+      const latency_ms = Math.round((clock.monotonic() - startedAt) * 10) / 10
+      steps.push({ step, latency_ms, ...members })
+    }
+    try {
+      const value = await work()
+      const status = statusOf(value)
+      const error = refusalOf(status)
+      taken({ ok: error === null, status, error })
+      return error === null ? value : undefined
+    } catch (error) {
+      taken({ ok: false, status: null, error: error instanceof Error ? error.message : 'it failed' })
+    }
+  }
+
+  const linked = await take('secret', async () => linkCredential(fragment, open))
+  let sent: Sent | undefined = linked
+  if (linked != null && linked.grant !== null)
+    sent = (await take('token', () => fetchToken(linked.grant!, {}, clock, fetchJson)))?.sent
+  if (sent !== undefined && at !== null) {
+    const known = sent
+    await take(
+      'call',
+      () => call(known, at, tools),
+      (result) => result,
+    )
+  }
+  return toCredentialTest(steps)
+}
+
+/** Why an answer means that the credential does not work; null where it may. */
+function refusalOf(status: number | null): string | null {
+  if (status === 401 || status === 403) return `the upstream refused it (${status})`
+  return status !== null && status >= 500 ? `the upstream answered ${status}` : null
+}
+
+function call(sent: Sent, at: NonNullable<Trial['at']>, { snapshot, pools }: TrialTools): Promise<number> {
+  const upstream = snapshot.collections.get(at.collection)?.upstream ?? null
+  if (upstream === null) throw new Error('the collection is not published, or has no upstream')
+  const target = targetOf(upstream, at.target, sent)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      handle.abort()
+      reject(new Error(`no answer in ${CALL_MS / 1000} s`))
+    }, CALL_MS)
+    const handle = pools.of(upstream).call(
+      {
+        method: 'GET',
+        target,
+        host: upstream.fragment.authority,
+        fields: `${sent.line}Accept: */*\r\n`,
+        responseFields: '',
+        responseNames: [],
+        body: null,
+        keepBytesMax: 0,
+        readBytesMax: ANSWER_BYTES_MAX,
+      },
+      (result: CallResult) => {
+        clearTimeout(timer)
+        if (result.ok) resolve(result.status)
+        else reject(new Error(`the upstream is not reached (${result.failure}: ${result.inner})`))
+      },
+    )
+  })
+}
+
+function targetOf({ fragment }: LinkedUpstream, asked: string, { pair }: Sent): string {
+  const canonical = canonicalTarget(asked)
+  if (canonical === null) throw new Error('the path is not canonical')
+  const query = [canonical.query, pair].filter((part) => part !== '').join('&')
+  return fragment.path + canonical.path + (query === '' ? '' : `?${query}`)
+}

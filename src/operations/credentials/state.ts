@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { Ref } from '../../model/common.ts'
+import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
+import { tellsFailure } from '../../model/credential-test.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { toMinute } from '../profiles/tokens.ts'
+import { getRef } from '../refs.ts'
+import { credentialKind } from './kind.ts'
+
+const SOON_MS = 7 * 86_400_000
+const USERS_MAX = 100
+
+export const getCredentialState = define({
+  resource: 'credentials',
+  action: 'state',
+  effect: 'read',
+  tool: 'get_credential_state',
+  group: credentialKind.group,
+  summary: 'Show whether a credential works: expiry, last use, last test, who uses it; never a secret',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string(),
+    slug: z.string(),
+    type: z.string(),
+    state: z
+      .enum(['ok', 'unresolved', 'expired', 'failing', 'expiring'])
+      .describe(
+        'unresolved: a secret cannot be read where it lies; failing: the last test failed; expiring: within 7 days',
+      ),
+    reason: z.string().nullable().describe('Why it is unresolved or failing'),
+    expires_at: z.string().nullable(),
+    secret_changed_at: z.string().nullable().describe('null for one that is read elsewhere'),
+    last_used_at: z.string().nullable().describe('Last call with it, to the minute'),
+    last_test: z.object({ time: z.string(), summary: z.string() }).nullable(),
+    used_by: z.array(z.string()).describe('Such as collections/orders'),
+  }),
+  permission: 'credentials:read',
+  refuses: ['not_found'],
+  columns: ['slug', 'type', 'state', 'reason', 'expires_at', 'last_used_at'],
+  ...about(credentialKind),
+  handle: async (input, context) => {
+    const { id, slug, spec, revision } = await getRef(context.reader, 'credentials', input.id)
+    // Stored by the schema of this type.
+    const auth = spec['auth'] as CredentialAuth
+    const expires = (spec['expires_at'] as string | null | undefined) ?? null
+    const fields = secretFieldsOf(auth)
+    const secrets = await context.reader.secretsOf([id])
+    const secret = secrets.find(({ field }) => fields.includes(field))
+    const asked = { limit: 1, resource: id, operation: 'credentials.test', outcome: 'ok' }
+    const test = (await context.reader.auditEntries(asked)).items[0]
+    const finding = test?.detail ?? ''
+    const users = await context.reader.usersOf(id)
+    return {
+      id,
+      slug,
+      type: auth.type,
+      ...judge(
+        context.credentials.faultOf(id),
+        expires,
+        // Of what the credential is now
+        test?.revision_after === revision ? finding : '',
+        context.clock.now(),
+      ),
+      expires_at: expires,
+      secret_changed_at: secret?.updated_at ?? null,
+      last_used_at: toMinute((await context.credentials.uses()).get(id) ?? null),
+      last_test: test === undefined ? null : { time: test.time, summary: finding },
+      used_by: users.slice(0, USERS_MAX).map(nameOf),
+    }
+  },
+})
+
+const nameOf = ({ type, slug }: Resource): string => `${type}/${slug}`
+
+function judge(fault: string | null, expires: string | null, summary: string, now: number) {
+  if (fault !== null) return { state: 'unresolved' as const, reason: fault }
+  const left = expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - now
+  if (left <= 0) return { state: 'expired' as const, reason: null }
+  if (tellsFailure(summary)) return { state: 'failing' as const, reason: summary }
+  return { state: left <= SOON_MS ? ('expiring' as const) : ('ok' as const), reason: null }
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import { isFetched } from '../../model/credential.ts'
+import { CredentialTest } from '../../model/credential-test.ts'
+import type { CredentialFragment } from '../../snapshot/fragments.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { compileRoot } from '../fragments.ts'
+import { getRef } from '../refs.ts'
+import { credentialKind } from './kind.ts'
+import { placeOf, trialInput, tried } from './trial.ts'
+
+export const testCredential = define({
+  resource: 'credentials',
+  action: 'test',
+  effect: 'act',
+  tool: 'test_credential',
+  group: credentialKind.group,
+  summary: 'Try a credential with a real call: its token endpoint, or an upstream that it is for',
+  input: z.strictObject({ id: Ref, ...trialInput }),
+  output: z.object({ id: z.string(), slug: z.string(), ...CredentialTest.shape }),
+  permission: 'credentials:test',
+  refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict', 'not_ready'],
+  idempotent: true,
+  columns: ['steps.step', 'steps.ok', 'steps.latency_ms', 'steps.status', 'steps.error'],
+  ...about(credentialKind),
+  prepare: async (input, context) => {
+    const { id, slug, ...credential } = await getRef(context.reader, 'credentials', input.id)
+    // A credential compiles to one fragment, of itself.
+    const fragment = (await compileRoot(context.reader, 'credentials', id)).put[0] as CredentialFragment
+    const at = await placeOf({ id, slug, ...credential }, fragment.type, input, context)
+    if (at === null && !isFetched(fragment.type))
+      throw refuse('configuration_invalid', {
+        detail: `No published collection uses "${slug}"; say where to try it.`,
+        errors: [{ pointer: '/collection', reason: 'required' }],
+      })
+    return { id, slug, ...(await tried({ fragment, secrets: {}, at }, context)) }
+  },
+  handle: async (tested, { change }) => {
+    await change.act('credentials', tested.id)
+    change.finding = tested.summary
+    return tested
+  },
+})

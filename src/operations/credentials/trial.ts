@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import { isFetched } from '../../model/credential.ts'
+import type { CredentialTest } from '../../model/credential-test.ts'
+import type { CredentialFragment } from '../../snapshot/fragments.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { CredentialTrial, OperationContext } from '../context.ts'
+import { getRef } from '../refs.ts'
+
+/** Where a credential is tried. */
+export const trialInput = {
+  collection: Ref.optional().describe('Published collection whose upstream is called with it'),
+  path: z
+    .string()
+    .max(2048)
+    .regex(/^\/[!-~]*$/, 'a path such as /health')
+    .default('/')
+    .describe('What is asked for there, by GET; below the path of the upstream'),
+}
+
+interface Where {
+  readonly collection?: string | undefined
+  readonly path: string
+}
+
+/**
+ * The place of a call: in the collection that was named, else, where a call is the only way to know, in the first
+ * published one that uses the credential. Null for no call.
+ */
+export async function placeOf(
+  credential: Resource,
+  type: CredentialFragment['type'],
+  { collection, path }: Where,
+  context: OperationContext,
+): Promise<CredentialTrial['at']> {
+  if (collection !== undefined) {
+    const named = await getRef(context.reader, 'collections', collection)
+    if (!isCallable(named))
+      throw refuse('configuration_invalid', {
+        detail: `The collection "${named.slug}" is not published, or has no upstream.`,
+        errors: [{ pointer: '/collection', reason: 'must be published and have an upstream' }],
+      })
+    return { collection: named.id, target: path }
+  }
+  if (isFetched(type)) return null
+  const users = await context.reader.usersOf(credential.id)
+  for (const user of users) {
+    const id = user.type === 'proxies' ? user.parent : user.type === 'collections' ? user.id : null
+    const used = id === null ? undefined : await context.reader.byId('collections', id)
+    if (used !== undefined && isCallable(used)) return { collection: used.id, target: path }
+  }
+  return null
+}
+
+function isCallable({ status, spec }: Resource): boolean {
+  return status === 'published' && spec['upstream'] != null
+}
+
+/** Makes the trial. Refuses with not_ready where nobody can. */
+export async function tried(trial: CredentialTrial, context: OperationContext): Promise<CredentialTest> {
+  if (context.options.dryRun === true)
+    throw refuse('input_invalid', {
+      detail: 'This makes real calls, so there is no dry run of it.',
+      errors: [{ pointer: '/dry_run', reason: 'not for this operation' }],
+    })
+  try {
+    return await context.credentials.test(trial)
+  } catch (error) {
+    throw refuse('not_ready', {
+      detail: `Nobody can try it now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+    })
+  }
+}

@@ -1,0 +1,68 @@
+import { Secret } from '../base/secret.ts'
+import { toCredentialTest } from '../model/credential-test.ts'
+import type { CredentialProbe } from '../operations/context.ts'
+import type { References } from '../snapshot/references.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import type { Gateways } from '../threads/gateways.ts'
+import type { Vault } from '../vault/vault.ts'
+
+export interface CredentialProbeOptions {
+  readonly vault: Vault
+  readonly references: References
+  /** Null while there is none: then nothing is kept. */
+  readonly store: ConfigStore | null
+  readonly gateways: () => Gateways
+}
+
+/** Under this name the store keeps when credentials were last used. */
+const USES = 'credential_uses'
+
+/** What the main thread knows of credentials, and has gateway threads find out. */
+export function createCredentialProbe({
+  vault,
+  references,
+  store,
+  gateways,
+}: CredentialProbeOptions): CredentialProbe & {
+  /** Stores when credentials were last used, where that has changed by a minute. */
+  keepUses(): Promise<void>
+} {
+  async function keptUses(): Promise<Map<string, number>> {
+    const text = await store?.read.meta(USES)
+    // Written below
+    return new Map(text === undefined ? [] : (JSON.parse(text) as [string, number][]))
+  }
+
+  async function uses(): Promise<Map<string, number>> {
+    const all = await keptUses()
+    for (const [id, at] of await gateways().credentialUses()) all.set(id, Math.max(at, all.get(id) ?? 0))
+    return all
+  }
+
+  return {
+    async test({ fragment, secrets, at }) {
+      const sealed = Object.entries(secrets).map(([field, text]): [string, string] => [
+        field,
+        vault.seal(new Secret(text), fragment.id, field),
+      ])
+      const whole = await references.resolve({
+        ...fragment,
+        sealed: { ...fragment.sealed, ...Object.fromEntries(sealed) },
+      })
+      const { unresolved } = whole
+      if (unresolved !== undefined)
+        return toCredentialTest([
+          { step: 'secret', ok: false, latency_ms: 0, status: null, error: unresolved },
+        ])
+      return gateways().tryCredential({ fragment: whole, at })
+    },
+    faultOf: (id) => references.faultOf(id),
+    uses,
+    async keepUses() {
+      if (store === null) return
+      const [kept, now] = [await keptUses(), await uses()]
+      const moved = [...now].some(([id, at]) => at - (kept.get(id) ?? 0) >= 60_000)
+      if (moved) await store.write((writer) => writer.setMeta(USES, JSON.stringify([...now])))
+    },
+  }
+}

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { TokenEndpoint } from '../support/token-endpoint.ts'
+import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+const SECRET = 'planted-S3cret-of-a-backend'
+
+let upstream: TestUpstream
+let endpoint: TokenEndpoint
+let server: TestServer
+let token = ''
+
+before(async () => {
+  upstream = await startUpstream()
+  endpoint = await new TokenEndpoint().listen()
+  server = await startTestServer()
+  token = await publishOrders(server, upstream.url)
+})
+
+after(async () => {
+  await server.stop()
+  await upstream.close()
+  await endpoint[Symbol.asyncDispose]()
+})
+
+async function put(auth: object, more: object = {}): Promise<void> {
+  const reply = await server.manage('PUT', '/credentials/backend', { name: 'Backend', auth, ...more })
+  assert.ok(reply.status < 300, reply.text)
+}
+
+const bearer = { type: 'bearer', token: SECRET }
+const grant = () => ({
+  type: 'oauth2_client_credentials',
+  token_url: endpoint.url,
+  client_id: 'postern',
+  client_secret: SECRET,
+})
+
+const tried = (body: object = {}): Promise<Reply> => server.manage('POST', '/credentials/backend/test', body)
+
+const state = async (): Promise<Reply['json']> =>
+  (await server.manage('GET', '/credentials/backend/state')).json
+
+test('a token endpoint is asked, and what it says is said', async () => {
+  await put(grant())
+  const works = await tried()
+  assert.equal(works.status, 200, works.text)
+  assert.deepEqual([works.json.ok, works.json.steps.length], [true, 2])
+  assert.equal(works.json.summary, 'It works: the token endpoint gave a token.')
+  endpoint.status = 401
+  const refused = await tried()
+  assert.equal(refused.json.ok, false)
+  assert.equal(refused.json.summary, 'It failed at the token: answered 401 (invalid_client).')
+  endpoint.status = 200
+  await put({ ...grant(), token_url: 'http://127.0.0.1:9/token' })
+  assert.match((await tried()).json.summary, /cannot be reached \(ECONNREFUSED\)/)
+})
+
+test('an upstream is called with it, where and how it was said', async () => {
+  await put(bearer)
+  const nowhere = await tried()
+  assert.deepEqual([nowhere.status, nowhere.json.errors[0].pointer], [422, '/collection'])
+  const works = await tried({ collection: 'orders', path: '/health?deep=1' })
+  assert.equal(works.json.summary, 'It works: the upstream answered 200.')
+  const seen = upstream.seen.at(-1)!
+  assert.deepEqual(
+    [seen.method, seen.url, seen.headers.authorization],
+    ['GET', '/health?deep=1', `Bearer ${SECRET}`],
+  )
+
+  // Attached, the place is known
+  await server.manage('PATCH', '/collections/orders', { credential: 'backend' })
+  upstream.answer = (_seen, response) => response.writeHead(403).end()
+  assert.equal((await tried()).json.summary, 'It failed at the call: the upstream refused it (403).')
+  assert.equal(upstream.seen.at(-1)!.url, '/')
+  upstream.answer = (_seen, response) => response.socket?.destroy()
+  assert.match((await tried()).json.summary, /the upstream is not reached \(unreachable: /)
+  await put({ type: 'api_key', key: SECRET, in: 'query', name: 'key' })
+  upstream.answer = (_seen, response) => response.end('{}')
+  assert.equal((await tried({ path: '/a?b=1' })).json.ok, true)
+  assert.equal(upstream.seen.at(-1)!.url, `/a?b=1&key=${SECRET}`)
+  assert.match((await tried({ path: '/a/../b' })).json.summary, /the path is not canonical/)
+})
+
+test('a secret that cannot be read fails the first step', async () => {
+  await put({ type: 'bearer', token: { env: 'SECRET_NOBODY' } })
+  const { json } = await tried()
+  assert.match(
+    json.summary,
+    /^It failed at the secret: token: the environment variable SECRET_NOBODY is not set/,
+  )
+  assert.deepEqual((await state()).state, 'unresolved')
+})
+
+test('a link-local address is never a token endpoint, however it is written', async () => {
+  const made = await server.manage('PUT', '/credentials/backend', {
+    name: 'Backend',
+    auth: { ...grant(), token_url: 'https://[::ffff:169.254.169.254]/token' },
+  })
+  assert.equal(made.status, 400, made.text)
+})
+
+test('a dry run makes no call, a viewer may not make one, and each that was made is in the trail', async () => {
+  await put(bearer)
+  const { length } = upstream.seen
+  assert.equal((await server.manage('POST', '/credentials/backend/test?dry_run=true', {})).status, 400)
+  const viewer = await server.running.issueToken({ role: 'viewer', ttl: '1h', name: 'viewer' })
+  const denied = await server.manage('POST', '/credentials/backend/test', {}, { token: viewer.token })
+  assert.equal(denied.status, 403)
+  assert.equal(upstream.seen.length, length)
+  await tried()
+  const audit = await server.manage('GET', '/audit?operation=credentials.test')
+  const [last, refused] = audit.json.items
+  assert.deepEqual([last.outcome, last.detail], ['ok', 'It works: the upstream answered 200.'])
+  assert.equal(refused.outcome, 'denied')
+  assert.equal(audit.text.includes(SECRET), false)
+})
+
+test('the state tells expiry, last test and last use, also after a change', async () => {
+  await put(bearer)
+  assert.deepEqual([(await state()).state, (await state()).last_used_at], ['ok', null])
+  await server.gateway('GET', '/orders/v1/orders/7', { token })
+  const used = await until(state, ({ last_used_at }) => last_used_at !== null)
+  assert.match(used.last_used_at, /:00\.000Z$/)
+  assert.deepEqual(used.used_by, ['collections/orders'])
+
+  upstream.answer = (_seen, response) => response.writeHead(401).end()
+  await tried()
+  const failing = await state()
+  assert.deepEqual(
+    [failing.state, failing.reason],
+    ['failing', 'It failed at the call: the upstream refused it (401).'],
+  )
+  const soon = new Date(Date.now() + 3 * 86_400_000).toISOString()
+  await put(bearer, { expires_at: soon })
+  const expiring = await state()
+  assert.deepEqual([expiring.state, expiring.expires_at], ['expiring', soon])
+  assert.equal(expiring.last_used_at, used.last_used_at)
+  assert.match(expiring.last_test.summary, /refused it \(401\)/)
+  server.moveClock(4 * 86_400_000)
+  const admin = await server.running.issueToken({ role: 'admin', ttl: '1h', name: 'later' })
+  const later = await server.manage('GET', '/credentials/backend/state', undefined, { token: admin.token })
+  assert.equal(later.json.state, 'expired')
+})
