@@ -7,6 +7,7 @@ import type {
   LinkedCollection,
   LinkedProfile,
   LinkedProxy,
+  LinkedTarget,
   LinkedToken,
   Sent,
   Snapshot,
@@ -100,6 +101,12 @@ export class Exchange {
   credential: Sent | null = null
   /** It was fetched, and may be fetched anew. */
   isGranted = false
+
+  /** The server that is asked now, and the bits of those that were. */
+  target: LinkedTarget | null = null
+  tried = 0
+  /** How often another server was asked. */
+  retries = 0
 
   /** Fetches tokens for upstreams. */
   tokens: Tokens | null = null

@@ -17,6 +17,7 @@ import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { createIssuers } from './identify/issuers.ts'
@@ -175,10 +176,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       else incoming.answer(reply.status, reply.fields + answerFields(exchange), reply.body)
       return
     }
-    const collection = exchange.collection!
-    const max = collection.fragment.body_bytes_max
+    const max = exchange.collection!.fragment.body_bytes_max
     if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
-    const upstream = pools.of(collection.upstream!)
+    send(incoming, exchange)
+  }
+
+  function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
+    const upstream = pools.of(exchange.target!)
     const request = forwardRequest(exchange, incoming.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
@@ -192,6 +196,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (isReserved(incoming.path)) setReserved(exchange)
     }
     exchange.reason = inner
+    if (goesElsewhere(exchange, code, incoming.outcome.upstreamAt > 0, clock.now())) {
+      send(incoming, exchange)
+      return
+    }
     const other = insteadOf(exchange, code)
     if (other !== null) {
       incoming.answer(other.status, other.fields, other.body)
@@ -239,6 +247,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const exchange = incoming.state
       if (exchange === null) return
       endLimits(exchange, incoming.outcome.status)
+      endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
       endWatch(exchange)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)

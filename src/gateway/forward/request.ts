@@ -12,12 +12,13 @@ import { withoutParameter } from './query.ts'
  * @param pass header lines of the caller. @param query without `?`.
  */
 export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
-  const upstream = exchange.collection!.upstream!.fragment
+  const { host_header } = exchange.collection!.upstream!.fragment
+  const { authority, path } = exchange.target!.fragment
   const { host } = exchange
   const request: ForwardRequest = {
     method: exchange.method,
-    target: targetOf(exchange, query),
-    host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
+    target: targetOf(exchange, path, query),
+    host: host_header === 'preserve' && host !== '' ? host : authority,
     fields: headerLines(exchange, passOf(exchange, pass), host),
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
@@ -36,18 +37,17 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
   return { ...request, again }
 }
 
-function targetOf(exchange: Exchange, query: string): string {
-  const path = pathAtUpstream(exchange)
+function targetOf(exchange: Exchange, base: string, query: string): string {
+  const path = pathAtUpstream(exchange, base)
   const asked = queryOf(exchange, query)
   return asked === '' ? path : `${path}?${asked}`
 }
 
-/** The path that the upstream sees. */
-export function pathAtUpstream(exchange: Exchange): string {
+/** The path that the upstream sees. @param base path of the server's URL */
+export function pathAtUpstream(exchange: Exchange, base: string): string {
   const collection = exchange.collection!
   const { target } = exchange.proxy!
   const below = exchange.path.slice(collection.fragment.base_path.length)
-  const base = collection.upstream!.fragment.path
   const path = base + (target === null ? below : fillTarget(target, below === '' ? '/' : below))
   return path === '' ? '/' : path
 }
