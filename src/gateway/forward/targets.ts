@@ -27,6 +27,7 @@ export function targetChosen(exchange: Exchange): RefusalCode | null {
     const wait = breakerWaitMs(state, rules.breaker, exchange.now)
     if (wait > 0) {
       exchange.retryAfterMs = wait
+      exchange.facts = { members: { retry_after_ms: wait } }
       exchange.reason = 'the breaker is open'
       return 'upstream_unavailable'
     }
