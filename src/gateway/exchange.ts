@@ -98,8 +98,8 @@ export class Exchange {
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
   credential: Sent | null = null
-  /** It was fetched, and may be fetched anew. */
-  isGranted = false
+  /** Another one may be had where the upstream refuses it. */
+  hasOther = false
 
   /** Fetches tokens for upstreams. */
   tokens: Tokens | null = null

@@ -148,6 +148,18 @@ export function secretFieldsOf(auth: AuthLike): readonly string[] {
   }
 }
 
+const PREVIOUS = 'previous@'
+
+/** Under this name a credential keeps, sealed, what it was before a rotation. The time is milliseconds since the epoch. */
+export function previousField(until: number): string {
+  return PREVIOUS + new Date(until).toISOString()
+}
+
+/** Until when what is kept under the name counts; null for the name of a present secret. */
+export function previousUntil(field: string): number | null {
+  return field.startsWith(PREVIOUS) ? Date.parse(field.slice(PREVIOUS.length)) : null
+}
+
 export const CredentialSpec = z.strictObject({
   name: Name,
   slug: Slug.optional().describe('Made from the name when absent'),

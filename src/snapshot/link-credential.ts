@@ -1,8 +1,9 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { signingAlgorithm } from '../base/jws.ts'
 import { Lru } from '../base/lru.ts'
-import type { Secret } from '../base/secret.ts'
+import { Secret } from '../base/secret.ts'
 import type { Opener } from '../vault/opener.ts'
+import { partsOf } from './compile.ts'
 import type { CredentialFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
 import type { LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
@@ -19,6 +20,7 @@ export function linkCredential(
   open: Opener,
   isCheck: boolean = false,
 ): LinkedCredential {
+  const previous = isCheck ? null : linkPrevious(fragment, open)
   const { id, settings } = fragment
   if (fragment.unresolved !== undefined) throw new RangeError(fragment.unresolved)
   const secret = (field: string): Secret => {
@@ -31,6 +33,7 @@ export function linkCredential(
     id,
     ...sent,
     grant: null,
+    previous,
     usedAt: 0,
   })
   switch (fragment.type) {
@@ -52,11 +55,29 @@ export function linkCredential(
     }
     case 'oauth2_client_credentials': {
       const form = { grant_type: 'client_credentials', ...asked(settings) }
-      return { ...plain(FETCHED), grant: grantOf(settings, secret, form, isCheck) }
+      const before = previous?.credential.grant ?? null
+      return {
+        ...plain(FETCHED),
+        grant: {
+          ...grantOf(settings, secret, form, isCheck),
+          previous: before === null ? null : { grant: before, until: previous!.until },
+        },
+      }
     }
     default:
       throw new RangeError('the type is not known')
   }
+}
+
+function linkPrevious(fragment: CredentialFragment, open: Opener): LinkedCredential['previous'] {
+  const { id, previous } = fragment
+  if (previous === undefined) return null
+  const { until, field, sealed } = previous
+  // Written as settings with the secrets in their places
+  const { type, settings } = partsOf(JSON.parse(open(sealed, id, field).reveal()))
+  const { previous: _previous, references: _references, ...rest } = fragment
+  const credential = linkCredential({ ...rest, type, settings, sealed: settings }, (text) => new Secret(text))
+  return { credential, until }
 }
 
 /** The name of the field is known before its value. */
@@ -100,6 +121,7 @@ function grantOf(
     key: isSigned && !isCheck ? keyOf(known.reveal()) : null,
     keyId: key_id ?? null,
     form,
+    previous: null,
     held: new Lru(TOKENS_MAX),
   }
 }

@@ -25,7 +25,7 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
     again: null,
   }
-  if (!exchange.isGranted) return request
+  if (!exchange.hasOther) return request
   // The same with another token, for an upstream that refuses the one it got
   const again: ForwardRequest['again'] = (status) =>
     (status === 401 ? renewed(exchange) : null)?.then((code) =>

@@ -31,7 +31,11 @@ const CALL_MS = 15_000
 const ANSWER_BYTES_MAX = 65_536
 
 /** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
-export async function tryCredential({ fragment, at }: Trial, tools: TrialTools): Promise<CredentialTest> {
+export async function tryCredential(
+  // What it was before must not make up for what it is
+  { fragment: { previous: _previous, ...fragment }, at }: Trial,
+  tools: TrialTools,
+): Promise<CredentialTest> {
   const { clock, open, fetchJson } = tools
   const steps: CredentialStep[] = []
   /** Takes one step; undefined when it failed. */
