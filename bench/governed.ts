@@ -4,14 +4,15 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { luaModules, missingTools } from './measure/machine.ts'
 import { startNginx, startUpstream } from './measure/nginx.ts'
-import { startPostern } from './measure/postern.ts'
+import { type Postern, startPostern } from './measure/postern.ts'
 import { createProcesses, freePort, type Processes, type Started, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
-import { compare, roundOptions } from './measure/rounds.ts'
+import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
 import { basePathOf, COLLECTIONS, pathOf, ROUTES_EACH, seedGoverned } from './measure/seed.ts'
 
-const CALL = `${basePathOf(7)}${pathOf(3)}/42`
+/** The call that is made. */
+export const CALL = `${basePathOf(7)}${pathOf(3)}/42`
 
 /** Position of the caller among the 10,000 clients. */
 const CALLER = 4242
@@ -21,37 +22,21 @@ export async function governed(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('governed', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const upstreamPort = await freePort()
-  await startUpstream(processes, scratch.path, upstreamPort)
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  console.log('  making 1,000 routes and 10,000 clients')
-  const tokens = await seedGoverned(processes, data, upstreamPort)
-  const authorization = `Bearer ${tokens[CALLER]}`
-
-  const nginxPort = await freePort()
-  const nginx = await startLua(
-    processes,
-    scratch.path,
-    nginxPort,
-    upstreamPort,
-    join(data, 'tokens.txt'),
-    authorization,
-  )
+  const setup = await startGoverned(processes, scratch.path)
+  const { data, upstreamPort, headers, postern } = setup
   const nodePort = await freePort()
   const program = resolve(import.meta.dirname, 'programs/node-http.ts')
   const node = processes.start(0, process.execPath, [
     ...[program, String(nodePort), String(upstreamPort)],
     ...[join(data, 'tokens.txt'), join(scratch.path, 'node.log')],
   ])
+  const { authorization } = setup
   await untilStatus(`http://127.0.0.1:${nodePort}${CALL}`, 200, node, { authorization })
-  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  const headers = [`Authorization: ${authorization}`, `X-Client-ID: client-${CALLER}`]
   const comparisons = await compare(
     processes,
     [
-      { name: 'nginx + lua', process: nginx, url: `http://127.0.0.1:${nginxPort}${CALL}`, headers },
-      { name: 'Postern', process: postern.process, url: `${postern.gateway}${CALL}`, headers },
+      setup.nginx,
+      setup.candidate,
       {
         name: 'node:http and undici, a text log',
         process: node,
@@ -76,6 +61,48 @@ export async function governed(quick: boolean): Promise<Outcome> {
       'ready with this configuration, ms': Math.round(postern.readyMs),
       'requests answered by Postern, all of them recorded': requests,
     },
+  }
+}
+
+/** What {@link startGoverned} has started, each on core 0. */
+export interface Governed {
+  readonly data: string
+  readonly upstreamPort: number
+  readonly authorization: string
+  readonly headers: readonly string[]
+  readonly postern: Postern
+  readonly candidate: Candidate
+  readonly nginx: Candidate
+}
+
+/** Postern and nginx + lua doing the same: 1,000 routes, 10,000 tokens, 20 networks, limits, injected headers, records. */
+export async function startGoverned(processes: Processes, directory: string): Promise<Governed> {
+  const upstreamPort = await freePort()
+  await startUpstream(processes, directory, upstreamPort)
+  const data = join(directory, 'data')
+  mkdirSync(data)
+  console.log('  making 1,000 routes and 10,000 clients')
+  const tokens = await seedGoverned(processes, data, upstreamPort)
+  const authorization = `Bearer ${tokens[CALLER]}`
+  const nginxPort = await freePort()
+  const nginx = await startLua(
+    processes,
+    directory,
+    nginxPort,
+    upstreamPort,
+    join(data, 'tokens.txt'),
+    authorization,
+  )
+  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
+  const headers = [`Authorization: ${authorization}`, `X-Client-ID: client-${CALLER}`]
+  return {
+    data,
+    upstreamPort,
+    authorization,
+    headers,
+    postern,
+    candidate: { name: 'Postern', process: postern.process, url: `${postern.gateway}${CALL}`, headers },
+    nginx: { name: 'nginx + lua', process: nginx, url: `http://127.0.0.1:${nginxPort}${CALL}`, headers },
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- plain governed recording start routes mcp memory swaps soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain governed latency recording start routes mcp memory swaps soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { governed } from './governed.ts'
+import { latency } from './latency.ts'
 import { mcp } from './mcp.ts'
 import { keep, type Outcome } from './measure/results.ts'
 import { memory } from './memory.ts'
@@ -16,6 +17,7 @@ import { swaps } from './swaps.ts'
 const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   plain,
   governed,
+  latency,
   recording,
   start,
   routes,

@@ -1,7 +1,7 @@
 /** Claim: at half load memory stays flat. Ten minutes; run when it is named only. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { runLoad } from './measure/load.ts'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { delayedScript, runLoad } from './measure/load.ts'
 import { missingTools } from './measure/machine.ts'
 import { startUpstream } from './measure/nginx.ts'
 import { manage, startPostern } from './measure/postern.ts'
@@ -31,9 +31,7 @@ export async function soak(quick: boolean): Promise<Outcome> {
   await addCollection(call, 0, 100, upstreamPort)
   await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: [slugOf(0)] })
   await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
-  const script = join(scratch.path, 'soak.lua')
-  const common = readFileSync(resolve(import.meta.dirname, 'peers/wrk.lua'), 'utf8')
-  writeFileSync(script, `${common}\nfunction delay() return ${DELAY_MS} end\n`)
+  const script = delayedScript(scratch.path, DELAY_MS)
 
   const minutes = quick ? 0.5 : MINUTES
   const samples: { readonly minute: number; readonly mb: number }[] = []

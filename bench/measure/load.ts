@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Processes } from './processes.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../peers/wrk.lua')
@@ -37,4 +38,11 @@ export async function runLoad(
     p99: (p99 ?? 0) / 1000,
     errors: errors ?? 0,
   }
+}
+
+/** The common script with a pause between the requests of a connection; returns the file. */
+export function delayedScript(directory: string, delayMs: number): string {
+  const file = join(directory, 'delayed.lua')
+  writeFileSync(file, `${readFileSync(SCRIPT, 'utf8')}\nfunction delay() return ${delayMs} end\n`)
+  return file
 }
