@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import type { AwsSigner } from '../base/aws-signature.ts'
 import { signingAlgorithm } from '../base/jws.ts'
 import { Lru } from '../base/lru.ts'
 import { Secret } from '../base/secret.ts'
@@ -33,6 +34,7 @@ export function linkCredential(
     id,
     ...sent,
     grant: null,
+    signing: null,
     previous,
     usedAt: 0,
   })
@@ -57,13 +59,15 @@ export function linkCredential(
       const form = { grant_type: 'client_credentials', ...asked(settings) }
       const before = previous?.credential.grant ?? null
       return {
-        ...plain(FETCHED),
+        ...plain(NAMED),
         grant: {
           ...grantOf(settings, secret, form, isCheck),
           previous: before === null ? null : { grant: before, until: previous!.until },
         },
       }
     }
+    case 'aws_sigv4':
+      return { ...plain(NAMED), signing: signerOf(settings, secret('secret_access_key')) }
     default:
       throw new RangeError('the type is not known')
   }
@@ -81,7 +85,7 @@ function linkPrevious(fragment: CredentialFragment, open: Opener): LinkedCredent
 }
 
 /** The name of the field is known before its value. */
-const FETCHED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
+const NAMED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
 
 /** A header as it is sent. Throws for characters that cannot be; the message does not hold the value. */
 export function headerOf(name: string, value: string): Sent {
@@ -96,6 +100,13 @@ function asked({ scopes, audience }: Settings): Record<string, string> {
     ...(scopes === undefined || scopes === '' ? {} : { scope: scopes }),
     ...(audience === undefined ? {} : { audience }),
   }
+}
+
+function signerOf(settings: Settings, secret: Secret): AwsSigner {
+  const { region, service, access_key_id, payload } = settings
+  if (region === undefined || service === undefined || access_key_id === undefined)
+    throw new RangeError('the region, the service or the key is not set')
+  return { accessKeyId: access_key_id, secret, region, service, signsPayload: payload !== 'unsigned' }
 }
 
 function grantOf(

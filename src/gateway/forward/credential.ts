@@ -19,6 +19,7 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
   credential.usedAt = exchange.now
   if (credential.grant === null) {
     exchange.credential = credential
+    exchange.signing = credential.signing
     exchange.hasOther = credential.previous !== null
     return null
   }
@@ -48,7 +49,7 @@ function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | n
 }
 
 /**
- * The upstream has refused the credential of the exchange (401): puts another token in its place, or what the credential
+ * The upstream has refused the credential of the exchange: puts another token in its place, or what the credential
  * was before its rotation. Null when there is none to try; else a refusal where it could not be fetched.
  */
 export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null {
@@ -59,6 +60,7 @@ export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null 
   if (credential.grant === null) {
     if (previous === null || exchange.now >= previous.until) return null
     exchange.credential = previous.credential
+    exchange.signing = previous.credential.signing
     return Promise.resolve(null)
   }
   const other = exchange.tokens!.instead(credential.grant, '', NOTHING, exchange.credential)
