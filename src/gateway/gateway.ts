@@ -4,6 +4,7 @@ import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
+import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
@@ -15,6 +16,8 @@ import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { createHealthChecks } from './forward/checks.ts'
+import { healthOf } from './forward/health.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { endTarget, goesElsewhere } from './forward/targets.ts'
@@ -74,6 +77,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   tryCredential(trial: Trial): Promise<CredentialTest>
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
   credentialUses(): ReadonlyMap<string, number>
+  /** How the servers of a published collection are, as this thread sees them; null when there are none. */
+  healthOf(collection: string): UpstreamHealth | null
   /** Closes the pools. */
   close(): void
 }
@@ -90,6 +95,7 @@ const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
+  const checks = createHealthChecks(clock, pools)
   const recorder = createRecorder(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
@@ -319,7 +325,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== collections) pools.keepFor(snapshot)
+      if (snapshot.collections !== collections) {
+        pools.keepFor(snapshot)
+        checks.keepFor(snapshot)
+      }
       if (snapshot.credentials !== credentials) keepUses(credentials, snapshot.credentials)
       return snapshot.faults
     },
@@ -331,7 +340,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       return new Map(used.map(({ id, usedAt }) => [id, usedAt]))
     },
 
+    healthOf(id) {
+      const upstream = snapshot.collections.get(id)?.upstream ?? null
+      return upstream === null ? null : healthOf(upstream, clock.now())
+    },
+
     close() {
+      checks.close()
       pools.close()
     },
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
-import { callAsAgent, publishOrders, type Reply, startTestServer, type TestServer } from './server.ts'
+import { callAsAgent, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const ORDER = '/orders/v1/orders/7'
@@ -133,6 +133,67 @@ test('the breaker answers for an upstream that fails, and tries it again', async
   first.answer = answer
   server.moveClock(5001)
   for (const { status } of await times(5, get)) assert.equal(status, 200)
+})
+
+test('the health of servers is shown, with what is known of them', async () => {
+  await setUpstream({ targets: [{ url: first.url }, { url: second.url }] })
+  const { answer } = first
+  first.answer = (_seen, response) => void response.writeHead(502).end()
+  await times(12, get)
+  first.answer = answer
+  const health = await server.manage('GET', '/collections/orders/health')
+  assert.equal(health.status, 200, health.text)
+  const { breaker, targets } = health.json
+  assert.equal(breaker, 'closed')
+  assert.deepEqual(
+    targets.map((one: { server: string; state: string; pending: number }) => [
+      one.server,
+      one.state,
+      one.pending,
+    ]),
+    [
+      [first.url, 'ejected', 0],
+      [second.url, 'healthy', 0],
+    ],
+  )
+  assert.ok(Date.parse(targets[0].until) > 0 && targets[1].until === null)
+  server.moveClock(10_001)
+})
+
+test('a server that does not answer its health checks gets no requests until it does', async () => {
+  await setUpstream({
+    targets: [{ url: first.url }, { url: second.url }],
+    health: { active: { path: '/alive', interval: '1s', failures: 2, successes: 1 } },
+  })
+  const { answer } = first
+  const asked: string[] = []
+  first.answer = (seen, response) => {
+    asked.push(seen.url)
+    if (seen.url === '/alive') response.writeHead(500).end()
+    else answer(seen, response)
+  }
+  const stateOf = async () => {
+    server.moveClock(1000)
+    return (await server.manage('GET', '/collections/orders/health')).json.targets[0].state
+  }
+  await until(stateOf, (state) => state === 'down')
+  asked.length = 0
+  for (const { status } of await times(6, get)) assert.equal(status, 200)
+  assert.deepEqual(
+    asked.filter((url) => url !== '/alive'),
+    [],
+  )
+  first.answer = answer
+  await until(stateOf, (state) => state === 'healthy')
+  await setUpstream({ targets: [{ url: first.url }], health: { active: { path: '/alive', interval: '1s' } } })
+  first.answer = (seen, response) =>
+    seen.url === '/alive' ? void response.writeHead(500).end() : answer(seen, response)
+  await until(stateOf, (state) => state === 'down')
+  const reply = await get()
+  assert.deepEqual([reply.status, reply.json.code], [503, 'upstream_unavailable'])
+  await setUpstream({ targets: [{ url: first.url }], health: { active: null } })
+  assert.equal((await get()).status, 200)
+  first.answer = answer
 })
 
 test('a proxy may wait longer than its upstream', async () => {
