@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
+import { examplesOf } from '../support/examples.ts'
+import { runCommand } from './cli.ts'
 import { callAsAgent, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -214,6 +216,20 @@ test('a proxy may wait longer than its upstream', async () => {
   first.answer = answer
   for (const end of waiting) end()
   assert.equal((await replies[1]!).status, 200)
+})
+
+test('the examples of the docs work', async () => {
+  const examples = examplesOf('forwarding.md', {
+    'http://10.0.0.1:9000': first.url,
+    'http://10.0.0.2:9000': second.url,
+  })
+  assert.equal(examples.length, 2)
+  for (const { method, path, body, status } of examples) {
+    const reply = await server.manage(method, path.slice('/management/v1'.length), body)
+    assert.equal(reply.status, status, reply.text)
+  }
+  const shown = await runCommand(server.data, ['collections', 'health', 'orders'])
+  assert.match(shown.out, /healthy/, shown.err)
 })
 
 test('what cannot be meant is refused at its place', async () => {
