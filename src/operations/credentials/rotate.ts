@@ -106,16 +106,19 @@ function nextOf({ slug, spec }: Resource, patch: Fields): CredentialAuth {
 async function isTested(
   credential: Resource,
   next: CredentialAuth,
-  where: { readonly collection?: string | undefined; readonly path: string },
+  where: z.output<z.ZodObject<typeof trialInput>>,
   context: OperationContext,
 ): Promise<boolean> {
   const at = await placeOf(credential, next.type, where, context)
-  if (at === null && !isFetched(next.type)) return false
+  const subjectToken = where.subject_token ?? null
+  if (next.type === 'token_exchange' ? subjectToken === null : at === null && !isFetched(next.type))
+    return false
   const { spec, secrets } = splitSecrets(credentialKind, { auth: next })
   // The parsed settings without their secrets
   const auth = spec['auth'] as CredentialAuth
   const fragment = compileCredential({ id: credential.id, slug: credential.slug, spec: { auth } }, {})
-  const { ok, summary } = await tried({ fragment, secrets: Object.fromEntries(secrets), at }, context)
+  const trial = { fragment, secrets: Object.fromEntries(secrets), at, subjectToken }
+  const { ok, summary } = await tried(trial, context)
   if (!ok)
     throw refuse('configuration_invalid', {
       detail: `Nothing was changed. ${summary} Say where to try it, or rotate with untested.`,

@@ -17,6 +17,11 @@ export const trialInput = {
     .regex(/^\/[!-~]*$/, 'a path such as /health')
     .default('/')
     .describe('What is asked for there, by GET; below the path of the upstream'),
+  subject_token: z
+    .string()
+    .regex(/^[!-~]{1,16384}$/, 'a token')
+    .optional()
+    .describe('For token_exchange: the token of a caller, to exchange; kept nowhere'),
 }
 
 interface Where {
