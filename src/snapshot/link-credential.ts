@@ -78,7 +78,7 @@ function linkPrevious(fragment: CredentialFragment, open: Opener): LinkedCredent
   if (previous === undefined) return null
   const { until, field, sealed } = previous
   // Written as settings with the secrets in their places
-  const { type, settings } = partsOf(JSON.parse(open(sealed, id, field).reveal()))
+  const { type, settings } = partsOf(JSON.parse(open(sealed, id, field).reveal()).auth)
   const { previous: _previous, references: _references, ...rest } = fragment
   const credential = linkCredential({ ...rest, type, settings, sealed: settings }, (text) => new Secret(text))
   return { credential, until }

@@ -46,6 +46,10 @@ export async function placeOf(
         detail: `The collection "${named.slug}" is not published, or has no upstream.`,
         errors: [{ pointer: '/collection', reason: 'must be published and have an upstream' }],
       })
+    // A secret goes to who has it already, or with the right to give it to others
+    const users = await context.reader.usersOf(credential.id)
+    if (!users.some(({ id, parent }) => id === named.id || parent === named.id))
+      context.require('credentials:use')
     return { collection: named.id, target: path }
   }
   if (isFetched(type)) return null
