@@ -105,7 +105,9 @@ test('a token endpoint that fails is a problem of the gateway, told to operators
     () => server.manage('GET', '/records'),
     (reply) => reply.json.items.length > 0,
   )
-  assert.equal(record.json.items[0].status, 500)
+  const [{ status, reason }] = record.json.items
+  assert.equal(status, 500)
+  assert.match(reason, /^credential crd_\w+: the token endpoint: answered 401 \(invalid_client\)$/)
   assert.equal(record.text.includes('the-client-secret'), false)
   endpoint.status = 200
   server.moveClock(2000)
