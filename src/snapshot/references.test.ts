@@ -29,7 +29,8 @@ async function starting(context: TestContext) {
     },
   }
   const sent: SnapshotDelta[] = []
-  const references = createReferences(vault, sources, async (delta) => {
+  let canary = vault.canary()
+  const references = createReferences({ ...vault, canary: () => canary }, sources, async (delta) => {
     sent.push(delta)
     return { pending: false }
   })
@@ -43,7 +44,10 @@ async function starting(context: TestContext) {
         return `${id} ${unresolved ?? open(sealed['token']!, id, 'token').reveal()}`
       }),
     )
-  return { texts, references, told, state }
+  const addKey = (): void => {
+    canary = canary.replace(/\.[^.]+\./, '.another.')
+  }
+  return { texts, references, told, state, addKey }
 }
 
 const fragmentOf = (id: string, path: string): CredentialFragment => ({
@@ -112,4 +116,16 @@ test('a first delta comes with everything, and a credential that is not publishe
   assert.equal((await references.resolve(fragmentOf('z', 'none'))).unresolved, 'token: gone')
   await references.refresh()
   assert.deepEqual(told(), [])
+})
+
+test('what another key of the vault seals goes with the next change, whatever that is', async (context) => {
+  const { references, texts, told, addKey } = await starting(context)
+  texts.set('one', '1')
+  await references.publish(deltaOf(1, fragmentOf('a', 'one')))
+  told()
+  await references.publish(deltaOf(2))
+  assert.deepEqual(told(), [])
+  addKey()
+  await references.publish(deltaOf(3))
+  assert.deepEqual(told(), ['a 1'])
 })
