@@ -61,6 +61,8 @@ export interface CredentialTrial {
   readonly secrets: Readonly<Record<string, string>>
   /** Where it is to be called; null for no call of an upstream. `target` is a path, with a query or without. */
   readonly at: { readonly collection: string; readonly target: string } | null
+  /** What is exchanged, where the credential does that. */
+  readonly subjectToken: string | null
 }
 
 export interface CredentialProbe {

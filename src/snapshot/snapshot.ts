@@ -375,11 +375,13 @@ export interface LinkedGrant {
   readonly secret: Secret | null
   readonly key: KeyObject | null
   readonly keyId: string | null
+  /** The caller's own token goes into the form, and what comes back is for this caller alone. */
+  readonly exchanges: boolean
   /** Members of the form beside those of the client. */
   readonly form: Readonly<Record<string, string>>
   /** Asks in its place, until then, where the endpoint refuses it; see {@link LinkedCredential.previous}. */
   readonly previous: { readonly grant: LinkedGrant; readonly until: number } | null
-  /** Tokens by whom they are for; the empty name is the client itself. */
+  /** Tokens by a hash of the caller's; the empty name is the client itself. */
   readonly held: Lru<string, HeldToken>
 }
 

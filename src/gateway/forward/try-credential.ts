@@ -16,6 +16,8 @@ export interface Trial {
   readonly fragment: CredentialFragment
   /** Id of a published collection, and a path with query below that of its upstream. */
   readonly at: { readonly collection: string; readonly target: string } | null
+  /** What is exchanged, where the credential does that. */
+  readonly subjectToken: string | null
 }
 
 /** What a gateway thread tries it with. */
@@ -35,7 +37,7 @@ const ANSWER_BYTES_MAX = 65_536
 /** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
 export async function tryCredential(
   // What it was before must not make up for what it is
-  { fragment: { previous: _previous, ...fragment }, at }: Trial,
+  { fragment: { previous: _previous, ...fragment }, at, subjectToken }: Trial,
   tools: TrialTools,
 ): Promise<CredentialTest> {
   const { clock, open, fetchJson } = tools
@@ -63,10 +65,11 @@ export async function tryCredential(
   }
 
   const linked = await take('secret', async () => linkCredential(fragment, open))
+  const more: Record<string, string> = subjectToken === null ? {} : { subject_token: subjectToken }
   let sent: Sent | undefined = linked
   const signing = linked?.signing ?? null
   if (linked != null && linked.grant !== null)
-    sent = (await take('token', () => fetchToken(linked.grant!, {}, clock, fetchJson)))?.sent
+    sent = (await take('token', () => fetchToken(linked.grant!, more, clock, fetchJson)))?.sent
   if (sent !== undefined && at !== null) {
     const known = sent
     await take(
