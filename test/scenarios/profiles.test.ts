@@ -13,7 +13,7 @@ const { server, upstream, stop } = await startOrders({ workers: 2 })
 const issuer = await new Issuer(KEY).listen()
 after(async () => {
   await stop()
-  await issuer.close()
+  await issuer[Symbol.asyncDispose]()
 })
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
