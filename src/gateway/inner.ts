@@ -1,7 +1,14 @@
 import type { Clock } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
-import { type CallResult, FAILURE_CODES, type ForwardRequest, type Substitute } from '../wire/port.ts'
+import {
+  type CallHandle,
+  type CallResult,
+  FAILURE_CODES,
+  type ForwardRequest,
+  type Incoming,
+  type Substitute,
+} from '../wire/port.ts'
 import { canonicalTarget } from '../wire/target.ts'
 import { endLimits } from './admit/limits.ts'
 import type { Exchange } from './exchange.ts'
@@ -43,23 +50,33 @@ export function createInnerCalls({
     )
     exchange.agent = call.agent
     let upstreamStatus = 0
+    let handle: CallHandle | null = null
+    // The door gets its incomings from the gateway's handler, so their state is an exchange
+    const outer = (call.until as Incoming<Exchange> | null)?.state ?? null
+    if (outer !== null) outer.held = { abort: giveUp }
+
+    function account(status: number, bytesOut: number, upstreamAt: number, aborted: boolean): number {
+      if (outer !== null) outer.held = null
+      const endedAt = clock.monotonic()
+      endLimits(exchange, status)
+      endWatch(exchange)
+      const bytesIn = exchange.bodyBytes
+      record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
+      return endedAt - startedAt
+    }
 
     function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
-      const endedAt = clock.monotonic()
-      endLimits(exchange, answer.status)
-      endWatch(exchange)
-      record(exchange, {
-        startedAt,
-        endedAt,
-        upstreamAt,
-        status: answer.status,
-        upstreamStatus,
-        bytesIn: exchange.bodyBytes,
-        bytesOut: answer.bodyBytes,
-        aborted: false,
-      })
+      const durationMs = account(answer.status, answer.bodyBytes, upstreamAt, false)
       const { requestId, code } = exchange
-      done({ ...answer, requestId, code, durationMs: endedAt - startedAt })
+      done({ ...answer, requestId, code, durationMs })
+    }
+
+    function giveUp(): void {
+      // Whoever still waits to be admitted finds it over
+      exchange.isOver = true
+      if (handle === null) return
+      handle.abort()
+      account(0, 0, 0, true)
     }
 
     function refuse(upstreamAt: number): void {
@@ -123,13 +140,17 @@ export function createInnerCalls({
       return
     }
     function judged(admitted: boolean): void {
+      if (exchange.isOver) {
+        account(0, 0, 0, true)
+        return
+      }
       if (!admitted) {
         if (exchange.reply === null) refuse(0)
         else giveBytes({ ...exchange.reply, fields: exchange.reply.fields + answerFields(exchange) }, 0)
         return
       }
       const request = forwardRequest(exchange, exchange.pass, exchange.query)
-      pools
+      handle = pools
         .of(exchange.collection!.upstream!)
         .call(
           { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },

@@ -57,6 +57,8 @@ export interface InnerCall {
   readonly agent: RecordAgent
   /** Bytes of the answer's body that are kept. */
   readonly keepBytesMax: number
+  /** The request whose end gives the call up; null for a call that goes on without its caller. */
+  readonly until: Incoming | null
 }
 
 export interface InnerAnswer {
@@ -122,6 +124,6 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
-  /** Runs checks 3, 4 and 10 to 19 in process. `done` is called exactly once. */
+  /** Runs checks 3, 4 and 10 to 19 in process. `done` is called once, or never when the call was given up. */
   call(call: InnerCall, done: (answer: InnerAnswer) => void): void
 }

@@ -108,6 +108,7 @@ function call(
         body: given.body === undefined ? null : Buffer.from(given.body),
         agent: AGENT,
         keepBytesMax: given.keepBytesMax ?? 10_000,
+        until: null,
       },
       resolve,
     ),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
@@ -267,27 +268,44 @@ describe('the records of a running server', () => {
     assert.equal((await recordNamed(id)).tool, 'execute_call')
   })
 
-  test('a call that its agent gives up has one record', async () => {
-    const { token, records } = await someone()
-    let answerNow = (): void => {}
-    const asked = new Promise<void>((resolve) => {
-      upstream.answer = (_seen, response) => {
-        answerNow = () => response.end('{}')
-        resolve()
-      }
+  /** Sends a call, and leaves when the upstream has it. Gives the upstream's answer to it. */
+  async function leaveAfter(message: object, token: string, lines = ''): Promise<ServerResponse> {
+    const asked = new Promise<ServerResponse>((resolve) => {
+      upstream.answer = (_seen, response) => resolve(response)
     })
-    const text = JSON.stringify(toolCall('execute_call', { endpoint: ENDPOINT }))
+    const text = JSON.stringify(message)
     const socket = open()
-    socket.write(`${head('POST /mcp', token)}Content-Length: ${text.length}\r\n\r\n${text}`)
-    await asked
+    socket.write(`${head('POST /mcp', token)}${lines}Content-Length: ${text.length}\r\n\r\n${text}`)
+    const response = await asked
+    upstream.answer = (_seen, later) => void later.end('{}')
     socket.destroy()
     await once(socket, 'close')
-    upstream.answer = (_seen, response) => void response.end('{}')
-    answerNow()
+    return response
+  }
+
+  test('a call of 2025-11-25 whose agent leaves goes on to its end, and has one record', async () => {
+    const { token, records } = await someone()
+    const response = await leaveAfter(toolCall('execute_call', { endpoint: ENDPOINT }), token)
+    response.end('{}')
     const found = await until(records, (list) => list.length > 0)
     assert.deepEqual(
-      found.map((one) => [one.path, one.status]),
-      [['/orders/v1/orders/7', 200]],
+      found.map((one) => [one.path, one.status, one.aborted]),
+      [['/orders/v1/orders/7', 200, false]],
+    )
+  })
+
+  test('a call of 2026-07-28 whose agent leaves is given up at the upstream, and has one record', async () => {
+    const { token, records } = await someone()
+    const params = { name: 'execute_call', arguments: { endpoint: ENDPOINT }, _meta: MODERN }
+    const lines =
+      'MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: execute_call\r\nAccept: application/json, text/event-stream\r\n'
+    const response = await leaveAfter(request('tools/call', params), token, lines)
+    await once(response, 'close', { signal: AbortSignal.timeout(10_000) })
+    assert.equal(response.writableEnded, false)
+    const found = await until(records, (list) => list.length > 0)
+    assert.deepEqual(
+      found.map((one) => [one.path, one.status, one.aborted, one.tool]),
+      [['/orders/v1/orders/7', 0, true, 'execute_call']],
     )
   })
 

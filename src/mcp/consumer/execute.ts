@@ -81,7 +81,9 @@ export function execute(
   const host = endpoint.collection.hosts[0] ?? ''
   const keepBytesMax = KEEP_BYTES_MAX
   gateway.message(incoming, null)
-  gateway.call({ caller, requestId, method, host, target, fields, body, agent, keepBytesMax }, (answer) => {
+  const until = toolCall.hangUpCancels ? incoming : null
+  const call = { caller, requestId, method, host, target, fields, body, agent, keepBytesMax, until }
+  gateway.call(call, (answer) => {
     // Called from an event of the upstream's socket: a throw here would end the thread.
     try {
       done(toOutcome(answer, wanted, bytesMax, dropped))

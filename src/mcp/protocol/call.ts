@@ -59,8 +59,8 @@ export function callTool<Caller>(
     done(text)
   }
   try {
-    const { agent, sessionId, conversationId, place } = heard
-    const call = { name, arguments: given, id, agent, sessionId, conversationId, place }
+    const { agent, sessionId, conversationId, place, hangUpCancels } = heard
+    const call = { name, arguments: given, id, agent, sessionId, conversationId, place, hangUpCancels }
     door.call(caller, call, (outcome) => {
       heard.outcome = outcome
       if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))

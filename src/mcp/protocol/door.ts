@@ -35,6 +35,8 @@ export interface ToolCall {
   readonly conversationId: string
   /** Place in its batch; 0 for a call that came alone. */
   readonly place: number
+  /** The call is given up when its HTTP request ends before it; `done` need not be called then. */
+  readonly hangUpCancels: boolean
 }
 
 export type ToolOutcome =

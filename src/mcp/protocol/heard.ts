@@ -21,6 +21,8 @@ export interface Heard {
   agent: DeclaredAgent
   /** Hash of the legacy session, or empty. */
   sessionId: string
+  /** A caller that leaves gives its call up (2026-07-28); in earlier revisions that means nothing. */
+  hangUpCancels: boolean
   /** HTTP status of the answer; 0 in a batch, whose messages share one. */
   status: number
   /** Code of the JSON-RPC error it was answered with. */
@@ -45,6 +47,7 @@ export function hear(message: Message | null, request: McpRequest, place: number
     conversationId: conversationOf(request.header('x-conversation-id'), params),
     agent: toAgent(isMembers(meta) ? meta[CLIENT_INFO] : undefined),
     sessionId: '',
+    hangUpCancels: false,
     status: 0,
     error: null,
     outcome: null,

@@ -88,6 +88,7 @@ export function createModernCodec<Caller>(
           )
         return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller)))))
       }
+      heard.hangUpCancels = true
       if (method === 'tools/call')
         return callTool(door, caller, params, id, heard, sealed, fault, (text) => done(jsonAnswer(200, text)))
       // The body tells an unknown method from a place without MCP (streamable HTTP: protocol version header).
