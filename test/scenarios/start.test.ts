@@ -44,10 +44,7 @@ test('a busy port refuses start, even when its owner shares it', async () => {
   const owner = createServer()
   await new Promise<void>((done) => owner.listen({ port: 0, host: '127.0.0.1', reusePort: true }, done))
   const { port } = owner.address() as AddressInfo
-  assertRefusesToStart(
-    await upOn(data, `127.0.0.1:${port}`, '127.0.0.1:0'),
-    new RegExp(`${port}.*in use`),
-  )
+  assertRefusesToStart(await upOn(data, `127.0.0.1:${port}`, '127.0.0.1:0'), new RegExp(`${port}.*in use`))
   owner.close()
   await rm(data, { recursive: true })
 })
