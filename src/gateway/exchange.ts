@@ -1,3 +1,4 @@
+import type { AwsSigner } from '../base/aws-signature.ts'
 import type { Jwt } from '../base/jwt.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
@@ -7,6 +8,7 @@ import type {
   LinkedCollection,
   LinkedProfile,
   LinkedProxy,
+  LinkedTarget,
   LinkedToken,
   Sent,
   Snapshot,
@@ -98,8 +100,16 @@ export class Exchange {
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
   credential: Sent | null = null
-  /** It was fetched, and may be fetched anew. */
-  isGranted = false
+  /** It signs the request. */
+  signing: AwsSigner | null = null
+  /** Another one may be had where the upstream refuses it. */
+  hasOther = false
+
+  /** The server that is asked now, and the bits of those that were. */
+  target: LinkedTarget | null = null
+  tried = 0
+  /** How often another server was asked. */
+  retries = 0
 
   /** Fetches tokens for upstreams. */
   tokens: Tokens | null = null

@@ -10,6 +10,7 @@ import { updateClient } from './clients/update.ts'
 import { createCollection } from './collections/create.ts'
 import { deleteCollection } from './collections/delete.ts'
 import { getCollection } from './collections/get.ts'
+import { getCollectionHealth } from './collections/health.ts'
 import { importCollection } from './collections/import.ts'
 import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
@@ -21,6 +22,8 @@ import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
 import { listCredentials } from './credentials/list.ts'
 import { putCredential } from './credentials/put.ts'
+import { revertCredential } from './credentials/revert.ts'
+import { rotateCredential } from './credentials/rotate.ts'
 import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
@@ -59,6 +62,7 @@ export const OPERATIONS: readonly Operation[] = [
   listCollections,
   getCollection,
   getCollectionProxies,
+  getCollectionHealth,
   createCollection,
   updateCollection,
   putCollection,
@@ -105,6 +109,8 @@ export const OPERATIONS: readonly Operation[] = [
   putCredential,
   deleteCredential,
   testCredential,
+  rotateCredential,
+  revertCredential,
   listAudit,
   getAudit,
   listRecords,

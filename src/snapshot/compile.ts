@@ -1,13 +1,14 @@
 /** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
 import { toMs } from '../base/duration.ts'
 import type { ClientSpec } from '../model/client.ts'
-import type { CollectionSpec, Upstream } from '../model/collection.ts'
-import { type CredentialType, secretFieldsOf } from '../model/credential.ts'
+import type { CollectionSpec } from '../model/collection.ts'
+import { type CredentialType, previousUntil, secretFieldsOf } from '../model/credential.ts'
 import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
 import { isReference, type SecretReference } from '../model/secret.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
+import { compileTimeouts, compileUpstream } from './compile-upstream.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -21,7 +22,6 @@ import type {
   SchemasFragment,
   SigningSecretFragment,
   TokenFragment,
-  UpstreamFragment,
 } from './fragments.ts'
 import { compileVerify } from './verify.ts'
 
@@ -68,23 +68,6 @@ function published(proxies: readonly Desired<ProxySpec>[]): Desired<ProxySpec>[]
   return proxies.filter((proxy) => proxy.spec.status === 'published')
 }
 
-function compileUpstream(upstream: Upstream): UpstreamFragment {
-  const url = new URL(upstream.targets[0]!.url)
-  const scheme = url.protocol === 'https:' ? 'https' : 'http'
-  return {
-    scheme,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
-    path: url.pathname.replace(/\/+$/, ''),
-    authority: url.host,
-    host_header: upstream.host_header,
-    connect_ms: toMs(upstream.timeouts.connect),
-    first_byte_ms: toMs(upstream.timeouts.first_byte),
-    idle_ms: toMs(upstream.timeouts.idle),
-    pool_max: upstream.pool_max,
-  }
-}
-
 function compileProxy(
   { id, slug, spec }: Desired<ProxySpec>,
   inherited: CollectionSpec['request_validation'],
@@ -103,6 +86,7 @@ function compileProxy(
     deprecated: spec.deprecated,
     contract: compileContract(spec, inherited),
     shape: compileShape(spec),
+    ...(spec.timeouts == null ? {} : { timeouts: compileTimeouts(spec.timeouts) }),
   }
 }
 
@@ -218,13 +202,7 @@ export function compileCredential(
   { id, slug, spec }: Desired<{ readonly auth: { readonly type: CredentialType } }>,
   sealed: Readonly<Record<string, string>>,
 ): CredentialFragment {
-  const { type, ...rest } = spec.auth as { type: CredentialType } & Record<string, unknown>
-  const settings: Record<string, string> = {}
-  const references: Record<string, SecretReference> = {}
-  for (const [name, value] of Object.entries(rest)) {
-    if (isReference(value)) references[name] = value
-    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
-  }
+  const { type, settings, references } = partsOf(spec.auth)
   const fields = secretFieldsOf({ type, auth_method: settings['auth_method'] })
   const used = Object.entries(sealed).filter(([field]) => fields.includes(field))
   return {
@@ -234,6 +212,31 @@ export function compileCredential(
     type,
     settings,
     sealed: Object.fromEntries(used),
+    ...previousOf(sealed),
     ...(Object.keys(references).length === 0 ? {} : { references }),
   }
+}
+
+/** Settings of a credential as fragments hold them, and where its secrets are read. */
+export function partsOf(auth: { readonly type: CredentialType }): {
+  readonly type: CredentialType
+  readonly settings: Readonly<Record<string, string>>
+  readonly references: Readonly<Record<string, SecretReference>>
+} {
+  const { type, ...rest }: { type: CredentialType } & Readonly<Record<string, unknown>> = { ...auth }
+  const settings: Record<string, string> = {}
+  const references: Record<string, SecretReference> = {}
+  for (const [name, value] of Object.entries(rest)) {
+    if (isReference(value)) references[name] = value
+    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
+  }
+  return { type, settings, references }
+}
+
+function previousOf(sealed: Readonly<Record<string, string>>): Pick<CredentialFragment, 'previous'> {
+  for (const [field, text] of Object.entries(sealed)) {
+    const until = previousUntil(field)
+    if (until !== null) return { previous: { until, field, sealed: text } }
+  }
+  return {}
 }

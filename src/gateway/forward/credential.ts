@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { LinkedCredential } from '../../snapshot/snapshot.ts'
+import { hashToken } from '../../base/token.ts'
+import type { LinkedCredential, LinkedGrant } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Fetched } from './tokens.ts'
 
@@ -19,6 +20,8 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
   credential.usedAt = exchange.now
   if (credential.grant === null) {
     exchange.credential = credential
+    exchange.signing = credential.signing
+    exchange.hasOther = credential.previous !== null
     return null
   }
   return granted(exchange, credential)
@@ -28,13 +31,28 @@ function granted(
   exchange: Exchange,
   { id, grant }: LinkedCredential,
 ): RefusalCode | null | Promise<RefusalCode | null> {
-  const fetched = exchange.tokens!.of(grant!, '', NOTHING)
+  const subject = subjectOf(exchange, grant!)
+  if (subject === null) {
+    exchange.reason = `credential ${id}: the caller shows no token that could be exchanged`
+    return 'credential_unavailable'
+  }
+  const fetched = exchange.tokens!.of(grant!, ...subject)
   return fetched instanceof Promise
     ? fetched.then((it) => take(exchange, id, it))
     : take(exchange, id, fetched)
 }
 
-const NOTHING = Object.freeze({})
+/** For whom a token is fetched, and what the form says of it; null where a caller has nothing to show. */
+function subjectOf(
+  { profile, bearer }: Exchange,
+  { exchanges }: LinkedGrant,
+): readonly [string, Readonly<Record<string, string>>] | null {
+  if (!exchanges) return ITSELF
+  // Tokens that Postern has issued are for Postern alone.
+  return profile!.verifier === null || bearer === '' ? null : [hashToken(bearer), { subject_token: bearer }]
+}
+
+const ITSELF: readonly [string, Readonly<Record<string, string>>] = ['', {}]
 
 function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | null {
   if ('reason' in fetched) {
@@ -42,18 +60,26 @@ function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | n
     return 'credential_unavailable'
   }
   exchange.credential = fetched
-  exchange.isGranted = true
+  exchange.hasOther = true
   return null
 }
 
 /**
- * The upstream has refused the token of the exchange (401): puts another one in its place. Null when there is none to
- * try; else a refusal where it could not be fetched.
+ * The upstream has refused the credential of the exchange: puts another token in its place, or what the credential
+ * was before its rotation. Null when there is none to try; else a refusal where it could not be fetched.
  */
 export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null {
   const id = exchange.proxy!.credential
   const credential = id === null ? undefined : exchange.snapshot.credentials.get(id)
-  if (credential?.grant == null || exchange.credential === null) return null
-  const other = exchange.tokens!.instead(credential.grant, '', NOTHING, exchange.credential)
+  if (credential === undefined || exchange.credential === null) return null
+  const { previous } = credential
+  if (credential.grant === null) {
+    if (previous === null || exchange.now >= previous.until) return null
+    exchange.credential = previous.credential
+    exchange.signing = previous.credential.signing
+    return Promise.resolve(null)
+  }
+  const subject = subjectOf(exchange, credential.grant)
+  const other = subject && exchange.tokens!.instead(credential.grant, ...subject, exchange.credential)
   return other?.then((fetched) => take(exchange, credential.id, fetched)) ?? null
 }

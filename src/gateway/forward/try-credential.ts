@@ -1,9 +1,10 @@
+import { type AwsSigner, signAws } from '../../base/aws-signature.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { type CredentialStep, type CredentialTest, toCredentialTest } from '../../model/credential-test.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { linkCredential } from '../../snapshot/link-credential.ts'
-import type { LinkedUpstream, Sent, Snapshot } from '../../snapshot/snapshot.ts'
+import type { LinkedTarget, Sent, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { CallResult } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
@@ -15,6 +16,8 @@ export interface Trial {
   readonly fragment: CredentialFragment
   /** Id of a published collection, and a path with query below that of its upstream. */
   readonly at: { readonly collection: string; readonly target: string } | null
+  /** What is exchanged, where the credential does that. */
+  readonly subjectToken: string | null
 }
 
 /** What a gateway thread tries it with. */
@@ -26,12 +29,17 @@ export interface TrialTools {
   readonly fetchJson: FetchJson
 }
 
+const NOTHING = new Uint8Array(0)
 /** A call that takes longer is given up. */
 const CALL_MS = 15_000
 const ANSWER_BYTES_MAX = 65_536
 
 /** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
-export async function tryCredential({ fragment, at }: Trial, tools: TrialTools): Promise<CredentialTest> {
+export async function tryCredential(
+  // What it was before must not make up for what it is
+  { fragment: { previous: _previous, ...fragment }, at, subjectToken }: Trial,
+  tools: TrialTools,
+): Promise<CredentialTest> {
   const { clock, open, fetchJson } = tools
   const steps: CredentialStep[] = []
   /** Takes one step; undefined when it failed. */
@@ -57,14 +65,16 @@ export async function tryCredential({ fragment, at }: Trial, tools: TrialTools):
   }
 
   const linked = await take('secret', async () => linkCredential(fragment, open))
+  const more: Record<string, string> = subjectToken === null ? {} : { subject_token: subjectToken }
   let sent: Sent | undefined = linked
+  const signing = linked?.signing ?? null
   if (linked != null && linked.grant !== null)
-    sent = (await take('token', () => fetchToken(linked.grant!, {}, clock, fetchJson)))?.sent
+    sent = (await take('token', () => fetchToken(linked.grant!, more, clock, fetchJson)))?.sent
   if (sent !== undefined && at !== null) {
     const known = sent
     await take(
       'call',
-      () => call(known, at, tools),
+      () => call(known, signing, at, tools),
       (result) => result,
     )
   }
@@ -77,21 +87,32 @@ function refusalOf(status: number | null): string | null {
   return status !== null && status >= 500 ? `the upstream answered ${status}` : null
 }
 
-function call(sent: Sent, at: NonNullable<Trial['at']>, { snapshot, pools }: TrialTools): Promise<number> {
+function call(
+  sent: Sent,
+  signing: AwsSigner | null,
+  at: NonNullable<Trial['at']>,
+  { snapshot, pools, clock }: TrialTools,
+): Promise<number> {
   const upstream = snapshot.collections.get(at.collection)?.upstream ?? null
   if (upstream === null) throw new Error('the collection is not published, or has no upstream')
-  const target = targetOf(upstream, at.target, sent)
+  const server = upstream.targets[0]!
+  const target = targetOf(server, at.target, sent)
+  const host = server.fragment.authority
+  const fields = `${sent.line}Accept: */*\r\n`
+  const asked = { method: 'GET', target, host, fields }
+  const signature =
+    signing === null
+      ? ''
+      : signAws(signing, { ...asked, body: signing.signsPayload ? NOTHING : null }, clock.now())
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       handle.abort()
       reject(new Error(`no answer in ${CALL_MS / 1000} s`))
     }, CALL_MS)
-    const handle = pools.of(upstream).call(
+    const handle = pools.of(server).call(
       {
-        method: 'GET',
-        target,
-        host: upstream.fragment.authority,
-        fields: `${sent.line}Accept: */*\r\n`,
+        ...asked,
+        fields: fields + signature,
         responseFields: '',
         responseNames: [],
         body: null,
@@ -107,7 +128,7 @@ function call(sent: Sent, at: NonNullable<Trial['at']>, { snapshot, pools }: Tri
   })
 }
 
-function targetOf({ fragment }: LinkedUpstream, asked: string, { pair }: Sent): string {
+function targetOf({ fragment }: LinkedTarget, asked: string, { pair }: Sent): string {
   const canonical = canonicalTarget(asked)
   if (canonical === null) throw new Error('the path is not canonical')
   const query = [canonical.query, pair].filter((part) => part !== '').join('&')
