@@ -203,7 +203,7 @@ const TEXTS: Record<Name, SettingText> = {
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
-    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs about three times the CPU, refuses to start with `TLS_CERT`, and ignores offers of WebSockets.',
+    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs more CPU, refuses to start with `TLS_CERT`, and ignores offers of WebSockets.',
   },
 }
 

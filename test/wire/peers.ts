@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
@@ -189,6 +191,24 @@ export async function startGateway(
     pass: (ms) => moveClock(cell, ms),
     close: () => engine.close(),
   }
+}
+
+export type GatewayOptions = Parameters<typeof startGateway>[1]
+
+/** A caller before a gateway before an origin; all ends with the test, in which no handler may have failed. */
+export async function startBetween(
+  t: TestContext,
+  onData?: Origin['onData'],
+  options?: GatewayOptions,
+): Promise<{ origin: Origin; gateway: Gateway; caller: Caller }> {
+  const origin = new Origin(onData)
+  const gateway = await startGateway({ host: '127.0.0.1', port: await origin.listen() }, options)
+  t.after(() => {
+    gateway.close()
+    origin.close()
+    assert.deepEqual(gateway.faults, [])
+  })
+  return { origin, gateway, caller: new Caller(gateway.port) }
 }
 
 /** Forwards a request as it is. */

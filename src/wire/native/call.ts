@@ -1,3 +1,4 @@
+import { Gathering } from '../gathering.ts'
 import type {
   CallHandle,
   CallRequest,
@@ -24,23 +25,18 @@ export class Call implements UpstreamUser, CallHandle {
   retried = false
   readonly #pool: Pool
   readonly #request: CallRequest
+  readonly #gathering: Gathering
   readonly #done: (result: CallResult) => void
   /** The body when it is not in `message`. */
   readonly #body: Buffer | null
   #connection: UpstreamConnection | null = null
   #isOver = false
-  #status = 0
-  #fields = ''
-  #pieces: Buffer[] = []
-  #kept = 0
-  #bodyBytes = 0
-  #upstreamAt = 0
-  #upstreamHeadAt = 0
   #again: ForwardRequest['again']
 
   constructor(pool: Pool, request: CallRequest, done: (result: CallResult) => void) {
     this.#pool = pool
     this.#request = request
+    this.#gathering = new Gathering(request)
     this.#done = done
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
@@ -73,7 +69,7 @@ export class Call implements UpstreamUser, CallHandle {
 
   started(connection: UpstreamConnection, now: number): void {
     this.#connection = connection
-    this.#upstreamAt = now
+    this.#gathering.upstreamAt = now
     if (this.#body !== null) connection.send(this.#body, true)
   }
 
@@ -83,9 +79,7 @@ export class Call implements UpstreamUser, CallHandle {
 
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
     if (this.#again !== null && this.#goesAgain(head.status, last)) return true
-    this.#status = head.status
-    this.#fields = head.pass + this.responseFields
-    this.#upstreamHeadAt = now
+    this.#gathering.head(head.status, head.pass, now)
     return this.piece(bytes, from, to, last)
   }
 
@@ -116,14 +110,7 @@ export class Call implements UpstreamUser, CallHandle {
 
   piece(bytes: Buffer, from: number, to: number, last: boolean): boolean {
     if (this.#isOver) return true
-    const keep = Math.min(to - from, this.#request.keepBytesMax - this.#kept)
-    if (keep > 0) {
-      // The bytes are on loan
-      this.#pieces.push(Buffer.from(bytes.subarray(from, from + keep)))
-      this.#kept += keep
-    }
-    this.#bodyBytes += to - from
-    const isCut = !last && this.#bodyBytes >= this.#request.readBytesMax
+    const isCut = !this.#gathering.add(bytes, from, to) && !last
     if (isCut) this.#leave()
     if (last || isCut) this.#finish(isCut)
     return true
@@ -133,22 +120,13 @@ export class Call implements UpstreamUser, CallHandle {
     if (this.#isOver) return
     this.#isOver = true
     this.#connection = null
-    this.#tell({ ok: false, failure, inner, upstreamAt: this.#upstreamAt })
+    this.#tell(this.#gathering.failure(failure, inner))
   }
 
   #finish(isCut: boolean): void {
     this.#isOver = true
     this.#connection = null
-    this.#tell({
-      ok: true,
-      status: this.#status,
-      fields: this.#fields,
-      body: this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces),
-      bodyBytes: this.#bodyBytes,
-      truncated: isCut || this.#bodyBytes > this.#kept,
-      upstreamAt: this.#upstreamAt,
-      upstreamHeadAt: this.#upstreamHeadAt,
-    })
+    this.#tell(this.#gathering.result(isCut))
   }
 
   #tell(result: CallResult): void {

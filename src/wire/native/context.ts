@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
-import type { RefusalCode } from '../../base/refusal.ts'
+import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -8,7 +8,7 @@ import type { ServerExchange } from './server-exchange.ts'
 import type { Sweep } from './sweep.ts'
 
 /** What the parts of one engine share. All of it lives in one thread. */
-export interface Context {
+export interface Context extends Guarded<ServerExchange> {
   readonly clock: Clock
   readonly limits: WireLimits
   readonly sweep: Sweep
@@ -20,9 +20,4 @@ export interface Context {
   /** A Date line, at most one sweep old. */
   dateLine: string
   draining: boolean
-  /** The handler's methods, guarded: a fault in one is reported and answered, and the thread lives on. */
-  request(exchange: ServerExchange): void
-  refused(exchange: ServerExchange, code: RefusalCode, inner: string): void
-  finished(exchange: ServerExchange): void
-  fault(error: unknown): void
 }

@@ -1,6 +1,7 @@
 import type { lookup } from 'node:dns'
 import type { Clock } from '../../base/clock.ts'
-import type { FieldRules, Handler, Incoming, WireLimits } from '../port.ts'
+import { guarded } from '../guarded.ts'
+import type { FieldRules, Handler, WireLimits } from '../port.ts'
 import type { Context } from './context.ts'
 import { DEFAULT_LIMITS, READ_BYTES, SWEEP_MS } from './limits.ts'
 import { RequestHead } from './request-head.ts'
@@ -42,45 +43,9 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
     draining: false,
-    ...guarded(options),
+    ...guarded<ServerExchange>(options.handler, options.onFault),
   }
   return context
-}
-
-/** The handler's methods as the engine may call them: whatever they throw stays here. */
-function guarded<State>(
-  options: NativeEngineOptions<State>,
-): Pick<Context, 'request' | 'refused' | 'finished' | 'fault'> {
-  const { handler } = options
-  const fault = options.onFault ?? (() => {})
-  // The engine never looks into `state`, so an exchange serves every State
-  const seen = (exchange: ServerExchange): Incoming<State> => exchange as Incoming<State>
-  return {
-    fault,
-    request(exchange) {
-      try {
-        handler.request(seen(exchange))
-      } catch (error) {
-        fault(error)
-        if (exchange.isOpen) this.refused(exchange, 'internal_error', String(error))
-      }
-    },
-    refused(exchange, code, inner) {
-      try {
-        handler.refused(seen(exchange), code, inner)
-      } catch (error) {
-        fault(error)
-        if (exchange.isOpen) exchange.answer(500, '', '')
-      }
-    },
-    finished(exchange) {
-      try {
-        handler.finished(seen(exchange))
-      } catch (error) {
-        fault(error)
-      }
-    },
-  }
 }
 
 function dateLineOf(clock: Clock): string {

@@ -2,25 +2,15 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
-import { type TestContext, test } from 'node:test'
-import { Caller, forwardAll, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
-
-type Options = Parameters<typeof startGateway>[1]
-
-async function start(
-  t: TestContext,
-  onData?: (socket: Socket, bytes: Buffer) => void,
-  options?: Options,
-): Promise<{ origin: Origin; gateway: Gateway; caller: Caller }> {
-  const origin = new Origin(onData)
-  const gateway = await startGateway({ host: '127.0.0.1', port: await origin.listen() }, options)
-  t.after(() => {
-    gateway.close()
-    origin.close()
-    assert.deepEqual(gateway.faults, [])
-  })
-  return { origin, gateway, caller: new Caller(gateway.port) }
-}
+import { test } from 'node:test'
+import {
+  Caller,
+  forwardAll,
+  Origin,
+  startBetween as start,
+  startGateway,
+  until,
+} from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const respond =

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
+import { Emptiness } from '../emptiness.ts'
 import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
 import { Connection } from './connection.ts'
 import type { Context } from './context.ts'
@@ -24,7 +25,7 @@ class NativeEngine implements Engine {
   /** What lies under TLS, also while a handshake lasts. */
   readonly #encrypted = new Set<Socket>()
   readonly #secure: { readonly server: TlsServer; readonly certificates: Certificates }[] = []
-  #onEmpty: (() => void) | null = null
+  readonly #emptiness = new Emptiness()
 
   constructor(context: Context) {
     this.#context = context
@@ -48,7 +49,7 @@ class NativeEngine implements Engine {
         new Connection(this.#context, socket, listener, (connection) => {
           open--
           this.#connections.delete(connection)
-          if (this.#connections.size === 0) this.#onEmpty?.()
+          if (this.#connections.size === 0) this.#emptiness.reached()
         }),
       )
     }
@@ -112,16 +113,7 @@ class NativeEngine implements Engine {
     this.#context.draining = true
     for (const server of this.#servers) server.close()
     for (const connection of this.#connections) connection.drain()
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer)
-        this.#onEmpty = null
-        resolve()
-      }
-      const timer = setTimeout(end, deadlineMs)
-      this.#onEmpty = end
-      if (this.#connections.size === 0) end()
-    })
+    return this.#emptiness.wait(this.#connections.size === 0, deadlineMs)
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../../base/refusal.ts'
+import { Collecting } from '../collecting.ts'
 import {
   FAILURE_CODES,
   type FieldNames,
@@ -8,6 +9,7 @@ import {
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
+import { Progress } from '../progress.ts'
 import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
@@ -35,30 +37,6 @@ const TO_THE_CLOSE = 2
 const NOTHING = 3
 
 const EMPTY = Buffer.alloc(0)
-
-interface Collecting {
-  readonly bytesMax: number
-  readonly done: (body: Uint8Array | null) => void
-  readonly pieces: Buffer[]
-}
-
-/** A class, because copying a literal with fractions in it is a call into the runtime for every request. */
-class Progress implements Outcome {
-  startedAt: number
-  status = 0
-  bytesIn = 0
-  bytesOut = 0
-  upstreamAt = 0
-  upstreamHeadAt = 0
-  upstreamStatus = 0
-  endedAt = 0
-  aborted = false
-  truncated = false
-
-  constructor(now: number) {
-    this.startedAt = now
-  }
-}
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
 export class ServerExchange implements Incoming, UpstreamUser {
@@ -146,7 +124,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = { bytesMax: Math.min(bytesMax, this.bodyBytesMax), done, pieces: [] }
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#connection.wantBody()
     }
@@ -224,11 +202,10 @@ export class ServerExchange implements Incoming, UpstreamUser {
       return true
     }
     if (collecting !== null) {
-      collecting.pieces.push(Buffer.from(bytes.subarray(from, to)))
+      collecting.add(Buffer.from(bytes.subarray(from, to)))
       if (last) {
         this.#collecting = null
-        this.#collected =
-          collecting.pieces.length === 1 ? collecting.pieces[0]! : Buffer.concat(collecting.pieces)
+        this.#collected = collecting.whole()
         this.#tell(collecting, this.#collected)
       }
       return true

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Caller, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+import { Caller, type Gateway, type Origin, startBetween, until } from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const LIMITS = {
@@ -11,19 +10,7 @@ const LIMITS = {
   sendTimeoutMs: 20_000,
 }
 
-async function start(
-  t: TestContext,
-  onData?: (socket: Socket, bytes: Buffer) => void,
-): Promise<{ origin: Origin; gateway: Gateway; caller: Caller }> {
-  const origin = new Origin(onData)
-  const gateway = await startGateway({ host: '127.0.0.1', port: await origin.listen() }, { limits: LIMITS })
-  t.after(() => {
-    gateway.close()
-    origin.close()
-    assert.deepEqual(gateway.faults, [])
-  })
-  return { origin, gateway, caller: new Caller(gateway.port) }
-}
+const start = (t: TestContext, onData?: Origin['onData']) => startBetween(t, onData, { limits: LIMITS })
 
 async function connected(gateway: Gateway): Promise<void> {
   await until(

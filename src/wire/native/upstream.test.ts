@@ -3,28 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { createRandom } from '../../../test/wire/llhttp.ts'
-import { Caller, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+import {
+  Caller,
+  type Gateway,
+  Origin,
+  startBetween as start,
+  startGateway,
+  until,
+} from '../../../test/wire/peers.ts'
 import type { CallRequest, CallResult } from '../port.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
-
-async function start(
-  t: TestContext,
-  onData?: (socket: Socket, bytes: Buffer) => void,
-  options?: Parameters<typeof startGateway>[1],
-): Promise<{ origin: Origin; gateway: Gateway; caller: Caller }> {
-  const origin = new Origin(onData)
-  const gateway = await startGateway({ host: '127.0.0.1', port: await origin.listen() }, options)
-  t.after(() => {
-    gateway.close()
-    origin.close()
-    assert.deepEqual(gateway.faults, [])
-  })
-  return { origin, gateway, caller: new Caller(gateway.port) }
-}
 
 /** Answers that break HTTP/1.1 or leave open where they end. */
 const BROKEN: readonly (readonly [name: string, bytes: string])[] = [

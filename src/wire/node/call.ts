@@ -1,3 +1,4 @@
+import { Gathering } from '../gathering.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { CallHandle, CallRequest, CallResult, ForwardRequest, UpstreamFailure } from '../port.ts'
 import type { NodePool } from './pool.ts'
@@ -7,21 +8,16 @@ import { type Receiver, Sending } from './sending.ts'
 export class NodeCall implements Receiver, CallHandle {
   readonly #pool: NodePool
   readonly #request: CallRequest
+  readonly #gathering: Gathering
   readonly #done: (result: CallResult) => void
   #sending: Sending
   #again: ForwardRequest['again']
   #isOver = false
-  #status = 0
-  #fields = ''
-  #pieces: Buffer[] = []
-  #kept = 0
-  #bodyBytes = 0
-  #upstreamAt = 0
-  #upstreamHeadAt = 0
 
   constructor(pool: NodePool, request: CallRequest, done: (result: CallResult) => void) {
     this.#pool = pool
     this.#request = request
+    this.#gathering = new Gathering(request)
     this.#done = done
     this.#sending = new Sending(pool, this, request, request.body?.length ?? 0, request.body)
     this.#again = request.again ?? null
@@ -38,7 +34,7 @@ export class NodeCall implements Receiver, CallHandle {
   }
 
   started(now: number): void {
-    this.#upstreamAt = now
+    this.#gathering.upstreamAt = now
   }
 
   interim(): void {}
@@ -47,9 +43,7 @@ export class NodeCall implements Receiver, CallHandle {
 
   answered(head: ResponseHead, now: number): void {
     if (this.#again !== null && this.#goesAgain(head.status)) return
-    this.#status = head.status
-    this.#fields = head.pass + this.#request.responseFields
-    this.#upstreamHeadAt = now
+    this.#gathering.head(head.status, head.pass, now)
   }
 
   /** See the exchange of a listener: its own request goes again in the same way. */
@@ -73,13 +67,7 @@ export class NodeCall implements Receiver, CallHandle {
 
   data(bytes: Buffer): boolean {
     if (this.#isOver) return true
-    const keep = Math.min(bytes.length, this.#request.keepBytesMax - this.#kept)
-    if (keep > 0) {
-      this.#pieces.push(bytes.subarray(0, keep))
-      this.#kept += keep
-    }
-    this.#bodyBytes += bytes.length
-    if (this.#bodyBytes > this.#request.readBytesMax) {
+    if (!this.#gathering.add(bytes, 0, bytes.length)) {
       this.#sending.abandon()
       this.#finish(true)
     }
@@ -93,21 +81,12 @@ export class NodeCall implements Receiver, CallHandle {
   failed(failure: UpstreamFailure, inner: string): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#tell({ ok: false, failure, inner, upstreamAt: this.#upstreamAt })
+    this.#tell(this.#gathering.failure(failure, inner))
   }
 
   #finish(isCut: boolean): void {
     this.#isOver = true
-    this.#tell({
-      ok: true,
-      status: this.#status,
-      fields: this.#fields,
-      body: Buffer.concat(this.#pieces),
-      bodyBytes: this.#bodyBytes,
-      truncated: isCut || this.#bodyBytes > this.#kept,
-      upstreamAt: this.#upstreamAt,
-      upstreamHeadAt: this.#upstreamHeadAt,
-    })
+    this.#tell(this.#gathering.result(isCut))
   }
 
   #tell(result: CallResult): void {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { Emptiness } from '../emptiness.ts'
 import type { NativeEngineOptions } from '../native/create-context.ts'
 import { SWEEP_MS, UNSENT_BYTES_MAX } from '../native/limits.ts'
 import type { Engine, ListenOptions, Upstream, UpstreamOptions } from '../port.ts'
@@ -25,7 +26,7 @@ class NodeEngine implements Engine {
   readonly #servers: Server[] = []
   readonly #connections = new Map<Socket, NodeConnection>()
   readonly #pools = new Set<NodePool>()
-  #onEmpty: (() => void) | null = null
+  readonly #emptiness = new Emptiness()
 
   constructor(context: NodeContext, sweepMs: number) {
     this.#context = context
@@ -85,16 +86,7 @@ class NodeEngine implements Engine {
       server.closeIdleConnections()
     }
     for (const connection of [...this.#connections.values()]) connection.drain()
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer)
-        this.#onEmpty = null
-        resolve()
-      }
-      const timer = setTimeout(end, deadlineMs)
-      this.#onEmpty = end
-      if (this.#connections.size === 0) end()
-    })
+    return this.#emptiness.wait(this.#connections.size === 0, deadlineMs)
   }
 
   close(): void {
@@ -117,7 +109,7 @@ class NodeEngine implements Engine {
       const connection = new NodeConnection(this.#context, socket, listener, () => {
         open--
         this.#connections.delete(socket)
-        if (this.#connections.size === 0) this.#onEmpty?.()
+        if (this.#connections.size === 0) this.#emptiness.reached()
       })
       this.#connections.set(socket, connection)
     })

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { Collecting } from '../collecting.ts'
 import { isTrailerName } from '../native/chunked.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX } from '../native/limits.ts'
 import type { RequestHead } from '../native/request-head.ts'
@@ -14,6 +15,7 @@ import {
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
+import { Progress } from '../progress.ts'
 import type { NodeConnection } from './connection.ts'
 import type { NodeContext } from './context.ts'
 import { flushHead, pairsOf, reasonOf } from './lines.ts'
@@ -27,12 +29,6 @@ const ANSWERING = 2
 const OVER = 3
 
 const EMPTY = Buffer.alloc(0)
-
-interface Collecting {
-  readonly bytesMax: number
-  readonly done: (body: Uint8Array | null) => void
-  readonly pieces: Buffer[]
-}
 
 /** One request and its answer: what the handler sees, and what carries bytes between caller and upstream. */
 export class NodeExchange implements Incoming, Receiver {
@@ -88,18 +84,7 @@ export class NodeExchange implements Incoming, Receiver {
     this.#expectsContinue = head.expectsContinue
     this.peer = connection.peer
     this.listener = connection.listener
-    this.outcome = {
-      startedAt: now,
-      status: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      upstreamAt: 0,
-      upstreamHeadAt: 0,
-      upstreamStatus: 0,
-      endedAt: 0,
-      aborted: false,
-      truncated: false,
-    }
+    this.outcome = new Progress(now)
     this.#context = context
     this.#connection = connection
     this.#incoming = incoming
@@ -135,7 +120,7 @@ export class NodeExchange implements Incoming, Receiver {
     if (this.#stage !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = { bytesMax: Math.min(bytesMax, this.bodyBytesMax), done, pieces: [] }
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#wantBody()
     }
@@ -324,7 +309,7 @@ export class NodeExchange implements Incoming, Receiver {
     this.outcome.bytesIn += bytes.length
     if (this.outcome.bytesIn > (collecting?.bytesMax ?? this.bodyBytesMax))
       this.refuse('body_too_large', 'body')
-    else if (collecting !== null) collecting.pieces.push(bytes)
+    else if (collecting !== null) collecting.add(bytes)
     else if (this.#sending?.send(bytes, false) === false) {
       this.#connection.awaitBody(false)
       this.#incoming!.pause()
@@ -338,7 +323,7 @@ export class NodeExchange implements Incoming, Receiver {
       return
     }
     this.#collecting = null
-    this.#collected = Buffer.concat(collecting.pieces)
+    this.#collected = collecting.whole()
     this.#tell(collecting, this.#collected)
   }
 

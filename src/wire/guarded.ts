@@ -1,0 +1,51 @@
+import type { RefusalCode } from '../base/refusal.ts'
+import type { Handler, Incoming } from './port.ts'
+
+/** An exchange that can still be told what became of a fault. */
+interface Open extends Incoming {
+  /** Neither answered nor forwarded yet. */
+  readonly isOpen: boolean
+}
+
+/** The handler's methods: a fault in one is reported and answered, and the thread lives on. */
+export interface Guarded<Exchange extends Open> {
+  request(exchange: Exchange): void
+  refused(exchange: Exchange, code: RefusalCode, inner: string): void
+  finished(exchange: Exchange): void
+  fault(error: unknown): void
+}
+
+/** The handler's methods as an engine may call them: whatever they throw goes to `onFault`. */
+export function guarded<Exchange extends Open, State = unknown>(
+  handler: Handler<State>,
+  onFault: (error: unknown) => void = () => {},
+): Guarded<Exchange> {
+  // Engines never look into `state`, so an exchange serves every State
+  const seen = (exchange: Exchange): Incoming<State> => exchange as Incoming as Incoming<State>
+  return {
+    fault: onFault,
+    request(exchange) {
+      try {
+        handler.request(seen(exchange))
+      } catch (error) {
+        onFault(error)
+        if (exchange.isOpen) this.refused(exchange, 'internal_error', String(error))
+      }
+    },
+    refused(exchange, code, inner) {
+      try {
+        handler.refused(seen(exchange), code, inner)
+      } catch (error) {
+        onFault(error)
+        if (exchange.isOpen) exchange.answer(500, '', '')
+      }
+    },
+    finished(exchange) {
+      try {
+        handler.finished(seen(exchange))
+      } catch (error) {
+        onFault(error)
+      }
+    },
+  }
+}
