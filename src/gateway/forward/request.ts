@@ -29,14 +29,17 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     again: null,
   }
   if (!exchange.hasOther) return request
-  // The same with another token, for an upstream that refuses the one it got
   const again: ForwardRequest['again'] = (status) =>
     (isRefusal(exchange, status) ? renewed(exchange) : null)?.then((code) =>
-      code === null
-        ? { ...request, fields: fieldsOf(exchange, pass, sentHost, target) }
-        : { inner: exchange.reason },
+      code === null ? withOther(exchange, request, pass, query) : { inner: exchange.reason },
     ) ?? null
   return { ...request, again }
+}
+
+/** The same with the credential that the exchange has now, for an upstream that refused the one it got. */
+function withOther(exchange: Exchange, request: ForwardRequest, pass: string, query: string): ForwardRequest {
+  const target = targetOf(exchange, query)
+  return { ...request, target, fields: fieldsOf(exchange, pass, request.host, target) }
 }
 
 /** A signature that is not right is answered with 403. */
