@@ -4,7 +4,7 @@ import type { FetchJson } from '../../base/fetch-json.ts'
 import { type CredentialStep, type CredentialTest, toCredentialTest } from '../../model/credential-test.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { linkCredential } from '../../snapshot/link-credential.ts'
-import type { LinkedUpstream, Sent, Snapshot } from '../../snapshot/snapshot.ts'
+import type { LinkedTarget, Sent, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { CallResult } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
@@ -95,8 +95,9 @@ function call(
 ): Promise<number> {
   const upstream = snapshot.collections.get(at.collection)?.upstream ?? null
   if (upstream === null) throw new Error('the collection is not published, or has no upstream')
-  const target = targetOf(upstream, at.target, sent)
-  const host = upstream.fragment.authority
+  const server = upstream.targets[0]!
+  const target = targetOf(server, at.target, sent)
+  const host = server.fragment.authority
   const fields = `${sent.line}Accept: */*\r\n`
   const asked = { method: 'GET', target, host, fields }
   const signature =
@@ -108,7 +109,7 @@ function call(
       handle.abort()
       reject(new Error(`no answer in ${CALL_MS / 1000} s`))
     }, CALL_MS)
-    const handle = pools.of(upstream).call(
+    const handle = pools.of(server).call(
       {
         ...asked,
         fields: fields + signature,
@@ -127,7 +128,7 @@ function call(
   })
 }
 
-function targetOf({ fragment }: LinkedUpstream, asked: string, { pair }: Sent): string {
+function targetOf({ fragment }: LinkedTarget, asked: string, { pair }: Sent): string {
   const canonical = canonicalTarget(asked)
   if (canonical === null) throw new Error('the path is not canonical')
   const query = [canonical.query, pair].filter((part) => part !== '').join('&')
