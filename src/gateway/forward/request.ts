@@ -30,17 +30,16 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     again: null,
   }
   if (!exchange.hasOther) return request
+  /** The same with the credential that the exchange has by then. */
+  const withOther = (): ForwardRequest => {
+    const other = targetOf(exchange, path, query)
+    return { ...request, target: other, fields: fieldsOf(exchange, pass, sentHost, other) }
+  }
   const again: ForwardRequest['again'] = (status) =>
     (isRefusal(exchange, status) ? renewed(exchange) : null)?.then((code) =>
-      code === null ? withOther(exchange, request, pass, query) : { inner: exchange.reason },
+      code === null ? withOther() : { inner: exchange.reason },
     ) ?? null
   return { ...request, again }
-}
-
-/** The same with the credential that the exchange has now, for an upstream that refused the one it got. */
-function withOther(exchange: Exchange, request: ForwardRequest, pass: string, query: string): ForwardRequest {
-  const target = targetOf(exchange, query)
-  return { ...request, target, fields: fieldsOf(exchange, pass, request.host, target) }
 }
 
 /** A signature that is not right is answered with 403. */
