@@ -96,6 +96,28 @@ test('while the upstream learns, the present secret steps in for the new one, ov
   assert.deepEqual(sent(), [`Bearer ${NEW}`])
 })
 
+test('a key in the query, and a name and password, step in like a token', async () => {
+  const answer = upstream.answer
+  const pair = (password: string): string => `Basic ${Buffer.from(`u:${password}`).toString('base64')}`
+  upstream.answer = ({ url, headers }, response) => {
+    const isKnown = url === `/v1/orders/7?a=1&key=${OLD}` || headers.authorization === pair(OLD)
+    response.writeHead(isKnown ? 200 : 401).end('{}')
+  }
+  for (const [auth, next] of [
+    [{ type: 'api_key', in: 'query', name: 'key', key: OLD }, { key: NEW }],
+    [
+      { type: 'basic', username: 'u', password: OLD },
+      { username: 'v', password: NEW },
+    ],
+  ] as const) {
+    await begin(auth)
+    assert.equal((await rotate({ auth: next, untested: true })).status, 200)
+    const { status } = await server.gateway('GET', '/orders/v1/orders/7?a=1', { token })
+    assert.deepEqual([status, upstream.seen.length], [200, 2])
+  }
+  upstream.answer = answer
+})
+
 test('no call fails from before a rotation to after it', async () => {
   await begin()
   known = [OLD, NEW]

@@ -30,12 +30,14 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     again: null,
   }
   if (!exchange.hasOther) return request
-  // The same with another token, for an upstream that refuses the one it got
+  /** The same with the credential that the exchange has by then. */
+  const withOther = (): ForwardRequest => {
+    const other = targetOf(exchange, path, query)
+    return { ...request, target: other, fields: fieldsOf(exchange, pass, sentHost, other) }
+  }
   const again: ForwardRequest['again'] = (status) =>
     (isRefusal(exchange, status) ? renewed(exchange) : null)?.then((code) =>
-      code === null
-        ? { ...request, fields: fieldsOf(exchange, pass, sentHost, target) }
-        : { inner: exchange.reason },
+      code === null ? withOther() : { inner: exchange.reason },
     ) ?? null
   return { ...request, again }
 }
