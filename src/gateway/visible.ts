@@ -4,6 +4,7 @@ import { methodNames } from '../snapshot/methods.ts'
 import type { LinkedProfile, Snapshot } from '../snapshot/snapshot.ts'
 import { visibleMethods } from './admit/access.ts'
 import { contractFor } from './contract/by-method.ts'
+import { sharedSchemas } from './contract/contracts.ts'
 import type { Endpoint } from './port.ts'
 
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
@@ -62,11 +63,7 @@ export function createVisible(): Visible {
       // The compiler wrote the text from this very type.
       const contract = (read(fragment) as Contracts)[proxy.id]
       if (contract === undefined) return null
-      // Named by its key, `schemas:<id>`.
-      const shared =
-        fragment.schemas === null
-          ? undefined
-          : snapshot.schemas.get(fragment.schemas.replace(/^schemas:/, ''))
+      const shared = sharedSchemas(snapshot, fragment)
       return {
         contract: method === undefined ? contract : contractFor(contract, method),
         schemas: shared === undefined ? {} : (read(shared) as Record<string, unknown>),

@@ -12,6 +12,7 @@ export const Overlap = z
   )
   .refine((text) => overlapMsOf(text) <= OVERLAP_MAX_MS, 'at most 30d')
 
+/** Milliseconds of an overlap as it is written; `0` and `0s` are none. */
 export function overlapMsOf(text: string): number {
   return DURATION_PATTERN.test(text) ? toMs(text) : 0
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { recordFields } from '../../test/programs/record-fields.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import type { RecordStore } from '../store/ports/records.ts'
 import { openRecordReader } from '../store/sqlite/record-reader.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
@@ -42,15 +43,6 @@ async function stored(path: string): Promise<string[][]> {
   return ids
 }
 
-/** Waits until `check` holds, at most five seconds. */
-async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 5000
-  while (!(await check())) {
-    assert.ok(performance.now() < end, 'it did not happen in time')
-    await new Promise((done) => setTimeout(done, 5))
-  }
-}
-
 test('while the store refuses, batches wait unacknowledged, the state says why, and then all arrive', async () => {
   const path = join(directory, 'locked.db')
   const store = openRecordStore(path)
@@ -60,14 +52,14 @@ test('while the store refuses, batches wait unacknowledged, the state says why, 
   let taken = 0
   ingest.push(batchOf('a', 10), () => taken++)
   ingest.push(batchOf('b', 10), () => taken++)
-  await until(() => ingest.state.lastError !== null)
+  await eventually(() => ingest.state.lastError !== null)
   assert.deepEqual(
     { ...ingest.state, taken },
     { queued: 20, dropped: 0, lastError: 'database is locked', taken: 0 },
   )
   other.exec('ROLLBACK')
   other.close()
-  await until(() => taken === 2)
+  await eventually(() => taken === 2)
   assert.deepEqual(ingest.state, { queued: 0, dropped: 0, lastError: null })
   assert.equal((await stored(path)).flat().length, 20)
   await store.close()
@@ -97,7 +89,7 @@ test('many small blocks become one, and every record stays once', async () => {
     ingest.push(batchOf(`b${i}`, 1 + (i % 3), 1_800_000_000_000 + i), () => {})
     await ingest.settle()
   }
-  await until(async () => (await stored(path)).length < 70)
+  await eventually(async () => (await stored(path)).length < 70)
   const ids = (await stored(path)).flat()
   assert.equal(ids.length, 399)
   assert.equal(new Set(ids).size, 399)

@@ -10,6 +10,7 @@ export interface LastGoodSnapshot {
   keep(delta: SnapshotDelta): void
 }
 
+/** @param report told once of each failure to keep or forget; what is published goes on. */
 export function createLastGood(store: LastGoodStore, report: (error: unknown) => void): LastGoodSnapshot {
   /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
   let isWhole = true

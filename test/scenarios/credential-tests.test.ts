@@ -1,26 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
-import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
-import { startUpstream, type TestUpstream } from './upstream.ts'
+import { startOrders } from './orders.ts'
+import { type Reply, until } from './server.ts'
 
 const SECRET = 'planted-S3cret-of-a-backend'
 
-let upstream: TestUpstream
-let endpoint: TokenEndpoint
-let server: TestServer
-let token = ''
-
-before(async () => {
-  upstream = await startUpstream()
-  endpoint = await new TokenEndpoint().listen()
-  server = await startTestServer()
-  token = await publishOrders(server, upstream.url)
-})
-
+const { server, upstream, token, stop } = await startOrders()
+const endpoint = await new TokenEndpoint().listen()
 after(async () => {
-  await server.stop()
-  await upstream.close()
+  await stop()
   await endpoint[Symbol.asyncDispose]()
 })
 

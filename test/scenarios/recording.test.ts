@@ -17,6 +17,7 @@ import { limitKeyOf } from '../../src/snapshot/limit-key.ts'
 import { planLimit, toPlan } from '../../src/snapshot/limit-plan.ts'
 import { linkPolicy } from '../../src/snapshot/link-policy.ts'
 import { recordFields } from '../programs/record-fields.ts'
+import { eventually } from '../support/eventually.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-recording-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -69,14 +70,6 @@ function giver(t: TestContext, name: string, rows: number, batchesMax: number) {
       return report
     },
     end: () => worker.terminate(),
-  }
-}
-
-async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000
-  while (!(await check())) {
-    assert.ok(performance.now() < end, 'it did not happen in time')
-    await new Promise((done) => setTimeout(done, 10))
   }
 }
 
@@ -136,12 +129,12 @@ test('a recorder that cannot store makes givers drop and count; they never wait,
   const { added, dropped } = await busy.ask('start')
   assert.equal(added, 30_000)
   assert.equal(dropped, 30_000 - 4 * 1024, 'three batches underway and one gathered')
-  await until(() => recorder.state.lastError !== null && recorder.state.queued === 3 * 1024)
+  await eventually(() => recorder.state.lastError !== null && recorder.state.queued === 3 * 1024)
   other.exec('ROLLBACK')
   other.close()
-  await until(() => recorder.state.queued === 0 && recorder.state.lastError === null)
+  await eventually(() => recorder.state.queued === 0 && recorder.state.lastError === null)
   await recorder.flush()
-  await until(() => recorder.state.dropped === dropped)
+  await eventually(() => recorder.state.dropped === dropped)
   assert.equal((await queries.list({ from: '2027-01-15T08:00:00Z', limit: 1 })).items.length, 1)
 })
 
@@ -165,7 +158,7 @@ test('a recorder that dies is replaced; gateway threads go on and nothing is los
   await recorder.flush()
   await threads[0]!.terminate()
   for (let i = 0; i < 15; i++) sink.add(recordFields({ id: `between-${i}` }))
-  await until(() => threads.length === 2 && recorder.state.running)
+  await eventually(() => threads.length === 2 && recorder.state.running)
   assert.match(logged[0]!, /recorder thread ended/)
   for (let i = 0; i < 100; i++) sink.add(recordFields({ id: `after-${i}` }))
   await recorder.flush()
@@ -212,7 +205,7 @@ test('records older than the retention are gone after a start', async (t) => {
   sink.add(recordFields({ id: 'new', timeMs: Date.now() }))
   await first.close()
   const second = await open(t, 'retention', { retentionMs: 30_000 })
-  await until(async () => (await second.queries.get('old')) === undefined)
+  await eventually(async () => (await second.queries.get('old')) === undefined)
   assert.ok((await second.queries.get('new')) !== undefined, 'a stop stores what was gathered')
 })
 

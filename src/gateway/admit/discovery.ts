@@ -1,4 +1,4 @@
-import { planLimit, toPlan } from '../../snapshot/limit-plan.ts'
+import { type LimitPlan, planLimit, toPlan } from '../../snapshot/limit-plan.ts'
 import { linkPolicy } from '../../snapshot/link-policy.ts'
 import type { LinkedProfile } from '../../snapshot/snapshot.ts'
 import type { Counters } from './counters.ts'
@@ -14,8 +14,15 @@ const [LIMIT] = linkPolicy({
   limits: [{ name: 'discovery', kind: 'rate', max: DISCOVERY_MAX, window_ms: 60_000 }],
 }).limits
 
+/** Made once for each profile of a snapshot. */
+const plans = new WeakMap<LinkedProfile, LimitPlan>()
+
 /** Counts a discovery call of a profile, over all threads. Milliseconds to wait when it is one too many, else 0. */
 export function admitDiscovery(counters: Counters, profile: LinkedProfile, now: number): number {
-  const plan = toPlan([planLimit(LIMIT!, 'profile', profile.key, profile.client.key)])
+  let plan = plans.get(profile)
+  if (plan === undefined) {
+    plan = toPlan([planLimit(LIMIT!, 'profile', profile.key, profile.client.key)])
+    plans.set(profile, plan)
+  }
   return counters.take(plan, now) === -1 ? 0 : Math.max(1, Math.ceil(counters.resetMs(0)))
 }

@@ -37,6 +37,7 @@ export function mediaTypeOf(value: string): { readonly essence: string; readonly
   return { essence: match[1]!, charset: charset?.[1] ?? 'utf-8' }
 }
 
+/** True for media types whose bodies are JSON, in lower case and without parameters (RFC 6839 section 3.1). */
 export function isJsonType(essence: string): boolean {
   return essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')
 }

@@ -61,8 +61,17 @@ export function compiledFor(
   return compiled
 }
 
-function judgesOf(snapshot: Snapshot, { schemas }: ContractsFragment): SchemaJudges {
-  const fragment = schemas === null ? undefined : snapshot.schemas.get(schemas.replace(/^schemas:/, ''))
+/** The schemas that the contracts of a collection share; undefined where there are none. */
+export function sharedSchemas(
+  snapshot: Snapshot,
+  { schemas }: ContractsFragment,
+): SchemasFragment | undefined {
+  // Named by its key, `schemas:<id>`.
+  return schemas === null ? undefined : snapshot.schemas.get(schemas.slice('schemas:'.length))
+}
+
+function judgesOf(snapshot: Snapshot, contracts: ContractsFragment): SchemaJudges {
+  const fragment = sharedSchemas(snapshot, contracts)
   if (fragment === undefined) return noJudges
   let some = judges.get(fragment)
   if (some === undefined) {
