@@ -264,6 +264,7 @@ async function start(
     await gateways.drain(grace.requestsMs)
   })
 
+  vault.watch(() => gateways.setCredentialKey(vault.gatewayKey()))
   certificates?.watch((tls) => gateways.setTls(tls))
   parts.defer(() => certificates?.stop())
 

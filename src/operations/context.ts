@@ -7,6 +7,7 @@ import type { RequestRecord } from '../model/record.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
+import type { Vault } from '../vault/vault.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
 
@@ -21,6 +22,8 @@ export interface OperationContext {
   readonly explainer: Explainer
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
+  /** The keys that secrets are sealed with. */
+  readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys'>
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
   /** The configuration: for a read the last committed state, for a write that of its transaction. */
