@@ -22,7 +22,7 @@ export interface OperationContext {
   readonly explainer: Explainer
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
-  /** The keys that secrets are sealed with. */
+  /** The keys that secrets are sealed with; only a write may change them. */
   readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys'>
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader

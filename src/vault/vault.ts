@@ -30,7 +30,7 @@ export interface Vault {
   watch(changed: () => void): void
 }
 
-export interface KeyFacts {
+interface KeyFacts {
   readonly id: string
   /** Of the key itself: tells whether two files hold the same one. */
   readonly fingerprint: string

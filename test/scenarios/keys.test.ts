@@ -86,7 +86,7 @@ function plantKey(): void {
 }
 
 test('keys are exchanged under load without a failed request, a lost session or a printed secret', async () => {
-  const server = await started({ workers: 2 })
+  await using server = await started({ workers: 2 })
   const outputs: string[] = []
   const ask = async (method: string, path: string, body?: unknown): Promise<Reply> => {
     const reply = await server.manage(method, path, body)
@@ -106,10 +106,7 @@ test('keys are exchanged under load without a failed request, a lost session or 
   let isOver = false
   let calls = 0
   const flow = async (): Promise<void> => {
-    while (!isOver) {
-      await opens(server.running.gatewayUrl)
-      calls++
-    }
+    for (; !isOver; calls++) await opens(server.running.gatewayUrl)
   }
   const flows = Promise.all([flow(), flow(), flow()])
   for (let round = 0; round < 3; round++) {
@@ -119,10 +116,11 @@ test('keys are exchanged under load without a failed request, a lost session or 
     assert.deepEqual([now.id, now.seals, now.secrets, others], [answer.json.key, true, 2, []])
     assert.deepEqual([answer.json.resealed, answer.json.closed], [2, []])
     const before = calls
-    await until(
+    const goOn = until(
       async () => calls,
       (count) => count > before + 3,
     )
+    await Promise.race([flows, goOn])
   }
   isOver = true
   await flows
@@ -149,7 +147,7 @@ test('keys are exchanged under load without a failed request, a lost session or 
   outputs.push(printed.out, printed.err)
   await server.stop()
 
-  const again = await startTestServer({ data })
+  await using again = await startTestServer({ data })
   await opens(again.running.gatewayUrl)
   assert.equal((await agentAsks(again, 'tools/list', {}, session)).status, 200)
   await again.stop()
@@ -165,11 +163,11 @@ test('keys are exchanged under load without a failed request, a lost session or 
 })
 
 test('what was served last opens after a rotation too, with the store gone', async () => {
-  const server = await started()
+  await using server = await started()
   assert.equal((await server.manage('POST', '/keys/rotate', {})).status, 200)
   await server.stop()
   for (const suffix of ['', '-wal', '-shm']) rmSync(join(data, `config.db${suffix}`), { force: true })
-  const alone = await startTestServer({ data, adminless: true })
+  await using alone = await startTestServer({ data, adminless: true })
   await opens(alone.running.gatewayUrl)
   await alone.stop()
 })
@@ -177,7 +175,7 @@ test('what was served last opens after a rotation too, with the store gone', asy
 test('a rotation that ended after its first step is finished by the next start', async () => {
   await (await started()).stop()
   plantKey()
-  const server = await startTestServer({ data })
+  await using server = await startTestServer({ data })
   await opens(server.running.gatewayUrl)
   const { items } = (await server.manage('GET', '/keys')).json
   assert.deepEqual(
@@ -199,7 +197,7 @@ test('a rotation that ended after its first step is finished by the next start',
 })
 
 test('killed at any moment of a rotation, an instance starts, opens everything and can finish', async () => {
-  const prepared = await started()
+  await using prepared = await started()
   const others = Array.from({ length: 60 }, (_, n) => ({
     name: `Other ${n}`,
     auth: { type: 'bearer', token: `${PLANTED}-${n}` },
@@ -223,7 +221,7 @@ test('killed at any moment of a rotation, an instance starts, opens everything a
     await rotation
     left.push(keyLines().length)
   }
-  const server = await startTestServer({ data })
+  await using server = await startTestServer({ data })
   await opens(server.running.gatewayUrl)
   const finished = await server.manage('POST', '/keys/rotate', {})
   assert.deepEqual([finished.status, finished.json.closed], [200, []], `keys left by round: ${left}`)
@@ -234,7 +232,7 @@ test('killed at any moment of a rotation, an instance starts, opens everything a
 })
 
 test('a key file that cannot be changed refuses a rotation and says what to do; nothing is changed', async () => {
-  const server = await started()
+  await using server = await started()
   const [before, revision] = [keyLines(), (await server.manage('GET', '/credentials/backend')).json.revision]
   renameSync(join(data, 'vault.key'), join(data, 'elsewhere'))
   const refused = await server.manage('POST', '/keys/rotate', {})
@@ -265,14 +263,14 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
 })
 
 test('a secret that no key opens is named, and keeps its key; the others are sealed anew', async () => {
-  const server = await started()
+  await using server = await started()
   await server.stop()
   const store = new DatabaseSync(join(data, 'config.db'))
   store.exec(
     `update secrets set sealed = substr(sealed, 1, 30) || 'AAAA' || substr(sealed, 35) where field = 'token'`,
   )
   store.close()
-  const again = await startTestServer({ data })
+  await using again = await startTestServer({ data })
   const [old] = keyLines().map((line) => line.split(' ')[0])
   const rotated = await again.manage('POST', '/keys/rotate', {})
   assert.deepEqual([rotated.json.resealed, rotated.json.dropped], [1, []], rotated.text)
@@ -284,7 +282,7 @@ test('a secret that no key opens is named, and keeps its key; the others are sea
 })
 
 test('the page about keys says what happens', async () => {
-  const server = await startTestServer({ data })
+  await using server = await startTestServer({ data })
   const credential = { name: 'Backend', auth: { type: 'bearer', token: PLANTED } }
   assert.equal((await server.manage('POST', '/credentials', credential)).status, 201)
   assert.equal(await runPage('keys.md', server, {}), 3)
