@@ -1,3 +1,4 @@
+import type { AwsSigner } from '../base/aws-signature.ts'
 import type { Jwt } from '../base/jwt.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
@@ -98,8 +99,10 @@ export class Exchange {
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
   credential: Sent | null = null
-  /** It was fetched, and may be fetched anew. */
-  isGranted = false
+  /** It signs the request. */
+  signing: AwsSigner | null = null
+  /** Another one may be had where the upstream refuses it. */
+  hasOther = false
 
   /** Fetches tokens for upstreams. */
   tokens: Tokens | null = null

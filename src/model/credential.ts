@@ -27,6 +27,11 @@ const Visible = z
   .max(512)
   .regex(/^[!-~]+$/, 'visible ASCII without spaces')
 
+const AwsName = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9-]+$/, 'lower-case letters, digits and hyphens')
+
 const AuthMethod = z
   .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
   .default('client_secret_basic')
@@ -124,6 +129,22 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       ...tokenClient,
     })
     .check(checkTokenClient),
+  z.strictObject({
+    type: z.literal('aws_sigv4').describe('AWS Signature Version 4: each request is signed'),
+    region: AwsName.describe('Such as eu-central-1'),
+    service: AwsName.describe('Such as s3, execute-api or dynamodb'),
+    access_key_id: z
+      .string()
+      .max(128)
+      .regex(/^[A-Za-z0-9]+$/, 'letters and digits'),
+    secret_access_key: SecretInput,
+    payload: z
+      .enum(['signed', 'unsigned'])
+      .default('signed')
+      .describe(
+        'signed gathers the body of a request up to max_body; unsigned streams it, for services such as s3 that allow that',
+      ),
+  }),
 ])
 export type CredentialAuth = z.output<typeof CredentialAuth>
 export type CredentialType = CredentialAuth['type']
@@ -145,7 +166,21 @@ export function secretFieldsOf(auth: AuthLike): readonly string[] {
       return ['token']
     case 'oauth2_client_credentials':
       return [auth.auth_method === 'private_key_jwt' ? 'private_key' : 'client_secret']
+    case 'aws_sigv4':
+      return ['secret_access_key']
   }
+}
+
+const PREVIOUS = 'previous@'
+
+/** Under this name a credential keeps, sealed, what it was before a rotation. The time is milliseconds since the epoch. */
+export function previousField(until: number): string {
+  return PREVIOUS + new Date(until).toISOString()
+}
+
+/** Until when what is kept under the name counts; null for the name of a present secret. */
+export function previousUntil(field: string): number | null {
+  return field.startsWith(PREVIOUS) ? Date.parse(field.slice(PREVIOUS.length)) : null
 }
 
 export const CredentialSpec = z.strictObject({

@@ -211,7 +211,12 @@ export class Change {
   }
 
   /** Seals a secret field of a resource that was just stored. */
-  async setSecret(resource: Resource, field: string, text: string): Promise<void> {
+  async setSecret(
+    resource: Resource,
+    field: string,
+    text: string,
+    hint: 'last4' | 'none' = 'last4',
+  ): Promise<void> {
     const secret = new Secret(text)
     const known = (await this.writer.secretsOf([resource.id])).some((one) => one.field === field)
     await this.writer.putSecret({
@@ -219,10 +224,16 @@ export class Change {
       field,
       sealed: this.#deps.vault.seal(secret, resource.id, field),
       // Four characters of a short secret would give too much of it away.
-      last4: text.length >= 16 ? text.slice(-4) : null,
+      last4: hint === 'last4' && text.length >= 16 ? text.slice(-4) : null,
       updated_at: toTime(this.#deps.clock.now()),
     })
     await this.note(resource, { op: known ? 'replace' : 'add', path: `/auth/${field}`, value: 'changed' })
+  }
+
+  /** Opens a sealed secret field; undefined when there is none. */
+  async openSecret(resource: Resource, field: string): Promise<string | undefined> {
+    const stored = (await this.writer.secretsOf([resource.id])).find((one) => one.field === field)
+    return stored && this.#deps.vault.open(stored.sealed, resource.id, field).reveal()
   }
 
   /** Issues a token of a profile. Of a dry run there is none to show. */

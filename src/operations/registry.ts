@@ -21,6 +21,8 @@ import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
 import { listCredentials } from './credentials/list.ts'
 import { putCredential } from './credentials/put.ts'
+import { revertCredential } from './credentials/revert.ts'
+import { rotateCredential } from './credentials/rotate.ts'
 import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
@@ -107,6 +109,8 @@ export const OPERATIONS: readonly Operation[] = [
   putCredential,
   deleteCredential,
   testCredential,
+  rotateCredential,
+  revertCredential,
   listKeys,
   rotateKeys,
   listAudit,

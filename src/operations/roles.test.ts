@@ -28,6 +28,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'clients.create': (n) => ({ name: `c${n}` }),
   'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
   'clients.toggle': () => ({ id: 'acme', status: 'active' }),
+  'credentials.rotate': () => ({ id: 'backend', auth: { token: 'y' }, overlap: '0s' }),
   'profiles.create': (n) => ({ client: 'acme', name: `p${n}`, auth: { type: 'none' } }),
   'profiles.put': (n) => ({ id: `put${n}`, client: 'acme', name: 'P', auth: { type: 'none' } }),
   'profiles.toggle': () => ({ id: 'open', status: 'active' }),
@@ -46,11 +47,12 @@ const SLUGS: Readonly<Record<string, string>> = {
   credentials: 'backend',
 }
 
-/** Neither records nor gateway threads are here. */
-const UNSERVED_CODES: Readonly<Record<string, RefusalCode>> = {
+/** Neither records nor gateway threads are here, and no credential with an overlap. */
+const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'records.get': 'not_found',
   'requests.explain': 'not_ready',
   'credentials.test': 'configuration_invalid',
+  'credentials.revert': 'configuration_invalid',
 }
 
 test('every operation, for every role: done or refused as the table says, and each refusal is one entry', async () => {
@@ -85,8 +87,8 @@ test('every operation, for every role: done or refused as the table says, and ea
         assert.equal(await control.store.read.revision(), revision)
         continue
       }
-      if (UNSERVED_CODES[name] !== undefined) {
-        await refused(call, UNSERVED_CODES[name])
+      if (REFUSED[name] !== undefined) {
+        await refused(call, REFUSED[name])
         continue
       }
       const { output } = await call

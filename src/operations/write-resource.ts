@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
+import { canonicalJson } from '../base/canonical.ts'
 import { isPlain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
 import { slugOf } from '../model/common.ts'
@@ -60,7 +61,9 @@ export async function replaceResource(
     await context.change.setSecret(stored, field, text)
     stored = (await context.change.writer.byId(kind.type, resource.id))!
   }
-  await forgetSecrets(context, kind, stored)
+  const isSame = spec.secrets.every(([, text]) => text === KEEP)
+  if (!isSame || canonicalJson(spec.fields['auth']) !== canonicalJson(resource.spec['auth']))
+    await forgetSecrets(context, kind, stored)
   return stored
 }
 
@@ -144,7 +147,8 @@ function newCredential(kind: Kind, spec: Fields, before: Resource | null): boole
   return idsOf(kind, spec).some((id) => id.startsWith('crd_') && !known.includes(id))
 }
 
-function splitSecrets(
+/** Takes the secrets that are texts out of a parsed spec. */
+export function splitSecrets(
   kind: Kind,
   spec: Fields,
 ): { spec: Fields; secrets: readonly (readonly [string, string])[] } {
@@ -169,7 +173,7 @@ function refuseSecret(kind: Kind, field: string, text: string): void {
   throw refuse('input_invalid', { detail: `${pointer}: ${reason}.`, errors: [{ pointer, reason }] })
 }
 
-/** Secrets of the type that a credential had before. */
+/** Secrets of what a credential was before. */
 async function forgetSecrets(context: OperationContext, kind: Kind, resource: Resource): Promise<void> {
   if (kind.secrets === undefined) return
   const auth = resource.spec['auth'] as Fields

@@ -2,7 +2,7 @@
 import { toMs } from '../base/duration.ts'
 import type { ClientSpec } from '../model/client.ts'
 import type { CollectionSpec, Upstream } from '../model/collection.ts'
-import { type CredentialType, secretFieldsOf } from '../model/credential.ts'
+import { type CredentialType, previousUntil, secretFieldsOf } from '../model/credential.ts'
 import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
@@ -218,13 +218,7 @@ export function compileCredential(
   { id, slug, spec }: Desired<{ readonly auth: { readonly type: CredentialType } }>,
   sealed: Readonly<Record<string, string>>,
 ): CredentialFragment {
-  const { type, ...rest } = spec.auth as { type: CredentialType } & Record<string, unknown>
-  const settings: Record<string, string> = {}
-  const references: Record<string, SecretReference> = {}
-  for (const [name, value] of Object.entries(rest)) {
-    if (isReference(value)) references[name] = value
-    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
-  }
+  const { type, settings, references } = partsOf(spec.auth)
   const fields = secretFieldsOf({ type, auth_method: settings['auth_method'] })
   const used = Object.entries(sealed).filter(([field]) => fields.includes(field))
   return {
@@ -234,6 +228,31 @@ export function compileCredential(
     type,
     settings,
     sealed: Object.fromEntries(used),
+    ...previousOf(sealed),
     ...(Object.keys(references).length === 0 ? {} : { references }),
   }
+}
+
+/** Settings of a credential as fragments hold them, and where its secrets are read. */
+export function partsOf(auth: { readonly type: CredentialType }): {
+  readonly type: CredentialType
+  readonly settings: Readonly<Record<string, string>>
+  readonly references: Readonly<Record<string, SecretReference>>
+} {
+  const { type, ...rest }: { type: CredentialType } & Readonly<Record<string, unknown>> = { ...auth }
+  const settings: Record<string, string> = {}
+  const references: Record<string, SecretReference> = {}
+  for (const [name, value] of Object.entries(rest)) {
+    if (isReference(value)) references[name] = value
+    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
+  }
+  return { type, settings, references }
+}
+
+function previousOf(sealed: Readonly<Record<string, string>>): Pick<CredentialFragment, 'previous'> {
+  for (const [field, text] of Object.entries(sealed)) {
+    const until = previousUntil(field)
+    if (until !== null) return { previous: { until, field, sealed: text } }
+  }
+  return {}
 }

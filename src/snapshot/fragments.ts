@@ -283,6 +283,8 @@ export interface CredentialFragment {
   readonly settings: Readonly<Record<string, string>>
   /** Sealed secret fields, by name; opened by the gateway thread when it links the fragment. */
   readonly sealed: Readonly<Record<string, string>>
+  /** What it was before a rotation, sealed as JSON of its settings and secrets; of use until then. */
+  readonly previous?: { readonly until: number; readonly field: string; readonly sealed: string }
   /** Where the other secret fields are read; the main thread does that, and seals what it read for the threads. */
   readonly references?: Readonly<Record<string, SecretReference>>
   /** Why one of them could not be read, as a sentence; set for the threads alone. */

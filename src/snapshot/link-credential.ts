@@ -1,8 +1,10 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import type { AwsSigner } from '../base/aws-signature.ts'
 import { signingAlgorithm } from '../base/jws.ts'
 import { Lru } from '../base/lru.ts'
-import type { Secret } from '../base/secret.ts'
+import { Secret } from '../base/secret.ts'
 import type { Opener } from '../vault/opener.ts'
+import { partsOf } from './compile.ts'
 import type { CredentialFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
 import type { LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
@@ -19,6 +21,7 @@ export function linkCredential(
   open: Opener,
   isCheck: boolean = false,
 ): LinkedCredential {
+  const previous = isCheck ? null : linkPrevious(fragment, open)
   const { id, settings } = fragment
   if (fragment.unresolved !== undefined) throw new RangeError(fragment.unresolved)
   const secret = (field: string): Secret => {
@@ -31,6 +34,8 @@ export function linkCredential(
     id,
     ...sent,
     grant: null,
+    signing: null,
+    previous,
     usedAt: 0,
   })
   switch (fragment.type) {
@@ -52,15 +57,35 @@ export function linkCredential(
     }
     case 'oauth2_client_credentials': {
       const form = { grant_type: 'client_credentials', ...asked(settings) }
-      return { ...plain(FETCHED), grant: grantOf(settings, secret, form, isCheck) }
+      const before = previous?.credential.grant ?? null
+      return {
+        ...plain(NAMED),
+        grant: {
+          ...grantOf(settings, secret, form, isCheck),
+          previous: before === null ? null : { grant: before, until: previous!.until },
+        },
+      }
     }
+    case 'aws_sigv4':
+      return { ...plain(NAMED), signing: signerOf(settings, secret('secret_access_key')) }
     default:
       throw new RangeError('the type is not known')
   }
 }
 
+function linkPrevious(fragment: CredentialFragment, open: Opener): LinkedCredential['previous'] {
+  const { id, previous } = fragment
+  if (previous === undefined) return null
+  const { until, field, sealed } = previous
+  // Written as settings with the secrets in their places
+  const { type, settings } = partsOf(JSON.parse(open(sealed, id, field).reveal()))
+  const { previous: _previous, references: _references, ...rest } = fragment
+  const credential = linkCredential({ ...rest, type, settings, sealed: settings }, (text) => new Secret(text))
+  return { credential, until }
+}
+
 /** The name of the field is known before its value. */
-const FETCHED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
+const NAMED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
 
 /** A header as it is sent. Throws for characters that cannot be; the message does not hold the value. */
 export function headerOf(name: string, value: string): Sent {
@@ -75,6 +100,13 @@ function asked({ scopes, audience }: Settings): Record<string, string> {
     ...(scopes === undefined || scopes === '' ? {} : { scope: scopes }),
     ...(audience === undefined ? {} : { audience }),
   }
+}
+
+function signerOf(settings: Settings, secret: Secret): AwsSigner {
+  const { region, service, access_key_id, payload } = settings
+  if (region === undefined || service === undefined || access_key_id === undefined)
+    throw new RangeError('the region, the service or the key is not set')
+  return { accessKeyId: access_key_id, secret, region, service, signsPayload: payload !== 'unsigned' }
 }
 
 function grantOf(
@@ -100,6 +132,7 @@ function grantOf(
     key: isSigned && !isCheck ? keyOf(known.reveal()) : null,
     keyId: key_id ?? null,
     form,
+    previous: null,
     held: new Lru(TOKENS_MAX),
   }
 }

@@ -40,6 +40,8 @@ export function createReferences(
 ): References {
   const held = new Map<FragmentKey, Held>()
   let revision = 0
+  /** The key that what was sent is sealed with. */
+  let sealing = vault.keys()[0]!.id
 
   /** The fragment with what is known now; null when something must be fetched first. */
   function filled(
@@ -59,7 +61,7 @@ export function createReferences(
     if (fault !== '') return { mark: fault, make: () => ({ ...raw, unresolved: fault }) }
     const seal = ([field, text]: [string, string]) => [field, vault.seal(new Secret(text), raw.id, field)]
     return {
-      mark: JSON.stringify(marks),
+      mark: JSON.stringify([vault.keys()[0]!.id, ...marks]),
       make: () => ({ ...raw, sealed: { ...raw.sealed, ...Object.fromEntries(texts.map(seal)) } }),
     }
   }
@@ -99,7 +101,9 @@ export function createReferences(
     revision = delta.revision
     if (delta.full) held.clear()
     for (const key of delta.drop) held.delete(key)
-    let isWaiting = false
+    // With a new key everything is sent again: the old one may go when this is published
+    let isWaiting = held.size > 0 && sealing !== vault.keys()[0]!.id
+    sealing = vault.keys()[0]!.id
     const put = delta.put.flatMap((entry) => {
       const { fragment } = entry
       if (fragment.kind !== 'credential') return [entry]

@@ -4,6 +4,7 @@
  * linked once however often the others change.
  */
 import type { KeyObject } from 'node:crypto'
+import type { AwsSigner } from '../base/aws-signature.ts'
 import type { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
 import type { Secret } from '../base/secret.ts'
@@ -301,6 +302,10 @@ export interface LinkedCredential extends Sent {
   readonly id: string
   /** Null for one that is sent as it stands. */
   readonly grant: LinkedGrant | null
+  /** Null for one that signs no requests. */
+  readonly signing: AwsSigner | null
+  /** What it was before a rotation: tried where the present one is refused, until then (milliseconds since the epoch). */
+  readonly previous: { readonly credential: LinkedCredential; readonly until: number } | null
   /** When a request last used it, milliseconds since the epoch; 0 for never. */
   usedAt: number
 }
@@ -316,6 +321,8 @@ export interface LinkedGrant {
   readonly keyId: string | null
   /** Members of the form beside those of the client. */
   readonly form: Readonly<Record<string, string>>
+  /** Asks in its place, until then, where the endpoint refuses it; see {@link LinkedCredential.previous}. */
+  readonly previous: { readonly grant: LinkedGrant; readonly until: number } | null
   /** Tokens by whom they are for; the empty name is the client itself. */
   readonly held: Lru<string, HeldToken>
 }

@@ -61,6 +61,7 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
   let held = ring.keys
   let credentials = derive(held, 'credentials')
   let canaries = derive(held, 'canary')
+  let facts = factsOf(held)
   let changed = (): void => {}
 
   function change(to: (kept: readonly MasterKey[]) => readonly MasterKey[]): void {
@@ -73,6 +74,7 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     held = keys
     credentials = derive(keys, 'credentials')
     canaries = derive(keys, 'canary')
+    facts = factsOf(keys)
     changed()
   }
 
@@ -91,11 +93,7 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     },
     gatewayKey: () => packRing(credentials),
     sessionKey: () => lasting.get('mcp-sessions')!,
-    keys: () =>
-      [...derive(held, 'key fingerprint')].map(([id, bytes]) => ({
-        id,
-        fingerprint: Buffer.from(bytes.subarray(0, 8)).toString('hex'),
-      })),
+    keys: () => facts,
     isCurrent: (sealed) => keyIdOf(sealed) === held[0]!.id,
     addKey: () => change((kept) => [makeKey(), ...kept]),
     dropKeys: (ids) => change(([first, ...rest]) => [first!, ...rest.filter(({ id }) => !ids.includes(id))]),
@@ -113,6 +111,13 @@ function lastingOf({ keys, lasting }: KeyRingFile): ReadonlyMap<Lasting, Uint8Ar
       lasting.get(name) ?? [...derive(keys.slice(-1), PURPOSES[name]).values()][0]!,
     ]),
   )
+}
+
+function factsOf(keys: readonly MasterKey[]): KeyFacts[] {
+  return [...derive(keys, 'key fingerprint')].map(([id, bytes]) => ({
+    id,
+    fingerprint: Buffer.from(bytes.subarray(0, 8)).toString('hex'),
+  }))
 }
 
 function derive(masterKeys: readonly MasterKey[], purpose: string): KeyRing {

@@ -183,7 +183,7 @@ test('what docs/credentials.md shows is what happens', async () => {
     '"…"': '"the-password-001"',
     'https://id.example.com/oauth/token': endpoint.url,
   }
-  assert.ok((await runPage('credentials.md', server, words)) >= 13)
+  assert.ok((await runPage('credentials.md', server, words)) >= 17)
 })
 
 test('what a token endpoint could not be asked with is refused by its place', async () => {

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,7 +19,15 @@ import { signedWith } from '../support/issuer.ts'
 import { runPage } from '../support/page.ts'
 import { runCommand } from './cli.ts'
 import { killNow, runPostern, startUp } from './process.ts'
-import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import {
+  call,
+  publishOrders,
+  type Reply,
+  startTestServer,
+  type TestServer,
+  type TestServerOptions,
+  until,
+} from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const PLANTED = 'planted-S3cret-41c7d09be2'
@@ -33,7 +50,7 @@ beforeEach(() => {
 afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 /** An instance with one sealed secret towards the upstream and one that a caller signs with. */
-async function started(options: { workers?: number } = {}): Promise<TestServer> {
+async function started(options: Omit<TestServerOptions, 'data'> = {}): Promise<TestServer> {
   const server = await startTestServer({ data, ...options })
   token = await publishOrders(server, upstream.url, { max: 1_000_000, window: '1m' })
   const credential = { name: 'Backend', slug: 'backend', auth: { type: 'bearer', token: PLANTED } }
@@ -160,6 +177,20 @@ test('keys are exchanged under load without a failed request, a lost session or 
     ))
       assert.ok(!readFileSync(join(data, name)).includes(secret), `${secret.slice(0, 8)}… is in ${name}`)
   }
+})
+
+test('a secret that is read elsewhere reaches a thread that starts after a rotation', async () => {
+  const secrets = join(data, 'elsewhere')
+  mkdirSync(secrets)
+  writeFileSync(join(secrets, 'backend'), PLANTED)
+  await using server = await started({ flags: ['--secrets-dir', secrets] })
+  const auth = { type: 'bearer', token: { file: 'backend' } }
+  const patched = await server.manage('PATCH', '/credentials/backend', { auth })
+  assert.equal(patched.status, 200, patched.text)
+  await opens(server.running.gatewayUrl)
+  assert.equal((await server.manage('POST', '/keys/rotate', {})).json.dropped.length, 1)
+  await server.running.killThread(0)
+  await opens(server.running.gatewayUrl)
 })
 
 test('what was served last opens after a rotation too, with the store gone', async () => {

@@ -9,6 +9,8 @@ export class TokenEndpoint {
   /** Status of every answer; 200 works. */
   status = 200
   expiresIn: number | undefined = 3600
+  /** Secrets of the client that are accepted; every one while it is null. */
+  clientSecrets: readonly string[] | null = null
   /** Answers wait while it is set. */
   gate: Promise<void> | null = null
   /** Gives the token of the question of that number, counted from 1. */
@@ -24,9 +26,12 @@ export class TokenEndpoint {
         this.asked.push({ form, authorization: incoming.headers.authorization ?? '' })
         const number = this.asked.length
         if (this.gate !== null) await this.gate
-        outgoing.statusCode = this.status
+        const [, basic = ''] = (incoming.headers.authorization ?? '').split(' ')
+        const secret = Buffer.from(basic, 'base64').toString().split(':')[1] ?? ''
+        const isKnown = this.clientSecrets === null || this.clientSecrets.includes(secret)
+        outgoing.statusCode = isKnown ? this.status : 401
         outgoing.setHeader('content-type', 'application/json')
-        if (this.status !== 200) {
+        if (outgoing.statusCode !== 200) {
           const told = { error: 'invalid_client', error_description: form.get('client_secret') ?? 'no' }
           outgoing.end(JSON.stringify(told))
           return

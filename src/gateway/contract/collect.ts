@@ -16,10 +16,11 @@ export function bodyOf(exchange: Exchange): Uint8Array | Promise<Uint8Array | nu
   })
 }
 
-/** Check 17, for proxies that gather bodies, or judge answers before they are passed on: the whole body is at hand. */
+/** Check 17, for proxies that gather bodies, judge answers before they are passed on, or sign: the whole body is at hand. */
 export function bodyGathered(exchange: Exchange): Verdict | Promise<Verdict> {
   const { shape } = exchange.proxy!.fragment
-  if (shape === null || !holdsAnswer(shape) || exchange.bodyBytes === 0) return null
+  const isWanted = exchange.signing?.signsPayload === true || (shape !== null && holdsAnswer(shape))
+  if (!isWanted || exchange.bodyBytes === 0) return null
   const body = bodyOf(exchange)
   return body instanceof Promise
     ? body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : null))

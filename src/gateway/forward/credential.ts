@@ -19,6 +19,8 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
   credential.usedAt = exchange.now
   if (credential.grant === null) {
     exchange.credential = credential
+    exchange.signing = credential.signing
+    exchange.hasOther = credential.previous !== null
     return null
   }
   return granted(exchange, credential)
@@ -42,18 +44,25 @@ function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | n
     return 'credential_unavailable'
   }
   exchange.credential = fetched
-  exchange.isGranted = true
+  exchange.hasOther = true
   return null
 }
 
 /**
- * The upstream has refused the token of the exchange (401): puts another one in its place. Null when there is none to
- * try; else a refusal where it could not be fetched.
+ * The upstream has refused the credential of the exchange: puts another token in its place, or what the credential
+ * was before its rotation. Null when there is none to try; else a refusal where it could not be fetched.
  */
 export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null {
   const id = exchange.proxy!.credential
   const credential = id === null ? undefined : exchange.snapshot.credentials.get(id)
-  if (credential?.grant == null || exchange.credential === null) return null
+  if (credential === undefined || exchange.credential === null) return null
+  const { previous } = credential
+  if (credential.grant === null) {
+    if (previous === null || exchange.now >= previous.until) return null
+    exchange.credential = previous.credential
+    exchange.signing = previous.credential.signing
+    return Promise.resolve(null)
+  }
   const other = exchange.tokens!.instead(credential.grant, '', NOTHING, exchange.credential)
   return other?.then((fetched) => take(exchange, credential.id, fetched)) ?? null
 }

@@ -1,3 +1,4 @@
+import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
@@ -14,27 +15,46 @@ import { withoutParameter } from './query.ts'
 export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
   const upstream = exchange.collection!.upstream!.fragment
   const { host } = exchange
+  const target = targetOf(exchange, query)
+  const sentHost = upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority
   const request: ForwardRequest = {
     method: exchange.method,
-    target: targetOf(exchange, query),
-    host: upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority,
-    fields: headerLines(exchange, passOf(exchange, pass), host),
+    target,
+    host: sentHost,
+    fields: fieldsOf(exchange, pass, sentHost, target),
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
     tap: watchOf(exchange),
     upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
     again: null,
   }
-  if (!exchange.isGranted) return request
+  if (!exchange.hasOther) return request
   // The same with another token, for an upstream that refuses the one it got
   const again: ForwardRequest['again'] = (status) =>
-    (status === 401 ? renewed(exchange) : null)?.then((code) =>
+    (isRefusal(exchange, status) ? renewed(exchange) : null)?.then((code) =>
       code === null
-        ? { ...request, fields: headerLines(exchange, passOf(exchange, pass), host) }
+        ? { ...request, fields: fieldsOf(exchange, pass, sentHost, target) }
         : { inner: exchange.reason },
     ) ?? null
   return { ...request, again }
 }
+
+/** A signature that is not right is answered with 403. */
+function isRefusal({ signing }: Exchange, status: number): boolean {
+  return status === 401 || (status === 403 && signing !== null)
+}
+
+/** @param host as it is sent; for a signature, like the target. */
+function fieldsOf(exchange: Exchange, pass: string, host: string, target: string): string {
+  const all = headerLines(exchange, passOf(exchange, pass), exchange.host)
+  const { signing, method, body, now } = exchange
+  if (signing === null) return all
+  const fields = withoutFields(all, AWS_FIELDS)
+  const payload = signing.signsPayload ? (body ?? NOTHING) : null
+  return fields + signAws(signing, { method, host, target, fields, body: payload }, now)
+}
+
+const NOTHING = new Uint8Array(0)
 
 function targetOf(exchange: Exchange, query: string): string {
   const path = pathAtUpstream(exchange)

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import { FetchFailure, type FetchJson } from '../../base/fetch-json.ts'
 import { signJws } from '../../base/jws.ts'
+import type { Plain } from '../../base/plain.ts'
 import { headerOf } from '../../snapshot/link-credential.ts'
 import type { HeldToken, LinkedGrant, Sent } from '../../snapshot/snapshot.ts'
 
@@ -145,12 +146,12 @@ export async function fetchToken(
   clock: Clock,
   fetchJson: FetchJson,
 ): Promise<{ readonly sent: Sent; readonly lifetimeMs: number }> {
-  const { url, form } = grant
-  const client = clientOf(grant, clock)
-  const answer = await fetchJson({
-    url,
-    form: { ...form, ...more, ...client.form },
-    authorization: client.authorization,
+  const answer = await ask(grant, more, clock, fetchJson).catch((error: unknown) => {
+    // The endpoint may know the client of after a rotation a moment later than Postern
+    const { previous } = grant
+    const isRefused = error instanceof FetchFailure && (error.status === 400 || error.status === 401)
+    if (!isRefused || previous === null || clock.now() >= previous.until) throw error
+    return ask(previous.grant, more, clock, fetchJson)
   })
   const { access_token, token_type, expires_in } = answer
   if (typeof access_token !== 'string' || !/^[!-~]{1,16384}$/.test(access_token))
@@ -160,6 +161,20 @@ export async function fetchToken(
   const seconds = Number(expires_in)
   const lifetimeMs = expires_in != null && seconds > 0 ? Math.min(seconds * 1000, 2 ** 31) : LIFETIME_MS
   return { sent: headerOf('Authorization', `Bearer ${access_token}`), lifetimeMs }
+}
+
+function ask(
+  grant: LinkedGrant,
+  more: Readonly<Record<string, string>>,
+  clock: Clock,
+  fetchJson: FetchJson,
+): Promise<Plain> {
+  const client = clientOf(grant, clock)
+  return fetchJson({
+    url: grant.url,
+    form: { ...grant.form, ...more, ...client.form },
+    authorization: client.authorization,
+  })
 }
 
 /** How the endpoint knows the client: RFC 6749 section 2.3.1, RFC 7523 section 2.2. */

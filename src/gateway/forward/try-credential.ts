@@ -1,3 +1,4 @@
+import { type AwsSigner, signAws } from '../../base/aws-signature.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { type CredentialStep, type CredentialTest, toCredentialTest } from '../../model/credential-test.ts'
@@ -26,12 +27,17 @@ export interface TrialTools {
   readonly fetchJson: FetchJson
 }
 
+const NOTHING = new Uint8Array(0)
 /** A call that takes longer is given up. */
 const CALL_MS = 15_000
 const ANSWER_BYTES_MAX = 65_536
 
 /** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
-export async function tryCredential({ fragment, at }: Trial, tools: TrialTools): Promise<CredentialTest> {
+export async function tryCredential(
+  // What it was before must not make up for what it is
+  { fragment: { previous: _previous, ...fragment }, at }: Trial,
+  tools: TrialTools,
+): Promise<CredentialTest> {
   const { clock, open, fetchJson } = tools
   const steps: CredentialStep[] = []
   /** Takes one step; undefined when it failed. */
@@ -58,13 +64,14 @@ export async function tryCredential({ fragment, at }: Trial, tools: TrialTools):
 
   const linked = await take('secret', async () => linkCredential(fragment, open))
   let sent: Sent | undefined = linked
+  const signing = linked?.signing ?? null
   if (linked != null && linked.grant !== null)
     sent = (await take('token', () => fetchToken(linked.grant!, {}, clock, fetchJson)))?.sent
   if (sent !== undefined && at !== null) {
     const known = sent
     await take(
       'call',
-      () => call(known, at, tools),
+      () => call(known, signing, at, tools),
       (result) => result,
     )
   }
@@ -77,10 +84,22 @@ function refusalOf(status: number | null): string | null {
   return status !== null && status >= 500 ? `the upstream answered ${status}` : null
 }
 
-function call(sent: Sent, at: NonNullable<Trial['at']>, { snapshot, pools }: TrialTools): Promise<number> {
+function call(
+  sent: Sent,
+  signing: AwsSigner | null,
+  at: NonNullable<Trial['at']>,
+  { snapshot, pools, clock }: TrialTools,
+): Promise<number> {
   const upstream = snapshot.collections.get(at.collection)?.upstream ?? null
   if (upstream === null) throw new Error('the collection is not published, or has no upstream')
   const target = targetOf(upstream, at.target, sent)
+  const host = upstream.fragment.authority
+  const fields = `${sent.line}Accept: */*\r\n`
+  const asked = { method: 'GET', target, host, fields }
+  const signature =
+    signing === null
+      ? ''
+      : signAws(signing, { ...asked, body: signing.signsPayload ? NOTHING : null }, clock.now())
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       handle.abort()
@@ -88,10 +107,8 @@ function call(sent: Sent, at: NonNullable<Trial['at']>, { snapshot, pools }: Tri
     }, CALL_MS)
     const handle = pools.of(upstream).call(
       {
-        method: 'GET',
-        target,
-        host: upstream.fragment.authority,
-        fields: `${sent.line}Accept: */*\r\n`,
+        ...asked,
+        fields: fields + signature,
         responseFields: '',
         responseNames: [],
         body: null,

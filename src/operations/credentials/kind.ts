@@ -28,6 +28,14 @@ const AuthView = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('bearer'), token: SecretState }),
   z.object({ type: z.literal('oauth2_client_credentials'), ...tokenClientView }),
+  z.object({
+    type: z.literal('aws_sigv4'),
+    region: z.string(),
+    service: z.string(),
+    access_key_id: z.string(),
+    secret_access_key: SecretState,
+    payload: z.string(),
+  }),
 ])
 
 function keyFault(pem: string): string | null {

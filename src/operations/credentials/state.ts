@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/common.ts'
-import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
+import { type CredentialAuth, previousUntil, secretFieldsOf } from '../../model/credential.ts'
 import { tellsFailure } from '../../model/credential-test.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Resource, StoredSecret } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { toMinute } from '../profiles/tokens.ts'
@@ -32,6 +33,10 @@ export const getCredentialState = define({
     reason: z.string().nullable().describe('Why it is unresolved or failing'),
     expires_at: z.string().nullable(),
     secret_changed_at: z.string().nullable().describe('null for one that is read elsewhere'),
+    previous_until: z
+      .string()
+      .nullable()
+      .describe('Until then what it was before a rotation is tried where the present one is refused'),
     last_used_at: z.string().nullable().describe('Last call with it, to the minute'),
     last_test: z.object({ time: z.string(), summary: z.string() }).nullable(),
     used_by: z.array(z.string()).describe('Such as collections/orders'),
@@ -65,12 +70,19 @@ export const getCredentialState = define({
       ),
       expires_at: expires,
       secret_changed_at: secret?.updated_at ?? null,
+      previous_until: previousEnd(secrets, context.clock.now()),
       last_used_at: toMinute((await context.credentials.uses()).get(id) ?? null),
       last_test: test === undefined ? null : { time: test.time, summary: finding },
       used_by: users.slice(0, USERS_MAX).map(nameOf),
     }
   },
 })
+
+/** When what it was before a rotation ends; null when there is nothing, or it has ended. */
+function previousEnd(secrets: readonly StoredSecret[], now: number): string | null {
+  const ends = secrets.map(({ field }) => previousUntil(field)).find((until) => until !== null && until > now)
+  return ends === undefined || ends === null ? null : toTime(ends)
+}
 
 const nameOf = ({ type, slug }: Resource): string => `${type}/${slug}`
 

@@ -1,29 +1,15 @@
 import { z } from 'zod'
-import { DURATION_PATTERN, toMs } from '../../base/duration.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { isSigningSecret, type Resource, type StoredToken } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { Overlap, overlapMsOf } from '../overlap.ts'
 import { viewOf } from '../views.ts'
 import { issue, issuesOf, shownToken } from './issue.ts'
 import { profileKind } from './kind.ts'
 import { isLive } from './tokens.ts'
-
-const OVERLAP_MAX_MS = 30 * 86_400_000
-
-const Overlap = z
-  .string()
-  .refine(
-    (text) => /^0(ms|s|m|h|d)?$/.test(text) || DURATION_PATTERN.test(text),
-    'a duration such as 24h, or 0s',
-  )
-  .refine((text) => msOf(text) <= OVERLAP_MAX_MS, 'at most 30d')
-
-function msOf(text: string): number {
-  return DURATION_PATTERN.test(text) ? toMs(text) : 0
-}
 
 export const rotateProfile = define({
   resource: 'profiles',
@@ -56,7 +42,7 @@ export const rotateProfile = define({
       (token) => token.revoked_at === null && isSigningSecret(token) === (kind === 'secret'),
     )
     const live = tokens.filter((token) => isLive(token, now))
-    const overlapMs = msOf(overlap)
+    const overlapMs = overlapMsOf(overlap)
     // With an overlap the present token stays beside the new one; a third would outlive what people keep track of.
     if (overlapMs > 0 && live.length >= 2)
       throw refuse('configuration_invalid', {

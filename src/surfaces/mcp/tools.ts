@@ -69,11 +69,12 @@ function toolsBy(
     const listed: string[] = []
     for (const operation of members) {
       const twins = members.filter((other) => other.action === operation.action)
-      if (twins.length === 1) actions.set(operation.action, operation)
-      // A verb that several resources of the group share says too little; then the fine-grained name stands.
+      const isPlain = twins.length === 1 && UNLISTED[name]?.[operation.action] === undefined
+      if (isPlain) actions.set(operation.action, operation)
+      // A verb that several resources of the group share, or that people use otherwise, says too little; then the fine-grained name stands.
       const named = members.filter((other) => other.tool === operation.tool)
       if (named.length === 1) actions.set(operation.tool!, operation)
-      const action = twins.length === 1 ? operation.action : operation.tool!
+      const action = isPlain ? operation.action : operation.tool!
       if (!actions.has(action)) throw new Error(`${name}: no action names ${nameOf(operation)}`)
       listed.push(action)
     }

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import { previousUntil } from '../../model/credential.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { viewOf } from '../views.ts'
+import { replaceResource } from '../write-resource.ts'
+import { credentialKind } from './kind.ts'
+
+export const revertCredential = define({
+  resource: 'credentials',
+  action: 'revert',
+  effect: 'act',
+  tool: 'revert_credential',
+  group: credentialKind.group,
+  summary: 'Take a rotation back while its overlap lasts; the newer secret is forgotten',
+  input: z.strictObject({ id: Ref }),
+  output: credentialKind.view,
+  permission: 'credentials:rotate',
+  refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict'],
+  columns: ['slug', 'auth.type', 'revision'],
+  ...about(credentialKind),
+  handle: async ({ id }, context) => {
+    const { change, reader } = context
+    const credential = await change.act('credentials', id)
+    const now = context.clock.now()
+    const kept = (await reader.secretsOf([credential.id])).find(
+      ({ field }) => (previousUntil(field) ?? 0) > now,
+    )
+    const text = kept && (await change.openSecret(credential, kept.field))
+    if (text === undefined)
+      throw refuse('configuration_invalid', {
+        detail: `"${credential.slug}" was not rotated, or the overlap has passed: there is nothing to go back to.`,
+        errors: [{ pointer: '/id', reason: 'nothing to go back to' }],
+      })
+    const spec = credentialKind.spec.parse({ ...credential.spec, auth: JSON.parse(text) })
+    await replaceResource(context, credentialKind, credential, spec)
+    return viewOf(reader, credentialKind, await getRef(reader, 'credentials', credential.id))
+  },
+})

@@ -1,0 +1,133 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import {
+  type CredentialAuth,
+  CredentialSpec,
+  isFetched,
+  previousField,
+  secretFieldsOf,
+} from '../../model/credential.ts'
+import { isReference } from '../../model/secret.ts'
+import { compileCredential } from '../../snapshot/compile.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { toInputInvalid } from '../errors.ts'
+import { Overlap, overlapMsOf } from '../overlap.ts'
+import { mergePatch, patchSchema } from '../patch.ts'
+import { getRef } from '../refs.ts'
+import { viewOf } from '../views.ts'
+import { patchResource, splitSecrets } from '../write-resource.ts'
+import { credentialKind } from './kind.ts'
+import { placeOf, trialInput, tried } from './trial.ts'
+
+// The loosened form of an object is one
+const AuthPatch = patchSchema(CredentialSpec)['auth'] as z.ZodType<Fields>
+
+export const rotateCredential = define({
+  resource: 'credentials',
+  action: 'rotate',
+  effect: 'act',
+  tool: 'rotate_credential',
+  group: credentialKind.group,
+  summary:
+    'Try a new secret and put it in the place of the present one, which is tried where the new one is refused until the overlap has passed',
+  input: z.strictObject({
+    id: Ref,
+    auth: AuthPatch.describe('The new secret, and settings that change with it, such as {"token":"…"}'),
+    overlap: Overlap.default('1h').describe('How long the present one still counts: 0s to 30d'),
+    untested: z.boolean().default(false).describe('Switch without trying it first'),
+    ...trialInput,
+  }),
+  output: credentialKind.view.extend({
+    tested: z.boolean().describe('False where nothing says where to try it, or it was not wanted'),
+    previous_until: z.string().nullable(),
+  }),
+  permission: 'credentials:rotate',
+  refuses: ['not_found', 'configuration_invalid', 'revision_conflict', 'idempotency_conflict', 'not_ready'],
+  columns: ['slug', 'auth.type', 'tested', 'previous_until'],
+  ...about(credentialKind),
+  prepare: async (input, context) => {
+    const credential = await getRef(context.reader, 'credentials', input.id)
+    const next = nextOf(credential, input.auth)
+    const isWanted = !input.untested && context.options.dryRun !== true
+    const tested = isWanted && (await isTested(credential, next, input, context))
+    return { ...input, revision: credential.revision, tested }
+  },
+  handle: async ({ id, auth, overlap, revision, tested }, context) => {
+    const { change } = context
+    const credential = await change.act('credentials', id)
+    if (credential.revision !== revision)
+      throw refuse('revision_conflict', {
+        detail: `"${credential.slug}" was changed meanwhile. Rotate again.`,
+      })
+    const before = await withSecret(credential, context)
+    const stored = await patchResource(context, credentialKind, credential, { auth })
+    const overlapMs = overlapMsOf(overlap)
+    const until = overlapMs === 0 ? null : context.clock.now() + overlapMs
+    if (until !== null) await change.setSecret(stored, previousField(until), JSON.stringify(before), 'none')
+    const view = await viewOf(
+      context.reader,
+      credentialKind,
+      (await context.reader.byId('credentials', credential.id))!,
+    )
+    return { ...view, tested, previous_until: until === null ? null : toTime(until) }
+  },
+})
+
+/** What the credential is to be, parsed. Refuses what is no new secret of its type. */
+function nextOf({ slug, spec }: Resource, patch: Fields): CredentialAuth {
+  const auth = spec['auth'] as CredentialAuth & Fields
+  const fault = (detail: string, error: FieldError) =>
+    refuse('configuration_invalid', { detail, errors: [error] })
+  if (patch['type'] !== undefined && patch['type'] !== auth.type)
+    throw fault('A rotation cannot change the type; update the credential.', {
+      pointer: '/auth/type',
+      reason: `must be ${auth.type}`,
+    })
+  for (const field of secretFieldsOf(auth)) {
+    if (isReference(auth[field]))
+      throw fault(`The ${field} of "${slug}" is read elsewhere: change it there.`, {
+        pointer: '/id',
+        reason: 'its secret is read elsewhere',
+      })
+    if (patch[field] === undefined)
+      throw fault(`Give the new ${field}.`, { pointer: `/auth/${field}`, reason: 'required' })
+  }
+  const parsed = CredentialSpec.pick({ auth: true }).safeParse({ auth: mergePatch(auth, patch) })
+  if (!parsed.success) throw toInputInvalid(parsed.error)
+  return parsed.data.auth
+}
+
+/** False when nothing says where to try it. Refuses when it does not work. */
+async function isTested(
+  credential: Resource,
+  next: CredentialAuth,
+  where: { readonly collection?: string | undefined; readonly path: string },
+  context: OperationContext,
+): Promise<boolean> {
+  const at = await placeOf(credential, next.type, where, context)
+  if (at === null && !isFetched(next.type)) return false
+  const { spec, secrets } = splitSecrets(credentialKind, { auth: next })
+  // The parsed settings without their secrets
+  const auth = spec['auth'] as CredentialAuth
+  const fragment = compileCredential({ id: credential.id, slug: credential.slug, spec: { auth } }, {})
+  const { ok, summary } = await tried({ fragment, secrets: Object.fromEntries(secrets), at }, context)
+  if (!ok)
+    throw refuse('configuration_invalid', {
+      detail: `Nothing was changed. ${summary} Say where to try it, or rotate with untested.`,
+      errors: [{ pointer: '/auth', reason: summary }],
+    })
+  return true
+}
+
+/** The settings of a credential with its secrets in their places. */
+async function withSecret({ spec, ...credential }: Resource, context: OperationContext): Promise<Fields> {
+  const auth = { ...(spec['auth'] as Fields) }
+  for (const field of secretFieldsOf(spec['auth'] as CredentialAuth))
+    auth[field] = await context.change.openSecret({ spec, ...credential }, field)
+  return auth
+}
