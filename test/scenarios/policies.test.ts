@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { OPERATIONS } from '../../src/operations/registry.ts'
 import { runCli } from '../../src/surfaces/cli/program.ts'
+import { runCommand } from './cli.ts'
 import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -58,6 +59,19 @@ function holding(upstream: TestUpstream): ServerResponse[] {
   upstream.answer = (_, response) => void held.push(response)
   return held
 }
+
+test('usage of a policy that is attached nowhere says so', async () => {
+  await using server = await startTestServer()
+  const limits = [{ name: 'minute', kind: 'rate', max: 1, window: '1m' }]
+  await server.manage('POST', '/policies', { name: 'Spare', limits })
+  const { json } = await server.manage('GET', '/policies/spare/usage')
+  assert.deepEqual(json.warnings, [{ pointer: '/id', reason: 'attached nowhere, so it limits nobody' }])
+  const printed = await runCommand(server.data, ['policies', 'usage', 'spare'])
+  assert.deepEqual(
+    [printed.out, printed.err],
+    ['None.\n', 'warning: /id: attached nowhere, so it limits nobody\n'],
+  )
+})
 
 test('calls over REST and of agents are counted in one, and usage says so on every surface', async () => {
   await using upstream = await startUpstream()
