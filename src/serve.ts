@@ -7,6 +7,7 @@ import { createCounterMemory, createCounters } from './gateway/admit/counters.ts
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import type { Explainer } from './operations/context.ts'
+import { fullDelta } from './operations/fragments.ts'
 import type { QuerySetup, RecorderSetup } from './record/messages.ts'
 import { createRecordQueries } from './record/query-client.ts'
 import { startRecorder } from './record/recorder-client.ts'
@@ -60,6 +61,8 @@ const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
+/** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
+const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
 
 /**
@@ -209,6 +212,13 @@ async function start(
     control.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
   }, HOUSEKEEPING_MS)
   parts.defer(() => clearInterval(housekeeping))
+  const mending = setInterval(() => {
+    if (store === null) return
+    lastGood
+      .mend((keep) => fullDelta(store, keep))
+      .catch((error: unknown) => fault(error, 'the last known configuration'))
+  }, MEND_MS)
+  parts.defer(() => clearInterval(mending))
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
     log(
@@ -266,6 +276,7 @@ async function start(
     await gateways.drain(grace.requestsMs)
   })
 
+  vault.watch(() => gateways.setCredentialKey(vault.gatewayKey()))
   certificates?.watch((tls) => gateways.setTls(tls))
   parts.defer(() => certificates?.stop())
 

@@ -284,6 +284,11 @@ export const PROBLEMS = {
     'Store unavailable',
     'The store of the configuration is gone or damaged. Requests are served by the last known configuration; nothing can be changed until the store is restored.',
   ),
+  key_file_unusable: problem(
+    503,
+    'Key file unusable',
+    'The keys that secrets are sealed with cannot be changed: the key file is missing, was changed, or cannot be replaced. Nothing was changed; secrets open as before. The detail names the file and what to do.',
+  ),
   records_unavailable: problem(
     503,
     'Records unavailable',

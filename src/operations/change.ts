@@ -13,10 +13,11 @@ import {
   type Resource,
   type StoredToken,
 } from '../store/ports/config.ts'
+import { type Resealed, resealSecrets } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { DiffEntry, WriteOptions } from './define.ts'
 import { boundedDiff, diffOf } from './diff.ts'
-import { compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
+import { compileOrClose, compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf } from './refs.ts'
 import { readable, referred } from './views.ts'
@@ -59,6 +60,11 @@ export class Change {
   finding: string | undefined
   readonly #deps: ChangeDeps
   readonly #changed = new Map<string, Changed>()
+  /** Changes that are none of a resource. */
+  readonly #beside: DiffEntry[] = []
+  /** Owners of secrets that were only sealed anew: they count no revision. */
+  readonly #resealed: string[] = []
+  readonly #afterwards: (() => void)[] = []
   #subject: Resource | undefined
   #created = false
   #revealed = false
@@ -297,10 +303,33 @@ export class Change {
     })
   }
 
+  /** Seals every secret with the first key of the vault. */
+  async resealSecrets(): Promise<Resealed> {
+    const resealed = await resealSecrets(this.writer, this.#deps.vault)
+    this.#resealed.push(...resealed.owners)
+    this.#beside.push({ op: 'replace', path: '/secrets', value: resealed.count })
+    return resealed
+  }
+
+  /** Describes a change that is none of a resource, for the diff. */
+  noteBeside(entry: DiffEntry): void {
+    this.#beside.push(entry)
+  }
+
+  /** Work for when the change is committed and every thread holds it; never done for a dry run. */
+  afterwards(work: () => void): void {
+    this.#afterwards.push(work)
+  }
+
+  /** Does that work. */
+  settle(): void {
+    for (const work of this.#afterwards) work()
+  }
+
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
   async finish(): Promise<Outcome> {
     const changes = [...this.#changed.values()]
-    const diff = boundedDiff(await this.#diff(changes))
+    const diff = boundedDiff([...this.#beside, ...(await this.#diff(changes))])
     if (diff.length === 0) return { diff, delta: null, revision: null }
     const revision = await this.writer.nextRevision()
     return { diff, revision, delta: await this.#compile(changes, revision) }
@@ -326,6 +355,7 @@ export class Change {
         detail: `The configuration would not work: ${errors[0]!.reason}.`,
         errors,
       })
+    for (const id of this.#resealed) put.push(...(await this.#recompile(id)))
     for (const { before, after } of changes) {
       const schemas = before?.type === 'collections' ? before.spec['schemas'] : null
       if (typeof schemas !== 'string') continue
@@ -333,6 +363,13 @@ export class Change {
         drop.push(...(await unusedSchemas(this.writer, schemas)))
     }
     return toDelta(revision, false, put, drop)
+  }
+
+  /** What holds the secrets of an owner, as it stands; what did not work before stays closed. */
+  async #recompile(owner: string): Promise<readonly Fragment[]> {
+    const resource =
+      (await this.writer.byId('credentials', owner)) ?? (await this.writer.byId('profiles', owner))
+    return resource === undefined ? [] : compileOrClose(this.writer, rootOf(resource))
   }
 
   /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */

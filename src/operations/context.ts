@@ -8,6 +8,7 @@ import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
+import type { Vault } from '../vault/vault.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
 
@@ -22,6 +23,8 @@ export interface OperationContext {
   readonly explainer: Explainer
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
+  /** The keys that secrets are sealed with; only a write may change them. */
+  readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys'>
   /** How the servers behind collections are. */
   readonly upstreams: UpstreamWatch
   /** What the limits of the gateway have counted. */

@@ -138,15 +138,14 @@ export function toDelta(
  * What does not compile although it was stored (a damaged row) must not keep everything else from starting. It is
  * sent without the members that were not understood, so that linking closes it and says so in the readiness report.
  */
-async function compileOrClose(
+export async function compileOrClose(
   reader: CompileReader,
-  type: Root,
-  resource: Resource,
+  { type, id: root }: { readonly type: Root; readonly id: string },
 ): Promise<readonly Fragment[]> {
   try {
-    return (await compileRoot(reader, type, resource.id)).put
+    return (await compileRoot(reader, type, root)).put
   } catch {
-    const { id, slug, name, spec } = resource
+    const { id, slug, name, spec } = (await reader.byId(type, root))!
     const { base_path, hosts } = spec
     const bare = { kind: FRAGMENT_KINDS[type], id, slug, name, base_path, hosts }
     // It is no whole fragment, on purpose: linkers check what they are given and quarantine it.
@@ -163,7 +162,7 @@ export function fullDelta(store: ConfigStore, done?: (delta: SnapshotDelta) => v
     const put: Fragment[] = []
     const held = await holdAll(reader)
     for (const type of ROOTS)
-      for (const resource of await held.all(type)) put.push(...(await compileOrClose(held, type, resource)))
+      for (const { id } of await held.all(type)) put.push(...(await compileOrClose(held, { type, id })))
     return toDelta(await reader.revision(), true, put, [])
   }, done)
 }

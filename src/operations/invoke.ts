@@ -117,6 +117,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
       },
     )
     const pending = held === undefined ? false : (await held).pending
+    if (!dryRun && !pending && change !== undefined) settle(deps, change, via.requestId)
     return { ...result.answer, pending }
   } catch (error) {
     if (!dryRun) await auditRefusal(deps, call, change, error)
@@ -135,6 +136,15 @@ async function publish(
   } catch (error) {
     deps.fault?.(error, requestId)
     return { pending: true }
+  }
+}
+
+/** What follows a change that has happened: a fault there is not the caller's. */
+function settle(deps: InvokeDeps, change: Change, requestId: string): void {
+  try {
+    change.settle()
+  } catch (error) {
+    deps.fault?.(error, requestId)
   }
 }
 
@@ -206,6 +216,7 @@ function contextOf(
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
+    vault: deps.vault,
     reader,
     get change(): Change {
       if (change === null) throw new Error('A read has no transaction to change anything in.')

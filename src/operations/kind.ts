@@ -48,7 +48,7 @@ export interface Kind {
 }
 
 /** `pointer` is a JSON pointer into the spec. */
-const Warning = z.object({ pointer: z.string(), reason: z.string() })
+export const Warning = z.object({ pointer: z.string(), reason: z.string() })
 export type Warning = z.infer<typeof Warning>
 
 /** What a write of the kind answers: the view, with warnings where there are some. */

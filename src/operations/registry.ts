@@ -28,6 +28,8 @@ import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
+import { listKeys } from './keys/list.ts'
+import { rotateKeys } from './keys/rotate.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -111,6 +113,8 @@ export const OPERATIONS: readonly Operation[] = [
   testCredential,
   rotateCredential,
   revertCredential,
+  listKeys,
+  rotateKeys,
   listAudit,
   getAudit,
   listRecords,

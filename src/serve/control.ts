@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { refuse } from '../base/refusal.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
+import { brokenOff } from '../surfaces/rest/body.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
@@ -41,7 +42,10 @@ async function answerMcp(
     ip: header(request, PREAMBLE.peer) ?? null,
     requestId: header(request, PREAMBLE.requestId) ?? '',
     header: (name) => header(request, name),
-    body: () => readBody(request),
+    body: () =>
+      readBody(request).catch((error: unknown) => {
+        throw brokenOff(error)
+      }),
   })
   response.writeHead(answer.status, { 'cache-control': 'no-store', ...answer.headers })
   response.end(answer.body)

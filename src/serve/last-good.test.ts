@@ -65,7 +65,7 @@ test('of a copy with a damaged entry nothing is served', () => {
   again.close()
 })
 
-test('a change that cannot be kept takes everything older with it, until the next whole', () => {
+test('a change that cannot be kept takes everything older with it, until the whole is kept anew', async () => {
   const real = openLastGood(newFile())
   let isFull = false
   const store: LastGoodStore = {
@@ -85,7 +85,9 @@ test('a change that cannot be kept takes everything older with it, until the nex
   isFull = false
   kept.keep(delta(3, [GOLD]))
   assert.equal(kept.load(), null, 'a part is no whole')
-  kept.keep(delta(4, [SILVER], { full: true }))
-  assert.equal(kept.load()?.revision, 4)
+  const whole = delta(4, [SILVER], { full: true })
+  await kept.mend(async (keep) => keep(whole))
+  assert.deepEqual(kept.load(), whole)
+  await kept.mend(() => Promise.reject(new Error('there is nothing to mend')))
   real.close()
 })

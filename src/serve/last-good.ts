@@ -8,13 +8,34 @@ export interface LastGoodSnapshot {
   load(): SnapshotDelta | null
   /** On disk when it returns. What cannot be kept is forgotten: an older state might hold what has been revoked. */
   keep(delta: SnapshotDelta): void
+  /** After something was forgotten: keeps everything anew. `whole` hands over what is published at that moment. */
+  mend(whole: (keep: (delta: SnapshotDelta) => void) => Promise<unknown>): Promise<void>
 }
 
 /** @param report told once of each failure to keep or forget; what is published goes on. */
 export function createLastGood(store: LastGoodStore, report: (error: unknown) => void): LastGoodSnapshot {
   /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
   let isWhole = true
+  function keep(delta: SnapshotDelta): void {
+    if (!isWhole && !delta.full) return
+    try {
+      store.keep({
+        ...delta,
+        put: delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) })),
+      })
+      isWhole = true
+    } catch (error) {
+      isWhole = false
+      report(error)
+      store.forget()
+    }
+  }
+
   return {
+    keep,
+    async mend(whole) {
+      if (!isWhole) await whole(keep)
+    },
     load() {
       const kept = store.load()
       if (kept === null) return null
@@ -29,20 +50,6 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
       } catch (error) {
         report(error)
         return null
-      }
-    },
-    keep(delta) {
-      if (!isWhole && !delta.full) return
-      try {
-        store.keep({
-          ...delta,
-          put: delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) })),
-        })
-        isWhole = true
-      } catch (error) {
-        isWhole = false
-        report(error)
-        store.forget()
       }
     },
   }

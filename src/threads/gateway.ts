@@ -44,6 +44,7 @@ const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
 const keys = createRemoteKeys(say)
+let opener = createOpener(init.credentialKey)
 
 const createEngine = init.httpEngine === 'node' ? createNodeEngine : createNativeEngine
 const engine = createEngine<Exchange>({
@@ -71,7 +72,7 @@ const gateway = createGateway({
   trustedProxies: init.trustedProxies,
   secure: init.tls !== null,
   idempotency: keys,
-  open: createOpener(init.credentialKey),
+  open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
 })
 const consumer = createConsumerDoor<Exchange>({
@@ -178,6 +179,9 @@ main.on('message', (message: ToGateway) => {
       void answerTo(question).then((answer) => say({ kind: 'answered', id, answer }))
       return
     }
+    case 'credential_key':
+      opener = createOpener(message.credentialKey)
+      return
     case 'tls':
       engine.setTls(message.tls)
       return

@@ -30,6 +30,8 @@ export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
   /** New certificates or ticket keys for the threads that run, and for those that replace them. */
   setTls(tls: TlsOptions): void
+  /** What opens credential secrets, likewise; in force for every change that is published after it. */
+  setCredentialKey(credentialKey: Uint8Array): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
@@ -89,7 +91,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   let closed = false
   const asking = new Map<number, (answer: unknown) => void>()
   let questions = 0
-  let { tls } = options.init
+  let { tls, credentialKey } = options.init
 
   function remember(delta: SnapshotDelta): void {
     if (delta.full) mirror.clear()
@@ -104,6 +106,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   function tell(thread: Thread, message: ToGateway): void {
     thread.worker.postMessage(message)
+  }
+
+  function tellAll(message: ToGateway): void {
+    for (const thread of threads) if (thread !== undefined) tell(thread, message)
   }
 
   /** Gives the number that the thread has confirmed once it holds the change. */
@@ -163,7 +169,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const worker = options.start({ ...options.init, tls, slot })
+    const worker = options.start({ ...options.init, tls, credentialKey, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
     )
@@ -302,7 +308,11 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     },
     setTls(changed) {
       tls = changed
-      for (const thread of threads) if (thread !== undefined) tell(thread, { kind: 'tls', tls: changed })
+      tellAll({ kind: 'tls', tls })
+    },
+    setCredentialKey(changed) {
+      credentialKey = changed
+      tellAll({ kind: 'credential_key', credentialKey })
     },
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),

@@ -69,6 +69,8 @@ export type ToGateway =
   | { readonly kind: 'recorder'; readonly port: MessagePort }
   /** A question; what `answered` brings back has its id. */
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
+  /** What opens credential secrets from now on, before the first snapshot that needs it. */
+  | { readonly kind: 'credential_key'; readonly credentialKey: Uint8Array }
   /** New certificates, or new keys for session tickets. */
   | { readonly kind: 'tls'; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }

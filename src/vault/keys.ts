@@ -4,12 +4,15 @@ import {
   constants,
   existsSync,
   fstatSync,
+  fsyncSync,
   linkSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { CannotStart } from '../base/cannot-start.ts'
 
 /** A master key: 32 bytes under an id that ciphertexts name. */
@@ -18,33 +21,68 @@ export interface MasterKey {
   readonly bytes: Uint8Array
 }
 
+/** What was derived from the oldest key and must not change with the keys: fingerprints, and what seals sessions of agents. */
+export const LASTING = ['fingerprint', 'mcp-sessions'] as const
+export type Lasting = (typeof LASTING)[number]
+
+/** What a key file holds. */
+export interface KeyRingFile {
+  /** The first seals. */
+  readonly keys: readonly MasterKey[]
+  /** Empty until a key is added for the first time: until then it is derived from the oldest. */
+  readonly lasting: ReadonlyMap<Lasting, Uint8Array>
+}
+
 const LINE = /^([a-z0-9-]{1,16})[ :]([A-Za-z0-9+/]{43}=)$/
 
 /**
- * Reads the key ring: one `id base64` line per key, the first seals. With `make`, a missing file is made with one
+ * Reads the key ring: one `id base64` line per key, the first seals; lines with an id of {@link LASTING} are no keys. With `make`, a missing file is made with one
  * new key and mode 0600; without it, a missing file is refused, because something is already sealed with it.
  * Throws CannotStart when the file is missing, unreadable, open to others, or malformed.
  */
-export function loadKeys(file: string, make: boolean): readonly MasterKey[] {
+export function loadKeys(file: string, make: boolean): KeyRingFile {
   if (make) makeFile(file)
   return parse(file, read(file))
+}
+
+/** A new key under an id of its own. */
+export function makeKey(): MasterKey {
+  return { id: `k${randomBytes(4).toString('hex')}`, bytes: randomBytes(32) }
+}
+
+/** Puts a key ring in the place of the one in the file, for its owner alone. On disk when it returns. Throws as the system does. */
+export function saveKeys(file: string, ring: KeyRingFile): void {
+  withDraft(file, ring, (draft) => renameSync(draft, file))
+  const directory = openSync(dirname(file), constants.O_RDONLY)
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
 }
 
 /** Whole or not at all: a start that is cut off must not leave a key file without a key. */
 function makeFile(file: string): void {
   if (existsSync(file)) return
-  const key = `k${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    writeFileSync(draft, key, { mode: 0o600, flag: 'wx', flush: true })
-    try {
-      linkSync(draft, file)
-    } finally {
-      rmSync(draft)
-    }
+    withDraft(file, { keys: [makeKey()], lasting: new Map() }, (draft) => linkSync(draft, file))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new CannotStart(`The key file ${file} cannot be made: ${(error as Error).message}.`, error)
+  }
+}
+
+/** Writes the ring beside the file and has it put in place; nothing is left beside it. */
+function withDraft(file: string, { keys, lasting }: KeyRingFile, place: (draft: string) => void): void {
+  const lines = [...keys.map(({ id, bytes }) => [id, bytes] as const), ...lasting].map(
+    ([id, bytes]) => `${id} ${Buffer.from(bytes).toString('base64')}\n`,
+  )
+  const draft = `${file}.${randomBytes(6).toString('hex')}`
+  try {
+    writeFileSync(draft, lines.join(''), { mode: 0o600, flag: 'wx', flush: true })
+    place(draft)
+  } finally {
+    rmSync(draft, { force: true })
   }
 }
 
@@ -76,8 +114,8 @@ function read(file: string): string {
   }
 }
 
-function parse(file: string, text: string): MasterKey[] {
-  const keys: MasterKey[] = []
+function parse(file: string, text: string): KeyRingFile {
+  const keys = new Map<string, Uint8Array>()
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
     const match = LINE.exec(line.trim())
@@ -85,10 +123,16 @@ function parse(file: string, text: string): MasterKey[] {
       throw new CannotStart(
         `The key file ${file} is malformed at line ${index + 1}; each line is an id, a space and 32 bytes in base64.`,
       )
-    if (keys.some((key) => key.id === match[1]))
-      throw new CannotStart(`The key file ${file} names the key ${match[1]} twice.`)
-    keys.push({ id: match[1]!, bytes: Buffer.from(match[2]!, 'base64') })
+    if (keys.has(match[1]!)) throw new CannotStart(`The key file ${file} names the key ${match[1]} twice.`)
+    // A copy of its own: a small buffer shares its memory with others, which would all travel to threads with it
+    keys.set(match[1]!, new Uint8Array(Buffer.from(match[2]!, 'base64')))
   }
-  if (keys.length === 0) throw new CannotStart(`The key file ${file} holds no key.`)
-  return keys
+  const lasting = new Map<Lasting, Uint8Array>()
+  for (const id of LASTING) {
+    const bytes = keys.get(id)
+    if (bytes !== undefined) lasting.set(id, bytes)
+    keys.delete(id)
+  }
+  if (keys.size === 0) throw new CannotStart(`The key file ${file} holds no key.`)
+  return { keys: [...keys].map(([id, bytes]) => ({ id, bytes })), lasting }
 }

@@ -1,26 +1,49 @@
 import { CannotStart } from '../base/cannot-start.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
-import { loadKeys } from './keys.ts'
-import { createVault, type Vault } from './vault.ts'
-
-const CANARY = 'vault_canary'
+import { keyIdOf } from './envelope.ts'
+import { loadKeys, saveKeys } from './keys.ts'
+import { CANARY, isRotationUnfinished, resealSecrets } from './reseal.ts'
+import { CannotRotate, createVault, type KeyStore, type Vault } from './vault.ts'
 
 /** As {@link openVault}, with no store to hold the key against; secrets that it does not open fail closed. */
 export function openVaultAlone(keyFile: string): Vault {
-  return createVault(loadKeys(keyFile, false))
+  return createVault(loadKeys(keyFile, false), keyStore(keyFile))
 }
 
 /**
- * Opens the vault of a data directory, making the key file on first start. Throws CannotStart when the file is
- * missing after that, unreadable, open to others, malformed, or not the key the data is sealed with.
+ * Opens the vault of a data directory, making the key file on first start. When the first key is not the one that
+ * seals, because a rotation was cut off or somebody put a key before it, everything is sealed with it now.
+ * Throws CannotStart when the file is missing after the first start, unreadable, open to others, malformed, or does
+ * not hold the key the data is sealed with.
  */
 export async function openVault(store: ConfigStore, keyFile: string): Promise<Vault> {
   const canary = await store.read.meta(CANARY)
-  const vault = createVault(loadKeys(keyFile, canary === undefined))
+  const vault = createVault(loadKeys(keyFile, canary === undefined), keyStore(keyFile))
   if (canary === undefined) await store.write((writer) => writer.setMeta(CANARY, vault.canary()))
   else if (!vault.opensCanary(canary))
     throw new CannotStart(
-      `The key file ${keyFile} is not the one that the secrets are sealed with; restore the right one, or set POSTERN_KEY_FILE.`,
+      `The key file ${keyFile} does not hold the key ${keyIdOf(canary)} that the secrets are sealed with; restore the right file, or set POSTERN_KEY_FILE.`,
     )
+  else if (await isRotationUnfinished(store.read, vault))
+    await store.write((writer) => resealSecrets(writer, vault))
   return vault
+}
+
+function keyStore(file: string): KeyStore {
+  const attempt = <T>(work: () => T, what: string): T => {
+    try {
+      return work()
+    } catch (error) {
+      const reason = (error as Error).message
+      throw new CannotRotate(error instanceof CannotStart ? reason : `${what}: ${reason}.`, { cause: error })
+    }
+  }
+  return {
+    load: () => attempt(() => loadKeys(file, false), `The key file ${file} cannot be read`),
+    save: (ring) =>
+      attempt(
+        () => saveKeys(file, ring),
+        `The key file ${file} cannot be replaced; make its directory writable, or put a new key first in it by hand and start again`,
+      ),
+  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -7,15 +7,26 @@ import fc from 'fast-check'
 import { CannotStart } from '../base/cannot-start.ts'
 import { Secret } from '../base/secret.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
-import { loadKeys, type MasterKey } from './keys.ts'
+import { type KeyRingFile, loadKeys, type MasterKey } from './keys.ts'
 import { openVault } from './open.ts'
 import { createOpener } from './opener.ts'
-import { createVault } from './vault.ts'
+import { CannotRotate, createVault, type Vault } from './vault.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-vault-'))
 after(() => rmSync(directory, { recursive: true, force: true }))
 
 const key = (id: string, byte: number): MasterKey => ({ id, bytes: new Uint8Array(32).fill(byte) })
+
+/** A vault whose keys are kept in no file. */
+function vaultOf(keys: readonly MasterKey[]): Vault {
+  let kept: KeyRingFile = { keys, lasting: new Map() }
+  return createVault(kept, {
+    load: () => kept,
+    save: (ring) => {
+      kept = ring
+    },
+  })
+}
 
 /** The part of a store that the vault asks: its meta values. */
 function metaStore(): ConfigStore {
@@ -23,14 +34,17 @@ function metaStore(): ConfigStore {
   const part = {
     read: { meta: async (name: string) => meta.get(name) },
     write: (work: (writer: unknown) => Promise<unknown>) =>
-      work({ setMeta: async (name: string, value: string) => void meta.set(name, value) }),
+      work({
+        setMeta: async (name: string, value: string) => void meta.set(name, value),
+        secrets: async () => [],
+      }),
   }
   // The vault asks nothing else of it.
   return part as unknown as ConfigStore
 }
 
 test('a sealed secret opens only at its own place, and each sealing differs', () => {
-  const vault = createVault([key('k1', 1)])
+  const vault = vaultOf([key('k1', 1)])
   const sealed = vault.seal(new Secret('s3cret'), 'crd_1', 'password')
   assert.notEqual(sealed, vault.seal(new Secret('s3cret'), 'crd_1', 'password'))
   assert.equal(vault.open(sealed, 'crd_1', 'password').reveal(), 's3cret')
@@ -40,7 +54,7 @@ test('a sealed secret opens only at its own place, and each sealing differs', ()
 })
 
 test('any changed character of a sealed text is noticed', () => {
-  const vault = createVault([key('k1', 1)])
+  const vault = vaultOf([key('k1', 1)])
   const sealed = vault.seal(new Secret('s3cret'), 'crd_1', 'password')
   fc.assert(
     fc.property(fc.nat(sealed.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, char) => {
@@ -58,24 +72,92 @@ test('any changed character of a sealed text is noticed', () => {
 })
 
 test('the first key seals, the others still open', () => {
-  const old = createVault([key('k1', 1)])
+  const old = vaultOf([key('k1', 1)])
   const sealed = old.seal(new Secret('s'), 'a', 'b')
-  const both = createVault([key('k2', 2), key('k1', 1)])
+  const both = vaultOf([key('k2', 2), key('k1', 1)])
   assert.equal(both.open(sealed, 'a', 'b').reveal(), 's')
   assert.match(both.seal(new Secret('s'), 'a', 'b'), /^v1\.k2\./)
 })
 
 test('a gateway thread opens credentials by a derived key that is not the master key', () => {
-  const vault = createVault([key('k2', 2), key('long-key-id-0016', 1)])
+  const vault = vaultOf([key('k2', 2), key('long-key-id-0016', 1)])
   const derived = vault.gatewayKey()
   assert.equal(Buffer.from(derived).includes(Buffer.alloc(32, 2)), false)
   const open = createOpener(structuredClone(derived))
   const secret = open(vault.seal(new Secret('s3cret'), 'crd_1', 'key'), 'crd_1', 'key')
   assert.equal(secret.reveal(), 's3cret')
   assert.equal(`${secret}`, '[secret]')
-  const second = createVault([key('long-key-id-0016', 1)]).seal(new Secret('x'), 'crd_1', 'key')
+  const second = vaultOf([key('long-key-id-0016', 1)]).seal(new Secret('x'), 'crd_1', 'key')
   assert.equal(open(second, 'crd_1', 'key').reveal(), 'x')
   assert.throws(() => open(vault.canary(), 'meta', 'canary'), 'the keys of other purposes are not in it')
+})
+
+test('a new key seals, the old one opens until it is dropped, and what must last stays the same', () => {
+  const vault = vaultOf([key('k1', 1)])
+  const lasting = () => [vault.fingerprint('text'), Buffer.from(vault.sessionKey()).toString('hex')]
+  const [before, sealed] = [lasting(), vault.seal(new Secret('s'), 'a', 'b')]
+  let told = 0
+  vault.watch(() => {
+    told++
+  })
+  vault.addKey()
+  const [fresh] = vault.keys()
+  assert.deepEqual(
+    vault.keys().map(({ id }) => id),
+    [fresh!.id, 'k1'],
+  )
+  const resealed = vault.seal(vault.open(sealed, 'a', 'b'), 'a', 'b')
+  assert.deepEqual([vault.isCurrent(sealed), vault.isCurrent(resealed)], [false, true])
+  vault.dropKeys(['k1', fresh!.id])
+  assert.deepEqual(vault.keys(), [fresh])
+  assert.throws(() => vault.open(sealed, 'a', 'b'), /k1/)
+  assert.equal(vault.open(resealed, 'a', 'b').reveal(), 's')
+  assert.deepEqual(lasting(), before)
+  assert.equal(told, 2)
+})
+
+test('the keys of a file change by whole files of mode 600, which a later start reads to the same end', async () => {
+  const file = join(directory, 'rotated.key')
+  const store = metaStore()
+  const first = await openVault(store, file)
+  const sealed = first.seal(new Secret('s'), 'a', 'b')
+  first.addKey()
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const second = await openVault(store, file)
+  assert.deepEqual(second.keys(), first.keys())
+  assert.equal(second.open(sealed, 'a', 'b').reveal(), 's')
+  assert.deepEqual(second.sessionKey(), first.sessionKey())
+  assert.equal(second.fingerprint('text'), first.fingerprint('text'))
+  const [, old] = second.keys()
+  second.dropKeys([old!.id])
+  const third = await openVault(store, file)
+  assert.deepEqual(third.keys(), second.keys())
+  assert.deepEqual(third.sessionKey(), first.sessionKey())
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name.startsWith('rotated.key')),
+    ['rotated.key'],
+  )
+})
+
+test('keys that people took from the file are not lost by a rotation: it is refused', async () => {
+  const file = join(directory, 'edited.key')
+  const vault = await openVault(metaStore(), file)
+  const good = readFileSync(file)
+  const cannot = (pattern: RegExp) =>
+    assert.throws(
+      () => vault.addKey(),
+      (error) => error instanceof CannotRotate && pattern.test(error.message),
+    )
+  writeFileSync(file, `other ${Buffer.alloc(32, 7).toString('base64')}\n`)
+  cannot(/does not hold the key k[0-9a-f]{8} any more/)
+  rmSync(file)
+  cannot(/edited.key is missing.*restore it/)
+  writeFileSync(file, `${good}by-hand ${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 })
+  vault.addKey()
+  assert.deepEqual(
+    vault.keys().map(({ id }) => id),
+    [vault.keys()[0]!.id, good.toString().split(' ')[0], 'by-hand'],
+  )
 })
 
 test('the key file is made once, for its owner alone', async () => {
@@ -99,7 +181,7 @@ test('a key file that is missing, wrong, open to others or malformed refuses sta
         error instanceof CannotStart && pattern.test(error.message) && !error.message.includes('\n'),
     )
   writeFileSync(file, `k1 ${Buffer.alloc(32, 7).toString('base64')}\n`)
-  await start(/is not the one/)
+  await start(/does not hold the key k[0-9a-f]{8} that .* restore the right file, or set POSTERN_KEY_FILE/)
   writeFileSync(file, 'k1 short\n')
   await start(/malformed at line 1/)
   writeFileSync(file, '\n')

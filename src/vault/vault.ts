@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { Secret } from '../base/secret.ts'
-import { type KeyRing, seal, unseal } from './envelope.ts'
-import type { MasterKey } from './keys.ts'
+import { type KeyRing, keyIdOf, seal, unseal } from './envelope.ts'
+import { type KeyRingFile, LASTING, type Lasting, type MasterKey, makeKey } from './keys.ts'
 import { packRing } from './opener.ts'
 
 /** What the control plane does with the master keys. */
@@ -16,22 +16,72 @@ export interface Vault {
   opensCanary(sealed: string): boolean
   /** Derived keys for gateway threads: they open secrets of credentials, nothing else. For `createOpener`. */
   gatewayKey(): Uint8Array
-  /** 32 bytes that seal MCP session ids; the same in every thread, and after a restart. */
+  /** 32 bytes that seal MCP session ids; the same in every thread, and after a restart or a new key. */
   sessionKey(): Uint8Array
+  /** The keys there are; the first seals. */
+  keys(): readonly KeyFacts[]
+  /** True when the first key has sealed it, and no other need be kept for it. */
+  isCurrent(sealed: string): boolean
+  /** Makes a key that seals from now on, on disk when it returns; those before still open. Throws a CannotRotate. */
+  addKey(): void
+  /** Forgets keys, on disk when it returns. The first one stays. Throws a CannotRotate. */
+  dropKeys(ids: readonly string[]): void
+  /** Told when the keys have changed, before anything is sealed with a new one. */
+  watch(changed: () => void): void
+}
+
+interface KeyFacts {
+  readonly id: string
+  /** Of the key itself: tells whether two files hold the same one. */
+  readonly fingerprint: string
+}
+
+/** Where the keys are kept. */
+export interface KeyStore {
+  /** As they are kept now, which people may have changed by hand. */
+  load(): KeyRingFile
+  save(ring: KeyRingFile): void
+}
+
+/** The keys cannot be changed. The message names the file and the fix. */
+export class CannotRotate extends Error {
+  override readonly name = 'CannotRotate'
 }
 
 const CANARY = 'postern'
 
+const PURPOSES: Readonly<Record<Lasting, string>> = {
+  fingerprint: 'fingerprint',
+  'mcp-sessions': 'mcp sessions',
+}
+
 /** A vault over a key ring; the first key seals. Each purpose has its own keys, derived by HKDF (RFC 5869). */
-export function createVault(masterKeys: readonly MasterKey[]): Vault {
-  const credentials = derive(masterKeys, 'credentials')
-  const canaries = derive(masterKeys, 'canary')
-  const [fingerprints] = derive(masterKeys, 'fingerprint').values()
-  const [sessions] = derive(masterKeys, 'mcp sessions').values()
+export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
+  const lasting = lastingOf(ring)
+  let held = ring.keys
+  let credentials = derive(held, 'credentials')
+  let canaries = derive(held, 'canary')
+  let facts = factsOf(held)
+  let changed = (): void => {}
+
+  function change(to: (kept: readonly MasterKey[]) => readonly MasterKey[]): void {
+    const kept = store.load()
+    const missing = held.find(({ id }) => !kept.keys.some((key) => key.id === id))
+    if (missing !== undefined)
+      throw new CannotRotate(`The key file does not hold the key ${missing.id} any more; restore it there.`)
+    const keys = to(kept.keys)
+    store.save({ keys, lasting })
+    held = keys
+    credentials = derive(keys, 'credentials')
+    canaries = derive(keys, 'canary')
+    facts = factsOf(keys)
+    changed()
+  }
+
   return {
     seal: (secret, owner, field) => seal(credentials, secret.reveal(), owner, field),
     open: (sealed, owner, field) => new Secret(unseal(credentials, sealed, owner, field)),
-    fingerprint: (text) => createHmac('sha256', fingerprints!).update(text).digest('base64url'),
+    fingerprint: (text) => createHmac('sha256', lasting.get('fingerprint')!).update(text).digest('base64url'),
     canary: () => seal(canaries, CANARY, 'meta', 'canary'),
     opensCanary: (sealed) => {
       try {
@@ -42,8 +92,32 @@ export function createVault(masterKeys: readonly MasterKey[]): Vault {
       }
     },
     gatewayKey: () => packRing(credentials),
-    sessionKey: () => sessions!,
+    sessionKey: () => lasting.get('mcp-sessions')!,
+    keys: () => facts,
+    isCurrent: (sealed) => keyIdOf(sealed) === held[0]!.id,
+    addKey: () => change((kept) => [makeKey(), ...kept]),
+    dropKeys: (ids) => change(([first, ...rest]) => [first!, ...rest.filter(({ id }) => !ids.includes(id))]),
+    watch(tell) {
+      changed = tell
+    },
   }
+}
+
+/** The lasting values: as they are kept, or what the oldest key gives. */
+function lastingOf({ keys, lasting }: KeyRingFile): ReadonlyMap<Lasting, Uint8Array> {
+  return new Map(
+    LASTING.map((name) => [
+      name,
+      lasting.get(name) ?? [...derive(keys.slice(-1), PURPOSES[name]).values()][0]!,
+    ]),
+  )
+}
+
+function factsOf(keys: readonly MasterKey[]): KeyFacts[] {
+  return [...derive(keys, 'key fingerprint')].map(([id, bytes]) => ({
+    id,
+    fingerprint: Buffer.from(bytes.subarray(0, 8)).toString('hex'),
+  }))
 }
 
 function derive(masterKeys: readonly MasterKey[], purpose: string): KeyRing {

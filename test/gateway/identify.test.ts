@@ -99,6 +99,15 @@ test('no identity at all is 401 with a challenge that names no fault', async () 
   assert.equal(answer.headers['www-authenticate'], 'Bearer realm="postern"')
 })
 
+test('the scheme of a token without one is no credential', async () => {
+  for (const authorization of ['Bearer', 'Bearer   ', 'bearer']) {
+    const answer = await refusal({ headers: { authorization } })
+    assert.deepEqual([answer.status, answer.json['code']], [401, 'credentials_missing'], authorization)
+    const open = await served.ask(CALL, { headers: { ...ids('acme', 'open'), authorization } })
+    assert.equal(open.status, 200, open.text)
+  }
+})
+
 test('a wrong, damaged, foreign or unreadable credential is one refusal for callers and told apart in the record', async () => {
   const wrong = `${good.text.slice(0, 30)}${good.text[30] === 'a' ? 'b' : 'a'}${good.text.slice(31)}`
   const cases = [

@@ -73,6 +73,19 @@ async function untilHeld(held: readonly ServerResponse[], count: number): Promis
   )
 }
 
+test('usage of a policy that is attached nowhere says so', async () => {
+  await using server = await startTestServer()
+  const limits = [{ name: 'minute', kind: 'rate', max: 1, window: '1m' }]
+  await server.manage('POST', '/policies', { name: 'Spare', limits })
+  const { json } = await server.manage('GET', '/policies/spare/usage')
+  assert.deepEqual(json.warnings, [{ pointer: '/id', reason: 'attached nowhere, so it limits nobody' }])
+  const printed = await runCommand(server.data, ['policies', 'usage', 'spare'])
+  assert.deepEqual(
+    [printed.out, printed.err],
+    ['None.\n', 'warning: /id: attached nowhere, so it limits nobody\n'],
+  )
+})
+
 test('calls over REST and of agents are counted in one, and usage says so on every surface', async () => {
   await using upstream = await startUpstream()
   await using server = await startTestServer({ workers: 2 })

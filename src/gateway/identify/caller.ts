@@ -5,6 +5,9 @@ import type { LinkedClient, LinkedProfile, LinkedToken } from '../../snapshot/sn
 import type { Exchange } from '../exchange.ts'
 import { identifyBearer } from './bearer.ts'
 
+/** The scheme of a token without one. */
+const NO_BEARER = /^bearer *$/i
+
 /**
  * Check 5. Finds client and profile by look-up alone; nothing is proved yet. A token names them; ids beside it must
  * agree. Ids alone suffice for a profile of type none.
@@ -23,6 +26,10 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   exchange.bearer = bearerOf(authorization)
   const token = tokenOf(exchange, authorization)
   if (token === undefined) {
+    if (exchange.bearer === '' && NO_BEARER.test(authorization)) {
+      exchange.authorization = undefined
+      return byIds(exchange)
+    }
     const code = exchange.snapshot.issuers.size === 0 ? undefined : identifyBearer(exchange)
     return code === undefined ? byIdsBesideUnknown(exchange) : code
   }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import { bodyOf } from '../contract/collect.ts'
@@ -18,6 +19,8 @@ export interface Replays {
 /** Methods whose repetition may do the work twice, or undo what happened in between. */
 const REPEATABLE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const KEY_CHARS_MAX = 255
+/** The keeper of keys hears of an end just after the caller, who may ask again at once: looks before a key counts as busy. */
+const ENDING_MS = [5, 20, 75]
 
 /** Check 16. A repeated request is answered as the first one was; a kept answer is given again. */
 export function replayed(exchange: Exchange): Verdict | Promise<Verdict> {
@@ -79,10 +82,17 @@ async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   // Behind one profile with tokens of others stand many people, who know nothing of each other's keys.
   const who = exchange.subject === '' && isPersonal(exchange) ? hashToken(exchange.bearer) : exchange.subject
   const scoped = hash('sha256', JSON.stringify([exchange.profile!.id, who, key]), 'base64url')
-  const claim = await exchange.replays!.keys.claim(scoped, fingerprintOf(exchange, body))
+  const fingerprint = fingerprintOf(exchange, body)
+  const { keys } = exchange.replays!
+  let claim = await keys.claim(scoped, fingerprint)
+  for (const waitMs of ENDING_MS) {
+    if (claim.state !== 'busy' || exchange.isOver) break
+    await wait(waitMs)
+    claim = await keys.claim(scoped, fingerprint)
+  }
   if (claim.state !== 'claimed') return answerOf(exchange, claim)
   // The caller may have left while the claim was made; `finished` has passed already then.
-  if (exchange.isOver) exchange.replays!.keys.release(scoped)
+  if (exchange.isOver) keys.release(scoped)
   else exchange.claim = scoped
   return null
 }

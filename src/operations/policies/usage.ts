@@ -18,6 +18,7 @@ import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { Warning } from '../kind.ts'
 import { getRef } from '../refs.ts'
 import { policyKind } from './kind.ts'
 
@@ -72,6 +73,7 @@ export const getPolicyUsage = define({
     slug: z.string(),
     active: z.boolean().describe('An inactive policy counts nothing'),
     items: z.array(UsageItem),
+    warnings: z.array(Warning).optional(),
     truncated: z.boolean().describe('There are more counters; ask for one client'),
   }),
   permission: 'policies:read',
@@ -86,6 +88,8 @@ export const getPolicyUsage = define({
     const specs = limitsOf(spec)
     const fragment = compilePolicy({ id: policy.id, slug: policy.slug, spec })
     const limits = fragment.limits.map((limit) => linkLimit(fragment, limit))
+    if (!(await isAttached(policy, context)))
+      return { ...head(policy, spec), items: [], warnings: [NOT_ATTACHED], truncated: false }
     const items: UsageItem[] = []
     const seen = new Set<string>()
     for await (const place of placesOf(policy, only, context)) {
@@ -105,6 +109,12 @@ export const getPolicyUsage = define({
 
 function head(policy: Resource, { active }: PolicySpec) {
   return { id: policy.id, slug: policy.slug, active }
+}
+
+const NOT_ATTACHED = { pointer: '/id', reason: 'attached nowhere, so it limits nobody' }
+
+async function isAttached({ id }: Resource, { reader }: OperationContext): Promise<boolean> {
+  return (await reader.usersOf(id)).some(({ spec }) => spec['policy'] === id)
 }
 
 /** Where a policy is attached, and for a collection or proxy one of the clients that may call it. */

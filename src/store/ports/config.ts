@@ -133,6 +133,8 @@ export interface ConfigReader {
   usersOf(id: string): Promise<readonly Resource[]>
   tokensOf(profiles: readonly string[]): Promise<readonly StoredToken[]>
   secretsOf(owners: readonly string[]): Promise<readonly StoredSecret[]>
+  /** Every sealed secret there is. */
+  secrets(): Promise<readonly StoredSecret[]>
   /** JSON text of shared schemas by content hash. */
   schema(hash: string): Promise<string | undefined>
   meta(name: string): Promise<string | undefined>

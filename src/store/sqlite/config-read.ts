@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
-import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource } from '../ports/config.ts'
+import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource, StoredSecret } from '../ports/config.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -81,8 +81,9 @@ export function createReader(db: Db): ConfigReader {
       const rows = await inPieces(owners, (some) =>
         db.selectFrom('secrets').selectAll().where('owner_id', 'in', some).orderBy('field').execute(),
       )
-      return rows.map(({ owner_id, ...row }) => ({ ...row, owner: owner_id }))
+      return rows.map(toSecret)
     },
+    secrets: async () => (await db.selectFrom('secrets').selectAll().execute()).map(toSecret),
     schema: async (hash) =>
       (await db.selectFrom('schemas').select('json').where('hash', '=', hash).executeTakeFirst())?.json,
     meta: (name) => metaOf(db, name),
@@ -167,6 +168,10 @@ async function auditEntries(
 function toEntry(text: string): AuditEntry {
   // Only appendAudit writes this column, from an AuditEntry.
   return JSON.parse(text) as AuditEntry
+}
+
+function toSecret({ owner_id, ...row }: ConfigTables['secrets']): StoredSecret {
+  return { ...row, owner: owner_id }
 }
 
 function toResource(row: ResourceRow): Resource {

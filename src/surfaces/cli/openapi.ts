@@ -61,11 +61,15 @@ function summaryOf(body: Readonly<Record<string, unknown>>): string {
   const collection = (body['collection'] ?? {}) as Readonly<Record<string, unknown>>
   const slug = printable(String(collection['slug']))
   const lines = [
-    `Collection ${slug} at ${printable(String(collection['base_path']))}: ${String(body['proxies'])} proxies, ${String(collection['status'])}${draftsOf(body['draft_proxies'])}.`,
+    `Collection ${slug} at ${printable(String(collection['base_path']))}: ${countOf(body['proxies'])}, ${String(collection['status'])}${draftsOf(body['draft_proxies'])}.`,
     ...warningLines(body['warnings']).map((line) => `  ${line}`),
     ...(collection['status'] === 'draft' ? [`Publish it: postern collections publish ${slug}`] : []),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function countOf(proxies: unknown): string {
+  return proxies === 1 ? '1 proxy' : `${String(proxies)} proxies`
 }
 
 /** A published collection shows only those of its proxies that are published themselves. */

@@ -25,6 +25,7 @@ export function printAnswer(
     return
   }
   ports.out(toTable(items, columns, hasColour(ports)))
+  for (const line of warningLines(body['warnings'])) ports.err(`warning: ${line}\n`)
   if (typeof body['next_cursor'] === 'string')
     ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
 }

@@ -299,11 +299,12 @@ test('openapi import sends the file and sums up what was made', async () => {
     subject: () => ({ type: 'collection', id: null, slug: null }),
     handle: async () => ({}),
   })
+  let proxies = 4
   const answering: typeof fetch = async (_, init) => {
     seen.push(JSON.parse(String(init?.body)) as Record<string, unknown>)
     const collection = { slug: 'shop', base_path: '/shop', status: seen.length === 1 ? 'draft' : 'published' }
     const warnings = [{ pointer: '/paths/~1x', reason: 'left out' }]
-    return Response.json({ collection, proxies: 4, draft_proxies: 1, schemas: 2, warnings }, { status: 200 })
+    return Response.json({ collection, proxies, draft_proxies: 1, schemas: 2, warnings }, { status: 200 })
   }
   const ports = { operations: [...sampleOperations, importing], fetch: answering }
   const made = await postern('openapi import - --base-path /shop --upstream http://127.0.0.1:9 --publish', {
@@ -320,5 +321,8 @@ test('openapi import sends the file and sums up what was made', async () => {
   )
   const published = await postern('openapi import - --base-path /shop --publish', { stdin: '{}', ports })
   assert.match(published.out, /^Collection shop at \/shop: 4 proxies, published; 1 of them stays a draft\.\n/)
+  proxies = 1
+  const single = await postern('openapi import - --base-path /shop', { stdin: '{}', ports })
+  assert.match(single.out, /^Collection shop at \/shop: 1 proxy, published/)
   assert.equal((await postern('openapi import -', { ports })).code, 2, '--base-path is required')
 })

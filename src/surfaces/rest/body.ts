@@ -1,4 +1,4 @@
-import { refuse } from '../../base/refusal.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
 
 /** Bytes of a JSON body; importing takes whole API descriptions. */
 export const BODY_BYTES_MAX = 8 * 1024 ** 2
@@ -20,6 +20,11 @@ export async function readBody(request: Request, bytesMax: number): Promise<Reco
   return parseObject(bytes)
 }
 
+/** What ended the reading of a body. Whoever sent it and left reads nothing of it, and it is no fault. */
+export function brokenOff(error: unknown): Refusal {
+  return error instanceof Refusal ? error : refuse('payload_rejected', { detail: 'The body broke off.' })
+}
+
 async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const tooLarge = (): Error =>
     refuse('body_too_large', { detail: `The body is larger than ${bytesMax} bytes.` })
@@ -27,10 +32,14 @@ async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array
   if (request.body === null) return new Uint8Array()
   const pieces: Uint8Array[] = []
   let size = 0
-  for await (const piece of request.body) {
-    size += piece.length
-    if (size > bytesMax) throw tooLarge()
-    pieces.push(piece)
+  try {
+    for await (const piece of request.body) {
+      size += piece.length
+      if (size > bytesMax) throw tooLarge()
+      pieces.push(piece)
+    }
+  } catch (error) {
+    throw brokenOff(error)
   }
   return Buffer.concat(pieces)
 }

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { SealingKey } from '../../model/key.ts'
+import { keyIdOf } from '../../vault/envelope.ts'
+import { define } from '../define.ts'
+
+export const listKeys = define({
+  resource: 'keys',
+  action: 'list',
+  effect: 'read',
+  tool: 'list_keys',
+  group: 'manage_keys',
+  summary: 'Show the keys that secrets are sealed with, and how many each of them holds',
+  input: z.strictObject({}),
+  output: z.object({ items: z.array(SealingKey), next_cursor: z.null() }),
+  permission: 'keys:read',
+  refuses: [],
+  columns: ['id', 'fingerprint', 'seals', 'secrets'],
+  scope: () => [{ type: 'keys' }],
+  subject: () => ({ type: 'key', id: null, slug: null }),
+  handle: async (_input, { reader, vault }) => {
+    const sealed = Map.groupBy(await reader.secrets(), (secret) => keyIdOf(secret.sealed))
+    const items = vault.keys().map(({ id, fingerprint }, index) => ({
+      id,
+      fingerprint,
+      seals: index === 0,
+      secrets: sealed.get(id)?.length ?? 0,
+    }))
+    return { items, next_cursor: null }
+  },
+})

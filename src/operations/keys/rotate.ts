@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { keyIdOf } from '../../vault/envelope.ts'
+import { isRotationUnfinished } from '../../vault/reseal.ts'
+import { CannotRotate } from '../../vault/vault.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+
+export const rotateKeys = define({
+  resource: 'keys',
+  action: 'rotate',
+  effect: 'act',
+  tool: 'rotate_keys',
+  group: 'manage_keys',
+  summary:
+    'Seal every secret with a new key while requests go on, and drop the old keys; finishes a rotation that was cut off',
+  input: z.strictObject({
+    keep_old: z
+      .boolean()
+      .default(false)
+      .describe('Leaves the old keys in the key file, for backups of the store that are sealed with them'),
+  }),
+  output: z.object({
+    key: z.string().nullable().describe('The key that seals from now on; null in a dry run'),
+    resealed: z.int().describe('Secrets that were sealed anew'),
+    dropped: z
+      .array(z.string())
+      .describe('Keys that leave the key file, as nothing here is sealed with them any more'),
+    closed: z
+      .array(z.string())
+      .describe(
+        'Secrets that no key opens, as owner and field; set them again. They keep their keys in the file',
+      ),
+  }),
+  permission: 'keys:rotate',
+  refuses: ['key_file_unusable', 'idempotency_conflict'],
+  columns: [],
+  scope: () => [{ type: 'keys' }],
+  subject: (_input, output) => ({ type: 'key', id: output?.key ?? null, slug: null }),
+  handle: async ({ keep_old }, context) => {
+    const { change, reader, vault } = context
+    if (context.options.dryRun === true) return foretell(keep_old, context)
+    const before = vault.keys().map(({ id }) => id)
+    if (!(await isRotationUnfinished(reader, vault))) {
+      attempt(() => vault.addKey())
+      change.noteBeside({ op: 'replace', path: '/keys/first', from: before[0], value: vault.keys()[0]!.id })
+    }
+    const [first, ...old] = vault.keys().map(({ id }) => id)
+    const { count, closed } = await change.resealSecrets()
+    const needed = new Set(closed.map(({ sealed }) => keyIdOf(sealed)))
+    const dropped = keep_old ? [] : old.filter((id) => !needed.has(id))
+    for (const id of dropped) change.noteBeside({ op: 'remove', path: `/keys/${id}` })
+    // Only now: until every thread and the last known configuration hold what was sealed anew, the old keys open it.
+    if (dropped.length > 0) change.afterwards(() => vault.dropKeys(dropped))
+    return {
+      key: first!,
+      resealed: count,
+      dropped,
+      closed: closed.map(({ owner, field }) => `${owner} ${field}`),
+    }
+  },
+})
+
+/** What it would do; a new key is not made, as it could not be unmade. */
+async function foretell(keepOld: boolean, { change, reader, vault }: OperationContext) {
+  const { length } = await reader.secrets()
+  change.noteBeside({ op: 'replace', path: '/secrets', value: length })
+  return { key: null, resealed: length, dropped: keepOld ? [] : vault.keys().map(({ id }) => id), closed: [] }
+}
+
+/** What keeps the key file from being changed is for whoever keeps it. */
+function attempt(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof CannotRotate)) throw error
+    throw refuse('key_file_unusable', { detail: error.message })
+  }
+}

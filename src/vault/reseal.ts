@@ -1,0 +1,56 @@
+import { setImmediate } from 'node:timers/promises'
+import type { ConfigReader, ConfigWriter, StoredSecret } from '../store/ports/config.ts'
+import type { Vault } from './vault.ts'
+
+/** Name of the known text that is sealed with everything else, and last: it tells which key seals. */
+export const CANARY = 'vault_canary'
+
+/** Secrets that are sealed at a stretch; then whoever waits for the main thread gets a turn. */
+const STRETCH = 200
+
+export interface Resealed {
+  readonly count: number
+  /** Resources whose secrets were sealed anew. */
+  readonly owners: ReadonlySet<string>
+  /** Stored secrets that no key opens; they stay as they are. */
+  readonly closed: readonly StoredSecret[]
+}
+
+/** True when a key was added and not everything has been sealed with it. */
+export async function isRotationUnfinished(
+  reader: ConfigReader,
+  vault: Pick<Vault, 'isCurrent'>,
+): Promise<boolean> {
+  const canary = await reader.meta(CANARY)
+  return canary !== undefined && !vault.isCurrent(canary)
+}
+
+/** Seals everything in the store with the first key, inside of a transaction. */
+export async function resealSecrets(writer: ConfigWriter, vault: Vault): Promise<Resealed> {
+  const owners = new Set<string>()
+  const closed: StoredSecret[] = []
+  let count = 0
+  for (const [index, secret] of (await writer.secrets()).entries()) {
+    if (index % STRETCH === STRETCH - 1) await setImmediate()
+    if (vault.isCurrent(secret.sealed)) continue
+    const sealed = resealed(secret, vault)
+    if (sealed === null) {
+      closed.push(secret)
+      continue
+    }
+    await writer.putSecret({ ...secret, sealed })
+    owners.add(secret.owner)
+    count++
+  }
+  await writer.setMeta(CANARY, vault.canary())
+  return { count, owners, closed }
+}
+
+function resealed({ sealed, owner, field }: StoredSecret, vault: Vault): string | null {
+  try {
+    return vault.seal(vault.open(sealed, owner, field), owner, field)
+  } catch {
+    // Damaged, or its key is lost: it was closed to every thread before.
+    return null
+  }
+}
