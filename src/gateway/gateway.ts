@@ -178,7 +178,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const collection = exchange.collection!
     const max = collection.fragment.body_bytes_max
     if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
-    const upstream = pools.of(collection.upstream!)
+    const upstream = pools.of(collection.upstream!, exchange.certificate)
     const request = forwardRequest(exchange, incoming.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
@@ -310,8 +310,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== collections) pools.keepFor(snapshot)
-      if (snapshot.credentials !== credentials) keepUses(credentials, snapshot.credentials)
+      const isRotated = snapshot.credentials !== credentials
+      if (snapshot.collections !== collections || isRotated) pools.keepFor(snapshot)
+      if (isRotated) keepUses(credentials, snapshot.credentials)
       return snapshot.faults
     },
 

@@ -151,7 +151,7 @@ export function createInnerCalls({
       }
       const request = forwardRequest(exchange, exchange.pass, exchange.query)
       handle = pools
-        .of(exchange.collection!.upstream!)
+        .of(exchange.collection!.upstream!, exchange.certificate)
         .call(
           { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
           (result) => answered(result, request),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Description, Duration, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
+import { UpstreamTls } from './upstream-tls.ts'
 
 /** Paths that the gateway keeps for itself; no base path may be one of them or lie below one. */
 export const RESERVED_PATHS = [
@@ -86,6 +87,9 @@ export const Upstream = z.strictObject({
     .prefault({}),
   pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),
   host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
+  tls: UpstreamTls.nullable()
+    .default(null)
+    .describe('For https targets; null trusts what the system trusts, and checks the host of the target'),
 })
 export type Upstream = z.infer<typeof Upstream>
 

@@ -82,7 +82,19 @@ function compileUpstream(upstream: Upstream): UpstreamFragment {
     first_byte_ms: toMs(upstream.timeouts.first_byte),
     idle_ms: toMs(upstream.timeouts.idle),
     pool_max: upstream.pool_max,
+    ...compileTls(upstream.tls),
   }
+}
+
+/** Nothing for what is the default, or was stored by an earlier version. */
+function compileTls(tls: Upstream['tls'] | undefined): Pick<UpstreamFragment, 'tls'> {
+  const compiled = {
+    ...(tls?.ca == null ? {} : { ca: tls.ca }),
+    ...(tls?.server_name == null ? {} : { server_name: tls.server_name }),
+    ...(tls?.min_version === '1.3' ? { min_version: tls.min_version } : {}),
+    ...(tls?.verify === false ? { verify: tls.verify } : {}),
+  }
+  return Object.keys(compiled).length === 0 ? {} : { tls: compiled }
 }
 
 function compileProxy(

@@ -69,6 +69,16 @@ export interface UpstreamFragment {
   readonly first_byte_ms: number
   readonly idle_ms: number
   readonly pool_max: number
+  /** There only where something is set; members likewise. */
+  readonly tls?: UpstreamTlsFragment
+}
+
+interface UpstreamTlsFragment {
+  /** PEM; those of the system without. */
+  readonly ca?: string
+  readonly server_name?: string
+  readonly min_version?: '1.3'
+  readonly verify?: false
 }
 
 export interface ProxyFragment {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import { isRefusedHost } from '../base/address.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment, UpstreamFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
@@ -99,8 +101,17 @@ function linkUpstream(fragment: UpstreamFragment): LinkedUpstream {
   if (isRefusedHost(host)) throw new RangeError('the upstream is a link-local, metadata or multicast address')
   if (path !== '' && (!path.startsWith('/') || path.endsWith('/') || /[^!-~]|[?#\\]/.test(path)))
     throw new RangeError('the path of the upstream is not canonical')
-  const pool = `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}`
+  const pool = `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}${tlsKey(fragment)}`
   return { fragment, pool }
+}
+
+/** Differs for upstreams that may not share connections. */
+function tlsKey({ scheme, tls }: UpstreamFragment): string {
+  if (tls === undefined || scheme === 'http') return ''
+  const { ca, server_name, min_version, verify } = tls
+  if (ca !== undefined) createSecureContext({ ca })
+  const text = JSON.stringify([ca, server_name, min_version, verify])
+  return ` ${createHash('sha256').update(text).digest('base64url')}`
 }
 
 function byPath(a: LinkedProxy, b: LinkedProxy): number {

@@ -21,9 +21,19 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
     exchange.credential = credential
     exchange.signing = credential.signing
     exchange.hasOther = credential.previous !== null
-    return null
+    return credential.certificate === null ? null : certified(exchange, credential)
   }
   return granted(exchange, credential)
+}
+
+/** A certificate is shown over TLS alone: without it the upstream would be called as by anybody. */
+function certified(exchange: Exchange, { id, certificate }: LinkedCredential): RefusalCode | null {
+  if (exchange.collection!.upstream!.fragment.scheme !== 'https') {
+    exchange.reason = `credential ${id} needs an https upstream`
+    return 'credential_unavailable'
+  }
+  exchange.certificate = certificate
+  return null
 }
 
 function granted(

@@ -7,6 +7,7 @@ import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfCollection } from '../overlaps.ts'
+import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
 
 export const collectionKind: Kind = {
   type: 'collections',
@@ -30,7 +31,10 @@ export const collectionKind: Kind = {
   },
   keyOf: (spec) => String(spec['base_path']),
   check,
-  warn: overlapsOfCollection,
+  warn: async (collection, context) => [
+    ...(await overlapsOfCollection(collection, context)),
+    ...warnOfTls(collection, context),
+  ],
 }
 
 async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {
@@ -60,6 +64,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
           },
         ],
       })
+  refuseUselessTls(spec)
   if (spec.schemas !== null && (await context.reader.schema(spec.schemas)) === undefined)
     throw refuse('input_invalid', {
       detail: 'The schemas are not stored here; only an import sets them.',
