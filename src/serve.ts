@@ -166,6 +166,7 @@ async function start(
           records,
           explainer,
           credentials,
+          upstreams: { health: (collection) => gateways.upstreamHealth(collection) },
           limits: counters,
           publisher,
           origin,

@@ -4,6 +4,7 @@ import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
+import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
@@ -15,8 +16,11 @@ import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { createHealthChecks } from './forward/checks.ts'
+import { healthOf } from './forward/health.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { createIssuers } from './identify/issuers.ts'
@@ -73,6 +77,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   tryCredential(trial: Trial): Promise<CredentialTest>
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
   credentialUses(): ReadonlyMap<string, number>
+  /** How the servers of a published collection are, as this thread sees them; null when there are none. */
+  healthOf(collection: string): UpstreamHealth | null
   /** Closes the pools. */
   close(): void
 }
@@ -89,6 +95,7 @@ const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
+  const checks = createHealthChecks(clock, pools)
   const recorder = createRecorder(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
@@ -175,10 +182,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       else incoming.answer(reply.status, reply.fields + answerFields(exchange), reply.body)
       return
     }
-    const collection = exchange.collection!
-    const max = collection.fragment.body_bytes_max
+    const max = exchange.collection!.fragment.body_bytes_max
     if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
-    const upstream = pools.of(collection.upstream!, exchange.certificate)
+    send(incoming, exchange)
+  }
+
+  function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
+    const upstream = pools.of(exchange.target!, exchange.certificate)
     const request = forwardRequest(exchange, incoming.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
@@ -192,6 +202,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (isReserved(incoming.path)) setReserved(exchange)
     }
     exchange.reason = inner
+    if (goesElsewhere(exchange, code, incoming.outcome.upstreamAt > 0, clock.now())) {
+      send(incoming, exchange)
+      return
+    }
     const other = insteadOf(exchange, code)
     if (other !== null) {
       incoming.answer(other.status, other.fields, other.body)
@@ -239,6 +253,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const exchange = incoming.state
       if (exchange === null) return
       endLimits(exchange, incoming.outcome.status)
+      endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
       endWatch(exchange)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
@@ -311,7 +326,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
       const isRotated = snapshot.credentials !== credentials
-      if (snapshot.collections !== collections || isRotated) pools.keepFor(snapshot)
+      if (snapshot.collections !== collections || isRotated) {
+        pools.keepFor(snapshot)
+        checks.keepFor(snapshot)
+      }
       if (isRotated) keepUses(credentials, snapshot.credentials)
       return snapshot.faults
     },
@@ -323,7 +341,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       return new Map(used.map(({ id, usedAt }) => [id, usedAt]))
     },
 
+    healthOf(id) {
+      const upstream = snapshot.collections.get(id)?.upstream ?? null
+      return upstream === null ? null : healthOf(upstream, clock.now())
+    },
+
     close() {
+      checks.close()
       pools.close()
     },
   }

@@ -1,5 +1,4 @@
-import type { UpstreamFragment } from '../../snapshot/fragments.ts'
-import type { ClientCertificate, LinkedUpstream, Snapshot } from '../../snapshot/snapshot.ts'
+import type { ClientCertificate, LinkedTarget, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
 
 /**
@@ -7,7 +6,7 @@ import type { Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
  * pool; it lives on over snapshots and is closed once no collection or credential uses it.
  */
 export interface Pools {
-  of(upstream: LinkedUpstream, certificate: ClientCertificate | null): Upstream
+  of(target: LinkedTarget, certificate: ClientCertificate | null): Upstream
   /** Closes the pools that nothing in the snapshot uses; requests under way end first. */
   keepFor(snapshot: Snapshot): void
   close(): void
@@ -15,7 +14,7 @@ export interface Pools {
 
 interface Opened {
   readonly upstream: Upstream
-  /** See {@link LinkedUpstream.pool}. */
+  /** See {@link LinkedTarget.pool}. */
   readonly pool: string
   readonly certificate: ClientCertificate | null
 }
@@ -23,30 +22,27 @@ interface Opened {
 /** @param open Opens the pool of a server that no collection used before. */
 export function createPools(open: (options: UpstreamOptions) => Upstream): Pools {
   const byKey = new Map<string, Opened>()
-  let byLinked = new Map<LinkedUpstream, Upstream>()
+  let byLinked = new Map<LinkedTarget, Upstream>()
 
-  function opened(linked: LinkedUpstream, certificate: ClientCertificate | null): Upstream {
+  function opened(linked: LinkedTarget, certificate: ClientCertificate | null): Upstream {
     const key = certificate === null ? linked.pool : `${linked.pool} ${certificate.id}`
     let known = byKey.get(key)
     if (known === undefined) {
       known = { upstream: open(optionsOf(linked, certificate)), pool: linked.pool, certificate }
       byKey.set(key, known)
     }
+    if (certificate === null) byLinked.set(linked, known.upstream)
     return known.upstream
-  }
-
-  function plain(linked: LinkedUpstream): Upstream {
-    const upstream = opened(linked, null)
-    byLinked.set(linked, upstream)
-    return upstream
   }
 
   return {
     of: (linked, certificate) =>
-      certificate === null ? (byLinked.get(linked) ?? plain(linked)) : opened(linked, certificate),
+      (certificate === null ? byLinked.get(linked) : undefined) ?? opened(linked, certificate),
     keepFor(snapshot) {
       const used = new Set<string>()
-      for (const { upstream } of snapshot.collections.values()) if (upstream !== null) used.add(upstream.pool)
+      for (const { upstream, proxies } of snapshot.collections.values())
+        for (const one of [upstream, ...proxies.map((proxy) => proxy.upstream)])
+          for (const { pool } of one?.targets ?? []) used.add(pool)
       const shown = new Set<string>()
       for (const { certificate } of snapshot.credentials.values())
         if (certificate !== null) shown.add(certificate.id)
@@ -55,7 +51,7 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
         byKey.delete(key)
         upstream.close()
       }
-      // Linked upstreams of collections that changed are gone; those still in use come back with their next request.
+      // Linked targets of collections that changed are gone; those still in use come back with their next request.
       byLinked = new Map()
     },
     close() {
@@ -66,25 +62,26 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
   }
 }
 
-function optionsOf({ fragment }: LinkedUpstream, certificate: ClientCertificate | null): UpstreamOptions {
+function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null): UpstreamOptions {
+  const { scheme, host, port } = target.fragment
   return {
-    address: { host: fragment.host, port: fragment.port },
-    tls: fragment.scheme === 'https' ? tlsOf(fragment, certificate) : null,
-    connectTimeoutMs: fragment.connect_ms,
-    firstByteTimeoutMs: fragment.first_byte_ms,
-    idleTimeoutMs: fragment.idle_ms,
-    connectionsMax: fragment.pool_max,
+    address: { host, port },
+    tls: scheme === 'https' ? tlsOf(target, certificate) : null,
+    connectTimeoutMs: target.connect_ms,
+    firstByteTimeoutMs: target.first_byte_ms,
+    idleTimeoutMs: target.idle_ms,
+    connectionsMax: target.pool_max,
     // As many may wait as are served: a longer line only turns a refusal into a timeout.
-    waitingMax: fragment.pool_max,
+    waitingMax: target.pool_max,
   }
 }
 
-function tlsOf({ host, tls = {} }: UpstreamFragment, certificate: ClientCertificate | null): UpstreamTls {
+function tlsOf({ fragment, tls }: LinkedTarget, certificate: ClientCertificate | null): UpstreamTls {
   return {
-    serverName: tls.server_name ?? host,
-    ca: tls.ca ?? null,
-    verify: tls.verify ?? true,
-    minVersion: tls.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
+    serverName: tls?.server_name ?? fragment.host,
+    ca: tls?.ca ?? null,
+    verify: tls?.verify ?? true,
+    minVersion: tls?.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
     client: certificate === null ? null : { certificate: certificate.pem, key: certificate.key.reveal() },
   }
 }

@@ -5,6 +5,7 @@ import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link-credential.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { notAfter, warnOfExpiry } from './expiry.ts'
+import { answersStayApart } from './shared-answers.ts'
 
 const tokenClientView = {
   token_url: z.string(),
@@ -29,6 +30,7 @@ const AuthView = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('bearer'), token: SecretState }),
   z.object({ type: z.literal('oauth2_client_credentials'), ...tokenClientView }),
+  z.object({ type: z.literal('token_exchange'), ...tokenClientView, subject_token_type: z.string() }),
   z.object({
     type: z.literal('aws_sigv4'),
     region: z.string(),
@@ -66,6 +68,7 @@ export const credentialKind: Kind = {
   refs: [],
   staged: false,
   filters: {},
+  check: answersStayApart,
   secretFault: (field, text, spec) => {
     const auth = spec['auth'] as CredentialAuth
     if (auth.type === 'mtls') return clientKeyFault(auth.client_cert_pem, text)
