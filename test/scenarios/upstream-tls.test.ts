@@ -227,6 +227,20 @@ test('another certificate is shown once the change has answered, and no call und
   assert.deepEqual([...seen].sort(), ['origin.test', 'other.test'])
 })
 
+test('health checks show the certificate too', async () => {
+  const health = { active: { interval: '1s' } }
+  const changed = await put({
+    upstream: { targets: [{ url: closed.url }], tls: { ...DEFAULTS, ca: CERTIFICATE }, health },
+    credential: 'ours',
+  })
+  assert.equal(changed.status, 200, changed.text)
+  await until(
+    async () => closed.seen.map(({ headers }) => headers['user-agent']),
+    (agents) => agents.includes('postern-health'),
+  )
+  assert.equal((await order()).status, 200)
+})
+
 test('the end of a certificate is shown, and warned about when it is near', async () => {
   const shown = await server.manage('GET', '/credentials/ours')
   const end = Date.parse(shown.json.auth.not_after)
