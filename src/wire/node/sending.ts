@@ -7,7 +7,7 @@ import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { ForwardRequest, UpstreamFailure } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
-import { headOf, pairsOf } from './lines.ts'
+import { flushHead, headOf, pairsOf } from './lines.ts'
 import type { NodePool } from './pool.ts'
 
 /** Who waits for an answer. */
@@ -170,7 +170,7 @@ export class Sending implements Timed {
     const outgoing = this.#outgoing!
     if (this.#body !== null && this.#body.length > 0) outgoing.end(this.#body)
     else if (this.#isComplete) outgoing.end()
-    else outgoing.flushHeaders()
+    else flushHead(outgoing)
     this.#receiver.started(now)
   }
 
