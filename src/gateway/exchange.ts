@@ -4,6 +4,7 @@ import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
   Claims,
+  ClientCertificate,
   LinkedClient,
   LinkedCollection,
   LinkedProfile,
@@ -100,6 +101,8 @@ export class Exchange {
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
   credential: Sent | null = null
+  /** It is shown in the handshake with the upstream. */
+  certificate: ClientCertificate | null = null
   /** It signs the request. */
   signing: AwsSigner | null = null
   /** Another one may be had where the upstream refuses it. */

@@ -188,7 +188,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
-    const upstream = pools.of(exchange.target!)
+    const upstream = pools.of(exchange.target!, exchange.certificate)
     const request = forwardRequest(exchange, incoming.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
@@ -325,11 +325,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== collections) {
+      const isRotated = snapshot.credentials !== credentials
+      if (snapshot.collections !== collections || isRotated) {
         pools.keepFor(snapshot)
         checks.keepFor(snapshot)
       }
-      if (snapshot.credentials !== credentials) keepUses(credentials, snapshot.credentials)
+      if (isRotated) keepUses(credentials, snapshot.credentials)
       return snapshot.faults
     },
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
 import { Description, HeaderName, Name, Slug, Tags, Time } from './common.ts'
 import { PemInput, SecretInput } from './secret.ts'
+import { CertificatesPem } from './upstream-tls.ts'
 
 /** Where tokens are fetched: https, or http on this machine; never a link-local or metadata address. */
 const TokenUrl = z
@@ -157,6 +158,15 @@ export const CredentialAuth = z.discriminatedUnion('type', [
         'signed gathers the body of a request up to max_body; unsigned streams it, for services such as s3 that allow that',
       ),
   }),
+  z.strictObject({
+    type: z
+      .literal('mtls')
+      .describe('A client certificate (RFC 8446 section 4.4.2), shown to https upstreams that ask for one'),
+    client_cert_pem: CertificatesPem.describe(
+      'The certificate in PEM, then those that lead to its authority',
+    ),
+    client_key_pem: PemInput.describe('Its private key in PEM, without a password'),
+  }),
 ])
 export type CredentialAuth = z.output<typeof CredentialAuth>
 export type CredentialType = CredentialAuth['type']
@@ -181,6 +191,8 @@ export function secretFieldsOf(auth: AuthLike): readonly string[] {
       return [auth.auth_method === 'private_key_jwt' ? 'private_key' : 'client_secret']
     case 'aws_sigv4':
       return ['secret_access_key']
+    case 'mtls':
+      return ['client_key_pem']
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Duration } from './common.ts'
+import { UpstreamTls } from './upstream-tls.ts'
 
 /** An absolute http(s) URL of an upstream: no query, fragment or user information. A path is put before every call's path. */
 export const UpstreamUrl = z
@@ -123,6 +124,9 @@ export const Upstream = z.strictObject({
     .prefault({}),
   pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread and target'),
   host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
+  tls: UpstreamTls.nullable()
+    .default(null)
+    .describe('For https targets; null trusts what the system trusts, and checks the host of each target'),
 })
 export type Upstream = z.infer<typeof Upstream>
 

@@ -37,8 +37,10 @@ export interface Kind {
   readonly filters: Readonly<Record<string, z.ZodType>>
   /** Members of `auth` that are sealed. */
   readonly secrets?: (spec: Fields) => readonly string[]
-  /** Why a text cannot be the secret of that field, without repeating it; null when it can. */
-  readonly secretFault?: (field: string, text: string) => string | null
+  /** Members of `auth` that are shown beside those that are stored. */
+  readonly derived?: (spec: Fields) => Fields
+  /** Why a text cannot be the secret of that field of the spec, without repeating it; null when it can. */
+  readonly secretFault?: (field: string, text: string, spec: Fields) => string | null
   /** See {@link Resource.key}. */
   readonly keyOf?: (spec: Fields) => string
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */

@@ -85,7 +85,7 @@ function withStates(kind: Kind, resource: Resource, secrets: readonly StoredSecr
     field,
     stateOf(resource, field, auth[field], secrets),
   ])
-  return { ...auth, ...Object.fromEntries(states) }
+  return { ...auth, ...Object.fromEntries(states), ...kind.derived?.(resource.spec) }
 }
 
 function stateOf(

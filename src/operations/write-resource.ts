@@ -142,7 +142,10 @@ async function settle(
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
     context.require(`${kind.type}:publish`)
   if (newCredential(kind, spec, before)) context.require('credentials:use')
-  for (const [field, text] of secrets) if (text !== KEEP) refuseSecret(kind, field, text)
+  for (const [field, text] of secrets) {
+    const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
+    if (known !== undefined) refuseSecret(kind, field, known, spec)
+  }
   await kind.check?.(spec, { id, parent }, context)
   return { fields: spec, secrets }
 }
@@ -172,8 +175,19 @@ export function splitSecrets(
   return { spec: { ...spec, auth }, secrets }
 }
 
-function refuseSecret(kind: Kind, field: string, text: string): void {
-  const reason = kind.secretFault?.(field, text) ?? null
+/** A secret that stays while what it must fit changes; undefined where nothing does. */
+async function keptSecret(
+  { change }: OperationContext,
+  spec: Fields,
+  field: string,
+  before: Resource | null,
+): Promise<string | undefined> {
+  if (before === null || canonicalJson(spec['auth']) === canonicalJson(before.spec['auth'])) return undefined
+  return change.openSecret(before, field)
+}
+
+function refuseSecret(kind: Kind, field: string, text: string, spec: Fields): void {
+  const reason = kind.secretFault?.(field, text, spec) ?? null
   if (reason === null) return
   const pointer = `/auth/${field}`
   throw refuse('input_invalid', { detail: `${pointer}: ${reason}.`, errors: [{ pointer, reason }] })

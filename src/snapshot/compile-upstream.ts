@@ -17,7 +17,21 @@ export function compileUpstream(stored: Upstream): UpstreamFragment {
     first_byte_ms: toMs(timeouts.first_byte),
     idle_ms: toMs(timeouts.idle),
     pool_max,
+    ...compileTls(upstream.tls),
   }
+}
+
+/** Nothing for what is the default. */
+function compileTls(tls: Upstream['tls']): Pick<UpstreamFragment, 'tls'> {
+  if (tls === null) return {}
+  const { ca, server_name, min_version, verify } = tls
+  const compiled = {
+    ...(ca === null ? {} : { ca }),
+    ...(server_name === null ? {} : { server_name }),
+    ...(min_version === '1.2' ? {} : { min_version }),
+    ...(verify ? {} : { verify }),
+  }
+  return Object.keys(compiled).length === 0 ? {} : { tls: compiled }
 }
 
 function toTarget({ url: text, weight }: Upstream['targets'][number]): TargetFragment {

@@ -79,6 +79,16 @@ export interface UpstreamFragment extends TargetFragment {
   readonly first_byte_ms: number
   readonly idle_ms: number
   readonly pool_max: number
+  /** There only where something is set; members likewise. */
+  readonly tls?: UpstreamTlsFragment
+}
+
+export interface UpstreamTlsFragment {
+  /** PEM; those of the system without. */
+  readonly ca?: string
+  readonly server_name?: string
+  readonly min_version?: '1.3'
+  readonly verify?: false
 }
 
 /** How a server is chosen, and when it is left alone. Null and 0 mean off. */

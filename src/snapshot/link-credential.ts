@@ -1,5 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import type { AwsSigner } from '../base/aws-signature.ts'
+import { certificatesOf } from '../base/certificate.ts'
 import { signingAlgorithm } from '../base/jws.ts'
 import { Lru } from '../base/lru.ts'
 import { Secret } from '../base/secret.ts'
@@ -7,7 +9,7 @@ import type { Opener } from '../vault/opener.ts'
 import { partsOf } from './compile.ts'
 import type { CredentialFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
-import type { LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
+import type { ClientCertificate, LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
 
 /** Tokens that one thread holds of one credential: more than one only where each caller has its own. */
 const TOKENS_MAX = 2000
@@ -34,6 +36,7 @@ export function linkCredential(
     id,
     ...sent,
     grant: null,
+    certificate: null,
     signing: null,
     previous,
     usedAt: 0,
@@ -68,6 +71,12 @@ export function linkCredential(
     }
     case 'aws_sigv4':
       return { ...plain(NAMED), signing: signerOf(settings, secret('secret_access_key')) }
+    case 'mtls': {
+      const pem = settings['client_cert_pem'] ?? ''
+      const certificate = certificateOf(pem, isCheck ? null : secret('client_key_pem'))
+      // An upstream refuses a certificate in the handshake, not by an answer that another one could make good.
+      return { ...plain(NOTHING_SENT), certificate, previous: null }
+    }
     default:
       throw new RangeError('the type is not known')
   }
@@ -86,6 +95,34 @@ function linkPrevious(fragment: CredentialFragment, open: Opener): LinkedCredent
 
 /** The name of the field is known before its value. */
 const NAMED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
+
+const NOTHING_SENT: Sent = { line: '', name: '', pair: '', parameter: '' }
+
+/** Throws where the two cannot be used together; repeats neither. @param key null where it is not at hand. */
+function certificateOf(pem: string, key: Secret | null): ClientCertificate {
+  const [leaf] = certificatesOf(pem)
+  const fault = key === null ? null : clientKeyFault(pem, key.reveal())
+  if (fault !== null) throw new RangeError(fault)
+  return { id: leaf!.fingerprint256, pem, key: key ?? new Secret('') }
+}
+
+/** Why a private key cannot be used with a certificate, the first in the PEM text; null when it can. */
+export function clientKeyFault(certificates: string, pem: string): string | null {
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch {
+    return 'holds no private key in PEM that opens without a password'
+  }
+  if (!certificatesOf(certificates)[0]!.checkPrivateKey(key))
+    return 'the key does not belong to the certificate'
+  try {
+    createSecureContext({ cert: certificates, key: pem, minVersion: 'TLSv1.2' })
+    return null
+  } catch {
+    return 'TLS cannot use this key with the certificate'
+  }
+}
 
 /** A header as it is sent. Throws for characters that cannot be; the message does not hold the value. */
 export function headerOf(name: string, value: string): Sent {

@@ -1,5 +1,13 @@
+import { createHash } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import { isRefusedHost } from '../base/address.ts'
-import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamRules } from './fragments.ts'
+import type {
+  TargetFragment,
+  TimeoutsFragment,
+  UpstreamFragment,
+  UpstreamRules,
+  UpstreamTlsFragment,
+} from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import type { LinkedTarget, LinkedUpstream, TargetState } from './snapshot.ts'
 
@@ -25,12 +33,14 @@ type Timeouts = Required<TimeoutsFragment>
  */
 export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream | null): LinkedUpstream {
   const targets = [fragment, ...(fragment.others ?? [])]
+  // Throws for what TLS cannot use
+  if (fragment.tls?.ca !== undefined) createSecureContext({ ca: fragment.tls.ca })
   const stateOf = (server: string): TargetState =>
     before?.targets.find((target) => target.server === server)?.state ?? newState()
   return {
     fragment,
     rules: fragment.rules ?? NO_RULES,
-    targets: targets.map((target, index) => linkTarget(target, index, fragment, fragment.pool_max, stateOf)),
+    targets: targets.map((target, index) => linkTarget(target, index, fragment, fragment, stateOf)),
     state: before?.state ?? {
       retries: RETRIES_MAX,
       windowAt: 0,
@@ -47,7 +57,7 @@ export function withTimeouts(upstream: LinkedUpstream, timeouts: TimeoutsFragmen
   const { fragment, targets } = upstream
   const all = { ...timeoutsOf(fragment), ...timeouts }
   const linked = targets.map((target, index) =>
-    linkTarget(target.fragment, index, all, fragment.pool_max, () => target.state),
+    linkTarget(target.fragment, index, all, fragment, () => target.state),
   )
   return { ...upstream, targets: linked }
 }
@@ -60,7 +70,7 @@ function linkTarget(
   fragment: TargetFragment,
   index: number,
   timeouts: Timeouts,
-  poolMax: number,
+  { pool_max, tls: set }: UpstreamFragment,
   stateOf: (server: string) => TargetState,
 ): LinkedTarget {
   const { scheme, host, port, path, weight = 1 } = fragment
@@ -72,20 +82,28 @@ function linkTarget(
   if (isRefusedHost(host)) throw new RangeError('the upstream is a link-local, metadata or multicast address')
   if (path !== '' && (!path.startsWith('/') || path.endsWith('/') || /[^!-~]|[?#\\]/.test(path)))
     throw new RangeError('the path of the upstream is not canonical')
+  const tls = set ?? null
   const server = `${scheme} ${host} ${port} ${path}`
   return {
     fragment,
     connect_ms,
     first_byte_ms,
     idle_ms,
-    pool_max: poolMax,
-    pool: `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${poolMax}`,
+    pool_max,
+    tls,
+    pool: `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}${tls === null ? '' : tlsKey(tls)}`,
     server,
     weight,
     bit: 1 << index,
     seed: limitKeyOf(server).low,
     state: stateOf(server),
   }
+}
+
+/** Differs for servers that may not share connections. */
+function tlsKey({ ca, server_name, min_version, verify }: UpstreamTlsFragment): string {
+  const text = JSON.stringify([ca, server_name, min_version, verify])
+  return ` ${createHash('sha256').update(text).digest('base64url')}`
 }
 
 function newState(): TargetState {

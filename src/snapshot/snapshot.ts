@@ -23,6 +23,7 @@ import type {
   TokenFragment,
   UpstreamFragment,
   UpstreamRules,
+  UpstreamTlsFragment,
   VerifyFragment,
 } from './fragments.ts'
 import type { LimitPlans } from './limit-plan.ts'
@@ -129,6 +130,8 @@ export interface LinkedTarget {
   readonly first_byte_ms: number
   readonly idle_ms: number
   readonly pool_max: number
+  /** Of its upstream; null where nothing is set. */
+  readonly tls: UpstreamTlsFragment | null
   /** Equal for targets that can share a pool. */
   readonly pool: string
   /** Scheme, host, port and path: the same server, whatever its timeouts. */
@@ -358,12 +361,23 @@ export interface LinkedCredential extends Sent {
   readonly id: string
   /** Null for one that is sent as it stands. */
   readonly grant: LinkedGrant | null
+  /** Null for one that is not shown in handshakes. */
+  readonly certificate: ClientCertificate | null
   /** Null for one that signs no requests. */
   readonly signing: AwsSigner | null
   /** What it was before a rotation: tried where the present one is refused, until then (milliseconds since the epoch). */
   readonly previous: { readonly credential: LinkedCredential; readonly until: number } | null
   /** When a request last used it, milliseconds since the epoch; 0 for never. */
   usedAt: number
+}
+
+/** What the gateway shows in handshakes with upstreams. */
+export interface ClientCertificate {
+  /** Fingerprint (SHA-256); certificates that differ share no connections. */
+  readonly id: string
+  /** The certificate and those that lead to its authority. */
+  readonly pem: string
+  readonly key: Secret
 }
 
 /** How tokens for an upstream are fetched, and those that this thread holds. */

@@ -211,11 +211,22 @@ export interface TlsOptions {
   readonly ticketKeys: Uint8Array
 }
 
+/** TLS towards an upstream. Members that are left out: the usual verification, TLS 1.2, no certificate of our own. */
+export interface UpstreamTls {
+  /** Asked for in the handshake, and looked for in the certificate. */
+  readonly serverName: string
+  /** PEM texts that are trusted in the place of those of the system. */
+  readonly ca?: string | null
+  readonly verify?: boolean
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  /** PEM texts that are shown to an upstream that asks for them. */
+  readonly client?: { readonly certificate: string; readonly key: string } | null
+}
+
 /** Where requests are forwarded to: one server, a bounded pool of kept-alive connections per thread. */
 export interface UpstreamOptions {
   readonly address: { readonly host: string; readonly port: number } | { readonly socketPath: string }
-  /** TLS towards the upstream, with the usual verification. */
-  readonly tls: { readonly serverName: string } | null
+  readonly tls: UpstreamTls | null
   readonly connectTimeoutMs: number
   readonly firstByteTimeoutMs: number
   readonly idleTimeoutMs: number

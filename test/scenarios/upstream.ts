@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** A request as the upstream saw it. */
@@ -19,9 +20,9 @@ export interface TestUpstream extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** An HTTP service on a free loopback port that remembers every request. */
-export async function startUpstream(): Promise<TestUpstream> {
-  const server: Server = createServer((request, response) => {
+/** An HTTP service on a free loopback port that remembers every request. @param tls speaks TLS with these options. */
+export async function startUpstream(tls: ServerOptions | null = null): Promise<TestUpstream> {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     const pieces: Buffer[] = []
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
@@ -35,11 +36,12 @@ export async function startUpstream(): Promise<TestUpstream> {
       upstream.seen.push(seen)
       upstream.answer(seen, response)
     })
-  })
+  }
+  const server = tls === null ? createServer(take) : createTlsServer(tls, take)
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { port } = server.address() as AddressInfo
   const upstream: TestUpstream = {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === null ? 'http' : 'https'}://127.0.0.1:${port}`,
     port,
     seen: [],
     answer: (seen, response) => {

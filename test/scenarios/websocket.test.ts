@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { after, before, test } from 'node:test'
+import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
 import { call, publishOrders, startTestServer, type TestServer, until } from './server.ts'
 
 let origin: Server
 let server: TestServer
 let token = ''
-const sockets: Socket[] = []
+const sockets: Duplex[] = []
 
 /** Answers each short text frame with a frame of the same text. */
-function echo(socket: Socket, bytes: Buffer): void {
+function echo(socket: Duplex, bytes: Buffer): void {
   for (let at = 0; at + 6 <= bytes.length; ) {
     const length = bytes[at + 1]! & 0x7f
     const mask = bytes.subarray(at + 2, at + 6)
@@ -23,20 +26,22 @@ function echo(socket: Socket, bytes: Buffer): void {
   }
 }
 
+function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  sockets.push(socket)
+  const accept = createHash('sha1')
+    .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64')
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nX-Caller: ${request.headers['authorization'] ?? 'none'}\r\n\r\n`,
+  )
+  socket.on('error', () => {})
+  socket.on('data', (bytes: Buffer) => echo(socket, bytes))
+  if (head.length > 0) echo(socket, head)
+}
+
 before(async () => {
   origin = createServer((_request, response) => response.end('plain'))
-  origin.on('upgrade', (request, socket: Socket, head) => {
-    sockets.push(socket)
-    const accept = createHash('sha1')
-      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-      .digest('base64')
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nX-Caller: ${request.headers['authorization'] ?? 'none'}\r\n\r\n`,
-    )
-    socket.on('error', () => {})
-    socket.on('data', (bytes: Buffer) => echo(socket, bytes))
-    if (head.length > 0) echo(socket, head)
-  })
+  origin.on('upgrade', upgraded)
   await new Promise<void>((done) => origin.listen(0, '127.0.0.1', done))
   server = await startTestServer()
   token = await publishOrders(server, `http://127.0.0.1:${(origin.address() as AddressInfo).port}`)
@@ -132,4 +137,21 @@ test('a proxy of kind websocket with steps that need bodies is refused', async (
   assert.equal(reply.status, 422)
   const pointers = reply.json.errors.map(({ pointer }: { pointer: string }) => pointer)
   assert.ok(pointers.includes('/methods') && pointers.includes('/kind'), reply.text)
+})
+
+test('a WebSocket passes to an upstream over TLS', async () => {
+  const secure = createTlsServer({ cert: CERTIFICATE, key: PRIVATE_KEY }).on('upgrade', upgraded)
+  await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
+  const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`
+  const changed = await server.manage('PATCH', '/collections/orders', {
+    upstream: { targets: [{ url }], tls: { ca: CERTIFICATE } },
+  })
+  assert.equal(changed.status, 200, changed.text)
+  const socket = open('/orders/v1/events', { authorization: `Bearer ${token}` })
+  await once(socket, 'open')
+  assert.equal(await say(socket, 'over TLS'), 'over TLS')
+  const closed = once(socket, 'close')
+  socket.close()
+  await closed
+  secure.close()
 })

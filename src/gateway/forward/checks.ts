@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { ActiveRules } from '../../snapshot/fragments.ts'
-import type { LinkedTarget, Snapshot, TargetState } from '../../snapshot/snapshot.ts'
+import type { ClientCertificate, LinkedTarget, Snapshot, TargetState } from '../../snapshot/snapshot.ts'
 import type { CallResult } from '../../wire/port.ts'
 import type { Pools } from './pools.ts'
 
@@ -21,6 +21,8 @@ export interface HealthChecks {
 
 interface Check {
   target: LinkedTarget
+  /** Of the collection's credential. */
+  certificate: ClientCertificate | null
   rules: ActiveRules
   dueAt: number
   isAsking: boolean
@@ -40,7 +42,7 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
   }
 
   function ask(check: Check): void {
-    const { target, rules } = check
+    const { target, certificate, rules } = check
     check.isAsking = true
     const settle = (isWell: boolean): void => {
       if (!check.isAsking) return
@@ -55,7 +57,7 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
       handle.abort()
       settle(false)
     }, TICK_MS).unref()
-    const handle = pools.of(target).call(
+    const handle = pools.of(target, certificate).call(
       {
         method: 'GET',
         target: rules.path,
@@ -77,17 +79,19 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
   return {
     keepFor(snapshot) {
       const kept = new Map<TargetState, Check>()
-      for (const { upstream } of snapshot.collections.values()) {
+      for (const { upstream, fragment } of snapshot.collections.values()) {
         if (upstream === null) continue
+        const certificate = snapshot.credentials.get(fragment.credential ?? '')?.certificate ?? null
         const { active } = upstream.rules
         for (const target of upstream.targets) {
           if (active === null) target.state.isDown = false
           else {
             const known = checks.get(target.state)
             if (known === undefined)
-              kept.set(target.state, { target, rules: active, dueAt: 0, isAsking: false })
+              kept.set(target.state, { target, certificate, rules: active, dueAt: 0, isAsking: false })
             else {
               known.target = target
+              known.certificate = certificate
               known.rules = active
               kept.set(target.state, known)
             }

@@ -2,6 +2,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { upstreamOf } from './targets.ts'
 import type { Fetched } from './tokens.ts'
 
 /** Check 17, before forwarding: the upstream is known, and its credential could be opened or fetched. */
@@ -22,9 +23,19 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
     exchange.credential = credential
     exchange.signing = credential.signing
     exchange.hasOther = credential.previous !== null
-    return null
+    return credential.certificate === null ? null : certified(exchange, credential)
   }
   return granted(exchange, credential)
+}
+
+/** A certificate is shown over TLS alone: without it the upstream would be called as by anybody. */
+function certified(exchange: Exchange, { id, certificate }: LinkedCredential): RefusalCode | null {
+  if (upstreamOf(exchange)!.targets.some(({ fragment }) => fragment.scheme !== 'https')) {
+    exchange.reason = `credential ${id} needs an https upstream`
+    return 'credential_unavailable'
+  }
+  exchange.certificate = certificate
+  return null
 }
 
 function granted(

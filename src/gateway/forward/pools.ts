@@ -1,41 +1,53 @@
-import type { LinkedTarget, Snapshot } from '../../snapshot/snapshot.ts'
-import type { Upstream, UpstreamOptions } from '../../wire/port.ts'
+import type { ClientCertificate, LinkedTarget, Snapshot } from '../../snapshot/snapshot.ts'
+import type { Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
 
 /**
- * Connections to upstreams. Collections with the same server and timeouts share a pool; it lives on over
- * snapshots and is closed once no collection uses it.
+ * Connections to upstreams. Collections with the same server, timeouts, TLS settings and client certificate share a
+ * pool; it lives on over snapshots and is closed once no collection or credential uses it.
  */
 export interface Pools {
-  of(target: LinkedTarget): Upstream
+  of(target: LinkedTarget, certificate: ClientCertificate | null): Upstream
   /** Closes the pools that nothing in the snapshot uses; requests under way end first. */
   keepFor(snapshot: Snapshot): void
   close(): void
 }
 
+interface Opened {
+  readonly upstream: Upstream
+  /** See {@link LinkedTarget.pool}. */
+  readonly pool: string
+  readonly certificate: ClientCertificate | null
+}
+
 /** @param open Opens the pool of a server that no collection used before. */
 export function createPools(open: (options: UpstreamOptions) => Upstream): Pools {
-  const byKey = new Map<string, Upstream>()
+  const byKey = new Map<string, Opened>()
   let byLinked = new Map<LinkedTarget, Upstream>()
 
-  function opened(linked: LinkedTarget): Upstream {
-    let upstream = byKey.get(linked.pool)
-    if (upstream === undefined) {
-      upstream = open(optionsOf(linked))
-      byKey.set(linked.pool, upstream)
+  function opened(linked: LinkedTarget, certificate: ClientCertificate | null): Upstream {
+    const key = certificate === null ? linked.pool : `${linked.pool} ${certificate.id}`
+    let known = byKey.get(key)
+    if (known === undefined) {
+      known = { upstream: open(optionsOf(linked, certificate)), pool: linked.pool, certificate }
+      byKey.set(key, known)
     }
-    byLinked.set(linked, upstream)
-    return upstream
+    if (certificate === null) byLinked.set(linked, known.upstream)
+    return known.upstream
   }
 
   return {
-    of: (linked) => byLinked.get(linked) ?? opened(linked),
+    of: (linked, certificate) =>
+      (certificate === null ? byLinked.get(linked) : undefined) ?? opened(linked, certificate),
     keepFor(snapshot) {
       const used = new Set<string>()
       for (const { upstream, proxies } of snapshot.collections.values())
         for (const one of [upstream, ...proxies.map((proxy) => proxy.upstream)])
           for (const { pool } of one?.targets ?? []) used.add(pool)
-      for (const [key, upstream] of byKey) {
-        if (used.has(key)) continue
+      const shown = new Set<string>()
+      for (const { certificate } of snapshot.credentials.values())
+        if (certificate !== null) shown.add(certificate.id)
+      for (const [key, { upstream, pool, certificate }] of byKey) {
+        if (used.has(pool) && (certificate === null || shown.has(certificate.id))) continue
         byKey.delete(key)
         upstream.close()
       }
@@ -43,23 +55,33 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
       byLinked = new Map()
     },
     close() {
-      for (const upstream of byKey.values()) upstream.close()
+      for (const { upstream } of byKey.values()) upstream.close()
       byKey.clear()
       byLinked.clear()
     },
   }
 }
 
-function optionsOf(target: LinkedTarget): UpstreamOptions {
+function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null): UpstreamOptions {
   const { scheme, host, port } = target.fragment
   return {
     address: { host, port },
-    tls: scheme === 'https' ? { serverName: host } : null,
+    tls: scheme === 'https' ? tlsOf(target, certificate) : null,
     connectTimeoutMs: target.connect_ms,
     firstByteTimeoutMs: target.first_byte_ms,
     idleTimeoutMs: target.idle_ms,
     connectionsMax: target.pool_max,
     // As many may wait as are served: a longer line only turns a refusal into a timeout.
     waitingMax: target.pool_max,
+  }
+}
+
+function tlsOf({ fragment, tls }: LinkedTarget, certificate: ClientCertificate | null): UpstreamTls {
+  return {
+    serverName: tls?.server_name ?? fragment.host,
+    ca: tls?.ca ?? null,
+    verify: tls?.verify ?? true,
+    minVersion: tls?.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
+    client: certificate === null ? null : { certificate: certificate.pem, key: certificate.key.reveal() },
   }
 }

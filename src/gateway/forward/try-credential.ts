@@ -4,7 +4,7 @@ import type { FetchJson } from '../../base/fetch-json.ts'
 import { type CredentialStep, type CredentialTest, toCredentialTest } from '../../model/credential-test.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { linkCredential } from '../../snapshot/link-credential.ts'
-import type { LinkedTarget, Sent, Snapshot } from '../../snapshot/snapshot.ts'
+import type { ClientCertificate, LinkedTarget, Sent, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { CallResult } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
@@ -68,13 +68,14 @@ export async function tryCredential(
   const more: Record<string, string> = subjectToken === null ? {} : { subject_token: subjectToken }
   let sent: Sent | undefined = linked
   const signing = linked?.signing ?? null
+  const certificate = linked?.certificate ?? null
   if (linked != null && linked.grant !== null)
     sent = (await take('token', () => fetchToken(linked.grant!, more, clock, fetchJson)))?.sent
   if (sent !== undefined && at !== null) {
     const known = sent
     await take(
       'call',
-      () => call(known, signing, at, tools),
+      () => call(known, signing, certificate, at, tools),
       (result) => result,
     )
   }
@@ -90,12 +91,14 @@ function refusalOf(status: number | null): string | null {
 function call(
   sent: Sent,
   signing: AwsSigner | null,
+  certificate: ClientCertificate | null,
   at: NonNullable<Trial['at']>,
   { snapshot, pools, clock }: TrialTools,
 ): Promise<number> {
   const upstream = snapshot.collections.get(at.collection)?.upstream ?? null
   if (upstream === null) throw new Error('the collection is not published, or has no upstream')
   const server = upstream.targets[0]!
+  if (certificate !== null && server.fragment.scheme !== 'https') throw new Error('the upstream is not https')
   const target = targetOf(server, at.target, sent)
   const host = server.fragment.authority
   const fields = `${sent.line}Accept: */*\r\n`
@@ -109,7 +112,7 @@ function call(
       handle.abort()
       reject(new Error(`no answer in ${CALL_MS / 1000} s`))
     }, CALL_MS)
-    const handle = pools.of(server).call(
+    const handle = pools.of(server, certificate).call(
       {
         ...asked,
         fields: fields + signature,

@@ -8,6 +8,7 @@ import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfCollection } from '../overlaps.ts'
+import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
 
 export const collectionKind: Kind = {
   type: 'collections',
@@ -31,7 +32,10 @@ export const collectionKind: Kind = {
   },
   keyOf: (spec) => String(spec['base_path']),
   check,
-  warn: overlapsOfCollection,
+  warn: async (collection, context) => [
+    ...(await overlapsOfCollection(collection, context)),
+    ...warnOfTls(collection, context),
+  ],
 }
 
 async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {
@@ -61,6 +65,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
           },
         ],
       })
+  refuseUselessTls(spec)
   await collectionKeepsApart(spec, self, context)
   if (spec.schemas !== null && (await context.reader.schema(spec.schemas)) === undefined)
     throw refuse('input_invalid', {

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { NOUNS } from '../../model/common.ts'
 import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model/credential.ts'
 import { SecretState } from '../../model/secret.ts'
-import { keyOf } from '../../snapshot/link-credential.ts'
+import { clientKeyFault, keyOf } from '../../snapshot/link-credential.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { notAfter, warnOfExpiry } from './expiry.ts'
 import { answersStayApart } from './shared-answers.ts'
 
 const tokenClientView = {
@@ -38,6 +39,12 @@ const AuthView = z.discriminatedUnion('type', [
     secret_access_key: SecretState,
     payload: z.string(),
   }),
+  z.object({
+    type: z.literal('mtls'),
+    client_cert_pem: z.string(),
+    client_key_pem: SecretState,
+    not_after: z.string().describe('When the certificate ends'),
+  }),
 ])
 
 function keyFault(pem: string): string | null {
@@ -62,6 +69,15 @@ export const credentialKind: Kind = {
   staged: false,
   filters: {},
   check: answersStayApart,
-  secretFault: (field, text) => (field === 'private_key' ? keyFault(text) : null),
+  secretFault: (field, text, spec) => {
+    const auth = spec['auth'] as CredentialAuth
+    if (auth.type === 'mtls') return clientKeyFault(auth.client_cert_pem, text)
+    return field === 'private_key' ? keyFault(text) : null
+  },
+  derived: (spec) => {
+    const ends = notAfter(spec['auth'] as CredentialAuth)
+    return ends === null ? {} : { not_after: ends }
+  },
+  warn: warnOfExpiry,
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

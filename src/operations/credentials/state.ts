@@ -8,9 +8,9 @@ import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { toMinute } from '../profiles/tokens.ts'
 import { getRef } from '../refs.ts'
+import { expiryOf, SOON_MS } from './expiry.ts'
 import { credentialKind } from './kind.ts'
 
-const SOON_MS = 7 * 86_400_000
 const USERS_MAX = 100
 
 export const getCredentialState = define({
@@ -49,7 +49,7 @@ export const getCredentialState = define({
     const { id, slug, spec, revision } = await getRef(context.reader, 'credentials', input.id)
     // Stored by the schema of this type.
     const auth = spec['auth'] as CredentialAuth
-    const expires = (spec['expires_at'] as string | null | undefined) ?? null
+    const expires = expiryOf(spec)
     const fields = secretFieldsOf(auth)
     const secrets = await context.reader.secretsOf([id])
     const secret = secrets.find(({ field }) => fields.includes(field))

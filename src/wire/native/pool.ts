@@ -1,5 +1,7 @@
+import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import { connectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
 import { REFUSED } from './resolver.ts'
@@ -15,6 +17,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   deadline = Infinity
   readonly context: Context
   readonly options: UpstreamOptions
+  readonly tls: ConnectionOptions | null
   readonly #idle: UpstreamConnection[] = []
   /** Who waits, in order, and until when. */
   readonly #waiting = new Map<UpstreamUser, number>()
@@ -27,6 +30,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   constructor(context: Context, options: UpstreamOptions, onClosed: (pool: Pool) => void) {
     this.context = context
     this.options = options
+    this.tls = options.tls === null ? null : connectionOptions(options.tls)
     this.#onClosed = onClosed
     this.#isRefused = 'host' in options.address && isRefusedHost(options.address.host)
     context.sweep.add(this)

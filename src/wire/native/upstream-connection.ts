@@ -1,6 +1,7 @@
-import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net'
-import { checkServerIdentity, connect as connectTls } from 'node:tls'
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
+import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { Outlet } from './direct.ts'
@@ -15,6 +16,8 @@ import type { UpstreamUser } from './upstream-user.ts'
 export interface ConnectionOwner {
   readonly context: Context
   readonly options: UpstreamOptions
+  /** Made once for all connections; null without TLS. */
+  readonly tls: ConnectionOptions | null
   /** Connected, or done with a request: takes the next user or goes idle. */
   release(connection: UpstreamConnection): void
   /** Closed, for whatever reason. */
@@ -62,14 +65,15 @@ export class UpstreamConnection implements Timed {
     this.#socket = this.#open()
     this.#outlet = new Outlet(this.#socket, () => this.#drained())
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error.code ?? error.message
+      this.#error = connectFault(error)
     })
     this.#socket.on('end', () => this.#ended())
     this.#socket.on('close', () => this.#end('unreachable', this.#error || 'closed'))
   }
 
   #open(): Socket {
-    const { address, tls } = this.#owner.options
+    const { address } = this.#owner.options
+    const { tls } = this.#owner
     const onConnect = (): void => this.#connected()
     const where: NetConnectOpts =
       'socketPath' in address
@@ -83,17 +87,7 @@ export class UpstreamConnection implements Timed {
       }
       return connectTcp({ ...where, onread: { buffer: this.#context.readBuffer, callback } }, onConnect)
     }
-    const { serverName } = tls
-    const socket = connectTls(
-      {
-        ...where,
-        // Server Name Indication takes no addresses (RFC 6066 3); the certificate is checked for them all the same
-        servername: isIP(serverName) === 0 ? serverName : '',
-        checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
-        ALPNProtocols: ['http/1.1'],
-      },
-      onConnect,
-    )
+    const socket = connectTls({ ...where, ...tls }, onConnect)
     socket.on('data', (bytes: Buffer) => this.#data(bytes, bytes.length))
     return socket
   }
@@ -287,6 +281,9 @@ export class UpstreamConnection implements Timed {
       user.piece(NOTHING, 0, 0, true)
     } else if (this.#state === HEAD && this.#unread.length > 0)
       this.#end('invalid_response', 'head breaks off')
+    else if (this.#state === HEAD && this.#owner.tls !== null)
+      // An alert ends the stream first, and is told as an error after that
+      setImmediate(() => this.#end('unreachable', this.#error || 'closed'))
     else this.#end('unreachable', 'closed')
   }
 

@@ -1,13 +1,13 @@
 import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
-import { isIP, type Socket } from 'node:net'
-import { checkServerIdentity } from 'node:tls'
+import type { Socket } from 'node:net'
 import { isRefusedHost } from '../../base/address.ts'
 import type { Context } from '../native/context.ts'
 import { POOLED_MS } from '../native/limits.ts'
 import { REFUSED } from '../native/resolver.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import { connectionOptions } from '../upstream-tls.ts'
 import { NodeCall } from './call.ts'
 import type { Sending } from './sending.ts'
 
@@ -48,16 +48,7 @@ export class NodePool implements Upstream, Timed {
       noDelay: true,
       lookup: shared.lookup,
     }
-    this.agent =
-      tls === null
-        ? new PlainAgent(kept)
-        : new TlsAgent({
-            ...kept,
-            // Server Name Indication takes no addresses (RFC 6066 3); the certificate is checked for them all the same
-            servername: isIP(tls.serverName) === 0 ? tls.serverName : '',
-            checkServerIdentity: (_host, certificate) => checkServerIdentity(tls.serverName, certificate),
-            ALPNProtocols: ['http/1.1'],
-          })
+    this.agent = tls === null ? new PlainAgent(kept) : new TlsAgent({ ...kept, ...connectionOptions(tls) })
     shared.sweep.add(this)
   }
 

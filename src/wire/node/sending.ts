@@ -6,6 +6,7 @@ import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../native/limits.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { ForwardRequest, UpstreamFailure } from '../port.ts'
+import { connectFault } from '../upstream-tls.ts'
 import { flushHead, headOf, pairsOf } from './lines.ts'
 import type { NodePool } from './pool.ts'
 
@@ -237,7 +238,7 @@ export class Sending implements Timed {
     }
     // An answer that is complete but for what Node has not read out is not taken back
     if (this.#answer?.complete === true) return
-    this.#fail(code.startsWith('HPE_') ? 'invalid_response' : 'unreachable', code)
+    this.#fail(code.startsWith('HPE_') ? 'invalid_response' : 'unreachable', connectFault(error))
   }
 
   #fail(failure: UpstreamFailure, inner: string): void {

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { certificatesOf } from '../base/certificate.ts'
+
+const PEM_MAX = 262_144
+
+/** Certificates in PEM. They are no secret. */
+export const CertificatesPem = z
+  .string()
+  .max(PEM_MAX)
+  .superRefine((pem, context) => {
+    try {
+      certificatesOf(pem)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as RangeError).message })
+    }
+  })
+
+/** How the gateway speaks TLS to an upstream. */
+export const UpstreamTls = z.strictObject({
+  ca: CertificatesPem.nullable()
+    .default(null)
+    .describe('Certificates in PEM that are trusted in the place of those of the system'),
+  server_name: z
+    .string()
+    .max(253)
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'a host name without port')
+    .nullable()
+    .default(null)
+    .describe('Name that is asked for and that the certificate must have; null: the host of the target'),
+  min_version: z.enum(['1.2', '1.3']).default('1.2').describe('Oldest version of TLS that is spoken'),
+  verify: z
+    .boolean()
+    .default(true)
+    .describe(
+      'false accepts any certificate, so that anybody in between can read and answer; for trials alone',
+    ),
+})
+export type UpstreamTls = z.output<typeof UpstreamTls>

@@ -1,0 +1,37 @@
+import { certificatesOf } from '../../base/certificate.ts'
+import type { CredentialAuth } from '../../model/credential.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import type { Warning } from '../kind.ts'
+
+/** What ends sooner is warned about. */
+export const SOON_MS = 7 * 86_400_000
+
+/** When the certificate of a credential ends; null for one without. */
+export function notAfter(auth: CredentialAuth): string | null {
+  if (auth.type !== 'mtls') return null
+  return certificatesOf(auth.client_cert_pem)[0]!.validToDate.toISOString()
+}
+
+/** When a credential ends, by what is said of it and by its certificate; null where neither is known. */
+export function expiryOf(spec: Fields): string | null {
+  const said = (spec['expires_at'] as string | null | undefined) ?? null
+  const ends = notAfter(spec['auth'] as CredentialAuth)
+  if (said === null || ends === null) return said ?? ends
+  return Date.parse(said) < Date.parse(ends) ? said : ends
+}
+
+/** Warns of a certificate that has ended or soon will. */
+export async function warnOfExpiry({ spec }: Resource, { clock }: OperationContext): Promise<Warning[]> {
+  const ends = notAfter(spec['auth'] as CredentialAuth)
+  return ends === null ? [] : endWarnings('/auth/client_cert_pem', ends, clock.now())
+}
+
+/** A warning where a certificate has ended, or soon will. @param ends as ISO 8601. */
+export function endWarnings(pointer: string, ends: string, now: number): Warning[] {
+  const left = Date.parse(ends) - now
+  if (left > SOON_MS) return []
+  return [
+    { pointer, reason: left <= 0 ? `the certificate ended at ${ends}` : `the certificate ends at ${ends}` },
+  ]
+}
