@@ -132,7 +132,9 @@ const SCHEMA = z.strictObject({
   KEY_FILE: FilePath.optional(),
   TLS_CERT: FilePaths.optional(),
   TLS_KEY: FilePaths.optional(),
+  TLS_CLIENT_CA: FilePath.optional(),
   TRUSTED_PROXIES: Networks.optional(),
+  PROXY_PROTOCOL: z.enum(['off', 'v2'], '`off` or `v2`').default('off'),
   SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
@@ -177,9 +179,17 @@ const TEXTS: Record<Name, SettingText> = {
     shown: 'none',
     text: 'Private key files (PEM), one for each certificate, in the same order.',
   },
+  TLS_CLIENT_CA: {
+    shown: 'none: no client certificate is asked for',
+    text: 'File with the authorities (PEM) whose client certificates are asked for, for profiles of type mtls. Callers without a certificate are let in.',
+  },
   TRUSTED_PROXIES: {
     shown: 'none',
-    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`.',
+    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`, and a client certificate.',
+  },
+  PROXY_PROTOCOL: {
+    shown: '`off`',
+    text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; others without it are closed.',
   },
   SECRETS_ENV: {
     shown: '`SECRET_*`',
@@ -208,7 +218,6 @@ const NOT_AVAILABLE = {
   OIDC_ISSUER: 'sign-in by an identity provider',
   OIDC_CLIENT_ID: 'sign-in by an identity provider',
   OIDC_CLIENT_SECRET: 'sign-in by an identity provider',
-  TLS_CLIENT_CA: 'client certificates',
   CONTROL_URL: 'gateway nodes without a control plane',
   NODE_TOKEN: 'gateway nodes without a control plane',
 } as const
@@ -231,8 +240,12 @@ export interface Settings {
   readonly keyFile: string | null
   /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
   readonly tls: readonly TlsFiles[]
+  /** Path of the authorities whose client certificates are asked for. */
+  readonly clientAuthorities: string | null
   /** Networks whose forwarding headers are believed. */
   readonly trustedProxies: readonly string[]
+  /** They begin connections with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean
   /** Where credentials may have their secrets read. */
   readonly secrets: {
     readonly envAllow: readonly string[]
@@ -275,6 +288,13 @@ export function readSettings(
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE } = parsed.data
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
+  const { TLS_CLIENT_CA, PROXY_PROTOCOL } = parsed.data
+  if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined)
+    throw new CannotStart(
+      'TLS_CLIENT_CA asks for client certificates in TLS, which needs TLS_CERT and TLS_KEY.',
+    )
+  if (PROXY_PROTOCOL === 'v2' && TRUSTED_PROXIES === undefined)
+    throw new CannotStart('PROXY_PROTOCOL is read from trusted proxies alone: set TRUSTED_PROXIES too.')
   if ((VAULT_URL === undefined) !== (VAULT_TOKEN_FILE === undefined))
     throw new CannotStart(
       'VAULT_URL and VAULT_TOKEN_FILE are needed together: where the vault is, and a file with its token.',
@@ -289,7 +309,9 @@ export function readSettings(
     expose: EXPOSE,
     keyFile: KEY_FILE ?? null,
     tls: pairs(TLS_CERT ?? [], TLS_KEY ?? []),
+    clientAuthorities: TLS_CLIENT_CA ?? null,
     trustedProxies: TRUSTED_PROXIES ?? [],
+    proxyProtocol: PROXY_PROTOCOL === 'v2',
     secrets: {
       envAllow: SECRETS_ENV,
       directory: SECRETS_DIR ?? null,

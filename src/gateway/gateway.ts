@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
+import { Lru } from '../base/lru.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
@@ -14,11 +15,20 @@ import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
-import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import {
+  AUTHORIZATION,
+  agentFields,
+  CLIENT_CERT,
+  CLIENT_CERT_CHAIN,
+  CLIENT_ID,
+  FORWARDED_CLIENT_CERT,
+  PROFILE_ID,
+} from './fields.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
+import { certificateOf, type KnownCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
@@ -80,6 +90,9 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
 /** Places for tokens that may be used once in a gateway that shares none. */
 const USED_ALONE = 4096
 
+/** Certificates told of by proxies that one thread remembers. */
+const CERTIFICATES_MAX = 2000
+
 const NO_BODY = new Uint8Array(0)
 /** Bytes of kept answers in one thread. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024
@@ -100,6 +113,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
   }
+  const known: KnownCertificates = new Lru(CERTIFICATES_MAX)
+  const toldCertificate = (taken: Incoming['taken']) =>
+    certificateOf(
+      {
+        clientCert: taken[CLIENT_CERT],
+        clientCertChain: taken[CLIENT_CERT_CHAIN],
+        forwarded: taken[FORWARDED_CLIENT_CERT],
+      },
+      known,
+    )
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])
@@ -125,6 +148,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    // A trusted proxy speaks for its callers: a certificate of its own is not theirs
+    if (snapshot.bindings.size > 0)
+      exchange.certificate = origin === null ? (incoming.certificate ?? null) : toldCertificate(taken)
     exchange.upgrade = incoming.upgrade === true
     exchange.issuers = issuers
     exchange.pass = incoming.pass

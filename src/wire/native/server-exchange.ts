@@ -5,6 +5,7 @@ import {
   type ForwardRequest,
   type Incoming,
   type Outcome,
+  type PeerCertificate,
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
@@ -71,6 +72,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
+  readonly certificate: PeerCertificate | null
   upgrade: boolean
   readonly listener: number
   bodyBytesMax = BODY_BYTES_MAX
@@ -109,6 +111,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.peer = connection.peer
+    this.certificate = connection.certificate
     this.upgrade = head.upgrade
     this.listener = connection.listener
     this.outcome = new Progress(now)
