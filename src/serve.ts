@@ -167,6 +167,7 @@ async function start(
           records,
           explainer,
           credentials,
+          upstreams: { health: (collection) => gateways.upstreamHealth(collection) },
           limits: counters,
           publisher,
           origin,

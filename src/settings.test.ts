@@ -122,8 +122,9 @@ test('the commands of the page about TLS are understood', () => {
   const page = readFileSync(new URL('../docs/tls.md', import.meta.url), 'utf8')
   const commands = [...page.matchAll(/^postern up (.+)$/gm)].map((match) => match[1]!.split(' '))
   assert.equal(commands.length, 3)
-  assert.equal(readSettings(commands[0]!, {}).tls.length, 3)
-  assert.equal(readSettings(commands[1]!, {}).trustedProxies.length, 3)
+  assert.equal(readSettings(commands[0]!, {}).tls.length, 2)
+  assert.equal(readSettings(commands[1]!, {}).trustedProxies.length, 2)
+  assert.equal(readSettings(commands[2]!, {}).proxyProtocol, true)
 })
 
 test('a secret in a setting that is not built is not repeated', () => {

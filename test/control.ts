@@ -36,13 +36,14 @@ export function principalOf(role: Role): Principal {
 }
 
 /** What invoke asks of gateway threads, where there are none. */
-export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'limits'> = {
+export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits'> = {
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
     faultOf: () => null,
     uses: async () => new Map(),
   },
+  upstreams: { health: async () => null },
   limits: { read: () => null },
 }
 

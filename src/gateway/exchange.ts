@@ -9,6 +9,7 @@ import type {
   LinkedCollection,
   LinkedProfile,
   LinkedProxy,
+  LinkedTarget,
   LinkedToken,
   Sent,
   Snapshot,
@@ -107,6 +108,12 @@ export class Exchange {
   signing: AwsSigner | null = null
   /** Another one may be had where the upstream refuses it. */
   hasOther = false
+
+  /** The server that is asked now, and the bits of those that were. */
+  target: LinkedTarget | null = null
+  tried = 0
+  /** How often another server was asked. */
+  retries = 0
 
   /** Fetches tokens for upstreams. */
   tokens: Tokens | null = null

@@ -9,6 +9,7 @@ import { canonicalTarget } from '../wire/target.ts'
 import type { Counters } from './admit/counters.ts'
 import { Exchange } from './exchange.ts'
 import { pathAtUpstream } from './forward/request.ts'
+import { upstreamOf } from './forward/targets.ts'
 import { CANONICAL, REST } from './stages.ts'
 
 type Check = Explanation['checks'][number]
@@ -163,9 +164,10 @@ function judge(
 }
 
 /** Rows that depend on header lines and bodies: what is told is whether the proxy asks for them. */
-const STEPS = new Set(['upgrade', 'contract', 'operation', 'replay', 'gather'])
+const STEPS = new Set(['upgrade', 'contract', 'operation', 'replay', 'gather', 'target'])
 
-function step(name: string, { collection, proxy }: Exchange): Judged {
+function step(name: string, exchange: Exchange): Judged {
+  const { collection, proxy } = exchange
   if (proxy === null) return open('depends on the route')
   const { contract, shape } = proxy.fragment
   const setting = `proxies/${collection!.fragment.slug}:${proxy.fragment.slug}`
@@ -185,6 +187,15 @@ function step(name: string, { collection, proxy }: Exchange): Judged {
     return shape === null || (shape.cache === null && !shape.idempotency)
       ? pass('no answer is given again')
       : open('depends on earlier calls', `${setting} cache, idempotency`)
+  if (name === 'target') {
+    const targets = upstreamOf(exchange)?.targets ?? []
+    if (targets.length < 2) return pass('the upstream has one server')
+    const names = targets.map(({ fragment }) => fragment.authority).join(', ')
+    return open(
+      `depends on how its servers are: ${names}`,
+      `collections/${collection!.fragment.slug} upstream`,
+    )
+  }
   return pass('changes nothing but the way of the bodies', shape === null ? null : `${setting} streaming`)
 }
 
@@ -320,7 +331,7 @@ function tell(exchange: Exchange, checks: Check[], query: string): Explanation {
         : {
             method,
             upstream: collection.upstream.fragment.authority,
-            path: pathAtUpstream(exchange),
+            path: pathAtUpstream(exchange, collection.upstream.fragment.path),
             credential: proxy.credential,
           },
   }

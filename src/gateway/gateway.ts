@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
-import { Lru } from '../base/lru.ts'
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import { HTTP_METHODS } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
+import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
@@ -15,20 +15,15 @@ import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
 import { Exchange } from './exchange.ts'
-import {
-  AUTHORIZATION,
-  agentFields,
-  CLIENT_CERT,
-  CLIENT_CERT_CHAIN,
-  CLIENT_ID,
-  FORWARDED_CLIENT_CERT,
-  PROFILE_ID,
-} from './fields.ts'
+import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { createHealthChecks } from './forward/checks.ts'
+import { healthOf } from './forward/health.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
-import { certificateOf, type KnownCertificates } from './identify/certificate-fields.ts'
+import { createToldCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
@@ -83,15 +78,14 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   tryCredential(trial: Trial): Promise<CredentialTest>
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
   credentialUses(): ReadonlyMap<string, number>
+  /** How the servers of a published collection are, as this thread sees them; null when there are none. */
+  healthOf(collection: string): UpstreamHealth | null
   /** Closes the pools. */
   close(): void
 }
 
 /** Places for tokens that may be used once in a gateway that shares none. */
 const USED_ALONE = 4096
-
-/** Certificates told of by proxies that one thread remembers. */
-const CERTIFICATES_MAX = 2000
 
 const NO_BODY = new Uint8Array(0)
 /** Bytes of kept answers in one thread. */
@@ -102,6 +96,7 @@ const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
+  const checks = createHealthChecks(clock, pools)
   const recorder = createRecorder(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
@@ -113,16 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
   }
-  const known: KnownCertificates = new Lru(CERTIFICATES_MAX)
-  const toldCertificate = (taken: Incoming['taken']) =>
-    certificateOf(
-      {
-        clientCert: taken[CLIENT_CERT],
-        clientCertChain: taken[CLIENT_CERT_CHAIN],
-        forwarded: taken[FORWARDED_CLIENT_CERT],
-      },
-      known,
-    )
+  const told = createToldCertificates()
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])
@@ -150,7 +136,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.profileRef = taken[PROFILE_ID]
     // A trusted proxy speaks for its callers: a certificate of its own is not theirs
     if (snapshot.bindings.size > 0)
-      exchange.certificate = origin === null ? (incoming.certificate ?? null) : toldCertificate(taken)
+      exchange.certificate = origin === null ? (incoming.certificate ?? null) : told(taken)
     exchange.upgrade = incoming.upgrade === true
     exchange.issuers = issuers
     exchange.pass = incoming.pass
@@ -201,10 +187,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       else incoming.answer(reply.status, reply.fields + answerFields(exchange), reply.body)
       return
     }
-    const collection = exchange.collection!
-    const max = collection.fragment.body_bytes_max
+    const max = exchange.collection!.fragment.body_bytes_max
     if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
-    const upstream = pools.of(collection.upstream!)
+    send(incoming, exchange)
+  }
+
+  function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
+    const upstream = pools.of(exchange.target!)
     const request = forwardRequest(exchange, incoming.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
@@ -218,6 +207,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (isReserved(incoming.path)) setReserved(exchange)
     }
     exchange.reason = inner
+    if (goesElsewhere(exchange, code, incoming.outcome.upstreamAt > 0, clock.now())) {
+      send(incoming, exchange)
+      return
+    }
     const other = insteadOf(exchange, code)
     if (other !== null) {
       incoming.answer(other.status, other.fields, other.body)
@@ -265,6 +258,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const exchange = incoming.state
       if (exchange === null) return
       endLimits(exchange, incoming.outcome.status)
+      endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
       endWatch(exchange)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
@@ -336,7 +330,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== collections) pools.keepFor(snapshot)
+      if (snapshot.collections !== collections) {
+        pools.keepFor(snapshot)
+        checks.keepFor(snapshot)
+      }
       if (snapshot.credentials !== credentials) keepUses(credentials, snapshot.credentials)
       return snapshot.faults
     },
@@ -348,7 +345,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       return new Map(used.map(({ id, usedAt }) => [id, usedAt]))
     },
 
+    healthOf(id) {
+      const upstream = snapshot.collections.get(id)?.upstream ?? null
+      return upstream === null ? null : healthOf(upstream, clock.now())
+    },
+
     close() {
+      checks.close()
       pools.close()
     },
   }

@@ -14,6 +14,7 @@ import { endLimits } from './admit/limits.ts'
 import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
+import { endTarget, goesElsewhere } from './forward/targets.ts'
 import type { InnerAnswer, InnerCall } from './port.ts'
 import type { Measured } from './record.ts'
 import { answerFields } from './shape/answer-fields.ts'
@@ -59,6 +60,7 @@ export function createInnerCalls({
       if (outer !== null) outer.held = null
       const endedAt = clock.monotonic()
       endLimits(exchange, status)
+      endTarget(exchange, upstreamStatus, clock.now())
       endWatch(exchange)
       const bytesIn = exchange.bodyBytes
       record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
@@ -103,6 +105,10 @@ export function createInnerCalls({
       if (!result.ok) {
         const code = FAILURE_CODES[result.failure]
         exchange.reason = result.inner
+        if (goesElsewhere(exchange, code, result.upstreamAt > 0, clock.now())) {
+          send()
+          return
+        }
         const other = insteadOf(exchange, code)
         if (other !== null) {
           giveBytes(other, result.upstreamAt)
@@ -149,9 +155,13 @@ export function createInnerCalls({
         else giveBytes({ ...exchange.reply, fields: exchange.reply.fields + answerFields(exchange) }, 0)
         return
       }
+      send()
+    }
+
+    function send(): void {
       const request = forwardRequest(exchange, exchange.pass, exchange.query)
       handle = pools
-        .of(exchange.collection!.upstream!)
+        .of(exchange.target!)
         .call(
           { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
           (result) => answered(result, request),

@@ -7,6 +7,7 @@ import { requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
 import { findRoute, heldBackRoute } from './find/route.ts'
 import { credentialReady } from './forward/credential.ts'
+import { targetChosen } from './forward/targets.ts'
 import { operationFits } from './graphql/check.ts'
 import { callerActive } from './identify/active.ts'
 import { addressAllowed } from './identify/address.ts'
@@ -68,6 +69,7 @@ const STAGES: readonly Row[] = [
   row(16, 'replay', REST_CALL, replayed),
   row(17, 'credential', REST_CALL, credentialReady),
   row(17, 'gather', REST_CALL, bodyGathered),
+  row(17, 'target', REST_CALL, targetChosen),
 ]
 
 /** Numbers of checks for refusals that come from outside of the list. */

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { Description, Duration, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+import { Description, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
+import { Upstream } from './upstream.ts'
 
 /** Paths that the gateway keeps for itself; no base path may be one of them or lie below one. */
 export const RESERVED_PATHS = [
@@ -49,45 +50,6 @@ export const BasePath = z
   .refine((path) => !/(^|\/)\.{1,2}(\/|$)/.test(path), 'no dot segments')
   .refine((path) => !isReserved(path), { error: `reserved: ${RESERVED_PATHS.join(', ')}` })
   .describe('Path under which the collection is published')
-
-/** An absolute http(s) URL of an upstream: no query, fragment or user information. A path is put before every call's path. */
-export const UpstreamUrl = z
-  .string()
-  .max(2048)
-  .refine(
-    (text) => isUpstreamUrl(text),
-    'an http:// or https:// URL without query, fragment or user information',
-  )
-
-function isUpstreamUrl(text: string): boolean {
-  if (!URL.canParse(text) || /[\s\\]/.test(text)) return false
-  const url = new URL(text)
-  return (
-    (url.protocol === 'http:' || url.protocol === 'https:') &&
-    url.search === '' &&
-    url.hash === '' &&
-    url.username === '' &&
-    url.password === '' &&
-    !/[?#]/.test(text)
-  )
-}
-
-export const Upstream = z.strictObject({
-  targets: z
-    .array(z.strictObject({ url: UpstreamUrl.describe('Where the API runs') }))
-    .length(1)
-    .describe('The server behind the collection; one'),
-  timeouts: z
-    .strictObject({
-      connect: Duration.default('2s').describe('Until the connection is made'),
-      first_byte: Duration.default('30s').describe('From the sent request to the head of the answer'),
-      idle: Duration.default('60s').describe('Between two pieces of the answer'),
-    })
-    .prefault({}),
-  pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread'),
-  host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
-})
-export type Upstream = z.infer<typeof Upstream>
 
 /** The fields of a collection that a caller may write. Defaults make a full collection of it. */
 export const CollectionSpec = z.strictObject({

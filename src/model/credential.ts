@@ -129,6 +129,18 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       ...tokenClient,
     })
     .check(checkTokenClient),
+  z
+    .strictObject({
+      type: z
+        .literal('token_exchange')
+        .describe("RFC 8693: the caller's own token is exchanged for one that the upstream takes"),
+      ...tokenClient,
+      subject_token_type: z
+        .enum(['access_token', 'jwt', 'id_token'])
+        .default('access_token')
+        .describe("What the caller's token is called at the token endpoint"),
+    })
+    .check(checkTokenClient),
   z.strictObject({
     type: z.literal('aws_sigv4').describe('AWS Signature Version 4: each request is signed'),
     region: AwsName.describe('Such as eu-central-1'),
@@ -165,6 +177,7 @@ export function secretFieldsOf(auth: AuthLike): readonly string[] {
     case 'bearer':
       return ['token']
     case 'oauth2_client_credentials':
+    case 'token_exchange':
       return [auth.auth_method === 'private_key_jwt' ? 'private_key' : 'client_secret']
     case 'aws_sigv4':
       return ['secret_access_key']
@@ -197,5 +210,5 @@ export type CredentialSpec = z.output<typeof CredentialSpec>
 
 /** True for types whose tokens are fetched from an endpoint before a call. */
 export function isFetched(type: CredentialType): boolean {
-  return type === 'oauth2_client_credentials'
+  return type === 'oauth2_client_credentials' || type === 'token_exchange'
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Description, HttpMethod, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { Cache, GraphqlLimits, MediaType, VALIDATION_MODES, ValidationMode } from './contract.ts'
+import { ProxyTimeouts } from './upstream.ts'
 
 /**
  * A path pattern below the base path: literal segments, `{name}` for one segment, `{name}` inside a segment
@@ -141,6 +142,9 @@ export const ProxySpec = z.strictObject({
     .boolean()
     .default(false)
     .describe('Honour Idempotency-Key on POST, PUT, PATCH and DELETE for 24h per profile'),
+  timeouts: ProxyTimeouts.nullable()
+    .default(null)
+    .describe('In the place of those of the upstream, such as {"first_byte":"5m"}'),
   graphql: GraphqlLimits.nullable().default(null).describe('Of kind graphql; null: the defaults'),
   status: Status.default('draft'),
 })

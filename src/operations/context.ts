@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
@@ -21,6 +22,8 @@ export interface OperationContext {
   readonly explainer: Explainer
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
+  /** How the servers behind collections are. */
+  readonly upstreams: UpstreamWatch
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
   /** The configuration: for a read the last committed state, for a write that of its transaction. */
@@ -58,6 +61,8 @@ export interface CredentialTrial {
   readonly secrets: Readonly<Record<string, string>>
   /** Where it is to be called; null for no call of an upstream. `target` is a path, with a query or without. */
   readonly at: { readonly collection: string; readonly target: string } | null
+  /** What is exchanged, where the credential does that. */
+  readonly subjectToken: string | null
 }
 
 export interface CredentialProbe {
@@ -67,6 +72,11 @@ export interface CredentialProbe {
   faultOf(id: string): string | null
   /** When calls last used credentials, by id; milliseconds since the epoch. */
   uses(): Promise<ReadonlyMap<string, number>>
+}
+
+export interface UpstreamWatch {
+  /** As the gateway threads see them; null when none can tell. */
+  health(collection: string): Promise<UpstreamHealth | null>
 }
 
 export interface Explainer {

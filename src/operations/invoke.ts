@@ -8,7 +8,14 @@ import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/con
 import type { Vault } from '../vault/vault.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
-import type { CredentialProbe, Explainer, LimitReader, OperationContext, RecordQueries } from './context.ts'
+import type {
+  CredentialProbe,
+  Explainer,
+  LimitReader,
+  OperationContext,
+  RecordQueries,
+  UpstreamWatch,
+} from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
@@ -22,6 +29,7 @@ export interface InvokeDeps {
   readonly records: RecordQueries
   readonly explainer: Explainer
   readonly credentials: CredentialProbe
+  readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
@@ -196,6 +204,7 @@ function contextOf(
     records: deps.records,
     explainer: deps.explainer,
     credentials: deps.credentials,
+    upstreams: deps.upstreams,
     limits: deps.limits,
     reader,
     get change(): Change {

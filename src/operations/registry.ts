@@ -10,6 +10,7 @@ import { updateClient } from './clients/update.ts'
 import { createCollection } from './collections/create.ts'
 import { deleteCollection } from './collections/delete.ts'
 import { getCollection } from './collections/get.ts'
+import { getCollectionHealth } from './collections/health.ts'
 import { importCollection } from './collections/import.ts'
 import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
@@ -61,6 +62,7 @@ export const OPERATIONS: readonly Operation[] = [
   listCollections,
   getCollection,
   getCollectionProxies,
+  getCollectionHealth,
   createCollection,
   updateCollection,
   putCollection,

@@ -51,6 +51,7 @@ const SLUGS: Readonly<Record<string, string>> = {
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'records.get': 'not_found',
   'requests.explain': 'not_ready',
+  'collections.health': 'not_ready',
   'credentials.test': 'configuration_invalid',
   'credentials.revert': 'configuration_invalid',
 }

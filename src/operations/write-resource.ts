@@ -79,6 +79,7 @@ export async function patchResource(
   const base = withKept(
     kind,
     await readable(kind, stored, await context.reader.slugs(referred(kind, [resource]))),
+    patch,
   )
   return replaceResource(
     context,
@@ -95,11 +96,16 @@ function parseSpec(schema: z.ZodObject, merged: unknown): Fields {
   return parsed.data
 }
 
-function withKept(kind: Kind, spec: Fields): Fields {
+/** A spec that a patch is merged into: its secrets stay, but for those of the patch, which is no part of what was there. */
+function withKept(kind: Kind, spec: Fields, patch: Fields): Fields {
   if (kind.secrets === undefined) return spec
-  const auth = spec['auth'] as Fields
-  const kept = kind.secrets(spec).flatMap((field) => (isReference(auth[field]) ? [] : [[field, KEEP]]))
-  return { ...spec, auth: { ...auth, ...Object.fromEntries(kept) } }
+  const auth = { ...(spec['auth'] as Fields) }
+  const named = isPlain(patch['auth']) ? patch['auth'] : {}
+  for (const field of kind.secrets(spec)) {
+    if (field in named) delete auth[field]
+    else if (!isReference(auth[field])) auth[field] = KEEP
+  }
+  return { ...spec, auth }
 }
 
 /** Secrets that are kept, but of no use to the merged settings: another method needs another one. */

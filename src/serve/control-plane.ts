@@ -5,7 +5,13 @@ import { createAccessTokens } from '../access/tokens.ts'
 import { bearerOf } from '../base/bearer.ts'
 import type { Clock } from '../base/clock.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
-import type { CredentialProbe, Explainer, LimitReader, RecordQueries } from '../operations/context.ts'
+import type {
+  CredentialProbe,
+  Explainer,
+  LimitReader,
+  RecordQueries,
+  UpstreamWatch,
+} from '../operations/context.ts'
 import { createInvoke } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
@@ -30,6 +36,7 @@ export interface ControlPlaneOptions {
   readonly records: RecordQueries
   readonly explainer: Explainer
   readonly credentials: CredentialProbe
+  readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly publisher: Publisher
   readonly origin: string
@@ -57,6 +64,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     records,
     explainer,
     credentials,
+    upstreams,
     limits,
     publisher,
     origin,
@@ -73,6 +81,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     records,
     explainer,
     credentials,
+    upstreams,
     limits,
     publisher,
     check: checkFragment,

@@ -40,7 +40,7 @@ export function createCredentialProbe({
   }
 
   return {
-    async test({ fragment, secrets, at }) {
+    async test({ fragment, secrets, at, subjectToken }) {
       const sealed = Object.entries(secrets).map(([field, text]): [string, string] => [
         field,
         vault.seal(new Secret(text), fragment.id, field),
@@ -54,7 +54,7 @@ export function createCredentialProbe({
         return toCredentialTest([
           { step: 'secret', ok: false, latency_ms: 0, status: null, error: unresolved },
         ])
-      return gateways().tryCredential({ fragment: whole, at })
+      return gateways().tryCredential({ fragment: whole, at, subjectToken })
     },
     faultOf: (id) => references.faultOf(id),
     uses,

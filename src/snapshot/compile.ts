@@ -1,7 +1,7 @@
 /** Desired state to fragments: pure, so that the same state gives the same snapshot. References are ids by now. */
 import { toMs } from '../base/duration.ts'
 import type { ClientSpec } from '../model/client.ts'
-import type { CollectionSpec, Upstream } from '../model/collection.ts'
+import type { CollectionSpec } from '../model/collection.ts'
 import { type CredentialType, previousUntil, secretFieldsOf } from '../model/credential.ts'
 import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
@@ -9,6 +9,7 @@ import type { ProxySpec } from '../model/proxy.ts'
 import { isReference, type SecretReference } from '../model/secret.ts'
 import { compileCertificates } from './certificates.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
+import { compileTimeouts, compileUpstream } from './compile-upstream.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -22,7 +23,6 @@ import type {
   SchemasFragment,
   SigningSecretFragment,
   TokenFragment,
-  UpstreamFragment,
 } from './fragments.ts'
 import { compileVerify } from './verify.ts'
 
@@ -69,23 +69,6 @@ function published(proxies: readonly Desired<ProxySpec>[]): Desired<ProxySpec>[]
   return proxies.filter((proxy) => proxy.spec.status === 'published')
 }
 
-function compileUpstream(upstream: Upstream): UpstreamFragment {
-  const url = new URL(upstream.targets[0]!.url)
-  const scheme = url.protocol === 'https:' ? 'https' : 'http'
-  return {
-    scheme,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
-    path: url.pathname.replace(/\/+$/, ''),
-    authority: url.host,
-    host_header: upstream.host_header,
-    connect_ms: toMs(upstream.timeouts.connect),
-    first_byte_ms: toMs(upstream.timeouts.first_byte),
-    idle_ms: toMs(upstream.timeouts.idle),
-    pool_max: upstream.pool_max,
-  }
-}
-
 function compileProxy(
   { id, slug, spec }: Desired<ProxySpec>,
   inherited: CollectionSpec['request_validation'],
@@ -104,6 +87,7 @@ function compileProxy(
     deprecated: spec.deprecated,
     contract: compileContract(spec, inherited),
     shape: compileShape(spec),
+    ...(spec.timeouts == null ? {} : { timeouts: compileTimeouts(spec.timeouts) }),
   }
 }
 

@@ -56,19 +56,64 @@ export interface CorsFragment {
   readonly max_age_s: number
 }
 
-export interface UpstreamFragment {
+/** One server of an upstream. */
+export interface TargetFragment {
   readonly scheme: 'http' | 'https'
   readonly host: string
   readonly port: number
-  /** Path of the upstream URL without a trailing slash; put before every target. */
+  /** Path of its URL without a trailing slash; put before the path of every call. */
   readonly path: string
   /** Value of the Host field when `host_header` is target. */
   readonly authority: string
+  /** 1 when absent. */
+  readonly weight?: number
+}
+
+/** The first server, the others, and what holds for all. */
+export interface UpstreamFragment extends TargetFragment {
+  readonly others?: readonly TargetFragment[]
+  /** Absent in fragments of earlier versions, which had one server and no such rules. */
+  readonly rules?: UpstreamRules
   readonly host_header: 'target' | 'preserve'
   readonly connect_ms: number
   readonly first_byte_ms: number
   readonly idle_ms: number
   readonly pool_max: number
+}
+
+/** How a server is chosen, and when it is left alone. Null and 0 mean off. */
+export interface UpstreamRules {
+  readonly balance: 'round_robin' | 'least_pending' | 'hash'
+  /** `client`, `ip` or `header:name`. */
+  readonly hash_key: string
+  readonly retries: number
+  /** Failures in a row after which a server is ejected. */
+  readonly eject_after: number
+  readonly eject_ms: number
+  readonly active: ActiveRules | null
+  readonly breaker: BreakerRules | null
+}
+
+export interface ActiveRules {
+  readonly path: string
+  readonly interval_ms: number
+  readonly timeout_ms: number
+  readonly failures: number
+  readonly successes: number
+}
+
+export interface BreakerRules {
+  readonly errors_percent: number
+  readonly requests: number
+  readonly window_ms: number
+  readonly open_ms: number
+}
+
+/** Timeouts of a proxy in the place of those of its upstream. */
+export interface TimeoutsFragment {
+  readonly connect_ms?: number
+  readonly first_byte_ms?: number
+  readonly idle_ms?: number
 }
 
 export interface ProxyFragment {
@@ -89,6 +134,7 @@ export interface ProxyFragment {
   readonly contract: ContractFragment | null
   /** Steps that are rare; null when there is none. */
   readonly shape: ShapeFragment | null
+  readonly timeouts?: TimeoutsFragment
 }
 
 /** How requests are held to the contract, which itself is in {@link ContractsFragment}. */
@@ -302,7 +348,7 @@ export interface CredentialFragment {
   readonly settings: Readonly<Record<string, string>>
   /** Sealed secret fields, by name; opened by the gateway thread when it links the fragment. */
   readonly sealed: Readonly<Record<string, string>>
-  /** What it was before a rotation, sealed as JSON of its settings and secrets; of use until then. */
+  /** What it was before a rotation, sealed as JSON of its `auth` with the secrets; of use until then. */
   readonly previous?: { readonly until: number; readonly field: string; readonly sealed: string }
   /** Where the other secret fields are read; the main thread does that, and seals what it read for the threads. */
   readonly references?: Readonly<Record<string, SecretReference>>

@@ -1,22 +1,30 @@
-import { isRefusedHost } from '../base/address.ts'
-import type { CollectionFragment, HeaderFragment, ProxyFragment, UpstreamFragment } from './fragments.ts'
+import type { CollectionFragment, HeaderFragment, ProxyFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { linkCors } from './link-cors.ts'
+import { linkUpstream, withTimeouts } from './link-upstream.ts'
 import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
 import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
 import { toParameters, toTarget } from './target.ts'
 
-/** Links a collection. Throws a RangeError that names what is wrong. */
-export function linkCollection(fragment: CollectionFragment): LinkedCollection {
-  const proxies = fragment.proxies.map((proxy) => linkProxy(fragment, proxy)).sort(byPath)
+/**
+ * Links a collection. Throws a RangeError that names what is wrong.
+ * @param before the one of that id so far.
+ */
+export function linkCollection(
+  fragment: CollectionFragment,
+  before: LinkedCollection | null = null,
+): LinkedCollection {
+  const upstream =
+    fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
+  const proxies = fragment.proxies.map((proxy) => linkProxy(fragment, upstream, proxy)).sort(byPath)
   return {
     kind: 'collection',
     id: fragment.id,
     fragment,
     routes: toRoutes(proxies),
     proxies,
-    upstream: fragment.upstream === null ? null : linkUpstream(fragment.upstream),
+    upstream,
     cors: fragment.cors === null ? null : linkCors(fragment.cors),
     fault: null,
     key: limitKeyOf(`collection:${fragment.id}`),
@@ -40,7 +48,11 @@ export function closedCollection(fragment: CollectionFragment, fault: string): L
   }
 }
 
-function linkProxy(collection: CollectionFragment, proxy: ProxyFragment): LinkedProxy {
+function linkProxy(
+  collection: CollectionFragment,
+  upstream: LinkedUpstream | null,
+  proxy: ProxyFragment,
+): LinkedProxy {
   let named = 0
   for (const method of proxy.methods) named |= methodBit(method)
   const credential =
@@ -59,6 +71,8 @@ function linkProxy(collection: CollectionFragment, proxy: ProxyFragment): Linked
     headers: toInjection(collection.headers, proxy.headers),
     credential,
     policy: proxy.policy,
+    upstream:
+      upstream === null || proxy.timeouts === undefined ? null : withTimeouts(upstream, proxy.timeouts),
     parameters: proxy.contract === null ? null : toParameters(proxy.path),
     key: limitKeyOf(`proxy:${proxy.id}`),
   }
@@ -88,19 +102,6 @@ export function lineOf(name: string, value: string): string {
   if (!/^[\t -~]*$/.test(value))
     throw new RangeError(`the value of header ${name} has characters that cannot be sent`)
   return `${name}: ${value}\r\n`
-}
-
-function linkUpstream(fragment: UpstreamFragment): LinkedUpstream {
-  const { scheme, host, port, path, connect_ms, first_byte_ms, idle_ms, pool_max } = fragment
-  if (scheme !== 'http' && scheme !== 'https')
-    throw new RangeError('the scheme of the upstream is http or https')
-  if (host === '' || !Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new RangeError('the upstream has no host or port')
-  if (isRefusedHost(host)) throw new RangeError('the upstream is a link-local, metadata or multicast address')
-  if (path !== '' && (!path.startsWith('/') || path.endsWith('/') || /[^!-~]|[?#\\]/.test(path)))
-    throw new RangeError('the path of the upstream is not canonical')
-  const pool = `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}`
-  return { fragment, pool }
 }
 
 function byPath(a: LinkedProxy, b: LinkedProxy): number {

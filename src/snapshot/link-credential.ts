@@ -55,13 +55,13 @@ export function linkCredential(
       const pair = `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
       return plain({ line: '', name: '', pair, parameter: name })
     }
-    case 'oauth2_client_credentials': {
-      const form = { grant_type: 'client_credentials', ...asked(settings) }
+    case 'oauth2_client_credentials':
+    case 'token_exchange': {
       const before = previous?.credential.grant ?? null
       return {
         ...plain(NAMED),
         grant: {
-          ...grantOf(settings, secret, form, isCheck),
+          ...grantOf(fragment, secret, isCheck),
           previous: before === null ? null : { grant: before, until: previous!.until },
         },
       }
@@ -78,7 +78,7 @@ function linkPrevious(fragment: CredentialFragment, open: Opener): LinkedCredent
   if (previous === undefined) return null
   const { until, field, sealed } = previous
   // Written as settings with the secrets in their places
-  const { type, settings } = partsOf(JSON.parse(open(sealed, id, field).reveal()))
+  const { type, settings } = partsOf(JSON.parse(open(sealed, id, field).reveal()).auth)
   const { previous: _previous, references: _references, ...rest } = fragment
   const credential = linkCredential({ ...rest, type, settings, sealed: settings }, (text) => new Secret(text))
   return { credential, until }
@@ -109,12 +109,14 @@ function signerOf(settings: Settings, secret: Secret): AwsSigner {
   return { accessKeyId: access_key_id, secret, region, service, signsPayload: payload !== 'unsigned' }
 }
 
+const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:'
+
 function grantOf(
-  settings: Settings,
+  { type, settings }: CredentialFragment,
   secret: (field: string) => Secret,
-  form: Readonly<Record<string, string>>,
   isCheck: boolean,
 ): LinkedGrant {
+  const exchanges = type === 'token_exchange'
   const { token_url, client_id, auth_method, key_id } = settings
   if (token_url === undefined || client_id === undefined)
     throw new RangeError('the token endpoint or the client is not set')
@@ -131,7 +133,14 @@ function grantOf(
     secret: isSigned ? null : known,
     key: isSigned && !isCheck ? keyOf(known.reveal()) : null,
     keyId: key_id ?? null,
-    form,
+    exchanges,
+    form: exchanges
+      ? {
+          grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+          subject_token_type: TOKEN_TYPE + (settings['subject_token_type'] ?? 'access_token'),
+          ...asked(settings),
+        }
+      : { grant_type: 'client_credentials', ...asked(settings) },
     previous: null,
     held: new Lru(TOKENS_MAX),
   }

@@ -63,7 +63,7 @@ export function applyDelta(current: Snapshot, delta: SnapshotDelta, open: Opener
     const before = current.held.get(key)
     const same = before !== undefined && before.hash === hash
     if (same && held.has(key)) continue
-    const linked = same ? before.linked : link(fragment, open)
+    const linked = same ? before.linked : link(fragment, open, before?.linked)
     const replaced = held.get(key)
     if (replaced !== undefined) draft.remove(replaced.linked)
     held.set(key, { hash, linked })
@@ -74,11 +74,11 @@ export function applyDelta(current: Snapshot, delta: SnapshotDelta, open: Opener
   return draft.toSnapshot(delta.revision, held)
 }
 
-function link(fragment: Fragment, open: Opener): Linked {
+function link(fragment: Fragment, open: Opener, before: Linked | undefined): Linked {
   try {
     switch (fragment.kind) {
       case 'collection':
-        return linkCollection(fragment)
+        return linkCollection(fragment, before?.kind === 'collection' ? before : null)
       case 'client':
         return linkClient(fragment, open)
       case 'policy':

@@ -1,6 +1,7 @@
 import { contentHash } from '../base/canonical.ts'
 import { Secret } from '../base/secret.ts'
 import type { SecretReference } from '../model/secret.ts'
+import { keyIdOf } from '../vault/envelope.ts'
 import type { SecretSources } from '../vault/sources.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { CredentialFragment, FragmentKey, SnapshotDelta } from './fragments.ts'
@@ -59,7 +60,8 @@ export function createReferences(
     if (fault !== '') return { mark: fault, make: () => ({ ...raw, unresolved: fault }) }
     const seal = ([field, text]: [string, string]) => [field, vault.seal(new Secret(text), raw.id, field)]
     return {
-      mark: JSON.stringify(marks),
+      // Another key of the vault seals it anew
+      mark: JSON.stringify([keyIdOf(vault.canary()), ...marks]),
       make: () => ({ ...raw, sealed: { ...raw.sealed, ...Object.fromEntries(texts.map(seal)) } }),
     }
   }
@@ -113,6 +115,12 @@ export function createReferences(
       isWaiting ||= sent === null
       return sent === null ? [] : [{ key: entry.key, hash: contentHash(sent), fragment: sent }]
     })
+    // With what has changed elsewhere: once this holds, nothing is sealed with a key that is dropped then
+    const named = new Set(delta.put.map(({ key }) => key))
+    for (const [key, entry] of held) {
+      const sent = named.has(key) ? null : due(entry, false)
+      if (sent !== null) put.push({ key, hash: contentHash(sent), fragment: sent })
+    }
     return { now: { ...delta, put }, isWaiting }
   }
 

@@ -21,8 +21,10 @@ import type {
   ProfileFragment,
   ProxyFragment,
   SchemasFragment,
+  TargetFragment,
   TokenFragment,
   UpstreamFragment,
+  UpstreamRules,
   VerifyFragment,
 } from './fragments.ts'
 import type { LimitPlans } from './limit-plan.ts'
@@ -116,11 +118,63 @@ export interface LinkedCors {
   readonly lines: string
 }
 
-/** Where calls go; its identity stands for one pool of connections. */
+/** Where calls go. */
 export interface LinkedUpstream {
   readonly fragment: UpstreamFragment
-  /** Equal for upstreams that can share a pool. */
+  readonly rules: UpstreamRules
+  /** In the order of the configuration; never empty. */
+  readonly targets: readonly LinkedTarget[]
+  /** What this thread has seen of it; lives on when the collection changes. */
+  readonly state: UpstreamState
+}
+
+/** One server; its identity stands for one pool of connections. */
+export interface LinkedTarget {
+  readonly fragment: TargetFragment
+  readonly connect_ms: number
+  readonly first_byte_ms: number
+  readonly idle_ms: number
+  readonly pool_max: number
+  /** Equal for targets that can share a pool. */
   readonly pool: string
+  /** Scheme, host, port and path: the same server, whatever its timeouts. */
+  readonly server: string
+  readonly weight: number
+  /** Its place among the targets, as a bit. */
+  readonly bit: number
+  /** Scatters the keys of balance `hash`. */
+  readonly seed: number
+  readonly state: TargetState
+}
+
+/** What one thread has seen of a server. Times are wall-clock milliseconds. */
+export interface TargetState {
+  /** Requests under way. */
+  pending: number
+  /** Failed in a row. */
+  failures: number
+  ejectedAt: number
+  /** 0: it is not ejected. */
+  ejectedUntil: number
+  /** Active checks found it down. */
+  isDown: boolean
+  /** Active checks in a row that say otherwise. */
+  contrary: number
+  /** Smooth weighted round robin: the one with the most goes next. */
+  turn: number
+}
+
+/** What one thread has seen of an upstream. Times are wall-clock milliseconds. */
+export interface UpstreamState {
+  /** Retries that may be made now; see `RETRY_SHARE`. */
+  retries: number
+  windowAt: number
+  requests: number
+  errors: number
+  /** When the breaker opened; 0: it is closed. */
+  openedAt: number
+  /** When the request that tries the upstream after an opening was sent; 0: none is under way. */
+  triedAt: number
 }
 
 export interface LinkedProxy {
@@ -138,6 +192,8 @@ export interface LinkedProxy {
   /** Credential id after inheritance, or null. */
   readonly credential: string | null
   readonly policy: string | null
+  /** The collection's with other timeouts; null: the collection's itself. */
+  readonly upstream: LinkedUpstream | null
   /** Values of path parameters by name; null when nothing looks at them. */
   readonly parameters: ((below: string) => ReadonlyMap<string, string>) | null
   readonly key: LimitKey
@@ -357,11 +413,13 @@ export interface LinkedGrant {
   readonly secret: Secret | null
   readonly key: KeyObject | null
   readonly keyId: string | null
+  /** The caller's own token goes into the form, and what comes back is for this caller alone. */
+  readonly exchanges: boolean
   /** Members of the form beside those of the client. */
   readonly form: Readonly<Record<string, string>>
   /** Asks in its place, until then, where the endpoint refuses it; see {@link LinkedCredential.previous}. */
   readonly previous: { readonly grant: LinkedGrant; readonly until: number } | null
-  /** Tokens by whom they are for; the empty name is the client itself. */
+  /** Tokens by a hash of the caller's; the empty name is the client itself. */
   readonly held: Lru<string, HeldToken>
 }
 

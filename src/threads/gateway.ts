@@ -200,6 +200,8 @@ async function answerTo(question: Question): Promise<Answers[Question['about']]>
       return gateway.tryCredential(question.trial)
     case 'uses':
       return gateway.credentialUses()
+    case 'health':
+      return gateway.healthOf(question.collection)
   }
 }
 

@@ -5,6 +5,7 @@ import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
 import {
@@ -35,6 +36,8 @@ export interface Gateways {
   tryCredential(trial: Trial): Promise<CredentialTest>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
   credentialUses(): Promise<ReadonlyMap<string, number>>
+  /** How the servers of a published collection are; null when there are none, or nobody can tell. */
+  upstreamHealth(collection: string): Promise<UpstreamHealth | null>
   /** Stops accepting, lets requests end, then ends the threads. */
   drain(deadlineMs: number): Promise<void>
   /** Ends a thread at once, as a fault would; resolves when its replacement listens. For tests of that promise. */
@@ -130,6 +133,14 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       })
       tell(thread, { kind: 'ask', id, question })
     })
+  }
+
+  /** Of all that answer: a thread that has just died, or hangs, knows nothing that is worth waiting for. */
+  async function askAll<About extends Question['about']>(
+    question: Extract<Question, { about: About }>,
+  ): Promise<Answers[About][]> {
+    const answers = await Promise.allSettled(live().map((thread) => ask<About>(thread, question, ANSWER_MS)))
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
   function live(): Thread[] {
@@ -296,15 +307,14 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
     async credentialUses() {
-      // A thread that has just died, or hangs, knows nothing that is worth waiting for.
-      const answers = await Promise.allSettled(
-        live().map((thread) => ask(thread, { about: 'uses' }, ANSWER_MS)),
-      )
       const uses = new Map<string, number>()
-      for (const answer of answers)
-        if (answer.status === 'fulfilled')
-          for (const [id, at] of answer.value) uses.set(id, Math.max(at, uses.get(id) ?? 0))
+      for (const answer of await askAll({ about: 'uses' }))
+        for (const [id, at] of answer) uses.set(id, Math.max(at, uses.get(id) ?? 0))
       return uses
+    },
+    async upstreamHealth(collection) {
+      const seen = await askAll({ about: 'health', collection })
+      return mergeHealth(seen.filter((one) => one !== null))
     },
     async drain(deadlineMs) {
       closed = true

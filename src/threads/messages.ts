@@ -9,6 +9,7 @@ import type { Claim } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
@@ -51,12 +52,15 @@ export type Question =
   | { readonly about: 'request'; readonly asked: Hypothetical }
   | { readonly about: 'credential'; readonly trial: Trial }
   | { readonly about: 'uses' }
+  | { readonly about: 'health'; readonly collection: string }
 
 export interface Answers {
   readonly request: Explanation
   readonly credential: CredentialTest
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
   readonly uses: ReadonlyMap<string, number>
+  /** Null for a collection that is not published, or has no upstream. */
+  readonly health: UpstreamHealth | null
 }
 
 export type ToGateway =

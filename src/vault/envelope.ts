@@ -37,6 +37,11 @@ export function unseal(ring: KeyRing, sealed: string, owner: string, field: stri
   return Buffer.concat([text, decipher.final()]).toString('utf8')
 }
 
+/** Id of the key that a sealed text names. */
+export function keyIdOf(sealed: string): string {
+  return sealed.split('.', 2)[1] ?? ''
+}
+
 function placeOf(owner: string, field: string): Buffer {
   return Buffer.from(`${owner}\n${field}`)
 }

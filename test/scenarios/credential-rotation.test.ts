@@ -115,11 +115,14 @@ test('no call fails from before a rotation to after it', async () => {
 
 test('a rotation is taken back while its overlap lasts, and not after a plain change', async () => {
   await begin()
-  await rotate({ auth: { token: NEW }, untested: true })
+  const [first, second] = ['2031-01-01T00:00:00.000Z', '2032-01-01T00:00:00.000Z']
+  await server.manage('PATCH', '/credentials/backend', { expires_at: first })
+  const rotated = await rotate({ auth: { token: NEW }, untested: true, expires_at: second })
+  assert.equal(rotated.json.expires_at, second)
   // Other members leave the overlap alone
   await server.manage('PATCH', '/credentials/backend', { description: 'changed' })
   const reverted = await server.manage('POST', '/credentials/backend/revert', {})
-  assert.equal(reverted.status, 200, reverted.text)
+  assert.deepEqual([reverted.status, reverted.json.expires_at], [200, first], reverted.text)
   upstream.seen.length = 0
   assert.equal((await order()).status, 200)
   assert.deepEqual(sent(), [`Bearer ${OLD}`])

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, verify } from 'node:crypto'
 import { test } from 'node:test'
+import { signedWith } from '../support/issuer.ts'
 import { runPage } from '../support/page.ts'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { callAsAgent, publishOrders, startTestServer, type TestServer, until } from './server.ts'
@@ -104,7 +105,9 @@ test('a token endpoint that fails is a problem of the gateway, told to operators
     () => server.manage('GET', '/records'),
     (reply) => reply.json.items.length > 0,
   )
-  assert.equal(record.json.items[0].status, 500)
+  const [{ status, reason }] = record.json.items
+  assert.equal(status, 500)
+  assert.match(reason, /^credential crd_\w+: the token endpoint: answered 401 \(invalid_client\)$/)
   assert.equal(record.text.includes('the-client-secret'), false)
   endpoint.status = 200
   server.moveClock(2000)
@@ -178,12 +181,21 @@ test('what docs/credentials.md shows is what happens', async () => {
   await using endpoint = await new TokenEndpoint().listen()
   await using server = await startTestServer()
   const token = await publishOrders(server, upstream.url)
+  const people = { type: 'jwt', issuer: 'https://people.test' }
+  const made = await server.manage('POST', '/profiles', { client: 'acme', name: 'People', auth: people })
+  const now = Math.floor(Date.now() / 1000)
   const words = {
     $TOKEN: token,
+    $CALLER: signedWith(made.json.signing_secret, {
+      iss: 'https://people.test',
+      sub: 'ann',
+      iat: now,
+      exp: now + 60,
+    }),
     '"…"': '"the-password-001"',
     'https://id.example.com/oauth/token': endpoint.url,
   }
-  assert.ok((await runPage('credentials.md', server, words)) >= 17)
+  assert.ok((await runPage('credentials.md', server, words)) >= 20)
 })
 
 test('what a token endpoint could not be asked with is refused by its place', async () => {

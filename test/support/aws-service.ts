@@ -20,12 +20,13 @@ export function awsFault(seen: Seen, secret: string): string | null {
   const hash = headers['x-amz-content-sha256'] ?? createHash('sha256').update(seen.body).digest('hex')
   if (hash !== 'UNSIGNED-PAYLOAD' && hash !== createHash('sha256').update(seen.body).digest('hex'))
     return 'the hash is not that of the body'
-  const [path = '', query = ''] = seen.url.split('?')
+  const [, path = '', query = ''] = /^([^?]*)(.*)$/.exec(seen.url) ?? []
   const escaped = (text: string): string =>
     encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
   const parameters = [...new URLSearchParams(query)]
-    .map(([name, value]) => `${escaped(name)}=${escaped(value)}`)
-    .sort()
+    .map(([name, value]) => [escaped(name), escaped(value)] as const)
+    .sort(([a, x], [b, y]) => (a === b ? (x < y ? -1 : 1) : a < b ? -1 : 1))
+    .map((pair) => pair.join('='))
   const segments = path.split('/').map((part) => escaped(service === 's3' ? decodeURIComponent(part) : part))
   const lines = signed.map((name) => `${name}:${String(headers[name]).replace(/ +/g, ' ')}\n`)
   const canonical = `${seen.method}\n${segments.join('/')}\n${parameters.join('&')}\n${lines.join('')}\n${names}\n${hash}`

@@ -15,6 +15,8 @@ export class TokenEndpoint {
   gate: Promise<void> | null = null
   /** Gives the token of the question of that number, counted from 1. */
   token = (number: number): string => `issued-token-${number}`
+  /** Gives the token for a form, in the place of `token`. */
+  tokenFor: ((form: URLSearchParams) => string) | null = null
   readonly #server: Server
 
   constructor() {
@@ -37,7 +39,7 @@ export class TokenEndpoint {
           return
         }
         const answer = {
-          access_token: this.token(number),
+          access_token: this.tokenFor === null ? this.token(number) : this.tokenFor(form),
           token_type: 'Bearer',
           expires_in: this.expiresIn,
           issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',

@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { LinkedCredential } from '../../snapshot/snapshot.ts'
+import { hashToken } from '../../base/token.ts'
+import type { LinkedCredential, LinkedGrant } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Fetched } from './tokens.ts'
 
@@ -30,13 +31,28 @@ function granted(
   exchange: Exchange,
   { id, grant }: LinkedCredential,
 ): RefusalCode | null | Promise<RefusalCode | null> {
-  const fetched = exchange.tokens!.of(grant!, '', NOTHING)
+  const subject = subjectOf(exchange, grant!)
+  if (subject === null) {
+    exchange.reason = `credential ${id}: the caller shows no token that could be exchanged`
+    return 'credential_unavailable'
+  }
+  const fetched = exchange.tokens!.of(grant!, ...subject)
   return fetched instanceof Promise
     ? fetched.then((it) => take(exchange, id, it))
     : take(exchange, id, fetched)
 }
 
-const NOTHING = Object.freeze({})
+/** For whom a token is fetched, and what the form says of it; null where a caller has nothing to show. */
+function subjectOf(
+  { profile, bearer }: Exchange,
+  { exchanges }: LinkedGrant,
+): readonly [string, Readonly<Record<string, string>>] | null {
+  if (!exchanges) return ITSELF
+  // Tokens that Postern has issued are for Postern alone.
+  return profile!.verifier === null || bearer === '' ? null : [hashToken(bearer), { subject_token: bearer }]
+}
+
+const ITSELF: readonly [string, Readonly<Record<string, string>>] = ['', {}]
 
 function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | null {
   if ('reason' in fetched) {
@@ -63,6 +79,7 @@ export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null 
     exchange.signing = previous.credential.signing
     return Promise.resolve(null)
   }
-  const other = exchange.tokens!.instead(credential.grant, '', NOTHING, exchange.credential)
+  const subject = subjectOf(exchange, credential.grant)
+  const other = subject && exchange.tokens!.instead(credential.grant, ...subject, exchange.credential)
   return other?.then((fetched) => take(exchange, credential.id, fetched)) ?? null
 }

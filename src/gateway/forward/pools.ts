@@ -1,4 +1,4 @@
-import type { LinkedUpstream, Snapshot } from '../../snapshot/snapshot.ts'
+import type { LinkedTarget, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Upstream, UpstreamOptions } from '../../wire/port.ts'
 
 /**
@@ -6,7 +6,7 @@ import type { Upstream, UpstreamOptions } from '../../wire/port.ts'
  * snapshots and is closed once no collection uses it.
  */
 export interface Pools {
-  of(upstream: LinkedUpstream): Upstream
+  of(target: LinkedTarget): Upstream
   /** Closes the pools that nothing in the snapshot uses; requests under way end first. */
   keepFor(snapshot: Snapshot): void
   close(): void
@@ -15,9 +15,9 @@ export interface Pools {
 /** @param open Opens the pool of a server that no collection used before. */
 export function createPools(open: (options: UpstreamOptions) => Upstream): Pools {
   const byKey = new Map<string, Upstream>()
-  let byLinked = new Map<LinkedUpstream, Upstream>()
+  let byLinked = new Map<LinkedTarget, Upstream>()
 
-  function opened(linked: LinkedUpstream): Upstream {
+  function opened(linked: LinkedTarget): Upstream {
     let upstream = byKey.get(linked.pool)
     if (upstream === undefined) {
       upstream = open(optionsOf(linked))
@@ -31,13 +31,15 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
     of: (linked) => byLinked.get(linked) ?? opened(linked),
     keepFor(snapshot) {
       const used = new Set<string>()
-      for (const { upstream } of snapshot.collections.values()) if (upstream !== null) used.add(upstream.pool)
+      for (const { upstream, proxies } of snapshot.collections.values())
+        for (const one of [upstream, ...proxies.map((proxy) => proxy.upstream)])
+          for (const { pool } of one?.targets ?? []) used.add(pool)
       for (const [key, upstream] of byKey) {
         if (used.has(key)) continue
         byKey.delete(key)
         upstream.close()
       }
-      // Linked upstreams of collections that changed are gone; those still in use come back with their next request.
+      // Linked targets of collections that changed are gone; those still in use come back with their next request.
       byLinked = new Map()
     },
     close() {
@@ -48,15 +50,16 @@ export function createPools(open: (options: UpstreamOptions) => Upstream): Pools
   }
 }
 
-function optionsOf({ fragment }: LinkedUpstream): UpstreamOptions {
+function optionsOf(target: LinkedTarget): UpstreamOptions {
+  const { scheme, host, port } = target.fragment
   return {
-    address: { host: fragment.host, port: fragment.port },
-    tls: fragment.scheme === 'https' ? { serverName: fragment.host } : null,
-    connectTimeoutMs: fragment.connect_ms,
-    firstByteTimeoutMs: fragment.first_byte_ms,
-    idleTimeoutMs: fragment.idle_ms,
-    connectionsMax: fragment.pool_max,
+    address: { host, port },
+    tls: scheme === 'https' ? { serverName: host } : null,
+    connectTimeoutMs: target.connect_ms,
+    firstByteTimeoutMs: target.first_byte_ms,
+    idleTimeoutMs: target.idle_ms,
+    connectionsMax: target.pool_max,
     // As many may wait as are served: a longer line only turns a refusal into a timeout.
-    waitingMax: fragment.pool_max,
+    waitingMax: target.pool_max,
   }
 }

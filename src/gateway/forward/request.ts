@@ -13,10 +13,11 @@ import { withoutParameter } from './query.ts'
  * @param pass header lines of the caller. @param query without `?`.
  */
 export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
-  const upstream = exchange.collection!.upstream!.fragment
+  const { host_header } = exchange.collection!.upstream!.fragment
+  const { authority, path } = exchange.target!.fragment
   const { host } = exchange
-  const target = targetOf(exchange, query)
-  const sentHost = upstream.host_header === 'preserve' && host !== '' ? host : upstream.authority
+  const target = targetOf(exchange, path, query)
+  const sentHost = host_header === 'preserve' && host !== '' ? host : authority
   const request: ForwardRequest = {
     method: exchange.method,
     target,
@@ -56,18 +57,17 @@ function fieldsOf(exchange: Exchange, pass: string, host: string, target: string
 
 const NOTHING = new Uint8Array(0)
 
-function targetOf(exchange: Exchange, query: string): string {
-  const path = pathAtUpstream(exchange)
+function targetOf(exchange: Exchange, base: string, query: string): string {
+  const path = pathAtUpstream(exchange, base)
   const asked = queryOf(exchange, query)
   return asked === '' ? path : `${path}?${asked}`
 }
 
-/** The path that the upstream sees. */
-export function pathAtUpstream(exchange: Exchange): string {
+/** The path that the upstream sees. @param base path of the server's URL */
+export function pathAtUpstream(exchange: Exchange, base: string): string {
   const collection = exchange.collection!
   const { target } = exchange.proxy!
   const below = exchange.path.slice(collection.fragment.base_path.length)
-  const base = collection.upstream!.fragment.path
   const path = base + (target === null ? below : fillTarget(target, below === '' ? '/' : below))
   return path === '' ? '/' : path
 }

@@ -4,7 +4,7 @@ import type { FetchJson } from '../../base/fetch-json.ts'
 import { type CredentialStep, type CredentialTest, toCredentialTest } from '../../model/credential-test.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { linkCredential } from '../../snapshot/link-credential.ts'
-import type { LinkedUpstream, Sent, Snapshot } from '../../snapshot/snapshot.ts'
+import type { LinkedTarget, Sent, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Opener } from '../../vault/opener.ts'
 import type { CallResult } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
@@ -16,6 +16,8 @@ export interface Trial {
   readonly fragment: CredentialFragment
   /** Id of a published collection, and a path with query below that of its upstream. */
   readonly at: { readonly collection: string; readonly target: string } | null
+  /** What is exchanged, where the credential does that. */
+  readonly subjectToken: string | null
 }
 
 /** What a gateway thread tries it with. */
@@ -35,7 +37,7 @@ const ANSWER_BYTES_MAX = 65_536
 /** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
 export async function tryCredential(
   // What it was before must not make up for what it is
-  { fragment: { previous: _previous, ...fragment }, at }: Trial,
+  { fragment: { previous: _previous, ...fragment }, at, subjectToken }: Trial,
   tools: TrialTools,
 ): Promise<CredentialTest> {
   const { clock, open, fetchJson } = tools
@@ -63,10 +65,11 @@ export async function tryCredential(
   }
 
   const linked = await take('secret', async () => linkCredential(fragment, open))
+  const more: Record<string, string> = subjectToken === null ? {} : { subject_token: subjectToken }
   let sent: Sent | undefined = linked
   const signing = linked?.signing ?? null
   if (linked != null && linked.grant !== null)
-    sent = (await take('token', () => fetchToken(linked.grant!, {}, clock, fetchJson)))?.sent
+    sent = (await take('token', () => fetchToken(linked.grant!, more, clock, fetchJson)))?.sent
   if (sent !== undefined && at !== null) {
     const known = sent
     await take(
@@ -92,8 +95,9 @@ function call(
 ): Promise<number> {
   const upstream = snapshot.collections.get(at.collection)?.upstream ?? null
   if (upstream === null) throw new Error('the collection is not published, or has no upstream')
-  const target = targetOf(upstream, at.target, sent)
-  const host = upstream.fragment.authority
+  const server = upstream.targets[0]!
+  const target = targetOf(server, at.target, sent)
+  const host = server.fragment.authority
   const fields = `${sent.line}Accept: */*\r\n`
   const asked = { method: 'GET', target, host, fields }
   const signature =
@@ -105,7 +109,7 @@ function call(
       handle.abort()
       reject(new Error(`no answer in ${CALL_MS / 1000} s`))
     }, CALL_MS)
-    const handle = pools.of(upstream).call(
+    const handle = pools.of(server).call(
       {
         ...asked,
         fields: fields + signature,
@@ -124,7 +128,7 @@ function call(
   })
 }
 
-function targetOf({ fragment }: LinkedUpstream, asked: string, { pair }: Sent): string {
+function targetOf({ fragment }: LinkedTarget, asked: string, { pair }: Sent): string {
   const canonical = canonicalTarget(asked)
   if (canonical === null) throw new Error('the path is not canonical')
   const query = [canonical.query, pair].filter((part) => part !== '').join('&')

@@ -1,33 +1,41 @@
-import type { Lru } from '../../base/lru.ts'
+import { Lru } from '../../base/lru.ts'
 import { readPem } from '../../base/pem.ts'
-import type { PeerCertificate } from '../../wire/port.ts'
+import type { Incoming, PeerCertificate } from '../../wire/port.ts'
+import { CLIENT_CERT, CLIENT_CERT_CHAIN, FORWARDED_CLIENT_CERT } from '../fields.ts'
+
+/** Certificates that one thread remembers. */
+const KNOWN_MAX = 2000
+const CHAIN_MAX = 8
+const NOTHING = new Uint8Array(0)
 
 /** Client certificates as trusted proxies tell of them. */
-export interface CertificateFields {
+interface CertificateFields {
   readonly clientCert: string | undefined
   readonly clientCertChain: string | undefined
   /** X-Forwarded-Client-Cert. */
   readonly forwarded: string | undefined
 }
 
-/** Certificates by the text of their fields: the bytes of one are read and judged once. */
-export type KnownCertificates = Lru<string, PeerCertificate>
-
-const CHAIN_MAX = 8
-const NOTHING = new Uint8Array(0)
-
-/** What the fields tell; null where they tell of no certificate. What cannot be read counts for nothing, and says why. */
-export function certificateOf(fields: CertificateFields, known: KnownCertificates): PeerCertificate | null {
-  const { clientCert, clientCertChain, forwarded } = fields
-  if (clientCert === undefined && forwarded === undefined) return null
-  const key = `${clientCert ?? ''}\n${clientCertChain ?? ''}\n${forwarded ?? ''}`
-  let certificate = known.get(key)
-  if (certificate === undefined) {
-    certificate = read(fields)
-    // A copy: what was cut from the head of a request would keep all of the head
-    known.set(Buffer.from(key, 'latin1').toString('latin1'), certificate)
+/**
+ * Reads what a trusted proxy tells of its caller's certificate; null where it tells of none. What cannot be read counts for
+ * nothing, and says why. The same fields give the same object, so that a certificate is read and judged once.
+ */
+export function createToldCertificates(): (taken: Incoming['taken']) => PeerCertificate | null {
+  const known = new Lru<string, PeerCertificate>(KNOWN_MAX)
+  return (taken) => {
+    const clientCert = taken[CLIENT_CERT]
+    const clientCertChain = taken[CLIENT_CERT_CHAIN]
+    const forwarded = taken[FORWARDED_CLIENT_CERT]
+    if (clientCert === undefined && forwarded === undefined) return null
+    const key = `${clientCert ?? ''}\n${clientCertChain ?? ''}\n${forwarded ?? ''}`
+    let certificate = known.get(key)
+    if (certificate === undefined) {
+      certificate = read({ clientCert, clientCertChain, forwarded })
+      // A copy: what was cut from the head of a request would keep all of the head
+      known.set(Buffer.from(key, 'latin1').toString('latin1'), certificate)
+    }
+    return certificate
   }
-  return certificate
 }
 
 function read({ clientCert, clientCertChain, forwarded }: CertificateFields): PeerCertificate {

@@ -1,4 +1,5 @@
 /** When an answer may be kept and given again (RFC 9111), as a shared cache that an operator has switched on. */
+import { hashToken } from '../../base/token.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import { fieldValue, fieldValues } from '../contract/header-lines.ts'
 import type { Exchange } from '../exchange.ts'
@@ -26,14 +27,22 @@ export function cacheKey(exchange: Exchange, cache: CacheFragment): string | nul
   const { pass, proxy, profile, client, subject } = exchange
   if (fieldValue(pass, 'range') !== undefined) return null
   if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
-  // The caller's own credential never reaches the upstream, so answers depend on it only where identity is passed on.
-  const scope = profile!.fragment.forward_identity ? 'profile' : cache.scope
+  // The caller's own credential never reaches the upstream: answers depend on it where identity is passed on, or where it
+  // is exchanged; then on all that the very token allows.
+  const personal = isPersonal(exchange)
+  const scope = profile!.fragment.forward_identity || personal ? 'profile' : cache.scope
   const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
   // Behind one profile with tokens of others stand many people.
-  const who = scope === 'profile' ? subject : ''
+  const who = scope !== 'profile' ? '' : personal ? hashToken(exchange.bearer) : subject
   const parts = [whose, who, proxy!.id, exchange.host, exchange.path, exchange.query]
   for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
   return JSON.stringify(parts)
+}
+
+/** The upstream gets a token in the name of the caller. */
+export function isPersonal({ snapshot, proxy }: Exchange): boolean {
+  const id = proxy!.credential
+  return id !== null && snapshot.credentials.get(id)?.grant?.exchanges === true
 }
 
 /** How the caller asks for its answer: from what is kept, made anew, or kept nowhere. */

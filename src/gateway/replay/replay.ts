@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto'
 import { PROBLEMS } from '../../base/refusal.ts'
+import { hashToken } from '../../base/token.ts'
 import { bodyOf } from '../contract/collect.ts'
 import { fieldValue, fieldValues } from '../contract/header-lines.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import type { AnswerCache, CacheEntry } from './answer-cache.ts'
-import { cacheKey, matchesTag, wishOf } from './cache-rules.ts'
+import { cacheKey, isPersonal, matchesTag, wishOf } from './cache-rules.ts'
 import type { Claim, IdempotencyKeys } from './idempotency.ts'
 
 /** What a gateway thread remembers of answers. */
@@ -76,7 +77,8 @@ async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   const body = exchange.bodyBytes === 0 ? '' : await bodyOf(exchange)
   if (body === null) return exchange.code ?? ANSWERED
   // Behind one profile with tokens of others stand many people, who know nothing of each other's keys.
-  const scoped = hash('sha256', JSON.stringify([exchange.profile!.id, exchange.subject, key]), 'base64url')
+  const who = exchange.subject === '' && isPersonal(exchange) ? hashToken(exchange.bearer) : exchange.subject
+  const scoped = hash('sha256', JSON.stringify([exchange.profile!.id, who, key]), 'base64url')
   const claim = await exchange.replays!.keys.claim(scoped, fingerprintOf(exchange, body))
   if (claim.state !== 'claimed') return answerOf(exchange, claim)
   // The caller may have left while the claim was made; `finished` has passed already then.

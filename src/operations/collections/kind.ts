@@ -5,6 +5,7 @@ import { CollectionSpec } from '../../model/collection.ts'
 import { NOUNS, Status } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
+import { collectionKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfCollection } from '../overlaps.ts'
 
@@ -60,6 +61,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
           },
         ],
       })
+  await collectionKeepsApart(spec, self, context)
   if (spec.schemas !== null && (await context.reader.schema(spec.schemas)) === undefined)
     throw refuse('input_invalid', {
       detail: 'The schemas are not stored here; only an import sets them.',

@@ -4,6 +4,7 @@ import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model
 import { SecretState } from '../../model/secret.ts'
 import { keyOf } from '../../snapshot/link-credential.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { answersStayApart } from './shared-answers.ts'
 
 const tokenClientView = {
   token_url: z.string(),
@@ -28,6 +29,7 @@ const AuthView = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('bearer'), token: SecretState }),
   z.object({ type: z.literal('oauth2_client_credentials'), ...tokenClientView }),
+  z.object({ type: z.literal('token_exchange'), ...tokenClientView, subject_token_type: z.string() }),
   z.object({
     type: z.literal('aws_sigv4'),
     region: z.string(),
@@ -59,6 +61,7 @@ export const credentialKind: Kind = {
   refs: [],
   staged: false,
   filters: {},
+  check: answersStayApart,
   secretFault: (field, text) => (field === 'private_key' ? keyFault(text) : null),
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

@@ -35,7 +35,7 @@ export const revertCredential = define({
         detail: `"${credential.slug}" was not rotated, or the overlap has passed: there is nothing to go back to.`,
         errors: [{ pointer: '/id', reason: 'nothing to go back to' }],
       })
-    const spec = credentialKind.spec.parse({ ...credential.spec, auth: JSON.parse(text) })
+    const spec = credentialKind.spec.parse({ ...credential.spec, ...JSON.parse(text) })
     await replaceResource(context, credentialKind, credential, spec)
     return viewOf(reader, credentialKind, await getRef(reader, 'credentials', credential.id))
   },

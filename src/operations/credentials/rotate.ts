@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { Ref } from '../../model/common.ts'
+import { Ref, Time } from '../../model/common.ts'
 import {
   type CredentialAuth,
   CredentialSpec,
@@ -39,6 +39,7 @@ export const rotateCredential = define({
     id: Ref,
     auth: AuthPatch.describe('The new secret, and settings that change with it, such as {"token":"…"}'),
     overlap: Overlap.default('1h').describe('How long the present one still counts: 0s to 30d'),
+    expires_at: Time.nullable().default(null).describe('When the new secret ends, where that is known'),
     untested: z.boolean().default(false).describe('Switch without trying it first'),
     ...trialInput,
   }),
@@ -57,15 +58,15 @@ export const rotateCredential = define({
     const tested = isWanted && (await isTested(credential, next, input, context))
     return { ...input, revision: credential.revision, tested }
   },
-  handle: async ({ id, auth, overlap, revision, tested }, context) => {
+  handle: async ({ id, auth, expires_at, overlap, revision, tested }, context) => {
     const { change } = context
     const credential = await change.act('credentials', id)
     if (credential.revision !== revision)
       throw refuse('revision_conflict', {
         detail: `"${credential.slug}" was changed meanwhile. Rotate again.`,
       })
-    const before = await withSecret(credential, context)
-    const stored = await patchResource(context, credentialKind, credential, { auth })
+    const before = { auth: await withSecret(credential, context), expires_at: credential.spec['expires_at'] }
+    const stored = await patchResource(context, credentialKind, credential, { auth, expires_at })
     const overlapMs = overlapMsOf(overlap)
     const until = overlapMs === 0 ? null : context.clock.now() + overlapMs
     if (until !== null) await change.setSecret(stored, previousField(until), JSON.stringify(before), 'none')
@@ -106,16 +107,19 @@ function nextOf({ slug, spec }: Resource, patch: Fields): CredentialAuth {
 async function isTested(
   credential: Resource,
   next: CredentialAuth,
-  where: { readonly collection?: string | undefined; readonly path: string },
+  where: z.output<z.ZodObject<typeof trialInput>>,
   context: OperationContext,
 ): Promise<boolean> {
   const at = await placeOf(credential, next.type, where, context)
-  if (at === null && !isFetched(next.type)) return false
+  const subjectToken = where.subject_token ?? null
+  if (next.type === 'token_exchange' ? subjectToken === null : at === null && !isFetched(next.type))
+    return false
   const { spec, secrets } = splitSecrets(credentialKind, { auth: next })
   // The parsed settings without their secrets
   const auth = spec['auth'] as CredentialAuth
   const fragment = compileCredential({ id: credential.id, slug: credential.slug, spec: { auth } }, {})
-  const { ok, summary } = await tried({ fragment, secrets: Object.fromEntries(secrets), at }, context)
+  const trial = { fragment, secrets: Object.fromEntries(secrets), at, subjectToken }
+  const { ok, summary } = await tried(trial, context)
   if (!ok)
     throw refuse('configuration_invalid', {
       detail: `Nothing was changed. ${summary} Say where to try it, or rotate with untested.`,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -109,5 +110,35 @@ test('a credential that is attached is not deleted', async () => {
   assert.deepEqual(refusal.facts.members?.['used_by'], ['proxies/get-order'])
   await control.run('proxies.update', { id: 'get-order', credential: 'none' })
   await control.run('credentials.delete', { id: 'a' }, { confirm: 'a' })
+  await control.close()
+})
+
+test('a secret that is read elsewhere leaves none in the store, and a method of another secret forgets the first', async () => {
+  const control = await startControl()
+  const fragment = () => control.published.at(-1)!.put[0]!.fragment as CredentialFragment
+  const stored = async () => (await control.store.read.secretsOf([fragment().id])).map(({ field }) => field)
+  const auth = { type: 'bearer', token: 't' }
+  await control.run('credentials.create', { name: 'A', auth })
+  assert.deepEqual(await stored(), ['token'])
+  const read = await control.run('credentials.update', { id: 'a', auth: { token: { env: 'SECRET_A' } } })
+  assert.deepEqual([await stored(), fragment().references], [[], { token: { env: 'SECRET_A' } }])
+  assert.deepEqual(read.output['auth'], {
+    type: 'bearer',
+    token: { set: true, source: 'env', reference: 'SECRET_A', updated_at: read.output['updated_at'] },
+  })
+  // What a change does not name stays as it is
+  await control.run('credentials.update', { id: 'a', description: 'b' })
+  assert.deepEqual(fragment().references, { token: { env: 'SECRET_A' } })
+  await control.run('credentials.update', { id: 'a', auth: { token: 'u' } })
+  assert.deepEqual([await stored(), fragment().references], [['token'], undefined])
+
+  const client = { type: 'oauth2_client_credentials', token_url: 'https://id.example/t', client_id: 'c' }
+  await control.run('credentials.put', { id: 'a', name: 'A', auth: { ...client, client_secret: 's' } })
+  const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const signing = { auth_method: 'private_key_jwt', private_key: key }
+  await control.run('credentials.update', { id: 'a', auth: signing })
+  assert.deepEqual(await stored(), ['private_key'])
+  await control.run('credentials.update', { id: 'a', auth: { scopes: ['x'] } })
+  assert.deepEqual([await stored(), fragment().settings['scopes']], [['private_key'], 'x'])
   await control.close()
 })

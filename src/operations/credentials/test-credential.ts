@@ -35,7 +35,13 @@ export const testCredential = define({
         detail: `No published collection uses "${slug}"; say where to try it.`,
         errors: [{ pointer: '/collection', reason: 'required' }],
       })
-    return { id, slug, ...(await tried({ fragment, secrets: {}, at }, context)) }
+    if (fragment.type === 'token_exchange' && input.subject_token === undefined)
+      throw refuse('configuration_invalid', {
+        detail: 'A token exchange is tried with the token of a caller.',
+        errors: [{ pointer: '/subject_token', reason: 'required' }],
+      })
+    const subjectToken = input.subject_token ?? null
+    return { id, slug, ...(await tried({ fragment, secrets: {}, at, subjectToken }, context)) }
   },
   handle: async (tested, { change }) => {
     await change.act('credentials', tested.id)

@@ -17,6 +17,12 @@ export const trialInput = {
     .regex(/^\/[!-~]*$/, 'a path such as /health')
     .default('/')
     .describe('What is asked for there, by GET; below the path of the upstream'),
+  subject_token: z
+    .string()
+    .max(16_384)
+    .regex(/^[!-~]+$/, 'a token')
+    .optional()
+    .describe('For token_exchange: the token of a caller, to exchange; kept nowhere'),
 }
 
 interface Where {
@@ -41,6 +47,10 @@ export async function placeOf(
         detail: `The collection "${named.slug}" is not published, or has no upstream.`,
         errors: [{ pointer: '/collection', reason: 'must be published and have an upstream' }],
       })
+    // A secret goes to who has it already, or with the right to give it to others
+    const users = await context.reader.usersOf(credential.id)
+    if (!users.some(({ id, parent }) => id === named.id || parent === named.id))
+      context.require('credentials:use')
     return { collection: named.id, target: path }
   }
   if (isFetched(type)) return null

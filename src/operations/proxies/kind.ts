@@ -4,6 +4,7 @@ import { type HttpMethod, NOUNS, Status } from '../../model/common.ts'
 import { ProxySpec, parameterNames } from '../../model/proxy.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
+import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
 import { checkContract } from './contract.ts'
@@ -43,6 +44,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   const spec = fields as ProxySpec
   checkTarget(spec)
   await checkContract(spec, context)
+  await proxyKeepsApart(spec, self, context)
   for (const other of await context.reader.byKey('proxies', shapeOf(spec.path), self.parent)) {
     const theirs = other.spec['methods'] as readonly HttpMethod[]
     const method = other.id === self.id ? undefined : spec.methods.find((one) => theirs.includes(one))

@@ -126,7 +126,9 @@ export class Connection implements Timed {
     const unread = this.#unread
     const reader = this.#reader
     const { left } = reader
-    if (unread.length === 0 || left > STRING_BYTES_MAX || left > unread.length) return ''
+    // What an earlier attempt has found goes first
+    if (this.#ahead !== null || unread.length === 0 || left > STRING_BYTES_MAX || left > unread.length)
+      return ''
     if (!reader.read(unread.bytes, unread.at, unread.end)) return null
     unread.at = reader.next
     this.#expectsContinue = false

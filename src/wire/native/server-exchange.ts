@@ -98,7 +98,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
   #again: ForwardRequest['again'] = null
-  /** The body that was sent, for sending it again; null when it is not at hand. */
+  /** The body that was sent, for sending it again; null when it was not at hand as a whole. */
   #sent: string | null = null
 
   constructor(context: Context, connection: Connection, head: RequestHead, now: number) {
@@ -164,7 +164,10 @@ export class ServerExchange implements Incoming, UpstreamUser {
     }
     let { bodyBytes } = this
     let body: string | null = ''
-    if (this.#collected !== null) {
+    if (this.#sent !== null) {
+      body = this.#sent
+      bodyBytes = body.length
+    } else if (this.#collected !== null) {
       bodyBytes = this.#collected.length
       if (bodyBytes <= STRING_BYTES_MAX) {
         body = latin1(this.#collected, 0, bodyBytes)
@@ -190,10 +193,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.responseNames = request.responseNames
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     this.upgrade = this.upgrade && request.upgrade === true
-    if (request.again != null) {
-      this.#again = request.again
-      if (this.complete && this.#collected === null) this.#sent = body
-    }
+    if (request.again != null) this.#again = request.again
+    if (this.complete && this.#collected === null) this.#sent = body
     this.message = requestMessage(request, bodyBytes, this.upgrade) + body
     this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
     upstream.submit(this)

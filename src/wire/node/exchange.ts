@@ -151,12 +151,11 @@ export class NodeExchange implements Incoming, Receiver {
     this.#stage = FORWARDING
     this.#request = request
     if (request.tap != null) this.#tap = new Tapped(request.tap)
-    const body = this.#collected
+    // Kept for another attempt
+    this.#sent ??= this.bodyBytes === 0 ? EMPTY : this.#collected
+    const body = this.bodyBytes === 0 ? null : this.#sent
     this.#collected = null
-    if (request.again != null) {
-      this.#again = request.again
-      this.#sent = this.bodyBytes === 0 ? EMPTY : body
-    }
+    if (request.again != null) this.#again = request.again
     this.#sending = new Sending(upstream, this, request, body?.length ?? this.bodyBytes, body)
     upstream.submit(this.#sending)
   }

@@ -1,6 +1,6 @@
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
-import { UpstreamUrl } from '../../../model/collection.ts'
+import { UpstreamUrl } from '../../../model/upstream.ts'
 import { broken } from './plain.ts'
 import type { Warn } from './warnings.ts'
 

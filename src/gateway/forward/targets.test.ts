@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { UpstreamFragment, UpstreamRules } from '../../snapshot/fragments.ts'
+import { linkUpstream } from '../../snapshot/link-upstream.ts'
+import type { LinkedUpstream } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
+import { endTarget, goesElsewhere, targetChosen } from './targets.ts'
+
+const RULES: UpstreamRules = {
+  balance: 'round_robin',
+  hash_key: 'client',
+  retries: 1,
+  eject_after: 5,
+  eject_ms: 10_000,
+  active: null,
+  breaker: null,
+}
+
+function upstreamOf(weights: readonly number[], rules: Partial<UpstreamRules> = {}): LinkedUpstream {
+  const [first, ...others] = weights.map((weight, index) => ({
+    scheme: 'http' as const,
+    host: '127.0.0.1',
+    port: index + 1,
+    path: '',
+    authority: `127.0.0.1:${index + 1}`,
+    weight,
+  }))
+  const fragment: UpstreamFragment = {
+    ...first!,
+    others,
+    rules: { ...RULES, ...rules },
+    host_header: 'target',
+    connect_ms: 1,
+    first_byte_ms: 1,
+    idle_ms: 1,
+    pool_max: 1,
+  }
+  return linkUpstream(fragment, null)
+}
+
+/** An exchange whose checks before that of the target have passed. */
+function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = 'cli_1'): Exchange {
+  // The check reads these members alone
+  const members: Partial<Record<keyof Exchange, unknown>> = {
+    now,
+    method,
+    ip: '127.0.0.1',
+    pass: '',
+    client: { id },
+    proxy: { upstream: null },
+    collection: { upstream },
+    target: null,
+    tried: 0,
+    retries: 0,
+    isOver: false,
+  }
+  return members as unknown as Exchange
+}
+
+/** Port of the chosen target. */
+function chosen(exchange: Exchange): number {
+  assert.equal(targetChosen(exchange), null)
+  return exchange.target!.fragment.port
+}
+
+/** Sends one request and lets it end with a status. */
+function ask(upstream: LinkedUpstream, status: number, now = 1000, id = 'cli_1'): number {
+  const exchange = exchangeOf(upstream, now, 'GET', id)
+  const port = chosen(exchange)
+  endTarget(exchange, status, now)
+  return port
+}
+
+test('round robin gives each target its share, evenly spread', () => {
+  const upstream = upstreamOf([3, 1, 1])
+  const ports = Array.from({ length: 10 }, () => ask(upstream, 200))
+  assert.deepEqual(ports, [1, 2, 1, 3, 1, 1, 2, 1, 3, 1])
+})
+
+test('least pending asks the target with the fewest requests under way for its weight', () => {
+  const upstream = upstreamOf([2, 1], { balance: 'least_pending' })
+  const open = Array.from({ length: 9 }, () => exchangeOf(upstream))
+  const ports = open.map(chosen)
+  assert.equal(ports.filter((port) => port === 1).length, 6)
+  for (const exchange of open) if (exchange.target!.fragment.port === 2) endTarget(exchange, 200, 1000)
+  assert.equal(chosen(exchangeOf(upstream)), 2)
+})
+
+test('equal keys meet one target, by weight, and only those of a target that goes move', () => {
+  const upstream = upstreamOf([1, 1, 2], { balance: 'hash' })
+  const all = new Map<string, number>()
+  for (let index = 0; index < 2000; index++) all.set(`cli_${index}`, ask(upstream, 200, 1000, `cli_${index}`))
+  const share = (port: number): number => [...all.values()].filter((one) => one === port).length / all.size
+  for (const [port, expected] of [
+    [1, 0.25],
+    [2, 0.25],
+    [3, 0.5],
+  ] as const)
+    assert.ok(Math.abs(share(port) - expected) < 0.05, `${port}: ${share(port)}`)
+  upstream.targets[0]!.state.isDown = true
+  for (const [id, port] of all) {
+    const now = ask(upstream, 200, 1000, id)
+    if (port !== 1) assert.equal(now, port, id)
+    else assert.notEqual(now, 1)
+  }
+})
+
+test('a target that fails five times in a row is left alone for its time, but never the last one', () => {
+  const upstream = upstreamOf([1, 1])
+  const [first, second] = upstream.targets
+  for (let index = 0; index < 8; index++) ask(upstream, 503)
+  ask(upstream, 503)
+  assert.ok(first!.state.ejectedUntil > 0)
+  for (let index = 0; index < 10; index++) assert.equal(ask(upstream, 503, 2000), 2)
+  assert.equal(second!.state.ejectedUntil, 0)
+  const ports = [ask(upstream, 200, 11_500), ask(upstream, 200, 11_500)]
+  assert.deepEqual(ports.sort(), [1, 2])
+  assert.equal(first!.state.failures, 0)
+})
+
+test('an answer that is no fault of the server ends the row of failures', () => {
+  const upstream = upstreamOf([1, 1], { eject_after: 2 })
+  for (const status of [502, 404, 504, 500, 503, 200])
+    for (let turn = 0; turn < 2; turn++) ask(upstream, status)
+  for (const { state } of upstream.targets) assert.deepEqual([state.ejectedUntil, state.pending], [0, 0])
+})
+
+test('a request that was not handed over goes to another target once, and never twice to one', () => {
+  const upstream = upstreamOf([1, 1, 1], { retries: 2 })
+  const exchange = exchangeOf(upstream)
+  const ports = [chosen(exchange)]
+  while (goesElsewhere(exchange, 'upstream_unreachable', false, 1000))
+    ports.push(exchange.target!.fragment.port)
+  assert.deepEqual(ports.sort(), [1, 2, 3])
+  for (const { state } of upstream.targets) assert.deepEqual([state.pending, state.failures], [0, 1])
+})
+
+test('what was handed over, changes things or failed otherwise is not sent again', () => {
+  const upstream = upstreamOf([1, 1])
+  for (const [method, code, handed] of [
+    ['GET', 'upstream_unreachable', true],
+    ['POST', 'upstream_unreachable', false],
+    ['GET', 'upstream_invalid_response', false],
+    ['GET', 'upstream_unavailable', false],
+  ] as const) {
+    const exchange = exchangeOf(upstream, 1000, method)
+    chosen(exchange)
+    assert.equal(goesElsewhere(exchange, code, handed, 1000), false, `${method} ${code}`)
+    endTarget(exchange, 0, 1000)
+  }
+  for (const { state } of upstream.targets) assert.equal(state.pending, 0)
+})
+
+test('retries are bounded to a fifth of the requests, and so are those of an upstream that flaps', () => {
+  const upstream = upstreamOf([1, 1, 1], { retries: 3, eject_after: 0 })
+  let sent = 0
+  for (let index = 0; index < 1000; index++) {
+    const exchange = exchangeOf(upstream)
+    chosen(exchange)
+    sent++
+    while (goesElsewhere(exchange, 'upstream_unreachable', false, 1000)) sent++
+  }
+  assert.ok(sent > 1190 && sent <= 1210, String(sent))
+})
+
+test('the breaker opens at its share of errors, lets one request try, and closes when that works', () => {
+  const breaker = { errors_percent: 50, requests: 20, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1], { breaker })
+  for (let index = 0; index < 19; index++) ask(upstream, index % 2 === 0 ? 503 : 200, 1000)
+  ask(upstream, 503, 1000)
+  const refusedAt = (now: number): Exchange => {
+    const exchange = exchangeOf(upstream, now)
+    assert.equal(targetChosen(exchange), 'upstream_unavailable')
+    return exchange
+  }
+  assert.equal(refusedAt(2000).retryAfterMs, 4000)
+  const trial = exchangeOf(upstream, 6000)
+  chosen(trial)
+  refusedAt(6000)
+  endTarget(trial, 503, 6500)
+  refusedAt(11_400)
+  assert.equal(ask(upstream, 200, 11_500), 1)
+  assert.equal(ask(upstream, 503, 11_500), 1)
+  // A trial that never ends does not keep it open
+  for (let index = 0; index < 20; index++) ask(upstream, 503, 30_000)
+  chosen(exchangeOf(upstream, 35_000))
+  refusedAt(39_000)
+  chosen(exchangeOf(upstream, 40_000))
+  // Nor does a clock that is set back
+  chosen(exchangeOf(upstream, 20))
+})
+
+test('too few requests, or errors spread over several windows, open no breaker', () => {
+  const breaker = { errors_percent: 50, requests: 20, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1], { breaker })
+  for (let index = 0; index < 200; index++) ask(upstream, 503, index * 1000)
+  assert.equal(upstream.state.openedAt, 0)
+})

@@ -1,0 +1,174 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import { limitKeyOf, scatter } from '../../snapshot/limit-key.ts'
+import { RETRIES_MAX } from '../../snapshot/link-upstream.ts'
+import type { LinkedTarget, LinkedUpstream } from '../../snapshot/snapshot.ts'
+import { isIdempotent } from '../../wire/native/forwarded-head.ts'
+import { fieldValue } from '../contract/header-lines.ts'
+import type { Exchange } from '../exchange.ts'
+import { breakerCount, breakerWaitMs } from './breaker.ts'
+
+/** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
+const RETRY_SHARE = 0.2
+
+/** Failures of the forwarding that speak against the server that was asked. */
+const AGAINST: ReadonlySet<RefusalCode> = new Set([
+  'upstream_unreachable',
+  'upstream_invalid_response',
+  'upstream_timeout',
+])
+/** Of those, the ones after which another server may be asked when the request was never handed over. */
+const ELSEWHERE: ReadonlySet<RefusalCode> = new Set(['upstream_unreachable', 'upstream_timeout'])
+
+/** Check 17: which server is asked. Refuses while the breaker is open, and when no server may be asked. */
+export function targetChosen(exchange: Exchange): RefusalCode | null {
+  const upstream = upstreamOf(exchange)!
+  const { rules, state, targets } = upstream
+  if (rules.breaker !== null) {
+    const wait = breakerWaitMs(state, rules.breaker, exchange.now)
+    if (wait > 0) {
+      exchange.retryAfterMs = wait
+      exchange.facts = { members: { retry_after_ms: wait } }
+      exchange.reason = 'the breaker is open'
+      return 'upstream_unavailable'
+    }
+  }
+  if (targets.length > 1 && state.retries < RETRIES_MAX) state.retries += RETRY_SHARE
+  const target = pick(exchange, upstream, exchange.now)
+  if (target === null) {
+    exchange.reason = 'no target is healthy'
+    return 'upstream_unavailable'
+  }
+  begin(exchange, target)
+  return null
+}
+
+/** The upstream that a matched exchange goes to; null when its collection has none. */
+export function upstreamOf({ proxy, collection }: Exchange): LinkedUpstream | null {
+  return proxy!.upstream ?? collection!.upstream
+}
+
+/**
+ * After a failure: counts it against the server that was asked, and chooses another one when the request may go there:
+ * it was not handed over, its method is idempotent, and retries are left. The exchange then has its target.
+ * @param handed a connection has taken the request. @param now wall clock, milliseconds
+ */
+export function goesElsewhere(exchange: Exchange, code: RefusalCode, handed: boolean, now: number): boolean {
+  if (exchange.target === null || !AGAINST.has(code)) return false
+  const upstream = upstreamOf(exchange)!
+  end(exchange, upstream, true, now)
+  const { rules, state, targets } = upstream
+  if (handed || !ELSEWHERE.has(code) || !isIdempotent(exchange.method) || exchange.isOver) return false
+  if (exchange.retries >= rules.retries || targets.length === 1 || state.retries < 1) return false
+  const target = pick(exchange, upstream, now)
+  if (target === null) return false
+  state.retries--
+  exchange.retries++
+  begin(exchange, target)
+  return true
+}
+
+/** After the end: counts what the server that was asked has answered; 0 says nothing about it. */
+export function endTarget(exchange: Exchange, upstreamStatus: number, now: number): void {
+  if (exchange.target === null) return
+  const upstream = upstreamOf(exchange)!
+  if (upstreamStatus > 0)
+    end(exchange, upstream, upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504, now)
+  else {
+    exchange.target.state.pending--
+    exchange.target = null
+  }
+}
+
+function begin(exchange: Exchange, target: LinkedTarget): void {
+  target.state.pending++
+  exchange.tried |= target.bit
+  exchange.target = target
+}
+
+function end(
+  exchange: Exchange,
+  { rules, state, targets }: LinkedUpstream,
+  failed: boolean,
+  now: number,
+): void {
+  const { state: seen } = exchange.target!
+  exchange.target = null
+  seen.pending--
+  if (rules.breaker !== null) breakerCount(state, rules.breaker, now, failed)
+  if (!failed) {
+    seen.failures = 0
+    return
+  }
+  seen.failures++
+  if (rules.eject_after === 0 || seen.failures < rules.eject_after) return
+  // Somebody must be asked: the last one stays
+  if (!targets.some(({ state: other }) => other !== seen && isUsable(other, now))) return
+  seen.ejectedAt = now
+  seen.ejectedUntil = now + rules.eject_ms
+}
+
+function isUsable(state: LinkedTarget['state'], now: number): boolean {
+  return !state.isDown && !isEjected(state, now)
+}
+
+/** A clock that was set back must not keep it out for longer. */
+export function isEjected({ ejectedAt, ejectedUntil }: LinkedTarget['state'], now: number): boolean {
+  return now < ejectedUntil && now >= ejectedAt
+}
+
+/** One that this exchange has not asked yet, by the rules of the upstream; null when none may be asked. */
+function pick(exchange: Exchange, { rules, targets }: LinkedUpstream, now: number): LinkedTarget | null {
+  if (targets.length === 1) {
+    const lone = targets[0]!
+    return lone.state.isDown ? null : lone
+  }
+  const usable = targets.filter(({ bit, state }) => (exchange.tried & bit) === 0 && isUsable(state, now))
+  if (usable.length < 2) return usable[0] ?? null
+  if (rules.balance === 'hash') return byHash(usable, keyOf(exchange, rules.hash_key))
+  return inTurn(rules.balance === 'least_pending' ? leastPending(usable) : usable)
+}
+
+/** Smooth weighted round robin: each gains its weight, the highest goes and pays what all have gained. */
+function inTurn(targets: readonly LinkedTarget[]): LinkedTarget {
+  let best = targets[0]!
+  let gained = 0
+  for (const target of targets) {
+    gained += target.weight
+    target.state.turn += target.weight
+    if (target.state.turn > best.state.turn) best = target
+  }
+  best.state.turn -= gained
+  return best
+}
+
+/** Those with the fewest requests under way for their weight. */
+function leastPending(targets: readonly LinkedTarget[]): readonly LinkedTarget[] {
+  let least = Infinity
+  for (const { state, weight } of targets) least = Math.min(least, state.pending / weight)
+  return targets.filter(({ state, weight }) => state.pending / weight === least)
+}
+
+/** Weighted rendezvous hashing: when a target goes, only its own keys move. */
+function byHash(targets: readonly LinkedTarget[], key: number): LinkedTarget {
+  let best = targets[0]!
+  let most = -1
+  for (const target of targets) {
+    const share = ((scatter(key ^ target.seed) >>> 0) + 1) / 2 ** 32
+    const score = target.weight / -Math.log(share * (1 - 2 ** -33))
+    if (score > most) {
+      most = score
+      best = target
+    }
+  }
+  return best
+}
+
+function keyOf(exchange: Exchange, key: string): number {
+  const text =
+    key === 'client'
+      ? exchange.client!.id
+      : key === 'ip'
+        ? exchange.ip
+        : (fieldValue(exchange.pass, key.slice('header:'.length)) ?? '')
+  return limitKeyOf(text).low
+}

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import { UpstreamHealth } from '../../model/upstream-health.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { collectionKind } from './kind.ts'
+
+export const getCollectionHealth = define({
+  resource: 'collections',
+  action: 'health',
+  effect: 'read',
+  tool: 'get_collection_health',
+  group: collectionKind.group,
+  summary: 'Show how the servers behind a published collection are, and its breaker',
+  input: z.strictObject({ id: Ref }),
+  output: UpstreamHealth.extend({ id: z.string(), slug: z.string() }),
+  permission: 'collections:read',
+  refuses: ['not_found', 'not_ready'],
+  columns: ['targets.server', 'targets.state', 'targets.until', 'targets.pending', 'targets.failures'],
+  ...about(collectionKind),
+  handle: async ({ id }, context) => {
+    const { id: collection, slug } = await getRef(context.reader, 'collections', id)
+    const health = await context.upstreams.health(collection)
+    if (health === null)
+      throw refuse('not_ready', {
+        detail: `The collection "${slug}" is not served: publish it with an upstream first.`,
+      })
+    return { id: collection, slug, ...health }
+  },
+})
