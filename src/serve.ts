@@ -230,6 +230,7 @@ async function start(
         expose: settings.expose,
         trustedProxies: settings.trustedProxies,
         proxyProtocol: settings.proxyProtocol,
+        httpEngine: settings.httpEngine,
         tls: certificates === null ? null : certificates.current,
         counters: counterMemory,
         health,

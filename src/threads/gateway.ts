@@ -17,6 +17,7 @@ import { createRecordSink } from '../record/sink.ts'
 import { isIn } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
+import { createNodeEngine } from '../wire/node/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
@@ -46,7 +47,8 @@ const health = new Int32Array(init.health)
 const sink = createRecordSink()
 const keys = createRemoteKeys(say)
 
-const engine = createNativeEngine<Exchange>({
+const createEngine = init.httpEngine === 'node' ? createNodeEngine : createNativeEngine
+const engine = createEngine<Exchange>({
   clock,
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,

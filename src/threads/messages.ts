@@ -10,6 +10,7 @@ import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
+import type { HttpEngine } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
@@ -30,6 +31,7 @@ export interface GatewayInit {
   readonly trustedProxies: readonly string[]
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  readonly httpEngine: HttpEngine
   /** Null for plain HTTP. */
   readonly tls: TlsOptions | null
   /** Rate and quota counters of all threads. */
