@@ -192,7 +192,7 @@ const TEXTS: Record<Name, SettingText> = {
   },
   PROXY_PROTOCOL: {
     shown: '`off`',
-    text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; others without it are closed.',
+    text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; one that begins otherwise is closed.',
   },
   SECRETS_ENV: {
     shown: '`SECRET_*`',
