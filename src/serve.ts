@@ -89,7 +89,8 @@ async function start(
   // Parts end in the reverse of the order in which they are given here, after a failed start as on SIGTERM.
   const grace = { requestsMs: 0, answersMs: 0 }
   const clock = createClock(clockCell)
-  const certificates = settings.tls.length === 0 ? null : createCertificates(settings.tls, log)
+  const certificates =
+    settings.tls.length === 0 ? null : createCertificates(settings.tls, settings.clientAuthorities, log)
   const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
     LISTEN: settings.listen,
     CONTROL_LISTEN: settings.controlListen,
@@ -238,6 +239,7 @@ async function start(
         version: VERSION,
         expose: settings.expose,
         trustedProxies: settings.trustedProxies,
+        proxyProtocol: settings.proxyProtocol,
         httpEngine: settings.httpEngine,
         tls: certificates === null ? null : certificates.current,
         counters: counterMemory,

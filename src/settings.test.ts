@@ -87,8 +87,19 @@ test('a wrong value refuses start and says what is expected', () => {
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
 })
 
+test('what needs another setting says so', () => {
+  refused(['--tls-client-ca', 'a.pem'], {}, /^TLS_CLIENT_CA .* needs TLS_CERT and TLS_KEY\.$/)
+  refused(['--proxy-protocol', 'v2'], {}, /^PROXY_PROTOCOL .* set TRUSTED_PROXIES too\.$/)
+  refused(
+    ['--proxy-protocol', 'v2', '--trusted-proxies', '10.0.0.0/8', '--http-engine', 'node'],
+    {},
+    /^HTTP_ENGINE is "node", which reads no PROXY protocol/,
+  )
+  refused(['--proxy-protocol', 'v1'], {}, /must be `off` or `v2`/)
+})
+
 test('what is not built refuses start and names itself', () => {
-  for (const name of ['DATABASE_URL', 'VALKEY_URL', 'OIDC_ISSUER', 'TLS_CLIENT_CA', 'NODE_TOKEN'])
+  for (const name of ['DATABASE_URL', 'VALKEY_URL', 'OIDC_ISSUER', 'NODE_TOKEN'])
     refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
   refused(['--database-url', 'postgres://x'], {}, /^--database-url is not available/)
   refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
@@ -129,9 +140,10 @@ test('trusted proxies are addresses and networks, TLS files come in pairs', () =
 test('the commands of the page about TLS are understood', () => {
   const page = readFileSync(new URL('../docs/tls.md', import.meta.url), 'utf8')
   const commands = [...page.matchAll(/^postern up (.+)$/gm)].map((match) => match[1]!.split(' '))
-  assert.equal(commands.length, 2)
+  assert.equal(commands.length, 3)
   assert.equal(readSettings(commands[0]!, {}).tls.length, 2)
   assert.equal(readSettings(commands[1]!, {}).trustedProxies.length, 2)
+  assert.equal(readSettings(commands[2]!, {}).proxyProtocol, true)
 })
 
 test('a secret in a setting that is not built is not repeated', () => {

@@ -3,6 +3,7 @@ import type { Jwt } from '../base/jwt.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
+  Bound,
   Claims,
   ClientCertificate,
   LinkedClient,
@@ -15,7 +16,7 @@ import type {
   Snapshot,
   Verified,
 } from '../snapshot/snapshot.ts'
-import type { CallHandle, Incoming } from '../wire/port.ts'
+import type { CallHandle, Incoming, PeerCertificate } from '../wire/port.ts'
 import type { Counters, Held } from './admit/counters.ts'
 import type { Tokens } from './forward/tokens.ts'
 import type { Issuers } from './identify/issuers.ts'
@@ -70,6 +71,7 @@ export class Exchange {
 
   // Who calls
   authorization: string | undefined = undefined
+  certificate: PeerCertificate | null = null
   clientRef: string | undefined = undefined
   profileRef: string | undefined = undefined
   /** What stands after `Bearer`; empty when there is nothing of that form. */
@@ -82,6 +84,8 @@ export class Exchange {
   isProved = false
   /** The credential is signed or held by others; check 5 has found the profile that takes it. */
   isForeign = false
+  /** What the certificate came to, for the profile that it fits. */
+  bound: Bound | null = null
   /** Read, not proved. */
   jwt: Jwt | null = null
   /** Where a proved one is remembered, and what is remembered of it. */
@@ -102,7 +106,7 @@ export class Exchange {
   others: readonly LinkedProxy[] | null = null
   credential: Sent | null = null
   /** It is shown in the handshake with the upstream. */
-  certificate: ClientCertificate | null = null
+  shownCertificate: ClientCertificate | null = null
   /** It signs the request. */
   signing: AwsSigner | null = null
   /** Another one may be had where the upstream refuses it. */

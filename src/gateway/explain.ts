@@ -148,7 +148,12 @@ function judge(
     return open('no address was given', settingOf(name, exchange))
   if (name === 'route' && isReserved(exchange.path))
     return refuse('route_not_found', 'the path is reserved for the gateway itself', null)
-  if (name === 'authenticate') return open('the caller is taken to hold a valid credential')
+  if (name === 'authenticate')
+    return open(
+      exchange.profile?.fragment.auth === 'mtls'
+        ? 'the caller is taken to show a valid certificate'
+        : 'the caller is taken to hold a valid credential',
+    )
   if (name === 'limits') return limits(exchange)
   if (name === 'credential') return credential(exchange)
   if (STEPS.has(name)) return step(name, exchange)

@@ -22,11 +22,23 @@ export const FORWARDED_FOR = FIELD_RULES.take.length + FIELD_RULES.peek.length
 export const FORWARDED = FORWARDED_FOR + 1
 export const FORWARDED_PROTO = FORWARDED_FOR + 2
 export const REQUEST_ID = FORWARDED_FOR + 3
+export const CLIENT_CERT = FORWARDED_FOR + 4
+export const CLIENT_CERT_CHAIN = FORWARDED_FOR + 5
+export const FORWARDED_CLIENT_CERT = FORWARDED_FOR + 6
 
 /** The rules of a gateway behind trusted proxies: their headers are read, and still stripped. */
 const BEHIND_PROXIES: FieldRules = {
   ...FIELD_RULES,
-  peek: [...FIELD_RULES.peek, 'x-forwarded-for', 'forwarded', 'x-forwarded-proto', 'x-request-id'],
+  peek: [
+    ...FIELD_RULES.peek,
+    'x-forwarded-for',
+    'forwarded',
+    'x-forwarded-proto',
+    'x-request-id',
+    'client-cert',
+    'client-cert-chain',
+    'x-forwarded-client-cert',
+  ],
 }
 
 export function fieldRules(hasTrustedProxies: boolean): FieldRules {

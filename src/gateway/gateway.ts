@@ -23,6 +23,7 @@ import { forwardRequest } from './forward/request.ts'
 import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
+import { createToldCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
@@ -107,6 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
   }
+  const told = createToldCertificates()
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])
@@ -132,6 +134,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.authorization = taken[AUTHORIZATION]
     exchange.clientRef = taken[CLIENT_ID]
     exchange.profileRef = taken[PROFILE_ID]
+    // A trusted proxy speaks for its callers: a certificate of its own is not theirs
+    if (snapshot.bindings.size > 0)
+      exchange.certificate = origin === null ? (incoming.certificate ?? null) : told(taken)
     exchange.upgrade = incoming.upgrade === true
     exchange.issuers = issuers
     exchange.pass = incoming.pass
@@ -188,7 +193,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
-    const upstream = pools.of(exchange.target!, exchange.certificate)
+    const upstream = pools.of(exchange.target!, exchange.shownCertificate)
     const request = forwardRequest(exchange, incoming.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))

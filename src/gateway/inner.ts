@@ -161,7 +161,7 @@ export function createInnerCalls({
     function send(): void {
       const request = forwardRequest(exchange, exchange.pass, exchange.query)
       handle = pools
-        .of(exchange.target!, exchange.certificate)
+        .of(exchange.target!, exchange.shownCertificate)
         .call(
           { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
           (result) => answered(result, request),

@@ -134,5 +134,61 @@ export const OidcAuth = z.strictObject({
   accept_id_tokens: z.boolean().default(false).describe('ID tokens are for the app, not for an API'),
 })
 
+const Pem = z.string().min(1).max(32_768)
+
+const Binding = z
+  .strictObject({
+    ca: Pem.describe('PEM of the authority that must have issued the certificate; several are alternatives'),
+    san_dns: z
+      .string()
+      .max(255)
+      .regex(/^[!-~]+$/)
+      .optional()
+      .describe('A DNS name in the certificate'),
+    san_uri: z
+      .string()
+      .max(1024)
+      .regex(/^[!-~]+$/)
+      .optional()
+      .describe('A URI in the certificate, such as a SPIFFE id'),
+    subject: z
+      .string()
+      .min(3)
+      .max(1024)
+      .regex(/^[^\p{Cc}]+$/u)
+      .optional()
+      .describe('The whole subject, such as CN=orders,O=Acme'),
+    sha256: z
+      .string()
+      .regex(/^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/, 'a SHA-256 fingerprint: 64 hexadecimal digits')
+      .optional()
+      .describe('Fingerprint of the one certificate'),
+    retires_at: Time.nullable().optional().describe('Certificates of this binding are refused from then on'),
+  })
+  .refine(
+    (binding) => BINDING_NAMES.filter((name) => binding[name] !== undefined).length === 1,
+    'exactly one of san_dns, san_uri, subject and sha256',
+  )
+
+export const BINDING_NAMES = ['san_dns', 'san_uri', 'subject', 'sha256'] as const
+
+export const MtlsAuth = z.strictObject({
+  type: z.literal('mtls').describe('A client certificate, of the connection or told of by a trusted proxy'),
+  bindings: z.array(Binding).min(1).max(16).describe('Which certificates are of this profile'),
+  revocation: z
+    .strictObject({
+      crl: z
+        .string()
+        .min(1)
+        .max(524_288)
+        .nullable()
+        .default(null)
+        .describe('Revocation lists in PEM, one for each issuer; null asks nothing'),
+      soft_fail: z.boolean().default(false).describe('Admits while a list is missing or out of date'),
+    })
+    .prefault({}),
+})
+
+export type MtlsAuth = z.output<typeof MtlsAuth>
 export type JwtAuth = z.output<typeof JwtAuth>
 export type OidcAuth = z.output<typeof OidcAuth>

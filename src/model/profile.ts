@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { Description, Duration, HttpMethod, Name, Ref, Slug, Tags } from './common.ts'
-import { JwtAuth, OidcAuth } from './profile-auth.ts'
+import { JwtAuth, MtlsAuth, OidcAuth } from './profile-auth.ts'
 
 /** An address or network: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. */
 const Network = z.string().refine((text) => isNetwork(text), 'an IP address or network such as 10.0.0.0/8')
@@ -23,6 +23,7 @@ const ProfileAuth = z.discriminatedUnion('type', [
   }),
   JwtAuth,
   OidcAuth,
+  MtlsAuth,
 ])
 
 export const ProfileSpec = z.strictObject({
@@ -31,7 +32,7 @@ export const ProfileSpec = z.strictObject({
   slug: Slug.optional().describe('Made from the name when absent; unique in the client'),
   description: Description.default(''),
   tags: Tags.default([]),
-  auth: ProfileAuth.describe('How callers prove themselves; type none, token, jwt or oidc'),
+  auth: ProfileAuth.describe('How callers prove themselves; type none, token, jwt, oidc or mtls'),
   active: z.boolean().default(true),
   allowed_methods: z.array(HttpMethod).max(7).default([]).describe('Empty allows all'),
   ip_allowlist: z.array(Network).max(1000).default([]).describe('Empty allows all addresses'),
@@ -56,12 +57,14 @@ export const ProfileSpec = z.strictObject({
 })
 export type ProfileSpec = z.output<typeof ProfileSpec>
 
-/** A token, signing secret or public key of a profile as people see it; a secret itself is only ever in the answer that issued it. */
+/** A token, signing secret, public key or certificate binding of a profile as people see it; a secret itself is only ever in the answer that issued it. */
 export const ProfileCredentialState = z.object({
   id: z.string().describe('Names it in request records'),
-  lookup: z.string().describe('Public part of a token; kid of a signing secret or key'),
+  lookup: z
+    .string()
+    .describe('Public part of a token; kid of a signing secret or key; name in a certificate'),
   state: z.enum(['valid', 'expiring_soon', 'retiring', 'expired', 'revoked']),
-  created_at: z.string().nullable().describe('null for keys that stand in the profile itself'),
+  created_at: z.string().nullable().describe('null for keys and bindings that stand in the profile itself'),
   expires_at: z.string().nullable(),
   retires_at: z.string().nullable().describe('End of the overlap after a rotation'),
   last_used_at: z.string().nullable().describe('Last call seen with it, to the minute'),

@@ -2,6 +2,8 @@ import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { CannotStart } from '../base/cannot-start.ts'
+import { readCertificate } from '../base/certificate.ts'
+import { readPem } from '../base/pem.ts'
 import type { TlsFiles } from '../settings.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
@@ -21,10 +23,19 @@ const TICKET_KEYS_MS = 12 * 60 * 60 * 1000
 /** Reads the files. Throws CannotStart with one sentence that names the file at fault. */
 export function createCertificates(
   files: readonly TlsFiles[],
+  authorities: string | null,
   log: (level: 'info' | 'error', message: string) => void,
 ): Certificates {
-  let current: TlsOptions = { pairs: files.map(readPair), ticketKeys: randomBytes(48) }
-  let seen = signature(files)
+  const paths = [
+    ...files.flatMap(({ certificate, key }) => [certificate, key]),
+    ...(authorities === null ? [] : [authorities]),
+  ]
+  const read = (): Omit<TlsOptions, 'ticketKeys'> => ({
+    pairs: files.map(readPair),
+    clientAuthorities: authorities === null ? null : readAuthorities(authorities),
+  })
+  let current: TlsOptions = { ...read(), ticketKeys: randomBytes(48) }
+  let seen = signature(paths)
   let tell: ((tls: TlsOptions) => void) | null = null
   const timers: NodeJS.Timeout[] = []
 
@@ -34,9 +45,9 @@ export function createCertificates(
   }
 
   function reload(): void {
-    seen = signature(files)
+    seen = signature(paths)
     try {
-      put({ ...current, pairs: files.map(readPair) })
+      put({ ...current, ...read() })
       log(
         'info',
         `TLS_CERT: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
@@ -54,7 +65,7 @@ export function createCertificates(
       tell = changed
       timers.push(
         setInterval(() => {
-          if (signature(files) !== seen) reload()
+          if (signature(paths) !== seen) reload()
         }, LOOK_MS),
         setInterval(() => put({ ...current, ticketKeys: randomBytes(48) }), TICKET_KEYS_MS),
       )
@@ -68,9 +79,8 @@ export function createCertificates(
 }
 
 /** Changes when a file does, also behind a link that is swapped. */
-function signature(files: readonly TlsFiles[]): string {
-  return files
-    .flatMap(({ certificate, key }) => [certificate, key])
+function signature(paths: readonly string[]): string {
+  return paths
     .map((path) => {
       const stat = statSync(path, { throwIfNoEntry: false })
       return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`
@@ -102,6 +112,16 @@ function readPair(files: TlsFiles): TlsOptions['pairs'][number] {
     )
   }
   return { certificate, key }
+}
+
+function readAuthorities(path: string): string {
+  const text = readText('TLS_CLIENT_CA', path)
+  const parsed = attempt(() => readPem(text, 'CERTIFICATE').map(readCertificate))
+  if (parsed === null || parsed.some(({ ca }) => ca === null))
+    throw new CannotStart(
+      `TLS_CLIENT_CA ${path}: the file must hold certificates of authorities in PEM, and no other block.`,
+    )
+  return text
 }
 
 function readText(setting: string, path: string): string {

@@ -7,6 +7,7 @@ import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
 import { isReference, type SecretReference } from '../model/secret.ts'
+import { compileCertificates } from './certificates.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
 import { compileTimeouts, compileUpstream } from './compile-upstream.ts'
 import type {
@@ -153,6 +154,7 @@ function compileProfile(
     auth: spec.auth.type,
     tokens: spec.auth.type === 'token' ? tokens : [],
     verify: compileVerify(spec.auth, client, secrets),
+    ...(spec.auth.type === 'mtls' ? { certificates: compileCertificates(spec.auth) } : {}),
     allowed_methods: spec.allowed_methods,
     ip_allowlist: spec.ip_allowlist,
     collections: spec.collections,

@@ -225,10 +225,12 @@ export interface ProfileFragment {
   readonly slug: string
   readonly name: string
   readonly active: boolean
-  readonly auth: 'none' | 'token' | 'jwt' | 'oidc'
+  readonly auth: 'none' | 'token' | 'jwt' | 'oidc' | 'mtls'
   readonly tokens: readonly TokenFragment[]
   /** How tokens that others sign are judged; null for types without. */
   readonly verify: VerifyFragment | null
+  /** Which certificates are of the profile; there for type mtls alone. */
+  readonly certificates?: CertificatesFragment
   readonly allowed_methods: readonly HttpMethod[]
   readonly ip_allowlist: readonly string[]
   readonly collections: readonly string[] | null
@@ -269,6 +271,23 @@ export interface VerifyFragment {
   readonly keys: KeysFragment
   /** Id of the credential for introspection, or null; the URL is null to take the one of the provider. */
   readonly introspection: { readonly credential: string; readonly url: string | null } | null
+}
+
+export interface CertificatesFragment {
+  readonly bindings: readonly BindingFragment[]
+  /** PEM, or null. */
+  readonly crl: string | null
+  readonly soft_fail: boolean
+}
+
+interface BindingFragment {
+  /** Stands as the credential in request records. */
+  readonly id: string
+  /** `san_dns:…`, `san_uri:…`, `subject:…` or `sha256:…`; as certificates are looked up by. */
+  readonly name: string
+  /** PEM. */
+  readonly ca: string
+  readonly retires_at: number | null
 }
 
 /** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */

@@ -2,19 +2,21 @@ import type { Opener } from '../vault/opener.ts'
 import { toEndpointRules } from './endpoint-rules.ts'
 import type { ClientFragment, ProfileFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
+import { linkCertificates } from './link-certificates.ts'
 import { lineOf } from './link-collection.ts'
 import { linkVerify } from './link-verify.ts'
 import { ALL_METHODS, methodBits } from './methods.ts'
 import { toNetworks } from './network.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from './snapshot.ts'
 
-const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc'])
+const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc', 'mtls'])
 
 /** Links a client with its profiles and tokens. Throws a RangeError that names what is wrong. */
 export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient {
   const profiles = new Map<string, LinkedProfile>()
   const tokens: LinkedToken[] = []
   const verifying: LinkedProfile[] = []
+  const bound: LinkedProfile[] = []
   const unproved = fragment.profiles.filter((profile) => profile.auth === 'none')
   const active = unproved.filter((profile) => profile.active)
   const fitting = active.length > 0 ? active : unproved
@@ -28,6 +30,7 @@ export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient
     isAmbiguous: fitting.length > 1,
     tokens,
     verifying,
+    bound,
     key: limitKeyOf(`client:${fragment.id}`),
   }
   for (const profile of fragment.profiles) {
@@ -37,6 +40,7 @@ export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient
     profiles.set(profile.id, linked)
     profiles.set(profile.slug, linked)
     if (linked.verifier !== null) verifying.push(linked)
+    if (linked.certificates !== null) bound.push(linked)
     for (const token of profile.tokens) {
       if (token.lookup.length !== 12 || token.hash.length !== 43)
         throw new RangeError(`token ${token.id} is damaged`)
@@ -66,6 +70,7 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
       ? lineOf('X-Postern-Client', client.fragment.slug) + lineOf('X-Postern-Profile', slug)
       : '',
     verifier: linkVerify(fragment, open),
+    certificates: linkCertificates(fragment),
     key: limitKeyOf(`profile:${fragment.id}`),
   }
 }

@@ -34,6 +34,8 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   issuers: new Map(),
   introspecting: new Map(),
   verified: new Lru(VERIFIED_MAX),
+  bindings: new Map(),
+  bound: new WeakMap(),
   policies: new Map(),
   plans: createLimitPlans(),
   credentials: new Map(),
@@ -137,6 +139,23 @@ class Copied<V> {
   }
 }
 
+type Lists = Copied<readonly LinkedProfile[]>
+
+function include(lists: Lists, key: string, profile: LinkedProfile): void {
+  lists.set(key, [...(lists.map.get(key) ?? []), profile])
+}
+
+function exclude(lists: Lists, key: string, profile: LinkedProfile): void {
+  const known = lists.map.get(key)
+  const rest = known?.filter((one) => one !== profile) ?? []
+  if (rest.length > 0) lists.set(key, rest)
+  else if (known !== undefined) lists.delete(key, known)
+}
+
+function namesOf({ certificates }: LinkedProfile): ReadonlySet<string> {
+  return new Set(certificates?.bindings.map(({ name }) => name))
+}
+
 class Draft {
   readonly #before: Snapshot
   readonly #collections: Copied<LinkedCollection>
@@ -145,6 +164,7 @@ class Draft {
   readonly #tokens: Copied<LinkedToken>
   readonly #issuers: Copied<readonly LinkedProfile[]>
   readonly #introspecting: Copied<LinkedProfile>
+  readonly #bindings: Copied<readonly LinkedProfile[]>
   readonly #policies: Copied<LinkedPolicy>
   readonly #credentials: Copied<LinkedCredential>
   readonly #contracts: Copied<ContractsFragment>
@@ -159,6 +179,7 @@ class Draft {
     this.#tokens = new Copied(before.tokens)
     this.#issuers = new Copied(before.issuers)
     this.#introspecting = new Copied(before.introspecting)
+    this.#bindings = new Copied(before.bindings)
     this.#policies = new Copied(before.policies)
     this.#credentials = new Copied(before.credentials)
     this.#contracts = new Copied(before.contracts)
@@ -175,7 +196,7 @@ class Draft {
         this.#clients.set(linked.id, linked)
         this.#clients.set(linked.fragment.slug, linked)
         for (const profile of linked.profiles.values()) this.#profiles.set(profile.id, profile)
-        this.#addVerifiers(linked)
+        this.#addProvers(linked)
         for (const token of linked.tokens) this.#tokens.set(token.fragment.lookup, token)
         break
       case 'policy':
@@ -206,7 +227,7 @@ class Draft {
         this.#clients.delete(linked.id, linked)
         this.#clients.delete(linked.fragment.slug, linked)
         for (const profile of linked.profiles.values()) this.#profiles.delete(profile.id, profile)
-        this.#removeVerifiers(linked)
+        this.#removeProvers(linked)
         for (const token of linked.tokens) this.#tokens.delete(token.fragment.lookup, token)
         break
       case 'policy':
@@ -232,23 +253,21 @@ class Draft {
     return !this.#policies.isChanged && !this.#collections.isChanged && !this.#clients.isChanged
   }
 
-  #addVerifiers({ verifying }: LinkedClient): void {
+  #addProvers({ verifying, bound }: LinkedClient): void {
     for (const profile of verifying) {
       const { issuer, introspection } = profile.verifier!.fragment
-      this.#issuers.set(issuer, [...(this.#issuers.map.get(issuer) ?? []), profile])
+      include(this.#issuers, issuer, profile)
       if (introspection !== null) this.#introspecting.set(profile.id, profile)
     }
+    for (const profile of bound) for (const name of namesOf(profile)) include(this.#bindings, name, profile)
   }
 
-  #removeVerifiers({ verifying }: LinkedClient): void {
+  #removeProvers({ verifying, bound }: LinkedClient): void {
     for (const profile of verifying) {
-      const { issuer } = profile.verifier!.fragment
-      const known = this.#issuers.map.get(issuer)
-      const rest = known?.filter((one) => one !== profile) ?? []
-      if (rest.length > 0) this.#issuers.set(issuer, rest)
-      else if (known !== undefined) this.#issuers.delete(issuer, known)
+      exclude(this.#issuers, profile.verifier!.fragment.issuer, profile)
       this.#introspecting.delete(profile.id, profile)
     }
+    for (const profile of bound) for (const name of namesOf(profile)) exclude(this.#bindings, name, profile)
   }
 
   toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, Held>): Snapshot {
@@ -264,6 +283,8 @@ class Draft {
       introspecting: this.#introspecting.map,
       // A change may leave a token to another profile, or to several.
       verified: this.#issuers.isChanged ? new Lru(VERIFIED_MAX) : this.#before.verified,
+      bindings: this.#bindings.map,
+      bound: this.#bindings.isChanged ? new WeakMap() : this.#before.bound,
       policies: this.#policies.map,
       plans: this.#plansHold ? this.#before.plans : createLimitPlans(),
       credentials: this.#credentials.map,

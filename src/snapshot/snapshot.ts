@@ -5,6 +5,8 @@
  */
 import type { KeyObject } from 'node:crypto'
 import type { AwsSigner } from '../base/aws-signature.ts'
+import type { Certificate } from '../base/certificate.ts'
+import type { Crl } from '../base/crl.ts'
 import type { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
 import type { Secret } from '../base/secret.ts'
@@ -51,6 +53,10 @@ export interface Snapshot {
   readonly introspecting: ReadonlyMap<string, LinkedProfile>
   /** Signed and introspected tokens that requests have proved, by a hash of them and of the ids sent beside. */
   readonly verified: Lru<string, Verified>
+  /** Profiles of client certificates, by the names of their bindings. */
+  readonly bindings: ReadonlyMap<string, readonly LinkedProfile[]>
+  /** What certificates came to, by what holds them: a connection, or a header value that is remembered. */
+  readonly bound: WeakMap<object, readonly Bound[] | string>
   readonly policies: ReadonlyMap<string, LinkedPolicy>
   /** Limits of calls, made when a pair of profile and proxy is first seen; see limit-plan. */
   readonly plans: LimitPlans
@@ -233,6 +239,8 @@ export interface LinkedClient {
   readonly tokens: readonly LinkedToken[]
   /** Those of its profiles that judge signed tokens. */
   readonly verifying: readonly LinkedProfile[]
+  /** Those of its profiles that client certificates are bound to. */
+  readonly bound: readonly LinkedProfile[]
   readonly key: LimitKey
 }
 
@@ -250,7 +258,37 @@ export interface LinkedProfile {
   /** X-Postern-Client and X-Postern-Profile, or empty. */
   readonly identityLines: string
   readonly verifier: LinkedVerifier | null
+  readonly certificates: LinkedCertificates | null
   readonly key: LimitKey
+}
+
+/** Which client certificates are of a profile. */
+export interface LinkedCertificates {
+  readonly bindings: readonly LinkedBinding[]
+  /** Null where revocation is not asked for. */
+  readonly crls: readonly Crl[] | null
+  readonly softFail: boolean
+}
+
+export interface LinkedBinding {
+  readonly id: string
+  /** As in the fragment. */
+  readonly name: string
+  readonly authorities: readonly Certificate[]
+  readonly retiresAt: number | null
+}
+
+/** A binding that has the name of a certificate, and what became of that certificate's chain. Times in milliseconds since the epoch. */
+export interface Bound {
+  readonly profile: LinkedProfile
+  readonly binding: LinkedBinding
+  /** Empty when an authority of the binding has issued it. */
+  readonly fault: string
+  /** All certificates of the chain are valid in between. */
+  readonly from: number
+  readonly until: number
+  /** A revocation list is out of date from then on; nobody knows what it would say. */
+  readonly listedUntil: number
 }
 
 /** How signed tokens of a profile are judged. */

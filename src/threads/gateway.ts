@@ -10,9 +10,11 @@ import type { Exchange } from '../gateway/exchange.ts'
 import { explain } from '../gateway/explain.ts'
 import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
+import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
+import { isIn } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import { createNodeEngine } from '../wire/node/engine.ts'
@@ -150,7 +152,9 @@ function answerHealth(incoming: Incoming<Exchange>): void {
 
 async function listen(): Promise<void> {
   const { reusePort } = init
-  await engine.listen({ ...init.listen, reusePort, tls: init.tls })
+  const trusted = trustedNetworks(init.trustedProxies)
+  const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
+  await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
   await engine.listen({ ...init.controlListen, reusePort })
   say({ kind: 'listening' })
 }

@@ -29,6 +29,8 @@ export interface GatewayInit {
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
   readonly trustedProxies: readonly string[]
+  /** They begin connections with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean
   readonly httpEngine: HttpEngine
   /** Null for plain HTTP. */
   readonly tls: TlsOptions | null

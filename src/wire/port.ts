@@ -82,6 +82,8 @@ export interface Incoming<State = unknown> {
   readonly upgrade?: boolean
   /** Address of the peer; IPv4-mapped IPv6 addresses as IPv4. */
   readonly peer: string
+  /** What the caller showed of itself in TLS; null without, and where none is asked for. One object for a connection. */
+  readonly certificate?: PeerCertificate | null
   /** Index of the listener among those of the engine. */
   readonly listener: number
   /** Largest body accepted; a handler may lower it before forwarding. Beyond it: 413 body_too_large. */
@@ -101,6 +103,16 @@ export interface Incoming<State = unknown> {
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome
+}
+
+/** A client certificate, as bytes that nobody has judged. */
+export interface PeerCertificate {
+  /** DER. */
+  readonly leaf: Uint8Array
+  /** What was sent with it, DER: candidates for the authorities in between. */
+  readonly chain: readonly Uint8Array[]
+  /** Why it counts for nothing; empty when it may be judged. */
+  readonly fault: string
 }
 
 /** What became of a request. Times are monotonic milliseconds of the clock; 0 means never. */
@@ -201,12 +213,16 @@ export interface ListenOptions {
   readonly reusePort: boolean
   /** Null or left out for plain HTTP. */
   readonly tls?: TlsOptions | null
+  /** For these peers a PROXY protocol header (version 2) comes before everything else; none by default. */
+  readonly announces?: ((peer: string) => boolean) | null
 }
 
 /** TLS 1.2 and later on a listener. */
 export interface TlsOptions {
   /** PEM texts; the first also answers names that none is for, and callers that send no name. Never empty. */
   readonly pairs: readonly { readonly certificate: string; readonly key: string }[]
+  /** PEM of the authorities whose client certificates are asked for; null asks for none. Callers without one are let in. */
+  readonly clientAuthorities: string | null
   /** Keys of session tickets, 48 bytes, shared by all threads of a port. */
   readonly ticketKeys: Uint8Array
 }

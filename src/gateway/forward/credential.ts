@@ -34,7 +34,7 @@ function certified(exchange: Exchange, { id, certificate }: LinkedCredential): R
     exchange.reason = `credential ${id} needs an https upstream`
     return 'credential_unavailable'
   }
-  exchange.certificate = certificate
+  exchange.shownCertificate = certificate
   return null
 }
 

@@ -2,12 +2,17 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { proveCertificate } from './certificate.ts'
 import { proveOpaque } from './introspect.ts'
 import { admit, expired, failed, proveSigned } from './signed.ts'
 
 /** Check 9. Proves the credential. What exactly was wrong with it is for the record alone. */
 export function authenticate(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
-  if (exchange.authorization === undefined) return null
+  if (exchange.bound !== null) return proveCertificate(exchange)
+  if (exchange.authorization === undefined)
+    return exchange.certificate === null || exchange.profile?.fragment.auth === 'none'
+      ? null
+      : proveCertificate(exchange)
   const { token } = exchange
   if (token === null) return authenticateOther(exchange)
   const { id, hash, expires_at, retires_at } = token.fragment

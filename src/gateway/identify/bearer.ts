@@ -3,6 +3,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedProfile, Verified } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { agrees } from './agrees.ts'
 
 /**
  * Check 5 for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
@@ -72,13 +73,4 @@ function signedCandidates(exchange: Exchange): LinkedProfile[] {
   })
   if (candidates.length === 0) exchange.reason = 'no profile of the issuer has the audience, key and claims'
   return candidates
-}
-
-/** Ids that were sent name this profile. */
-function agrees({ clientRef, profileRef }: Exchange, profile: LinkedProfile): boolean {
-  const { client } = profile
-  return (
-    (clientRef === undefined || clientRef === client.id || clientRef === client.fragment.slug) &&
-    (profileRef === undefined || profileRef === profile.id || profileRef === profile.fragment.slug)
-  )
 }

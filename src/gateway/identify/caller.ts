@@ -4,6 +4,7 @@ import { lookupOf } from '../../base/token.ts'
 import type { LinkedClient, LinkedProfile, LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { identifyBearer } from './bearer.ts'
+import { identifyCertificate } from './certificate.ts'
 
 /** The scheme of a token without one. */
 const NO_BEARER = /^bearer *$/i
@@ -20,8 +21,13 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   exchange.token = null
   exchange.isProved = false
   exchange.isForeign = false
+  exchange.bound = null
   exchange.jwt = null
   exchange.verified = null
+  if (exchange.certificate !== null) {
+    const code = identifyCertificate(exchange, exchange.certificate)
+    if (code !== undefined) return code
+  }
   if (authorization === undefined) return byIds(exchange)
   exchange.bearer = bearerOf(authorization)
   const token = tokenOf(exchange, authorization)
@@ -58,7 +64,9 @@ function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undef
 
 function byIds(exchange: Exchange): RefusalCode | null {
   const { clientRef, profileRef } = exchange
-  if (clientRef === undefined && profileRef === undefined) return 'credentials_missing'
+  if (clientRef === undefined && profileRef === undefined)
+    // A certificate that fits nobody is a credential that fails
+    return exchange.certificate === null ? 'credentials_missing' : null
   const code = resolveIds(exchange)
   if (code !== null) return code
   const client = exchange.client!
@@ -67,7 +75,8 @@ function byIds(exchange: Exchange): RefusalCode | null {
     exchange.profile = client.lone
     if (client.lone === null) return 'credentials_missing'
   }
-  return exchange.profile!.fragment.auth === 'none' ? null : 'credentials_missing'
+  const { auth } = exchange.profile!.fragment
+  return auth === 'none' || (auth === 'mtls' && exchange.certificate !== null) ? null : 'credentials_missing'
 }
 
 /** The credential is not known. Whom the ids name decides which checks come before saying so. */

@@ -5,7 +5,8 @@ import type { Exchange } from '../exchange.ts'
 
 /** Check 8. An address that failed too often for this profile waits, whatever it sends now. */
 export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
-  if (exchange.authorization === undefined || !exchange.counters.hasFailures(exchange.now)) return null
+  if (exchange.authorization === undefined && exchange.certificate === null) return null
+  if (!exchange.counters.hasFailures(exchange.now)) return null
   sourceOf(exchange)
   const waitMs = exchange.counters.throttledMs(low, high, exchange.now)
   return waitMs === 0 ? null : throttled(exchange, waitMs)

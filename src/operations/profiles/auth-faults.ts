@@ -1,9 +1,17 @@
+import type { Certificate } from '../../base/certificate.ts'
 import { toMs } from '../../base/duration.ts'
 import { readJwk } from '../../base/jwk.ts'
 import { keyFits } from '../../base/jws.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
-import { type JwtAuth, KEY_ALGS, type OidcAuth, SECRET_ALGS } from '../../model/profile-auth.ts'
+import {
+  type JwtAuth,
+  KEY_ALGS,
+  type MtlsAuth,
+  type OidcAuth,
+  SECRET_ALGS,
+} from '../../model/profile-auth.ts'
+import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
 import type { OperationContext } from '../context.ts'
 
 const SKEW_MAX_MS = 5 * 60_000
@@ -17,11 +25,39 @@ export async function authFaults(
   auth: ProfileSpec['auth'],
   context: OperationContext,
 ): Promise<FieldError[]> {
+  if (auth.type === 'mtls') return certificateFaults(auth)
   if (auth.type === 'jwt') return [...skewFaults(auth), ...jwtFaults(auth)]
   return auth.type === 'oidc' ? [...skewFaults(auth), ...(await oidcFaults(auth, context))] : []
 }
 
 const at = (pointer: string, reason: string): FieldError => ({ pointer: `/auth/${pointer}`, reason })
+
+function certificateFaults({ bindings, revocation }: MtlsAuth): FieldError[] {
+  const faults: FieldError[] = []
+  const authorities: Certificate[] = []
+  for (const [index, { ca }] of bindings.entries()) {
+    try {
+      authorities.push(...readAuthorities(ca))
+    } catch (error) {
+      faults.push(at(`bindings/${index}/ca`, faultOf(error)))
+    }
+  }
+  if (revocation.crl === null) return faults
+  try {
+    for (const crl of readCrls(revocation.crl)) {
+      const issuers = authorities.filter(({ subject }) => subject === crl.issuer)
+      if (issuers.length > 0 && !issuers.some(({ x509 }) => crl.isSignedBy(x509.publicKey)))
+        faults.push(at('revocation/crl', 'holds a list that its authority has not signed'))
+    }
+  } catch (error) {
+    faults.push(at('revocation/crl', faultOf(error)))
+  }
+  return faults
+}
+
+function faultOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'cannot be read'
+}
 
 function skewFaults({ skew }: JwtAuth | OidcAuth): FieldError[] {
   return toMs(skew) > SKEW_MAX_MS ? [at('skew', 'at most 5m')] : []
@@ -50,7 +86,7 @@ function jwtFaults(auth: JwtAuth): FieldError[] {
         faults.push(at(`keys/${index}`, 'algs leave it out'))
       kids.add(id)
     } catch (error) {
-      faults.push(at(`keys/${index}`, error instanceof Error ? error.message : 'no key'))
+      faults.push(at(`keys/${index}`, faultOf(error)))
     }
   }
   return faults

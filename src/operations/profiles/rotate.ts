@@ -75,7 +75,7 @@ function issuing(profile: Resource): 'token' | 'secret' {
   const fix =
     type === 'none'
       ? 'set auth to type token first'
-      : 'its keys are rotated by whoever signs; keys in the profile are changed with an update'
+      : 'its keys are rotated by whoever signs; keys and bindings in the profile are changed with an update'
   throw refuse('configuration_invalid', {
     detail: `"${profile.slug}" is of type ${type} and issues neither token nor secret; ${fix}.`,
     errors: [{ pointer: '/id', reason: 'the profile issues nothing' }],

@@ -1,12 +1,17 @@
 import { toTime } from '../../base/clock.ts'
 import { readJwk } from '../../base/jwk.ts'
 import type { ProfileCredentialState, ProfileSpec } from '../../model/profile.ts'
+import type { MtlsAuth } from '../../model/profile-auth.ts'
+import { compileCertificates } from '../../snapshot/certificates.ts'
 import type { StoredToken } from '../../store/ports/config.ts'
+import { endOf } from './warnings.ts'
 
 const SOON_MS = 7 * 86_400_000
 
+type Life = Pick<StoredToken, 'revoked_at' | 'expires_at' | 'retires_at'>
+
 /** True while a token still proves something. */
-export function isLive(token: StoredToken, now: number): boolean {
+export function isLive(token: Life, now: number): boolean {
   return (
     token.revoked_at === null &&
     (token.expires_at === null || token.expires_at > now) &&
@@ -37,15 +42,16 @@ export function toMinute(ms: number | null): string | null {
   return ms === null ? null : toTime(ms - (ms % 60_000))
 }
 
-function stateOf(token: StoredToken, now: number): ProfileCredentialState['state'] {
+function stateOf(token: Life, now: number): ProfileCredentialState['state'] {
   if (token.revoked_at !== null) return 'revoked'
   if (!isLive(token, now)) return 'expired'
   if (token.retires_at !== null) return 'retiring'
   return token.expires_at !== null && token.expires_at - now <= SOON_MS ? 'expiring_soon' : 'valid'
 }
 
-/** The public keys that stand in a profile, as people see them at a moment. */
+/** The public keys and certificate bindings that stand in a profile, as people see them at a moment. */
 export function keyStates(auth: ProfileSpec['auth'], now: number): ProfileCredentialState[] {
+  if (auth.type === 'mtls') return bindingStates(auth, now)
   if (auth.type !== 'jwt') return []
   return auth.keys.map(({ retires_at, ...jwk }) => {
     const { id, kid } = readJwk(jwk)
@@ -58,6 +64,23 @@ export function keyStates(auth: ProfileSpec['auth'], now: number): ProfileCreden
       created_at: null,
       expires_at: null,
       retires_at: retires,
+      last_used_at: null,
+    }
+  })
+}
+
+/** A binding ends when its authority does; when the certificates of callers end is not known before they call. */
+function bindingStates(auth: MtlsAuth, now: number): ProfileCredentialState[] {
+  return compileCertificates(auth).bindings.map(({ id, name, ca, retires_at }) => {
+    const until = endOf(ca)
+    const token = { revoked_at: null, expires_at: until, retires_at }
+    return {
+      id,
+      lookup: name,
+      state: stateOf(token, now),
+      created_at: null,
+      expires_at: toTime(until),
+      retires_at: retires_at === null ? null : toTime(retires_at),
       last_used_at: null,
     }
   })

@@ -1,4 +1,6 @@
+import { toTime } from '../../base/clock.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
+import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import type { Warning } from '../kind.ts'
@@ -6,7 +8,11 @@ import { uncovered } from './uncovered.ts'
 
 /** What of a profile works but is hardly meant. */
 export async function profileWarnings(profile: Resource, context: OperationContext): Promise<Warning[]> {
-  return [...authWarnings(profile), ...(await uncovered(profile, context))]
+  return [
+    ...authWarnings(profile),
+    ...certificateWarnings(profile, context.clock.now()),
+    ...(await uncovered(profile, context)),
+  ]
 }
 
 function authWarnings({ spec }: Resource): Warning[] {
@@ -17,4 +23,40 @@ function authWarnings({ spec }: Resource): Warning[] {
   if (auth.type === 'token' && auth.expires_in === null)
     return [{ pointer: '/auth/expires_in', reason: 'its tokens never expire' }]
   return []
+}
+
+const SOON_MS = 14 * 86_400_000
+
+/** What of certificates ends soon, or has ended: then calls are refused. */
+function certificateWarnings({ spec }: Resource, now: number): Warning[] {
+  const { auth } = spec as ProfileSpec
+  if (auth.type !== 'mtls') return []
+  const { crl } = auth.revocation
+  const ends = [
+    ...auth.bindings.map(({ ca }, index) => ({
+      pointer: `/auth/bindings/${index}/ca`,
+      what: 'the authority',
+      until: endOf(ca),
+    })),
+    ...(crl === null
+      ? []
+      : [
+          {
+            pointer: '/auth/revocation/crl',
+            what: 'a revocation list',
+            until: Math.min(...readCrls(crl).map(({ until }) => until)),
+          },
+        ]),
+  ]
+  return ends
+    .filter(({ until }) => until - now <= SOON_MS)
+    .map(({ pointer, what, until }) => ({
+      pointer,
+      reason: `${what} ${until <= now ? 'ended' : 'ends'} at ${toTime(until)}`,
+    }))
+}
+
+/** When the last authority of a binding ends, milliseconds since the epoch. */
+export function endOf(ca: string): number {
+  return Math.max(...readAuthorities(ca).map(({ until }) => until))
 }

@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net'
+import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
-import { Outlet, readInto } from './direct.ts'
+import { INTERNALS, Outlet, readInto } from './direct.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { isBroken } from './partial-head.ts'
+import { peerCertificate } from './peer-certificate.ts'
 import { ServerExchange } from './server-exchange.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
@@ -36,6 +38,7 @@ const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 export class Connection implements Timed {
   deadline: number
   readonly peer: string
+  readonly certificate: PeerCertificate | null
   readonly listener: number
   /** The connection ends with the answer in progress. */
   closes = false
@@ -63,16 +66,25 @@ export class Connection implements Timed {
   #ahead: Buffer | null = null
   #dropped = 0
 
-  constructor(context: Context, socket: Socket, listener: number, onGone: (connection: Connection) => void) {
+  constructor(
+    context: Context,
+    socket: Socket,
+    peer: string,
+    listener: number,
+    onGone: (connection: Connection) => void,
+  ) {
     this.#context = context
     this.#socket = socket
     this.listener = listener
     this.#onGone = onGone
-    this.peer = plainAddress(socket.remoteAddress ?? '')
+    this.peer = peer
+    this.certificate = peerCertificate(socket)
     this.deadline = context.clock.monotonic() + context.limits.headTimeoutMs
     context.sweep.add(this)
     this.#outlet = new Outlet(socket, () => this.#drained())
-    readInto(socket, context.readBuffer, (bytes, length) => this.#data(bytes, length))
+    // What was read before, and what it left, lies with Node
+    const internals = socket.readableFlowing === null ? INTERNALS : null
+    readInto(socket, context.readBuffer, (bytes, length) => this.#data(bytes, length), internals)
     socket.on('end', () => this.#leave())
     // 'close' follows and ends the exchange
     socket.on('error', () => {})
@@ -444,9 +456,4 @@ export class Connection implements Timed {
     this.#isPaused = false
     this.#socket.resume()
   }
-}
-
-/** An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) as IPv4, so that rules need one form only. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -7,6 +7,8 @@ import type { Context } from './context.ts'
 import { createContext, type NativeEngineOptions } from './create-context.ts'
 import { UNSENT_BYTES_MAX } from './limits.ts'
 import { Pool } from './pool.ts'
+import { Proxied } from './proxied.ts'
+import { plainAddress } from './proxy-header.ts'
 import { Certificates } from './tls.ts'
 
 const BACKLOG = 4096
@@ -26,6 +28,7 @@ class NativeEngine implements Engine {
   readonly #encrypted = new Set<Socket>()
   readonly #secure: { readonly server: TlsServer; readonly certificates: Certificates }[] = []
   readonly #emptiness = new Emptiness()
+  readonly #proxied = new Proxied()
 
   constructor(context: Context) {
     this.#context = context
@@ -36,7 +39,7 @@ class NativeEngine implements Engine {
     return this.#connections.size
   }
 
-  listen({ host, port, reusePort, tls = null }: ListenOptions): Promise<number> {
+  listen({ host, port, reusePort, tls = null, announces = null }: ListenOptions): Promise<number> {
     const listener = this.#servers.length
     let open = 0
     const accept = (socket: Socket): void => {
@@ -46,17 +49,18 @@ class NativeEngine implements Engine {
       }
       open++
       this.#connections.add(
-        new Connection(this.#context, socket, listener, (connection) => {
+        new Connection(this.#context, socket, this.#proxied.peerOf(socket), listener, (connection) => {
           open--
           this.#connections.delete(connection)
           if (this.#connections.size === 0) this.#emptiness.reached()
         }),
       )
     }
-    const server =
+    const inner =
       tls === null
         ? createServer({ noDelay: true, highWaterMark: UNSENT_BYTES_MAX }, accept)
         : this.#secureServer(tls, accept)
+    const server = announces === null ? inner : this.#announcedServer(announces, inner)
     this.#servers.push(server)
     return new Promise((resolve, reject) => {
       server.once('error', reject)
@@ -87,6 +91,9 @@ class NativeEngine implements Engine {
         highWaterMark: UNSENT_BYTES_MAX,
         ALPNProtocols: ['http/1.1'],
         SNICallback: (name, done) => done(null, certificates.of(name)),
+        requestCert: tls.clientAuthorities !== null,
+        // Who has no certificate, or one that counts for nothing, may prove itself otherwise
+        rejectUnauthorized: false,
         handshakeTimeout: this.#limits.headTimeoutMs,
         ticketKeys: Buffer.from(tls.ticketKeys),
       },
@@ -100,6 +107,18 @@ class NativeEngine implements Engine {
     // The caller broke off, or speaks something else: node destroys the socket
     server.on('tlsClientError', () => {})
     this.#secure.push({ server, certificates })
+    return server
+  }
+
+  /** The PROXY protocol before everything else. Its header has the time of a head. */
+  #announcedServer(announces: (peer: string) => boolean, inner: Server): Server {
+    const { connectionsMax, headTimeoutMs } = this.#limits
+    const server = createServer({ noDelay: true, highWaterMark: UNSENT_BYTES_MAX }, (socket) => {
+      if (announces(plainAddress(socket.remoteAddress ?? '')))
+        this.#proxied.read(socket, headTimeoutMs, () => inner.emit('connection', socket))
+      else inner.emit('connection', socket)
+    })
+    server.maxConnections = connectionsMax
     return server
   }
 
@@ -121,6 +140,7 @@ class NativeEngine implements Engine {
     for (const server of this.#servers) server.close()
     for (const connection of this.#connections) connection.destroy()
     for (const socket of this.#encrypted) socket.destroy()
+    this.#proxied.destroy()
     for (const pool of this.#pools) pool.destroy()
     this.#context.sweep.stop()
   }

@@ -6,6 +6,7 @@ import {
   type ForwardRequest,
   type Incoming,
   type Outcome,
+  type PeerCertificate,
   type Upstream,
   type UpstreamFailure,
 } from '../port.ts'
@@ -49,6 +50,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
+  readonly certificate: PeerCertificate | null
   upgrade: boolean
   readonly listener: number
   bodyBytesMax = BODY_BYTES_MAX
@@ -87,6 +89,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.peer = connection.peer
+    this.certificate = connection.certificate
     this.upgrade = head.upgrade
     this.listener = connection.listener
     this.outcome = new Progress(now)

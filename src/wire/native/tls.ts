@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { TlsOptions } from '../port.ts'
 
@@ -16,13 +16,13 @@ export class Certificates {
   #byName = new Map<string, SecureContext>()
 
   /** Takes new ones all at once. Gives the options of the default; throws when one cannot be used. */
-  replace({ pairs }: TlsOptions): SecureContextOptions {
+  replace({ pairs, clientAuthorities }: TlsOptions): SecureContextOptions {
     this.#entries = pairs.map((pair) => ({
       certificate: new X509Certificate(pair.certificate),
-      context: createSecureContext(contextOptions(pair)),
+      context: createSecureContext(contextOptions(pair, clientAuthorities)),
     }))
     this.#byName = new Map()
-    return contextOptions(pairs[0]!)
+    return contextOptions(pairs[0]!, clientAuthorities)
   }
 
   of(name: string): SecureContext {
@@ -36,6 +36,22 @@ export class Certificates {
   }
 }
 
-function contextOptions({ certificate, key }: TlsOptions['pairs'][number]): SecureContextOptions {
-  return { cert: certificate, key, minVersion: 'TLSv1.2', honorCipherOrder: true }
+function contextOptions(
+  { certificate, key }: TlsOptions['pairs'][number],
+  clientAuthorities: string | null,
+): SecureContextOptions {
+  return {
+    cert: certificate,
+    key,
+    minVersion: 'TLSv1.2',
+    honorCipherOrder: true,
+    ...(clientAuthorities === null
+      ? {}
+      : {
+          ca: clientAuthorities,
+          allowPartialTrustChain: true,
+          // A resumed session brings the certificate without the authorities in between
+          secureOptions: constants.SSL_OP_NO_TICKET,
+        }),
+  }
 }

@@ -1,0 +1,118 @@
+import { Lru } from '../../base/lru.ts'
+import { readPem } from '../../base/pem.ts'
+import type { Incoming, PeerCertificate } from '../../wire/port.ts'
+import { CLIENT_CERT, CLIENT_CERT_CHAIN, FORWARDED_CLIENT_CERT } from '../fields.ts'
+
+/** Certificates that one thread remembers. */
+const KNOWN_MAX = 2000
+const CHAIN_MAX = 8
+const NOTHING = new Uint8Array(0)
+
+/** Client certificates as trusted proxies tell of them. */
+interface CertificateFields {
+  readonly clientCert: string | undefined
+  readonly clientCertChain: string | undefined
+  /** X-Forwarded-Client-Cert. */
+  readonly forwarded: string | undefined
+}
+
+/**
+ * Reads what a trusted proxy tells of its caller's certificate; null where it tells of none. What cannot be read counts for
+ * nothing, and says why. The same fields give the same object, so that a certificate is read and judged once.
+ */
+export function createToldCertificates(): (taken: Incoming['taken']) => PeerCertificate | null {
+  const known = new Lru<string, PeerCertificate>(KNOWN_MAX)
+  return (taken) => {
+    const clientCert = taken[CLIENT_CERT]
+    const clientCertChain = taken[CLIENT_CERT_CHAIN]
+    const forwarded = taken[FORWARDED_CLIENT_CERT]
+    if (clientCert === undefined && forwarded === undefined) return null
+    const key = `${clientCert ?? ''}\n${clientCertChain ?? ''}\n${forwarded ?? ''}`
+    let certificate = known.get(key)
+    if (certificate === undefined) {
+      certificate = read({ clientCert, clientCertChain, forwarded })
+      // A copy: what was cut from the head of a request would keep all of the head
+      known.set(Buffer.from(key, 'latin1').toString('latin1'), certificate)
+    }
+    return certificate
+  }
+}
+
+function read({ clientCert, clientCertChain, forwarded }: CertificateFields): PeerCertificate {
+  const told = clientCert === undefined ? null : readClientCert(clientCert, clientCertChain)
+  const other = forwarded === undefined ? null : readForwardedClientCert(forwarded)
+  if (told === null || other === null) return told ?? other ?? unreadable('there is no certificate')
+  if (told.fault !== '' || other.fault !== '') return told.fault === '' ? other : told
+  // A proxy that sets one of them may pass the other on as its caller sent it
+  return Buffer.compare(told.leaf, other.leaf) === 0
+    ? told
+    : unreadable('Client-Cert and X-Forwarded-Client-Cert name different certificates')
+}
+
+function unreadable(fault: string): PeerCertificate {
+  return { leaf: NOTHING, chain: [], fault }
+}
+
+/** Client-Cert and Client-Cert-Chain (RFC 9440): byte sequences of structured fields (RFC 9651 3.3.5). */
+export function readClientCert(value: string, chain: string | undefined): PeerCertificate {
+  const leaf = byteSequence(value)
+  const others = (chain === undefined ? [] : chain.split(',')).map(byteSequence)
+  if (leaf === null) return unreadable('Client-Cert is no byte sequence')
+  if (!others.every((one) => one !== null))
+    return unreadable('Client-Cert-Chain is no list of byte sequences')
+  return { leaf, chain: others.slice(0, CHAIN_MAX), fault: '' }
+}
+
+/** Null for what is no byte sequence, or an empty one. Parameters are read past. */
+function byteSequence(text: string): Buffer | null {
+  const match = /^[ \t]*:([A-Za-z0-9+/]+={0,2}):(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=[^,;"]*)?)*[ \t]*$/.exec(text)
+  return match === null ? null : Buffer.from(match[1]!, 'base64')
+}
+
+/** Envoy's X-Forwarded-Client-Cert; of several elements the last one, which the nearest proxy has written. */
+export function readForwardedClientCert(value: string): PeerCertificate {
+  const element = splitQuoted(value, ',').at(-1)
+  if (element === undefined) return unreadable('X-Forwarded-Client-Cert has an open quote')
+  const pairs = new Map<string, string>()
+  for (const pair of splitQuoted(element, ';')) {
+    const match = /^\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^"\s]*))\s*$/.exec(pair)
+    if (match === null) return unreadable('X-Forwarded-Client-Cert is malformed')
+    const name = match[1]!.toLowerCase()
+    // Names of the certificate may stand there several times
+    if (pairs.has(name) && (name === 'cert' || name === 'chain'))
+      return unreadable('X-Forwarded-Client-Cert names a member twice')
+    pairs.set(name, match[2] ?? match[3] ?? '')
+  }
+  const certificate = pairs.get('cert')
+  if (certificate === undefined) return unreadable('X-Forwarded-Client-Cert is without Cert')
+  try {
+    const [leaf, ...more] = pemOf(certificate)
+    const chain = pairs.has('chain') ? pemOf(pairs.get('chain')!) : []
+    // Chain has the certificate itself in front
+    const others = [...more, ...chain].filter((one) => !one.equals(leaf!))
+    return { leaf: leaf!, chain: others.slice(0, CHAIN_MAX), fault: '' }
+  } catch (error) {
+    return unreadable(`X-Forwarded-Client-Cert: ${(error as Error).message}`)
+  }
+}
+
+function pemOf(encoded: string): Buffer[] {
+  return readPem(decodeURIComponent(encoded), 'CERTIFICATE')
+}
+
+/** Parts between separators outside of quotes; none where a quote is left open. */
+function splitQuoted(text: string, separator: string): string[] {
+  const parts: string[] = []
+  let quoted = false
+  let from = 0
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]
+    if (quoted && character === '\\') i++
+    else if (character === '"') quoted = !quoted
+    else if (character === separator && !quoted) {
+      parts.push(text.slice(from, i))
+      from = i + 1
+    }
+  }
+  return quoted ? [] : [...parts, text.slice(from)]
+}

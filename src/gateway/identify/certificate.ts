@@ -1,0 +1,97 @@
+import { type Certificate, readCertificate } from '../../base/certificate.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import { subjectName } from '../../snapshot/certificates.ts'
+import type { Bound, Snapshot } from '../../snapshot/snapshot.ts'
+import type { PeerCertificate } from '../../wire/port.ts'
+import type { Exchange } from '../exchange.ts'
+import { agrees } from './agrees.ts'
+import { judgeCertificate } from './chain.ts'
+import { expired, failed, unavailable } from './signed.ts'
+
+/**
+ * Check 5 for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
+ * something else may say who calls. A certificate that only carries the name of a binding gives way to that too.
+ */
+export function identifyCertificate(
+  exchange: Exchange,
+  certificate: PeerCertificate,
+): RefusalCode | null | undefined {
+  const bound = boundOf(exchange.snapshot, certificate)
+  if (typeof bound === 'string') {
+    exchange.reason = bound
+    return undefined
+  }
+  const issued = bound.filter(({ fault }) => fault === '')
+  const candidates = issued.length > 0 || exchange.authorization !== undefined ? issued : bound
+  if (candidates.length === 0) return undefined
+  const fitting = candidates.filter(({ profile }) => agrees(exchange, profile))
+  if (fitting.length === 0) {
+    exchange.reason = 'X-Client-ID or X-Profile-ID is not of the certificate'
+    return 'identity_rejected'
+  }
+  const active = fitting.filter(({ profile }) => profile.fragment.active && profile.client.fragment.active)
+  const left = active.length > 0 ? active : fitting
+  if (new Set(left.map(({ profile }) => profile)).size > 1) return 'profile_ambiguous'
+  exchange.bound = left.find((one) => isHeld(one, exchange.now)) ?? left[0]!
+  exchange.profile = exchange.bound.profile
+  exchange.client = exchange.profile.client
+  return null
+}
+
+/** Check 9 for a client certificate. The proof of its key was made to TLS, or to the proxy that told of it. */
+export function proveCertificate(exchange: Exchange): RefusalCode | null {
+  const { bound, now } = exchange
+  if (bound === null)
+    return failed(exchange, exchange.reason || 'no profile has a binding that the certificate fits')
+  const { fault, from, until, listedUntil, binding } = bound
+  if (fault !== '') return failed(exchange, fault)
+  if (binding.retiresAt !== null && now >= binding.retiresAt)
+    return expired(exchange, 'the binding is retired')
+  if (now >= until) return expired(exchange, 'a certificate of the chain has expired')
+  if (now < from) return failed(exchange, 'a certificate of the chain is not valid yet')
+  if (now >= listedUntil) return unavailable(exchange, 'a revocation list is missing or out of date')
+  exchange.credentialId = binding.id
+  exchange.subject = binding.name.slice(binding.name.indexOf(':') + 1)
+  return null
+}
+
+function isHeld({ fault, until, from, binding }: Bound, now: number): boolean {
+  return fault === '' && now >= from && now < until && (binding.retiresAt === null || now < binding.retiresAt)
+}
+
+/** The bindings whose name the certificate carries, or why it counts for nothing. Judged once for each snapshot with other bindings. */
+function boundOf(snapshot: Snapshot, certificate: PeerCertificate): readonly Bound[] | string {
+  let bound = snapshot.bound.get(certificate)
+  if (bound === undefined) {
+    try {
+      bound = certificate.fault === '' ? judge(snapshot, certificate) : certificate.fault
+    } catch (error) {
+      bound = `the certificate cannot be read: ${(error as Error).message}`
+    }
+    snapshot.bound.set(certificate, bound)
+  }
+  return bound
+}
+
+function judge({ bindings }: Snapshot, { leaf, chain }: PeerCertificate): readonly Bound[] {
+  const certificate = readCertificate(leaf)
+  const names = namesOf(certificate)
+  const profiles = new Set([...names].flatMap((name) => bindings.get(name) ?? []))
+  if (profiles.size === 0) return []
+  const others = chain.map(readCertificate)
+  return [...profiles].flatMap((profile) =>
+    profile
+      .certificates!.bindings.filter(({ name }) => names.has(name))
+      .map((binding) => judgeCertificate(certificate, others, profile, binding)),
+  )
+}
+
+/** As bindings are called. */
+function namesOf({ sha256, dnsNames, uris, subjectParts }: Certificate): ReadonlySet<string> {
+  return new Set([
+    `sha256:${sha256}`,
+    ...dnsNames.map((name) => `san_dns:${name}`),
+    ...uris.map((uri) => `san_uri:${uri}`),
+    ...(subjectParts.length === 0 ? [] : [`subject:${subjectName(subjectParts)}`]),
+  ])
+}

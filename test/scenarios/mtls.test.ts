@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { Agent, request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Issued, issue, issueCrl } from '../certificates.ts'
+import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
+import { publishOrders, type Reply, startTestServer, type TestServer } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+const ORDER = '/orders/v1/orders/1'
+const DAY_MS = 86_400_000
+
+const root = issue({ name: 'Root' })
+const between = issue({ name: 'Between', issuer: root, ca: true })
+const stranger = issue({ name: 'Elsewhere' })
+const partner = issue({ name: 'partner', issuer: between, dns: ['partner.test'], usage: 'client' })
+
+let directory = ''
+let upstream: TestUpstream
+let server: TestServer
+let token = ''
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'postern-mtls-'))
+  const file = (name: string): string => join(directory, name)
+  await writeFile(file('a.pem'), CERTIFICATE)
+  await writeFile(file('a.key'), PRIVATE_KEY)
+  await writeFile(file('clients.pem'), root.certificate + stranger.certificate)
+  upstream = await startUpstream()
+  server = await startTestServer({
+    workers: 2,
+    flags: [
+      ...['--tls-cert', file('a.pem'), '--tls-key', file('a.key')],
+      ...['--tls-client-ca', file('clients.pem')],
+    ],
+  })
+  token = await publishOrders(server, upstream.url)
+  await bind('partner', {
+    bindings: [{ ca: root.certificate + between.certificate, san_dns: 'Partner.test' }],
+  })
+})
+
+after(async () => {
+  await server.stop()
+  await upstream.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function bind(slug: string, auth: object): Promise<Reply> {
+  const made = await server.manage('POST', '/profiles', {
+    client: 'acme',
+    name: slug,
+    slug,
+    auth: { type: 'mtls', ...auth },
+  })
+  assert.equal(made.status, 201, made.text)
+  return made
+}
+
+/** A call in TLS with a certificate (and those that belong to it), or without any. */
+async function ask(
+  shown: readonly Issued[],
+  headers: Record<string, string> = {},
+  { path = ORDER, body = '' } = {},
+): Promise<{ status: number; json: Reply['json'] }> {
+  const [leaf] = shown
+  const agent = new Agent({
+    keepAlive: false,
+    ca: CERTIFICATE,
+    servername: 'origin.test',
+    ...(leaf === undefined
+      ? {}
+      : { cert: shown.map(({ certificate }) => certificate).join(''), key: leaf.key }),
+  })
+  return new Promise((resolve, reject) => {
+    const asked = request(`${server.running.gatewayUrl}${path}`, {
+      agent,
+      headers,
+      method: body === '' ? 'GET' : 'POST',
+    })
+    asked.on('error', reject)
+    asked.on('response', async (response) => {
+      let text = ''
+      for await (const piece of response) text += piece
+      resolve({ status: response.statusCode ?? 0, json: JSON.parse(text) })
+    })
+    asked.end(body)
+  })
+}
+
+const codeOf = async (...args: Parameters<typeof ask>) => {
+  const { status, json } = await ask(...args)
+  return status === 200 ? 200 : json.code
+}
+
+test('a client certificate alone says who calls; others call without one', async () => {
+  assert.equal(await codeOf([partner, between]), 200)
+  assert.equal(await codeOf([partner, between], { 'x-client-id': 'acme', 'x-profile-id': 'partner' }), 200)
+  assert.equal(await codeOf([partner, between], { 'x-profile-id': 'sandbox' }), 'identity_rejected')
+  assert.equal(await codeOf([]), 'credentials_missing')
+  assert.equal(await codeOf([], { 'x-client-id': 'acme', 'x-profile-id': 'partner' }), 'credentials_missing')
+  assert.equal(await codeOf([], { authorization: `Bearer ${token}` }), 200)
+  // Who shows another certificate may still prove itself otherwise
+  const other = issue({ name: 'other', issuer: root })
+  assert.equal(await codeOf([other], { authorization: `Bearer ${token}` }), 200)
+  assert.equal(await codeOf([other]), 'credential_invalid')
+})
+
+test('what does not fit the binding, or is not valid, is refused', async () => {
+  const now = Date.now()
+  const dns = ['partner.test']
+  const cases: [string, readonly Issued[], number | string][] = [
+    [
+      'an authority of the listener, but not of the binding',
+      [issue({ name: 'x', issuer: stranger, dns })],
+      401,
+    ],
+    ['an authority that nobody named', [issue({ name: 'x', issuer: issue({ name: 'Root' }), dns })], 401],
+    ['it signs itself', [issue({ name: 'x', dns, ca: false })], 401],
+    ['a part of the chain is missing', [partner], 401],
+    ['no authority in between', [issue({ name: 'x', issuer: partner, dns }), partner, between], 401],
+    ['for servers', [issue({ name: 'x', issuer: root, dns, usage: 'server' })], 401],
+    ['another name', [issue({ name: 'x', issuer: root, dns: ['partner.test.evil'] })], 401],
+    ['expired', [issue({ name: 'x', issuer: root, dns, until: now - 1000 })], 'credential_expired'],
+    ['not yet', [issue({ name: 'x', issuer: root, dns, from: now + DAY_MS })], 'credential_invalid'],
+    ['good', [issue({ name: 'x', issuer: root, dns })], 200],
+  ]
+  for (const [what, shown, expected] of cases) {
+    const { status, json } = await ask(shown)
+    if (typeof expected === 'number') assert.equal(status, expected, what)
+    else assert.equal(json.code, expected, what)
+  }
+})
+
+test('bindings are names of several kinds, and two profiles with one name are told apart by the id', async () => {
+  const shown = issue({ name: 'robot', issuer: root, uris: ['spiffe://acme/robot'] })
+  const authority = root.certificate
+  assert.equal(await codeOf([shown]), 'credential_invalid')
+  await bind('by-uri', { bindings: [{ ca: authority, san_uri: 'spiffe://acme/robot' }] })
+  assert.equal(await codeOf([shown]), 200)
+  await bind('by-subject', { bindings: [{ ca: authority, subject: 'CN=robot' }] })
+  assert.equal(await codeOf([shown]), 'profile_ambiguous')
+  assert.equal(await codeOf([shown], { 'x-profile-id': 'by-subject' }), 200)
+  const pinned = issue({ name: 'pinned', issuer: root })
+  await bind('by-print', { bindings: [{ ca: authority, sha256: pinned.x509.fingerprint256 }] })
+  assert.equal(await codeOf([pinned]), 200)
+  assert.equal(await codeOf([issue({ name: 'pinned', issuer: root })]), 'credential_invalid')
+})
+
+test('a revoked certificate is refused, and a list that is out of date stops calls unless it may be missing', async () => {
+  const good = issue({ name: 'good', issuer: root, uris: ['urn:listed'] })
+  const bad = issue({ name: 'bad', issuer: root, uris: ['urn:listed'] })
+  const bindings = [{ ca: root.certificate + between.certificate, san_uri: 'urn:listed' }]
+  const until = Date.now() + 2 * DAY_MS
+  const crl = issueCrl(root, [bad], until)
+  const wrong = await server.manage('POST', '/profiles', {
+    client: 'acme',
+    name: 'wrong',
+    auth: { type: 'mtls', bindings, revocation: { crl: issueCrl({ ...root, key: stranger.key }, []) } },
+  })
+  assert.deepEqual([wrong.status, wrong.json.errors?.[0].pointer], [400, '/auth/revocation/crl'])
+  const made = await bind('listed', { bindings, revocation: { crl } })
+  assert.match(JSON.stringify(made.json.warnings), /a revocation list ends at/)
+  assert.equal(await codeOf([good]), 200)
+  assert.equal(await codeOf([bad]), 'credential_invalid')
+  // Nobody has said anything of those whom the authority in between has issued
+  const far = issue({ name: 'far', issuer: between, uris: ['urn:listed'] })
+  assert.equal(await codeOf([far, between]), 'identity_unavailable')
+  const patched = await server.manage('PATCH', `/profiles/${made.json.id}`, {
+    auth: { type: 'mtls', bindings, revocation: { crl, soft_fail: true } },
+  })
+  assert.equal(patched.status, 200, patched.text)
+  assert.equal(await codeOf([far, between]), 200)
+  assert.equal(await codeOf([bad]), 'credential_invalid')
+})
+
+test('an agent calls with its certificate', async () => {
+  const message = (method: string, params: object) =>
+    ask(
+      [partner, between],
+      { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      { path: '/mcp', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) },
+    )
+  const called = await message('tools/call', {
+    name: 'execute_call',
+    arguments: { endpoint: 'GET /orders/v1/orders/{id}', params: { path: { id: '1' } } },
+  })
+  assert.equal(called.json.result?.structuredContent.status, 200, JSON.stringify(called.json))
+})
+
+test('explain knows the profile, and that a certificate is what it shows', async () => {
+  const asked = new URLSearchParams({ method: 'GET', target: ORDER, client: 'acme', profile: 'partner' })
+  const explained = await server.manage('GET', `/requests/explain?${asked}`)
+  const check = explained.json.checks.find(({ name }: { name: string }) => name === 'authenticate')
+  assert.equal(check.reason, 'the caller is taken to show a valid certificate')
+})
+
+test('failures with certificates are throttled by source and profile', async () => {
+  const forged = issue({ name: 'x', issuer: stranger, dns: ['partner.test'] })
+  let last: string | number = ''
+  for (let i = 0; i < 60 && last !== 'auth_throttled'; i++) last = await codeOf([forged])
+  assert.equal(last, 'auth_throttled')
+  assert.equal(await codeOf([partner, between]), 'auth_throttled')
+  assert.equal(await codeOf([], { authorization: `Bearer ${token}` }), 200)
+})
+
+test('the gateway judges times by its own clock, and the next request after a change by what holds then', async () => {
+  const shown = issue({ name: 'brief', issuer: root, uris: ['urn:brief'], until: Date.now() + 3_600_000 })
+  const binding = { ca: root.certificate, san_uri: 'urn:brief' }
+  const retires_at = new Date(Date.now() + 1_800_000).toISOString()
+  const { json: profile } = await bind('brief', { bindings: [{ ...binding, retires_at }] })
+  assert.equal(await codeOf([shown]), 200)
+  const state = await server.manage('GET', `/profiles/${profile.id}/state`)
+  const [held] = state.json.credentials
+  assert.deepEqual([held.lookup, held.state], ['san_uri:urn:brief', 'retiring'])
+  const { json: records } = await server.manage('GET', `/records?credential_id=${held.id}`)
+  assert.equal(records.items[0].profile, profile.id)
+  server.moveClock(1_800_001)
+  assert.equal(await codeOf([shown]), 'credential_expired')
+  const patched = await server.manage('PATCH', `/profiles/${profile.id}`, {
+    auth: { type: 'mtls', bindings: [binding] },
+  })
+  assert.equal(patched.status, 200, patched.text)
+  assert.equal(await codeOf([shown]), 200)
+  server.moveClock(3_600_001)
+  assert.equal(await codeOf([shown]), 'credential_expired')
+})
