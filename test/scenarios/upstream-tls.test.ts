@@ -127,8 +127,8 @@ test('settings that cannot be used are refused at save, and the member is named'
   await use(origin, null)
   const targets = [{ url: origin.url }]
   const cases: [object, string, RegExp][] = [
-    [{ ca: 'nothing' }, '/upstream/tls/ca', /no certificate in PEM/],
-    [{ ca: CERTIFICATE + PRIVATE_KEY }, '/upstream/tls/ca', /something other/],
+    [{ ca: 'nothing' }, '/upstream/tls/ca', /no CERTIFICATE in PEM/],
+    [{ ca: CERTIFICATE + PRIVATE_KEY }, '/upstream/tls/ca', /should hold CERTIFICATE alone/],
     [
       { ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' },
       '/upstream/tls/ca',
