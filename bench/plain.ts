@@ -9,7 +9,7 @@ import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
 
-const CALL = '/orders/v1/orders/7'
+export const CALL = '/orders/v1/orders/7'
 
 export async function plain(quick: boolean): Promise<Outcome> {
   const missing = missingTools(['nginx', 'wrk', 'taskset'])
@@ -78,7 +78,7 @@ async function startOthers(
 }
 
 /** The least that publishes something: no limits, no credential, a profile that asks for nothing but its name. */
-async function openRoute(call: Manage, upstreamPort: number): Promise<void> {
+export async function openRoute(call: Manage, upstreamPort: number): Promise<void> {
   await call('POST', '/collections', {
     name: 'Orders',
     slug: 'orders',
