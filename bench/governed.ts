@@ -3,13 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { luaModules, missingTools } from './measure/machine.ts'
-import { startNginx, startUpstream } from './measure/nginx.ts'
+import { startNginx } from './measure/nginx.ts'
 import { type Postern, startPostern } from './measure/postern.ts'
 import { createProcesses, freePort, type Processes, type Started, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
 import { basePathOf, COLLECTIONS, pathOf, ROUTES_EACH, seedGoverned } from './measure/seed.ts'
+import { startUpstreamSomewhere } from './measure/stand.ts'
 
 /** The call that is made. */
 export const CALL = `${basePathOf(7)}${pathOf(3)}/42`
@@ -77,8 +78,7 @@ export interface Governed {
 
 /** Postern and nginx + lua doing the same: 1,000 routes, 10,000 tokens, 20 networks, limits, injected headers, records. */
 export async function startGoverned(processes: Processes, directory: string): Promise<Governed> {
-  const upstreamPort = await freePort()
-  await startUpstream(processes, directory, upstreamPort)
+  const upstreamPort = await startUpstreamSomewhere(processes, directory)
   const data = join(directory, 'data')
   mkdirSync(data)
   console.log('  making 1,000 routes and 10,000 clients')

@@ -1,13 +1,12 @@
 /** Claim: one core carries 5,000 `execute_call` a second through `/mcp`, with authentication, a limit and a record each. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import { startUpstream } from './measure/nginx.ts'
-import { manage, startPostern } from './measure/postern.ts'
-import { createProcesses, freePort } from './measure/processes.ts'
+import { createProcesses } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { publishOrders, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
 
 const CALLS_PER_SECOND = 5000
 
@@ -16,31 +15,14 @@ export async function mcp(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('mcp', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const upstreamPort = await freePort()
-  await startUpstream(processes, scratch.path, upstreamPort)
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  const call = manage(postern, data)
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
+  const { postern, call } = await startManaged(processes, scratch.path, { core: 0, workers: 1 })
   await call('POST', '/policies', {
     name: 'Gold',
     slug: 'gold',
     limits: [{ name: 'second', kind: 'rate', max: 1_000_000, window: '1s' }],
   })
-  await call('POST', '/collections', {
-    name: 'Orders',
-    slug: 'orders',
-    base_path: '/orders',
-    upstream: { targets: [{ url: `http://127.0.0.1:${upstreamPort}` }] },
-  })
-  await call('POST', '/proxies', {
-    collection: 'orders',
-    name: 'Get order',
-    methods: ['GET'],
-    path: '/v1/orders/{id}',
-    status: 'published',
-  })
-  await call('POST', '/collections/orders/publish', {})
+  await publishOrders(call, upstreamPort)
   await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: ['orders'], policy: 'gold' })
   const profile = await call('POST', '/profiles', {
     client: 'acme',

@@ -1,16 +1,15 @@
 /** Claim: a body of 1 GB streams through in less than 64 MB, and 10,000 idle connections cost less than 200 MB. */
 
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import { manage, type Postern, startPostern } from './measure/postern.ts'
+import type { Postern } from './measure/postern.ts'
 import { createProcesses, usageOf } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { openClient, publishOrders, startManaged } from './measure/stand.ts'
 
 const BODY_BYTES = 1024 ** 3
 const CONNECTIONS = 10_000
@@ -33,27 +32,13 @@ export async function memory(quick: boolean): Promise<Outcome> {
   }).listen(0, '127.0.0.1')
   await once(upstream, 'listening')
   const { port } = upstream.address() as AddressInfo
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  const call = manage(postern, data)
-  await call('POST', '/collections', {
-    name: 'Orders',
-    slug: 'orders',
-    base_path: '/orders',
+  const { postern, call } = await startManaged(processes, scratch.path, { core: 0, workers: 1 })
+  await publishOrders(call, port, {
     max_body: BODY_BYTES,
-    upstream: { targets: [{ url: `http://127.0.0.1:${port}` }] },
-  })
-  await call('POST', '/proxies', {
-    collection: 'orders',
-    name: 'Upload',
     methods: ['GET', 'POST'],
     path: '/files/{id}',
-    status: 'published',
   })
-  await call('POST', '/collections/orders/publish', {})
-  await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: ['orders'] })
-  await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
+  await openClient(call, ['orders'])
 
   const bodyBytes = quick ? BODY_BYTES / 16 : BODY_BYTES
   await upload(postern, 16 * 1024 ** 2)

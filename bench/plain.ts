@@ -1,13 +1,12 @@
 /** Claim: forwarding costs at most 1.25 times the CPU of nginx `proxy_pass`. */
-import { mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import { startHaproxy, startNginx, startUpstream } from './measure/nginx.ts'
-import { type Manage, manage, startPostern } from './measure/postern.ts'
+import { startHaproxy, startNginx } from './measure/nginx.ts'
 import { createProcesses, freePort, type Processes, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { OPEN, openClient, publishOrders, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
 
 export const CALL = '/orders/v1/orders/7'
 
@@ -16,8 +15,8 @@ export async function plain(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('plain', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const [upstreamPort, nginxPort, wirePort] = [await freePort(), await freePort(), await freePort()]
-  await startUpstream(processes, scratch.path, upstreamPort)
+  const [nginxPort, wirePort] = [await freePort(), await freePort()]
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const nginx = await startNginx(processes, scratch.path, {
     core: 0,
     template: 'plain.conf',
@@ -27,10 +26,9 @@ export async function plain(quick: boolean): Promise<Outcome> {
   const program = resolve(import.meta.dirname, 'programs/plain.ts')
   const wire = processes.start(0, process.execPath, [program, String(wirePort), String(upstreamPort)])
   await untilStatus(`http://127.0.0.1:${wirePort}${CALL}`, 200, wire)
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  await openRoute(manage(postern, data), upstreamPort)
+  const { postern, call } = await startManaged(processes, scratch.path, { core: 0, workers: 1 })
+  await publishOrders(call, upstreamPort)
+  await openClient(call, ['orders'])
   const others = await startOthers(processes, scratch.path, upstreamPort)
   const comparisons = await compare(
     processes,
@@ -40,7 +38,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
         name: 'Postern, one route, open profile, recorded',
         process: postern.process,
         url: `${postern.gateway}${CALL}`,
-        headers: ['X-Client-ID: acme', 'X-Profile-ID: open'],
+        headers: OPEN,
       },
       { name: 'wire of Postern alone', process: wire, url: `http://127.0.0.1:${wirePort}${CALL}` },
       ...others,
@@ -75,24 +73,4 @@ async function startOthers(
   }
   const haproxy = await startHaproxy(processes, directory, { core: 0, port: haproxyPort, upstreamPort })
   return [{ name: 'HAProxy', process: haproxy, url: `http://127.0.0.1:${haproxyPort}${CALL}` }, ...peers]
-}
-
-/** The least that publishes something: no limits, no credential, a profile that asks for nothing but its name. */
-export async function openRoute(call: Manage, upstreamPort: number): Promise<void> {
-  await call('POST', '/collections', {
-    name: 'Orders',
-    slug: 'orders',
-    base_path: '/orders',
-    upstream: { targets: [{ url: `http://127.0.0.1:${upstreamPort}` }] },
-  })
-  await call('POST', '/proxies', {
-    collection: 'orders',
-    name: 'Get order',
-    methods: ['GET'],
-    path: '/v1/orders/{id}',
-    status: 'published',
-  })
-  await call('POST', '/collections/orders/publish', {})
-  await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: ['orders'] })
-  await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
 }

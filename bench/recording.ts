@@ -1,7 +1,6 @@
 /** Claim: recording every request costs the serving thread at most a tenth more CPU, the whole process a quarter. */
 import { join, resolve } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import { startUpstream } from './measure/nginx.ts'
 import {
   createProcesses,
   firstThreadSeconds,
@@ -12,6 +11,7 @@ import {
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { startUpstreamSomewhere } from './measure/stand.ts'
 
 const CALL = '/orders/v1/orders/7'
 
@@ -20,8 +20,7 @@ export async function recording(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('recording', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const upstreamPort = await freePort()
-  await startUpstream(processes, scratch.path, upstreamPort)
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const program = resolve(import.meta.dirname, 'programs/plain.ts')
   const run = async (file: string): Promise<{ process: Started; url: string }> => {
     const port = await freePort()

@@ -1,13 +1,11 @@
 /** Claim: a request costs at most a tenth more CPU with 10,000 routes than with 10. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import { startUpstream } from './measure/nginx.ts'
-import { type Manage, manage, startPostern } from './measure/postern.ts'
-import { createProcesses, freePort } from './measure/processes.ts'
+import type { Manage } from './measure/postern.ts'
+import { createProcesses } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { OPEN, openClient, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
 
 const FEW = { collections: 1, each: 10 }
 const MANY = { collections: 100, each: 100 }
@@ -17,24 +15,20 @@ export async function routes(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('routes', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const upstreamPort = await freePort()
-  await startUpstream(processes, scratch.path, upstreamPort)
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const run = async ({ collections, each }: typeof FEW): Promise<Candidate> => {
     const name = `${collections * each} routes in ${collections} collections`
-    const data = join(scratch.path, `data-${collections}`)
-    mkdirSync(data)
-    const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-    const call = manage(postern, data)
+    const options = { core: 0, workers: 1, name: `data-${collections}` }
+    const { postern, call } = await startManaged(processes, scratch.path, options)
     console.log(`  making ${name}`)
     for (let index = 0; index < collections; index++) await addCollection(call, index, each, upstreamPort)
     const slugs = Array.from({ length: collections }, (_, index) => slugOf(index))
-    await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: slugs })
-    await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
+    await openClient(call, slugs)
     return {
       name,
       process: postern.process,
       url: `${postern.gateway}/${slugOf(collections - 1)}${pathOf(each - 1)}/42/items/7`,
-      headers: ['X-Client-ID: acme', 'X-Profile-ID: open'],
+      headers: OPEN,
     }
   }
   const comparisons = await compare(processes, [await run(FEW), await run(MANY)], roundOptions(quick))

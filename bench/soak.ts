@@ -1,13 +1,10 @@
 /** Claim: at half load memory stays flat. Ten minutes; run when it is named only. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { delayedScript, runLoad } from './measure/load.ts'
 import { missingTools } from './measure/machine.ts'
-import { startUpstream } from './measure/nginx.ts'
-import { manage, startPostern } from './measure/postern.ts'
-import { createProcesses, freePort, usageOf } from './measure/processes.ts'
+import { createProcesses, usageOf } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { OPEN, openClient, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
 import { addCollection, pathOf, slugOf } from './routes.ts'
 
 const MINUTES = 10
@@ -22,15 +19,10 @@ export async function soak(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('soak', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const upstreamPort = await freePort()
-  await startUpstream(processes, scratch.path, upstreamPort)
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  const postern = await startPostern(processes, data, { core: 0, workers: 1 })
-  const call = manage(postern, data)
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
+  const { postern, call } = await startManaged(processes, scratch.path, { core: 0, workers: 1 })
   await addCollection(call, 0, 100, upstreamPort)
-  await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: [slugOf(0)] })
-  await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
+  await openClient(call, [slugOf(0)])
   const script = delayedScript(scratch.path, DELAY_MS)
 
   const minutes = quick ? 0.5 : MINUTES
@@ -41,8 +33,7 @@ export async function soak(quick: boolean): Promise<Outcome> {
     samples.push({ minute, mb: usageOf(postern.process.pid).rssBytes / 1024 ** 2 })
   }, SAMPLE_MS)
   const url = `${postern.gateway}/${slugOf(0)}${pathOf(0)}/42/items/7`
-  const headers = ['X-Client-ID: acme', 'X-Profile-ID: open']
-  const load = await runLoad(processes, url, minutes * 60, headers, script)
+  const load = await runLoad(processes, url, minutes * 60, OPEN, script)
   clearInterval(timer)
   // The first third is the heap finding its size.
   const slope = slopeOf(samples.slice(Math.floor(samples.length / 3)))

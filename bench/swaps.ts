@@ -1,13 +1,10 @@
 /** Claim: 10,000 changes of the configuration under load fail no request; a change at 5,000 routes is in force in about 100 ms. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { runLoad } from './measure/load.ts'
 import { missingTools } from './measure/machine.ts'
-import { startUpstream } from './measure/nginx.ts'
-import { manage, startPostern } from './measure/postern.ts'
-import { createProcesses, freePort } from './measure/processes.ts'
+import { createProcesses } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { scratchDirectory } from './measure/scratch.ts'
+import { OPEN, openClient, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
 import { addCollection, pathOf, slugOf } from './routes.ts'
 
 const CHANGES = 10_000
@@ -19,28 +16,22 @@ export async function swaps(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('swaps', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const upstreamPort = await freePort()
-  await startUpstream(processes, scratch.path, upstreamPort)
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  const postern = await startPostern(processes, data, { core: '0,1', workers: 2 })
-  const call = manage(postern, data)
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
+  const { postern, call } = await startManaged(processes, scratch.path, { core: '0,1', workers: 2 })
   console.log(`  making ${COLLECTIONS * ROUTES_EACH} routes`)
   for (let index = 0; index < COLLECTIONS; index++)
     await addCollection(call, index, ROUTES_EACH, upstreamPort)
   const slugs = Array.from({ length: COLLECTIONS }, (_, index) => slugOf(index))
-  await call('POST', '/clients', { name: 'Acme', slug: 'acme', collections: slugs })
-  await call('POST', '/profiles', { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } })
+  await openClient(call, slugs)
 
   const url = `${postern.gateway}/${slugOf(0)}${pathOf(0)}/42/items/7`
-  const headers = ['X-Client-ID: acme', 'X-Profile-ID: open']
   const changes = quick ? CHANGES / 20 : CHANGES
   let isChanging = true
   let requests = 0
   let failed = 0
   const load = (async () => {
     while (isChanging) {
-      const seen = await runLoad(processes, url, 5, headers)
+      const seen = await runLoad(processes, url, 5, OPEN)
       requests += seen.requests
       failed += seen.errors
     }

@@ -1,15 +1,15 @@
 /** Claim: ending TLS for kept-alive connections costs at most 1.35 times the CPU of nginx. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CERTIFICATE, PRIVATE_KEY } from '../test/wire/certificate.ts'
 import { missingTools } from './measure/machine.ts'
-import { startNginx, startUpstream } from './measure/nginx.ts'
-import { manage, startPostern } from './measure/postern.ts'
+import { startNginx } from './measure/nginx.ts'
 import { createProcesses, freePort } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
-import { CALL, openRoute } from './plain.ts'
+import { OPEN, openClient, publishOrders, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
+import { CALL } from './plain.ts'
 
 export async function tls(quick: boolean): Promise<Outcome> {
   const missing = missingTools(['nginx', 'wrk', 'taskset'])
@@ -19,18 +19,18 @@ export async function tls(quick: boolean): Promise<Outcome> {
   const [certificate, key] = [join(scratch.path, 'tls.pem'), join(scratch.path, 'tls.key')]
   writeFileSync(certificate, CERTIFICATE)
   writeFileSync(key, PRIVATE_KEY)
-  const [upstreamPort, plainPort, tlsPort] = [await freePort(), await freePort(), await freePort()]
-  await startUpstream(processes, scratch.path, upstreamPort)
+  const [plainPort, tlsPort] = [await freePort(), await freePort()]
+  const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const nginx = await startNginx(processes, scratch.path, {
     core: 0,
     template: 'tls.conf',
     port: plainPort,
     values: { UPSTREAM: String(upstreamPort), TLS: String(tlsPort), CERTIFICATE: certificate, KEY: key },
   })
-  const data = join(scratch.path, 'data')
-  mkdirSync(data)
-  const postern = await startPostern(processes, data, { core: 0, workers: 1, tls: { certificate, key } })
-  await openRoute(manage(postern, data), upstreamPort)
+  const options = { core: 0, workers: 1, tls: { certificate, key } }
+  const { postern, call } = await startManaged(processes, scratch.path, options)
+  await publishOrders(call, upstreamPort)
+  await openClient(call, ['orders'])
   const comparisons = await compare(
     processes,
     [
@@ -39,7 +39,7 @@ export async function tls(quick: boolean): Promise<Outcome> {
         name: 'Postern with TLS, one route, open profile, recorded',
         process: postern.process,
         url: `${postern.gateway}${CALL}`,
-        headers: ['X-Client-ID: acme', 'X-Profile-ID: open'],
+        headers: OPEN,
       },
     ],
     roundOptions(quick),

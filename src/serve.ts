@@ -228,6 +228,7 @@ async function start(
         version: VERSION,
         expose: settings.expose,
         trustedProxies: settings.trustedProxies,
+        httpEngine: settings.httpEngine,
         tls: certificates === null ? null : certificates.current,
         counters: counterMemory,
         health,

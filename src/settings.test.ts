@@ -92,8 +92,22 @@ test('what is not built refuses start and names itself', () => {
     refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
   refused(['--database-url', 'postgres://x'], {}, /^--database-url is not available/)
   refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
-  refused([], { POSTERN_HTTP_ENGINE: 'node' }, /^POSTERN_HTTP_ENGINE is "node"/)
-  assert.ok(readSettings(['--role', 'all', '--http-engine', 'native'], {}))
+  assert.ok(readSettings(['--role', 'all'], {}))
+})
+
+test('the engine is one of two, and the one on Node.js speaks no TLS to callers', () => {
+  assert.equal(readSettings([], {}).httpEngine, 'native')
+  assert.equal(readSettings(['--http-engine', 'node'], {}).httpEngine, 'node')
+  refused(
+    [],
+    { POSTERN_HTTP_ENGINE: 'other' },
+    /^POSTERN_HTTP_ENGINE is "other", and must be `native` or `node`/,
+  )
+  refused(
+    ['--http-engine', 'node', '--tls-cert', 'c.pem', '--tls-key', 'k.pem'],
+    {},
+    /^HTTP_ENGINE is "node", which speaks no TLS to callers, and TLS_CERT is set/,
+  )
 })
 
 test('trusted proxies are addresses and networks, TLS files come in pairs', () => {

@@ -15,6 +15,9 @@ interface ListenAddress {
 const EXPOSABLE = ['management', 'console', 'portal', 'oauth', 'registry'] as const
 type Exposed = (typeof EXPOSABLE)[number]
 
+const HTTP_ENGINES = ['native', 'node'] as const
+export type HttpEngine = (typeof HTTP_ENGINES)[number]
+
 const Listen = z.string().transform((text, context): ListenAddress => {
   const address = parseListen(text)
   if (address !== null) return address
@@ -138,7 +141,7 @@ const SCHEMA = z.strictObject({
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
-  HTTP_ENGINE: z.literal('native', '`native`, the only one in this version').default('native'),
+  HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
 
 type Name = keyof typeof SCHEMA.shape
@@ -198,7 +201,10 @@ const TEXTS: Record<Name, SettingText> = {
     text: 'File with the token for it, read anew for each question; needed with `VAULT_URL`.',
   },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
-  HTTP_ENGINE: { shown: '`native`', text: 'The HTTP engine. Only `native` is available in this version.' },
+  HTTP_ENGINE: {
+    shown: '`native`',
+    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs about three times the CPU, refuses to start with `TLS_CERT`, and ignores offers of WebSockets.',
+  },
 }
 
 /** Names that are reserved for what is not built: set, they refuse start, so that nobody believes them in force. */
@@ -227,6 +233,7 @@ export interface Settings {
   readonly originIsSet: boolean
   readonly workers: number
   readonly expose: readonly Exposed[]
+  readonly httpEngine: HttpEngine
   /** Null keeps the key in the data directory. */
   readonly keyFile: string | null
   /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
@@ -272,12 +279,16 @@ export function readSettings(
     const source = given.get(name)?.source ?? PREFIX + name
     throw new CannotStart(`${source} is "${values[name]}", and must be ${issue.message}.`)
   }
-  const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE } = parsed.data
+  const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE, HTTP_ENGINE } = parsed.data
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
   if ((VAULT_URL === undefined) !== (VAULT_TOKEN_FILE === undefined))
     throw new CannotStart(
       'VAULT_URL and VAULT_TOKEN_FILE are needed together: where the vault is, and a file with its token.',
+    )
+  if (HTTP_ENGINE === 'node' && TLS_CERT !== undefined)
+    throw new CannotStart(
+      'HTTP_ENGINE is "node", which speaks no TLS to callers, and TLS_CERT is set: remove one of the two.',
     )
   return {
     data: DATA,
@@ -287,6 +298,7 @@ export function readSettings(
     originIsSet: given.has('ORIGIN'),
     workers: WORKERS,
     expose: EXPOSE,
+    httpEngine: HTTP_ENGINE,
     keyFile: KEY_FILE ?? null,
     tls: pairs(TLS_CERT ?? [], TLS_KEY ?? []),
     trustedProxies: TRUSTED_PROXIES ?? [],

@@ -13,16 +13,18 @@ export interface Postern {
   readonly readyMs: number
 }
 
+export interface PosternOptions {
+  readonly core: number | string
+  readonly workers: number
+  /** Files for TLS on the gateway listener. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+}
+
 /** Starts the real program on a data directory and free ports, and waits until it is ready. */
 export async function startPostern(
   processes: Processes,
   data: string,
-  options: {
-    readonly core: number | string
-    readonly workers: number
-    /** Files for TLS on the gateway listener. */
-    readonly tls?: { readonly certificate: string; readonly key: string }
-  },
+  options: PosternOptions,
 ): Promise<Postern> {
   const { tls } = options
   const [port, controlPort] = [await freePort(), await freePort()]

@@ -185,7 +185,7 @@ export const PROBLEMS = {
   upstream_unavailable: problem(
     503,
     'Upstream unavailable',
-    'Every connection to the upstream is busy and the waiting line is full. Try again, or raise `pool_max`.',
+    'Most calls to the upstream failed, no server behind it is healthy, or every connection to it is busy. Try again, after `Retry-After` where there is one.',
   ),
   upstream_timeout: problem(
     504,

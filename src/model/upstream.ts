@@ -26,6 +26,11 @@ function isUpstreamUrl(text: string): boolean {
 /** More would not fit the set of bits in which a request remembers what it has tried. */
 const TARGETS_MAX = 30
 
+/** Equal for two spellings of one server; of text that is no URL, the text. */
+function serverOf(text: string): string {
+  return isUpstreamUrl(text) ? new URL(text).href.replace(/\/+$/, '') : text
+}
+
 const Target = z.strictObject({
   url: UpstreamUrl.describe('Where the API runs'),
   weight: z
@@ -73,7 +78,7 @@ export const Upstream = z.strictObject({
     .min(1)
     .max(TARGETS_MAX)
     .refine(
-      (targets) => new Set(targets.map(({ url }) => url)).size === targets.length,
+      (targets) => new Set(targets.map(({ url }) => serverOf(url))).size === targets.length,
       'each target once; give it a weight instead',
     )
     .describe('The servers behind the collection'),

@@ -3,25 +3,14 @@ import { getRequestListener } from '@hono/node-server'
 import { permits } from '../access/roles.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { bearerOf } from '../base/bearer.ts'
-import type { Clock } from '../base/clock.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
-import type {
-  CredentialProbe,
-  Explainer,
-  LimitReader,
-  RecordQueries,
-  UpstreamWatch,
-} from '../operations/context.ts'
-import { createInvoke } from '../operations/invoke.ts'
+import { createInvoke, type InvokeDeps } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { checkFragment } from '../snapshot/check.ts'
-import type { Publisher } from '../snapshot/publisher.ts'
-import type { ConfigStore } from '../store/ports/config.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { createTombstones } from '../threads/tombstones.ts'
-import type { Vault } from '../vault/vault.ts'
 import { VERSION } from '../version.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
@@ -29,16 +18,7 @@ import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { PREAMBLE } from './preamble.ts'
 
-export interface ControlPlaneOptions {
-  readonly store: ConfigStore
-  readonly vault: Vault
-  readonly clock: Clock
-  readonly records: RecordQueries
-  readonly explainer: Explainer
-  readonly credentials: CredentialProbe
-  readonly upstreams: UpstreamWatch
-  readonly limits: LimitReader
-  readonly publisher: Publisher
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check'> {
   readonly origin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
@@ -57,36 +37,11 @@ export interface ControlPlane {
 
 /** Who may do what, the operations, and the surfaces that project them. */
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
-  const {
-    store,
-    vault,
-    clock,
-    records,
-    explainer,
-    credentials,
-    upstreams,
-    limits,
-    publisher,
-    origin,
-    sessionKey,
-    fault,
-  } = options
+  const { store, clock, origin, sessionKey, fault } = options
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const authenticate = createAuthenticate(tokens, unknownCallers)
-  const invoke = createInvoke({
-    store,
-    vault,
-    clock,
-    records,
-    explainer,
-    credentials,
-    upstreams,
-    limits,
-    publisher,
-    check: checkFragment,
-    fault,
-  })
+  const invoke = createInvoke({ ...options, check: checkFragment })
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,

@@ -1,5 +1,6 @@
 import { isPlain, type Plain } from '../base/plain.ts'
 import type { JsonSchema } from '../model/proxy.ts'
+import { LIST, MAP, ONE } from './schema-keywords.ts'
 import {
   bytesOf,
   type Chain,
@@ -8,9 +9,6 @@ import {
   gistOf,
   isComposite,
   keywordsOf,
-  LIST,
-  MAP,
-  ONE,
   shorten,
 } from './schema-parts.ts'
 

@@ -3,20 +3,7 @@
  */
 import { isPlain, type Plain } from '../base/plain.ts'
 import { tokenText } from '../base/pointer.ts'
-
-/** Keywords with one schema, a list of schemas, a map of schemas. */
-export const ONE = [
-  'items',
-  'additionalProperties',
-  'not',
-  'if',
-  'then',
-  'else',
-  'contains',
-  'propertyNames',
-] as const
-export const LIST = ['prefixItems', 'allOf', 'anyOf', 'oneOf'] as const
-export const MAP = ['properties', 'patternProperties', 'dependentSchemas'] as const
+import { LIST, MAP, ONE } from './schema-keywords.ts'
 
 /** Keywords with a plain number, text or flag. */
 const LIMITS = [

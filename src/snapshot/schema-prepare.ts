@@ -1,33 +1,15 @@
 import { isPlain, type Plain } from '../base/plain.ts'
 import { tokenText } from '../base/pointer.ts'
 import type { JsonSchema } from '../model/proxy.ts'
+import { LIST, MAP, ONE } from './schema-keywords.ts'
 
 /** The keyword that a reference into the shared schemas becomes: it is followed when a value leads there. */
 export const SHARED = 'postern:shared'
 
 /** Keywords that hold one schema, a list or a map of them, in any draft. */
-const ONE = new Set([
-  'items',
-  'additionalItems',
-  'additionalProperties',
-  'unevaluatedItems',
-  'unevaluatedProperties',
-  'not',
-  'if',
-  'then',
-  'else',
-  'contains',
-  'propertyNames',
-])
-const LIST = new Set(['prefixItems', 'allOf', 'anyOf', 'oneOf', 'items'])
-const MAP = new Set([
-  'properties',
-  'patternProperties',
-  'dependentSchemas',
-  'dependencies',
-  '$defs',
-  'definitions',
-])
+const HAS_ONE = new Set<string>([...ONE, 'additionalItems', 'unevaluatedItems', 'unevaluatedProperties'])
+const HAS_LIST = new Set<string>([...LIST, 'items'])
+const HAS_MAP = new Set<string>([...MAP, 'dependencies', '$defs', 'definitions'])
 /**
  * Left out: names that would move references or turn a judge into a promise, notes, and our own keyword, which nobody
  * else may write.
@@ -64,13 +46,13 @@ export function prepareSchema(
       if (DROPPED.has(keyword) || (isReference && !BESIDE_REFERENCE.has(keyword))) continue
       const name = keyword === '$ref' ? sharedName(value) : null
       if (name !== null) result[SHARED] = name
-      else if (LIST.has(keyword) && Array.isArray(value))
+      else if (HAS_LIST.has(keyword) && Array.isArray(value))
         result[keyword] = value.map((item) => part(item, depth + 1))
       else if (keyword === 'required' && Array.isArray(value)) {
         const required = value.filter((name) => !isOther(schema, name))
         if (required.length > 0) result[keyword] = required
-      } else if (ONE.has(keyword)) result[keyword] = part(value, depth + 1)
-      else if (MAP.has(keyword) && isPlain(value))
+      } else if (HAS_ONE.has(keyword)) result[keyword] = part(value, depth + 1)
+      else if (HAS_MAP.has(keyword) && isPlain(value))
         // fromEntries, since a property may be called __proto__
         result[keyword] = Object.fromEntries(
           Object.entries(value).map(([key, item]) => [key, part(item, depth + 1)]),

@@ -15,6 +15,7 @@ import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
+import { createNodeEngine } from '../wire/node/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
@@ -44,7 +45,8 @@ const health = new Int32Array(init.health)
 const sink = createRecordSink()
 const keys = createRemoteKeys(say)
 
-const engine = createNativeEngine<Exchange>({
+const createEngine = init.httpEngine === 'node' ? createNodeEngine : createNativeEngine
+const engine = createEngine<Exchange>({
   clock,
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,

@@ -10,6 +10,7 @@ import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
+import type { HttpEngine } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
@@ -28,6 +29,7 @@ export interface GatewayInit {
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
   readonly trustedProxies: readonly string[]
+  readonly httpEngine: HttpEngine
   /** Null for plain HTTP. */
   readonly tls: TlsOptions | null
   /** Rate and quota counters of all threads. */

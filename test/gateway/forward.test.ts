@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
+import { OTHER_CODES } from '../wire/engine-differences.ts'
 import { HOSTILE } from '../wire/hostile-requests.ts'
-import { Caller } from '../wire/peers.ts'
+import { Caller, ENGINE } from '../wire/peers.ts'
 import {
   client,
   collection,
@@ -309,12 +310,14 @@ test('hostile requests are refused with a record, and reach neither upstream nor
   const contacts = served.echo.seen.length
   for (const [name, bytes, code] of HOSTILE) {
     const caller = new Caller(served.port)
-    caller.send(bytes)
+    // Node reads some of them well: then no check lets them pass, and the next request ends the connection
+    caller.send(`${bytes}GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
     const answer = await caller.closed()
     assert.match(answer, /^HTTP\/1\.1 [45]\d\d [\s\S]*X-Request-ID: req_/, name)
     // A broken body is behind a head that the checks refuse already.
     const recorded = served.records.at(-1)!.code
-    assert.ok(recorded === code || recorded === 'route_not_found', `${name}: ${recorded}`)
+    const wanted = ENGINE === 'node' ? (OTHER_CODES[name] ?? code) : code
+    assert.ok(recorded === wanted || recorded === 'route_not_found', `${name}: ${recorded}`)
     assert.ok(answer.includes(`"code":"${recorded}"`), `${name}: ${answer}`)
   }
   assert.equal(served.echo.seen.length, contacts)

@@ -60,7 +60,7 @@ beforeEach(async () => {
   issuer = await new Issuer(FIRST).listen()
   put(oidc('main'))
 })
-afterEach(() => issuer.close())
+afterEach(() => issuer[Symbol.asyncDispose]())
 
 const seconds = (): number => Math.floor(served.now() / 1000)
 const claims = (given: Plain = {}): Plain => ({

@@ -13,7 +13,7 @@ import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, Incoming } from '../../src/wire/port.ts'
-import { until } from '../wire/peers.ts'
+import { ENGINE, until } from '../wire/peers.ts'
 import { delta } from './fragments.ts'
 
 /** What the upstream of a test saw, as it answers it in JSON. */
@@ -114,7 +114,7 @@ export async function serve(
       else incoming.answer(404, '', 'reserved')
     },
   })
-  const createEngine = process.env['HTTP_ENGINE'] === 'node' ? createNodeEngine : createNativeEngine
+  const createEngine = ENGINE === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
   const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
   const first = fragments(echo.port)

@@ -44,7 +44,7 @@ before(async () => {
 })
 after(async () => {
   await server?.stop()
-  await issuer?.close()
+  await issuer?.[Symbol.asyncDispose]()
   await upstream?.close()
 })
 

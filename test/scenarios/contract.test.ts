@@ -1,55 +1,13 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { ask as plainAsk } from '../gateway/serve.ts'
 import { runPage } from '../support/page.ts'
-import {
-  call,
-  callAsAgent,
-  publishOrders,
-  type Reply,
-  startTestServer,
-  type TestServer,
-  until,
-} from './server.ts'
-import { startUpstream, type TestUpstream } from './upstream.ts'
+import { startOrders } from './orders.ts'
+import { call } from './server.ts'
 
-let server: TestServer
-let upstream: TestUpstream
-let token: string
-
-before(async () => {
-  upstream = await startUpstream()
-  server = await startTestServer({ workers: 1 })
-  token = await publishOrders(server, upstream.url)
-})
-after(async () => {
-  await server.stop()
-  await upstream.close()
-})
-
-const ask = (
-  method: string,
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<Reply> =>
-  server.gateway(method, `/orders${path}`, { token, headers, ...(body === undefined ? {} : { body }) })
-
-async function addProxy(name: string, members: Record<string, unknown>): Promise<Reply> {
-  return server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members })
-}
-
-const executeCall = (values: Record<string, unknown>): Promise<Reply['json']> =>
-  callAsAgent(server, token, values)
-
-const record = async (id: string): Promise<Reply['json']> =>
-  (
-    await until(
-      () => server.manage('GET', `/records/${id}`),
-      (reply) => reply.status === 200,
-    )
-  ).json
+const { server, upstream, token, ask, addProxy, executeCall, record, stop } = await startOrders()
+after(stop)
 
 for (const page of ['validation.md', 'cors.md', 'cache.md', 'graphql.md'])
   test(`what docs/${page} shows is what happens`, async () => {

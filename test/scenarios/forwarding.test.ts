@@ -137,6 +137,35 @@ test('the breaker answers for an upstream that fails, and tries it again', async
   for (const { status } of await times(5, get)) assert.equal(status, 200)
 })
 
+test('a kept answer stands in while the breaker is open, for apps and agents', async () => {
+  await setUpstream({ targets: [{ url: first.url }], breaker: { errors: 1, requests: 1 } })
+  const cached = await server.manage('PATCH', '/proxies/get-order', {
+    cache: { ttl: '1s', scope: 'client', stale_if_error: '10m' },
+  })
+  assert.equal(cached.status, 200, cached.text)
+  const agentStatus = async () => (await callAsAgent(server, token, { endpoint: `GET ${ORDER}` })).status
+  assert.deepEqual([(await get()).status, await agentStatus()], [200, 200])
+  server.moveClock(1001)
+  const { answer } = first
+  first.answer = (_seen, response) => void response.writeHead(503).end()
+  const create = () => server.gateway('POST', '/orders/v1/orders', { token, body: {} })
+  assert.deepEqual(
+    (await times(2, create)).map(({ status }) => status),
+    [503, 503],
+  )
+  const unasked = await counted(async () => {
+    const reply = await get()
+    assert.deepEqual([reply.status, reply.headers.get('x-cache')], [200, 'STALE'], reply.text)
+    assert.equal(await agentStatus(), 200)
+  })
+  assert.deepEqual(unasked, [0, 0])
+  first.answer = answer
+  server.moveClock(5001)
+  assert.equal((await create()).status, 200)
+  await server.manage('PATCH', '/proxies/get-order', { cache: null })
+  await setUpstream({ targets: [{ url: first.url }], breaker: { errors: 50, requests: 20 } })
+})
+
 test('the health of servers is shown, with what is known of them', async () => {
   await setUpstream({ targets: [{ url: first.url }, { url: second.url }] })
   const { answer } = first
@@ -236,6 +265,7 @@ test('what cannot be meant is refused at its place', async () => {
   for (const [upstream, pointer] of [
     [{ targets: [] }, '/upstream/targets'],
     [{ targets: [{ url: first.url }, { url: first.url }] }, '/upstream/targets'],
+    [{ targets: [{ url: first.url }, { url: `${first.url}/` }] }, '/upstream/targets'],
     [{ targets: [{ url: first.url, weight: 0 }] }, '/upstream/targets/0/weight'],
     [{ targets: [{ url: first.url }, { url: 'http://169.254.169.254' }] }, '/upstream/targets/1/url'],
     [{ targets: [{ url: first.url }], hash_key: 'moon' }, '/upstream/hash_key'],

@@ -1,44 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import {
-  call,
-  callAsAgent,
-  publishOrders,
-  type Reply,
-  startTestServer,
-  type TestServer,
-  until,
-} from './server.ts'
-import { startUpstream, type TestUpstream } from './upstream.ts'
+import { after, test } from 'node:test'
+import { startOrders } from './orders.ts'
+import { call, type Reply, until } from './server.ts'
 
-let server: TestServer
-let upstream: TestUpstream
-let token: string
-
-before(async () => {
-  upstream = await startUpstream()
-  server = await startTestServer({ workers: 2 })
-  token = await publishOrders(server, upstream.url)
+const { server, upstream, token, ask, addProxy, executeCall, stop } = await startOrders({
+  workers: 2,
 })
-after(async () => {
-  await server.stop()
-  await upstream.close()
-})
-
-const ask = (
-  method: string,
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<Reply> =>
-  server.gateway(method, `/orders${path}`, { token, headers, ...(body === undefined ? {} : { body }) })
-
-async function addProxy(name: string, members: Record<string, unknown>): Promise<Reply> {
-  return server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members })
-}
-
-const executeCall = (values: Record<string, unknown>): Promise<Reply['json']> =>
-  callAsAgent(server, token, values)
+after(stop)
 
 test('of many requests with one key at once exactly one reaches the upstream, over all threads and doors', async () => {
   const before = upstream.answer

@@ -1,29 +1,18 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
-import { after, before, describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { PEERS } from '../support/mcp-clients.ts'
-import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
-import { startUpstream, type TestUpstream } from './upstream.ts'
+import { startOrders } from './orders.ts'
+import { call, type Reply, until } from './server.ts'
 
 const ENDPOINT = 'GET /orders/v1/orders/7'
 const JSON_ACCEPT = { accept: 'application/json, text/event-stream' }
 
+const { server, upstream, token, stop } = await startOrders({ workers: 2 })
+after(stop)
+
 describe('both MCP doors of a running server', () => {
-  let server: TestServer
-  let upstream: TestUpstream
-  let token: string
-
-  before(async () => {
-    upstream = await startUpstream()
-    server = await startTestServer({ workers: 2 })
-    token = await publishOrders(server, upstream.url)
-  })
-  after(async () => {
-    await server.stop()
-    await upstream[Symbol.asyncDispose]()
-  })
-
   const bearer = (value: string): Record<string, string> => ({ authorization: `Bearer ${value}` })
   const rpc = (
     method: string,

@@ -6,10 +6,17 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { OPERATIONS } from '../../src/operations/registry.ts'
-import { runCli } from '../../src/surfaces/cli/program.ts'
+import { runCommand } from './cli.ts'
 import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
-import { call, publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import {
+  call,
+  callAsAgent,
+  publishOrders,
+  type Reply,
+  startTestServer,
+  type TestServer,
+  until,
+} from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const GET = '/orders/v1/orders/7'
@@ -40,16 +47,16 @@ async function used(server: TestServer, limit: string): Promise<number | null | 
   return (await usage(server)).find((item) => item.limit === limit)?.used
 }
 
+async function untilUsed(server: TestServer, limit: string, count: number): Promise<void> {
+  await until(
+    () => used(server, limit),
+    (counted) => counted === count,
+  )
+}
+
 /** One `execute_call` of an agent: the status that it was answered with. */
 async function executeCall(server: TestServer, token: string): Promise<number> {
-  const params = { name: 'execute_call', arguments: { endpoint: `GET ${GET}` } }
-  const answer = await server.gateway('POST', '/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
-  })
-  const { structuredContent, isError } = answer.json.result
-  return isError === true ? (structuredContent?.status ?? 429) : structuredContent.status
+  return (await callAsAgent(server, token, { endpoint: `GET ${GET}` })).status
 }
 
 /** An upstream that answers when it is told to. */
@@ -57,6 +64,13 @@ function holding(upstream: TestUpstream): ServerResponse[] {
   const held: ServerResponse[] = []
   upstream.answer = (_, response) => void held.push(response)
   return held
+}
+
+async function untilHeld(held: readonly ServerResponse[], count: number): Promise<void> {
+  await until(
+    async () => held.length,
+    (length) => length === count,
+  )
 }
 
 test('calls over REST and of agents are counted in one, and usage says so on every surface', async () => {
@@ -85,31 +99,9 @@ test('calls over REST and of agents are counted in one, and usage says so on eve
   })
   assert.equal(tool.json.result.structuredContent?.items?.[0]?.used, 5, tool.text)
 
-  let printed = ''
-  const nobody = () => Promise.reject(new Error('nobody is there'))
-  const code = await runCli(
-    {
-      operations: OPERATIONS,
-      version: '0.0.0',
-      env: { POSTERN_DATA: server.data },
-      out: (text) => {
-        printed += text
-      },
-      err: (text) => {
-        printed += text
-      },
-      readStdin: nobody,
-      interactive: false,
-      colour: false,
-      ask: nobody,
-      issueOffline: nobody,
-      up: nobody,
-      upHelp: '',
-    },
-    ['policies', 'usage', 'gold', '-o', 'json'],
-  )
-  assert.equal(code, 0, printed)
-  assert.equal(JSON.parse(printed).items[0].used, 5)
+  const printed = await runCommand(server.data, ['policies', 'usage', 'gold', '-o', 'json'])
+  assert.equal(printed.code, 0, printed.err)
+  assert.equal(JSON.parse(printed.out).items[0].used, 5)
 })
 
 test('a place is given back when the answer ends, the caller leaves or the upstream fails, and never twice', async () => {
@@ -119,10 +111,7 @@ test('a place is given back when the answer ends, the caller leaves or the upstr
   await setPolicy(server, { limits: [{ name: 'flight', kind: 'concurrency', max: 2 }] })
   const held = holding(upstream)
   const calls = [1, 2].map(() => server.gateway('GET', GET, { token }))
-  await until(
-    async () => held.length,
-    (length) => length === 2,
-  )
+  await untilHeld(held, 2)
   assert.equal(await used(server, 'flight'), 2)
   const third = await server.gateway('GET', GET, { token })
   assert.equal(third.status, 429)
@@ -142,29 +131,17 @@ test('a place is given back when the answer ends, the caller leaves or the upstr
   // Either of them may have come first.
   const ended = (await Promise.all(calls)).map(({ status, text }) => (status === 200 ? text : status))
   assert.deepEqual(new Set(ended), new Set(['ab', 502]))
-  await until(
-    () => used(server, 'flight'),
-    (count) => count === 0,
-  )
+  await untilUsed(server, 'flight', 0)
 
   const socket = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
   socket.write(`GET ${GET} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`)
-  await until(
-    () => used(server, 'flight'),
-    (count) => count === 1,
-  )
+  await untilUsed(server, 'flight', 1)
   socket.destroy()
-  await until(
-    () => used(server, 'flight'),
-    (count) => count === 0,
-  )
+  await untilUsed(server, 'flight', 0)
   upstream.answer = (_, response) => void response.end('ok')
   const many = await Promise.all(Array.from({ length: 20 }, () => server.gateway('GET', GET, { token })))
   assert.ok(many.some(({ status }) => status === 200))
-  await until(
-    () => used(server, 'flight'),
-    (count) => count === 0,
-  )
+  await untilUsed(server, 'flight', 0)
 })
 
 test('what was under way in a gateway thread that dies is given back', async () => {
@@ -174,10 +151,7 @@ test('what was under way in a gateway thread that dies is given back', async () 
   await setPolicy(server, { limits: [{ name: 'flight', kind: 'concurrency', max: 2 }] })
   const held = holding(upstream)
   const lost = [1, 2].map(() => server.gateway('GET', GET, { token }).catch((error: unknown) => error))
-  await until(
-    async () => held.length,
-    (length) => length === 2,
-  )
+  await untilHeld(held, 2)
   assert.equal((await server.gateway('GET', GET, { token })).status, 429)
   await server.running.killThread(0)
   for (const one of await Promise.all(lost)) assert.ok(one instanceof Error)
@@ -194,10 +168,7 @@ test('a call waits a moment for a place, and one whose caller left while it wait
   await setPolicy(server, { limits: [{ name: 'flight', kind: 'concurrency', max: 1, wait: '1s' }] })
   const held = holding(upstream)
   const first = server.gateway('GET', GET, { token })
-  await until(
-    async () => held.length,
-    (length) => length === 1,
-  )
+  await untilHeld(held, 1)
   const left = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
   left.write(`GET ${GET} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`)
   await once(left, 'connect')
@@ -211,27 +182,15 @@ test('a call waits a moment for a place, and one whose caller left while it wait
   const third = executeCall(server, token)
   held[0]!.end('one')
   assert.equal((await first).text, 'one')
-  await until(
-    async () => held.length,
-    (length) => length === 2,
-  )
+  await untilHeld(held, 2)
   held[1]!.end('{}')
-  await until(
-    async () => held.length,
-    (length) => length === 3,
-  )
+  await untilHeld(held, 3)
   held[2]!.end('{}')
   assert.deepEqual([(await second).status, await third], [200, 200])
-  await until(
-    () => used(server, 'flight'),
-    (count) => count === 0,
-  )
+  await untilUsed(server, 'flight', 0)
 
   const fourth = server.gateway('GET', GET, { token })
-  await until(
-    async () => held.length,
-    (length) => length === 4,
-  )
+  await untilHeld(held, 4)
   const late = await server.gateway('GET', GET, { token })
   assert.equal(late.json.code, 'concurrency_exceeded')
   held[3]!.end()
@@ -276,10 +235,7 @@ test('statuses that do not count are given back at the end, and a header divides
   upstream.answer = (_, response) => void response.writeHead(500).end()
   assert.equal((await ask('a')).status, 500)
   assert.equal((await ask('b')).status, 500)
-  await until(
-    () => used(server, 'good'),
-    (count) => count === 0,
-  )
+  await untilUsed(server, 'good', 0)
   upstream.answer = (_, response) => void response.writeHead(200).end()
   const answer = await ask('a')
   assert.equal(answer.status, 200)

@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { type Answer, ask } from '../gateway/serve.ts'
 import { type Example, examplesOf } from '../support/examples.ts'
 import { Issuer, signedBy, signedWith, signingKey } from '../support/issuer.ts'
-import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
-import { startUpstream, type TestUpstream } from './upstream.ts'
+import { startOrders } from './orders.ts'
+import { callAsAgent, type Reply, until } from './server.ts'
 
 const KEY = signingKey('one')
 const ORDER = '/orders/v1/orders/7'
 
-let server: TestServer
-let upstream: TestUpstream
-let issuer: Issuer
-
-before(async () => {
-  upstream = await startUpstream()
-  issuer = await new Issuer(KEY).listen()
-  server = await startTestServer({ workers: 2 })
-  await publishOrders(server, upstream.url)
-})
+const { server, upstream, stop } = await startOrders({ workers: 2 })
+const issuer = await new Issuer(KEY).listen()
 after(async () => {
-  await server.stop()
-  await issuer.close()
-  await upstream.close()
+  await stop()
+  await issuer[Symbol.asyncDispose]()
 })
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
@@ -99,18 +90,7 @@ test('a token that a caller signs is one caller over REST and MCP, and rotation 
   const token = signedWith(first, own)
   assert.equal((await get(token)).status, 200)
   assert.equal(upstream.seen.at(-1)?.headers['x-postern-subject'], 'nightly')
-  const rpc = await server.gateway('POST', '/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'execute_call', arguments: { endpoint: `GET ${ORDER}` } },
-    },
-  })
-  assert.equal(rpc.status, 200, rpc.text)
-  assert.equal(rpc.json.result.isError ?? false, false, rpc.text)
+  assert.equal((await callAsAgent(server, token, { endpoint: `GET ${ORDER}` })).status, 200)
   assert.equal(upstream.seen.at(-1)?.headers['x-postern-subject'], 'nightly')
   assert.equal(upstream.seen.at(-1)?.headers['authorization'], undefined)
 

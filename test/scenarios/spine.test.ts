@@ -3,35 +3,41 @@ import { test } from 'node:test'
 import { publishOrders, startTestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
-test('the worked example: from an empty instance to a governed call, and a profile of type none beside it', async () => {
-  await using upstream = await startUpstream()
-  await using server = await startTestServer()
-  const token = await publishOrders(server, upstream.url)
+for (const engine of ['native', 'node']) {
+  test(`the worked example on the ${engine} engine: from an empty instance to a governed call, and a profile of type none beside it`, async () => {
+    await using upstream = await startUpstream()
+    await using server = await startTestServer({ flags: ['--http-engine', engine] })
+    const token = await publishOrders(server, upstream.url)
 
-  const answer = await server.gateway('GET', '/orders/v1/orders/7', { token })
-  assert.equal(answer.status, 200)
-  assert.equal(answer.json.url, '/v1/orders/7')
-  assert.match(answer.headers.get('x-request-id') ?? '', /^req_[0-9a-z]{26}$/)
-  assert.match(answer.headers.get('ratelimit') ?? '', /^"minute";r=999;t=\d+$/)
-  assert.equal(upstream.seen[0]?.headers.authorization, undefined, 'the credential of the caller stays here')
+    const answer = await server.gateway('GET', '/orders/v1/orders/7', { token })
+    assert.equal(answer.status, 200)
+    assert.equal(answer.json.url, '/v1/orders/7')
+    assert.match(answer.headers.get('x-request-id') ?? '', /^req_[0-9a-z]{26}$/)
+    assert.match(answer.headers.get('ratelimit') ?? '', /^"minute";r=999;t=\d+$/)
+    assert.equal(
+      upstream.seen[0]?.headers.authorization,
+      undefined,
+      'the credential of the caller stays here',
+    )
 
-  const open = await server.manage('POST', '/profiles', {
-    client: 'acme',
-    name: 'Open',
-    slug: 'open',
-    auth: { type: 'none' },
+    const open = await server.manage('POST', '/profiles', {
+      client: 'acme',
+      name: 'Open',
+      slug: 'open',
+      auth: { type: 'none' },
+    })
+    assert.equal(open.status, 201)
+    const byIds = await server.gateway('GET', '/orders/v1/orders/7', {
+      headers: { 'x-client-id': 'acme', 'x-profile-id': 'open' },
+    })
+    assert.equal(byIds.status, 200)
+
+    const nobody = await server.gateway('GET', '/orders/v1/orders/7')
+    assert.equal(nobody.status, 401)
+    assert.equal(nobody.headers.get('content-type'), 'application/problem+json')
+    assert.equal(nobody.json.code, 'credentials_missing')
   })
-  assert.equal(open.status, 201)
-  const byIds = await server.gateway('GET', '/orders/v1/orders/7', {
-    headers: { 'x-client-id': 'acme', 'x-profile-id': 'open' },
-  })
-  assert.equal(byIds.status, 200)
-
-  const nobody = await server.gateway('GET', '/orders/v1/orders/7')
-  assert.equal(nobody.status, 401)
-  assert.equal(nobody.headers.get('content-type'), 'application/problem+json')
-  assert.equal(nobody.json.code, 'credentials_missing')
-})
+}
 
 test('the limit refuses the next call with its name and the time to wait', async () => {
   await using upstream = await startUpstream()

@@ -20,6 +20,9 @@ function assertRefusesToStart(
   assert.doesNotMatch(finished.stderr, /\n\s+at /, 'no stack trace')
 }
 
+const upOn = (data: string, listen: string, controlListen: string) =>
+  runPostern(['up', '--data', data, '--listen', listen, '--control-listen', controlListen])
+
 const FREE = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
 
 test('a setting with a wrong value, an unknown one and one that is not built yet each refuse start by name', async () => {
@@ -41,18 +44,7 @@ test('a busy port refuses start, even when its owner shares it', async () => {
   const owner = createServer()
   await new Promise<void>((done) => owner.listen({ port: 0, host: '127.0.0.1', reusePort: true }, done))
   const { port } = owner.address() as AddressInfo
-  assertRefusesToStart(
-    await runPostern([
-      'up',
-      '--data',
-      data,
-      '--listen',
-      `127.0.0.1:${port}`,
-      '--control-listen',
-      '127.0.0.1:0',
-    ]),
-    new RegExp(`${port}.*in use`),
-  )
+  assertRefusesToStart(await upOn(data, `127.0.0.1:${port}`, '127.0.0.1:0'), new RegExp(`${port}.*in use`))
   owner.close()
   await rm(data, { recursive: true })
 })
@@ -65,15 +57,7 @@ test('two listeners on one port refuse start: each thread would take from both',
   await new Promise((done) => probe.close(done))
   for (const host of ['127.0.0.1', '0.0.0.0'])
     assertRefusesToStart(
-      await runPostern([
-        'up',
-        '--data',
-        data,
-        '--listen',
-        `${host}:${port}`,
-        '--control-listen',
-        `127.0.0.1:${port}`,
-      ]),
+      await upOn(data, `${host}:${port}`, `127.0.0.1:${port}`),
       new RegExp(`CONTROL_LISTEN.*${port}.*LISTEN has this port`),
     )
   await rm(data, { recursive: true })

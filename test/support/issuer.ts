@@ -6,9 +6,8 @@ import {
   type KeyObject,
   sign as signBytes,
 } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Loopback } from './loopback.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -61,7 +60,7 @@ export function signedWith(secret: string | Buffer, claims: Claims, header: Clai
 }
 
 /** An OpenID provider on a real socket: discovery, keys and introspection. */
-export class Issuer {
+export class Issuer extends Loopback {
   keys: SigningKey[]
   /** Status of every answer; 200 works. */
   status = 200
@@ -72,62 +71,39 @@ export class Issuer {
   readonly authorizations: string[] = []
   /** Overrides of the discovery document. */
   discovery: Claims = {}
-  readonly #server: Server
 
   constructor(...keys: SigningKey[]) {
+    super()
     this.keys = keys
-    this.#server = createServer((incoming, outgoing) => {
-      const pieces: Buffer[] = []
-      incoming.on('data', (piece: Buffer) => pieces.push(piece))
-      incoming.on('end', () => {
-        const path = incoming.url!
-        this.asked.push(path)
-        outgoing.statusCode = this.status
-        outgoing.setHeader('content-type', 'application/json')
-        if (this.status !== 200) return outgoing.end('{}')
-        if (path === '/introspect') {
-          this.authorizations.push(incoming.headers.authorization ?? '')
-          const token = new URLSearchParams(Buffer.concat(pieces).toString()).get('token') ?? ''
-          const claims = this.opaque.get(token)
-          return outgoing.end(
-            JSON.stringify(claims === undefined ? { active: false } : { active: true, ...claims }),
-          )
-        }
-        if (path === '/keys') return outgoing.end(JSON.stringify({ keys: this.keys.map(({ jwk }) => jwk) }))
-        outgoing.end(
-          JSON.stringify({
-            issuer: this.url,
-            jwks_uri: `${this.url}/keys`,
-            introspection_endpoint: `${this.url}/introspect`,
-            ...this.discovery,
-          }),
-        )
-      })
-    })
   }
 
-  async listen(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    return this
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  protected answer(incoming: IncomingMessage, outgoing: ServerResponse, body: string): unknown {
+    const path = incoming.url!
+    this.asked.push(path)
+    outgoing.statusCode = this.status
+    outgoing.setHeader('content-type', 'application/json')
+    if (this.status !== 200) return outgoing.end('{}')
+    if (path === '/introspect') {
+      this.authorizations.push(incoming.headers.authorization ?? '')
+      const token = new URLSearchParams(body).get('token') ?? ''
+      const claims = this.opaque.get(token)
+      return outgoing.end(
+        JSON.stringify(claims === undefined ? { active: false } : { active: true, ...claims }),
+      )
+    }
+    if (path === '/keys') return outgoing.end(JSON.stringify({ keys: this.keys.map(({ jwk }) => jwk) }))
+    outgoing.end(
+      JSON.stringify({
+        issuer: this.url,
+        jwks_uri: `${this.url}/keys`,
+        introspection_endpoint: `${this.url}/introspect`,
+        ...this.discovery,
+      }),
+    )
   }
 
   /** How often a path was asked. */
   times(path: string): number {
     return this.asked.filter((one) => one === path).length
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections()
-    this.#server.close()
-    await once(this.#server, 'close')
   }
 }

@@ -17,6 +17,9 @@ import type {
 
 const DEADLINE_MS = 20_000
 
+/** The engine under test, unless a test names one. */
+export const ENGINE = process.env['HTTP_ENGINE'] === 'node' ? 'node' : 'native'
+
 /** Waits until `done` holds; looks after every turn of the loop. */
 export async function until(done: () => boolean, what: () => string): Promise<void> {
   const end = Date.now() + DEADLINE_MS
@@ -161,8 +164,7 @@ export async function startGateway(
   const finished: Incoming[] = []
   const faults: unknown[] = []
   const request = options.request ?? forwardAll
-  const createEngine =
-    (options.httpEngine ?? process.env['HTTP_ENGINE']) === 'node' ? createNodeEngine : createNativeEngine
+  const createEngine = (options.httpEngine ?? ENGINE) === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({
     clock: createClock(cell),
     rules: options.rules ?? RULES,

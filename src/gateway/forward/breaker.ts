@@ -1,6 +1,9 @@
 import type { BreakerRules } from '../../snapshot/fragments.ts'
 import type { UpstreamState } from '../../snapshot/snapshot.ts'
 
+/** Checks that wait, for a body, a place or a token, give up sooner. */
+const HELD_UP_MS = 60_000
+
 /**
  * Milliseconds for which the breaker of an upstream lets nothing pass; 0 lets this request pass. When its time is over
  * it lets one request try the upstream, and another when nothing came of that for as long.
@@ -8,18 +11,27 @@ import type { UpstreamState } from '../../snapshot/snapshot.ts'
 export function breakerWaitMs(state: UpstreamState, rules: BreakerRules, now: number): number {
   if (state.openedAt === 0) return 0
   const waitedFrom = state.triedAt === 0 ? state.openedAt : state.triedAt
-  const left = waitedFrom + rules.open_ms - now
-  // A clock that was set back must not keep it open for longer
-  if (left > 0 && left <= rules.open_ms) return left
+  const passed = now - waitedFrom
+  // One from before may have been held up by its checks; a clock that was set back must not keep it open for longer
+  if (passed < rules.open_ms && passed > -HELD_UP_MS) return rules.open_ms - Math.max(passed, 0)
   state.triedAt = now
   return 0
 }
 
-/** Counts what became of a request; opens or closes the breaker by it. */
-export function breakerCount(state: UpstreamState, rules: BreakerRules, now: number, failed: boolean): void {
+/**
+ * Counts what became of a request; opens or closes the breaker by it.
+ * @param begunAt when its head had arrived
+ */
+export function breakerCount(
+  state: UpstreamState,
+  rules: BreakerRules,
+  begunAt: number,
+  now: number,
+  failed: boolean,
+): void {
   if (state.openedAt !== 0) {
-    // Of those that were under way when it opened only the trial says how the upstream is now
-    if (state.triedAt === 0) return
+    // Those that were under way when it opened say nothing of how the upstream is now: the trial does
+    if (state.triedAt === 0 || begunAt < state.triedAt) return
     state.openedAt = failed ? now : 0
     state.triedAt = 0
     startWindow(state, now)

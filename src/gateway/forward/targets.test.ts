@@ -53,6 +53,7 @@ function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = '
     tried: 0,
     retries: 0,
     isOver: false,
+    stale: null,
   }
   return members as unknown as Exchange
 }
@@ -103,6 +104,13 @@ test('equal keys meet one target, by weight, and only those of a target that goe
     if (port !== 1) assert.equal(now, port, id)
     else assert.notEqual(now, 1)
   }
+})
+
+test('callers that do not send the header of the hash are told apart as clients', () => {
+  const upstream = upstreamOf([1, 1], { balance: 'hash', hash_key: 'header:x-tenant' })
+  const ports = Array.from({ length: 50 }, (_, index) => ask(upstream, 200, 1000, `cli_${index}`))
+  assert.deepEqual(new Set(ports), new Set([1, 2]))
+  assert.equal(ask(upstream, 200, 1000, 'cli_7'), ports[7])
 })
 
 test('a target that fails five times in a row is left alone for its time, but never the last one', () => {
@@ -186,8 +194,36 @@ test('the breaker opens at its share of errors, lets one request try, and closes
   chosen(exchangeOf(upstream, 35_000))
   refusedAt(39_000)
   chosen(exchangeOf(upstream, 40_000))
-  // Nor does a clock that is set back
-  chosen(exchangeOf(upstream, 20))
+  // One that was held up by its checks does not slip through
+  refusedAt(38_500)
+  // Nor does a clock that is set back keep it open
+  chosen(exchangeOf(upstream, -50_000))
+})
+
+test('what was sent before the breaker opened does not close it while another tries', () => {
+  const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1], { breaker })
+  const late = [exchangeOf(upstream, 900), exchangeOf(upstream, 900)]
+  for (const exchange of late) chosen(exchange)
+  ask(upstream, 503, 1000)
+  const trial = exchangeOf(upstream, 6000)
+  chosen(trial)
+  endTarget(late[0]!, 200, 6100)
+  assert.equal(targetChosen(exchangeOf(upstream, 6200)), 'upstream_unavailable')
+  endTarget(late[1]!, 503, 6300)
+  endTarget(trial, 200, 6400)
+  assert.equal(ask(upstream, 200, 6500), 1)
+})
+
+test('a request that another server has answered is no error for the breaker', () => {
+  const breaker = { errors_percent: 30, requests: 20, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1, 1], { breaker, eject_after: 0 })
+  for (let index = 0; index < 30; index++) {
+    const exchange = exchangeOf(upstream)
+    if (chosen(exchange) === 1) assert.ok(goesElsewhere(exchange, 'upstream_unreachable', false, 1000))
+    endTarget(exchange, 200, 1000)
+  }
+  assert.deepEqual([upstream.state.openedAt, upstream.state.errors], [0, 0])
 })
 
 test('too few requests, or errors spread over several windows, open no breaker', () => {

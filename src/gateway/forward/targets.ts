@@ -5,6 +5,8 @@ import type { LinkedTarget, LinkedUpstream } from '../../snapshot/snapshot.ts'
 import { isIdempotent } from '../../wire/native/forwarded-head.ts'
 import { fieldValue } from '../contract/header-lines.ts'
 import type { Exchange } from '../exchange.ts'
+import { staleReply } from '../shape/watch.ts'
+import { ANSWERED, type Verdict } from '../verdict.ts'
 import { breakerCount, breakerWaitMs } from './breaker.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
@@ -19,8 +21,20 @@ const AGAINST: ReadonlySet<RefusalCode> = new Set([
 /** Of those, the ones after which another server may be asked when the request was never handed over. */
 const ELSEWHERE: ReadonlySet<RefusalCode> = new Set(['upstream_unreachable', 'upstream_timeout'])
 
-/** Check 17: which server is asked. Refuses while the breaker is open, and when no server may be asked. */
-export function targetChosen(exchange: Exchange): RefusalCode | null {
+/**
+ * Check 17: which server is asked. While the breaker is open, and when no server may be asked, a kept answer stands in
+ * where the cache has one; else the request is refused.
+ */
+export function targetChosen(exchange: Exchange): Verdict {
+  const code = targetFault(exchange)
+  if (code === null) return null
+  const reply = staleReply(exchange)
+  if (reply === null) return code
+  exchange.reply = reply
+  return ANSWERED
+}
+
+function targetFault(exchange: Exchange): RefusalCode | null {
   const upstream = upstreamOf(exchange)!
   const { rules, state, targets } = upstream
   if (rules.breaker !== null) {
@@ -55,25 +69,34 @@ export function upstreamOf({ proxy, collection }: Exchange): LinkedUpstream | nu
 export function goesElsewhere(exchange: Exchange, code: RefusalCode, handed: boolean, now: number): boolean {
   if (exchange.target === null || !AGAINST.has(code)) return false
   const upstream = upstreamOf(exchange)!
-  end(exchange, upstream, true, now)
-  const { rules, state, targets } = upstream
-  if (handed || !ELSEWHERE.has(code) || !isIdempotent(exchange.method) || exchange.isOver) return false
-  if (exchange.retries >= rules.retries || targets.length === 1 || state.retries < 1) return false
-  const target = pick(exchange, upstream, now)
-  if (target === null) return false
-  state.retries--
+  endAttempt(exchange, upstream, true, now)
+  const mayGo = !handed && ELSEWHERE.has(code) && isIdempotent(exchange.method) && !exchange.isOver
+  const target = mayGo ? another(exchange, upstream, now) : null
+  if (target === null) {
+    count(exchange, upstream, true, now)
+    return false
+  }
+  upstream.state.retries--
   exchange.retries++
   begin(exchange, target)
   return true
+}
+
+function another(exchange: Exchange, upstream: LinkedUpstream, now: number): LinkedTarget | null {
+  const { rules, state, targets } = upstream
+  if (exchange.retries >= rules.retries || targets.length === 1 || state.retries < 1) return null
+  return pick(exchange, upstream, now)
 }
 
 /** After the end: counts what the server that was asked has answered; 0 says nothing about it. */
 export function endTarget(exchange: Exchange, upstreamStatus: number, now: number): void {
   if (exchange.target === null) return
   const upstream = upstreamOf(exchange)!
-  if (upstreamStatus > 0)
-    end(exchange, upstream, upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504, now)
-  else {
+  if (upstreamStatus > 0) {
+    const failed = upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504
+    endAttempt(exchange, upstream, failed, now)
+    count(exchange, upstream, failed, now)
+  } else {
     exchange.target.state.pending--
     exchange.target = null
   }
@@ -85,16 +108,20 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
   exchange.target = target
 }
 
-function end(
+/** The breaker counts requests: one that another server has answered is well. */
+function count(exchange: Exchange, { rules, state }: LinkedUpstream, failed: boolean, now: number): void {
+  if (rules.breaker !== null) breakerCount(state, rules.breaker, exchange.now, now, failed)
+}
+
+function endAttempt(
   exchange: Exchange,
-  { rules, state, targets }: LinkedUpstream,
+  { rules, targets }: LinkedUpstream,
   failed: boolean,
   now: number,
 ): void {
   const { state: seen } = exchange.target!
   exchange.target = null
   seen.pending--
-  if (rules.breaker !== null) breakerCount(state, rules.breaker, now, failed)
   if (!failed) {
     seen.failures = 0
     return
@@ -169,6 +196,6 @@ function keyOf(exchange: Exchange, key: string): number {
       ? exchange.client!.id
       : key === 'ip'
         ? exchange.ip
-        : (fieldValue(exchange.pass, key.slice('header:'.length)) ?? '')
+        : (fieldValue(exchange.pass, key.slice('header:'.length)) ?? exchange.client!.id)
   return limitKeyOf(text).low
 }

@@ -3,7 +3,7 @@ import { isJsonType, mediaTypeOf } from '../contract/body-rule.ts'
 import { compiledFor } from '../contract/contracts.ts'
 import { fieldValue } from '../contract/header-lines.ts'
 import { readJsonBody } from '../contract/json-body.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Reply } from '../exchange.ts'
 import { lifetimeOf } from '../replay/cache-rules.ts'
 import { ANSWER_BYTES_MAX } from '../replay/idempotency.ts'
 import { toKept } from '../replay/kept-answer.ts'
@@ -38,11 +38,16 @@ export function watchOf(exchange: Exchange): AnswerTap | null {
 
 /** The kept answer that stands in for a failing upstream, or null. */
 export function staleAnswer(exchange: Exchange): Substitute | null {
+  const reply = staleReply(exchange)
+  return reply === null ? null : { ...reply, fields: reply.fields + answerFields(exchange) }
+}
+
+/** The same for a request that is not forwarded at all. */
+export function staleReply(exchange: Exchange): Reply | null {
   const { stale } = exchange
   if (stale === null) return null
   exchange.cacheLine = 'X-Cache: STALE\r\n'
-  const { status, fields, body } = fromCache(exchange, stale)
-  return { status, fields: fields + answerFields(exchange), body }
+  return fromCache(exchange, stale)
 }
 
 function keep(exchange: Exchange, status: number, fields: string, body: Uint8Array): void {

@@ -180,6 +180,11 @@ export class ChunkedDecoder {
   #endTrailer(): boolean {
     const name = this.#trailer.slice(0, Math.max(0, this.#trailer.indexOf(':')))
     this.#trailer = ''
-    return isToken(name) && !TRAILER_FORBIDDEN.test(name)
+    return isTrailerName(name)
   }
+}
+
+/** Whether a field of this name may stand in a trailer section. */
+export function isTrailerName(name: string): boolean {
+  return isToken(name) && !TRAILER_FORBIDDEN.test(name)
 }

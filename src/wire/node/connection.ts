@@ -70,7 +70,7 @@ export class NodeConnection implements Timed {
 
   /** Node could not read on. */
   broken(code: RefusalCode | null): void {
-    if (this.closes || this.#isGone) return
+    if (this.#isGone) return
     if (code === null) {
       this.destroy()
       return

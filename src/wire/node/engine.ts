@@ -13,7 +13,7 @@ const NO_TLS = 'the engine on node:http speaks no TLS to callers'
 
 /**
  * The engine on `node:http`: Node's parser (llhttp) reads and frames on both sides, the rules for heads are the same.
- * Tests compare the native engine with it; no setting selects it, since it speaks no TLS and opens no tunnels.
+ * Tests compare the native engine with it. It speaks no TLS to callers, and ignores offers of WebSockets (RFC 9110 7.8).
  */
 export function createNodeEngine<State>(options: NativeEngineOptions<State>): Engine {
   return new NodeEngine(createNodeContext(options), options.sweepMs ?? SWEEP_MS)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { FRAMING_NAMES } from '../native/field-table.ts'
+import { isTrailerName } from '../native/chunked.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX } from '../native/limits.ts'
 import type { RequestHead } from '../native/request-head.ts'
 import type { ResponseHead } from '../native/response-head.ts'
@@ -16,7 +16,7 @@ import {
 } from '../port.ts'
 import type { NodeConnection } from './connection.ts'
 import type { NodeContext } from './context.ts'
-import { pairsOf, reasonOf } from './lines.ts'
+import { flushHead, pairsOf, reasonOf } from './lines.ts'
 import { NodePool } from './pool.ts'
 import { type Receiver, Sending } from './sending.ts'
 
@@ -235,7 +235,7 @@ export class NodeExchange implements Incoming, Receiver {
       this.#connection.closes = true
     }
     this.#head(status, fields)
-    this.#response!.flushHeaders()
+    flushHead(this.#response!)
   }
 
   /** True when the answer was given up, and another request takes the place of the one that was sent. */
@@ -302,8 +302,8 @@ export class NodeExchange implements Incoming, Receiver {
     const incoming = this.#incoming
     if (this.#isBodyWanted || incoming === null) return
     this.#isBodyWanted = true
-    if (this.#expectsContinue && incoming.readableLength === 0 && !incoming.complete)
-      this.#response?.writeContinue()
+    // Also when the body has come already: Node would close a connection whose expectation was not met
+    if (this.#expectsContinue) this.#response?.writeContinue()
     this.#expectsContinue = false
     this.#connection.awaitBody(true)
     incoming.on('data', (bytes: Buffer) => {
@@ -312,7 +312,7 @@ export class NodeExchange implements Incoming, Receiver {
     incoming.on('end', () => {
       this.#connection.awaitBody(false)
       if (this.#stage === OVER) return
-      if (incoming.rawTrailers.some((name, i) => i % 2 === 0 && FRAMING_NAMES.includes(name.toLowerCase())))
+      if (incoming.rawTrailers.some((name, i) => i % 2 === 0 && !isTrailerName(name)))
         this.refuse('malformed_request', 'trailer')
       else this.#bodyEnded()
     })
@@ -355,6 +355,8 @@ export class NodeExchange implements Incoming, Receiver {
   }
 
   #head(status: number, fields: string): void {
+    // Node closes a connection whose expectation was not met
+    if (this.#expectsContinue) this.#connection.closes = true
     const { closes, socket } = this.#connection
     const response = this.#response
     const lines = closes ? `${fields}Connection: close\r\n` : fields

@@ -1,3 +1,4 @@
+import type { OutgoingMessage } from 'node:http'
 import { statusLine } from '../native/status-line.ts'
 
 /** Header lines ending in CRLF as names and values in turn. */
@@ -23,4 +24,9 @@ export function headOf(firstLine: string, pairs: readonly string[]): Buffer {
 /** The registered reason of a status. */
 export function reasonOf(status: number): string {
   return statusLine(status).slice('HTTP/1.1 200 '.length, -2)
+}
+
+/** Sends the head before there is a body. `flushHeaders` would write bytes above 127 as UTF-8. */
+export function flushHead(message: OutgoingMessage): void {
+  message.write('', 'latin1')
 }

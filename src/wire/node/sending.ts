@@ -6,7 +6,7 @@ import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../native/limits.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { ForwardRequest, UpstreamFailure } from '../port.ts'
-import { headOf, pairsOf } from './lines.ts'
+import { flushHead, headOf, pairsOf } from './lines.ts'
 import type { NodePool } from './pool.ts'
 
 /** Who waits for an answer. */
@@ -169,7 +169,7 @@ export class Sending implements Timed {
     const outgoing = this.#outgoing!
     if (this.#body !== null && this.#body.length > 0) outgoing.end(this.#body)
     else if (this.#isComplete) outgoing.end()
-    else outgoing.flushHeaders()
+    else flushHead(outgoing)
     this.#receiver.started(now)
   }
 
