@@ -8,7 +8,7 @@ import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
 import { OPEN, openClient, publishOrders, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
 
-const CALL = '/orders/v1/orders/7'
+export const CALL = '/orders/v1/orders/7'
 
 export async function plain(quick: boolean): Promise<Outcome> {
   const missing = missingTools(['nginx', 'wrk', 'taskset'])

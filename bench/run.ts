@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- plain governed latency recording start routes mcp memory swaps soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory swaps soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
 import { governed } from './governed.ts'
@@ -13,9 +13,11 @@ import { routes } from './routes.ts'
 import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { swaps } from './swaps.ts'
+import { tls } from './tls.ts'
 
 const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   plain,
+  tls,
   governed,
   latency,
   recording,

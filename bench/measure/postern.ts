@@ -13,12 +13,20 @@ export interface Postern {
   readonly readyMs: number
 }
 
+export interface PosternOptions {
+  readonly core: number | string
+  readonly workers: number
+  /** Files for TLS on the gateway listener. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+}
+
 /** Starts the real program on a data directory and free ports, and waits until it is ready. */
 export async function startPostern(
   processes: Processes,
   data: string,
-  options: { readonly core: number | string; readonly workers: number },
+  options: PosternOptions,
 ): Promise<Postern> {
+  const { tls } = options
   const [port, controlPort] = [await freePort(), await freePort()]
   const begun = performance.now()
   const process = processes.start(options.core, globalThis.process.execPath, [...FLAGS, MAIN, 'up'], {
@@ -26,10 +34,12 @@ export async function startPostern(
     POSTERN_LISTEN: `127.0.0.1:${port}`,
     POSTERN_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
     POSTERN_WORKERS: String(options.workers),
+    ...(tls === undefined ? {} : { POSTERN_TLS_CERT: tls.certificate, POSTERN_TLS_KEY: tls.key }),
   })
   const control = `http://127.0.0.1:${controlPort}`
   await untilStatus(`${control}/readyz`, 200, process)
-  return { process, gateway: `http://127.0.0.1:${port}`, control, readyMs: performance.now() - begun }
+  const scheme = tls === undefined ? 'http' : 'https'
+  return { process, gateway: `${scheme}://127.0.0.1:${port}`, control, readyMs: performance.now() - begun }
 }
 
 const FLAGS = ['--disable-warning=ExperimentalWarning']

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startUpstream } from './nginx.ts'
-import { type Manage, manage, type Postern, startPostern } from './postern.ts'
+import { type Manage, manage, type Postern, type PosternOptions, startPostern } from './postern.ts'
 import { freePort, type Processes } from './processes.ts'
 
 /** A running Postern with an empty configuration, and what manages it. */
@@ -15,7 +15,7 @@ export interface Managed {
 export async function startManaged(
   processes: Processes,
   directory: string,
-  options: { readonly core: number | string; readonly workers: number; readonly name?: string },
+  options: PosternOptions & { readonly name?: string },
 ): Promise<Managed> {
   const data = join(directory, options.name ?? 'data')
   mkdirSync(data)

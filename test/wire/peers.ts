@@ -7,7 +7,15 @@ import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
-import type { Engine, FieldRules, Handler, Incoming, Upstream, UpstreamOptions } from '../../src/wire/port.ts'
+import type {
+  Engine,
+  FieldRules,
+  Handler,
+  Incoming,
+  TlsOptions,
+  Upstream,
+  UpstreamOptions,
+} from '../../src/wire/port.ts'
 
 const DEADLINE_MS = 20_000
 
@@ -149,6 +157,7 @@ export async function startGateway(
     readonly upstream?: Partial<UpstreamOptions>
     readonly httpEngine?: 'native' | 'node'
     readonly resolve?: NativeEngineOptions<unknown>['resolve']
+    readonly tls?: TlsOptions
   } = {},
 ): Promise<Gateway> {
   const cell = createClockCell()
@@ -179,7 +188,7 @@ export async function startGateway(
     },
   })
   const upstream = engine.upstream({ ...UPSTREAM, address, ...options.upstream })
-  const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
+  const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false, tls: options.tls ?? null })
   return {
     port,
     engine,

@@ -7,7 +7,6 @@ import { CR, HEAD_END, LF } from './grammar.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { isBroken } from './partial-head.ts'
-import { peerCertificate } from './peer-certificate.ts'
 import { ServerExchange } from './server-exchange.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
@@ -27,6 +26,14 @@ const GONE = 5
 const TUNNEL = 6
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
+
+/** Whom a connection, or each stream of it, comes from. */
+export interface Origin {
+  /** IP address. */
+  readonly peer: string
+  /** One object for a connection: what is judged of it is remembered by its identity. */
+  readonly certificate: PeerCertificate | null
+}
 
 /**
  * One caller's connection. Invariants:
@@ -69,7 +76,7 @@ export class Connection implements Timed {
   constructor(
     context: Context,
     socket: Socket,
-    peer: string,
+    from: Origin,
     listener: number,
     onGone: (connection: Connection) => void,
   ) {
@@ -77,8 +84,8 @@ export class Connection implements Timed {
     this.#socket = socket
     this.listener = listener
     this.#onGone = onGone
-    this.peer = peer
-    this.certificate = peerCertificate(socket)
+    this.peer = from.peer
+    this.certificate = from.certificate
     this.deadline = context.clock.monotonic() + context.limits.headTimeoutMs
     context.sweep.add(this)
     this.#outlet = new Outlet(socket, () => this.#drained())

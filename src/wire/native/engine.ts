@@ -1,11 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
+import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls'
 import { Emptiness } from '../emptiness.ts'
 import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
 import { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { createContext, type NativeEngineOptions } from './create-context.ts'
+import { Http2Connection } from './http2-connection.ts'
 import { UNSENT_BYTES_MAX } from './limits.ts'
+import { peerCertificate } from './peer-certificate.ts'
 import { Pool } from './pool.ts'
 import { Proxied } from './proxied.ts'
 import { plainAddress } from './proxy-header.ts'
@@ -13,7 +15,7 @@ import { Certificates } from './tls.ts'
 
 const BACKLOG = 4096
 
-/** A strict HTTP/1.1 engine on plain sockets: listeners, connections and upstream pools of one thread. */
+/** A strict HTTP/1.1 engine on plain sockets, with HTTP/2 towards callers under TLS: listeners, connections and upstream pools of one thread. */
 export function createNativeEngine<State>(options: NativeEngineOptions<State>): Engine {
   return new NativeEngine(createContext(options))
 }
@@ -22,7 +24,7 @@ class NativeEngine implements Engine {
   readonly #context: Context
   readonly #limits: WireLimits
   readonly #servers: Server[] = []
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<Connection | Http2Connection>()
   readonly #pools = new Set<Pool>()
   /** What lies under TLS, also while a handshake lasts. */
   readonly #encrypted = new Set<Socket>()
@@ -48,12 +50,17 @@ class NativeEngine implements Engine {
         return
       }
       open++
+      const gone = (connection: Connection | Http2Connection): void => {
+        open--
+        this.#connections.delete(connection)
+        if (this.#connections.size === 0) this.#emptiness.reached()
+      }
+      const from = { peer: this.#proxied.peerOf(socket), certificate: peerCertificate(socket) }
+      const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2'
       this.#connections.add(
-        new Connection(this.#context, socket, this.#proxied.peerOf(socket), listener, (connection) => {
-          open--
-          this.#connections.delete(connection)
-          if (this.#connections.size === 0) this.#emptiness.reached()
-        }),
+        isHttp2
+          ? new Http2Connection(this.#context, socket, from, listener, gone)
+          : new Connection(this.#context, socket, from, listener, gone),
       )
     }
     const inner =
@@ -89,7 +96,7 @@ class NativeEngine implements Engine {
         ...certificates.replace(tls),
         noDelay: true,
         highWaterMark: UNSENT_BYTES_MAX,
-        ALPNProtocols: ['http/1.1'],
+        ALPNProtocols: ['h2', 'http/1.1'],
         SNICallback: (name, done) => done(null, certificates.of(name)),
         requestCert: tls.clientAuthorities !== null,
         // Who has no certificate, or one that counts for nothing, may prove itself otherwise

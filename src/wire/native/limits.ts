@@ -57,3 +57,10 @@ export const RESOLVED_NAMES_MAX = 1000
 
 /** How often deadlines are looked at: a timeout fires up to this much late. */
 export const SWEEP_MS = 200
+
+/** Requests under way on one HTTP/2 connection; the caller is told (SETTINGS_MAX_CONCURRENT_STREAMS). */
+export const STREAMS_MAX = 100
+
+/** Requests that end without their answer, PINGs and SETTINGS on one HTTP/2 connection in {@link DISTURBANCES_MS}; more ends it (ENHANCE_YOUR_CALM). */
+export const DISTURBANCES_MAX = 300
+export const DISTURBANCES_MS = 10_000

@@ -110,7 +110,7 @@ function run(pieces: readonly Buffer[]): Result {
   finished = 0
   const wire = new Wire()
   // Everything a connection uses of its socket
-  new Connection(context, wire as unknown as Socket, '127.0.0.1', 0, () => {})
+  new Connection(context, wire as unknown as Socket, { peer: '127.0.0.1', certificate: null }, 0, () => {})
   // Chunks are moved together in place: the bytes are the connection's
   for (const piece of pieces) wire.give(Buffer.from(piece))
   const statuses = wire.written.match(/HTTP\/1\.1 [2-5]\d\d|<end>/g) ?? []
