@@ -44,6 +44,8 @@ export class Http2Connection implements Timed {
       settings: { maxConcurrentStreams: STREAMS_MAX },
       // So that the reader of heads counts them, and answers
       maxHeaderListPairs: limits.fieldsMax * 2,
+      // Upstreams repeat fields that should stand once; what passes over HTTP/1.1 passes here
+      strictSingleValueFields: false,
     })
     this.#session = session
     session.on('stream', (stream, _headers, _flags, pairs: string[]) => this.#stream(stream, pairs))

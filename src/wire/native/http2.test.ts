@@ -128,6 +128,95 @@ test('HEAD, 204 and 304 have no body', async () => {
   assert.equal((await ask(session, { ':path': '/200' })).body, '1234567')
 })
 
+test('fields of an answer pass as they do over HTTP/1.1, also those that should not stand twice', async () => {
+  const { session } = await start((socket) =>
+    socket.write(
+      'HTTP/1.1 200 OK\r\nX-Content-Type-Options: nosniff\r\nX-Content-Type-Options: nosniff\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok',
+    ),
+  )
+  const { status, headers, body } = await ask(session, { ':path': '/' })
+  assert.deepEqual([status, body], [200, 'ok'])
+  assert.deepEqual(headers['set-cookie'], ['a=1', 'b=2'])
+  assert.equal(headers['x-content-type-options'], 'nosniff')
+  assert.equal(headers['keep-alive'], undefined)
+})
+
+test('interim answers come before the answer', async () => {
+  const { session } = await start((socket) =>
+    socket.write(
+      'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    ),
+  )
+  const stream = session.request({
+    ':authority': 'a.test',
+    ':path': '/',
+    ':method': 'POST',
+    expect: '100-continue',
+  })
+  const interim: unknown[] = []
+  stream.on('headers', (headers) => interim.push(headers[':status']))
+  stream.on('continue', () => stream.end('x'))
+  const { status, body } = await answerOf(stream)
+  assert.deepEqual([interim, status, body], [[100, 103], 200, 'ok'])
+})
+
+test('a body waits for an upstream that does not take it', async () => {
+  const { session, origin, gateway } = await start((socket) => socket.pause())
+  const stream = session.request({ ':authority': 'a.test', ':path': '/', ':method': 'POST' })
+  stream.on('error', () => {})
+  const whole = 64 * 1024 * 1024
+  stream.end(Buffer.alloc(whole))
+  await until(
+    () => origin.sockets.length === 1 && origin.sockets[0]!.isPaused(),
+    () => 'the request',
+  )
+  let before = -1
+  const { outcome } = gateway.seen[0]!
+  await until(
+    () => {
+      const isStill = outcome.bytesIn === before && before > 0
+      before = outcome.bytesIn
+      return isStill
+    },
+    () => 'a standstill',
+  )
+  assert.ok(outcome.bytesIn < whole / 2, String(outcome.bytesIn))
+  origin.onData = (socket, bytes) => {
+    if (bytes.subarray(-5).toString('latin1') === '0\r\n\r\n')
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  }
+  origin.sockets[0]!.resume()
+  await until(
+    () => gateway.finished.length === 1,
+    () => 'the answer',
+  )
+  assert.equal(outcome.bytesIn, whole)
+})
+
+test('a caller that sends no body, or takes no answer, has its time', async () => {
+  const { gateway } = await start((socket, bytes) => {
+    if (bytes.toString('latin1').startsWith('GET '))
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  })
+  const session = call(gateway)
+  const slow = answerOf(session.request({ ':authority': 'a.test', ':path': '/', ':method': 'POST' }))
+  await until(
+    () => gateway.seen.length === 1 && gateway.seen[0]!.outcome.upstreamAt > 0,
+    () => 'the request',
+  )
+  gateway.pass(31_000)
+  assert.deepEqual([(await slow).status, gateway.refused[0]!.code], [408, 'request_timeout'])
+
+  const closed = call(gateway, { settings: { initialWindowSize: 0 } })
+  const stuck = answerOf(closed.request({ ':authority': 'a.test', ':path': '/' }))
+  await until(
+    () => gateway.finished.length === 2,
+    () => 'the answer',
+  )
+  gateway.pass(31_000)
+  assert.equal((await stuck).reset, constants.NGHTTP2_INTERNAL_ERROR)
+})
+
 test('a refusal ends its stream alone', async () => {
   const { session, gateway, origin } = await start(undefined, {
     limits: { headBytesMax: 4096, targetBytesMax: 1024 },
