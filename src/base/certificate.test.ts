@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { extension, issue, issueCrl } from '../../test/certificates.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
@@ -70,4 +71,20 @@ test('damaged bytes are refused with an Error, or read without a change of what 
     }),
     { numRuns: 3000 },
   )
+})
+
+test('a text without an end is read in a time that grows with its length alone', () => {
+  for (const piece of [' ', 'A', ' A\n', '-', '-----BEGIN CERTIFICATE-----', '-----END '])
+    assert.throws(
+      () =>
+        runInNewContext(
+          'read(text)',
+          {
+            read: (text: string) => readPem(text, 'CERTIFICATE'),
+            text: `-----BEGIN CERTIFICATE-----${piece.repeat(30_000)}!`,
+          },
+          { timeout: 5000 },
+        ),
+      /cut off/,
+    )
 })
