@@ -4,6 +4,7 @@ import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { INTERNALS, Outlet, readInto } from './direct.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
+import { KnownFields } from './known-fields.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { isBroken } from './partial-head.ts'
@@ -55,6 +56,8 @@ export class Connection implements Timed {
   readonly #onGone: (connection: Connection) => void
   readonly #unread = new Unread()
   readonly #reader = new BodyReader()
+  /** From the second request on. */
+  #fields: KnownFields | null = null
   #mode = HEAD
   #exchange: ServerExchange | null = null
   /** Bytes of the unread head that were looked at. */
@@ -327,7 +330,7 @@ export class Connection implements Timed {
       }
       return false
     }
-    const code = head.parse(bytes, at, stop + 2)
+    const code = head.parse(bytes, at, stop + 2, this.#fields)
     unread.at = stop + 4
     this.#searched = 0
     this.#skippedLine = false
@@ -335,6 +338,7 @@ export class Connection implements Timed {
       this.#refuse(code, head.inner)
       return true
     }
+    this.#fields ??= new KnownFields()
     this.#reader.reset(head.bodyBytes)
     this.#ahead = null
     this.#expectsContinue = head.expectsContinue
