@@ -93,7 +93,8 @@ export class Connection implements Timed {
     context.sweep.add(this)
     this.#outlet = new Outlet(socket, () => this.#drained())
     // What was read before, and what it left, lies with Node
-    const internals = socket.readableFlowing === null ? INTERNALS : null
+    const isUntouched = socket.readableFlowing === null && socket.readableLength === 0
+    const internals = isUntouched ? INTERNALS : null
     readInto(socket, context.readBuffer, (bytes, length) => this.#data(bytes, length), internals)
     socket.on('end', () => this.#leave())
     // 'close' follows and ends the exchange
@@ -442,7 +443,7 @@ export class Connection implements Timed {
     this.#dropped = 0
     this.deadline = now + this.#context.limits.sendTimeoutMs
     this.#resume()
-    this.#socket.end()
+    this.#outlet.end()
   }
 
   #gone(): void {
