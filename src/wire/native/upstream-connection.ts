@@ -4,7 +4,7 @@ import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
-import { Outlet } from './direct.ts'
+import { Outlet, readInto } from './direct.ts'
 import { HEAD_END } from './grammar.ts'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from './limits.ts'
 import { isBroken } from './partial-head.ts'
@@ -79,16 +79,8 @@ export class UpstreamConnection implements Timed {
       'socketPath' in address
         ? { path: address.socketPath }
         : { host: address.host, port: address.port, noDelay: true, lookup: this.#context.lookup }
-    if (tls === null) {
-      const callback = (length: number, bytes: Uint8Array): boolean => {
-        // The very buffer it was given
-        this.#data(bytes as Buffer, length)
-        return true
-      }
-      return connectTcp({ ...where, onread: { buffer: this.#context.readBuffer, callback } }, onConnect)
-    }
-    const socket = connectTls({ ...where, ...tls }, onConnect)
-    socket.on('data', (bytes: Buffer) => this.#data(bytes, bytes.length))
+    const socket = tls === null ? connectTcp(where, onConnect) : connectTls({ ...where, ...tls }, onConnect)
+    readInto(socket, this.#context.readBuffer, (bytes, length) => this.#data(bytes, length))
     return socket
   }
 
