@@ -3,6 +3,7 @@ import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { INTERNALS, Outlet, readInto } from './direct.ts'
+import type { FieldSection } from './field-section.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
 import { KnownFields } from './known-fields.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
@@ -57,7 +58,7 @@ export class Connection implements Timed {
   readonly #unread = new Unread()
   readonly #reader = new BodyReader()
   /** From the second request on. */
-  #fields: KnownFields | null = null
+  #fields: KnownFields<FieldSection> | null = null
   #mode = HEAD
   #exchange: ServerExchange | null = null
   /** Bytes of the unread head that were looked at. */
