@@ -28,6 +28,8 @@ const { values } = parseArgs({
 const clock = createClock()
 const record = values.records === undefined ? () => {} : await recordTo(values.records)
 
+const NO_NAMES: readonly string[] = []
+
 let upstream: Upstream
 const engine = createNativeEngine({
   clock,
@@ -41,7 +43,7 @@ const engine = createNativeEngine({
         host,
         fields: `${pass}X-Forwarded-For: ${peer}\r\nX-Forwarded-Proto: http\r\n`,
         responseFields: '',
-        responseNames: [],
+        responseNames: NO_NAMES,
       })
     },
     refused(incoming, code) {

@@ -12,8 +12,6 @@ import type { RequestRules } from './request-rules.ts'
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 const METHOD_BYTES_MAX = 24
 
-const NO_VIEW = new DataView(new ArrayBuffer(0))
-
 /** Names by length: one constant for each method, so that later comparisons end at the first look. */
 const BY_LENGTH = Array.from({ length: METHOD_BYTES_MAX + 1 }, (_, length) =>
   [...METHODS].filter((method) => method.length === length),
@@ -57,8 +55,6 @@ export class RequestHead {
   readonly #limits: WireLimits
   #lastHost = ''
   #lastAuthority: string | null = null
-  #viewed: Buffer | null = null
-  #view: DataView = NO_VIEW
 
   constructor(rules: RequestRules, limits: WireLimits) {
     this.#rules = rules
@@ -85,7 +81,12 @@ export class RequestHead {
    * Reads `bytes[from, end)`: a whole head including the CRLF of its last line, followed by the empty line. `known`
    * are the fields of the same connection.
    */
-  parse(bytes: Buffer, from: number, end: number, known: KnownFields | null = null): RefusalCode | null {
+  parse(
+    bytes: Buffer,
+    from: number,
+    end: number,
+    known: KnownFields<FieldSection> | null = null,
+  ): RefusalCode | null {
     this.clear()
     let at = from
     while (METHOD[bytes[at]!] === 1) at++
@@ -106,21 +107,12 @@ export class RequestHead {
     return this.#framing(section) ?? this.#authority(target, section.host) ?? this.#rest(section)
   }
 
-  #section(bytes: Buffer, from: number, end: number, known: KnownFields | null): FieldSection {
-    const found = known?.find(this.#viewOf(bytes), from, end) ?? null
+  #section(bytes: Buffer, from: number, end: number, known: KnownFields<FieldSection> | null): FieldSection {
+    const found = known?.find(bytes, from, end) ?? null
     if (found !== null) return found
     const section = new FieldSection(this.#rules, this.#limits.fieldsMax)
     if (section.read(bytes, from, end)) known?.learn(bytes, from, end, section)
     return section
-  }
-
-  /** Most heads stand in the one buffer of the engine. */
-  #viewOf(bytes: Buffer): DataView {
-    if (this.#viewed !== bytes) {
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      this.#viewed = bytes
-    }
-    return this.#view
   }
 
   /** `HTTP/1.1` or `HTTP/1.0` and the end of the line at `at`. */

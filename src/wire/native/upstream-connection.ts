@@ -6,8 +6,10 @@ import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { Outlet, readInto } from './direct.ts'
 import { HEAD_END } from './grammar.ts'
+import { KnownFields } from './known-fields.ts'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from './limits.ts'
 import { isBroken } from './partial-head.ts'
+import type { KnownAnswers } from './response-head.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
 import type { UpstreamUser } from './upstream-user.ts'
@@ -48,6 +50,7 @@ export class UpstreamConnection implements Timed {
   readonly #outlet: Outlet
   readonly #reader = new BodyReader()
   readonly #unread = new Unread()
+  readonly #fields: KnownAnswers = new KnownFields()
   #user: UpstreamUser | null
   #state = CONNECTING
   #close = false
@@ -174,7 +177,7 @@ export class UpstreamConnection implements Timed {
         return
       }
       const head = this.#context.responseHead
-      if (!head.parse(bytes, at, stop + 2, user.responseNames)) {
+      if (!head.parse(bytes, at, stop + 2, user.responseNames, this.#fields)) {
         this.#end('invalid_response', head.inner)
         return
       }
