@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { Agent, request } from 'node:https'
+import { Agent, type AgentOptions, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Issued } from '../certificates.ts'
@@ -30,12 +30,12 @@ export async function startSecureServer(
   }
 }
 
-/** A connection in TLS that is kept for the next call; `shown` is the certificate of the caller and those below it. */
-export function connectionShowing(shown: readonly Issued[], keepAlive = true): Agent {
+/** One connection in TLS at a time; `shown` is the certificate of the caller and those below it. */
+export function connectionShowing(shown: readonly Issued[], options: AgentOptions): Agent {
   const [leaf] = shown
   const own =
     leaf === undefined ? {} : { cert: shown.map(({ certificate }) => certificate).join(''), key: leaf.key }
-  return new Agent({ keepAlive, maxSockets: 1, ca: CERTIFICATE, servername: 'origin.test', ...own })
+  return new Agent({ ...options, maxSockets: 1, ca: CERTIFICATE, servername: 'origin.test', ...own })
 }
 
 /** A call in TLS on the gateway listener: on a kept connection, or on one of its own with these certificates. */
@@ -47,7 +47,7 @@ export function callSecurely(
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const asked = request(`${server.running.gatewayUrl}${path}`, {
-      agent: over instanceof Agent ? over : connectionShowing(over, false),
+      agent: over instanceof Agent ? over : connectionShowing(over, { keepAlive: false }),
       method,
       headers: {
         ...headers,
