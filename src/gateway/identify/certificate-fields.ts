@@ -65,7 +65,9 @@ export function readClientCert(value: string, chain: string | undefined): PeerCe
 
 /** Null for what is no byte sequence, or an empty one. Parameters are read past. */
 function byteSequence(text: string): Buffer | null {
-  const match = /^[ \t]*:([A-Za-z0-9+/]+={0,2}):(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=[^,;"]*)?)*[ \t]*$/.exec(text)
+  const match = /^[ \t]*:([A-Za-z0-9+/]+={0,2}):(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=[^,;" \t]*)?)*[ \t]*$/.exec(
+    text,
+  )
   return match === null ? null : Buffer.from(match[1]!, 'base64')
 }
 
