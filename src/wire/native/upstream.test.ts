@@ -214,6 +214,28 @@ test('a stale kept connection is noticed and the request sent once more, unless 
   assert.equal(gateway.finished.length, 3)
 })
 
+test('a server that drops its kept connections again and again gets at most a fifth more requests', async (t) => {
+  const origins = new Set<Socket>()
+  let received = 0
+  const { caller } = await start(t, (socket) => {
+    received++
+    if (origins.has(socket)) socket.resetAndDestroy()
+    else socket.write(OK)
+    origins.add(socket)
+  })
+  const sent = 300
+  for (let i = 1; i <= sent; i++) {
+    caller.send(GET)
+    await until(
+      () => caller.answers === i,
+      () => `answer ${i}`,
+    )
+  }
+  const failed = caller.received.match(/HTTP\/1.1 502 /g)?.length ?? 0
+  assert.ok(received > sent && received <= sent * 1.2 + 10, `${received} of ${sent}`)
+  assert.ok(failed > 0 && failed < sent / 2, `${failed} failed`)
+})
+
 test('a request that fails on a fresh connection is not repeated', async (t) => {
   const { origin, caller } = await start(t, (socket) => socket.destroy())
   await caller.ask(GET, /upstream_unreachable$/)
