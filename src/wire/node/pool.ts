@@ -124,7 +124,7 @@ export class NodePool implements Upstream, Timed {
   }
 
   #begin(sending: Sending): void {
-    this.replays.earn(this.open)
+    this.replays.earn(this.#active.size)
     this.#active.add(sending)
     sending.begin()
   }
@@ -138,6 +138,9 @@ export class NodePool implements Upstream, Timed {
   }
 }
 
-function count(sockets: NodeJS.ReadOnlyDict<readonly unknown[]>): number {
-  return Object.values(sockets).reduce((sum, each) => sum + (each?.length ?? 0), 0)
+/** An agent forgets what was destroyed a turn later. */
+function count(sockets: NodeJS.ReadOnlyDict<readonly Socket[]>): number {
+  return Object.values(sockets)
+    .flatMap((each) => each ?? [])
+    .filter(({ destroyed }) => !destroyed).length
 }
