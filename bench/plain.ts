@@ -6,7 +6,14 @@ import { createProcesses, freePort, type Processes, untilStatus } from './measur
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
-import { OPEN, openClient, publishOrders, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
+import {
+  OPEN,
+  openClient,
+  publishOrders,
+  startManaged,
+  startUpstreamSomewhere,
+  startWire,
+} from './measure/stand.ts'
 
 export const CALL = '/orders/v1/orders/7'
 
@@ -15,7 +22,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('plain', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const [nginxPort, wirePort] = [await freePort(), await freePort()]
+  const nginxPort = await freePort()
   const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const nginx = await startNginx(processes, scratch.path, {
     core: 0,
@@ -23,9 +30,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
     port: nginxPort,
     values: { UPSTREAM: String(upstreamPort) },
   })
-  const program = resolve(import.meta.dirname, 'programs/plain.ts')
-  const wire = processes.start(0, process.execPath, [program, String(wirePort), String(upstreamPort)])
-  await untilStatus(`http://127.0.0.1:${wirePort}${CALL}`, 200, wire)
+  const wire = await startWire(processes, upstreamPort)
   const { postern, call } = await startManaged(processes, scratch.path, { core: 0, workers: 1 })
   await publishOrders(call, upstreamPort)
   await openClient(call, ['orders'])
@@ -40,7 +45,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
         url: `${postern.gateway}${CALL}`,
         headers: OPEN,
       },
-      { name: 'wire of Postern alone', process: wire, url: `http://127.0.0.1:${wirePort}${CALL}` },
+      { name: 'wire of Postern alone', process: wire.process, url: `${wire.url}${CALL}` },
       ...others,
     ],
     roundOptions(quick),

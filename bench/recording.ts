@@ -1,17 +1,11 @@
 /** Claim: recording every request costs the serving thread at most a tenth more CPU, the whole process a quarter. */
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { missingTools } from './measure/machine.ts'
-import {
-  createProcesses,
-  firstThreadSeconds,
-  freePort,
-  type Started,
-  untilStatus,
-} from './measure/processes.ts'
+import { createProcesses, firstThreadSeconds, type Started } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
-import { startUpstreamSomewhere } from './measure/stand.ts'
+import { startUpstreamSomewhere, startWire } from './measure/stand.ts'
 
 const CALL = '/orders/v1/orders/7'
 
@@ -21,17 +15,12 @@ export async function recording(quick: boolean): Promise<Outcome> {
   using scratch = scratchDirectory()
   await using processes = createProcesses()
   const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
-  const program = resolve(import.meta.dirname, 'programs/plain.ts')
-  const run = async (file: string): Promise<{ process: Started; url: string }> => {
-    const port = await freePort()
-    const args = ['--disable-warning=ExperimentalWarning', program, String(port), String(upstreamPort)]
-    const started = processes.start(0, process.execPath, file === '' ? args : [...args, file])
-    const url = `http://127.0.0.1:${port}${CALL}`
-    await untilStatus(url, 200, started)
-    return { process: started, url }
+  const run = async (records?: string): Promise<{ process: Started; url: string }> => {
+    const wire = await startWire(processes, upstreamPort, records === undefined ? {} : { records })
+    return { process: wire.process, url: `${wire.url}${CALL}` }
   }
   const candidates = [
-    { name: 'Postern wire', ...(await run('')) },
+    { name: 'Postern wire', ...(await run()) },
     { name: 'Postern wire, every request recorded', ...(await run(join(scratch.path, 'records.db'))) },
   ]
   const before = candidates.map(({ process }) => firstThreadSeconds(process.pid))

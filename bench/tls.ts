@@ -8,7 +8,14 @@ import { createProcesses, freePort } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
-import { OPEN, openClient, publishOrders, startManaged, startUpstreamSomewhere } from './measure/stand.ts'
+import {
+  OPEN,
+  openClient,
+  publishOrders,
+  startManaged,
+  startUpstreamSomewhere,
+  startWire,
+} from './measure/stand.ts'
 import { CALL } from './plain.ts'
 
 export async function tls(quick: boolean): Promise<Outcome> {
@@ -27,7 +34,9 @@ export async function tls(quick: boolean): Promise<Outcome> {
     port: plainPort,
     values: { UPSTREAM: String(upstreamPort), TLS: String(tlsPort), CERTIFICATE: certificate, KEY: key },
   })
-  const options = { core: 0, workers: 1, tls: { certificate, key } }
+  const files = { certificate, key }
+  const wire = await startWire(processes, upstreamPort, { tls: files })
+  const options = { core: 0, workers: 1, tls: files }
   const { postern, call } = await startManaged(processes, scratch.path, options)
   await publishOrders(call, upstreamPort)
   await openClient(call, ['orders'])
@@ -41,6 +50,7 @@ export async function tls(quick: boolean): Promise<Outcome> {
         url: `${postern.gateway}${CALL}`,
         headers: OPEN,
       },
+      { name: 'wire of Postern with TLS alone', process: wire.process, url: `${wire.tlsUrl}${CALL}` },
     ],
     roundOptions(quick),
   )

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { startUpstream } from './nginx.ts'
 import { type Manage, manage, type Postern, type PosternOptions, startPostern } from './postern.ts'
-import { freePort, type Processes } from './processes.ts'
+import { freePort, type Processes, type Started, untilStatus } from './processes.ts'
 
 /** A running Postern with an empty configuration, and what manages it. */
 export interface Managed {
@@ -28,6 +28,30 @@ export async function startUpstreamSomewhere(processes: Processes, directory: st
   const port = await freePort()
   await startUpstream(processes, directory, port)
   return port
+}
+
+/** The wire engine without the rest of Postern, in front of an upstream, with the files of TLS on a second port too. */
+export async function startWire(
+  processes: Processes,
+  upstreamPort: number,
+  options: {
+    readonly records?: string
+    readonly tls?: { readonly certificate: string; readonly key: string }
+  } = {},
+): Promise<{ readonly process: Started; readonly url: string; readonly tlsUrl: string }> {
+  const { records, tls } = options
+  const [port, tlsPort] = [await freePort(), await freePort()]
+  const values = { port, upstream: upstreamPort, records, ...tls, ...(tls && { 'tls-port': tlsPort }) }
+  const process = processes.start(0, globalThis.process.execPath, [
+    '--disable-warning=ExperimentalWarning',
+    resolve(import.meta.dirname, '../programs/plain.ts'),
+    ...Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}`, `${value}`],
+    ),
+  ])
+  const url = `http://127.0.0.1:${port}`
+  await untilStatus(url, 200, process)
+  return { process, url, tlsUrl: `https://127.0.0.1:${tlsPort}` }
 }
 
 /** The least that publishes something: the collection `orders` with one route. `more` goes into the collection. */

@@ -1,7 +1,7 @@
-/**
- * The wire engine alone: forwards everything to one upstream. Arguments: port, upstream port, and a file when every
- * request is to be recorded by a recorder thread.
- */
+/** The wire engine alone: forwards everything to one upstream. Started by `startWire`. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { createClock } from '../../src/base/clock.ts'
 import { createRequestIds } from '../../src/base/ids.ts'
@@ -13,10 +13,22 @@ import { createRecordSink } from '../../src/record/sink.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import type { Incoming, Upstream } from '../../src/wire/port.ts'
 
-const [port, upstreamPort] = process.argv.slice(2, 4).map(Number)
-const file = process.argv[4]
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string' },
+    upstream: { type: 'string' },
+    // A file, when a recorder thread is to record every request
+    records: { type: 'string' },
+    // With both files of TLS the same is served there too
+    'tls-port': { type: 'string' },
+    certificate: { type: 'string' },
+    key: { type: 'string' },
+  },
+})
 const clock = createClock()
-const record = file === undefined ? () => {} : await recordTo(file)
+const record = values.records === undefined ? () => {} : await recordTo(values.records)
+
+const NO_NAMES: readonly string[] = []
 
 let upstream: Upstream
 const engine = createNativeEngine({
@@ -31,7 +43,7 @@ const engine = createNativeEngine({
         host,
         fields: `${pass}X-Forwarded-For: ${peer}\r\nX-Forwarded-Proto: http\r\n`,
         responseFields: '',
-        responseNames: [],
+        responseNames: NO_NAMES,
       })
     },
     refused(incoming, code) {
@@ -41,7 +53,7 @@ const engine = createNativeEngine({
   },
 })
 upstream = engine.upstream({
-  address: { host: '127.0.0.1', port: upstreamPort! },
+  address: { host: '127.0.0.1', port: Number(values.upstream) },
   tls: null,
   connectTimeoutMs: 2000,
   firstByteTimeoutMs: 30_000,
@@ -49,7 +61,19 @@ upstream = engine.upstream({
   connectionsMax: 256,
   waitingMax: 1024,
 })
-await engine.listen({ host: '127.0.0.1', port: port!, reusePort: false })
+const HERE = { host: '127.0.0.1', reusePort: false }
+await engine.listen({ ...HERE, port: Number(values.port) })
+const { certificate, key } = values
+if (certificate !== undefined && key !== undefined)
+  await engine.listen({
+    ...HERE,
+    port: Number(values['tls-port']),
+    tls: {
+      pairs: [{ certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }],
+      clientAuthorities: null,
+      ticketKeys: randomBytes(48),
+    },
+  })
 
 async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
   const workerData: RecorderSetup = { path, retentionMs: 1e12, clockCell: null, counters: null }

@@ -3,7 +3,9 @@ import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { INTERNALS, Outlet, readInto } from './direct.ts'
+import type { FieldSection } from './field-section.ts'
 import { CR, HEAD_END, LF } from './grammar.ts'
+import { KnownFields } from './known-fields.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { isBroken } from './partial-head.ts'
@@ -55,6 +57,8 @@ export class Connection implements Timed {
   readonly #onGone: (connection: Connection) => void
   readonly #unread = new Unread()
   readonly #reader = new BodyReader()
+  /** From the second request on. */
+  #fields: KnownFields<FieldSection> | null = null
   #mode = HEAD
   #exchange: ServerExchange | null = null
   /** Bytes of the unread head that were looked at. */
@@ -90,7 +94,8 @@ export class Connection implements Timed {
     context.sweep.add(this)
     this.#outlet = new Outlet(socket, () => this.#drained())
     // What was read before, and what it left, lies with Node
-    const internals = socket.readableFlowing === null ? INTERNALS : null
+    const isUntouched = socket.readableFlowing === null && socket.readableLength === 0
+    const internals = isUntouched ? INTERNALS : null
     readInto(socket, context.readBuffer, (bytes, length) => this.#data(bytes, length), internals)
     socket.on('end', () => this.#leave())
     // 'close' follows and ends the exchange
@@ -327,7 +332,7 @@ export class Connection implements Timed {
       }
       return false
     }
-    const code = head.parse(bytes, at, stop + 2)
+    const code = head.parse(bytes, at, stop + 2, this.#fields)
     unread.at = stop + 4
     this.#searched = 0
     this.#skippedLine = false
@@ -335,6 +340,7 @@ export class Connection implements Timed {
       this.#refuse(code, head.inner)
       return true
     }
+    this.#fields ??= new KnownFields()
     this.#reader.reset(head.bodyBytes)
     this.#ahead = null
     this.#expectsContinue = head.expectsContinue
@@ -438,7 +444,7 @@ export class Connection implements Timed {
     this.#dropped = 0
     this.deadline = now + this.#context.limits.sendTimeoutMs
     this.#resume()
-    this.#socket.end()
+    this.#outlet.end()
   }
 
   #gone(): void {

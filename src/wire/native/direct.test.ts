@@ -1,27 +1,35 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import { INTERNALS, Outlet, readInto } from './direct.ts'
 
-let server: Server
-let port: number
+const KINDS = { TCP: createServer(), TLS: createTlsServer({ cert: CERTIFICATE, key: PRIVATE_KEY }) }
+type Kind = keyof typeof KINDS
 
 before(async () => {
-  server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  port = typeof address === 'object' && address !== null ? address.port : 0
+  for (const server of Object.values(KINDS)) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  }
 })
 
-after(() => server.close())
+after(() => {
+  for (const server of Object.values(KINDS)) server.close()
+})
 
 /** A caller and the server's socket for it. */
-async function pair(): Promise<{ caller: Socket; accepted: Socket }> {
-  const connected = once(server, 'connection')
-  const caller = connect(port, '127.0.0.1')
-  // What a server emits with 'connection'
+async function pair(kind: Kind): Promise<{ caller: Socket; accepted: Socket }> {
+  const server = KINDS[kind]
+  const connected = once(server, kind === 'TLS' ? 'secureConnection' : 'connection')
+  // A server that listens on TCP
+  const { port } = server.address() as AddressInfo
+  const to = { port, host: '127.0.0.1' }
+  const caller =
+    kind === 'TLS' ? connectTls({ ...to, ca: CERTIFICATE, servername: 'origin.test' }) : connect(to)
+  // What a server emits with these events
   const [accepted] = (await connected) as [Socket]
   accepted.on('error', () => {})
   caller.on('error', () => {})
@@ -42,12 +50,13 @@ test('the Node that Postern runs on has the insides that the shortcuts need', ()
   assert.notEqual(INTERNALS, null)
 })
 
-for (const [name, internals] of [
-  ['by the shortcut', INTERNALS],
-  ['the public way', null],
+for (const [name, kind, internals] of [
+  ['by the shortcut', 'TCP', INTERNALS],
+  ['by the shortcut under TLS', 'TLS', INTERNALS],
+  ['the public way', 'TCP', null],
 ] as const) {
   test(`${name}, bytes are read, and the end of them is told`, async () => {
-    const { caller, accepted } = await pair()
+    const { caller, accepted } = await pair(kind)
     const shared = Buffer.alloc(65_536)
     let seen = ''
     const ended = once(accepted, 'end')
@@ -67,7 +76,7 @@ for (const [name, internals] of [
   })
 
   test(`${name}, a paused socket reads nothing until it goes on`, async () => {
-    const { caller, accepted } = await pair()
+    const { caller, accepted } = await pair(kind)
     let seen = 0
     const data = Promise.withResolvers<void>()
     readInto(
@@ -96,7 +105,7 @@ for (const [name, internals] of [
   })
 
   test(`${name}, text and Buffers arrive in order though the caller reads late`, async () => {
-    const { caller, accepted } = await pair()
+    const { caller, accepted } = await pair(kind)
     caller.pause()
     const drained = Promise.withResolvers<void>()
     const outlet = new Outlet(accepted, () => drained.resolve(), internals)
@@ -118,25 +127,26 @@ for (const [name, internals] of [
   })
 
   test(`${name}, a caller that leaves while bytes wait for it ends the socket without a fault`, async () => {
-    const { caller, accepted } = await pair()
+    const { caller, accepted } = await pair(kind)
     caller.pause()
     const outlet = new Outlet(accepted, () => {}, internals)
     while (outlet.write('x'.repeat(8000)));
     const closed = new Promise((done) => accepted.once('close', done))
-    caller.resetAndDestroy()
+    if (kind === 'TLS') caller.destroy()
+    else caller.resetAndDestroy()
     await closed
     assert.equal(outlet.write('too late'), false)
   })
 
   test(`${name}, an end after a write comes after its bytes`, async () => {
-    const { caller, accepted } = await pair()
+    const { caller, accepted } = await pair(kind)
     caller.pause()
     const outlet = new Outlet(accepted, () => {}, internals)
     let length = 4
     do length += 8000
     while (outlet.write('x'.repeat(8000)))
     outlet.write('last')
-    accepted.end()
+    outlet.end()
     const read = await take(caller, length)
     assert.equal(read.length, length)
     assert.ok(read.endsWith('last'))

@@ -2,6 +2,7 @@ import { type FieldNames, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
 import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
 import { CR, LF, lengthOf, SP, VALUE } from './grammar.ts'
+import type { KnownFields } from './known-fields.ts'
 import { ANSWER_FIELDS_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { type FieldVisitor, PASS, passedFields, scanFields } from './scan-fields.ts'
@@ -55,54 +56,33 @@ function droppedTable(names: FieldNames): FieldTable | null {
   return table
 }
 
-/**
- * Reads heads of upstreams' answers (RFC 9112 4 to 6), as strictly as those of callers: a doubt about where an
- * answer ends would mix up callers. One instance per engine, its fields hold the last head.
- */
-export class ResponseHead implements FieldVisitor {
-  status = 0
-  minor = 1
-  pass = ''
-  /** Declared length, or -1. */
-  length = -1
-  chunked = false
-  /** The upstream closes after this answer. */
-  close = false
-  hasDate = false
-  /** Why the last head was not accepted. */
-  inner = ''
-
+/** What the field section of an answer says: nothing but its bytes and the names that are dropped decides it. */
+class AnswerSection implements FieldVisitor {
   readonly table: FieldTable
   readonly fieldsMax = ANSWER_FIELDS_MAX
-  dropped: FieldTable | null = null
+  readonly dropped: FieldTable | null
+  pass = ''
+  length = -1
+  chunked = false
+  close = false
+  hasDate = false
+  inner = ''
   #nominated: Set<string> | null = null
 
-  constructor(table: FieldTable) {
+  constructor(table: FieldTable, dropped: FieldTable | null) {
     this.table = table
+    this.dropped = dropped
   }
 
-  /**
-   * Reads `bytes[from, end)`: a whole head including the CRLF of its last line. Lines whose names stand in
-   * `replaced` are dropped. False when the head is at fault.
-   */
-  parse(bytes: Buffer, from: number, end: number, replaced: FieldNames): boolean {
-    this.length = -1
-    this.chunked = false
-    this.close = false
-    this.hasDate = false
-    this.#nominated = null
-    this.dropped = droppedTable(replaced)
-    let at = this.#statusLine(bytes, from)
-    if (at < 0) return this.#fault('status line')
-    while (VALUE[bytes[at]!] === 1) at++
-    if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#fault('reason phrase')
-    this.inner = 'header line'
-    if (scanFields(bytes, latin1(bytes, from, end), from, at + 2, end, this) !== 0) return false
+  /** Reads `bytes[from, end)`, once. False when it is at fault: `inner` says why. */
+  read(bytes: Buffer, from: number, end: number): boolean {
+    if (scanFields(bytes, latin1(bytes, from, end), from, from, end, this) !== 0) {
+      if (this.inner === '') this.inner = 'header line'
+      return false
+    }
     this.pass = passedFields()
     if (this.#nominated !== null) this.pass = withoutFields(this.pass, this.#nominated)
     if (this.chunked && this.length >= 0) return this.#fault('Content-Length and Transfer-Encoding')
-    if (this.chunked && this.minor === 0) return this.#fault('Transfer-Encoding in HTTP/1.0')
-    if (this.minor === 0) this.close = true
     return true
   }
 
@@ -135,6 +115,77 @@ export class ResponseHead implements FieldVisitor {
     if (options.nominated !== null)
       this.#nominated = new Set([...(this.#nominated ?? []), ...options.nominated])
     return true
+  }
+
+  #fault(inner: string): false {
+    this.inner = inner
+    return false
+  }
+}
+
+/** The field sections of one upstream connection. */
+export type KnownAnswers = KnownFields<AnswerSection>
+
+/**
+ * Reads heads of upstreams' answers (RFC 9112 4 to 6), as strictly as those of callers: a doubt about where an
+ * answer ends would mix up callers. One instance per engine, its fields hold the last head.
+ */
+export class ResponseHead {
+  status = 0
+  minor = 1
+  pass = ''
+  /** Declared length, or -1. */
+  length = -1
+  chunked = false
+  /** The upstream closes after this answer. */
+  close = false
+  hasDate = false
+  /** Why the last head was not accepted. */
+  inner = ''
+  readonly #table: FieldTable
+
+  constructor(table: FieldTable) {
+    this.#table = table
+  }
+
+  /**
+   * Reads `bytes[from, end)`: a whole head including the CRLF of its last line. Lines whose names stand in
+   * `replaced` are dropped. False when the head is at fault. `known` are the fields of the same connection.
+   */
+  parse(
+    bytes: Buffer,
+    from: number,
+    end: number,
+    replaced: FieldNames,
+    known: KnownAnswers | null = null,
+  ): boolean {
+    let at = this.#statusLine(bytes, from)
+    if (at < 0) return this.#fault('status line')
+    while (VALUE[bytes[at]!] === 1) at++
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#fault('reason phrase')
+    const section = this.#section(bytes, at + 2, end, droppedTable(replaced), known)
+    if (section.inner !== '') return this.#fault(section.inner)
+    if (section.chunked && this.minor === 0) return this.#fault('Transfer-Encoding in HTTP/1.0')
+    this.pass = section.pass
+    this.length = section.length
+    this.chunked = section.chunked
+    this.close = section.close || this.minor === 0
+    this.hasDate = section.hasDate
+    return true
+  }
+
+  #section(
+    bytes: Buffer,
+    from: number,
+    end: number,
+    dropped: FieldTable | null,
+    known: KnownAnswers | null,
+  ): AnswerSection {
+    const found = known?.find(bytes, from, end) ?? null
+    if (found !== null && found.dropped === dropped) return found
+    const section = new AnswerSection(this.#table, dropped)
+    if (section.read(bytes, from, end)) known?.learn(bytes, from, end, section)
+    return section
   }
 
   /** Index after the status code, or -1. An empty reason may lack its space: some servers leave it out. */

@@ -4,10 +4,12 @@ import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
-import { Outlet } from './direct.ts'
+import { Outlet, readInto } from './direct.ts'
 import { HEAD_END } from './grammar.ts'
+import { KnownFields } from './known-fields.ts'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from './limits.ts'
 import { isBroken } from './partial-head.ts'
+import type { KnownAnswers } from './response-head.ts'
 import type { Timed } from './sweep.ts'
 import { Unread } from './unread.ts'
 import type { UpstreamUser } from './upstream-user.ts'
@@ -48,6 +50,7 @@ export class UpstreamConnection implements Timed {
   readonly #outlet: Outlet
   readonly #reader = new BodyReader()
   readonly #unread = new Unread()
+  readonly #fields: KnownAnswers = new KnownFields()
   #user: UpstreamUser | null
   #state = CONNECTING
   #close = false
@@ -79,16 +82,8 @@ export class UpstreamConnection implements Timed {
       'socketPath' in address
         ? { path: address.socketPath }
         : { host: address.host, port: address.port, noDelay: true, lookup: this.#context.lookup }
-    if (tls === null) {
-      const callback = (length: number, bytes: Uint8Array): boolean => {
-        // The very buffer it was given
-        this.#data(bytes as Buffer, length)
-        return true
-      }
-      return connectTcp({ ...where, onread: { buffer: this.#context.readBuffer, callback } }, onConnect)
-    }
-    const socket = connectTls({ ...where, ...tls }, onConnect)
-    socket.on('data', (bytes: Buffer) => this.#data(bytes, bytes.length))
+    const socket = tls === null ? connectTcp(where, onConnect) : connectTls({ ...where, ...tls }, onConnect)
+    readInto(socket, this.#context.readBuffer, (bytes, length) => this.#data(bytes, length))
     return socket
   }
 
@@ -182,7 +177,7 @@ export class UpstreamConnection implements Timed {
         return
       }
       const head = this.#context.responseHead
-      if (!head.parse(bytes, at, stop + 2, user.responseNames)) {
+      if (!head.parse(bytes, at, stop + 2, user.responseNames, this.#fields)) {
         this.#end('invalid_response', head.inner)
         return
       }
