@@ -261,7 +261,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (exchange === null) return
       endLimits(exchange, incoming.outcome.status)
       endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
-      endWatch(exchange)
+      endWatch(exchange, incoming.outcome.upstreamStatus)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
