@@ -83,6 +83,17 @@ test('a wrong value refuses start and says what is expected', () => {
   ] as const)
     assert.equal(readSettings([`--origin=${text}`], {}).origin, origin)
   refused([], { POSTERN_EXPOSE: 'management,consol' }, /^POSTERN_EXPOSE is .*comma-separated list/)
+  for (const url of [
+    'http://vault.test',
+    'https://169.254.169.254',
+    'https://[fe80::1]:8200',
+    'https://u@v.test',
+  ])
+    refused(
+      ['--vault-url', url],
+      { POSTERN_VAULT_TOKEN_FILE: 'token' },
+      /^--vault-url .* must be an https URL/,
+    )
   refused(['--listen'], {}, /needs a value/)
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
 })

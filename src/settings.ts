@@ -115,7 +115,8 @@ const VaultUrl = z.string().transform((text, context): string => {
     return text
   context.addIssue({
     code: 'custom',
-    message: 'an https URL such as https://vault.example.com:8200; http is for this machine alone',
+    message:
+      'an https URL such as https://vault.example.com:8200, of no link-local address; http is for this machine alone',
   })
   return z.NEVER
 })

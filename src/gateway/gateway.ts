@@ -259,6 +259,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     finished(incoming) {
       const exchange = incoming.state
       if (exchange === null) return
+      if (brokeOff(incoming)) {
+        exchange.code = 'upstream_invalid_response'
+        exchange.reason = 'the answer broke off'
+      }
       endLimits(exchange, incoming.outcome.status)
       endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
       endWatch(exchange, incoming.outcome.upstreamStatus)
@@ -425,4 +429,9 @@ function checkOf(code: RefusalCode): number {
     default:
       return WIRE
   }
+}
+
+/** The upstream broke off an answer. While the body of the request still came, its caller may have been at fault. */
+function brokeOff({ bodyBytes, outcome }: Incoming<Exchange>): boolean {
+  return outcome.truncated && outcome.status !== 101 && outcome.bytesIn === bodyBytes
 }
