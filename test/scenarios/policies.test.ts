@@ -218,7 +218,7 @@ test('the limits of profile, client, collection and proxy apply together with th
     profile: ['/profiles/sandbox', { kind: 'quota', max: 6, window: '1d', cost: 2 }],
     client: ['/clients/acme', { kind: 'rate', max: 40, window: '1h', cost: 10 }],
     collection: ['/collections/orders', { kind: 'rate', max: 7, window: '1h' }],
-    proxy: ['/proxies/get-order', { kind: 'rate', max: 6, window: '1h', cost: 3 }],
+    proxy: ['/proxies/get-order', { kind: 'rate', max: 6, window: '1h', cost: 3, warn_at: 0.5 }],
   } as const
   for (const [place, [path, limit]] of Object.entries(places)) {
     const limits = [{ name: 'only', ...limit }]
@@ -226,18 +226,20 @@ test('the limits of profile, client, collection and proxy apply together with th
     assert.equal(made.status, 201, made.text)
     assert.equal((await server.manage('PATCH', path, { policy: place })).status, 200)
   }
-  const counted = async (): Promise<unknown[]> =>
+  const shown = async (member: 'used' | 'state'): Promise<unknown[]> =>
     Promise.all(
       Object.keys(places).map(async (place) => {
         const { json } = await server.manage('GET', `/policies/${place}/usage`)
-        return json.items[0]?.used
+        return json.items[0]?.[member]
       }),
     )
+  const counted = (): Promise<unknown[]> => shown('used')
   const rest = async () => (await server.gateway('GET', GET, { token })).json
   const agent = async () => (await callAsAgent(server, token, { endpoint: `GET ${GET}` })).body
   const named = ({ policy, attached_to }: Reply['json']): unknown[] => [policy, attached_to]
 
   assert.equal((await rest()).code, undefined)
+  assert.deepEqual(await shown('state'), ['ok', 'ok', 'ok', 'warning'])
   assert.equal((await agent()).code, undefined)
   assert.deepEqual(await counted(), [4, 20, 2, 6])
   // None but the proxy refuses, and nothing is taken from the others
