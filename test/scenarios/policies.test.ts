@@ -257,6 +257,20 @@ test('the limits of profile, client, collection and proxy apply together with th
   assert.deepEqual((await counted()).slice(1, 3), [30, 3])
 })
 
+test('a limit by tool counts the calls of agents apart from those over REST', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 2 })
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, {
+    limits: [{ name: 'tools', kind: 'rate', max: 2, window: '1h', key: 'tool' }],
+  })
+  const rest = async (): Promise<number> => (await server.gateway('GET', GET, { token })).status
+  assert.deepEqual([await rest(), await rest(), await rest()], [200, 200, 429])
+  const agent = (): Promise<number> => executeCall(server, token)
+  assert.deepEqual([await agent(), await agent(), await agent()], [200, 200, 429])
+  assert.equal((await usage(server, '?value=execute_call'))[0]?.used, 2)
+})
+
 test('a limit that observes counts and records what it would refuse, and shows callers nothing', async () => {
   await using upstream = await startUpstream()
   await using server = await startTestServer()
