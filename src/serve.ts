@@ -239,6 +239,7 @@ async function start(
         version: VERSION,
         expose: settings.expose,
         trustedProxies: settings.trustedProxies,
+        certificateField: settings.certificateField,
         proxyProtocol: settings.proxyProtocol,
         httpEngine: settings.httpEngine,
         tls: certificates === null ? null : certificates.current,

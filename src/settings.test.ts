@@ -83,12 +83,25 @@ test('a wrong value refuses start and says what is expected', () => {
   ] as const)
     assert.equal(readSettings([`--origin=${text}`], {}).origin, origin)
   refused([], { POSTERN_EXPOSE: 'management,consol' }, /^POSTERN_EXPOSE is .*comma-separated list/)
+  for (const url of [
+    'http://vault.test',
+    'https://169.254.169.254',
+    'https://[fe80::1]:8200',
+    'https://u@v.test',
+  ])
+    refused(
+      ['--vault-url', url],
+      { POSTERN_VAULT_TOKEN_FILE: 'token' },
+      /^--vault-url .* must be an https URL/,
+    )
   refused(['--listen'], {}, /needs a value/)
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
 })
 
 test('what needs another setting says so', () => {
   refused(['--tls-client-ca', 'a.pem'], {}, /^TLS_CLIENT_CA .* needs TLS_CERT and TLS_KEY\.$/)
+  refused(['--client-cert-field', 'client-cert'], {}, /^CLIENT_CERT_FIELD .* set TRUSTED_PROXIES too\.$/)
+  refused(['--client-cert-field', 'xfcc'], {}, /must be `off`, `client-cert` or `x-forwarded-client-cert`/)
   refused(['--proxy-protocol', 'v2'], {}, /^PROXY_PROTOCOL .* set TRUSTED_PROXIES too\.$/)
   refused(
     ['--proxy-protocol', 'v2', '--trusted-proxies', '10.0.0.0/8', '--http-engine', 'node'],

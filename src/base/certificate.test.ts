@@ -79,3 +79,8 @@ test('a text without an end is read in a time that grows with its length alone',
     assert.throws(() => inTime(() => readPem(text, 'CERTIFICATE')), /cut off/)
   }
 })
+
+test('a key among certificates is refused, however its marks are damaged', () => {
+  for (const key of [leaf.key, leaf.key.replaceAll('-----', '----'), leaf.key.replaceAll('-', '')])
+    assert.throws(() => readPem(leaf.certificate + key, 'CERTIFICATE'), /PRIVATE KEY/)
+})

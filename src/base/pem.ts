@@ -9,6 +9,9 @@ export function readPem(text: string, label: string): Buffer[] {
     blocks.push(Buffer.from(body, 'base64'))
     return ''
   })
+  // What is no secret is shown to everyone
+  if (rest.includes('PRIVATE KEY'))
+    throw new RangeError(`holds a PRIVATE KEY, and should hold ${label} alone`)
   if (rest.includes('-----')) throw new RangeError('holds a block that is cut off')
   if (blocks.length === 0) throw new RangeError(`holds no ${label} in PEM`)
   return blocks

@@ -252,6 +252,12 @@ test('opaque tokens are introspected, once in a minute', async () => {
   assert.equal((await ask('more')).json['code'], 'identity_unavailable')
 })
 
+test('a link-local address that discovery names for introspection is not asked', async () => {
+  issuer.discovery = { introspection_endpoint: 'https://169.254.169.254/introspect' }
+  put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
+  await refused('good', 'introspection: the address is link-local', 'identity_unavailable')
+})
+
 test('a token of Postern is never sent to a provider', async () => {
   put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
   await refused(`pst_pk_${'a'.repeat(63)}`, 'unknown token')

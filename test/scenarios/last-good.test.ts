@@ -3,7 +3,8 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
-import { startTestServer, type TestServer } from './server.ts'
+import { killNow, runPostern, startUp } from './process.ts'
+import { call as callUrl, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
@@ -89,6 +90,13 @@ test('with the store damaged the last configuration is served, without what was 
   await servesTheLast()
 })
 
+test('with the store empty the last configuration is served, twice', async () => {
+  for (const file of FILES.slice(1)) rmSync(join(data, file), { force: true })
+  writeFileSync(join(data, 'config.db'), '')
+  await servesTheLast()
+  await servesTheLast()
+})
+
 test('with the store restored everything can be changed again', async () => {
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()
@@ -111,6 +119,22 @@ test('a damaged copy of the last configuration is nothing to start from, and no 
   await server.stop()
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()
+})
+
+test('what was revoked a moment before a power cut stays revoked, also with the store gone', async () => {
+  const up = await startUp(data)
+  const issued = await runPostern(['token', '--data', data, '--role', 'admin', '--ttl', '5m'])
+  const token = issued.stdout.trim()
+  const orders = `${up.gatewayUrl}/orders/7`
+  assert.equal((await callUrl('GET', orders, { token: live })).status, 200)
+  const path = '/management/v1/profiles/acme:live/revoke'
+  const revocation = await callUrl('POST', `${up.controlUrl}${path}`, { token, body: {} })
+  assert.equal(revocation.status, 200, revocation.text)
+  await killNow(up)
+  for (const file of FILES) rmSync(join(data, file), { force: true })
+  await using server = await startTestServer({ data, adminless: true })
+  const refused = await call(server, live)
+  assert.deepEqual([refused.status, refused.json.code], [401, 'credential_invalid'])
 })
 
 test('with both gone an instance begins anew, as on an empty directory', async () => {

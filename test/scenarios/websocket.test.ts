@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -8,35 +7,16 @@ import type { Duplex } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
 import { call, publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { echoes, once, openSocket, say } from './web-socket.ts'
 
 let origin: Server
 let server: TestServer
 let token = ''
 const sockets: Duplex[] = []
 
-/** Answers each short text frame with a frame of the same text. */
-function echo(socket: Duplex, bytes: Buffer): void {
-  for (let at = 0; at + 6 <= bytes.length; ) {
-    const length = bytes[at + 1]! & 0x7f
-    const mask = bytes.subarray(at + 2, at + 6)
-    const data = Buffer.from(bytes.subarray(at + 6, at + 6 + length)).map((byte, i) => byte ^ mask[i % 4]!)
-    socket.write(Buffer.concat([Buffer.from([bytes[at]!, length]), data]))
-    if ((bytes[at]! & 0x0f) === 8) socket.end()
-    at += 6 + length
-  }
-}
-
 function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): void {
   sockets.push(socket)
-  const accept = createHash('sha1')
-    .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-    .digest('base64')
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nX-Caller: ${request.headers['authorization'] ?? 'none'}\r\n\r\n`,
-  )
-  socket.on('error', () => {})
-  socket.on('data', (bytes: Buffer) => echo(socket, bytes))
-  if (head.length > 0) echo(socket, head)
+  echoes(request, socket, head)
 }
 
 before(async () => {
@@ -58,21 +38,8 @@ after(async () => {
   origin.close()
 })
 
-/** A WebSocket of Node, which takes headers beside what browsers know. */
-function open(path: string, headers: Record<string, string>): WebSocket {
-  const Client = WebSocket as unknown as new (url: string, options: object) => WebSocket
-  return new Client(`${server.running.gatewayUrl.replace('http', 'ws')}${path}`, { headers })
-}
-
-function once(socket: WebSocket, name: 'open' | 'message' | 'close' | 'error'): Promise<Event> {
-  return new Promise((resolve) => socket.addEventListener(name, resolve, { once: true }))
-}
-
-async function say(socket: WebSocket, text: string): Promise<unknown> {
-  const heard = once(socket, 'message')
-  socket.send(text)
-  return ((await heard) as MessageEvent).data
-}
+const open = (path: string, headers: Record<string, string>): WebSocket =>
+  openSocket(`${server.running.gatewayUrl}${path}`, headers)
 
 test('a WebSocket passes the checks, outlives changes, and is recorded when it closes', async () => {
   const socket = open('/orders/v1/events', { authorization: `Bearer ${token}` })

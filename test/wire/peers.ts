@@ -22,6 +22,11 @@ const DEADLINE_MS = 20_000
 /** The engine under test, unless a test names one. */
 export const ENGINE = process.env['HTTP_ENGINE'] === 'node' ? 'node' : 'native'
 
+/** For a test of what the native engine alone does: why the one on `node:http` may do otherwise. */
+export const nativeAlone = (why: string): { skip: string | false } => ({
+  skip: ENGINE === 'node' ? why : false,
+})
+
 /** Waits until `done` holds; looks after every turn of the loop. */
 export async function until(done: () => boolean, what: () => string): Promise<void> {
   const end = Date.now() + DEADLINE_MS

@@ -98,6 +98,8 @@ test('settings that would prove nothing, or too much, are refused and named', as
     [{ ...keys, max_lifetime: '400d' }, '/auth/max_lifetime'],
     [{ ...oidc, audience: undefined }, '/auth/audience'],
     [{ ...oidc, issuer: 'http://id.test' }, '/auth/issuer'],
+    [{ ...oidc, issuer: 'https://[fe80::1]' }, '/auth/issuer'],
+    [{ ...oidc, introspection_url: 'https://100.100.100.200/i' }, '/auth/introspection_url'],
     [{ ...oidc, match: [{ claim: 'a' }] }, '/auth/match/0'],
     [{ ...oidc, match: [{ claim: 'a', equals: 1, glob: '*' }] }, '/auth/match/0'],
     [{ ...oidc, introspection_url: 'https://id.test/i' }, '/auth/introspection_url'],

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import { Replays } from '../replays.ts'
 import { connectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
@@ -22,6 +23,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   /** Who waits, in order, and until when. */
   readonly #waiting = new Map<UpstreamUser, number>()
   readonly #all = new Set<UpstreamConnection>()
+  readonly #replays = new Replays()
   readonly #onClosed: (pool: Pool) => void
   #isClosed = false
   /** A literal that nothing may connect to; names are judged by what they resolve to. */
@@ -54,12 +56,18 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
       user.failed('unreachable', REFUSED)
       return
     }
+    this.#replays.earn(this.#all.size)
     const connection = this.#idle.pop()
     if (connection !== undefined) connection.begin(user)
-    else this.retry(user)
+    else this.#place(user)
   }
 
   retry(user: UpstreamUser): void {
+    if (this.#replays.spend()) this.#place(user)
+    else user.failed('unreachable', 'closed')
+  }
+
+  #place(user: UpstreamUser): void {
     if (this.#all.size < this.options.connectionsMax) this.#connect(user)
     else if (this.#waiting.size >= this.options.waitingMax) user.failed('busy', 'waiting line is full')
     else {

@@ -2,8 +2,30 @@ import assert from 'node:assert/strict'
 import type { lookup } from 'node:dns'
 import { test } from 'node:test'
 import { Caller, Origin, startGateway } from '../../../test/wire/peers.ts'
+import type { CallRequest, CallResult } from '../port.ts'
 
+const CALL: CallRequest = {
+  method: 'GET',
+  target: '/',
+  host: 'a',
+  fields: '',
+  responseFields: '',
+  responseNames: [],
+  body: null,
+  keepBytesMax: 0,
+  readBytesMax: 100,
+}
 const REQUEST = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'
+
+/** A resolver that gives the addresses that `addressesOf` names at that time. */
+const resolverOf = (addressesOf: () => readonly string[]): typeof lookup =>
+  ((_name: string, _options: unknown, answer: (error: null, found: object[]) => void) => {
+    process.nextTick(
+      answer,
+      null,
+      addressesOf().map((address) => ({ address, family: 4 })),
+    )
+  }) as unknown as typeof lookup // Only the form with all: true is used
 
 for (const host of [
   '169.254.169.254',
@@ -11,28 +33,35 @@ for (const host of [
   '[fd00:ec2::254]',
   '[fe80::1]',
   'metadata.google.internal',
+  'leads.to.one.test',
 ])
-  test(`nothing is connected to ${host}`, async () => {
-    const gateway = await startGateway({ host, port: 80 })
-    const caller = new Caller(gateway.port)
-    await caller.ask(REQUEST, /^HTTP\/1\.1 502 /)
-    assert.deepEqual(gateway.refused, [{ code: 'upstream_unreachable', inner: 'address is refused' }])
-    assert.equal(gateway.upstream.open, 0)
-    gateway.close()
-  })
+  for (const scheme of ['http', 'https'])
+    test(`nothing is connected to ${host} over ${scheme}, for a caller or for Postern itself`, async () => {
+      const tls = scheme === 'http' ? null : { serverName: host }
+      const gateway = await startGateway(
+        { host, port: 80 },
+        { upstream: { tls }, resolve: resolverOf(() => ['169.254.169.254']) },
+      )
+      const caller = new Caller(gateway.port)
+      await caller.ask(REQUEST, /^HTTP\/1\.1 502 /)
+      assert.deepEqual(gateway.refused, [{ code: 'upstream_unreachable', inner: 'address is refused' }])
+      // As health checks and trials of credentials do
+      const result = await new Promise<CallResult>((done) => gateway.upstream.call(CALL, done))
+      assert.deepEqual(result, {
+        ok: false,
+        failure: 'unreachable',
+        inner: 'address is refused',
+        upstreamAt: 0,
+      })
+      assert.equal(gateway.upstream.open, 0)
+      gateway.close()
+    })
 
 test('the address that was judged is the one that is connected to, also when a name changes its mind', async () => {
   const origin = new Origin()
   const port = await origin.listen()
   let addresses = ['127.0.0.1']
-  const resolve = ((_name: string, _options: unknown, answer: (error: null, found: object[]) => void) => {
-    process.nextTick(
-      answer,
-      null,
-      addresses.map((address) => ({ address, family: 4 })),
-    )
-  }) as unknown as typeof lookup // Only the form with all: true is used
-  const gateway = await startGateway({ host: 'rebind.test', port }, { resolve })
+  const gateway = await startGateway({ host: 'rebind.test', port }, { resolve: resolverOf(() => addresses) })
   const ask = async (pattern: RegExp): Promise<void> => {
     const caller = new Caller(gateway.port)
     await caller.ask(REQUEST.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), pattern)

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Caller, type Gateway, type Origin, startBetween, until } from '../../../test/wire/peers.ts'
+import {
+  Caller,
+  type Gateway,
+  nativeAlone,
+  type Origin,
+  startBetween,
+  until,
+} from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const LIMITS = {
@@ -19,7 +26,9 @@ async function connected(gateway: Gateway): Promise<void> {
   )
 }
 
-test('a silent connection is closed, a slow head is answered with 408', async (t) => {
+const BY_OUR_CLOCK = nativeAlone('Node times heads and unused connections by a clock that no test moves')
+
+test('a silent connection is closed, a slow head is answered with 408', BY_OUR_CLOCK, async (t) => {
   const { gateway, caller } = await start(t)
   await connected(gateway)
   gateway.pass(11_000)
@@ -45,7 +54,7 @@ test('a silent connection is closed, a slow head is answered with 408', async (t
   assert.match(slow.received, /^$|^HTTP\/1.1 408 Request Timeout\r\n.*request_timeout$/s)
 })
 
-test('the time for a head runs from its first byte, whatever follows', async (t) => {
+test('the time for a head runs from its first byte, whatever follows', BY_OUR_CLOCK, async (t) => {
   const { gateway, caller } = await start(t)
   await connected(gateway)
   caller.send('GET / HTTP/1.1\r\n')
@@ -158,7 +167,7 @@ test('a caller that does not take its answer is cut off, and the upstream with i
   assert.equal(gateway.upstream.open, 0)
 })
 
-test('a pooled connection is closed when nobody needed it for long', async (t) => {
+test('a pooled connection is closed when nobody needed it for long', BY_OUR_CLOCK, async (t) => {
   const { gateway, caller } = await start(t)
   await caller.ask(GET, /ok$/)
   assert.equal(gateway.upstream.idle, 1)

@@ -35,6 +35,8 @@ export class NodeConnection implements Timed {
   #isBusy = false
   #isSending = false
   #isGone = false
+  /** What it had sent when the last answer had left: whatever came since is the beginning of a head. */
+  #readBefore = 0
 
   constructor(
     context: NodeContext,
@@ -49,6 +51,7 @@ export class NodeConnection implements Timed {
     const address = socket.remoteAddress ?? ''
     // An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) as IPv4, so that rules need one form only
     this.peer = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+    this.deadline = context.shared.clock.monotonic() + context.shared.limits.headTimeoutMs
     context.shared.sweep.add(this)
     // Node ends connections by this, at once: a reset would destroy an answer that the caller has not read
     socket.destroySoon = () => this.#linger()
@@ -71,7 +74,7 @@ export class NodeConnection implements Timed {
   /** Node could not read on. */
   broken(code: RefusalCode | null): void {
     if (this.#isGone) return
-    if (code === null) {
+    if (code === null || (code === 'request_timeout' && this.#isSilent)) {
       this.destroy()
       return
     }
@@ -122,11 +125,17 @@ export class NodeConnection implements Timed {
   }
 
   expired(): void {
-    if (this.#isSending || this.#exchange === null) this.destroy()
+    if (this.#isSending || this.#isSilent) this.destroy()
     else {
+      // Node sees to it that a head comes in time
       this.deadline = Infinity
-      this.#exchange.refuse('request_timeout', 'body')
+      this.#exchange?.refuse('request_timeout', 'body')
     }
+  }
+
+  /** Nothing is under way, and nothing has come since. */
+  get #isSilent(): boolean {
+    return !this.#isBusy && this.socket.bytesRead === this.#readBefore
   }
 
   #add(arrived: Arrived): void {
@@ -183,6 +192,11 @@ export class NodeConnection implements Timed {
     const next = this.#queue.shift()
     if (this.#queue.length === 0) this.socket.resume()
     if (next !== undefined) this.#start(next)
+    else {
+      const { clock, limits } = this.#context.shared
+      this.#readBefore = this.socket.bytesRead
+      this.deadline = clock.monotonic() + limits.idleTimeoutMs
+    }
   }
 
   #linger(): void {

@@ -7,6 +7,7 @@ import { POOLED_MS } from '../native/limits.ts'
 import { REFUSED } from '../native/resolver.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import { Replays } from '../replays.ts'
 import { connectionOptions } from '../upstream-tls.ts'
 import { NodeCall } from './call.ts'
 import type { Sending } from './sending.ts'
@@ -20,6 +21,7 @@ export class NodePool implements Upstream, Timed {
   /** Sockets that are connected, with TLS where that is asked for. */
   readonly known = new WeakSet<Socket>()
   readonly where: { host: string; port: number } | { socketPath: string }
+  readonly replays = new Replays()
   readonly #active = new Set<Sending>()
   /** Who waits, in order, and until when. */
   readonly #waiting = new Map<Sending, number>()
@@ -122,6 +124,7 @@ export class NodePool implements Upstream, Timed {
   }
 
   #begin(sending: Sending): void {
+    this.replays.earn(this.#active.size)
     this.#active.add(sending)
     sending.begin()
   }
@@ -135,6 +138,9 @@ export class NodePool implements Upstream, Timed {
   }
 }
 
-function count(sockets: NodeJS.ReadOnlyDict<readonly unknown[]>): number {
-  return Object.values(sockets).reduce((sum, each) => sum + (each?.length ?? 0), 0)
+/** An agent forgets what was destroyed a turn later. */
+function count(sockets: NodeJS.ReadOnlyDict<readonly Socket[]>): number {
+  return Object.values(sockets)
+    .flatMap((each) => each ?? [])
+    .filter(({ destroyed }) => !destroyed).length
 }
