@@ -239,6 +239,7 @@ async function start(
         version: VERSION,
         expose: settings.expose,
         trustedProxies: settings.trustedProxies,
+        certificateField: settings.certificateField,
         proxyProtocol: settings.proxyProtocol,
         httpEngine: settings.httpEngine,
         tls: certificates === null ? null : certificates.current,
@@ -277,6 +278,10 @@ async function start(
     Atomics.store(cells, HEALTH.draining, 1)
     await gateways.drain(grace.requestsMs)
   })
+  // While the gateway threads can still tell
+  parts.defer(() =>
+    credentials.keepUses().catch((error: unknown) => fault(error, 'when credentials were used')),
+  )
 
   vault.watch(() => gateways.setCredentialKey(vault.gatewayKey()))
   certificates?.watch((tls) => gateways.setTls(tls))

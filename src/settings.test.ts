@@ -100,6 +100,8 @@ test('a wrong value refuses start and says what is expected', () => {
 
 test('what needs another setting says so', () => {
   refused(['--tls-client-ca', 'a.pem'], {}, /^TLS_CLIENT_CA .* needs TLS_CERT and TLS_KEY\.$/)
+  refused(['--client-cert-field', 'client-cert'], {}, /^CLIENT_CERT_FIELD .* set TRUSTED_PROXIES too\.$/)
+  refused(['--client-cert-field', 'xfcc'], {}, /must be `off`, `client-cert` or `x-forwarded-client-cert`/)
   refused(['--proxy-protocol', 'v2'], {}, /^PROXY_PROTOCOL .* set TRUSTED_PROXIES too\.$/)
   refused(
     ['--proxy-protocol', 'v2', '--trusted-proxies', '10.0.0.0/8', '--http-engine', 'node'],

@@ -18,6 +18,8 @@ type Exposed = (typeof EXPOSABLE)[number]
 const HTTP_ENGINES = ['native', 'node'] as const
 export type HttpEngine = (typeof HTTP_ENGINES)[number]
 
+const CERTIFICATE_FIELDS = ['client-cert', 'x-forwarded-client-cert'] as const
+
 const Listen = z.string().transform((text, context): ListenAddress => {
   const address = parseListen(text)
   if (address !== null) return address
@@ -138,6 +140,9 @@ const SCHEMA = z.strictObject({
   TLS_KEY: FilePaths.optional(),
   TLS_CLIENT_CA: FilePath.optional(),
   TRUSTED_PROXIES: Networks.optional(),
+  CLIENT_CERT_FIELD: z
+    .enum(['off', ...CERTIFICATE_FIELDS], '`off`, `client-cert` or `x-forwarded-client-cert`')
+    .default('off'),
   PROXY_PROTOCOL: z.enum(['off', 'v2'], '`off` or `v2`').default('off'),
   SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
   SECRETS_DIR: FilePath.optional(),
@@ -189,7 +194,11 @@ const TEXTS: Record<Name, SettingText> = {
   },
   TRUSTED_PROXIES: {
     shown: 'none',
-    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`, and a client certificate.',
+    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`.',
+  },
+  CLIENT_CERT_FIELD: {
+    shown: '`off`',
+    text: '`client-cert` (RFC 9440) or `x-forwarded-client-cert` (Envoy): the field in which trusted proxies tell of the client certificates that they have verified, for profiles of type mtls. They must remove it from what callers send.',
   },
   PROXY_PROTOCOL: {
     shown: '`off`',
@@ -252,6 +261,8 @@ export interface Settings {
   readonly clientAuthorities: string | null
   /** Networks whose forwarding headers are believed. */
   readonly trustedProxies: readonly string[]
+  /** In which they tell of client certificates. */
+  readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
   /** Where credentials may have their secrets read. */
@@ -296,11 +307,13 @@ export function readSettings(
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE, HTTP_ENGINE } = parsed.data
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
-  const { TLS_CLIENT_CA, PROXY_PROTOCOL } = parsed.data
+  const { TLS_CLIENT_CA, CLIENT_CERT_FIELD, PROXY_PROTOCOL } = parsed.data
   if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined)
     throw new CannotStart(
       'TLS_CLIENT_CA asks for client certificates in TLS, which needs TLS_CERT and TLS_KEY.',
     )
+  if (CLIENT_CERT_FIELD !== 'off' && TRUSTED_PROXIES === undefined)
+    throw new CannotStart('CLIENT_CERT_FIELD is read from trusted proxies alone: set TRUSTED_PROXIES too.')
   if (PROXY_PROTOCOL === 'v2' && TRUSTED_PROXIES === undefined)
     throw new CannotStart('PROXY_PROTOCOL is read from trusted proxies alone: set TRUSTED_PROXIES too.')
   if ((VAULT_URL === undefined) !== (VAULT_TOKEN_FILE === undefined))
@@ -328,6 +341,7 @@ export function readSettings(
     tls: pairs(TLS_CERT ?? [], TLS_KEY ?? []),
     clientAuthorities: TLS_CLIENT_CA ?? null,
     trustedProxies: TRUSTED_PROXIES ?? [],
+    certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: PROXY_PROTOCOL === 'v2',
     secrets: {
       envAllow: SECRETS_ENV,

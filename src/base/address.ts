@@ -4,20 +4,25 @@ const LOOPBACK = listOf(['127.0.0.0/8', '::1/128'])
 
 /**
  * Link-local addresses, and those where clouds answer with the secrets of the machine; also what is no address of one
- * host. The NAT64 form of 169.254.0.0/16 counts as well.
+ * host. The NAT64 forms of those of clouds count as well.
  */
 const REFUSED = listOf([
   '0.0.0.0/8',
   '169.254.0.0/16',
   '100.100.100.200/32',
+  '168.63.129.16/32',
   '192.0.0.192/32',
   '224.0.0.0/4',
   '255.255.255.255/32',
   '::/128',
   'fe80::/10',
   'fd00:ec2::/32',
+  'fd20:ce::254/128',
   'ff00::/8',
   '64:ff9b::a9fe:0/112',
+  '64:ff9b::100.100.100.200/128',
+  '64:ff9b::168.63.129.16/128',
+  '64:ff9b::192.0.0.192/128',
 ])
 
 /** Names that clouds resolve to such an address. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { extension, issue, issueCrl } from '../../test/certificates.ts'
+import { inTime } from '../../test/support/in-time.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import { readCrl } from './crl.ts'
 import { readPem } from './pem.ts'
@@ -70,4 +71,16 @@ test('damaged bytes are refused with an Error, or read without a change of what 
     }),
     { numRuns: 3000 },
   )
+})
+
+test('a text without an end is read in a time that grows with its length alone', () => {
+  for (const piece of [' ', 'A', ' A\n', '-', '-----BEGIN CERTIFICATE-----', '-----END ']) {
+    const text = `-----BEGIN CERTIFICATE-----${piece.repeat(30_000)}!`
+    assert.throws(() => inTime(() => readPem(text, 'CERTIFICATE')), /cut off/)
+  }
+})
+
+test('a key among certificates is refused, however its marks are damaged', () => {
+  for (const key of [leaf.key, leaf.key.replaceAll('-----', '----'), leaf.key.replaceAll('-', '')])
+    assert.throws(() => readPem(leaf.certificate + key, 'CERTIFICATE'), /PRIVATE KEY/)
 })

@@ -1,19 +1,21 @@
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
 import { isReserved } from '../model/collection.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
-import { methodBit, methodNames } from '../snapshot/methods.ts'
-import { comparePatterns, matchesPath, reasonFor, takesFrom } from '../snapshot/precedence.ts'
-import type { LinkedCollection, LinkedProxy, Snapshot } from '../snapshot/snapshot.ts'
-import { canonicalAuthority } from '../wire/authority.ts'
-import { canonicalTarget } from '../wire/target.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Counters } from './admit/counters.ts'
 import { Exchange } from './exchange.ts'
+import { type ExplainedHead, readHead, type UnreadableHead } from './explain-head.ts'
+import { explainLimits } from './explain-limits.ts'
+import { candidatesOf } from './explain-routes.ts'
+import { CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { pathAtUpstream } from './forward/request.ts'
 import { upstreamOf } from './forward/targets.ts'
+import { agrees } from './identify/agrees.ts'
+import { type Judged, open, pass, refuse } from './judged.ts'
 import { CANONICAL, REST } from './stages.ts'
+import { ANSWERED } from './verdict.ts'
 
 type Check = Explanation['checks'][number]
-type Candidate = Explanation['candidates'][number]
 
 /**
  * Judges a request that was not made, by the very checks of `stages.ts`. Checks that would count something, ask another
@@ -26,67 +28,67 @@ export function explain(
   now: number,
   asked: Hypothetical,
 ): Explanation {
-  const read = readTarget(asked)
-  if (typeof read === 'string') return notCanonical(asked, read)
-  const { path, query, host } = read
+  const head = readHead(asked)
+  if ('code' in head) return unreadable(asked, head)
+  const exchange = toExchange(snapshot, counters, now, asked, head)
+  const checks: Check[] = [
+    toCheck(CANONICAL, 'canonical request', 'pass', 'it can be read in one way only', null),
+  ]
+  let ended: Check['result'] | null = null
+  for (const { number, name, check } of REST) {
+    if (ended !== null) {
+      const why = ended === 'refuse' ? 'an earlier check refuses' : 'the gateway itself has answered'
+      checks.push(toCheck(number, name, 'not_reached', why, null))
+      continue
+    }
+    const judged = judge(name, exchange, asked, check)
+    if (judged.result === 'refuse' || judged.result === 'answer') ended = judged.result
+    checks.push({ number, name, ...judged })
+  }
+  return tell(exchange, checks, head.query)
+}
+
+function toExchange(
+  snapshot: Snapshot,
+  counters: Counters,
+  now: number,
+  { method, ip, bodyBytes }: Hypothetical,
+  head: ExplainedHead,
+): Exchange {
+  const bytes = bodyBytes ?? head.bodyBytes
   const exchange = new Exchange(
     'explain',
     now,
     snapshot,
     counters,
     0,
-    asked.method,
-    path,
-    host,
-    asked.ip ?? '',
-    asked.bodyBytes ?? 0,
+    method,
+    head.path,
+    head.host,
+    ip ?? '',
+    bytes,
   )
-  const checks: Check[] = [
-    toCheck(CANONICAL, 'canonical request', 'pass', 'it can be read in one way only', null),
-  ]
-  let refused = false
-  for (const { number, name, check } of REST) {
-    if (refused) checks.push(toCheck(number, name, 'not_reached', 'an earlier check refuses', null))
-    else {
-      const judged = judge(name, exchange, asked, check)
-      refused = judged.result === 'refuse'
-      checks.push({ number, name, ...judged })
-    }
-  }
-  return tell(exchange, checks, query)
+  exchange.pass = head.pass
+  exchange.query = head.query
+  exchange.upgrade = head.upgrade
+  exchange.clientRef = head.taken[CLIENT_ID]
+  exchange.profileRef = head.taken[PROFILE_ID]
+  // No body was given, so a step that must read it does not come to its end
+  exchange.source = { collect: () => {} }
+  return exchange
 }
 
-interface Target {
-  readonly path: string
-  readonly query: string
-  readonly host: string
-}
-
-/** The target as the wire would read it, or why it would refuse it. */
-function readTarget(asked: Hypothetical): Target | string {
-  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(asked.url)
-  const sent = asked.host ?? absolute?.[1] ?? ''
-  const host = sent === '' ? '' : canonicalAuthority(sent)
-  if (host === null) return 'the host is no authority'
-  const target = absolute === null ? asked.url : absolute[2]!
-  const canonical = canonicalTarget(target.startsWith('/') ? target : `/${target}`)
-  if (canonical === null)
-    return 'the path or query can be read in two ways: dot or empty segments, an escaped slash, a control character or the like'
-  return { ...canonical, host }
-}
-
-function notCanonical(asked: Hypothetical, reason: string): Explanation {
+function unreadable(asked: Hypothetical, { code, number, reason }: UnreadableHead): Explanation {
+  const name = number === CANONICAL ? 'canonical request' : 'request head'
   return {
     outcome: 'refused',
-    code: 'request_not_canonical',
-    status: PROBLEMS.request_not_canonical.status,
-    summary: `Refused by check ${CANONICAL}: ${reason}.`,
+    code,
+    status: PROBLEMS[code].status,
+    summary: `Refused by check ${number}: ${reason}.`,
     request: { method: asked.method, host: asked.host ?? '', path: asked.url, query: '' },
     route: null,
     candidates: [],
-    checks: [
-      { ...toCheck(CANONICAL, 'canonical request', 'refuse', reason, null), code: 'request_not_canonical' },
-    ],
+    checks: [{ ...toCheck(number, name, 'refuse', reason, null), code }],
     forward: null,
   }
 }
@@ -101,27 +103,12 @@ function toCheck(
   return { number, name, result, code: null, reason, setting }
 }
 
-type Judged = Omit<Check, 'number' | 'name'>
-
-const pass = (reason: string, setting: string | null = null): Judged => ({
-  result: 'pass',
+const answer = (reason: string, setting: string): Judged => ({
+  result: 'answer',
   code: null,
   reason,
   setting,
 })
-const open = (reason: string, setting: string | null = null): Judged => ({
-  result: 'not_judged',
-  code: null,
-  reason,
-  setting,
-})
-const refuse = (code: RefusalCode, reason: string, setting: string | null): Judged => ({
-  result: 'refuse',
-  code,
-  reason,
-  setting,
-})
-
 /** Rows that look at memory alone and change nothing: they are run as they are. */
 const RUN = new Set([
   'route',
@@ -142,26 +129,55 @@ function judge(
   check: (typeof REST)[number]['check'],
 ): Judged {
   if (name === 'identify') return identify(exchange, asked)
+  if (name === 'route' && isReserved(exchange.path))
+    return refuse('route_not_found', 'the path is reserved for the gateway itself', null)
   if (exchange.profile === null && NEEDS_CALLER.has(name))
     return open('no client or profile was given; say who calls')
   if (name === 'address' && asked.ip === null && exchange.profile!.networks !== null)
     return open('no address was given', settingOf(name, exchange))
-  if (name === 'route' && isReserved(exchange.path))
-    return refuse('route_not_found', 'the path is reserved for the gateway itself', null)
   if (name === 'authenticate')
     return open(
       exchange.profile?.fragment.auth === 'mtls'
         ? 'the caller is taken to show a valid certificate'
         : 'the caller is taken to hold a valid credential',
     )
-  if (name === 'limits') return limits(exchange)
+  if (name === 'limits') return explainLimits(exchange, asked)
   if (name === 'credential') return credential(exchange)
-  if (STEPS.has(name)) return step(name, exchange)
-  if (!RUN.has(name)) return open('depends on what happens then')
-  const verdict = check(exchange)
-  if (typeof verdict !== 'string') return pass(reasonOf(name, exchange), settingOf(name, exchange))
-  return refuse(verdict, exchange.reason || PROBLEMS[verdict].title, settingOf(name, exchange))
+  if (STEPS.has(name)) {
+    const told = step(name, exchange)
+    return told.result === 'not_judged' && asked.headers !== null && BY_HEAD.has(name)
+      ? run(name, exchange, check, told.setting)
+      : told
+  }
+  return RUN.has(name)
+    ? run(name, exchange, check, settingOf(name, exchange))
+    : open('depends on what happens then')
 }
+
+/** Runs a check as it is. */
+function run(
+  name: string,
+  exchange: Exchange,
+  check: (typeof REST)[number]['check'],
+  setting: string | null,
+): Judged {
+  const verdict = check(exchange)
+  if (verdict === null) {
+    const noted = BY_HEAD.has(name) && exchange.reason !== '' ? `only noted: ${exchange.reason}` : null
+    return pass(noted ?? reasonOf(name, exchange), setting ?? settingOf(name, exchange))
+  }
+  if (verdict === ANSWERED) return answer('a preflight of a browser', `${collectionOf(exchange)} cors`)
+  if (typeof verdict === 'object') return open('so far it fits; the rest depends on the body', setting)
+  const { reason, facts } = exchange
+  return refuse(
+    verdict,
+    reason || facts.detail?.replace(/\.$/, '') || PROBLEMS[verdict].title,
+    setting ?? settingOf(name, exchange),
+  )
+}
+
+/** Steps that header lines decide, as far as no body is read. */
+const BY_HEAD = new Set(['upgrade', 'contract', 'operation'])
 
 /** Rows that depend on header lines and bodies: what is told is whether the proxy asks for them. */
 const STEPS = new Set(['upgrade', 'contract', 'operation', 'replay', 'gather', 'target'])
@@ -199,7 +215,11 @@ function step(name: string, exchange: Exchange): Judged {
   return pass('changes nothing but the way of the bodies', shape === null ? null : `${setting} streaming`)
 }
 
-function identify(exchange: Exchange, { client: clientRef, profile: profileRef }: Hypothetical): Judged {
+/** Ids that are sent say who calls where nobody else does, and must agree with who does. */
+function identify(exchange: Exchange, asked: Hypothetical): Judged {
+  const isNamed = asked.client !== null || asked.profile !== null
+  const clientRef = isNamed ? asked.client : (exchange.clientRef ?? null)
+  const profileRef = isNamed ? asked.profile : (exchange.profileRef ?? null)
   const { clients, profiles } = exchange.snapshot
   if (clientRef === null && profileRef === null) return open('no client or profile was given; say who calls')
   const client = clientRef === null ? null : clients.get(clientRef)
@@ -216,6 +236,8 @@ function identify(exchange: Exchange, { client: clientRef, profile: profileRef }
     )
   exchange.client = profile.client
   exchange.profile = profile
+  if (!agrees(exchange, profile))
+    return refuse('identity_rejected', 'X-Client-ID or X-Profile-ID names another than who calls', null)
   return pass(
     `client ${profile.client.fragment.slug}, profile ${profile.fragment.slug} (${profile.fragment.auth})`,
   )
@@ -236,6 +258,8 @@ function reasonOf(name: string, exchange: Exchange): string {
       return 'nothing stands against it'
   }
 }
+
+const collectionOf = ({ collection }: Exchange): string => `collections/${collection!.fragment.slug}`
 
 /** What decides a check, by the names under which it is configured. */
 function settingOf(name: string, { client, profile, collection, proxy }: Exchange): string | null {
@@ -264,27 +288,6 @@ function settingOf(name: string, { client, profile, collection, proxy }: Exchang
   }
 }
 
-/** Limits are named, not counted. */
-function limits({ snapshot, client, profile, collection, proxy }: Exchange): Judged {
-  const attached: readonly (readonly [string, string | null])[] = [
-    ['profile', profile!.fragment.policy],
-    ['client', client!.fragment.policy],
-    ['collection', collection!.fragment.policy],
-    ['proxy', proxy === null ? null : proxy.policy],
-  ]
-  const named: string[] = []
-  for (const [place, id] of attached) {
-    if (id === null) continue
-    const policy = snapshot.policies.get(id)
-    if (policy === undefined)
-      return refuse('not_ready', `policy ${id} of the ${place} is not available`, null)
-    const texts = policy.limits.map(({ fragment }) => `${fragment.name} ${fragment.kind} ${fragment.max}`)
-    named.push(`policies/${policy.fragment.slug} of the ${place} (${texts.join(', ') || 'no limits'})`)
-  }
-  if (named.length === 0) return pass('no policy is attached: unlimited')
-  return open('depends on what was counted by then', named.join('; '))
-}
-
 function credential({ snapshot, proxy, collection }: Exchange): Judged {
   if (collection!.upstream === null)
     return refuse(
@@ -304,15 +307,19 @@ function credential({ snapshot, proxy, collection }: Exchange): Judged {
 function tell(exchange: Exchange, checks: Check[], query: string): Explanation {
   const { collection, proxy, method, host, path } = exchange
   const refused = checks.find(({ result }) => result === 'refuse')
+  const answered = checks.find(({ result }) => result === 'answer')
   const isOpen = exchange.profile === null
   const code = refused === undefined ? null : (refused.code as RefusalCode) // set by `refuse` alone
-  const outcome = refused !== undefined ? 'refused' : isOpen ? 'open' : 'forwarded'
+  const outcome =
+    refused !== undefined ? 'refused' : answered !== undefined ? 'answered' : isOpen ? 'open' : 'forwarded'
   const summary =
     refused !== undefined
       ? `Refused by check ${refused.number} (${refused.name}) with ${PROBLEMS[code!].status} ${code}: ${refused.reason}.`
-      : isOpen
-        ? 'The route is found; say which client and profile call to judge the rest.'
-        : 'Forwarded, unless a limit is used up by then.'
+      : answered !== undefined
+        ? `Answered by the gateway itself: ${answered.reason}.`
+        : isOpen
+          ? 'The route is found; say which client and profile call to judge the rest.'
+          : 'Forwarded, unless a limit is used up by then.'
   return {
     outcome,
     code,
@@ -335,71 +342,4 @@ function tell(exchange: Exchange, checks: Check[], query: string): Explanation {
             credential: proxy.credential,
           },
   }
-}
-
-/** Everything that fits the path, the winner first of those that answer the method. */
-function candidatesOf(exchange: Exchange): Candidate[] {
-  const { snapshot, path, host, collection: winner } = exchange
-  const candidates: Candidate[] = []
-  for (const collection of collectionsAt(snapshot, path)) {
-    if (collection === winner) candidates.push(...proxiesAt(exchange, collection))
-    else
-      candidates.push({
-        collection: collection.fragment.slug,
-        proxy: null,
-        path: collection.fragment.base_path,
-        methods: [],
-        wins: false,
-        reason:
-          winner !== null && takesFrom(winner, collection)
-            ? `${winner.fragment.slug} at ${winner.fragment.base_path} goes first: a longer base path, or one that names the host`
-            : `answers on ${collection.fragment.hosts.join(', ')} only, not on "${host}"`,
-      })
-  }
-  return candidates
-}
-
-/** Collections whose base path is a prefix, in the order in which they are tried. */
-function collectionsAt(snapshot: Snapshot, path: string): LinkedCollection[] {
-  return [...snapshot.collections.values()]
-    .filter(({ fragment: { base_path } }) => path === base_path || path.startsWith(`${base_path}/`))
-    .sort(
-      (a, b) =>
-        b.fragment.base_path.length - a.fragment.base_path.length ||
-        Number(a.fragment.hosts.length === 0) - Number(b.fragment.hosts.length === 0) ||
-        (a.id < b.id ? -1 : 1),
-    )
-}
-
-function proxiesAt({ path, method, proxy: winner }: Exchange, collection: LinkedCollection): Candidate[] {
-  const below = path.slice(collection.fragment.base_path.length)
-  const bit = methodBit(method)
-  return collection.proxies
-    .filter((proxy) => matchesPath(proxy.fragment.path, below))
-    .sort((a, b) => comparePatterns(a.fragment.path, b.fragment.path) || byMethod(a, b, bit))
-    .map((proxy) => ({
-      collection: collection.fragment.slug,
-      proxy: proxy.fragment.slug,
-      path: proxy.route,
-      methods: methodNames(proxy.named),
-      wins: proxy === winner,
-      reason: outcomeOf(proxy, winner, bit, method),
-    }))
-}
-
-function byMethod(a: LinkedProxy, b: LinkedProxy, bit: number): number {
-  return (
-    Number((b.named & bit) !== 0) - Number((a.named & bit) !== 0) ||
-    Number((b.methods & bit) !== 0) - Number((a.methods & bit) !== 0) ||
-    (a.id < b.id ? -1 : 1)
-  )
-}
-
-function outcomeOf(proxy: LinkedProxy, winner: LinkedProxy | null, bit: number, method: string): string {
-  if (proxy === winner) return 'the first that fits the path and answers the method'
-  if ((proxy.methods & bit) === 0) return `does not answer ${method}`
-  if (winner === null) return 'was not looked at'
-  if (comparePatterns(winner.fragment.path, proxy.fragment.path) === 0)
-    return `${winner.fragment.slug} names ${method} itself`
-  return `${winner.fragment.slug} goes first: ${reasonFor(winner.fragment.path, proxy.fragment.path)}`
 }

@@ -23,7 +23,7 @@ import { forwardRequest } from './forward/request.ts'
 import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
-import { createToldCertificates } from './identify/certificate-fields.ts'
+import { type CertificateField, createToldCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
@@ -50,6 +50,8 @@ export interface GatewayOptions {
   readonly requestIds: () => string
   /** Networks whose forwarding headers are believed; the listener must then have the rules for them. None by default. */
   readonly trustedProxies?: readonly string[]
+  /** In which they tell of the certificates of their callers. In none by default. */
+  readonly certificateField?: CertificateField | null
   /** The gateway listener speaks TLS. */
   readonly secure?: boolean
   /** Key sets of issuers; fetched by this very thread when absent. */
@@ -108,7 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
   }
-  const told = createToldCertificates()
+  const told = createToldCertificates(options.certificateField ?? null)
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])

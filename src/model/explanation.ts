@@ -2,7 +2,9 @@ import { z } from 'zod'
 
 /** What would become of a request, by the snapshot in force. Nothing of it is counted, sent or recorded. */
 export const Explanation = z.object({
-  outcome: z.enum(['forwarded', 'refused', 'open']).describe('open: something was left out that decides'),
+  outcome: z
+    .enum(['forwarded', 'refused', 'answered', 'open'])
+    .describe('answered: by the gateway itself; open: something was left out that decides'),
   code: z.string().nullable().describe('Problem code of the first refusal'),
   status: z.int().nullable().describe('HTTP status of the first refusal'),
   summary: z.string(),
@@ -30,7 +32,7 @@ export const Explanation = z.object({
       z.object({
         number: z.int().describe('As in records: stopped_at'),
         name: z.string(),
-        result: z.enum(['pass', 'refuse', 'not_judged', 'not_reached']),
+        result: z.enum(['pass', 'refuse', 'answer', 'not_judged', 'not_reached']),
         code: z.string().nullable(),
         reason: z.string(),
         setting: z.string().nullable().describe('What decides, such as profiles/acme:live ip_allowlist'),
@@ -54,6 +56,8 @@ export interface Hypothetical {
   readonly client: string | null
   readonly profile: string | null
   readonly ip: string | null
+  /** All header lines, such as `Accept: text/html`; credentials are not among them. */
+  readonly headers: readonly string[] | null
   /** Declared bytes of the body. */
   readonly bodyBytes: number | null
 }

@@ -57,13 +57,16 @@ export const ProfileSpec = z.strictObject({
 })
 export type ProfileSpec = z.output<typeof ProfileSpec>
 
+/** The best first. */
+export const CREDENTIAL_STATES = ['valid', 'expiring_soon', 'retiring', 'expired', 'revoked'] as const
+
 /** A token, signing secret, public key or certificate binding of a profile as people see it; a secret itself is only ever in the answer that issued it. */
 export const ProfileCredentialState = z.object({
   id: z.string().describe('Names it in request records'),
   lookup: z
     .string()
     .describe('Public part of a token; kid of a signing secret or key; name in a certificate'),
-  state: z.enum(['valid', 'expiring_soon', 'retiring', 'expired', 'revoked']),
+  state: z.enum(CREDENTIAL_STATES),
   created_at: z.string().nullable().describe('null for keys and bindings that stand in the profile itself'),
   expires_at: z.string().nullable(),
   retires_at: z.string().nullable().describe('End of the overlap after a rotation'),

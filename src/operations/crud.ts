@@ -8,7 +8,7 @@ import { toInputInvalid } from './errors.ts'
 import { type Kind, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef } from './refs.ts'
-import { viewOf, viewsOf, writtenView } from './views.ts'
+import { currentViewsOf, viewOf, writtenView } from './views.ts'
 import { createResource, findForPut, patchResource, replaceResource } from './write-resource.ts'
 
 const PAGE_DEFAULT = 50
@@ -126,7 +126,7 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
   const found = await context.reader.list(query)
   const items = found.slice(0, limit)
   return {
-    items: await viewsOf(context.reader, kind, items),
+    items: await currentViewsOf(context, kind, items),
     next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
   }
 }
@@ -156,8 +156,10 @@ export function getOf(kind: Kind): Operation {
     refuses: ['not_found'],
     columns: kind.columns,
     ...about(kind),
-    handle: async (input, context) =>
-      viewOf(context.reader, kind, await getRef(context.reader, kind.type, input.id)),
+    handle: async (input, context) => {
+      const resource = await getRef(context.reader, kind.type, input.id)
+      return (await currentViewsOf(context, kind, [resource]))[0]!
+    },
   })
 }
 

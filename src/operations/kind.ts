@@ -39,6 +39,11 @@ export interface Kind {
   readonly secrets?: (spec: Fields) => readonly string[]
   /** Members of `auth` that are shown beside those that are stored. */
   readonly derived?: (spec: Fields) => Fields
+  /** What get and list show beside it, since it depends on the moment: members of `view`, by id. */
+  readonly current?: (
+    resources: readonly Resource[],
+    context: OperationContext,
+  ) => Promise<ReadonlyMap<string, Fields>>
   /** Why a text cannot be the secret of that field of the spec, without repeating it; null when it can. */
   readonly secretFault?: (field: string, text: string, spec: Fields) => string | null
   /** See {@link Resource.key}. */

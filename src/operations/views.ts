@@ -24,6 +24,18 @@ export async function viewOf(
   return (await viewsOf(reader, kind, [resource]))[0]!
 }
 
+/** Resources as get and list show them: with what is true of them at the moment. */
+export async function currentViewsOf(
+  context: OperationContext,
+  kind: Kind,
+  resources: readonly Resource[],
+): Promise<Record<string, unknown>[]> {
+  const views = await viewsOf(context.reader, kind, resources)
+  if (kind.current === undefined) return views
+  const current = await kind.current(resources, context)
+  return views.map((view) => ({ ...view, ...current.get(String(view['id'])) }))
+}
+
 /** What a write answers: the resource as callers read it, and warnings where there are some. */
 export async function writtenView(
   context: OperationContext,

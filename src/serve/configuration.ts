@@ -6,6 +6,7 @@ import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { openVault, openVaultAlone } from '../vault/open.ts'
+import { CANARY } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { LastGoodSnapshot } from './last-good.ts'
 
@@ -23,7 +24,7 @@ export interface Configuration {
 const DAMAGED = new Set([11, 26])
 
 /**
- * Opens the store of a data directory. When it is gone or damaged and a last known configuration was kept, that is
+ * Opens the store of a data directory. When it is gone, empty or damaged and a last known configuration was kept, that is
  * what is served: callers notice nothing, and revocations that have answered hold. Throws CannotStart as the store
  * and the vault do; a store from a newer version, or with another key, is no damage.
  */
@@ -34,11 +35,16 @@ export async function openConfiguration(
 ): Promise<Configuration> {
   const file = join(data, 'config.db')
   const kept = lastGood.load()
-  if (kept !== null && kept.revision > 0 && !existsSync(file))
-    return withoutStore(keyFile, kept, `${file} is gone`)
+  const isKept = kept !== null && kept.revision > 0
+  if (isKept && !existsSync(file)) return withoutStore(keyFile, kept, `${file} is gone`)
   let store: ConfigStore | null = null
   try {
     store = openConfigStore(file)
+    // As a file is that was cut off: SQLite takes it for a new one
+    if (isKept && (await store.read.meta(CANARY)) === undefined) {
+      await store.close()
+      return withoutStore(keyFile, kept, `${file} is empty`)
+    }
     const vault = await openVault(store, keyFile)
     const first = await fullDelta(store)
     lastGood.keep(first)

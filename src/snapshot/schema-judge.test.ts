@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { inTime } from '../../test/support/in-time.ts'
 import type { JsonSchema } from '../model/proxy.ts'
 import { createSchemaJudges, ERRORS_MAX } from './schema-judge.ts'
 
@@ -95,6 +96,48 @@ test('equal items are found in linear time, also among objects', () => {
   assert.equal(judge({ uniqueItems: true }, ['{"a":1}', { a: 1 }, 1, '1', [1], null, false, 0]), null)
   const many = Array.from({ length: 200_000 }, (_, n) => ({ n }))
   assert.equal(judge({ uniqueItems: true }, many), null)
+})
+
+/** Told apart by what stands behind the parts: each part is looked at once for each kind of what is above it. */
+const tree = (ref: string): JsonSchema => ({
+  oneOf: ['and', 'or', 'not'].map((kind) => ({
+    type: 'object',
+    properties: { parts: { type: 'array', items: { $ref: ref } }, kind: { const: kind } },
+    required: ['kind'],
+  })),
+})
+
+function nested(depth: number, kind = 'and'): unknown {
+  let value: unknown = { parts: [], kind }
+  for (let i = 0; i < depth; i++) value = { parts: [value], kind: 'and' }
+  return value
+}
+
+test('the ways to a part of a deep value do not multiply', () => {
+  const judges = createSchemaJudges({ tree: tree('#/$defs/tree') }, true)
+  const shared = judges.of({ $ref: '#/$defs/tree' }, 'request')
+  inTime(() => {
+    for (let i = 0; i < 3; i++) {
+      assert.equal(shared(nested(90)), null)
+      assert.notEqual(shared(nested(90, 'xor')), null)
+    }
+  })
+  const own: JsonSchema = { $ref: '#/$defs/tree', $defs: { tree: tree('#/$defs/tree') } }
+  const local = createSchemaJudges({}, true).of(own, 'request')
+  assert.equal(local(nested(7)), null)
+  const reason = 'takes too long to be judged'
+  inTime(() => assert.deepEqual(local(nested(90)), [{ pointer: '', reason }]))
+  assert.equal(local(nested(7)), null)
+})
+
+test('a value of many parts is judged whole', () => {
+  const own: JsonSchema = {
+    items: { $ref: '#/$defs/line' },
+    $defs: { line: { properties: { n: { type: 'integer' } } } },
+  }
+  const many = Array.from({ length: 100_000 }, (_, n) => ({ n }))
+  assert.equal(judge(own, many), null)
+  assert.equal(judge({ items: { $ref: '#/$defs/Line' } }, Array(100_000).fill({ sku: 'ABC' })), null)
 })
 
 test('an expression that other engines never finish is harmless', () => {

@@ -11,7 +11,8 @@ import type { Plain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { FieldError } from '../base/refusal.ts'
 import type { JsonSchema } from '../model/proxy.ts'
-import { prepareSchema, SHARED, type Way } from './schema-prepare.ts'
+import { Effort, TooMuch } from './schema-effort.ts'
+import { FOLLOWED, prepareSchema, SHARED, type Way } from './schema-prepare.ts'
 
 /** What is wrong with a value, or null. Pointers lead into the value. */
 export type Judge = (value: unknown) => FieldError[] | null
@@ -27,6 +28,8 @@ export interface SchemaJudges {
 
 /** Errors that one value is told. */
 export const ERRORS_MAX = 20
+/** Those that are looked at for it: many say the same. */
+const LOOKED_AT_MAX = ERRORS_MAX * 4
 const POINTER_MAX = 512
 
 /** Formats that are asserted; the others are notes. All are simple expressions or functions. */
@@ -52,7 +55,13 @@ const FORMATS: FormatName[] = [
 type Lookup = (name: string) => ValidateFunction
 
 /** @param lenient take an expression that is not regular for one that fits everything, instead of throwing. */
-function createAjv(draft7: boolean, allErrors: boolean, lenient: boolean, lookUp: Lookup): Ajv {
+function createAjv(
+  draft7: boolean,
+  allErrors: boolean,
+  lenient: boolean,
+  lookUp: Lookup,
+  effort: Effort,
+): Ajv {
   const regExp = Object.assign(
     (source: string) => {
       const pattern = linearPattern(source)
@@ -87,15 +96,33 @@ function createAjv(draft7: boolean, allErrors: boolean, lenient: boolean, lookUp
     compile: (name: string) => {
       const judge = Object.assign(
         (value: unknown, place?: { instancePath: string }): boolean => {
+          const known =
+            effort.spend() && value !== null && typeof value === 'object' ? effort.known(name) : null
+          // What known is not null for
+          const before = known?.get(value as object)
+          if (before !== undefined) {
+            judge.errors = [...before]
+            return before.length === 0
+          }
           const validate = lookUp(name)
           // The generated function reads the place for its errors from its second argument.
           const fits = validate(value, place as Parameters<ValidateFunction>[1])
-          judge.errors = fits ? [] : [...(validate.errors ?? [])]
+          judge.errors = fits ? [] : (validate.errors ?? []).slice(0, LOOKED_AT_MAX)
+          // A copy: the list itself grows and shrinks with what is found elsewhere
+          known?.set(value as object, [...judge.errors])
           return fits
         },
         { errors: [] as ErrorObject[] },
       )
       return judge
+    },
+  })
+  ajv.addKeyword({
+    keyword: FOLLOWED,
+    schemaType: 'boolean',
+    validate: () => {
+      if (effort.spend()) throw new TooMuch()
+      return true
     },
   })
   return ajv
@@ -120,6 +147,7 @@ export function createSchemaJudges(
   lenient: boolean,
 ): SchemaJudges {
   const has = (name: string): boolean => Object.hasOwn(shared, name)
+  const effort = new Effort()
 
   /** One way of looking: to the first error, or to all of them. */
   function createPass(
@@ -139,7 +167,7 @@ export function createSchemaJudges(
     }
     const made: { modern?: Ajv; draft7?: Ajv } = {}
     const ajvOf = (dialect: 'modern' | 'draft7'): Ajv => {
-      made[dialect] ??= createAjv(dialect === 'draft7', allErrors, lenient, lookUp)
+      made[dialect] ??= createAjv(dialect === 'draft7', allErrors, lenient, lookUp, effort)
       return made[dialect]
     }
     return (prepared, draft7) => ajvOf(draft7 ? 'draft7' : 'modern').compile(prepared)
@@ -154,15 +182,33 @@ export function createSchemaJudges(
       const fits = compiled(() => first[way](prepared, draft7))
       let full: ValidateFunction | null = null
       return (value) => {
-        if (fits(value)) return null
-        const errors = [...(fits.errors ?? [])]
-        if (isSmall(value)) {
-          full ??= all[way](prepared, draft7)
-          if (!full(value)) errors.splice(0, errors.length, ...(full.errors ?? []).slice(0, ERRORS_MAX * 4))
-        }
-        return toFieldErrors(errors)
+        const errors = effort.run(value, () => errorsOf(fits, value))
+        if (errors.length === 0) return null
+        if (!isSmall(value)) return toFieldErrors(errors)
+        full ??= all[way](prepared, draft7)
+        const validate = full
+        const more = effort.run(value, () => errorsOf(validate, value))
+        return toFieldErrors(more.length === 0 || more[0] === TOO_MUCH ? errors : more)
       }
     },
+  }
+}
+
+const TOO_MUCH: ErrorObject = {
+  instancePath: '',
+  schemaPath: '',
+  keyword: FOLLOWED,
+  params: {},
+  message: 'takes too long to be judged',
+}
+
+/** Empty for a value that fits. */
+function errorsOf(validate: ValidateFunction, value: unknown): readonly ErrorObject[] {
+  try {
+    return validate(value) ? [] : (validate.errors ?? []).slice(0, LOOKED_AT_MAX)
+  } catch (error) {
+    if (error instanceof TooMuch) return [TOO_MUCH]
+    throw error
   }
 }
 

@@ -6,6 +6,11 @@ import { LIST, MAP, ONE } from './schema-keywords.ts'
 /** The keyword that a reference into the shared schemas becomes: it is followed when a value leads there. */
 export const SHARED = 'postern:shared'
 
+/** Stands beside every other reference: each time that one is followed counts. */
+export const FOLLOWED = 'postern:followed'
+
+const REFERENCES = new Set(['$ref', '$dynamicRef', '$recursiveRef'])
+
 /** Keywords that hold one schema, a list or a map of them, in any draft. */
 const HAS_ONE = new Set<string>([...ONE, 'additionalItems', 'unevaluatedItems', 'unevaluatedProperties'])
 const HAS_LIST = new Set<string>([...LIST, 'items'])
@@ -14,7 +19,17 @@ const HAS_MAP = new Set<string>([...MAP, 'dependencies', '$defs', 'definitions']
  * Left out: names that would move references or turn a judge into a promise, notes, and our own keyword, which nobody
  * else may write.
  */
-const DROPPED = new Set(['$schema', '$id', 'id', '$async', '$comment', 'nullable', 'contentSchema', SHARED])
+const DROPPED = new Set([
+  '$schema',
+  '$id',
+  'id',
+  '$async',
+  '$comment',
+  'nullable',
+  'contentSchema',
+  SHARED,
+  FOLLOWED,
+])
 
 const BESIDE_REFERENCE = new Set(['$ref', 'definitions', '$defs'])
 
@@ -57,7 +72,10 @@ export function prepareSchema(
         result[keyword] = Object.fromEntries(
           Object.entries(value).map(([key, item]) => [key, part(item, depth + 1)]),
         )
-      else result[keyword] = value
+      else {
+        result[keyword] = value
+        if (REFERENCES.has(keyword)) result[FOLLOWED] = true
+      }
     }
     if (schema['nullable'] === true && typeof result['type'] === 'string')
       result['type'] = [result['type'], 'null']

@@ -73,6 +73,7 @@ const gateway = createGateway({
   clock,
   requestIds,
   trustedProxies: init.trustedProxies,
+  certificateField: init.certificateField,
   secure: init.tls !== null,
   idempotency: keys,
   open: (sealed, owner, field) => opener(sealed, owner, field),

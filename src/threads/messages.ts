@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
+import type { CertificateField } from '../gateway/identify/certificate-fields.ts'
 import type { KeySetAnswer } from '../gateway/identify/key-sets.ts'
 import type { Claim } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
@@ -29,6 +30,8 @@ export interface GatewayInit {
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
   readonly trustedProxies: readonly string[]
+  /** In which they tell of client certificates. */
+  readonly certificateField: CertificateField | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
   readonly httpEngine: HttpEngine

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { RequestRecord } from '../../src/model/record.ts'
+import { type Issued, issue } from '../certificates.ts'
 import { Issuer, signedBy, signedWith, signingKey } from '../support/issuer.ts'
-import { publishOrders, type Reply, startTestServer, type TestServer, until } from './server.ts'
+import { callSecurely, startSecureServer } from './secure.ts'
+import { publishOrders, type Reply, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const ORDER = '/orders/v1/orders/7'
@@ -10,7 +12,19 @@ const KEY = signingKey('one')
 const FOREIGN_KEY = signingKey('one')
 /** After the token of the profile `token-old` has expired. */
 const LATER_MS = 61_000
-const RFC9440 = ':MIIBqDCCAU6gAwIBAgIBBzAKBggqhkjOPQQDAjA=:'
+const TYPES = ['none', 'token', 'jwt', 'oidc', 'mtls'] as const
+type Type = (typeof TYPES)[number]
+
+const root = issue({ name: 'Root' })
+const stranger = issue({ name: 'Root' })
+const certificateOf = (slug: string, more: { issuer?: Issued; until?: number } = {}): Issued =>
+  issue({ name: slug, issuer: root, uris: [`urn:${slug}`], ...more })
+/** The very certificate that a profile of type mtls is bound to, as a proxy would tell of it. */
+const TOLD = certificateOf('mtls')
+const SPOOFED = {
+  'client-cert': `:${TOLD.der.toString('base64')}:`,
+  'x-forwarded-client-cert': `Hash=${TOLD.sha256};Cert="${encodeURIComponent(TOLD.certificate)}"`,
+}
 
 let server: TestServer
 let upstream: TestUpstream
@@ -23,7 +37,7 @@ const proofs = new Map<string, string>()
 before(async () => {
   upstream = await startUpstream()
   issuer = await new Issuer(KEY).listen()
-  server = await startTestServer({ workers: 1 })
+  server = await startSecureServer([root, stranger])
   await publishOrders(server, upstream.url)
   await server.manage('POST', '/clients', {
     name: 'Other',
@@ -31,12 +45,10 @@ before(async () => {
     collections: ['orders'],
     profiles: [{ name: 'Open', slug: 'other-open', auth: { type: 'none' } }],
   })
-  for (const type of ['none', 'token', 'jwt', 'oidc'] as const) {
-    const auth = authOf(type)
-    await made(type, auth)
-    await made(`${type}-blocked`, type === 'jwt' ? { type, issuer: 'https://blocked.test' } : auth, {
-      ip_allowlist: ['10.0.0.0/8'],
-    })
+  for (const type of TYPES) {
+    await made(type, authOf(type, type))
+    const blocked = `${type}-blocked`
+    await made(blocked, authOf(type, blocked), { ip_allowlist: ['10.0.0.0/8'] })
   }
   await made('token-old', { type: 'token', expires_in: '1m' })
   recorded.set('acme', (await server.manage('GET', '/clients/acme')).json.id)
@@ -48,16 +60,22 @@ after(async () => {
   await upstream?.close()
 })
 
-function authOf(type: 'none' | 'token' | 'jwt' | 'oidc'): Record<string, unknown> {
-  if (type === 'jwt') return { type, issuer: 'https://jobs.test' }
-  if (type === 'oidc') return { type, issuer: issuer.url, audience: 'orders' }
-  return { type }
+function authOf(type: Type, slug: string): Record<string, unknown> {
+  switch (type) {
+    case 'jwt':
+      return { type, issuer: `https://${slug}.test` }
+    case 'oidc':
+      // Two profiles of one provider are told apart by a claim
+      return { type, issuer: issuer.url, audience: 'orders', match: [{ claim: 'for', equals: slug }] }
+    case 'mtls':
+      return { type, bindings: [{ ca: root.certificate, san_uri: `urn:${slug}` }] }
+    default:
+      return { type }
+  }
 }
 
 async function made(slug: string, auth: Record<string, unknown>, more: object = {}): Promise<void> {
-  // Two profiles of one provider are told apart by a claim
-  const match = auth['type'] === 'oidc' ? { match: [{ claim: 'for', equals: slug }] } : {}
-  const body = { client: 'acme', name: slug, slug, auth: { ...auth, ...match }, ...more }
+  const body = { client: 'acme', name: slug, slug, auth, ...more }
   const { status, json, text } = await server.manage('POST', '/profiles', body)
   assert.equal(status, 201, text)
   recorded.set(slug, json.id)
@@ -68,28 +86,45 @@ async function made(slug: string, auth: Record<string, unknown>, more: object = 
 function claims(slug: string, lifetime: number): Record<string, unknown> {
   const now = Math.floor((Date.now() + LATER_MS) / 1000)
   if (slug.startsWith('oidc')) return { iss: issuer.url, aud: 'orders', for: slug, exp: now + lifetime }
-  const iss = slug === 'jwt' ? 'https://jobs.test' : 'https://blocked.test'
-  return { iss, iat: now - 600, exp: now + lifetime }
+  return { iss: `https://${slug}.test`, iat: now - 600, exp: now + lifetime }
+}
+
+/** What a caller shows: a bearer token, or a certificate. */
+interface Shown {
+  readonly token?: string
+  readonly over?: readonly Issued[]
 }
 
 /** A credential of a profile: right, ended some time ago, or made by somebody else. */
-function credential(slug: string, kind: 'valid' | 'expired' | 'wrong'): string | undefined {
+function credential(slug: string, kind: 'valid' | 'expired' | 'wrong'): Shown {
   const lifetime = kind === 'expired' ? -300 : 300
-  if (slug.startsWith('none')) return undefined
-  if (slug.startsWith('oidc')) return signedBy(kind === 'wrong' ? FOREIGN_KEY : KEY, claims(slug, lifetime))
+  if (slug.startsWith('none')) return {}
+  if (slug.startsWith('mtls'))
+    return {
+      over: [
+        certificateOf(slug, {
+          ...(kind === 'wrong' && { issuer: stranger }),
+          ...(kind === 'expired' && { until: Date.now() - 1000 }),
+        }),
+      ],
+    }
+  if (slug.startsWith('oidc'))
+    return { token: signedBy(kind === 'wrong' ? FOREIGN_KEY : KEY, claims(slug, lifetime)) }
   if (slug.startsWith('jwt'))
-    return signedWith(kind === 'wrong' ? 'x'.repeat(43) : proofs.get(slug)!, claims(slug, lifetime))
+    return {
+      token: signedWith(kind === 'wrong' ? 'x'.repeat(43) : proofs.get(slug)!, claims(slug, lifetime)),
+    }
   const token = proofs.get(kind === 'expired' ? 'token-old' : slug)!
-  if (kind !== 'wrong') return token
+  if (kind !== 'wrong') return { token }
   const other = proofs.get('token-old')!.split('_')
   // The lookup id of one with the secret of another
-  return [...token.split('_').slice(0, 3), ...other.slice(3)].join('_')
+  return { token: [...token.split('_').slice(0, 3), ...other.slice(3)].join('_') }
 }
 
 interface Case {
   readonly slug: string
   readonly what: string
-  readonly token?: string | undefined
+  readonly shown?: Shown
   readonly headers?: Record<string, string>
   readonly status: number
   readonly code: string
@@ -100,15 +135,15 @@ function idsOf(slug: string): Record<string, string> {
 }
 
 /** What each type answers to each situation; `''` stands for a call that arrives. */
-function casesOf(type: 'none' | 'token' | 'jwt' | 'oidc'): Case[] {
+function casesOf(type: Type): Case[] {
   const valid = credential(type, 'valid')
   const ids = idsOf(type)
   const cases: Case[] = [
-    { slug: type, what: 'valid, with ids', token: valid, headers: ids, status: 200, code: '' },
+    { slug: type, what: 'valid, with ids', shown: valid, headers: ids, status: 200, code: '' },
     {
       slug: type,
       what: "another client's id",
-      token: valid,
+      shown: valid,
       headers: { ...ids, 'x-client-id': 'other' },
       status: 403,
       code: 'identity_rejected',
@@ -116,20 +151,27 @@ function casesOf(type: 'none' | 'token' | 'jwt' | 'oidc'): Case[] {
     {
       slug: `${type}-blocked`,
       what: 'a blocked address',
-      token: credential(`${type}-blocked`, 'valid'),
+      shown: credential(`${type}-blocked`, 'valid'),
       headers: idsOf(`${type}-blocked`),
       status: 403,
       code: 'ip_not_allowed',
     },
     {
       slug: type,
-      what: 'a certificate field of its own making',
-      token: valid,
-      headers: { ...ids, 'client-cert': RFC9440, 'x-forwarded-client-cert': 'Hash=00;Subject="CN=acme"' },
+      what: "fields with another's certificate",
+      shown: valid,
+      headers: { ...ids, ...SPOOFED },
       status: 200,
       code: '',
     },
   ]
+  cases.push({
+    slug: type,
+    what: "nothing but fields with another's certificate",
+    headers: SPOOFED,
+    status: 401,
+    code: 'credentials_missing',
+  })
   if (type === 'none')
     return [
       ...cases,
@@ -141,26 +183,26 @@ function casesOf(type: 'none' | 'token' | 'jwt' | 'oidc'): Case[] {
         status: 403,
         code: 'identity_rejected',
       },
-      {
-        slug: type,
-        what: 'nothing but a certificate field',
-        headers: { 'client-cert': RFC9440 },
-        status: 401,
-        code: 'credentials_missing',
-      },
     ]
   const expired = type === 'token' ? 'token-old' : type
   return [
     ...cases,
-    { slug: type, what: 'valid, without ids', token: valid, status: 200, code: '' },
+    { slug: type, what: 'valid, without ids', shown: valid, status: 200, code: '' },
     { slug: type, what: 'ids alone', headers: ids, status: 401, code: 'credentials_missing' },
+    {
+      slug: type,
+      what: "ids and fields with another's certificate",
+      headers: { ...ids, ...SPOOFED },
+      status: 401,
+      code: 'credentials_missing',
+    },
     ...[{}, ids].flatMap((headers): Case[] => {
       const how = headers === ids ? 'with ids' : 'without ids'
       return [
         {
           slug: type,
           what: `wrong, ${how}`,
-          token: credential(type, 'wrong'),
+          shown: credential(type, 'wrong'),
           headers,
           status: 401,
           code: 'credential_invalid',
@@ -168,7 +210,7 @@ function casesOf(type: 'none' | 'token' | 'jwt' | 'oidc'): Case[] {
         {
           slug: expired,
           what: `expired, ${how}`,
-          token: credential(type, 'expired'),
+          shown: credential(type, 'expired'),
           headers: headers === ids ? idsOf(expired) : {},
           status: 401,
           code: 'credential_expired',
@@ -178,7 +220,7 @@ function casesOf(type: 'none' | 'token' | 'jwt' | 'oidc'): Case[] {
     {
       slug: type,
       what: 'the id of a profile of another type',
-      token: valid,
+      shown: valid,
       headers: { ...ids, 'x-profile-id': 'none' },
       status: 403,
       code: 'identity_rejected',
@@ -196,22 +238,34 @@ async function recordOf(answer: Reply): Promise<RequestRecord> {
   return json
 }
 
-for (const type of ['none', 'token', 'jwt', 'oidc'] as const)
-  test(`every situation of a caller of type ${type} has its answer and its record`, async () => {
-    for (const { slug, what, token, headers = {}, status, code } of casesOf(type)) {
-      const before = upstream.seen.length
-      const reply = await server.gateway('GET', ORDER, { ...(token === undefined ? {} : { token }), headers })
-      assert.deepEqual([reply.status, status === 200 ? '' : reply.json.code], [status, code], what)
-      assert.equal(upstream.seen.length - before, status === 200 ? 1 : 0, what)
-      if (status === 200) {
-        const got = upstream.seen.at(-1)!.headers
-        for (const name of ['authorization', 'x-client-id', 'client-cert', 'x-forwarded-client-cert'])
-          assert.equal(got[name], undefined, `${what}: ${name}`)
-      }
-      const record = await recordOf(reply)
-      assert.equal(record.status, status, what)
-      assert.equal(record.code ?? '', code, what)
-      if (status === 200 || code === 'ip_not_allowed')
-        assert.deepEqual([record.client, record.profile], [recorded.get('acme'), recorded.get(slug)], what)
-    }
+/** The call of the tests, through either door. */
+function ask(door: 'rest' | 'mcp', { shown = {}, headers = {} }: Case): Promise<Reply> {
+  if (door === 'rest') return callSecurely(server, 'GET', ORDER, { ...shown, headers })
+  const params = { name: 'execute_call', arguments: { endpoint: `GET ${ORDER}` } }
+  return callSecurely(server, 'POST', '/mcp', {
+    ...shown,
+    headers: { ...headers, accept: 'application/json, text/event-stream' },
+    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
   })
+}
+
+for (const type of TYPES)
+  for (const door of ['rest', 'mcp'] as const)
+    test(`every situation of a caller of type ${type} has its answer and its record: ${door}`, async () => {
+      for (const one of casesOf(type)) {
+        const { slug, what, status, code } = one
+        const before = upstream.seen.length
+        const reply = await ask(door, one)
+        assert.deepEqual([reply.status, reply.json.code ?? ''], [status, code], `${what}: ${reply.text}`)
+        assert.equal(upstream.seen.length - before, status === 200 ? 1 : 0, what)
+        if (status === 200) {
+          const got = upstream.seen.at(-1)!.headers
+          for (const name of ['authorization', 'x-client-id', 'client-cert', 'x-forwarded-client-cert'])
+            assert.equal(got[name], undefined, `${what}: ${name}`)
+        }
+        const record = await recordOf(reply)
+        assert.deepEqual([record.status, record.code ?? ''], [status, code], what)
+        if (status === 200 || code === 'ip_not_allowed')
+          assert.deepEqual([record.client, record.profile], [recorded.get('acme'), recorded.get(slug)], what)
+      }
+    })

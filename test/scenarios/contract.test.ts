@@ -203,6 +203,27 @@ test('an answer is kept per caller, and not where the upstream forbids it', asyn
   upstream.answer = before
 })
 
+test('a request with a body is answered for itself alone', async () => {
+  const made = await addProxy('Search', {
+    methods: ['GET'],
+    path: '/v1/search',
+    cache: { scope: 'shared' },
+  })
+  assert.equal(made.status, 201, made.text)
+  const port = Number(new URL(server.running.gatewayUrl).port)
+  const search = async (body?: string) => {
+    const headers = { authorization: `Bearer ${token}` }
+    const answer = await plainAsk(port, '/orders/v1/search', {
+      headers,
+      ...(body === undefined ? {} : { body }),
+    })
+    return [answer.headers['x-cache'], answer.json.body]
+  }
+  assert.deepEqual(await search('planted'), ['BYPASS', 'planted'])
+  assert.deepEqual(await search(), ['MISS', ''])
+  assert.deepEqual(await search('planted'), ['BYPASS', 'planted'])
+})
+
 test('an origin that only looks like an allowed one is told nothing, and the upstream has no say', async () => {
   const cors = { origins: ['https://shop.example', 'https://*.partners.example'], credentials: true }
   assert.equal((await server.manage('PATCH', '/collections/orders', { cors })).status, 200)

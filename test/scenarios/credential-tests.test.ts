@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
 import { after, test } from 'node:test'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { startOrders } from './orders.ts'
-import { type Reply, until } from './server.ts'
+import { temporaryDirectory } from './process.ts'
+import { publishOrders, type Reply, startTestServer, until } from './server.ts'
 
 const SECRET = 'planted-S3cret-of-a-backend'
 
@@ -27,6 +29,15 @@ const grant = () => ({
 })
 
 const tried = (body: object = {}): Promise<Reply> => server.manage('POST', '/credentials/backend/test', body)
+
+/** As get and the list show it, which say the same. */
+async function shown(admin = server.adminToken): Promise<unknown[]> {
+  const one = await server.manage('GET', '/credentials/backend', undefined, { token: admin })
+  const { items } = (await server.manage('GET', '/credentials', undefined, { token: admin })).json
+  const [found] = items.filter(({ slug }: { slug: string }) => slug === 'backend')
+  assert.deepEqual(found, one.json)
+  return [found.state, found.ends_at, found.last_used_at]
+}
 
 const state = async (): Promise<Reply['json']> =>
   (await server.manage('GET', '/credentials/backend/state')).json
@@ -106,13 +117,15 @@ test('a dry run makes no call, a viewer may not make one, and each that was made
   assert.equal(audit.text.includes(SECRET), false)
 })
 
-test('the state tells expiry, last test and last use, also after a change', async () => {
+test('the state tells expiry, last test and last use, also after a change, and get and the list tell them too', async () => {
+  await server.manage('POST', '/credentials', { name: 'Spare', auth: bearer })
   await put(bearer)
   assert.deepEqual([(await state()).state, (await state()).last_used_at], ['ok', null])
   await server.gateway('GET', '/orders/v1/orders/7', { token })
   const used = await until(state, ({ last_used_at }) => last_used_at !== null)
   assert.match(used.last_used_at, /:00\.000Z$/)
   assert.deepEqual(used.used_by, ['collections/orders'])
+  assert.deepEqual(await shown(), ['ok', null, used.last_used_at])
 
   upstream.answer = (_seen, response) => response.writeHead(401).end()
   await tried()
@@ -121,14 +134,33 @@ test('the state tells expiry, last test and last use, also after a change', asyn
     [failing.state, failing.reason],
     ['failing', 'It failed at the call: the upstream refused it (401).'],
   )
+  assert.equal((await shown())[0], 'failing')
   const soon = new Date(Date.now() + 3 * 86_400_000).toISOString()
   await put(bearer, { expires_at: soon })
   const expiring = await state()
   assert.deepEqual([expiring.state, expiring.expires_at], ['expiring', soon])
+  assert.deepEqual(await shown(), ['expiring', soon, used.last_used_at])
   assert.equal(expiring.last_used_at, used.last_used_at)
   assert.match(expiring.last_test.summary, /refused it \(401\)/)
   server.moveClock(4 * 86_400_000)
   const admin = await server.running.issueToken({ role: 'admin', ttl: '1h', name: 'later' })
   const later = await server.manage('GET', '/credentials/backend/state', undefined, { token: admin.token })
   assert.equal(later.json.state, 'expired')
+  assert.equal((await shown(admin.token))[0], 'expired')
+})
+
+test('a stop forgets no last use', async () => {
+  const data = await temporaryDirectory()
+  const first = await startTestServer({ data })
+  const caller = await publishOrders(first, upstream.url)
+  await first.manage('POST', '/credentials', { name: 'Backend', auth: bearer })
+  await first.manage('PATCH', '/collections/orders', { credential: 'backend' })
+  upstream.answer = (_seen, response) => response.end('{}')
+  const called = await first.gateway('GET', '/orders/v1/orders/7', { token: caller })
+  assert.equal(called.status, 200, called.text)
+  await first.stop()
+  await using second = await startTestServer({ data })
+  assert.notEqual((await second.manage('GET', '/credentials/backend/state')).json.last_used_at, null)
+  await second.stop()
+  await rm(data, { recursive: true })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { runCommand } from './cli.ts'
@@ -20,11 +21,13 @@ before(async () => {
     ['policies', { name: 'Gold', limits: [{ name: 'minute', kind: 'rate', max: 2, window: '1m' }] }],
     ['clients', { name: 'Acme', collections: ['orders'], policy: 'gold' }],
     ['clients', { name: 'Other' }],
+    ['clients', { name: 'Free', collections: ['orders'] }],
     [
       'profiles',
       { client: 'acme', name: 'Live', auth: { type: 'none' }, ip_allowlist: ['127.0.0.0/8', '10.0.0.0/8'] },
     ],
     ['profiles', { client: 'other', name: 'Live', auth: { type: 'none' } }],
+    ['profiles', { client: 'free', name: 'Live', auth: { type: 'none' } }],
   ] as const
   for (const [resource, body] of made) {
     const { status, text } = await server.manage('POST', `/${resource}`, body)
@@ -48,6 +51,7 @@ interface Explained {
     readonly name: string
     readonly result: string
     readonly code: string | null
+    readonly reason: string
     readonly setting: string | null
   }[]
   readonly forward: { readonly path: string; readonly upstream: string } | null
@@ -137,6 +141,97 @@ for (const [what, query, code, setting] of REFUSALS)
     assert.equal(real.status === answer.status || code === 'request_not_canonical', true)
   })
 
+const REPORT = {
+  collection: 'orders',
+  name: 'Report',
+  methods: ['POST'],
+  path: '/v1/reports',
+  status: 'published',
+  parameters: [
+    { name: 'X-Trace', in: 'header', required: true, pattern: '^[a-z]+$' },
+    { name: 'page', in: 'query', type: 'integer' },
+  ],
+  request_schema: { type: 'object' },
+}
+const CALLER = ['X-Client-ID: free', 'X-Profile-ID: live']
+const GOOD = [...CALLER, 'X-Trace: abc', 'Content-Type: application/json', 'Content-Length: 2']
+
+/** Header lines, what they come to with a target, and in which check. */
+const LINES: readonly (readonly [string, string, readonly string[], string | null, string])[] = [
+  ['a header that is asked for is absent', '', GOOD.toSpliced(2, 1), 'parameter_invalid', 'contract'],
+  ['a header has the wrong form', '', GOOD.toSpliced(2, 1, 'X-Trace: 1'), 'parameter_invalid', 'contract'],
+  ['a parameter of the query', '?page=x', GOOD, 'parameter_invalid', 'contract'],
+  [
+    'a type of body',
+    '',
+    GOOD.toSpliced(3, 1, 'Content-Type: text/plain'),
+    'unsupported_media_type',
+    'contract',
+  ],
+  ['no body', '', GOOD.slice(0, 4), 'body_invalid', 'contract'],
+  ['an id that is sent twice', '', [...GOOD, CALLER[0]!], 'request_not_canonical', 'canonical request'],
+  ['a twin of an id', '', [...GOOD, 'X_Client_ID: other'], 'request_not_canonical', 'canonical request'],
+  ['two ways to frame', '', [...GOOD, 'Transfer-Encoding: chunked'], 'malformed_request', 'request head'],
+  ['an unknown client', '', GOOD.toSpliced(0, 1, 'X-Client-ID: nobody'), 'identity_rejected', 'identify'],
+  ['all as it is asked for', '', GOOD, null, 'contract'],
+]
+
+test('header lines are judged as the gateway judges those that it gets', async () => {
+  assert.equal((await server.manage('POST', '/proxies', REPORT)).status, 201)
+  for (const [what, query, headers, code, name] of LINES) {
+    const target = `/orders/v1/reports${query}`
+    const asked = new URLSearchParams({ method: 'POST', target, ip: '127.0.0.1' })
+    for (const line of headers) asked.append('headers', line)
+    const { json, text } = await server.manage('GET', `/requests/explain?${asked}`)
+    const deciding = json.checks.find((check: { name: string }) => check.name === name)
+    assert.deepEqual([json.code, deciding?.code], [code, code], `${what}: ${text}`)
+    if (code === null) assert.deepEqual([json.outcome, deciding.result], ['forwarded', 'not_judged'], text)
+    const real = await sendRaw(`POST ${target} HTTP/1.1`, headers)
+    assert.match(real, code === null ? /^HTTP\/1\.1 200 / : new RegExp(`"code":"${code}"`), what)
+  }
+})
+
+/** A request as these very lines; the answer as text. */
+async function sendRaw(start: string, headers: readonly string[]): Promise<string> {
+  const socket = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
+  const lines = [start, 'Host: a', 'Connection: close', ...headers]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n{}`)
+  let text = ''
+  for await (const piece of socket) text += piece
+  return text
+}
+
+test('a preflight is told as answered by the gateway, and whom ids name as who calls', async () => {
+  const cors = { origins: ['https://shop.test'] }
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors })).status, 200)
+  const preflight = ['Origin: https://shop.test', 'Access-Control-Request-Method: GET']
+  const params = { method: 'OPTIONS', target: '/orders/v1/orders/7', headers: preflight }
+  const tool = await server.gateway('POST', '/management/mcp', {
+    token: server.adminToken,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'query_logs', arguments: { action: 'explain', ...params } },
+    },
+  })
+  const answered = tool.json.result.structuredContent
+  assert.equal(answered?.outcome, 'answered', tool.text)
+  assert.match(answered.summary, /^Answered by the gateway itself: a preflight/)
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors: null })).status, 200)
+
+  const { code, out } = await postern(
+    ...['explain', 'get', '/orders/v1/orders/7', '--client', 'other', '-H', 'X-Client-ID: acme'],
+  )
+  assert.equal(code, 0)
+  assert.match(out, /REFUSE {2}5 identify: identity_rejected: X-Client-ID or X-Profile-ID names another/)
+  const secret = new URLSearchParams({ method: 'GET', target: '/', headers: 'Authorization: Bearer abc' })
+  const refused = await server.manage('GET', `/requests/explain?${secret}`)
+  assert.deepEqual([refused.status, refused.json.errors[0].pointer], [400, '/headers/0'])
+  assert.ok(!refused.text.includes('abc'))
+})
+
 test('without a caller the route is explained and the rest stays open', async () => {
   const { outcome, checks } = await explained({ method: 'GET', target: '/orders/v1/orders/7' })
   assert.equal(outcome, 'open')
@@ -146,12 +241,21 @@ test('without a caller the route is explained and the rest stays open', async ()
 test('an explanation counts nothing against a limit and leaves no record of a call', async () => {
   for (let i = 0; i < 5; i++) await explained({ ...ACME, method: 'GET', target: '/orders/v1/orders/7' })
   const { checks } = await explained({ ...ACME, method: 'GET', target: '/orders/v1/orders/7' })
-  assert.match(checks.find(({ name }) => name === 'limits')!.setting!, /policies\/gold of the client/)
+  const limits = checks.find(({ name }) => name === 'limits')!
+  assert.deepEqual(
+    [limits.setting, limits.reason],
+    ['policies/gold of the client', 'minute (rate) has 2 of 2 left'],
+  )
   const real = await server.gateway('GET', '/orders/v1/orders/7', {
     headers: { 'x-client-id': 'acme', 'x-profile-id': 'live' },
   })
   assert.equal(real.status, 200)
   assert.match(real.headers.get('ratelimit')!, /r=1;/)
+  const ids = { 'x-client-id': 'acme', 'x-profile-id': 'live' }
+  await server.gateway('GET', '/orders/v1/orders/7', { headers: ids })
+  const last = await explained({ ...ACME, method: 'GET', target: '/orders/v1/orders/7' })
+  assert.deepEqual([last.code, last.status], ['rate_limit_exceeded', 429])
+  server.moveClock(61_000)
 })
 
 test('a recorded request is judged again by the configuration of now', async () => {

@@ -96,9 +96,9 @@ const keyLines = (): string[] =>
     .filter((line) => line !== '' && !/^(fingerprint|mcp-sessions) /.test(line))
 
 /** The state in which a process leaves the directory that ends right after it has put a new key into the file. */
-function plantKey(): void {
+function plantKey(number = 2): void {
   const file = join(data, 'vault.key')
-  const line = `k00000001 ${randomBytes(32).toString('base64')}\n`
+  const line = `k0000000${number} ${randomBytes(32).toString('base64')}\n`
   writeFileSync(file, line + readFileSync(file, 'utf8'))
 }
 
@@ -225,6 +225,26 @@ test('a rotation that ended after its first step is finished by the next start',
   assert.equal(keyLines().length, 1)
   await opens(server.running.gatewayUrl)
   await server.stop()
+})
+
+test('a rotation that ends after its first step, on what another left there, is finished by the next start too', async () => {
+  await (await started()).stop()
+  for (let keys = 2; keys <= 3; keys++) {
+    plantKey(keys)
+    await using server = await startTestServer({ data })
+    await opens(server.running.gatewayUrl)
+    const { items } = (await server.manage('GET', '/keys')).json
+    assert.deepEqual(
+      items.map((key: { seals: boolean; secrets: number }) => [key.seals, key.secrets]),
+      [[true, 2], ...Array.from({ length: keys - 1 }, () => [false, 0])],
+    )
+    await server.stop()
+  }
+  plantKey(4)
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(data, `config.db${suffix}`), { force: true })
+  await using alone = await startTestServer({ data, adminless: true })
+  await opens(alone.running.gatewayUrl)
+  await alone.stop()
 })
 
 test('killed at any moment of a rotation, an instance starts, opens everything and can finish', async () => {

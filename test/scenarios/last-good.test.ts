@@ -90,6 +90,13 @@ test('with the store damaged the last configuration is served, without what was 
   await servesTheLast()
 })
 
+test('with the store empty the last configuration is served, twice', async () => {
+  for (const file of FILES.slice(1)) rmSync(join(data, file), { force: true })
+  writeFileSync(join(data, 'config.db'), '')
+  await servesTheLast()
+  await servesTheLast()
+})
+
 test('with the store restored everything can be changed again', async () => {
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()

@@ -30,6 +30,10 @@ const binary = ({ der }: Issued): string => `:${der.toString('base64')}:`
 const escaped = (...issued: readonly Issued[]): string =>
   `"${encodeURIComponent(issued.map(({ certificate }) => certificate).join(''))}"`
 
+/** Behind proxies that tell of certificates in this field. */
+const behind = (field: string): Promise<TestServer> =>
+  startTestServer({ flags: ['--trusted-proxies', '127.0.0.0/8', '--client-cert-field', field] })
+
 async function bind(server: TestServer): Promise<void> {
   const auth = { type: 'mtls', bindings: [{ ca: root.certificate, san_uri: URI }] }
   const made = await server.manage('POST', '/profiles', {
@@ -42,7 +46,7 @@ async function bind(server: TestServer): Promise<void> {
 }
 
 test('what the page shows works', async () => {
-  await using server = await startTestServer({ flags: ['--trusted-proxies', '127.0.0.0/8'] })
+  await using server = await behind('client-cert')
   await publishOrders(server, upstream.url)
   const inJson = (text: string): string => JSON.stringify(text).slice(1, -1)
   const words = {
@@ -54,45 +58,57 @@ test('what the page shows works', async () => {
   assert.equal(await runPage('profiles/mtls.md', server, words), 3)
 })
 
-test('a trusted proxy tells of the certificate in either form, and upstreams never see it', async () => {
-  await using server = await startTestServer({ flags: ['--trusted-proxies', '127.0.0.0/8'] })
-  const token = await publishOrders(server, upstream.url)
-  await bind(server)
-  const far = issue({ name: 'far', issuer: between, uris: [URI] })
-  const cases: [Record<string, string>, number | string][] = [
+const far = issue({ name: 'far', issuer: between, uris: [URI] })
+const forwarded = { 'x-forwarded-client-cert': `Hash=${robot.sha256};Cert=${escaped(robot)}` }
+type Case = readonly [Readonly<Record<string, string>>, number | string]
+const TOLD: Readonly<Record<string, (token: string) => readonly Case[]>> = {
+  'client-cert': (token) => [
     [{ 'client-cert': binary(robot) }, 200],
     [{ 'client-cert': binary(robot) }, 200],
     [{ 'client-cert': binary(far) }, 'credential_invalid'],
     [{ 'client-cert': binary(far), 'client-cert-chain': binary(between) }, 200],
     [{ 'client-cert-chain': binary(robot) }, 'credentials_missing'],
     [{ 'client-cert': 'robot' }, 'credential_invalid'],
-    [{ 'x-forwarded-client-cert': `Hash=${robot.sha256};Cert=${escaped(robot)}` }, 200],
-    [{ 'x-forwarded-client-cert': `Cert=${escaped(far)};Chain=${escaped(far, between)}` }, 200],
-    [{ 'x-forwarded-client-cert': `Hash=${robot.sha256};URI=${URI}` }, 'credential_invalid'],
-    [{ 'client-cert': binary(robot), 'x-forwarded-client-cert': `Cert=${escaped(robot)}` }, 200],
-    [
-      { 'client-cert': binary(robot), 'x-forwarded-client-cert': `Cert=${escaped(far)}` },
-      'credential_invalid',
-    ],
     [{ 'client-cert': 'robot', authorization: `Bearer ${token}` }, 200],
     [{ 'client-cert': binary(robot), 'x-client-id': 'acme', 'x-profile-id': 'robot' }, 200],
     [{ 'client-cert': binary(robot), 'x-profile-id': 'sandbox' }, 'identity_rejected'],
-  ]
-  for (const [headers, expected] of cases) {
-    const { status, json } = await server.gateway('GET', ORDER, { headers })
-    assert.equal(status === 200 ? 200 : json.code, expected, JSON.stringify(headers).slice(0, 200))
-    if (status !== 200) continue
-    const seen = upstream.seen.at(-1)!.headers
-    assert.deepEqual(
-      Object.keys(seen).filter((name) => name.includes('cert')),
-      [],
-    )
-    assert.equal(seen['x-postern-subject'], headers['authorization'] === undefined ? URI : undefined)
-  }
-})
+    [forwarded, 'credentials_missing'],
+    [{ ...forwarded, 'client-cert': binary(far) }, 'credential_invalid'],
+  ],
+  'x-forwarded-client-cert': () => [
+    [forwarded, 200],
+    [{ 'x-forwarded-client-cert': `Cert=${escaped(far)};Chain=${escaped(far, between)}` }, 200],
+    [{ 'x-forwarded-client-cert': `Hash=${robot.sha256};URI=${URI}` }, 'credential_invalid'],
+    [{ 'client-cert': binary(robot) }, 'credentials_missing'],
+  ],
+  off: () => [
+    [{ ...forwarded, 'client-cert': binary(robot) }, 'credentials_missing'],
+    [{ 'client-cert': binary(robot), 'x-client-id': 'acme', 'x-profile-id': 'robot' }, 'credentials_missing'],
+  ],
+}
+
+for (const [field, cases] of Object.entries(TOLD))
+  test(`of the fields for certificates the one counts that is set (${field}), and upstreams see none`, async () => {
+    await using server = await behind(field)
+    const token = await publishOrders(server, upstream.url)
+    await bind(server)
+    for (const [headers, expected] of cases(token)) {
+      const { status, json } = await server.gateway('GET', ORDER, { headers })
+      assert.equal(status === 200 ? 200 : json.code, expected, JSON.stringify(headers).slice(0, 200))
+      if (status !== 200) continue
+      const seen = upstream.seen.at(-1)!.headers
+      assert.deepEqual(
+        Object.keys(seen).filter((name) => name.includes('cert')),
+        [],
+      )
+      assert.equal(seen['x-postern-subject'], headers['authorization'] === undefined ? URI : undefined)
+    }
+  })
 
 test('from everyone else the fields count for nothing', async () => {
-  await using server = await startTestServer()
+  await using server = await startTestServer({
+    flags: ['--trusted-proxies', '192.0.2.1', '--client-cert-field', 'client-cert'],
+  })
   const token = await publishOrders(server, upstream.url)
   await bind(server)
   const headers = { 'client-cert': binary(robot), 'x-forwarded-client-cert': `Cert=${escaped(robot)}` }
@@ -114,7 +130,8 @@ test('a trusted proxy passes TLS on and names the caller before it; its own cert
       flags: [
         ...['--tls-cert', join(directory, 'a.pem'), '--tls-key', join(directory, 'a.key')],
         ...['--tls-client-ca', join(directory, 'clients.pem')],
-        ...['--trusted-proxies', '127.0.0.0/8', '--proxy-protocol', 'v2'],
+        ...['--trusted-proxies', '127.0.0.0/8', '--client-cert-field', 'client-cert'],
+        ...['--proxy-protocol', 'v2'],
       ],
     })
     await publishOrders(server, upstream.url)

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { Agent, request } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Issued, issue, issueCrl } from '../certificates.ts'
-import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
-import { publishOrders, type Reply, startTestServer, type TestServer } from './server.ts'
+import { callSecurely, startSecureServer } from './secure.ts'
+import { publishOrders, type Reply, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const ORDER = '/orders/v1/orders/1'
@@ -17,25 +13,13 @@ const between = issue({ name: 'Between', issuer: root, ca: true })
 const stranger = issue({ name: 'Elsewhere' })
 const partner = issue({ name: 'partner', issuer: between, dns: ['partner.test'], usage: 'client' })
 
-let directory = ''
 let upstream: TestUpstream
 let server: TestServer
 let token = ''
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'postern-mtls-'))
-  const file = (name: string): string => join(directory, name)
-  await writeFile(file('a.pem'), CERTIFICATE)
-  await writeFile(file('a.key'), PRIVATE_KEY)
-  await writeFile(file('clients.pem'), root.certificate + stranger.certificate)
   upstream = await startUpstream()
-  server = await startTestServer({
-    workers: 2,
-    flags: [
-      ...['--tls-cert', file('a.pem'), '--tls-key', file('a.key')],
-      ...['--tls-client-ca', file('clients.pem')],
-    ],
-  })
+  server = await startSecureServer([root, stranger], { workers: 2 })
   token = await publishOrders(server, upstream.url)
   await bind('partner', {
     bindings: [{ ca: root.certificate + between.certificate, san_dns: 'Partner.test' }],
@@ -45,7 +29,6 @@ before(async () => {
 after(async () => {
   await server.stop()
   await upstream.close()
-  await rm(directory, { recursive: true, force: true })
 })
 
 async function bind(slug: string, auth: object): Promise<Reply> {
@@ -60,35 +43,8 @@ async function bind(slug: string, auth: object): Promise<Reply> {
 }
 
 /** A call in TLS with a certificate (and those that belong to it), or without any. */
-async function ask(
-  shown: readonly Issued[],
-  headers: Record<string, string> = {},
-  { path = ORDER, body = '' } = {},
-): Promise<{ status: number; json: Reply['json'] }> {
-  const [leaf] = shown
-  const agent = new Agent({
-    keepAlive: false,
-    ca: CERTIFICATE,
-    servername: 'origin.test',
-    ...(leaf === undefined
-      ? {}
-      : { cert: shown.map(({ certificate }) => certificate).join(''), key: leaf.key }),
-  })
-  return new Promise((resolve, reject) => {
-    const asked = request(`${server.running.gatewayUrl}${path}`, {
-      agent,
-      headers,
-      method: body === '' ? 'GET' : 'POST',
-    })
-    asked.on('error', reject)
-    asked.on('response', async (response) => {
-      let text = ''
-      for await (const piece of response) text += piece
-      resolve({ status: response.statusCode ?? 0, json: JSON.parse(text) })
-    })
-    asked.end(body)
-  })
-}
+const ask = (shown: readonly Issued[], headers: Record<string, string> = {}): Promise<Reply> =>
+  callSecurely(server, 'GET', ORDER, { over: shown, headers })
 
 const codeOf = async (...args: Parameters<typeof ask>) => {
   const { status, json } = await ask(...args)
@@ -177,15 +133,14 @@ test('a revoked certificate is refused, and a list that is out of date stops cal
 })
 
 test('an agent calls with its certificate', async () => {
-  const message = (method: string, params: object) =>
-    ask(
-      [partner, between],
-      { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-      { path: '/mcp', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) },
-    )
-  const called = await message('tools/call', {
+  const params = {
     name: 'execute_call',
     arguments: { endpoint: 'GET /orders/v1/orders/{id}', params: { path: { id: '1' } } },
+  }
+  const called = await callSecurely(server, 'POST', '/mcp', {
+    over: [partner, between],
+    headers: { accept: 'application/json, text/event-stream' },
+    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
   })
   assert.equal(called.json.result?.structuredContent.status, 200, JSON.stringify(called.json))
 })

@@ -210,6 +210,51 @@ test('a call waits a moment for a place, and one whose caller left while it wait
   await fourth
 })
 
+test('the limits of profile, client, collection and proxy apply together with their weights, and the first that refuses is named', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 2 })
+  const token = await publishOrders(server, upstream.url)
+  const places = {
+    profile: ['/profiles/sandbox', { kind: 'quota', max: 6, window: '1d', cost: 2 }],
+    client: ['/clients/acme', { kind: 'rate', max: 40, window: '1h', cost: 10 }],
+    collection: ['/collections/orders', { kind: 'rate', max: 7, window: '1h' }],
+    proxy: ['/proxies/get-order', { kind: 'rate', max: 6, window: '1h', cost: 3 }],
+  } as const
+  for (const [place, [path, limit]] of Object.entries(places)) {
+    const limits = [{ name: 'only', ...limit }]
+    const made = await server.manage('POST', '/policies', { name: place, slug: place, limits })
+    assert.equal(made.status, 201, made.text)
+    assert.equal((await server.manage('PATCH', path, { policy: place })).status, 200)
+  }
+  const counted = async (): Promise<unknown[]> =>
+    Promise.all(
+      Object.keys(places).map(async (place) => {
+        const { json } = await server.manage('GET', `/policies/${place}/usage`)
+        return json.items[0]?.used
+      }),
+    )
+  const rest = async () => (await server.gateway('GET', GET, { token })).json
+  const agent = async () => (await callAsAgent(server, token, { endpoint: `GET ${GET}` })).body
+  const named = ({ policy, attached_to }: Reply['json']): unknown[] => [policy, attached_to]
+
+  assert.equal((await rest()).code, undefined)
+  assert.equal((await agent()).code, undefined)
+  assert.deepEqual(await counted(), [4, 20, 2, 6])
+  // None but the proxy refuses, and nothing is taken from the others
+  for (const ask of [rest, agent]) assert.deepEqual(named(await ask()), ['proxy', 'proxy'])
+  assert.deepEqual(await counted(), [4, 20, 2, 6])
+  await server.manage('PATCH', '/proxies/get-order', { policy: null })
+  assert.equal((await agent()).code, undefined)
+  // Now the profile refuses before the others are asked
+  await server.manage('PATCH', '/policies/client', {
+    limits: [{ name: 'only', kind: 'rate', max: 30, window: '1h', cost: 10 }],
+  })
+  for (const ask of [rest, agent]) assert.deepEqual(named(await ask()), ['profile', 'profile'])
+  await server.manage('PATCH', '/profiles/sandbox', { policy: null })
+  for (const ask of [rest, agent]) assert.deepEqual(named(await ask()), ['client', 'client'])
+  assert.deepEqual((await counted()).slice(1, 3), [30, 3])
+})
+
 test('a limit that observes counts and records what it would refuse, and shows callers nothing', async () => {
   await using upstream = await startUpstream()
   await using server = await startTestServer()

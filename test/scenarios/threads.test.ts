@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ask } from '../gateway/serve.ts'
 import { call, publishOrders, startTestServer, type TestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -53,6 +54,36 @@ test('four threads count one limit together', async () => {
   assert.equal(statuses.filter((status) => status === 200).length, 50)
   assert.equal(statuses.filter((status) => status === 429).length, 110)
   assert.equal(upstream.seen.length, 50)
+})
+
+test('failures of one source for one profile are counted over four threads and both doors; others go on', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 4 })
+  const token = await publishOrders(server, upstream.url)
+  const body = { client: 'acme', name: 'Other', slug: 'other', auth: { type: 'token' } }
+  const other: string = (await server.manage('POST', '/profiles', body)).json.token
+  const wrong = [...token.split('_').slice(0, 3), ...other.split('_').slice(3)].join('_')
+  const port = Number(new URL(server.running.gatewayUrl).port)
+  const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+  const code = async (n: number, bearer: string, from: string): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${bearer}`, accept: 'application/json, text/event-stream' }
+    const answer =
+      n % 2 === 0
+        ? await ask(port, '/orders/v1/orders/1', { headers, from })
+        : await ask(port, '/mcp', {
+            method: 'POST',
+            headers: { ...headers, 'content-type': 'application/json' },
+            body: list,
+            from,
+          })
+    return answer.status === 200 ? 200 : answer.json['code']
+  }
+  const all = (count: number, bearer: string, from = '127.0.0.9'): Promise<unknown[]> =>
+    Promise.all(Array.from({ length: count }, (_, n) => code(n, bearer, from)))
+  assert.deepEqual(new Set(await all(20, wrong)), new Set(['credential_invalid']))
+  assert.deepEqual(new Set(await all(16, token)), new Set(['auth_throttled']))
+  assert.deepEqual(new Set(await all(16, token, '127.0.0.10')), new Set([200]))
+  assert.deepEqual(new Set(await all(16, other)), new Set([200]))
 })
 
 test('a gateway thread that dies is replaced, the others keep serving, and the replacement knows the configuration', async () => {

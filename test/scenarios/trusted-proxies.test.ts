@@ -72,3 +72,22 @@ test('without trusted proxies nobody is believed', async () => {
   for (const name of ['forwarded', 'client-cert', 'x-forwarded-client-cert'])
     assert.equal(headers[name], undefined)
 })
+
+test('what an upstream answers to callers without TLS is not given to others', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ flags: ['--trusted-proxies', '127.0.0.1'] })
+  const token = await publishOrders(server, upstream.url)
+  const patched = await server.manage('PATCH', '/proxies/orders:get-order', { cache: { scope: 'shared' } })
+  assert.equal(patched.status, 200, patched.text)
+  upstream.answer = ({ headers }, response) => {
+    if (headers['x-forwarded-proto'] !== 'https')
+      response.writeHead(301, { location: 'https://orders.test/' })
+    response.end()
+  }
+  const ask = async (proto: string) => {
+    const answer = await server.gateway('GET', ORDER, { token, headers: { 'x-forwarded-proto': proto } })
+    return [answer.status, answer.headers.get('x-cache')]
+  }
+  assert.deepEqual(await ask('http'), [301, 'MISS'])
+  assert.deepEqual(await ask('https'), [200, 'MISS'])
+})

@@ -105,8 +105,13 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
       retry_after_ms: waitMs,
     },
   }
-  if (fragment.kind === 'concurrency') return 'concurrency_exceeded'
-  return fragment.kind === 'rate' ? 'rate_limit_exceeded' : 'quota_exceeded'
+  return limitRefusal(limit)
+}
+
+/** What a request is refused with by a limit. */
+export function limitRefusal({ fragment: { kind } }: LinkedLimit): RefusalCode {
+  if (kind === 'concurrency') return 'concurrency_exceeded'
+  return kind === 'rate' ? 'rate_limit_exceeded' : 'quota_exceeded'
 }
 
 function spanOf({ algorithm, windowMs, burst }: LinkedLimit): string {

@@ -46,6 +46,11 @@ export function breakerCount(
   state.triedAt = 0
 }
 
+/** A request came to nothing that speaks for or against the upstream: where it was the one to try, the next one is. */
+export function breakerForget(state: UpstreamState, begunAt: number): void {
+  if (begunAt === state.triedAt) state.triedAt = 0
+}
+
 function startWindow(state: UpstreamState, now: number): void {
   state.windowAt = now
   state.requests = 0

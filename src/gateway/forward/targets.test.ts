@@ -200,6 +200,20 @@ test('the breaker opens at its share of errors, lets one request try, and closes
   chosen(exchangeOf(upstream, -50_000))
 })
 
+test('a trial whose caller leaves, or that finds no healthy target, makes room for the next one', () => {
+  const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1], { breaker })
+  ask(upstream, 503, 1000)
+  const left = exchangeOf(upstream, 6000)
+  chosen(left)
+  endTarget(left, 0, 6100)
+  upstream.targets[0]!.state.isDown = true
+  assert.equal(targetChosen(exchangeOf(upstream, 6200)), 'upstream_unavailable')
+  upstream.targets[0]!.state.isDown = false
+  chosen(exchangeOf(upstream, 6300))
+  assert.equal(targetChosen(exchangeOf(upstream, 6400)), 'upstream_unavailable')
+})
+
 test('what was sent before the breaker opened does not close it while another tries', () => {
   const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
   const upstream = upstreamOf([1], { breaker })

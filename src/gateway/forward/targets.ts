@@ -7,7 +7,7 @@ import { fieldValue } from '../contract/header-lines.ts'
 import type { Exchange } from '../exchange.ts'
 import { staleReply } from '../shape/watch.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { breakerCount, breakerWaitMs } from './breaker.ts'
+import { breakerCount, breakerForget, breakerWaitMs } from './breaker.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
 const RETRY_SHARE = 0.2
@@ -49,6 +49,7 @@ function targetFault(exchange: Exchange): RefusalCode | null {
   if (targets.length > 1 && state.retries < RETRIES_MAX) state.retries += RETRY_SHARE
   const target = pick(exchange, upstream, exchange.now)
   if (target === null) {
+    breakerForget(state, exchange.now)
     exchange.reason = 'no target is healthy'
     return 'upstream_unavailable'
   }
@@ -99,6 +100,7 @@ export function endTarget(exchange: Exchange, upstreamStatus: number, now: numbe
   } else {
     exchange.target.state.pending--
     exchange.target = null
+    breakerForget(upstream.state, exchange.now)
   }
 }
 

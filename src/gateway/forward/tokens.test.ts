@@ -29,7 +29,7 @@ function starting() {
   const cell = createClockCell()
   const state = {
     asked: [] as Parameters<FetchJson>[0][],
-    answer: { access_token: 't1', token_type: 'Bearer', expires_in: 600 } as Plain | Error,
+    answer: { access_token: 't1', token_type: 'Bearer', expires_in: 600 } as Plain | Promise<Plain> | Error,
   }
   const tokens = createTokens(createClock(cell), async (request) => {
     state.asked.push(request)
@@ -124,6 +124,36 @@ test('a refused token is replaced at most once a second, by one question for all
   pass(1000)
   assert.equal(textOf((await tokens.instead(grant, '', {}, again))!), 't2')
   assert.equal(state.asked.length, 3)
+})
+
+test('a token that one caller was refused with is used on where no other can be had', async () => {
+  const { tokens, grant, get, state, pass } = starting()
+  await get()
+  const refused = tokens.of(grant, '', {}) as Sent
+  state.answer = new FetchFailure('answered 503', 503)
+  const both = [tokens.instead(grant, '', {}, refused), tokens.instead(grant, '', {}, refused)]
+  assert.equal(await get(), 't1')
+  for (const instead of both) assert.equal(textOf((await instead)!), 'the token endpoint: answered 503')
+  assert.equal(await get(), 't1')
+  assert.equal(state.asked.length, 2)
+  state.answer = { access_token: 't2' }
+  pass(1000)
+  assert.equal(await get(), 't1')
+  assert.equal(textOf((await tokens.instead(grant, '', {}, refused))!), 't2')
+  assert.equal(await get(), 't2')
+})
+
+test('an endpoint that is silent takes the places of its own credential alone', async () => {
+  const { tokens, grant, get, state } = starting()
+  const { promise, resolve } = Promise.withResolvers<Plain>()
+  state.answer = promise
+  const waiting = Array.from({ length: 64 }, (_, i) => tokens.of(grant, `caller ${i}`, {}))
+  assert.match(textOf(await tokens.of(grant, 'one more', {})), /too many questions/)
+  state.answer = { access_token: 't2' }
+  assert.equal(textOf(await tokens.of(grantOf(), '', {})), 't2')
+  resolve({ access_token: 't1' })
+  for (const fetched of waiting) assert.equal(textOf(await fetched), 't1')
+  assert.equal(await get(), 't2')
 })
 
 test('an error that is none of the endpoint tells nothing of itself', async () => {

@@ -41,7 +41,7 @@ export interface Tokens {
 }
 
 export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
-  let flights = 0
+  const flights = new WeakMap<LinkedGrant, number>()
 
   function heldOf(grant: LinkedGrant, whose: string): HeldToken {
     let held = grant.held.get(whose)
@@ -68,12 +68,13 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
     more: Readonly<Record<string, string>>,
   ): Promise<void> {
     if (held.flight !== null) return held.flight
-    if (flights >= FLIGHTS_MAX) {
+    const others = flights.get(grant) ?? 0
+    if (others >= FLIGHTS_MAX) {
       held.failure = 'too many questions are under way'
       held.failedAt = clock.monotonic()
       return Promise.resolve()
     }
-    flights++
+    flights.set(grant, others + 1)
     held.flight = fetchToken(grant, more, clock, fetchJson)
       .then(
         ({ sent, lifetimeMs }) => {
@@ -95,7 +96,7 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
         },
       )
       .finally(() => {
-        flights--
+        flights.set(grant, flights.get(grant)! - 1)
         held.flight = null
       })
     return held.flight
@@ -108,7 +109,7 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
 
   function usable(held: HeldToken): Fetched {
     if (held.sent !== null && clock.monotonic() < held.endsAt) return held.sent
-    return { reason: `the token endpoint: ${held.failure}` }
+    return { reason: failureOf(held) }
   }
 
   return {
@@ -129,14 +130,27 @@ export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
       // Another request was first: its token has not been refused yet.
       if (held.sent !== null && held.sent !== refused) return Promise.resolve(held.sent)
       const now = clock.monotonic()
-      if (held.sent !== null) {
+      const { waitAt, refreshAt } = held
+      const isForced = held.sent !== null && held.flight === null
+      if (isForced) {
         if (now - held.forcedAt < FORCED_MS) return null
         held.forcedAt = now
-        held.sent = null
+        // Others wait for the new one
+        held.waitAt = now
+        held.refreshAt = now
       }
-      return fetched(held, fetchInto(held, grant, more))
+      return fetched(held, fetchInto(held, grant, more)).then((it) => {
+        if (it !== refused) return it
+        // The upstream may have had something against this very request
+        if (isForced) Object.assign(held, { waitAt, refreshAt })
+        return { reason: failureOf(held) }
+      })
     },
   }
+}
+
+function failureOf({ failure }: HeldToken): string {
+  return `the token endpoint: ${failure}`
 }
 
 /** Asks the endpoint once. Rejects with a FetchFailure or RangeError whose message holds no secret. */

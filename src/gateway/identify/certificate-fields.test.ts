@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { issue } from '../../../test/certificates.ts'
+import { inTime } from '../../../test/support/in-time.ts'
 import { readClientCert, readForwardedClientCert } from './certificate-fields.ts'
 
 const root = issue({ name: 'Root' })
@@ -75,4 +76,14 @@ test('whatever the fields hold, it is read or has a fault', () => {
     }),
     { numRuns: 2000 },
   )
+})
+
+test('fields as long as a head may be are read at once', () => {
+  const value = `:AA:;a=${' '.repeat(32_000)}"`
+  inTime(() => {
+    for (let i = 0; i < 8; i++) {
+      assert.notEqual(readClientCert(value, undefined).fault, '')
+      assert.notEqual(readForwardedClientCert(`Cert="${value}"`).fault, '')
+    }
+  })
 })

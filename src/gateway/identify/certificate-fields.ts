@@ -8,45 +8,33 @@ const KNOWN_MAX = 2000
 const CHAIN_MAX = 8
 const NOTHING = new Uint8Array(0)
 
-/** Client certificates as trusted proxies tell of them. */
-interface CertificateFields {
-  readonly clientCert: string | undefined
-  readonly clientCertChain: string | undefined
-  /** X-Forwarded-Client-Cert. */
-  readonly forwarded: string | undefined
-}
+/** The field in which trusted proxies tell of certificates: that of RFC 9440, with its chain beside it, or Envoy's. */
+export type CertificateField = 'client-cert' | 'x-forwarded-client-cert'
 
 /**
  * Reads what a trusted proxy tells of its caller's certificate; null where it tells of none. What cannot be read counts for
  * nothing, and says why. The same fields give the same object, so that a certificate is read and judged once.
+ * @param field The one that the proxies write: any other they may pass on as their callers sent it. Null for none.
  */
-export function createToldCertificates(): (taken: Incoming['taken']) => PeerCertificate | null {
+export function createToldCertificates(
+  field: CertificateField | null,
+): (taken: Incoming['taken']) => PeerCertificate | null {
+  if (field === null) return () => null
+  const isForwarded = field === 'x-forwarded-client-cert'
   const known = new Lru<string, PeerCertificate>(KNOWN_MAX)
   return (taken) => {
-    const clientCert = taken[CLIENT_CERT]
-    const clientCertChain = taken[CLIENT_CERT_CHAIN]
-    const forwarded = taken[FORWARDED_CLIENT_CERT]
-    if (clientCert === undefined && forwarded === undefined) return null
-    const key = `${clientCert ?? ''}\n${clientCertChain ?? ''}\n${forwarded ?? ''}`
+    const value = taken[isForwarded ? FORWARDED_CLIENT_CERT : CLIENT_CERT]
+    if (value === undefined) return null
+    const chain = isForwarded ? undefined : taken[CLIENT_CERT_CHAIN]
+    const key = `${value}\n${chain ?? ''}`
     let certificate = known.get(key)
     if (certificate === undefined) {
-      certificate = read({ clientCert, clientCertChain, forwarded })
+      certificate = isForwarded ? readForwardedClientCert(value) : readClientCert(value, chain)
       // A copy: what was cut from the head of a request would keep all of the head
       known.set(Buffer.from(key, 'latin1').toString('latin1'), certificate)
     }
     return certificate
   }
-}
-
-function read({ clientCert, clientCertChain, forwarded }: CertificateFields): PeerCertificate {
-  const told = clientCert === undefined ? null : readClientCert(clientCert, clientCertChain)
-  const other = forwarded === undefined ? null : readForwardedClientCert(forwarded)
-  if (told === null || other === null) return told ?? other ?? unreadable('there is no certificate')
-  if (told.fault !== '' || other.fault !== '') return told.fault === '' ? other : told
-  // A proxy that sets one of them may pass the other on as its caller sent it
-  return Buffer.compare(told.leaf, other.leaf) === 0
-    ? told
-    : unreadable('Client-Cert and X-Forwarded-Client-Cert name different certificates')
 }
 
 function unreadable(fault: string): PeerCertificate {
@@ -65,7 +53,9 @@ export function readClientCert(value: string, chain: string | undefined): PeerCe
 
 /** Null for what is no byte sequence, or an empty one. Parameters are read past. */
 function byteSequence(text: string): Buffer | null {
-  const match = /^[ \t]*:([A-Za-z0-9+/]+={0,2}):(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=[^,;"]*)?)*[ \t]*$/.exec(text)
+  const match = /^[ \t]*:([A-Za-z0-9+/]+={0,2}):(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=[^,;" \t]*)?)*[ \t]*$/.exec(
+    text,
+  )
   return match === null ? null : Buffer.from(match[1]!, 'base64')
 }
 

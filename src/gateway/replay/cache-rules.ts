@@ -21,10 +21,11 @@ export function directivesOf(lines: string): ReadonlyMap<string, string> {
 
 /**
  * The name under which the answer to a request is kept; null for one whose answer is not kept and not taken from what
- * is kept: a part of a representation, what the caller wants kept nowhere, or a cookie that the answer may depend on.
+ * is kept: a part of a representation, what the caller wants kept nowhere, or a cookie or body that the answer may depend on.
  */
 export function cacheKey(exchange: Exchange, cache: CacheFragment): string | null {
   const { pass, proxy, profile, client, subject } = exchange
+  if (exchange.bodyBytes !== 0) return null
   if (fieldValue(pass, 'range') !== undefined) return null
   if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
   // The caller's own credential never reaches the upstream: answers depend on it where identity is passed on, or where it
@@ -34,7 +35,8 @@ export function cacheKey(exchange: Exchange, cache: CacheFragment): string | nul
   const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
   // Behind one profile with tokens of others stand many people.
   const who = scope !== 'profile' ? '' : personal ? hashToken(exchange.bearer) : subject
-  const parts = [whose, who, proxy!.id, exchange.host, exchange.path, exchange.query]
+  const { secure, host, path, query } = exchange
+  const parts = [whose, who, proxy!.id, secure, host, path, query]
   for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
   return JSON.stringify(parts)
 }

@@ -16,12 +16,21 @@ export type Claim =
 
 /** Remembers which requests were made under which key, for all gateway threads. */
 export interface IdempotencyKeys {
-  /** @param key with its scope. @param fingerprint of the whole request. */
+  /** @param key of {@link scopedKey}. @param fingerprint of the whole request. */
   claim(key: string, fingerprint: string): Promise<Claim>
   /** The answer to give from now on; null for one that is not kept. */
   settle(key: string, answer: KeptAnswer | null): void
   /** The request had no answer worth keeping: the next one of the key is a first one. */
   release(key: string): void
+}
+
+/** A key within its scope, and whose room in the memory it takes. */
+export function scopedKey(client: string, scoped: string): string {
+  return `${client} ${scoped}`
+}
+
+function clientOf(key: string): string {
+  return key.slice(0, key.indexOf(' '))
 }
 
 /** Bytes of one answer's body; longer ones are not kept. */
@@ -52,13 +61,20 @@ export interface IdempotencyMemoryOptions {
 /** Bytes of an entry without its answer. */
 const ENTRY_BYTES = 300
 
+/** Answers of one client, the oldest first. */
+interface Share {
+  readonly answered: Map<string, Entry>
+  bytes: number
+}
+
 /**
- * The one memory of keys. At its bounds the oldest answers are forgotten before their time; requests under way never
- * are: without room for another, claims are `unavailable`.
+ * The one memory of keys. At its bounds the oldest answers of the client with the most of them are forgotten before their
+ * time; requests under way never are: without room for another, claims are `unavailable`.
  */
 export class IdempotencyMemory {
   readonly #options: IdempotencyMemoryOptions
   readonly #entries = new Map<string, Entry>()
+  readonly #shares = new Map<string, Share>()
   #bytes = 0
 
   constructor(options: IdempotencyMemoryOptions) {
@@ -93,9 +109,13 @@ export class IdempotencyMemory {
     entry.answer = fits ? answer : null
     entry.bytes = fits ? bytes : ENTRY_BYTES
     entry.until = this.#options.now() + KEPT_FOR_MS
-    // Anew, so that the map is in order of the answers.
     this.#entries.set(key, entry)
     this.#bytes += entry.bytes
+    const client = clientOf(key)
+    const share = this.#shares.get(client) ?? { answered: new Map(), bytes: 0 }
+    share.answered.set(key, entry)
+    share.bytes += entry.bytes
+    this.#shares.set(client, share)
   }
 
   release(key: string, owner: number): void {
@@ -112,17 +132,24 @@ export class IdempotencyMemory {
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key)
     this.#bytes -= entry.bytes
+    const client = clientOf(key)
+    const share = this.#shares.get(client)
+    if (share?.answered.delete(key) !== true) return
+    share.bytes -= entry.bytes
+    if (share.answered.size === 0) this.#shares.delete(client)
   }
 
   #makeRoom(bytes: number): boolean {
     const { bytesMax, entriesMax } = this.#options
-    if (this.#bytes + bytes <= bytesMax && this.#entries.size < entriesMax) return true
-    for (const [key, entry] of this.#entries) {
-      if (entry.answer === undefined) continue
+    while (this.#bytes + bytes > bytesMax || this.#entries.size >= entriesMax) {
+      let largest: Share | undefined
+      for (const share of this.#shares.values()) if (share.bytes > (largest?.bytes ?? 0)) largest = share
+      if (largest === undefined) return false
+      // A share has an answer
+      const [key, entry] = largest.answered.entries().next().value!
       this.#drop(key, entry)
-      if (this.#bytes + bytes <= bytesMax && this.#entries.size < entriesMax) return true
     }
-    return false
+    return true
   }
 }
 

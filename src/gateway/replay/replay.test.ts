@@ -131,3 +131,17 @@ test('at its bounds the oldest answers go, requests under way never', () => {
   assert.equal(memory.claim('e', 'f', 0).state, 'unavailable')
   assert.equal(memory.size, 3)
 })
+
+test('a client that uses many keys makes its own answers be forgotten, not those of others', () => {
+  const memory = new IdempotencyMemory({ now: () => 0, bytesMax: 100_000, entriesMax: 1000 })
+  const make = (key: string, bytes: number): void => {
+    assert.equal(memory.claim(key, 'f', 0).state, 'claimed')
+    memory.settle(key, kept(bytes), 0)
+  }
+  make('cli_small one', 100)
+  for (let i = 0; i < 50; i++) make(`cli_large ${i}`, 10_000)
+  assert.equal(memory.claim('cli_small one', 'f', 0).state, 'answered')
+  assert.equal(memory.claim('cli_large 49', 'f', 0).state, 'answered')
+  assert.equal(memory.claim('cli_large 0', 'f', 0).state, 'claimed')
+  assert.ok(memory.size < 15, String(memory.size))
+})

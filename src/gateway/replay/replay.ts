@@ -8,7 +8,7 @@ import type { Exchange, Reply } from '../exchange.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import type { AnswerCache, CacheEntry } from './answer-cache.ts'
 import { cacheKey, isPersonal, matchesTag, wishOf } from './cache-rules.ts'
-import type { Claim, IdempotencyKeys } from './idempotency.ts'
+import { type Claim, type IdempotencyKeys, scopedKey } from './idempotency.ts'
 
 /** What a gateway thread remembers of answers. */
 export interface Replays {
@@ -81,7 +81,8 @@ async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   if (body === null) return exchange.code ?? ANSWERED
   // Behind one profile with tokens of others stand many people, who know nothing of each other's keys.
   const who = exchange.subject === '' && isPersonal(exchange) ? hashToken(exchange.bearer) : exchange.subject
-  const scoped = hash('sha256', JSON.stringify([exchange.profile!.id, who, key]), 'base64url')
+  const digest = hash('sha256', JSON.stringify([exchange.profile!.id, who, key]), 'base64url')
+  const scoped = scopedKey(exchange.client!.id, digest)
   const fingerprint = fingerprintOf(exchange, body)
   const { keys } = exchange.replays!
   let claim = await keys.claim(scoped, fingerprint)

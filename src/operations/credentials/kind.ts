@@ -4,6 +4,7 @@ import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model
 import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link-credential.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { currentOf, currentShape } from './current.ts'
 import { notAfter, warnOfExpiry } from './expiry.ts'
 import { answersStayApart } from './shared-answers.ts'
 
@@ -62,8 +63,8 @@ export const credentialKind: Kind = {
   prefix: 'crd',
   group: 'manage_credentials',
   spec: CredentialSpec,
-  view: viewSchema(CredentialSpec.omit({ auth: true }), { auth: AuthView }),
-  columns: ['slug', 'name', 'auth.type', 'revision', 'updated_at'],
+  view: viewSchema(CredentialSpec.omit({ auth: true }), { auth: AuthView, ...currentShape }),
+  columns: ['slug', 'name', 'auth.type', 'state', 'ends_at', 'last_used_at', 'updated_at'],
   parent: null,
   refs: [],
   staged: false,
@@ -78,6 +79,7 @@ export const credentialKind: Kind = {
     const ends = notAfter(spec['auth'] as CredentialAuth)
     return ends === null ? {} : { not_after: ends }
   },
+  current: currentOf,
   warn: warnOfExpiry,
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/common.ts'
 import { type CredentialAuth, previousUntil, secretFieldsOf } from '../../model/credential.ts'
-import { tellsFailure } from '../../model/credential-test.ts'
 import type { Resource, StoredSecret } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { toMinute } from '../profiles/tokens.ts'
 import { getRef } from '../refs.ts'
-import { expiryOf, SOON_MS } from './expiry.ts'
+import { judge, lastTestOf, STATES } from './current.ts'
+import { expiryOf } from './expiry.ts'
 import { credentialKind } from './kind.ts'
 
 const USERS_MAX = 100
@@ -26,7 +26,7 @@ export const getCredentialState = define({
     slug: z.string(),
     type: z.string(),
     state: z
-      .enum(['ok', 'unresolved', 'expired', 'failing', 'expiring'])
+      .enum(STATES)
       .describe(
         'unresolved: a secret cannot be read where it lies; failing: the last test failed; expiring: within 7 days',
       ),
@@ -46,33 +46,26 @@ export const getCredentialState = define({
   columns: ['slug', 'type', 'state', 'reason', 'expires_at', 'last_used_at'],
   ...about(credentialKind),
   handle: async (input, context) => {
-    const { id, slug, spec, revision } = await getRef(context.reader, 'credentials', input.id)
+    const credential = await getRef(context.reader, 'credentials', input.id)
+    const { id, slug, spec } = credential
     // Stored by the schema of this type.
     const auth = spec['auth'] as CredentialAuth
     const expires = expiryOf(spec)
     const fields = secretFieldsOf(auth)
     const secrets = await context.reader.secretsOf([id])
     const secret = secrets.find(({ field }) => fields.includes(field))
-    const asked = { limit: 1, resource: id, operation: 'credentials.test', outcome: 'ok' }
-    const test = (await context.reader.auditEntries(asked)).items[0]
-    const finding = test?.detail ?? ''
+    const test = await lastTestOf(id, context)
     const users = await context.reader.usersOf(id)
     return {
       id,
       slug,
       type: auth.type,
-      ...judge(
-        context.credentials.faultOf(id),
-        expires,
-        // Of what the credential is now
-        test?.revision_after === revision ? finding : '',
-        context.clock.now(),
-      ),
+      ...judge(credential, test, context),
       expires_at: expires,
       secret_changed_at: secret?.updated_at ?? null,
       previous_until: previousEnd(secrets, context.clock.now()),
       last_used_at: toMinute((await context.credentials.uses()).get(id) ?? null),
-      last_test: test === undefined ? null : { time: test.time, summary: finding },
+      last_test: test === undefined ? null : { time: test.time, summary: test.detail ?? '' },
       used_by: users.slice(0, USERS_MAX).map(nameOf),
     }
   },
@@ -85,11 +78,3 @@ function previousEnd(secrets: readonly StoredSecret[], now: number): string | nu
 }
 
 const nameOf = ({ type, slug }: Resource): string => `${type}/${slug}`
-
-function judge(fault: string | null, expires: string | null, summary: string, now: number) {
-  if (fault !== null) return { state: 'unresolved' as const, reason: fault }
-  const left = expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - now
-  if (left <= 0) return { state: 'expired' as const, reason: null }
-  if (tellsFailure(summary)) return { state: 'failing' as const, reason: summary }
-  return { state: left <= SOON_MS ? ('expiring' as const) : ('ok' as const), reason: null }
-}

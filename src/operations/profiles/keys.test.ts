@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { issue } from '../../../test/certificates.ts'
 import { type Control, example, refused, startControl } from '../../../test/control.ts'
 import { signingKey } from '../../../test/support/issuer.ts'
 import type { ClientFragment, VerifyFragment } from '../../snapshot/fragments.ts'
@@ -124,6 +125,43 @@ test('keys of a profile show their state, and are rotated by giving the old one 
   assert.deepEqual(await states(control), ['expired', 'valid'])
   const verify = published(control, 'signed')!
   assert.ok(verify.keys.from === 'profile' && !('retires_at' in verify.keys.keys[0]!.jwk))
+  await control.close()
+})
+
+test('keys and bindings are revoked like tokens, and a profile that holds nothing says so', async () => {
+  const control = await started()
+  await make(control, { type: 'jwt', mode: 'keys', audience: 'orders', keys: [KEY, OTHER] })
+  const revoke = (id: string, more: object = {}) => control.run('profiles.revoke', { id, ...more })
+  const one = await revoke('signed', { credential_id: 'two' })
+  assert.equal(one.output['revoked'], 1)
+  assert.deepEqual(await states(control), ['valid', 'expired'])
+  assert.equal((await revoke('signed')).output['revoked'], 1)
+  const again = await revoke('signed')
+  assert.deepEqual([again.output['revoked'], again.configRevision], [0, null])
+  const { keys } = published(control, 'signed')!
+  assert.ok(
+    keys.from === 'profile' &&
+      keys.keys.every(({ retires_at }) => retires_at !== null && retires_at <= Date.now()),
+  )
+
+  const { certificate } = issue({ name: 'Root' })
+  const bindings = [{ ca: certificate, san_dns: 'a.test' }]
+  await make(control, { type: 'mtls', bindings }, 'certified')
+  const bound = await revoke('certified')
+  const [binding] = bound.output['credentials'] as Record<string, unknown>[]
+  assert.deepEqual([bound.output['revoked'], binding?.['state']], [1, 'expired'])
+  await refused(revoke('certified', { credential_id: 'crt_x' }), 'not_found')
+
+  await make(control, { type: 'oidc', issuer: 'https://id.test', audience: 'orders' }, 'people')
+  for (const id of ['people', 'open']) {
+    const error = await refused(revoke(id), 'configuration_invalid')
+    assert.match(error.message, /switch it off with toggle/)
+  }
+  await control.run('profiles.update', {
+    id: 'sandbox',
+    auth: { type: 'jwt', mode: 'keys', audience: 'a', keys: [KEY] },
+  })
+  assert.equal((await revoke('sandbox')).output['revoked'], 2, 'the token of the earlier type too')
   await control.close()
 })
 

@@ -7,6 +7,7 @@ import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 import { authFaults } from './auth-faults.ts'
+import { currentOf, currentShape } from './current.ts'
 import { profileWarnings } from './warnings.ts'
 
 export const profileKind: Kind = {
@@ -15,8 +16,8 @@ export const profileKind: Kind = {
   prefix: 'pro',
   group: 'manage_profiles',
   spec: ProfileSpec,
-  view: viewSchema(ProfileSpec),
-  columns: ['slug', 'client', 'name', 'auth.type', 'active', 'policy', 'updated_at'],
+  view: viewSchema(ProfileSpec, currentShape),
+  columns: ['slug', 'client', 'name', 'auth.type', 'active', 'credential_state', 'policy', 'updated_at'],
   parent: { field: 'client', type: 'clients' },
   refs: [
     { field: 'collections', type: 'collections', many: true },
@@ -26,6 +27,7 @@ export const profileKind: Kind = {
   staged: false,
   filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
   check,
+  current: currentOf,
   warn: profileWarnings,
 }
 

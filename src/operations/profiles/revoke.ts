@@ -1,11 +1,15 @@
 import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
-import { ProfileCredentialState } from '../../model/profile.ts'
+import { ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { patchResource } from '../write-resource.ts'
 import { profileKind } from './kind.ts'
-import { toState } from './tokens.ts'
+import { keyStates, toState } from './tokens.ts'
 
 export const revokeProfile = define({
   resource: 'profiles',
@@ -13,20 +17,20 @@ export const revokeProfile = define({
   effect: 'act',
   tool: 'revoke_profile_credentials',
   group: 'manage_profiles',
-  summary: 'End tokens of a profile at once: one by credential_id, or all',
+  summary: 'End tokens, signing secrets, keys or bindings of a profile at once: one by credential_id, or all',
   input: z.strictObject({
     id: Ref,
-    credential_id: z.string().max(64).optional().describe('The token to end; all when absent'),
+    credential_id: z.string().max(64).optional().describe('The one to end, as in its state; all when absent'),
   }),
   output: z.object({
     id: z.string(),
     slug: z.string(),
     revision: z.int(),
-    revoked: z.int().describe('Tokens that this call ended'),
+    revoked: z.int().describe('How many this call ended'),
     credentials: z.array(ProfileCredentialState),
   }),
   permission: 'profiles:rotate',
-  refuses: ['not_found', 'revision_conflict', 'idempotency_conflict'],
+  refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
   idempotent: true,
   columns: ['slug', 'revoked'],
   ...about(profileKind),
@@ -34,21 +38,61 @@ export const revokeProfile = define({
     const profile = await context.change.act('profiles', id)
     const now = context.clock.now()
     const tokens = await context.reader.tokensOf([profile.id])
-    if (credential_id !== undefined && !tokens.some((token) => token.id === credential_id))
-      throw refuse('not_found', { detail: `"${profile.slug}" has no token "${credential_id}".` })
-    const ending = tokens.filter(
-      (token) => token.revoked_at === null && (credential_id === undefined || token.id === credential_id),
-    )
+    const keys = keyStates(authOf(profile), now)
+    if (credential_id !== undefined && ![...tokens, ...keys].some((one) => one.id === credential_id))
+      throw refuse('not_found', { detail: `"${profile.slug}" has no credential "${credential_id}".` })
+    const isMeant = ({ id: held }: { readonly id: string }): boolean =>
+      credential_id === undefined || held === credential_id
+    const ending = tokens.filter((token) => token.revoked_at === null && isMeant(token))
+    if (ending.length === 0) refuseNothingHeld(profile)
     for (const token of ending)
       await context.change.putToken(profile, { ...token, revoked_at: now }, 'revoked_at')
+    const ended = new Set(keys.filter((key) => key.state !== 'expired' && isMeant(key)).map((key) => key.id))
+    if (ended.size > 0)
+      await retireKeys((await context.reader.byId('profiles', profile.id))!, ended, now, context)
     const stored = (await context.reader.byId('profiles', profile.id))!
     const states = await context.reader.tokensOf([profile.id])
     return {
       id: stored.id,
       slug: stored.slug,
       revision: stored.revision,
-      revoked: ending.length,
-      credentials: states.map((token) => toState(token, now)),
+      revoked: ending.length + ended.size,
+      credentials: [...states.map((token) => toState(token, now)), ...keyStates(authOf(stored), now)],
     }
   },
 })
+
+const authOf = ({ spec }: Resource): ProfileSpec['auth'] => spec['auth'] as ProfileSpec['auth']
+
+/** A success that ended nothing would leave the callers of such a profile in. */
+function refuseNothingHeld(profile: Resource): void {
+  const auth = authOf(profile)
+  if (auth.type === 'token' || auth.type === 'mtls' || (auth.type === 'jwt' && auth.mode !== 'jwks_url'))
+    return
+  throw refuse('configuration_invalid', {
+    detail: `"${profile.slug}" is of type ${auth.type}, and nothing of it is held here that could be revoked; switch it off with toggle.`,
+    errors: [{ pointer: '/id', reason: 'the profile holds no credentials' }],
+  })
+}
+
+/** Keys and bindings stand in the profile itself, and end by their `retires_at`. */
+async function retireKeys(
+  profile: Resource,
+  ended: ReadonlySet<string>,
+  now: number,
+  context: OperationContext,
+): Promise<void> {
+  const auth = authOf(profile)
+  const retires_at = toTime(now)
+  // In the order of the profile
+  const states = keyStates(auth, now)
+  const retire = <T extends object>(entries: readonly T[]): T[] =>
+    entries.map((entry, index) => (ended.has(states[index]!.id) ? { ...entry, retires_at } : entry))
+  const changed =
+    auth.type === 'mtls'
+      ? { bindings: retire(auth.bindings) }
+      : auth.type === 'jwt'
+        ? { keys: retire(auth.keys) }
+        : {}
+  await patchResource(context, profileKind, profile, { auth: changed })
+}

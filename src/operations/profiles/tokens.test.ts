@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { issue } from '../../../test/certificates.ts'
 import { type Control, example, refused, startControl } from '../../../test/control.ts'
 import { refuse } from '../../base/refusal.ts'
 import { hashToken, isToken } from '../../base/token.ts'
@@ -31,6 +32,49 @@ test('a new profile of type token answers with its token once, and threads get o
   assert.deepEqual(await states(control), ['expiring_soon'])
   control.move(7 * DAY)
   assert.deepEqual(await states(control), ['expired'])
+  await control.close()
+})
+
+test('get and the list show the state and end of the best credential of a profile', async () => {
+  const control = await startControl()
+  await example(control)
+  const { certificate } = issue({ name: 'Root', until: Date.now() + 200 * DAY })
+  const mtls = { type: 'mtls', bindings: [{ ca: certificate, san_dns: 'a.test' }] }
+  await control.run('profiles.create', { client: 'acme', name: 'Bound', auth: mtls })
+  await control.run('profiles.create', { client: 'acme', name: 'Signed', auth: { type: 'jwt' } })
+  const shown = async (): Promise<Record<string, unknown>> => {
+    const { items } = (await control.run('profiles.list', { client: 'acme' })).output as {
+      items: Record<string, unknown>[]
+    }
+    for (const item of items)
+      assert.deepEqual((await control.run('profiles.get', { id: item['id'] })).output, item)
+    return Object.fromEntries(items.map((item) => [String(item['slug']), item['credential_state']]))
+  }
+  assert.deepEqual(await shown(), {
+    default: 'valid',
+    open: 'none',
+    sandbox: 'valid',
+    bound: 'valid',
+    signed: 'valid',
+  })
+  control.move(84 * DAY)
+  assert.equal((await shown())['sandbox'], 'expiring_soon')
+  await control.run('profiles.rotate', { id: 'sandbox' })
+  assert.equal((await shown())['sandbox'], 'valid')
+  const { output } = await control.run('profiles.get', { id: 'sandbox' })
+  const left = Date.parse(String(output['credential_expires_at'])) - Date.now() - 84 * DAY
+  assert.ok(left > 89 * DAY && left <= 90 * DAY, `${left} ms`)
+  control.move(91 * DAY)
+  await control.run('profiles.revoke', { id: 'signed' })
+  assert.deepEqual(await shown(), {
+    default: 'expired',
+    open: 'none',
+    sandbox: 'expired',
+    bound: 'valid',
+    signed: 'revoked',
+  })
+  control.move(30 * DAY)
+  assert.equal((await shown())['bound'], 'expired')
   await control.close()
 })
 

@@ -31,6 +31,16 @@ export const explainRequest = define({
       .refine((text) => isIP(text) !== 0, 'an IP address')
       .optional()
       .describe('Address of the caller'),
+    headers: z
+      .array(
+        z
+          .string()
+          .max(8192)
+          .regex(/^[^\r\n\0]+$/, 'a line such as Content-Type: application/json'),
+      )
+      .max(200)
+      .optional()
+      .describe('All header lines of the request; without them, what depends on headers is not judged'),
     body_bytes: z.coerce.number().int().min(0).optional().describe('Length of the body'),
     request_id: z
       .string()
@@ -63,6 +73,7 @@ export const explainRequest = define({
           { pointer: method === undefined ? '/method' : '/target', reason: 'required without request_id' },
         ],
       })
+    refuseCredentials(input.headers ?? [])
     const client = input.client === undefined ? null : await getRef(context.reader, 'clients', input.client)
     const profile =
       input.profile === undefined
@@ -79,6 +90,7 @@ export const explainRequest = define({
       client: client?.id ?? recorded?.client ?? null,
       profile: profile?.id ?? recorded?.profile ?? null,
       ip: input.ip ?? recorded?.ip ?? null,
+      headers: input.headers ?? null,
       bodyBytes: input.body_bytes ?? null,
     }
     try {
@@ -90,6 +102,16 @@ export const explainRequest = define({
     }
   },
 })
+
+/** What proves a caller has no place in a question about it. */
+function refuseCredentials(headers: readonly string[]): void {
+  const index = headers.findIndex((line) => /^(proxy-)?authorization[\t ]*:/i.test(line))
+  if (index === -1) return
+  throw refuse('input_invalid', {
+    detail: 'Say who calls with client and profile; a credential is not asked for.',
+    errors: [{ pointer: `/headers/${index}`, reason: 'must not be a credential' }],
+  })
+}
 
 async function ofRecord(
   id: string,

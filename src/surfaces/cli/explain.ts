@@ -11,6 +11,7 @@ interface Given extends Where {
   readonly profile?: string
   readonly ip?: string
   readonly host?: string
+  readonly header?: readonly string[]
   readonly output: Format
 }
 
@@ -24,6 +25,12 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
     .option('--profile <profile>', 'Profile of the client')
     .option('--ip <address>', 'Address of the caller')
     .option('--host <host>', 'Host that is asked for')
+    .option(
+      '-H, --header <line>',
+      'Header line of the request; give all that it has, each with -H',
+      (line: string, before: readonly string[]) => [...before, line],
+      [],
+    )
   return addCommonFlags(command).action(async (method: string, url: string, given: Given) => {
     const client = await connect(ports, given)
     const { body } = await client.call(
@@ -35,6 +42,7 @@ export function explainCommand(ports: CliPorts, operation: Operation): Command {
         ...(given.profile !== undefined && { profile: given.profile }),
         ...(given.ip !== undefined && { ip: given.ip }),
         ...(given.host !== undefined && { host: given.host }),
+        ...(given.header !== undefined && given.header.length > 0 && { headers: [...given.header] }),
       },
       {},
     )
@@ -57,7 +65,7 @@ function told(body: Row): string {
   }
   lines.push('', 'Checks:')
   for (const { number, name, result, code, reason, setting } of rows('checks')) {
-    const marks: Readonly<Record<string, string>> = { pass: 'pass   ', refuse: 'REFUSE ' }
+    const marks: Readonly<Record<string, string>> = { pass: 'pass   ', refuse: 'REFUSE ', answer: 'ANSWER ' }
     const mark = marks[String(result)] ?? '-      '
     const decides = setting === null ? '' : ` [${text(setting)}]`
     const refusal = code === null ? '' : ` ${text(code)}:`

@@ -11,6 +11,17 @@ export const COLON = 58
 /** End of a head. */
 export const HEAD_END = Buffer.from('\r\n\r\n', 'latin1')
 
+/** Whether `bytes[from, end)` end as a head does. */
+export function isHeadEnd(bytes: Uint8Array, from: number, end: number): boolean {
+  return (
+    end - from >= 4 &&
+    bytes[end - 1] === LF &&
+    bytes[end - 2] === CR &&
+    bytes[end - 3] === LF &&
+    bytes[end - 4] === CR
+  )
+}
+
 const ALPHANUMERIC = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
 function classOf(entries: Readonly<Record<string, number>>): Uint8Array {

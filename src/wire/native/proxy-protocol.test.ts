@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
@@ -22,7 +22,7 @@ const TCP4 = header('21', '11', V4)
 const REQUEST = 'GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n'
 
 /** A listener that answers with the address of its caller; the header is expected where `isTrusted`. */
-async function listen(tls: boolean, isTrusted = true) {
+async function listen(tls: boolean, isTrusted = true, host = '127.0.0.1') {
   const engine = createNativeEngine({
     clock: createClock(),
     rules: { take: [], peek: [], identity: [], strip: [], stripPrefixes: [] },
@@ -36,7 +36,7 @@ async function listen(tls: boolean, isTrusted = true) {
   })
   const pairs = [{ certificate: CERTIFICATE, key: PRIVATE_KEY }]
   const port = await engine.listen({
-    host: '127.0.0.1',
+    host,
     port: 0,
     reusePort: false,
     tls: tls ? { pairs, clientAuthorities: null, ticketKeys: Buffer.alloc(48) } : null,
@@ -126,6 +126,31 @@ test('the header stands before TLS', async () => {
     await once(socket, 'secureConnect')
     socket.write(REQUEST)
     assert.match(await textOf(socket, /\r\n\r\n[\s\S]+/), /203\.0\.113\.7$/)
+  }
+})
+
+test('connections of one proxy from one port to two addresses are told apart', async () => {
+  using server = await listen(true, true, '0.0.0.0')
+  const open = async (host: string, from: Partial<TcpNetConnectOpts>, header: Buffer): Promise<Socket> => {
+    const raw = connect({ host, port: server.port, localAddress: '127.0.0.1', ...from })
+    await once(raw, 'connect')
+    await new Promise((done) => raw.write(header, done))
+    return raw
+  }
+  const first = await open('127.0.0.1', {}, TCP4)
+  const second = await open(
+    '127.0.0.2',
+    { localPort: first.localPort! },
+    header('21', '11', `cb007108${V4.slice(8)}`),
+  )
+  for (const [raw, peer] of [
+    [second, /\.8$/],
+    [first, /\.7$/],
+  ] as const) {
+    const socket = connectTls({ socket: raw, servername: 'origin.test', ca: CERTIFICATE })
+    await once(socket, 'secureConnect')
+    socket.write(REQUEST)
+    assert.match(await textOf(socket, /\r\n\r\n[\s\S]+/), peer)
   }
 })
 

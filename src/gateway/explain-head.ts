@@ -1,0 +1,81 @@
+import type { RefusalCode } from '../base/refusal.ts'
+import type { Hypothetical } from '../model/explanation.ts'
+import { canonicalAuthority } from '../wire/authority.ts'
+import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
+import { RequestHead } from '../wire/native/request-head.ts'
+import { compileRules } from '../wire/native/request-rules.ts'
+import { canonicalTarget } from '../wire/target.ts'
+import { FIELD_RULES } from './fields.ts'
+import { CANONICAL, WIRE } from './stages.ts'
+
+/** The head of a request that was not made, as the gateway would read it. */
+export interface ExplainedHead {
+  readonly path: string
+  readonly query: string
+  readonly host: string
+  /** As in `Exchange`; empty and undefined where no header lines were given. */
+  readonly pass: string
+  readonly taken: readonly (string | undefined)[]
+  readonly bodyBytes: number
+  readonly upgrade: boolean
+}
+
+export interface UnreadableHead {
+  readonly code: RefusalCode
+  /** Number of the check. */
+  readonly number: number
+  readonly reason: string
+}
+
+/** Reads target and header lines by the rules of the wire; without header lines, the target alone. */
+export function readHead(asked: Hypothetical): ExplainedHead | UnreadableHead {
+  return asked.headers === null ? readTarget(asked) : readLines(asked, asked.headers)
+}
+
+const notCanonical = (reason: string): UnreadableHead => ({
+  code: 'request_not_canonical',
+  number: CANONICAL,
+  reason,
+})
+
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
+
+function readTarget(asked: Hypothetical): ExplainedHead | UnreadableHead {
+  const absolute = ABSOLUTE.exec(asked.url)
+  const sent = asked.host ?? absolute?.[1] ?? ''
+  const host = sent === '' ? '' : canonicalAuthority(sent)
+  if (host === null) return notCanonical('the host is no authority')
+  const target = absolute === null ? asked.url : absolute[2]!
+  const canonical = canonicalTarget(target.startsWith('/') ? target : `/${target}`)
+  if (canonical === null)
+    return notCanonical(
+      'the path or query can be read in two ways: dot or empty segments, an escaped slash, a control character or the like',
+    )
+  return { ...canonical, host, pass: '', taken: [], bodyBytes: 0, upgrade: false }
+}
+
+/** Stands for a host that was not said; no collection names it. */
+const UNNAMED = 'unnamed.invalid'
+
+function readLines(asked: Hypothetical, lines: readonly string[]): ExplainedHead | UnreadableHead {
+  const sent = asked.host ?? ABSOLUTE.exec(asked.url)?.[1] ?? null
+  const isNamed = lines.some((line) => /^host:/i.test(line))
+  const host = sent !== null ? [`Host: ${sent}`] : isNamed ? [] : [`Host: ${UNNAMED}`]
+  const text = [`${asked.method} ${asked.url} HTTP/1.1`, ...host, ...lines, ''].join('\r\n')
+  const bytes = Buffer.from(text)
+  if (bytes.length > DEFAULT_LIMITS.headBytesMax)
+    return { code: 'headers_too_large', number: WIRE, reason: 'the head is too long' }
+  const head = new RequestHead(compileRules(FIELD_RULES), DEFAULT_LIMITS)
+  const code = head.parse(bytes, 0, bytes.length)
+  if (code === 'request_not_canonical') return notCanonical(head.inner)
+  if (code !== null) return { code, number: WIRE, reason: head.inner }
+  return {
+    path: head.path,
+    query: head.query,
+    host: head.host === UNNAMED ? '' : head.host,
+    pass: head.pass,
+    taken: head.taken,
+    bodyBytes: head.bodyBytes,
+    upgrade: head.upgrade,
+  }
+}

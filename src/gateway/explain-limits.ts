@@ -1,0 +1,44 @@
+import type { Hypothetical } from '../model/explanation.ts'
+import { keyFor, type PlannedLimit } from '../snapshot/limit-plan.ts'
+import { keyValueOf } from './admit/key-value.ts'
+import { limitRefusal } from './admit/limits.ts'
+import type { Exchange } from './exchange.ts'
+import { type Judged, open, pass, refuse } from './judged.ts'
+
+/** Check 13 of a request that was not made: what the counters hold now, of which nothing is taken. */
+export function explainLimits(exchange: Exchange, asked: Hypothetical): Judged {
+  const { snapshot, counters, now } = exchange
+  const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
+  if (plan.missing !== null) return refuse('not_ready', `policy ${plan.missing} is not available`, null)
+  if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
+  const told: string[] = []
+  const settings = new Set<string>()
+  let isOpen = false
+  for (const planned of plan.limits) {
+    const { limit } = planned
+    const name = `${limit.fragment.name} (${limit.isObserved ? 'observes ' : ''}${limit.fragment.kind})`
+    const place = `policies/${limit.policy.slug} of the ${planned.attachedTo}`
+    settings.add(place)
+    const counter = counterOf(planned, exchange, asked)
+    if (counter === null) {
+      isOpen = true
+      told.push(`${name} depends on the ${limit.by} of the request`)
+      continue
+    }
+    const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
+    const left = counters.read(counter, now)?.remaining ?? max
+    if (left < limit.cost && !limit.isObserved)
+      return refuse(limitRefusal(limit), `${name} has ${left} of ${max} left`, place)
+    told.push(`${name} has ${left} of ${max} left`)
+  }
+  return (isOpen ? open : pass)(told.join('; '), [...settings].join('; '))
+}
+
+/** The counter of a limit; null where what it is keyed by was not said. */
+function counterOf(planned: PlannedLimit, exchange: Exchange, asked: Hypothetical): PlannedLimit | null {
+  const { by } = planned.limit
+  if (!planned.isKeyed) return planned
+  if (by === 'claim' || (by === 'ip' ? asked.ip : asked.headers) === null) return null
+  const value = keyValueOf(exchange, planned.limit)
+  return value === null ? planned : { ...planned, ...keyFor(planned, value) }
+}
