@@ -96,9 +96,9 @@ test('what differs by method is held to by method', async () => {
   assert.equal((await ask('PATCH', '/v1/notes/1', {})).status, 400)
 })
 
-test('an answer that breaks its schema is noted, or held back', async () => {
+test('an answer that breaks its schema passes, is noted, or held back', async () => {
   const schema = { type: 'object', required: ['price'] }
-  for (const mode of ['report', 'enforce']) {
+  for (const mode of ['off', 'report', 'enforce']) {
     const made = await addProxy(`Answer ${mode}`, {
       methods: ['GET'],
       path: `/v1/${mode}`,
@@ -107,6 +107,9 @@ test('an answer that breaks its schema is noted, or held back', async () => {
     })
     assert.equal(made.status, 201, made.text)
   }
+  const unjudged = await ask('GET', '/v1/off')
+  assert.equal(unjudged.status, 200)
+  assert.equal((await record(unjudged.headers.get('x-request-id')!)).reason, null)
   const reported = await ask('GET', '/v1/report')
   assert.equal(reported.status, 200)
   assert.match(
