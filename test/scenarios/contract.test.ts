@@ -227,6 +227,53 @@ test('a request with a body is answered for itself alone', async () => {
   assert.deepEqual(await search('planted'), ['BYPASS', 'planted'])
 })
 
+test('kept answers and keys are shared as far as is set, and by nobody else', async () => {
+  const profileOf = async (client: string, slug: string): Promise<string> => {
+    const made = await server.manage('POST', '/profiles', {
+      client,
+      name: slug,
+      slug,
+      auth: { type: 'token' },
+    })
+    assert.equal(made.status, 201, made.text)
+    return made.json.token
+  }
+  const client = await server.manage('POST', '/clients', { name: 'Stranger', collections: ['orders'] })
+  assert.equal(client.status, 201, client.text)
+  const callers = [token, await profileOf('acme', 'second'), await profileOf('stranger', 'only')]
+  const outcomes = async (path: string, headers: Record<string, string> = {}): Promise<unknown[]> => {
+    const all: unknown[] = []
+    for (const one of callers) {
+      const options = { token: one, headers: { 'cache-control': 'max-age=60', ...headers } }
+      all.push((await server.gateway('GET', `/orders${path}`, options)).headers.get('x-cache'))
+    }
+    return all
+  }
+  for (const [scope, expected] of [
+    ['profile', ['MISS', 'MISS', 'MISS']],
+    ['client', ['MISS', 'HIT', 'MISS']],
+    ['shared', ['MISS', 'HIT', 'HIT']],
+  ] as const) {
+    const members = { methods: ['GET'], path: `/v1/kept/${scope}`, cache: { scope, vary: ['x-tenant'] } }
+    const made = await addProxy(`Kept by ${scope}`, members)
+    assert.equal(made.status, 201, made.text)
+    assert.deepEqual(await outcomes(`/v1/kept/${scope}`), expected)
+    assert.deepEqual(await outcomes(`/v1/kept/${scope}`), ['HIT', 'HIT', 'HIT'])
+    assert.deepEqual(await outcomes(`/v1/kept/${scope}`, { 'x-tenant': 'a' }), expected)
+  }
+
+  const made = await addProxy('Once', { methods: ['POST'], path: '/v1/once', idempotency: true })
+  assert.equal(made.status, 201, made.text)
+  const before = upstream.seen.length
+  for (const replayed of [null, 'true'])
+    for (const one of callers) {
+      const options = { token: one, headers: { 'idempotency-key': 'same' }, body: {} }
+      const reply = await server.gateway('POST', '/orders/v1/once', options)
+      assert.deepEqual([reply.status, reply.headers.get('idempotency-replayed')], [200, replayed])
+    }
+  assert.equal(upstream.seen.length - before, callers.length)
+})
+
 test('an origin that only looks like an allowed one is told nothing, and the upstream has no say', async () => {
   const cors = { origins: ['https://shop.example', 'https://*.partners.example'], credentials: true }
   assert.equal((await server.manage('PATCH', '/collections/orders', { cors })).status, 200)
