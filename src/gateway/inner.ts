@@ -64,7 +64,7 @@ export function createInnerCalls({
       const endedAt = clock.monotonic()
       endLimits(exchange, status)
       endTarget(exchange, upstreamStatus, clock.now())
-      endWatch(exchange)
+      endWatch(exchange, upstreamStatus)
       const bytesIn = exchange.bodyBytes
       record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
       return endedAt - startedAt
