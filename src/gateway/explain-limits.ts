@@ -38,7 +38,8 @@ export function explainLimits(exchange: Exchange, asked: Hypothetical): Judged {
 function counterOf(planned: PlannedLimit, exchange: Exchange, asked: Hypothetical): PlannedLimit | null {
   const { by } = planned.limit
   if (!planned.isKeyed) return planned
-  if (by === 'claim' || (by === 'ip' ? asked.ip : asked.headers) === null) return null
+  if (by === 'claim' || (by === 'ip' && asked.ip === null) || (by === 'header' && asked.headers === null))
+    return null
   const value = keyValueOf(exchange, planned.limit)
   return value === null ? planned : { ...planned, ...keyFor(planned, value) }
 }

@@ -28,8 +28,8 @@ const NO_KEYS =
 const LimitKey = z
   .string()
   .regex(
-    /^(?:ip|global|claim:[A-Za-z0-9_.:/-]{1,64}|header:[A-Za-z0-9-]{1,64})$/,
-    'ip, global, claim:<name> or header:<name>',
+    /^(?:ip|global|tool|claim:[A-Za-z0-9_.:/-]{1,64}|header:[A-Za-z0-9-]{1,64})$/,
+    'ip, global, tool, claim:<name> or header:<name>',
   )
   .refine(
     (key) => !key.startsWith('header:') || !NO_KEYS.test(key.slice(7).toLowerCase()),
@@ -73,7 +73,7 @@ const Limit = z
       'Of a concurrency limit: how long a call waits for a free place, at most 1s. Default: it is refused at once',
     ),
     key: LimitKey.optional().describe(
-      'What shares a counter: ip, global, claim:<name> or header:<name>. Default: the client or profile it is attached to; for a collection or proxy each client within it',
+      'What shares a counter: ip, global, tool, claim:<name> or header:<name>. Default: the client or profile it is attached to; for a collection or proxy each client within it',
     ),
     cost: z.int().min(1).max(MAX_MAX).optional().describe('What one call takes from max. Default 1'),
     mode: z

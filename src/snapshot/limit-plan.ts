@@ -17,7 +17,7 @@ export interface PlannedLimit {
   /** Of the counter; while {@link isKeyed}, of the one for requests that lack what it is keyed by. */
   readonly low: number
   readonly high: number
-  /** The counter depends on the request: its address, a claim or a header. */
+  /** The counter depends on the request: its address, a claim, a header or the tool of an agent. */
   readonly isKeyed: boolean
   /** Where such a value counts. */
   readonly place: LimitKey
@@ -115,7 +115,7 @@ const EVERYWHERE: LimitKey = { low: 0, high: 0 }
 
 /**
  * A limit at a place. Attached to a client or profile it counts for that; to a collection or proxy, for each client within
- * it. A header or claim divides this further; an address counts for all clients of a collection or proxy together.
+ * it. A header, claim or tool divides this further; an address counts for all clients of a collection or proxy together.
  * @param key of what it is attached to.
  */
 export function planLimit(
@@ -127,7 +127,7 @@ export function planLimit(
   const isPlace = attachedTo === 'collection' || attachedTo === 'proxy'
   const subject = limit.by === 'global' ? EVERYWHERE : isPlace ? within(key, client) : key
   const place = limit.by === 'ip' ? key : subject
-  const isKeyed = limit.by === 'ip' || limit.by === 'claim' || limit.by === 'header'
+  const isKeyed = limit.by !== 'attachment' && limit.by !== 'global'
   return { limit, attachedTo, ...counterKeyOf(limit.key, subject), isKeyed, place }
 }
 

@@ -14,6 +14,7 @@ const EC = signingKey('ec')
 const RSA = signingKey('rsa', 'RS256')
 const ED = signingKey('ed', 'EdDSA')
 const P384 = signingKey('p384', 'ES384')
+const P521 = signingKey('p521', 'ES512')
 
 function verify(given: Partial<VerifyFragment>): VerifyFragment {
   return {
@@ -40,7 +41,7 @@ function verify(given: Partial<VerifyFragment>): VerifyFragment {
   }
 }
 
-const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA']
+const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 const jwt = (slug: string, given: Partial<VerifyFragment>, more: Partial<ProfileFragment> = {}) =>
   profile(slug, { auth: 'jwt', verify: verify(given), ...more })
 const keysOf = (...keys: SigningKey[]): VerifyFragment['keys'] => ({
@@ -60,7 +61,7 @@ before(async () => {
           issuer: 'https://id.partner.test',
           audience: 'orders',
           algs: ASYMMETRIC,
-          keys: keysOf(EC, RSA, ED, P384),
+          keys: keysOf(EC, RSA, ED, P384, P521),
           required_claims: [{ claim: 'tier', values: ['gold', 'silver'], glob: null }],
         }),
       ],
@@ -138,6 +139,7 @@ test('asymmetric algorithms are proved by the key of the kid and of the type', a
   for (const [key, alg] of [
     [EC, 'ES256'],
     [P384, 'ES384'],
+    [P521, 'ES512'],
     [ED, 'EdDSA'],
     [RSA, 'RS256'],
     [RSA, 'RS384'],

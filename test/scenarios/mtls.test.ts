@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { connect as connectHttp2 } from 'node:http2'
 import { after, before, test } from 'node:test'
 import { type Issued, issue, issueCrl } from '../certificates.ts'
-import { callSecurely, startSecureServer } from './secure.ts'
+import { CERTIFICATE } from '../wire/certificate.ts'
+import { askHttp2, callSecurely, startSecureServer } from './secure.ts'
 import { publishOrders, type Reply, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -143,6 +145,28 @@ test('an agent calls with its certificate', async () => {
     body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
   })
   assert.equal(called.json.result?.structuredContent.status, 200, JSON.stringify(called.json))
+})
+
+test('over HTTP/2 the certificate counts for every stream, until its binding ends', async () => {
+  const shown = issue({ name: 'stream', issuer: root, uris: ['urn:stream'] })
+  const { json: profile } = await bind('stream', {
+    bindings: [{ ca: root.certificate, san_uri: 'urn:stream' }],
+  })
+  const own = { cert: shown.certificate, key: shown.key }
+  const sessions = [own, {}].map((more) =>
+    connectHttp2(server.running.gatewayUrl, { ca: CERTIFICATE, servername: 'origin.test', ...more }),
+  )
+  const codes = (): Promise<unknown[]> =>
+    Promise.all(
+      [sessions[0]!, sessions[0]!, sessions[1]!].map(async (session) => {
+        const { headers, text } = await askHttp2(session, { ':path': ORDER })
+        return headers[':status'] === 200 ? 200 : JSON.parse(text).code
+      }),
+    )
+  assert.deepEqual(await codes(), [200, 200, 'credentials_missing'])
+  assert.equal((await server.manage('POST', `/profiles/${profile.id}/revoke`, {})).status, 200)
+  assert.deepEqual(await codes(), ['credential_expired', 'credential_expired', 'credentials_missing'])
+  for (const session of sessions) session.close()
 })
 
 test('explain knows the profile, and that a certificate is what it shows', async () => {

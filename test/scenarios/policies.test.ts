@@ -218,7 +218,7 @@ test('the limits of profile, client, collection and proxy apply together with th
     profile: ['/profiles/sandbox', { kind: 'quota', max: 6, window: '1d', cost: 2 }],
     client: ['/clients/acme', { kind: 'rate', max: 40, window: '1h', cost: 10 }],
     collection: ['/collections/orders', { kind: 'rate', max: 7, window: '1h' }],
-    proxy: ['/proxies/get-order', { kind: 'rate', max: 6, window: '1h', cost: 3 }],
+    proxy: ['/proxies/get-order', { kind: 'rate', max: 6, window: '1h', cost: 3, warn_at: 0.5 }],
   } as const
   for (const [place, [path, limit]] of Object.entries(places)) {
     const limits = [{ name: 'only', ...limit }]
@@ -226,18 +226,20 @@ test('the limits of profile, client, collection and proxy apply together with th
     assert.equal(made.status, 201, made.text)
     assert.equal((await server.manage('PATCH', path, { policy: place })).status, 200)
   }
-  const counted = async (): Promise<unknown[]> =>
+  const shown = async (member: 'used' | 'state'): Promise<unknown[]> =>
     Promise.all(
       Object.keys(places).map(async (place) => {
         const { json } = await server.manage('GET', `/policies/${place}/usage`)
-        return json.items[0]?.used
+        return json.items[0]?.[member]
       }),
     )
+  const counted = (): Promise<unknown[]> => shown('used')
   const rest = async () => (await server.gateway('GET', GET, { token })).json
   const agent = async () => (await callAsAgent(server, token, { endpoint: `GET ${GET}` })).body
   const named = ({ policy, attached_to }: Reply['json']): unknown[] => [policy, attached_to]
 
   assert.equal((await rest()).code, undefined)
+  assert.deepEqual(await shown('state'), ['ok', 'ok', 'ok', 'warning'])
   assert.equal((await agent()).code, undefined)
   assert.deepEqual(await counted(), [4, 20, 2, 6])
   // None but the proxy refuses, and nothing is taken from the others
@@ -253,6 +255,20 @@ test('the limits of profile, client, collection and proxy apply together with th
   await server.manage('PATCH', '/profiles/sandbox', { policy: null })
   for (const ask of [rest, agent]) assert.deepEqual(named(await ask()), ['client', 'client'])
   assert.deepEqual((await counted()).slice(1, 3), [30, 3])
+})
+
+test('a limit by tool counts the calls of agents apart from those over REST', async () => {
+  await using upstream = await startUpstream()
+  await using server = await startTestServer({ workers: 2 })
+  const token = await publishOrders(server, upstream.url)
+  await setPolicy(server, {
+    limits: [{ name: 'tools', kind: 'rate', max: 2, window: '1h', key: 'tool' }],
+  })
+  const rest = async (): Promise<number> => (await server.gateway('GET', GET, { token })).status
+  assert.deepEqual([await rest(), await rest(), await rest()], [200, 200, 429])
+  const agent = (): Promise<number> => executeCall(server, token)
+  assert.deepEqual([await agent(), await agent(), await agent()], [200, 200, 429])
+  assert.equal((await usage(server, '?value=execute_call'))[0]?.used, 2)
 })
 
 test('a limit that observes counts and records what it would refuse, and shows callers nothing', async () => {

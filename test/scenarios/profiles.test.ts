@@ -225,6 +225,9 @@ test('two threads fetch the keys of a provider once, and hold on through its out
   issuer.status = 503
   server.moveClock(20 * 3_600_000)
   for (let n = 0; n < 8; n++) assert.equal((await call(tokenOf(n))).status, 200)
+  // A thread that starts meanwhile gets the keys that the others have
+  for (const slot of [0, 1]) await server.running.killThread(slot)
+  for (let n = 0; n < 8; n++) assert.equal((await call(tokenOf(n))).status, 200)
   server.moveClock(5 * 3_600_000)
   const lost = await call(tokenOf(99))
   assert.equal(lost.status, 503, lost.text)

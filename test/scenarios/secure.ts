@@ -1,7 +1,15 @@
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type {
+  ClientHttp2Session,
+  IncomingHttpHeaders,
+  IncomingHttpStatusHeader,
+  OutgoingHttpHeaders,
+} from 'node:http2'
 import { Agent, type AgentOptions, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import type { Issued } from '../certificates.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../wire/certificate.ts'
 import {
@@ -72,4 +80,16 @@ export function callSecurely(
     })
     asked.end(body === undefined ? '' : JSON.stringify(body))
   })
+}
+
+/** Sends a request over HTTP/2, and gives the status and body of the answer. */
+export async function askHttp2(
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders,
+  body?: string,
+): Promise<{ readonly headers: IncomingHttpHeaders & IncomingHttpStatusHeader; readonly text: string }> {
+  const stream = session.request(headers, { endStream: body === undefined })
+  if (body !== undefined) stream.end(body)
+  const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & IncomingHttpStatusHeader]
+  return { headers: answer, text: await textOf(stream) }
 }

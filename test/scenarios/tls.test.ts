@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import {
-  type ClientHttp2Session,
-  connect as connectHttp2,
-  type IncomingHttpHeaders,
-  type IncomingHttpStatusHeader,
-  type OutgoingHttpHeaders,
-} from 'node:http2'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text as textOf } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { CERTIFICATE, OTHER_CERTIFICATE, OTHER_PRIVATE_KEY, PRIVATE_KEY } from '../wire/certificate.ts'
 import { runPostern, startUp } from './process.ts'
+import { askHttp2 } from './secure.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -92,27 +86,13 @@ test('the gateway listener speaks TLS, and upstreams are told so', async () => {
   socket.destroy()
 })
 
-/** Sends a request over HTTP/2, and gives the status and body of the answer. */
-async function askHttp2(
-  session: ClientHttp2Session,
-  headers: OutgoingHttpHeaders,
-  body?: string,
-): Promise<{ readonly headers: IncomingHttpHeaders & IncomingHttpStatusHeader; readonly text: string }> {
-  const stream = session.request(
-    { authorization: `Bearer ${token}`, ...headers },
-    { endStream: body === undefined },
-  )
-  if (body !== undefined) stream.end(body)
-  const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & IncomingHttpStatusHeader]
-  return { headers: answer, text: await textOf(stream) }
-}
-
 test('HTTP/2 goes through the same checks, limits and records, over REST and MCP alike', async () => {
   const socket = await open({ ALPNProtocols: ['h2', 'http/1.1'] })
   assert.equal(socket.alpnProtocol, 'h2')
   const session = connectHttp2('https://origin.test', { createConnection: () => socket })
+  const authorization = `Bearer ${token}`
 
-  const got = await askHttp2(session, { ':path': '/orders/v1/orders/1' })
+  const got = await askHttp2(session, { ':path': '/orders/v1/orders/1', authorization })
   assert.equal(got.headers[':status'], 200)
   assert.match(String(got.headers['ratelimit']), /r=\d+/)
   const { headers } = upstream.seen.at(-1)!
@@ -127,14 +107,14 @@ test('HTTP/2 goes through the same checks, limits and records, over REST and MCP
   const order = JSON.stringify({ item: 'x'.repeat(50_000) })
   const posted = await askHttp2(
     session,
-    { ':method': 'POST', ':path': '/orders/v1/orders', 'content-type': 'application/json' },
+    { ':method': 'POST', ':path': '/orders/v1/orders', 'content-type': 'application/json', authorization },
     order,
   )
   assert.equal(JSON.parse(posted.text).body, order)
 
   const unknown = await askHttp2(session, { ':path': '/orders/v1/orders/1', authorization: 'Bearer pk_x' })
   assert.deepEqual([unknown.headers[':status'], JSON.parse(unknown.text).code], [401, 'credential_invalid'])
-  const odd = await askHttp2(session, { ':path': '/orders/v1/../x' })
+  const odd = await askHttp2(session, { ':path': '/orders/v1/../x', authorization })
   assert.deepEqual([odd.headers[':status'], JSON.parse(odd.text).code], [400, 'request_not_canonical'])
 
   const listed = await askHttp2(
@@ -146,6 +126,7 @@ test('HTTP/2 goes through the same checks, limits and records, over REST and MCP
       ':authority': new URL(server.running.gatewayUrl).host,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
+      authorization,
     },
     JSON.stringify({
       jsonrpc: '2.0',

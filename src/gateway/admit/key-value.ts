@@ -6,13 +6,21 @@ const VALUE_CHARS_MAX = 256
 
 /** What a keyed limit counts by in this request; null when the request does not have it. */
 export function keyValueOf(exchange: Exchange, { by, byName }: LinkedLimit): string | null {
-  const value =
-    by === 'ip'
-      ? exchange.ip
-      : by === 'header'
-        ? headerOf(exchange, byName)
-        : (exchange.claims.get(byName) ?? (byName === 'sub' ? exchange.subject : null))
+  const value = chosenBy(exchange, by, byName)
   return value === null || value === '' ? null : value.slice(0, VALUE_CHARS_MAX)
+}
+
+function chosenBy(exchange: Exchange, by: LinkedLimit['by'], name: string): string | null {
+  switch (by) {
+    case 'ip':
+      return exchange.ip
+    case 'header':
+      return headerOf(exchange, name)
+    case 'tool':
+      return exchange.agent === null ? null : exchange.agent.tool
+    default:
+      return exchange.claims.get(name) ?? (name === 'sub' ? exchange.subject : null)
+  }
 }
 
 /** The first line of this name. */

@@ -36,7 +36,7 @@ const UsageItem = z.object({
   profile: slugOf('profile'),
   collection: slugOf('collection'),
   proxy: slugOf('proxy'),
-  key: z.string().describe('default, ip, global, claim:<name> or header:<name>'),
+  key: z.string().describe('default, ip, global, tool, claim:<name> or header:<name>'),
   value: z.string().nullable().describe('Of a key that requests choose: the value that was asked for'),
   max: z.int().describe('What can be used: max of the limit, or its burst'),
   used: z.int().nullable().describe('Null when the counter is of a value that was not asked for'),
@@ -66,7 +66,7 @@ export const getPolicyUsage = define({
       .min(1)
       .max(256)
       .optional()
-      .describe('Of limits keyed by ip, claim or header: whose counter to show, such as an address'),
+      .describe('Of limits keyed by ip, tool, claim or header: whose counter to show, such as an address'),
   }),
   output: z.object({
     id: z.string(),
