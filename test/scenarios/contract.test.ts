@@ -206,6 +206,33 @@ test('an answer is kept per caller, and not where the upstream forbids it', asyn
   upstream.answer = before
 })
 
+test('an answer that differs by origin is kept only where the gateway speaks to origins', async () => {
+  const before = upstream.answer
+  const made = await addProxy('By origin', {
+    methods: ['GET'],
+    path: '/v1/by-origin',
+    cache: { scope: 'shared' },
+  })
+  assert.equal(made.status, 201, made.text)
+  upstream.answer = ({ headers }, response) => {
+    response.setHeader('access-control-allow-origin', headers['origin'] ?? 'none')
+    response.writeHead(200, { vary: 'Origin' }).end('answer')
+  }
+  const askFrom = async (origin: string) => {
+    const { headers } = await ask('GET', '/v1/by-origin', undefined, { origin })
+    return [headers.get('x-cache'), headers.get('access-control-allow-origin')]
+  }
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors: null })).status, 200)
+  assert.deepEqual(await askFrom('https://a.test'), ['MISS', 'https://a.test'])
+  assert.deepEqual(await askFrom('https://b.test'), ['MISS', 'https://b.test'])
+  const told = { cors: { origins: ['https://b.test'] } }
+  assert.equal((await server.manage('PATCH', '/collections/orders', told)).status, 200)
+  assert.deepEqual(await askFrom('https://a.test'), ['MISS', null])
+  assert.deepEqual(await askFrom('https://b.test'), ['HIT', 'https://b.test'])
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors: null })).status, 200)
+  upstream.answer = before
+})
+
 test('a request with a body is answered for itself alone', async () => {
   const made = await addProxy('Search', {
     methods: ['GET'],
