@@ -13,6 +13,7 @@ import type { NodePool } from './pool.ts'
 /** Who waits for an answer. */
 export interface Receiver {
   /** A connection is there; a body that is not at hand may follow by {@link Sending.send}. */
+  /** The upstream has the request since `now`, monotonic milliseconds; 0 when it gave it back unanswered. */
   started(now: number): void
   /** An interim answer (1xx, neither 100 nor 101). */
   interim(head: ResponseHead): void
@@ -232,6 +233,7 @@ export class Sending implements Timed {
       // The usual race of kept connections: once more, on a fresh one
       this.#isRetried = true
       this.#isConnected = false
+      this.#receiver.started(0)
       this.pool.forgetIdle()
       this.begin()
       return
