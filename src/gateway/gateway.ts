@@ -265,7 +265,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       endLimits(exchange, incoming.outcome.status)
       endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
-      endWatch(exchange)
+      endWatch(exchange, incoming.outcome.upstreamStatus)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)

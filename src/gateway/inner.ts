@@ -40,7 +40,7 @@ export function createInnerCalls({
   pools,
   record,
   toExchange,
-}: InnerOptions): (call: InnerCall, done: (answer: InnerAnswer) => void) => void {
+}: InnerOptions): (call: InnerCall, done: (answer: InnerAnswer) => void) => CallHandle {
   return (call, done) => {
     const startedAt = clock.monotonic()
     const target = canonicalTarget(call.target)
@@ -52,16 +52,19 @@ export function createInnerCalls({
     exchange.agent = call.agent
     let upstreamStatus = 0
     let handle: CallHandle | null = null
+    let isAccounted = false
+    const own: CallHandle = { abort: giveUp }
     // The door gets its incomings from the gateway's handler, so their state is an exchange
     const outer = (call.until as Incoming<Exchange> | null)?.state ?? null
-    if (outer !== null) outer.held = { abort: giveUp }
+    if (outer !== null) outer.held = own
 
     function account(status: number, bytesOut: number, upstreamAt: number, aborted: boolean): number {
       if (outer !== null) outer.held = null
+      isAccounted = true
       const endedAt = clock.monotonic()
       endLimits(exchange, status)
       endTarget(exchange, upstreamStatus, clock.now())
-      endWatch(exchange)
+      endWatch(exchange, upstreamStatus)
       const bytesIn = exchange.bodyBytes
       record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
       return endedAt - startedAt
@@ -74,6 +77,7 @@ export function createInnerCalls({
     }
 
     function giveUp(): void {
+      if (isAccounted) return
       // Whoever still waits to be admitted finds it over
       exchange.isOver = true
       if (handle === null) return
@@ -136,14 +140,14 @@ export function createInnerCalls({
       exchange.code = fault ?? 'request_not_canonical'
       exchange.stoppedAt = fault === null ? CANONICAL : WIRE
       refuse(0)
-      return
+      return own
     }
     if (exchange.profile === null) {
       // Deleted after the message was admitted.
       exchange.code = 'identity_rejected'
       exchange.stoppedAt = IDENTIFY
       refuse(0)
-      return
+      return own
     }
     function judged(admitted: boolean): void {
       if (exchange.isOver) {
@@ -170,6 +174,7 @@ export function createInnerCalls({
     const admitted = admits(CALL, exchange)
     if (typeof admitted === 'boolean') judged(admitted)
     else void admitted.then(judged)
+    return own
   }
 }
 

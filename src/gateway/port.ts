@@ -13,7 +13,7 @@ import type {
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/snapshot.ts'
-import type { Incoming } from '../wire/port.ts'
+import type { CallHandle, Incoming } from '../wire/port.ts'
 
 /** A proven caller: the result of checks 5 to 9. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
@@ -125,5 +125,5 @@ export interface GatewayPort {
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
   /** Runs checks 3, 4 and 10 to 19 in process. `done` is called once, or never when the call was given up. */
-  call(call: InnerCall, done: (answer: InnerAnswer) => void): void
+  call(call: InnerCall, done: (answer: InnerAnswer) => void): CallHandle
 }

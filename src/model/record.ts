@@ -35,7 +35,7 @@ export const RequestRecord = z.object({
   bytes_in: z.int(),
   bytes_out: z.int(),
   upstream_status: z.int().nullable(),
-  aborted: z.boolean().describe('The caller went away before the end'),
+  aborted: z.boolean().describe('The caller went away, or took the call back, before the end'),
   agent_name: z.string().nullable().describe('Declared by the caller, not verified'),
   agent_version: z.string().nullable(),
   session_id: z.string().nullable().describe('MCP session, hashed'),

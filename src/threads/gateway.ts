@@ -12,6 +12,7 @@ import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
+import { createRunningCalls } from '../mcp/consumer/running.ts'
 import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { isIn } from '../snapshot/network.ts'
@@ -78,10 +79,12 @@ const gateway = createGateway({
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
 })
+const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
 const consumer = createConsumerDoor<Exchange>({
   gateway,
   sealKey: init.sessionKey,
   tombstones: createTombstones(init.tombstones),
+  running,
   origin: init.origin,
   version: init.version,
   clock,
@@ -192,6 +195,9 @@ main.on('message', (message: ToGateway) => {
       return
     case 'claimed':
       keys.claimed(message.id, message.claim)
+      return
+    case 'cancel':
+      running.cancelHere(message.call)
       return
     case 'drain':
       void drain(message.deadlineMs)

@@ -221,6 +221,9 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
         case 'release':
           keys.release(message.key, slot)
           break
+        case 'cancel':
+          for (const other of threads) if (other !== undefined && other !== thread) tell(other, message)
+          break
         case 'log':
           options.log(message.level, `gateway thread ${slot}: ${message.message}`)
           break

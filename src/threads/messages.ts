@@ -83,6 +83,8 @@ export type ToGateway =
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
+  /** An agent gives up a call that may run here; see mcp/consumer/running. */
+  | { readonly kind: 'cancel'; readonly call: string }
 
 export type FromGateway =
   /** Both listeners accept and a snapshot is applied. */
@@ -102,6 +104,8 @@ export type FromGateway =
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }
   | { readonly kind: 'release'; readonly key: string }
+  /** An agent gives up a call that does not run here. */
+  | { readonly kind: 'cancel'; readonly call: string }
   /** Something that a person should see; never a secret. */
   | { readonly kind: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
 import { after, test } from 'node:test'
 import { startOrders } from './orders.ts'
 import { call, type Reply, until } from './server.ts'
@@ -68,5 +70,43 @@ test('a key is free again when its request came to no answer', async () => {
   assert.equal((await pay()).status, 503)
   assert.equal((await pay()).text, 'done')
   assert.equal((await pay()).headers.get('idempotency-replayed'), 'true')
+  upstream.answer = before
+})
+
+test('an answer that breaks off on its way does not let the request be made again', async () => {
+  const before = upstream.answer
+  let count = 0
+  let breakOff = (): void => {}
+  upstream.answer = (_seen, response) => {
+    count++
+    response.writeHead(201, { 'content-type': 'application/json' }).write('{"charge":')
+    if (count > 1) response.end('2}')
+    breakOff = () => response.destroy()
+  }
+  for (const [key, leaves] of [
+    ['k3', true],
+    ['k4', false],
+  ] as const) {
+    count = 0
+    const made = request(`${server.running.gatewayUrl}/orders/v1/charges`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'idempotency-key': key,
+        'content-type': 'application/json',
+      },
+    })
+    made.on('error', () => {})
+    made.end('{"n":3}')
+    const [answer] = (await once(made, 'response')) as [IncomingMessage]
+    answer.on('error', () => {})
+    if (leaves) made.destroy()
+    else breakOff()
+    const again = await until(
+      () => ask('POST', '/v1/charges', { n: 3 }, { 'idempotency-key': key }),
+      ({ headers }) => headers.get('retry-after') === null,
+    )
+    assert.deepEqual([again.status, again.json.code, count], [409, 'idempotency_conflict', 1])
+  }
   upstream.answer = before
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { after, describe, test } from 'node:test'
+import { eventually } from '../support/eventually.ts'
 import { PEERS } from '../support/mcp-clients.ts'
 import { startOrders } from './orders.ts'
 import { call, type Reply, until } from './server.ts'
@@ -164,6 +165,37 @@ describe('both MCP doors of a running server', () => {
     const ended = await server.gateway('DELETE', '/mcp', { token, headers: { 'mcp-session-id': session } })
     assert.equal(ended.status, 204)
     for (let i = 0; i < 8; i++) assert.equal((await ping()).status, 404)
+  })
+
+  test('a call is taken back on whatever thread its agent says so', async () => {
+    const clientInfo = { name: 'x', version: '1' }
+    const opened = await rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo })
+    const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id')!, connection: 'close' }
+    const { answer } = upstream
+    const open = new Set<string>()
+    upstream.answer = (seen, response) => {
+      open.add(seen.url)
+      response.on('close', () => open.delete(seen.url))
+    }
+    // Connections of their own: most of them do not come to the thread of their call
+    const ids = Array.from({ length: 12 }, (_, index) => index)
+    const calls = ids.map((id) => {
+      const params = { name: 'execute_call', arguments: { endpoint: `GET /orders/v1/orders/${id}` } }
+      return rpc('', {}, headers, { jsonrpc: '2.0', id, method: 'tools/call', params })
+    })
+    await eventually(() => open.size === ids.length)
+    for (const requestId of ids) {
+      const params = { requestId }
+      const accepted = await rpc('', {}, headers, {
+        jsonrpc: '2.0',
+        method: 'notifications/cancelled',
+        params,
+      })
+      assert.equal(accepted.status, 202)
+    }
+    await eventually(() => open.size === 0)
+    for (const { status, text } of await Promise.all(calls)) assert.deepEqual([status, text], [202, ''])
+    upstream.answer = answer
   })
 
   test('a foreign page is refused, and so are headers that say other than the body', async () => {

@@ -294,6 +294,37 @@ describe('the records of a running server', () => {
     )
   })
 
+  test('a call of 2025-11-25 that its agent takes back is given up at the upstream, and has one record', async () => {
+    const { send, records } = await someone()
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: AGENT }
+    const opened = await send(request('initialize', params, 'first'))
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id')! }
+    const asked = new Promise<ServerResponse>((resolve) => {
+      upstream.answer = (_seen, response) => resolve(response)
+    })
+    const called = send(toolCall('execute_call', { endpoint: ENDPOINT }, 7), session)
+    const response = await asked
+    upstream.answer = (_seen, later) => void later.end('{}')
+    const closed = once(response, 'close', { signal: AbortSignal.timeout(10_000) })
+    const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }
+    assert.equal((await send(cancelled, session)).status, 202)
+    await closed
+    assert.equal(response.writableEnded, false)
+    const answer = await called
+    assert.deepEqual([answer.status, answer.text], [202, ''])
+    assert.equal((await send(cancelled, session)).status, 202)
+    const found = await records()
+    assert.deepEqual(
+      found.map((one) => [one.mcp_method, one.path, one.status, one.aborted]),
+      [
+        ['initialize', '/mcp', 200, false],
+        ['tools/call', '/orders/v1/orders/7', 0, true],
+        ['notifications/cancelled', '/mcp', 202, false],
+        ['notifications/cancelled', '/mcp', 202, false],
+      ],
+    )
+  })
+
   test('a call of 2026-07-28 whose agent leaves is given up at the upstream, and has one record', async () => {
     const { token, records } = await someone()
     const params = { name: 'execute_call', arguments: { endpoint: ENDPOINT }, _meta: MODERN }

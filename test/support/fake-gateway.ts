@@ -231,6 +231,7 @@ export function fakeGateway(): FakeGateway {
         code: null,
         ...gateway.reply(call),
       })
+      return { abort() {} }
     },
   }
   return gateway

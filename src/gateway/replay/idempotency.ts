@@ -9,7 +9,7 @@ export type Claim =
   /** The key was used for another request. */
   | { readonly state: 'conflict' }
   | { readonly state: 'answered'; readonly answer: KeptAnswer }
-  /** The first request had its effect, but its answer was not kept: too large, or not as its contract says. */
+  /** The first request had its effect, but its answer was not kept: too large, broken off, or not as its contract says. */
   | { readonly state: 'forgotten' }
   /** Nobody can tell. */
   | { readonly state: 'unavailable' }

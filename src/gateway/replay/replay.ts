@@ -118,7 +118,7 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
     case 'forgotten':
       exchange.facts = {
         detail:
-          'The request was made, but its answer was not kept, being too large or not as its contract says. It cannot be given again.',
+          'The request was made, but its answer was not kept, being too large, broken off, or not as its contract says. It cannot be given again.',
       }
       return 'idempotency_conflict'
     case 'unavailable':

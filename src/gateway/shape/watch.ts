@@ -75,14 +75,24 @@ function settle(exchange: Exchange, status: number, fields: string, body: Uint8A
   exchange.claim = ''
 }
 
-/** Ends what an exchange still holds once everything is over: a claim that came to no answer, a call nobody waits for. */
-export function endWatch(exchange: Exchange): void {
+/**
+ * Ends what an exchange still holds once everything is over: a claim that came to no whole answer, a call nobody waits for.
+ * @param upstreamStatus 0 where the upstream has not begun to answer.
+ */
+export function endWatch(exchange: Exchange, upstreamStatus: number): void {
   exchange.isOver = true
   exchange.held?.abort()
   exchange.held = null
   if (exchange.claim === '') return
-  exchange.replays!.keys.release(exchange.claim)
+  const { keys } = exchange.replays!
+  if (isDone(upstreamStatus)) keys.settle(exchange.claim, null)
+  else keys.release(exchange.claim)
   exchange.claim = ''
+}
+
+/** The request may have had its effect, although its answer broke off on its way. */
+function isDone(status: number): boolean {
+  return status > 0 && (status < 400 || status > 499) && !ASK_AGAIN.has(status)
 }
 
 /** How a successful answer breaks its contract, as one sentence; null when it keeps it or has none. */

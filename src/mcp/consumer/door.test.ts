@@ -7,6 +7,7 @@ import { type Shell, serveIncoming, TAKEN } from '../../../test/support/mcp-shel
 import { createTombstones } from '../../../test/support/tombstones.ts'
 import { createClock } from '../../base/clock.ts'
 import { createConsumerDoor } from './door.ts'
+import { createRunningCalls } from './running.ts'
 
 const FOUR = ['list_collections', 'list_endpoints', 'inspect_contract', 'execute_call']
 
@@ -22,6 +23,7 @@ describe('the Gateway MCP door', () => {
       gateway,
       sealKey: new Uint8Array(32).fill(7),
       tombstones: createTombstones(),
+      running: createRunningCalls(() => {}),
       origin: 'http://localhost:8080',
       version: '0.0.0',
       clock: createClock(),

@@ -16,6 +16,7 @@ import { execute } from './execute.ts'
 import { headerReader } from './header.ts'
 import { inspect } from './inspect.ts'
 import { refused } from './outcome.ts'
+import { callName, type RunningCalls } from './running.ts'
 import { INSTRUCTIONS, TOOLS, TOOLS_TTL_MS } from './tools.ts'
 
 /** Who sends a message, and the id that answers to it carry. */
@@ -31,6 +32,7 @@ export interface ConsumerDoorOptions<State> {
   /** 32 bytes that seal session ids; the same on every thread and node. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
+  readonly running: RunningCalls
   /** Public origin: `https://api.example.com`. */
   readonly origin: string
   readonly version: string
@@ -122,9 +124,9 @@ export function createConsumerDoor<State>(
 
 /** The four tools over what the gateway lets the caller see. */
 function consumerDoor(
-  options: Pick<ConsumerDoorOptions<never>, 'gateway' | 'version' | 'fault'>,
+  options: Pick<ConsumerDoorOptions<never>, 'gateway' | 'running' | 'version' | 'fault'>,
 ): Door<ConsumerCaller> {
-  const { gateway } = options
+  const { gateway, running } = options
   const catalogueOf = createCatalogues()
 
   function call(sender: ConsumerCaller, toolCall: ToolCall, done: (outcome: ToolOutcome) => void): void {
@@ -155,7 +157,7 @@ function consumerDoor(
     const catalogue = catalogueOf(gateway.endpoints(caller.caller))
     if (tool === 'execute_call') {
       const fault = (error: unknown): void => options.fault(error, caller.requestId)
-      execute(gateway, catalogue, caller, values, toolCall, fault, done)
+      execute(gateway, catalogue, caller, values, toolCall, running, fault, done)
     } else if (tool === 'inspect_contract') done(inspect(gateway, catalogue, caller, values))
     else if (tool === 'list_endpoints') done(listEndpoints(gateway, catalogue, values, caller.requestId))
     else done(listCollections(catalogue))
@@ -170,8 +172,11 @@ function consumerDoor(
       subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
     tools: () => TOOLS,
     call,
+    cancel: (sessionId, id) => running.cancel(callName(sessionId, id)),
     heard({ incoming, requestId }, heard) {
-      if (heard.outcome?.kind === 'result' && heard.outcome.accounted === true) return
+      const { outcome } = heard
+      // A call that was given up has the record of the call
+      if (outcome?.kind === 'cancelled' || (outcome?.kind === 'result' && outcome.accounted === true)) return
       gateway.message(incoming, toMessageOutcome(heard, requestId))
     },
   }

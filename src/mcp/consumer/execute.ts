@@ -1,5 +1,6 @@
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
 import { HTTP_METHODS } from '../../model/common.ts'
+import type { CallHandle } from '../../wire/port.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { toRecordAgent } from './account.ts'
@@ -7,6 +8,7 @@ import type { Catalogue } from './catalogue.ts'
 import type { ConsumerCaller } from './door.ts'
 import { parameterInvalid, refused } from './outcome.ts'
 import { resolve } from './resolve.ts'
+import { callName, type RunningCalls } from './running.ts'
 import { shape } from './shape.ts'
 import { buildTarget } from './target.ts'
 
@@ -45,6 +47,7 @@ export function execute(
   { caller, requestId, incoming }: ConsumerCaller,
   values: ReadonlyMap<string, unknown>,
   toolCall: ToolCall,
+  running: RunningCalls,
   fault: (error: unknown) => void,
   done: (outcome: ToolOutcome) => void,
 ): void {
@@ -83,7 +86,17 @@ export function execute(
   gateway.message(incoming, null)
   const until = toolCall.hangUpCancels ? incoming : null
   const call = { caller, requestId, method, host, target, fields, body, agent, keepBytesMax, until }
-  gateway.call(call, (answer) => {
+  const name = toolCall.sessionId === '' ? null : callName(toolCall.sessionId, toolCall.id)
+  let isOver = false
+  const own: CallHandle = {
+    abort() {
+      handle.abort()
+      done({ kind: 'cancelled' })
+    },
+  }
+  const handle = gateway.call(call, (answer) => {
+    isOver = true
+    if (name !== null) running.end(name, own)
     // Called from an event of the upstream's socket: a throw here would end the thread.
     try {
       done(toOutcome(answer, wanted, bytesMax, dropped))
@@ -92,6 +105,7 @@ export function execute(
       done({ ...refused('internal_error', answer.requestId, {}), accounted: true })
     }
   })
+  if (name !== null && !isOver) running.begin(name, own)
 }
 
 function toOutcome(

@@ -57,6 +57,11 @@ export function emptyAnswer(status: number): McpAnswer {
   return { status, headers: NO_HEADERS, body: '' }
 }
 
+/** The answer to a message by the text of its response; null for what is accepted without one. */
+export function answerOf(text: string | null): McpAnswer {
+  return text === null ? emptyAnswer(202) : jsonAnswer(200, text)
+}
+
 /** A JSON-RPC error as an HTTP answer; see {@link errorText}. */
 export function errorAnswer(
   status: number,

@@ -30,7 +30,7 @@ export function conversationOf(header: string | undefined, params: Members): str
 }
 
 /**
- * Runs `tools/call` and gives the text of the JSON-RPC response; what became of it goes into `heard` too. `seal` adds
+ * Runs `tools/call` and gives the text of the JSON-RPC response, or null when it was cancelled; what became of it goes into `heard` too. `seal` adds
  * what the era puts around a result.
  */
 export function callTool<Caller>(
@@ -41,7 +41,7 @@ export function callTool<Caller>(
   heard: Heard,
   seal: (result: string) => string,
   fault: (error: unknown) => void,
-  done: (text: string) => void,
+  done: (text: string | null) => void,
 ): void {
   const name = params['name']
   const given = params['arguments'] ?? NO_ARGUMENTS
@@ -53,7 +53,7 @@ export function callTool<Caller>(
     return
   }
   let answered = false
-  const answer = (text: string): void => {
+  const answer = (text: string | null): void => {
     if (answered) return
     answered = true
     done(text)
@@ -63,6 +63,7 @@ export function callTool<Caller>(
     const call = { name, arguments: given, id, agent, sessionId, conversationId, place, hangUpCancels }
     door.call(caller, call, (outcome) => {
       heard.outcome = outcome
+      if (outcome.kind === 'cancelled') return answer(null)
       if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
       heard.error = RPC.invalidParams
       answer(errorText(id, RPC.invalidParams, outcome.message, outcome.data))

@@ -52,6 +52,8 @@ export type ToolOutcome =
       /** The door has kept account of this call already. */
       readonly accounted?: boolean
     }
+  /** Given up, as its client asked: it gets no response. */
+  | { readonly kind: 'cancelled' }
   /** The call itself is wrong: unknown tool or arguments of the wrong shape (-32602). */
   | { readonly kind: 'invalid_params'; readonly message: string; readonly data?: Members }
 
@@ -70,6 +72,8 @@ export interface Door<Caller> {
   readonly tools: (caller: Caller) => readonly Tool[]
   /** Runs a call; `done` is called exactly once, now or later. */
   readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
+  /** Gives up a call that a session has under way, on whatever thread; unknown ones are left alone. */
+  readonly cancel?: (sessionId: string, id: RpcId) => void
   /** Told of each message when its answer is known, and once of a request that holds none. Must not throw. */
   readonly heard?: (caller: Caller, heard: Heard) => void
 }

@@ -45,6 +45,8 @@ function setup() {
   const calls: ToolCall[] = []
   const faults: unknown[] = []
   const told: Heard[] = []
+  /** Calls of the tool `waits`, by what gives them up. */
+  const waiting = new Map<string, () => void>()
   const door: Door<string> = {
     name: 'test',
     info: INFO,
@@ -53,8 +55,13 @@ function setup() {
     identityOf: (caller) => caller,
     tools: () => TOOLS,
     heard: (_caller, heard) => void told.push(heard),
+    cancel: (session, id) => waiting.get(`${session} ${typeof id} ${id}`)?.(),
     call(_caller, call, done) {
       calls.push(call)
+      if (call.name === 'waits')
+        return void waiting.set(`${call.sessionId} ${typeof call.id} ${call.id}`, () =>
+          done({ kind: 'cancelled' }),
+        )
       if (call.name === 'throws') throw new Error('a secret reason')
       if (call.name !== 'echo') done({ kind: 'invalid_params', message: `Unknown tool: ${call.name}` })
       else done({ kind: 'result', json: JSON.stringify(call.arguments), isError: false })
@@ -112,7 +119,7 @@ function setup() {
       }),
       headers,
     )
-  return { send, modern, request, initialize, calls, faults, told }
+  return { send, modern, request, initialize, calls, faults, told, waiting }
 }
 
 describe('the modern era', () => {
@@ -320,6 +327,38 @@ describe('the legacy era', () => {
       const { status, text } = await send(body, { 'mcp-protocol-version': '2025-11-25' })
       assert.deepEqual([status, text], [202, ''])
     }
+  })
+
+  test('a call is given up as its session asks, and gets no response', async () => {
+    const { send, initialize, told, waiting } = setup()
+    const sessionOf = async () => ({
+      'mcp-session-id': (await initialize('2025-11-25')).headers['mcp-session-id']!,
+    })
+    const session = await sessionOf()
+    const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'waits', arguments: {} } }
+    let answer: Given | null = null
+    const answered = send(call, session).then((given) => {
+      answer = given
+    })
+    assert.equal(waiting.size, 1)
+    const cancel = (requestId: unknown, headers: Record<string, string>) =>
+      send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } }, headers)
+    for (const [requestId, headers] of [
+      ['7', session],
+      [8, session],
+      [{}, session],
+      [undefined, session],
+      [7, await sessionOf()],
+      [7, {}],
+    ] as const)
+      assert.equal((await cancel(requestId, headers)).status, 202)
+    assert.equal(answer, null)
+    assert.equal((await cancel(7, session)).status, 202)
+    await answered
+    assert.deepEqual([answer!.status, answer!.text], [202, ''])
+    const { outcome, error } = told.findLast(({ tool }) => tool === 'waits')!
+    assert.deepEqual([outcome, error], [{ kind: 'cancelled' }, null])
+    assert.equal((await cancel(7, session)).status, 202)
   })
 
   test('batches exist in 2025-03-26 only', async () => {

@@ -1,4 +1,5 @@
 import {
+  answerOf,
   emptyAnswer,
   errorAnswer,
   errorText,
@@ -12,7 +13,7 @@ import {
 import { callTool, toAgent } from './call.ts'
 import type { DeclaredAgent, Door, Tool } from './door.ts'
 import { type Heard, hear } from './heard.ts'
-import { type Members, type Message, type RpcId, toMessage } from './message.ts'
+import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import type { Session, Sessions } from './session.ts'
 import { ASSUMED_VERSION, BATCH_VERSION, isLegacyVersion, LEGACY_VERSIONS } from './versions.ts'
@@ -109,7 +110,17 @@ export function createLegacyCodec<Caller>(
     heard.sessionId = session?.hashedId ?? ''
     if (message.kind === 'request' && message.method === 'tools/call')
       callTool(door, caller, message.params, message.id, heard, plain, fault, done)
-    else done(replyAtOnce(caller, message, heard))
+    else {
+      if (session !== null) cancelBy(session, message)
+      done(replyAtOnce(caller, message, heard))
+    }
+  }
+
+  /** Only a session tells whose ids are meant. */
+  function cancelBy(session: Session, message: Message): void {
+    if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return
+    const { requestId } = message.params
+    if (isRpcId(requestId)) door.cancel?.(session.hashedId, requestId)
   }
 
   function replyAtOnce(caller: Caller, message: Message, heard: Heard): string | null {
@@ -135,9 +146,7 @@ export function createLegacyCodec<Caller>(
       if ('status' in context) return done(context)
       if (message.kind === 'invalid')
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
-      reply(caller, message, context.session, heard, (text) =>
-        done(text === null ? emptyAnswer(202) : jsonAnswer(200, text)),
-      )
+      reply(caller, message, context.session, heard, (text) => done(answerOf(text)))
     },
 
     answerBatch(caller, values, request, done) {

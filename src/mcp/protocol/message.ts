@@ -20,7 +20,8 @@ export function isMembers(value: unknown): value is Members {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-function isRpcId(value: unknown): value is RpcId {
+/** True for what may be the id of a request. */
+export function isRpcId(value: unknown): value is RpcId {
   return typeof value === 'string' ? value.length <= NAME_CHARS_MAX : Number.isSafeInteger(value)
 }
 

@@ -1,5 +1,13 @@
 import { pointerTo } from '../../base/pointer.ts'
-import { errorAnswer, jsonAnswer, type McpAnswer, type McpRequest, RPC, resultText } from './answer.ts'
+import {
+  answerOf,
+  errorAnswer,
+  jsonAnswer,
+  type McpAnswer,
+  type McpRequest,
+  RPC,
+  resultText,
+} from './answer.ts'
 import { callTool } from './call.ts'
 import type { Door, Tool } from './door.ts'
 import { CLIENT_INFO, type Heard } from './heard.ts'
@@ -90,7 +98,7 @@ export function createModernCodec<Caller>(
       }
       heard.hangUpCancels = true
       if (method === 'tools/call')
-        return callTool(door, caller, params, id, heard, sealed, fault, (text) => done(jsonAnswer(200, text)))
+        return callTool(door, caller, params, id, heard, sealed, fault, (text) => done(answerOf(text)))
       // The body tells an unknown method from a place without MCP (streamable HTTP: protocol version header).
       done(errorAnswer(404, id, RPC.methodNotFound, 'Method not found', { method }))
     },

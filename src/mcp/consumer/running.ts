@@ -1,0 +1,40 @@
+import type { CallHandle } from '../../wire/port.ts'
+import type { RpcId } from '../protocol/message.ts'
+
+/** Names a call among those of all sessions: an id counts within its session alone, and 1 is not "1". */
+export function callName(sessionId: string, id: RpcId): string {
+  return `${sessionId} ${typeof id} ${id}`
+}
+
+/** The calls of sessions that one thread has under way. A message that gives one up may come to another thread. */
+export interface RunningCalls {
+  begin(name: string, handle: CallHandle): void
+  end(name: string, handle: CallHandle): void
+  /** Gives up the call of that name, wherever it runs; nothing happens when there is none. */
+  cancel(name: string): void
+  /** The same, in this thread alone. False when it has none. */
+  cancelHere(name: string): boolean
+}
+
+/** @param cancelElsewhere asks the other threads. */
+export function createRunningCalls(cancelElsewhere: (name: string) => void): RunningCalls {
+  const handles = new Map<string, CallHandle>()
+
+  function cancelHere(name: string): boolean {
+    const handle = handles.get(name)
+    handles.delete(name)
+    handle?.abort()
+    return handle !== undefined
+  }
+
+  return {
+    begin: (name, handle) => void handles.set(name, handle),
+    end(name, handle) {
+      if (handles.get(name) === handle) handles.delete(name)
+    },
+    cancel(name) {
+      if (!cancelHere(name)) cancelElsewhere(name)
+    },
+    cancelHere,
+  }
+}
