@@ -12,8 +12,10 @@ import type { NodePool } from './pool.ts'
 
 /** Who waits for an answer. */
 export interface Receiver {
-  /** A connection is there; a body that is not at hand may follow by {@link Sending.send}. */
-  /** The upstream has the request since `now`, monotonic milliseconds; 0 when it gave it back unanswered. */
+  /**
+   * A connection is there; a body that is not at hand may follow by {@link Sending.send}.
+   * @param now monotonic milliseconds; 0 when the connection was closed unanswered, and nobody has the request
+   */
   started(now: number): void
   /** An interim answer (1xx, neither 100 nor 101). */
   interim(head: ResponseHead): void
