@@ -95,18 +95,36 @@ test('a wrong value refuses start and says what is expected', () => {
       /^--vault-url .* must be an https URL/,
     )
   refused(['--listen'], {}, /needs a value/)
+  refused(['--hepl'], {}, /^--hepl is not a setting\. Did you mean --help\?$/)
+  refused(
+    [],
+    { POSTERN_VAULT_URL: 'https://vault.test' },
+    /^POSTERN_VAULT_URL and POSTERN_VAULT_TOKEN_FILE \(--vault-token-file\) are needed together/,
+  )
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
 })
 
 test('what needs another setting says so', () => {
-  refused(['--tls-client-ca', 'a.pem'], {}, /^TLS_CLIENT_CA .* needs TLS_CERT and TLS_KEY\.$/)
-  refused(['--client-cert-field', 'client-cert'], {}, /^CLIENT_CERT_FIELD .* set TRUSTED_PROXIES too\.$/)
+  refused(
+    ['--tls-client-ca', 'a.pem'],
+    {},
+    /^--tls-client-ca .* needs POSTERN_TLS_CERT \(--tls-cert\) and POSTERN_TLS_KEY \(--tls-key\)\.$/,
+  )
+  refused(
+    ['--client-cert-field', 'client-cert'],
+    {},
+    /^--client-cert-field .* set POSTERN_TRUSTED_PROXIES \(--trusted-proxies\) too\.$/,
+  )
   refused(['--client-cert-field', 'xfcc'], {}, /must be `off`, `client-cert` or `x-forwarded-client-cert`/)
-  refused(['--proxy-protocol', 'v2'], {}, /^PROXY_PROTOCOL .* set TRUSTED_PROXIES too\.$/)
+  refused(
+    ['--proxy-protocol', 'v2'],
+    {},
+    /^--proxy-protocol .* set POSTERN_TRUSTED_PROXIES \(--trusted-proxies\) too\.$/,
+  )
   refused(
     ['--proxy-protocol', 'v2', '--trusted-proxies', '10.0.0.0/8', '--http-engine', 'node'],
     {},
-    /^HTTP_ENGINE is "node", which reads no PROXY protocol/,
+    /^--http-engine is "node", which reads no PROXY protocol, and --proxy-protocol is set/,
   )
   refused(['--proxy-protocol', 'v1'], {}, /must be `off` or `v2`/)
 })
@@ -130,7 +148,7 @@ test('the engine is one of two, and the one on Node.js speaks no TLS to callers'
   refused(
     ['--http-engine', 'node', '--tls-cert', 'c.pem', '--tls-key', 'k.pem'],
     {},
-    /^HTTP_ENGINE is "node", which speaks no TLS to callers, and TLS_CERT is set/,
+    /^--http-engine is "node", which speaks no TLS to callers, and --tls-cert is set/,
   )
 })
 
@@ -146,8 +164,8 @@ test('trusted proxies are addresses and networks, TLS files come in pairs', () =
     { certificate: 'a.pem', key: 'a.key' },
     { certificate: 'b.pem', key: 'b.key' },
   ])
-  refused(['--tls-cert', 'a.pem'], {}, /^TLS_CERT names 1 and TLS_KEY 0 files/)
-  refused(['--tls-key', 'a.pem'], {}, /^TLS_CERT names 0 and TLS_KEY 1 files/)
+  refused(['--tls-cert', 'a.pem'], {}, /^--tls-cert names 1 and POSTERN_TLS_KEY \(--tls-key\) 0 files/)
+  refused(['--tls-key', 'a.pem'], {}, /^POSTERN_TLS_CERT \(--tls-cert\) names 0 and --tls-key 1 files/)
 })
 
 test('the commands of the page about TLS are understood', () => {

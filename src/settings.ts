@@ -152,9 +152,9 @@ const SCHEMA = z.strictObject({
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
 
-type Name = keyof typeof SCHEMA.shape
+export type SettingName = keyof typeof SCHEMA.shape
 
-const TEXTS: Record<Name, SettingText> = {
+const TEXTS: Record<SettingName, SettingText> = {
   DATA: {
     shown: '`./.postern`',
     text: 'Directory of everything that is kept: configuration, audit, records, the key. One instance at a time.',
@@ -218,12 +218,12 @@ const TEXTS: Record<Name, SettingText> = {
   },
   VAULT_TOKEN_FILE: {
     shown: 'none',
-    text: 'File with the token for it, read anew for each question; needed with `VAULT_URL`.',
+    text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
   },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
-    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs about three times the CPU, refuses to start with `TLS_CERT` and with `PROXY_PROTOCOL`, and ignores offers of WebSockets.',
+    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs about three times the CPU, refuses to start with `POSTERN_TLS_CERT` and with `POSTERN_PROXY_PROTOCOL`, and ignores offers of WebSockets.',
   },
 }
 
@@ -308,25 +308,32 @@ export function readSettings(
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
   const { TLS_CLIENT_CA, CLIENT_CERT_FIELD, PROXY_PROTOCOL } = parsed.data
+  // As the person wrote it, or both ways of writing what is still to be set
+  const named = (name: SettingName): string => given.get(name)?.source ?? settingName(name)
   if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined)
     throw new CannotStart(
-      'TLS_CLIENT_CA asks for client certificates in TLS, which needs TLS_CERT and TLS_KEY.',
+      `${named('TLS_CLIENT_CA')} asks for client certificates in TLS, which needs ${named('TLS_CERT')} and ${named('TLS_KEY')}.`,
     )
-  if (CLIENT_CERT_FIELD !== 'off' && TRUSTED_PROXIES === undefined)
-    throw new CannotStart('CLIENT_CERT_FIELD is read from trusted proxies alone: set TRUSTED_PROXIES too.')
-  if (PROXY_PROTOCOL === 'v2' && TRUSTED_PROXIES === undefined)
-    throw new CannotStart('PROXY_PROTOCOL is read from trusted proxies alone: set TRUSTED_PROXIES too.')
+  for (const name of ['CLIENT_CERT_FIELD', 'PROXY_PROTOCOL'] as const)
+    if (parsed.data[name] !== 'off' && TRUSTED_PROXIES === undefined)
+      throw new CannotStart(
+        `${named(name)} is read from trusted proxies alone: set ${named('TRUSTED_PROXIES')} too.`,
+      )
   if ((VAULT_URL === undefined) !== (VAULT_TOKEN_FILE === undefined))
     throw new CannotStart(
-      'VAULT_URL and VAULT_TOKEN_FILE are needed together: where the vault is, and a file with its token.',
+      `${named('VAULT_URL')} and ${named('VAULT_TOKEN_FILE')} are needed together: where the vault is, and a file with its token.`,
     )
   if (HTTP_ENGINE === 'node' && TLS_CERT !== undefined)
     throw new CannotStart(
-      'HTTP_ENGINE is "node", which speaks no TLS to callers, and TLS_CERT is set: remove one of the two.',
+      `${named('HTTP_ENGINE')} is "node", which speaks no TLS to callers, and ${named('TLS_CERT')} is set: remove one of the two.`,
     )
   if (HTTP_ENGINE === 'node' && PROXY_PROTOCOL === 'v2')
     throw new CannotStart(
-      'HTTP_ENGINE is "node", which reads no PROXY protocol, and PROXY_PROTOCOL is set: remove one of the two.',
+      `${named('HTTP_ENGINE')} is "node", which reads no PROXY protocol, and ${named('PROXY_PROTOCOL')} is set: remove one of the two.`,
+    )
+  if ((TLS_CERT ?? []).length !== (TLS_KEY ?? []).length)
+    throw new CannotStart(
+      `${named('TLS_CERT')} names ${TLS_CERT?.length ?? 0} and ${named('TLS_KEY')} ${TLS_KEY?.length ?? 0} files; give one key for each certificate, in the same order.`,
     )
   return {
     data: DATA,
@@ -338,7 +345,7 @@ export function readSettings(
     expose: EXPOSE,
     httpEngine: HTTP_ENGINE,
     keyFile: KEY_FILE ?? null,
-    tls: pairs(TLS_CERT ?? [], TLS_KEY ?? []),
+    tls: (TLS_CERT ?? []).map((certificate, index) => ({ certificate, key: TLS_KEY![index]! })),
     clientAuthorities: TLS_CLIENT_CA ?? null,
     trustedProxies: TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
@@ -352,14 +359,6 @@ export function readSettings(
           : { url: VAULT_URL, tokenFile: VAULT_TOKEN_FILE },
     },
   }
-}
-
-function pairs(certificates: readonly string[], keys: readonly string[]): readonly TlsFiles[] {
-  if (certificates.length !== keys.length)
-    throw new CannotStart(
-      `TLS_CERT names ${certificates.length} and TLS_KEY ${keys.length} files; give one key for each certificate, in the same order.`,
-    )
-  return certificates.map((certificate, index) => ({ certificate, key: keys[index]! }))
 }
 
 interface Given {
@@ -397,7 +396,7 @@ function fromFlags(argv: readonly string[]): Map<string, Given> {
     const name = settingNames().find((other) => flagOf(other) === token.name)
     const flag = token.rawName
     if (name === undefined) {
-      const known = settingNames().map((other) => `--${flagOf(other)}`)
+      const known = ['--help', ...settingNames().map((other) => `--${flagOf(other)}`)]
       throw new CannotStart(`${flag} is not a setting. ${suggest(flag, known)}`)
     }
     if (token.value === undefined) throw new CannotStart(`${flag} needs a value.`)
@@ -413,6 +412,11 @@ function settingNames(): readonly string[] {
 
 function isSetting(name: string): boolean {
   return Object.hasOwn(SCHEMA.shape, name) || Object.hasOwn(NOT_AVAILABLE, name)
+}
+
+/** The two ways to write a setting: `POSTERN_LISTEN (--listen)`. */
+export function settingName(name: SettingName): string {
+  return `${PREFIX}${name} (--${flagOf(name)})`
 }
 
 /** `CONTROL_LISTEN` is `control-listen` as a flag. */
@@ -464,17 +468,17 @@ function distance(a: string, b: string): number {
 
 /** One line per setting, for the help of `postern up`. */
 export function settingsHelp(): string {
-  const names = Object.keys(TEXTS) as Name[]
+  const names = Object.keys(TEXTS) as SettingName[]
   const lines = names.map((name) => {
     const { shown, text } = TEXTS[name]
-    return `  --${flagOf(name).padEnd(16)} ${text.replaceAll('`', '')} (default: ${shown.replaceAll('`', '')})`
+    return `  --${flagOf(name).padEnd(17)} ${text.replaceAll('`', '')} (default: ${shown.replaceAll('`', '')})`
   })
   return `Settings (flag, or ${PREFIX}<NAME> in the environment):\n${lines.join('\n')}\n`
 }
 
 /** docs/settings.md. */
 export function settingsReference(): string {
-  const names = Object.keys(TEXTS) as Name[]
+  const names = Object.keys(TEXTS) as SettingName[]
   const rows = names.map((name) => {
     const { shown, text } = TEXTS[name]
     return `| \`${PREFIX}${name}\` | \`--${flagOf(name)}\` | ${shown} | ${text} |`

@@ -66,7 +66,11 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
     },
 
     async verify(token) {
-      if (token === null || token === '') throw refuse('credentials_missing')
+      if (token === null || token === '')
+        throw refuse('credentials_missing', {
+          detail:
+            'Administration wants `Authorization: Bearer <access token>`; `postern token --role admin --ttl 15m` prints one.',
+        })
       const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
       const inner = faultOf(stored, token)
       if (stored === undefined || inner !== null)

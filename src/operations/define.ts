@@ -131,3 +131,6 @@ export type Invoke = (
   principal: Principal,
   via: Via,
 ) => Promise<Invoked>
+
+/** Members of an answer that are shown once, where {@link Operation.revealsOnce} says that it has such. */
+export const SHOWN_ONCE: ReadonlySet<string> = new Set(['token', 'signing_secret'])

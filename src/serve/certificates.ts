@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { CannotStart } from '../base/cannot-start.ts'
 import { readCertificate } from '../base/certificate.ts'
 import { readPem } from '../base/pem.ts'
-import type { TlsFiles } from '../settings.ts'
+import { settingName, type TlsFiles } from '../settings.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
 /** Certificates of the gateway listener, and what happens when their files change. */
@@ -50,7 +50,7 @@ export function createCertificates(
       put({ ...current, ...read() })
       log(
         'info',
-        `TLS_CERT: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
+        `${settingName('TLS_CERT')}: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
       )
     } catch (error) {
       log('error', `${(error as Error).message} The certificates in force stay.`)
@@ -89,25 +89,27 @@ function signature(paths: readonly string[]): string {
 }
 
 function readPair(files: TlsFiles): TlsOptions['pairs'][number] {
-  const certificate = readText('TLS_CERT', files.certificate)
-  const key = readText('TLS_KEY', files.key)
+  const certificate = readText(settingName('TLS_CERT'), files.certificate)
+  const key = readText(settingName('TLS_KEY'), files.key)
   const leaf = attempt(() => new X509Certificate(certificate))
   if (leaf === null)
-    throw new CannotStart(`TLS_CERT ${files.certificate}: the file holds no certificate in PEM.`)
+    throw new CannotStart(
+      `${settingName('TLS_CERT')} ${files.certificate}: the file holds no certificate in PEM.`,
+    )
   const secret = attempt(() => createPrivateKey(key))
   if (secret === null)
     throw new CannotStart(
-      `TLS_KEY ${files.key}: the file holds no private key in PEM that opens without a password.`,
+      `${settingName('TLS_KEY')} ${files.key}: the file holds no private key in PEM that opens without a password.`,
     )
   if (!leaf.checkPrivateKey(secret))
     throw new CannotStart(
-      `TLS_KEY ${files.key}: the key does not belong to the certificate in ${files.certificate}.`,
+      `${settingName('TLS_KEY')} ${files.key}: the key does not belong to the certificate in ${files.certificate}.`,
     )
   try {
     createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
   } catch (error) {
     throw new CannotStart(
-      `TLS_CERT ${files.certificate}: TLS cannot use it (${(error as Error).message}).`,
+      `${settingName('TLS_CERT')} ${files.certificate}: TLS cannot use it (${(error as Error).message}).`,
       error,
     )
   }
@@ -115,11 +117,11 @@ function readPair(files: TlsFiles): TlsOptions['pairs'][number] {
 }
 
 function readAuthorities(path: string): string {
-  const text = readText('TLS_CLIENT_CA', path)
+  const text = readText(settingName('TLS_CLIENT_CA'), path)
   const parsed = attempt(() => readPem(text, 'CERTIFICATE').map(readCertificate))
   if (parsed === null || parsed.some(({ ca }) => ca === null))
     throw new CannotStart(
-      `TLS_CLIENT_CA ${path}: the file must hold certificates of authorities in PEM, and no other block.`,
+      `${settingName('TLS_CLIENT_CA')} ${path}: the file must hold certificates of authorities in PEM, and no other block.`,
     )
   return text
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import { CannotStart } from '../base/cannot-start.ts'
+import { type SettingName, settingName } from '../settings.ts'
 
 export interface Address {
   readonly host: string
@@ -11,19 +12,20 @@ export interface Address {
  * that another process, or another setting, has one. Resolves to their ports (the system picks for 0).
  * Throws a CannotStart that names the setting.
  */
-export async function claimPorts<Setting extends string>(
+export async function claimPorts<Setting extends SettingName>(
   addresses: Readonly<Record<Setting, Address>>,
 ): Promise<Record<Setting, number>> {
   const held: Server[] = []
-  const ports: [string, number][] = []
+  const ports: [SettingName, number][] = []
   try {
-    for (const [setting, { host, port }] of Object.entries<Address>(addresses)) {
+    for (const [key, { host, port }] of Object.entries<Address>(addresses)) {
+      const setting = key as Setting // A key of the argument.
       const server = createServer()
       try {
         await listening(server, { host, port, exclusive: true })
       } catch (error) {
         const reason = reasonOf(error, ports.find(([, taken]) => taken === port)?.[0])
-        throw new CannotStart(`${setting} ${host}:${port}: ${reason}.`, error)
+        throw new CannotStart(`${settingName(setting)} ${host}:${port}: ${reason}.`, error)
       }
       held.push(server)
       const address = server.address()
@@ -47,10 +49,10 @@ function listening(
 }
 
 /** @param other the setting that claimed a port of this number before. */
-function reasonOf(error: unknown, other: string | undefined): string {
+function reasonOf(error: unknown, other: SettingName | undefined): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
-      if (other !== undefined) return `${other} has this port; choose another one`
+      if (other !== undefined) return `${settingName(other)} has this port; choose another one`
       return 'the port is in use by another process; stop it or choose another port'
     case 'EACCES':
       return 'this user may not listen there; choose a port above 1023'

@@ -55,7 +55,7 @@ export function createSecretSources(
 
   function fromEnv(name: string): Found {
     if (!allowed.some((pattern) => pattern.test(name)))
-      return missing(`the environment variable ${name} may not be read (SECRETS_ENV)`)
+      return missing(`the environment variable ${name} may not be read (POSTERN_SECRETS_ENV, --secrets-env)`)
     const text = env[name]
     return text === undefined || text === ''
       ? missing(`the environment variable ${name} is not set`)
@@ -63,7 +63,7 @@ export function createSecretSources(
   }
 
   function fromVault({ path, field }: { path: string; field: string }): Found | null {
-    if (settings.vault === null) return missing('no vault is configured (VAULT_URL)')
+    if (settings.vault === null) return missing('no vault is configured (POSTERN_VAULT_URL, --vault-url)')
     const entry = kept.get(path)
     if (entry === undefined) return null
     if (entry.fields === null || clock.monotonic() >= entry.until)
@@ -134,7 +134,8 @@ function missing(reason: string): Found {
 
 /** A file of the directory itself; links that lead out of it are followed by nobody. */
 function fromFile(directory: string | null, name: string): Found {
-  if (directory === null) return missing('no secrets directory is configured (SECRETS_DIR)')
+  if (directory === null)
+    return missing('no secrets directory is configured (POSTERN_SECRETS_DIR, --secrets-dir)')
   try {
     const home = realpathSync(directory)
     const file = realpathSync(join(home, name))

@@ -102,7 +102,35 @@ test('the whole of a collection, client and profile is made, used and deleted by
     'the local tokens are in the trail',
   )
 
-  assert.equal((await postern('collections', 'delete', 'orders')).code, 2, 'there is nobody to ask')
+  const unconfirmed = await postern('collections', 'delete', 'orders')
+  assert.equal(unconfirmed.code, 2)
+  assert.match(unconfirmed.err, /there is nobody to ask: add --confirm with the slug of orders, or --yes/)
+  const gone = await postern('clients', 'delete', 'acme', '--yes', '--dry-run')
+  assert.match(gone.out, /^- \(all of it\): \{"slug":"acme"/m)
+  const open = await postern(
+    'profiles',
+    'create',
+    '--client',
+    'acme',
+    '--name',
+    'O',
+    '--set',
+    'auth.type=none',
+  )
+  assert.doesNotMatch(open.err, /shown only now/)
+  const unfit = await postern(
+    'profiles',
+    'create',
+    '--client',
+    'acme',
+    '--name',
+    'J',
+    '--json',
+    JSON.stringify({ auth: { type: 'jwt', mode: 'jwks_url' } }),
+  )
+  assert.match(unfit.err, /\(input_invalid\)\. \/auth\/audience: required in mode jwks_url/)
+  const nobody = await postern('explain', 'GET', '/orders', '--client', 'acme', '--profile', 'live')
+  assert.match(nobody.err, /There is no profile "acme:live"\./)
   const used = await postern('policies', 'delete', 'gold', '--yes')
   assert.equal(used.code, 4, used.err)
   assert.equal((await postern('clients', 'delete', 'acme', '--yes')).code, 0)

@@ -80,7 +80,10 @@ for (const [source, reference, shown] of [
 
 for (const [reference, fault] of [
   [{ env: 'SECRET_NOBODY' }, /token: the environment variable SECRET_NOBODY is not set/],
-  [{ env: 'ORDERS' }, /the environment variable ORDERS may not be read \(SECRETS_ENV\)/],
+  [
+    { env: 'ORDERS' },
+    /the environment variable ORDERS may not be read \(POSTERN_SECRETS_ENV, --secrets-env\)/,
+  ],
   [{ file: 'nothing' }, /the file nothing cannot be read \(ENOENT\)/],
   [{ file: 'outside' }, /the file outside leads out of the secrets directory/],
   [{ vault: { path: 'secret/data/none', field: 'key' } }, /the vault: secret\/data\/none: answered 404/],

@@ -65,7 +65,9 @@ test('two listeners on one port refuse start: each thread would take from both',
   for (const host of ['127.0.0.1', '0.0.0.0'])
     assertRefusesToStart(
       await upOn(data, `${host}:${port}`, `127.0.0.1:${port}`),
-      new RegExp(`CONTROL_LISTEN.*${port}.*LISTEN has this port`),
+      new RegExp(
+        `POSTERN_CONTROL_LISTEN \\(--control-listen\\) .*:${port}: POSTERN_LISTEN \\(--listen\\) has this port`,
+      ),
     )
   await rm(data, { recursive: true })
 })

@@ -215,10 +215,14 @@ test('a wrong file refuses start with one sentence', async () => {
   await writeFile(file('c.pem'), CERTIFICATE)
   await writeFile(file('c.key'), PRIVATE_KEY)
   const cases: [string, string, RegExp][] = [
-    ['missing.pem', 'c.key', /TLS_CERT .*missing\.pem: there is no such file\.\n$/],
-    ['c.key', 'c.key', /TLS_CERT .*c\.key: the file holds no certificate in PEM\.\n$/],
-    ['c.pem', 'c.pem', /TLS_KEY .*c\.pem: the file holds no private key in PEM/],
-    ['c.pem', 'b.key', /TLS_KEY .*b\.key: the key does not belong to the certificate in .*c\.pem\.\n$/],
+    ['missing.pem', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*missing\.pem: there is no such file\.\n$/],
+    ['c.key', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*c\.key: the file holds no certificate in PEM\.\n$/],
+    ['c.pem', 'c.pem', /POSTERN_TLS_KEY \(--tls-key\) .*c\.pem: the file holds no private key in PEM/],
+    [
+      'c.pem',
+      'b.key',
+      /POSTERN_TLS_KEY \(--tls-key\) .*b\.key: the key does not belong to the certificate in .*c\.pem\.\n$/,
+    ],
   ]
   for (const [certificate, key, message] of cases) {
     const ended = await runPostern([

@@ -66,8 +66,7 @@ export function sharedSchemas(
   snapshot: Snapshot,
   { schemas }: ContractsFragment,
 ): SchemasFragment | undefined {
-  // Named by its key, `schemas:<id>`.
-  return schemas === null ? undefined : snapshot.schemas.get(schemas.slice('schemas:'.length))
+  return schemas === null ? undefined : snapshot.schemas.get(schemas)
 }
 
 function judgesOf(snapshot: Snapshot, contracts: ContractsFragment): SchemaJudges {

@@ -45,8 +45,8 @@ async function check(fields: Fields, _self: Self, context: OperationContext): Pr
       if (!TAG.test(entry) && !ID.test(entry) && !CALL.test(entry))
         errors.push({
           pointer: `/endpoints/${list}/${index}`,
-          reason: 'an endpoint id, tag:<tag>, or METHOD /path',
+          reason: 'must be an endpoint id, tag:<tag>, or METHOD /path',
         })
   if (errors.length > 0)
-    throw refuse('input_invalid', { detail: `${errors[0]!.pointer}: expected ${errors[0]!.reason}.`, errors })
+    throw refuse('input_invalid', { detail: `${errors[0]!.pointer}: ${errors[0]!.reason}.`, errors })
 }

@@ -81,7 +81,7 @@ export const explainRequest = define({
         : await getRef(
             context.reader,
             'profiles',
-            client === null || /[:_]/.test(input.profile) ? input.profile : `${client.id}:${input.profile}`,
+            client === null || /[:_]/.test(input.profile) ? input.profile : `${client.slug}:${input.profile}`,
           )
     const asked: Hypothetical = {
       method,

@@ -20,7 +20,9 @@ export async function confirmed(
 ): Promise<{ confirm?: string }> {
   if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
   if (given['yes'] !== true && !ports.interactive)
-    throw new UsageError(`This cannot be undone, and there is nobody to ask: add --confirm <slug> or --yes.`)
+    throw new UsageError(
+      `This cannot be undone, and there is nobody to ask: add --confirm with the slug of ${printable(id)}, or --yes.`,
+    )
   const slug = await slugOf(ports, client, operation, id)
   if (given['yes'] === true || options.dryRun === true) return { confirm: slug }
   const question = `This cannot be undone. Type ${printable(slug)} to ${operation.action} ${operation.resource} ${printable(id)}: `

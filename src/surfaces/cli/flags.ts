@@ -131,10 +131,7 @@ function toOptions(field: Field): Option[] {
   const needed = field.required ? ' (required)' : ''
   const text = (field.description || field.name) + choices + clears + needed
   if (field.kind === 'boolean')
-    return [
-      new Option(`--${flag}`, text),
-      new Option(`--no-${flag}`, `Not ${field.name.replaceAll('_', ' ')}`),
-    ]
+    return [new Option(`--${flag}`, text), new Option(`--no-${flag}`, `Sets ${field.name} to false`)]
   if (field.kind === 'list') return [repeated(new Option(`--${flag} <value>`, `${text}; repeat for more`))]
   const word = { text: 'text', integer: 'n', number: 'n', json: 'json' }[field.kind]
   return [new Option(`--${flag} <${word}>`, text)]
@@ -174,7 +171,9 @@ function toObject(text: string, source: string): Record<string, unknown> {
     // JSON is YAML too, but its own parser is many times faster
     value = /^\s*\{/.test(text) ? parseEither(text) : parse(text)
   } catch (error) {
-    throw new UsageError(`${source} is neither YAML nor JSON: ${error instanceof Error ? error.message : ''}`)
+    // Below the first line the parser draws the place
+    const reason = error instanceof Error ? error.message.split('\n')[0]!.replace(/:$/, '') : ''
+    throw new UsageError(`${source} is neither YAML nor JSON: ${reason}.`)
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new UsageError(`${source} must hold one object.`)

@@ -49,9 +49,10 @@ export function printDiff(
   if (printData(ports, format, { dry_run: true, diff, result })) return
   const show = (value: unknown): string => printable(JSON.stringify(value) ?? '-')
   const lines = diff.map((entry) => {
-    if (entry.op === 'add') return `+ ${printable(entry.path)}: ${show(entry.value)}`
-    if (entry.op === 'remove') return `- ${printable(entry.path)}: ${show(entry.from)}`
-    return `~ ${printable(entry.path)}: ${show(entry.from)} -> ${show(entry.value)}`
+    const path = entry.path === '' ? '(all of it)' : printable(entry.path)
+    if (entry.op === 'add') return `+ ${path}: ${show(entry.value)}`
+    if (entry.op === 'remove') return `- ${path}: ${show(entry.from)}`
+    return `~ ${path}: ${show(entry.from)} -> ${show(entry.value)}`
   })
   ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
   ports.err('Dry run: nothing was stored.\n')

@@ -143,7 +143,7 @@ test('what cannot be undone asks for the slug, and refuses where nobody can be a
   await remake()
   const nobody = await postern('gadgets delete gone')
   assert.equal(nobody.code, 2)
-  assert.match(nobody.err, /--confirm <slug> or --yes/)
+  assert.match(nobody.err, /add --confirm with the slug of gone, or --yes/)
   const wrong = await postern('gadgets delete gone', { answer: 'no' })
   assert.equal(wrong.code, 2)
   assert.match(wrong.asked, /Type gone to delete gadgets gone/)
@@ -155,6 +155,20 @@ test('what cannot be undone asks for the slug, and refuses where nobody can be a
   await remake()
   assert.equal((await postern('gadgets delete gone --confirm gone')).code, 0)
   assert.equal(server.gadgets.size, 0)
+})
+
+test('the flags of every command may also come before it', async () => {
+  const listed = await postern('-o json gadgets list')
+  assert.equal(listed.code, 0, listed.err)
+  assert.deepEqual(JSON.parse(listed.out).items, [])
+  const elsewhere = await postern('--url nowhere --output json gadgets list')
+  assert.match(elsewhere.err, /"nowhere" is not a URL/)
+})
+
+test('what a file or --json lacks is said in one line', async () => {
+  const { code, err } = await postern('gadgets put g --json {a')
+  assert.equal(code, 2)
+  assert.match(err, /^error: --json is neither YAML nor JSON: .+ at line 1, column \d+\.\n$/)
 })
 
 test('an operation with a member called like an option keeps it', async () => {

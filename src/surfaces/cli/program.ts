@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import type { Operation } from '../../operations/define.ts'
+import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { confirmed } from './confirm.ts'
@@ -54,7 +54,7 @@ export function buildProgram(ports: CliPorts): Command {
  */
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   try {
-    await buildProgram(ports).parseAsync([...args], { from: 'user' })
+    await buildProgram(ports).parseAsync(commonFlagsLast(args), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     // commander has printed what was wrong, or the help that was asked for
@@ -80,8 +80,25 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body)
     printAnswer(ports, format, body, operation.columns)
-    if (operation.revealsOnce === true) ports.err('A secret in this answer is shown only now; keep it.\n')
+    if (operation.revealsOnce === true && holdsSecret(body))
+      ports.err('A secret in this answer is shown only now; keep it.\n')
   })
+}
+
+/** True when a member that is shown once is there, also in one of the profiles that a new client came with. */
+function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(body).some(
+    ([name, value]) =>
+      (SHOWN_ONCE.has(name) && typeof value === 'string') ||
+      (name === 'profiles' && Array.isArray(value) && value.some(holdsSecret)),
+  )
+}
+
+/** The flags of every command, which commands understand after their names, may also come before them. */
+function commonFlagsLast(args: readonly string[]): string[] {
+  let at = 0
+  while (/^(-o|--output|--url|--data)$/.test(args[at] ?? '')) at += 2
+  return [...args.slice(at), ...args.slice(0, at)]
 }
 
 /** A command of its own takes over how the program ends and prints, which commander gives only to those it makes. */

@@ -9,7 +9,7 @@ import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.
 import { createEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
-import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
+import { type Invoke, type Invoked, type Operation, SHOWN_ONCE, type Via } from '../../operations/define.ts'
 import { inputInvalid, splitArguments } from './arguments.ts'
 import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
 
@@ -203,8 +203,6 @@ function contentOf(operation: Operation, invoked: Invoked, reveals: boolean): Re
   if (diff !== null) return { dry_run: true, diff, result: content }
   return pending ? { ...content, pending: true } : content
 }
-
-const SHOWN_ONCE: ReadonlySet<string> = new Set(['token', 'signing_secret'])
 
 /** The answer without secrets that are shown once, also those of the profiles that a new client came with. */
 function withhold(output: Readonly<Record<string, unknown>>): Record<string, unknown> {
