@@ -18,7 +18,7 @@ export interface HealthChecks {
   close(): void
 }
 
-interface Check {
+interface HealthCheck {
   target: LinkedTarget
   /** Of the collection's credential. */
   certificate: ClientCertificate | null
@@ -28,7 +28,7 @@ interface Check {
 }
 
 export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
-  let checks = new Map<TargetState, Check>()
+  let checks = new Map<TargetState, HealthCheck>()
   let timer: NodeJS.Timeout | null = null
 
   function tick(): void {
@@ -40,7 +40,7 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
     }
   }
 
-  function ask(check: Check): void {
+  function ask(check: HealthCheck): void {
     const { target, certificate, rules } = check
     check.isAsking = true
     const settle = (isWell: boolean): void => {
@@ -69,7 +69,7 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
 
   return {
     keepFor(snapshot) {
-      const kept = new Map<TargetState, Check>()
+      const kept = new Map<TargetState, HealthCheck>()
       for (const { upstream, fragment } of snapshot.collections.values()) {
         if (upstream === null) continue
         const certificate = snapshot.credentials.get(fragment.credential ?? '')?.certificate ?? null
