@@ -15,7 +15,7 @@ import { type Judged, open, pass, refuse } from './judged.ts'
 import { CANONICAL, REST } from './stages.ts'
 import { ANSWERED } from './verdict.ts'
 
-type Check = Explanation['checks'][number]
+type CheckResult = Explanation['checks'][number]
 
 /**
  * Judges a request that was not made, by the very checks of `stages.ts`. Checks that would count something, ask another
@@ -31,10 +31,10 @@ export function explain(
   const head = readHead(asked)
   if ('code' in head) return unreadable(asked, head)
   const exchange = toExchange(snapshot, counters, now, asked, head)
-  const checks: Check[] = [
+  const checks: CheckResult[] = [
     toCheck(CANONICAL, 'canonical request', 'pass', 'it can be read in one way only', null),
   ]
-  let ended: Check['result'] | null = null
+  let ended: CheckResult['result'] | null = null
   for (const { number, name, check } of REST) {
     if (ended !== null) {
       const why = ended === 'refuse' ? 'an earlier check refuses' : 'the gateway itself has answered'
@@ -96,10 +96,10 @@ function unreadable(asked: Hypothetical, { code, number, reason }: UnreadableHea
 function toCheck(
   number: number,
   name: string,
-  result: Check['result'],
+  result: CheckResult['result'],
   reason: string,
   setting: string | null,
-): Check {
+): CheckResult {
   return { number, name, result, code: null, reason, setting }
 }
 
@@ -304,7 +304,7 @@ function credential({ snapshot, proxy, collection }: Exchange): Judged {
   return refuse('credential_unavailable', `credential ${id} cannot be opened`, `credentials/${id}`)
 }
 
-function tell(exchange: Exchange, checks: Check[], query: string): Explanation {
+function tell(exchange: Exchange, checks: CheckResult[], query: string): Explanation {
   const { collection, proxy, method, host, path } = exchange
   const refused = checks.find(({ result }) => result === 'refuse')
   const answered = checks.find(({ result }) => result === 'answer')

@@ -1,16 +1,14 @@
 import { Lru } from '../base/lru.ts'
-import type { Contract, Contracts, PolicyFragment } from '../snapshot/fragments.ts'
+import type { Contract, PolicyFragment } from '../snapshot/fragments.ts'
 import { methodNames } from '../snapshot/methods.ts'
 import type { LinkedProfile, Snapshot } from '../snapshot/snapshot.ts'
 import { visibleMethods } from './admit/access.ts'
 import { contractFor } from './contract/by-method.ts'
-import { sharedSchemas } from './contract/contracts.ts'
+import { contractsOf, schemasOf, sharedSchemas } from './contract/read.ts'
 import type { Endpoint } from './port.ts'
 
 /** Lists of endpoints that are kept; the one unused for longest is made again when it is asked for. */
 const LISTS_MAX = 256
-/** Parsed contracts of collections that are kept. */
-const PARSED_MAX = 64
 
 /** What callers see of a snapshot, by the rules that admit their calls. */
 export interface Visible {
@@ -28,21 +26,10 @@ export interface Visible {
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
 }
 
-/** Keeps the lists of one snapshot at a time, and contracts that were parsed for as long as their fragment is the same. */
+/** Keeps the lists of one snapshot at a time. */
 export function createVisible(): Visible {
   let listed: Snapshot | null = null
   const lists = new Lru<LinkedProfile, readonly Endpoint[]>(LISTS_MAX)
-  const parsed = new Lru<object, unknown>(PARSED_MAX)
-
-  /** JSON of a fragment, parsed once. The fragment is replaced when its content changes. */
-  function read(fragment: { readonly json: string }): unknown {
-    let value = parsed.get(fragment)
-    if (value === undefined) {
-      value = JSON.parse(fragment.json)
-      parsed.set(fragment, value)
-    }
-    return value
-  }
 
   return {
     endpoints(snapshot, profile) {
@@ -60,13 +47,12 @@ export function createVisible(): Visible {
     contract(snapshot, { collection, proxy }, method) {
       const fragment = snapshot.contracts.get(collection.id)
       if (fragment === undefined) return null
-      // The compiler wrote the text from this very type.
-      const contract = (read(fragment) as Contracts)[proxy.id]
+      const contract = contractsOf(fragment)[proxy.id]
       if (contract === undefined) return null
       const shared = sharedSchemas(snapshot, fragment)
       return {
         contract: method === undefined ? contract : contractFor(contract, method),
-        schemas: shared === undefined ? {} : (read(shared) as Record<string, unknown>),
+        schemas: shared === undefined ? {} : schemasOf(shared),
       }
     },
     policies(snapshot, profile, endpoint) {

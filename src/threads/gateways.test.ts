@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { eventually } from '../../test/support/eventually.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { startGateways } from './gateways.ts'
 import { type GatewayInit, HEALTH } from './messages.ts'
@@ -41,14 +42,6 @@ async function startLate(context: TestContext) {
   return { cells, gateways, letApply }
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, 'it never held')
-    await turn()
-  }
-}
-
 test('a change is published when every thread has applied it, and not before', async (context) => {
   const { cells, gateways, letApply } = await startLate(context)
   let settled = false
@@ -83,7 +76,7 @@ test('the instance is ready once every thread listens, and stays so while one is
     return [ready, status, threads, workers]
   }
   assert.deepEqual(states(), [false, 'fail', 0, 2])
-  await until(() => Atomics.load(health, HEALTH.threads) === 1)
+  await eventually(() => Atomics.load(health, HEALTH.threads) === 1)
   assert.deepEqual(states(), [false, 'fail', 1, 2])
   letApply(1)
   const gateways = await started
@@ -93,7 +86,7 @@ test('the instance is ready once every thread listens, and stays so while one is
   assert.equal(readinessOf(health, true, 1).status, 'warn')
 
   const replaced = gateways.kill(0)
-  await until(() => Atomics.load(health, HEALTH.threads) === 1)
+  await eventually(() => Atomics.load(health, HEALTH.threads) === 1)
   assert.deepEqual(states(), [true, 'warn', 1, 2])
   letApply(2)
   await replaced

@@ -39,6 +39,16 @@ test('an agent is held to the contract with the same codes, and the records name
   for (const id of [rest.json.request_id, agent.request_id]) assert.equal((await record(id)).stopped_at, 14)
 })
 
+test('queries are taken strictly from the moment the proxy says so, while its contract stays as it is', async () => {
+  const send = () => ask('POST', '/v1/books?colour=red', { title: 'a' })
+  const strictly = (strict_query: boolean) => server.manage('PATCH', '/proxies/orders:book', { strict_query })
+  assert.equal((await send()).status, 200)
+  assert.equal((await strictly(true)).status, 200)
+  assert.equal((await send()).json.code, 'parameter_invalid')
+  assert.equal((await strictly(false)).status, 200)
+  assert.equal((await send()).status, 200)
+})
+
 test('a body arrives unchanged after it was judged, also in pieces', async () => {
   const title = 'ä'.repeat(300_000)
   const reply = await ask('POST', '/v1/books', { title })

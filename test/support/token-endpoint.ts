@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Loopback } from './loopback.ts'
 
 /** A token endpoint on a real socket (RFC 6749 section 4.4, RFC 8693). */
-export class TokenEndpoint {
+export class TokenEndpoint extends Loopback {
   /** Forms that were asked with, and the Authorization fields beside them. */
   readonly asked: { readonly form: URLSearchParams; readonly authorization: string }[] = []
   /** Status of every answer; 200 works. */
@@ -17,51 +16,37 @@ export class TokenEndpoint {
   token = (number: number): string => `issued-token-${number}`
   /** Gives the token for a form, in the place of `token`. */
   tokenFor: ((form: URLSearchParams) => string) | null = null
-  readonly #server: Server
 
-  constructor() {
-    this.#server = createServer((incoming, outgoing) => {
-      const pieces: Buffer[] = []
-      incoming.on('data', (piece: Buffer) => pieces.push(piece))
-      incoming.on('end', async () => {
-        const form = new URLSearchParams(Buffer.concat(pieces).toString())
-        this.asked.push({ form, authorization: incoming.headers.authorization ?? '' })
-        const number = this.asked.length
-        if (this.gate !== null) await this.gate
-        const [, basic = ''] = (incoming.headers.authorization ?? '').split(' ')
-        const secret = Buffer.from(basic, 'base64').toString().split(':')[1] ?? ''
-        const isKnown = this.clientSecrets === null || this.clientSecrets.includes(secret)
-        outgoing.statusCode = isKnown ? this.status : 401
-        outgoing.setHeader('content-type', 'application/json')
-        if (outgoing.statusCode !== 200) {
-          const told = { error: 'invalid_client', error_description: form.get('client_secret') ?? 'no' }
-          outgoing.end(JSON.stringify(told))
-          return
-        }
-        const answer = {
-          access_token: this.tokenFor === null ? this.token(number) : this.tokenFor(form),
-          token_type: 'Bearer',
-          expires_in: this.expiresIn,
-          issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-        }
-        outgoing.end(JSON.stringify(answer))
-      })
-    })
+  protected async answer(
+    { headers }: IncomingMessage,
+    outgoing: ServerResponse,
+    body: string,
+  ): Promise<void> {
+    const form = new URLSearchParams(body)
+    const authorization = headers.authorization ?? ''
+    this.asked.push({ form, authorization })
+    const number = this.asked.length
+    if (this.gate !== null) await this.gate
+    const [, basic = ''] = authorization.split(' ')
+    const secret = Buffer.from(basic, 'base64').toString().split(':')[1] ?? ''
+    const isKnown = this.clientSecrets === null || this.clientSecrets.includes(secret)
+    outgoing.statusCode = isKnown ? this.status : 401
+    outgoing.setHeader('content-type', 'application/json')
+    if (outgoing.statusCode !== 200) {
+      const told = { error: 'invalid_client', error_description: form.get('client_secret') ?? 'no' }
+      outgoing.end(JSON.stringify(told))
+      return
+    }
+    const answer = {
+      access_token: this.tokenFor === null ? this.token(number) : this.tokenFor(form),
+      token_type: 'Bearer',
+      expires_in: this.expiresIn,
+      issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    }
+    outgoing.end(JSON.stringify(answer))
   }
 
-  async listen(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    return this
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/token`
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    this.#server.close()
-    await once(this.#server, 'close')
+  override get url(): string {
+    return `${super.url}/token`
   }
 }

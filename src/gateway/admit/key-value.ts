@@ -1,5 +1,6 @@
 import type { LinkedLimit } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { firstFieldValue } from '../header-lines.ts'
 
 /** A longer value is cut: it stands for one caller, not for a document. */
 const VALUE_CHARS_MAX = 256
@@ -15,24 +16,10 @@ function chosenBy(exchange: Exchange, by: LinkedLimit['by'], name: string): stri
     case 'ip':
       return exchange.ip
     case 'header':
-      return headerOf(exchange, name)
+      return firstFieldValue(exchange.pass, name) ?? null
     case 'tool':
       return exchange.agent === null ? null : exchange.agent.tool
     default:
       return exchange.claims.get(name) ?? (name === 'sub' ? exchange.subject : null)
   }
-}
-
-/** The first line of this name. */
-function headerOf({ pass }: Exchange, name: string): string | null {
-  let at = 0
-  while (at < pass.length) {
-    const end = pass.indexOf('\r\n', at)
-    if (end === -1) return null
-    const colon = pass.indexOf(':', at)
-    if (colon - at === name.length && pass.slice(at, colon).toLowerCase() === name)
-      return pass.slice(colon + 1, end).trim()
-    at = end + 2
-  }
-  return null
 }

@@ -1,9 +1,10 @@
-import type { Contract, Contracts, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
+import type { Contract, ContractsFragment, SchemasFragment } from '../../snapshot/fragments.ts'
 import { createSchemaJudges, type Judge, type SchemaJudges } from '../../snapshot/schema-judge.ts'
 import type { LinkedCollection, LinkedProxy, Snapshot } from '../../snapshot/snapshot.ts'
 import { type BodyRule, compileBodyRule } from './body-rule.ts'
 import { contractFor } from './by-method.ts'
 import { compileParameters, type ParameterCheck } from './parameters.ts'
+import { contractsOf, keptIn, schemasOf, sharedSchemas } from './read.ts'
 
 /** A contract made ready for requests of one method. */
 export interface Compiled {
@@ -13,17 +14,16 @@ export interface Compiled {
   readonly response: () => Judge | null
 }
 
+/** By proxy and method. */
+type CompiledContracts = Map<string, Map<string, Compiled>>
+
 /**
  * Contracts are compiled when a request first needs them, and kept for as long as the fragment they are in, so that
- * neither the start nor a change waits for descriptions with a thousand operations.
+ * neither the start nor a change waits for descriptions with a thousand operations. How strictly queries are taken
+ * is said by the proxy, which may change while its contract does not.
  */
-interface Kept {
-  readonly contracts: Contracts
-  /** By proxy and method. */
-  readonly compiled: Map<string, Compiled>
-}
-
-const kept = new WeakMap<ContractsFragment, Kept>()
+const lenient = new WeakMap<ContractsFragment, CompiledContracts>()
+const strict = new WeakMap<ContractsFragment, CompiledContracts>()
 const judges = new WeakMap<SchemasFragment, SchemaJudges>()
 const noJudges = createSchemaJudges({}, true)
 
@@ -39,45 +39,22 @@ export function compiledFor(
 ): Compiled | null {
   const fragment = snapshot.contracts.get(collection.id)
   if (fragment === undefined) return null
-  let all = kept.get(fragment)
-  if (all === undefined) {
-    // The compiler wrote the text from this very type.
-    all = { contracts: JSON.parse(fragment.json) as Contracts, compiled: new Map() }
-    kept.set(fragment, all)
-  }
-  const key = `${proxy.id} ${method}`
-  let compiled = all.compiled.get(key)
-  if (compiled === undefined) {
-    const contract = all.contracts[proxy.id]
-    if (contract === undefined) return null
-    compiled = compile(
-      contractFor(contract, method),
-      method,
-      proxy.fragment.contract?.strict_query ?? false,
-      judgesOf(snapshot, fragment),
-    )
-    all.compiled.set(key, compiled)
-  }
-  return compiled
-}
-
-/** The schemas that the contracts of a collection share; undefined where there are none. */
-export function sharedSchemas(
-  snapshot: Snapshot,
-  { schemas }: ContractsFragment,
-): SchemasFragment | undefined {
-  return schemas === null ? undefined : snapshot.schemas.get(schemas)
+  const strictQuery = proxy.fragment.contract?.strict_query === true
+  const kept = strictQuery ? strict : lenient
+  const known = kept.get(fragment)?.get(proxy.id)?.get(method)
+  if (known !== undefined) return known
+  const contract = contractsOf(fragment)[proxy.id]
+  if (contract === undefined) return null
+  const made = compile(contractFor(contract, method), method, strictQuery, judgesOf(snapshot, fragment))
+  const ofCollection: CompiledContracts = keptIn(kept, fragment, () => new Map())
+  keptIn(ofCollection, proxy.id, () => new Map<string, Compiled>()).set(method, made)
+  return made
 }
 
 function judgesOf(snapshot: Snapshot, contracts: ContractsFragment): SchemaJudges {
   const fragment = sharedSchemas(snapshot, contracts)
   if (fragment === undefined) return noJudges
-  let some = judges.get(fragment)
-  if (some === undefined) {
-    some = createSchemaJudges(JSON.parse(fragment.json) as Record<string, unknown>, true)
-    judges.set(fragment, some)
-  }
-  return some
+  return keptIn(judges, fragment, () => createSchemaJudges(schemasOf(fragment), true))
 }
 
 function compile(contract: Contract, method: string, strictQuery: boolean, some: SchemaJudges): Compiled {

@@ -3,7 +3,7 @@ import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { Parameter } from '../../model/proxy.ts'
 import { isKeptBack } from '../fields.ts'
-import { fieldValues } from './header-lines.ts'
+import { fieldValues } from '../header-lines.ts'
 
 /** Where the parameters of a request stand. */
 export interface ParameterSource {

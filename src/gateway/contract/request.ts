@@ -1,10 +1,10 @@
 import type { FieldError, RefusalCode } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
+import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { type BodyRule, isJsonType, isTaken, mediaTypeOf } from './body-rule.ts'
 import { bodyOf } from './collect.ts'
 import { type Compiled, compiledFor } from './contracts.ts'
-import { fieldValue } from './header-lines.ts'
 import { readJsonBody } from './json-body.ts'
 
 /**

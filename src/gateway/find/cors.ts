@@ -1,6 +1,6 @@
 import type { LinkedCors } from '../../snapshot/snapshot.ts'
-import { fieldValue } from '../contract/header-lines.ts'
 import type { Exchange } from '../exchange.ts'
+import { fieldValue } from '../header-lines.ts'
 
 /** What an answer depends on that differs by origin. */
 const VARY = 'Vary: Origin\r\n'

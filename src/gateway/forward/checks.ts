@@ -2,12 +2,11 @@ import type { Clock } from '../../base/clock.ts'
 import type { ActiveRules } from '../../snapshot/fragments.ts'
 import type { ClientCertificate, LinkedTarget, Snapshot, TargetState } from '../../snapshot/snapshot.ts'
 import type { CallResult } from '../../wire/port.ts'
+import { bareGet } from './bare-get.ts'
 import type { Pools } from './pools.ts'
 
 /** How often it is looked whether a check is due; real milliseconds. */
 const TICK_MS = 200
-/** Bytes of an answer that are read before the rest is given up. */
-const ANSWER_BYTES_MAX = 64 * 1024
 
 /**
  * Active health checks: each gateway thread asks the targets of upstreams that have them, on its own, and leaves alone
@@ -19,7 +18,7 @@ export interface HealthChecks {
   close(): void
 }
 
-interface Check {
+interface HealthCheck {
   target: LinkedTarget
   /** Of the collection's credential. */
   certificate: ClientCertificate | null
@@ -29,7 +28,7 @@ interface Check {
 }
 
 export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
-  let checks = new Map<TargetState, Check>()
+  let checks = new Map<TargetState, HealthCheck>()
   let timer: NodeJS.Timeout | null = null
 
   function tick(): void {
@@ -41,7 +40,7 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
     }
   }
 
-  function ask(check: Check): void {
+  function ask(check: HealthCheck): void {
     const { target, certificate, rules } = check
     check.isAsking = true
     const settle = (isWell: boolean): void => {
@@ -57,28 +56,20 @@ export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
       handle.abort()
       settle(false)
     }, TICK_MS).unref()
-    const handle = pools.of(target, certificate).call(
-      {
-        method: 'GET',
-        target: rules.path,
-        host: target.fragment.authority,
-        fields: 'User-Agent: postern-health\r\nAccept: */*\r\n',
-        responseFields: '',
-        responseNames: [],
-        body: null,
-        keepBytesMax: 0,
-        readBytesMax: ANSWER_BYTES_MAX,
-      },
-      (result: CallResult) => {
-        clearInterval(patience)
-        settle(result.ok && result.status >= 200 && result.status < 400)
-      },
-    )
+    const handle = pools
+      .of(target, certificate)
+      .call(
+        bareGet(target, rules.path, 'User-Agent: postern-health\r\nAccept: */*\r\n'),
+        (result: CallResult) => {
+          clearInterval(patience)
+          settle(result.ok && result.status >= 200 && result.status < 400)
+        },
+      )
   }
 
   return {
     keepFor(snapshot) {
-      const kept = new Map<TargetState, Check>()
+      const kept = new Map<TargetState, HealthCheck>()
       for (const { upstream, fragment } of snapshot.collections.values()) {
         if (upstream === null) continue
         const certificate = snapshot.credentials.get(fragment.credential ?? '')?.certificate ?? null

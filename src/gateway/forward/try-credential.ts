@@ -8,6 +8,7 @@ import type { ClientCertificate, LinkedTarget, Sent, Snapshot } from '../../snap
 import type { Opener } from '../../vault/opener.ts'
 import type { CallResult } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
+import { bareGet } from './bare-get.ts'
 import type { Pools } from './pools.ts'
 import { fetchToken } from './tokens.ts'
 
@@ -32,7 +33,6 @@ export interface TrialTools {
 const NOTHING = new Uint8Array(0)
 /** A call that takes longer is given up. */
 const CALL_MS = 15_000
-const ANSWER_BYTES_MAX = 65_536
 
 /** Tries a credential as calls would use it: the same sockets, address rules and timeouts. Never rejects. */
 export async function tryCredential(
@@ -100,9 +100,7 @@ function call(
   const server = upstream.targets[0]!
   if (certificate !== null && server.fragment.scheme !== 'https') throw new Error('the upstream is not https')
   const target = targetOf(server, at.target, sent)
-  const host = server.fragment.authority
-  const fields = `${sent.line}Accept: */*\r\n`
-  const asked = { method: 'GET', target, host, fields }
+  const asked = bareGet(server, target, `${sent.line}Accept: */*\r\n`)
   const signature =
     signing === null
       ? ''
@@ -112,22 +110,13 @@ function call(
       handle.abort()
       reject(new Error(`no answer in ${CALL_MS / 1000} s`))
     }, CALL_MS)
-    const handle = pools.of(server, certificate).call(
-      {
-        ...asked,
-        fields: fields + signature,
-        responseFields: '',
-        responseNames: [],
-        body: null,
-        keepBytesMax: 0,
-        readBytesMax: ANSWER_BYTES_MAX,
-      },
-      (result: CallResult) => {
+    const handle = pools
+      .of(server, certificate)
+      .call({ ...asked, fields: asked.fields + signature }, (result: CallResult) => {
         clearTimeout(timer)
         if (result.ok) resolve(result.status)
         else reject(new Error(`the upstream is not reached (${result.failure}: ${result.inner})`))
-      },
-    )
+      })
   })
 }
 

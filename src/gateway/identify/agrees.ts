@@ -1,11 +1,17 @@
-import type { LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { LinkedClient, LinkedProfile } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 
 /** Ids that were sent name this profile. */
 export function agrees({ clientRef, profileRef }: Exchange, profile: LinkedProfile): boolean {
-  const { client } = profile
-  return (
-    (clientRef === undefined || clientRef === client.id || clientRef === client.fragment.slug) &&
-    (profileRef === undefined || profileRef === profile.id || profileRef === profile.fragment.slug)
-  )
+  return agreesOnClient(clientRef, profile.client) && agreesOnProfile(profileRef, profile)
+}
+
+/** Nothing was sent, or the id or slug of this client. */
+export function agreesOnClient(ref: string | undefined, { id, fragment }: LinkedClient): boolean {
+  return ref === undefined || ref === id || ref === fragment.slug
+}
+
+/** Nothing was sent, or the id or slug of this profile. */
+export function agreesOnProfile(ref: string | undefined, { id, fragment }: LinkedProfile): boolean {
+  return ref === undefined || ref === id || ref === fragment.slug
 }

@@ -1,8 +1,9 @@
 import { bearerOf } from '../../base/bearer.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
-import type { LinkedClient, LinkedProfile, LinkedToken } from '../../snapshot/snapshot.ts'
+import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { agreesOnClient, agreesOnProfile } from './agrees.ts'
 import { identifyBearer } from './bearer.ts'
 import { identifyCertificate } from './certificate.ts'
 
@@ -43,10 +44,9 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
   exchange.token = token
   exchange.client = profile.client
   exchange.profile = profile
-  const { clientRef, profileRef } = exchange
-  if (clientRef !== undefined && !isClient(profile.client, clientRef))
+  if (!agreesOnClient(exchange.clientRef, profile.client))
     return rejected(exchange, 'X-Client-ID is not the client of the token')
-  if (profileRef !== undefined && !isProfile(profile, profileRef))
+  if (!agreesOnProfile(exchange.profileRef, profile))
     return rejected(exchange, 'X-Profile-ID is not the profile of the token')
   return null
 }
@@ -104,14 +104,6 @@ function resolveIds(exchange: Exchange): RefusalCode | null {
   if (profile === undefined) return rejected(exchange, 'the client has no such profile')
   exchange.profile = profile
   return null
-}
-
-function isClient(client: LinkedClient, ref: string): boolean {
-  return ref === client.id || ref === client.fragment.slug
-}
-
-function isProfile(profile: LinkedProfile, ref: string): boolean {
-  return ref === profile.id || ref === profile.fragment.slug
 }
 
 function rejected(exchange: Exchange, reason: string): RefusalCode {

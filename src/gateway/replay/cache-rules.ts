@@ -1,8 +1,8 @@
 /** When an answer may be kept and given again (RFC 9111), as a shared cache that an operator has switched on. */
 import { hashToken } from '../../base/token.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
-import { fieldValue, fieldValues } from '../contract/header-lines.ts'
 import type { Exchange } from '../exchange.ts'
+import { fieldValue, fieldValues } from '../header-lines.ts'
 
 /** Statuses that are kept. */
 const KEPT: ReadonlySet<number> = new Set([200, 203, 301, 308])

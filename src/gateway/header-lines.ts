@@ -1,0 +1,43 @@
+/**
+ * Header fields in a block of lines that each end in CRLF, as the wire hands them over. Names are asked for in lower
+ * case.
+ */
+
+/** The first value of a header; undefined when it is not there. */
+export function firstFieldValue(lines: string, name: string): string | undefined {
+  const at = lineOf(lines, name, 0)
+  return at === -1 ? undefined : valueAt(lines, name, at)
+}
+
+/** Values of a header in their order; empty when it is not there. */
+export function fieldValues(lines: string, name: string): string[] {
+  const values: string[] = []
+  for (let at = lineOf(lines, name, 0); at !== -1; at = lineOf(lines, name, nextLine(lines, at)))
+    values.push(valueAt(lines, name, at))
+  return values
+}
+
+/** All values of a header as one, joined as RFC 9110 5.3 allows; undefined when it is not there. */
+export function fieldValue(lines: string, name: string): string | undefined {
+  const values = fieldValues(lines, name)
+  return values.length === 0 ? undefined : values.join(', ')
+}
+
+function valueAt(lines: string, name: string, at: number): string {
+  const end = lines.indexOf('\r\n', at)
+  return lines.slice(at + name.length + 1, end === -1 ? lines.length : end).trim()
+}
+
+/** Where the next line of this name begins, at or after the line that begins at `from`; -1 when none does. */
+function lineOf(lines: string, name: string, from: number): number {
+  for (let at = from; at < lines.length; at = nextLine(lines, at)) {
+    const end = at + name.length
+    if (lines.charCodeAt(end) === 0x3a && lines.slice(at, end).toLowerCase() === name) return at
+  }
+  return -1
+}
+
+function nextLine(lines: string, at: number): number {
+  const end = lines.indexOf('\r\n', at)
+  return end === -1 ? lines.length : end + 2
+}
