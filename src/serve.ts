@@ -19,7 +19,7 @@ import { repeat, type Start } from './serve/start.ts'
 import { openStores, type Stores } from './serve/stores.ts'
 import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/references.ts'
-import { type GatewaysOptions, startGateways } from './threads/gateways.ts'
+import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
 import { type GatewayInit, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
 import { startWorker } from './threads/worker.ts'
@@ -92,18 +92,20 @@ async function start(
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
 
-  // The control plane begins without gateway threads; nobody reaches it before they listen.
   const fetchJson = createFetchJson()
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
-  const references = createReferences(vault, sources, (delta) => gateways.publish(delta))
-  const credentials = createCredentialProbe({ vault, references, store, gateways: () => gateways })
+  // The first thread takes requests while others still start: what changes then is published to all of them
+  const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
+  const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
+  vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
+  const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
   const control = openControl(its, stores, {
     ...sessions,
     origin: addresses.origin,
     credentials,
-    explainer: { explain: (asked) => gateways.explain(asked) },
-    upstreams: { health: (collection) => gateways.upstreamHealth(collection) },
+    explainer: { explain: async (asked) => (await started).explain(asked) },
+    upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
     publisher: {
       publish(delta) {
         const published = references.publish(delta)
@@ -130,6 +132,7 @@ async function start(
     }),
     await references.whole(stores.first),
   )
+  haveStarted(gateways)
   repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
   repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
   parts.defer(async () => {
@@ -138,7 +141,6 @@ async function start(
   })
   // While the gateway threads can still tell
   parts.defer(() => credentials.keepUses().catch((error: unknown) => fault(error, USES)))
-  vault.watch(() => gateways.setCredentialKey(vault.gatewayKey()))
   certificates?.watch((tls) => gateways.setTls(tls))
   parts.defer(() => certificates?.stop())
 
