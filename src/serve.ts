@@ -1,40 +1,33 @@
-import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
-import { createCounterMemory, createCounters } from './gateway/admit/counters.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
-import type { Explainer } from './operations/context.ts'
 import { fullDelta } from './operations/fragments.ts'
-import type { QuerySetup, RecorderSetup } from './record/messages.ts'
-import { createRecordQueries } from './record/query-client.ts'
-import { startRecorder } from './record/recorder-client.ts'
+import { type Addresses, claimAddresses } from './serve/addresses.ts'
 import { createCertificates } from './serve/certificates.ts'
-import { openConfiguration } from './serve/configuration.ts'
-import { createClosedControlPlane, createControlPlane } from './serve/control-plane.ts'
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  createClosedControlPlane,
+  createControlPlane,
+} from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
-import { createLastGood } from './serve/last-good.ts'
-import { claimPorts } from './serve/listen.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
+import { repeat, type Start } from './serve/start.ts'
+import { openStores, type Stores } from './serve/stores.ts'
 import type { Settings } from './settings.ts'
-import type { Publisher } from './snapshot/publisher.ts'
 import { createReferences } from './snapshot/references.ts'
-import { lockDirectory } from './store/sqlite/directory.ts'
-import { openLastGood } from './store/sqlite/last-good.ts'
-import { type Gateways, startGateways } from './threads/gateways.ts'
-import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
+import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
+import { type GatewayInit, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
+import { startWorker } from './threads/worker.ts'
 import { createSecretSources } from './vault/sources.ts'
 import { VERSION } from './version.ts'
 
-type LogLevel = 'info' | 'warn' | 'error'
-
 export interface ServeOptions {
-  /** Takes the process log. Lines hold no secrets. */
-  readonly log: (level: LogLevel, message: string) => void
+  readonly log: Start['log']
   /** Moves the clock of all threads; for tests. */
   readonly clockCell?: ClockCell
 }
@@ -57,13 +50,14 @@ export interface Running {
 }
 
 const DRAIN_MS = 30_000
-const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
 const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
+/** What a fault in keeping them is told with. */
+const USES = 'when credentials were used'
 
 /**
  * Starts the whole of it: the only place that knows which adapters there are. Nothing listens before everything it
@@ -81,218 +75,80 @@ export async function startServer(settings: Settings, options: ServeOptions): Pr
   }
 }
 
+/** The phases of a start, in their order. */
 async function start(
   settings: Settings,
-  { log, clockCell }: ServeOptions,
+  options: ServeOptions,
   parts: AsyncDisposableStack,
 ): Promise<Running> {
-  // Parts end in the reverse of the order in which they are given here, after a failed start as on SIGTERM.
-  const grace = { requestsMs: 0, answersMs: 0 }
-  const clock = createClock(clockCell)
+  const { log } = options
+  const fault = (error: unknown, at: string): void => log('error', `${at}: ${textOf(error)}`)
+  const clock = createClock(options.clockCell)
+  const its: Start = { settings, clock, clockCell: options.clockCell ?? null, log, fault, parts }
+  const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates =
     settings.tls.length === 0 ? null : createCertificates(settings.tls, settings.clientAuthorities, log)
-  const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
-    LISTEN: settings.listen,
-    CONTROL_LISTEN: settings.controlListen,
-  })
-  const listen = { ...settings.listen, port }
-  const controlListen = { ...settings.controlListen, port: controlPort }
-  const scheme = settings.tls.length === 0 ? 'http' : 'https'
-  const origin = settings.originIsSet ? settings.origin : `${scheme}://localhost:${port}`
+  const addresses = await claimAddresses(settings)
+  const stores = await openStores(its)
+  const { vault, store, lastGood } = stores
 
-  // The stores
-  const lock = lockDirectory(settings.data)
-  parts.defer(() => lock.release())
-  const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
-  parts.defer(() => lastGoodStore.close())
-  const lastGood = createLastGood(lastGoodStore, (error) =>
-    log('error', `the last known configuration cannot be kept: ${textOf(error)}`),
-  )
-  const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  const { store, vault, first, fault: missing } = await openConfiguration(settings.data, keyFile, lastGood)
-  parts.defer(() => store?.close())
-  if (missing !== null) log('error', missing)
-  const counterMemory = createCounterMemory()
-  const counters = createCounters(counterMemory, COUNTER_SLOT.main)
-  const recordsFile = join(settings.data, 'records.db')
-  const recorder = await startRecorder(
-    () =>
-      worker('recorder', {
-        path: recordsFile,
-        retentionMs: RECORD_RETENTION_MS,
-        clockCell: clockCell ?? null,
-        counters: counterMemory,
-      } satisfies RecorderSetup),
-    (text) => log('error', text),
-  )
-  parts.defer(() => recorder.stop())
-  const queries = createRecordQueries(() =>
-    worker('query', { path: recordsFile, clockCell: clockCell ?? null } satisfies QuerySetup),
-  )
-  parts.defer(() => queries.close())
-  // Who asks right after a call finds it: what the gateway threads still hold is stored first.
-  const records: typeof queries = {
-    ...queries,
-    list: (filter) => recorder.flush().then(() => queries.list(filter)),
-    get: (id) => recorder.flush().then(() => queries.get(id)),
-  }
-
-  // The control plane, behind the private sockets
-  const fault = (error: unknown, requestId: string): void => log('error', `${requestId}: ${textOf(error)}`)
-  const tombstones = createTombstoneCells()
-  const sessionKey = vault.sessionKey()
   const fetchJson = createFetchJson()
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
   // The first thread takes requests while others still start: what changes then is published to all of them
   const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
   const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
-  const publisher: Publisher = {
-    publish(delta) {
-      const published = references.publish(delta)
-      // While the threads take it on. Without secrets that are read elsewhere.
-      lastGood.keep(delta)
-      return published
-    },
-  }
-  const explainer: Explainer = { explain: async (asked) => (await started).explain(asked) }
-  const credentials = createCredentialProbe({
-    vault,
-    references,
-    store,
-    gateways: started,
-  })
-  const control =
-    store === null
-      ? createClosedControlPlane(missing ?? '')
-      : createControlPlane({
-          store,
-          vault,
-          clock,
-          records,
-          explainer,
-          credentials,
-          upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
-          limits: counters,
-          publisher,
-          origin,
-          tombstones,
-          sessionKey,
-          fault,
-        })
-  parts.defer(() => control.flush(true))
-  const controlSocket = socketPath(settings.data, CONTROL_SOCKET)
-  const controlServer = await listenPrivately(controlSocket, control.listener)
-  parts.defer(() => closeServer(controlServer, grace.answersMs))
-  const urls = {
-    gatewayUrl: `${scheme}://${hostOf(listen.host)}:${port}`,
-    controlUrl: `http://${hostOf(controlListen.host)}:${controlPort}`,
-  }
-  const localServer = await listenPrivately(
-    socketPath(settings.data, LOCAL_SOCKET),
-    createLocalListener({
-      issue: control.issueToken,
-      info: () => ({
-        version: VERSION,
-        origin,
-        listen: urls.gatewayUrl,
-        control_listen: urls.controlUrl,
-        management_url: urls.controlUrl,
-      }),
-    }),
-  )
-  parts.defer(() => closeServer(localServer, grace.answersMs))
-
-  // The data plane
-  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
-  const cells = new Int32Array(health)
-  Atomics.store(cells, HEALTH.recorder, 1)
-  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
-  const housekeeping = setInterval(() => {
-    const { running, dropped } = recorder.state
-    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
-    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-    control.flush().catch((error: unknown) => fault(error, 'audit of unknown callers'))
-  }, HOUSEKEEPING_MS)
-  parts.defer(() => clearInterval(housekeeping))
-  const mending = setInterval(() => {
-    if (store === null) return
-    lastGood
-      .mend((keep) => fullDelta(store, keep))
-      .catch((error: unknown) => fault(error, 'the last known configuration'))
-  }, MEND_MS)
-  parts.defer(() => clearInterval(mending))
-  const reusePort = canShareAPort()
-  if (!reusePort && settings.workers > 1)
-    log(
-      'warn',
-      `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
-    )
-  const gateways = await startGateways(
-    {
-      count: reusePort ? settings.workers : 1,
-      start: (data) => worker('gateway', data, `gateway-${data.slot}`),
-      init: {
-        listen,
-        controlListen,
-        reusePort,
-        controlSocket,
-        origin,
-        version: VERSION,
-        expose: settings.expose,
-        trustedProxies: settings.trustedProxies,
-        certificateField: settings.certificateField,
-        proxyProtocol: settings.proxyProtocol,
-        httpEngine: settings.httpEngine,
-        tls: certificates === null ? null : certificates.current,
-        counters: counterMemory,
-        health,
-        tombstones,
-        usedTokens: createUsedTokenMemory(),
-        clockCell: clockCell ?? null,
-        credentialKey: vault.gatewayKey(),
-        sessionKey,
+  const credentials = createCredentialProbe({ vault, references, store, gateways: started })
+  const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
+  const control = openControl(its, stores, {
+    ...sessions,
+    origin: addresses.origin,
+    credentials,
+    explainer: { explain: async (asked) => (await started).explain(asked) },
+    upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
+    publisher: {
+      publish(delta) {
+        const published = references.publish(delta)
+        // While the threads take it on. Without secrets that are read elsewhere.
+        lastGood.keep(delta)
+        return published
       },
-      connectRecorder: (attach) => recorder.connect(attach),
-      releaseDead: (slot) => counters.releaseDead(slot),
-      keySets: createKeySets(clock, fetchJson),
-      log,
     },
-    await references.whole(first),
+  })
+  await listenForControl(its, control, addresses, grace)
+
+  const health = keepHealth(its, stores)
+  repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
+  repeat(its, MEND_MS, 'the last known configuration', () =>
+    store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
+  )
+  const gateways = await startGateways(
+    gatewaysOptions(its, stores, {
+      ...addresses,
+      ...sessions,
+      tls: certificates === null ? null : certificates.current,
+      health,
+      keySets: createKeySets(clock, fetchJson),
+    }),
+    await references.whole(stores.first),
   )
   haveStarted(gateways)
-  let reading = false
-  const rereading = setInterval(() => {
-    if (reading) return
-    reading = true
-    references
-      .refresh()
-      .catch((error: unknown) => fault(error, 'secrets that are read elsewhere'))
-      .finally(() => {
-        reading = false
-      })
-  }, HOUSEKEEPING_MS)
-  parts.defer(() => clearInterval(rereading))
-  const keepingUses = setInterval(() => {
-    credentials.keepUses().catch((error: unknown) => fault(error, 'when credentials were used'))
-  }, KEEP_USES_MS)
-  parts.defer(() => clearInterval(keepingUses))
+  repeat(its, HOUSEKEEPING_MS, 'secrets that are read elsewhere', () => references.refresh())
+  repeat(its, KEEP_USES_MS, USES, () => credentials.keepUses())
   parts.defer(async () => {
-    Atomics.store(cells, HEALTH.draining, 1)
+    Atomics.store(new Int32Array(health), HEALTH.draining, 1)
     await gateways.drain(grace.requestsMs)
   })
   // While the gateway threads can still tell
-  parts.defer(() =>
-    credentials.keepUses().catch((error: unknown) => fault(error, 'when credentials were used')),
-  )
-
+  parts.defer(() => credentials.keepUses().catch((error: unknown) => fault(error, USES)))
   certificates?.watch((tls) => gateways.setTls(tls))
   parts.defer(() => certificates?.stop())
 
   let stopped: Promise<void> | undefined
   return {
-    ...urls,
-    origin,
+    gatewayUrl: addresses.gatewayUrl,
+    controlUrl: addresses.controlUrl,
+    origin: addresses.origin,
     issueToken: control.issueToken,
     reload: () => certificates?.reload(),
     killThread: (slot) => gateways.kill(slot),
@@ -306,21 +162,116 @@ async function start(
   }
 }
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+/** What is under way when the parts end is given so long; nothing is after a failed start. */
+interface Grace {
+  requestsMs: number
+  answersMs: number
 }
 
-function worker(entry: 'gateway' | 'recorder' | 'query', workerData: unknown, name: string = entry): Worker {
-  return new Worker(new URL(`./threads/${entry}.ts`, import.meta.url), { name, workerData })
+/** What both planes know of MCP sessions. */
+type Sessions = Pick<GatewayInit, 'tombstones' | 'sessionKey'>
+
+function openControl(
+  { clock, fault, parts }: Start,
+  { store, fault: missing, vault, records, counters }: Stores,
+  options: Omit<ControlPlaneOptions, 'store' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
+): ControlPlane {
+  const control =
+    store === null
+      ? createClosedControlPlane(missing ?? '')
+      : createControlPlane({ ...options, store, vault, clock, records, limits: counters, fault })
+  parts.defer(() => control.flush(true))
+  return control
+}
+
+/** The private sockets: of the gateway threads, and of the command line of the same user. */
+async function listenForControl(
+  { settings, parts }: Start,
+  control: ControlPlane,
+  { origin, gatewayUrl, controlUrl }: Addresses,
+  grace: Grace,
+): Promise<void> {
+  const local = createLocalListener({
+    issue: control.issueToken,
+    info: () => ({
+      version: VERSION,
+      origin,
+      listen: gatewayUrl,
+      control_listen: controlUrl,
+      management_url: controlUrl,
+    }),
+  })
+  const sockets = [
+    [CONTROL_SOCKET, control.listener],
+    [LOCAL_SOCKET, local],
+  ] as const
+  for (const [name, listener] of sockets) {
+    const server = await listenPrivately(socketPath(settings.data, name), listener)
+    parts.defer(() => closeServer(server, grace.answersMs))
+  }
+}
+
+/** What all threads answer health questions from, kept up to date; see {@link HEALTH}. */
+function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer {
+  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
+  const cells = new Int32Array(health)
+  Atomics.store(cells, HEALTH.recorder, 1)
+  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
+  repeat(its, HOUSEKEEPING_MS, 'the state of the recorder', () => {
+    const { running, dropped } = recorder.state
+    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
+    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
+  })
+  return health
+}
+
+function gatewaysOptions(
+  { settings, clockCell, log }: Start,
+  { vault, recorder, counters, counterMemory }: Stores,
+  shared: Addresses & Sessions & Pick<GatewayInit, 'tls' | 'health'> & Pick<GatewaysOptions, 'keySets'>,
+): GatewaysOptions {
+  const reusePort = canShareAPort()
+  if (!reusePort && settings.workers > 1)
+    log(
+      'warn',
+      `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
+    )
+  return {
+    count: reusePort ? settings.workers : 1,
+    start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
+    init: {
+      listen: shared.listen,
+      controlListen: shared.controlListen,
+      reusePort,
+      controlSocket: socketPath(settings.data, CONTROL_SOCKET),
+      origin: shared.origin,
+      version: VERSION,
+      expose: settings.expose,
+      trustedProxies: settings.trustedProxies,
+      certificateField: settings.certificateField,
+      proxyProtocol: settings.proxyProtocol,
+      httpEngine: settings.httpEngine,
+      tls: shared.tls,
+      counters: counterMemory,
+      health: shared.health,
+      tombstones: shared.tombstones,
+      usedTokens: createUsedTokenMemory(),
+      clockCell,
+      credentialKey: vault.gatewayKey(),
+      sessionKey: shared.sessionKey,
+    },
+    connectRecorder: (attach) => recorder.connect(attach),
+    releaseDead: (slot) => counters.releaseDead(slot),
+    keySets: shared.keySets,
+    log,
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 /** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */
 function canShareAPort(): boolean {
   return process.platform === 'linux' || process.platform === 'freebsd'
-}
-
-/** A name that a local client can call an address by. */
-function hostOf(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
-  return host.includes(':') ? `[${host}]` : host
 }

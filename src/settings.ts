@@ -1,125 +1,25 @@
-import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { isLoopbackHost, isRefusedHost } from './base/address.ts'
 import { CannotStart } from './base/cannot-start.ts'
-
-/** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
-interface ListenAddress {
-  readonly host: string
-  readonly port: number
-}
-
-/** Parts of the control plane that the gateway listener may hand requests to. */
-const EXPOSABLE = ['management', 'console', 'portal', 'oauth', 'registry'] as const
-type Exposed = (typeof EXPOSABLE)[number]
-
-const HTTP_ENGINES = ['native', 'node'] as const
-export type HttpEngine = (typeof HTTP_ENGINES)[number]
-
-const CERTIFICATE_FIELDS = ['client-cert', 'x-forwarded-client-cert'] as const
-
-const Listen = z.string().transform((text, context): ListenAddress => {
-  const address = parseListen(text)
-  if (address !== null) return address
-  context.addIssue({
-    code: 'custom',
-    message: 'host:port, :port, port or [IPv6]:port, with a port up to 65535',
-  })
-  return z.NEVER
-})
-
-/** As written: nothing that URL parsers drop or turn into something else, and nothing behind the authority. */
-const ORIGIN_WRITTEN = /^https?:\/\/[^\s/\\?#@]+\/?$/i
-/**
- * As parsed: a name of letters, digits, `-`, `_`, or an address. URL allows quotes, commas and more in a host
- * (WHATWG URL section 3.2); the origin goes into quoted parameters of header fields and into URLs that people copy.
- */
-const ORIGIN_PARSED = /^https?:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$/
-
-/** An http(s) origin without a path; kept without its trailing slash. */
-const Origin = z.string().transform((text, context): string => {
-  const origin = ORIGIN_WRITTEN.test(text) && URL.canParse(text) ? new URL(text).origin : ''
-  if (ORIGIN_PARSED.test(origin)) return origin
-  context.addIssue({
-    code: 'custom',
-    message: 'scheme://host[:port], such as https://api.example.com, without a path',
-  })
-  return z.NEVER
-})
-
-const Expose = z.string().transform((text, context): readonly Exposed[] => {
-  const names = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
-  const known = EXPOSABLE.filter((name) => names.includes(name))
-  if (known.length === new Set(names).size) return known
-  context.addIssue({ code: 'custom', message: `a comma-separated list of ${EXPOSABLE.join(', ')}` })
-  return z.NEVER
-})
-
-/** Each gateway thread has a slot among those who use the shared counters; the counters know 127, and two
- * are those of the main thread and the recorder. */
-const WORKERS_MAX = 120
-
-const Workers = z
-  .string()
-  .regex(/^[1-9][0-9]{0,2}$/, `a whole number from 1 to ${WORKERS_MAX}`)
-  .transform(Number)
-  .refine((workers) => workers <= WORKERS_MAX, `a whole number from 1 to ${WORKERS_MAX}`)
-
-const FilePath = z.string().min(1, 'a path')
-
-/** A comma-separated list; null when one of the parts does not fit. */
-function listOf(text: string, fits: (part: string) => boolean): readonly string[] | null {
-  const parts = text.split(',').map((part) => part.trim())
-  return parts.every((part) => part !== '' && fits(part)) ? parts : null
-}
-
-const Networks = z.string().transform((text, context): readonly string[] => {
-  const networks = listOf(text, isNetwork)
-  if (networks !== null) return networks
-  context.addIssue({
-    code: 'custom',
-    message: 'a comma-separated list of addresses and networks such as 10.0.0.0/8,192.0.2.7,2001:db8::/32',
-  })
-  return z.NEVER
-})
-
-const FilePaths = z.string().transform((text, context): readonly string[] => {
-  const paths = listOf(text, () => true)
-  if (paths !== null) return paths
-  context.addIssue({ code: 'custom', message: 'a comma-separated list of paths' })
-  return z.NEVER
-})
-
-const EnvPatterns = z.string().transform((text, context): readonly string[] => {
-  const patterns = listOf(text, (part) => /^[A-Za-z_][A-Za-z0-9_]*\*?$/.test(part))
-  if (patterns !== null) return patterns
-  context.addIssue({
-    code: 'custom',
-    message: 'a comma-separated list of names of environment variables, each with `*` at its end or without',
-  })
-  return z.NEVER
-})
-
-const VaultUrl = z.string().transform((text, context): string => {
-  const url = URL.parse(text)
-  const isLocal = url !== null && isLoopbackHost(url.hostname)
-  const isPlain =
-    url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
-  if (
-    isPlain &&
-    (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)) &&
-    !isRefusedHost(url.hostname)
-  )
-    return text
-  context.addIssue({
-    code: 'custom',
-    message:
-      'an https URL such as https://vault.example.com:8200, of no link-local address; http is for this machine alone',
-  })
-  return z.NEVER
-})
+import {
+  CERTIFICATE_FIELDS,
+  EnvPatterns,
+  EXPOSABLE,
+  Expose,
+  type Exposed,
+  FilePath,
+  FilePaths,
+  HTTP_ENGINES,
+  type HttpEngine,
+  Listen,
+  type ListenAddress,
+  Networks,
+  Origin,
+  VaultUrl,
+  WORKERS_MAX,
+  Workers,
+} from './settings/values.ts'
 
 interface SettingText {
   /** Shown in the reference in place of the default where that depends on the machine. */
@@ -422,26 +322,6 @@ export function settingName(name: SettingName): string {
 /** `CONTROL_LISTEN` is `control-listen` as a flag. */
 function flagOf(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
-}
-
-function isNetwork(text: string): boolean {
-  const match = /^([0-9A-Fa-f.:]+)(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)
-  const version = isIP(match?.[1] ?? '')
-  // Peers of that form are compared as IPv4
-  if (version === 6 && match?.[2] !== undefined && /ffff:/i.test(text)) return false
-  return version !== 0 && Number(match?.[2] ?? 0) <= (version === 4 ? 32 : 128)
-}
-
-/** `host:port`, `:port`, `port`, `[::1]:port`; null for anything else. */
-function parseListen(text: string): ListenAddress | null {
-  const match = /^(?:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):)?([0-9]{1,5})$/.exec(text)
-  if (match === null) return null
-  const port = Number(match[3])
-  if (port > 65_535) return null
-  if (match[1] !== undefined && !URL.canParse(`http://[${match[1]}]`)) return null
-  // A port alone keeps to the loopback; `:port` means every address, as people know it from other servers.
-  const host = match[1] ?? match[2] ?? '127.0.0.1'
-  return { host: host === '' ? '0.0.0.0' : host, port }
 }
 
 function suggest(wrong: string, known: readonly string[]): string {

@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../base/refusal.ts'
 import type { Hypothetical } from '../model/explanation.ts'
 import { canonicalAuthority } from '../wire/authority.ts'
-import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
+import { DEFAULT_LIMITS } from '../wire/limits.ts'
 import { RequestHead } from '../wire/native/request-head.ts'
 import { compileRules } from '../wire/native/request-rules.ts'
 import { canonicalTarget } from '../wire/target.ts'

@@ -30,7 +30,7 @@ import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
-import { createRecorder } from './record.ts'
+import { createRecordWriter } from './record.ts'
 import { AnswerCache } from './replay/answer-cache.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './replay/idempotency.ts'
 import type { Replays } from './replay/replay.ts'
@@ -99,7 +99,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
   const checks = createHealthChecks(clock, pools)
-  const recorder = createRecorder(options.records)
+  const recorder = createRecordWriter(options.records)
   const visible = createVisible()
   const fetchJson = createFetchJson()
   const tokens = createTokens(clock, fetchJson)

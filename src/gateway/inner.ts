@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
-import { DEFAULT_LIMITS } from '../wire/native/limits.ts'
+import { DEFAULT_LIMITS } from '../wire/limits.ts'
 import {
   type CallHandle,
   type CallResult,

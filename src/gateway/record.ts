@@ -15,14 +15,14 @@ export interface Measured {
   readonly aborted: boolean
 }
 
-export interface Recorder {
+export interface RecordWriter {
   /** Check 19: writes the record of a request or call. A record that cannot be kept never fails a request. */
   request(exchange: Exchange, measured: Measured): void
   /** Writes one record for each message of a request at `/mcp` that led to no call. */
   messages(exchange: Exchange, measured: Measured, messages: readonly MessageOutcome[]): void
 }
 
-export function createRecorder(sink: RecordSink): Recorder {
+export function createRecordWriter(sink: RecordSink): RecordWriter {
   const fields = emptyFields()
 
   function fill(exchange: Exchange, measured: Measured): void {

@@ -11,7 +11,7 @@ import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
-import type { HttpEngine } from '../settings.ts'
+import type { HttpEngine } from '../settings/values.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
 

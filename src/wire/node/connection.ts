@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { LINGER_MS } from '../native/limits.ts'
+import { LINGER_MS } from '../limits.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { NodeContext } from './context.ts'
 import { NodeExchange } from './exchange.ts'

@@ -1,0 +1,35 @@
+import type { Settings } from '../settings.ts'
+import { type Address, claimPorts } from './listen.ts'
+
+/** Where an instance is reached. */
+export interface Addresses {
+  readonly listen: Address
+  readonly controlListen: Address
+  /** As callers know it; see `POSTERN_ORIGIN`. */
+  readonly origin: string
+  /** Of both listeners, for clients on this machine. */
+  readonly gatewayUrl: string
+  readonly controlUrl: string
+}
+
+/** Claims both ports, and says what follows from them. Throws a CannotStart that names the setting. */
+export async function claimAddresses(settings: Settings): Promise<Addresses> {
+  const { LISTEN: port, CONTROL_LISTEN: controlPort } = await claimPorts({
+    LISTEN: settings.listen,
+    CONTROL_LISTEN: settings.controlListen,
+  })
+  const scheme = settings.tls.length === 0 ? 'http' : 'https'
+  return {
+    listen: { ...settings.listen, port },
+    controlListen: { ...settings.controlListen, port: controlPort },
+    origin: settings.originIsSet ? settings.origin : `${scheme}://localhost:${port}`,
+    gatewayUrl: `${scheme}://${hostOf(settings.listen.host)}:${port}`,
+    controlUrl: `http://${hostOf(settings.controlListen.host)}:${controlPort}`,
+  }
+}
+
+/** A name that a local client can call an address by. */
+function hostOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}

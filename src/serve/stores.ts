@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
+import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
+import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
+import { type Recorder, startRecorder } from '../record/recorder-client.ts'
+import { lockDirectory } from '../store/sqlite/directory.ts'
+import { openLastGood } from '../store/sqlite/last-good.ts'
+import { COUNTER_SLOT } from '../threads/messages.ts'
+import { startWorker } from '../threads/worker.ts'
+import { type Configuration, openConfiguration } from './configuration.ts'
+import { createLastGood, type LastGoodSnapshot } from './last-good.ts'
+import type { Start } from './start.ts'
+
+const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
+
+/** All that an instance keeps, and the threads that keep it. */
+export interface Stores extends Configuration {
+  readonly lastGood: LastGoodSnapshot
+  readonly counterMemory: SharedArrayBuffer
+  /** As the main thread counts. */
+  readonly counters: Counters
+  readonly recorder: Recorder
+  readonly records: RecordQueryClient
+}
+
+/** Takes the data directory and opens what is in it. Throws CannotStart as the stores do. */
+export async function openStores({ settings, clockCell, log, fault, parts }: Start): Promise<Stores> {
+  const lock = lockDirectory(settings.data)
+  parts.defer(() => lock.release())
+  const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
+  parts.defer(() => lastGoodStore.close())
+  const lastGood = createLastGood(lastGoodStore, (error) =>
+    fault(error, 'the last known configuration cannot be kept'),
+  )
+  const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
+  const configuration = await openConfiguration(settings.data, keyFile, lastGood)
+  parts.defer(() => configuration.store?.close())
+  if (configuration.fault !== null) log('error', configuration.fault)
+  const counterMemory = createCounterMemory()
+  const path = join(settings.data, 'records.db')
+  const recorderSetup: RecorderSetup = {
+    path,
+    retentionMs: RECORD_RETENTION_MS,
+    clockCell,
+    counters: counterMemory,
+  }
+  const recorder = await startRecorder(
+    () => startWorker('recorder', recorderSetup),
+    (text) => log('error', text),
+  )
+  parts.defer(() => recorder.stop())
+  const querySetup: QuerySetup = { path, clockCell }
+  const queries = createRecordQueries(() => startWorker('query', querySetup))
+  parts.defer(() => queries.close())
+  return {
+    ...configuration,
+    lastGood,
+    counterMemory,
+    counters: createCounters(counterMemory, COUNTER_SLOT.main),
+    recorder,
+    // Who asks right after a call finds it: what the gateway threads still hold is stored first.
+    records: {
+      ...queries,
+      list: (filter) => recorder.flush().then(() => queries.list(filter)),
+      get: (id) => recorder.flush().then(() => queries.get(id)),
+    },
+  }
+}
