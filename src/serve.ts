@@ -24,7 +24,7 @@ import type { Publisher } from './snapshot/publisher.ts'
 import { createReferences } from './snapshot/references.ts'
 import { lockDirectory } from './store/sqlite/directory.ts'
 import { openLastGood } from './store/sqlite/last-good.ts'
-import { startGateways } from './threads/gateways.ts'
+import { type Gateways, startGateways } from './threads/gateways.ts'
 import { COUNTER_SLOT, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -143,7 +143,10 @@ async function start(
   const sessionKey = vault.sessionKey()
   const fetchJson = createFetchJson()
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
-  const references = createReferences(vault, sources, (delta) => gateways.publish(delta))
+  // The first thread takes requests while others still start: what changes then is published to all of them
+  const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
+  const references = createReferences(vault, sources, async (delta) => (await started).publish(delta))
+  vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const publisher: Publisher = {
     publish(delta) {
       const published = references.publish(delta)
@@ -152,13 +155,12 @@ async function start(
       return published
     },
   }
-  const explainer: Explainer = { explain: (asked) => gateways.explain(asked) }
+  const explainer: Explainer = { explain: async (asked) => (await started).explain(asked) }
   const credentials = createCredentialProbe({
     vault,
     references,
     store,
-    // Not before all is started
-    gateways: () => gateways,
+    gateways: started,
   })
   const control =
     store === null
@@ -170,7 +172,7 @@ async function start(
           records,
           explainer,
           credentials,
-          upstreams: { health: (collection) => gateways.upstreamHealth(collection) },
+          upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
           limits: counters,
           publisher,
           origin,
@@ -258,6 +260,7 @@ async function start(
     },
     await references.whole(first),
   )
+  haveStarted(gateways)
   let reading = false
   const rereading = setInterval(() => {
     if (reading) return
@@ -283,7 +286,6 @@ async function start(
     credentials.keepUses().catch((error: unknown) => fault(error, 'when credentials were used')),
   )
 
-  vault.watch(() => gateways.setCredentialKey(vault.gatewayKey()))
   certificates?.watch((tls) => gateways.setTls(tls))
   parts.defer(() => certificates?.stop())
 

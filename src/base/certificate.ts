@@ -21,6 +21,8 @@ export interface Certificate {
   /** Null for one that may not sign others. */
   readonly ca: { readonly pathLength: number } | null
   readonly signsCrls: boolean
+  /** The uses that it names include clients, or it names none. An authority lends no other. */
+  readonly allowsClients: boolean
   /** May prove a client in TLS. */
   readonly isForClients: boolean
   /** Why nothing is believed of it; empty for most. */
@@ -81,6 +83,7 @@ export function readCertificate(der: Uint8Array): Certificate {
   const extended = extensions.get(EXTENDED_KEY_USAGE)?.value
   const purposes =
     extended === undefined ? null : derItems(readDer(extended)).map((oid) => derHex(oid, DER.oid))
+  const allowsClients = purposes === null || purposes.includes(CLIENT_AUTH) || purposes.includes(ANY_USAGE)
   return {
     x509,
     sha256: createHash('sha256').update(der).digest('hex'),
@@ -93,9 +96,8 @@ export function readCertificate(der: Uint8Array): Certificate {
     until: x509.validToDate.getTime(),
     ca: usage(CERT_SIGN) ? authority(extensions.get(BASIC_CONSTRAINTS)) : null,
     signsCrls: usage(CRL_SIGN),
-    isForClients:
-      (usage(DIGITAL_SIGNATURE) || usage(KEY_AGREEMENT)) &&
-      (purposes === null || purposes.includes(CLIENT_AUTH) || purposes.includes(ANY_USAGE)),
+    allowsClients,
+    isForClients: (usage(DIGITAL_SIGNATURE) || usage(KEY_AGREEMENT)) && allowsClients,
     fault: faultOf(x509, derHex(derItems(algorithm)[0], DER.oid), extensions),
   }
 }

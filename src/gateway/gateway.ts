@@ -259,13 +259,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     finished(incoming) {
       const exchange = incoming.state
       if (exchange === null) return
-      if (brokeOff(incoming)) {
+      const { truncated, status, upstreamStatus } = incoming.outcome
+      if (truncated && status !== 101) {
         exchange.code = 'upstream_invalid_response'
         exchange.reason = 'the answer broke off'
       }
-      endLimits(exchange, incoming.outcome.status)
-      endTarget(exchange, incoming.outcome.upstreamStatus, clock.now())
-      endWatch(exchange, incoming.outcome.upstreamStatus)
+      endLimits(exchange, status)
+      endTarget(exchange, upstreamStatus, clock.now())
+      endWatch(exchange, upstreamStatus)
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
@@ -429,9 +430,4 @@ function checkOf(code: RefusalCode): number {
     default:
       return WIRE
   }
-}
-
-/** The upstream broke off an answer. While the body of the request still came, its caller may have been at fault. */
-function brokeOff({ bodyBytes, outcome }: Incoming<Exchange>): boolean {
-  return outcome.truncated && outcome.status !== 101 && outcome.bytesIn === bodyBytes
 }

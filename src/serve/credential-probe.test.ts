@@ -15,7 +15,7 @@ test('when a credential was last used is kept, to the minute, and the latest tha
     store,
     references: createReferences(vault, sources, async () => ({ pending: false })),
     // Nothing else of them is asked
-    gateways: () => ({ credentialUses: async () => live }) as unknown as Gateways,
+    gateways: Promise.resolve({ credentialUses: async () => live } as unknown as Gateways),
   })
   live.set('crd_a', 1_000_000)
   await probe.keepUses()

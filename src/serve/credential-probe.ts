@@ -11,7 +11,8 @@ export interface CredentialProbeOptions {
   readonly references: References
   /** Null while there is none: then nothing is kept. */
   readonly store: ConfigStore | null
-  readonly gateways: () => Gateways
+  /** Once all of them have started. */
+  readonly gateways: Promise<Gateways>
 }
 
 /** Under this name the store keeps when credentials were last used. */
@@ -35,7 +36,8 @@ export function createCredentialProbe({
 
   async function uses(): Promise<Map<string, number>> {
     const all = await keptUses()
-    for (const [id, at] of await gateways().credentialUses()) all.set(id, Math.max(at, all.get(id) ?? 0))
+    for (const [id, at] of await (await gateways).credentialUses())
+      all.set(id, Math.max(at, all.get(id) ?? 0))
     return all
   }
 
@@ -54,7 +56,7 @@ export function createCredentialProbe({
         return toCredentialTest([
           { step: 'secret', ok: false, latency_ms: 0, status: null, error: unresolved },
         ])
-      return gateways().tryCredential({ fragment: whole, at, subjectToken })
+      return (await gateways).tryCredential({ fragment: whole, at, subjectToken })
     },
     faultOf: (id) => references.faultOf(id),
     uses,

@@ -111,10 +111,11 @@ export function compileContracts(
       ...(Object.keys(spec.contracts ?? {}).length === 0 ? {} : { by_method: spec.contracts }),
     },
   ])
+  const { schemas } = collection.spec
   return {
     kind: 'contracts',
     id: collection.id,
-    schemas: collection.spec.schemas,
+    schemas: schemas === null ? null : `schemas:${schemas}`,
     json: JSON.stringify(Object.fromEntries(contracts)),
   }
 }

@@ -96,9 +96,9 @@ test('what differs by method is held to by method', async () => {
   assert.equal((await ask('PATCH', '/v1/notes/1', {})).status, 400)
 })
 
-test('an answer that breaks its schema is noted, or held back', async () => {
+test('an answer that breaks its schema passes, is noted, or held back', async () => {
   const schema = { type: 'object', required: ['price'] }
-  for (const mode of ['report', 'enforce']) {
+  for (const mode of ['off', 'report', 'enforce']) {
     const made = await addProxy(`Answer ${mode}`, {
       methods: ['GET'],
       path: `/v1/${mode}`,
@@ -107,6 +107,9 @@ test('an answer that breaks its schema is noted, or held back', async () => {
     })
     assert.equal(made.status, 201, made.text)
   }
+  const unjudged = await ask('GET', '/v1/off')
+  assert.equal(unjudged.status, 200)
+  assert.equal((await record(unjudged.headers.get('x-request-id')!)).reason, null)
   const reported = await ask('GET', '/v1/report')
   assert.equal(reported.status, 200)
   assert.match(
@@ -203,6 +206,33 @@ test('an answer is kept per caller, and not where the upstream forbids it', asyn
   upstream.answer = before
 })
 
+test('an answer that differs by origin is kept only where the gateway speaks to origins', async () => {
+  const before = upstream.answer
+  const made = await addProxy('By origin', {
+    methods: ['GET'],
+    path: '/v1/by-origin',
+    cache: { scope: 'shared' },
+  })
+  assert.equal(made.status, 201, made.text)
+  upstream.answer = ({ headers }, response) => {
+    response.setHeader('access-control-allow-origin', headers['origin'] ?? 'none')
+    response.writeHead(200, { vary: 'Origin' }).end('answer')
+  }
+  const askFrom = async (origin: string) => {
+    const { headers } = await ask('GET', '/v1/by-origin', undefined, { origin })
+    return [headers.get('x-cache'), headers.get('access-control-allow-origin')]
+  }
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors: null })).status, 200)
+  assert.deepEqual(await askFrom('https://a.test'), ['MISS', 'https://a.test'])
+  assert.deepEqual(await askFrom('https://b.test'), ['MISS', 'https://b.test'])
+  const told = { cors: { origins: ['https://b.test'] } }
+  assert.equal((await server.manage('PATCH', '/collections/orders', told)).status, 200)
+  assert.deepEqual(await askFrom('https://a.test'), ['MISS', null])
+  assert.deepEqual(await askFrom('https://b.test'), ['HIT', 'https://b.test'])
+  assert.equal((await server.manage('PATCH', '/collections/orders', { cors: null })).status, 200)
+  upstream.answer = before
+})
+
 test('a request with a body is answered for itself alone', async () => {
   const made = await addProxy('Search', {
     methods: ['GET'],
@@ -222,6 +252,53 @@ test('a request with a body is answered for itself alone', async () => {
   assert.deepEqual(await search('planted'), ['BYPASS', 'planted'])
   assert.deepEqual(await search(), ['MISS', ''])
   assert.deepEqual(await search('planted'), ['BYPASS', 'planted'])
+})
+
+test('kept answers and keys are shared as far as is set, and by nobody else', async () => {
+  const profileOf = async (client: string, slug: string): Promise<string> => {
+    const made = await server.manage('POST', '/profiles', {
+      client,
+      name: slug,
+      slug,
+      auth: { type: 'token' },
+    })
+    assert.equal(made.status, 201, made.text)
+    return made.json.token
+  }
+  const client = await server.manage('POST', '/clients', { name: 'Stranger', collections: ['orders'] })
+  assert.equal(client.status, 201, client.text)
+  const callers = [token, await profileOf('acme', 'second'), await profileOf('stranger', 'only')]
+  const outcomes = async (path: string, headers: Record<string, string> = {}): Promise<unknown[]> => {
+    const all: unknown[] = []
+    for (const one of callers) {
+      const options = { token: one, headers: { 'cache-control': 'max-age=60', ...headers } }
+      all.push((await server.gateway('GET', `/orders${path}`, options)).headers.get('x-cache'))
+    }
+    return all
+  }
+  for (const [scope, expected] of [
+    ['profile', ['MISS', 'MISS', 'MISS']],
+    ['client', ['MISS', 'HIT', 'MISS']],
+    ['shared', ['MISS', 'HIT', 'HIT']],
+  ] as const) {
+    const members = { methods: ['GET'], path: `/v1/kept/${scope}`, cache: { scope, vary: ['x-tenant'] } }
+    const made = await addProxy(`Kept by ${scope}`, members)
+    assert.equal(made.status, 201, made.text)
+    assert.deepEqual(await outcomes(`/v1/kept/${scope}`), expected)
+    assert.deepEqual(await outcomes(`/v1/kept/${scope}`), ['HIT', 'HIT', 'HIT'])
+    assert.deepEqual(await outcomes(`/v1/kept/${scope}`, { 'x-tenant': 'a' }), expected)
+  }
+
+  const made = await addProxy('Once', { methods: ['POST'], path: '/v1/once', idempotency: true })
+  assert.equal(made.status, 201, made.text)
+  const before = upstream.seen.length
+  for (const replayed of [null, 'true'])
+    for (const one of callers) {
+      const options = { token: one, headers: { 'idempotency-key': 'same' }, body: {} }
+      const reply = await server.gateway('POST', '/orders/v1/once', options)
+      assert.deepEqual([reply.status, reply.headers.get('idempotency-replayed')], [200, replayed])
+    }
+  assert.equal(upstream.seen.length - before, callers.length)
 })
 
 test('an origin that only looks like an allowed one is told nothing, and the upstream has no say', async () => {

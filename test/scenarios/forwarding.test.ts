@@ -87,6 +87,26 @@ test('equal values of a header meet the same server', async () => {
   assert.equal(both, 3)
 })
 
+test('the server with the fewest requests under way is asked next', async () => {
+  await setUpstream({
+    targets: [{ url: first.url }, { url: second.url }],
+    balance: 'least_pending',
+    breaker: null,
+  })
+  const { answer } = first
+  const asked = Promise.withResolvers<() => void>()
+  first.answer = (seen, response) => asked.resolve(() => answer(seen, response))
+  // One goes to each
+  const both = [get(), get()]
+  const release = await asked.promise
+  await Promise.race(both)
+  assert.deepEqual(await counted(() => times(6, get)), [0, 6])
+  release()
+  await Promise.all(both)
+  first.answer = answer
+  assert.deepEqual(await counted(() => times(6, get)), [3, 3])
+})
+
 test('a server that refuses connections costs no call that may go elsewhere, and is soon left alone', async () => {
   await setUpstream({
     targets: [{ url: `http://127.0.0.1:${await closedPort()}` }, { url: second.url }],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { CORPUS, corpusText } from '../fixtures/openapi.ts'
+import { startOrders } from './orders.ts'
 import { call, startTestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -100,4 +101,45 @@ test('a broken description is refused over REST with the pointer of what is wron
     { pointer: '/paths/~1x/get/parameters/0/name', reason: 'a parameter has a name' },
   ])
   assert.equal((await server.manage('GET', '/collections')).json.items.length, 0)
+})
+
+test('requests are held to the schemas that an imported description shares', async () => {
+  await using orders = await startOrders()
+  const { server, upstream, token } = orders
+  const shared = (name: string) => ({ $ref: `#/components/schemas/${name}` })
+  const document = {
+    openapi: '3.1.0',
+    info: { title: 'Shop', version: '1' },
+    servers: [{ url: upstream.url }],
+    paths: {
+      '/items': {
+        post: {
+          requestBody: { content: { 'application/json': { schema: shared('Item') } } },
+          responses: { 200: { description: 'made' } },
+        },
+      },
+    },
+    components: {
+      schemas: {
+        Item: { type: 'object', required: ['price'], properties: { price: shared('Price') } },
+        Price: { type: 'integer', minimum: 1 },
+      },
+    },
+  }
+  const made = await server.manage('POST', '/collections/import', {
+    document: JSON.stringify(document),
+    base_path: '/shop',
+    slug: 'shop',
+    publish: true,
+  })
+  assert.equal(made.status, 201, made.text)
+  const assigned = await server.manage('PATCH', '/clients/acme', { collections: ['orders', 'shop'] })
+  assert.equal(assigned.status, 200, assigned.text)
+  const post = (body: unknown) => server.gateway('POST', '/shop/items', { token, body })
+  assert.equal((await post({ price: 1 })).status, 200)
+  const refused = await post({ price: 0 })
+  assert.deepEqual(
+    [refused.status, refused.json.errors],
+    [400, [{ pointer: '/price', reason: 'must be >= 1' }]],
+  )
 })

@@ -304,7 +304,8 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
   await server.stop()
 
   writeFileSync(join(data, 'vault.key'), `${before[0]}\n`, { mode: 0o600 })
-  const wrong = await runPostern(['up', '--data', data])
+  const free = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
+  const wrong = await runPostern(['up', '--data', data, ...free])
   assert.equal(wrong.code, 1)
   assert.match(
     wrong.stderr,

@@ -59,6 +59,8 @@ test('what the page shows works', async () => {
 })
 
 const far = issue({ name: 'far', issuer: between, uris: [URI] })
+const servers = issue({ name: 'Servers', issuer: root, ca: true, usage: 'server' })
+const strange = issue({ name: 'strange', issuer: servers, uris: [URI], usage: 'client' })
 const forwarded = { 'x-forwarded-client-cert': `Hash=${robot.sha256};Cert=${escaped(robot)}` }
 type Case = readonly [Readonly<Record<string, string>>, number | string]
 const TOLD: Readonly<Record<string, (token: string) => readonly Case[]>> = {
@@ -67,6 +69,7 @@ const TOLD: Readonly<Record<string, (token: string) => readonly Case[]>> = {
     [{ 'client-cert': binary(robot) }, 200],
     [{ 'client-cert': binary(far) }, 'credential_invalid'],
     [{ 'client-cert': binary(far), 'client-cert-chain': binary(between) }, 200],
+    [{ 'client-cert': binary(strange), 'client-cert-chain': binary(servers) }, 'credential_invalid'],
     [{ 'client-cert-chain': binary(robot) }, 'credentials_missing'],
     [{ 'client-cert': 'robot' }, 'credential_invalid'],
     [{ 'client-cert': 'robot', authorization: `Bearer ${token}` }, 200],

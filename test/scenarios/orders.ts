@@ -1,5 +1,4 @@
 import {
-  call,
   callAsAgent,
   publishOrders,
   type Reply,
@@ -41,7 +40,7 @@ export async function startOrders(options: TestServerOptions = {}): Promise<Orde
     upstream,
     token,
     ask: (method, path, body, headers = {}) =>
-      call(method, `${server.running.gatewayUrl}/orders${path}`, { token, headers, body }),
+      server.gateway(method, `/orders${path}`, { token, headers, body }),
     addProxy: (name, members) =>
       server.manage('POST', '/proxies', { collection: 'orders', name, status: 'published', ...members }),
     executeCall: (values) => callAsAgent(server, token, values),

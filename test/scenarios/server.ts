@@ -39,6 +39,8 @@ export interface TestServerOptions {
   readonly workers?: number
   readonly data?: string
   readonly flags?: readonly string[]
+  /** Address and port of the control listener; a free port when absent. */
+  readonly controlListen?: string
   /** Makes no token of an administrator: nobody can, without a store. */
   readonly adminless?: boolean
 }
@@ -90,7 +92,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       '--listen',
       '127.0.0.1:0',
       '--control-listen',
-      '127.0.0.1:0',
+      options.controlListen ?? '127.0.0.1:0',
       '--workers',
       String(options.workers ?? 1),
       ...(options.flags ?? []),

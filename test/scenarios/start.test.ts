@@ -5,9 +5,11 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
 import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
-import { call, startTestServer } from './server.ts'
+import { call, publishOrders, type Reply, startTestServer } from './server.ts'
+import { startUpstream } from './upstream.ts'
 
 /** One clear sentence, no stack, exit code 1. */
 function assertRefusesToStart(
@@ -39,6 +41,14 @@ test('a setting with a wrong value, an unknown one and one that is not built yet
   await rm(data, { recursive: true })
 })
 
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
+  const { port } = probe.address() as AddressInfo
+  await new Promise((done) => probe.close(done))
+  return port
+}
+
 test('a busy port refuses start, even when its owner shares it', async () => {
   const data = await temporaryDirectory()
   const owner = createServer()
@@ -51,10 +61,7 @@ test('a busy port refuses start, even when its owner shares it', async () => {
 
 test('two listeners on one port refuse start: each thread would take from both', async () => {
   const data = await temporaryDirectory()
-  const probe = createServer()
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((done) => probe.close(done))
+  const port = await freePort()
   for (const host of ['127.0.0.1', '0.0.0.0'])
     assertRefusesToStart(
       await upOn(data, `${host}:${port}`, `127.0.0.1:${port}`),
@@ -129,6 +136,38 @@ test('a start that fails late gives back everything, so that the next one in the
   await rmdir(socket)
   await using server = await startTestServer({ data })
   assert.equal((await call('GET', `${server.running.controlUrl}/readyz`)).status, 200)
+  await server.stop()
+  await rm(data, { recursive: true })
+})
+
+test('a revocation that the first thread takes while others still start holds when it has answered', async () => {
+  const data = await temporaryDirectory()
+  await using upstream = await startUpstream()
+  const first = await startTestServer({ data })
+  const token = await publishOrders(first, upstream.url)
+  await first.stop()
+  const controlListen = `127.0.0.1:${await freePort()}`
+  const starting = startTestServer({ data, workers: 4, controlListen, adminless: true })
+  let isStarting = true
+  const started = starting.finally(() => {
+    isStarting = false
+  })
+  const url = `http://${controlListen}/management/v1/profiles/sandbox/revoke`
+  const revoke = (): Promise<Reply | null> =>
+    // Nobody listens yet
+    call('POST', url, { token: first.adminToken, body: {} }).catch(() => null)
+  let revoked = await revoke()
+  while (revoked === null && isStarting) {
+    await pause(1)
+    revoked = await revoke()
+  }
+  await using server = await started
+  revoked ??= await revoke()
+  assert.deepEqual([revoked?.status, revoked?.json.pending], [200, undefined], revoked?.text)
+  for (let i = 0; i < 16; i++) {
+    const headers = { connection: 'close' }
+    assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token, headers })).status, 401)
+  }
   await server.stop()
   await rm(data, { recursive: true })
 })

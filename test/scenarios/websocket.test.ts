@@ -70,6 +70,30 @@ test('without a credential no WebSocket opens, and other endpoints open none', a
   assert.equal(sockets.length, before)
 })
 
+test('an open WebSocket keeps its place in a limit until it closes', async () => {
+  const made = async (resource: string, body: object) => {
+    const reply = await server.manage('POST', `/${resource}`, body)
+    assert.equal(reply.status, 201, reply.text)
+    return reply.json
+  }
+  await made('policies', { name: 'One', limits: [{ name: 'one', kind: 'concurrency', max: 1 }] })
+  await made('clients', { name: 'Narrow', collections: ['orders'], policy: 'one' })
+  const profile = await made('profiles', { client: 'narrow', name: 'Main', auth: { type: 'token' } })
+  const headers = { authorization: `Bearer ${profile.token}` }
+  const socket = open('/orders/v1/events', headers)
+  await once(socket, 'open')
+  await once(open('/orders/v1/events', headers), 'error')
+  const refused = await server.gateway('GET', '/orders/v1/orders/1', { token: profile.token })
+  assert.deepEqual([refused.status, refused.json.code], [429, 'concurrency_exceeded'])
+  const closed = once(socket, 'close')
+  socket.close()
+  await closed
+  await until(
+    () => server.gateway('GET', '/orders/v1/orders/1', { token: profile.token }),
+    ({ status }) => status === 200,
+  )
+})
+
 test('a request without the offer is told to upgrade', async () => {
   const answer = await server.gateway('GET', '/orders/v1/events', { token })
   assert.deepEqual([answer.status, answer.json.code], [426, 'upgrade_required'])

@@ -58,6 +58,7 @@ function chainOf(
     if (last.fault !== '') return `of a certificate in the chain: ${last.fault}`
     const issues = (candidate: Certificate): boolean =>
       candidate.ca !== null &&
+      candidate.allowsClients &&
       candidate.ca.pathLength >= between &&
       candidate.subject === last.issuer &&
       last.x509.verify(candidate.x509.publicKey)

@@ -58,16 +58,18 @@ export function wishOf(pass: string): 'any' | 'fresh' | 'none' {
 /**
  * How long an answer is fresh and how long it may stand in for a failing upstream after that, in milliseconds; null
  * when it is not kept. `ageMs` is what it had when it came.
+ * @param tellsOrigins The gateway speaks to pages of other origins in the place of the upstream.
  */
 export function lifetimeOf(
   status: number,
   lines: string,
   cache: CacheFragment,
+  tellsOrigins: boolean,
 ): { readonly freshMs: number; readonly staleMs: number; readonly ageMs: number } | null {
   if (!KEPT.has(status) || fieldValue(lines, 'set-cookie') !== undefined) return null
   const directives = directivesOf(lines)
   if (directives.has('no-store') || directives.has('private') || directives.has('no-cache')) return null
-  if (!variesByKnown(lines, cache.vary)) return null
+  if (!variesByKnown(lines, tellsOrigins ? [...cache.vary, 'origin'] : cache.vary)) return null
   const ageMs = seconds(fieldValue(lines, 'age')) ?? 0
   const told = seconds(directives.get('s-maxage')) ?? seconds(directives.get('max-age'))
   const freshMs = Math.min(cache.ttl_ms, told ?? cache.ttl_ms) - ageMs
@@ -81,8 +83,7 @@ function variesByKnown(lines: string, known: readonly string[]): boolean {
   for (const line of fieldValues(lines, 'vary'))
     for (const name of line.split(',')) {
       const lower = name.trim().toLowerCase()
-      // Of pages of other origins the gateway itself tells the origin.
-      if (lower !== '' && lower !== 'origin' && !known.includes(lower)) return false
+      if (lower !== '' && !known.includes(lower)) return false
     }
   return true
 }

@@ -22,13 +22,15 @@ function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
 }
 
 test('an answer is fresh for no longer than the upstream says', () => {
-  const life = (lines: string, status = 200) => lifetimeOf(status, lines, CACHE)
+  const life = (lines: string, status = 200, tellsOrigins = true) =>
+    lifetimeOf(status, lines, CACHE, tellsOrigins)
   assert.deepEqual(life(''), { freshMs: 60_000, staleMs: 5000, ageMs: 0 })
   assert.equal(life('Cache-Control: max-age=10\r\n')!.freshMs, 10_000)
   assert.equal(life('cache-control: max-age=10, S-MAXAGE="20"\r\n')!.freshMs, 20_000)
   assert.equal(life('cache-control: max-age=3600\r\nage: 10\r\n')!.freshMs, 50_000)
   assert.equal(life('cache-control: must-revalidate\r\n')!.staleMs, 0)
   assert.notEqual(life('vary: Accept, Origin\r\n'), null)
+  assert.equal(life('vary: Accept, Origin\r\n', 200, false), null)
   for (const lines of [
     'cache-control: no-store\r\n',
     'cache-control: public\r\ncache-control: private="x"\r\n',

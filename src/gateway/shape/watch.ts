@@ -52,7 +52,8 @@ export function staleReply(exchange: Exchange): Reply | null {
 
 function keep(exchange: Exchange, status: number, fields: string, body: Uint8Array): void {
   if (exchange.method !== 'GET') return
-  const lifetime = lifetimeOf(status, fields, exchange.proxy!.fragment.shape!.cache!)
+  const { cache } = exchange.proxy!.fragment.shape!
+  const lifetime = lifetimeOf(status, fields, cache!, exchange.collection!.cors !== null)
   if (lifetime === null) return
   const freshUntil = exchange.now + lifetime.freshMs
   exchange.replays!.cache.put(exchange.cacheKey, {

@@ -100,7 +100,7 @@ test('a description becomes a collection, its proxies and its schemas in one cha
 
   const contracts = fragments().find((one): one is ContractsFragment => one.kind === 'contracts')
   const shared = fragments().find((one): one is SchemasFragment => one.kind === 'schemas')
-  assert.equal(contracts?.schemas, collection.schemas)
+  assert.equal(contracts?.schemas, `schemas:${collection.schemas}`)
   assert.equal(shared?.id, collection.schemas)
   assert.ok(Object.hasOwn(JSON.parse(shared!.json), 'Order'))
 })

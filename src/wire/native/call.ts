@@ -65,6 +65,7 @@ export class Call implements UpstreamUser, CallHandle {
 
   connecting(connection: UpstreamConnection): void {
     this.#connection = connection
+    this.#gathering.upstreamAt = 0
   }
 
   started(connection: UpstreamConnection, now: number): void {

@@ -4,7 +4,7 @@ import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { INTERNALS, Outlet, readInto } from './direct.ts'
 import type { FieldSection } from './field-section.ts'
-import { CR, HEAD_END, isHeadEnd, LF } from './grammar.ts'
+import { CR, headEnd, LF } from './grammar.ts'
 import { KnownFields } from './known-fields.ts'
 import { DROP_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
@@ -309,15 +309,8 @@ export class Connection implements Timed {
       this.#searched = 0
     }
     const { at, end } = unread
-    if (this.#searched === 0 && end - at <= limits.headBytesMax && isHeadEnd(bytes, at, end)) {
-      // Most requests come alone: their head ends where the bytes do. What was more has an empty line, which no head has
-      if (head.parse(bytes, at, end - 2, this.#fields) === null) {
-        this.#begin(end)
-        return true
-      }
-    }
-    const stop = bytes.indexOf(HEAD_END, Math.max(at, at + this.#searched - 3))
-    const isWhole = stop >= 0 && stop <= end - 4
+    const stop = headEnd(bytes, Math.max(at, at + this.#searched - 3), end)
+    const isWhole = stop >= 0
     if ((isWhole ? stop + 4 : end) - at > limits.headBytesMax) {
       head.clear()
       const line = bytes.indexOf('\r\n', at)
@@ -340,20 +333,13 @@ export class Connection implements Timed {
       return false
     }
     const code = head.parse(bytes, at, stop + 2, this.#fields)
-    if (code === null) this.#begin(stop + 4)
-    else {
-      unread.at = stop + 4
-      this.#refuse(code, head.inner)
-    }
-    return true
-  }
-
-  /** Hands the request whose head was read, and ends at `next`, to the handler. */
-  #begin(next: number): void {
-    const { requestHead: head, clock } = this.#context
-    this.#unread.at = next
+    unread.at = stop + 4
     this.#searched = 0
     this.#skippedLine = false
+    if (code !== null) {
+      this.#refuse(code, head.inner)
+      return true
+    }
     this.#fields ??= new KnownFields()
     this.#reader.reset(head.bodyBytes)
     this.#ahead = null
@@ -364,6 +350,7 @@ export class Connection implements Timed {
     const exchange = new ServerExchange(this.#context, this, head, clock.monotonic())
     this.#exchange = exchange
     this.#context.request(exchange)
+    return true
   }
 
   /** Refuses the head that stands in the context's reader, as far as it was understood. */

@@ -1,7 +1,7 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
-import { HEAD_END } from './grammar.ts'
+import { headEnd } from './grammar.ts'
 import { UNSENT_BYTES_MAX } from './limits.ts'
 import { chunk } from './message.ts'
 
@@ -59,7 +59,7 @@ export class StreamSocket extends Duplex {
     let at = 0
     // The engine writes a head at once, with or without what follows it
     while (!this.#isAnswering && at < data.length) {
-      const end = data.indexOf(HEAD_END, at) + HEAD_END.length
+      const end = headEnd(data, at, data.length) + 4
       this.#head(data.toString('latin1', at, end))
       at = end
     }

@@ -184,7 +184,6 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#leaveUpstream()
     if (this.#stage === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
-      this.outcome.truncated = true
       this.#connection.destroy()
       return
     }
@@ -240,6 +239,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   connecting(connection: UpstreamConnection): void {
     this.#upstream = connection
+    // A kept connection that had it was closed unanswered: nobody has it now
+    this.outcome.upstreamAt = 0
   }
 
   started(connection: UpstreamConnection, now: number): void {

@@ -5,7 +5,7 @@ import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
 import { Outlet, readInto } from './direct.ts'
-import { HEAD_END } from './grammar.ts'
+import { headEnd } from './grammar.ts'
 import { KnownFields } from './known-fields.ts'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX, POOLED_MS } from './limits.ts'
 import { isBroken } from './partial-head.ts'
@@ -158,9 +158,8 @@ export class UpstreamConnection implements Timed {
     unread.add(arrived, length)
     for (;;) {
       const { bytes, at, end } = unread
-      const stop = bytes.indexOf(HEAD_END, Math.max(at, at + searched - 3))
-      // Memory after `end` is old
-      if (stop < 0 || stop > end - 4) {
+      const stop = headEnd(bytes, Math.max(at, at + searched - 3), end)
+      if (stop < 0) {
         if (end - at > ANSWER_HEAD_BYTES_MAX) {
           this.#end('invalid_response', 'head is too long')
           return

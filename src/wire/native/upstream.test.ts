@@ -222,6 +222,17 @@ test('a stale kept connection is noticed and the request sent once more, unless 
   assert.equal(gateway.finished.length, 3)
 })
 
+test('a request that a kept connection did not answer counts as handed to nobody when no other takes it', async (t) => {
+  const { origin, gateway, caller } = await start(t, (socket) => {
+    if (gateway.finished.length === 0) socket.write(OK)
+    else origin.close()
+  })
+  await caller.ask(GET, /ok$/)
+  caller.received = ''
+  await caller.ask(GET, /upstream_unreachable$/)
+  assert.equal(gateway.finished[1]!.outcome.upstreamAt, 0)
+})
+
 test('a server that drops its kept connections again and again gets at most a fifth more requests', async (t) => {
   const origins = new Set<Socket>()
   let received = 0

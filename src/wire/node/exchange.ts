@@ -152,7 +152,6 @@ export class NodeExchange implements Incoming, Receiver {
     this.#leaveUpstream()
     if (this.#stage === ANSWERING) {
       // The head of the answer is gone already: breaking off is all that is left to say
-      this.outcome.truncated = true
       this.#connection.destroy()
       return
     }

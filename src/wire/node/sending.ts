@@ -12,7 +12,10 @@ import type { NodePool } from './pool.ts'
 
 /** Who waits for an answer. */
 export interface Receiver {
-  /** A connection is there; a body that is not at hand may follow by {@link Sending.send}. */
+  /**
+   * A connection is there; a body that is not at hand may follow by {@link Sending.send}.
+   * @param now monotonic milliseconds; 0 when the connection was closed unanswered, and nobody has the request
+   */
   started(now: number): void
   /** An interim answer (1xx, neither 100 nor 101). */
   interim(head: ResponseHead): void
@@ -232,6 +235,7 @@ export class Sending implements Timed {
       // The usual race of kept connections: once more, on a fresh one
       this.#isRetried = true
       this.#isConnected = false
+      this.#receiver.started(0)
       this.pool.forgetIdle()
       this.begin()
       return
