@@ -34,9 +34,16 @@ export function toCredentialTest(steps: readonly CredentialStep[]): CredentialTe
     failed !== undefined
       ? `${FAILED}${failed.step}: ${failed.error}.`
       : called !== undefined
-        ? `It works: the upstream answered ${called.status}.`
+        ? answered(called.status)
         : steps.some(({ step }) => step === 'token')
           ? 'It works: the token endpoint gave a token.'
           : 'Its secret can be read; no call was made.'
   return { ok: failed === undefined, summary, steps: [...steps] }
+}
+
+/** 401, 403 and 5xx are failures; what is left from 400 up says little about the credential. */
+function answered(status: number | null): string {
+  if (status !== null && status >= 400)
+    return `It was not refused, but the upstream answered ${status}: a path that exists there says more.`
+  return `It works: the upstream answered ${status}.`
 }

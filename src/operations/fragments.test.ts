@@ -29,7 +29,7 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
   assert.equal(snapshot.faults.length, 4, snapshot.faults.join('; '))
   for (const slug of ['orders', 'gold', 'acme', 'c'])
     assert.ok(
-      snapshot.faults.some((fault) => fault.includes(` ${slug} is closed`)),
+      snapshot.faults.some((fault) => fault.includes(` ${slug} cannot be used`)),
       slug,
     )
   assert.equal(snapshot.policies.size, 1)

@@ -118,7 +118,7 @@ test('a broken fragment is closed and named, and the others work', () => {
     { kind: 'unknown', id: 'x' } as unknown as Fragment,
   )
   assert.equal(snapshot.faults.length, 6)
-  assert.ok(snapshot.faults.some((fault) => fault.startsWith('collection bad is closed: GET /x/bad')))
+  assert.ok(snapshot.faults.some((fault) => fault.startsWith('collection bad cannot be used: GET /x/bad')))
   assert.ok(!snapshot.faults.join().includes('X: b'), 'no secret in a fault')
   assert.notEqual(snapshot.mounts.find('/x/bad/1', 'h')?.fault, null)
   assert.equal(routeOf(snapshot, '/x/1'), 'prx_all')

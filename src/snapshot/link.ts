@@ -95,11 +95,11 @@ function link(fragment: Fragment, open: Opener, before: Linked | undefined): Lin
     const reason = error instanceof Error ? error.message : 'unknown reason'
     const isMountable = fragment.kind === 'collection' && typeof fragment.base_path === 'string'
     if (isMountable) {
-      const fault = `collection ${fragment.slug} is closed: ${reason}`
+      const fault = `collection ${fragment.slug} cannot be used: ${reason}`
       return closedCollection({ ...fragment, hosts: hostsOf(fragment.hosts) }, fault)
     }
     const name = 'slug' in fragment ? fragment.slug : fragment.id
-    return { kind: 'quarantined', fragment, fault: `${fragment.kind} ${name} is closed: ${reason}` }
+    return { kind: 'quarantined', fragment, fault: `${fragment.kind} ${name} cannot be used: ${reason}` }
   }
 }
 

@@ -245,7 +245,7 @@ test('an upstream that is not there is 502, one that is silent 504, a missing cr
     assert.equal(answer.code, 'credential_unavailable')
     assert.equal(answer.record.stoppedAt, 17)
   }
-  assert.deepEqual(served.gateway.snapshot.faults, ['credential broken is closed: cannot open'])
+  assert.deepEqual(served.gateway.snapshot.faults, ['credential broken cannot be used: cannot open'])
 })
 
 test('an answer that is no HTTP is 502 and not passed on', async () => {

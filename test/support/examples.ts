@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-/** A call that a docs page shows: a block marked `http` that ends with the status it has. */
+/** A call that a docs page shows: a block marked `http`, and below it another one with the answer. */
 export interface Example {
   readonly method: string
   readonly path: string
@@ -14,11 +14,13 @@ export interface Example {
 export function examplesOf(page: string, replace: Readonly<Record<string, string>>): Example[] {
   let text = readFileSync(resolve(import.meta.dirname, '../../docs', page), 'utf8')
   for (const [from, to] of Object.entries(replace)) text = text.replaceAll(from, to)
-  return [...text.matchAll(/```http\n([\s\S]*?)\n\n# (\d+)\n```/g)].map(([, block, status]) => {
-    const [head, body] = block!.split(/\n\n([\s\S]*)/) as [string, string | undefined]
-    const [start, ...lines] = head.split('\n') as [string, ...string[]]
-    const [method, path] = start.split(' ') as [string, string]
-    const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/).slice(0, 2)))
-    return { method, path, headers, body, status: Number(status) }
-  })
+  return [...text.matchAll(/```http\n([^`]*?)\n```\n\n```http\nHTTP\/1\.1 (\d+)/g)].map(
+    ([, block, status]) => {
+      const [head, body] = block!.split(/\n\n([\s\S]*)/) as [string, string | undefined]
+      const [start, ...lines] = head.split('\n') as [string, ...string[]]
+      const [method, path] = start.split(' ') as [string, string]
+      const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/).slice(0, 2)))
+      return { method, path, headers, body, status: Number(status) }
+    },
+  )
 }
