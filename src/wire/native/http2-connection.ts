@@ -5,11 +5,12 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
+import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'
 import type { Context } from './context.ts'
 import { requestHead } from './http2-head.ts'
 import { StreamSocket } from './http2-stream.ts'
-import { DISTURBANCES_MAX, DISTURBANCES_MS, LINGER_MS, STREAMS_MAX } from './limits.ts'
+import { DISTURBANCES_MAX, DISTURBANCES_MS, STREAMS_MAX } from './limits.ts'
 import type { Timed } from './sweep.ts'
 
 /**

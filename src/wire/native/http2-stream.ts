@@ -1,8 +1,8 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
+import { UNSENT_BYTES_MAX } from '../limits.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import { headEnd } from './grammar.ts'
-import { UNSENT_BYTES_MAX } from './limits.ts'
 import { chunk } from './message.ts'
 
 /** Fields that HTTP/1.1 needs and HTTP/2 forbids (RFC 9113 8.2.2). */

@@ -1,6 +1,3 @@
-/** Bounds of this engine, beside those that both engines hold to. */
-export * from '../limits.ts'
-
 /** Messages up to this size leave as one latin1 string; larger ones as one buffer. */
 export const STRING_BYTES_MAX = 8192
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEFAULT_LIMITS } from './limits.ts'
+import { DEFAULT_LIMITS } from '../limits.ts'
 import { RequestHead } from './request-head.ts'
 import { compileRules } from './request-rules.ts'
 

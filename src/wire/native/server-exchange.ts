@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
+import { BODY_BYTES_MAX } from '../limits.ts'
 import {
   FAILURE_CODES,
   type FieldNames,
@@ -15,7 +16,7 @@ import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
 import { isIdempotent, requestMessage } from './forwarded-head.ts'
-import { BODY_BYTES_MAX, STRING_BYTES_MAX } from './limits.ts'
+import { STRING_BYTES_MAX } from './limits.ts'
 import { chunk, joined, latin1 } from './message.ts'
 import { Pool } from './pool.ts'
 import type { RequestHead } from './request-head.ts'
