@@ -178,7 +178,7 @@ export interface CacheFragment {
 export interface ContractsFragment {
   readonly kind: 'contracts'
   readonly id: string
-  /** Id of the schemas (`sha256-…`) that `#/$defs/…` of these contracts point into, or null. */
+  /** Key of the schemas that `#/$defs/…` of these contracts point into, or null. */
   readonly schemas: string | null
   readonly json: string
 }

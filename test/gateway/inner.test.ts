@@ -291,7 +291,7 @@ test('contracts come with the schemas they point into, and policies with where t
     {
       kind: 'contracts',
       id: 'col_orders',
-      schemas: 'sha256-1',
+      schemas: 'schemas:sha256-1',
       json: JSON.stringify({ prx_list: contract }),
     },
     { kind: 'schemas', id: 'sha256-1', json: '{"A":{"type":"string"}}' },

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { CORPUS, corpusText } from '../fixtures/openapi.ts'
 import { startOrders } from './orders.ts'
 import { call, startTestServer } from './server.ts'
-import { startUpstream } from './upstream.ts'
 
 /** Characters of one contract with everything in it: two schemas, two examples, parameters. */
 const CONTRACT_CHARS_MAX = 100 * 1024
@@ -64,29 +62,6 @@ test('real descriptions import over REST, and agents get a bounded contract of t
       assert.doesNotMatch(JSON.stringify(structured.request_schema), /"\$ref":"#/)
     }
   }
-})
-
-test('bodies are held to the schemas that an imported description shares', async () => {
-  await using upstream = await startUpstream()
-  await using server = await startTestServer()
-  const imported = await server.manage('POST', '/collections/import', {
-    document: readFileSync(new URL('../../examples/orders/openapi.yaml', import.meta.url), 'utf8'),
-    base_path: '/shop',
-    slug: 'shop',
-    upstream: upstream.url,
-    publish: true,
-  })
-  assert.equal(imported.status, 201, imported.text)
-  const client = await server.manage('POST', '/clients', { name: 'Acme', collections: ['shop'] })
-  const token: string = client.json.profiles[0].token
-  const order = (body: unknown) =>
-    call('POST', `${server.running.gatewayUrl}/shop/v1/orders`, { token, body })
-
-  const fits = await order({ customer: 'ada', items: [{ sku: 'SKU-1', quantity: 1, unit_price: 5 }] })
-  assert.equal(fits.status, 200, fits.text)
-  const refused = await order({ customer: 'ada', items: [{ sku: 'SKU-1', quantity: 0, unit_price: 5 }] })
-  assert.equal(refused.status, 400, refused.text)
-  assert.deepEqual(refused.json.errors, [{ pointer: '/items/0/quantity', reason: 'must be >= 1' }])
 })
 
 test('a broken description is refused over REST with the pointer of what is wrong', async () => {

@@ -66,7 +66,8 @@ export function sharedSchemas(
   snapshot: Snapshot,
   { schemas }: ContractsFragment,
 ): SchemasFragment | undefined {
-  return schemas === null ? undefined : snapshot.schemas.get(schemas)
+  // Named by its key, `schemas:<id>`.
+  return schemas === null ? undefined : snapshot.schemas.get(schemas.slice('schemas:'.length))
 }
 
 function judgesOf(snapshot: Snapshot, contracts: ContractsFragment): SchemaJudges {
