@@ -39,7 +39,8 @@ test('what callers are told does not say why a token is refused; the audit knows
   const control = await startControl()
   const tokens = createAccessTokens(control.store, createClock(control.cell))
   const { token } = await tokens.issue(REQUEST)
-  await refused(tokens.verify(null), 'credentials_missing')
+  const nobody = await refused(tokens.verify(null), 'credentials_missing')
+  assert.match(nobody.facts.detail ?? '', /postern token --role admin/)
   const cases = [
     [mintToken('at').token, 'unknown'],
     [mintToken('pk').token, 'token of a profile'],

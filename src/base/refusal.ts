@@ -297,7 +297,7 @@ export const PROBLEMS = {
   unsupported_media_type: problem(
     415,
     'Unsupported media type',
-    'The body is of a type that is not taken here. Where nothing else is named, send JSON in UTF-8, uncompressed, with `Content-Type: application/json`.',
+    'The body is of a type that is not taken here. Where nothing else is named, it must be JSON in UTF-8, uncompressed. Send `Content-Type: application/json`.',
   ),
   payload_rejected: problem(400, 'Body not JSON', 'The body must be one JSON object in UTF-8.'),
 } as const satisfies Record<string, Problem>

@@ -96,8 +96,10 @@ export async function readText(ports: CliPorts, file: string): Promise<string> {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    throw new UsageError(`${file} cannot be read${code}.`)
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    throw new UsageError(
+      code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read (${code}).`,
+    )
   }
 }
 

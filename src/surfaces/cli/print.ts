@@ -83,8 +83,8 @@ function toText(ports: CliPorts, problem: ProblemBody): string {
   const detail = problem.detail === problem.title ? '' : ` ${problem.detail}`
   // Most details are the first error as a sentence; once is enough
   const errors = problem.errors
-    .map((error) => `${error.pointer}: ${error.reason}`)
-    .filter((line) => problem.detail !== `${line}.`)
+    .map(({ pointer, reason }) => (pointer === '' ? reason : `${pointer}: ${reason}`))
+    .filter((line) => !problem.detail.endsWith(`${line}.`))
     .map((line) => `  ${printable(line)}\n`)
   const request = problem.request_id === null ? '' : `  request ${printable(problem.request_id)}\n`
   const head = `${red(ports, 'error:')} ${printable(`${problem.title} (${problem.code}).${detail}`)}\n`

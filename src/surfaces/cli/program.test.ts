@@ -166,6 +166,8 @@ test('the flags of every command may also come before it', async () => {
 })
 
 test('what a file or --json lacks is said in one line', async () => {
+  const missing = await postern('gadgets put g --file gone.yaml')
+  assert.deepEqual([missing.code, missing.err], [2, 'error: There is no file gone.yaml.\n'])
   const { code, err } = await postern('gadgets put g --json {a')
   assert.equal(code, 2)
   assert.match(err, /^error: --json is neither YAML nor JSON: .+ at line 1, column \d+\.\n$/)

@@ -12,7 +12,7 @@ export function tokenCommand(ports: CliPorts): Command {
   return new Command('token')
     .description('Print an access token for the management API; needs the data directory, and is audited')
     .addOption(new Option('--role <role>', 'What it may do').choices(ROLES).default('viewer'))
-    .option('--ttl <duration>', 'How long it lives, such as 15m', '15m')
+    .option('--ttl <duration>', 'How long it lives, at most 24h, such as 15m', '15m')
     .option('--name <name>', 'Whom it stands for, in the audit', 'postern token')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
     .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
