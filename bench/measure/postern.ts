@@ -16,6 +16,8 @@ export interface Postern {
 export interface PosternOptions {
   readonly core: number | string
   readonly workers: number
+  /** Further flags of Node. */
+  readonly nodeFlags?: readonly string[]
   /** Files for TLS on the gateway listener. */
   readonly tls?: { readonly certificate: string; readonly key: string }
 }
@@ -26,16 +28,21 @@ export async function startPostern(
   data: string,
   options: PosternOptions,
 ): Promise<Postern> {
-  const { tls } = options
+  const { tls, nodeFlags = [] } = options
   const [port, controlPort] = [await freePort(), await freePort()]
   const begun = performance.now()
-  const process = processes.start(options.core, globalThis.process.execPath, [...FLAGS, MAIN, 'up'], {
-    ...environment(data),
-    POSTERN_LISTEN: `127.0.0.1:${port}`,
-    POSTERN_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
-    POSTERN_WORKERS: String(options.workers),
-    ...(tls === undefined ? {} : { POSTERN_TLS_CERT: tls.certificate, POSTERN_TLS_KEY: tls.key }),
-  })
+  const process = processes.start(
+    options.core,
+    globalThis.process.execPath,
+    [...FLAGS, ...nodeFlags, MAIN, 'up'],
+    {
+      ...environment(data),
+      POSTERN_LISTEN: `127.0.0.1:${port}`,
+      POSTERN_CONTROL_LISTEN: `127.0.0.1:${controlPort}`,
+      POSTERN_WORKERS: String(options.workers),
+      ...(tls === undefined ? {} : { POSTERN_TLS_CERT: tls.certificate, POSTERN_TLS_KEY: tls.key }),
+    },
+  )
   const control = `http://127.0.0.1:${controlPort}`
   await untilStatus(`${control}/readyz`, 200, process)
   const scheme = tls === undefined ? 'http' : 'https'
