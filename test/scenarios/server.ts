@@ -76,7 +76,8 @@ export async function onceMore(ask: () => Promise<Reply>): Promise<Reply> {
     return await ask()
   } catch (error) {
     const { cause } = error as { cause?: { code?: unknown } }
-    if (cause?.code !== 'UND_ERR_SOCKET') throw error
+    // Closed before the request was sent, or while it was on its way
+    if (cause?.code !== 'UND_ERR_SOCKET' && cause?.code !== 'ECONNRESET') throw error
     return ask()
   }
 }
