@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after } from 'node:test'
+import { ownPort } from '../support/ports.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 
@@ -73,9 +74,9 @@ export async function startUp(
       '--data',
       data,
       '--listen',
-      '127.0.0.1:0',
+      `127.0.0.1:${await ownPort()}`,
       '--control-listen',
-      '127.0.0.1:0',
+      `127.0.0.1:${await ownPort()}`,
       '--workers',
       '1',
       ...args,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type ClockCell, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { type Running, startServer } from '../../src/serve.ts'
 import { readSettings } from '../../src/settings.ts'
+import { ownPort } from '../support/ports.ts'
 
 export interface Reply {
   readonly status: number
@@ -91,9 +92,9 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       '--data',
       data,
       '--listen',
-      '127.0.0.1:0',
+      `127.0.0.1:${await ownPort()}`,
       '--control-listen',
-      options.controlListen ?? '127.0.0.1:0',
+      options.controlListen ?? `127.0.0.1:${await ownPort()}`,
       '--workers',
       String(options.workers ?? 1),
       ...(options.flags ?? []),

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
+import { ownPort } from '../support/ports.ts'
 import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
@@ -41,14 +42,6 @@ test('a setting with a wrong value, an unknown one and one that is not built yet
   await rm(data, { recursive: true })
 })
 
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((done) => probe.close(done))
-  return port
-}
-
 test('a busy port refuses start, even when its owner shares it', async () => {
   const data = await temporaryDirectory()
   const owner = createServer()
@@ -61,7 +54,7 @@ test('a busy port refuses start, even when its owner shares it', async () => {
 
 test('two listeners on one port refuse start: each thread would take from both', async () => {
   const data = await temporaryDirectory()
-  const port = await freePort()
+  const port = await ownPort()
   for (const host of ['127.0.0.1', '0.0.0.0'])
     assertRefusesToStart(
       await upOn(data, `${host}:${port}`, `127.0.0.1:${port}`),
@@ -146,7 +139,7 @@ test('a revocation that the first thread takes while others still start holds wh
   const first = await startTestServer({ data })
   const token = await publishOrders(first, upstream.url)
   await first.stop()
-  const controlListen = `127.0.0.1:${await freePort()}`
+  const controlListen = `127.0.0.1:${await ownPort()}`
   const starting = startTestServer({ data, workers: 4, controlListen, adminless: true })
   let isStarting = true
   const started = starting.finally(() => {
