@@ -130,24 +130,25 @@ function cut(bytes: Buffer, random: (below: number) => number): Buffer[] {
   return pieces
 }
 
+/** Without blanks around it. To `trim` a byte of 0xa0 is one too. */
+function bare(value: string): string {
+  return value.replace(/^[ \t]+|[ \t]+$/g, '')
+}
+
 /** Every field that we pass on or take stands in llhttp's list with that value, in that order. */
 function assertFields(one: Seen, headers: readonly string[], what: string): void {
   const lines: string[] = []
-  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}:${headers[i + 1]!.trim()}`)
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}:${bare(headers[i + 1]!)}`)
   let at = 0
   for (const line of one.pass.split('\r\n').slice(0, -1)) {
     const colon = line.indexOf(':')
-    const plain = `${line.slice(0, colon)}:${line.slice(colon + 1).trim()}`
+    const plain = `${line.slice(0, colon)}:${bare(line.slice(colon + 1))}`
     while (at < lines.length && lines[at] !== plain) at++
     assert.ok(at < lines.length, `${plain} is not what llhttp read: ${what}`)
   }
   for (const [index, name] of [...RULES.take, ...RULES.peek].entries()) {
     const values = headers.filter((_, i) => i % 2 === 1 && headers[i - 1]!.toLowerCase() === name)
-    assert.equal(
-      one.taken[index],
-      values.length === 0 ? undefined : values.map((value) => value.trim()).join(', '),
-      what,
-    )
+    assert.equal(one.taken[index], values.length === 0 ? undefined : values.map(bare).join(', '), what)
   }
 }
 
