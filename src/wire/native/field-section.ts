@@ -55,7 +55,7 @@ export class FieldSection implements FieldVisitor {
 
   /** Reads `bytes[from, end)`, once. False when it is refused: `code` and `inner` say why. */
   read(bytes: Buffer, from: number, end: number): boolean {
-    const scanned = scanFields(bytes, latin1(bytes, from, end), from, from, end, this)
+    const scanned = scanFields(bytes, latin1(bytes, from, end), from, end, this)
     if (scanned === 0) {
       this.pass = passedFields()
       return true

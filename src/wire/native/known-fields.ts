@@ -50,6 +50,7 @@ let view = new DataView(new ArrayBuffer(0))
 /** Most sections stand in the one buffer that all sockets of a thread are read into. */
 function viewOf(bytes: Buffer): DataView {
   if (viewed !== bytes) {
+    // No socket is read into shared memory
     view = new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
     viewed = bytes
   }

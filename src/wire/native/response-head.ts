@@ -76,7 +76,7 @@ class AnswerSection implements FieldVisitor {
 
   /** Reads `bytes[from, end)`, once. False when it is at fault: `inner` says why. */
   read(bytes: Buffer, from: number, end: number): boolean {
-    if (scanFields(bytes, latin1(bytes, from, end), from, from, end, this) !== 0) {
+    if (scanFields(bytes, latin1(bytes, from, end), from, end, this) !== 0) {
       if (this.inner === '') this.inner = 'header line'
       return false
     }

@@ -33,13 +33,12 @@ export function passedFields(): string {
 
 /**
  * Reads header lines (RFC 9112 5) in `bytes[from, end)`, every one ending in CRLF. `text` is the same bytes as
- * latin1 from `base` on: lines that are passed on are cut from it as whole runs, since most are neighbours.
+ * latin1: lines that are passed on are cut from it as whole runs, since most are neighbours.
  * Gives 0 or one of the codes above. No line folding, no space before the colon, no bare CR or LF, no empty name.
  */
 export function scanFields(
   bytes: Uint8Array,
   text: string,
-  base: number,
   from: number,
   end: number,
   visitor: FieldVisitor,
@@ -78,25 +77,25 @@ export function scanFields(
           let last = bytes[valueEnd - 1]
           while (valueEnd > value && (last === SP || (last === HTAB && !rule.framing)))
             last = bytes[--valueEnd - 1]
-          if (!visitor.field(rule, text.slice(value - base, valueEnd - base))) return FIELDS_REFUSED
+          if (!visitor.field(rule, text.slice(value - from, valueEnd - from))) return FIELDS_REFUSED
         }
       } else keep = !table.hasPrefix(bytes, line, length)
     }
     if (kinds > 1) {
-      const verdict = visitor.oddName(nameAt(text, line - base, length))
+      const verdict = visitor.oddName(nameAt(text, line - from, length))
       if (verdict === FAULT) return FIELDS_REFUSED
       if (verdict === DROP) keep = false
     }
     if (keep && dropped !== null && dropped.flags[bucketOf(length, bytes[line]!)] !== 0)
       keep = dropped.find(bytes, line, length) === undefined
     if (!keep) {
-      if (run < line) kept += text.slice(run - base, line - base)
+      if (run < line) kept += text.slice(run - from, line - from)
       run = next
     }
     at = next
   }
   if (at !== end) return FIELDS_BROKEN
-  passed = run < end ? kept + text.slice(run - base, end - base) : kept
+  passed = run < end ? kept + text.slice(run - from, end - from) : kept
   return 0
 }
 
