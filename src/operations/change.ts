@@ -5,7 +5,7 @@ import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { hashToken, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
-import { NOUNS, type ResourceType, type Status } from '../model/common.ts'
+import { inWords, NOUNS, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import {
   type ConfigWriter,
@@ -121,7 +121,7 @@ export class Change {
     const expected = this.#deps.options.expectedRevision
     if (expected !== undefined && expected !== resource.revision)
       throw refuse('revision_conflict', {
-        detail: `${NOUNS[resource.type]} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
+        detail: `${inWords(NOUNS[resource.type])} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
         members: { revision: resource.revision },
       })
     this.#subject = resource
@@ -364,9 +364,9 @@ export class Change {
     const put: Fragment[] = []
     const drop: FragmentKey[] = []
     const roots = new Map(
-      changes.map((changed) => {
+      changes.flatMap((changed) => {
         const root = rootOf((changed.after ?? changed.before)!)
-        return [root.id, root]
+        return root === null ? [] : [[root.id, root] as const]
       }),
     )
     for (const { type, id } of roots.values()) {
@@ -394,7 +394,8 @@ export class Change {
   async #recompile(owner: string): Promise<readonly Fragment[]> {
     const resource =
       (await this.writer.byId('credentials', owner)) ?? (await this.writer.byId('profiles', owner))
-    return resource === undefined ? [] : compileOrClose(this.writer, rootOf(resource))
+    const root = resource === undefined ? null : rootOf(resource)
+    return root === null ? [] : compileOrClose(this.writer, root)
   }
 
   /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */
