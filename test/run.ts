@@ -10,6 +10,8 @@ import { resolve } from 'node:path'
 const top = resolve(import.meta.dirname, '..')
 /** Cases of each fuzz test under `--all`; `npm test` leaves them at their own bounds. */
 const FUZZ_CASES_ALL = '500000'
+/** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
+const COMPILED = resolve(top, 'node_modules/.cache/postern')
 /** No test may take longer, milliseconds: a hang is a failure with a name, not a run that never ends. */
 const TEST_TIMEOUT_MS = 240_000
 
@@ -18,7 +20,11 @@ const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
-    const env = all ? { FUZZ_CASES: FUZZ_CASES_ALL, ...process.env } : process.env
+    const env = {
+      NODE_COMPILE_CACHE: COMPILED,
+      ...(all ? { FUZZ_CASES: FUZZ_CASES_ALL } : {}),
+      ...process.env,
+    }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
     let output = ''
     child.stdout?.on('data', (piece: Buffer) => {
