@@ -3,7 +3,7 @@ import { Description, InjectedHeader, Name, Ref, Slug, Status, Tags } from './co
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
 import { isReserved, RESERVED_PATHS } from './reserved-paths.ts'
-import { Upstream } from './upstream.ts'
+import { UpstreamSpec } from './upstream.ts'
 
 /** One path segment in canonical form: unreserved and sub-delims characters, `:` and `@`, or `%XX` of others. */
 const SEGMENT = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+"
@@ -28,7 +28,7 @@ export const CollectionSpec = z.strictObject({
     .max(50)
     .default([])
     .describe('Host names it answers on; empty means all'),
-  upstream: Upstream.nullable()
+  upstream: UpstreamSpec.nullable()
     .default(null)
     .describe('Needed before publishing, such as {"targets":[{"url":"http://127.0.0.1:9000"}]}'),
   headers: z

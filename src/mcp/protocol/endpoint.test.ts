@@ -5,7 +5,7 @@ import { createTombstones } from '../../../test/support/tombstones.ts'
 import { createClock } from '../../base/clock.ts'
 import type { McpAnswer } from './answer.ts'
 import type { Door, Tool, ToolCall } from './door.ts'
-import { createEndpoint } from './endpoint.ts'
+import { createMcpEndpoint } from './endpoint.ts'
 import type { Heard } from './heard.ts'
 
 const TOOLS: readonly Tool[] = [
@@ -67,7 +67,7 @@ function setup() {
       else done({ kind: 'result', json: JSON.stringify(call.arguments), isError: false })
     },
   }
-  const endpoint = createEndpoint(door, {
+  const endpoint = createMcpEndpoint(door, {
     sealKey: new Uint8Array(32),
     clock: createClock(),
     tombstones: createTombstones(),
