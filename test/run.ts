@@ -66,7 +66,8 @@ results.push(
     '--test',
     // A failed test may leave a server behind; waiting for it to end would hide the failure
     '--test-force-exit',
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    // One more than there are cores: now and then a test waits
+    `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests.sort(),
   ]),
