@@ -11,7 +11,7 @@ import { peerCertificate } from './peer-certificate.ts'
 import { Pool } from './pool.ts'
 import { Proxied } from './proxied.ts'
 import { plainAddress } from './proxy-header.ts'
-import { CertificatesByName } from './tls.ts'
+import { Certificates } from './tls.ts'
 
 const BACKLOG = 4096
 
@@ -28,7 +28,7 @@ class NativeEngine implements Engine {
   readonly #pools = new Set<Pool>()
   /** What lies under TLS, also while a handshake lasts. */
   readonly #encrypted = new Set<Socket>()
-  readonly #secure: { readonly server: TlsServer; readonly certificates: CertificatesByName }[] = []
+  readonly #secure: { readonly server: TlsServer; readonly certificates: Certificates }[] = []
   readonly #emptiness = new Emptiness()
   readonly #proxied = new Proxied()
 
@@ -90,7 +90,7 @@ class NativeEngine implements Engine {
 
   /** TLS before the very same connections. A handshake has the time of a head, and counts as a connection. */
   #secureServer(tls: TlsOptions, accept: (socket: Socket) => void): Server {
-    const certificates = new CertificatesByName()
+    const certificates = new Certificates()
     const server = createTlsServer(
       {
         ...certificates.replace(tls),

@@ -11,7 +11,7 @@ interface Entry {
 }
 
 /** The certificates of a listener, found by the name that a caller asks for (RFC 6066 3). */
-export class CertificatesByName {
+export class Certificates {
   #entries: readonly Entry[] = []
   #byName = new Map<string, SecureContext>()
 
