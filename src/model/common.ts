@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DURATION_PATTERN } from '../base/duration.ts'
+import { HTTP_METHODS } from './methods.ts'
 
 /** The name that people type. Wherever an id is accepted, the slug is too. */
 export const Slug = z
@@ -110,7 +111,6 @@ export function inWords(name: string): string {
   return name.replaceAll('_', ' ')
 }
 
-export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 export const HttpMethod = z.enum(HTTP_METHODS)
 export type HttpMethod = z.infer<typeof HttpMethod>
 

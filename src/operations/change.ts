@@ -49,7 +49,7 @@ export interface ChangeDeps {
 }
 
 /** What a finished change did. */
-export interface Outcome {
+export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
   readonly delta: SnapshotDelta | null
   readonly revision: number | null
@@ -352,7 +352,7 @@ export class Change {
   }
 
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
-  async finish(): Promise<Outcome> {
+  async finish(): Promise<ChangeOutcome> {
     const changes = [...this.#changed.values()]
     const diff = boundedDiff([...this.#beside, ...(await this.#diff(changes))])
     if (diff.length === 0) return { diff, delta: null, revision: null }
