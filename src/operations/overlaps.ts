@@ -22,7 +22,7 @@ export async function overlapsOfProxy(proxy: Resource, context: OperationContext
       reason: `paths below ${baseOf(other)} go to the collection "${other.slug}", whose base path is longer`,
     })
   }
-  for (const other of await context.whole.all('proxies', collection.id)) {
+  for (const other of await context.reader.all('proxies', collection.id)) {
     if (warnings.length >= WARNINGS_MAX) break
     const theirs = routeOf(other)
     const order = comparePatterns(path, theirs.path)

@@ -1,6 +1,7 @@
 import type { Permission, Principal, Touched } from '../access/principal.ts'
 import { isWithin, partsOf, permits } from '../access/roles.ts'
 import { type Refusal, refuse } from '../base/refusal.ts'
+import { PERMISSIONS } from '../model/access.ts'
 import { inWords, NOUNS, type ResourceType } from '../model/common.ts'
 import type { AuditFilter, ConfigReader, ListQuery, Part, Resource } from '../store/ports/config.ts'
 import type { RecordQueries } from './context.ts'
@@ -21,6 +22,11 @@ export interface Sight {
   demand(permission: Permission, resource: Placed): Promise<void>
   /** As {@link demand}, for a resource that was asked for: with not_found when the principal may not even name it. */
   reach(permission: Permission, resource: Placed & Pick<Resource, 'slug'>): Promise<void>
+  /**
+   * Refuses with permission_denied when the principal could do more to the resource, or to what belongs to it, by the
+   * tags that it is about to have: scopes go by tags.
+   */
+  refuseGain(before: Placed, after: Placed): Promise<void>
   /** The records that the principal may see. */
   records(all: RecordQueries): RecordQueries
 }
@@ -34,6 +40,18 @@ export function sightOf(principal: Principal, whole: ConfigReader): Sight {
     async demand(permission, resource) {
       const touched = isNarrow ? await touchedBy(resource, whole) : undefined
       if (!permits(principal, permission, touched)) throw denialTo(principal, permission)
+    },
+    async refuseGain(before, after) {
+      if (!isNarrow) return
+      const [was, is] = [await touchedBy(before, whole), await touchedBy(after, whole)]
+      const gained = (PERMISSIONS as readonly Permission[]).find(
+        (permission) => permits(principal, permission, is) && !permits(principal, permission, was),
+      )
+      if (gained === undefined) return
+      throw refuse('permission_denied', {
+        detail: `By these tags you would come to the permission ${gained} for it: only who has that gives it them.`,
+        members: { permission: gained },
+      })
     },
     async reach(permission, resource) {
       const touched = isNarrow ? await touchedBy(resource, whole) : undefined
@@ -107,13 +125,17 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
     const parts = partsOf(principal, `${type}:read`)
     return parts === null ? {} : { within: parts }
   }
+  const named = (type: ResourceType): readonly Part[] | undefined => {
+    const parts = namingOf(type).map((naming) => partsOf(principal, naming))
+    return parts.includes(null) ? undefined : parts.flatMap((some) => some ?? [])
+  }
   return {
     ...whole,
     byId: async (type, id) => {
       const found = await whole.byId(type, id)
       return found !== undefined && (await sees(found)) ? found : undefined
     },
-    bySlug: async (type, slug, parent) => seen(await whole.bySlug(type, slug, parent)),
+    bySlug: (type, slug, parent) => whole.bySlug(type, slug, parent, named(type)),
     byKey: async (type, key, parent) => seen(await whole.byKey(type, key, parent)),
     all: async (type, parent) => seen(await whole.all(type, parent)),
     usersOf: async (id) => seen(await whole.usersOf(id)),

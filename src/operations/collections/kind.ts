@@ -8,6 +8,7 @@ import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfCollection } from '../overlaps.ts'
+import { calledBy } from '../refs.ts'
 import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
 
 export const collectionKind: Kind = {
@@ -31,6 +32,11 @@ export const collectionKind: Kind = {
     policy: z.string().max(130),
   },
   keyOf: (spec) => String(spec['base_path']),
+  sentTo: (spec) => {
+    // Stored by the schema of this type; earlier versions had no TLS settings.
+    const upstream = (spec as CollectionSpec).upstream
+    return upstream && [upstream.targets.map(({ url }) => url), upstream.tls ?? null]
+  },
   check,
   warn: async (collection, context) => [
     ...(await overlapsOfCollection(collection, context)),
@@ -43,9 +49,10 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   const spec = fields as CollectionSpec
   for (const other of await context.whole.byKey('collections', spec.base_path, null)) {
     if (other.id === self.id || !meets(spec.hosts, other.spec['hosts'] as readonly string[])) continue
+    const called = await calledBy(context.reader, other)
     throw refuse('already_exists', {
-      detail: `The base path ${spec.base_path} belongs to the collection "${other.slug}".`,
-      errors: [{ pointer: '/base_path', reason: `taken by the collection "${other.slug}"` }],
+      detail: `The base path ${spec.base_path} belongs to ${called}.`,
+      errors: [{ pointer: '/base_path', reason: `taken by ${called}` }],
     })
   }
   if (spec.status === 'published' && spec.upstream === null)
