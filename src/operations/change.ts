@@ -21,7 +21,7 @@ import { boundedDiff, diffOf } from './diff.ts'
 import { compileOrClose, compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf } from './refs.ts'
-import type { Sight } from './sight.ts'
+import { type Sight, toMake } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 interface Changed {
@@ -163,7 +163,7 @@ export class Change {
       updated_by: this.#deps.author,
       managed_by: null,
     }
-    await this.#deps.sight.demand(`${kind.type}:create`, resource)
+    await this.#deps.sight.demand(`${kind.type}:create`, toMake(resource))
     await this.writer.insert(resource)
     await this.writer.link(resource.id, idsOf(kind, resource.spec))
     this.#changed.set(resource.id, { kind, before: null, after: resource, notes: [] })

@@ -75,6 +75,42 @@ test('nobody comes to more by a tag that they give to what they may change', asy
   await run('collections.update', { id: 'orders', tags: [] })
 })
 
+test('nothing is made below what is beyond a scope by the tags that it is given', async () => {
+  const run = as(scoped('viewer', {}), scoped('modifier', { tags: ['mine'] }))
+  const tags = ['mine']
+  const route = { collection: 'payments', name: 'In', methods: ['GET'], path: '/in' }
+  for (const [name, input] of [
+    ['proxies.create', { ...route, tags }],
+    ['proxies.put', { id: 'in', ...route, tags }],
+    ['profiles.create', { client: 'acme', name: 'In', auth: { type: 'token' }, tags }],
+  ] as const)
+    assert.match((await refused(run(name, input), 'permission_denied')).message, /:create beyond the scope/)
+  await run('collections.create', { name: 'Ours', base_path: '/ours', tags })
+  await run('proxies.create', { ...route, collection: 'ours' })
+  // Publishing is no more implied by them
+  const draft = as(
+    scoped('modifier', { types: ['proxies'], verbs: ['read', 'create'] }),
+    scoped('modifier', { types: ['proxies'], verbs: ['publish'], tags }),
+  )
+  await refused(draft('proxies.create', { ...route, status: 'published', tags }), 'permission_denied')
+})
+
+test('the trail of a collection shows and finds nothing of others that a change concerned', async () => {
+  const { output } = await control.run('collections.create', { name: 'Gone', base_path: '/gone' })
+  await control.run('clients.create', { name: 'Hidden Ltd', collections: ['gone'] })
+  await control.run('collections.delete', { id: 'gone' }, { confirm: 'gone' })
+  const run = as(scoped('viewer', { collections: [String(output['id'])] }))
+  const shown = await run('audit.list', { operation: 'collections.delete' })
+  assert.equal(itemsOf(shown).length, 1)
+  const entry = await run('audit.get', { id: String(itemsOf(shown)[0]!['id']) })
+  for (const { output: told } of [shown, entry]) assert.doesNotMatch(JSON.stringify(told), /hidden/)
+  assert.deepEqual(itemsOf(await run('audit.list', { text: 'hidden-ltd' })), [])
+  assert.match(
+    JSON.stringify((await control.run('audit.list', { text: 'hidden-ltd' })).output),
+    /collections.delete/,
+  )
+})
+
 test('what a resource refers to beyond a scope stays as it is when something else changes', async () => {
   const run = as(scoped('modifier', { types: ['proxies'], collections: [payments] }))
   const changed = await run('proxies.update', { id: 'pay', description: 'Pays' })
@@ -118,6 +154,47 @@ test('a credential goes to no other place without the right to use it', async ()
   await trusted('collections.update', { id: 'payments', upstream: theirs })
 })
 
+test('nor does a secret that is kept, or a credential for introspection', async () => {
+  await control.run('credentials.create', {
+    name: 'Tokens',
+    auth: {
+      type: 'oauth2_client_credentials',
+      token_url: 'https://id.example.com/token',
+      client_id: 'postern',
+      client_secret: 'planted',
+    },
+  })
+  const keep = as(
+    scoped({ slug: 'keeper', permissions: new Set(['credentials:read', 'credentials:update']) }, {}),
+  )
+  const auth = { token_url: 'https://elsewhere.example.com/token' }
+  const moved = await refused(keep('credentials.update', { id: 'tokens', auth }), 'permission_denied')
+  assert.match(moved.message, /credentials:use/)
+  await keep('credentials.update', { id: 'tokens', auth: { scopes: ['read'] } })
+
+  await control.run('credentials.create', {
+    name: 'Asks',
+    auth: { type: 'basic', username: 'postern', password: 'planted' },
+  })
+  await control.run('profiles.create', {
+    client: 'acme',
+    name: 'People',
+    auth: {
+      type: 'oidc',
+      issuer: 'https://id.example.com',
+      audience: 'orders',
+      introspection_credential: 'asks',
+    },
+  })
+  const run = as(scoped('modifier', { types: ['profiles'] }))
+  for (const part of [
+    { issuer: 'https://elsewhere.example.com' },
+    { introspection_url: 'https://elsewhere.example.com/introspect' },
+  ])
+    await refused(run('profiles.update', { id: 'people', auth: part }), 'permission_denied')
+  await run('profiles.update', { id: 'people', auth: { audience: 'others' } })
+})
+
 test('a conflict with what lies beyond a scope does not name it', async () => {
   const run = as(scoped('modifier', { tags: ['mine'] }))
   const taken = await refused(
@@ -132,7 +209,8 @@ test('a conflict with what lies beyond a scope does not name it', async () => {
   assert.match(bare.message, /collections:create/)
   const below = as(
     scoped('viewer', { types: ['collections'] }),
-    scoped('modifier', { types: ['proxies'], tags: ['mine'] }),
+    scoped('modifier', { types: ['proxies'], verbs: ['create'] }),
+    scoped('viewer', { types: ['proxies'], tags: ['mine'] }),
   )
   const same = { collection: 'payments', name: 'Mine', methods: ['POST'], tags: ['mine'] }
   const route = await refused(below('proxies.create', { ...same, path: '/pay' }), 'already_exists')

@@ -12,6 +12,7 @@ import { toInputInvalid } from './errors.ts'
 import type { Kind } from './kind.ts'
 import { mergePatch } from './patch.ts'
 import { findRef, heldBy, idsOf, resolveRefs } from './refs.ts'
+import { toMake } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 /** Stands for a secret that a merge leaves as it is, in a form that every secret may have. Random, so that nobody can send it. */
@@ -150,9 +151,11 @@ async function settle(
       errors: [{ pointer: `/${kind.parent!.field}`, reason: 'cannot change' }],
     })
   // Before the rules, which tell of other resources
-  if (before === null) await context.demand(`${kind.type}:create`, { type: kind.type, id, parent, spec })
+  const placed = { type: kind.type, id, parent, spec }
+  const judged = before === null ? toMake(placed) : placed
+  if (before === null) await context.demand(`${kind.type}:create`, judged)
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
-    await context.demand(`${kind.type}:publish`, { type: kind.type, id, parent, spec })
+    await context.demand(`${kind.type}:publish`, judged)
   await demandUse(context, kind, spec, id, known)
   for (const [field, text] of secrets) {
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
