@@ -35,15 +35,21 @@ export function cacheKey(exchange: Exchange, cache: CacheFragment): string | nul
   const scope = profile!.fragment.forward_identity || personal ? 'profile' : cache.scope
   const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
   // Behind one profile with tokens of others stand many people.
-  const who = scope !== 'profile' ? '' : personal ? hashToken(exchange.bearer) : subject
+  const isOfToken = personal || isNameless(exchange)
+  const who = scope !== 'profile' ? '' : isOfToken ? hashToken(exchange.bearer) : subject
   const { secure, host, path, query } = exchange
   const parts = [whose, who, proxy!.id, secure, host, path, query]
   for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
   return JSON.stringify(parts)
 }
 
+/** The token of somebody else's making does not say who its bearer is. */
+export function isNameless({ profile, subject }: Exchange): boolean {
+  return subject === '' && profile!.verifier !== null
+}
+
 /** The upstream gets a token in the name of the caller. */
-export function isPersonal({ snapshot, proxy }: Exchange): boolean {
+function isPersonal({ snapshot, proxy }: Exchange): boolean {
   const id = proxy!.credential
   return id !== null && snapshot.credentials.get(id)?.grant?.exchanges === true
 }
