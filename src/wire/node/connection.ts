@@ -101,7 +101,9 @@ export class NodeConnection implements Timed {
     const isNew = isAwaited && !this.#isBodyAwaited
     this.#isBodyAwaited = isAwaited
     const now = this.#context.shared.clock.monotonic()
-    const deadline = isNew ? this.#pace.begin(now, this.#exchange?.outcome.bytesIn ?? 0) : this.#pace.piece(now)
+    const deadline = isNew
+      ? this.#pace.begin(now, this.#exchange?.outcome.bytesIn ?? 0)
+      : this.#pace.piece(now)
     if (!this.#isSending) this.deadline = isAwaited ? deadline : Infinity
   }
 
