@@ -128,7 +128,7 @@ async function start(
       ...sessions,
       tls: certificates === null ? null : certificates.current,
       health,
-      keySets: createKeySets(clock, fetchJson),
+      keySets: createKeySets(clock, fetchJson, lastGood.keySets),
     }),
     await references.whole(stores.first),
   )
