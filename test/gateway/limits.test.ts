@@ -128,7 +128,32 @@ test('callers of a limit with a weight are told how many requests are left, and 
   })
 })
 
-test('a call that finds no counter is told so', async () => {
+test('a client whose callers invent values does not use up the counters of others', async (t) => {
+  const served = await serve(
+    (port): Fragment[] => [
+      collection('orders', {
+        upstream: upstream(port),
+        policy: 'pol_each',
+        proxies: [proxy('one', '/x')],
+      }),
+      policy('each', [rate(5, { key: 'header:x-tenant' })]),
+      ...['acme', 'beta'].map((slug) => client(slug, { profiles: [profile('open', { id: `pro_${slug}` })] })),
+    ],
+    { counters: createCounterMemory(256) },
+  )
+  t.after(() => served.close())
+  const ask = async (who: string, tenant: string): Promise<number> => {
+    const headers = { 'x-client-id': who, 'x-profile-id': 'open', 'x-tenant': tenant }
+    return (await served.ask('/orders/x', { headers })).status
+  }
+  const statuses: number[] = []
+  for (let i = 0; i < 400; i++) statuses.push(await ask('acme', `invented ${i}`))
+  assert.ok(statuses.slice(-100).every((status) => status === 429))
+  for (const tenant of ['a', 'b', 'c']) assert.equal(await ask('beta', tenant), 200)
+  assert.equal(await ask('acme', 'invented 0'), 200)
+})
+
+test('a call that finds no counter is told so', async (t) => {
   const served = await serve(
     (port): Fragment[] => [
       collection('orders', { upstream: upstream(port), proxies: [proxy('one', '/x')] }),
@@ -137,6 +162,7 @@ test('a call that finds no counter is told so', async () => {
     ],
     { counters: createCounterMemory(32) },
   )
+  t.after(() => served.close())
   let refused = 0
   for (let i = 0; i < 100; i++) {
     const headers = { 'x-client-id': 'acme', 'x-profile-id': 'open', 'x-tenant': `invented ${i}` }
@@ -148,9 +174,11 @@ test('a call that finds no counter is told so', async () => {
       String(json['detail']),
       /^No counter is free for limit "rate" of policy "client" of the client\.$/,
     )
-    assert.match(String((await served.record(i)).reason), /^the counter table is full$/)
+    assert.match(
+      String((await served.record(i)).reason),
+      /^the counters, or the share of the client in them, are used up$/,
+    )
   }
-  await served.close()
   assert.ok(refused > 60, `${refused}`)
 })
 

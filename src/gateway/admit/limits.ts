@@ -93,7 +93,7 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs
   const name = `limit "${fragment.name}" of policy "${policy.slug}"`
-  if (counters.wasFull) exchange.reason = 'the counter table is full'
+  if (counters.wasFull) exchange.reason = 'the counters, or the share of the client in them, are used up'
   exchange.facts = {
     detail: counters.wasFull
       ? `No counter is free for ${name} of the ${attachedTo}.`

@@ -233,7 +233,7 @@ export class CounterTable {
 
   /** Odd steps meet every entry of the stripe. */
   #entryAt(low: number, high: number, probe: number): number {
-    const index = (low >>> 5) + probe * ((high >>> 0) | 1)
+    const index = (low >>> 5) + Math.imul(probe, high | 1)
     return (low & (STRIPES - 1)) * this.#perStripe + (index & (this.#perStripe - 1))
   }
 

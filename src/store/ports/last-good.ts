@@ -21,7 +21,7 @@ export interface LastGood {
   readonly entries: readonly LastGoodEntry[]
 }
 
-export interface KeptText {
+interface KeptText {
   /** Of the content; tells a damaged entry. */
   readonly hash: string
   readonly text: string
