@@ -96,7 +96,7 @@ async function start(
   const { vault, store, lastGood } = stores
 
   const fetchJson = createFetchJson()
-  const keySets = createKeySets(clock, fetchJson)
+  const keySets = createKeySets(clock, fetchJson, lastGood.keySets)
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
   // The first thread takes requests while others still start: what changes then is published to all of them
   const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
