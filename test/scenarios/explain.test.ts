@@ -48,6 +48,7 @@ interface Explained {
   readonly route: { readonly proxy: string } | null
   readonly candidates: readonly { readonly proxy: string; readonly wins: boolean; readonly reason: string }[]
   readonly checks: readonly {
+    readonly number: number
     readonly name: string
     readonly result: string
     readonly code: string | null
@@ -140,6 +141,24 @@ for (const [what, query, code, setting] of REFUSALS)
     if (code !== 'request_not_canonical') assert.equal(real.json.code, code)
     assert.equal(real.status === answer.status || code === 'request_not_canonical', true)
   })
+
+test('checks stand in the order of their numbers, and those behind a refusal name the one that refuses', async () => {
+  const target = '/orders/v1/orders/7'
+  const large = { client: 'other', method: 'POST', target, body_bytes: '99999999' }
+  for (const query of [{ ...ACME, method: 'GET', target }, large]) {
+    const numbers = (await explained(query)).checks.map(({ number }) => number)
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b),
+    )
+  }
+  const { checks } = await explained({ client: 'other', method: 'GET', target })
+  const body = checks.find(({ name }) => name === 'declared body')
+  assert.deepEqual(
+    [checks[0]?.name, body?.result, body?.reason],
+    ['declared body', 'not_reached', 'check 11 (assignment) has refused before'],
+  )
+})
 
 const REPORT = {
   collection: 'orders',
