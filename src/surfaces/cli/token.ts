@@ -19,13 +19,22 @@ export function tokenCommand(ports: CliPorts): Command {
     .action(async (given: TokenRequest & { data?: string; output: Format }) => {
       if (!DURATION_PATTERN.test(given.ttl)) throw new UsageError('--ttl is a duration such as 15m or 24h.')
       const request = { role: given.role, ttl: given.ttl, name: given.name }
-      const dataDir = dataDirOf(ports, given)
-      const answer = await askLocal(dataDir, 'POST', '/token', request)
-      const issued = answer === null ? await ports.issueOffline(dataDir, request) : toIssued(answer)
+      const issued = await issue(ports, dataDirOf(ports, given), request)
       if (printData(ports, given.output, issued)) return
       ports.out(`${issued.token}\n`)
       ports.err(`Role ${given.role}, until ${issued.expires_at}.\n`)
     })
+}
+
+async function issue(ports: CliPorts, dataDir: string, request: TokenRequest): Promise<IssuedToken> {
+  try {
+    const answer = await askLocal(dataDir, 'POST', '/token', request)
+    return answer === null ? await ports.issueOffline(dataDir, request) : toIssued(answer)
+  } catch (error) {
+    // What is refused is named as a member of the request; each of them is a flag here
+    const [, flag, reason] = /^\/(ttl|name|role): (.*)$/s.exec((error as Error).message) ?? []
+    throw flag === undefined ? error : new UsageError(`--${flag}: ${reason}`)
+  }
 }
 
 function toIssued(answer: Readonly<Record<string, unknown>>): IssuedToken {
