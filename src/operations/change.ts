@@ -94,6 +94,13 @@ export class Change {
     return this.#created
   }
 
+  /** Other resources that it touched: as they stood, and whether they are gone. */
+  get others(): readonly { readonly was: Resource; readonly isGone: boolean }[] {
+    return [...this.#changed.values()].flatMap(({ before, after }) =>
+      before === null || before.id === this.#subject?.id ? [] : [{ was: before, isGone: after === null }],
+    )
+  }
+
   /** A secret was made that is shown only in this answer. */
   get revealed(): boolean {
     return this.#revealed
