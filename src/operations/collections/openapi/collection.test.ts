@@ -336,7 +336,9 @@ test('schema references that cannot be followed are warnings when they are remot
 
 test('keywords with values that they cannot have are left out with a warning', () => {
   const unfit = { type: 'string', enum: [], minLength: '2', format: 3, uniqueItems: 'yes' }
-  const schema = { properties: { a: unfit, b: { type: 'string', enum: ['x'], minLength: 2, format: 'uuid' } } }
+  const schema = {
+    properties: { a: unfit, b: { type: 'string', enum: ['x'], minLength: 2, format: 'uuid' } },
+  }
   const { proxies, warnings } = imported({
     '/a': { post: { requestBody: { content: { 'application/json': { schema } } } } },
   })
