@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
@@ -295,14 +293,6 @@ test('the command prints who wins, who loses and what decides', async () => {
   assert.match(out, /^Refused by check 7 \(address\) with 403 ip_not_allowed/)
   assert.match(out, /\* orders:recent {2}GET \/orders\/v1\/orders\/recent/)
   assert.match(out, /REFUSE {2}7 address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
-})
-
-test('the example of the page about routing prints what the page says', async () => {
-  const page = await readFile(resolve(import.meta.dirname, '../../docs/routing.md'), 'utf8')
-  const [, command, expected] = /\$ postern (.*)\n([\s\S]*?)\.\.\.\n```/.exec(page)!
-  const { code, out, err } = await postern(...command!.split(' '))
-  assert.equal(code, 0, err)
-  assert.equal(out.slice(0, expected!.length), expected)
 })
 
 test('a save says which routes overlap and who goes first, and which base paths nest', async () => {
