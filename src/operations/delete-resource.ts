@@ -73,11 +73,13 @@ function sentence(done: string, names: readonly string[]): string[] {
 
 /** Refuses with in_use, naming who refers to the resource. */
 export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
-  const users = await context.reader.usersOf(resource.id)
+  const users = await context.whole.usersOf(resource.id)
   if (users.length === 0) return
-  const names = users.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
+  const seen = await context.reader.usersOf(resource.id)
+  const names = seen.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
+  const by = [...names, ...(users.length > names.length ? ['others'] : [])]
   throw refuse('in_use', {
-    detail: `"${resource.slug}" is used by ${names.join(', ')}${users.length > 20 ? ' and others' : ''}. Detach it first.`,
+    detail: `"${resource.slug}" is used by ${by.join(', ')}. Detach it first.`,
     members: { used_by: names },
   })
 }
