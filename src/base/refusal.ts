@@ -161,6 +161,13 @@ export const PROBLEMS = {
     'Whether the call was made before cannot be told at the moment, so it was not made. Try again with the same key.',
   ),
 
+  // What is configured and cannot be used (checks 10, 13 and 14)
+  route_unavailable: problem(
+    500,
+    'Route unavailable',
+    'What is configured for the route cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.',
+  ),
+
   // Forwarding (checks 17 and 18)
   credential_unavailable: problem(
     500,

@@ -117,9 +117,17 @@ export async function resolveRefs(
 
 /** Ids that a stored spec refers to, without its parent. */
 export function idsOf(kind: Kind, spec: Fields): string[] {
-  return kind.refs.flatMap((field) => {
-    const value = holderOf(spec, field)[field.field]
-    if (Array.isArray(value)) return value.map(String)
-    return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
-  })
+  return kind.refs.flatMap((field) => idsAt(field, spec))
+}
+
+function idsAt(field: RefField, spec: Fields): string[] {
+  const value = holderOf(spec, field)[field.field]
+  if (Array.isArray(value)) return value.map(String)
+  return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+}
+
+/** The resources themselves that a stored spec refers to, without its parent. */
+export async function referredTo(reader: ConfigReader, kind: Kind, spec: Fields): Promise<Resource[]> {
+  const asked = kind.refs.flatMap((field) => idsAt(field, spec).map((id) => reader.byId(field.type, id)))
+  return (await Promise.all(asked)).filter((found) => found !== undefined)
 }

@@ -21,7 +21,9 @@ before(async () => {
         get: async (id) => {
           const collection = RECORDS.get(id)
           // The operations read nothing else of it
-          return collection === undefined ? undefined : ({ id, collection } as RequestRecord)
+          return collection === undefined
+            ? undefined
+            : ({ id, collection, proxy: null, client: null, profile: null } as RequestRecord)
         },
       },
     },

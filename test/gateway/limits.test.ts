@@ -203,6 +203,6 @@ test('a changed policy holds from the next call on, with the plan made anew', as
     served.apply([policy('client', [rate(2)], false)])
     assert.equal(await ask(), 'ok')
     served.apply([], ['policy:pol_client'])
-    assert.equal(await ask(), 'not_ready')
+    assert.equal(await ask(), 'route_unavailable')
   })
 })

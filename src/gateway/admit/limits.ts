@@ -16,7 +16,7 @@ export function limitsAdmit(exchange: Exchange): RefusalCode | null | Promise<Re
   const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
   if (plan.missing !== null) {
     exchange.reason = `policy ${plan.missing} is not available`
-    return 'not_ready'
+    return 'route_unavailable'
   }
   if (plan.limits.length === 0) return null
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
