@@ -14,6 +14,7 @@ import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
+import { createContractFaults } from './contract/unusable.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createHealthChecks } from './forward/checks.ts'
@@ -68,6 +69,8 @@ export interface GatewayOptions {
    * exchange's. A record is written for those at `/mcp` alone.
    */
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
+  /** Told of what is configured and cannot be used, when a call first meets it. */
+  readonly fault?: (fault: string) => void
 }
 
 /** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
@@ -100,7 +103,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
   const checks = createHealthChecks(clock, pools)
-  const recorder = createRecordWriter(options.records)
+  const recorder = createRecordWriter(options.records, createContractFaults(options.fault ?? (() => {})))
   const visible = createVisible()
   const fetchJson = createFetchJson()
   const tokens = createTokens(clock, fetchJson)

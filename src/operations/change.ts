@@ -73,7 +73,7 @@ export class Change {
   readonly #beside: DiffEntry[] = []
   /** Owners of secrets that were only sealed anew: they count no revision. */
   readonly #resealed: string[] = []
-  readonly #afterwards: (() => void)[] = []
+  readonly #afterwards: (() => Fields)[] = []
   #subject: Resource | undefined
   #created = false
   #revealed = false
@@ -101,6 +101,13 @@ export class Change {
   /** The subject is new. */
   get created(): boolean {
     return this.#created
+  }
+
+  /** Other resources that it touched: as they stood, and whether they are gone. */
+  get others(): readonly { readonly was: Resource; readonly isGone: boolean }[] {
+    return [...this.#changed.values()].flatMap(({ before, after }) =>
+      before === null || before.id === this.#subject?.id ? [] : [{ was: before, isGone: after === null }],
+    )
   }
 
   /** A secret was made that is shown only in this answer. */
@@ -345,14 +352,17 @@ export class Change {
     this.#beside.push(entry)
   }
 
-  /** Work for when the change is committed and every thread holds it; never done for a dry run. */
-  afterwards(work: () => void): void {
+  /**
+   * Work for when the change is committed and every thread holds it; never done for a dry run. The members that it
+   * gives take the place of those in the answer, which until then says that it is still to be done.
+   */
+  afterwards(work: () => Fields): void {
     this.#afterwards.push(work)
   }
 
-  /** Does that work. */
-  settle(): void {
-    for (const work of this.#afterwards) work()
+  /** Does that work, and gives its members. */
+  settle(): Fields {
+    return Object.assign({}, ...this.#afterwards.map((work) => work()))
   }
 
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */

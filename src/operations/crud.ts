@@ -313,47 +313,6 @@ function refuseOtherSlug(slug: string, spec: Fields): void {
   })
 }
 
-/** `detach` removes or lets go of what depends on it, or refuses with in_use. */
-export function deleteOf(
-  kind: Kind,
-  detach: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
-): Operation {
-  return define({
-    resource: kind.type,
-    action: 'delete',
-    effect: 'delete',
-    tool: `delete_${kind.noun}`,
-    group: kind.group,
-    summary: `Delete a ${inWords(kind.noun)}; needs confirm with its slug`,
-    input: z.strictObject({ id: Ref }),
-    output: z.object({ id: z.string(), slug: Slug, deleted: z.literal(true) }),
-    permission: `${kind.type}:delete`,
-    refuses: ['not_found', 'confirmation_required', 'revision_conflict', 'in_use', 'idempotency_conflict'],
-    columns: ['id', 'slug', 'deleted'],
-    ...about(kind),
-    handle: async (input, context) => {
-      const resource = await context.change.act(kind.type, input.id)
-      context.change.confirmed(resource)
-      await detach(resource, context)
-      await context.change.remove(resource)
-      return { id: resource.id, slug: resource.slug, deleted: true as const }
-    },
-  })
-}
-
-/** Refuses with in_use, naming who refers to the resource. */
-export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
-  const users = await context.whole.usersOf(resource.id)
-  if (users.length === 0) return
-  const seen = await context.reader.usersOf(resource.id)
-  const names = seen.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
-  const by = [...names, ...(users.length > names.length ? ['others'] : [])]
-  throw refuse('in_use', {
-    detail: `"${resource.slug}" is used by ${by.join(', ')}. Detach it first.`,
-    members: { used_by: names },
-  })
-}
-
 /** Switches `active` by an explicit state. */
 export function toggleOf(kind: Kind): Operation {
   return define({

@@ -128,18 +128,9 @@ export async function heldBy(
   { parent }: Pick<Resource, 'parent'>,
   specs: readonly Fields[],
 ): Promise<Resource[]> {
-  const wanted = specs.flatMap((spec) =>
-    kind.refs.flatMap(({ type, ...field }) =>
-      idsOf({ refs: [{ type, ...field }] }, spec).map((id) => ({ type, id })),
-    ),
-  )
-  if (kind.parent !== null && parent !== null) wanted.push({ type: kind.parent.type, id: parent })
-  const held: Resource[] = []
-  for (const { type, id } of wanted) {
-    const found = await reader.byId(type, id)
-    if (found !== undefined) held.push(found)
-  }
-  return held
+  const held = (await Promise.all(specs.map((spec) => referredTo(reader, kind, spec)))).flat()
+  const above = kind.parent !== null && parent !== null && (await reader.byId(kind.parent.type, parent))
+  return above ? [...held, above] : held
 }
 
 /** What a refusal calls another resource: it has its slug there only for who may name it. */
@@ -149,10 +140,18 @@ export async function calledBy(reader: ConfigReader, { type, id, slug }: Resourc
 }
 
 /** Ids that a stored spec refers to, without its parent. */
-export function idsOf(kind: Pick<Kind, 'refs'>, spec: Fields): string[] {
-  return kind.refs.flatMap((field) => {
-    const value = holderOf(spec, field)[field.field]
-    if (Array.isArray(value)) return value.map(String)
-    return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
-  })
+export function idsOf(kind: Kind, spec: Fields): string[] {
+  return kind.refs.flatMap((field) => idsAt(field, spec))
+}
+
+function idsAt(field: RefField, spec: Fields): string[] {
+  const value = holderOf(spec, field)[field.field]
+  if (Array.isArray(value)) return value.map(String)
+  return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+}
+
+/** The resources themselves that a stored spec refers to, without its parent. */
+export async function referredTo(reader: ConfigReader, kind: Kind, spec: Fields): Promise<Resource[]> {
+  const asked = kind.refs.flatMap((field) => idsAt(field, spec).map((id) => reader.byId(field.type, id)))
+  return (await Promise.all(asked)).filter((found) => found !== undefined)
 }

@@ -193,7 +193,15 @@ test('deleting a collection takes its proxies and assignments with it, and needs
     control.run('collections.delete', { id: 'orders' }, { confirm: 'acme' }),
     'confirmation_required',
   )
-  await control.run('collections.delete', { id: 'orders' }, { confirm: 'orders' })
+  await control.run('collections.update', { id: 'orders', policy: 'gold' })
+  const { output } = await control.run('collections.delete', { id: 'orders' }, { confirm: 'orders' })
+  const gone = {
+    removed: ['proxies/orders:get-order'],
+    detached: ['clients/acme', 'profiles/acme:open', 'policies/gold'],
+  }
+  assert.deepEqual([output['removed'], output['detached']], [gone.removed, gone.detached])
+  const [entry] = items(await control.run('audit.list', { limit: 1 }))
+  assert.equal(entry?.['detail'], `Removed ${gone.removed}. Detached ${gone.detached.join(', ')}.`)
   assert.deepEqual(items(await control.run('proxies.list', {})), [])
   assert.deepEqual((await control.run('clients.get', { id: 'acme' })).output['collections'], [])
   // An empty list, not null: a profile that was narrowed must not widen.

@@ -78,6 +78,7 @@ const gateway = createGateway({
   idempotency: keys,
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
+  fault: report,
 })
 const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
 const consumer = createConsumerDoor<Exchange>({

@@ -70,6 +70,8 @@ export interface Served {
   readonly port: number
   readonly echo: Echo
   readonly records: RecordFields[]
+  /** What was told of configuration that cannot be used. */
+  readonly faults: string[]
   readonly engine: Engine
   ask(path: string, asked?: Asked): Promise<Answer>
   /** Applies fragments as one delta, on top of what is there. */
@@ -98,6 +100,7 @@ export async function serve(
   echo.server.listen(0, '127.0.0.1')
   await once(echo.server, 'listening')
   const records: RecordFields[] = []
+  const faults: string[] = []
   let revision = 0
   const gateway: Gateway = createGateway({
     upstream: (upstream) => engine.upstream(upstream),
@@ -114,6 +117,7 @@ export async function serve(
       if (options.reserved !== undefined) options.reserved(incoming, exchange, gateway)
       else incoming.answer(404, '', 'reserved')
     },
+    fault: (fault) => faults.push(fault),
   })
   const createEngine = ENGINE === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
@@ -126,6 +130,7 @@ export async function serve(
     port,
     echo,
     records,
+    faults,
     engine,
     ask: (path, asked) => ask(port, path, asked),
     apply: (put, drop = []) => gateway.apply(delta(++revision, put, { drop })),

@@ -7,8 +7,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
+import { eventually } from '../support/eventually.ts'
 import { ownPort } from '../support/ports.ts'
-import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
+import { isGroupAlive, killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -175,6 +176,24 @@ test('SIGTERM lets a request end, refuses new connections, and exits with 0', as
   await assert.rejects(call('GET', `${up.controlUrl}/healthz`))
   await rm(data, { recursive: true })
 })
+
+const ENDS: readonly (readonly [string, (npm: number) => void])[] = [
+  ['Ctrl-C', (npm) => process.kill(-npm, 'SIGINT')],
+  ['SIGTERM to npm alone', (npm) => process.kill(npm, 'SIGTERM')],
+  ['the end of its terminal', (npm) => process.kill(-npm, 'SIGHUP')],
+]
+
+for (const [what, end] of ENDS)
+  test(`started by npm, nothing is left running after ${what}`, async () => {
+    const data = await temporaryDirectory()
+    const up = await startUp(data, [], {}, true)
+    const npm = up.child.pid!
+    assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)
+    end(npm)
+    await eventually(() => !isGroupAlive(npm))
+    assert.match(up.output(), /letting requests end, then stopping/)
+    await rm(data, { recursive: true })
+  })
 
 test('the break-glass token comes from the running process, or from the store when nothing runs', async () => {
   const data = await temporaryDirectory()

@@ -1,6 +1,6 @@
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
-import { deleteOf, refuseUsed } from '../crud.ts'
+import { deleteOf, refuseUsed } from '../delete-resource.ts'
 import { collectionKind } from './kind.ts'
 
 /** Takes its proxies and the assignments of clients and profiles with it. */
