@@ -185,9 +185,16 @@ const BESIDE = new RegExp(
     .join('|')})/`,
 )
 
-/** An entry of a collection, or of a proxy, without what the change did to others, such as clients of the collection. */
+/**
+ * An entry of a collection, or of a proxy, without what the change did to others, such as clients of the collection.
+ * Sentences may name others too, but for those of denials, which name permissions.
+ */
 function aboutCollection(entry: AuditEntry): AuditEntry {
-  return { ...entry, diff: entry.diff.filter(({ path }) => !BESIDE.test(path)) }
+  return {
+    ...entry,
+    diff: entry.diff.filter(({ path }) => !BESIDE.test(path)),
+    detail: entry.outcome === 'denied' ? entry.detail : null,
+  }
 }
 
 function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQueries): RecordQueries {
