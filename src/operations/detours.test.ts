@@ -195,6 +195,40 @@ test('nor does a secret that is kept, or a credential for introspection', async 
   await run('profiles.update', { id: 'people', auth: { audience: 'others' } })
 })
 
+test('a secret that is read elsewhere is in no scope: who may use all of them refers to it', async () => {
+  const made = (name: string) => ({
+    name,
+    tags: ['mine'],
+    auth: { type: 'bearer', token: { env: 'BANK_TOKEN' } },
+  })
+  const run = as(scoped('modifier', { tags: ['mine'] }))
+  const refusal = await refused(run('credentials.create', made('Taken')), 'permission_denied')
+  assert.match(refusal.message, /credentials:use beyond the scope/)
+  await run('credentials.create', { ...made('Own'), auth: { type: 'bearer', token: 'planted' } })
+  const auth = made('Own').auth
+  await refused(run('credentials.update', { id: 'own', auth }), 'permission_denied')
+  await as(scoped('modifier', { types: ['credentials'] }))('credentials.create', made('Given'))
+  await run('credentials.update', { id: 'given', description: 'As it was' })
+})
+
+test('nobody takes paths from a collection that is not theirs to change', async () => {
+  const run = as(scoped('modifier', { tags: ['mine'] }))
+  const ours = { name: 'Over', tags: ['mine'] }
+  for (const where of [
+    { base_path: '/payments/pay' },
+    { base_path: '/payments', hosts: ['api.example.com'] },
+  ])
+    assert.match(
+      (await refused(run('collections.create', { ...ours, ...where }), 'permission_denied')).message,
+      /collections:update beyond the scope/,
+    )
+  await run('collections.create', { ...ours, base_path: '/over' })
+  await refused(run('collections.update', { id: 'over', base_path: '/payments/pay' }), 'permission_denied')
+  await control.run('collections.update', { id: 'over', base_path: '/payments/pay' })
+  await run('collections.update', { id: 'over', description: 'Where it is' })
+  await run('collections.create', { ...ours, name: 'Below', base_path: '/payments/pay/below' })
+})
+
 test('a conflict with what lies beyond a scope does not name it', async () => {
   const run = as(scoped('modifier', { tags: ['mine'] }))
   const taken = await refused(
@@ -216,7 +250,7 @@ test('a conflict with what lies beyond a scope does not name it', async () => {
   const route = await refused(below('proxies.create', { ...same, path: '/pay' }), 'already_exists')
   assert.doesNotMatch(JSON.stringify([route.message, route.facts]), /proxy \\?"pay/)
   const made = await below('proxies.create', { ...same, path: '/{any}' }, { dryRun: true })
-  assert.doesNotMatch(JSON.stringify(made.output['warnings'] ?? []), /pay/)
+  assert.doesNotMatch(JSON.stringify(made.output['warnings'] ?? []), /\\"pay\\"/)
 })
 
 test('a warning tells nobody which endpoints there are beyond a scope', async () => {

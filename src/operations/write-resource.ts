@@ -157,6 +157,7 @@ async function settle(
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
     await context.demand(`${kind.type}:publish`, judged)
   await demandUse(context, kind, spec, id, known)
+  await demandElsewhere(context, kind, spec, id, known)
   for (const [field, text] of secrets) {
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
     if (known !== undefined) refuseSecret(kind, field, known, spec)
@@ -188,6 +189,26 @@ async function demandUse(
     const credential = await context.whole.byId('credentials', one)
     if (credential !== undefined) await context.demand('credentials:use', credential)
   }
+}
+
+/**
+ * Where a secret is read elsewhere, no scope says whose it is. Refuses with permission_denied without the right to use
+ * whatever there is for one that no known spec refers to.
+ */
+async function demandElsewhere(
+  context: OperationContext,
+  kind: Kind,
+  spec: Fields,
+  id: string,
+  known: readonly Fields[],
+): Promise<void> {
+  const read = (one: Fields): string[] =>
+    Object.values(isPlain(one['auth']) ? one['auth'] : {})
+      .filter(isReference)
+      .map(canonicalJson)
+  const had = kind.secrets === undefined ? [] : known.flatMap(read)
+  if (kind.secrets !== undefined && !read(spec).every((one) => had.includes(one)))
+    await context.demand('credentials:use', { type: 'credentials', id, parent: null, spec: {} })
 }
 
 /** Takes the secrets that are texts out of a parsed spec. */

@@ -31,7 +31,9 @@ collection Payments and do nothing else:
   Slugs and base paths are unique over everything: one that is taken beyond a scope is told as taken, and no more of it.
 - Nothing is implied: attaching a credential, or sending it elsewhere (another \`upstream\`, \`token_url\` or place of
   introspection), needs \`credentials:use\` for it, deleting a collection \`proxies:delete\` for its proxies, and publishing
-  by \`cascade\` \`proxies:publish\`. But who may change a client may assign it every collection that they may name.
+  by \`cascade\` \`proxies:publish\`. Where a secret is read elsewhere, no scope says whose it is: referring to it needs
+  \`credentials:use\` that is not narrowed to places. A base path below that of another collection, or for some of its hosts,
+  takes paths from it, and needs \`collections:update\` for it. But who may change a client may assign it every collection that they may name.
 - A change must lie within the scope before and after: a tag that a grant depends on cannot be taken off by it. Nobody comes
   to more by a tag that they give, and below a collection or client only who may do so there makes something, whatever
   its tags.
