@@ -1,6 +1,7 @@
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import { fullDelta } from './operations/fragments.ts'
@@ -93,6 +94,7 @@ async function start(
   const { vault, store, lastGood } = stores
 
   const fetchJson = createFetchJson()
+  const keySets = createKeySets(clock, fetchJson)
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
   // The first thread takes requests while others still start: what changes then is published to all of them
   const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
@@ -103,6 +105,7 @@ async function start(
   const control = openControl(its, stores, {
     ...sessions,
     origin: addresses.origin,
+    keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
@@ -128,7 +131,7 @@ async function start(
       ...sessions,
       tls: certificates === null ? null : certificates.current,
       health,
-      keySets: createKeySets(clock, fetchJson),
+      keySets,
     }),
     await references.whole(stores.first),
   )

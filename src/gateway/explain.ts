@@ -1,6 +1,6 @@
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
-import { isReserved } from '../model/collection.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import { isReserved } from '../model/reserved-paths.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Counters } from './admit/counters.ts'
 import { Exchange } from './exchange.ts'

@@ -5,7 +5,7 @@ import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { hashToken, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
-import { NOUNS, type ResourceType, type Status } from '../model/common.ts'
+import { inWords, NOUNS, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import {
   type ConfigWriter,
@@ -49,7 +49,7 @@ export interface ChangeDeps {
 }
 
 /** What a finished change did. */
-export interface Outcome {
+export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
   readonly delta: SnapshotDelta | null
   readonly revision: number | null
@@ -128,7 +128,7 @@ export class Change {
     const expected = this.#deps.options.expectedRevision
     if (expected !== undefined && expected !== resource.revision)
       throw refuse('revision_conflict', {
-        detail: `${NOUNS[resource.type]} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
+        detail: `${inWords(NOUNS[resource.type])} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
         members: { revision: resource.revision },
       })
     this.#subject = resource
@@ -362,7 +362,7 @@ export class Change {
   }
 
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
-  async finish(): Promise<Outcome> {
+  async finish(): Promise<ChangeOutcome> {
     const changes = [...this.#changed.values()]
     const diff = boundedDiff([...this.#beside, ...(await this.#diff(changes))])
     if (diff.length === 0) return { diff, delta: null, revision: null }
@@ -374,9 +374,9 @@ export class Change {
     const put: Fragment[] = []
     const drop: FragmentKey[] = []
     const roots = new Map(
-      changes.map((changed) => {
+      changes.flatMap((changed) => {
         const root = rootOf((changed.after ?? changed.before)!)
-        return [root.id, root]
+        return root === null ? [] : [[root.id, root] as const]
       }),
     )
     for (const { type, id } of roots.values()) {
@@ -404,7 +404,8 @@ export class Change {
   async #recompile(owner: string): Promise<readonly Fragment[]> {
     const resource =
       (await this.writer.byId('credentials', owner)) ?? (await this.writer.byId('profiles', owner))
-    return resource === undefined ? [] : compileOrClose(this.writer, rootOf(resource))
+    const root = resource === undefined ? null : rootOf(resource)
+    return root === null ? [] : compileOrClose(this.writer, root)
   }
 
   /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */

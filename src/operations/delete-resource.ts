@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
-import { Ref, Slug } from '../model/common.ts'
+import { inWords, Ref, Slug } from '../model/common.ts'
 import type { Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { about } from './crud.ts'
@@ -19,7 +19,7 @@ export function deleteOf(
     effect: 'delete',
     tool: `delete_${kind.noun}`,
     group: kind.group,
-    summary: `Delete a ${kind.noun}; needs confirm with its slug`,
+    summary: `Delete a ${inWords(kind.noun)}; needs confirm with its slug`,
     input: z.strictObject({ id: Ref }),
     output: z.object({
       id: z.string(),

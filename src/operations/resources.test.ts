@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Control, example, ORDERS, refused, startControl } from '../../test/control.ts'
-import { Upstream } from '../model/upstream.ts'
+import { UpstreamSpec } from '../model/upstream.ts'
 import type { CollectionFragment, Fragment } from '../snapshot/fragments.ts'
 import { fullDelta } from './fragments.ts'
 
@@ -90,7 +90,7 @@ test('a patch changes what it names; a put replaces the rest but neither publish
   await example(control)
   await control.run('collections.update', { id: 'orders', description: 'kept', upstream: { pool_max: 5 } })
   const patched = await control.run('collections.get', { id: 'orders' })
-  const before = Upstream.parse(ORDERS.upstream)
+  const before = UpstreamSpec.parse(ORDERS.upstream)
   assert.deepEqual(patched.output['upstream'], { ...before, pool_max: 5 })
   assert.equal(patched.output['status'], 'published')
   const { slug: _slug, ...body } = ORDERS

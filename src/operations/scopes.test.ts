@@ -48,7 +48,7 @@ after(() => control.close())
 
 const scoped = (role: Grant['role'], scope: Partial<Scope>): Grant => ({
   role,
-  scope: { types: [], collections: [], tags: [], ...scope },
+  scope: { types: [], verbs: [], collections: [], tags: [], ...scope },
 })
 const proxiesOfPayments = () => [scoped('modifier', { types: ['proxies'], collections: [payments] })]
 const slugs = ({ output }: { output: Record<string, unknown> }): string[] =>

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { EVERYTHING, permits } from '../access/roles.ts'
 import { createAccessTokens } from '../access/tokens.ts'
+import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
@@ -23,6 +24,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check'> {
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
+  /** Keys of those who sign tokens of workloads. */
+  readonly keysOf: KeysOf
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -40,7 +43,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { store, clock, origin, sessionKey, fault } = options
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
-  const authenticate = createAuthenticate(tokens, unknownCallers)
+  const authenticate = createAuthenticate(
+    tokens,
+    createWorkloadTokens(store.read, clock, options.keysOf),
+    unknownCallers,
+  )
   const invoke = createInvoke({ ...options, check: checkFragment })
   const rest = createRestApp({
     operations: OPERATIONS,

@@ -6,7 +6,7 @@ import {
   RATE_WINDOW,
   ROLLING_WINDOW,
   WAIT_MS_MAX,
-} from '../model/policy.ts'
+} from '../model/limit-bounds.ts'
 import type { LimitFragment, PolicyFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import type { Algorithm, LinkedLimit, LinkedPolicy } from './snapshot.ts'

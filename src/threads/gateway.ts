@@ -18,7 +18,6 @@ import { createRecordSink } from '../record/sink.ts'
 import { isIn } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
-import { createNodeEngine } from '../wire/node/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
@@ -49,7 +48,8 @@ const sink = createRecordSink()
 const keys = createRemoteKeys(say)
 let opener = createOpener(init.credentialKey)
 
-const createEngine = init.httpEngine === 'node' ? createNodeEngine : createNativeEngine
+const createEngine =
+  init.httpEngine === 'node' ? (await import('../wire/node/engine.ts')).createNodeEngine : createNativeEngine
 const engine = createEngine<Exchange>({
   clock,
   rules: fieldRules(init.trustedProxies.length > 0),

@@ -13,7 +13,8 @@ import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, Incoming } from '../../src/wire/port.ts'
-import { ENGINE, until } from '../wire/peers.ts'
+import { eventually } from '../support/eventually.ts'
+import { ENGINE } from '../wire/peers.ts'
 import { delta } from './fragments.ts'
 
 /** What the upstream of a test saw, as it answers it in JSON. */
@@ -134,7 +135,7 @@ export async function serve(
     ask: (path, asked) => ask(port, path, asked),
     apply: (put, drop = []) => gateway.apply(delta(++revision, put, { drop })),
     async record(index) {
-      await until(
+      await eventually(
         () => records.length > index,
         () => `record ${index}`,
       )

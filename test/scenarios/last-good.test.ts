@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
@@ -8,7 +8,9 @@ import { call as callUrl, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
-const backup = mkdtempSync(join(tmpdir(), 'postern-backup-'))
+/** Of a stopped instance with one published route, a token in force and one that was revoked last. */
+const stopped = mkdtempSync(join(tmpdir(), 'postern-stopped-'))
+/** A copy for one test. */
 let data: string
 let live: string
 let revoked: string
@@ -17,16 +19,7 @@ const FILES = ['config.db', 'config.db-wal', 'config.db-shm'] as const
 
 before(async () => {
   upstream = await startUpstream()
-})
-after(async () => {
-  await upstream.close()
-  rmSync(backup, { recursive: true })
-})
-
-/** A stopped instance with one published route, a token in force and one that was revoked last. */
-beforeEach(async () => {
-  data = mkdtempSync(join(tmpdir(), 'postern-last-'))
-  const server = await startTestServer({ data })
+  const server = await startTestServer({ data: stopped })
   const made = async (resource: string, body: unknown) => {
     const { status, text, json } = await server.manage('POST', `/${resource}`, body)
     assert.equal(status, 201, text)
@@ -48,9 +41,16 @@ beforeEach(async () => {
   const revocation = await server.manage('POST', '/profiles/acme:old/revoke', {})
   assert.equal(revocation.status, 200, revocation.text)
   await server.stop()
-  for (const file of FILES.slice(0, 1)) copyFileSync(join(data, file), join(backup, file))
+})
+after(async () => {
+  await upstream.close()
+  rmSync(stopped, { recursive: true })
 })
 
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'postern-last-'))
+  cpSync(stopped, data, { recursive: true })
+})
 afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 function call(server: TestServer, token: string) {
@@ -100,7 +100,7 @@ test('with the store empty the last configuration is served, twice', async () =>
 test('with the store restored everything can be changed again', async () => {
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()
-  copyFileSync(join(backup, 'config.db'), join(data, 'config.db'))
+  copyFileSync(join(stopped, 'config.db'), join(data, 'config.db'))
   const server = await startTestServer({ data })
   try {
     assert.equal((await call(server, live)).status, 200)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/common.ts'
-import { tellsFailure } from '../../model/credential-test.ts'
+import { tellsFailure } from '../../model/credential-summary.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { toMinute } from '../profiles/tokens.ts'

@@ -85,7 +85,7 @@ export interface StoredSecret {
 /** A grant of a token: a role, over everything without a scope. */
 export interface StoredGrant {
   readonly role: string
-  readonly scope?: Part & { readonly types: readonly string[] }
+  readonly scope?: Part & { readonly types: readonly string[]; readonly verbs: readonly string[] }
 }
 
 /** An access token of the management surfaces. Times in milliseconds since the epoch. */

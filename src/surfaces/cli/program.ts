@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
 import { addCommonFlags } from './common-flags.ts'
@@ -41,7 +42,10 @@ export function buildProgram(ports: CliPorts): Command {
   const explaining = ports.operations.find((one) => one.resource === 'requests' && one.action === 'explain')
   if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
-    const group = program.command(resource).description(`Work with ${resource}`)
+    const group = program
+      .command(resource.replaceAll('_', '-'))
+      .aliases(resource.includes('_') ? [resource] : [])
+      .description(`Work with ${inWords(resource)}`)
     for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
   }
   return program

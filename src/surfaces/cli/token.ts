@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
-import { ROLES } from '../../access/principal.ts'
 import { DURATION_PATTERN } from '../../base/duration.ts'
+import { ROLES } from '../../model/access.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
