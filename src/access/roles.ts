@@ -21,7 +21,7 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
     'credentials:test',
     'credentials:rotate',
   ]),
-  auditor: new Set<Permission>(['audit:read', 'records:read']),
+  auditor: new Set<Permission>(['audit:read', 'audit:verify', 'records:read']),
 }
 
 /** True when the role holds the permission. */

@@ -9,7 +9,18 @@ export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
 export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records'] as const
 
 /** What may be done to resources: the other part of permissions. */
-const VERBS = ['read', 'create', 'update', 'delete', 'publish', 'test', 'rotate', 'reveal', 'use'] as const
+const VERBS = [
+  'read',
+  'create',
+  'update',
+  'delete',
+  'publish',
+  'test',
+  'rotate',
+  'reveal',
+  'use',
+  'verify',
+] as const
 
 const each = (types: readonly string[], ...verbs: readonly string[]): string[] =>
   types.flatMap((type) => verbs.map((verb) => `${type}:${verb}`))
@@ -27,6 +38,7 @@ export const PERMISSIONS: readonly string[] = [
   'keys:read',
   'keys:rotate',
   'audit:read',
+  'audit:verify',
   'records:read',
 ]
 

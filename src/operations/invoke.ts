@@ -33,6 +33,7 @@ export interface InvokeDeps {
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
+  readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
@@ -229,6 +230,7 @@ function contextOf(
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
+    trail: deps.trail,
     vault: deps.vault,
     reader: sight.reader,
     whole: reader,

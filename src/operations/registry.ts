@@ -4,6 +4,7 @@ import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
+import { verifyAudit } from './audit/verify.ts'
 import { createClient } from './clients/create.ts'
 import { deleteClient } from './clients/delete.ts'
 import { getClient } from './clients/get.ts'
@@ -125,6 +126,7 @@ export const OPERATIONS: readonly Operation[] = [
   rotateKeys,
   listAudit,
   getAudit,
+  verifyAudit,
   listRecords,
   getRecord,
   explainRequest,

@@ -8,6 +8,7 @@ import { refuse, toProblem } from '../base/refusal.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
+import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
@@ -19,7 +20,7 @@ import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { PREAMBLE } from './preamble.ts'
 
-export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check'> {
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'> {
   readonly origin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
@@ -36,6 +37,8 @@ export interface ControlPlane {
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
   /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
   readonly flush: (rest?: boolean) => Promise<void>
+  /** Signs the audit trail as it stands. */
+  readonly checkpoint: () => Promise<void>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -48,7 +51,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     createWorkloadTokens(store.read, clock, options.keysOf),
     unknownCallers,
   )
-  const invoke = createInvoke({ ...options, check: checkFragment })
+  const trail = createAuditTrail(store, clock, options.vault.trailKey())
+  const invoke = createInvoke({ ...options, trail, check: checkFragment })
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
@@ -82,6 +86,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     }),
     issueToken: createLocalTokens(tokens, clock),
     flush: (rest) => unknownCallers.flush(rest),
+    checkpoint: () => trail.checkpoint(),
   }
 }
 
@@ -102,5 +107,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     },
     issueToken: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
+    checkpoint: () => Promise.resolve(),
   }
 }

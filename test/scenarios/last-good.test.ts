@@ -3,8 +3,9 @@ import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { Issuer, signedBy, signingKey } from '../support/issuer.ts'
 import { killNow, runPostern, startUp } from './process.ts'
-import { call as callUrl, startTestServer, type TestServer } from './server.ts'
+import { call as callUrl, onceMore, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
@@ -119,6 +120,27 @@ test('a damaged copy of the last configuration is nothing to start from, and no 
   await server.stop()
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()
+})
+
+test('the keys of a provider that is down outlive the process, for a day', async () => {
+  const key = signingKey('one')
+  await using issuer = await new Issuer(key).listen()
+  const exp = Math.floor(Date.now() / 1000) + 200_000
+  const ask = (server: TestServer, n: number) =>
+    call(server, signedBy(key, { iss: issuer.url, aud: 'orders', sub: 'ann', exp, n }))
+  const auth = { type: 'oidc', issuer: issuer.url, audience: 'orders' }
+  const before = await startTestServer({ data })
+  const made = await before.manage('POST', '/profiles', { client: 'acme', name: 'People', auth })
+  assert.equal(made.status, 201, made.text)
+  assert.equal((await ask(before, 1)).status, 200)
+  await before.stop()
+  issuer.status = 503
+  await using server = await startTestServer({ data })
+  const answer = await ask(server, 2)
+  assert.equal(answer.status, 200, answer.text)
+  server.moveClock(25 * 3_600_000)
+  const late = await onceMore(() => ask(server, 3))
+  assert.deepEqual([late.status, late.json.code], [503, 'identity_unavailable'])
 })
 
 test('what was revoked a moment before a power cut stays revoked, also with the store gone', async () => {

@@ -54,7 +54,7 @@ export function staleReply(exchange: Exchange): Reply | null {
 function keep(exchange: Exchange, status: number, fields: string, body: Uint8Array): void {
   if (exchange.method !== 'GET') return
   const { cache } = exchange.proxy!.fragment.shape!
-  const lifetime = lifetimeOf(status, fields, cache!, exchange.collection!.cors !== null)
+  const lifetime = lifetimeOf(status, fields, cache!, exchange.collection!.cors !== null, exchange.now)
   if (lifetime === null) return
   const freshUntil = exchange.now + lifetime.freshMs
   exchange.replays!.cache.put(exchange.cacheKey, {

@@ -62,6 +62,7 @@ export async function runCli(ports: CliPorts, args: readonly string[]): Promise<
     return EXIT.ok
   } catch (error) {
     // commander has printed what was wrong, or the help that was asked for
+    if (error instanceof Failed) return EXIT.error
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     return printFailure(ports, formatIn(args), error)
   }
@@ -86,8 +87,12 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     printAnswer(ports, format, body, operation.columns)
     if (operation.revealsOnce === true && holdsSecret(body))
       ports.err('A secret in this answer is shown only now; keep it.\n')
+    if (operation.fails?.(body) === true) throw new Failed()
   })
 }
+
+/** The answer was printed, and tells a failure. */
+class Failed extends Error {}
 
 /** True when a member that is shown once is there, also in one of the profiles that a new client came with. */
 function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {

@@ -80,6 +80,44 @@ test('a body that stops is answered with 408 and never completed at the upstream
   assert.deepEqual(gateway.refused, [{ code: 'request_timeout', inner: 'body' }])
 })
 
+/** Sends pieces of a body, so many seconds apart, until the caller is refused or all are sent. */
+async function pieces(t: TestContext, piece: string, count: number, stepMs: number) {
+  const started = await start(t, () => {})
+  const { origin, gateway, caller } = started
+  caller.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${piece.length * count}\r\n\r\n`)
+  let sent = 0
+  while (sent < count && gateway.refused.length === 0) {
+    sent++
+    caller.send(piece)
+    await eventually(
+      () => origin.received.length > piece.length * sent || gateway.refused.length > 0,
+      () => `piece ${sent}`,
+    )
+    gateway.pass(stepMs)
+    // So that the sweep sees this time before the next piece comes
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { ...started, sent }
+}
+
+test('a body that trickles is answered with 408, however steadily it does', async (t) => {
+  const { gateway, caller, sent } = await pieces(t, 'x', 1000, 1000)
+  assert.match(await caller.closed(), /^HTTP\/1.1 408 /)
+  assert.ok(sent > 25, `${sent} pieces`)
+  await eventually(
+    () => gateway.upstream.open === 0,
+    () => 'the upstream connection to close',
+  )
+  assert.deepEqual(gateway.refused, [{ code: 'request_timeout', inner: 'body' }])
+})
+
+test('a body that is slow, and no slower than the least, may take as long as it needs', async (t) => {
+  const { origin, gateway, caller } = await pieces(t, 'x'.repeat(4000), 30, 14_000)
+  origin.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  await caller.receive(/ok$/)
+  assert.equal(gateway.finished[0]!.outcome.bytesIn, 120_000)
+})
+
 test('an idle connection is closed silently', async (t) => {
   const { gateway, caller } = await start(t)
   await caller.ask(GET, /ok$/)
