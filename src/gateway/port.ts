@@ -13,6 +13,7 @@ import type {
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/snapshot.ts'
+import type { Room } from '../wire/held-bytes.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 
 /** A proven caller: the result of checks 5 to 9. Valid for one message only, so that a revocation holds from the next. */
@@ -107,6 +108,8 @@ export interface GatewayPort {
    * said is recorded once, by what HTTP tells of it.
    */
   message(incoming: Incoming, outcome: MessageOutcome | null): void
+  /** Where bytes are counted that are kept in memory for an HTTP request at `/mcp`, until it is over. */
+  room(incoming: Incoming, of: 'body' | 'answer'): Room
   /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
   admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */

@@ -17,6 +17,7 @@ import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { isIn } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
+import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import { createNodeEngine } from '../wire/node/engine.ts'
 import type { Incoming } from '../wire/port.ts'
@@ -47,6 +48,7 @@ const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
 const keys = createRemoteKeys(say)
+const memory = new HeldBytes(init.heldBytesMax)
 let opener = createOpener(init.credentialKey)
 
 const createEngine = init.httpEngine === 'node' ? createNodeEngine : createNativeEngine
@@ -76,6 +78,7 @@ const gateway = createGateway({
   certificateField: init.certificateField,
   secure: init.tls !== null,
   idempotency: keys,
+  memory,
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
 })

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
+import type { Room } from '../../src/wire/held-bytes.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
@@ -26,6 +27,9 @@ export const ENGINE = process.env['HTTP_ENGINE'] === 'node' ? 'node' : 'native'
 export const nativeAlone = (why: string): { skip: string | false } => ({
   skip: ENGINE === 'node' ? why : false,
 })
+
+/** Room for everything. */
+export const ROOM: Room = { take: () => true, give() {} }
 
 /** Waits until `done` holds; looks after every turn of the loop. */
 export async function until(done: () => boolean, what: () => string): Promise<void> {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Caller, type Gateway, nativeAlone, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+import {
+  Caller,
+  type Gateway,
+  nativeAlone,
+  Origin,
+  ROOM,
+  startGateway,
+  until,
+} from '../../../test/wire/peers.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -18,6 +26,7 @@ function tapOf(keepBytesMax: number, substitute: (status: number) => Substitute 
     heads,
     ends,
     keepBytesMax,
+    room: ROOM,
     head(status, fields) {
       heads.push([status, fields])
       return substitute(status)
