@@ -136,6 +136,20 @@ async function fill(
   throw new Error('none was refused')
 }
 
+interface ToolResult {
+  readonly isError: boolean
+  readonly structuredContent: Record<string, unknown>
+}
+
+/** An agent calls `GET /orders/gathered`. */
+async function execute(served: Served): Promise<ToolResult> {
+  const params = { name: 'execute_call', arguments: { endpoint: 'GET /orders/gathered' } }
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })
+  const headers = { ...OPEN, 'content-type': 'application/json' }
+  const { json } = await served.ask('/mcp', { method: 'POST', headers, body })
+  return json['result'] as ToolResult
+}
+
 async function empty(memory: HeldBytes): Promise<void> {
   await until(
     () => memory.bytes === 0 && memory.holders === 0,
@@ -217,7 +231,9 @@ test('where there is room, answers are kept and given again', async () => {
   }
   const keyed = { method: 'POST', headers: { ...OF_ACME, 'idempotency-key': 'k1' }, body: 'b' }
   for (let i = 0; i < 2; i++) assert.equal((await served.ask('/orders/held-once', keyed)).text, ANSWER)
-  assert.deepEqual(asked, ['GET /cached', 'POST /held-once'])
+  const { structuredContent } = await execute(served)
+  assert.deepEqual([structuredContent['status'], structuredContent['total_bytes']], [200, ANSWER.length])
+  assert.deepEqual(asked, ['GET /cached', 'POST /held-once', 'GET /gathered'])
   await empty(memory)
 })
 
@@ -237,11 +253,7 @@ test('slow messages of agents are refused beyond half, and agents elsewhere get 
 
 test('a call of an agent whose answer finds no room is refused, and all comes back', async () => {
   const { served, memory, asked } = await start(300_000)
-  const execute = { name: 'execute_call', arguments: { endpoint: 'GET /orders/gathered' } }
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: execute })
-  const headers = { ...OPEN, 'content-type': 'application/json' }
-  const { json } = await served.ask('/mcp', { method: 'POST', headers, body })
-  const result = json['result'] as { isError: boolean; structuredContent: Record<string, unknown> }
+  const result = await execute(served)
   assert.deepEqual([result.isError, result.structuredContent['code']], [true, 'overloaded'])
   assert.deepEqual(asked, ['GET /gathered'])
   assert.equal((await served.record(0)).code, 'overloaded')

@@ -76,7 +76,6 @@ export function judgeHeld(
   const other = tap?.head(status, fields) ?? null
   if (other !== null) return other
   if (isUnheld) {
-    tap?.end(status, fields, null)
     exchange.facts = UNHELD
     exchange.reason = 'no room for the answer'
     return 'overloaded'
