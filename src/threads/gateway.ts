@@ -15,7 +15,7 @@ import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { createRunningCalls } from '../mcp/consumer/running.ts'
 import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
-import { isIn } from '../snapshot/network.ts'
+import { isIn, networkOf } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
@@ -56,6 +56,7 @@ const engine = createEngine<Exchange>({
   clock,
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,
+  keep: (peer) => memory.open(networkOf(peer)),
   handler: {
     // The control listener serves reserved paths alone; published APIs are found by the gateway.
     request: (incoming) =>

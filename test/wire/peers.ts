@@ -166,6 +166,7 @@ export async function startGateway(
     readonly upstream?: Partial<UpstreamOptions>
     readonly httpEngine?: 'native' | 'node'
     readonly resolve?: NativeEngineOptions<unknown>['resolve']
+    readonly keep?: NativeEngineOptions<unknown>['keep']
     readonly tls?: TlsOptions
   } = {},
 ): Promise<Gateway> {
@@ -180,6 +181,7 @@ export async function startGateway(
     clock: createClock(cell),
     rules: options.rules ?? RULES,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
     ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     sweepMs: 5,
     onFault: (error) => faults.push(error),
