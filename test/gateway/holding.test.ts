@@ -237,6 +237,24 @@ test('where there is room, answers are kept and given again', async () => {
   await empty(memory)
 })
 
+test('kept answers are given again where there is room', async () => {
+  const { served, memory, asked } = await start(4 * MIB)
+  const keyed = { method: 'POST', headers: { ...OF_ACME, 'idempotency-key': 'k1' }, body: 'b' }
+  const ask = () =>
+    Promise.all([served.ask('/orders/cached', { headers: OF_ACME }), served.ask('/orders/once', keyed)])
+  await ask()
+  const holding = memory.open('cli_acme')
+  assert.ok(holding.take(2 * MIB))
+  for (const refused of await ask()) {
+    assert.deepEqual([refused.status, refused.json['code']], [503, 'overloaded'])
+    assert.equal(refused.headers['retry-after'], '1')
+  }
+  holding.release()
+  for (const answer of await ask()) assert.equal(answer.text, ANSWER)
+  assert.equal(asked.length, 2)
+  await empty(memory)
+})
+
 test('slow messages of agents are refused beyond half, and agents elsewhere get through', async () => {
   const started = await start(4 * MIB)
   const { served, memory } = started
