@@ -2,6 +2,8 @@
  * What the MCP door of a gateway thread may ask of the gateway: who is calling, what that caller sees, and to run
  * one call through the same stages, counters and record as a call over REST.
  */
+
+import type { Room } from '../base/kept.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
@@ -13,7 +15,6 @@ import type {
   ProxyFragment,
 } from '../snapshot/fragments.ts'
 import type { Claims } from '../snapshot/snapshot.ts'
-import type { Room } from '../wire/held-bytes.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 
 /** A proven caller: the result of checks 5 to 9. Valid for one message only, so that a revocation holds from the next. */

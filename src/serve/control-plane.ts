@@ -10,8 +10,10 @@ import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
+import { HeldBytes } from '../wire/held-bytes.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
@@ -41,12 +43,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const authenticate = createAuthenticate(tokens, unknownCallers)
+  const memory = new HeldBytes(heldBytesMax(1))
+  const keep = (principal: string) => memory.open(principal)
   const invoke = createInvoke({ ...options, check: checkFragment })
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
     origin,
     authenticate,
+    keep,
     facts: ({ headers }) => ({
       requestId: headers.get(PREAMBLE.requestId) ?? '',
       ip: headers.get(PREAMBLE.peer),
@@ -71,6 +76,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      keep,
       fault,
     }),
     issueToken: createLocalTokens(tokens, clock),

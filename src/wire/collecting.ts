@@ -1,5 +1,4 @@
-import type { Room } from './held-bytes.ts'
-import { Kept } from './kept.ts'
+import { Kept, type Room } from '../base/kept.ts'
 
 /** A body that is gathered for a handler. */
 export class Collecting extends Kept {

@@ -1,4 +1,4 @@
-import { Kept } from './kept.ts'
+import { Kept } from '../base/kept.ts'
 import type { CallRequest, CallResult, UpstreamFailure } from './port.ts'
 
 /** The answer to a call from within, up to the bounds of its request. */

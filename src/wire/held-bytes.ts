@@ -1,3 +1,5 @@
+import type { OwnRoom } from '../base/kept.ts'
+
 /** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */
 export const HELD_BYTES_MAX = 256 * 1024 * 1024
 /** A holding up to this size passes while others are refused: ordinary messages are smaller. */
@@ -7,14 +9,6 @@ const SHARE = 1
 /** Of an answer: the call was made, and is lost without it. */
 const ANSWER_SHARE = 2
 const SMALL_SHARE = 8
-
-/** Where bytes are kept in memory for somebody. */
-export interface Room {
-  /** Counts bytes that are about to be kept. False when they must not be. */
-  take(bytes: number): boolean
-  /** Some of them are no longer kept. */
-  give(bytes: number): void
-}
 
 /**
  * What one thread keeps in memory for those who call: bodies that are gathered, answers that are held back or wait to be
@@ -67,7 +61,7 @@ export class HeldBytes {
 }
 
 /** A part of {@link HeldBytes} that ends as a whole. */
-export class Holding implements Room {
+export class Holding implements OwnRoom {
   readonly #all: HeldBytes
   readonly #holder: string
   #bytes = 0
@@ -99,7 +93,6 @@ export class Holding implements Room {
     this.#share = ANSWER_SHARE
   }
 
-  /** Gives everything back, now and for good. */
   release(): void {
     this.give(this.#bytes)
     this.#isOver = true

@@ -8,8 +8,9 @@
  * 3. Every message is re-serialised; nothing a peer sent is copied except header lines that passed the grammar.
  * 4. For each request `finished` is called exactly once, after everything else about it.
  */
+
+import type { Room } from '../base/kept.ts'
 import type { RefusalCode } from '../base/refusal.ts'
-import type { Room } from './held-bytes.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */
 export interface WireLimits {

@@ -1,4 +1,6 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
+
+import type { Room } from '../../src/base/kept.ts'
 import type {
   Caller,
   Endpoint,
@@ -15,7 +17,6 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../../src/snapshot/fragments.ts'
-import type { Room } from '../../src/wire/held-bytes.ts'
 import { ROOM } from '../wire/peers.ts'
 
 export const TOKEN = 'good-token'

@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
+import type { Room } from '../../base/kept.ts'
 import type { Guarded } from '../guarded.ts'
-import type { Room } from '../held-bytes.ts'
 import type { WireLimits } from '../port.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'

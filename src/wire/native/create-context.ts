@@ -1,7 +1,7 @@
 import type { lookup } from 'node:dns'
 import type { Clock } from '../../base/clock.ts'
+import type { Room } from '../../base/kept.ts'
 import { guarded } from '../guarded.ts'
-import type { Room } from '../held-bytes.ts'
 import { DEFAULT_LIMITS, SWEEP_MS } from '../limits.ts'
 import type { FieldRules, Handler, WireLimits } from '../port.ts'
 import type { Context } from './context.ts'

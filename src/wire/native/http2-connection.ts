@@ -5,7 +5,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Room } from '../held-bytes.ts'
+import type { Room } from '../../base/kept.ts'
 import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'
 import type { Context } from './context.ts'

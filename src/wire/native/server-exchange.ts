@@ -1,6 +1,6 @@
+import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
-import type { Room } from '../held-bytes.ts'
 import { BODY_BYTES_MAX } from '../limits.ts'
 import {
   FAILURE_CODES,

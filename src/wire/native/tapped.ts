@@ -1,4 +1,4 @@
-import { Kept } from '../kept.ts'
+import { Kept } from '../../base/kept.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 /** Copies an answer for its tap while it passes. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
-import type { Room } from '../held-bytes.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX } from '../limits.ts'
 import { isTrailerName } from '../native/chunked.ts'
 import type { RequestHead } from '../native/request-head.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { HeldBytes } from './held-bytes.ts'
+import { HeldBytes } from '../wire/held-bytes.ts'
 import { Kept } from './kept.ts'
 
 test('what was kept is what came, whatever its pieces, and counts at most twice', () => {

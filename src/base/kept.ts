@@ -1,6 +1,18 @@
-import type { Room } from './held-bytes.ts'
-
 const BLOCK_BYTES_MAX = 65_536
+
+/** Where bytes are kept in memory for somebody. */
+export interface Room {
+  /** Counts bytes that are about to be kept. False when they must not be. */
+  take(bytes: number): boolean
+  /** Some of them are no longer kept. */
+  give(bytes: number): void
+}
+
+/** A room that ends as a whole. */
+export interface OwnRoom extends Room {
+  /** Gives everything back, now and for good. */
+  release(): void
+}
 
 /**
  * Bytes that are copied as they come and wanted as a whole. They lie in few blocks, each as large as what came before: a
