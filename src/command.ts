@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { OPERATIONS } from './operations/registry.ts'
 import { readSettings, settingsHelp } from './settings.ts'
+import type { TokenRequest } from './surfaces/cli/ports.ts'
 import { runCli } from './surfaces/cli/program.ts'
 import { VERSION } from './version.ts'
 
@@ -29,7 +30,7 @@ async function up(flags: readonly string[]): Promise<void> {
   await server.stop()
 }
 
-async function issueOffline(dataDirectory: string, request: { role: string; ttl: string; name: string }) {
+async function issueOffline(dataDirectory: string, request: TokenRequest) {
   const { issueOffline: issue } = await import('./serve/offline.ts')
   return issue(dataDirectory, request)
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Principal, Role } from '../src/access/principal.ts'
+import type { Grant, Principal, Role } from '../src/access/principal.ts'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../src/base/clock.ts'
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
@@ -24,13 +24,13 @@ export const VIA: Via = {
   agent: null,
 }
 
-export function principalOf(role: Role): Principal {
+export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): Principal {
   return {
     id: `tok_${role}`,
     type: 'user',
     name: role,
     authMethod: 'access_token',
-    grants: [{ role }],
+    grants,
     expiresAt: null,
   }
 }
@@ -55,11 +55,11 @@ export interface Control {
   readonly cell: ClockCell
   readonly published: SnapshotDelta[]
   readonly asked: Record<string, unknown>[]
-  /** Runs `resource.action` as an admin (or as `role`). */
+  /** Runs `resource.action` as an admin, as `role`, or with `grants`. */
   run(
     name: string,
     input: unknown,
-    options?: WriteOptions & { role?: Role; via?: Partial<Via> },
+    options?: WriteOptions & { role?: Role; grants?: readonly Grant[]; via?: Partial<Via> },
   ): Promise<Invoked>
   move(ms: number): void
   close(): Promise<void>
@@ -112,8 +112,8 @@ export async function startControl(
     cell,
     published,
     asked,
-    run: (name, input, { role = 'admin', via = {}, ...write } = {}) =>
-      invoke(operationOf(name), input, write, principalOf(role), { ...VIA, ...via }),
+    run: (name, input, { role = 'admin', grants, via = {}, ...write } = {}) =>
+      invoke(operationOf(name), input, write, principalOf(role, grants), { ...VIA, ...via }),
     move: (ms) => moveClock(cell, ms),
     close: async () => {
       await store.close()

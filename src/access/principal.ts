@@ -13,9 +13,21 @@ export interface Principal {
   readonly expiresAt: number | null
 }
 
-/** A role given to a principal. A scope that narrows it to resource types, collections or tags belongs here. */
-interface Grant {
+/** A role given to a principal, over everything or within a scope. What a principal may do is the union of its grants. */
+export interface Grant {
   readonly role: Role
+  /** Absent for everything. */
+  readonly scope?: Scope
+}
+
+/** What a grant is narrowed to; an empty list narrows nothing. All that are not empty must fit. */
+export interface Scope {
+  /** Resource parts of permissions, such as `proxies` or `audit`. */
+  readonly types: readonly string[]
+  /** Ids of collections: these themselves, and what belongs to them. */
+  readonly collections: readonly string[]
+  /** Tags of resources, or of what they belong to. */
+  readonly tags: readonly string[]
 }
 
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
@@ -24,10 +36,10 @@ export type Role = (typeof ROLES)[number]
 /** `resource:verb`, such as `collections:publish`. */
 export type Permission = `${string}:${string}`
 
-/** What an operation touches, for grants that are narrower than everything. */
+/** What an operation touches, as scopes see it. */
 export interface Touched {
-  readonly type: string
-  /** The collection it is, or belongs to. */
-  readonly collection?: string
-  readonly tags?: readonly string[]
+  /** Id of the collection it is, or belongs to; null for what is of none. */
+  readonly collection: string | null
+  /** Its tags and those of what it belongs to. */
+  readonly tags: readonly string[]
 }

@@ -6,7 +6,7 @@ import { mintToken } from '../base/token.ts'
 import { createAccessTokens } from './tokens.ts'
 
 const REQUEST = {
-  role: 'viewer',
+  grants: ['viewer'],
   ttlMs: 60_000,
   name: 'Ada',
   method: 'access_token',

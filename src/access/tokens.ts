@@ -5,14 +5,16 @@ import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
-import type { ConfigStore, StoredAccessToken } from '../store/ports/config.ts'
-import { type Principal, ROLES, type Role } from './principal.ts'
+import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
+import { readGrant } from './grant-text.ts'
+import { type Grant, type Principal, ROLES } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */
 const AUDIENCE = 'management'
 
 interface AccessTokenRequest {
-  readonly role: Role
+  /** Grants in their compact form, such as `viewer`; see {@link readGrant}. */
+  readonly grants: readonly string[]
   /** Milliseconds that it lives. */
   readonly ttlMs: number
   /** Whom it stands for, in the audit. */
@@ -23,7 +25,7 @@ interface AccessTokenRequest {
 }
 
 export interface AccessTokens {
-  /** Issues a token and audits that; the token itself is not kept. */
+  /** Issues a token and audits that; the token itself is not kept. Refuses with input_invalid. */
   issue(request: AccessTokenRequest): Promise<{ id: string; token: string; expiresAt: number }>
   /**
    * Who a bearer token stands for. Refuses with credentials_missing, credential_invalid or credential_expired;
@@ -38,6 +40,7 @@ export interface AccessTokens {
 export function createAccessTokens(store: ConfigStore, clock: Clock): AccessTokens {
   return {
     async issue(request) {
+      const grants = await grantsOf(request.grants, store.read)
       const { token, lookup, hash } = mintToken('at')
       const now = clock.now()
       const stored: StoredAccessToken = {
@@ -45,7 +48,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
         lookup,
         hash,
         name: request.name,
-        role: request.role,
+        grants,
         audience: AUDIENCE,
         method: request.method,
         created_at: now,
@@ -56,7 +59,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
         await writer.putAccessToken(stored)
         await writer.appendAudit(
           toEntry(stored, request.surface, clock, 'create', [
-            { op: 'add', path: '/role', value: stored.role },
+            { op: 'add', path: '/grants', value: [...request.grants] },
             { op: 'add', path: '/expires_at', value: toTime(stored.expires_at) },
             { op: 'add', path: '/token', value: 'changed' },
           ]),
@@ -100,11 +103,34 @@ function faultOf(stored: StoredAccessToken | undefined, token: string): string |
   if (!timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(stored.hash))) return 'secret differs'
   if (stored.revoked_at !== null) return 'revoked'
   if (stored.audience !== AUDIENCE) return 'wrong audience'
-  return roleOf(stored) === undefined ? 'unknown role' : null
+  return stored.grants.every(isKnown) ? null : 'unknown role'
 }
 
-function roleOf(stored: StoredAccessToken): Role | undefined {
-  return ROLES.find((role) => role === stored.role)
+function isKnown(grant: StoredGrant): grant is Grant {
+  return ROLES.some((role) => role === grant.role)
+}
+
+/** Collections are kept by id, so that another one that takes a slug over is not meant. */
+async function grantsOf(texts: readonly string[], reader: ConfigReader): Promise<Grant[]> {
+  const grants: Grant[] = []
+  for (const [index, text] of texts.entries()) {
+    const pointer = `/grants/${index}`
+    const { role, types, collections, tags } = readGrant(text, pointer)
+    const ids: string[] = []
+    for (const ref of collections) {
+      const [found] = ref.includes('_')
+        ? [await reader.byId('collections', ref)]
+        : await reader.bySlug('collections', ref)
+      if (found === undefined) {
+        const reason = `there is no collection "${ref}"`
+        throw refuse('input_invalid', { detail: `${reason}.`, errors: [{ pointer, reason }] })
+      }
+      ids.push(found.id)
+    }
+    const isWhole = types.length === 0 && ids.length === 0 && tags.length === 0
+    grants.push(isWhole ? { role } : { role, scope: { types, collections: ids, tags } })
+  }
+  return grants
 }
 
 function toPrincipal(stored: StoredAccessToken): Principal {
@@ -113,7 +139,7 @@ function toPrincipal(stored: StoredAccessToken): Principal {
     type: 'user',
     name: stored.name,
     authMethod: stored.method,
-    grants: [{ role: roleOf(stored)! }],
+    grants: stored.grants.filter(isKnown),
     expiresAt: stored.expires_at,
   }
 }

@@ -1,3 +1,4 @@
+import type { Permission } from '../access/principal.ts'
 import { canonicalJson } from '../base/canonical.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
@@ -20,6 +21,7 @@ import { boundedDiff, diffOf } from './diff.ts'
 import { compileOrClose, compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf } from './refs.ts'
+import type { Sight } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 interface Changed {
@@ -32,6 +34,10 @@ interface Changed {
 
 export interface ChangeDeps {
   readonly writer: ConfigWriter
+  /** What the principal may see, and may do. */
+  readonly sight: Pick<Sight, 'reader' | 'demand' | 'reach'>
+  /** Of the operation, for the resource that it is about. */
+  readonly permission: Permission
   readonly vault: Vault
   readonly clock: Clock
   readonly options: WriteOptions
@@ -53,6 +59,8 @@ export interface Outcome {
  * One change of the configuration, inside of its transaction.
  * 1. Every write goes through it, so that diff, revisions and fragments cannot miss one.
  * 2. A resource counts one revision for all writes of one change, and none when nothing differs.
+ * 3. Nothing is written that the principal may not write: the resource that the operation is about needs the
+ *    permission of the operation before and after, what is made, changed or removed beside it that for doing so.
  */
 export class Change {
   readonly writer: ConfigWriter
@@ -99,14 +107,17 @@ export class Change {
     return this.#revealed
   }
 
-  /** Finds the resource that is acted on; refuses with not_found, or revision_conflict when it has moved on. */
+  /**
+   * Finds the resource that is acted on; refuses with not_found, permission_denied, or revision_conflict when it has
+   * moved on.
+   */
   async act(type: ResourceType, ref: string): Promise<Resource> {
-    const resource = await getRef(this.writer, type, ref)
-    return this.actOn(resource)
+    return this.actOn(await getRef(this.#deps.sight.reader, type, ref))
   }
 
   /** As {@link act}, for a resource that was found already. */
-  actOn(resource: Resource): Resource {
+  async actOn(resource: Resource): Promise<Resource> {
+    await this.#deps.sight.reach(this.#deps.permission, resource)
     const expected = this.#deps.options.expectedRevision
     if (expected !== undefined && expected !== resource.revision)
       throw refuse('revision_conflict', {
@@ -151,6 +162,7 @@ export class Change {
       updated_by: this.#deps.author,
       managed_by: null,
     }
+    await this.#deps.sight.demand(`${kind.type}:create`, resource)
     await this.writer.insert(resource)
     await this.writer.link(resource.id, idsOf(kind, resource.spec))
     this.#changed.set(resource.id, { kind, before: null, after: resource, notes: [] })
@@ -190,6 +202,7 @@ export class Change {
       updated_at: toTime(this.#deps.clock.now()),
       updated_by: this.#deps.author,
     }
+    if (!this.#isMade(after)) await this.#deps.sight.demand(this.#needed(after), after)
     await this.writer.replace(after)
     await this.writer.link(after.id, [
       ...idsOf(kind, after.spec),
@@ -200,10 +213,22 @@ export class Change {
     return after
   }
 
+  #isMade({ id }: Resource): boolean {
+    return this.#changed.get(id)?.before === null
+  }
+
+  /** To change a resource. */
+  #needed({ id, type }: Resource): Permission {
+    const { permission } = this.#deps
+    if (id === this.#subject?.id) return permission
+    return permission.endsWith(':publish') ? `${type}:publish` : `${type}:update`
+  }
+
   /** Forgets a resource. What lies below it or refers to it must be gone or detached before. */
   async remove(resource: Resource): Promise<void> {
     const kind = this.#deps.kindOf(resource.type)
     const changed = this.#changed.get(resource.id)
+    if (resource.id !== this.#subject?.id) await this.#deps.sight.demand(`${resource.type}:delete`, resource)
     await this.writer.remove(resource.id)
     if (changed === undefined)
       this.#changed.set(resource.id, { kind, before: resource, after: null, notes: [] })

@@ -1,16 +1,18 @@
 import type { z } from 'zod'
 import type { Permission, Principal } from '../access/principal.ts'
 import type { Clock } from '../base/clock.ts'
+import type { ResourceType } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
-import type { ConfigReader } from '../store/ports/config.ts'
+import type { ConfigReader, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
+import type { Placed } from './sight.ts'
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
 export interface OperationContext {
@@ -29,12 +31,21 @@ export interface OperationContext {
   readonly upstreams: UpstreamWatch
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
-  /** The configuration: for a read the last committed state, for a write that of its transaction. */
+  /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
+  /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
+  readonly whole: ConfigReader
   /** The transaction of a write. A read that asks for it is a fault. */
   readonly change: Change
-  /** Refuses with permission_denied unless the principal has a further permission. */
+  /**
+   * The resource that a read is about. Refuses with not_found, or with permission_denied when the permission of the
+   * operation does not reach it.
+   */
+  find(type: ResourceType, ref: string): Promise<Resource>
+  /** Refuses with permission_denied unless the principal has a further permission for anything at all. */
   require(permission: Permission): void
+  /** Refuses with permission_denied unless the principal has a further permission for the resource. */
+  demand(permission: Permission, resource: Placed): Promise<void>
 }
 
 export interface RecordQueries {

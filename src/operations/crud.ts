@@ -52,7 +52,6 @@ export const CHANGE_REFUSES: readonly RefusalCode[] = [
 
 /** What an operation on one resource touches and names. */
 export const about = (kind: Kind) => ({
-  scope: () => [{ type: kind.type }],
   subject: (input: Fields, output: Fields | undefined): Subject => {
     const ref = typeof input['id'] === 'string' ? input['id'] : null
     const asked = typeof input['slug'] === 'string' ? input['slug'] : null
@@ -89,7 +88,6 @@ export function listOf(kind: Kind): Operation {
     permission: `${kind.type}:read`,
     refuses: [],
     columns: kind.columns,
-    scope: () => [{ type: kind.type }],
     subject: () => ({ type: kind.noun, id: null, slug: null }),
     handle: async (input: Fields, context) => listResources(kind, input, context),
   })
@@ -157,7 +155,7 @@ export function getOf(kind: Kind): Operation {
     columns: kind.columns,
     ...about(kind),
     handle: async (input, context) => {
-      const resource = await getRef(context.reader, kind.type, input.id)
+      const resource = await context.find(kind.type, input.id)
       return (await currentViewsOf(context, kind, [resource]))[0]!
     },
   })
@@ -210,7 +208,7 @@ async function answer(
   making: Making,
 ): Promise<Fields> {
   const extra = (await making.made?.(resource, input, context)) ?? {}
-  const stored = (await context.reader.byId(kind.type, resource.id)) ?? resource
+  const stored = (await context.whole.byId(kind.type, resource.id)) ?? resource
   return { ...(await writtenView(context, kind, stored)), ...extra }
 }
 
@@ -263,7 +261,10 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
         return writtenView(
           context,
           kind,
-          await replaceResource(context, kind, context.change.actOn(known), { ...kept(known), ...spec }),
+          await replaceResource(context, kind, await context.change.actOn(known), {
+            ...kept(known),
+            ...spec,
+          }),
         )
       }
       context.require(`${kind.type}:create`)
@@ -342,11 +343,13 @@ export function deleteOf(
 
 /** Refuses with in_use, naming who refers to the resource. */
 export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
-  const users = await context.reader.usersOf(resource.id)
+  const users = await context.whole.usersOf(resource.id)
   if (users.length === 0) return
-  const names = users.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
+  const seen = await context.reader.usersOf(resource.id)
+  const names = seen.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
+  const by = [...names, ...(users.length > names.length ? ['others'] : [])]
   throw refuse('in_use', {
-    detail: `"${resource.slug}" is used by ${names.join(', ')}${users.length > 20 ? ' and others' : ''}. Detach it first.`,
+    detail: `"${resource.slug}" is used by ${by.join(', ')}. Detach it first.`,
     members: { used_by: names },
   })
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Permission, Principal, Touched } from '../access/principal.ts'
+import type { Permission, Principal } from '../access/principal.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { Surface } from '../model/record.ts'
 import type { OperationContext } from './context.ts'
@@ -47,8 +47,8 @@ export interface Operation<
   readonly revealsOnce?: boolean
   /** Columns of the human table, as paths into the output (of list items). */
   readonly columns: readonly string[]
-  /** What it touches, for scoped grants. Called with parsed input. */
-  readonly scope: (input: z.output<I>) => readonly Touched[]
+  /** It is about what no scope could name, so that a grant within a scope does not do. */
+  readonly unscoped?: true
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
   /**

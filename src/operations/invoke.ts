@@ -1,5 +1,5 @@
-import type { Permission, Principal } from '../access/principal.ts'
-import { permits } from '../access/roles.ts'
+import type { Principal } from '../access/principal.ts'
+import { EVERYTHING, permits } from '../access/roles.ts'
 import type { Clock } from '../base/clock.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
@@ -20,6 +20,8 @@ import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './d
 import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
+import { getRef } from './refs.ts'
+import { denial, sightOf } from './sight.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -48,41 +50,37 @@ interface Call {
 }
 
 /**
- * The only way in to the operations. In this order: permitted at all, input parsed, permitted for what it touches;
- * then for a change one transaction of handler, fragments, audit entry and remembered answer; then publication.
+ * The only way in to the operations. In this order: permitted at all, input parsed; then for a change one transaction
+ * of handler, fragments, audit entry and remembered answer; then publication. What a handler finds and changes is
+ * permitted one by one, by its context.
  */
 export function createInvoke(deps: InvokeDeps): Invoke {
   return async (operation, input, options, principal, via) => {
     const coarse = { operation, input: {}, options, principal, via }
-    if (!permits(principal, operation.permission)) throw await deny(deps, coarse, operation.permission)
+    if (!mayCall(principal, operation)) throw await deny(deps, coarse)
     const faulty = WriteOptionsInput.safeParse(fromWriteOptions(options)).error
     if (faulty !== undefined) throw toInputInvalid(faulty)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
     const call: Call = { ...coarse, input: parsed.data }
-    if (!permits(principal, operation.permission, operation.scope(parsed.data)))
-      throw await deny(deps, call, operation.permission)
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
   }
 }
 
+/** True when the principal may do this to anything at all. */
+export function mayCall(principal: Principal, { permission, unscoped }: Operation): boolean {
+  return permits(principal, permission, unscoped === true ? EVERYTHING : undefined)
+}
+
 /** Notes a refusal of a known principal and makes it. */
-async function deny(deps: InvokeDeps, call: Call, permission: Permission): Promise<Refusal> {
-  const refusal = denial(permission)
+async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
+  const refusal = denial(call.operation.permission)
   await auditRefusal(deps, call, undefined, refusal)
   return refusal
 }
 
-function denial(permission: Permission): Refusal {
-  return refuse('permission_denied', {
-    detail: `This needs the permission ${permission}.`,
-    members: { permission },
-  })
-}
-
 async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
-  const { operation, input } = call
-  const output = await operation.handle(input, contextOf(deps, call, deps.store.read, null))
+  const output = await readOutput(deps, call)
   return {
     status: 200,
     output,
@@ -90,6 +88,17 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
     configRevision: null,
     pending: false,
     diff: null,
+  }
+}
+
+async function readOutput(deps: InvokeDeps, call: Call): Promise<Record<string, unknown>> {
+  const { operation, input } = call
+  try {
+    return await operation.handle(input, contextOf(deps, call, deps.store.read, null))
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'permission_denied')
+      await auditRefusal(deps, call, undefined, error)
+    throw error
   }
 }
 
@@ -151,6 +160,8 @@ function settle(deps: InvokeDeps, change: Change, requestId: string): void {
 function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter): Change {
   return new Change({
     writer,
+    sight: sightOf(call.principal, writer),
+    permission: call.operation.permission,
     vault: deps.vault,
     clock: deps.clock,
     options: call.options,
@@ -205,26 +216,34 @@ function contextOf(
   reader: ConfigReader,
   change: Change | null,
 ): OperationContext {
-  const { principal, via, options } = call
+  const { operation, principal, via, options } = call
+  const sight = sightOf(principal, reader)
   return {
     principal,
     via,
     options,
     clock: deps.clock,
-    records: deps.records,
+    records: sight.records(deps.records),
     explainer: deps.explainer,
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
     vault: deps.vault,
-    reader,
+    reader: sight.reader,
+    whole: reader,
     get change(): Change {
       if (change === null) throw new Error('A read has no transaction to change anything in.')
       return change
     },
+    async find(type, ref) {
+      const found = await getRef(sight.reader, type, ref)
+      await sight.reach(operation.permission, found)
+      return found
+    },
     require(permission) {
       if (!permits(principal, permission)) throw denial(permission)
     },
+    demand: (permission, resource) => sight.demand(permission, resource),
   }
 }
 

@@ -11,7 +11,7 @@ const WARNINGS_MAX = 10
 export async function overlapsOfProxy(proxy: Resource, context: OperationContext): Promise<Warning[]> {
   const { path, methods } = routeOf(proxy)
   const warnings: Warning[] = []
-  const collection = (await context.reader.byId('collections', proxy.parent!))!
+  const collection = (await context.whole.byId('collections', proxy.parent!))!
   const whole = baseOf(collection) + path
   for (const other of await context.reader.all('collections')) {
     const below = other.id !== collection.id && baseOf(other).startsWith(`${baseOf(collection)}/`)
@@ -22,7 +22,7 @@ export async function overlapsOfProxy(proxy: Resource, context: OperationContext
       reason: `paths below ${baseOf(other)} go to the collection "${other.slug}", whose base path is longer`,
     })
   }
-  for (const other of await context.reader.all('proxies', collection.id)) {
+  for (const other of await context.whole.all('proxies', collection.id)) {
     if (warnings.length >= WARNINGS_MAX) break
     const theirs = routeOf(other)
     const order = comparePatterns(path, theirs.path)

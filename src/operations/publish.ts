@@ -38,7 +38,7 @@ export function publishOf(
       const resource = await context.change.act(kind.type, String(input['id']))
       await setStatus(kind, resource, input['status'] as Status, context)
       await also(resource, input, context)
-      return writtenView(context, kind, (await context.reader.byId(kind.type, resource.id))!)
+      return writtenView(context, kind, (await context.whole.byId(kind.type, resource.id))!)
     },
   })
 }

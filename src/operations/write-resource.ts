@@ -140,8 +140,9 @@ async function settle(
       errors: [{ pointer: `/${kind.parent!.field}`, reason: 'cannot change' }],
     })
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
-    context.require(`${kind.type}:publish`)
-  if (newCredential(kind, spec, before)) context.require('credentials:use')
+    await context.demand(`${kind.type}:publish`, { type: kind.type, id, parent, spec })
+  for (const credential of newCredentials(kind, spec, before))
+    await context.demand('credentials:use', (await context.whole.byId('credentials', credential))!)
   for (const [field, text] of secrets) {
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
     if (known !== undefined) refuseSecret(kind, field, known, spec)
@@ -150,10 +151,10 @@ async function settle(
   return { fields: spec, secrets }
 }
 
-/** True when the spec refers to a credential that it did not refer to before. */
-function newCredential(kind: Kind, spec: Fields, before: Resource | null): boolean {
+/** Ids of credentials that the spec refers to and did not refer to before. */
+function newCredentials(kind: Kind, spec: Fields, before: Resource | null): string[] {
   const known = before === null ? [] : idsOf(kind, before.spec)
-  return idsOf(kind, spec).some((id) => id.startsWith('crd_') && !known.includes(id))
+  return idsOf(kind, spec).filter((id) => id.startsWith('crd_') && !known.includes(id))
 }
 
 /** Takes the secrets that are texts out of a parsed spec. */
@@ -209,7 +210,7 @@ async function refuseTakenSlug(
   parent: string | null,
   id: string,
 ): Promise<void> {
-  const taken = await context.reader.bySlug(kind.type, slug, parent ?? undefined)
+  const taken = await context.whole.bySlug(kind.type, slug, parent ?? undefined)
   if (taken.some((one) => one.id !== id))
     throw refuse('already_exists', {
       detail: `There is already a ${kind.noun} with the slug "${slug}". Give another slug.`,

@@ -12,6 +12,7 @@ export const RecordFilter = z.object({
   profile: z.string().optional(),
   collection: z.string().optional(),
   proxy: z.string().optional(),
+  collections: z.array(z.string()).optional().describe('Of which it must be one'),
   credential_id: z.string().optional(),
   code: z.string().optional(),
   status: z
@@ -62,7 +63,7 @@ export function compileFilter(filter: RecordFilter): Match {
   const statuses = filter.status === undefined ? null : statusesOf(filter.status)
   const asked = WORD_FILTERS.filter(([name]) => filter[name] !== undefined)
   const agentTests = agentTestsOf(filter)
-  const { surface, method, path, ip, request_id: id, min_duration_ms: minMs } = filter
+  const { surface, method, path, ip, collections, request_id: id, min_duration_ms: minMs } = filter
 
   return {
     range: {
@@ -80,6 +81,11 @@ export function compileFilter(filter: RecordFilter): Match {
         const index = rows.words.indexOf(filter[name]!)
         if (index === -1) return null
         tests.push((row) => rows.word(row, column) === index)
+      }
+      if (collections !== undefined) {
+        const indexes = new Set(collections.map((id) => rows.words.indexOf(id)).filter((index) => index > 0))
+        if (indexes.size === 0) return null
+        tests.push((row) => indexes.has(rows.word(row, 'collection')))
       }
       if (statuses !== null) tests.push((row) => statuses.has(rows.status(row)))
       if (surface !== undefined) tests.push((row) => rows.isMcp(row) === (surface === 'gateway_mcp'))

@@ -69,6 +69,7 @@ const filters = fc.record(
     profile: few('pro_a'),
     collection: few('col_a', 'col_"b"'),
     proxy: few('prx_a'),
+    collections: fc.subarray(['col_a', 'col_"b"', 'col_none']),
     credential_id: few('key_a'),
     code: few('route_not_found'),
     status: few('200', '4xx', '201,302', '404, 5xx'),
@@ -94,6 +95,7 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
     if (name === 'from') return record.time >= String(wanted)
     if (name === 'to') return record.time < String(wanted)
     if (name === 'min_duration_ms') return record.duration_ms >= Number(wanted)
+    if (name === 'collections') return (wanted as string[]).includes(record.collection ?? '')
     if (name === 'path') return record.path.startsWith(String(wanted))
     if (name === 'status')
       return String(wanted)

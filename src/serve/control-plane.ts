@@ -1,10 +1,10 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { permits } from '../access/roles.ts'
+import { EVERYTHING, permits } from '../access/roles.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { bearerOf } from '../base/bearer.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
-import { createInvoke, type InvokeDeps } from '../operations/invoke.ts'
+import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { checkFragment } from '../snapshot/check.ts'
@@ -63,8 +63,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     invoke,
     authenticate: ({ authorization, ip }) =>
       authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
-    allowed: (principal, operation) => permits(principal, operation.permission),
-    reveals: (principal) => permits(principal, 'profiles:reveal'),
+    allowed: mayCall,
+    reveals: (principal) => permits(principal, 'profiles:reveal', EVERYTHING),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
     origin,

@@ -23,14 +23,14 @@ export function createLocalTokens(
   }
 
   return async (input) => {
-    const { role, ttlMs, name, method } = parseTokenRequest(input)
-    const key = JSON.stringify([role, ttlMs, name])
+    const { grants, ttlMs, name, method } = parseTokenRequest(input)
+    const key = JSON.stringify([grants, ttlMs, name])
     if (method === 'local_token' && kept?.key === key && kept.expiresAt - clock.now() >= ttlMs / 2) {
       const { expiresAt } = kept
       const token = kept.token.reveal()
       if (await holds(token)) return { token, expires_at: toTime(expiresAt) }
     }
-    const { token, expiresAt } = await tokens.issue({ role, ttlMs, name, method, surface: 'cli' })
+    const { token, expiresAt } = await tokens.issue({ grants, ttlMs, name, method, surface: 'cli' })
     if (method === 'local_token') kept = { key, token: new Secret(token), expiresAt }
     return { token, expires_at: toTime(expiresAt) }
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { ROLES, type Role } from '../access/principal.ts'
+import { ROLES } from '../access/principal.ts'
 import { toMs } from '../base/duration.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { Duration } from '../model/common.ts'
@@ -13,7 +13,13 @@ const BODY_BYTES_MAX = 16_384
 
 /** What the command line of the same user may ask the running process. */
 const TokenRequest = z.strictObject({
-  role: z.enum(ROLES),
+  role: z.enum(ROLES).optional().describe('The same as a grant of it over everything'),
+  grants: z
+    .array(z.string().max(2000))
+    .min(1)
+    .max(20)
+    .optional()
+    .describe('Such as modifier:proxies@payments'),
   ttl: Duration.refine((ttl) => toMs(ttl) <= TTL_MS_MAX, 'at most 24h'),
   name: z.string().trim().min(1).max(120).default('local command line'),
   /** `local_token` when a command made it for itself. */
@@ -34,15 +40,20 @@ export interface LocalParts {
 
 /** Reads a token request; refuses with input_invalid. */
 export function parseTokenRequest(input: unknown): {
-  role: Role
+  grants: readonly string[]
   ttlMs: number
   name: string
   method: 'access_token' | 'local_token'
 } {
   const parsed = TokenRequest.safeParse(input)
   if (!parsed.success) throw toInputInvalid(parsed.error)
-  const { role, ttl, name, method } = parsed.data
-  return { role, ttlMs: toMs(ttl), name, method }
+  const { role, grants, ttl, name, method } = parsed.data
+  if ((role === undefined) === (grants === undefined))
+    throw refuse('input_invalid', {
+      detail: 'Say what it may do: either role or grants.',
+      errors: [{ pointer: '/role', reason: role === undefined ? 'required' : 'not beside grants' }],
+    })
+  return { grants: grants ?? [role!], ttlMs: toMs(ttl), name, method }
 }
 
 /** The private socket for the same user's command line: `POST /token`, `GET /info`. Opening it is the proof. */

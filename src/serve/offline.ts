@@ -21,9 +21,9 @@ export async function issueOffline(dataDirectory: string, input: unknown): Promi
   try {
     const store = openConfigStore(file)
     try {
-      const { role, ttlMs, name, method } = parseTokenRequest(input)
+      const { grants, ttlMs, name, method } = parseTokenRequest(input)
       const tokens = createAccessTokens(store, createClock())
-      const { token, expiresAt } = await tokens.issue({ role, ttlMs, name, method, surface: 'cli' })
+      const { token, expiresAt } = await tokens.issue({ grants, ttlMs, name, method, surface: 'cli' })
       return { token, expires_at: toTime(expiresAt) }
     } finally {
       await store.close()

@@ -15,7 +15,6 @@ export const getAudit = define({
   permission: 'audit:read',
   refuses: ['not_found'],
   columns: ['time', 'actor.name', 'surface', 'operation', 'resource.slug', 'outcome', 'reason'],
-  scope: () => [{ type: 'audit' }],
   subject: ({ id }) => ({ type: 'audit', id, slug: null }),
   handle: async ({ id }, context) => {
     const entry = await context.reader.auditEntry(id)

@@ -37,7 +37,6 @@ export const listAudit = define({
   permission: 'audit:read',
   refuses: [],
   columns: ['time', 'actor.name', 'surface', 'operation', 'resource.slug', 'outcome'],
-  scope: () => [{ type: 'audit' }],
   subject: () => ({ type: 'audit', id: null, slug: null }),
   handle: async ({ cursor, resource_type, collection, from, to, ...rest }, context) => {
     // The slug that a collection has now also means its entries from before it had it.

@@ -30,7 +30,7 @@ export const createClient = createOf(clientKind, {
     for (const spec of wanted) {
       const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
       const token = await issue(profile, context)
-      const stored = (await context.reader.byId('profiles', profile.id))!
+      const stored = (await context.whole.byId('profiles', profile.id))!
       profiles.push({ ...(await writtenView(context, profileKind, stored)), ...token })
     }
     return { profiles }

@@ -5,8 +5,8 @@ import { collectionKind } from './kind.ts'
 
 /** Takes its proxies and the assignments of clients and profiles with it. */
 export const deleteCollection = deleteOf(collectionKind, async (collection, context) => {
-  for (const user of await context.reader.usersOf(collection.id)) await unassign(user, collection.id, context)
-  for (const proxy of await context.reader.all('proxies', collection.id)) await context.change.remove(proxy)
+  for (const user of await context.whole.usersOf(collection.id)) await unassign(user, collection.id, context)
+  for (const proxy of await context.whole.all('proxies', collection.id)) await context.change.remove(proxy)
 })
 
 async function unassign(user: Resource, id: string, context: OperationContext): Promise<void> {

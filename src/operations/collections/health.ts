@@ -4,7 +4,6 @@ import { Ref } from '../../model/common.ts'
 import { UpstreamHealth } from '../../model/upstream-health.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
-import { getRef } from '../refs.ts'
 import { collectionKind } from './kind.ts'
 
 export const getCollectionHealth = define({
@@ -21,7 +20,7 @@ export const getCollectionHealth = define({
   columns: ['targets.server', 'targets.state', 'targets.until', 'targets.pending', 'targets.failures'],
   ...about(collectionKind),
   handle: async ({ id }, context) => {
-    const { id: collection, slug } = await getRef(context.reader, 'collections', id)
+    const { id: collection, slug } = await context.find('collections', id)
     const health = await context.upstreams.health(collection)
     if (health === null)
       throw refuse('not_ready', {

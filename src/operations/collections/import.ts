@@ -64,7 +64,6 @@ export const importCollection = define({
     'draft_proxies',
     'schemas',
   ],
-  scope: () => [{ type: 'collections' }, { type: 'proxies' }],
   subject: (input, output) => ({
     type: collectionKind.noun,
     // The view of a stored collection has both.

@@ -41,7 +41,7 @@ export const collectionKind: Kind = {
 async function check(fields: Fields, self: Self, context: OperationContext): Promise<void> {
   // Parsed by the exact schema, then references became ids, which are strings too.
   const spec = fields as CollectionSpec
-  for (const other of await context.reader.byKey('collections', spec.base_path, null)) {
+  for (const other of await context.whole.byKey('collections', spec.base_path, null)) {
     if (other.id === self.id || !meets(spec.hosts, other.spec['hosts'] as readonly string[])) continue
     throw refuse('already_exists', {
       detail: `The base path ${spec.base_path} belongs to the collection "${other.slug}".`,
@@ -67,7 +67,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
       })
   refuseUselessTls(spec)
   await collectionKeepsApart(spec, self, context)
-  if (spec.schemas !== null && (await context.reader.schema(spec.schemas)) === undefined)
+  if (spec.schemas !== null && (await context.whole.schema(spec.schemas)) === undefined)
     throw refuse('input_invalid', {
       detail: 'The schemas are not stored here; only an import sets them.',
       errors: [{ pointer: '/schemas', reason: 'not stored here' }],

@@ -3,7 +3,6 @@ import { Ref } from '../../model/common.ts'
 import { about, fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { proxyKind } from '../proxies/kind.ts'
-import { getRef } from '../refs.ts'
 import { viewsOf } from '../views.ts'
 import { collectionKind } from './kind.ts'
 
@@ -21,7 +20,7 @@ export const getCollectionProxies = define({
   columns: proxyKind.columns,
   ...about(collectionKind),
   handle: async ({ id, limit, cursor }, context) => {
-    const collection = await getRef(context.reader, 'collections', id)
+    const collection = await context.find('collections', id)
     const after = cursor === undefined ? {} : { after: fromCursor(cursor, /^prx_[0-9a-z]{26}$/) }
     const found = await context.reader.list({
       type: 'proxies',

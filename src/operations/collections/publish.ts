@@ -10,7 +10,7 @@ export const publishCollection = publishOf(
     if (input['cascade'] !== true) return
     context.require('proxies:publish')
     const status = input['status'] === 'draft' ? 'draft' : 'published'
-    for (const proxy of await context.reader.all('proxies', collection.id))
+    for (const proxy of await context.whole.all('proxies', collection.id))
       await setStatus(proxyKind, proxy, status, context)
   },
 )

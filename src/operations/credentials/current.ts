@@ -49,13 +49,13 @@ const TESTS = { resource_type: NOUNS.credentials, operation: 'credentials.test',
 const TESTS_MAX = 1000
 
 /** The last time that a credential was tried. */
-export async function lastTestOf(id: string, { reader }: OperationContext): Promise<AuditEntry | undefined> {
-  return (await reader.auditEntries({ ...TESTS, limit: 1, resource: id })).items[0]
+export async function lastTestOf(id: string, { whole }: OperationContext): Promise<AuditEntry | undefined> {
+  return (await whole.auditEntries({ ...TESTS, limit: 1, resource: id })).items[0]
 }
 
 /** The last time that each credential was tried, by id. */
-async function lastTests({ reader }: OperationContext): Promise<ReadonlyMap<string, AuditEntry>> {
-  const { items } = await reader.auditEntries({ ...TESTS, limit: TESTS_MAX })
+async function lastTests({ whole }: OperationContext): Promise<ReadonlyMap<string, AuditEntry>> {
+  const { items } = await whole.auditEntries({ ...TESTS, limit: TESTS_MAX })
   // Newest first
   return new Map(
     items.toReversed().flatMap((entry) => (entry.resource.id === null ? [] : [[entry.resource.id, entry]])),

@@ -18,7 +18,6 @@ import { define } from '../define.ts'
 import { toInputInvalid } from '../errors.ts'
 import { Overlap, overlapMsOf } from '../overlap.ts'
 import { mergePatch, patchSchema } from '../patch.ts'
-import { getRef } from '../refs.ts'
 import { viewOf } from '../views.ts'
 import { patchResource, splitSecrets } from '../write-resource.ts'
 import { credentialKind } from './kind.ts'
@@ -52,7 +51,7 @@ export const rotateCredential = define({
   columns: ['slug', 'auth.type', 'tested', 'previous_until'],
   ...about(credentialKind),
   prepare: async (input, context) => {
-    const credential = await getRef(context.reader, 'credentials', input.id)
+    const credential = await context.find('credentials', input.id)
     const next = nextOf(credential, input.auth)
     const isWanted = !input.untested && context.options.dryRun !== true
     const tested = isWanted && (await isTested(credential, next, input, context))
@@ -73,7 +72,7 @@ export const rotateCredential = define({
     const view = await viewOf(
       context.reader,
       credentialKind,
-      (await context.reader.byId('credentials', credential.id))!,
+      (await context.whole.byId('credentials', credential.id))!,
     )
     return { ...view, tested, previous_until: until === null ? null : toTime(until) }
   },

@@ -12,10 +12,10 @@ import type { Self } from '../kind.ts'
 /** For a credential that is about to have these fields. */
 export async function answersStayApart(fields: Fields, self: Self, context: OperationContext): Promise<void> {
   if (typeOf(fields) !== 'token_exchange') return
-  const { reader } = context
-  for (const user of await reader.usersOf(self.id)) {
+  const { whole } = context
+  for (const user of await whole.usersOf(self.id)) {
     if (user.type === 'collections')
-      refuseSharing(await reader.all('proxies', user.id), 'inherit', '/auth/type')
+      refuseSharing(await whole.all('proxies', user.id), 'inherit', '/auth/type')
     else if (user.type === 'proxies') refuseSharing([user], self.id, '/auth/type')
   }
 }
@@ -27,7 +27,7 @@ export async function collectionKeepsApart(
   context: OperationContext,
 ): Promise<void> {
   if (credential !== null && (await exchanges(credential, context)))
-    refuseSharing(await context.reader.all('proxies', self.id), 'inherit', '/credential')
+    refuseSharing(await context.whole.all('proxies', self.id), 'inherit', '/credential')
 }
 
 /** For a proxy. */
@@ -37,14 +37,14 @@ export async function proxyKeepsApart(
   context: OperationContext,
 ): Promise<void> {
   if (!isShared(spec.cache) || self.parent === null) return
-  const collection = await context.reader.byId('collections', self.parent)
+  const collection = await context.whole.byId('collections', self.parent)
   const id = spec.credential === 'inherit' ? collection?.spec['credential'] : spec.credential
   if (typeof id === 'string' && id !== 'none' && (await exchanges(id, context)))
     throw refusal('this proxy', '/cache/scope')
 }
 
-async function exchanges(id: string, { reader }: OperationContext): Promise<boolean> {
-  const credential = await reader.byId('credentials', id)
+async function exchanges(id: string, { whole }: OperationContext): Promise<boolean> {
+  const credential = await whole.byId('credentials', id)
   return credential !== undefined && typeOf(credential.spec) === 'token_exchange'
 }
 

@@ -6,7 +6,6 @@ import type { Resource, StoredSecret } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { toMinute } from '../profiles/tokens.ts'
-import { getRef } from '../refs.ts'
 import { judge, lastTestOf, STATES } from './current.ts'
 import { expiryOf } from './expiry.ts'
 import { credentialKind } from './kind.ts'
@@ -46,7 +45,7 @@ export const getCredentialState = define({
   columns: ['slug', 'type', 'state', 'reason', 'expires_at', 'last_used_at'],
   ...about(credentialKind),
   handle: async (input, context) => {
-    const credential = await getRef(context.reader, 'credentials', input.id)
+    const credential = await context.find('credentials', input.id)
     const { id, slug, spec } = credential
     // Stored by the schema of this type.
     const auth = spec['auth'] as CredentialAuth

@@ -7,7 +7,6 @@ import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { compileRoot } from '../fragments.ts'
-import { getRef } from '../refs.ts'
 import { credentialKind } from './kind.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
@@ -26,9 +25,9 @@ export const testCredential = define({
   columns: ['steps.step', 'steps.ok', 'steps.latency_ms', 'steps.status', 'steps.error'],
   ...about(credentialKind),
   prepare: async (input, context) => {
-    const { id, slug, ...credential } = await getRef(context.reader, 'credentials', input.id)
+    const { id, slug, ...credential } = await context.find('credentials', input.id)
     // A credential compiles to one fragment, of itself.
-    const fragment = (await compileRoot(context.reader, 'credentials', id)).put[0] as CredentialFragment
+    const fragment = (await compileRoot(context.whole, 'credentials', id)).put[0] as CredentialFragment
     const at = await placeOf({ id, slug, ...credential }, fragment.type, input, context)
     if (at === null && !isFetched(fragment.type))
       throw refuse('configuration_invalid', {

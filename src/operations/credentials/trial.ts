@@ -50,7 +50,7 @@ export async function placeOf(
     // A secret goes to who has it already, or with the right to give it to others
     const users = await context.reader.usersOf(credential.id)
     if (!users.some(({ id, parent }) => id === named.id || parent === named.id))
-      context.require('credentials:use')
+      await context.demand('credentials:use', credential)
     return { collection: named.id, target: path }
   }
   if (isFetched(type)) return null

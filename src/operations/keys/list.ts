@@ -15,7 +15,7 @@ export const listKeys = define({
   permission: 'keys:read',
   refuses: [],
   columns: ['id', 'fingerprint', 'seals', 'secrets'],
-  scope: () => [{ type: 'keys' }],
+  unscoped: true,
   subject: () => ({ type: 'key', id: null, slug: null }),
   handle: async (_input, { reader, vault }) => {
     const sealed = Map.groupBy(await reader.secrets(), (secret) => keyIdOf(secret.sealed))

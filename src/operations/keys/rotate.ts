@@ -35,7 +35,7 @@ export const rotateKeys = define({
   permission: 'keys:rotate',
   refuses: ['key_file_unusable', 'idempotency_conflict'],
   columns: [],
-  scope: () => [{ type: 'keys' }],
+  unscoped: true,
   subject: (_input, output) => ({ type: 'key', id: output?.key ?? null, slug: null }),
   handle: async ({ keep_old }, context) => {
     const { change, reader, vault } = context

@@ -81,7 +81,7 @@ export const getPolicyUsage = define({
   columns: ['limit', 'attached_to', 'client', 'used', 'max', 'state'],
   ...about(policyKind),
   handle: async ({ id, client, value }, context) => {
-    const policy = await getRef(context.reader, 'policies', id)
+    const policy = await context.find('policies', id)
     const only = client === undefined ? null : await getRef(context.reader, 'clients', client)
     // Stored by the schema of this type, or an older one whose members are those that are not optional.
     const spec = policy.spec as unknown as PolicySpec

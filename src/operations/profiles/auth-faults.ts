@@ -98,7 +98,7 @@ async function oidcFaults(auth: OidcAuth, context: OperationContext): Promise<Fi
     return introspection_url === null
       ? []
       : [at('introspection_url', 'needs introspection_credential: who asks')]
-  const credential = await context.reader.byId('credentials', id)
+  const credential = await context.whole.byId('credentials', id)
   const type = (credential?.spec['auth'] as { type?: string } | undefined)?.type ?? ''
   return INTROSPECTING.includes(type)
     ? []

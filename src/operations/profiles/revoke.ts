@@ -37,7 +37,7 @@ export const revokeProfile = define({
   handle: async ({ id, credential_id }, context) => {
     const profile = await context.change.act('profiles', id)
     const now = context.clock.now()
-    const tokens = await context.reader.tokensOf([profile.id])
+    const tokens = await context.whole.tokensOf([profile.id])
     const keys = keyStates(authOf(profile), now)
     if (credential_id !== undefined && ![...tokens, ...keys].some((one) => one.id === credential_id))
       throw refuse('not_found', { detail: `"${profile.slug}" has no credential "${credential_id}".` })
@@ -49,9 +49,9 @@ export const revokeProfile = define({
       await context.change.putToken(profile, { ...token, revoked_at: now }, 'revoked_at')
     const ended = new Set(keys.filter((key) => key.state !== 'expired' && isMeant(key)).map((key) => key.id))
     if (ended.size > 0)
-      await retireKeys((await context.reader.byId('profiles', profile.id))!, ended, now, context)
-    const stored = (await context.reader.byId('profiles', profile.id))!
-    const states = await context.reader.tokensOf([profile.id])
+      await retireKeys((await context.whole.byId('profiles', profile.id))!, ended, now, context)
+    const stored = (await context.whole.byId('profiles', profile.id))!
+    const states = await context.whole.tokensOf([profile.id])
     return {
       id: stored.id,
       slug: stored.slug,

@@ -38,7 +38,7 @@ export const rotateProfile = define({
     const profile = await context.change.act('profiles', id)
     const kind = issuing(profile)
     const now = context.clock.now()
-    const tokens = (await context.reader.tokensOf([profile.id])).filter(
+    const tokens = (await context.whole.tokensOf([profile.id])).filter(
       (token) => token.revoked_at === null && isSigningSecret(token) === (kind === 'secret'),
     )
     const live = tokens.filter((token) => isLive(token, now))
@@ -51,8 +51,8 @@ export const rotateProfile = define({
       })
     for (const token of tokens) await context.change.putToken(profile, ...retired(token, now, overlapMs))
     const issued = await issue(profile, context)
-    const stored = (await context.reader.byId('profiles', profile.id))!
-    return { ...(await viewOf(context.reader, profileKind, stored)), ...issued }
+    const stored = (await context.whole.byId('profiles', profile.id))!
+    return { ...(await viewOf(context.whole, profileKind, stored)), ...issued }
   },
 })
 

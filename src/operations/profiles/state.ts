@@ -5,7 +5,6 @@ import { ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
-import { getRef } from '../refs.ts'
 import { profileKind } from './kind.ts'
 import { keyStates, toMinute, toState } from './tokens.ts'
 
@@ -33,7 +32,7 @@ export const getProfileCredentialState = define({
   columns: ['credentials.id', 'credentials.state', 'credentials.expires_at'],
   ...about(profileKind),
   handle: async ({ id }, context) => {
-    const profile = await getRef(context.reader, 'profiles', id)
+    const profile = await context.find('profiles', id)
     const now = context.clock.now()
     const auth = profile.spec['auth'] as ProfileSpec['auth']
     const tokens = await context.reader.tokensOf([profile.id])

@@ -13,7 +13,7 @@ import type { Warning } from '../kind.ts'
 export async function uncovered(profile: Resource, context: OperationContext): Promise<Warning[]> {
   // Parsed by the exact schema before it was stored, as was the client's.
   const { allowed_methods, collections, endpoints } = profile.spec as ProfileSpec
-  const client = await context.reader.byId('clients', profile.parent!)
+  const client = await context.whole.byId('clients', profile.parent!)
   const assigned = (client?.spec['collections'] ?? []) as readonly string[]
   const warnings: Warning[] = []
   for (const [index, id] of (collections ?? []).entries())
@@ -54,10 +54,10 @@ interface Reached {
 async function reachedOf(collections: readonly string[], context: OperationContext): Promise<Reached[]> {
   const reached: Reached[] = []
   for (const id of collections) {
-    const collection = await context.reader.byId('collections', id)
+    const collection = await context.whole.byId('collections', id)
     if (collection === undefined) continue
     const owner = { fragment: { slug: collection.slug } }
-    for (const { id: proxyId, slug, spec } of await context.reader.all('proxies', id)) {
+    for (const { id: proxyId, slug, spec } of await context.whole.all('proxies', id)) {
       const { methods, path, tags } = spec as ProxySpec
       reached.push({
         collection: owner,

@@ -118,8 +118,8 @@ async function schemaErrors(spec: ProxySpec, context: OperationContext): Promise
 }
 
 async function sharedSchemas(spec: ProxySpec, context: OperationContext): Promise<Record<string, unknown>> {
-  const collection = await context.reader.byId('collections', spec.collection)
+  const collection = await context.whole.byId('collections', spec.collection)
   const hash = collection?.spec['schemas']
-  const json = typeof hash === 'string' ? await context.reader.schema(hash) : undefined
+  const json = typeof hash === 'string' ? await context.whole.schema(hash) : undefined
   return json === undefined ? {} : (JSON.parse(json) as Record<string, unknown>)
 }

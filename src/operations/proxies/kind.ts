@@ -45,7 +45,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   checkTarget(spec)
   await checkContract(spec, context)
   await proxyKeepsApart(spec, self, context)
-  for (const other of await context.reader.byKey('proxies', shapeOf(spec.path), self.parent)) {
+  for (const other of await context.whole.byKey('proxies', shapeOf(spec.path), self.parent)) {
     const theirs = other.spec['methods'] as readonly HttpMethod[]
     const method = other.id === self.id ? undefined : spec.methods.find((one) => theirs.includes(one))
     if (method === undefined) continue

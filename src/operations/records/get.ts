@@ -15,7 +15,6 @@ export const getRecord = define({
   permission: 'records:read',
   refuses: ['not_found', 'records_unavailable'],
   columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'stopped_at', 'duration_ms'],
-  scope: () => [{ type: 'records' }],
   subject: ({ id }) => ({ type: 'record', id, slug: null }),
   handle: async ({ id }, context) => {
     const record = await context.records.get(id)

@@ -53,7 +53,6 @@ export const listRecords = define({
   permission: 'records:read',
   refuses: ['records_unavailable'],
   columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'duration_ms', 'id'],
-  scope: () => [{ type: 'records' }],
   subject: () => ({ type: 'record', id: null, slug: null }),
   handle: async (input, context) => context.records.list(await withIds(input, context)),
 })

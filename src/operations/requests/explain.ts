@@ -60,7 +60,7 @@ export const explainRequest = define({
     'checks.reason',
     'checks.setting',
   ],
-  scope: () => [{ type: 'records' }],
+  unscoped: true,
   subject: (input) => ({ type: 'request', id: input.request_id ?? null, slug: null }),
   handle: async (input, context) => {
     const recorded = input.request_id === undefined ? null : await ofRecord(input.request_id, context)

@@ -102,4 +102,13 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create index answers_expiry on answers (expires_at)`,
     ],
   },
+  {
+    version: 3,
+    name: 'grants of access tokens',
+    statements: [
+      `alter table access_tokens add column grants text not null default '[]'`,
+      `update access_tokens set grants = json_array(json_object('role', role))`,
+      `alter table access_tokens drop column role`,
+    ],
+  },
 ]

@@ -41,6 +41,16 @@ export interface ListQuery {
   readonly where?: Readonly<Record<string, string | number | boolean>>
   /** Members of the spec that are arrays and must hold these values. */
   readonly holds?: Readonly<Record<string, string>>
+  /** Of which a resource must fit one; an empty list fits nothing. */
+  readonly within?: readonly Part[]
+}
+
+/** Part of the resources of a type: those that fit both lists, of which an empty one asks for nothing. */
+export interface Part {
+  /** Ids of collections: the resource itself, or what it belongs to. */
+  readonly collections: readonly string[]
+  /** Tags, of which the resource, or what it belongs to, has one. */
+  readonly tags: readonly string[]
 }
 
 /**
@@ -72,13 +82,19 @@ export interface StoredSecret {
   readonly updated_at: string
 }
 
+/** A grant of a token: a role, over everything without a scope. */
+export interface StoredGrant {
+  readonly role: string
+  readonly scope?: Part & { readonly types: readonly string[] }
+}
+
 /** An access token of the management surfaces. Times in milliseconds since the epoch. */
 export interface StoredAccessToken {
   readonly id: string
   readonly lookup: string
   readonly hash: string
   readonly name: string
-  readonly role: string
+  readonly grants: readonly StoredGrant[]
   readonly audience: string
   /** How it came about, such as `access_token` or `local_token`. */
   readonly method: string
@@ -111,6 +127,8 @@ export interface AuditFilter {
   readonly outcome?: string
   /** Id or slug of the collection. */
   readonly collection?: string
+  /** Ids of collections, of which it must be one. */
+  readonly collections?: readonly string[]
   /** Part of any text in the entry. */
   readonly text?: string
   readonly from?: string

@@ -1,7 +1,16 @@
-import { type Kysely, sql } from 'kysely'
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
-import type { AuditFilter, ConfigReader, Fields, ListQuery, Resource, StoredSecret } from '../ports/config.ts'
+import type {
+  AuditFilter,
+  ConfigReader,
+  Fields,
+  ListQuery,
+  Part,
+  Resource,
+  StoredGrant,
+  StoredSecret,
+} from '../ports/config.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -87,8 +96,15 @@ export function createReader(db: Db): ConfigReader {
     schema: async (hash) =>
       (await db.selectFrom('schemas').select('json').where('hash', '=', hash).executeTakeFirst())?.json,
     meta: (name) => metaOf(db, name),
-    accessToken: (lookup) =>
-      db.selectFrom('access_tokens').selectAll().where('lookup', '=', lookup).executeTakeFirst(),
+    accessToken: async (lookup) => {
+      const row = await db
+        .selectFrom('access_tokens')
+        .selectAll()
+        .where('lookup', '=', lookup)
+        .executeTakeFirst()
+      // Only putAccessToken writes this column, from grants
+      return row && { ...row, grants: JSON.parse(row.grants) as StoredGrant[] }
+    },
     answer: async (scope) => {
       const row = await db.selectFrom('answers').selectAll().where('scope', '=', scope).executeTakeFirst()
       if (row === undefined) return undefined
@@ -128,7 +144,27 @@ async function list(db: Db, query: ListQuery): Promise<Resource[]> {
     select = select.where(
       sql<boolean>`exists (select 1 from json_each(spec, ${`$.${field}`}) where value = ${value})`,
     )
+  const { within } = query
+  if (within !== undefined) select = select.where((eb) => eb.or(within.map((part) => fits(eb, part))))
   return (await select.orderBy('id').limit(query.limit).execute()).map(toResource)
+}
+
+function fits(eb: ExpressionBuilder<ConfigTables, 'resources'>, { collections, tags }: Part) {
+  const wanted = JSON.stringify(tags)
+  return eb.and([
+    // A parent may be a client too, but ids of different types never meet
+    ...(collections.length === 0
+      ? []
+      : [eb.or([eb('id', 'in', collections), eb('parent_id', 'in', collections)])]),
+    ...(tags.length === 0
+      ? []
+      : [
+          eb.or([
+            sql<boolean>`exists (select 1 from json_each(resources.spec, '$.tags') as tag, json_each(${wanted}) as one where tag.value = one.value)`,
+            sql<boolean>`exists (select 1 from resources as above, json_each(above.spec, '$.tags') as tag, json_each(${wanted}) as one where above.id = resources.parent_id and tag.value = one.value)`,
+          ]),
+        ]),
+  ])
 }
 
 async function auditEntries(
@@ -149,6 +185,11 @@ async function auditEntries(
   if (collection !== undefined)
     query = query.where((eb) =>
       eb.or([eb('collection_id', '=', collection), eb('collection_slug', '=', collection)]),
+    )
+  const { collections } = filter
+  if (collections !== undefined)
+    query = query.where((eb) =>
+      collections.length === 0 ? eb.val(false) : eb('collection_id', 'in', collections),
     )
   // instr, not LIKE: what people search for may hold % and _
   if (text !== undefined) query = query.where(sql<boolean>`instr(lower(entry), ${text.toLowerCase()}) > 0`)

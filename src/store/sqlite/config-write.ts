@@ -69,10 +69,11 @@ export function createWriter(db: Db): ConfigWriter {
       return next
     },
     putAccessToken: async (token) => {
+      const row = { ...token, grants: JSON.stringify(token.grants) }
       await db
         .insertInto('access_tokens')
-        .values(token)
-        .onConflict((conflict) => conflict.column('id').doUpdateSet(token))
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
         .execute()
     },
     putAnswer: async (answer, now) => {

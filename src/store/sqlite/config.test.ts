@@ -5,8 +5,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
+import { isWithin } from '../../access/roles.ts'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { AuditEntry } from '../../model/audit.ts'
+import type { ResourceType } from '../../model/common.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { Resource } from '../ports/config.ts'
 import { openConfigStore } from './config.ts'
@@ -153,6 +156,8 @@ test('audit entries can be neither changed nor deleted, and text is searched as 
   database.close()
 })
 
+const NEWEST = CONFIG_MIGRATIONS.at(-1)!.version
+
 test('an older data directory is brought to the newest version with all that it held', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
@@ -177,6 +182,21 @@ test('an older data directory is brought to the newest version with all that it 
   again.close()
 })
 
+test('access tokens from before grants keep their role', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrate(database, file, CONFIG_MIGRATIONS.slice(0, 2))
+  database.exec(
+    `insert into access_tokens values ('tok_1', 'aaa', 'hash', 'Ada', 'auditor', 'management', 'm', 1, 2, null)`,
+  )
+  database.close()
+  const store = openConfigStore(file)
+  const token = await store.read.accessToken('aaa')
+  assert.deepEqual(token?.grants, [{ role: 'auditor' }])
+  assert.equal(token?.expires_at, 2)
+  await store.close()
+})
+
 test('a data directory from a newer version is refused by one sentence and left as it is', () => {
   const file = fresh()
   const database = new DatabaseSync(file)
@@ -184,7 +204,10 @@ test('a data directory from a newer version is refused by one sentence and left 
   database.close()
   assert.throws(
     () => openConfigStore(file),
-    (error: Error) => error instanceof CannotStart && /version 99.*up to 2/.test(error.message),
+    (error: Error) =>
+      error instanceof CannotStart &&
+      error.message.includes('version 99') &&
+      error.message.includes(`up to ${NEWEST}`),
   )
 })
 
@@ -204,11 +227,68 @@ test('a file that is no database is one sentence, and a new one is for its owner
 test('a migration that fails leaves the version before it', () => {
   const file = fresh()
   const database = new DatabaseSync(file)
-  const broken = { version: 3, name: 'broken', statements: ['create table half (a text)', 'nonsense'] }
+  const broken = {
+    version: NEWEST + 1,
+    name: 'broken',
+    statements: ['create table half (a text)', 'nonsense'],
+  }
   assert.throws(() => migrate(database, file, [...CONFIG_MIGRATIONS, broken]))
-  assert.equal(database.prepare('select max(version) as v from schema_versions').get()?.['v'], 2)
+  assert.equal(database.prepare('select max(version) as v from schema_versions').get()?.['v'], NEWEST)
   assert.throws(() => database.exec('select * from half'))
   database.close()
+})
+
+test('lists hold what is within one of the parts, and agree with how a scope is judged', async () => {
+  const store = openConfigStore(fresh())
+  const of = (type: ResourceType, id: string, parent: string | null, tags: string[]): Resource => ({
+    ...policy(id, id.replace('_', '-')),
+    type,
+    parent,
+    spec: { tags },
+  })
+  const all = [
+    of('collections', 'col_a', null, ['x']),
+    of('collections', 'col_b', null, ['y']),
+    of('collections', 'col_c', null, []),
+    of('proxies', 'prx_a', 'col_a', []),
+    of('proxies', 'prx_b', 'col_a', ['y']),
+    of('proxies', 'prx_c', 'col_b', ['z']),
+    of('proxies', 'prx_d', 'col_c', []),
+    of('clients', 'cli_a', null, ['x']),
+    of('profiles', 'prf_a', 'cli_a', []),
+  ]
+  await store.write(async (writer) => {
+    for (const one of all) await writer.insert(one)
+  })
+  const tagsOf = (id: string | null): string[] =>
+    id === null ? [] : (all.find((one) => one.id === id)!.spec['tags'] as string[])
+  const touched = ({ id, type, parent }: Resource) => ({
+    collection: type === 'collections' ? id : type === 'proxies' ? parent : null,
+    tags: [...tagsOf(id), ...tagsOf(parent)],
+  })
+  const some = (...texts: string[]) => fc.subarray(texts)
+  const part = fc.record({
+    collections: some('col_a', 'col_b', 'col_c', 'col_gone'),
+    tags: some('x', 'y', 'z', 'q'),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom<ResourceType>('collections', 'proxies', 'clients', 'profiles'),
+      fc.array(part, { maxLength: 3 }),
+      async (type, within) => {
+        const found = await store.read.list({ type, limit: 100, within })
+        const wanted = all.filter(
+          (one) => one.type === type && within.some((parts) => isWithin(parts, touched(one))),
+        )
+        assert.deepEqual(
+          found.map(({ id }) => id),
+          wanted.map(({ id }) => id),
+        )
+      },
+    ),
+    { numRuns: 300 },
+  )
+  await store.close()
 })
 
 test('lists filter by fields, tags and members of lists, in order and by pages', async () => {

@@ -23,7 +23,8 @@ export interface ConfigTables {
     lookup: string
     hash: string
     name: string
-    role: string
+    /** JSON */
+    grants: string
     audience: string
     method: string
     created_at: number

@@ -7,7 +7,10 @@ export interface IssuedToken {
 }
 
 export interface TokenRequest {
-  readonly role: string
+  /** One of role and grants. */
+  readonly role?: string
+  /** Such as `modifier:proxies@payments`. */
+  readonly grants?: readonly string[]
   /** Such as `15m`. */
   readonly ttl: string
   readonly name: string

@@ -311,7 +311,6 @@ test('openapi import sends the file and sums up what was made', async () => {
     summary: 'Import',
     input: z.strictObject({ document: z.string(), base_path: z.string() }),
     output: z.object({}),
-    scope: () => [],
     subject: () => ({ type: 'collection', id: null, slug: null }),
     handle: async () => ({}),
   })

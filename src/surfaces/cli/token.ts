@@ -4,27 +4,43 @@ import { DURATION_PATTERN } from '../../base/duration.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
-import type { CliPorts, IssuedToken, TokenRequest } from './ports.ts'
+import type { CliPorts, IssuedToken } from './ports.ts'
 import { FORMATS, type Format, printData } from './print.ts'
+
+interface Given {
+  readonly role?: string
+  readonly grant?: readonly string[]
+  readonly ttl: string
+  readonly name: string
+  readonly data?: string
+  readonly output: Format
+}
 
 /** `postern token`: a way in with nothing but the data directory. The token alone goes to standard output. */
 export function tokenCommand(ports: CliPorts): Command {
   return new Command('token')
     .description('Print an access token for the management API; needs the data directory, and is audited')
-    .addOption(new Option('--role <role>', 'What it may do').choices(ROLES).default('viewer'))
+    .addOption(new Option('--role <role>', 'What it may do, to everything (default: viewer)').choices(ROLES))
+    .addOption(
+      new Option(
+        '--grant <grant...>',
+        'A role and what it is narrowed to, such as modifier:proxies@payments',
+      ).conflicts('role'),
+    )
     .option('--ttl <duration>', 'How long it lives, at most 24h, such as 15m', '15m')
     .option('--name <name>', 'Whom it stands for, in the audit', 'postern token')
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
     .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
-    .action(async (given: TokenRequest & { data?: string; output: Format }) => {
+    .action(async (given: Given) => {
       if (!DURATION_PATTERN.test(given.ttl)) throw new UsageError('--ttl is a duration such as 15m or 24h.')
-      const request = { role: given.role, ttl: given.ttl, name: given.name }
+      const { grant, role = 'viewer', ttl, name } = given
+      const request = { ...(grant === undefined ? { role } : { grants: grant }), ttl, name }
       const dataDir = dataDirOf(ports, given)
       const answer = await askLocal(dataDir, 'POST', '/token', request)
       const issued = answer === null ? await ports.issueOffline(dataDir, request) : toIssued(answer)
       if (printData(ports, given.output, issued)) return
       ports.out(`${issued.token}\n`)
-      ports.err(`Role ${given.role}, until ${issued.expires_at}.\n`)
+      ports.err(`May act as ${(grant ?? [role]).join(' and ')}, until ${issued.expires_at}.\n`)
     })
 }
 

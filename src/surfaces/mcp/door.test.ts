@@ -38,7 +38,6 @@ function operation(
     permission: effect === 'read' ? 'widgets:read' : 'widgets:write',
     refuses: [],
     columns: [],
-    scope: () => [],
     subject: () => ({ type: 'widget', id: null, slug: null }),
     handle: () => Promise.reject(new Error('invoke is replaced in this test')),
     ...more,

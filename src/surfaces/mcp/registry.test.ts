@@ -15,7 +15,7 @@ import { permits } from '../../access/roles.ts'
 import { createAccessTokens } from '../../access/tokens.ts'
 import { createClock } from '../../base/clock.ts'
 import { createRequestIds } from '../../base/ids.ts'
-import { createInvoke } from '../../operations/invoke.ts'
+import { createInvoke, mayCall } from '../../operations/invoke.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
@@ -55,7 +55,13 @@ describe('Management MCP over the registry and a store', () => {
     const vault = await openVault(store, join(directory, 'key'))
     const tokens = createAccessTokens(store, clock)
     for (const role of ROLES) {
-      const request = { role, ttlMs: 60_000, name: role, method: 'access_token', surface: 'cli' } as const
+      const request = {
+        grants: [role],
+        ttlMs: 60_000,
+        name: role,
+        method: 'access_token',
+        surface: 'cli',
+      } as const
       bearer.set(role, (await tokens.issue(request)).token)
     }
     const requestId = createRequestIds(clock)
@@ -70,7 +76,7 @@ describe('Management MCP over the registry and a store', () => {
         publisher: { publish: async () => ({ pending: false }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),
-      allowed: (principal: Principal, operation) => permits(principal, operation.permission),
+      allowed: mayCall,
       reveals: (principal: Principal) => permits(principal, 'profiles:reveal'),
       sealKey: new Uint8Array(32).fill(5),
       tombstones: createTombstones(),

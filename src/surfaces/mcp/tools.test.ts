@@ -36,7 +36,6 @@ function make(
     permission: `${resource}:${effect === 'read' ? 'read' : 'write'}`,
     refuses: [],
     columns: [],
-    scope: () => [],
     subject: () => ({ type: resource, id: null, slug: null }),
     handle: () => Promise.reject(new Error('never called')),
   })

@@ -122,7 +122,6 @@ test('a schema that refers to itself is taken apart into components', () => {
     effect: 'act',
     input: z.object({ tree: Tree, any: z.json() }),
     output: z.object({ tree: Tree }),
-    scope: () => [],
     subject: () => ({ type: 'tree', id: null, slug: null }),
     handle: () => Promise.reject(new Error('not called')),
   })

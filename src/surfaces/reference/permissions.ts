@@ -14,6 +14,27 @@ export function permissionsPage(operations: readonly Operation[]): string {
 
 A permission is a resource and a verb. What a role may do is the same over REST, Management MCP and the command line.
 
+A **grant** is a role, over everything or narrowed to a scope; an access token holds one or several, and may do what any of
+them allows. \`postern token --grant modifier:proxies@payments\` prints a token that may change the proxies of the
+collection Payments and do nothing else:
+
+| grant | reaches |
+|---|---|
+| \`viewer\` | everything that the role may do |
+| \`modifier:proxies,collections\` | these types of resources (and \`audit\`, \`records\`) |
+| \`modifier@payments,orders\` | these collections and their proxies |
+| \`viewer@tag:partner\` | what has the tag, or belongs to what has it |
+| \`modifier:proxies@payments\` | what is of the type and in the collection |
+
+- What lies beyond is not in lists and is answered with 404; what may be seen but not changed with 403, naming the permission.
+  Who may work below a collection may name it, without reading it.
+- Nothing is implied: attaching a credential needs \`credentials:use\` for it, deleting a collection \`proxies:delete\` for its
+  proxies, and publishing by \`cascade\` \`proxies:publish\`.
+- A change must lie within the scope before and after: a tag that a grant depends on cannot be taken off by it.
+- Records and audit entries are shown where they belong to a collection of the scope. Explaining requests and the vault's
+  keys need a grant that is not narrowed.
+- Collections are held by id: another one that takes the slug over is not meant.
+
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |
 |---|---|---|---|${'---|'.repeat(ROLES.length)}
 ${rows.join('\n')}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Refusal } from '../base/refusal.ts'
+import { readGrant } from './grant-text.ts'
+
+test('a grant is a role, and after it the types, collections and tags that it is narrowed to', () => {
+  const none = { types: [], collections: [], tags: [] }
+  assert.deepEqual(readGrant('viewer', '/g'), { ...none, role: 'viewer' })
+  assert.deepEqual(readGrant('modifier:proxies', '/g'), { ...none, role: 'modifier', types: ['proxies'] })
+  assert.deepEqual(readGrant('modifier:proxies,collections@payments', '/g'), {
+    role: 'modifier',
+    types: ['proxies', 'collections'],
+    collections: ['payments'],
+    tags: [],
+  })
+  assert.deepEqual(readGrant('viewer@tag:partner,orders,tag:eu', '/g'), {
+    role: 'viewer',
+    types: [],
+    collections: ['orders'],
+    tags: ['partner', 'eu'],
+  })
+})
+
+const WRONG: Readonly<Record<string, RegExp>> = {
+  '': /role is one of viewer/,
+  owner: /role is one of viewer, modifier, auditor, admin/,
+  'viewer:': /types of collections, proxies/,
+  'viewer:proxy': /types of collections, proxies/,
+  'viewer:keys': /types of/,
+  'viewer@': /collections, or tag:/,
+  'viewer@a,': /collections, or tag:/,
+  'viewer@tag:': /after tag:/,
+  'viewer@tag:Big': /after tag:/,
+  'viewer@a@b': /form is role:types@collections/,
+  'viewer:proxies:clients': /form is/,
+}
+for (const [text, reason] of Object.entries(WRONG))
+  test(`"${text}" is no grant, and the refusal says why`, () => {
+    assert.throws(
+      () => readGrant(text, '/grants/3'),
+      (error: unknown) =>
+        error instanceof Refusal &&
+        error.code === 'input_invalid' &&
+        reason.test(error.message) &&
+        error.facts.errors?.[0]?.pointer === '/grants/3',
+    )
+  })
+
+test('no text is read as more than it says', () => {
+  const piece = fc.constantFrom('viewer', 'admin', 'proxies', 'orders', 'tag:', 'x', ':', '@', ',', ' ')
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(piece).map((all) => all.join('')),
+      ),
+      (text) => {
+        let read: ReturnType<typeof readGrant>
+        try {
+          read = readGrant(text, '')
+        } catch (error) {
+          assert.ok(error instanceof Refusal)
+          return
+        }
+        const { role, types, collections, tags } = read
+        assert.ok(text.startsWith(role))
+        // Whatever stands behind the role narrows
+        if (text !== role) assert.ok(types.length + collections.length + tags.length > 0)
+      },
+    ),
+    { numRuns: 2000 },
+  )
+})

@@ -1,0 +1,161 @@
+import type { Permission, Principal, Touched } from '../access/principal.ts'
+import { isWithin, partsOf, permits } from '../access/roles.ts'
+import { type Refusal, refuse } from '../base/refusal.ts'
+import { NOUNS, type ResourceType } from '../model/common.ts'
+import type { AuditFilter, ConfigReader, ListQuery, Part, Resource } from '../store/ports/config.ts'
+import type { RecordQueries } from './context.ts'
+
+/** What a scope is judged by, of a resource that is stored or about to be. */
+export type Placed = Pick<Resource, 'type' | 'id' | 'parent' | 'spec'>
+
+/** The configuration as one principal may see it. */
+export interface Sight {
+  /**
+   * What the principal may not even name is not there; lists hold what it may read. Slugs are answered for every id,
+   * since those who see a resource see what it refers to, and so are secrets and tokens, which nobody asks for
+   * without their owner.
+   */
+  readonly reader: ConfigReader
+  /** Refuses with permission_denied unless the principal may do this to the resource. */
+  demand(permission: Permission, resource: Placed): Promise<void>
+  /** As {@link demand}, for a resource that was asked for: with not_found when the principal may not even name it. */
+  reach(permission: Permission, resource: Placed & Pick<Resource, 'slug'>): Promise<void>
+  /** The records that the principal may see. */
+  records(all: RecordQueries): RecordQueries
+}
+
+/** Sight of a principal over a reader. Costs nothing for grants that are not narrowed. */
+export function sightOf(principal: Principal, whole: ConfigReader): Sight {
+  const isNarrow = principal.grants.some(({ scope }) => scope !== undefined)
+  return {
+    reader: isNarrow ? narrowed(principal, whole) : whole,
+    records: (all) => (isNarrow ? narrowedRecords(principal, whole, all) : all),
+    async demand(permission, resource) {
+      const touched = isNarrow ? await touchedBy(resource, whole) : undefined
+      if (!permits(principal, permission, touched)) throw denialTo(principal, permission)
+    },
+    async reach(permission, resource) {
+      const touched = isNarrow ? await touchedBy(resource, whole) : undefined
+      if (permits(principal, permission, touched)) return
+      if (namingOf(resource.type).some((naming) => permits(principal, naming, touched)))
+        throw denialTo(principal, permission)
+      throw refuse('not_found', { detail: `There is no ${NOUNS[resource.type]} "${resource.slug}".` })
+    },
+  }
+}
+
+/** Says what is missing: the permission, or its reach. */
+function denialTo(principal: Principal, permission: Permission): Refusal {
+  if (!permits(principal, permission)) return denial(permission)
+  return refuse('permission_denied', {
+    detail: `This needs the permission ${permission} beyond the scope in which it is granted.`,
+    members: { permission },
+  })
+}
+
+export function denial(permission: Permission): Refusal {
+  return refuse('permission_denied', {
+    detail: `This needs the permission ${permission}.`,
+    members: { permission },
+  })
+}
+
+/** Permissions that let a resource be named: who works below a collection, or attaches a credential, must name it. */
+const NAMING: Readonly<Partial<Record<ResourceType, readonly Permission[]>>> = {
+  collections: ['collections:read', 'proxies:read', 'proxies:create'],
+  clients: ['clients:read', 'profiles:read', 'profiles:create'],
+  credentials: ['credentials:read', 'credentials:use'],
+}
+
+function namingOf(type: ResourceType): readonly Permission[] {
+  return NAMING[type] ?? [`${type}:read`]
+}
+
+async function touchedBy({ type, id, parent, spec }: Placed, whole: ConfigReader): Promise<Touched> {
+  const above =
+    parent === null ? undefined : await whole.byId(type === 'profiles' ? 'clients' : 'collections', parent)
+  return {
+    collection: type === 'collections' ? id : type === 'proxies' ? parent : null,
+    tags: [...tagsOf(spec), ...(above === undefined ? [] : tagsOf(above.spec))],
+  }
+}
+
+function tagsOf(spec: Resource['spec']): readonly string[] {
+  return (spec['tags'] ?? []) as readonly string[]
+}
+
+function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
+  const sees = async (resource: Resource): Promise<boolean> => {
+    const touched = await touchedBy(resource, whole)
+    return namingOf(resource.type).some((naming) => permits(principal, naming, touched))
+  }
+  const seen = async (resources: readonly Resource[]): Promise<Resource[]> => {
+    const found: Resource[] = []
+    for (const resource of resources) if (await sees(resource)) found.push(resource)
+    return found
+  }
+  const within = (type: ResourceType): Pick<ListQuery, 'within'> => {
+    const parts = partsOf(principal, `${type}:read`)
+    return parts === null ? {} : { within: parts }
+  }
+  return {
+    ...whole,
+    byId: async (type, id) => {
+      const found = await whole.byId(type, id)
+      return found !== undefined && (await sees(found)) ? found : undefined
+    },
+    bySlug: async (type, slug, parent) => seen(await whole.bySlug(type, slug, parent)),
+    byKey: async (type, key, parent) => seen(await whole.byKey(type, key, parent)),
+    all: async (type, parent) => seen(await whole.all(type, parent)),
+    usersOf: async (id) => seen(await whole.usersOf(id)),
+    list: (query) => whole.list({ ...query, ...within(query.type) }),
+    auditEntry: async (id) => {
+      const entry = await whole.auditEntry(id)
+      const collections = await collectionsOf(partsOf(principal, 'audit:read'), whole)
+      return isOf(collections, entry?.resource.collection) ? entry : undefined
+    },
+    auditEntries: async (filter) =>
+      whole.auditEntries({ ...filter, ...(await ofCollections(principal, 'audit:read', whole)) }),
+  }
+}
+
+function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQueries): RecordQueries {
+  return {
+    list: async (filter) =>
+      all.list({ ...filter, ...(await ofCollections(principal, 'records:read', whole)) }),
+    get: async (id) => {
+      const record = await all.get(id)
+      const collections = await collectionsOf(partsOf(principal, 'records:read'), whole)
+      return isOf(collections, record?.collection) ? record : undefined
+    },
+  }
+}
+
+async function ofCollections(
+  principal: Principal,
+  permission: Permission,
+  whole: ConfigReader,
+): Promise<Pick<AuditFilter, 'collections'>> {
+  const collections = await collectionsOf(partsOf(principal, permission), whole)
+  return collections === null ? {} : { collections }
+}
+
+function isOf(collections: readonly string[] | null, collection: string | null | undefined): boolean {
+  return collections === null || (typeof collection === 'string' && collections.includes(collection))
+}
+
+/** Ids of the collections that lie in the parts, for what is told of collections: entries and records. Null for all. */
+async function collectionsOf(
+  parts: readonly Part[] | null,
+  whole: ConfigReader,
+): Promise<readonly string[] | null> {
+  if (parts === null) return null
+  const found = new Set<string>()
+  for (const { collections, tags } of parts) {
+    if (tags.length === 0) for (const id of collections) found.add(id)
+    else
+      for (const { id, spec } of await whole.all('collections'))
+        if (isWithin({ collections, tags }, { collection: id, tags: tagsOf(spec) })) found.add(id)
+  }
+  return [...found]
+}
