@@ -2,10 +2,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { ownPort } from '../test/support/ports.ts'
 import { luaModules, missingTools } from './measure/machine.ts'
 import { startNginx } from './measure/nginx.ts'
 import { type Postern, startPostern } from './measure/postern.ts'
-import { createProcesses, freePort, type Processes, type Started, untilStatus } from './measure/processes.ts'
+import { createProcesses, type Processes, type Started, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
@@ -25,7 +26,7 @@ export async function governed(quick: boolean): Promise<Outcome> {
   await using processes = createProcesses()
   const setup = await startGoverned(processes, scratch.path)
   const { data, upstreamPort, headers, postern } = setup
-  const nodePort = await freePort()
+  const nodePort = await ownPort()
   const program = resolve(import.meta.dirname, 'programs/node-http.ts')
   const node = processes.start(0, process.execPath, [
     ...[program, String(nodePort), String(upstreamPort)],
@@ -84,7 +85,7 @@ export async function startGoverned(processes: Processes, directory: string): Pr
   console.log('  making 1,000 routes and 10,000 clients')
   const tokens = await seedGoverned(processes, data, upstreamPort)
   const authorization = `Bearer ${tokens[CALLER]}`
-  const nginxPort = await freePort()
+  const nginxPort = await ownPort()
   const nginx = await startLua(
     processes,
     directory,

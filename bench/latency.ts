@@ -1,9 +1,10 @@
 /** Claim: at half load, with everything that governs a call, Postern adds about 0.3 ms (p50) and 2 ms (p99). */
+import { ownPort } from '../test/support/ports.ts'
 import { CALL, startGoverned } from './governed.ts'
 import { delayedScript } from './measure/load.ts'
 import { missingTools } from './measure/machine.ts'
 import { startUpstream } from './measure/nginx.ts'
-import { createProcesses, freePort } from './measure/processes.ts'
+import { createProcesses } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
@@ -18,7 +19,7 @@ export async function latency(quick: boolean): Promise<Outcome> {
   using direct = scratchDirectory()
   await using processes = createProcesses()
   const { candidate, nginx, headers } = await startGoverned(processes, scratch.path)
-  const directPort = await freePort()
+  const directPort = await ownPort()
   const upstream = await startUpstream(processes, direct.path, directPort)
   const script = delayedScript(scratch.path, DELAY_MS)
   const comparisons = await compare(

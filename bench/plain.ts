@@ -1,8 +1,9 @@
 /** Claim: forwarding costs at most 1.25 times the CPU of nginx `proxy_pass`. */
 import { resolve } from 'node:path'
+import { ownPort } from '../test/support/ports.ts'
 import { missingTools } from './measure/machine.ts'
 import { startHaproxy, startNginx } from './measure/nginx.ts'
-import { createProcesses, freePort, type Processes, untilStatus } from './measure/processes.ts'
+import { createProcesses, type Processes, untilStatus } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { type Candidate, compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
@@ -22,7 +23,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
   if (missing.length > 0) return skipped('plain', missing)
   using scratch = scratchDirectory()
   await using processes = createProcesses()
-  const nginxPort = await freePort()
+  const nginxPort = await ownPort()
   const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const nginx = await startNginx(processes, scratch.path, {
     core: 0,
@@ -66,7 +67,7 @@ async function startOthers(
   directory: string,
   upstreamPort: number,
 ): Promise<Candidate[]> {
-  const [haproxyPort, nodePort] = [await freePort(), await freePort()]
+  const [haproxyPort, nodePort] = [await ownPort(), await ownPort()]
   const program = resolve(import.meta.dirname, 'programs/node-http.ts')
   const node = processes.start(0, process.execPath, [program, String(nodePort), String(upstreamPort)])
   await untilStatus(`http://127.0.0.1:${nodePort}${CALL}`, 200, node)

@@ -1,10 +1,11 @@
 /** Claim: ending TLS for kept-alive connections costs at most 1.35 times the CPU of nginx. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ownPort } from '../test/support/ports.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../test/wire/certificate.ts'
 import { missingTools } from './measure/machine.ts'
 import { startNginx } from './measure/nginx.ts'
-import { createProcesses, freePort } from './measure/processes.ts'
+import { createProcesses } from './measure/processes.ts'
 import { type Outcome, skipped } from './measure/results.ts'
 import { compare, roundOptions } from './measure/rounds.ts'
 import { scratchDirectory } from './measure/scratch.ts'
@@ -26,7 +27,7 @@ export async function tls(quick: boolean): Promise<Outcome> {
   const [certificate, key] = [join(scratch.path, 'tls.pem'), join(scratch.path, 'tls.key')]
   writeFileSync(certificate, CERTIFICATE)
   writeFileSync(key, PRIVATE_KEY)
-  const [plainPort, tlsPort] = [await freePort(), await freePort()]
+  const [plainPort, tlsPort] = [await ownPort(), await ownPort()]
   const upstreamPort = await startUpstreamSomewhere(processes, scratch.path)
   const nginx = await startNginx(processes, scratch.path, {
     core: 0,

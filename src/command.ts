@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
+import { toldToStop } from './base/told-to-stop.ts'
 import { OPERATIONS } from './operations/registry.ts'
 import { readSettings, settingsHelp } from './settings.ts'
 import type { TokenRequest } from './surfaces/cli/ports.ts'
@@ -22,11 +23,9 @@ async function up(flags: readonly string[]): Promise<void> {
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, resolve)
-  })
+  const by = await toldToStop()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
-  log.info(`${signal}: letting requests end, then stopping`)
+  log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
 }
 

@@ -1,6 +1,7 @@
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import { fullDelta } from './operations/fragments.ts'
@@ -57,6 +58,8 @@ const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
+/** What of the audit trail is newer is not signed. */
+const CHECKPOINT_MS = 60_000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -94,6 +97,7 @@ async function start(
   const { vault, store, lastGood } = stores
 
   const fetchJson = createFetchJson()
+  const keySets = createKeySets(clock, fetchJson, lastGood.keySets)
   const sources = createSecretSources(settings.secrets, clock, fetchJson)
   // The first thread takes requests while others still start: what changes then is published to all of them
   const { promise: started, resolve: haveStarted } = Promise.withResolvers<Gateways>()
@@ -104,6 +108,7 @@ async function start(
   const control = openControl(its, stores, {
     ...sessions,
     origin: addresses.origin,
+    keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
@@ -120,6 +125,7 @@ async function start(
 
   const health = keepHealth(its, stores)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
+  repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
   )
@@ -129,7 +135,7 @@ async function start(
       ...sessions,
       tls: certificates === null ? null : certificates.current,
       health,
-      keySets: createKeySets(clock, fetchJson),
+      keySets,
     }),
     await references.whole(stores.first),
   )
@@ -181,7 +187,7 @@ function openControl(
     store === null
       ? createClosedControlPlane(missing ?? '')
       : createControlPlane({ ...options, store, vault, clock, records, limits: counters, fault })
-  parts.defer(() => control.flush(true))
+  parts.defer(() => control.flush(true).then(() => control.checkpoint()))
   return control
 }
 

@@ -9,6 +9,7 @@ import type { RecordQueries } from '../src/operations/context.ts'
 import type { Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
 import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
 import { OPERATIONS } from '../src/operations/registry.ts'
+import { createAuditTrail } from '../src/record/audit-chain.ts'
 import type { SnapshotDelta } from '../src/snapshot/fragments.ts'
 import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
@@ -36,7 +37,7 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
 }
 
 /** What invoke asks of gateway threads, where there are none. */
-export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits'> = {
+export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'trail'> = {
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
@@ -45,6 +46,7 @@ export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
 
 /** A control plane without surfaces: a real store in a directory of its own, and every delta it published. */
@@ -97,6 +99,7 @@ export async function startControl(
     clock,
     records,
     ...UNSERVED,
+    trail: createAuditTrail(store, clock, vault.trailKey()),
     publisher: {
       publish: async (delta) => {
         published.push(delta)

@@ -85,3 +85,17 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
     )
   }
 })
+
+for (const entry of ['gateway', 'recorder', 'query'])
+  test(`a thread loads no schemas and no node:http, for which it would pay at its start: ${entry}`, () => {
+    const loaded = new Set([join(root, `threads/${entry}.ts`)])
+    const packages = new Set<string>()
+    for (const file of loaded)
+      for (const [, name] of readFileSync(file, 'utf8').matchAll(/^import (?!type )[^']*'([^']+)'/gm)) {
+        if (name!.startsWith('.')) loaded.add(resolve(dirname(file), name!))
+        else packages.add(name!)
+      }
+    assert.ok(packages.has('node:worker_threads') && loaded.size > 10, 'the imports were found')
+    for (const name of ['zod', 'node:http', 'node:https', 'kysely', 'hono'])
+      assert.ok(!packages.has(name), `${name} is loaded`)
+  })

@@ -10,6 +10,8 @@ import { resolve } from 'node:path'
 const top = resolve(import.meta.dirname, '..')
 /** Cases of each fuzz test under `--all`; `npm test` leaves them at their own bounds. */
 const FUZZ_CASES_ALL = '500000'
+/** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
+const COMPILED = resolve(top, 'node_modules/.cache/postern')
 /** No test may take longer, milliseconds: a hang is a failure with a name, not a run that never ends. */
 const TEST_TIMEOUT_MS = 240_000
 
@@ -18,7 +20,11 @@ const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
-    const env = all ? { FUZZ_CASES: FUZZ_CASES_ALL, ...process.env } : process.env
+    const env = {
+      NODE_COMPILE_CACHE: COMPILED,
+      ...(all ? { FUZZ_CASES: FUZZ_CASES_ALL } : {}),
+      ...process.env,
+    }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
     let output = ''
     child.stdout?.on('data', (piece: Buffer) => {
@@ -60,7 +66,8 @@ results.push(
     '--test',
     // A failed test may leave a server behind; waiting for it to end would hide the failure
     '--test-force-exit',
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    // One more than there are cores: now and then a test waits
+    `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests.sort(),
   ]),

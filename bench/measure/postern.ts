@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
-import { freePort, type Processes, type Started, untilStatus } from './processes.ts'
+import { ownPort } from '../../test/support/ports.ts'
+import { type Processes, type Started, untilStatus } from './processes.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 
@@ -29,7 +30,7 @@ export async function startPostern(
   options: PosternOptions,
 ): Promise<Postern> {
   const { tls, nodeFlags = [] } = options
-  const [port, controlPort] = [await freePort(), await freePort()]
+  const [port, controlPort] = [await ownPort(), await ownPort()]
   const begun = performance.now()
   const process = processes.start(
     options.core,

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 
 /** Ticks of /proc/PID/stat per second; fixed at 100 for user space on Linux. */
 const TICKS_PER_SECOND = 100
@@ -128,30 +127,6 @@ function statOf(pid: number | string): string[] | undefined {
   } catch {
     return undefined
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = await unusedPort()
-    if (given.has(port)) continue
-    given.add(port)
-    return port
-  }
-}
-
-/** Linux may name the same port twice before anything listens on it. */
-const given = new Set<number>()
-
-function unusedPort(): Promise<number> {
-  return new Promise((done, failed) => {
-    const server = createServer()
-    server.on('error', failed)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => (typeof address === 'object' && address !== null ? done(address.port) : failed()))
-    })
-  })
 }
 
 /** Asks until the URL answers with the status, at most two minutes. Rejects early when the process has ended. */

@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { ownPort } from '../../test/support/ports.ts'
 import { startUpstream } from './nginx.ts'
 import { type Manage, manage, type Postern, type PosternOptions, startPostern } from './postern.ts'
-import { freePort, type Processes, type Started, untilStatus } from './processes.ts'
+import { type Processes, type Started, untilStatus } from './processes.ts'
 
 /** A running Postern with an empty configuration, and what manages it. */
 export interface Managed {
@@ -25,7 +26,7 @@ export async function startManaged(
 
 /** Starts what everything is forwarded to on a free port, which it returns. */
 export async function startUpstreamSomewhere(processes: Processes, directory: string): Promise<number> {
-  const port = await freePort()
+  const port = await ownPort()
   await startUpstream(processes, directory, port)
   return port
 }
@@ -40,7 +41,7 @@ export async function startWire(
   } = {},
 ): Promise<{ readonly process: Started; readonly url: string; readonly tlsUrl: string }> {
   const { records, tls } = options
-  const [port, tlsPort] = [await freePort(), await freePort()]
+  const [port, tlsPort] = [await ownPort(), await ownPort()]
   const values = { port, upstream: upstreamPort, records, ...tls, ...(tls && { 'tls-port': tlsPort }) }
   const process = processes.start(0, globalThis.process.execPath, [
     '--disable-warning=ExperimentalWarning',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -111,6 +112,16 @@ test('events and reports stream', async () => {
   const report = await fetch(`${service.url}/v1/reports/r1?rows=1200`)
   assert.equal(report.headers.get('content-length'), null)
   assert.equal((await report.text()).trim().split('\n').length, 1201)
+})
+
+test('a WebSocket tells events and closes, and what asks for none is told so', async () => {
+  const socket = new WebSocket(`${service.url.replace('http', 'ws')}/api/v1/live?count=3&every_ms=1`)
+  const heard: unknown[] = []
+  socket.addEventListener('message', ({ data }) => heard.push(JSON.parse(data)))
+  const [end] = (await once(socket, 'close')) as [CloseEvent]
+  assert.deepEqual([end.code, end.wasClean, heard.length], [1000, true, 3])
+  assert.deepEqual(heard[0], { id: 1, type: 'order.updated', order_id: '1' })
+  assert.equal((await fetch(`${service.url}/v1/live`)).status, 426)
 })
 
 test('a reader that goes away ends its stream and nothing else', async () => {

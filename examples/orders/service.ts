@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { answer, answerProblem, Problem, readObject } from './answers.ts'
+import { sendLive } from './live.ts'
 import { createShop, type Shop } from './shop.ts'
 import { sendEvents, sendReport, whileReading } from './streams.ts'
 
@@ -44,6 +46,8 @@ export async function createOrdersService(
   const host = options.host ?? '127.0.0.1'
   const shop = createShop()
   const replays = new Map<string, Replay>()
+  /** WebSockets, which the server itself no longer knows. */
+  const opened = new Set<Duplex>()
   let requests = 0
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     requests++
@@ -52,7 +56,13 @@ export async function createOrdersService(
       else answerProblem(response, error)
     })
   }
-  let server = await listen(handle, options.port ?? 0, host)
+  const upgrade = (request: IncomingMessage, socket: Duplex): void => {
+    requests++
+    opened.add(socket)
+    socket.once('close', () => opened.delete(socket))
+    live(request, socket).catch(() => socket.destroy())
+  }
+  let server = await listen(handle, upgrade, options.port ?? 0, host)
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the service listens on a TCP port')
   const { port } = address
@@ -61,6 +71,7 @@ export async function createOrdersService(
     if (!server.listening) return
     const closed = new Promise<void>((done) => server.close(() => done()))
     server.closeAllConnections()
+    for (const socket of opened) socket.destroy()
     await closed
   }
   return {
@@ -69,7 +80,7 @@ export async function createOrdersService(
     requests: () => requests,
     stop,
     async start() {
-      if (!server.listening) server = await listen(handle, port, host)
+      if (!server.listening) server = await listen(handle, upgrade, port, host)
     },
     close: stop,
   }
@@ -77,10 +88,12 @@ export async function createOrdersService(
 
 function listen(
   handle: (request: IncomingMessage, response: ServerResponse) => void,
+  upgrade: (request: IncomingMessage, socket: Duplex) => void,
   port: number,
   host: string,
 ): Promise<Server> {
-  const server = createServer(handle)
+  const server = createServer({ shouldUpgradeCallback: isLive }, handle)
+  server.on('upgrade', upgrade)
   return new Promise((done, fail) => {
     server.once('error', fail)
     server.listen(port, host, () => {
@@ -134,6 +147,8 @@ async function route(
         numberOf(query, 'count', 10, 1, 1000),
         numberOf(query, 'every_ms', 100, 0, 10_000),
       )
+    case 'GET live':
+      throw new Problem(426, 'Upgrade required', 'It is a WebSocket.')
     case 'GET reports/{id}':
       return sendReport(
         response,
@@ -143,6 +158,22 @@ async function route(
     default:
       throw notFound(pathname)
   }
+}
+
+function isLive(request: IncomingMessage): boolean {
+  const [path] = (request.url ?? '').split('?')
+  const isSocket = request.headers.upgrade?.toLowerCase() === 'websocket'
+  return isSocket && request.method === 'GET' && path!.replace(PREFIX, '/') === '/v1/live'
+}
+
+async function live(request: IncomingMessage, socket: Duplex): Promise<void> {
+  const { searchParams: query } = targetOf(request)
+  await sendLive(
+    request,
+    socket,
+    numberOf(query, 'count', 10, 1, 1000),
+    numberOf(query, 'every_ms', 100, 0, 10_000),
+  )
 }
 
 function targetOf(request: IncomingMessage): URL {

@@ -9,13 +9,17 @@ export function whileReading(response: ServerResponse): AbortSignal {
   return gone.signal
 }
 
+/** An event about one of the orders, as JSON. */
+export function eventOf(id: number): string {
+  return JSON.stringify({ id, type: 'order.updated', order_id: String(((id - 1) % 8) + 1) })
+}
+
 /** Server-sent events, one every `everyMs`, until `count` were sent or the reader goes away. */
 export async function sendEvents(response: ServerResponse, count: number, everyMs: number): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   const signal = whileReading(response)
   for (let id = 1; id <= count && !response.destroyed; id++) {
-    const data = JSON.stringify({ id, type: 'order.updated', order_id: String(((id - 1) % 8) + 1) })
-    await write(response, `id: ${id}\nevent: order.updated\ndata: ${data}\n\n`)
+    await write(response, `id: ${id}\nevent: order.updated\ndata: ${eventOf(id)}\n\n`)
     if (id < count) await wait(everyMs, undefined, { signal })
   }
   response.end()

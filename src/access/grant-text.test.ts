@@ -5,17 +5,19 @@ import { Refusal } from '../base/refusal.ts'
 import { readGrant } from './grant-text.ts'
 
 test('a grant is a role, and after it the types, collections and tags that it is narrowed to', () => {
-  const none = { types: [], collections: [], tags: [] }
+  const none = { types: [], verbs: [], collections: [], tags: [] }
   assert.deepEqual(readGrant('viewer', '/g'), { ...none, role: 'viewer' })
   assert.deepEqual(readGrant('modifier:proxies', '/g'), { ...none, role: 'modifier', types: ['proxies'] })
   assert.deepEqual(readGrant('modifier:proxies,collections@payments', '/g'), {
     role: 'modifier',
+    verbs: [],
     types: ['proxies', 'collections'],
     collections: ['payments'],
     tags: [],
   })
   assert.deepEqual(readGrant('viewer@tag:partner,orders,tag:eu', '/g'), {
     role: 'viewer',
+    verbs: [],
     types: [],
     collections: ['orders'],
     tags: ['partner', 'eu'],

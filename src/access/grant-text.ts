@@ -1,9 +1,7 @@
 import { refuse } from '../base/refusal.ts'
-import { RESOURCE_TYPES, Slug } from '../model/common.ts'
-import { ROLES, type Role, type Scope } from './principal.ts'
-
-/** Resource parts of permissions that a grant may be narrowed to. */
-const SCOPE_TYPES: readonly string[] = [...RESOURCE_TYPES, 'audit', 'records']
+import { ROLES, SCOPE_TYPES } from '../model/access.ts'
+import { Slug } from '../model/common.ts'
+import type { Role, Scope } from './principal.ts'
 
 /** A grant as people write it: collections are slugs or ids. */
 export interface WrittenGrant extends Scope {
@@ -24,12 +22,12 @@ export function readGrant(text: string, pointer: string): WrittenGrant {
   const role = ROLES.find((one) => one === name)
   if (role === undefined) throw fault(`the role is one of ${ROLES.join(', ')}`)
   const types = some === undefined ? [] : some.split(',')
-  if (!types.every((type) => SCOPE_TYPES.includes(type)))
+  if (!types.every((type) => SCOPE_TYPES.some((known) => known === type)))
     throw fault(`after the colon stand types of ${SCOPE_TYPES.join(', ')}`)
   const places = where === undefined ? [] : where.split(',')
   const tags = places.filter((place) => place.startsWith('tag:')).map((place) => place.slice(4))
   const collections = places.filter((place) => !place.startsWith('tag:'))
   if (!tags.every((tag) => Slug.safeParse(tag).success)) throw fault('after tag: stands a tag')
   if (collections.includes('')) throw fault('after the @ stand collections, or tag: and a tag')
-  return { role, types, collections, tags }
+  return { role, types, verbs: [], collections, tags }
 }

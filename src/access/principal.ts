@@ -1,3 +1,5 @@
+import type { ROLES } from '../model/access.ts'
+
 /**
  * Who is asking a management surface. Whatever proves it (an access token now, sessions and workload identities
  * beside it), the rest of Postern sees only this.
@@ -15,22 +17,29 @@ export interface Principal {
 
 /** A role given to a principal, over everything or within a scope. What a principal may do is the union of its grants. */
 export interface Grant {
-  readonly role: Role
+  readonly role: Role | CustomRole
   /** Absent for everything. */
   readonly scope?: Scope
+}
+
+/** A role that was made here: exactly these permissions. */
+export interface CustomRole {
+  readonly slug: string
+  readonly permissions: ReadonlySet<string>
 }
 
 /** What a grant is narrowed to; an empty list narrows nothing. All that are not empty must fit. */
 export interface Scope {
   /** Resource parts of permissions, such as `proxies` or `audit`. */
   readonly types: readonly string[]
+  /** Verb parts of permissions. */
+  readonly verbs: readonly string[]
   /** Ids of collections: these themselves, and what belongs to them. */
   readonly collections: readonly string[]
   /** Tags of resources, or of what they belong to. */
   readonly tags: readonly string[]
 }
 
-export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 
 /** `resource:verb`, such as `collections:publish`. */

@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { ROLES } from '../model/access.ts'
 import type { Grant, Permission, Touched } from './principal.ts'
-import { ROLES } from './principal.ts'
-import { allows, EVERYTHING, isWithin, partsOf, permits } from './roles.ts'
+import { allows, EVERYTHING, isWithin, missingOf, partsOf, permits } from './roles.ts'
 
 const some = (...texts: string[]) => fc.subarray(texts)
 const scope = fc.record({
   types: some('proxies', 'collections', 'audit'),
+  verbs: some('read', 'update'),
   collections: some('col_a', 'col_b'),
   tags: some('x', 'y'),
 })
-const grant: fc.Arbitrary<Grant> = fc.oneof(
-  fc.record({ role: fc.constantFrom(...ROLES) }),
-  fc.record({ role: fc.constantFrom(...ROLES), scope }),
+const role: fc.Arbitrary<Grant['role']> = fc.oneof(
+  fc.constantFrom(...ROLES),
+  some('proxies:read', 'proxies:update', 'audit:read').map((permissions) => ({
+    slug: 'own',
+    permissions: new Set(permissions),
+  })),
 )
+const grant: fc.Arbitrary<Grant> = fc.oneof(fc.record({ role }), fc.record({ role, scope }))
 const permission = fc.constantFrom<Permission>(
   'proxies:read',
   'proxies:update',
@@ -43,8 +48,37 @@ test('what may be done to one thing and the parts in which it may be done agree'
   )
 })
 
+test('who lacks nothing of a grant may do all that it allows, to anything', () => {
+  fc.assert(
+    fc.property(
+      fc.array(grant, { maxLength: 3 }),
+      grant,
+      permission,
+      touched,
+      (grants, given, wanted, thing) => {
+        const missing = missingOf({ grants }, given)
+        if (missing === null && permits({ grants: [given] }, wanted, thing))
+          assert.ok(permits({ grants }, wanted, thing))
+        if (missing !== null) assert.ok(permits({ grants: [given] }, missing))
+      },
+    ),
+    { numRuns: 5000 },
+  )
+})
+
+test('a grant is lacked where it reaches further than any single grant of the giver', () => {
+  const of = (collections: string[], tags: string[] = []) => ({ types: [], verbs: [], collections, tags })
+  const giver = { grants: [{ role: 'admin', scope: of(['col_a', 'col_b']) } as const] }
+  assert.equal(missingOf(giver, { role: 'viewer', scope: of(['col_a']) }), null)
+  assert.equal(missingOf(giver, { role: 'viewer', scope: of(['col_a'], ['x']) }), null)
+  assert.equal(missingOf(giver, { role: 'viewer', scope: of(['col_c']) }), 'collections:read')
+  assert.equal(missingOf(giver, { role: 'viewer', scope: of([]) }), 'collections:read')
+  assert.equal(missingOf(giver, { role: 'viewer' }), 'collections:read')
+  assert.equal(missingOf({ grants: [{ role: 'modifier' }] }, { role: 'admin' }), 'roles:read')
+})
+
 test('what lies in no collection and has no tags is beyond every scope that names some', () => {
-  const within = { types: [], collections: ['col_a'], tags: [] }
+  const within = { types: [], verbs: [], collections: ['col_a'], tags: [] }
   assert.equal(permits({ grants: [{ role: 'admin', scope: within }] }, 'keys:rotate', EVERYTHING), false)
   assert.equal(permits({ grants: [{ role: 'admin' }] }, 'keys:rotate', EVERYTHING), true)
 })

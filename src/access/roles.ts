@@ -1,6 +1,7 @@
+import { PERMISSIONS } from '../model/access.ts'
 import { RESOURCE_TYPES } from '../model/common.ts'
 import type { Part } from '../store/ports/config.ts'
-import type { Permission, Principal, Role, Scope, Touched } from './principal.ts'
+import type { CustomRole, Grant, Permission, Principal, Role, Scope, Touched } from './principal.ts'
 
 const each = (...verbs: readonly string[]): Permission[] =>
   RESOURCE_TYPES.flatMap((type) => verbs.map((verb): Permission => `${type}:${verb}`))
@@ -8,7 +9,7 @@ const each = (...verbs: readonly string[]): Permission[] =>
 const VIEWER: readonly Permission[] = [...each('read'), 'audit:read', 'records:read']
 
 /** What each role may do. An admin may do everything. */
-const PERMISSIONS: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>> = {
+const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>> = {
   viewer: new Set(VIEWER),
   modifier: new Set([
     ...VIEWER,
@@ -20,12 +21,19 @@ const PERMISSIONS: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permissio
     'credentials:test',
     'credentials:rotate',
   ]),
-  auditor: new Set<Permission>(['audit:read', 'records:read']),
+  auditor: new Set<Permission>(['audit:read', 'audit:verify', 'records:read']),
 }
 
 /** True when the role holds the permission. */
-export function allows(role: Role, permission: Permission): boolean {
-  return role === 'admin' || PERMISSIONS[role].has(permission)
+export function allows(role: Role | CustomRole, permission: Permission): boolean {
+  if (typeof role === 'object') return role.permissions.has(permission)
+  return role === 'admin' || BUILT_IN[role].has(permission)
+}
+
+/** All that a role holds. */
+function permissionsOf(role: Role | CustomRole): readonly Permission[] {
+  // The model lists permissions in their form.
+  return (PERMISSIONS as readonly Permission[]).filter((permission) => allows(role, permission))
 }
 
 /** What belongs to no collection and has no tags, such as the keys of the vault. */
@@ -44,7 +52,7 @@ export function permits(
     ({ role, scope }) =>
       allows(role, permission) &&
       (scope === undefined ||
-        (isOfType(scope, permission) && (touched === undefined || isWithin(scope, touched)))),
+        (isAbout(scope, permission) && (touched === undefined || isWithin(scope, touched)))),
   )
 }
 
@@ -60,15 +68,39 @@ export function partsOf(
   for (const { role, scope } of principal.grants) {
     if (!allows(role, permission)) continue
     if (scope === undefined) return null
-    if (!isOfType(scope, permission)) continue
+    if (!isAbout(scope, permission)) continue
     if (scope.collections.length === 0 && scope.tags.length === 0) return null
     parts.push(scope)
   }
   return parts
 }
 
-function isOfType({ types }: Scope, permission: Permission): boolean {
-  return types.length === 0 || types.includes(permission.slice(0, permission.indexOf(':')))
+function isAbout({ types, verbs }: Scope, permission: Permission): boolean {
+  const at = permission.indexOf(':')
+  if (types.length > 0 && !types.includes(permission.slice(0, at))) return false
+  return verbs.length === 0 || verbs.includes(permission.slice(at + 1))
+}
+
+/**
+ * A permission of a grant that the principal does not hold over all of its scope: nobody grants what they lack. Null
+ * when there is none.
+ */
+export function missingOf(principal: Pick<Principal, 'grants'>, { role, scope }: Grant): Permission | null {
+  for (const permission of permissionsOf(role)) {
+    if (scope !== undefined && !isAbout(scope, permission)) continue
+    const parts = partsOf(principal, permission)
+    if (parts !== null && !parts.some((part) => holds(part, scope ?? NOTHING_NAMED))) return permission
+  }
+  return null
+}
+
+const NOTHING_NAMED: Part = { collections: [], tags: [] }
+
+/** True when all that lies within one part lies within the other. */
+function holds(outer: Part, inner: Part): boolean {
+  const narrower = (wide: readonly string[], list: readonly string[]): boolean =>
+    wide.length === 0 || (list.length > 0 && list.every((one) => wide.includes(one)))
+  return narrower(outer.collections, inner.collections) && narrower(outer.tags, inner.tags)
 }
 
 /** True when all lists of the part that are not empty hold what is touched. */

@@ -4,10 +4,11 @@ import { toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
+import { ROLES } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
 import { readGrant } from './grant-text.ts'
-import { type Grant, type Principal, ROLES } from './principal.ts'
+import type { Principal, Role } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */
 const AUDIENCE = 'management'
@@ -106,13 +107,13 @@ function faultOf(stored: StoredAccessToken | undefined, token: string): string |
   return stored.grants.every(isKnown) ? null : 'unknown role'
 }
 
-function isKnown(grant: StoredGrant): grant is Grant {
+function isKnown(grant: StoredGrant): grant is StoredGrant & { role: Role } {
   return ROLES.some((role) => role === grant.role)
 }
 
 /** Collections are kept by id, so that another one that takes a slug over is not meant. */
-async function grantsOf(texts: readonly string[], reader: ConfigReader): Promise<Grant[]> {
-  const grants: Grant[] = []
+async function grantsOf(texts: readonly string[], reader: ConfigReader): Promise<StoredGrant[]> {
+  const grants: StoredGrant[] = []
   for (const [index, text] of texts.entries()) {
     const pointer = `/grants/${index}`
     const { role, types, collections, tags } = readGrant(text, pointer)
@@ -128,7 +129,7 @@ async function grantsOf(texts: readonly string[], reader: ConfigReader): Promise
       ids.push(found.id)
     }
     const isWhole = types.length === 0 && ids.length === 0 && tags.length === 0
-    grants.push(isWhole ? { role } : { role, scope: { types, collections: ids, tags } })
+    grants.push(isWhole ? { role } : { role, scope: { types, verbs: [], collections: ids, tags } })
   }
   return grants
 }

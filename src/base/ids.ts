@@ -18,6 +18,10 @@ export type IdPrefix =
   | 'req'
   | 'tok'
   | 'usr'
+  | 'rol'
+  | 'svc'
+  | 'gra'
+  | 'tru'
 
 function encode(value: number, length: number): string {
   let text = ''

@@ -25,6 +25,16 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   OKP: ['crv', 'kty', 'x'],
 }
 
+const SPOKEN = ['kid', 'alg', 'use', 'key_ops']
+
+/** What of a key is public and {@link readJwk} looks at; null for one of another type. */
+export function publicMembers(jwk: Plain): Plain | null {
+  const { kty } = jwk
+  if (typeof kty !== 'string' || !Object.hasOwn(MEMBERS, kty)) return null
+  const names = [...MEMBERS[kty]!, ...SPOKEN].filter((name) => Object.hasOwn(jwk, name))
+  return Object.fromEntries(names.map((name) => [name, jwk[name]]))
+}
+
 /** Reads a public key for signatures (RFC 7517). Throws a RangeError that says what is wrong with it. */
 export function readJwk(jwk: Plain): PublicJwk {
   const { kty, kid, alg, use, key_ops } = jwk

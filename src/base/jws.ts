@@ -51,6 +51,41 @@ export function keyFits(key: KeyObject, name: string): boolean {
   }
 }
 
+/** Keys that are tried for one token at most, so that a token without `kid` costs a bounded time. */
+export const TRIED_MAX = 16
+
+/** A public key, and what the set that it is of says of its use. */
+export interface NamedKey {
+  readonly kid: string | null
+  readonly alg: string | null
+  readonly key: KeyObject
+}
+
+/** The key that has signed a token, or why none has. */
+export function signingKeyOf<K extends NamedKey>(
+  {
+    kid,
+    alg,
+    signed,
+    signature,
+  }: {
+    readonly kid: string | null
+    readonly alg: string
+    readonly signed: string
+    readonly signature: Uint8Array
+  },
+  keys: readonly K[],
+): K | string {
+  let tried = 0
+  for (const key of keys) {
+    if (kid !== null && key.kid !== null && key.kid !== kid) continue
+    if (key.alg !== null && key.alg !== alg) continue
+    if (++tried > TRIED_MAX) break
+    if (verifyJws(alg, key.key, signed, signature)) return key
+  }
+  return tried === 0 ? 'no key fits the kid and algorithm of the token' : 'wrong signature'
+}
+
 /** Proves a signature (RFC 7515 section 5.2). False for a key that does not fit the algorithm. Never throws. */
 export function verifyJws(name: string, key: KeyObject, signed: string, signature: Uint8Array): boolean {
   const algorithm = ALGORITHMS.get(name)

@@ -23,7 +23,7 @@ export const PROBLEMS = {
   request_timeout: problem(
     408,
     'Request timeout',
-    'The head or the body of the request did not arrive in time. Send it faster, or check the network in between.',
+    'The head or the body of the request did not arrive in time: a head takes at most 10 seconds, and of a body 7,200 bytes must come in every 30 seconds. Send it faster, or check the network in between.',
   ),
   body_too_large: problem(
     413,
@@ -159,6 +159,13 @@ export const PROBLEMS = {
     503,
     'Idempotency unavailable',
     'Whether the call was made before cannot be told at the moment, so it was not made. Try again with the same key.',
+  ),
+
+  // What is configured and cannot be used (checks 10, 13 and 14)
+  route_unavailable: problem(
+    500,
+    'Route unavailable',
+    'What is configured for the route cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.',
   ),
 
   // Forwarding (checks 17 and 18)

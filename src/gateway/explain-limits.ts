@@ -9,7 +9,8 @@ import { type Judged, open, pass, refuse } from './judged.ts'
 export function explainLimits(exchange: Exchange, asked: Hypothetical): Judged {
   const { snapshot, counters, now } = exchange
   const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
-  if (plan.missing !== null) return refuse('not_ready', `policy ${plan.missing} is not available`, null)
+  if (plan.missing !== null)
+    return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
   if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
   const told: string[] = []
   const settings = new Set<string>()

@@ -1,6 +1,6 @@
 import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
-import { isReserved } from '../model/collection.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import { isReserved } from '../model/reserved-paths.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Counters } from './admit/counters.ts'
 import { Exchange } from './exchange.ts'
@@ -34,17 +34,19 @@ export function explain(
   const checks: CheckResult[] = [
     toCheck(CANONICAL, 'canonical request', 'pass', 'it can be read in one way only', null),
   ]
-  let ended: CheckResult['result'] | null = null
+  let end: string | null = null
   for (const { number, name, check } of REST) {
-    if (ended !== null) {
-      const why = ended === 'refuse' ? 'an earlier check refuses' : 'the gateway itself has answered'
-      checks.push(toCheck(number, name, 'not_reached', why, null))
+    if (end !== null) {
+      checks.push(toCheck(number, name, 'not_reached', end, null))
       continue
     }
     const judged = judge(name, exchange, asked, check)
-    if (judged.result === 'refuse' || judged.result === 'answer') ended = judged.result
+    if (judged.result === 'refuse') end = `check ${number} (${name}) has refused before`
+    else if (judged.result === 'answer') end = 'the gateway itself has answered'
     checks.push({ number, name, ...judged })
   }
+  // The late part of check 1 is judged among later ones, where the collection's bound is known
+  checks.sort((a, b) => a.number - b.number)
   return tell(exchange, checks, head.query)
 }
 

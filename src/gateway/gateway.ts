@@ -1,9 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
-import { PROBLEMS, type RefusalCode } from '../base/refusal.ts'
-import { isReserved } from '../model/collection.ts'
-import { HTTP_METHODS } from '../model/common.ts'
+import type { RefusalCode } from '../base/refusal.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
+import { HTTP_METHODS } from '../model/methods.ts'
+import { isReserved } from '../model/reserved-paths.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
@@ -15,6 +15,7 @@ import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
+import { createContractFaults } from './contract/unusable.ts'
 import { Exchange } from './exchange.ts'
 import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
 import { createHealthChecks } from './forward/checks.ts'
@@ -25,6 +26,7 @@ import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { answerRoomOf, overloaded, roomOf } from './holding.ts'
+import { identified } from './identified.ts'
 import { type CertificateField, createToldCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
@@ -40,7 +42,7 @@ import { answerFields } from './shape/answer-fields.ts'
 import { callHeld, insteadOf, isHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
 import { endWatch } from './shape/watch.ts'
-import { ANSWER, admits, CANONICAL, FORWARD, MCP, METHOD, REST, ROUTE, WIRE } from './stages.ts'
+import { admits, CANONICAL, checkOf, MCP, REST, ROUTE } from './stages.ts'
 import { createVisible } from './visible.ts'
 
 export interface GatewayOptions {
@@ -71,6 +73,8 @@ export interface GatewayOptions {
    * exchange's. A record is written for those at `/mcp` alone.
    */
   readonly reserved: (incoming: Incoming<Exchange>, exchange: Exchange) => void
+  /** Told of what is configured and cannot be used, when a call first meets it. */
+  readonly fault?: (fault: string) => void
 }
 
 /** The data plane of one thread: the handler of its listener, and the port of its MCP door. */
@@ -103,7 +107,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
   const checks = createHealthChecks(clock, pools)
-  const recorder = createRecordWriter(options.records)
+  const recorder = createRecordWriter(options.records, createContractFaults(options.fault ?? (() => {})))
   const visible = createVisible()
   const fetchJson = createFetchJson()
   const tokens = createTokens(clock, fetchJson)
@@ -387,31 +391,6 @@ function keepUses(before: Snapshot['credentials'], after: Snapshot['credentials'
     if (credential.usedAt === 0) credential.usedAt = before.get(id)?.usedAt ?? 0
 }
 
-function identified(exchange: Exchange, admitted: boolean): Identified {
-  if (admitted) return { ok: true, caller: callerOf(exchange) }
-  const { code, facts, retryAfterMs } = exchange
-  return {
-    ok: false,
-    code: code!,
-    detail: facts.detail ?? PROBLEMS[code!].help,
-    retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
-  }
-}
-
-function callerOf(exchange: Exchange): Caller {
-  const { client, profile, credentialId, subject, claims, bearer, ip, secure } = exchange
-  return {
-    client: client!.fragment,
-    profile: profile!.fragment,
-    credentialId,
-    subject,
-    claims,
-    bearer,
-    ip,
-    secure,
-  }
-}
-
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
 function setReserved(exchange: Exchange): void {
   exchange.reserved = true
@@ -422,24 +401,4 @@ function refuseNotReady(exchange: Exchange): void {
   exchange.code = 'not_ready'
   exchange.stoppedAt = ROUTE
   exchange.retryAfterMs = 1000
-}
-
-/** The check that a refusal of the wire belongs to. */
-function checkOf(code: RefusalCode): number {
-  switch (code) {
-    case 'request_not_canonical':
-      return CANONICAL
-    case 'method_not_allowed':
-      return METHOD
-    case 'upstream_unreachable':
-    case 'upstream_invalid_response':
-    case 'upstream_unavailable':
-    case 'upstream_timeout':
-    case 'credential_unavailable':
-      return FORWARD
-    case 'response_invalid':
-      return ANSWER
-    default:
-      return WIRE
-  }
 }

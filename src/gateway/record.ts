@@ -22,7 +22,11 @@ export interface RecordWriter {
   messages(exchange: Exchange, measured: Measured, messages: readonly MessageOutcome[]): void
 }
 
-export function createRecordWriter(sink: RecordSink): RecordWriter {
+/** @param remarked gets requests with something that callers are not told, before they are recorded. */
+export function createRecordWriter(
+  sink: RecordSink,
+  remarked: (exchange: Exchange) => void = () => {},
+): RecordWriter {
   const fields = emptyFields()
 
   function fill(exchange: Exchange, measured: Measured): void {
@@ -62,6 +66,7 @@ export function createRecordWriter(sink: RecordSink): RecordWriter {
 
   return {
     request(exchange, measured) {
+      if (exchange.reason !== '') remarked(exchange)
       fill(exchange, measured)
       add()
     },

@@ -77,7 +77,7 @@ export const WIRE = 1
 export const CANONICAL = 3
 export const ROUTE = 4
 export const IDENTIFY = 5
-export const METHOD = 12
+const METHOD = 12
 export const FORWARD = 17
 export const ANSWER = 18
 
@@ -120,4 +120,24 @@ function stop(exchange: Exchange, number: number, verdict: RefusalCode | typeof 
   exchange.code = verdict === ANSWERED ? null : verdict
   exchange.stoppedAt = verdict === ANSWERED ? -1 : number
   return false
+}
+
+/** The check that a refusal of the wire belongs to. */
+export function checkOf(code: RefusalCode): number {
+  switch (code) {
+    case 'request_not_canonical':
+      return CANONICAL
+    case 'method_not_allowed':
+      return METHOD
+    case 'upstream_unreachable':
+    case 'upstream_invalid_response':
+    case 'upstream_unavailable':
+    case 'upstream_timeout':
+    case 'credential_unavailable':
+      return FORWARD
+    case 'response_invalid':
+      return ANSWER
+    default:
+      return WIRE
+  }
 }

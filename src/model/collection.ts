@@ -2,43 +2,8 @@ import { z } from 'zod'
 import { Description, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
-import { Upstream } from './upstream.ts'
-
-/** Paths that the gateway keeps for itself; no base path may be one of them or lie below one. */
-export const RESERVED_PATHS = [
-  '/mcp',
-  '/management',
-  '/api/v1/mcp',
-  '/oauth',
-  '/connect',
-  '/console',
-  '/portal',
-  '/.well-known',
-  '/mcp-registry',
-  '/healthz',
-  '/readyz',
-  '/metrics',
-] as const
-
-/** Reserved paths by their first letter: an ordinary path of a request is told apart without comparing it with each. */
-const BY_LETTER: readonly (readonly string[])[] = Array.from({ length: 128 }, (_, code) =>
-  RESERVED_PATHS.filter((path) => path.charCodeAt(1) === code),
-)
-
-/** True for a reserved path and everything below it. */
-export function isReserved(path: string): boolean {
-  const code = path.length < 2 ? 0 : path.charCodeAt(1)
-  const candidates = code < 128 ? BY_LETTER[code]! : BY_LETTER[0]!
-  for (let i = 0; i < candidates.length; i++) {
-    const reserved = candidates[i]!
-    if (
-      path.startsWith(reserved) &&
-      (path.length === reserved.length || path.charCodeAt(reserved.length) === 0x2f)
-    )
-      return true
-  }
-  return false
-}
+import { isReserved, RESERVED_PATHS } from './reserved-paths.ts'
+import { UpstreamSpec } from './upstream.ts'
 
 /** One path segment in canonical form: unreserved and sub-delims characters, `:` and `@`, or `%XX` of others. */
 const SEGMENT = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})+"
@@ -63,7 +28,7 @@ export const CollectionSpec = z.strictObject({
     .max(50)
     .default([])
     .describe('Host names it answers on; empty means all'),
-  upstream: Upstream.nullable()
+  upstream: UpstreamSpec.nullable()
     .default(null)
     .describe('Needed before publishing, such as {"targets":[{"url":"http://127.0.0.1:9000"}]}'),
   headers: z

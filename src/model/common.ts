@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DURATION_PATTERN } from '../base/duration.ts'
+import { HTTP_METHODS } from './methods.ts'
 
 /** The name that people type. Wherever an id is accepted, the slug is too. */
 export const Slug = z
@@ -78,7 +79,7 @@ export type Envelope = z.infer<typeof Envelope>
 export const Status = z.enum(['draft', 'published']).describe('Drafts are invisible to callers')
 export type Status = z.infer<typeof Status>
 
-/** The resource types of the configuration, in the words of the API. */
+/** The resource types that gateway threads serve, in the words of the API. */
 export const RESOURCE_TYPES = [
   'collections',
   'proxies',
@@ -87,7 +88,9 @@ export const RESOURCE_TYPES = [
   'policies',
   'credentials',
 ] as const
-export type ResourceType = (typeof RESOURCE_TYPES)[number]
+/** The resource types that say who may administer. */
+export const ACCESS_TYPES = ['roles', 'service_identities', 'grants', 'trust_rules'] as const
+export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPES)[number]
 
 /** One of each type, as messages and the audit call it. */
 export const NOUNS: Readonly<Record<ResourceType, string>> = {
@@ -97,9 +100,17 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   profiles: 'profile',
   policies: 'policy',
   credentials: 'credential',
+  roles: 'role',
+  service_identities: 'service_identity',
+  grants: 'grant',
+  trust_rules: 'trust_rule',
 }
 
-export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+/** A name of the API as people read it: `service_identity` is a service identity. */
+export function inWords(name: string): string {
+  return name.replaceAll('_', ' ')
+}
+
 export const HttpMethod = z.enum(HTTP_METHODS)
 export type HttpMethod = z.infer<typeof HttpMethod>
 

@@ -18,32 +18,3 @@ export const CredentialTest = z.object({
   steps: z.array(CredentialStep),
 })
 export type CredentialTest = z.infer<typeof CredentialTest>
-
-const FAILED = 'It failed at the '
-
-/** True for the summary of a test that failed. */
-export function tellsFailure(summary: string): boolean {
-  return summary.startsWith(FAILED)
-}
-
-/** The result of steps that were taken in order. */
-export function toCredentialTest(steps: readonly CredentialStep[]): CredentialTest {
-  const failed = steps.find(({ ok }) => !ok)
-  const called = steps.find(({ step }) => step === 'call')
-  const summary =
-    failed !== undefined
-      ? `${FAILED}${failed.step}: ${failed.error}.`
-      : called !== undefined
-        ? answered(called.status)
-        : steps.some(({ step }) => step === 'token')
-          ? 'It works: the token endpoint gave a token.'
-          : 'Its secret can be read; no call was made.'
-  return { ok: failed === undefined, summary, steps: [...steps] }
-}
-
-/** 401, 403 and 5xx are failures; what is left from 400 up says little about the credential. */
-function answered(status: number | null): string {
-  if (status !== null && status >= 400)
-    return `It was not refused, but the upstream answered ${status}: a path that exists there says more.`
-  return `It works: the upstream answered ${status}.`
-}

@@ -38,7 +38,9 @@ export const Explanation = z.object({
         setting: z.string().nullable().describe('What decides, such as profiles/acme:live ip_allowlist'),
       }),
     )
-    .describe('In the order in which a request is judged'),
+    .describe(
+      'By number: the order in which a request is judged, but for a declared body, which comes after 12',
+    ),
   forward: z
     .object({ method: z.string(), upstream: z.string(), path: z.string(), credential: z.string().nullable() })
     .nullable(),

@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, toMs } from '../base/duration.ts'
 import { Description, Duration, Name, Slug, Tags } from './common.ts'
+import {
+  BURST_MAX,
+  isTimeZone,
+  LIMITS_MAX,
+  MAX_MAX,
+  RATE_WINDOW,
+  ROLLING_WINDOW,
+  WAIT_MS_MAX,
+} from './limit-bounds.ts'
 
 /** Where a policy is attached: it decides whose calls share a counter. */
 export type Attachment = 'profile' | 'client' | 'collection' | 'proxy'
@@ -8,18 +17,9 @@ export type Attachment = 'profile' | 'client' | 'collection' | 'proxy'
 export const LIMIT_KINDS = ['rate', 'quota', 'concurrency'] as const
 export type LimitKind = (typeof LIMIT_KINDS)[number]
 
-export const MAX_MAX = 1_000_000_000
-export const BURST_MAX = 1_000_000
-/** Bounds of windows, milliseconds. */
-export const RATE_WINDOW = { min: 1000, max: 86_400_000 } as const
-export const ROLLING_WINDOW = { min: 3_600_000, max: 30 * 86_400_000 } as const
-export const WAIT_MS_MAX = 1000
 const CALENDAR_WINDOWS = ['1d', '7d', '30d'] as const
 /** Share of `max` from which usage says `warning`, where a limit does not say its own. */
 export const WARN_AT_DEFAULT = 0.8
-
-/** Limits of one policy, the two of the short form included. */
-export const LIMITS_MAX = 8
 
 /** Names of headers that cannot be a key: they never reach the limits, or are secrets. */
 const NO_KEYS =
@@ -148,18 +148,6 @@ function* faultsOf(limit: LimitForm): Generator<readonly [string, string]> {
 /** True for windows that mean a calendar day, week or month. */
 function isCalendar(window: string): boolean {
   return (CALENDAR_WINDOWS as readonly string[]).includes(window)
-}
-
-/** True for a name that this system knows as a time zone. */
-export function isTimeZone(name: string): boolean {
-  // A number of hours has no summer time, and some systems do not know it.
-  if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name)) return false
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    return false
-  }
 }
 
 const Max = z.int().min(1).max(MAX_MAX)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import type { ClaimRule } from '../base/claims.ts'
 import { Duration, Ref, Time } from './common.ts'
 
 export const SECRET_ALGS = ['HS256', 'HS384', 'HS512'] as const
@@ -17,7 +18,7 @@ export const KEY_ALGS = [
 ] as const
 
 /** Where keys are fetched from: https, or http on this machine. */
-const KeyUrl = z
+export const KeyUrl = z
   .string()
   .max(1024)
   .refine((text) => urlFault(text) === null, {
@@ -98,7 +99,7 @@ export const JwtAuth = z.strictObject({
   claims: Claims,
 })
 
-const Match = z
+export const Match = z
   .strictObject({
     claim: Claim,
     equals: Scalar.optional(),
@@ -109,6 +110,11 @@ const Match = z
     ({ equals, in: list, glob }) => [equals, list, glob].filter((one) => one !== undefined).length === 1,
     'exactly one of equals, in and glob',
   )
+
+/** The one of equals, in and glob that a match has. */
+export function toClaimRule({ claim, equals, in: list, glob }: z.output<typeof Match>): ClaimRule {
+  return { claim, values: list ?? (equals === undefined ? [] : [equals]), glob: glob ?? null }
+}
 
 export const OidcAuth = z.strictObject({
   type: z.literal('oidc').describe('An access token of an OpenID provider'),

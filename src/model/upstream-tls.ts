@@ -16,7 +16,7 @@ export const CertificatesPem = z
   })
 
 /** How the gateway speaks TLS to an upstream. */
-export const UpstreamTls = z.strictObject({
+export const UpstreamTlsSpec = z.strictObject({
   ca: CertificatesPem.nullable()
     .default(null)
     .describe('Certificates in PEM that are trusted in the place of those of the system'),
@@ -35,4 +35,4 @@ export const UpstreamTls = z.strictObject({
       'false accepts any certificate, so that anybody in between can read and answer; for trials alone',
     ),
 })
-export type UpstreamTls = z.output<typeof UpstreamTls>
+export type UpstreamTlsSpec = z.output<typeof UpstreamTlsSpec>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Duration } from './common.ts'
-import { UpstreamTls } from './upstream-tls.ts'
+import { UpstreamTlsSpec } from './upstream-tls.ts'
 
 /** An absolute http(s) URL of an upstream: no query, fragment or user information. A path is put before every call's path. */
 export const UpstreamUrl = z
@@ -73,7 +73,7 @@ const ActiveHealth = z.strictObject({
 })
 
 /** Where the calls of a collection go, and what happens when a server there fails. */
-export const Upstream = z.strictObject({
+export const UpstreamSpec = z.strictObject({
   targets: z
     .array(Target)
     .min(1)
@@ -124,11 +124,11 @@ export const Upstream = z.strictObject({
     .prefault({}),
   pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread and target'),
   host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
-  tls: UpstreamTls.nullable()
+  tls: UpstreamTlsSpec.nullable()
     .default(null)
     .describe('For https targets; null trusts what the system trusts, and checks the host of each target'),
 })
-export type Upstream = z.infer<typeof Upstream>
+export type UpstreamSpec = z.infer<typeof UpstreamSpec>
 
 /** Timeouts of one proxy in the place of those of the upstream. */
 export const ProxyTimeouts = z.strictObject({

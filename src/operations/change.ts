@@ -5,7 +5,7 @@ import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { hashToken, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
-import { NOUNS, type ResourceType, type Status } from '../model/common.ts'
+import { inWords, NOUNS, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import {
   type ConfigWriter,
@@ -49,7 +49,7 @@ export interface ChangeDeps {
 }
 
 /** What a finished change did. */
-export interface Outcome {
+export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
   readonly delta: SnapshotDelta | null
   readonly revision: number | null
@@ -72,7 +72,7 @@ export class Change {
   readonly #beside: DiffEntry[] = []
   /** Owners of secrets that were only sealed anew: they count no revision. */
   readonly #resealed: string[] = []
-  readonly #afterwards: (() => void)[] = []
+  readonly #afterwards: (() => Fields)[] = []
   #subject: Resource | undefined
   #created = false
   #revealed = false
@@ -102,6 +102,13 @@ export class Change {
     return this.#created
   }
 
+  /** Other resources that it touched: as they stood, and whether they are gone. */
+  get others(): readonly { readonly was: Resource; readonly isGone: boolean }[] {
+    return [...this.#changed.values()].flatMap(({ before, after }) =>
+      before === null || before.id === this.#subject?.id ? [] : [{ was: before, isGone: after === null }],
+    )
+  }
+
   /** A secret was made that is shown only in this answer. */
   get revealed(): boolean {
     return this.#revealed
@@ -121,7 +128,7 @@ export class Change {
     const expected = this.#deps.options.expectedRevision
     if (expected !== undefined && expected !== resource.revision)
       throw refuse('revision_conflict', {
-        detail: `${NOUNS[resource.type]} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
+        detail: `${inWords(NOUNS[resource.type])} "${resource.slug}" is at revision ${resource.revision}, not ${expected}.`,
         members: { revision: resource.revision },
       })
     this.#subject = resource
@@ -341,18 +348,21 @@ export class Change {
     this.#beside.push(entry)
   }
 
-  /** Work for when the change is committed and every thread holds it; never done for a dry run. */
-  afterwards(work: () => void): void {
+  /**
+   * Work for when the change is committed and every thread holds it; never done for a dry run. The members that it
+   * gives take the place of those in the answer, which until then says that it is still to be done.
+   */
+  afterwards(work: () => Fields): void {
     this.#afterwards.push(work)
   }
 
-  /** Does that work. */
-  settle(): void {
-    for (const work of this.#afterwards) work()
+  /** Does that work, and gives its members. */
+  settle(): Fields {
+    return Object.assign({}, ...this.#afterwards.map((work) => work()))
   }
 
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
-  async finish(): Promise<Outcome> {
+  async finish(): Promise<ChangeOutcome> {
     const changes = [...this.#changed.values()]
     const diff = boundedDiff([...this.#beside, ...(await this.#diff(changes))])
     if (diff.length === 0) return { diff, delta: null, revision: null }
@@ -364,9 +374,9 @@ export class Change {
     const put: Fragment[] = []
     const drop: FragmentKey[] = []
     const roots = new Map(
-      changes.map((changed) => {
+      changes.flatMap((changed) => {
         const root = rootOf((changed.after ?? changed.before)!)
-        return [root.id, root]
+        return root === null ? [] : [[root.id, root] as const]
       }),
     )
     for (const { type, id } of roots.values()) {
@@ -394,7 +404,8 @@ export class Change {
   async #recompile(owner: string): Promise<readonly Fragment[]> {
     const resource =
       (await this.writer.byId('credentials', owner)) ?? (await this.writer.byId('profiles', owner))
-    return resource === undefined ? [] : compileOrClose(this.writer, rootOf(resource))
+    const root = resource === undefined ? null : rootOf(resource)
+    return root === null ? [] : compileOrClose(this.writer, root)
   }
 
   /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */

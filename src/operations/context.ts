@@ -6,6 +6,7 @@ import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
+import type { AuditTrail } from '../record/audit-chain.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
@@ -29,6 +30,8 @@ export interface OperationContext {
   readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys'>
   /** How the servers behind collections are. */
   readonly upstreams: UpstreamWatch
+  /** Knows whether the audit trail is whole. */
+  readonly trail: Pick<AuditTrail, 'verify'>
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */

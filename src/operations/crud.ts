@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type RefusalCode, refuse } from '../base/refusal.ts'
-import { Ref, Slug } from '../model/common.ts'
+import { inWords, Ref, Slug } from '../model/common.ts'
 import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { define, type Operation, type Subject } from './define.ts'
@@ -73,7 +73,7 @@ export function listOf(kind: Kind): Operation {
     tag: Slug.optional().describe('Only those with the tag'),
     ...(parent === null
       ? {}
-      : { [parent.field]: Ref.optional().describe(`Only those of the ${parent.field}`) }),
+      : { [parent.field]: Ref.optional().describe(`Only those of the ${inWords(parent.field)}`) }),
     ...Object.fromEntries(Object.entries(kind.filters).map(([name, schema]) => [name, schema.optional()])),
   }
   return define({
@@ -82,7 +82,7 @@ export function listOf(kind: Kind): Operation {
     effect: 'read',
     tool: `list_${kind.type}`,
     group: kind.group,
-    summary: `List ${kind.type}, oldest first`,
+    summary: `List ${inWords(kind.type)}, oldest first`,
     input: z.strictObject({ ...page, ...filters }) as z.ZodObject,
     output: pageOf(kind.view) as z.ZodObject,
     permission: `${kind.type}:read`,
@@ -147,7 +147,7 @@ export function getOf(kind: Kind): Operation {
     effect: 'read',
     tool: `get_${kind.noun}`,
     group: kind.group,
-    summary: `Show a ${kind.noun}`,
+    summary: `Show a ${inWords(kind.noun)}`,
     input: z.strictObject({ id: Ref }),
     output: kind.view,
     permission: `${kind.type}:read`,
@@ -178,7 +178,7 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     effect: 'create',
     tool: `create_${kind.noun}`,
     group: kind.group,
-    summary: `Create a ${kind.noun}`,
+    summary: `Create a ${inWords(kind.noun)}`,
     input: (making.input === undefined ? kind.spec : kind.spec.extend(making.input)) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:create`,
@@ -221,7 +221,7 @@ export function updateOf(kind: Kind): Operation {
     effect: 'update',
     tool: `update_${kind.noun}`,
     group: kind.group,
-    summary: `Change members of a ${kind.noun}; the others stay`,
+    summary: `Change members of a ${inWords(kind.noun)}; the others stay`,
     input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
     output: writtenSchema(kind),
     permission: `${kind.type}:update`,
@@ -244,7 +244,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     effect: 'update',
     tool: null,
     group: kind.group,
-    summary: `Create a ${kind.noun} or replace all its members`,
+    summary: `Create a ${inWords(kind.noun)} or replace all its members`,
     input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
@@ -289,9 +289,9 @@ function kept(resource: Resource): Fields {
 
 /** The slug that a put gives to what it makes. Refuses when the path cannot be one or the body says another. */
 function newSlug(kind: Kind, ref: string, spec: Fields, context: OperationContext): string {
-  if (ref.includes('_')) throw refuse('not_found', { detail: `There is no ${kind.noun} "${ref}".` })
+  if (ref.includes('_')) throw refuse('not_found', { detail: `There is no ${inWords(kind.noun)} "${ref}".` })
   if (context.options.expectedRevision !== undefined)
-    throw refuse('revision_conflict', { detail: `There is no ${kind.noun} "${ref}" yet.` })
+    throw refuse('revision_conflict', { detail: `There is no ${inWords(kind.noun)} "${ref}" yet.` })
   const slug = Slug.safeParse(kind.parent === null ? ref : ref.slice(ref.indexOf(':') + 1))
   if (!slug.success) throw toInputInvalid(slug.error)
   refuseOtherSlug(slug.data, spec)
@@ -313,47 +313,6 @@ function refuseOtherSlug(slug: string, spec: Fields): void {
   })
 }
 
-/** `detach` removes or lets go of what depends on it, or refuses with in_use. */
-export function deleteOf(
-  kind: Kind,
-  detach: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
-): Operation {
-  return define({
-    resource: kind.type,
-    action: 'delete',
-    effect: 'delete',
-    tool: `delete_${kind.noun}`,
-    group: kind.group,
-    summary: `Delete a ${kind.noun}; needs confirm with its slug`,
-    input: z.strictObject({ id: Ref }),
-    output: z.object({ id: z.string(), slug: Slug, deleted: z.literal(true) }),
-    permission: `${kind.type}:delete`,
-    refuses: ['not_found', 'confirmation_required', 'revision_conflict', 'in_use', 'idempotency_conflict'],
-    columns: ['id', 'slug', 'deleted'],
-    ...about(kind),
-    handle: async (input, context) => {
-      const resource = await context.change.act(kind.type, input.id)
-      context.change.confirmed(resource)
-      await detach(resource, context)
-      await context.change.remove(resource)
-      return { id: resource.id, slug: resource.slug, deleted: true as const }
-    },
-  })
-}
-
-/** Refuses with in_use, naming who refers to the resource. */
-export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
-  const users = await context.whole.usersOf(resource.id)
-  if (users.length === 0) return
-  const seen = await context.reader.usersOf(resource.id)
-  const names = seen.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
-  const by = [...names, ...(users.length > names.length ? ['others'] : [])]
-  throw refuse('in_use', {
-    detail: `"${resource.slug}" is used by ${by.join(', ')}. Detach it first.`,
-    members: { used_by: names },
-  })
-}
-
 /** Switches `active` by an explicit state. */
 export function toggleOf(kind: Kind): Operation {
   return define({
@@ -362,7 +321,7 @@ export function toggleOf(kind: Kind): Operation {
     effect: 'act',
     tool: `toggle_${kind.noun}`,
     group: kind.group,
-    summary: `Switch a ${kind.noun} on or off, by status or active`,
+    summary: `Switch a ${inWords(kind.noun)} on or off, by status or active`,
     input: z.strictObject({
       id: Ref,
       status: z.enum(['active', 'inactive']).optional().describe('The state it is to have'),

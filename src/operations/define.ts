@@ -56,6 +56,8 @@ export interface Operation<
    * what `handle` gets in the place of the input; refuses.
    */
   readonly prepare?: (input: z.output<I>, context: OperationContext) => Promise<P>
+  /** True for an answer that tells a failure: the command line ends with 1. */
+  readonly fails?: (output: z.output<O>) => boolean
   readonly handle: (input: P, context: OperationContext) => Promise<z.output<O>>
 }
 

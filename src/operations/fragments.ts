@@ -42,11 +42,12 @@ const FRAGMENT_KINDS = {
 
 const ROOTS: readonly Root[] = ['policies', 'credentials', 'collections', 'clients']
 
-/** The root whose fragments change with a resource. */
-export function rootOf(resource: Resource): { type: Root; id: string } {
-  if (resource.type === 'proxies') return { type: 'collections', id: resource.parent! }
-  if (resource.type === 'profiles') return { type: 'clients', id: resource.parent! }
-  return { type: resource.type, id: resource.id }
+/** The root whose fragments change with a resource; null for what gateway threads do not serve. */
+export function rootOf({ type, id, parent }: Resource): { type: Root; id: string } | null {
+  if (type === 'proxies') return { type: 'collections', id: parent! }
+  if (type === 'profiles') return { type: 'clients', id: parent! }
+  const root = ROOTS.find((one) => one === type)
+  return root === undefined ? null : { type: root, id }
 }
 
 /** Compiles one root as it stands now; what is gone or not published is dropped. */

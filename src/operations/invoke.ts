@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
-import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
+import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
@@ -33,6 +33,7 @@ export interface InvokeDeps {
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
+  readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
   readonly check?: (fragment: Fragment) => readonly FieldError[]
@@ -126,8 +127,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
       },
     )
     const pending = held === undefined ? false : (await held).pending
-    if (!dryRun && !pending && change !== undefined) settle(deps, change, via.requestId)
-    return { ...result.answer, pending }
+    const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
+    return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
   } catch (error) {
     if (!dryRun) await auditRefusal(deps, call, change, error)
     throw error
@@ -149,11 +150,12 @@ async function publish(
 }
 
 /** What follows a change that has happened: a fault there is not the caller's. */
-function settle(deps: InvokeDeps, change: Change, requestId: string): void {
+function settle(deps: InvokeDeps, change: Change, requestId: string): Fields {
   try {
-    change.settle()
+    return change.settle()
   } catch (error) {
     deps.fault?.(error, requestId)
+    return {}
   }
 }
 
@@ -228,6 +230,7 @@ function contextOf(
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
+    trail: deps.trail,
     vault: deps.vault,
     reader: sight.reader,
     whole: reader,

@@ -1,4 +1,8 @@
 import type { ResourceType } from '../model/common.ts'
+import { grantKind } from './access/grants.ts'
+import { roleKind } from './access/roles.ts'
+import { serviceIdentityKind } from './access/service-identities.ts'
+import { trustRuleKind } from './access/trust-rules.ts'
 import { clientKind } from './clients/kind.ts'
 import { collectionKind } from './collections/kind.ts'
 import { credentialKind } from './credentials/kind.ts'
@@ -14,6 +18,10 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   profiles: profileKind,
   policies: policyKind,
   credentials: credentialKind,
+  roles: roleKind,
+  service_identities: serviceIdentityKind,
+  grants: grantKind,
+  trust_rules: trustRuleKind,
 }
 
 /** The kind that a type of resource is. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Ref, Status } from '../model/common.ts'
+import { inWords, Ref, Status } from '../model/common.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { about, CHANGE_REFUSES } from './crud.ts'
@@ -22,7 +22,7 @@ export function publishOf(
     effect: 'act',
     tool: `toggle_${kind.noun}_status`,
     group: kind.group,
-    summary: `Publish a ${kind.noun} with its pending draft, or take it back to draft`,
+    summary: `Publish a ${inWords(kind.noun)} with its pending draft, or take it back to draft`,
     input: z.strictObject({
       id: Ref,
       status: Status.default('published').describe('The state it is to have'),

@@ -1,10 +1,16 @@
 import { isPlain } from '../base/plain.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
-import { NOUNS, type ResourceType } from '../model/common.ts'
+import { inWords, NOUNS, type ResourceType } from '../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import type { Kind, RefField } from './kind.ts'
 
-const PARENTS: Partial<Record<ResourceType, ResourceType>> = { proxies: 'collections', profiles: 'clients' }
+/** Types whose resources belong to one of another type. */
+export const PARENTS: Partial<Record<ResourceType, ResourceType>> = {
+  proxies: 'collections',
+  profiles: 'clients',
+  grants: 'service_identities',
+  trust_rules: 'service_identities',
+}
 
 /**
  * The resource that an id, a slug or `parent:slug` names, or undefined. Refuses with input_invalid at `pointer`
@@ -45,7 +51,8 @@ export async function findRef(
 /** As {@link findRef}; refuses with not_found. */
 export async function getRef(reader: ConfigReader, type: ResourceType, ref: string): Promise<Resource> {
   const found = await findRef(reader, type, ref)
-  if (found === undefined) throw refuse('not_found', { detail: `There is no ${NOUNS[type]} "${ref}".` })
+  if (found === undefined)
+    throw refuse('not_found', { detail: `There is no ${inWords(NOUNS[type])} "${ref}".` })
   return found
 }
 
@@ -63,21 +70,19 @@ export async function mapRefs(
   const mapped: Record<string, unknown> = { ...spec }
   for (const field of refFields(kind)) {
     const value = holderOf(spec, field)[field.field]
-    if (field.within !== undefined) {
-      if (typeof value === 'string')
-        mapped[field.within] = {
-          ...(mapped[field.within] as Fields),
-          [field.field]: await change(value, field, `/${field.within}/${field.field}`),
-        }
-    } else if (typeof value === 'string') {
-      if (field.words?.includes(value) !== true)
-        mapped[field.field] = await change(value, field, `/${field.field}`)
+    const pointer = field.within === undefined ? `/${field.field}` : `/${field.within}/${field.field}`
+    let next: string | string[] | undefined
+    if (typeof value === 'string') {
+      if (field.words?.includes(value) !== true) next = await change(value, field, pointer)
     } else if (Array.isArray(value)) {
       const list: string[] = []
       for (const [index, ref] of value.entries())
-        list.push(await change(String(ref), field, `/${field.field}/${index}`))
-      mapped[field.field] = [...new Set(list)]
+        list.push(await change(String(ref), field, `${pointer}/${index}`))
+      next = [...new Set(list)]
     }
+    if (next === undefined) continue
+    if (field.within === undefined) mapped[field.field] = next
+    else mapped[field.within] = { ...(mapped[field.within] as Fields), [field.field]: next }
   }
   return mapped
 }
@@ -98,7 +103,8 @@ export async function resolveRefs(
   const missing: FieldError[] = []
   const resolved = await mapRefs(kind, spec, async (ref, field, pointer) => {
     const found = await findRef(reader, field.type, ref, pointer)
-    if (found === undefined) missing.push({ pointer, reason: `there is no ${NOUNS[field.type]} "${ref}"` })
+    if (found === undefined)
+      missing.push({ pointer, reason: `there is no ${inWords(NOUNS[field.type])} "${ref}"` })
     return found?.id ?? ref
   })
   if (missing.length > 0)
@@ -111,9 +117,17 @@ export async function resolveRefs(
 
 /** Ids that a stored spec refers to, without its parent. */
 export function idsOf(kind: Kind, spec: Fields): string[] {
-  return kind.refs.flatMap((field) => {
-    const value = holderOf(spec, field)[field.field]
-    if (Array.isArray(value)) return value.map(String)
-    return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
-  })
+  return kind.refs.flatMap((field) => idsAt(field, spec))
+}
+
+function idsAt(field: RefField, spec: Fields): string[] {
+  const value = holderOf(spec, field)[field.field]
+  if (Array.isArray(value)) return value.map(String)
+  return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+}
+
+/** The resources themselves that a stored spec refers to, without its parent. */
+export async function referredTo(reader: ConfigReader, kind: Kind, spec: Fields): Promise<Resource[]> {
+  const asked = kind.refs.flatMap((field) => idsAt(field, spec).map((id) => reader.byId(field.type, id)))
+  return (await Promise.all(asked)).filter((found) => found !== undefined)
 }

@@ -1,5 +1,10 @@
+import { GRANT_OPERATIONS } from './access/grants.ts'
+import { ROLE_OPERATIONS } from './access/roles.ts'
+import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
+import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
+import { verifyAudit } from './audit/verify.ts'
 import { createClient } from './clients/create.ts'
 import { deleteClient } from './clients/delete.ts'
 import { getClient } from './clients/get.ts'
@@ -113,10 +118,15 @@ export const OPERATIONS: readonly Operation[] = [
   testCredential,
   rotateCredential,
   revertCredential,
+  ...ROLE_OPERATIONS,
+  ...SERVICE_IDENTITY_OPERATIONS,
+  ...GRANT_OPERATIONS,
+  ...TRUST_RULE_OPERATIONS,
   listKeys,
   rotateKeys,
   listAudit,
   getAudit,
+  verifyAudit,
   listRecords,
   getRecord,
   explainRequest,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Control, example, ORDERS, refused, startControl } from '../../test/control.ts'
-import { Upstream } from '../model/upstream.ts'
+import { UpstreamSpec } from '../model/upstream.ts'
 import type { CollectionFragment, Fragment } from '../snapshot/fragments.ts'
 import { fullDelta } from './fragments.ts'
 
@@ -90,7 +90,7 @@ test('a patch changes what it names; a put replaces the rest but neither publish
   await example(control)
   await control.run('collections.update', { id: 'orders', description: 'kept', upstream: { pool_max: 5 } })
   const patched = await control.run('collections.get', { id: 'orders' })
-  const before = Upstream.parse(ORDERS.upstream)
+  const before = UpstreamSpec.parse(ORDERS.upstream)
   assert.deepEqual(patched.output['upstream'], { ...before, pool_max: 5 })
   assert.equal(patched.output['status'], 'published')
   const { slug: _slug, ...body } = ORDERS
@@ -193,7 +193,15 @@ test('deleting a collection takes its proxies and assignments with it, and needs
     control.run('collections.delete', { id: 'orders' }, { confirm: 'acme' }),
     'confirmation_required',
   )
-  await control.run('collections.delete', { id: 'orders' }, { confirm: 'orders' })
+  await control.run('collections.update', { id: 'orders', policy: 'gold' })
+  const { output } = await control.run('collections.delete', { id: 'orders' }, { confirm: 'orders' })
+  const gone = {
+    removed: ['proxies/orders:get-order'],
+    detached: ['clients/acme', 'profiles/acme:open', 'policies/gold'],
+  }
+  assert.deepEqual([output['removed'], output['detached']], [gone.removed, gone.detached])
+  const [entry] = items(await control.run('audit.list', { limit: 1 }))
+  assert.equal(entry?.['detail'], `Removed ${gone.removed}. Detached ${gone.detached.join(', ')}.`)
   assert.deepEqual(items(await control.run('proxies.list', {})), [])
   assert.deepEqual((await control.run('clients.get', { id: 'acme' })).output['collections'], [])
   // An empty list, not null: a profile that was narrowed must not widen.

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { example, ORDERS, operationOf, refused, startControl } from '../../test/control.ts'
-import { ROLES } from '../access/principal.ts'
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
+import { ROLES } from '../model/access.ts'
 import type { WriteOptions } from './define.ts'
 import { OPERATIONS } from './registry.ts'
 
@@ -35,6 +35,15 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
+  'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
+  'roles.put': (n) => ({ id: `put${n}`, name: 'R', permissions: ['audit:read'] }),
+  'service_identities.create': (n) => ({ name: `s${n}` }),
+  'service_identities.put': (n) => ({ id: `put${n}`, name: 'S' }),
+  'service_identities.toggle': () => ({ id: 'ci', active: true }),
+  'grants.create': (n) => ({ service_identity: 'ci', name: `g${n}`, role: 'viewer' }),
+  'grants.put': (n) => ({ id: `put${n}`, service_identity: 'ci', name: 'G', role: 'viewer' }),
+  'trust_rules.create': (n) => ({ ...TRUST, name: `t${n}` }),
+  'trust_rules.put': (n) => ({ ...TRUST, id: `put${n}`, name: 'T' }),
   'credentials.put': (n) => ({ id: `put${n}`, name: 'C', auth: { type: 'bearer', token: 'planted' } }),
 }
 
@@ -45,6 +54,17 @@ const SLUGS: Readonly<Record<string, string>> = {
   clients: 'acme',
   profiles: 'sandbox',
   credentials: 'backend',
+  roles: 'publisher',
+  service_identities: 'ci',
+  grants: 'all',
+  trust_rules: 'main',
+}
+
+const TRUST = {
+  service_identity: 'ci',
+  issuer: 'https://issuer.example',
+  audience: 'gateway',
+  conditions: [{ claim: 'sub', equals: 'main' }],
 }
 
 /** Neither records nor gateway threads are here, and no credential with an overlap. */
@@ -61,6 +81,10 @@ test('every operation, for every role: done or refused as the table says, and ea
   await example(control)
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
   await control.run('policies.create', { name: 'Spare' })
+  await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
+  await control.run('service_identities.create', { name: 'CI' })
+  await control.run('grants.create', { service_identity: 'ci', name: 'All', role: 'viewer' })
+  await control.run('trust_rules.create', { ...TRUST, name: 'Main' })
   const entry = (await control.store.read.auditEntries({ limit: 1 })).items[0]!
   let n = 0
   for (const operation of OPERATIONS) {

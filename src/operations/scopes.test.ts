@@ -21,7 +21,9 @@ before(async () => {
         get: async (id) => {
           const collection = RECORDS.get(id)
           // The operations read nothing else of it
-          return collection === undefined ? undefined : ({ id, collection } as RequestRecord)
+          return collection === undefined
+            ? undefined
+            : ({ id, collection, proxy: null, client: null, profile: null } as RequestRecord)
         },
       },
     },
@@ -46,7 +48,7 @@ after(() => control.close())
 
 const scoped = (role: Grant['role'], scope: Partial<Scope>): Grant => ({
   role,
-  scope: { types: [], collections: [], tags: [], ...scope },
+  scope: { types: [], verbs: [], collections: [], tags: [], ...scope },
 })
 const proxiesOfPayments = () => [scoped('modifier', { types: ['proxies'], collections: [payments] })]
 const slugs = ({ output }: { output: Record<string, unknown> }): string[] =>
@@ -228,7 +230,7 @@ test('a read that is denied for its resource is one entry of the trail, as any d
 test('operations about what no scope can name are few and known', () => {
   assert.deepEqual(
     OPERATIONS.filter(({ unscoped }) => unscoped).map(({ resource, action }) => `${resource}.${action}`),
-    ['keys.list', 'keys.rotate', 'requests.explain'],
+    ['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
   )
   assert.equal(operationOf('proxies.get').unscoped, undefined)
 })

@@ -1,9 +1,10 @@
 import type { Permission, Principal, Touched } from '../access/principal.ts'
 import { isWithin, partsOf, permits } from '../access/roles.ts'
 import { type Refusal, refuse } from '../base/refusal.ts'
-import { NOUNS, type ResourceType } from '../model/common.ts'
+import { inWords, NOUNS, type ResourceType } from '../model/common.ts'
 import type { AuditFilter, ConfigReader, ListQuery, Part, Resource } from '../store/ports/config.ts'
 import type { RecordQueries } from './context.ts'
+import { PARENTS } from './refs.ts'
 
 /** What a scope is judged by, of a resource that is stored or about to be. */
 export type Placed = Pick<Resource, 'type' | 'id' | 'parent' | 'spec'>
@@ -39,7 +40,9 @@ export function sightOf(principal: Principal, whole: ConfigReader): Sight {
       if (permits(principal, permission, touched)) return
       if (namingOf(resource.type).some((naming) => permits(principal, naming, touched)))
         throw denialTo(principal, permission)
-      throw refuse('not_found', { detail: `There is no ${NOUNS[resource.type]} "${resource.slug}".` })
+      throw refuse('not_found', {
+        detail: `There is no ${inWords(NOUNS[resource.type])} "${resource.slug}".`,
+      })
     },
   }
 }
@@ -65,6 +68,13 @@ const NAMING: Readonly<Partial<Record<ResourceType, readonly Permission[]>>> = {
   collections: ['collections:read', 'proxies:read', 'proxies:create'],
   clients: ['clients:read', 'profiles:read', 'profiles:create'],
   credentials: ['credentials:read', 'credentials:use'],
+  service_identities: [
+    'service_identities:read',
+    'grants:read',
+    'grants:create',
+    'trust_rules:read',
+    'trust_rules:create',
+  ],
 }
 
 function namingOf(type: ResourceType): readonly Permission[] {
@@ -72,8 +82,7 @@ function namingOf(type: ResourceType): readonly Permission[] {
 }
 
 async function touchedBy({ type, id, parent, spec }: Placed, whole: ConfigReader): Promise<Touched> {
-  const above =
-    parent === null ? undefined : await whole.byId(type === 'profiles' ? 'clients' : 'collections', parent)
+  const above = parent === null ? undefined : await whole.byId(PARENTS[type]!, parent)
   return {
     collection: type === 'collections' ? id : type === 'proxies' ? parent : null,
     tags: [...tagsOf(spec), ...(above === undefined ? [] : tagsOf(above.spec))],

@@ -1,4 +1,5 @@
-import { isReference, referenceText, type SecretState } from '../model/secret.ts'
+import type { SecretState } from '../model/secret.ts'
+import { isReference, referenceText } from '../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'

@@ -3,8 +3,9 @@ import type { z } from 'zod'
 import { canonicalJson } from '../base/canonical.ts'
 import { isPlain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
-import { slugOf } from '../model/common.ts'
-import { isReference, type SecretSource } from '../model/secret.ts'
+import { inWords, slugOf } from '../model/common.ts'
+import type { SecretSource } from '../model/secret.ts'
+import { isReference } from '../model/secret-reference.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { toInputInvalid } from './errors.ts'
@@ -128,15 +129,15 @@ async function settle(
 ): Promise<{ fields: Fields; secrets: readonly (readonly [string, string])[] }> {
   if (context.options.mode === 'draft' && !kind.staged)
     throw refuse('input_invalid', {
-      detail: `A ${kind.noun} has no drafts; leave mode out.`,
-      errors: [{ pointer: '/mode', reason: `a ${kind.noun} has no drafts` }],
+      detail: `A ${inWords(kind.noun)} has no drafts; leave mode out.`,
+      errors: [{ pointer: '/mode', reason: `a ${inWords(kind.noun)} has no drafts` }],
     })
   const { slug: _slug, ...members } = input
   const { spec, secrets } = splitSecrets(kind, await resolveRefs(context.reader, kind, members))
   const parent = kind.parent === null ? null : String(spec[kind.parent.field])
   if (before !== null && parent !== before.parent)
     throw refuse('input_invalid', {
-      detail: `The ${kind.parent!.field} of a ${kind.noun} cannot change.`,
+      detail: `The ${inWords(kind.parent!.field)} of a ${inWords(kind.noun)} cannot change.`,
       errors: [{ pointer: `/${kind.parent!.field}`, reason: 'cannot change' }],
     })
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
@@ -213,7 +214,7 @@ async function refuseTakenSlug(
   const taken = await context.whole.bySlug(kind.type, slug, parent ?? undefined)
   if (taken.some((one) => one.id !== id))
     throw refuse('already_exists', {
-      detail: `There is already a ${kind.noun} with the slug "${slug}". Give another slug.`,
+      detail: `There is already a ${inWords(kind.noun)} with the slug "${slug}". Give another slug.`,
       errors: [{ pointer: '/slug', reason: 'already taken' }],
     })
 }

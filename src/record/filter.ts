@@ -1,43 +1,7 @@
-import { z } from 'zod'
-import { Time } from '../model/common.ts'
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
+import type { RecordFilter } from './record-filter.ts'
 import type { WordColumn } from './row.ts'
-
-const STATUS = /^[1-5]([0-9]{2}|xx)$/
-
-/** What records are asked for by. Resources are named by id here. All members must fit. */
-export const RecordFilter = z.object({
-  client: z.string().optional(),
-  profile: z.string().optional(),
-  collection: z.string().optional(),
-  proxy: z.string().optional(),
-  collections: z.array(z.string()).optional().describe('Of which it must be one'),
-  credential_id: z.string().optional(),
-  code: z.string().optional(),
-  status: z
-    .union([z.int().transform(String), z.string()])
-    .refine((text) => text.split(',').every((part) => STATUS.test(part.trim())), {
-      error: 'a status such as 404, a class such as 4xx, or several separated by commas',
-    })
-    .optional(),
-  surface: z.enum(['gateway', 'gateway_mcp']).optional(),
-  method: z.string().optional(),
-  path: z.string().optional().describe('Start of the path'),
-  mcp_method: z.string().optional(),
-  tool: z.string().optional(),
-  agent_name: z.string().optional(),
-  session_id: z.string().optional(),
-  conversation_id: z.string().optional(),
-  ip: z.string().optional(),
-  request_id: z.string().optional(),
-  min_duration_ms: z.number().min(0).optional(),
-  from: Time.optional().describe('Inclusive'),
-  to: Time.optional().describe('Exclusive'),
-  limit: z.int().min(1).max(200).default(50),
-  cursor: z.string().nullish(),
-})
-export type RecordFilter = z.output<typeof RecordFilter>
 
 export interface Match {
   /** Which blocks may hold a fitting row. */

@@ -4,7 +4,7 @@ import type { ClockCell } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { RecordBatch } from './batch.ts'
-import type { RecordFilter } from './filter.ts'
+import type { RecordFilter } from './record-filter.ts'
 
 /** Gateway thread to recorder, on the port between the two. */
 export type ToRecorder =

@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
-import { RecordFilter } from './filter.ts'
 import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
+import { RecordFilter } from './record-filter.ts'
 
 /** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
 const DEADLINE_MS = 5000

@@ -14,7 +14,7 @@ import { openRecordStore } from '../store/sqlite/records.ts'
 import { createBatchWriter } from './batch.ts'
 import { toBlock } from './block.ts'
 import type { RecordFields } from './fields.ts'
-import { RecordFilter } from './filter.ts'
+import { RecordFilter } from './record-filter.ts'
 import { getRecord, listRecords } from './search.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-records-'))

@@ -6,8 +6,9 @@ import type { RequestRecord } from '../model/record.ts'
 import type { RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
 import type { RecordFields } from './fields.ts'
-import { compileFilter, RecordFilter } from './filter.ts'
+import { compileFilter } from './filter.ts'
 import type { RecordPage } from './messages.ts'
+import type { RecordFilter } from './record-filter.ts'
 
 /** How long one question may read. A list then ends early and its cursor goes on from there. */
 const READ_MS = 2000
@@ -91,7 +92,7 @@ export async function getRecord(
   const made = idTime(id)
   const around =
     made === undefined ? {} : { from: toTime(made - ID_MARGIN_MS), to: toTime(made + ID_MARGIN_MS) }
-  const page = await listRecords(reader, clock, RecordFilter.parse({ request_id: id, limit: 1, ...around }))
+  const page = await listRecords(reader, clock, { request_id: id, limit: 1, ...around })
   if (page.items.length === 0 && page.next_cursor !== null)
     throw refuse('records_unavailable', {
       detail: `No record of "${id}" was found in time; list with from, to and request_id instead.`,

@@ -1,5 +1,7 @@
 import type { Principal } from '../access/principal.ts'
 import type { AccessTokens } from '../access/tokens.ts'
+import type { WorkloadTokens } from '../access/workload.ts'
+import { looksLikeJwt } from '../base/jwt.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Surface } from '../model/record.ts'
 import type { UnauthenticatedAudit } from '../operations/unauthenticated.ts'
@@ -14,11 +16,12 @@ export interface Came {
 /** Proves who asks a management surface; an attempt that fails is counted in the audit under its source. */
 export function createAuthenticate(
   tokens: AccessTokens,
+  workloads: WorkloadTokens,
   unknown: UnauthenticatedAudit,
 ): (token: string, came: Came) => Promise<Principal> {
   return async (token, { surface, ip, userAgent }) => {
     try {
-      return await tokens.verify(token)
+      return await (looksLikeJwt(token) ? workloads : tokens).verify(token)
     } catch (error) {
       if (error instanceof Refusal)
         unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })

@@ -8,7 +8,7 @@ import { settingName, type TlsFiles } from '../settings.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
 /** Certificates of the gateway listener, and what happens when their files change. */
-export interface Certificates {
+export interface WatchedCertificates {
   readonly current: TlsOptions
   /** Looks at the files from now on, and gives what changes. */
   watch(changed: (tls: TlsOptions) => void): void
@@ -25,7 +25,7 @@ export function createCertificates(
   files: readonly TlsFiles[],
   authorities: string | null,
   log: (level: 'info' | 'error', message: string) => void,
-): Certificates {
+): WatchedCertificates {
   const paths = [
     ...files.flatMap(({ certificate, key }) => [certificate, key]),
     ...(authorities === null ? [] : [authorities]),

@@ -2,11 +2,13 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { EVERYTHING, permits } from '../access/roles.ts'
 import { createAccessTokens } from '../access/tokens.ts'
+import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
+import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
@@ -20,11 +22,13 @@ import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { PREAMBLE } from './preamble.ts'
 
-export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check'> {
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'> {
   readonly origin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
+  /** Keys of those who sign tokens of workloads. */
+  readonly keysOf: KeysOf
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -35,6 +39,8 @@ export interface ControlPlane {
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
   /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
   readonly flush: (rest?: boolean) => Promise<void>
+  /** Signs the audit trail as it stands. */
+  readonly checkpoint: () => Promise<void>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -42,10 +48,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { store, clock, origin, sessionKey, fault } = options
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
-  const authenticate = createAuthenticate(tokens, unknownCallers)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
-  const invoke = createInvoke({ ...options, check: checkFragment })
+  const authenticate = createAuthenticate(
+    tokens,
+    createWorkloadTokens(store.read, clock, options.keysOf),
+    unknownCallers,
+  )
+  const trail = createAuditTrail(store, clock, options.vault.trailKey())
+  const invoke = createInvoke({ ...options, trail, check: checkFragment })
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
@@ -81,6 +92,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     }),
     issueToken: createLocalTokens(tokens, clock),
     flush: (rest) => unknownCallers.flush(rest),
+    checkpoint: () => trail.checkpoint(),
   }
 }
 
@@ -101,5 +113,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     },
     issueToken: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
+    checkpoint: () => Promise.resolve(),
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
-import { until } from '../../test/wire/peers.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createControlListener } from './control.ts'
 
@@ -40,14 +40,14 @@ test('messages of one principal that are kept at once are bounded, and given bac
   const slow = connect(port, '127.0.0.1')
   slow.write('POST /management/mcp HTTP/1.1\r\nHost: a\r\nX-Who: one\r\nContent-Length: 800000\r\n\r\n')
   slow.write('b'.repeat(400_000))
-  await until(
+  await eventually(
     () => memory.bytes >= 400_000,
     () => 'half of a message',
   )
   assert.match(await ask('one', 200_000), / overloaded$/)
   assert.match(await ask('two', 100_000), / b+$/)
   slow.destroy()
-  await until(
+  await eventually(
     () => memory.bytes === 0,
     () => `${memory.bytes} bytes to be given back`,
   )

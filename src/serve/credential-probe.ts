@@ -1,5 +1,5 @@
 import { Secret } from '../base/secret.ts'
-import { toCredentialTest } from '../model/credential-test.ts'
+import { toCredentialTest } from '../model/credential-summary.ts'
 import type { CredentialProbe } from '../operations/context.ts'
 import type { References } from '../snapshot/references.ts'
 import type { ConfigStore } from '../store/ports/config.ts'

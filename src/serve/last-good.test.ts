@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { policy, rate } from '../../test/gateway/fragments.ts'
 import { contentHash } from '../base/canonical.ts'
@@ -22,6 +23,9 @@ function delta(revision: number, policies: readonly PolicyFragment[], more: Part
 }
 
 const GOLD = policy('gold', [rate(10)])
+const SOURCE = 'jwks https://id.test/keys'
+const NOON = Date.UTC(2026, 2, 4, 12)
+const keySet = (kid: string, at = NOON) => ({ keys: [{ kty: 'EC', kid }], introspection: null, at })
 const SILVER = policy('silver', [rate(5)])
 
 test('what is kept is the sum of all changes, also for the next process', () => {
@@ -63,6 +67,73 @@ test('of a copy with a damaged entry nothing is served', () => {
   assert.equal(createLastGood(again, (error) => faults.push(error)).load(), null)
   assert.match(String(faults[0]), /policy:pol_gold is damaged/)
   again.close()
+})
+
+test('key sets are kept for the next process, each its last, for a day', () => {
+  const file = newFile()
+  const first = openLastGood(file)
+  const { keySets } = createLastGood(first, assert.ifError)
+  assert.equal(keySets.load(SOURCE), null)
+  keySets.keep(SOURCE, keySet('a'))
+  keySets.keep(SOURCE, keySet('b', NOON + 1000.5))
+  keySets.keep('jwks old', keySet('c', NOON - 86_400_000))
+  keySets.keep('jwks new', keySet('d'))
+  first.close()
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const second = openLastGood(file)
+  const kept = createLastGood(second, assert.ifError)
+  assert.deepEqual(kept.keySets.load(SOURCE), keySet('b', NOON + 1000.5))
+  assert.deepEqual(kept.keySets.load('jwks new'), keySet('d'))
+  kept.keySets.keep('jwks new', keySet('d', NOON + 1))
+  assert.equal(kept.keySets.load('jwks old'), null)
+  assert.equal(kept.load(), null, 'keys alone are no configuration')
+  second.close()
+  // A fetch may end after the process was told to stop
+  kept.keySets.keep('jwks new', keySet('e', NOON + 2))
+  const third = openLastGood(file)
+  assert.deepEqual(createLastGood(third, assert.ifError).keySets.load('jwks new'), keySet('d', NOON + 1))
+  third.close()
+})
+
+test('a key set that is damaged, or of another source, is not used', () => {
+  for (const change of [
+    "update key_sets set text = replace(text, 'EC', 'RSA')",
+    "update key_sets set text = 'no JSON'",
+    "update key_sets set source = 'jwks other'",
+  ]) {
+    const file = newFile()
+    const store = openLastGood(file)
+    createLastGood(store, assert.ifError).keySets.keep(SOURCE, keySet('a'))
+    store.close()
+    const database = new DatabaseSync(file)
+    database.exec(change)
+    database.close()
+    const again = openLastGood(file)
+    const faults: unknown[] = []
+    const { keySets } = createLastGood(again, (error) => faults.push(error))
+    assert.deepEqual([keySets.load(SOURCE), keySets.load('jwks other')], [null, null])
+    assert.equal(faults.length, 1)
+    again.close()
+  }
+})
+
+test('a key set that cannot be kept takes those before with it', () => {
+  const real = openLastGood(newFile())
+  let isFull = false
+  const store: LastGoodStore = {
+    ...real,
+    keepKeySet(...set) {
+      if (isFull) throw new Error('database or disk is full')
+      real.keepKeySet(...set)
+    },
+  }
+  const faults: unknown[] = []
+  const { keySets } = createLastGood(store, (error) => faults.push(error))
+  keySets.keep(SOURCE, keySet('withdrawn'))
+  isFull = true
+  keySets.keep(SOURCE, keySet('b'))
+  assert.deepEqual([keySets.load(SOURCE), faults.length], [null, 1])
+  real.close()
 })
 
 test('a change that cannot be kept takes everything older with it, until the whole is kept anew', async () => {

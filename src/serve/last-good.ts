@@ -1,4 +1,5 @@
 import { contentHash } from '../base/canonical.ts'
+import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../gateway/identify/key-sets.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { LastGoodStore } from '../store/ports/last-good.ts'
 
@@ -10,6 +11,8 @@ export interface LastGoodSnapshot {
   keep(delta: SnapshotDelta): void
   /** After something was forgotten: keeps everything anew. `whole` hands over what is published at that moment. */
   mend(whole: (keep: (delta: SnapshotDelta) => void) => Promise<unknown>): Promise<void>
+  /** Key sets of issuers: what cannot be kept is forgotten here too, since an older set might hold a withdrawn key. */
+  readonly keySets: KeptKeySets
 }
 
 /** @param report told once of each failure to keep or forget; what is published goes on. */
@@ -18,12 +21,18 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
   let isWhole = true
   function keep(delta: SnapshotDelta): void {
     if (!isWhole && !delta.full) return
-    try {
+    orForget(() => {
       store.keep({
         ...delta,
         put: delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) })),
       })
       isWhole = true
+    })
+  }
+
+  function orForget(change: () => void): void {
+    try {
+      change()
     } catch (error) {
       isWhole = false
       report(error)
@@ -31,8 +40,29 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
     }
   }
 
+  const keySets: KeptKeySets = {
+    load(source) {
+      const kept = store.loadKeySet(source)
+      if (kept === null) return null
+      try {
+        // Written from this very type; the hash says whether it is still that.
+        const set = JSON.parse(kept.text) as KeptKeySet
+        if (contentHash([source, set]) !== kept.hash) throw new Error(`the keys of ${source} are damaged`)
+        return set
+      } catch (error) {
+        report(error)
+        return null
+      }
+    },
+    keep(source, set) {
+      const kept = { at: Math.floor(set.at), hash: contentHash([source, set]), text: JSON.stringify(set) }
+      orForget(() => store.keepKeySet(source, kept, kept.at - KEPT_MS))
+    },
+  }
+
   return {
     keep,
+    keySets,
     async mend(whole) {
       if (!isWhole) await whole(keep)
     },

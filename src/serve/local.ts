@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { ROLES } from '../access/principal.ts'
 import { toMs } from '../base/duration.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
+import { ROLES } from '../model/access.ts'
 import { Duration } from '../model/common.ts'
 import { toInputInvalid } from '../operations/errors.ts'
 

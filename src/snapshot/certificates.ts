@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import { BINDING_NAMES, type MtlsAuth } from '../model/profile-auth.ts'
 import type { CertificatesFragment } from './fragments.ts'
+import { subjectName } from './subject-name.ts'
 
 export function compileCertificates({ bindings, revocation }: MtlsAuth): CertificatesFragment {
   return {
@@ -34,14 +35,4 @@ function bindingName(binding: MtlsAuth['bindings'][number]): string {
     case 'sha256':
       return `sha256:${value.replaceAll(':', '').toLowerCase()}`
   }
-}
-
-/** A subject in one order: RFC 4514 writes the last attribute first, others write the first one first. */
-export function subjectName(parts: readonly string[]): string {
-  const forward = parts.map((part) => part.trim()).join(',')
-  const backward = parts
-    .map((part) => part.trim())
-    .reverse()
-    .join(',')
-  return forward < backward ? forward : backward
 }

@@ -1,11 +1,11 @@
 import { toMs } from '../base/duration.ts'
-import { type ProxyTimeouts, Upstream } from '../model/upstream.ts'
+import { type ProxyTimeouts, UpstreamSpec } from '../model/upstream.ts'
 import type { TargetFragment, TimeoutsFragment, UpstreamFragment, UpstreamRules } from './fragments.ts'
 
 /** The fragment of an upstream as it was stored, by this version or an earlier one. */
-export function compileUpstream(stored: Upstream): UpstreamFragment {
+export function compileUpstream(stored: UpstreamSpec): UpstreamFragment {
   // What earlier versions stored lacks the newer members
-  const upstream = Upstream.parse(stored)
+  const upstream = UpstreamSpec.parse(stored)
   const [first, ...others] = upstream.targets.map(toTarget)
   const { timeouts, host_header, pool_max } = upstream
   return {
@@ -22,7 +22,7 @@ export function compileUpstream(stored: Upstream): UpstreamFragment {
 }
 
 /** Nothing for what is the default. */
-function compileTls(tls: Upstream['tls']): Pick<UpstreamFragment, 'tls'> {
+function compileTls(tls: UpstreamSpec['tls']): Pick<UpstreamFragment, 'tls'> {
   if (tls === null) return {}
   const { ca, server_name, min_version, verify } = tls
   const compiled = {
@@ -34,7 +34,7 @@ function compileTls(tls: Upstream['tls']): Pick<UpstreamFragment, 'tls'> {
   return Object.keys(compiled).length === 0 ? {} : { tls: compiled }
 }
 
-function toTarget({ url: text, weight }: Upstream['targets'][number]): TargetFragment {
+function toTarget({ url: text, weight }: UpstreamSpec['targets'][number]): TargetFragment {
   const url = new URL(text)
   const scheme = url.protocol === 'https:' ? 'https' : 'http'
   return {
@@ -47,7 +47,7 @@ function toTarget({ url: text, weight }: Upstream['targets'][number]): TargetFra
   }
 }
 
-function toRules({ balance, hash_key, retries, health, breaker }: Upstream): UpstreamRules {
+function toRules({ balance, hash_key, retries, health, breaker }: UpstreamSpec): UpstreamRules {
   const { passive, active } = health
   return {
     balance,

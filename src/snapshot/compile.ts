@@ -6,10 +6,10 @@ import { type CredentialType, previousUntil, secretFieldsOf } from '../model/cre
 import { type LimitSpec, limitsOf, type PolicySpec } from '../model/policy.ts'
 import type { ProfileSpec } from '../model/profile.ts'
 import type { ProxySpec } from '../model/proxy.ts'
-import { isReference, type SecretReference } from '../model/secret.ts'
 import { compileCertificates } from './certificates.ts'
 import { compileContract, compileCors, compileShape } from './compile-shape.ts'
 import { compileTimeouts, compileUpstream } from './compile-upstream.ts'
+import { partsOf } from './credential-parts.ts'
 import type {
   ClientFragment,
   CollectionFragment,
@@ -218,22 +218,6 @@ export function compileCredential(
     ...previousOf(sealed),
     ...(Object.keys(references).length === 0 ? {} : { references }),
   }
-}
-
-/** Settings of a credential as fragments hold them, and where its secrets are read. */
-export function partsOf(auth: { readonly type: CredentialType }): {
-  readonly type: CredentialType
-  readonly settings: Readonly<Record<string, string>>
-  readonly references: Readonly<Record<string, SecretReference>>
-} {
-  const { type, ...rest }: { type: CredentialType } & Readonly<Record<string, unknown>> = { ...auth }
-  const settings: Record<string, string> = {}
-  const references: Record<string, SecretReference> = {}
-  for (const [name, value] of Object.entries(rest)) {
-    if (isReference(value)) references[name] = value
-    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
-  }
-  return { type, settings, references }
 }
 
 function previousOf(sealed: Readonly<Record<string, string>>): Pick<CredentialFragment, 'previous'> {

@@ -3,6 +3,7 @@
  * Nothing here is a closure, a class or a plain-text secret, so it survives structured clone and disk.
  * Only what is published is in it; references are ids.
  */
+import type { ClaimRule } from '../base/claims.ts'
 import type { HttpMethod } from '../model/common.ts'
 import type { GraphqlLimits } from '../model/contract.ts'
 import type { CredentialType } from '../model/credential.ts'
@@ -288,13 +289,6 @@ interface BindingFragment {
   /** PEM. */
   readonly ca: string
   readonly retires_at: number | null
-}
-
-/** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */
-export interface ClaimRule {
-  readonly claim: string
-  readonly values: readonly (string | number | boolean)[]
-  readonly glob: string | null
 }
 
 export type KeysFragment =

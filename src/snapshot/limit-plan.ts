@@ -21,6 +21,8 @@ export interface PlannedLimit {
   readonly isKeyed: boolean
   /** Where such a value counts. */
   readonly place: LimitKey
+  /** The client, which has its share of the places for such values. Neither 0 nor 1, which have meanings of their own. */
+  readonly owner: number
 }
 
 /** Everything about the limits of one profile at one proxy that does not depend on the request. */
@@ -128,7 +130,7 @@ export function planLimit(
   const subject = limit.by === 'global' ? EVERYWHERE : isPlace ? within(key, client) : key
   const place = limit.by === 'ip' ? key : subject
   const isKeyed = limit.by !== 'attachment' && limit.by !== 'global'
-  return { limit, attachedTo, ...counterKeyOf(limit.key, subject), isKeyed, place }
+  return { limit, attachedTo, ...counterKeyOf(limit.key, subject), isKeyed, place, owner: client.low | 2 }
 }
 
 /** A plan of these limits. */

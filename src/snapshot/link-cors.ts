@@ -1,4 +1,4 @@
-import { HTTP_METHODS } from '../model/common.ts'
+import { HTTP_METHODS } from '../model/methods.ts'
 import type { CorsFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
 import type { LinkedCors } from './snapshot.ts'

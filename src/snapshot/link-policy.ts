@@ -6,7 +6,7 @@ import {
   RATE_WINDOW,
   ROLLING_WINDOW,
   WAIT_MS_MAX,
-} from '../model/policy.ts'
+} from '../model/limit-bounds.ts'
 import type { LimitFragment, PolicyFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import type { Algorithm, LinkedLimit, LinkedPolicy } from './snapshot.ts'
@@ -83,8 +83,11 @@ function keyOf(key: string | undefined): readonly [LinkedLimit['by'] | null, str
   return match[1] === 'claim' ? ['claim', match[2]!] : ['header', match[2]!.toLowerCase()]
 }
 
-/** Items of draft-ietf-httpapi-ratelimit-headers: of a bucket `q` and `w` say its refill. */
-function policyItemOf({ name, kind, max, window_ms }: LimitFragment): string {
-  if (kind === 'concurrency') return `"${name}";q=${max};qu="concurrent-requests"`
-  return `"${name}";q=${max};w=${Math.ceil(window_ms / 1000)}`
+/** Items of draft-ietf-httpapi-ratelimit-headers, in requests: of a bucket `q` and `w` say its refill. */
+function policyItemOf({ name, kind, max, window_ms, cost = 1 }: LimitFragment): string {
+  const requests = Math.floor(max / cost)
+  if (kind === 'concurrency') return `"${name}";q=${requests};qu="concurrent-requests"`
+  // A request may take more than is refilled in a window.
+  const windows = requests === 0 ? cost / max : 1
+  return `"${name}";q=${Math.max(1, requests)};w=${Math.ceil((windows * window_ms) / 1000)}`
 }

@@ -1,13 +1,10 @@
 import { createSecretKey } from 'node:crypto'
+import { toRule } from '../base/claims.ts'
 import { readJwk } from '../base/jwk.ts'
-import { keyFits } from '../base/jws.ts'
+import { keyFits, TRIED_MAX } from '../base/jws.ts'
 import type { Opener } from '../vault/opener.ts'
-import { toRule } from './claims.ts'
 import type { ProfileFragment } from './fragments.ts'
 import type { LinkedVerifier, VerifyKey } from './snapshot.ts'
-
-/** Keys of a profile that are tried for one token at most, so that a token without `kid` costs a bounded time. */
-export const TRIED_MAX = 16
 
 /** Links how signed tokens of a profile are judged. Throws a RangeError that names what is wrong. */
 export function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener): LinkedVerifier | null {

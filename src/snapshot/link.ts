@@ -8,7 +8,7 @@ import { linkCredential } from './link-credential.ts'
 import { linkPolicy } from './link-policy.ts'
 import { NO_MOUNTS, toMounts } from './mounts.ts'
 import type {
-  Held,
+  HeldFragment,
   Linked,
   LinkedClient,
   LinkedCollection,
@@ -50,7 +50,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
  * changed. `current` is untouched. Never throws for a bad fragment: it is quarantined and named in `faults`.
  */
 export function applyDelta(current: Snapshot, delta: SnapshotDelta, open: Opener): Snapshot {
-  const held = delta.full ? new Map<FragmentKey, Held>() : new Map(current.held)
+  const held = delta.full ? new Map<FragmentKey, HeldFragment>() : new Map(current.held)
   const draft = new Draft(delta.full ? EMPTY_SNAPSHOT : current)
   for (const key of delta.drop) {
     const gone = held.get(key)
@@ -270,7 +270,7 @@ class Draft {
     for (const profile of bound) for (const name of namesOf(profile)) exclude(this.#bindings, name, profile)
   }
 
-  toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, Held>): Snapshot {
+  toSnapshot(revision: number, held: ReadonlyMap<FragmentKey, HeldFragment>): Snapshot {
     return {
       revision,
       mounts: this.#collections.isChanged ? toMounts(this.#collections.map.values()) : this.#before.mounts,
@@ -296,7 +296,7 @@ class Draft {
   }
 }
 
-function faultsOf(held: ReadonlyMap<FragmentKey, Held>): string[] {
+function faultsOf(held: ReadonlyMap<FragmentKey, HeldFragment>): string[] {
   const faults: string[] = []
   for (const { linked } of held.values())
     if ('fault' in linked && linked.fault !== null) faults.push(linked.fault)

@@ -1,4 +1,5 @@
-import { HTTP_METHODS, type HttpMethod } from '../model/common.ts'
+import type { HttpMethod } from '../model/common.ts'
+import { HTTP_METHODS } from '../model/methods.ts'
 
 /** Sets of HTTP methods as bits, so that lists are met with one `&`. */
 const BITS = new Map<string, number>(HTTP_METHODS.map((method, index) => [method, 1 << index]))

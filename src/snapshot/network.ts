@@ -9,9 +9,9 @@ export interface Networks {
 }
 
 /** An address as numbers: one word for IPv4, four for IPv6, none when the text is no address. */
-export type Address = readonly number[]
+export type IpAddress = readonly number[]
 
-const NONE: Address = []
+const NONE: IpAddress = []
 
 /** Reads what the schema admits: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. Throws a RangeError for anything else. */
 export function toNetworks(texts: readonly string[]): Networks {
@@ -57,7 +57,7 @@ function isIn4(v4: Int32Array, word: number): boolean {
   return false
 }
 
-function isIn6(v6: Int32Array, address: Address): boolean {
+function isIn6(v6: Int32Array, address: IpAddress): boolean {
   for (let i = 0; i < v6.length; i += 8) {
     let word = 0
     while (word < 4 && (address[word]! & v6[i + 4 + word]!) === v6[i + word]!) word++
@@ -87,7 +87,7 @@ export function toIPv4(ip: string): number {
 }
 
 /** Words of an address; an IPv4-mapped IPv6 address is its IPv4 address. */
-export function toAddress(ip: string): Address {
+export function toAddress(ip: string): IpAddress {
   const version = isIP(ip)
   if (version === 4) return [toIPv4(ip) | 0]
   if (version !== 6 || ip.includes('%')) return NONE

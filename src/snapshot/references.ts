@@ -26,7 +26,7 @@ export interface References {
   faultOf(id: string): string | null
 }
 
-interface Held {
+interface HeldCredential {
   readonly raw: CredentialFragment
   /** Of what was read, so that the same gives the same fragment. */
   mark: string
@@ -39,7 +39,7 @@ export function createReferences(
   sources: SecretSources,
   send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>,
 ): References {
-  const held = new Map<FragmentKey, Held>()
+  const held = new Map<FragmentKey, HeldCredential>()
   let revision = 0
 
   /** The fragment with what is known now; null when something must be fetched first. */
@@ -72,7 +72,7 @@ export function createReferences(
   })
 
   /** What is to be sent of an entry now; null when that was sent already, or must be fetched first. */
-  function due(entry: Held, isLast: boolean): CredentialFragment | null {
+  function due(entry: HeldCredential, isLast: boolean): CredentialFragment | null {
     const known = filled(entry.raw)
     if (known === null && !isLast) return null
     const mark = known === null ? 'not fetched' : known.mark
@@ -82,13 +82,13 @@ export function createReferences(
     return entry.sent
   }
 
-  const referencesOf = (entries: Iterable<Held>): SecretReference[] =>
+  const referencesOf = (entries: Iterable<HeldCredential>): SecretReference[] =>
     [...entries].flatMap(({ raw }) => Object.values(raw.references ?? {}))
 
   const readAll = (): Promise<void> => sources.refresh(referencesOf(held.values()))
 
   /** What of the entries has changed. What was published since they were taken is none of it. */
-  function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): SnapshotDelta | null {
+  function changesOf(entries: readonly (readonly [FragmentKey, HeldCredential])[]): SnapshotDelta | null {
     const put = entries.flatMap(([key, entry]) => {
       const fragment = held.get(key) === entry ? due(entry, true) : null
       return fragment === null ? [] : [{ key, hash: contentHash(fragment), fragment }]
@@ -109,7 +109,7 @@ export function createReferences(
         held.delete(entry.key)
         return [entry]
       }
-      const mine: Held = { raw: fragment, mark: '', sent: null }
+      const mine: HeldCredential = { raw: fragment, mark: '', sent: null }
       held.set(entry.key, mine)
       const sent = due(mine, false)
       isWaiting ||= sent === null

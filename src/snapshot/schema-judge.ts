@@ -160,7 +160,7 @@ export function createSchemaJudges(
       if (validate === undefined) {
         // A schema that is reached only now must not refuse what the rest allows: it was judged when it was stored.
         const { schema } = prepareSchema(shared[name] as JsonSchema, has, way)
-        validate = ajvOf('modern').compile(schema)
+        validate = compiled(() => ajvOf('modern').compile(schema), name)
         known.set(name, validate)
       }
       return validate
@@ -212,11 +212,13 @@ function errorsOf(validate: ValidateFunction, value: unknown): readonly ErrorObj
   }
 }
 
-function compiled(compile: () => ValidateFunction): ValidateFunction {
+/** @param name of a shared schema. */
+function compiled(compile: () => ValidateFunction, name: string | null = null): ValidateFunction {
   try {
     return compile()
   } catch (error) {
-    throw new RangeError(`the schema cannot be used: ${error instanceof Error ? error.message : 'unknown'}`)
+    const which = name === null ? 'the schema' : `the shared schema "${name}"`
+    throw new RangeError(`${which} cannot be used: ${error instanceof Error ? error.message : 'unknown'}`)
   }
 }
 

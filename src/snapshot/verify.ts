@@ -1,8 +1,10 @@
 /** How signed tokens are judged: from the settings of a profile to its fragment. Pure. */
+
+import type { ClaimRule } from '../base/claims.ts'
 import { toMs } from '../base/duration.ts'
 import type { ProfileSpec } from '../model/profile.ts'
-import { type JwtAuth, KEY_ALGS, type OidcAuth, SECRET_ALGS } from '../model/profile-auth.ts'
-import type { ClaimRule, KeysFragment, SigningSecretFragment, VerifyFragment } from './fragments.ts'
+import { type JwtAuth, KEY_ALGS, type OidcAuth, SECRET_ALGS, toClaimRule } from '../model/profile-auth.ts'
+import type { KeysFragment, SigningSecretFragment, VerifyFragment } from './fragments.ts'
 
 /** Null for types without signed tokens. `client` is the slug that stands for an issuer that is not given. */
 export function compileVerify(
@@ -58,11 +60,7 @@ function compileOidc(auth: OidcAuth): VerifyFragment {
     lifetime_ms_max: null,
     required_claims: rulesOf(auth.required_claims),
     required_scopes: auth.required_scopes,
-    match: auth.match.map(({ claim, equals, in: list, glob }) => ({
-      claim,
-      values: list ?? (equals === undefined ? [] : [equals]),
-      glob: glob ?? null,
-    })),
+    match: auth.match.map(toClaimRule),
     accept_id_tokens: auth.accept_id_tokens,
     once: false,
     claims: auth.claims,

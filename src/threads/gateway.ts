@@ -19,7 +19,6 @@ import { isIn, networkOf } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
-import { createNodeEngine } from '../wire/node/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
@@ -51,7 +50,8 @@ const keys = createRemoteKeys(say)
 const memory = new HeldBytes(init.heldBytesMax)
 let opener = createOpener(init.credentialKey)
 
-const createEngine = init.httpEngine === 'node' ? createNodeEngine : createNativeEngine
+const createEngine =
+  init.httpEngine === 'node' ? (await import('../wire/node/engine.ts')).createNodeEngine : createNativeEngine
 const engine = createEngine<Exchange>({
   clock,
   rules: fieldRules(init.trustedProxies.length > 0),
@@ -82,6 +82,7 @@ const gateway = createGateway({
   memory,
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
+  fault: report,
 })
 const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
 const consumer = createConsumerDoor<Exchange>({

@@ -18,6 +18,8 @@ export interface Vault {
   gatewayKey(): Uint8Array
   /** 32 bytes that seal MCP session ids; the same in every thread, and after a restart or a new key. */
   sessionKey(): Uint8Array
+  /** 32 bytes from which the key that signs checkpoints of the audit trail is made; lasting, as that of sessions. */
+  trailKey(): Uint8Array
   /** The keys there are; the first seals. */
   keys(): readonly KeyFacts[]
   /** True when the first key has sealed it, and no other need be kept for it. */
@@ -93,6 +95,8 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     },
     gatewayKey: () => packRing(credentials),
     sessionKey: () => lasting.get('mcp-sessions')!,
+    trailKey: () =>
+      new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern audit checkpoints', 32)),
     keys: () => facts,
     isCurrent: (sealed) => keyIdOf(sealed) === held[0]!.id,
     addKey: () => change((kept) => [makeKey(), ...kept]),

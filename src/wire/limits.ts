@@ -7,6 +7,7 @@ export const DEFAULT_LIMITS: WireLimits = {
   fieldsMax: 128,
   headTimeoutMs: 10_000,
   bodyTimeoutMs: 30_000,
+  bodyBytesMin: 7200,
   idleTimeoutMs: 65_000,
   sendTimeoutMs: 30_000,
   connectionsMax: 20_000,

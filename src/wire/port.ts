@@ -24,6 +24,8 @@ export interface WireLimits {
   readonly headTimeoutMs: number
   /** Between two pieces of a request body (408). */
   readonly bodyTimeoutMs: number
+  /** Of a request body that is wanted, in each span of `bodyTimeoutMs` (408): who sends less holds what it is sent to for nothing. */
+  readonly bodyBytesMin: number
   /** Between requests on a kept-alive connection (closed silently). */
   readonly idleTimeoutMs: number
   /** Time for a caller to take the answer once its socket is full (destroyed). */

@@ -292,8 +292,8 @@ test('a limit says what is left on every answer, and on a refusal when to come b
 test('an inactive policy limits nothing, and one that is not there fails closed', async () => {
   for (let i = 0; i < 3; i++) await seen('/orders/unlimited')
   const answer = await refusal('/orders/lost')
-  assert.equal(answer.status, 503)
-  assert.equal(answer.code, 'not_ready')
+  assert.equal(answer.status, 500)
+  assert.equal(answer.code, 'route_unavailable')
 })
 
 test('reserved paths go to their door, whatever base paths there are, and only /mcp leaves a record', async () => {

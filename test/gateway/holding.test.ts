@@ -8,8 +8,9 @@ import { createConsumerDoor } from '../../src/mcp/consumer/door.ts'
 import { createRunningCalls } from '../../src/mcp/consumer/running.ts'
 import type { ShapeFragment } from '../../src/snapshot/fragments.ts'
 import { HeldBytes } from '../../src/wire/held-bytes.ts'
+import { eventually } from '../support/eventually.ts'
 import { createTombstones } from '../support/tombstones.ts'
-import { Caller, until } from '../wire/peers.ts'
+import { Caller } from '../wire/peers.ts'
 import { client, collection, profile, proxy, token, upstream } from './fragments.ts'
 import { type Asked, type Served, serve } from './serve.ts'
 
@@ -127,7 +128,7 @@ async function fill(
     ends.push(() => caller.socket.destroy())
     const before = memory.bytes
     caller.send(`POST ${path} HTTP/1.1\r\n${lines}\r\n${' '.repeat(150_000)}`)
-    await until(
+    await eventually(
       () => /\}$/.test(caller.received) || memory.bytes >= before + 150_000,
       () => `an answer to or the body of request ${callers.length}`,
     )
@@ -151,7 +152,7 @@ async function execute(served: Served): Promise<ToolResult> {
 }
 
 async function empty(memory: HeldBytes): Promise<void> {
-  await until(
+  await eventually(
     () => memory.bytes === 0 && memory.holders === 0,
     () => `${memory.bytes} bytes to be given back`,
   )

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createCounterMemory } from '../../src/gateway/admit/counters.ts'
 import type { Fragment, LimitFragment } from '../../src/snapshot/fragments.ts'
 import { client, collection, policy, profile, proxy, upstream } from './fragments.ts'
 import { type Served, serve } from './serve.ts'
@@ -96,6 +97,91 @@ test('of several limits the first that refuses is named, and nothing is taken fr
   })
 })
 
+test('callers of a limit with a weight are told how many requests are left, and in a refusal what each takes', async () => {
+  const limits: LimitFragment[] = [
+    rate(7, { name: 'weighed', cost: 3 }),
+    rate(20, { name: 'heavy', burst: 90, cost: 30 }),
+    { name: 'flight', kind: 'concurrency', max: 5, cost: 2 } as LimitFragment,
+  ]
+  await withPolicies({ onClient: limits }, async (served) => {
+    const ask = () => served.ask('/orders/x', { headers: { 'x-client-id': 'acme', 'x-profile-id': 'open' } })
+    const { headers } = await ask()
+    assert.equal(
+      headers['ratelimit-policy'],
+      '"weighed";q=2;w=60, "heavy";q=1;w=90, "flight";q=2;qu="concurrent-requests"',
+    )
+    assert.match(String(headers['ratelimit']), /^"weighed";r=1;t=60, "flight";r=1, "heavy";r=2;t=\d+$/)
+    await ask()
+    const { json } = await ask()
+    assert.equal(
+      json['detail'],
+      'The client is limited to 7 units in 60 s, of which a request takes 3, by limit "weighed" of policy "client".',
+    )
+    assert.deepEqual([json['max'], json['remaining'], json['cost']], [7, 1, 3])
+  })
+  await withPolicies({ onClient: [rate(1)] }, async (served) => {
+    const ask = () => served.ask('/orders/x', { headers: { 'x-client-id': 'acme', 'x-profile-id': 'open' } })
+    await ask()
+    const { json } = await ask()
+    assert.match(String(json['detail']), /^The client is limited to 1 request in 60 s by limit "rate"/)
+    assert.equal(json['cost'], undefined)
+  })
+})
+
+test('a client whose callers invent values does not use up the counters of others', async (t) => {
+  const served = await serve(
+    (port): Fragment[] => [
+      collection('orders', {
+        upstream: upstream(port),
+        policy: 'pol_each',
+        proxies: [proxy('one', '/x')],
+      }),
+      policy('each', [rate(5, { key: 'header:x-tenant' })]),
+      ...['acme', 'beta'].map((slug) => client(slug, { profiles: [profile('open', { id: `pro_${slug}` })] })),
+    ],
+    { counters: createCounterMemory(256) },
+  )
+  t.after(() => served.close())
+  const ask = async (who: string, tenant: string): Promise<number> => {
+    const headers = { 'x-client-id': who, 'x-profile-id': 'open', 'x-tenant': tenant }
+    return (await served.ask('/orders/x', { headers })).status
+  }
+  const statuses: number[] = []
+  for (let i = 0; i < 400; i++) statuses.push(await ask('acme', `invented ${i}`))
+  assert.ok(statuses.slice(-100).every((status) => status === 429))
+  for (const tenant of ['a', 'b', 'c']) assert.equal(await ask('beta', tenant), 200)
+  assert.equal(await ask('acme', 'invented 0'), 200)
+})
+
+test('a call that finds no counter is told so', async (t) => {
+  const served = await serve(
+    (port): Fragment[] => [
+      collection('orders', { upstream: upstream(port), proxies: [proxy('one', '/x')] }),
+      policy('client', [rate(5, { key: 'header:x-tenant' })]),
+      client('acme', { policy: 'pol_client' }),
+    ],
+    { counters: createCounterMemory(32) },
+  )
+  t.after(() => served.close())
+  let refused = 0
+  for (let i = 0; i < 100; i++) {
+    const headers = { 'x-client-id': 'acme', 'x-profile-id': 'open', 'x-tenant': `invented ${i}` }
+    const { status, json } = await served.ask('/orders/x', { headers })
+    if (status === 200) continue
+    refused++
+    assert.equal(status, 429)
+    assert.match(
+      String(json['detail']),
+      /^No counter is free for limit "rate" of policy "client" of the client\.$/,
+    )
+    assert.match(
+      String((await served.record(i)).reason),
+      /^the counters, or the share of the client in them, are used up$/,
+    )
+  }
+  assert.ok(refused > 60, `${refused}`)
+})
+
 test('one policy at two places whose limit is for all takes once from a call', async () => {
   const served = await serve((port): Fragment[] => [
     collection('orders', { upstream: upstream(port), policy: 'pol_one', proxies: [proxy('one', '/x')] }),
@@ -117,6 +203,6 @@ test('a changed policy holds from the next call on, with the plan made anew', as
     served.apply([policy('client', [rate(2)], false)])
     assert.equal(await ask(), 'ok')
     served.apply([], ['policy:pol_client'])
-    assert.equal(await ask(), 'not_ready')
+    assert.equal(await ask(), 'route_unavailable')
   })
 })

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import type { ClaimRule } from '../../src/base/claims.ts'
 import type { Plain } from '../../src/base/plain.ts'
 import { KEY_ALGS } from '../../src/model/profile-auth.ts'
-import type { ClaimRule, ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'
+import type { ProfileFragment, VerifyFragment } from '../../src/snapshot/fragments.ts'
+import { eventually } from '../support/eventually.ts'
 import { Issuer, signedBy, signingKey } from '../support/issuer.ts'
-import { until } from '../wire/peers.ts'
 import { client, collection, credential, profile, proxy, upstream } from './fragments.ts'
 import { type Answer, type Served, serve } from './serve.ts'
 
@@ -169,7 +170,7 @@ test('keys are refreshed in the background, and what a withdrawn key has proved 
   issuer.keys = [SECOND]
   served.moveClock(11 * MINUTE)
   assert.equal((await ask(token)).status, 200, 'served while the new set is fetched')
-  await until(
+  await eventually(
     () => issuer.times('/keys') === 2,
     () => 'a refresh',
   )

@@ -14,7 +14,8 @@ import type { HeldBytes } from '../../src/wire/held-bytes.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, Incoming } from '../../src/wire/port.ts'
-import { ENGINE, until } from '../wire/peers.ts'
+import { eventually } from '../support/eventually.ts'
+import { ENGINE } from '../wire/peers.ts'
 import { delta } from './fragments.ts'
 
 /** What the upstream of a test saw, as it answers it in JSON. */
@@ -70,6 +71,8 @@ export interface Served {
   readonly port: number
   readonly echo: Echo
   readonly records: RecordFields[]
+  /** What was told of configuration that cannot be used. */
+  readonly faults: string[]
   readonly engine: Engine
   ask(path: string, asked?: Asked): Promise<Answer>
   /** Applies fragments as one delta, on top of what is there. */
@@ -99,6 +102,7 @@ export async function serve(
   echo.server.listen(0, '127.0.0.1')
   await once(echo.server, 'listening')
   const records: RecordFields[] = []
+  const faults: string[] = []
   let revision = 0
   const gateway: Gateway = createGateway({
     upstream: (upstream) => engine.upstream(upstream),
@@ -116,6 +120,7 @@ export async function serve(
       if (options.reserved !== undefined) options.reserved(incoming, exchange, gateway)
       else incoming.answer(404, '', 'reserved')
     },
+    fault: (fault) => faults.push(fault),
   })
   const createEngine = ENGINE === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
@@ -128,11 +133,12 @@ export async function serve(
     port,
     echo,
     records,
+    faults,
     engine,
     ask: (path, asked) => ask(port, path, asked),
     apply: (put, drop = []) => gateway.apply(delta(++revision, put, { drop })),
     async record(index) {
-      await until(
+      await eventually(
         () => records.length > index,
         () => `record ${index}`,
       )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClockCell } from '../../src/base/clock.ts'
 import { createCounterMemory } from '../../src/gateway/admit/counters.ts'
-import { until } from '../wire/peers.ts'
+import { eventually } from '../support/eventually.ts'
 import { client, collection, policy, profile, proxy, rate, token, upstream } from './fragments.ts'
 import { ask, Echo, type Served, serve } from './serve.ts'
 
@@ -31,7 +31,7 @@ test('a request under way ends on the snapshot it started with, the next one mee
     ],
     async (served) => {
       const pending = served.ask('/orders/slow', { headers: IDS })
-      await until(
+      await eventually(
         () => served.echo.seen.length === 1,
         () => 'the upstream',
       )
@@ -67,7 +67,7 @@ test('connections to an upstream live on over snapshots, and end when nothing us
       const other = new Echo()
       await new Promise<void>((resolve) => other.server.listen(0, '127.0.0.1', resolve))
       served.apply([collection('orders', { upstream: upstream(other.port), proxies: [proxy('all', '/*')] })])
-      await until(
+      await eventually(
         () => ended === 1,
         () => 'the end of the old connection',
       )
@@ -140,7 +140,7 @@ test('a caller that leaves is recorded as such', async () => {
         headers: IDS,
         signal: controller.signal,
       }).catch(() => 'left')
-      await until(
+      await eventually(
         () => served.echo.seen.length === 1,
         () => 'the upstream',
       )

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { eventually } from '../support/eventually.ts'
 import { HOSTILE } from '../wire/hostile-requests.ts'
-import { Caller, startGateway, until } from '../wire/peers.ts'
+import { Caller, startGateway } from '../wire/peers.ts'
 import { PEERS } from './origins.ts'
 
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -96,13 +97,13 @@ for (const kind of PEERS)
             await caller.closed()
           }),
         )
-      await until(
+      await eventually(
         () => gateway.finished.length >= gateway.seen.length,
         () => 'every request to end',
       )
       const marker = new Caller(gateway.port)
       await marker.ask('GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', /HTTP\/1\.1 \d\d\d/)
-      await until(
+      await eventually(
         () => peer.requests().includes('GET /last'),
         () => `the log of ${kind.name}`,
       )

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
-import { until } from '../wire/peers.ts'
+import { ownPort } from '../support/ports.ts'
 
 /** An HTTP server of somebody else, which says what requests it has read. */
 export interface Peer {
@@ -25,14 +26,6 @@ const SBIN = '/usr/sbin'
 function missing(program: string, debian: string): string | null {
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:${SBIN}` }
   return spawnSync(program, ['-v'], { env }).error === undefined ? null : `install ${debian} to run this`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
 }
 
 function accepts(port: number): Promise<boolean> {
@@ -87,7 +80,7 @@ export const PEERS: readonly PeerKind[] = [
     name: 'nginx',
     missing: () => missing('nginx', 'nginx'),
     async start(directory) {
-      const port = await freePort()
+      const port = await ownPort()
       const log = join(directory, 'nginx.log')
       const file = join(directory, 'nginx.conf')
       writeFileSync(
@@ -110,7 +103,7 @@ http {
     name: 'Apache httpd',
     missing: () => missing('apache2', 'apache2-bin'),
     async start(directory) {
-      const port = await freePort()
+      const port = await ownPort()
       const log = join(directory, 'apache.log')
       const file = join(directory, 'apache.conf')
       const modules = ['mpm_event', 'authz_core'].map(
@@ -140,7 +133,7 @@ MaxKeepAliveRequests 0
     name: 'HAProxy',
     missing: () => missing('haproxy', 'haproxy'),
     async start(directory) {
-      const port = await freePort()
+      const port = await ownPort()
       const file = join(directory, 'haproxy.cfg')
       writeFileSync(
         file,
@@ -165,7 +158,7 @@ frontend origin
     name: 'lighttpd',
     missing: () => missing('lighttpd', 'lighttpd'),
     async start(directory) {
-      const port = await freePort()
+      const port = await ownPort()
       const log = join(directory, 'lighttpd.log')
       const file = join(directory, 'lighttpd.conf')
       writeFileSync(join(directory, 'index.html'), 'ok')
@@ -193,11 +186,7 @@ accesslog.format = "READ %m %U%q"
         // Answers before it has read the body, as handlers do that need none
         response.end('ok')
       })
-      server.listen(0, '127.0.0.1')
-      await until(
-        () => server.listening,
-        () => 'node:http to listen',
-      )
+      await once(server.listen(0, '127.0.0.1'), 'listening')
       return {
         port: (server.address() as AddressInfo).port,
         requests: () => read,

@@ -9,10 +9,10 @@ import { call } from './server.ts'
 const { server, upstream, token, ask, addProxy, executeCall, record, stop } = await startOrders()
 after(stop)
 
-for (const page of ['validation.md', 'cors.md', 'cache.md', 'graphql.md'])
+for (const page of ['validation.md', 'graphql.md'])
   test(`what docs/${page} shows is what happens`, async () => {
     assert.ok((await runPage(page, server, { $TOKEN: token })) >= 4)
-    await server.manage('PATCH', '/collections/orders', { cors: null, request_validation: 'enforce' })
+    await server.manage('PATCH', '/collections/orders', { request_validation: 'enforce' })
   })
 
 test('an agent is held to the contract with the same codes, and the records name the check', async () => {

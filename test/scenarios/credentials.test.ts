@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, verify } from 'node:crypto'
 import { test } from 'node:test'
-import { signedWith } from '../support/issuer.ts'
-import { runPage } from '../support/page.ts'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { callAsAgent, publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -175,28 +173,6 @@ for (const [alg, type, options] of [
     const audit = await server.manage('GET', '/audit?limit=200')
     for (const text of [shown.text, audit.text, ...server.log]) assert.equal(text.includes(line), false)
   })
-
-test('what docs/credentials.md shows is what happens', async () => {
-  await using upstream = await startUpstream()
-  await using endpoint = await new TokenEndpoint().listen()
-  await using server = await startTestServer()
-  const token = await publishOrders(server, upstream.url)
-  const people = { type: 'jwt', issuer: 'https://people.test' }
-  const made = await server.manage('POST', '/profiles', { client: 'acme', name: 'People', auth: people })
-  const now = Math.floor(Date.now() / 1000)
-  const words = {
-    $TOKEN: token,
-    $CALLER: signedWith(made.json.signing_secret, {
-      iss: 'https://people.test',
-      sub: 'ann',
-      iat: now,
-      exp: now + 60,
-    }),
-    '"…"': '"the-password-001"',
-    'https://id.example.com/oauth/token': endpoint.url,
-  }
-  assert.ok((await runPage('credentials.md', server, words)) >= 20)
-})
 
 test('what a token endpoint could not be asked with is refused by its place', async () => {
   await using endpoint = await new TokenEndpoint().listen()

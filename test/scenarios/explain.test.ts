@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
@@ -48,6 +46,7 @@ interface Explained {
   readonly route: { readonly proxy: string } | null
   readonly candidates: readonly { readonly proxy: string; readonly wins: boolean; readonly reason: string }[]
   readonly checks: readonly {
+    readonly number: number
     readonly name: string
     readonly result: string
     readonly code: string | null
@@ -140,6 +139,24 @@ for (const [what, query, code, setting] of REFUSALS)
     if (code !== 'request_not_canonical') assert.equal(real.json.code, code)
     assert.equal(real.status === answer.status || code === 'request_not_canonical', true)
   })
+
+test('checks stand in the order of their numbers, and those behind a refusal name the one that refuses', async () => {
+  const target = '/orders/v1/orders/7'
+  const large = { client: 'other', method: 'POST', target, body_bytes: '99999999' }
+  for (const query of [{ ...ACME, method: 'GET', target }, large]) {
+    const numbers = (await explained(query)).checks.map(({ number }) => number)
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b),
+    )
+  }
+  const { checks } = await explained({ client: 'other', method: 'GET', target })
+  const body = checks.find(({ name }) => name === 'declared body')
+  assert.deepEqual(
+    [checks[0]?.name, body?.result, body?.reason],
+    ['declared body', 'not_reached', 'check 11 (assignment) has refused before'],
+  )
+})
 
 const REPORT = {
   collection: 'orders',
@@ -276,14 +293,6 @@ test('the command prints who wins, who loses and what decides', async () => {
   assert.match(out, /^Refused by check 7 \(address\) with 403 ip_not_allowed/)
   assert.match(out, /\* orders:recent {2}GET \/orders\/v1\/orders\/recent/)
   assert.match(out, /REFUSE {2}7 address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
-})
-
-test('the example of the page about routing prints what the page says', async () => {
-  const page = await readFile(resolve(import.meta.dirname, '../../docs/routing.md'), 'utf8')
-  const [, command, expected] = /\$ postern (.*)\n([\s\S]*?)\.\.\.\n```/.exec(page)!
-  const { code, out, err } = await postern(...command!.split(' '))
-  assert.equal(code, 0, err)
-  assert.equal(out.slice(0, expected!.length), expected)
 })
 
 test('a save says which routes overlap and who goes first, and which base paths nest', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -34,6 +35,8 @@ const PLANTED = 'planted-S3cret-41c7d09be2'
 const ORDER = '/orders/v1/orders/7'
 
 let upstream: TestUpstream
+/** Of a stopped instance with one sealed secret towards the upstream and one that a caller signs with. */
+const stopped = mkdtempSync(join(tmpdir(), 'postern-keys-'))
 let data: string
 /** A token of a caller, and a secret that another signs with. */
 let token: string
@@ -41,17 +44,7 @@ let signing: string
 
 before(async () => {
   upstream = await startUpstream()
-})
-after(() => upstream.close())
-
-beforeEach(() => {
-  data = mkdtempSync(join(tmpdir(), 'postern-keys-'))
-})
-afterEach(() => rmSync(data, { recursive: true, force: true }))
-
-/** An instance with one sealed secret towards the upstream and one that a caller signs with. */
-async function started(options: Omit<TestServerOptions, 'data'> = {}): Promise<TestServer> {
-  const server = await startTestServer({ data, ...options })
+  const server = await startTestServer({ data: stopped })
   token = await publishOrders(server, upstream.url, { max: 1_000_000, window: '1m' })
   const credential = { name: 'Backend', slug: 'backend', auth: { type: 'bearer', token: PLANTED } }
   assert.equal((await server.manage('POST', '/credentials', credential)).status, 201)
@@ -60,7 +53,22 @@ async function started(options: Omit<TestServerOptions, 'data'> = {}): Promise<T
   const jobs = await server.manage('POST', '/profiles', { client: 'acme', name: 'Jobs', auth })
   assert.equal(jobs.status, 201, jobs.text)
   signing = jobs.json.signing_secret
-  return server
+  await server.stop()
+})
+after(async () => {
+  await upstream.close()
+  rmSync(stopped, { recursive: true })
+})
+
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'postern-keys-'))
+  cpSync(stopped, data, { recursive: true })
+})
+afterEach(() => rmSync(data, { recursive: true, force: true }))
+
+/** The instance on a copy of its directory. */
+function started(options: Omit<TestServerOptions, 'data'> = {}): Promise<TestServer> {
+  return startTestServer({ data, ...options })
 }
 
 function signed(): string {
@@ -164,7 +172,7 @@ test('keys are exchanged under load without a failed request, a lost session or 
   outputs.push(printed.out, printed.err)
   await server.stop()
 
-  await using again = await startTestServer({ data })
+  await using again = await started()
   await opens(again.running.gatewayUrl)
   assert.equal((await agentAsks(again, 'tools/list', {}, session)).status, 200)
   await again.stop()
@@ -198,15 +206,14 @@ test('what was served last opens after a rotation too, with the store gone', asy
   assert.equal((await server.manage('POST', '/keys/rotate', {})).status, 200)
   await server.stop()
   for (const suffix of ['', '-wal', '-shm']) rmSync(join(data, `config.db${suffix}`), { force: true })
-  await using alone = await startTestServer({ data, adminless: true })
+  await using alone = await started({ adminless: true })
   await opens(alone.running.gatewayUrl)
   await alone.stop()
 })
 
 test('a rotation that ended after its first step is finished by the next start', async () => {
-  await (await started()).stop()
   plantKey()
-  await using server = await startTestServer({ data })
+  await using server = await started()
   await opens(server.running.gatewayUrl)
   const { items } = (await server.manage('GET', '/keys')).json
   assert.deepEqual(
@@ -228,10 +235,9 @@ test('a rotation that ended after its first step is finished by the next start',
 })
 
 test('a rotation that ends after its first step, on what another left there, is finished by the next start too', async () => {
-  await (await started()).stop()
   for (let keys = 2; keys <= 3; keys++) {
     plantKey(keys)
-    await using server = await startTestServer({ data })
+    await using server = await started()
     await opens(server.running.gatewayUrl)
     const { items } = (await server.manage('GET', '/keys')).json
     assert.deepEqual(
@@ -242,7 +248,7 @@ test('a rotation that ends after its first step, on what another left there, is 
   }
   plantKey(4)
   for (const suffix of ['', '-wal', '-shm']) rmSync(join(data, `config.db${suffix}`), { force: true })
-  await using alone = await startTestServer({ data, adminless: true })
+  await using alone = await started({ adminless: true })
   await opens(alone.running.gatewayUrl)
   await alone.stop()
 })
@@ -260,10 +266,8 @@ test('killed at any moment of a rotation, an instance starts, opens everything a
   for (let round = 0; round < 3; round++) {
     const up = await startUp(data)
     await opens(up.gatewayUrl)
-    const issued = await runPostern(['token', '--role', 'admin', '--data', data])
-    const admin = issued.stdout.trim().split('\n').at(-1)!
     const rotation = call('POST', `${up.controlUrl}/management/v1/keys/rotate`, {
-      token: admin,
+      token: prepared.adminToken,
       body: {},
     }).catch(() => null)
     // Not for something to happen: the moment itself is what is random.
@@ -272,7 +276,7 @@ test('killed at any moment of a rotation, an instance starts, opens everything a
     await rotation
     left.push(keyLines().length)
   }
-  await using server = await startTestServer({ data })
+  await using server = await started()
   await opens(server.running.gatewayUrl)
   const finished = await server.manage('POST', '/keys/rotate', {})
   assert.deepEqual([finished.status, finished.json.closed], [200, []], `keys left by round: ${left}`)
@@ -315,14 +319,12 @@ test('a key file that cannot be changed refuses a rotation and says what to do; 
 })
 
 test('a secret that no key opens is named, and keeps its key; the others are sealed anew', async () => {
-  await using server = await started()
-  await server.stop()
   const store = new DatabaseSync(join(data, 'config.db'))
   store.exec(
     `update secrets set sealed = substr(sealed, 1, 30) || 'AAAA' || substr(sealed, 35) where field = 'token'`,
   )
   store.close()
-  await using again = await startTestServer({ data })
+  await using again = await started()
   const [old] = keyLines().map((line) => line.split(' ')[0])
   const rotated = await again.manage('POST', '/keys/rotate', {})
   assert.deepEqual([rotated.json.resealed, rotated.json.dropped], [1, []], rotated.text)
@@ -334,9 +336,9 @@ test('a secret that no key opens is named, and keeps its key; the others are sea
 })
 
 test('the page about keys says what happens', async () => {
-  await using server = await startTestServer({ data })
-  const credential = { name: 'Backend', auth: { type: 'bearer', token: PLANTED } }
-  assert.equal((await server.manage('POST', '/credentials', credential)).status, 201)
+  await using server = await started()
+  // It shows one secret
+  assert.equal((await server.manage('DELETE', '/profiles/acme:jobs?confirm=jobs')).status, 200)
   assert.equal(await runPage('keys.md', server, {}), 3)
   assert.equal(keyLines().length, 2)
   await server.stop()

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { Issuer, signedBy, signingKey } from '../support/issuer.ts'
 import { killNow, runPostern, startUp } from './process.ts'
-import { call as callUrl, startTestServer, type TestServer } from './server.ts'
+import { call as callUrl, onceMore, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
-const backup = mkdtempSync(join(tmpdir(), 'postern-backup-'))
+/** Of a stopped instance with one published route, a token in force and one that was revoked last. */
+const stopped = mkdtempSync(join(tmpdir(), 'postern-stopped-'))
+/** A copy for one test. */
 let data: string
 let live: string
 let revoked: string
@@ -17,16 +20,7 @@ const FILES = ['config.db', 'config.db-wal', 'config.db-shm'] as const
 
 before(async () => {
   upstream = await startUpstream()
-})
-after(async () => {
-  await upstream.close()
-  rmSync(backup, { recursive: true })
-})
-
-/** A stopped instance with one published route, a token in force and one that was revoked last. */
-beforeEach(async () => {
-  data = mkdtempSync(join(tmpdir(), 'postern-last-'))
-  const server = await startTestServer({ data })
+  const server = await startTestServer({ data: stopped })
   const made = async (resource: string, body: unknown) => {
     const { status, text, json } = await server.manage('POST', `/${resource}`, body)
     assert.equal(status, 201, text)
@@ -48,9 +42,16 @@ beforeEach(async () => {
   const revocation = await server.manage('POST', '/profiles/acme:old/revoke', {})
   assert.equal(revocation.status, 200, revocation.text)
   await server.stop()
-  for (const file of FILES.slice(0, 1)) copyFileSync(join(data, file), join(backup, file))
+})
+after(async () => {
+  await upstream.close()
+  rmSync(stopped, { recursive: true })
 })
 
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'postern-last-'))
+  cpSync(stopped, data, { recursive: true })
+})
 afterEach(() => rmSync(data, { recursive: true, force: true }))
 
 function call(server: TestServer, token: string) {
@@ -100,7 +101,7 @@ test('with the store empty the last configuration is served, twice', async () =>
 test('with the store restored everything can be changed again', async () => {
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()
-  copyFileSync(join(backup, 'config.db'), join(data, 'config.db'))
+  copyFileSync(join(stopped, 'config.db'), join(data, 'config.db'))
   const server = await startTestServer({ data })
   try {
     assert.equal((await call(server, live)).status, 200)
@@ -119,6 +120,27 @@ test('a damaged copy of the last configuration is nothing to start from, and no 
   await server.stop()
   for (const file of FILES) rmSync(join(data, file), { force: true })
   await servesTheLast()
+})
+
+test('the keys of a provider that is down outlive the process, for a day', async () => {
+  const key = signingKey('one')
+  await using issuer = await new Issuer(key).listen()
+  const exp = Math.floor(Date.now() / 1000) + 200_000
+  const ask = (server: TestServer, n: number) =>
+    call(server, signedBy(key, { iss: issuer.url, aud: 'orders', sub: 'ann', exp, n }))
+  const auth = { type: 'oidc', issuer: issuer.url, audience: 'orders' }
+  const before = await startTestServer({ data })
+  const made = await before.manage('POST', '/profiles', { client: 'acme', name: 'People', auth })
+  assert.equal(made.status, 201, made.text)
+  assert.equal((await ask(before, 1)).status, 200)
+  await before.stop()
+  issuer.status = 503
+  await using server = await startTestServer({ data })
+  const answer = await ask(server, 2)
+  assert.equal(answer.status, 200, answer.text)
+  server.moveClock(25 * 3_600_000)
+  const late = await onceMore(() => ask(server, 3))
+  assert.deepEqual([late.status, late.json.code], [503, 'identity_unavailable'])
 })
 
 test('what was revoked a moment before a power cut stays revoked, also with the store gone', async () => {

@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path'
 import { after } from 'node:test'
 import { ownPort } from '../support/ports.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+const ROOT = resolve(import.meta.dirname, '../..')
+const MAIN = join(ROOT, 'src/main.ts')
 
 /** What a finished `postern` process left. */
 export interface Finished {
@@ -26,9 +27,21 @@ export interface UpProcess {
 
 /** Processes that a failed test left behind must not keep the run alive. */
 const children = new Set<ChildProcess>()
+const groups = new Set<number>()
 after(() => {
   for (const child of children) child.kill('SIGKILL')
+  for (const group of groups) if (isGroupAlive(group)) process.kill(-group, 'SIGKILL')
 })
+
+/** Whether a process of the group still runs. */
+export function isGroupAlive(group: number): boolean {
+  try {
+    return process.kill(-group, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    return false
+  }
+}
 
 export function temporaryDirectory(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'postern-test-'))
@@ -37,12 +50,19 @@ export function temporaryDirectory(): Promise<string> {
 function start(
   args: readonly string[],
   env: Record<string, string>,
+  isScript = false,
 ): { child: ChildProcess; text: { out: string; err: string }; ended: Promise<Finished> } {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+  const command = isScript ? 'npm' : process.execPath
+  const before = isScript ? ['run', 'postern', '--'] : ['--disable-warning=ExperimentalWarning', MAIN]
+  const child = spawn(command, [...before, ...args], {
+    cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // As a terminal gives each command a process group of its own
+    detached: isScript,
   })
   children.add(child)
+  if (isScript && child.pid !== undefined) groups.add(child.pid)
   child.on('close', () => children.delete(child))
   const text = { out: '', err: '' }
   child.stdout.on('data', (piece: Buffer) => {
@@ -62,11 +82,15 @@ export function runPostern(args: readonly string[], env: Record<string, string> 
   return start(args, env).ended
 }
 
-/** Starts `postern up` on free ports and resolves when it says that it is ready; rejects when it ends before. */
+/**
+ * Starts `postern up` on free ports and resolves when it says that it is ready; rejects when it ends before.
+ * @param isScript by npm, in a process group of its own that the child leads.
+ */
 export async function startUp(
   data: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
+  isScript = false,
 ): Promise<UpProcess> {
   const { child, text, ended } = start(
     [
@@ -82,6 +106,7 @@ export async function startUp(
       ...args,
     ],
     env,
+    isScript,
   )
   const ready = new Promise<void>((done) => {
     child.stdout?.on('data', () => {

@@ -139,11 +139,28 @@ test('what is kept for one person of a profile is not given to another', async (
     const reply = await get(of(name), { 'cache-control': 'max-age=60' })
     assert.deepEqual([subject(reply), reply.headers.get('x-cache')], [name, cached])
   }
+  const post = (token: string, headers: Record<string, string> = { 'idempotency-key': 'k1' }) =>
+    server.gateway('POST', '/orders/v1/orders', { token, headers, body: {} })
   for (const name of ['ann', 'bo', 'ann']) {
-    const headers = { 'idempotency-key': 'k1' }
-    const reply = await server.gateway('POST', '/orders/v1/orders', { token: of(name), headers, body: {} })
+    const reply = await post(of(name))
     assert.equal(subject(reply), name, reply.text)
   }
+  // Who a token without a subject stands for nobody knows: answers are for the token, a key cannot outlive it.
+  const nameless = (jti: string): string =>
+    signedWith(signing_secret, claims({ iss: 'https://people.test', jti }))
+  const [one, two] = [nameless('one'), nameless('two')]
+  const ask = async (token: string) => (await get(token, { connection: 'close' })).headers.get('x-cache')
+  // Each gateway thread has a cache of its own.
+  for (let hits = 0; hits < 8; ) if ((await ask(one)) === 'HIT') hits++
+  assert.equal(await ask(two), 'MISS')
+  const before = upstream.seen.length
+  for (const token of [one, two]) {
+    const { status, json } = await post(token)
+    assert.deepEqual([status, json.code], [400, 'parameter_invalid'])
+    assert.equal(json.detail, 'Idempotency-Key needs a token that names its subject (sub).')
+  }
+  assert.equal(upstream.seen.length, before)
+  assert.equal((await post(one, {})).status, 200)
   for (const verb of ['get', 'create'])
     await server.manage(
       'PATCH',

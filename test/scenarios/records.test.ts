@@ -283,6 +283,21 @@ describe('the records of a running server', () => {
     return response
   }
 
+  test('a record tells the slugs of now beside its ids, in lists too, and none of what is gone', async () => {
+    const { id, token } = await someone()
+    const answer = await server.gateway('GET', '/orders/v1/orders/7', { token })
+    const slugs = (record: Record<string, unknown>): unknown[] =>
+      ['collection', 'proxy', 'client', 'profile'].map((name) => record[`${name}_slug`])
+    const record = (await recordOf(answer)) as unknown as Record<string, unknown>
+    assert.deepEqual(slugs(record), ['orders', 'get-order', 'acme', `p${profiles}`])
+    await server.manage('PATCH', `/profiles/${id}`, { slug: 'renamed' })
+    const listed = await server.manage('GET', `/records?request_id=${record['id']}`)
+    assert.deepEqual(slugs(listed.json.items[0]), ['orders', 'get-order', 'acme', 'renamed'])
+    assert.equal((await server.manage('DELETE', `/profiles/${id}?confirm=renamed`)).status, 200)
+    const left = await recordOf(answer)
+    assert.deepEqual([left.profile, slugs({ ...left })], [id, ['orders', 'get-order', 'acme', null]])
+  })
+
   test('a call of 2025-11-25 whose agent leaves goes on to its end, and has one record', async () => {
     const { token, records } = await someone()
     const response = await leaveAfter(toolCall('execute_call', { endpoint: ENDPOINT }), token)

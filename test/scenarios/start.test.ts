@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
+import { eventually } from '../support/eventually.ts'
 import { ownPort } from '../support/ports.ts'
-import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
+import { isGroupAlive, killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
@@ -28,18 +29,19 @@ const upOn = (data: string, listen: string, controlListen: string) =>
 
 const FREE = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
 
-test('a setting with a wrong value, an unknown one and one that is not built yet each refuse start by name', async () => {
+/** A data directory that an instance has used, and left as a power cut leaves it. */
+const used = await temporaryDirectory()
+before(async () => killNow(await startUp(used)))
+after(() => rm(used, { recursive: true }))
+
+async function copyOfUsed(): Promise<string> {
   const data = await temporaryDirectory()
-  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE, '--workers', 'many']), /workers/i)
-  assertRefusesToStart(
-    await runPostern(['up', '--data', data, ...FREE], { POSTERN_LISTENN: '1' }),
-    /POSTERN_LISTENN/,
-  )
-  assertRefusesToStart(
-    await runPostern(['up', '--data', data, ...FREE], { POSTERN_DATABASE_URL: 'postgres://localhost/x' }),
-    /DATABASE_URL/,
-  )
-  await rm(data, { recursive: true })
+  await cp(used, data, { recursive: true, filter: (name) => !name.endsWith('.sock') })
+  return data
+}
+
+test('a setting with a wrong value refuses start by name', async () => {
+  assertRefusesToStart(await runPostern(['up', ...FREE, '--workers', 'many']), /workers/i)
 })
 
 test('a busy port refuses start, even when its owner shares it', async () => {
@@ -79,9 +81,7 @@ test('a key file that cannot be read, or is no key, refuses start', async () => 
 })
 
 test('a key file that others may read refuses start', async () => {
-  const data = await temporaryDirectory()
-  const up = await startUp(data)
-  await killNow(up)
+  const data = await copyOfUsed()
   await chmod(join(data, 'vault.key'), 0o644)
   assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /vault\.key.*(0600|chmod)/s)
   await rm(data, { recursive: true })
@@ -107,8 +107,7 @@ test('a second instance on the data directory is refused and the first goes on',
 })
 
 test('a data directory from a newer version is refused and left as it is', async () => {
-  const data = await temporaryDirectory()
-  await killNow(await startUp(data))
+  const data = await copyOfUsed()
   const database = new DatabaseSync(join(data, 'config.db'))
   database.exec(
     "INSERT INTO schema_versions (version, name, applied_at) VALUES (9999, 'from the future', '2099-01-01')",
@@ -177,6 +176,24 @@ test('SIGTERM lets a request end, refuses new connections, and exits with 0', as
   await assert.rejects(call('GET', `${up.controlUrl}/healthz`))
   await rm(data, { recursive: true })
 })
+
+const ENDS: readonly (readonly [string, (npm: number) => void])[] = [
+  ['Ctrl-C', (npm) => process.kill(-npm, 'SIGINT')],
+  ['SIGTERM to npm alone', (npm) => process.kill(npm, 'SIGTERM')],
+  ['the end of its terminal', (npm) => process.kill(-npm, 'SIGHUP')],
+]
+
+for (const [what, end] of ENDS)
+  test(`started by npm, nothing is left running after ${what}`, async () => {
+    const data = await temporaryDirectory()
+    const up = await startUp(data, [], {}, true)
+    const npm = up.child.pid!
+    assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)
+    end(npm)
+    await eventually(() => !isGroupAlive(npm))
+    assert.match(up.output(), /letting requests end, then stopping/)
+    await rm(data, { recursive: true })
+  })
 
 test('the break-glass token comes from the running process, or from the store when nothing runs', async () => {
   const data = await temporaryDirectory()

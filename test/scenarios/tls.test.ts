@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
+import { createCertificates } from '../../src/serve/certificates.ts'
 import { CERTIFICATE, OTHER_CERTIFICATE, OTHER_PRIVATE_KEY, PRIVATE_KEY } from '../wire/certificate.ts'
 import { runPostern, startUp } from './process.ts'
 import { askHttp2 } from './secure.ts'
@@ -215,24 +216,27 @@ test('a wrong file refuses start with one sentence', async () => {
   await writeFile(file('c.pem'), CERTIFICATE)
   await writeFile(file('c.key'), PRIVATE_KEY)
   const cases: [string, string, RegExp][] = [
-    ['missing.pem', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*missing\.pem: there is no such file\.\n$/],
-    ['c.key', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*c\.key: the file holds no certificate in PEM\.\n$/],
+    ['missing.pem', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*missing\.pem: there is no such file\.$/m],
+    ['c.key', 'c.key', /POSTERN_TLS_CERT \(--tls-cert\) .*c\.key: the file holds no certificate in PEM\.$/m],
     ['c.pem', 'c.pem', /POSTERN_TLS_KEY \(--tls-key\) .*c\.pem: the file holds no private key in PEM/],
     [
       'c.pem',
       'b.key',
-      /POSTERN_TLS_KEY \(--tls-key\) .*b\.key: the key does not belong to the certificate in .*c\.pem\.\n$/,
+      /POSTERN_TLS_KEY \(--tls-key\) .*b\.key: the key does not belong to the certificate in .*c\.pem\.$/m,
     ],
   ]
   for (const [certificate, key, message] of cases) {
-    const ended = await runPostern([
-      ...['up', '--data', file('data'), '--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0'],
-      ...['--tls-cert', file(certificate), '--tls-key', file(key)],
-    ])
-    assert.equal(ended.code, 1)
-    assert.match(ended.stderr, message)
-    assert.equal(ended.stderr.trim().split('\n').length, 1)
+    const pair = { certificate: file(certificate), key: file(key) }
+    assert.throws(() => createCertificates([pair], null, () => {}), { name: 'CannotStart', message })
   }
+  const [certificate, key, message] = cases[0]!
+  const ended = await runPostern([
+    ...['up', '--data', file('data'), '--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0'],
+    ...['--tls-cert', file(certificate), '--tls-key', file(key)],
+  ])
+  assert.equal(ended.code, 1)
+  assert.match(ended.stderr, message)
+  assert.equal(ended.stderr.trim().split('\n').length, 1)
 })
 
 test('SIGHUP reads the certificates again', async () => {

@@ -137,16 +137,6 @@ test('what is kept of an answer is for the very token that it was made for', asy
     assert.deepEqual(await who(caller), [`Bearer for-${name}`, 'MISS'])
     assert.deepEqual(await who(caller), [`Bearer for-${name}`, 'HIT'])
   }
-  await server.manage('PATCH', '/proxies/create-order', { idempotency: true })
-  for (const [caller, name] of [
-    [nobody, 'undefined-x'],
-    [other, 'undefined-y'],
-  ] as const) {
-    const options = { token: caller, headers: { 'idempotency-key': 'k1' }, body: {} }
-    const { json } = await server.gateway('POST', '/orders/v1/orders', options)
-    assert.equal(json.who.replace(/-\d+$/, ''), `Bearer for-${name}`)
-  }
-  await server.manage('PATCH', '/proxies/create-order', { idempotency: false })
   await cache(null)
 })
 

@@ -26,7 +26,7 @@ before(async () => {
   server = await startTestServer()
   token = await publishOrders(server, `http://127.0.0.1:${(origin.address() as AddressInfo).port}`)
   const page = readFileSync(new URL('../../docs/websocket.md', import.meta.url), 'utf8')
-  const example = /```json\n([\s\S]*?)```/.exec(page)![1]!
+  const example = /```http\nPOST [^\n]*\n\n([\s\S]*?)```/.exec(page)![1]!
   const made = await server.manage('POST', '/proxies', JSON.parse(example))
   assert.equal(made.status, 201, made.text)
 })
@@ -42,7 +42,7 @@ const open = (path: string, headers: Record<string, string>): WebSocket =>
   openSocket(`${server.running.gatewayUrl}${path}`, headers)
 
 test('a WebSocket passes the checks, outlives changes, and is recorded when it closes', async () => {
-  const socket = open('/orders/v1/events', { authorization: `Bearer ${token}` })
+  const socket = open('/orders/v1/live', { authorization: `Bearer ${token}` })
   await once(socket, 'open')
   assert.equal(await say(socket, 'one'), 'one')
   // The configuration changes below it
@@ -60,12 +60,12 @@ test('a WebSocket passes the checks, outlives changes, and is recorded when it c
   )
   const record = list.json.items.find(({ status }: { status: number }) => status === 101)
   assert.ok(record.bytes_in > 0 && record.bytes_out > 0, JSON.stringify(record))
-  assert.equal(record.path, '/orders/v1/events')
+  assert.equal(record.path, '/orders/v1/live')
 })
 
 test('without a credential no WebSocket opens, and other endpoints open none', async () => {
   const before = sockets.length
-  await once(open('/orders/v1/events', {}), 'error')
+  await once(open('/orders/v1/live', {}), 'error')
   await once(open('/orders/v1/orders/1', { authorization: `Bearer ${token}` }), 'error')
   assert.equal(sockets.length, before)
 })
@@ -80,9 +80,9 @@ test('an open WebSocket keeps its place in a limit until it closes', async () =>
   await made('clients', { name: 'Narrow', collections: ['orders'], policy: 'one' })
   const profile = await made('profiles', { client: 'narrow', name: 'Main', auth: { type: 'token' } })
   const headers = { authorization: `Bearer ${profile.token}` }
-  const socket = open('/orders/v1/events', headers)
+  const socket = open('/orders/v1/live', headers)
   await once(socket, 'open')
-  await once(open('/orders/v1/events', headers), 'error')
+  await once(open('/orders/v1/live', headers), 'error')
   const refused = await server.gateway('GET', '/orders/v1/orders/1', { token: profile.token })
   assert.deepEqual([refused.status, refused.json.code], [429, 'concurrency_exceeded'])
   const closed = once(socket, 'close')
@@ -95,7 +95,7 @@ test('an open WebSocket keeps its place in a limit until it closes', async () =>
 })
 
 test('a request without the offer is told to upgrade', async () => {
-  const answer = await server.gateway('GET', '/orders/v1/events', { token })
+  const answer = await server.gateway('GET', '/orders/v1/live', { token })
   assert.deepEqual([answer.status, answer.json.code], [426, 'upgrade_required'])
 })
 
@@ -138,7 +138,7 @@ test('a WebSocket passes to an upstream over TLS', async () => {
     upstream: { targets: [{ url }], tls: { ca: CERTIFICATE } },
   })
   assert.equal(changed.status, 200, changed.text)
-  const socket = open('/orders/v1/events', { authorization: `Bearer ${token}` })
+  const socket = open('/orders/v1/live', { authorization: `Bearer ${token}` })
   await once(socket, 'open')
   assert.equal(await say(socket, 'over TLS'), 'over TLS')
   const closed = once(socket, 'close')

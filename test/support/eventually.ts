@@ -1,10 +1,13 @@
-import assert from 'node:assert/strict'
+const DEADLINE_MS = 20_000
 
-/** Waits until `check` holds, at most ten seconds. */
-export async function eventually(check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000
+/** Waits until `check` holds. @param what what did not happen, for the error. */
+export async function eventually(
+  check: () => boolean | Promise<boolean>,
+  what: () => string = () => 'it',
+): Promise<void> {
+  const end = performance.now() + DEADLINE_MS
   while (!(await check())) {
-    assert.ok(performance.now() < end, 'it did not happen in time')
-    await new Promise((done) => setTimeout(done, 5))
+    if (performance.now() > end) throw new Error(`waited too long: ${what()}`)
+    await new Promise((done) => setTimeout(done, 1))
   }
 }

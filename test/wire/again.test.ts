@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { ForwardRequest, Incoming } from '../../src/wire/port.ts'
-import { Caller, type Gateway, Origin, ROOM, startGateway, until } from './peers.ts'
+import { eventually } from '../support/eventually.ts'
+import { Caller, type Gateway, Origin, ROOM, startGateway } from './peers.ts'
 
 const ENGINES = ['native', 'node'] as const
 const REFUSED = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno'
@@ -73,7 +74,7 @@ for (const engine of ENGINES) {
       assert.match(received, /X-Own: 1\r\n/)
       assert.deepEqual(statuses, [401])
       assert.equal(origin.received.split('body').length, 3)
-      await until(
+      await eventually(
         () => gateway.finished.length === 1,
         () => 'the end',
       )
@@ -114,7 +115,7 @@ for (const engine of ENGINES) {
       })
     })
     caller.send(POST)
-    await until(
+    await eventually(
       () => gateway.finished.length === 1,
       () => 'the end',
     )

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ForwardRequest, Incoming, Upstream } from '../../src/wire/port.ts'
-import { Caller, Origin, ROOM, startGateway, UPSTREAM, until } from './peers.ts'
+import { eventually } from '../support/eventually.ts'
+import { Caller, Origin, ROOM, startGateway, UPSTREAM } from './peers.ts'
 
 const requestOf = ({ method, path, pass }: Incoming): ForwardRequest => ({
   method,
@@ -87,7 +88,7 @@ for (const httpEngine of ['native', 'node'] as const)
           ['upstream_unreachable'],
         )
         assert.equal(bodyOf(origin.received), body)
-        await until(
+        await eventually(
           () => gateway.finished.length === 1,
           () => 'the end',
         )

@@ -17,8 +17,7 @@ import type {
   Upstream,
   UpstreamOptions,
 } from '../../src/wire/port.ts'
-
-const DEADLINE_MS = 20_000
+import { eventually } from '../support/eventually.ts'
 
 /** The engine under test, unless a test names one. */
 export const ENGINE = process.env['HTTP_ENGINE'] === 'node' ? 'node' : 'native'
@@ -30,15 +29,6 @@ export const nativeAlone = (why: string): { skip: string | false } => ({
 
 /** Room for everything. */
 export const ROOM: Room = { take: () => true, give() {} }
-
-/** Waits until `done` holds; looks after every turn of the loop. */
-export async function until(done: () => boolean, what: () => string): Promise<void> {
-  const end = Date.now() + DEADLINE_MS
-  while (!done()) {
-    if (Date.now() > end) throw new Error(`waited too long: ${what()}`)
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-}
 
 /** A caller that sends exactly the bytes it is told and keeps all it receives as latin1. */
 export class Caller {
@@ -68,7 +58,7 @@ export class Caller {
   }
 
   async receive(pattern: RegExp): Promise<string> {
-    await until(
+    await eventually(
       () => pattern.test(this.received),
       () => `${pattern} in ${JSON.stringify(this.received.slice(0, 500))}`,
     )
@@ -76,7 +66,7 @@ export class Caller {
   }
 
   async closed(): Promise<string> {
-    await until(
+    await eventually(
       () => this.isClosed,
       () => `a close after ${JSON.stringify(this.received.slice(0, 500))}`,
     )

@@ -6,6 +6,7 @@ import { createFailures, type Failures } from './failures.ts'
 import { periodKindOf } from './period.ts'
 import { exportQuotas, importQuotas, type QuotaCount } from './persisted.ts'
 import { advanceRate, countRate, rateResetMs, uncountRate } from './rate.ts'
+import { NOBODY } from './shares.ts'
 import {
   BUCKET,
   CounterTable,
@@ -32,9 +33,9 @@ import {
  * 1. A rate never admits more than its max in any trailing window, over all threads; a rate with a burst never more than
  *    the burst and what was refilled in the window.
  * 2. All limits of a request are looked at and counted under their locks at once: all of them, or none.
- * 3. A limit whose counter finds no place in the table refuses (fail closed).
+ * 3. A limit whose counter finds no place in the table refuses (fail closed), unless it only observes.
  * 4. What callers choose lives in tables of its own: neither failed authentications nor invented header values push
- *    out the counters of clients.
+ *    out the counters of clients. Values count for the share of the client that sends them, so that it is refused itself.
  * 5. What is under way is counted for each thread, so that it is given back when the thread ends, however it ends.
  */
 export interface Counters extends Failures {
@@ -112,10 +113,11 @@ export function createCounterMemory(entries: number = ENTRIES_DEFAULT): SharedAr
 function layoutOf(entries: number) {
   const limits = toEntries(entries)
   const failures = toEntries(limits / 4)
-  const keyed = toEntries(limits / 2)
+  // As large as the other: a client alone gets half of it.
+  const keyed = limits
   const failuresAt = RESERVED_BYTES + tableBytes(limits)
   const keyedAt = failuresAt + tableBytes(failures)
-  return { limits, failures, failuresAt, keyed, keyedAt, end: keyedAt + tableBytes(keyed) }
+  return { limits, failures, failuresAt, keyed, keyedAt, end: keyedAt + tableBytes(keyed, true) }
 }
 
 /** Attaches a thread. Each thread has a slot of its own (0 to 126); a replacement takes that of the thread it replaces. */
@@ -153,7 +155,7 @@ class SharedCounters implements Counters {
     this.#slot = slot
     this.#table = new CounterTable(buffer, RESERVED_BYTES, limits, slot)
     this.#failures = new CounterTable(buffer, failuresAt, failures, slot)
-    this.#keyed = new CounterTable(buffer, keyedAt, keyed, slot)
+    this.#keyed = new CounterTable(buffer, keyedAt, keyed, slot, true)
     const counted = createFailures(this.#failures, new Int32Array(buffer, 8, 1))
     this.hasFailures = counted.hasFailures
     this.throttledMs = counted.throttledMs
@@ -254,18 +256,19 @@ class SharedCounters implements Counters {
     return index
   }
 
-  /** Finds the counter of a limit and brings it to now. False when there is no place for it. */
+  /** Finds the counter of a limit and brings it to now. False when there is no place for it and it refuses. */
   #look(planned: PlannedLimit, index: number, now: number): boolean {
     const table = this.#tableOf(planned)
     const { limit } = planned
     const low = this.#lows[index]!
+    const high = this.#highs[index]!
     const time = table.timeOf(low, now)
-    const entry = table.find(low, this.#highs[index]!, kindOf(limit), time)
-    if (entry === -1) return false
+    const owner = low === planned.low && high === planned.high ? NOBODY : planned.owner
+    const entry = table.find(low, high, kindOf(limit), time, owner)
     this.#entries[index] = entry
     this.#times[index] = time
-    this.#remaining[index] = this.#advance(table, limit, entry, time)
-    return true
+    this.#remaining[index] = entry === -1 ? 0 : this.#advance(table, limit, entry, time)
+    return entry !== -1 || limit.isObserved
   }
 
   /** Brings a counter to `time`. @returns what is left of its limit; negative when the limit was lowered. */
@@ -322,6 +325,7 @@ class SharedCounters implements Counters {
     const { limit } = planned
     const { cost, windowMs } = limit
     const entry = this.#entries[index]!
+    if (entry === -1) return
     const time = this.#times[index]!
     const total = totalOf(table, entry)
     this.#remaining[index] = this.#remaining[index]! - cost
@@ -344,14 +348,17 @@ class SharedCounters implements Counters {
 
   #countRefusal(planned: PlannedLimit, index: number): void {
     const { words } = this.#tableOf(planned)
-    const at = this.#entries[index]! * ENTRY_WORDS + REFUSALS
+    const entry = this.#entries[index]!
+    if (entry === -1) return
+    const at = entry * ENTRY_WORDS + REFUSALS
     words[at] = Math.min(COUNT_MAX, words[at]! + 1)
   }
 
   #settle(planned: PlannedLimit, index: number, now: number): void {
     const left = this.#remaining[index]!
     const lacks = Math.max(1, planned.limit.cost - left)
-    this.#resets[index] = this.#resetOf(planned, this.#entries[index]!, now, lacks)
+    const entry = this.#entries[index]!
+    this.#resets[index] = entry === -1 ? GUESS_MS : this.#resetOf(planned, entry, now, lacks)
     this.#remaining[index] = left < 0 ? 0 : left
   }
 
@@ -378,7 +385,8 @@ class SharedCounters implements Counters {
     const held: HeldLimit[] = []
     for (const [index, planned] of limits.entries()) {
       const { limit } = planned
-      if (limit.algorithm !== 'concurrent' && limit.statuses === null) continue
+      if ((limit.algorithm !== 'concurrent' && limit.statuses === null) || this.#entries[index] === -1)
+        continue
       held.push({
         planned,
         low: this.#lows[index]!,

@@ -3,7 +3,8 @@ import { type Counters, LIMITS_MAX } from './counters.ts'
 
 /**
  * RateLimit-Policy, and RateLimit with the tightest limit first (draft-ietf-httpapi-ratelimit-headers), after a take; and
- * X-RateLimit-* of the tightest where that is wanted. Limits that only observe are not shown.
+ * X-RateLimit-* of the tightest where that is wanted. Limits that only observe are not shown. All are told in requests,
+ * whatever one takes.
  */
 export function limitLines(counters: Counters, plan: LimitPlan): string {
   const { shown } = plan
@@ -12,7 +13,7 @@ export function limitLines(counters: Counters, plan: LimitPlan): string {
     const lines = `${plan.policyLine}RateLimit: ${itemOf(counters, plan, only)}\r\n`
     return plan.hasXLines ? lines + xLines(counters, plan, only) : lines
   }
-  sortByTightness(counters, shown)
+  sortByTightness(counters, plan)
   const lines = plan.hasTwins ? twinLines(counters, plan) : plan.policyLine + stateLine(counters, plan)
   return plan.hasXLines ? lines + xLines(counters, plan, order[0]!) : lines
 }
@@ -42,18 +43,19 @@ function twinLines(counters: Counters, plan: LimitPlan): string {
 function xLines(counters: Counters, plan: LimitPlan, index: number): string {
   const { limit } = plan.limits[index]!
   const reset = Math.ceil(counters.resetMs(index) / 1000)
-  const most = limit.burst === 0 ? limit.max : limit.burst
-  return `X-RateLimit-Limit: ${most}\r\nX-RateLimit-Remaining: ${counters.remaining(index)}\r\nX-RateLimit-Reset: ${reset}\r\n`
+  const most = Math.floor((limit.burst === 0 ? limit.max : limit.burst) / limit.cost)
+  return `X-RateLimit-Limit: ${most}\r\nX-RateLimit-Remaining: ${requestsLeft(counters, plan, index)}\r\nX-RateLimit-Reset: ${reset}\r\n`
 }
 
 /** Indexes of the shown limits of the request at hand, the tightest first. Scratch memory. */
 const order = new Uint8Array(LIMITS_MAX)
 
 /** Insertion sort: there are rarely more than three. */
-function sortByTightness(counters: Counters, shown: readonly number[]): void {
+function sortByTightness(counters: Counters, plan: LimitPlan): void {
+  const { shown } = plan
   for (let i = 0; i < shown.length; i++) {
     let at = i
-    while (at > 0 && isTighter(counters, shown[i]!, order[at - 1]!)) {
+    while (at > 0 && isTighter(counters, plan, shown[i]!, order[at - 1]!)) {
       order[at] = order[at - 1]!
       at--
     }
@@ -61,14 +63,18 @@ function sortByTightness(counters: Counters, shown: readonly number[]): void {
   }
 }
 
-function isTighter(counters: Counters, a: number, b: number): boolean {
-  const difference = counters.remaining(a) - counters.remaining(b)
+function isTighter(counters: Counters, plan: LimitPlan, a: number, b: number): boolean {
+  const difference = requestsLeft(counters, plan, a) - requestsLeft(counters, plan, b)
   return difference < 0 || (difference === 0 && counters.resetMs(a) > counters.resetMs(b))
+}
+
+function requestsLeft(counters: Counters, plan: LimitPlan, index: number): number {
+  return Math.floor(counters.remaining(index) / plan.limits[index]!.limit.cost)
 }
 
 /** What is under way ends when it ends, so a limit on that has no `t`. */
 function itemOf(counters: Counters, plan: LimitPlan, index: number): string {
   const { fragment } = plan.limits[index]!.limit
-  const item = `"${fragment.name}";r=${counters.remaining(index)}`
+  const item = `"${fragment.name}";r=${requestsLeft(counters, plan, index)}`
   return fragment.kind === 'concurrency' ? item : `${item};t=${Math.ceil(counters.resetMs(index) / 1000)}`
 }

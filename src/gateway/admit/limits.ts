@@ -16,7 +16,7 @@ export function limitsAdmit(exchange: Exchange): RefusalCode | null | Promise<Re
   const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
   if (plan.missing !== null) {
     exchange.reason = `policy ${plan.missing} is not available`
-    return 'not_ready'
+    return 'route_unavailable'
   }
   if (plan.limits.length === 0) return null
   if (plan.keyed.length > 0) nameKeys(exchange, plan)
@@ -89,18 +89,22 @@ function observed(exchange: Exchange, plan: LimitPlan): void {
 
 function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, index: number): RefusalCode {
   const { counters, now } = exchange
-  const { fragment, policy, max } = limit
+  const { fragment, policy, max, cost } = limit
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs
-  if (counters.wasFull) exchange.reason = 'the counter table is full'
+  const name = `limit "${fragment.name}" of policy "${policy.slug}"`
+  if (counters.wasFull) exchange.reason = 'the counters, or the share of the client in them, are used up'
   exchange.facts = {
-    detail: `The ${attachedTo} is limited to ${max} requests ${spanOf(limit)} by limit "${fragment.name}" of policy "${policy.slug}".`,
+    detail: counters.wasFull
+      ? `No counter is free for ${name} of the ${attachedTo}.`
+      : `The ${attachedTo} is limited to ${amountOf(limit)} by ${name}.`,
     members: {
       policy: policy.slug,
       limit_name: fragment.name,
       attached_to: attachedTo,
       max,
       remaining: counters.remaining(index),
+      ...(cost === 1 ? {} : { cost }),
       ...(fragment.kind === 'concurrency' ? {} : { reset_at: toTime(now + waitMs) }),
       retry_after_ms: waitMs,
     },
@@ -112,6 +116,12 @@ function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, inde
 export function limitRefusal({ fragment: { kind } }: LinkedLimit): RefusalCode {
   if (kind === 'concurrency') return 'concurrency_exceeded'
   return kind === 'rate' ? 'rate_limit_exceeded' : 'quota_exceeded'
+}
+
+function amountOf(limit: LinkedLimit): string {
+  const { max, cost } = limit
+  if (cost === 1) return `${max} ${max === 1 ? 'request' : 'requests'} ${spanOf(limit)}`
+  return `${max} units ${spanOf(limit)}, of which a request takes ${cost},`
 }
 
 function spanOf({ algorithm, windowMs, burst }: LinkedLimit): string {

@@ -1,4 +1,5 @@
 import { periodStart } from './period.ts'
+import { NOBODY } from './shares.ts'
 import { STRIPES } from './stripes.ts'
 import {
   CELLS,
@@ -15,9 +16,9 @@ import {
 } from './table.ts'
 
 /**
- * A count that survives a restart: of a calendar quota one, of a rolling quota one for each slot. The key is that of the
- * counter and a suffix: `d`, `w` or `m` for a day, week or month in UTC, `z` for a period of another time zone, `r`, window
- * and cell for a slot.
+ * A count that survives a restart: of a calendar quota one, of a rolling quota one for each slot. The key is the owner of the
+ * counter, unless that is nobody, its key and a suffix: `d`, `w` or `m` for a day, week or month in UTC, `z` for a period of
+ * another time zone, `r`, window and cell for a slot.
  */
 export interface QuotaCount {
   readonly key: string
@@ -28,6 +29,8 @@ export interface QuotaCount {
 
 /** No period is longer. */
 const PERIOD_MS_MAX = 32 * 86_400_000
+
+const KEY = /^(?:([0-9a-f]{8})\.)?([0-9a-f]{8})([0-9a-f]{8})(?:([dwmz])|r([1-9][0-9]{0,11})\.[0-9]{1,2})$/
 
 /** Quotas that changed since the last call of any thread. */
 export function exportQuotas(table: CounterTable): QuotaCount[] {
@@ -73,25 +76,27 @@ function exportSlots(table: CounterTable, entry: number, all: boolean, counts: Q
   }
 }
 
-/** Puts back counts of an earlier run; those of periods that have ended are left out. */
+/** Puts back counts of an earlier run, beyond the share of their owner too; those of periods that have ended are left out. */
 export function importQuotas(table: CounterTable, counts: readonly QuotaCount[], now: number): void {
   for (const { key, period, count } of counts) {
-    const match = /^([0-9a-f]{8})([0-9a-f]{8})(?:([dwmz])|r([1-9][0-9]{0,11})\.([0-9]{1,2}))$/.exec(key)
+    const match = KEY.exec(key)
     if (match === null || count <= 0) continue
-    const low = Number.parseInt(match[1]!, 16) | 0
-    const high = Number.parseInt(match[2]!, 16) | 0
+    const [, ownerHex, lowHex, highHex, suffix, windowMs] = match
+    const owner = ownerHex === undefined ? NOBODY : wordOf(ownerHex)
+    const low = wordOf(lowHex!)
+    const high = wordOf(highHex!)
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) continue
-    if (match[3] === undefined) importSlot(table, low, high, Number(match[4]), period, count, now)
-    else importPeriod(table, low, high, match[3], period, count, now)
+    const find = (kind: number): number => table.find(low, high, kind, table.timeOf(low, now), owner, false)
+    if (suffix === undefined) importSlot(table, find, Number(windowMs), period, count, now)
+    else importPeriod(table, find, suffix, period, count, now)
     table.stripes.unlock(stripe)
   }
 }
 
 function importPeriod(
   table: CounterTable,
-  low: number,
-  high: number,
+  find: (kind: number) => number,
   suffix: string,
   period: number,
   count: number,
@@ -100,8 +105,7 @@ function importPeriod(
   // Of another time zone the first request finds out whether the period still lasts.
   if (suffix === 'z' ? period <= now - PERIOD_MS_MAX : periodStart(suffix as 'd' | 'w' | 'm', now) !== period)
     return
-  const time = table.timeOf(low, now)
-  const entry = table.find(low, high, QUOTA, time)
+  const entry = find(QUOTA)
   if (entry === -1) return
   const at = entry * ENTRY_FLOATS
   const totalAt = entry * ENTRY_WORDS + TOTAL
@@ -112,16 +116,14 @@ function importPeriod(
 
 function importSlot(
   table: CounterTable,
-  low: number,
-  high: number,
+  find: (kind: number) => number,
   windowMs: number,
   period: number,
   count: number,
   now: number,
 ): void {
   if (period + windowMs <= now || windowMs > PERIOD_MS_MAX) return
-  const time = table.timeOf(low, now)
-  const entry = table.find(low, high, ROLLING, time)
+  const entry = find(ROLLING)
   if (entry === -1) return
   const { floats, words } = table
   const at = entry * ENTRY_FLOATS
@@ -143,11 +145,16 @@ function importSlot(
 
 function nameOf(table: CounterTable, entry: number): string {
   const { low, high } = table.keyOf(entry)
-  return hex(low) + hex(high)
+  const owner = table.ownerOf(entry)
+  return (owner === NOBODY ? '' : `${hex(owner)}.`) + hex(low) + hex(high)
 }
 
 function totalOf(table: CounterTable, entry: number): number {
   return table.words[entry * ENTRY_WORDS + TOTAL]!
+}
+
+function wordOf(text: string): number {
+  return Number.parseInt(text, 16) | 0
 }
 
 function hex(word: number): string {

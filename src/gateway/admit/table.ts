@@ -1,3 +1,4 @@
+import { FREE, NOBODY, SHARE_WORDS, Shares } from './shares.ts'
 import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
 
 /**
@@ -11,6 +12,8 @@ import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
  *    for how long, so counting goes on by it (see rate.ts and the quotas in counters.ts for what that must not give away).
  * 5. When no entry is free within the probes of a key, the table is full for it: the caller fails closed, and it
  *    is counted.
+ * 6. The probes of a key go their own way through its stripe, so that no keys can crowd the places of others.
+ * 7. In a table with shares each owner has its own (see shares.ts).
  */
 export const RATE = 1
 export const QUOTA = 2
@@ -38,6 +41,8 @@ export const OLDEST = 2
 const KEY_LOW = 6
 const KEY_HIGH = 7
 const KIND = 8
+/** Whose share the entry counts for. */
+const OWNER = 14
 export const TOTAL = 9
 /** Rate: 1 when it was last looked at by a clock that is behind. */
 export const BEHIND = 10
@@ -47,7 +52,7 @@ export const REFUSALS = 11
 export const WINDOW = 6
 const FIRST_CELL = 16
 
-const PROBES_MAX = 64
+const PROBES_MAX = 256
 /** How far the clock of a thread may be behind the latest time seen and still count at that time, milliseconds. */
 const BACK_MS_MAX = 1000
 const SEEN_STEP_MS = 100
@@ -65,7 +70,10 @@ export const ENTRIES_DEFAULT = 65_536
 
 export class CounterTable {
   readonly stripes: Stripes
+  /** A power of two. */
   readonly #perStripe: number
+  readonly #probes: number
+  readonly #shares: Shares | null
   readonly #control: Int32Array
   /** The latest time seen in each stripe, in the cache line of its lock. */
   readonly #latest: Float64Array
@@ -79,7 +87,7 @@ export class CounterTable {
   readonly #inFlight: Int32Array
 
   /** Attaches the thread of `slot` to the memory at `offset`. */
-  constructor(buffer: SharedArrayBuffer, offset: number, entries: number, slot: number) {
+  constructor(buffer: SharedArrayBuffer, offset: number, entries: number, slot: number, hasShares = false) {
     const bytes = entries * ENTRY_BYTES
     this.floats = new Float64Array(buffer, offset, bytes / 8)
     this.words = new Int32Array(buffer, offset, bytes / 4)
@@ -97,6 +105,8 @@ export class CounterTable {
     this.stripes = new Stripes(locks, words(SLOTS_MAX + 1), slot)
     this.#inFlight = words(SLOTS_MAX + 1)
     this.#perStripe = entries / STRIPES
+    this.#probes = Math.min(PROBES_MAX, this.#perStripe)
+    this.#shares = hasShares ? new Shares(words(SHARE_WORDS), this.#perStripe) : null
     this.releaseDead(slot)
   }
 
@@ -138,9 +148,8 @@ export class CounterTable {
 
   /** The entry of a key; -1 when there is none. The stripe is locked. */
   peek(low: number, high: number, kind: number): number {
-    const start = this.#startOf(low)
-    for (let probe = 0; probe < PROBES_MAX; probe++) {
-      const entry = this.#entryAt(low, start + probe)
+    for (let probe = 0; probe < this.#probes; probe++) {
+      const entry = this.#entryAt(low, high, probe)
       const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
       const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
       if (keyLow === low && keyHigh === high) return this.kindOf(entry) === kind ? entry : -1
@@ -149,15 +158,20 @@ export class CounterTable {
     return -1
   }
 
-  /** The entry of a key, made when there is none; -1 when the table is full for it. The stripe is locked. */
-  find(low: number, high: number, kind: number, now: number): number {
-    const start = this.#startOf(low)
+  /**
+   * The entry of a key, made when there is none; -1 when the table is full for it. The stripe is locked.
+   * @param owner whose share an entry that is made counts for.
+   * @param isBound false when it is made beyond the share too.
+   */
+  find(low: number, high: number, kind: number, now: number, owner = NOBODY, isBound = true): number {
     let free = -1
-    for (let probe = 0; probe < PROBES_MAX; probe++) {
-      const entry = this.#entryAt(low, start + probe)
+    for (let probe = 0; probe < this.#probes; probe++) {
+      const entry = this.#entryAt(low, high, probe)
       const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
       const keyHigh = this.words[entry * ENTRY_WORDS + KEY_HIGH]!
       if (keyLow === low && keyHigh === high) {
+        if (this.words[entry * ENTRY_WORDS + OWNER] === FREE && !this.#charge(entry, owner, now, isBound))
+          return -1
         if (this.kindOf(entry) !== kind) this.#take(entry, low, high, kind)
         this.#hold(entry, now)
         return entry
@@ -165,12 +179,44 @@ export class CounterTable {
       if (free === -1 && this.#isOver(entry, now)) free = entry
       if (keyLow === 0 && keyHigh === 0) break
     }
-    if (free === -1) this.countFull()
-    else {
-      this.#take(free, low, high, kind)
-      this.#hold(free, now)
+    if (free === -1) {
+      this.countFull()
+      return -1
     }
+    if (!this.#charge(free, owner, now, isBound)) return -1
+    this.#take(free, low, high, kind)
+    this.#hold(free, now)
     return free
+  }
+
+  /** Gives an entry that has expired to an owner. False, which is counted, when it is beyond its share. */
+  #charge(entry: number, owner: number, now: number, isBound: boolean): boolean {
+    const shares = this.#shares
+    if (shares !== null) {
+      const stripe = Math.floor(entry / this.#perStripe)
+      if (isBound && owner !== NOBODY && !shares.mayTake(stripe, owner)) {
+        if (shares.isDue(stripe, now)) this.#countShares(shares, stripe, now)
+        if (!shares.mayTake(stripe, owner)) {
+          this.countFull()
+          return false
+        }
+      }
+      shares.move(stripe, this.words[entry * ENTRY_WORDS + OWNER]!, owner)
+    }
+    this.words[entry * ENTRY_WORDS + OWNER] = owner
+    return true
+  }
+
+  /** Counts what each owner holds in a stripe, without what has expired. */
+  #countShares(shares: Shares, stripe: number, now: number): void {
+    shares.clear(stripe, now)
+    const { from, to } = this.rangeOf(stripe)
+    for (let entry = from; entry < to; entry++) {
+      const at = entry * ENTRY_WORDS + OWNER
+      if (this.words[at] === FREE) continue
+      if (this.#isOver(entry, now)) this.words[at] = FREE
+      else shares.move(stripe, FREE, this.words[at]!)
+    }
   }
 
   #isOver(entry: number, now: number): boolean {
@@ -185,12 +231,10 @@ export class CounterTable {
     if (this.floats[at]! <= now) this.floats[at] = now + 1
   }
 
-  #startOf(low: number): number {
-    return (low >>> 5) % this.#perStripe
-  }
-
-  #entryAt(low: number, index: number): number {
-    return (low & (STRIPES - 1)) * this.#perStripe + (index % this.#perStripe)
+  /** Odd steps meet every entry of the stripe. */
+  #entryAt(low: number, high: number, probe: number): number {
+    const index = (low >>> 5) + Math.imul(probe, high | 1)
+    return (low & (STRIPES - 1)) * this.#perStripe + (index & (this.#perStripe - 1))
   }
 
   /** Order matters for a thread that dies in between: the kind makes the entry valid, so it is written last. */
@@ -223,6 +267,10 @@ export class CounterTable {
   keyOf(entry: number): { readonly low: number; readonly high: number } {
     const word = entry * ENTRY_WORDS
     return { low: this.words[word + KEY_LOW]!, high: this.words[word + KEY_HIGH]! }
+  }
+
+  ownerOf(entry: number): number {
+    return this.words[entry * ENTRY_WORDS + OWNER]!
   }
 
   /** Entries of a stripe: from, and to behind the last. */
@@ -311,15 +359,18 @@ export class CounterTable {
       const at = entry * ENTRY_FLOATS
       this.floats[at + OLDEST] = Math.max(0, this.floats[at + LATEST]! - CELLS + 1)
     }
+    if (this.#shares !== null)
+      this.#countShares(this.#shares, stripe, this.#latest[stripe * (SPACING / 2) + 1]!)
   }
 }
 
 /** Bytes of a table with this many entries. */
-export function tableBytes(entries: number): number {
-  return entries * (ENTRY_BYTES + 4) + (CONTROL_WORDS + LOCK_WORDS + 2 * (SLOTS_MAX + 1)) * 4
+export function tableBytes(entries: number, hasShares = false): number {
+  const words = CONTROL_WORDS + LOCK_WORDS + 2 * (SLOTS_MAX + 1) + (hasShares ? SHARE_WORDS : 0)
+  return entries * (ENTRY_BYTES + 4) + words * 4
 }
 
-/** A number of entries that divides into the stripes. */
+/** At least `wanted` entries, in each stripe a power of two. */
 export function toEntries(wanted: number): number {
-  return Math.max(STRIPES, Math.ceil(wanted / STRIPES) * STRIPES)
+  return STRIPES * 2 ** Math.ceil(Math.log2(Math.max(1, wanted / STRIPES)))
 }

@@ -14,8 +14,10 @@ export interface Compiled {
   readonly response: () => Judge | null
 }
 
-/** By proxy and method. */
-type CompiledContracts = Map<string, Map<string, Compiled>>
+/** By method; the fault of one that cannot be used, so that it is not compiled for each request. */
+type ByMethod = Map<string, Compiled | RangeError>
+/** By proxy. */
+type CompiledContracts = Map<string, ByMethod>
 
 /**
  * Contracts are compiled when a request first needs them, and kept for as long as the fragment they are in, so that
@@ -42,13 +44,34 @@ export function compiledFor(
   const strictQuery = proxy.fragment.contract?.strict_query === true
   const kept = strictQuery ? strict : lenient
   const known = kept.get(fragment)?.get(proxy.id)?.get(method)
-  if (known !== undefined) return known
+  if (known !== undefined) return usable(known)
   const contract = contractsOf(fragment)[proxy.id]
   if (contract === undefined) return null
-  const made = compile(contractFor(contract, method), method, strictQuery, judgesOf(snapshot, fragment))
   const ofCollection: CompiledContracts = keptIn(kept, fragment, () => new Map())
-  keptIn(ofCollection, proxy.id, () => new Map<string, Compiled>()).set(method, made)
+  const byMethod: ByMethod = keptIn(ofCollection, proxy.id, () => new Map())
+  const some = judgesOf(snapshot, fragment)
+  return usable(
+    keptIn(byMethod, method, () => compileOrFault(contractFor(contract, method), method, strictQuery, some)),
+  )
+}
+
+function usable(made: Compiled | RangeError): Compiled {
+  if (made instanceof RangeError) throw made
   return made
+}
+
+function compileOrFault(
+  contract: Contract,
+  method: string,
+  strictQuery: boolean,
+  some: SchemaJudges,
+): Compiled | RangeError {
+  try {
+    return compile(contract, method, strictQuery, some)
+  } catch (error) {
+    if (error instanceof RangeError) return error
+    throw error
+  }
 }
 
 function judgesOf(snapshot: Snapshot, contracts: ContractsFragment): SchemaJudges {

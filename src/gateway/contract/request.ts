@@ -6,6 +6,7 @@ import { type BodyRule, isJsonType, isTaken, mediaTypeOf } from './body-rule.ts'
 import { bodyOf } from './collect.ts'
 import { type Compiled, compiledFor } from './contracts.ts'
 import { readJsonBody } from './json-body.ts'
+import { unusableContract } from './unusable.ts'
 
 /**
  * Check 14. Parameters, content type and body are as the contract says. The body is read only when there is a schema
@@ -44,9 +45,14 @@ function sourceOf(exchange: Exchange) {
 
 /** A contract that cannot be used cannot be held to: nothing passes rather than anything. */
 function unusable(exchange: Exchange, mode: 'report' | 'enforce', error: unknown): RefusalCode | null {
-  exchange.reason = `contract: ${error instanceof Error ? error.message : 'cannot be read'}`.slice(0, 500)
-  return mode === 'enforce' ? 'not_ready' : null
+  exchange.reason = unusableContract(error)
+  if (mode === 'report') return null
+  exchange.facts = { detail: UNUSABLE }
+  return 'route_unavailable'
 }
+
+const UNUSABLE =
+  'The contract of the endpoint cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.'
 
 /** The refusal of a request that breaks its contract; null when it is only noted. */
 function broken(
@@ -87,8 +93,14 @@ function judgeBody(
     if (bytes === null) return exchange.code ?? ANSWERED
     if (bytes.length === 0) return missing()
     const read = readJsonBody(bytes)
-    const errors = read.ok ? judge(read.value) : [{ pointer: '', reason: read.reason }]
-    return errors === null ? null : broken(exchange, mode, 'body_invalid', errors)
+    if (!read.ok) return broken(exchange, mode, 'body_invalid', [{ pointer: '', reason: read.reason }])
+    try {
+      const errors = judge(read.value)
+      return errors === null ? null : broken(exchange, mode, 'body_invalid', errors)
+    } catch (error) {
+      // Shared schemas are compiled when a value first needs them
+      return unusable(exchange, mode, error)
+    }
   }
   const bytes = bodyOf(exchange)
   return bytes instanceof Promise ? bytes.then(judgeBytes) : judgeBytes(bytes)

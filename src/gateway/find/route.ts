@@ -23,7 +23,7 @@ export function heldBackRoute(exchange: Exchange): RefusalCode | null {
   const { fault } = exchange.collection!
   if (fault !== null) {
     exchange.reason = fault
-    return 'not_ready'
+    return 'route_unavailable'
   }
   return exchange.proxy === null && exchange.others === null ? 'route_not_found' : null
 }

@@ -1,7 +1,7 @@
 import { type Certificate, readCertificate } from '../../base/certificate.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { subjectName } from '../../snapshot/certificates.ts'
 import type { Bound, Snapshot } from '../../snapshot/snapshot.ts'
+import { subjectName } from '../../snapshot/subject-name.ts'
 import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees } from './agrees.ts'

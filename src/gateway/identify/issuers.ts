@@ -53,6 +53,14 @@ export function createIssuers(
   fetchJson: FetchJson,
   usedTokens: UsedTokens,
 ): Issuers {
+  return { ...createIssuerKeys(clock, load), fetchJson, usedTokens }
+}
+
+/** The keys of issuers alone. */
+export function createIssuerKeys(
+  clock: Clock,
+  load: LoadKeySet,
+): Pick<Issuers, 'keysOf' | 'introspectionOf'> {
   const sources = new Lru<string, Source>(SOURCES_MAX)
 
   function sourceOf(name: string): Source {
@@ -92,8 +100,6 @@ export function createIssuers(
   }
 
   return {
-    fetchJson,
-    usedTokens,
     keysOf(name, kid) {
       const source = sourceOf(name)
       const now = clock.monotonic()

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
+import { publicMembers } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 
@@ -16,6 +17,21 @@ export type KeySetAnswer =
       readonly isFresh: boolean
     }
   | { readonly ok: false; readonly reason: string }
+
+/** A set as it outlives the process. */
+export interface KeptKeySet {
+  /** Public members alone. */
+  readonly keys: readonly Plain[]
+  readonly introspection: string | null
+  /** When it was fetched, milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** Keeps the last good sets for the next process. Neither throws. */
+export interface KeptKeySets {
+  load(source: string): KeptKeySet | null
+  keep(source: string, set: KeptKeySet): void
+}
 
 /** Key sets of issuers, as they were at most `maxAgeMs` ago where that can be had. Never rejects. */
 export type LoadKeySet = (source: string, maxAgeMs: number) => Promise<KeySetAnswer>
@@ -42,15 +58,29 @@ interface Entry {
   flight: Promise<void> | null
 }
 
-/** Fetches key sets, one flight for each source, and keeps the last good one. */
-export function createKeySets(clock: Clock, fetchJson: FetchJson): LoadKeySet {
+/**
+ * Fetches key sets, one flight for each source, and keeps the last good one.
+ * @param kept for the next process too; by the time of day, since nothing else goes on while none runs.
+ */
+export function createKeySets(clock: Clock, fetchJson: FetchJson, kept?: KeptKeySets): LoadKeySet {
   const entries = new Lru<string, Entry>(SOURCES_MAX)
+
+  function restored(source: string): Good | null {
+    const set = kept?.load(source) ?? null
+    if (set === null) return null
+    const ageMs = clock.now() - set.at
+    return ageMs >= 0 && ageMs < KEPT_MS ? { ...set, at: clock.monotonic() - ageMs } : null
+  }
 
   async function fetchInto(entry: Entry, source: string): Promise<void> {
     const startedAt = clock.monotonic()
+    const at = clock.now()
     try {
-      entry.good = { ...(await fetchSource(source, fetchJson)), at: startedAt }
+      const fetched = await fetchSource(source, fetchJson)
+      entry.good = { ...fetched, at: startedAt }
       entry.failure = ''
+      const keys = fetched.keys.map(publicMembers).filter((key) => key !== null)
+      kept?.keep(source, { keys, introspection: fetched.introspection, at })
     } catch (error) {
       entry.failure = error instanceof Error ? error.message : 'failed'
       entry.failedAt = clock.monotonic()
@@ -62,7 +92,7 @@ export function createKeySets(clock: Clock, fetchJson: FetchJson): LoadKeySet {
   return async (source, maxAgeMs) => {
     let entry = entries.get(source)
     if (entry === undefined) {
-      entry = { good: null, failure: '', failedAt: 0, flight: null }
+      entry = { good: restored(source), failure: '', failedAt: 0, flight: null }
       entries.set(source, entry)
     }
     const isDue = entry.good === null || clock.monotonic() - entry.good.at >= maxAgeMs

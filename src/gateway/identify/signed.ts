@@ -1,9 +1,8 @@
-import { verifyJws } from '../../base/jws.ts'
+import { claimOf, scopesOf } from '../../base/claims.ts'
+import { signingKeyOf } from '../../base/jws.ts'
 import { isText, type Jwt } from '../../base/jwt.ts'
 import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { claimOf, scopesOf } from '../../snapshot/claims.ts'
-import { TRIED_MAX } from '../../snapshot/link-verify.ts'
 import type { Claims, LinkedVerifier, Verified, VerifyKey } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Keys } from './issuers.ts'
@@ -32,7 +31,7 @@ function proveWith(exchange: Exchange, jwt: Jwt, found: Keys): RefusalCode | nul
 }
 
 function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCode | null {
-  const key = keyOf(jwt, keys)
+  const key = signingKeyOf(jwt, keys)
   if (typeof key === 'string') return failed(exchange, key)
   const verifier = exchange.profile!.verifier!
   if (key.retiresAt !== null && exchange.now >= key.retiresAt) return expired(exchange, 'retired by rotation')
@@ -79,19 +78,6 @@ function acceptOnce(
     case 'full':
       return unavailable(exchange, 'too many tokens that may be used once are remembered')
   }
-}
-
-/** The key that has signed the token, or why none has. */
-function keyOf(jwt: Jwt, keys: readonly VerifyKey[]): VerifyKey | string {
-  const { kid, alg } = jwt
-  let tried = 0
-  for (const key of keys) {
-    if (kid !== null && key.kid !== null && key.kid !== kid) continue
-    if (key.alg !== null && key.alg !== alg) continue
-    if (++tried > TRIED_MAX) break
-    if (verifyJws(alg, key.key, jwt.signed, jwt.signature)) return key
-  }
-  return tried === 0 ? 'no key fits the kid and algorithm of the token' : 'wrong signature'
 }
 
 /** What keeps proved claims from being those of the profile, or null. */

@@ -1,20 +1,21 @@
 /** When an answer may be kept and given again (RFC 9111), as a shared cache that an operator has switched on. */
+import { parseHttpDate } from '../../base/http-date.ts'
 import { hashToken } from '../../base/token.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { Exchange } from '../exchange.ts'
-import { fieldValue, fieldValues } from '../header-lines.ts'
+import { fieldValue, fieldValues, firstFieldValue } from '../header-lines.ts'
 
 /** Statuses that are kept. */
 const KEPT: ReadonlySet<number> = new Set([200, 203, 301, 308])
 
-/** Directives of Cache-Control in lower case; a value without its quotes. Empty when there are none. */
+/** Directives of Cache-Control in lower case, the first of each; a value without its quotes. Empty when there are none. */
 export function directivesOf(lines: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   for (const line of fieldValues(lines, 'cache-control'))
     for (const item of line.split(',')) {
-      const [name, value] = item.trim().split('=', 2)
-      if (name !== undefined && name !== '')
-        found.set(name.trim().toLowerCase(), (value ?? '').trim().replace(/^"|"$/g, ''))
+      const [name = '', value = ''] = item.split('=', 2)
+      const lower = name.trim().toLowerCase()
+      if (lower !== '' && !found.has(lower)) found.set(lower, value.trim().replace(/^"|"$/g, ''))
     }
   return found
 }
@@ -34,15 +35,21 @@ export function cacheKey(exchange: Exchange, cache: CacheFragment): string | nul
   const scope = profile!.fragment.forward_identity || personal ? 'profile' : cache.scope
   const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
   // Behind one profile with tokens of others stand many people.
-  const who = scope !== 'profile' ? '' : personal ? hashToken(exchange.bearer) : subject
+  const isOfToken = personal || isNameless(exchange)
+  const who = scope !== 'profile' ? '' : isOfToken ? hashToken(exchange.bearer) : subject
   const { secure, host, path, query } = exchange
   const parts = [whose, who, proxy!.id, secure, host, path, query]
   for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
   return JSON.stringify(parts)
 }
 
+/** The token of somebody else's making does not say who its bearer is. */
+export function isNameless({ profile, subject }: Exchange): boolean {
+  return subject === '' && profile!.verifier !== null
+}
+
 /** The upstream gets a token in the name of the caller. */
-export function isPersonal({ snapshot, proxy }: Exchange): boolean {
+function isPersonal({ snapshot, proxy }: Exchange): boolean {
   const id = proxy!.credential
   return id !== null && snapshot.credentials.get(id)?.grant?.exchanges === true
 }
@@ -59,23 +66,36 @@ export function wishOf(pass: string): 'any' | 'fresh' | 'none' {
  * How long an answer is fresh and how long it may stand in for a failing upstream after that, in milliseconds; null
  * when it is not kept. `ageMs` is what it had when it came.
  * @param tellsOrigins The gateway speaks to pages of other origins in the place of the upstream.
+ * @param now when it came.
  */
 export function lifetimeOf(
   status: number,
   lines: string,
   cache: CacheFragment,
   tellsOrigins: boolean,
+  now: number,
 ): { readonly freshMs: number; readonly staleMs: number; readonly ageMs: number } | null {
   if (!KEPT.has(status) || fieldValue(lines, 'set-cookie') !== undefined) return null
   const directives = directivesOf(lines)
   if (directives.has('no-store') || directives.has('private') || directives.has('no-cache')) return null
   if (!variesByKnown(lines, tellsOrigins ? [...cache.vary, 'origin'] : cache.vary)) return null
   const ageMs = seconds(fieldValue(lines, 'age')) ?? 0
-  const told = seconds(directives.get('s-maxage')) ?? seconds(directives.get('max-age'))
-  const freshMs = Math.min(cache.ttl_ms, told ?? cache.ttl_ms) - ageMs
+  const told = directives.get('s-maxage') ?? directives.get('max-age')
+  // What cannot be read is taken to have expired (RFC 9111 4.2.1, 5.3).
+  const toldMs = told === undefined ? untilExpiry(lines, now) : (seconds(told) ?? 0)
+  const freshMs = Math.min(cache.ttl_ms, toldMs ?? cache.ttl_ms) - ageMs
   if (freshMs <= 0) return null
   const mustAsk = directives.has('must-revalidate') || directives.has('proxy-revalidate')
   return { freshMs, staleMs: mustAsk ? 0 : cache.stale_if_error_ms, ageMs }
+}
+
+/** What Expires leaves by the clock of the upstream, milliseconds; null when it is not sent. */
+function untilExpiry(lines: string, now: number): number | null {
+  const [expires, ...others] = fieldValues(lines, 'expires')
+  if (expires === undefined) return null
+  const end = others.length > 0 ? null : parseHttpDate(expires, now)
+  const sentAt = parseHttpDate(firstFieldValue(lines, 'date') ?? '', now) ?? now
+  return end === null ? 0 : end - sentAt
 }
 
 /** An answer may depend only on headers that are part of the key. */
@@ -89,7 +109,7 @@ function variesByKnown(lines: string, known: readonly string[]): boolean {
 }
 
 function seconds(text: string | undefined): number | undefined {
-  return text !== undefined && /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : undefined
+  return text !== undefined && /^[0-9]+$/.test(text) ? Number(text) * 1000 : undefined
 }
 
 /** If-None-Match names the entity tag, compared weakly (RFC 9110 13.1.2). */

@@ -23,7 +23,7 @@ function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
 
 test('an answer is fresh for no longer than the upstream says', () => {
   const life = (lines: string, status = 200, tellsOrigins = true) =>
-    lifetimeOf(status, lines, CACHE, tellsOrigins)
+    lifetimeOf(status, lines, CACHE, tellsOrigins, 0)
   assert.deepEqual(life(''), { freshMs: 60_000, staleMs: 5000, ageMs: 0 })
   assert.equal(life('Cache-Control: max-age=10\r\n')!.freshMs, 10_000)
   assert.equal(life('cache-control: max-age=10, S-MAXAGE="20"\r\n')!.freshMs, 20_000)
@@ -43,6 +43,37 @@ test('an answer is fresh for no longer than the upstream says', () => {
   ])
     assert.equal(life(lines), null, lines)
   for (const status of [201, 204, 206, 302, 404, 500]) assert.equal(life('', status), null)
+})
+
+test('an answer that names a date is fresh until then, as its own clock counts, unless it names an age', () => {
+  const now = Date.UTC(1994, 10, 6, 8, 49, 37)
+  const at = (seconds: number): string => new Date(now + seconds * 1000).toUTCString()
+  const fresh = (lines: string): number | undefined => lifetimeOf(200, lines, CACHE, true, now)?.freshMs
+  assert.equal(fresh(`expires: ${at(20)}\r\n`), 20_000)
+  assert.equal(fresh(`Date: ${at(-3600)}\r\nExpires: ${at(-3590)}\r\n`), 10_000)
+  assert.equal(fresh(`date: ${at(0)}\r\nexpires: ${at(20)}\r\nage: 5\r\n`), 15_000)
+  assert.equal(fresh(`date: no date\r\nexpires: ${at(20)}\r\n`), 20_000)
+  assert.equal(fresh(`expires: ${at(86_400)}\r\n`), 60_000)
+  assert.equal(fresh(`expires: Sun Nov  6 08:49:47 1994\r\n`), 10_000)
+  for (const told of ['max-age=30', 's-maxage=30', 'max-age=30, max-age=50', 'max-age="30"'])
+    for (const date of [at(20), at(-20), '0'])
+      assert.equal(fresh(`cache-control: ${told}\r\nexpires: ${date}\r\n`), 30_000, `${told} ${date}`)
+  assert.equal(fresh(`cache-control: max-age=99999999999999999999\r\n`), 60_000)
+  for (const lines of [
+    `expires: ${at(0)}\r\n`,
+    `expires: ${at(-20)}\r\n`,
+    'expires: 0\r\n',
+    'expires: -1\r\n',
+    'expires:\r\n',
+    'expires: tomorrow\r\n',
+    'expires: 2094-11-06T08:49:37Z\r\n',
+    `expires: ${at(20)}\r\nexpires: ${at(20)}\r\n`,
+    `date: ${at(30)}\r\nexpires: ${at(20)}\r\n`,
+    'cache-control: max-age=soon\r\n',
+    `cache-control: max-age\r\nexpires: ${at(20)}\r\n`,
+    'cache-control: s-maxage=-1, max-age=30\r\n',
+  ])
+    assert.equal(fresh(lines), undefined, lines)
 })
 
 test('what a caller asks of caches is heard', () => {

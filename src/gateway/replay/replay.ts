@@ -1,14 +1,13 @@
 import { hash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PROBLEMS } from '../../base/refusal.ts'
-import { hashToken } from '../../base/token.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { fieldValue, fieldValues } from '../header-lines.ts'
 import { mayHold, overloaded } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import type { AnswerCache, CacheEntry } from './answer-cache.ts'
-import { cacheKey, isPersonal, matchesTag, wishOf } from './cache-rules.ts'
+import { cacheKey, isNameless, matchesTag, wishOf } from './cache-rules.ts'
 import { type Claim, type IdempotencyKeys, scopedKey } from './idempotency.ts'
 
 /** What a gateway thread remembers of answers. */
@@ -72,8 +71,11 @@ function repeated(exchange: Exchange): Verdict | Promise<Verdict> {
   const sent = fieldValues(exchange.pass, 'idempotency-key')
   if (sent.length === 0) return null
   const [key] = sent
-  if (sent.length > 1 || key === '' || key!.length > KEY_CHARS_MAX) {
-    const reason = `must be one value of 1 to ${KEY_CHARS_MAX} characters`
+  const isUnfit = sent.length > 1 || key === '' || key!.length > KEY_CHARS_MAX
+  if (isUnfit || isNameless(exchange)) {
+    const reason = isUnfit
+      ? `must be one value of 1 to ${KEY_CHARS_MAX} characters`
+      : 'needs a token that names its subject (sub)'
     exchange.facts = {
       detail: `Idempotency-Key ${reason}.`,
       errors: [{ pointer: '/header/Idempotency-Key', reason }],
@@ -87,8 +89,7 @@ async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   const body = exchange.bodyBytes === 0 ? '' : await bodyOf(exchange)
   if (body === null) return exchange.code ?? ANSWERED
   // Behind one profile with tokens of others stand many people, who know nothing of each other's keys.
-  const who = exchange.subject === '' && isPersonal(exchange) ? hashToken(exchange.bearer) : exchange.subject
-  const digest = hash('sha256', JSON.stringify([exchange.profile!.id, who, key]), 'base64url')
+  const digest = hash('sha256', JSON.stringify([exchange.profile!.id, exchange.subject, key]), 'base64url')
   const scoped = scopedKey(exchange.client!.id, digest)
   const fingerprint = fingerprintOf(exchange, body)
   const { keys } = exchange.replays!

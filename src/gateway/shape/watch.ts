@@ -2,6 +2,7 @@ import type { AnswerTap, Substitute } from '../../wire/port.ts'
 import { isJsonType, mediaTypeOf } from '../contract/body-rule.ts'
 import { compiledFor } from '../contract/contracts.ts'
 import { readJsonBody } from '../contract/json-body.ts'
+import { unusableContract } from '../contract/unusable.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 import { mayHold, roomOf } from '../holding.ts'
@@ -57,7 +58,7 @@ export function staleReply(exchange: Exchange): Reply | null {
 function keep(exchange: Exchange, status: number, fields: string, body: Uint8Array): void {
   if (exchange.method !== 'GET') return
   const { cache } = exchange.proxy!.fragment.shape!
-  const lifetime = lifetimeOf(status, fields, cache!, exchange.collection!.cors !== null)
+  const lifetime = lifetimeOf(status, fields, cache!, exchange.collection!.cors !== null, exchange.now)
   if (lifetime === null) return
   const freshUntil = exchange.now + lifetime.freshMs
   exchange.replays!.cache.put(exchange.cacheKey, {
@@ -127,6 +128,6 @@ export function answerFault(
     const errors = judge(read.value)
     return errors === null ? null : `${errors[0]!.pointer} ${errors[0]!.reason}`.slice(0, 500)
   } catch (error) {
-    return `contract: ${error instanceof Error ? error.message : 'cannot be read'}`.slice(0, 500)
+    return unusableContract(error)
   }
 }

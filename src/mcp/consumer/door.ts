@@ -6,7 +6,7 @@ import { SMALL_BYTES_MAX } from '../../wire/held-bytes.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
-import { createEndpoint } from '../protocol/endpoint.ts'
+import { createMcpEndpoint } from '../protocol/endpoint.ts'
 import { createRebindingCheck } from '../protocol/rebinding.ts'
 import type { Tombstones } from '../protocol/tombstones.ts'
 import { messageId, refusalOf, toMessageOutcome } from './account.ts'
@@ -72,7 +72,7 @@ export function createConsumerDoor<State>(
 ): (incoming: Incoming<State>) => void {
   const refuseRebinding = createRebindingCheck(options.origin)
   const read = headerReader(options.taken)
-  const endpoint = createEndpoint(consumerDoor(options), {
+  const endpoint = createMcpEndpoint(consumerDoor(options), {
     sealKey: options.sealKey,
     clock: options.clock,
     tombstones: options.tombstones,

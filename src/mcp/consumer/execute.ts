@@ -1,5 +1,5 @@
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
-import { HTTP_METHODS } from '../../model/common.ts'
+import { HTTP_METHODS } from '../../model/methods.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'

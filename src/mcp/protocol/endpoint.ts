@@ -20,7 +20,7 @@ export interface EndpointOptions {
 }
 
 /** One MCP endpoint of both eras over Streamable HTTP. Every answer is plain JSON, which both eras allow. */
-export interface Endpoint<Caller> {
+export interface McpEndpoint<Caller> {
   /**
    * Judges and answers one HTTP request of a caller that was identified for it. Origin, Host and credentials come
    * before: a client that probes with GET must see the challenge, not 405. `done` is called exactly once.
@@ -29,7 +29,7 @@ export interface Endpoint<Caller> {
 }
 
 /** An endpoint for what `door` serves; each message goes to the codec of its era. */
-export function createEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): Endpoint<Caller> {
+export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): McpEndpoint<Caller> {
   const sessions = createSessions(options.sealKey, door.name, options.clock, options.tombstones)
   const legacy = createLegacyCodec(door, sessions, options.fault)
   const modern = createModernCodec(door, options.fault)

@@ -1,4 +1,4 @@
-import { deleteOf } from '../crud.ts'
+import { deleteOf } from '../delete-resource.ts'
 import { clientKind } from './kind.ts'
 
 /** Takes its profiles and their tokens with it. */

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/common.ts'
-import { tellsFailure } from '../../model/credential-test.ts'
+import { tellsFailure } from '../../model/credential-summary.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { toMinute } from '../profiles/tokens.ts'
-import { expiryOf, SOON_MS } from './expiry.ts'
+import { SOON_MS } from '../soon.ts'
+import { expiryOf } from './expiry.ts'
 
 export const STATES = ['ok', 'unresolved', 'expired', 'failing', 'expiring'] as const
 

@@ -1,4 +1,4 @@
-import { deleteOf, refuseUsed } from '../crud.ts'
+import { deleteOf, refuseUsed } from '../delete-resource.ts'
 import { credentialKind } from './kind.ts'
 
 export const deleteCredential = deleteOf(credentialKind, refuseUsed)

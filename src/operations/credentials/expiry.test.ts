@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CERTIFICATE, EXPIRED_CERTIFICATE } from '../../../test/wire/certificate.ts'
-import { endWarnings, expiryOf, SOON_MS } from './expiry.ts'
+import { SOON_MS } from '../soon.ts'
+import { endWarnings, expiryOf } from './expiry.ts'
 
 const END = '2020-01-02T00:00:00.000Z'
 

@@ -3,9 +3,7 @@ import type { CredentialAuth } from '../../model/credential.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import type { Warning } from '../kind.ts'
-
-/** What ends sooner is warned about. */
-export const SOON_MS = 7 * 86_400_000
+import { SOON_MS } from '../soon.ts'
 
 /** When the certificate of a credential ends; null for one without. */
 export function notAfter(auth: CredentialAuth): string | null {

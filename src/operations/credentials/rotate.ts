@@ -9,7 +9,7 @@ import {
   previousField,
   secretFieldsOf,
 } from '../../model/credential.ts'
-import { isReference } from '../../model/secret.ts'
+import { isReference } from '../../model/secret-reference.ts'
 import { compileCredential } from '../../snapshot/compile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'

@@ -25,7 +25,12 @@ export const rotateKeys = define({
     resealed: z.int().describe('Secrets that were sealed anew'),
     dropped: z
       .array(z.string())
-      .describe('Keys that leave the key file, as nothing here is sealed with them any more'),
+      .describe('Keys that have left the key file, as nothing here is sealed with them any more'),
+    leaving: z
+      .array(z.string())
+      .describe(
+        'Keys that are to leave it and still stand there: a gateway thread has not confirmed the change yet, or the file could not be replaced. The next rotation takes them out. In a dry run all that would leave',
+      ),
     closed: z
       .array(z.string())
       .describe(
@@ -48,14 +53,19 @@ export const rotateKeys = define({
     const [first, ...old] = vault.keys().map(({ id }) => id)
     const { count, closed } = await change.resealSecrets()
     const needed = new Set(closed.map(({ sealed }) => keyIdOf(sealed)))
-    const dropped = keep_old ? [] : old.filter((id) => !needed.has(id))
-    for (const id of dropped) change.noteBeside({ op: 'remove', path: `/keys/${id}` })
+    const leaving = keep_old ? [] : old.filter((id) => !needed.has(id))
+    for (const id of leaving) change.noteBeside({ op: 'add', path: '/keys/leaving/-', value: id })
     // Only now: until every thread and the last known configuration hold what was sealed anew, the old keys open it.
-    if (dropped.length > 0) change.afterwards(() => vault.dropKeys(dropped))
+    if (leaving.length > 0)
+      change.afterwards(() => {
+        vault.dropKeys(leaving)
+        return { dropped: leaving, leaving: [] }
+      })
     return {
       key: first!,
       resealed: count,
-      dropped,
+      dropped: [],
+      leaving,
       closed: closed.map(({ owner, field }) => `${owner} ${field}`),
     }
   },
@@ -65,7 +75,8 @@ export const rotateKeys = define({
 async function foretell(keepOld: boolean, { change, reader, vault }: OperationContext) {
   const { length } = await reader.secrets()
   change.noteBeside({ op: 'replace', path: '/secrets', value: length })
-  return { key: null, resealed: length, dropped: keepOld ? [] : vault.keys().map(({ id }) => id), closed: [] }
+  const leaving = keepOld ? [] : vault.keys().map(({ id }) => id)
+  return { key: null, resealed: length, dropped: [], leaving, closed: [] }
 }
 
 /** What keeps the key file from being changed is for whoever keeps it. */

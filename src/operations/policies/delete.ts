@@ -1,4 +1,4 @@
-import { deleteOf, refuseUsed } from '../crud.ts'
+import { deleteOf, refuseUsed } from '../delete-resource.ts'
 import { policyKind } from './kind.ts'
 
 export const deletePolicy = deleteOf(policyKind, refuseUsed)

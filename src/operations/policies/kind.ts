@@ -1,6 +1,7 @@
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { NOUNS } from '../../model/common.ts'
-import { LIMITS_MAX, limitsOf, PolicySpec } from '../../model/policy.ts'
+import { LIMITS_MAX } from '../../model/limit-bounds.ts'
+import { limitsOf, PolicySpec } from '../../model/policy.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 

@@ -1,4 +1,4 @@
-import { deleteOf } from '../crud.ts'
+import { deleteOf } from '../delete-resource.ts'
 import { profileKind } from './kind.ts'
 
 export const deleteProfile = deleteOf(profileKind)

@@ -182,6 +182,27 @@ test('the credential for introspection is a reference: shown by its slug, kept f
   await control.close()
 })
 
+test('of one authority a save warns from the moment on at which its state says that it ends soon', async () => {
+  const control = await started()
+  const day = 86_400_000
+  for (const [slug, days, state, pointers] of [
+    ['later', 8, 'valid', []],
+    ['sooner', 6, 'expiring_soon', ['/auth/bindings/0/ca']],
+  ] as const) {
+    const { certificate } = issue({ name: slug, until: Date.now() + days * day })
+    const bindings = [{ ca: certificate, san_dns: `${slug}.test` }]
+    const { output } = await make(control, { type: 'mtls', bindings }, slug)
+    const warnings = (output['warnings'] ?? []) as { pointer: string }[]
+    assert.deepEqual(
+      warnings.map(({ pointer }) => pointer),
+      pointers,
+    )
+    const told = await control.run('profiles.state', { id: slug })
+    assert.equal((told.output['credentials'] as { state: string }[])[0]?.state, state)
+  }
+  await control.close()
+})
+
 test('a profile that proves nothing, or tokens that never end, are stored and told', async () => {
   const control = await started()
   const warned = async (slug: string, given: object): Promise<unknown> => {

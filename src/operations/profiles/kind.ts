@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import { HTTP_METHODS, NOUNS } from '../../model/common.ts'
+import { NOUNS } from '../../model/common.ts'
+import { HTTP_METHODS } from '../../model/methods.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'

@@ -4,9 +4,8 @@ import type { ProfileCredentialState, ProfileSpec } from '../../model/profile.ts
 import type { MtlsAuth } from '../../model/profile-auth.ts'
 import { compileCertificates } from '../../snapshot/certificates.ts'
 import type { StoredToken } from '../../store/ports/config.ts'
+import { SOON_MS } from '../soon.ts'
 import { endOf } from './warnings.ts'
-
-const SOON_MS = 7 * 86_400_000
 
 type Life = Pick<StoredToken, 'revoked_at' | 'expires_at' | 'retires_at'>
 

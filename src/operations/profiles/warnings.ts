@@ -4,6 +4,7 @@ import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import type { Warning } from '../kind.ts'
+import { SOON_MS } from '../soon.ts'
 import { uncovered } from './uncovered.ts'
 
 /** What of a profile works but is hardly meant. */
@@ -24,8 +25,6 @@ function authWarnings({ spec }: Resource): Warning[] {
     return [{ pointer: '/auth/expires_in', reason: 'its tokens never expire' }]
   return []
 }
-
-const SOON_MS = 14 * 86_400_000
 
 /** What of certificates ends soon, or has ended: then calls are refused. */
 function certificateWarnings({ spec }: Resource, now: number): Warning[] {

@@ -1,4 +1,4 @@
-import { deleteOf } from '../crud.ts'
+import { deleteOf } from '../delete-resource.ts'
 import { proxyKind } from './kind.ts'
 
 export const deleteProxy = deleteOf(proxyKind)

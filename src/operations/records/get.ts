@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { RequestRecord } from '../../model/record.ts'
 import { define } from '../define.ts'
+import { ShownRecord, withSlugs } from './slugs.ts'
 
 export const getRecord = define({
   resource: 'records',
@@ -11,7 +11,7 @@ export const getRecord = define({
   group: 'query_logs',
   summary: 'Show the record of one call by its request id',
   input: z.strictObject({ id: z.string().min(1).max(64) }),
-  output: RequestRecord,
+  output: ShownRecord,
   permission: 'records:read',
   refuses: ['not_found', 'records_unavailable'],
   columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'stopped_at', 'duration_ms'],
@@ -19,6 +19,6 @@ export const getRecord = define({
   handle: async ({ id }, context) => {
     const record = await context.records.get(id)
     if (record === undefined) throw refuse('not_found', { detail: `There is no request record "${id}".` })
-    return record
+    return (await withSlugs([record], context.reader))[0]!
   },
 })

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { HttpMethod, Ref, type ResourceType, Time } from '../../model/common.ts'
-import { RequestRecord } from '../../model/record.ts'
 import type { OperationContext } from '../context.ts'
 import { page, pageOf } from '../crud.ts'
 import { define } from '../define.ts'
 import { findRef } from '../refs.ts'
+import { ShownRecord, withSlugs } from './slugs.ts'
 
 const text = z.string().min(1).max(200)
 
@@ -49,12 +49,15 @@ export const listRecords = define({
     from: Time.optional().describe('Not before, such as 2026-05-01T00:00:00Z'),
     to: Time.optional().describe('Before, such as 2026-05-02T00:00:00Z'),
   }),
-  output: pageOf(RequestRecord),
+  output: pageOf(ShownRecord),
   permission: 'records:read',
   refuses: ['records_unavailable'],
-  columns: ['time', 'surface', 'method', 'path', 'status', 'code', 'duration_ms', 'id'],
+  columns: ['time', 'surface', 'method', 'path', 'client_slug', 'status', 'code', 'duration_ms', 'id'],
   subject: () => ({ type: 'record', id: null, slug: null }),
-  handle: async (input, context) => context.records.list(await withIds(input, context)),
+  handle: async (input, context) => {
+    const { items, next_cursor } = await context.records.list(await withIds(input, context))
+    return { items: await withSlugs(items, context.reader), next_cursor }
+  },
 })
 
 /** Records name resources by id. What no longer exists is looked for as it was written. */

@@ -1,3 +1,5 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { Migration } from './migration.ts'
 
 /** The schema of configuration and audit, oldest step first. */
@@ -111,4 +113,36 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `alter table access_tokens drop column role`,
     ],
   },
+  {
+    version: 4,
+    name: 'a chain of audit entries',
+    statements: [
+      `create table audit_chain (seq integer primary key, hash text not null) strict`,
+      `create table audit_checkpoints (
+        seq integer primary key,
+        hash text not null,
+        time text not null,
+        key text not null,
+        signature text not null
+      ) strict`,
+      ...['audit_chain', 'audit_checkpoints'].flatMap((table) => [
+        `create trigger ${table}_no_update before update on ${table} begin select raise(abort, 'the audit chain is never changed'); end`,
+        `create trigger ${table}_no_delete before delete on ${table} begin select raise(abort, 'the audit chain is never deleted'); end`,
+      ]),
+    ],
+    finish: chainOlderEntries,
+  },
 ]
+
+/** Entries from before the chain are linked as they are found. */
+function chainOlderEntries(database: DatabaseSync): void {
+  const put = database.prepare('insert into audit_chain (seq, hash) values (?, ?)')
+  let hash = CHAIN_START
+  for (const row of database.prepare('select * from audit order by seq').iterate()) {
+    hash = nextLink(
+      hash,
+      AUDIT_COLUMNS.map((column) => row[column]),
+    )
+    put.run(Number(row['seq']), hash)
+  }
+}

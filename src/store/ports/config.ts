@@ -4,6 +4,7 @@
  */
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
+import type { AuditLink, StoredCheckpoint } from './audit-chain.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -85,7 +86,7 @@ export interface StoredSecret {
 /** A grant of a token: a role, over everything without a scope. */
 export interface StoredGrant {
   readonly role: string
-  readonly scope?: Part & { readonly types: readonly string[] }
+  readonly scope?: Part & { readonly types: readonly string[]; readonly verbs: readonly string[] }
 }
 
 /** An access token of the management surfaces. Times in milliseconds since the epoch. */
@@ -159,6 +160,12 @@ export interface ConfigReader {
   accessToken(lookup: string): Promise<StoredAccessToken | undefined>
   answer(scope: string): Promise<StoredAnswer | undefined>
   auditEntry(id: string): Promise<AuditEntry | undefined>
+  /** Entries and links by their numbers, from `after` on, at most `count` numbers; empty when there are no more. */
+  auditLinks(after: number, count: number): Promise<readonly AuditLink[]>
+  /** The last link; undefined before the first entry. */
+  lastAuditLink(): Promise<{ readonly seq: number; readonly hash: string } | undefined>
+  /** In their order. */
+  checkpoints(): Promise<readonly StoredCheckpoint[]>
   /** Newest first. */
   auditEntries(
     filter: AuditFilter,
@@ -183,7 +190,9 @@ export interface ConfigWriter extends ConfigReader {
   putAccessToken(token: StoredAccessToken): Promise<void>
   /** Stores an answer and forgets those that expired before `now`. */
   putAnswer(answer: StoredAnswer, now: number): Promise<void>
+  /** Also links it to the entry before. */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
+  putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
 }
 
 export interface WriteSettings<T> {

@@ -7,6 +7,10 @@ export interface LastGoodStore {
   load(): LastGood | null
   /** Keeps a change. On disk when it returns. Throws when it cannot be written; then what is kept is not the last. */
   keep(change: LastGoodChange): void
+  /** A key set that was kept; null when there is none, or it cannot be read. */
+  loadKeySet(source: string): KeptText | null
+  /** Keeps the key set of a source, and forgets those that were fetched before `since`. On disk when it returns; throws as `keep`; nothing after `close`. */
+  keepKeySet(source: string, set: KeptText & { readonly at: number }, since: number): void
   /** Forgets everything, so that nothing outdated is ever served. */
   forget(): void
   close(): void
@@ -17,11 +21,14 @@ export interface LastGood {
   readonly entries: readonly LastGoodEntry[]
 }
 
-interface LastGoodEntry {
-  readonly key: string
+interface KeptText {
   /** Of the content; tells a damaged entry. */
   readonly hash: string
   readonly text: string
+}
+
+interface LastGoodEntry extends KeptText {
+  readonly key: string
 }
 
 export interface LastGoodChange {

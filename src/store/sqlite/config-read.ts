@@ -1,6 +1,7 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
+import { AUDIT_COLUMNS, type AuditLink } from '../ports/audit-chain.ts'
 import type {
   AuditFilter,
   ConfigReader,
@@ -114,8 +115,50 @@ export function createReader(db: Db): ConfigReader {
       const row = await db.selectFrom('audit').select('entry').where('id', '=', id).executeTakeFirst()
       return row && toEntry(row.entry)
     },
+    auditLinks: (after, count) => auditLinks(db, after, count),
+    lastAuditLink: () =>
+      db.selectFrom('audit_chain').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst(),
+    checkpoints: () => db.selectFrom('audit_checkpoints').selectAll().orderBy('seq').execute(),
     auditEntries: (filter) => auditEntries(db, filter),
   }
+}
+
+async function auditLinks(db: Db, after: number, count: number): Promise<AuditLink[]> {
+  const { fn } = db
+  const first = fn.min<number | null>('seq').as('seq')
+  // From the first number on that either has, so that a gap ends nothing
+  const firsts = [
+    await db.selectFrom('audit').select(first).where('seq', '>', after).executeTakeFirst(),
+    await db.selectFrom('audit_chain').select(first).where('seq', '>', after).executeTakeFirst(),
+  ]
+  const found = firsts.flatMap((one) => one?.seq ?? [])
+  if (found.length === 0) return []
+  const from = Math.min(...found)
+  const end = from + count
+  const rows = await db
+    .selectFrom('audit')
+    .selectAll()
+    .where('seq', '>=', from)
+    .where('seq', '<', end)
+    .execute()
+  const links = await db
+    .selectFrom('audit_chain')
+    .selectAll()
+    .where('seq', '>=', from)
+    .where('seq', '<', end)
+    .execute()
+  const entries = new Map(rows.map((row) => [row.seq, row]))
+  const hashes = new Map(links.map(({ seq, hash }) => [seq, hash]))
+  const seqs = [...new Set([...entries.keys(), ...hashes.keys()])].sort((a, b) => a - b)
+  return seqs.map((seq) => {
+    const row = entries.get(seq)
+    return {
+      seq,
+      hash: hashes.get(seq) ?? null,
+      id: row?.id ?? null,
+      columns: row === undefined ? null : AUDIT_COLUMNS.map((column) => row[column]),
+    }
+  })
 }
 
 async function metaOf(db: Db, name: string): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
+import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
@@ -86,7 +87,21 @@ export function createWriter(db: Db): ConfigWriter {
         .execute()
     },
     appendAudit: async (entry, collectionSlug = null) => {
-      await db.insertInto('audit').values(toAuditRow(entry, collectionSlug)).execute()
+      const { seq } = await db
+        .insertInto('audit')
+        .values(toAuditRow(entry, collectionSlug))
+        .returning('seq')
+        .executeTakeFirstOrThrow()
+      const row = { seq, ...toAuditRow(entry, collectionSlug) }
+      const before = (await reader.lastAuditLink())?.hash ?? CHAIN_START
+      const hash = nextLink(
+        before,
+        AUDIT_COLUMNS.map((column) => row[column]),
+      )
+      await db.insertInto('audit_chain').values({ seq, hash }).execute()
+    },
+    putCheckpoint: async (checkpoint) => {
+      await db.insertInto('audit_checkpoints').values(checkpoint).execute()
     },
   }
 }

@@ -11,6 +11,7 @@ import { CannotStart } from '../../base/cannot-start.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType } from '../../model/common.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import { CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { Resource } from '../ports/config.ts'
 import { openConfigStore } from './config.ts'
 import { migrate } from './migrate.ts'
@@ -180,6 +181,33 @@ test('an older data directory is brought to the newest version with all that it 
     CONFIG_MIGRATIONS.map((step) => step.version),
   )
   again.close()
+})
+
+test('entries from before the chain are linked as they are found, and those after them follow', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrate(database, file, CONFIG_MIGRATIONS.slice(0, 3))
+  const old = entry('aud_old')
+  database
+    .prepare(
+      `insert into audit (id, time, actor_id, actor_name, surface, operation, action, resource_type, outcome, entry)
+       values (?, ?, 'a', 'a', 'system', 'policies.create', 'CREATE', 'policy', 'ok', ?)`,
+    )
+    .run(old.id, old.time, JSON.stringify(old))
+  database.close()
+  const store = openConfigStore(file)
+  await store.write((writer) => writer.appendAudit(entry('aud_new')))
+  let before = CHAIN_START
+  const links = await store.read.auditLinks(0, 10)
+  assert.deepEqual(
+    links.map(({ id }) => id),
+    ['aud_old', 'aud_new'],
+  )
+  for (const { columns, hash } of links) {
+    assert.equal(nextLink(before, columns!), hash)
+    before = hash!
+  }
+  await store.close()
 })
 
 test('access tokens from before grants keep their role', async () => {

@@ -3,11 +3,12 @@ import { DatabaseSync } from 'node:sqlite'
 import type { LastGood, LastGoodChange, LastGoodStore } from '../ports/last-good.ts'
 
 /** Of this file's own form; any other is forgotten, since the file can always be made again. */
-const FORM = 1
+const FORM = 2
 
 /** The file is made at the first `keep`, for its owner alone. */
 export function openLastGood(file: string): LastGoodStore {
   let database: DatabaseSync | null = existsSync(file) ? opened(file) : null
+  let isClosed = false
 
   function made(): DatabaseSync {
     if (database !== null) return database
@@ -16,6 +17,7 @@ export function openLastGood(file: string): LastGoodStore {
     database = new DatabaseSync(file, { timeout: 5000 })
     database.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma user_version = ${FORM};
 create table fragments (key text primary key, hash text not null, text text not null) strict, without rowid;
+create table key_sets (source text primary key, at integer not null, hash text not null, text text not null) strict, without rowid;
 create table state (one integer primary key check (one = 1), revision integer not null) strict`)
     return database
   }
@@ -37,17 +39,42 @@ create table state (one integer primary key check (one = 1), revision integer no
     },
     keep(change) {
       const into = made()
-      into.exec('begin immediate')
+      transact(into, () => write(into, change))
+    },
+    loadKeySet(source) {
       try {
-        write(into, change)
-        into.exec('commit')
-      } catch (error) {
-        into.exec('rollback')
-        throw error
+        const row = database?.prepare('select hash, text from key_sets where source = ?').get(source)
+        return row === undefined ? null : { hash: String(row['hash']), text: String(row['text']) }
+      } catch {
+        return null
       }
     },
+    keepKeySet(source, { at, hash, text }, since) {
+      if (isClosed) return
+      const into = made()
+      transact(into, () => {
+        into.prepare('delete from key_sets where at < ?').run(since)
+        into
+          .prepare('insert or replace into key_sets (source, at, hash, text) values (?, ?, ?, ?)')
+          .run(source, at, hash, text)
+      })
+    },
     forget,
-    close: () => database?.close(),
+    close() {
+      isClosed = true
+      database?.close()
+    },
+  }
+}
+
+function transact(into: DatabaseSync, change: () => void): void {
+  into.exec('begin immediate')
+  try {
+    change()
+    into.exec('commit')
+  } catch (error) {
+    into.exec('rollback')
+    throw error
   }
 }
 

@@ -24,6 +24,7 @@ function apply(database: DatabaseSync, step: Migration): void {
   database.exec('begin immediate')
   try {
     for (const statement of step.statements) database.exec(statement)
+    step.finish?.(database)
     database
       .prepare('insert into schema_versions (version, name, applied_at) values (?, ?, ?)')
       .run(step.version, step.name, new Date().toISOString())

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { StoredCheckpoint } from '../ports/audit-chain.ts'
 
 /** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
 export interface ConfigTables {
@@ -18,6 +19,8 @@ export interface ConfigTables {
   secrets: { owner_id: string; field: string; sealed: string; last4: string | null; updated_at: string }
   schemas: { hash: string; json: string }
   audit: AuditRow
+  audit_chain: { seq: number; hash: string }
+  audit_checkpoints: StoredCheckpoint
   access_tokens: {
     id: string
     lookup: string

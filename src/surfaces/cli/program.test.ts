@@ -285,6 +285,9 @@ test('without a running process a token is issued in the data directory, or the 
   assert.equal((await postern('token --role root')).code, 2)
   assert.equal((await postern('token --ttl soon')).code, 2)
   assert.equal((await postern('token --role admin')).code, 1)
+  const refuses = { issueOffline: () => Promise.reject(new Error('/ttl: at most 24h.')) }
+  const long = await postern('token --ttl 99d', { ports: refuses })
+  assert.deepEqual([long.code, long.err], [2, 'error: --ttl: at most 24h.\n'])
 })
 
 test('up passes its flags on untouched and shows the settings in its help', async () => {

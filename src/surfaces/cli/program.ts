@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
 import { addCommonFlags } from './common-flags.ts'
@@ -41,7 +42,10 @@ export function buildProgram(ports: CliPorts): Command {
   const explaining = ports.operations.find((one) => one.resource === 'requests' && one.action === 'explain')
   if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
-    const group = program.command(resource).description(`Work with ${resource}`)
+    const group = program
+      .command(resource.replaceAll('_', '-'))
+      .aliases(resource.includes('_') ? [resource] : [])
+      .description(`Work with ${inWords(resource)}`)
     for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
   }
   return program
@@ -58,6 +62,7 @@ export async function runCli(ports: CliPorts, args: readonly string[]): Promise<
     return EXIT.ok
   } catch (error) {
     // commander has printed what was wrong, or the help that was asked for
+    if (error instanceof Failed) return EXIT.error
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     return printFailure(ports, formatIn(args), error)
   }
@@ -82,8 +87,12 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     printAnswer(ports, format, body, operation.columns)
     if (operation.revealsOnce === true && holdsSecret(body))
       ports.err('A secret in this answer is shown only now; keep it.\n')
+    if (operation.fails?.(body) === true) throw new Failed()
   })
 }
+
+/** The answer was printed, and tells a failure. */
+class Failed extends Error {}
 
 /** True when a member that is shown once is there, also in one of the profiles that a new client came with. */
 function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {

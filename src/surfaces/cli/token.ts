@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander'
-import { ROLES } from '../../access/principal.ts'
 import { DURATION_PATTERN } from '../../base/duration.ts'
+import { ROLES } from '../../model/access.ts'
 import { dataDirOf } from './connect.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
-import type { CliPorts, IssuedToken } from './ports.ts'
+import type { CliPorts, IssuedToken, TokenRequest } from './ports.ts'
 import { FORMATS, type Format, printData } from './print.ts'
 
 interface Given {
@@ -35,13 +35,23 @@ export function tokenCommand(ports: CliPorts): Command {
       if (!DURATION_PATTERN.test(given.ttl)) throw new UsageError('--ttl is a duration such as 15m or 24h.')
       const { grant, role = 'viewer', ttl, name } = given
       const request = { ...(grant === undefined ? { role } : { grants: grant }), ttl, name }
-      const dataDir = dataDirOf(ports, given)
-      const answer = await askLocal(dataDir, 'POST', '/token', request)
-      const issued = answer === null ? await ports.issueOffline(dataDir, request) : toIssued(answer)
+      const issued = await issue(ports, dataDirOf(ports, given), request)
       if (printData(ports, given.output, issued)) return
       ports.out(`${issued.token}\n`)
       ports.err(`May act as ${(grant ?? [role]).join(' and ')}, until ${issued.expires_at}.\n`)
     })
+}
+
+async function issue(ports: CliPorts, dataDir: string, request: TokenRequest): Promise<IssuedToken> {
+  try {
+    const answer = await askLocal(dataDir, 'POST', '/token', request)
+    return answer === null ? await ports.issueOffline(dataDir, request) : toIssued(answer)
+  } catch (error) {
+    // What is refused is named as a member of the request; each of them is a flag here
+    const [, flag, reason] =
+      /^\/(ttl|name|role|grant)s?(?:\/\d+)?: (.*)$/s.exec((error as Error).message) ?? []
+    throw flag === undefined ? error : new UsageError(`--${flag}: ${reason}`)
+  }
 }
 
 function toIssued(answer: Readonly<Record<string, unknown>>): IssuedToken {

@@ -6,7 +6,7 @@ import { isPlain } from '../../base/plain.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
-import { createEndpoint } from '../../mcp/protocol/endpoint.ts'
+import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
 import { type Invoke, type Invoked, type Operation, SHOWN_ONCE, type Via } from '../../operations/define.ts'
@@ -77,7 +77,7 @@ const WITHHELD =
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
   const challenge = createChallenge(options.origin, '/management/mcp', null)
-  const endpoint = createEndpoint(managementDoor(options), {
+  const endpoint = createMcpEndpoint(managementDoor(options), {
     sealKey: options.sealKey,
     clock: options.clock,
     tombstones: options.tombstones,

@@ -1,5 +1,5 @@
-import { ROLES } from '../../access/principal.ts'
 import { allows } from '../../access/roles.ts'
+import { ROLES } from '../../model/access.ts'
 import type { Operation } from '../../operations/define.ts'
 import { API_ROOT, nameOf, routeOf } from '../route.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
-import { until } from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 before(async () => {
@@ -270,12 +270,12 @@ test('bodies of one principal that are kept at once are bounded, and given back'
   leaver.write(
     `${head}Content-Length: 200000\r\nContent-Type: application/json\r\n\r\n${'x'.repeat(100_000)}`,
   )
-  await until(
+  await eventually(
     () => memory.bytes >= 100_000,
     () => 'half of a body',
   )
   leaver.destroy()
-  await until(
+  await eventually(
     () => memory.bytes === 0,
     () => `${memory.bytes} bytes to be given back`,
   )

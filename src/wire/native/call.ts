@@ -1,4 +1,5 @@
 import { Gathering } from '../gathering.ts'
+import { isIdempotent } from '../methods.ts'
 import type {
   CallHandle,
   CallRequest,
@@ -7,7 +8,7 @@ import type {
   ForwardRequest,
   UpstreamFailure,
 } from '../port.ts'
-import { isIdempotent, requestMessage } from './forwarded-head.ts'
+import { requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
 import type { Pool } from './pool.ts'
 import type { ResponseHead } from './response-head.ts'

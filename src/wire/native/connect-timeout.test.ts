@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Caller, startGateway, until } from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { Caller, startGateway } from '../../../test/wire/peers.ts'
 import { QUEUE, skip, stalled } from '../../../test/wire/stalled.ts'
 import type { CallResult } from '../port.ts'
 
@@ -20,14 +21,14 @@ test('a connection that is not made in time is a 504, is given up, and its reque
   })
   const caller = new Caller(hasty.port)
   caller.send(get('/hasty'))
-  await until(
+  await eventually(
     () => asking() === 1,
     () => 'the system to ask for the connection',
   )
   // Asks later, so what was left of the first would be through before it.
   const other = new Caller(patient.port)
   other.send(get('/patient'))
-  await until(
+  await eventually(
     () => asking() === 2,
     () => 'the system to ask for the second connection',
   )
@@ -41,7 +42,7 @@ test('a connection that is not made in time is a 504, is given up, and its reque
   assert.equal(hasty.finished.length, 1)
   const { upstreamAt, upstreamStatus, status } = hasty.finished[0]!.outcome
   assert.deepEqual([upstreamAt, upstreamStatus, status], [0, 0, 504])
-  await until(
+  await eventually(
     () => asking() === 1,
     () => 'the system to ask no more for the first',
   )
@@ -79,7 +80,7 @@ test('a call from within fails as a timeout when no connection is made in time',
       resolve,
     ),
   )
-  await until(
+  await eventually(
     () => asking() === 1,
     () => 'the system to ask for the connection',
   )
@@ -94,12 +95,12 @@ test('a caller that leaves while its connection is being made takes it along', {
   t.after(() => gateway.close())
   const caller = new Caller(gateway.port)
   caller.send(get('/'))
-  await until(
+  await eventually(
     () => asking() === 1,
     () => 'the system to ask for the connection',
   )
   caller.socket.destroy()
-  await until(
+  await eventually(
     () => asking() === 0 && gateway.finished.length === 1,
     () => 'the end',
   )

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { BodyPace } from '../body-pace.ts'
 import { DROP_BYTES_MAX, LINGER_MS } from '../limits.ts'
 import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
@@ -60,6 +61,8 @@ export class Connection implements Timed {
   readonly #reader = new BodyReader()
   /** From the second request on. */
   #fields: KnownFields<FieldSection> | null = null
+  /** Of the first body that does not come at once. */
+  #pace: BodyPace | null = null
   #mode = HEAD
   #exchange: ServerExchange | null = null
   /** Bytes of the unread head that were looked at. */
@@ -124,7 +127,7 @@ export class Connection implements Timed {
     this.#ahead = null
     if (!this.#reader.done) {
       this.#mode = BODY
-      this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+      this.deadline = this.#beginPace()
     }
     if (ahead !== null) this.#give(ahead, 0, ahead.length)
     if (this.#mode === BODY) this.#proceed()
@@ -211,9 +214,14 @@ export class Connection implements Timed {
     this.#isBlocked = false
     if (this.#mode === TUNNEL) this.#proceed()
     else if (this.#mode === BODY) {
-      this.deadline = this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+      this.deadline = this.#beginPace()
       this.#proceed()
     }
+  }
+
+  #beginPace(): number {
+    this.#pace ??= new BodyPace(this.#context.limits)
+    return this.#pace.begin(this.#context.clock.monotonic(), this.#exchange!.outcome.bytesIn)
   }
 
   /** Ends in the middle of an answer, so that the caller cannot take it for complete. */
@@ -247,8 +255,11 @@ export class Connection implements Timed {
   expired(): void {
     const exchange = this.#exchange
     if (this.#isFull || this.#mode === CLOSING) this.destroy()
-    else if (this.#mode === BODY && exchange !== null) exchange.refuse('request_timeout', 'body')
-    else if (this.#mode === HEAD && this.#unread.length > 0) {
+    else if (this.#mode === BODY && exchange !== null) {
+      const next = this.#pace!.expired(this.#context.clock.monotonic(), exchange.outcome.bytesIn)
+      if (next === null) exchange.refuse('request_timeout', 'body')
+      else this.deadline = next
+    } else if (this.#mode === HEAD && this.#unread.length > 0) {
       this.#context.requestHead.clear()
       this.#refuse('request_timeout', 'head')
     } else this.destroy()
@@ -381,9 +392,7 @@ export class Connection implements Timed {
     if (reader.done) this.#mode = HOLD
     // A caller that sends but does not take its answer is held to the time for taking it
     if (!this.#isFull)
-      this.deadline = reader.done
-        ? Infinity
-        : this.#context.clock.monotonic() + this.#context.limits.bodyTimeoutMs
+      this.deadline = reader.done ? Infinity : this.#pace!.piece(this.#context.clock.monotonic())
     this.#give(bytes, reader.from, reader.to)
   }
 
@@ -424,8 +433,7 @@ export class Connection implements Timed {
       this.#proceed()
       return
     }
-    this.deadline =
-      this.#mode === BODY && !this.#isBlocked ? clock.monotonic() + limits.bodyTimeoutMs : Infinity
+    this.deadline = this.#mode === BODY && !this.#isBlocked ? this.#beginPace() : Infinity
     this.#exchange.drained()
   }
 

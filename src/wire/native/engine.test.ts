@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { eventually } from '../../../test/support/eventually.ts'
 import {
   Caller,
   forwardAll,
@@ -11,7 +12,6 @@ import {
   ROOM,
   startBetween as start,
   startGateway,
-  until,
 } from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -97,7 +97,7 @@ test('connections to caller and upstream are kept, and pipelined requests are an
 test('thousands of pipelined requests that are answered at once do not pile up', async (t) => {
   const { caller } = await start(t, undefined, { request: (incoming) => incoming.answer(200, '', 'x') })
   caller.send(GET.repeat(20_000))
-  await until(
+  await eventually(
     () => caller.answers >= 20_000 || caller.isClosed,
     () => `${caller.answers} answers`,
   )
@@ -184,7 +184,7 @@ test(
     origin.received = ''
     caller.received = ''
     caller.send(`${head}2\r\nab\r\n`)
-    await until(
+    await eventually(
       () => origin.received.endsWith('2\r\nab\r\n'),
       () => origin.received,
     )
@@ -245,7 +245,7 @@ test('an early answer passes while the request streams, then both connections cl
   caller.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nab')
   const text = await caller.closed()
   assert.match(text, /\r\nConnection: close\r\n\r\nok$/)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the upstream connection to close',
   )
@@ -319,14 +319,14 @@ test('a body over the bound of the handler is refused, declared or chunked, and 
   assert.equal(origin.received, '')
   const other = new Caller(gateway.port)
   other.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n')
-  await until(
+  await eventually(
     () => origin.received.includes('123456789'),
     () => origin.received,
   )
   other.send('2\r\nab\r\n0\r\n\r\n')
   assert.match(await other.closed(), /^HTTP\/1.1 413 /)
   assert.doesNotMatch(origin.received, /ab/)
-  await until(
+  await eventually(
     () => origin.sockets.every((socket) => socket.destroyed || socket.readableEnded),
     () => 'the upstream connection to end',
   )
@@ -360,12 +360,12 @@ test('a body is collected, whole, empty, too large, and not after its caller has
   assert.match(await caller.closed(), /HTTP\/1.1 413 /)
   const leaver = new Caller(gateway.port)
   leaver.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab')
-  await until(
+  await eventually(
     () => gateway.seen.length === 5,
     () => 'the request',
   )
   leaver.socket.destroy()
-  await until(
+  await eventually(
     () => gateway.finished.length === 5,
     () => 'the end',
   )
@@ -401,7 +401,7 @@ test('a handler may decide later; what the caller sends meanwhile waits', async 
   })
   caller.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab')
   caller.send(`cd${GET}`)
-  await until(
+  await eventually(
     () => gateway.seen.length === 1,
     () => 'the request',
   )
@@ -409,12 +409,12 @@ test('a handler may decide later; what the caller sends meanwhile waits', async 
   decide()
   await caller.receive(/ok$/)
   assert.match(origin.received, /abcd$/)
-  await until(
+  await eventually(
     () => gateway.seen.length === 2,
     () => 'the next request',
   )
   decide()
-  await until(
+  await eventually(
     () => caller.answers === 2,
     () => caller.received,
   )
@@ -465,7 +465,7 @@ test('a fault while refusing is answered with a bare 500', async (t) => {
 test('a caller that leaves ends its upstream request at once', async (t) => {
   const { origin, caller, gateway } = await start(t, () => {})
   caller.send(GET)
-  await until(
+  await eventually(
     () => origin.received !== '',
     () => 'the request at the upstream',
   )
@@ -473,7 +473,7 @@ test('a caller that leaves ends its upstream request at once', async (t) => {
   assert.ok(socket)
   caller.socket.end()
   if (!socket.readableEnded) await once(socket, 'end')
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'the end',
   )
@@ -498,7 +498,7 @@ test('drain ends idle connections, lets requests finish, and takes no new ones',
   idle.send('\r\n')
   const silent = new Caller(gateway.port)
   caller.send(GET)
-  await until(
+  await eventually(
     () => origin.received !== '' && gateway.engine.connections === 3,
     () => 'the request at the upstream',
   )
@@ -520,7 +520,7 @@ test('drain ends idle connections, lets requests finish, and takes no new ones',
 test('drain gives up at its deadline', async (t) => {
   const { origin, gateway, caller } = await start(t, () => {})
   caller.send(GET)
-  await until(
+  await eventually(
     () => origin.received !== '',
     () => 'the request at the upstream',
   )

@@ -1,9 +1,6 @@
 import type { ForwardRequest } from '../port.ts'
 
-/** Methods that may be sent twice (RFC 9110 9.2.2). */
-export function isIdempotent(method: string): boolean {
-  return method !== 'POST' && method !== 'PATCH'
-}
+export { isIdempotent } from '../methods.ts'
 
 /** Head of a request to an upstream, with its framing. `bodyBytes` is a length or -1 for chunked; `upgrade` offers a WebSocket. */
 export function requestMessage(request: ForwardRequest, bodyBytes: number, upgrade = false): string {

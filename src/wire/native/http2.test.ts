@@ -10,8 +10,9 @@ import {
 } from 'node:http2'
 import { afterEach, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { eventually } from '../../../test/support/eventually.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
-import { type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+import { type Gateway, Origin, startGateway } from '../../../test/wire/peers.ts'
 import { HeldBytes } from '../held-bytes.ts'
 
 const TLS = {
@@ -167,14 +168,14 @@ test('a body waits for an upstream that does not take it', async () => {
   stream.on('error', () => {})
   const whole = 64 * 1024 * 1024
   stream.end(Buffer.alloc(whole))
-  await until(
+  await eventually(
     () => origin.sockets.length === 1 && origin.sockets[0]!.isPaused(),
     () => 'the request',
   )
   let before = 0
   let looksWithoutChange = 0
   const { outcome } = gateway.seen[0]!
-  await until(
+  await eventually(
     () => {
       const sent = session.socket.bytesWritten
       looksWithoutChange = sent === before ? looksWithoutChange + 1 : 0
@@ -189,7 +190,7 @@ test('a body waits for an upstream that does not take it', async () => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
   }
   origin.sockets[0]!.resume()
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'the answer',
   )
@@ -203,7 +204,7 @@ test('a caller that sends no body, or takes no answer, has its time', async () =
   })
   const session = call(gateway)
   const slow = answerOf(session.request({ ':authority': 'a.test', ':path': '/', ':method': 'POST' }))
-  await until(
+  await eventually(
     () => gateway.seen.length === 1 && gateway.seen[0]!.outcome.upstreamAt > 0,
     () => 'the request',
   )
@@ -212,7 +213,7 @@ test('a caller that sends no body, or takes no answer, has its time', async () =
 
   const closed = call(gateway, { settings: { initialWindowSize: 0 } })
   const stuck = answerOf(closed.request({ ':authority': 'a.test', ':path': '/' }))
-  await until(
+  await eventually(
     () => gateway.finished.length === 2,
     () => 'the answer',
   )
@@ -233,7 +234,7 @@ test('answers that a caller does not read take no more memory than it may have, 
   for (let i = 0; i < 60; i++) stuck.push(answerOf(hoarder.request({ ':authority': 'a.test', ':path': '/' })))
   const first = await Promise.race(stuck)
   assert.equal(first.reset, constants.NGHTTP2_INTERNAL_ERROR)
-  await until(
+  await eventually(
     () => gateway.finished.length === stuck.length,
     () => `${gateway.finished.length} ends`,
   )
@@ -241,7 +242,7 @@ test('answers that a caller does not read take no more memory than it may have, 
   assert.equal((await ask(session, { ':path': '/' })).body, body)
   hoarder.destroy()
   await Promise.all(stuck)
-  await until(
+  await eventually(
     () => memory.bytes === 0,
     () => `${memory.bytes} bytes to be given back`,
   )
@@ -262,19 +263,19 @@ test('what a caller reads at once or late, or gives up, no longer counts', async
   const session = call(gateway, { settings: { initialWindowSize: 0 } })
   const streams = [1, 2].map(() => session.request({ ':authority': 'a.test', ':path': '/' }))
   const answers = streams.map(answerOf)
-  await until(
+  await eventually(
     () => gateway.finished.length === 3 && memory.bytes >= 2 * body.length,
     () => 'both answers to wait',
   )
   streams[0]!.close(constants.NGHTTP2_CANCEL)
   await answers[0]
-  await until(
+  await eventually(
     () => memory.bytes < 2 * body.length,
     () => 'one to be given back',
   )
   session.settings({ initialWindowSize: 1_000_000 })
   assert.equal((await answers[1]!).body, body)
-  await until(
+  await eventually(
     () => memory.bytes === 0,
     () => `${memory.bytes} bytes to be given back`,
   )
@@ -334,14 +335,14 @@ test('a caller that resets its stream ends the request at the upstream', async (
   const { session, gateway, origin } = await start(() => {})
   const stream = session.request({ ':path': '/slow' })
   stream.on('error', () => {})
-  await until(
+  await eventually(
     () => origin.received !== '',
     () => 'the request',
   )
   const gone = once(origin.sockets[0]!, 'close')
   stream.close(constants.NGHTTP2_CANCEL)
   await gone
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'the end',
   )
@@ -392,7 +393,7 @@ test('an answer waits for its caller, and the upstream with it', async () => {
 test('draining says GOAWAY and lets what is in progress end', async () => {
   const { session, gateway, origin } = await start(() => {})
   const answer = ask(session, { ':path': '/' })
-  await until(
+  await eventually(
     () => origin.received !== '',
     () => 'the request',
   )
@@ -411,7 +412,7 @@ test('a connection without requests ends after the idle time', async () => {
   const closed = once(session, 'close')
   gateway.pass(70_000)
   await closed
-  await until(
+  await eventually(
     () => gateway.engine.connections === 0,
     () => 'no connection',
   )
@@ -453,7 +454,7 @@ async function flood(gateway: Gateway, frames: (n: number) => Buffer): Promise<n
     socket.write(frames(n))
     if (n % 50 === 49) await new Promise((resolve) => setImmediate(resolve))
   }
-  await until(
+  await eventually(
     () => socket.destroyed,
     () => 'an end of the connection',
   )
@@ -479,7 +480,7 @@ test('requests that are given up at once, and floods of PING and SETTINGS, end t
     assert.ok([calm, -1].includes(await flood(gateway, frames)))
   assert.ok((origin.received.match(/GET /g) ?? []).length <= 400)
   assert.deepEqual(gateway.faults, [])
-  await until(
+  await eventually(
     () => gateway.finished.length === gateway.seen.length,
     () => 'the end of every request',
   )

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Caller, forwardAll, type Gateway, startBetween, until } from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { Caller, forwardAll, type Gateway, startBetween } from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
@@ -9,7 +10,7 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 async function flood(gateway: Gateway, count: number): Promise<Caller[]> {
   const before = gateway.engine.connections
   const callers = Array.from({ length: count }, () => new Caller(gateway.port))
-  await until(
+  await eventually(
     () => gateway.engine.connections === before + count,
     () => `${gateway.engine.connections} connections, and ${count} more than ${before}`,
   )
@@ -70,7 +71,7 @@ test('an upstream that ends its side without an answer is a 502 at once', async 
 test('an upstream that ends its side behind an answer is not asked again on that connection', async (t) => {
   const { origin, gateway, caller } = await startBetween(t, (socket) => socket.end(OK))
   await caller.ask(GET, /ok$/)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the close',
   )
@@ -119,7 +120,7 @@ test('a caller that goes on for ever behind a refusal is cut off', async (t) => 
   caller.send(Buffer.alloc(262_144))
   await caller.closed()
   assert.ok(caller.socket.bytesWritten < 64 * 1024 ** 2, `${caller.socket.bytesWritten} bytes were taken`)
-  await until(
+  await eventually(
     () => gateway.engine.connections === 0,
     () => 'the end of the connection',
   )
@@ -150,7 +151,7 @@ for (const [name, ask, head] of LIES) {
       caller.send(ask)
       await caller.receive(/\r\n\r\n$/)
       if (isLate) origin.sockets[0]!.write(EVIL)
-      await until(
+      await eventually(
         () => gateway.upstream.open === 0,
         () => 'the connection in doubt to be closed',
       )

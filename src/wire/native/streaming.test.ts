@@ -3,7 +3,8 @@ import { createServer, request as httpRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type Gateway, startGateway, until } from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { type Gateway, startGateway } from '../../../test/wire/peers.ts'
 
 const PIECE = Buffer.alloc(65_536, 'x')
 const TOTAL = 200 * 1024 ** 2
@@ -105,7 +106,7 @@ test('an upstream that does not read holds the caller back', async (t) => {
   socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${TOTAL}\r\n\r\n`)
   pour(socket, TOTAL, () => {})
   let before = -1
-  await until(
+  await eventually(
     () => {
       const bytesIn = gateway.seen[0]?.outcome.bytesIn ?? 0
       const isStill = bytesIn > 0 && bytesIn === before

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import {
-  Caller,
-  type Gateway,
-  nativeAlone,
-  Origin,
-  ROOM,
-  startGateway,
-  until,
-} from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { Caller, type Gateway, nativeAlone, Origin, ROOM, startGateway } from '../../../test/wire/peers.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -68,7 +61,7 @@ test('a tap sees the head and a copy of the body, in whatever pieces they come',
   const tap = tapOf(100)
   const { caller, gateway } = await start(t, tap, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nX-Own: 2\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
-    void until(
+    void eventually(
       () => tap.heads.length === 1,
       () => 'the head',
     ).then(() => socket.write('2\r\nde\r\n0\r\n\r\n'))
@@ -95,7 +88,7 @@ test('an answer that breaks off has no end', async (t) => {
   })
   caller.send(GET)
   await caller.closed()
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'the end of the request',
   )
@@ -116,7 +109,7 @@ test(
     })
     for (let i = 1; i <= 3; i++) {
       caller.send(GET)
-      await until(
+      await eventually(
         () => caller.answers === i,
         () => `answer ${i}`,
       )
@@ -135,7 +128,7 @@ test('another answer takes the place of one that goes on, which is given up', as
     socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 400\r\n\r\nbusy')
   })
   await caller.ask(GET, /kept$/)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the upstream to be left',
   )

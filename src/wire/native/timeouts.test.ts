@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import {
-  Caller,
-  type Gateway,
-  nativeAlone,
-  type Origin,
-  startBetween,
-  until,
-} from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { Caller, type Gateway, nativeAlone, type Origin, startBetween } from '../../../test/wire/peers.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 const LIMITS = {
@@ -20,7 +14,7 @@ const LIMITS = {
 const start = (t: TestContext, onData?: Origin['onData']) => startBetween(t, onData, { limits: LIMITS })
 
 async function connected(gateway: Gateway): Promise<void> {
-  await until(
+  await eventually(
     () => gateway.engine.connections > 0,
     () => 'the connection',
   )
@@ -38,13 +32,13 @@ test('a silent connection is closed, a slow head is answered with 408', BY_OUR_C
   await slow.ask(GET, /ok$/)
   slow.received = ''
   slow.send('GET / HT')
-  await until(
+  await eventually(
     () => slow.socket.bytesWritten === GET.length + 8,
     () => 'the bytes to leave',
   )
   gateway.pass(60_000)
   // The head may still have been on its way when the clock moved: its time starts with its first byte
-  await until(
+  await eventually(
     () => {
       gateway.pass(1000)
       return slow.isClosed
@@ -73,17 +67,55 @@ test('the time for a head runs from its first byte, whatever follows', BY_OUR_CL
 test('a body that stops is answered with 408 and never completed at the upstream', async (t) => {
   const { origin, gateway, caller } = await start(t, () => {})
   caller.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc')
-  await until(
+  await eventually(
     () => origin.received.endsWith('abc'),
     () => origin.received,
   )
   gateway.pass(31_000)
   assert.match(await caller.closed(), /^HTTP\/1.1 408 /)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the upstream connection to close',
   )
   assert.deepEqual(gateway.refused, [{ code: 'request_timeout', inner: 'body' }])
+})
+
+/** Sends pieces of a body, so many seconds apart, until the caller is refused or all are sent. */
+async function pieces(t: TestContext, piece: string, count: number, stepMs: number) {
+  const started = await start(t, () => {})
+  const { origin, gateway, caller } = started
+  caller.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${piece.length * count}\r\n\r\n`)
+  let sent = 0
+  while (sent < count && gateway.refused.length === 0) {
+    sent++
+    caller.send(piece)
+    await eventually(
+      () => origin.received.length > piece.length * sent || gateway.refused.length > 0,
+      () => `piece ${sent}`,
+    )
+    gateway.pass(stepMs)
+    // So that the sweep sees this time before the next piece comes
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { ...started, sent }
+}
+
+test('a body that trickles is answered with 408, however steadily it does', async (t) => {
+  const { gateway, caller, sent } = await pieces(t, 'x', 1000, 1000)
+  assert.match(await caller.closed(), /^HTTP\/1.1 408 /)
+  assert.ok(sent > 25, `${sent} pieces`)
+  await eventually(
+    () => gateway.upstream.open === 0,
+    () => 'the upstream connection to close',
+  )
+  assert.deepEqual(gateway.refused, [{ code: 'request_timeout', inner: 'body' }])
+})
+
+test('a body that is slow, and no slower than the least, may take as long as it needs', async (t) => {
+  const { origin, gateway, caller } = await pieces(t, 'x'.repeat(4000), 30, 14_000)
+  origin.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  await caller.receive(/ok$/)
+  assert.equal(gateway.finished[0]!.outcome.bytesIn, 120_000)
 })
 
 test('an idle connection is closed silently', async (t) => {
@@ -101,7 +133,7 @@ test('an idle connection is closed silently', async (t) => {
 test('an upstream that does not answer in time is a 504', async (t) => {
   const { origin, gateway, caller } = await start(t, () => {})
   caller.send(GET)
-  await until(
+  await eventually(
     () => origin.received !== '',
     () => 'the request',
   )
@@ -146,7 +178,7 @@ test('a caller that does not take its answer is cut off, and the upstream with i
   caller.socket.pause()
   caller.send(GET)
   let before = -1
-  await until(
+  await eventually(
     () => {
       const { bytesOut } = gateway.seen[0]?.outcome ?? { bytesOut: 0 }
       const isStill = bytesOut > 0 && bytesOut === before
@@ -155,7 +187,7 @@ test('a caller that does not take its answer is cut off, and the upstream with i
     },
     () => 'the stream to stand still',
   )
-  await until(
+  await eventually(
     () => {
       gateway.pass(5000)
       return gateway.finished.length === 1
@@ -172,7 +204,7 @@ test('a pooled connection is closed when nobody needed it for long', BY_OUR_CLOC
   await caller.ask(GET, /ok$/)
   assert.equal(gateway.upstream.idle, 1)
   gateway.pass(31_000)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the close',
   )

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { eventually } from '../../../test/support/eventually.ts'
 import { createRandom } from '../../../test/wire/llhttp.ts'
 import {
   Caller,
@@ -12,7 +13,6 @@ import {
   Origin,
   startBetween as start,
   startGateway,
-  until,
 } from '../../../test/wire/peers.ts'
 import type { CallRequest, CallResult } from '../port.ts'
 
@@ -130,7 +130,7 @@ test('bytes on an idle upstream connection close it', async (t) => {
   const { origin, gateway, caller } = await start(t)
   await caller.ask(GET, /ok$/)
   origin.sockets[0]?.write(OK)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the close',
   )
@@ -146,7 +146,7 @@ test('an upstream that says close, or speaks HTTP/1.0, is not asked again on tha
     socket.write(answers.shift()!)
   })
   caller.send(GET.repeat(3))
-  await until(
+  await eventually(
     () => caller.answers === 3,
     () => caller.received,
   )
@@ -245,7 +245,7 @@ test('a server that drops its kept connections again and again gets at most a fi
   const sent = 300
   for (let i = 1; i <= sent; i++) {
     caller.send(GET)
-    await until(
+    await eventually(
       () => caller.answers === i,
       () => `answer ${i}`,
     )
@@ -269,19 +269,19 @@ test('requests wait in line at the cap; a full line and a long wait are busy', a
   const callers = Array.from({ length: 4 }, () => new Caller(gateway.port))
   for (const [index, caller] of callers.entries()) {
     caller.send(GET)
-    await until(
+    await eventually(
       () => gateway.seen.length === index + 1,
       () => 'the request',
     )
   }
   assert.match(await callers[3]!.receive(/upstream_unavailable$/), /^HTTP\/1.1 503 /)
-  await until(
+  await eventually(
     () => waiting.length === 1,
     () => 'the request at the upstream',
   )
   waiting[0]!.write(OK)
   await callers[0]!.receive(/ok$/)
-  await until(
+  await eventually(
     () => waiting.length === 2,
     () => 'the next in line',
   )
@@ -303,27 +303,27 @@ test('a caller that leaves the line is forgotten', async (t) => {
     new Caller(gateway.port),
   ]
   first.send(GET)
-  await until(
+  await eventually(
     () => waiting.length === 1,
     () => 'the first',
   )
   second.send(GET)
-  await until(
+  await eventually(
     () => gateway.seen.length === 2,
     () => 'the second',
   )
   second.socket.destroy()
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'the end of the second',
   )
   third.send(GET)
-  await until(
+  await eventually(
     () => gateway.seen.length === 3,
     () => 'the third',
   )
   waiting[0]!.write(OK)
-  await until(
+  await eventually(
     () => waiting.length === 2,
     () => 'the third at the upstream',
   )
@@ -349,7 +349,7 @@ test('closing an upstream ends idle connections now and others with their reques
   const waiting: Socket[] = []
   const { gateway, caller } = await start(t, (socket) => void waiting.push(socket))
   caller.send(GET)
-  await until(
+  await eventually(
     () => waiting.length === 1,
     () => 'the request',
   )
@@ -407,7 +407,7 @@ test('a call with a large body, and one with a large answer, which is cut off', 
   assert.equal(result.body.length, 1000)
   assert.ok(result.bodyBytes >= 10_000)
   assert.equal(result.truncated, true)
-  await until(
+  await eventually(
     () => gateway.upstream.open === 0,
     () => 'the connection to close',
   )
@@ -420,7 +420,7 @@ test('a call fails, is given up, and a busy upstream says so', async (t) => {
   })
   let count = 0
   const handle = gateway.upstream.call(CALL, () => count++)
-  await until(
+  await eventually(
     () => waiting.length === 1,
     () => 'the call',
   )
@@ -431,7 +431,7 @@ test('a call fails, is given up, and a busy upstream says so', async (t) => {
   assert.equal(gateway.upstream.open, 0)
   gateway.upstream.call(CALL, () => count++).abort()
   const slow = call(gateway)
-  await until(
+  await eventually(
     () => waiting.length === 2,
     () => 'the slow call',
   )

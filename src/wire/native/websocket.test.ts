@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
-import { Caller, type Gateway, Origin, startGateway, until } from '../../../test/wire/peers.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { Caller, type Gateway, Origin, startGateway } from '../../../test/wire/peers.ts'
 import type { Incoming, Upstream } from '../port.ts'
 
 const OFFER =
@@ -66,7 +67,7 @@ test('an offer that is taken becomes a tunnel, counted both ways and finished on
   assert.equal(gateway.finished.length, 0)
   origin.sockets[0]!.end()
   await caller.closed()
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'finished',
   )
@@ -117,11 +118,11 @@ test('a caller that leaves closes the upstream, and an upstream that breaks clos
   const caller = call(gateway)
   await caller.ask(OFFER, /\r\n\r\n$/)
   caller.socket.destroy()
-  await until(
+  await eventually(
     () => origin.sockets[0]!.destroyed || origin.sockets[0]!.readableEnded,
     () => 'the end at the origin',
   )
-  await until(
+  await eventually(
     () => gateway.finished.length === 1,
     () => 'finished',
   )
@@ -174,7 +175,7 @@ test('a side that does not read stops the other one', async () => {
   caller.received = ''
   caller.socket.resume()
   origin.sockets[0]!.resume()
-  await until(
+  await eventually(
     () => outcome.bytesIn === 64 * MB.length && outcome.bytesOut === 64 * MB.length,
     () => `all of it: ${outcome.bytesIn} ${outcome.bytesOut}`,
   )

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RefusalCode } from '../../base/refusal.ts'
+import { BodyPace } from '../body-pace.ts'
 import { LINGER_MS } from '../limits.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { NodeContext } from './context.ts'
@@ -29,6 +30,8 @@ export class NodeConnection implements Timed {
   readonly #context: NodeContext
   readonly #onGone: (connection: NodeConnection) => void
   readonly #queue: Arrived[] = []
+  readonly #pace: BodyPace
+  #isBodyAwaited = false
   #newest: Arrived | null = null
   #exchange: NodeExchange | null = null
   /** From a head to the moment its answer has left. */
@@ -51,6 +54,7 @@ export class NodeConnection implements Timed {
     const address = socket.remoteAddress ?? ''
     // An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) as IPv4, so that rules need one form only
     this.peer = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+    this.#pace = new BodyPace(context.shared.limits)
     this.deadline = context.shared.clock.monotonic() + context.shared.limits.headTimeoutMs
     context.shared.sweep.add(this)
     // Node ends connections by this, at once: a reset would destroy an answer that the caller has not read
@@ -94,9 +98,13 @@ export class NodeConnection implements Timed {
 
   /** The next piece of a body is awaited, or not. */
   awaitBody(isAwaited: boolean): void {
-    if (this.#isSending) return
-    const { clock, limits } = this.#context.shared
-    this.deadline = isAwaited ? clock.monotonic() + limits.bodyTimeoutMs : Infinity
+    const isNew = isAwaited && !this.#isBodyAwaited
+    this.#isBodyAwaited = isAwaited
+    const now = this.#context.shared.clock.monotonic()
+    const deadline = isNew
+      ? this.#pace.begin(now, this.#exchange?.outcome.bytesIn ?? 0)
+      : this.#pace.piece(now)
+    if (!this.#isSending) this.deadline = isAwaited ? deadline : Infinity
   }
 
   /** The last byte of the answer was handed over. */
@@ -127,9 +135,13 @@ export class NodeConnection implements Timed {
   expired(): void {
     if (this.#isSending || this.#isSilent) this.destroy()
     else {
+      const exchange = this.#exchange
+      const now = this.#context.shared.clock.monotonic()
+      const next =
+        this.#isBodyAwaited && exchange !== null ? this.#pace.expired(now, exchange.outcome.bytesIn) : null
       // Node sees to it that a head comes in time
-      this.deadline = Infinity
-      this.#exchange?.refuse('request_timeout', 'body')
+      this.deadline = next ?? Infinity
+      if (next === null) exchange?.refuse('request_timeout', 'body')
     }
   }
 
@@ -152,6 +164,7 @@ export class NodeConnection implements Timed {
   #start({ incoming, response, fault }: Arrived): void {
     const { requestHead: head, clock } = this.#context.shared
     this.#isBusy = true
+    this.#isBodyAwaited = false
     this.#isSending = false
     this.deadline = Infinity
     head.clear()

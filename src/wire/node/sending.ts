@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as requestPlain } fro
 import { request as requestTls } from 'node:https'
 import type { Socket } from 'node:net'
 import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../limits.ts'
-import { isIdempotent } from '../native/forwarded-head.ts'
+import { isIdempotent } from '../methods.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { ForwardRequest, UpstreamFailure } from '../port.ts'

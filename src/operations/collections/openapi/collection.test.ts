@@ -334,6 +334,25 @@ test('schema references that cannot be followed are warnings when they are remot
   assert.match(result.warnings[0]!.reason, /not there; any value is allowed/)
 })
 
+test('keywords with values that they cannot have are left out with a warning', () => {
+  const unfit = { type: 'string', enum: [], minLength: '2', format: 3, uniqueItems: 'yes' }
+  const schema = {
+    properties: { a: unfit, b: { type: 'string', enum: ['x'], minLength: 2, format: 'uuid' } },
+  }
+  const { proxies, warnings } = imported({
+    '/a': { post: { requestBody: { content: { 'application/json': { schema } } } } },
+  })
+  assert.deepEqual(proxies[0]?.request_schema, {
+    properties: { a: { type: 'string' }, b: schema.properties.b },
+  })
+  assert.deepEqual(
+    warnings
+      .filter(({ reason }) => reason === 'not a value that this keyword can have; left out')
+      .map(({ pointer }) => pointer.split('/').at(-1)),
+    ['enum', 'minLength', 'format', 'uniqueItems'],
+  )
+})
+
 test('the contract is the JSON body, else a form that says so; examples come along while they are small', () => {
   const schema = { type: 'object', properties: { a: { type: 'string' } } }
   const result = imported({

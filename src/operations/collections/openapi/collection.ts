@@ -7,7 +7,7 @@ import { slugOf } from '../../../model/common.ts'
 import { type JsonSchema, PathPattern, type ProxySpec } from '../../../model/proxy.ts'
 import { UpstreamUrl } from '../../../model/upstream.ts'
 import { type Body, requestBody, responseBody } from './body.ts'
-import { type Endpoint, listEndpoints } from './endpoints.ts'
+import { type DescribedEndpoint, listEndpoints } from './endpoints.ts'
 import { createSlugs, toName, toTags } from './names.ts'
 import { takeParameters } from './parameters.ts'
 import { broken } from './plain.ts'
@@ -94,7 +94,7 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
   }
 }
 
-function endpointsOf(document: Plain, warn: Warn): Endpoint[] {
+function endpointsOf(document: Plain, warn: Warn): DescribedEndpoint[] {
   if (document['paths'] === undefined) {
     // OpenAPI 3.1 allows a description of webhooks or components alone.
     const hasOther = isPlain(document['webhooks']) || isPlain(document['components'])
@@ -123,7 +123,7 @@ function usableUpstream(placement: Placement, options: ImportOptions): { targets
 
 function targetOf(
   placement: Placement,
-  endpoint: Endpoint,
+  endpoint: DescribedEndpoint,
   warn: Warn,
 ): { target: string | null; elsewhere: boolean } {
   const elsewhere = placement.isElsewhere(endpoint)
@@ -140,7 +140,7 @@ function targetOf(
 
 function toProxy(
   document: Plain,
-  { method, path, operation, pointer, item, parameters }: Endpoint,
+  { method, path, operation, pointer, item, parameters }: DescribedEndpoint,
   schemas: Schemas,
   warn: Warn,
 ): Omit<z.input<typeof ProxySpec>, 'collection' | 'slug'> {
@@ -177,7 +177,11 @@ function textOf(value: unknown): string {
 }
 
 /** The operationId when it is the first of that name: later ones would make updates by id ambiguous. */
-function uniqueOperationId({ operation, pointer }: Endpoint, taken: Set<string>, warn: Warn): string | null {
+function uniqueOperationId(
+  { operation, pointer }: DescribedEndpoint,
+  taken: Set<string>,
+  warn: Warn,
+): string | null {
   const id = operation['operationId']
   if (typeof id !== 'string' || id === '' || id.length > 256) return null
   if (!taken.has(id)) {

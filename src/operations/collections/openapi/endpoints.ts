@@ -23,7 +23,7 @@ const METHODS = new Map<string, HttpMethod | null>([
 const ENDPOINTS_MAX = 20_000
 
 /** One operation of the description with all that its path item gives it. */
-export interface Endpoint {
+export interface DescribedEndpoint {
   readonly method: HttpMethod
   readonly path: ReadPath
   readonly operation: Plain
@@ -36,10 +36,10 @@ export interface Endpoint {
 }
 
 /** The operations that can become proxies, in the order of the document. Of two for one route the first is kept. */
-export function listEndpoints(document: Plain, warn: Warn): Endpoint[] {
+export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] {
   const paths = document['paths']
   if (!isPlain(paths)) throw broken('/paths', 'a map of paths')
-  const endpoints: Endpoint[] = []
+  const endpoints: DescribedEndpoint[] = []
   const routes = new Map<string, string>()
   for (const [text, value] of Object.entries(paths)) {
     if (text.startsWith('x-')) continue
@@ -65,7 +65,12 @@ export function listEndpoints(document: Plain, warn: Warn): Endpoint[] {
   return endpoints
 }
 
-function readItem(document: Plain, value: unknown, place: string, warn: Warn): Omit<Endpoint, 'path'>[] {
+function readItem(
+  document: Plain,
+  value: unknown,
+  place: string,
+  warn: Warn,
+): Omit<DescribedEndpoint, 'path'>[] {
   const found = resolve(document, value, place, 'a path item')
   // Members beside the reference of a path item add to what it refers to.
   const own = isPlain(value) && found.value !== value ? value : {}
@@ -75,7 +80,7 @@ function readItem(document: Plain, value: unknown, place: string, warn: Warn): O
   const shared: ParameterList = { value: item['parameters'], pointer: pointerOf('parameters') }
   const itemServer = firstServer(item, found.pointer, warn)
 
-  const endpoints: Omit<Endpoint, 'path'>[] = []
+  const endpoints: Omit<DescribedEndpoint, 'path'>[] = []
   for (const [member, operation] of Object.entries(item)) {
     const pointer = pointerOf(member)
     const method = METHODS.get(member)

@@ -122,6 +122,7 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
       else if (keyword === 'example') result['examples'] ??= [value]
       else if (keyword === 'pattern' && (typeof value !== 'string' || linearPattern(value) === null))
         warn(place, 'left out, it is broken, too large, or needs look-around or back references')
+      else if (isUnfit(keyword, value)) warn(place, 'not a value that this keyword can have; left out')
       else if (DATA.has(keyword)) result[keyword] = value
       else if (DROPPED.has(keyword) || keyword.startsWith('x-')) continue
       else if (isSimple(keyword, value)) result[keyword] = value
@@ -203,9 +204,21 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
   }
 }
 
+const NUMBERS = new Set([
+  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength'],
+  ...['minItems', 'maxItems', 'minProperties', 'maxProperties', 'minContains', 'maxContains'],
+])
+
+/** With such a value no contract that holds the schema could be used. */
+function isUnfit(keyword: string, value: unknown): boolean {
+  if (NUMBERS.has(keyword)) return typeof value !== 'number'
+  if (keyword === 'format') return typeof value !== 'string'
+  if (keyword === 'uniqueItems') return typeof value !== 'boolean'
+  return keyword === 'enum' && !(Array.isArray(value) && value.length > 0)
+}
+
 /** Limits, formats and texts. Objects under other keywords could hold references and mean nothing to validators. */
 function isSimple(keyword: string, value: unknown): boolean {
-  if (keyword === 'exclusiveMinimum' || keyword === 'exclusiveMaximum') return typeof value === 'number'
   return keyword === 'dependentRequired' || (value !== null && typeof value !== 'object')
 }
 

@@ -1,5 +1,5 @@
 import type { Plain } from '../../../base/plain.ts'
-import type { Endpoint } from './endpoints.ts'
+import type { DescribedEndpoint } from './endpoints.ts'
 import { commonPath, firstServer, type Server } from './servers.ts'
 import type { Warn } from './warnings.ts'
 
@@ -8,9 +8,9 @@ export interface Placement {
   /** URL of the upstream, or null when neither the description nor the caller names a host. */
   readonly url: string | null
   /** Path at the upstream below {@link url}, or null when it is the pattern itself. */
-  targetOf(endpoint: Endpoint): string | null
+  targetOf(endpoint: DescribedEndpoint): string | null
   /** The description serves this endpoint from another host than the rest. */
-  isElsewhere(endpoint: Endpoint): boolean
+  isElsewhere(endpoint: DescribedEndpoint): boolean
 }
 
 /**
@@ -19,15 +19,15 @@ export interface Placement {
  */
 export function placeEndpoints(
   document: Plain,
-  endpoints: readonly Endpoint[],
+  endpoints: readonly DescribedEndpoint[],
   upstream: string | undefined,
   warn: Warn,
 ): Placement {
   const home: Server = firstServer(document, '', warn) ?? { origin: null, path: '', pointer: '/servers' }
   const given = upstream === undefined ? null : new URL(upstream)
   const givenPath = given === null ? '' : given.pathname.replace(/\/+$/, '')
-  const serverOf = (endpoint: Endpoint): Server => endpoint.server ?? home
-  const isElsewhere = (endpoint: Endpoint): boolean => {
+  const serverOf = (endpoint: DescribedEndpoint): Server => endpoint.server ?? home
+  const isElsewhere = (endpoint: DescribedEndpoint): boolean => {
     const { origin } = serverOf(endpoint)
     return origin !== null && origin !== origins.main
   }

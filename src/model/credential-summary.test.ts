@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CredentialStep, toCredentialTest } from './credential-test.ts'
+import { toCredentialTest } from './credential-summary.ts'
+import type { CredentialStep } from './credential-test.ts'
 
 function called(status: number): string {
   const step: CredentialStep = { step: 'call', latency_ms: 1, ok: true, status, error: null }

@@ -1,5 +1,11 @@
-import type { Plain } from '../base/plain.ts'
-import type { ClaimRule } from './fragments.ts'
+import type { Plain } from './plain.ts'
+
+/** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */
+export interface ClaimRule {
+  readonly claim: string
+  readonly values: readonly (string | number | boolean)[]
+  readonly glob: string | null
+}
 
 /** A claim by its name or, where there is none of that name, by its path with dots; undefined when it is absent. */
 export function claimOf(claims: Plain, name: string): unknown {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isReserved, RESERVED_PATHS } from './collection.ts'
+import { isReserved, RESERVED_PATHS } from './reserved-paths.ts'
 
 test('a path is reserved when it is one of the list or lies below one, and never else', () => {
   const start = fc.constantFrom(...RESERVED_PATHS, '/orders', '/api', '', '/')

@@ -1,0 +1,29 @@
+import { PROBLEMS } from '../base/refusal.ts'
+import type { Exchange } from './exchange.ts'
+import type { Caller, Identified } from './port.ts'
+
+/** What the door at `/mcp` is told of the caller of a message, once its checks have ended. */
+export function identified(exchange: Exchange, admitted: boolean): Identified {
+  if (admitted) return { ok: true, caller: callerOf(exchange) }
+  const { code, facts, retryAfterMs } = exchange
+  return {
+    ok: false,
+    code: code!,
+    detail: facts.detail ?? PROBLEMS[code!].help,
+    retryAfterMs: retryAfterMs === 0 ? null : retryAfterMs,
+  }
+}
+
+function callerOf(exchange: Exchange): Caller {
+  const { client, profile, credentialId, subject, claims, bearer, ip, secure } = exchange
+  return {
+    client: client!.fragment,
+    profile: profile!.fragment,
+    credentialId,
+    subject,
+    claims,
+    bearer,
+    ip,
+    secure,
+  }
+}

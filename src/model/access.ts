@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import { ACCESS_TYPES, Description, Name, RESOURCE_TYPES, Ref, Slug, slugOf, Tags, Time } from './common.ts'
+import { KeyUrl, Match } from './profile-auth.ts'
+
+/** Roles that are always there. */
+export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
+
+/** Resource parts of permissions that a grant may be narrowed to. */
+export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records'] as const
+
+/** What may be done to resources: the other part of permissions. */
+const VERBS = [
+  'read',
+  'create',
+  'update',
+  'delete',
+  'publish',
+  'test',
+  'rotate',
+  'reveal',
+  'use',
+  'verify',
+] as const
+
+const each = (types: readonly string[], ...verbs: readonly string[]): string[] =>
+  types.flatMap((type) => verbs.map((verb) => `${type}:${verb}`))
+
+/** Every permission there is. */
+export const PERMISSIONS: readonly string[] = [
+  ...each([...RESOURCE_TYPES, ...ACCESS_TYPES], 'read', 'create', 'update', 'delete'),
+  'collections:publish',
+  'proxies:publish',
+  'profiles:rotate',
+  'profiles:reveal',
+  'credentials:use',
+  'credentials:test',
+  'credentials:rotate',
+  'keys:read',
+  'keys:rotate',
+  'audit:read',
+  'audit:verify',
+  'records:read',
+]
+
+const isBuiltIn = (slug: string): boolean => ROLES.some((role) => role === slug)
+
+const head = {
+  name: Name,
+  slug: Slug.optional().describe('Made from the name when absent'),
+  description: Description.default(''),
+  tags: Tags.default([]),
+}
+
+export const RoleSpec = z.strictObject({
+  ...head,
+  name: Name.refine((name) => !isBuiltIn(slugOf(name)), 'the name of a role that is always there'),
+  slug: Slug.refine((slug) => !isBuiltIn(slug), 'the name of a role that is always there')
+    .optional()
+    .describe('Made from the name when absent'),
+  permissions: z
+    .array(z.string().refine((text) => PERMISSIONS.includes(text), `one of ${PERMISSIONS.join(', ')}`))
+    .min(1)
+    .max(PERMISSIONS.length)
+    .describe('All that it may do, such as ["proxies:read", "proxies:update"]'),
+})
+export type RoleSpec = z.output<typeof RoleSpec>
+
+export const ServiceIdentitySpec = z.strictObject({
+  ...head,
+  active: z.boolean().default(true).describe('An inactive one proves nothing, from the next request on'),
+})
+export type ServiceIdentitySpec = z.output<typeof ServiceIdentitySpec>
+
+export const GrantSpec = z.strictObject({
+  ...head,
+  service_identity: Ref.describe('Who may do it; cannot change'),
+  role: Ref.describe('viewer, modifier, auditor, admin, or a role of your own'),
+  scope: z
+    .strictObject({
+      resource_types: z.array(z.enum(SCOPE_TYPES)).max(SCOPE_TYPES.length).default([]),
+      verbs: z.array(z.enum(VERBS)).max(VERBS.length).default([]),
+      collections: z.array(Ref).max(100).default([]).describe('These, and what belongs to them'),
+      tags: z.array(Slug).max(20).default([]).describe('What has one of them, or belongs to what has'),
+    })
+    .prefault({})
+    .describe('What it is narrowed to; an empty list narrows nothing'),
+  expires_at: Time.nullable().default(null).describe('When it ends; null for never'),
+})
+export type GrantSpec = z.output<typeof GrantSpec>
+
+export const TrustRuleSpec = z.strictObject({
+  ...head,
+  service_identity: Ref.describe('Who the bearer of such a token is; cannot change'),
+  issuer: KeyUrl.describe('iss of the token, such as https://token.actions.githubusercontent.com'),
+  jwks_url: KeyUrl.nullable().default(null).describe('Key set; null takes that of the discovery document'),
+  audience: z
+    .string()
+    .min(1)
+    .max(512)
+    .describe('Must be in aud: a name of this gateway that tokens are asked for, such as its URL'),
+  conditions: z
+    .array(Match)
+    .min(1)
+    .max(20)
+    .describe('All must hold; without one, every workload of the issuer would fit'),
+})
+export type TrustRuleSpec = z.output<typeof TrustRuleSpec>

@@ -1,0 +1,22 @@
+import { grantsOf } from '../../access/identities.ts'
+import type { Grant } from '../../access/principal.ts'
+import { missingOf } from '../../access/roles.ts'
+import { refuse } from '../../base/refusal.ts'
+import type { OperationContext } from '../context.ts'
+
+/** Nobody grants what they lack. Refuses with permission_denied, naming what is missing. */
+export function demandHolds(grants: readonly Grant[], { principal }: OperationContext): void {
+  for (const grant of grants) {
+    const permission = missingOf(principal, grant)
+    if (permission !== null)
+      throw refuse('permission_denied', {
+        detail: `Nobody grants what they lack, and you lack the permission ${permission} over all of that scope.`,
+        members: { permission },
+      })
+  }
+}
+
+/** As {@link demandHolds}, for all that a service identity may do: who decides who it is could use all of that. */
+export async function demandHoldsOf(identity: string, context: OperationContext): Promise<void> {
+  demandHolds(await grantsOf(context.whole, identity, context.clock.now()), context)
+}

@@ -1,0 +1,35 @@
+import { toGrant, toRole } from '../../access/identities.ts'
+import { type GrantSpec, RoleSpec } from '../../model/access.ts'
+import { NOUNS } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { refuseUsed } from '../delete-resource.ts'
+import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { standardOf } from '../standard.ts'
+import { demandHolds } from './authority.ts'
+
+export const roleKind: Kind = {
+  type: 'roles',
+  noun: NOUNS.roles,
+  prefix: 'rol',
+  group: 'manage_access',
+  spec: RoleSpec,
+  view: viewSchema(RoleSpec),
+  columns: ['slug', 'name', 'permissions', 'updated_at'],
+  parent: null,
+  refs: [],
+  staged: false,
+  filters: {},
+  check: granted,
+}
+
+/** A role that grants refer to grants what it will hold. */
+async function granted(spec: Fields, self: Self, context: OperationContext): Promise<void> {
+  const role = toRole({ slug: self.id, spec })
+  for (const user of await context.whole.usersOf(self.id)) {
+    const { scope } = await toGrant(context.whole, self.id, (user.spec as GrantSpec).scope)
+    demandHolds([scope === undefined ? { role } : { role, scope }], context)
+  }
+}
+
+export const ROLE_OPERATIONS = standardOf(roleKind, refuseUsed)

@@ -1,0 +1,23 @@
+import { TrustRuleSpec } from '../../model/access.ts'
+import { NOUNS } from '../../model/common.ts'
+import { type Kind, viewSchema } from '../kind.ts'
+import { standardOf } from '../standard.ts'
+import { demandHoldsOf } from './authority.ts'
+
+/** Which tokens of workloads stand for a service identity, so that pipelines store no secret. */
+export const trustRuleKind: Kind = {
+  type: 'trust_rules',
+  noun: NOUNS.trust_rules,
+  prefix: 'tru',
+  group: 'manage_access',
+  spec: TrustRuleSpec,
+  view: viewSchema(TrustRuleSpec),
+  columns: ['slug', 'service_identity', 'issuer', 'audience', 'updated_at'],
+  parent: { field: 'service_identity', type: 'service_identities' },
+  refs: [],
+  staged: false,
+  filters: {},
+  check: (_spec, self, context) => demandHoldsOf(self.parent!, context),
+}
+
+export const TRUST_RULE_OPERATIONS = standardOf(trustRuleKind)

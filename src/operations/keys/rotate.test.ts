@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { startControl } from '../../../test/control.ts'
+
+test('a rotation says that keys leave while a thread has not confirmed it, and that they have left when they have', async () => {
+  let pending = true
+  const faults: unknown[] = []
+  const control = await startControl({
+    deps: { publisher: { publish: async () => ({ pending }) }, fault: (error) => faults.push(error) },
+  })
+  const keys = (): string[] => control.vault.keys().map(({ id }) => id)
+  const rotate = async (dryRun = false) => {
+    const { output } = await control.run('keys.rotate', {}, { dryRun })
+    return [output['dropped'], output['leaving']]
+  }
+  const auth = { type: 'bearer', token: 'a-secret' }
+  await control.run('credentials.create', { name: 'Backend', auth })
+  const [first] = keys()
+  assert.deepEqual(await rotate(true), [[], [first]])
+  assert.deepEqual(await rotate(), [[], [first]])
+  assert.equal(keys().length, 2, 'the old key still opens what threads hold')
+  pending = false
+  const before = keys()
+  assert.deepEqual(await rotate(), [before, []])
+  assert.equal(keys().length, 1)
+
+  const deps = {
+    publisher: {
+      publish: async () => {
+        rmSync(join(control.directory, 'vault.key'))
+        return { pending: false }
+      },
+    },
+    fault: (error: unknown) => faults.push(error),
+  }
+  const [now] = keys()
+  await control.store.close()
+  const again = await startControl({ directory: control.directory, deps })
+  const { output } = await again.run('keys.rotate', {})
+  assert.deepEqual([output['dropped'], output['leaving'], faults.length], [[], [now], 1])
+  await again.close()
+  rmSync(control.directory, { recursive: true })
+})

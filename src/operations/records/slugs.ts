@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { RequestRecord } from '../../model/record.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+
+const slug = z.string().nullable().describe('What it is called now; null when there is none, or it is gone')
+
+/** A record as it is shown: the ids that it keeps, and beside them the slugs of now. */
+export const ShownRecord = RequestRecord.extend({
+  collection_slug: slug,
+  proxy_slug: slug,
+  client_slug: slug,
+  profile_slug: slug,
+})
+
+export async function withSlugs(
+  records: readonly RequestRecord[],
+  reader: ConfigReader,
+): Promise<z.output<typeof ShownRecord>[]> {
+  const ids = records.flatMap(({ collection, proxy, client, profile }) => [
+    collection,
+    proxy,
+    client,
+    profile,
+  ])
+  const slugs = await reader.slugs([...new Set(ids.filter((id) => id !== null))])
+  const slugOf = (id: string | null): string | null => (id === null ? null : (slugs.get(id) ?? null))
+  return records.map((record) => ({
+    ...record,
+    collection_slug: slugOf(record.collection),
+    proxy_slug: slugOf(record.proxy),
+    client_slug: slugOf(record.client),
+    profile_slug: slugOf(record.profile),
+  }))
+}

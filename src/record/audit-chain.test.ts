@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { type Control, startControl } from '../../test/control.ts'
+import { createClock } from '../base/clock.ts'
+import { AUDIT_COLUMNS, nextLink } from '../store/ports/audit-chain.ts'
+import { type AuditTrail, createAuditTrail } from './audit-chain.ts'
+
+const ENTRIES = 12
+const SIGNED = 8
+
+let control: Control
+let trail: AuditTrail
+let database: DatabaseSync
+before(async () => {
+  control = await startControl()
+  trail = createAuditTrail(control.store, createClock(control.cell), control.vault.trailKey())
+  for (let n = 1; n <= ENTRIES; n++) {
+    await control.run('policies.create', { name: `P${n}` }, { reason: `reason ${n}` })
+    // What leaves no entry leaves no gap
+    await control.run('policies.create', { name: 'Never' }, { dryRun: true })
+    if (n === 4 || n === SIGNED) await trail.checkpoint()
+  }
+  database = new DatabaseSync(join(control.directory, 'config.db'))
+  for (const name of ['audit_no_update', 'audit_no_delete', 'audit_chain_no_update', 'audit_chain_no_delete'])
+    database.exec(`drop trigger ${name}`)
+  for (const name of ['audit_checkpoints_no_update', 'audit_checkpoints_no_delete'])
+    database.exec(`drop trigger ${name}`)
+})
+after(async () => {
+  database.close()
+  await control.close()
+})
+
+const TABLES = ['audit', 'audit_chain', 'audit_checkpoints'] as const
+
+/** What verify finds after somebody has written to the file; everything is put back afterwards. */
+async function tampered(tamper: () => void, anchor: Parameters<AuditTrail['verify']>[0] = null) {
+  for (const table of TABLES) database.exec(`create table kept_${table} as select * from ${table}`)
+  try {
+    tamper()
+    return await trail.verify(anchor)
+  } finally {
+    for (const table of TABLES) {
+      database.exec(`delete from ${table}; insert into ${table} select * from kept_${table}`)
+      database.exec(`drop table kept_${table}`)
+    }
+    database.exec(`update sqlite_sequence set seq = ${ENTRIES} where name = 'audit'`)
+  }
+}
+
+/** Makes all links anew from a number on, as somebody would who knows how they are made. */
+function relink(from: number): void {
+  database.exec(`delete from audit_chain where seq >= ${from}`)
+  const last = database.prepare('select hash from audit_chain order by seq desc limit 1').get()
+  let hash = String(last?.['hash'] ?? '')
+  for (const row of database.prepare(`select * from audit where seq >= ${from} order by seq`).all()) {
+    hash = nextLink(
+      hash,
+      AUDIT_COLUMNS.map((column) => row[column]),
+    )
+    database.prepare('insert into audit_chain values (?, ?)').run(Number(row['seq']), hash)
+  }
+}
+
+test('a trail that nobody has touched is whole, and its head names its last entry', async () => {
+  const found = await trail.verify(null)
+  assert.deepEqual([found.ok, found.entries, found.checkpoints, found.break], [true, ENTRIES, 2, null])
+  assert.equal(found.head?.seq, ENTRIES)
+  assert.equal((await trail.verify(found.head)).ok, true)
+})
+
+test('any change of any column of any entry is found where it is', async () => {
+  const column = fc.constantFrom(...AUDIT_COLUMNS.filter((name) => name !== 'seq' && name !== 'id'))
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: ENTRIES }), column, fc.string(), async (seq, name, text) => {
+      const was = database.prepare(`select ${name} as it from audit where seq = ?`).get(seq)?.['it']
+      fc.pre(was !== text)
+      const found = await tampered(() =>
+        database.prepare(`update audit set ${name} = ? where seq = ?`).run(text, seq),
+      )
+      assert.equal(found.ok, false)
+      assert.equal(found.break?.seq, seq)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: number, what: RegExp]>> = {
+  'an entry that is removed': [() => database.exec('delete from audit where seq = 5'), 5, /removed/],
+  'an entry that is removed with its link': [
+    () => database.exec('delete from audit where seq = 5; delete from audit_chain where seq = 5'),
+    6,
+    /removed before/,
+  ],
+  'an entry that is inserted': [
+    () =>
+      database.exec(
+        `insert into audit select 13, 'aud_x', time, actor_id, actor_name, surface, operation, action, resource_type,
+         resource_id, resource_slug, collection_id, collection_slug, outcome, entry from audit where seq = 3`,
+      ),
+    13,
+    /inserted/,
+  ],
+  'two entries that changed places': [
+    () =>
+      database.exec(
+        'update audit set seq = -1 where seq = 5; update audit set seq = 5 where seq = 6; update audit set seq = 6 where seq = -1',
+      ),
+    5,
+    /moved/,
+  ],
+  'an entry that is changed with all links after it': [
+    () => {
+      database.exec("update audit set actor_name = 'nobody' where seq = 2")
+      relink(2)
+    },
+    4,
+    /made anew/,
+  ],
+  'an end that is cut off': [
+    () => database.exec(`delete from audit where seq > 6; delete from audit_chain where seq > 6`),
+    SIGNED,
+    /ends before number 8.*checkpoint/,
+  ],
+  'a checkpoint that is made up': [
+    () => {
+      database.exec("update audit set actor_name = 'nobody' where seq = 2")
+      relink(2)
+      database.exec(
+        `update audit_checkpoints set hash = (select hash from audit_chain where audit_chain.seq = audit_checkpoints.seq)`,
+      )
+    },
+    4,
+    /signature.*wrong/,
+  ],
+  'a checkpoint of another key': [
+    () => database.exec("update audit_checkpoints set key = 'other' where seq = 4"),
+    4,
+    /another key, other/,
+  ],
+}
+for (const [what, [tamper, seq, says]] of Object.entries(TAMPERINGS))
+  test(`${what} is found`, async () => {
+    const found = await tampered(tamper)
+    assert.equal(found.ok, false)
+    assert.equal(found.break?.seq, seq, JSON.stringify(found.break))
+    assert.match(found.break?.what ?? '', says)
+  })
+
+test('what is changed after the last checkpoint with all its links is found by a link that was kept elsewhere', async () => {
+  const { head } = await trail.verify(null)
+  const tamper = () => {
+    database.exec(`update audit set actor_name = 'nobody' where seq = ${SIGNED + 1}`)
+    relink(SIGNED + 1)
+  }
+  assert.equal((await tampered(tamper)).ok, true, 'as the page says')
+  const found = await tampered(tamper, head)
+  assert.match(found.break?.what ?? '', /the anchor knows another entry/)
+  const cut = await tampered(() => {
+    database.exec(`delete from audit where seq > ${SIGNED}; delete from audit_chain where seq > ${SIGNED}`)
+  }, head)
+  assert.match(cut.break?.what ?? '', /ends before number 12, which the anchor knows/)
+})
+
+test('a checkpoint is signed once for a link, and the trail reads in pieces', async () => {
+  const count = async () => (await control.store.read.checkpoints()).length
+  await trail.checkpoint()
+  const signed = await count()
+  await trail.checkpoint()
+  assert.equal(await count(), signed)
+  await control.store.write(async (writer) => {
+    const [entry] = (await writer.auditEntries({ limit: 1 })).items
+    for (let n = 0; n < 1200; n++) await writer.appendAudit({ ...entry!, id: `aud_${n}` })
+  })
+  const found = await trail.verify(null)
+  assert.equal(found.ok, true, JSON.stringify(found.break))
+  assert.ok(found.entries > 1200)
+})

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+
+/** What an entry is linked by: everything that is stored of it, so that nothing it is found by can be changed either. */
+export const AUDIT_COLUMNS = [
+  'seq',
+  'id',
+  'time',
+  'actor_id',
+  'actor_name',
+  'surface',
+  'operation',
+  'action',
+  'resource_type',
+  'resource_id',
+  'resource_slug',
+  'collection_id',
+  'collection_slug',
+  'outcome',
+  'entry',
+] as const
+
+/** What the first entry follows. */
+export const CHAIN_START = ''
+
+/** The link of an entry: SHA-256, in hex, of the link before it and of its columns as JSON. */
+export function nextLink(before: string, columns: readonly unknown[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([before, ...columns]))
+    .digest('hex')
+}
+
+/** An entry and its link. One of the two may be missing where somebody has changed the file. */
+export interface AuditLink {
+  readonly seq: number
+  readonly hash: string | null
+  readonly id: string | null
+  /** Values of {@link AUDIT_COLUMNS}. */
+  readonly columns: readonly unknown[] | null
+}
+
+/** That the chain had this link under this number at this time, signed. */
+export interface StoredCheckpoint {
+  readonly seq: number
+  readonly hash: string
+  /** RFC 3339. */
+  readonly time: string
+  /** Id of the key that has signed it. */
+  readonly key: string
+  /** Ed25519, base64url. */
+  readonly signature: string
+}

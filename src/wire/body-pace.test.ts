@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BodyPace } from './body-pace.ts'
+import { DEFAULT_LIMITS } from './limits.ts'
+
+const pace = (): BodyPace => new BodyPace({ ...DEFAULT_LIMITS, bodyTimeoutMs: 30, bodyBytesMin: 100 })
+
+test('a body goes on while each span brings enough, counted from its own start', () => {
+  const body = pace()
+  assert.equal(body.begin(0, 0), 30)
+  assert.equal(body.piece(20), 30)
+  assert.equal(body.expired(31, 100), 50)
+  assert.equal(body.piece(45), 61)
+  // What came before the span does not help in it
+  assert.equal(body.expired(61, 199), null)
+})
+
+test('a pause ends a body, however much came before it', () => {
+  const body = pace()
+  body.begin(0, 0)
+  body.piece(5)
+  assert.equal(body.expired(30, 1000), 35)
+  assert.equal(body.expired(35, 1000), null)
+})
+
+test('time in which the body was not wanted does not count', () => {
+  const body = pace()
+  body.begin(0, 0)
+  assert.equal(body.begin(1000, 50), 1030)
+  assert.equal(body.piece(1010), 1030)
+  assert.equal(body.expired(1030, 150), 1040)
+})

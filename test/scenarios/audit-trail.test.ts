@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { runCommand } from './cli.ts'
+import { call, startTestServer } from './server.ts'
+
+test('the trail of a running gateway is verified over REST, MCP and the command line, and a planted change is found', async () => {
+  await using server = await startTestServer()
+  for (const name of ['A', 'B', 'C'])
+    assert.equal((await server.manage('POST', '/policies', { name })).status, 201)
+
+  const whole = await server.manage('GET', '/audit/verify')
+  assert.equal(whole.status, 200, whole.text)
+  assert.equal(whole.json.ok, true)
+  assert.ok(whole.json.entries >= 4, whole.text)
+  const { seq, hash } = whole.json.head
+  const tool = await server.gateway('POST', '/management/mcp', {
+    token: server.adminToken,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'verify_audit_chain', arguments: {} },
+    },
+  })
+  assert.match(tool.text, /"ok":true/)
+  const said = await runCommand(server.data, ['audit', 'verify', '--seq', String(seq), '--hash', hash])
+  assert.equal(said.code, 0, said.err)
+  assert.match(said.out, /head\.hash/)
+
+  const half = await server.manage('GET', `/audit/verify?seq=${seq}`)
+  assert.equal(half.status, 400, half.text)
+  assert.equal(half.json.errors[0].pointer, '/hash')
+  for (const [role, status] of [
+    ['auditor', 200],
+    ['viewer', 403],
+    ['modifier', 403],
+  ] as const) {
+    const { token } = await server.running.issueToken({ role, ttl: '5m', name: role })
+    const url = `${server.running.controlUrl}/management/v1/audit/verify`
+    assert.equal((await call('GET', url, { token })).status, status, role)
+  }
+
+  const file = new DatabaseSync(join(server.data, 'config.db'), { timeout: 5000 })
+  file.exec("drop trigger audit_no_update; update audit set actor_name = 'nobody' where seq = 2")
+  file.close()
+  const broken = await runCommand(server.data, ['audit', 'verify'])
+  assert.equal(broken.code, 1)
+  assert.match(broken.out, /break\.what +the entry does not follow/)
+  assert.equal((await server.manage('GET', '/audit/verify')).json.break.seq, 2)
+})
+
+test('what is written when the gateway stops is signed, and the next start verifies it', async () => {
+  const first = await startTestServer()
+  const { data } = first
+  await first.manage('POST', '/policies', { name: 'A' })
+  await first.running.stop()
+  await using again = await startTestServer({ data })
+  const { json } = await again.manage('GET', '/audit/verify')
+  assert.equal(json.ok, true, JSON.stringify(json))
+  assert.equal(json.checkpoints, 1)
+  await again.manage('POST', '/keys/rotate', {})
+  assert.equal((await again.manage('GET', '/audit/verify')).json.ok, true, 'also with a new key of the vault')
+  await first.stop()
+})
