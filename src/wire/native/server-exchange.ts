@@ -1,3 +1,4 @@
+import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { BODY_BYTES_MAX } from '../limits.ts'
@@ -122,13 +123,13 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#finish()
   }
 
-  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void {
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
     if (this.#stage !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), done)
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#connection.wantBody()
     }
@@ -205,8 +206,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
       return true
     }
     if (collecting !== null) {
-      collecting.add(Buffer.from(bytes.subarray(from, to)))
-      if (last) {
+      if (!collecting.add(bytes, from, to)) this.refuse('overloaded', 'no room for the body')
+      else if (last) {
         this.#collecting = null
         this.#collected = collecting.whole()
         this.#tell(collecting, this.#collected)

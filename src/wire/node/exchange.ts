@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX } from '../limits.ts'
@@ -115,12 +116,12 @@ export class NodeExchange implements Incoming, Receiver {
     this.#end(isSent ? bytes : EMPTY)
   }
 
-  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void {
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
     // Otherwise the caller has left already
     if (this.#stage !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), done)
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#wantBody()
     }
@@ -308,8 +309,9 @@ export class NodeExchange implements Incoming, Receiver {
     this.outcome.bytesIn += bytes.length
     if (this.outcome.bytesIn > (collecting?.bytesMax ?? this.bodyBytesMax))
       this.refuse('body_too_large', 'body')
-    else if (collecting !== null) collecting.add(bytes)
-    else if (this.#sending?.send(bytes, false) === false) {
+    else if (collecting !== null) {
+      if (!collecting.add(bytes, 0, bytes.length)) this.refuse('overloaded', 'no room for the body')
+    } else if (this.#sending?.send(bytes, false) === false) {
       this.#connection.awaitBody(false)
       this.#incoming!.pause()
     }
