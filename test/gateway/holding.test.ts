@@ -16,6 +16,8 @@ import { type Asked, type Served, serve } from './serve.ts'
 
 const MIB = 1024 * 1024
 const ANSWER = 'x'.repeat(200_000)
+/** More than what lies between two sockets. */
+const LONG_ANSWER = Buffer.alloc(15_000_000, 'x')
 const PLAIN: ShapeFragment = {
   gathers: false,
   response_validation: 'off',
@@ -43,13 +45,14 @@ interface Started {
   readonly asked: string[]
 }
 
-/** A gateway that may keep `bytes` in memory, before a server whose every answer is 200 000 bytes long. */
+/** A gateway that may keep `bytes` in memory, before a server whose answers are long. */
 async function start(bytes: number): Promise<Started> {
   const asked: string[] = []
   const server = createServer((incoming, outgoing) => {
     asked.push(`${incoming.method} ${incoming.url}`)
     incoming.resume()
-    incoming.on('end', () => outgoing.setHeader('content-type', 'text/plain').end(ANSWER))
+    const answer = incoming.url?.endsWith('?long') ? LONG_ANSWER : ANSWER
+    incoming.on('end', () => outgoing.setHeader('content-type', 'text/plain').end(answer))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -253,6 +256,29 @@ test('kept answers are given again where there is room', async () => {
   holding.release()
   for (const answer of await ask()) assert.equal(answer.text, ANSWER)
   assert.equal(asked.length, 2)
+  await empty(memory)
+})
+
+test('answers that a client does not read are refused beyond its part, and others get theirs', async () => {
+  const { served, memory } = await start(80 * MIB)
+  const callers: Caller[] = []
+  for (let i = 0; i < 3; i++) {
+    const caller = new Caller(served.port)
+    callers.push(caller)
+    ends.push(() => caller.socket.destroy())
+    caller.socket.pause()
+    caller.send(`GET /orders/gathered?long HTTP/1.1\r\n${linesOf({ ...OF_ACME, host: 'a' })}\r\n`)
+  }
+  await eventually(
+    () => memory.bytes > 3 * LONG_ANSWER.length,
+    () => `${memory.bytes} bytes to be held`,
+  )
+  const refused = await served.ask('/orders/gathered?long', { headers: OF_ACME })
+  assert.deepEqual([refused.status, refused.json['code']], [503, 'overloaded'])
+  const answer = await served.ask('/orders/gathered?long', { headers: OF_OTHER })
+  assert.deepEqual([answer.status, answer.text.length], [200, LONG_ANSWER.length])
+  assert.ok(memory.bytes > 3 * LONG_ANSWER.length)
+  for (const caller of callers) caller.socket.destroy()
   await empty(memory)
 })
 

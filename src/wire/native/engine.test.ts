@@ -373,6 +373,65 @@ test('a body is collected, whole, empty, too large, and not after its caller has
   assert.equal(gateway.finished[4]?.outcome.aborted, true)
 })
 
+test('a long answer at hand waits for its caller, who may read it late or leave', async (t) => {
+  // More than what lies between two sockets
+  const body = Buffer.alloc(32 * 1024 * 1024, 'x')
+  const { gateway, caller } = await start(t, undefined, {
+    request: (incoming) => incoming.answer(200, '', body),
+  })
+  caller.socket.pause()
+  caller.send(GET)
+  const leaver = new Caller(gateway.port)
+  leaver.socket.pause()
+  leaver.send(GET)
+  await eventually(
+    () => gateway.seen.length === 2 && gateway.seen.every(({ outcome }) => outcome.bytesOut > 0),
+    () => 'both answers to begin',
+  )
+  assert.equal(gateway.finished.length, 0)
+  leaver.socket.destroy()
+  await eventually(
+    () => gateway.finished.length === 1,
+    () => 'one to leave',
+  )
+  const { aborted, bytesOut } = gateway.finished[0]!.outcome
+  assert.ok(aborted && bytesOut < body.length, `${aborted} ${bytesOut}`)
+  let received = 0
+  caller.socket.removeAllListeners('data')
+  caller.socket.on('data', (bytes: Buffer) => {
+    received += bytes.length
+  })
+  caller.socket.resume()
+  await eventually(
+    () => gateway.finished.length === 2 && received > body.length,
+    () => `${received} bytes`,
+  )
+  assert.deepEqual(
+    [gateway.finished[1]!.outcome.aborted, gateway.finished[1]!.outcome.bytesOut],
+    [false, body.length],
+  )
+})
+
+test('a long answer that a caller does not take has its time', async (t) => {
+  const { gateway, caller } = await start(t, undefined, {
+    request: (incoming) => incoming.answer(200, '', Buffer.alloc(32 * 1024 * 1024)),
+  })
+  caller.socket.pause()
+  caller.send(GET)
+  await eventually(
+    () => gateway.seen.length === 1,
+    () => 'the request',
+  )
+  await eventually(
+    () => {
+      gateway.pass(31_000)
+      return gateway.finished.length === 1
+    },
+    () => 'the end',
+  )
+  assert.equal(gateway.finished[0]!.outcome.aborted, true)
+})
+
 test('a collected body can still be forwarded, small or large', async (t) => {
   const { origin, caller } = await start(
     t,
