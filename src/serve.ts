@@ -21,6 +21,7 @@ import { openStores, type Stores } from './serve/stores.ts'
 import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/references.ts'
 import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
+import { heldBytesMax } from './threads/held-bytes-max.ts'
 import { type GatewayInit, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
 import { startWorker } from './threads/worker.ts'
@@ -242,8 +243,9 @@ function gatewaysOptions(
       'warn',
       `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
     )
+  const count = reusePort ? settings.workers : 1
   return {
-    count: reusePort ? settings.workers : 1,
+    count,
     start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
     init: {
       listen: shared.listen,
@@ -258,6 +260,7 @@ function gatewaysOptions(
       proxyProtocol: settings.proxyProtocol,
       httpEngine: settings.httpEngine,
       tls: shared.tls,
+      heldBytesMax: heldBytesMax(count),
       counters: counterMemory,
       health: shared.health,
       tombstones: shared.tombstones,

@@ -211,6 +211,11 @@ export const PROBLEMS = {
     'Not available',
     'This path is reserved by the gateway, and nothing answers it in this version or on this listener.',
   ),
+  overloaded: problem(
+    503,
+    'Overloaded',
+    'The gateway keeps as much in memory for this caller, or for all, as it may: bodies that it must see as a whole, and answers that nobody has read yet. Read what was answered, send less at once, and try again after `Retry-After`. Without that field the call was made, and only its answer could not be kept.',
+  ),
   internal_error: problem(
     500,
     'Internal error',

@@ -16,6 +16,7 @@ import type {
   Snapshot,
   Verified,
 } from '../snapshot/snapshot.ts'
+import type { HeldBytes, Holding } from '../wire/held-bytes.ts'
 import type { CallHandle, Incoming, PeerCertificate } from '../wire/port.ts'
 import type { Counters, Held } from './admit/counters.ts'
 import type { Tokens } from './forward/tokens.ts'
@@ -157,6 +158,10 @@ export class Exchange {
   isOver = false
   /** The call whose answer is gathered for this request. */
   held: CallHandle | null = null
+  /** Counts what this thread keeps in memory. */
+  memory: HeldBytes | null = null
+  /** What of it is kept for this exchange, until everything about it is over; null when nothing was. */
+  holding: Holding | null = null
 
   /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
   reserved = false

@@ -10,6 +10,7 @@ import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
+import { HELD_BYTES_MAX, HeldBytes } from '../wire/held-bytes.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
@@ -24,6 +25,7 @@ import { forwardRequest } from './forward/request.ts'
 import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
+import { answerRoomOf, overloaded, roomOf } from './holding.ts'
 import { identified } from './identified.ts'
 import { type CertificateField, createToldCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
@@ -64,6 +66,8 @@ export interface GatewayOptions {
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
   readonly idempotency?: IdempotencyKeys
+  /** What this thread keeps in memory for callers; bounded by {@link HELD_BYTES_MAX} when absent. */
+  readonly memory?: HeldBytes
   /**
    * Gets requests whose path is reserved. It must lead to one `answer` or `forward`; `X-Request-ID` is the
    * exchange's. A record is written for those at `/mcp` alone.
@@ -114,6 +118,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
   }
+  const memory = options.memory ?? new HeldBytes(HELD_BYTES_MAX)
   const told = createToldCertificates(options.certificateField ?? null)
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
@@ -150,6 +155,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.source = incoming
     exchange.replays = replays
     exchange.tokens = tokens
+    exchange.memory = memory
     incoming.state = exchange
     return exchange
   }
@@ -182,6 +188,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.body = body ?? NO_BODY
     exchange.replays = replays
     exchange.tokens = tokens
+    exchange.memory = memory
     return exchange
   }
 
@@ -225,6 +232,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.code = code
     exchange.stoppedAt = checkOf(code)
     if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
+    if (code === 'overloaded' && incoming.outcome.upstreamAt === 0) overloaded(exchange)
     answerProblem(incoming, exchange)
   }
 
@@ -271,6 +279,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       endLimits(exchange, status)
       endTarget(exchange, upstreamStatus, clock.now())
       endWatch(exchange, upstreamStatus)
+      exchange.holding?.release()
       const { messages } = exchange
       if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
       else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
@@ -315,6 +324,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       exchange.messages ??= []
       if (outcome !== null) exchange.messages.push(outcome)
     },
+
+    // The door gets its incomings from this very handler, so their state is an exchange.
+    room: (incoming, of) => (of === 'body' ? roomOf : answerRoomOf)((incoming as Incoming<Exchange>).state!),
 
     admitDiscovery(caller) {
       const profile = profileOf(caller)

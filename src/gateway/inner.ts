@@ -15,6 +15,7 @@ import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { endTarget, goesElsewhere } from './forward/targets.ts'
+import { answerRoomOf } from './holding.ts'
 import type { InnerAnswer, InnerCall } from './port.ts'
 import type { Measured } from './record.ts'
 import { answerFields } from './shape/answer-fields.ts'
@@ -65,6 +66,7 @@ export function createInnerCalls({
       endLimits(exchange, status)
       endTarget(exchange, upstreamStatus, clock.now())
       endWatch(exchange, upstreamStatus)
+      exchange.holding?.release()
       const bytesIn = exchange.bodyBytes
       record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
       return endedAt - startedAt
@@ -164,12 +166,16 @@ export function createInnerCalls({
 
     function send(): void {
       const request = forwardRequest(exchange, exchange.pass, exchange.query)
-      handle = pools
-        .of(exchange.target!, exchange.shownCertificate)
-        .call(
-          { ...request, body: call.body, keepBytesMax: call.keepBytesMax, readBytesMax: READ_BYTES_MAX },
-          (result) => answered(result, request),
-        )
+      handle = pools.of(exchange.target!, exchange.shownCertificate).call(
+        {
+          ...request,
+          body: call.body,
+          keepBytesMax: call.keepBytesMax,
+          readBytesMax: READ_BYTES_MAX,
+          room: answerRoomOf(exchange),
+        },
+        (result) => answered(result, request),
+      )
     }
     const admitted = admits(CALL, exchange)
     if (typeof admitted === 'boolean') judged(admitted)

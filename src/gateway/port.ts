@@ -2,6 +2,8 @@
  * What the MCP door of a gateway thread may ask of the gateway: who is calling, what that caller sees, and to run
  * one call through the same stages, counters and record as a call over REST.
  */
+
+import type { Room } from '../base/kept.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
@@ -107,6 +109,8 @@ export interface GatewayPort {
    * said is recorded once, by what HTTP tells of it.
    */
   message(incoming: Incoming, outcome: MessageOutcome | null): void
+  /** Where bytes are counted that are kept in memory for an HTTP request at `/mcp`, until it is over. */
+  room(incoming: Incoming, of: 'body' | 'answer'): Room
   /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
   admitDiscovery(caller: Caller): number
   /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */

@@ -12,8 +12,10 @@ import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
+import { HeldBytes } from '../wire/held-bytes.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
@@ -46,6 +48,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { store, clock, origin, sessionKey, fault } = options
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
+  const memory = new HeldBytes(heldBytesMax(1))
+  const keep = (principal: string) => memory.open(principal)
   const authenticate = createAuthenticate(
     tokens,
     createWorkloadTokens(store.read, clock, options.keysOf),
@@ -58,6 +62,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     invoke,
     origin,
     authenticate,
+    keep,
     facts: ({ headers }) => ({
       requestId: headers.get(PREAMBLE.requestId) ?? '',
       ip: headers.get(PREAMBLE.peer),
@@ -82,6 +87,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      keep,
       fault,
     }),
     issueToken: createLocalTokens(tokens, clock),

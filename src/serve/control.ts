@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { refuse } from '../base/refusal.ts'
+import type { OwnRoom } from '../base/kept.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
-import { brokenOff } from '../surfaces/rest/body.ts'
+import { gather } from '../surfaces/rest/body.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
@@ -11,6 +11,8 @@ export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
+  /** Where bytes are counted that are kept in memory for a principal, until it is released. */
+  readonly keep: (principal: string) => OwnRoom
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -19,7 +21,7 @@ export function createControlListener(parts: ControlParts): RequestListener {
   return (request, response) => {
     const [path = '', query = ''] = split(request.url ?? '/')
     if (path === '/management/mcp' || path === '/api/v1/mcp') {
-      answerMcp(parts.mcp, request, response, path, query).catch((error: unknown) => {
+      answerMcp(parts, request, response, path, query).catch((error: unknown) => {
         parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
         response.destroy()
       })
@@ -28,13 +30,14 @@ export function createControlListener(parts: ControlParts): RequestListener {
 }
 
 async function answerMcp(
-  door: ManagementDoor,
+  parts: ControlParts,
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
   query: string,
 ): Promise<void> {
-  const answer = await door.handle({
+  let room: OwnRoom | null = null
+  const asked = parts.mcp.handle({
     method: request.method ?? '',
     path,
     query,
@@ -42,26 +45,16 @@ async function answerMcp(
     ip: header(request, PREAMBLE.peer) ?? null,
     requestId: header(request, PREAMBLE.requestId) ?? '',
     header: (name) => header(request, name),
-    body: () =>
-      readBody(request).catch((error: unknown) => {
-        throw brokenOff(error)
-      }),
+    body: (principal) => {
+      room = parts.keep(principal)
+      // Leaving the loop must not take the connection with it: the refusal still has to be said
+      const pieces = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+      return gather(pieces, request.headers['content-length'], MESSAGE_BYTES_MAX, room)
+    },
   })
+  const answer = await asked.finally(() => room?.release())
   response.writeHead(answer.status, { 'cache-control': 'no-store', ...answer.headers })
   response.end(answer.body)
-}
-
-async function readBody(request: IncomingMessage): Promise<Uint8Array> {
-  if (Number(request.headers['content-length'] ?? 0) > MESSAGE_BYTES_MAX) throw refuse('body_too_large')
-  const pieces: Buffer[] = []
-  let bytes = 0
-  // Leaving the loop must not take the connection with it: the refusal still has to be said.
-  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += piece.length
-    if (bytes > MESSAGE_BYTES_MAX) throw refuse('body_too_large')
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces)
 }
 
 function header(request: IncomingMessage, name: string): string | undefined {

@@ -1,6 +1,6 @@
 import type { Attachment } from '../model/policy.ts'
 import { chosenKeyOf, counterKeyOf, within } from './limit-key.ts'
-import { toAddress } from './network.ts'
+import { networkOf } from './network.ts'
 import type {
   LimitKey,
   LinkedCollection,
@@ -154,12 +154,6 @@ export function toPlan(limits: readonly PlannedLimit[], missing: string | null =
 
 /** The counter of a keyed limit for one value of what it is keyed by. */
 export function keyFor({ limit, place }: PlannedLimit, value: string): LimitKey {
-  const subject = limit.by === 'ip' ? sourceOf(value) : value
+  const subject = limit.by === 'ip' ? networkOf(value) : value
   return counterKeyOf(limit.key, within(place, chosenKeyOf(subject)))
-}
-
-/** A network of IPv6 (/64) is one source: its addresses cost nothing. */
-function sourceOf(ip: string): string {
-  const words = toAddress(ip)
-  return words.length === 0 ? ip : words.slice(0, 2).join()
 }

@@ -37,6 +37,12 @@ function maskOf(bits: number): number {
   return bits === 0 ? 0 : (-1 << (32 - bits)) | 0
 }
 
+/** Whom an address stands for. A network of IPv6 (/64) is one source: its addresses cost nothing. */
+export function networkOf(ip: string): string {
+  const words = toAddress(ip)
+  return words.length === 0 ? ip : words.slice(0, 2).join()
+}
+
 /** True when the address lies in one of the networks. What is no address lies in none. */
 export function isIn(networks: Networks, ip: string): boolean {
   const word = ip.indexOf(':') === -1 ? toIPv4(ip) : -1

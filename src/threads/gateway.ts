@@ -15,8 +15,9 @@ import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { createRunningCalls } from '../mcp/consumer/running.ts'
 import { connectSink } from '../record/connect.ts'
 import { createRecordSink } from '../record/sink.ts'
-import { isIn } from '../snapshot/network.ts'
+import { isIn, networkOf } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
+import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
@@ -46,6 +47,7 @@ const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink()
 const keys = createRemoteKeys(say)
+const memory = new HeldBytes(init.heldBytesMax)
 let opener = createOpener(init.credentialKey)
 
 const createEngine =
@@ -54,6 +56,7 @@ const engine = createEngine<Exchange>({
   clock,
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,
+  keep: (peer) => memory.open(networkOf(peer)),
   handler: {
     // The control listener serves reserved paths alone; published APIs are found by the gateway.
     request: (incoming) =>
@@ -76,6 +79,7 @@ const gateway = createGateway({
   certificateField: init.certificateField,
   secure: init.tls !== null,
   idempotency: keys,
+  memory,
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
   fault: report,

@@ -37,6 +37,8 @@ export interface GatewayInit {
   readonly httpEngine: HttpEngine
   /** Null for plain HTTP. */
   readonly tls: TlsOptions | null
+  /** Bytes that it may keep in memory for callers. */
+  readonly heldBytesMax: number
   /** Rate and quota counters of all threads. */
   readonly counters: SharedArrayBuffer
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */

@@ -1,18 +1,20 @@
+import { Kept } from '../base/kept.ts'
 import type { CallRequest, CallResult, UpstreamFailure } from './port.ts'
 
 /** The answer to a call from within, up to the bounds of its request. */
 export class Gathering {
   upstreamAt = 0
   readonly #request: CallRequest
-  readonly #pieces: Buffer[] = []
+  readonly #kept: Kept
   #status = 0
   #fields = ''
   #upstreamHeadAt = 0
-  #kept = 0
   #bodyBytes = 0
+  #isUnheld = false
 
   constructor(request: CallRequest) {
     this.#request = request
+    this.#kept = new Kept(request.room ?? null)
   }
 
   /** The head has come; `fields` as the upstream sent them. */
@@ -24,12 +26,12 @@ export class Gathering {
 
   /** Copies as much of a piece as is kept. False when no more may be read. */
   add(bytes: Buffer, from: number, to: number): boolean {
-    const keep = Math.min(to - from, this.#request.keepBytesMax - this.#kept)
-    if (keep > 0) {
-      this.#pieces.push(Buffer.from(bytes.subarray(from, from + keep)))
-      this.#kept += keep
-    }
+    const keep = Math.min(to - from, this.#request.keepBytesMax - this.#kept.length)
     this.#bodyBytes += to - from
+    if (keep > 0 && !this.#kept.add(bytes, from, from + keep)) {
+      this.#isUnheld = true
+      return false
+    }
     return this.#bodyBytes <= this.#request.readBytesMax
   }
 
@@ -39,9 +41,10 @@ export class Gathering {
       ok: true,
       status: this.#status,
       fields: this.#fields,
-      body: this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces),
+      body: this.#kept.whole(),
       bodyBytes: this.#bodyBytes,
-      truncated: isCut || this.#bodyBytes > this.#kept,
+      truncated: isCut || this.#bodyBytes > this.#kept.length,
+      isUnheld: this.#isUnheld,
       upstreamAt: this.upstreamAt,
       upstreamHeadAt: this.#upstreamHeadAt,
     }

@@ -35,5 +35,8 @@ export const POOLED_MS = 30_000
 /** Unsent bytes of one caller's socket before its upstream is paused. */
 export const UNSENT_BYTES_MAX = 131_072
 
+/** An answer that is at hand leaves in pieces of so many bytes, as its caller takes them. */
+export const PIECE_BYTES_MAX = 65_536
+
 /** How often deadlines are looked at: a timeout fires up to this much late. */
 export const SWEEP_MS = 200

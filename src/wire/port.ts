@@ -8,6 +8,8 @@
  * 3. Every message is re-serialised; nothing a peer sent is copied except header lines that passed the grammar.
  * 4. For each request `finished` is called exactly once, after everything else about it.
  */
+
+import type { Room } from '../base/kept.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 
 /** Bounds of one listener. Bytes, milliseconds, counts. At each bound the named refusal is sent and the connection closes. */
@@ -100,8 +102,11 @@ export interface Incoming<State = unknown> {
   answer(status: number, fields: string, body: string | Uint8Array): void
   /** Sends the request on and streams the answer back, both with backpressure. */
   forward(upstream: Upstream, request: ForwardRequest): void
-  /** Reads the whole body, which `forward` then sends on. `null` when it broke a bound or the caller left; then `answer` was given already. */
-  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void
+  /**
+   * Reads the whole body, which `forward` then sends on. `null` when it broke a bound, there was no room for it
+   * (503 overloaded), or the caller left; then `answer` was given already.
+   */
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome
@@ -174,14 +179,16 @@ export interface ForwardRequest {
 export interface AnswerTap {
   /** Bytes of the body that are copied for `end`. */
   readonly keepBytesMax: number
+  /** Where they are counted. */
+  readonly room: Room
   /**
    * The head has come; `fields` are the lines that are passed on, without `responseFields`. Gives an answer to send in
    * its place (the upstream's is given up), or null to pass it on.
    */
   head(status: number, fields: string): Substitute | null
   /**
-   * The whole answer has come, before `finished`; `body` is null when it was longer than what is copied. Never called
-   * for an answer that broke off or was replaced.
+   * The whole answer has come, before `finished`; `body` is null when it was longer than what is copied, or there was no
+   * room for it. Never called for an answer that broke off or was replaced.
    */
   end(status: number, fields: string, body: Uint8Array | null): void
 }
@@ -268,6 +275,8 @@ export interface CallRequest extends ForwardRequest {
   readonly keepBytesMax: number
   /** Bytes that are read and counted before the call is cut off. */
   readonly readBytesMax: number
+  /** Where the kept bytes are counted; absent for what is bounded otherwise. */
+  readonly room?: Room
 }
 
 export interface CallHandle {
@@ -286,6 +295,8 @@ export type CallResult =
       readonly bodyBytes: number
       /** More came than was kept. */
       readonly truncated: boolean
+      /** There was no room for the body: it was given up, and `body` is empty. */
+      readonly isUnheld: boolean
       readonly upstreamAt: number
       readonly upstreamHeadAt: number
     }

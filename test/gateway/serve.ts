@@ -10,6 +10,7 @@ import { FIELD_RULES } from '../../src/gateway/fields.ts'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import type { RecordFields } from '../../src/record/fields.ts'
 import type { Fragment, FragmentKey } from '../../src/snapshot/fragments.ts'
+import type { HeldBytes } from '../../src/wire/held-bytes.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
 import { createNodeEngine } from '../../src/wire/node/engine.ts'
 import type { Engine, Incoming } from '../../src/wire/port.ts'
@@ -87,6 +88,7 @@ export interface ServeOptions {
   readonly counters?: SharedArrayBuffer
   readonly slot?: number
   readonly clockCell?: ClockCell
+  readonly memory?: HeldBytes
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }
 
@@ -108,6 +110,7 @@ export async function serve(
     records: { add: (fields) => records.push({ ...fields }), dropped: 0, flush() {} },
     clock,
     requestIds: createRequestIds(clock),
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
     // The tests seal by turning the text around.
     open: (sealed) => {
       if (sealed === 'broken') throw new Error('cannot open')

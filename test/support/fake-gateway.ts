@@ -1,4 +1,6 @@
 /** A gateway port with two collections, for tests of the door in front of it. It judges nothing but the token. */
+
+import type { Room } from '../../src/base/kept.ts'
 import type {
   Caller,
   Endpoint,
@@ -15,6 +17,7 @@ import type {
   ProfileFragment,
   ProxyFragment,
 } from '../../src/snapshot/fragments.ts'
+import { ROOM } from '../wire/peers.ts'
 
 export const TOKEN = 'good-token'
 export const OTHER_TOKEN = 'other-token'
@@ -27,6 +30,8 @@ export interface FakeGateway extends GatewayPort {
   /** What it answers. */
   reply: (call: InnerCall) => Partial<InnerAnswer>
   refused: boolean
+  /** Where it counts what is kept. */
+  memory: Room
 }
 
 export function collection(slug: string, name: string, basePath: string): CollectionFragment {
@@ -185,6 +190,7 @@ export function fakeGateway(): FakeGateway {
     calls: [],
     messages: [],
     refused: false,
+    memory: ROOM,
     reply: () => ({}),
     identify(incoming) {
       const authorization = incoming.taken[0]
@@ -197,6 +203,7 @@ export function fakeGateway(): FakeGateway {
       return { ok: false, code: 'credential_invalid', detail: 'Not a token.', retryAfterMs: null }
     },
     message: (_incoming, outcome) => void gateway.messages.push(outcome),
+    room: () => gateway.memory,
     admitDiscovery: () => 0,
     endpoints: () => ENDPOINTS,
     contract(endpoint) {

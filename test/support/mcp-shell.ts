@@ -63,7 +63,7 @@ export async function serveIncoming(handle: (incoming: Incoming) => void): Promi
         forward() {
           throw new Error('an MCP door does not forward')
         },
-        collect(_bytesMax, done) {
+        collect(_bytesMax, _room, done) {
           void collected(request).then(done)
         },
       })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import type { Room } from '../../src/base/kept.ts'
 import { PROBLEMS, type RefusalCode } from '../../src/base/refusal.ts'
 import type { NativeEngineOptions } from '../../src/wire/native/create-context.ts'
 import { createNativeEngine } from '../../src/wire/native/engine.ts'
@@ -25,6 +26,9 @@ export const ENGINE = process.env['HTTP_ENGINE'] === 'node' ? 'node' : 'native'
 export const nativeAlone = (why: string): { skip: string | false } => ({
   skip: ENGINE === 'node' ? why : false,
 })
+
+/** Room for everything. */
+export const ROOM: Room = { take: () => true, give() {} }
 
 /** A caller that sends exactly the bytes it is told and keeps all it receives as latin1. */
 export class Caller {
@@ -152,6 +156,7 @@ export async function startGateway(
     readonly upstream?: Partial<UpstreamOptions>
     readonly httpEngine?: 'native' | 'node'
     readonly resolve?: NativeEngineOptions<unknown>['resolve']
+    readonly keep?: NativeEngineOptions<unknown>['keep']
     readonly tls?: TlsOptions
   } = {},
 ): Promise<Gateway> {
@@ -166,6 +171,7 @@ export async function startGateway(
     clock: createClock(cell),
     rules: options.rules ?? RULES,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
     ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     sweepMs: 5,
     onFault: (error) => faults.push(error),

@@ -1,5 +1,6 @@
 import type { ShapeFragment } from '../../snapshot/fragments.ts'
 import type { Exchange } from '../exchange.ts'
+import { roomOf } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 
 /**
@@ -9,7 +10,7 @@ import { ANSWERED, type Verdict } from '../verdict.ts'
 export function bodyOf(exchange: Exchange): Uint8Array | Promise<Uint8Array | null> {
   if (exchange.body !== null) return exchange.body
   return new Promise((resolve) => {
-    exchange.source!.collect(exchange.collection!.fragment.body_bytes_max, (body) => {
+    exchange.source!.collect(exchange.collection!.fragment.body_bytes_max, roomOf(exchange), (body) => {
       exchange.body = body
       resolve(body)
     })

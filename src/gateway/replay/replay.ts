@@ -4,6 +4,7 @@ import { PROBLEMS } from '../../base/refusal.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { fieldValue, fieldValues } from '../header-lines.ts'
+import { mayHold, overloaded } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import type { AnswerCache, CacheEntry } from './answer-cache.ts'
 import { cacheKey, isNameless, matchesTag, wishOf } from './cache-rules.ts'
@@ -47,7 +48,13 @@ function cached(exchange: Exchange): Verdict {
     return null
   }
   exchange.cacheLine = 'X-Cache: HIT\r\n'
-  exchange.reply = fromCache(exchange, entry)
+  return given(exchange, fromCache(exchange, entry))
+}
+
+/** Answers with what is kept. */
+function given(exchange: Exchange, reply: Reply): Verdict {
+  if (!mayHold(exchange, reply.body)) return overloaded(exchange)
+  exchange.reply = reply
   return ANSWERED
 }
 
@@ -109,8 +116,7 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
   switch (claim.state) {
     case 'answered': {
       const { status, fields, body } = claim.answer
-      exchange.reply = { status, fields: `${fields}Idempotency-Replayed: true\r\n`, body }
-      return ANSWERED
+      return given(exchange, { status, fields: `${fields}Idempotency-Replayed: true\r\n`, body })
     }
     case 'busy':
       exchange.retryAfterMs = 1000

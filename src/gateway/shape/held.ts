@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../../base/refusal.ts'
+import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import {
   type CallResult,
   FAILURE_CODES,
@@ -9,10 +9,14 @@ import {
 } from '../../wire/port.ts'
 import { holdsAnswer } from '../contract/collect.ts'
 import type { Exchange } from '../exchange.ts'
+import { answerRoomOf } from '../holding.ts'
 import { answerFault, staleAnswer } from './watch.ts'
 
 /** Bytes of an answer that is gathered before it is passed on; a longer one cannot be judged. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024
+const UNHELD: RefusalFacts = {
+  detail: 'The call was made, and its answer could not be kept: too much is kept for callers at the moment.',
+}
 const DATE: ReadonlySet<string> = new Set(['date'])
 
 /** True for an exchange whose answer is gathered, and passed on only when it is judged. */
@@ -40,6 +44,7 @@ export function callHeld(
       body: exchange.bodyBytes === 0 ? null : exchange.body,
       keepBytesMax: HELD_BYTES_MAX,
       readBytesMax: HELD_BYTES_MAX + 1,
+      room: answerRoomOf(exchange),
     },
     (result) => {
       exchange.held = null
@@ -66,10 +71,15 @@ export function judgeHeld(
   { tap, responseFields }: ForwardRequest,
   result: Extract<CallResult, { ok: true }>,
 ): { readonly status: number; readonly fields: string; readonly body: string | Uint8Array } | RefusalCode {
-  const { status, truncated } = result
+  const { status, truncated, isUnheld } = result
   const fields = result.fields.slice(0, result.fields.length - responseFields.length)
   const other = tap?.head(status, fields) ?? null
   if (other !== null) return other
+  if (isUnheld) {
+    exchange.facts = UNHELD
+    exchange.reason = 'no room for the answer'
+    return 'overloaded'
+  }
   const body = truncated ? null : result.body
   const { shape } = exchange.proxy!.fragment
   let fault: string | null = null

@@ -5,6 +5,7 @@ import { readJsonBody } from '../contract/json-body.ts'
 import { unusableContract } from '../contract/unusable.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
+import { mayHold, roomOf } from '../holding.ts'
 import { lifetimeOf } from '../replay/cache-rules.ts'
 import { ANSWER_BYTES_MAX } from '../replay/idempotency.ts'
 import { toKept } from '../replay/kept-answer.ts'
@@ -24,6 +25,7 @@ export function watchOf(exchange: Exchange): AnswerTap | null {
   const reports = shape.response_validation === 'report'
   if (exchange.cacheKey === '' && exchange.claim === '' && !reports) return null
   return {
+    room: roomOf(exchange),
     keepBytesMax: exchange.cacheKey === '' && !reports ? ANSWER_BYTES_MAX : COPY_BYTES_MAX,
     head: (status) => (STALE_AFTER.has(status) ? staleAnswer(exchange) : null),
     end(status, fields, body) {
@@ -47,8 +49,10 @@ export function staleAnswer(exchange: Exchange): Substitute | null {
 export function staleReply(exchange: Exchange): Reply | null {
   const { stale } = exchange
   if (stale === null) return null
+  const reply = fromCache(exchange, stale)
+  if (!mayHold(exchange, reply.body)) return null
   exchange.cacheLine = 'X-Cache: STALE\r\n'
-  return fromCache(exchange, stale)
+  return reply
 }
 
 function keep(exchange: Exchange, status: number, fields: string, body: Uint8Array): void {

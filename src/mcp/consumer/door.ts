@@ -2,6 +2,7 @@ import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { Caller, GatewayPort, Identified } from '../../gateway/port.ts'
+import { SMALL_BYTES_MAX } from '../../wire/held-bytes.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { type McpAnswer, RPC } from '../protocol/answer.ts'
 import type { Door, ToolCall, ToolOutcome } from '../protocol/door.ts'
@@ -47,6 +48,15 @@ export interface ConsumerDoorOptions<State> {
 /** Largest message. Beyond it the wire answers 413. */
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
+/** A result holds its JSON as text and as structured content. */
+const TEXTS = 2
+const UNHELD = {
+  code: 'overloaded',
+  detail:
+    'What was asked was done, and the answer could not be kept: too much is kept for callers at the moment.',
+  retryAfterMs: null,
+} as const
+
 /** Names that are understood though not listed. */
 const ALIASES: Readonly<Record<string, ToolName>> = {
   endpoint_details: 'inspect_contract',
@@ -69,6 +79,18 @@ export function createConsumerDoor<State>(
     fault: (error) => options.fault(error, ''),
   })
   const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
+
+  /** An answer is kept until its caller has read it, and refused where there is no room for it. */
+  function send(incoming: Incoming, requestId: string, answer: McpAnswer): void {
+    const { body } = answer
+    if (body.length > SMALL_BYTES_MAX && !options.gateway.room(incoming, 'answer').take(body.length)) {
+      answerProblem(incoming, requestId, UNHELD, challenge)
+      return
+    }
+    let fields = `x-request-id: ${requestId}\r\n`
+    for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
+    incoming.answer(answer.status, fields, body)
+  }
 
   /** Accounts for a request that no message was read from. */
   function note(incoming: Incoming, requestId: string, code: RefusalCode, reason: string): void {
@@ -110,7 +132,7 @@ export function createConsumerDoor<State>(
             ),
           )
         if (incoming.method === 'POST')
-          incoming.collect(MESSAGE_BYTES_MAX, (body) => {
+          incoming.collect(MESSAGE_BYTES_MAX, options.gateway.room(incoming, 'body'), (body) => {
             if (body !== null) answer(body)
           })
         else answer(new Uint8Array())
@@ -157,7 +179,15 @@ function consumerDoor(
     const catalogue = catalogueOf(gateway.endpoints(caller.caller))
     if (tool === 'execute_call') {
       const fault = (error: unknown): void => options.fault(error, caller.requestId)
-      execute(gateway, catalogue, caller, values, toolCall, running, fault, done)
+      const room = gateway.room(sender.incoming, 'answer')
+      // The others of its batch may take long
+      const keep = (outcome: ToolOutcome): void =>
+        done(
+          outcome.kind !== 'result' || room.take(TEXTS * outcome.json.length)
+            ? outcome
+            : { ...refused('overloaded', caller.requestId, UNHELD), accounted: true },
+        )
+      execute(gateway, catalogue, caller, values, toolCall, running, fault, keep)
     } else if (tool === 'inspect_contract') done(inspect(gateway, catalogue, caller, values))
     else if (tool === 'list_endpoints') done(listEndpoints(gateway, catalogue, values, caller.requestId))
     else done(listCollections(catalogue))
@@ -197,12 +227,6 @@ function unknownTool(name: string): ToolOutcome {
       example: { name: 'list_collections', arguments: {} },
     },
   }
-}
-
-function send(incoming: Incoming, requestId: string, answer: McpAnswer): void {
-  let fields = `x-request-id: ${requestId}\r\n`
-  for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
-  incoming.answer(answer.status, fields, answer.body)
 }
 
 function answerProblem(

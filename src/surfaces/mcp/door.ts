@@ -22,8 +22,8 @@ interface ManagementRequest extends Omit<McpRequest, 'body'> {
   readonly host: string
   readonly ip: string | null
   readonly requestId: string
-  /** Reads the message, which is asked for once the caller is known: nobody's bytes are kept. May throw a Refusal. */
-  readonly body: () => Promise<Uint8Array>
+  /** Reads the message of a principal, which is asked for once that is known: nobody's bytes are kept. May throw a Refusal. */
+  readonly body: (principal: string) => Promise<Uint8Array>
 }
 
 export interface ManagementDoorOptions {
@@ -91,7 +91,7 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     const principal = await options.authenticate({ authorization, ip: request.ip })
     const view = new URLSearchParams(request.query).get('view') === 'full' ? 'full' : 'grouped'
     const { method, header } = request
-    const body = method === 'POST' ? await request.body() : new Uint8Array()
+    const body = method === 'POST' ? await request.body(principal.id) : new Uint8Array()
     return new Promise((resolve) =>
       endpoint.answer({ principal, view, request }, { method, header, body }, resolve),
     )

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
+import { eventually } from '../../../test/support/eventually.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 before(async () => {
@@ -250,6 +251,34 @@ test('a body over the limit is refused, and importing may send more', async () =
     () => 'closed',
   )
   assert.ok(endless === 413 || endless === 'closed', String(endless))
+})
+
+test('bodies of one principal that are kept at once are bounded, and given back', async () => {
+  const { memory } = server
+  const holding = memory.open('tok_admin-token')
+  assert.ok(holding.take(memory.bytesMax / 2))
+  const body = { name: 'x'.repeat(100_000) }
+  const refused = await call('POST', '/management/v1/gadgets', { body })
+  assert.deepEqual([refused.status, refused.json['code']], [503, 'overloaded'])
+  assert.equal(refused.headers.get('retry-after'), '1')
+  // Refused once its body was read
+  const other = await call('POST', '/management/v1/gadgets', { body, token: 'viewer-token' })
+  assert.equal(other.json['code'], 'permission_denied')
+  holding.release()
+  const leaver = connect(server.port, '127.0.0.1')
+  const head = 'POST /management/v1/gadgets HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\n'
+  leaver.write(
+    `${head}Content-Length: 200000\r\nContent-Type: application/json\r\n\r\n${'x'.repeat(100_000)}`,
+  )
+  await eventually(
+    () => memory.bytes >= 100_000,
+    () => 'half of a body',
+  )
+  leaver.destroy()
+  await eventually(
+    () => memory.bytes === 0,
+    () => `${memory.bytes} bytes to be given back`,
+  )
 })
 
 test('the id in a path is decoded once and wins over no other', async () => {

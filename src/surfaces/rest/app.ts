@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor } from '../../base/challenge.ts'
+import type { OwnRoom } from '../../base/kept.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
@@ -24,6 +25,8 @@ export interface RestPorts {
   /** Who a bearer token stands for (empty: none was sent); refuses with credentials_missing, credential_invalid or credential_expired. */
   readonly authenticate: (token: string, via: Via) => Promise<Principal>
   readonly facts: (request: Request) => RequestFacts
+  /** Where bytes are counted that are kept in memory for a principal, until it is released. */
+  readonly keep: (principal: string) => OwnRoom
   /** The configured origin, for metadata and challenges. */
   readonly origin: string
   /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
@@ -110,15 +113,27 @@ async function call(
   if (operation.effect === 'read') {
     return toResponse(operation, await ports.invoke(operation, { ...query, ...id }, {}, principal, via))
   }
-  const body = await readBody(c.req.raw, operation.action === 'import' ? IMPORT_BYTES_MAX : BODY_BYTES_MAX)
-  const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
-  if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
-    throw refuse('input_invalid', {
-      detail: 'The id in the body differs from the one in the path.',
-      errors: [{ pointer: '/id', reason: 'differs from the path; leave it out' }],
-    })
-  const invoked = await ports.invoke(operation, { ...input, ...id }, toWriteOptions(options), principal, via)
-  return toResponse(operation, invoked)
+  const room = ports.keep(principal.id)
+  try {
+    const bytesMax = operation.action === 'import' ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
+    const body = await readBody(c.req.raw, bytesMax, room)
+    const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
+    if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
+      throw refuse('input_invalid', {
+        detail: 'The id in the body differs from the one in the path.',
+        errors: [{ pointer: '/id', reason: 'differs from the path; leave it out' }],
+      })
+    const invoked = await ports.invoke(
+      operation,
+      { ...input, ...id },
+      toWriteOptions(options),
+      principal,
+      via,
+    )
+    return toResponse(operation, invoked)
+  } finally {
+    room.release()
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Kept, type Room } from '../../base/kept.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 
 /** Bytes of a JSON body; importing takes whole API descriptions. */
@@ -6,11 +7,16 @@ export const IMPORT_BYTES_MAX = 64 * 1024 ** 2
 
 /**
  * The JSON object in the body of a request; an empty body is an empty object.
- * Refuses with unsupported_media_type, body_too_large or payload_rejected. Of a repeated member the last counts:
+ * Refuses with unsupported_media_type, body_too_large, overloaded or payload_rejected. Of a repeated member the last counts:
  * the text is read once, here, and only the value goes on, so no second reader can see it differently.
  */
-export async function readBody(request: Request, bytesMax: number): Promise<Record<string, unknown>> {
-  const bytes = await readBytes(request, bytesMax)
+export async function readBody(
+  request: Request,
+  bytesMax: number,
+  room: Room,
+): Promise<Record<string, unknown>> {
+  const declared = request.headers.get('content-length')
+  const bytes = request.body === null ? NOTHING : await gather(request.body, declared, bytesMax, room)
   if (bytes.length === 0) return {}
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) throw refuse('unsupported_media_type')
@@ -21,27 +27,35 @@ export async function readBody(request: Request, bytesMax: number): Promise<Reco
 }
 
 /** What ended the reading of a body. Whoever sent it and left reads nothing of it, and it is no fault. */
-export function brokenOff(error: unknown): Refusal {
+function brokenOff(error: unknown): Refusal {
   return error instanceof Refusal ? error : refuse('payload_rejected', { detail: 'The body broke off.' })
 }
 
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const tooLarge = (): Error =>
-    refuse('body_too_large', { detail: `The body is larger than ${bytesMax} bytes.` })
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge()
-  if (request.body === null) return new Uint8Array()
-  const pieces: Uint8Array[] = []
-  let size = 0
+const NOTHING = new Uint8Array()
+
+function tooLarge(bytesMax: number): Refusal {
+  return refuse('body_too_large', { detail: `The body is larger than ${bytesMax} bytes.` })
+}
+
+/** All of a body, counted in `room`. `declared` is its Content-Length. Refuses with body_too_large, overloaded, or payload_rejected where it breaks off. */
+export async function gather(
+  pieces: AsyncIterable<Uint8Array>,
+  declared: string | null | undefined,
+  bytesMax: number,
+  room: Room,
+): Promise<Uint8Array> {
+  if (Number(declared ?? 0) > bytesMax) throw tooLarge(bytesMax)
+  const kept = new Kept(room)
   try {
-    for await (const piece of request.body) {
-      size += piece.length
-      if (size > bytesMax) throw tooLarge()
-      pieces.push(piece)
+    for await (const piece of pieces) {
+      if (kept.length + piece.length > bytesMax) throw tooLarge(bytesMax)
+      const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.length)
+      if (!kept.add(bytes, 0, bytes.length)) throw refuse('overloaded', { members: { retry_after_ms: 1000 } })
     }
   } catch (error) {
     throw brokenOff(error)
   }
-  return Buffer.concat(pieces)
+  return kept.whole()
 }
 
 /** A JSON object out of UTF-8 bytes. Refuses with payload_rejected. */

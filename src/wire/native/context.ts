@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../base/clock.ts'
+import type { Room } from '../../base/kept.ts'
 import type { Guarded } from '../guarded.ts'
 import type { WireLimits } from '../port.ts'
 import type { RequestHead } from './request-head.ts'
@@ -17,6 +18,8 @@ export interface Context extends Guarded<ServerExchange> {
   /** Every plain socket is read into it; what outlives the read callback is copied. */
   readonly readBuffer: Buffer
   readonly lookup: LookupFunction
+  /** Where bytes are counted that wait on one connection for an address to read them; null: nowhere. */
+  readonly keep: ((peer: string) => Room) | null
   /** A Date line, at most one sweep old. */
   dateLine: string
   draining: boolean

@@ -1,5 +1,6 @@
 import type { lookup } from 'node:dns'
 import type { Clock } from '../../base/clock.ts'
+import type { Room } from '../../base/kept.ts'
 import { guarded } from '../guarded.ts'
 import { DEFAULT_LIMITS, SWEEP_MS } from '../limits.ts'
 import type { FieldRules, Handler, WireLimits } from '../port.ts'
@@ -24,6 +25,8 @@ export interface NativeEngineOptions<State> {
   readonly onFault?: (error: unknown) => void
   /** How often deadlines are looked at, milliseconds. */
   readonly sweepMs?: number
+  /** Where bytes are counted that wait on one connection for an address to read them; counted nowhere by default. */
+  readonly keep?: (peer: string) => Room
   /** Resolves names of upstreams; the system's resolver by default. */
   readonly resolve?: typeof lookup
 }
@@ -41,6 +44,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     requestHead: new RequestHead(compileRules(options.rules), limits),
     responseHead: new ResponseHead(answerTable(options.stripAnswers ?? ['server'])),
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    keep: options.keep ?? null,
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),
     draining: false,

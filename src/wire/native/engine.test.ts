@@ -9,6 +9,7 @@ import {
   forwardAll,
   nativeAlone,
   Origin,
+  ROOM,
   startBetween as start,
   startGateway,
 } from '../../../test/wire/peers.ts'
@@ -340,7 +341,7 @@ test('a body is collected, whole, empty, too large, and not after its caller has
   const bodies: (string | null)[] = []
   const { gateway, caller } = await start(t, undefined, {
     request: (incoming) =>
-      incoming.collect(5, (body) => {
+      incoming.collect(5, ROOM, (body) => {
         bodies.push(body === null ? null : Buffer.from(body).toString())
         if (body !== null) incoming.answer(200, '', 'ok')
       }),
@@ -372,13 +373,74 @@ test('a body is collected, whole, empty, too large, and not after its caller has
   assert.equal(gateway.finished[4]?.outcome.aborted, true)
 })
 
+test('a long answer at hand waits for its caller, who may read it late or leave', async (t) => {
+  // More than what lies between two sockets
+  const body = Buffer.alloc(32 * 1024 * 1024, 'x')
+  const { gateway, caller } = await start(t, undefined, {
+    request: (incoming) => incoming.answer(200, '', body),
+  })
+  caller.socket.pause()
+  caller.send(GET)
+  const leaver = new Caller(gateway.port)
+  leaver.socket.pause()
+  leaver.send(GET)
+  await eventually(
+    () => gateway.seen.length === 2 && gateway.seen.every(({ outcome }) => outcome.bytesOut > 0),
+    () => 'both answers to begin',
+  )
+  assert.equal(gateway.finished.length, 0)
+  leaver.socket.destroy()
+  await eventually(
+    () => gateway.finished.length === 1,
+    () => 'one to leave',
+  )
+  const { aborted, bytesOut } = gateway.finished[0]!.outcome
+  assert.ok(aborted && bytesOut < body.length, `${aborted} ${bytesOut}`)
+  let received = 0
+  caller.socket.removeAllListeners('data')
+  caller.socket.on('data', (bytes: Buffer) => {
+    received += bytes.length
+  })
+  caller.socket.resume()
+  await eventually(
+    () => gateway.finished.length === 2 && received > body.length,
+    () => `${received} bytes`,
+  )
+  assert.deepEqual(
+    [gateway.finished[1]!.outcome.aborted, gateway.finished[1]!.outcome.bytesOut],
+    [false, body.length],
+  )
+})
+
+test('a long answer that a caller does not take has its time', async (t) => {
+  const { gateway, caller } = await start(t, undefined, {
+    request: (incoming) => incoming.answer(200, '', Buffer.alloc(32 * 1024 * 1024)),
+  })
+  caller.socket.pause()
+  caller.send(GET)
+  await eventually(
+    () => gateway.seen.length === 1,
+    () => 'the request',
+  )
+  await eventually(
+    () => {
+      gateway.pass(31_000)
+      return gateway.finished.length === 1
+    },
+    () => 'the end',
+  )
+  assert.equal(gateway.finished[0]!.outcome.aborted, true)
+})
+
 test('a collected body can still be forwarded, small or large', async (t) => {
   const { origin, caller } = await start(
     t,
     (socket) => {
       if (/b$/.test(origin.received)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
     },
-    { request: (incoming, upstream) => incoming.collect(100_000, () => forwardAll(incoming, upstream)) },
+    {
+      request: (incoming, upstream) => incoming.collect(100_000, ROOM, () => forwardAll(incoming, upstream)),
+    },
   )
   for (const body of ['aaab', `${'a'.repeat(50_000)}b`]) {
     caller.received = ''

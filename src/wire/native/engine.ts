@@ -8,8 +8,9 @@ import type { Context } from './context.ts'
 import { createContext, type NativeEngineOptions } from './create-context.ts'
 import { Http2Connection } from './http2-connection.ts'
 import { peerCertificate } from './peer-certificate.ts'
+import { answerPlainRequest } from './plain-request.ts'
 import { Pool } from './pool.ts'
-import { Proxied } from './proxied.ts'
+import { endsOf, Proxied } from './proxied.ts'
 import { plainAddress } from './proxy-header.ts'
 import { Certificates } from './tls.ts'
 
@@ -26,8 +27,8 @@ class NativeEngine implements Engine {
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection | Http2Connection>()
   readonly #pools = new Set<Pool>()
-  /** What lies under TLS, also while a handshake lasts. */
-  readonly #encrypted = new Set<Socket>()
+  /** What lies under TLS, also while a handshake lasts; by its ends, since TLS hides it. */
+  readonly #encrypted = new Map<string, Socket>()
   readonly #secure: { readonly server: TlsServer; readonly certificates: Certificates }[] = []
   readonly #emptiness = new Emptiness()
   readonly #proxied = new Proxied()
@@ -108,11 +109,17 @@ class NativeEngine implements Engine {
     )
     server.maxConnections = this.#limits.connectionsMax
     server.on('connection', (socket: Socket) => {
-      this.#encrypted.add(socket)
-      socket.on('close', () => this.#encrypted.delete(socket))
+      const ends = endsOf(socket)
+      this.#encrypted.set(ends, socket)
+      socket.on('close', () => {
+        if (this.#encrypted.get(ends) === socket) this.#encrypted.delete(ends)
+      })
     })
-    // The caller broke off, or speaks something else: node destroys the socket
-    server.on('tlsClientError', () => {})
+    server.on('tlsClientError', (error, socket) => {
+      answerPlainRequest(error, this.#encrypted.get(endsOf(socket)))
+      // A handshake that takes too long is only told of
+      socket.destroy()
+    })
     this.#secure.push({ server, certificates })
     return server
   }
@@ -146,7 +153,7 @@ class NativeEngine implements Engine {
     this.#context.draining = true
     for (const server of this.#servers) server.close()
     for (const connection of this.#connections) connection.destroy()
-    for (const socket of this.#encrypted) socket.destroy()
+    for (const socket of this.#encrypted.values()) socket.destroy()
     this.#proxied.destroy()
     for (const pool of this.#pools) pool.destroy()
     this.#context.sweep.stop()

@@ -5,6 +5,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { Room } from '../../base/kept.ts'
 import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'
 import type { Context } from './context.ts'
@@ -23,6 +24,8 @@ export class Http2Connection implements Timed {
   readonly #session: ServerHttp2Session
   readonly #from: Origin
   readonly #listener: number
+  /** Counts what its streams have not sent. */
+  readonly #unsent: Room | null
   #streams = 0
   #isClosing = false
   #disturbances = 0
@@ -39,6 +42,7 @@ export class Http2Connection implements Timed {
     this.#context = context
     this.#listener = listener
     this.#from = from
+    this.#unsent = context.keep?.(from.peer) ?? null
     this.deadline = clock.monotonic() + limits.headTimeoutMs
     sweep.add(this)
     const session = performServerHandshake(socket, {
@@ -93,7 +97,7 @@ export class Http2Connection implements Timed {
     this.#streams++
     this.deadline = Infinity
     const isChunked = hasBody && !pairs.some((name, i) => i % 2 === 0 && name === 'content-length')
-    const socket = new StreamSocket(stream, head, isChunked)
+    const socket = new StreamSocket(stream, head, isChunked, this.#unsent)
     stream.on('close', () => {
       this.#streams--
       if (!socket.writableFinished) this.#disturbed()

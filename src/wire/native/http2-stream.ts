@@ -1,5 +1,6 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
+import type { Room } from '../../base/kept.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import { headEnd } from './grammar.ts'
@@ -29,13 +30,17 @@ export class StreamSocket extends Duplex {
   readonly encrypted = true
   readonly #stream: ServerHttp2Stream
   readonly #reader = new BodyReader()
+  readonly #room: Room | null
+  /** Bytes that wait for the caller, as counted. */
+  #unsent = 0
   #isAnswering = false
   #isRequestWhole: boolean
 
-  /** `head` is that of HTTP/1.1; `isChunked` says how it announces the body. */
-  constructor(stream: ServerHttp2Stream, head: Buffer, isChunked: boolean) {
+  /** `head` is that of HTTP/1.1; `isChunked` says how it announces the body. What waits for the caller is counted in `room`. */
+  constructor(stream: ServerHttp2Stream, head: Buffer, isChunked: boolean, room: Room | null) {
     super({ highWaterMark: UNSENT_BYTES_MAX })
     this.#stream = stream
+    this.#room = room
     this.#isRequestWhole = stream.endAfterHeaders
     this.push(head)
     stream.on('data', (bytes: Buffer) => {
@@ -55,7 +60,24 @@ export class StreamSocket extends Duplex {
     this.#stream.resume()
   }
 
+  /** One caller has many streams and may read none of them: one for whose bytes there is no room is reset. */
+  override write(data: string | Buffer): boolean {
+    if (this.#room !== null) {
+      if (!this.#room.take(data.length)) {
+        this.destroy()
+        return false
+      }
+      this.#unsent += data.length
+    }
+    // All text that the engine writes
+    return super.write(data, 'latin1')
+  }
+
   override _write(data: Buffer, _encoding: string, done: () => void): void {
+    const sent = (): void => {
+      this.#give(Math.min(data.length, this.#unsent))
+      done()
+    }
     let at = 0
     // The engine writes a head at once, with or without what follows it
     while (!this.#isAnswering && at < data.length) {
@@ -69,8 +91,8 @@ export class StreamSocket extends Duplex {
       at = this.#reader.next
     }
     const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-    if (body.length === 0 || this.#stream.destroyed || this.#stream.writableEnded) done()
-    else this.#stream.write(body, () => done())
+    if (body.length === 0 || this.#stream.destroyed || this.#stream.writableEnded) sent()
+    else this.#stream.write(body, sent)
   }
 
   /** The answer is complete. */
@@ -86,9 +108,15 @@ export class StreamSocket extends Duplex {
   /** Ends in the middle: not by `close`, which would end the answer as if it were whole before it resets the stream. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     const stream = this.#stream
+    this.#give(this.#unsent)
     if (!this.writableFinished) stream.destroy(new Error('the answer broke off'))
     else if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR)
     done(error)
+  }
+
+  #give(bytes: number): void {
+    this.#unsent -= bytes
+    this.#room?.give(bytes)
   }
 
   #head(text: string): void {

@@ -13,6 +13,7 @@ import { connect as connectTls } from 'node:tls'
 import { eventually } from '../../../test/support/eventually.ts'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import { type Gateway, Origin, startGateway } from '../../../test/wire/peers.ts'
+import { HeldBytes } from '../held-bytes.ts'
 
 const TLS = {
   pairs: [{ certificate: CERTIFICATE, key: PRIVATE_KEY }],
@@ -218,6 +219,66 @@ test('a caller that sends no body, or takes no answer, has its time', async () =
   )
   gateway.pass(31_000)
   assert.equal((await stuck).reset, constants.NGHTTP2_INTERNAL_ERROR)
+})
+
+test('answers that a caller does not read take no more memory than it may have, and others are answered', async () => {
+  const memory = new HeldBytes(4 * 1024 * 1024)
+  let connections = 0
+  const body = 'x'.repeat(100_000)
+  const { session, gateway } = await start(
+    (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`),
+    { upstream: { connectionsMax: 64 }, keep: () => memory.open(`caller ${++connections}`) },
+  )
+  const hoarder = call(gateway, { settings: { initialWindowSize: 0 } })
+  const stuck: Promise<Answer>[] = []
+  for (let i = 0; i < 60; i++) stuck.push(answerOf(hoarder.request({ ':authority': 'a.test', ':path': '/' })))
+  const first = await Promise.race(stuck)
+  assert.equal(first.reset, constants.NGHTTP2_INTERNAL_ERROR)
+  await eventually(
+    () => gateway.finished.length === stuck.length,
+    () => `${gateway.finished.length} ends`,
+  )
+  assert.ok(memory.bytes > 1024 * 1024 && memory.bytes <= 2 * 1024 * 1024, String(memory.bytes))
+  assert.equal((await ask(session, { ':path': '/' })).body, body)
+  hoarder.destroy()
+  await Promise.all(stuck)
+  await eventually(
+    () => memory.bytes === 0,
+    () => `${memory.bytes} bytes to be given back`,
+  )
+})
+
+test('what a caller reads at once or late, or gives up, no longer counts', async () => {
+  const memory = new HeldBytes(4 * 1024 * 1024)
+  const body = 'x'.repeat(100_000)
+  const long = body.repeat(60)
+  const { gateway, session: reader } = await start(
+    (socket, bytes) => {
+      const sent = bytes.toString('latin1').startsWith('GET /long') ? long : body
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${sent.length}\r\n\r\n${sent}`)
+    },
+    { keep: () => memory.open('caller') },
+  )
+  assert.equal((await ask(reader, { ':path': '/long' })).body.length, long.length)
+  const session = call(gateway, { settings: { initialWindowSize: 0 } })
+  const streams = [1, 2].map(() => session.request({ ':authority': 'a.test', ':path': '/' }))
+  const answers = streams.map(answerOf)
+  await eventually(
+    () => gateway.finished.length === 3 && memory.bytes >= 2 * body.length,
+    () => 'both answers to wait',
+  )
+  streams[0]!.close(constants.NGHTTP2_CANCEL)
+  await answers[0]
+  await eventually(
+    () => memory.bytes < 2 * body.length,
+    () => 'one to be given back',
+  )
+  session.settings({ initialWindowSize: 1_000_000 })
+  assert.equal((await answers[1]!).body, body)
+  await eventually(
+    () => memory.bytes === 0,
+    () => `${memory.bytes} bytes to be given back`,
+  )
 })
 
 test('a refusal ends its stream alone', async () => {

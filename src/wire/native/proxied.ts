@@ -67,6 +67,7 @@ function take(socket: Socket, bytes: number): Buffer | null {
   return null
 }
 
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+/** Both ends of a connection; its TLS has the same. */
+export function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

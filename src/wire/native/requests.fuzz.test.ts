@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { HOSTILE } from '../../../test/wire/hostile-requests.ts'
 import { createRandom, fuzzCases, mutate, readWithLlhttp } from '../../../test/wire/llhttp.ts'
-import { RULES } from '../../../test/wire/peers.ts'
+import { ROOM, RULES } from '../../../test/wire/peers.ts'
 import { PIECES, SEEDS } from '../../../test/wire/request-seeds.ts'
 import { createClock } from '../../base/clock.ts'
 import type { Incoming } from '../port.ts'
@@ -79,7 +79,7 @@ const context = createContext({
       const { method, path, query, host, minor, pass, taken } = incoming
       const one: Seen = { method, path, query, host, minor, pass, taken, body: '<none>' }
       seen.push(one)
-      incoming.collect(100_000, (body) => {
+      incoming.collect(100_000, ROOM, (body) => {
         if (body === null) return
         one.body = Buffer.from(body).toString('latin1')
         incoming.answer(200, '', '')

@@ -1,6 +1,7 @@
+import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
-import { BODY_BYTES_MAX } from '../limits.ts'
+import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import {
   FAILURE_CODES,
   type FieldNames,
@@ -66,6 +67,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
   responseNames: FieldNames = []
   retried = false
   #tap: Tapped | null = null
+  /** What of an answer at hand has not left yet. */
+  #rest: Buffer | null = null
 
   readonly #context: Context
   readonly #connection: Connection
@@ -109,26 +112,44 @@ export class ServerExchange implements Incoming, UpstreamUser {
     const isBodiless = status === 204 || status === 304
     // Only ASCII may be written as latin1
     const isAscii = typeof body === 'string' && Buffer.byteLength(body) === body.length
-    const bytes = typeof body === 'string' ? (isAscii ? EMPTY : Buffer.from(body)) : toBuffer(body)
-    const length = isAscii ? body.length : bytes.length
+    const isText = isAscii && body.length <= PIECE_BYTES_MAX
+    const bytes = typeof body === 'string' ? (isText ? EMPTY : Buffer.from(body)) : toBuffer(body)
+    const length = isText ? body.length : bytes.length
     const close = this.#connection.settle()
     const head = `${statusLine(status)}${fields}${this.#context.dateLine}${isBodiless ? '' : `Content-Length: ${length}\r\n`}${close ? 'Connection: close\r\n\r\n' : '\r\n'}`
     this.outcome.status = status
     if (isBodiless || this.method === 'HEAD') this.#connection.write(head)
-    else {
+    else if (length > PIECE_BYTES_MAX) {
+      this.#rest = bytes
+      this.#sendRest(head)
+      return
+    } else {
       this.outcome.bytesOut = length
-      this.#connection.write(isAscii ? head + body : joined(head, bytes, 0, length, ''))
+      this.#connection.write(isText ? head + body : joined(head, bytes, 0, length, ''))
     }
     this.#finish()
   }
 
-  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void {
+  /** So that what waits for a caller is the answer itself, which the handler has counted, and never a copy of all of it. */
+  #sendRest(head: string): void {
+    let before = head
+    for (let rest = this.#rest; rest !== null; rest = this.#rest) {
+      const to = Math.min(rest.length, PIECE_BYTES_MAX)
+      this.#rest = to < rest.length ? rest.subarray(to) : null
+      this.outcome.bytesOut += to
+      if (!this.#connection.write(joined(before, rest, 0, to, '')) && this.#rest !== null) return
+      before = ''
+    }
+    this.#finish()
+  }
+
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
     if (this.#stage !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
     } else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), done)
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#connection.wantBody()
     }
@@ -205,8 +226,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
       return true
     }
     if (collecting !== null) {
-      collecting.add(Buffer.from(bytes.subarray(from, to)))
-      if (last) {
+      if (!collecting.add(bytes, from, to)) this.refuse('overloaded', 'no room for the body')
+      else if (last) {
         this.#collecting = null
         this.#collected = collecting.whole()
         this.#tell(collecting, this.#collected)
@@ -233,7 +254,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   /** The caller's socket takes more again. */
   drained(): void {
-    this.#upstream?.resume()
+    if (this.#rest !== null) this.#sendRest('')
+    else this.#upstream?.resume()
   }
 
   // What the upstream side says

@@ -1,3 +1,4 @@
+import { Kept } from '../../base/kept.ts'
 import type { AnswerTap, Substitute } from '../port.ts'
 
 /** Copies an answer for its tap while it passes. */
@@ -5,11 +6,12 @@ export class Tapped {
   readonly #tap: AnswerTap
   #status = 0
   #fields = ''
-  #pieces: Buffer[] = []
-  #bytes = 0
+  readonly #kept: Kept
+  #fits = true
 
   constructor(tap: AnswerTap) {
     this.#tap = tap
+    this.#kept = new Kept(tap.room)
   }
 
   begin(status: number, fields: string): Substitute | null {
@@ -20,10 +22,10 @@ export class Tapped {
 
   /** The bytes are on loan. */
   piece(bytes: Buffer, from: number, to: number, last: boolean): void {
-    this.#bytes += to - from
-    const fits = this.#bytes <= this.#tap.keepBytesMax
-    if (!fits) this.#pieces = []
-    else if (to > from) this.#pieces.push(Buffer.from(bytes.subarray(from, to)))
-    if (last) this.#tap.end(this.#status, this.#fields, fits ? Buffer.concat(this.#pieces) : null)
+    if (this.#fits) {
+      this.#fits = this.#kept.length + to - from <= this.#tap.keepBytesMax && this.#kept.add(bytes, from, to)
+      if (!this.#fits) this.#kept.drop()
+    }
+    if (last) this.#tap.end(this.#status, this.#fields, this.#fits ? this.#kept.whole() : null)
   }
 }

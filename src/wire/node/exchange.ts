@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
-import { BODY_BYTES_MAX, DROP_BYTES_MAX } from '../limits.ts'
+import { BODY_BYTES_MAX, DROP_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isTrailerName } from '../native/chunked.ts'
 import type { RequestHead } from '../native/request-head.ts'
 import type { ResponseHead } from '../native/response-head.ts'
@@ -64,6 +65,8 @@ export class NodeExchange implements Incoming, Receiver {
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
   #isBodyWanted = false
+  /** What of an answer at hand has not left yet. */
+  #rest: Uint8Array = EMPTY
 
   constructor(
     context: NodeContext,
@@ -110,17 +113,34 @@ export class NodeExchange implements Incoming, Receiver {
     this.#settle()
     this.outcome.status = status
     const isSent = !isBodiless && this.method !== 'HEAD'
-    if (isSent) this.outcome.bytesOut = bytes.length
     this.#head(status, `${fields}${this.#context.shared.dateLine}${length}`)
-    this.#end(isSent ? bytes : EMPTY)
+    if (isSent) this.#rest = bytes
+    this.#sendRest()
   }
 
-  collect(bytesMax: number, done: (body: Uint8Array | null) => void): void {
+  /** So that what waits for a caller is the answer itself, which the handler has counted, and never a copy of all of it. */
+  #sendRest(): void {
+    const response = this.#response
+    while (response !== null && this.#rest.length > PIECE_BYTES_MAX) {
+      const piece = this.#rest.subarray(0, PIECE_BYTES_MAX)
+      this.#rest = this.#rest.subarray(PIECE_BYTES_MAX)
+      this.outcome.bytesOut += piece.length
+      if (response.write(piece)) continue
+      this.#connection.full(true)
+      return
+    }
+    const last = this.#rest
+    this.#rest = EMPTY
+    this.outcome.bytesOut += last.length
+    this.#end(last)
+  }
+
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
     // Otherwise the caller has left already
     if (this.#stage !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
-      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), done)
+      this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
       else this.#wantBody()
     }
@@ -175,7 +195,8 @@ export class NodeExchange implements Incoming, Receiver {
 
   /** The caller's socket takes more again. */
   drained(): void {
-    this.#sending?.resume()
+    if (this.#rest.length > 0) this.#sendRest()
+    else this.#sending?.resume()
   }
 
   // What the upstream side says
@@ -308,8 +329,9 @@ export class NodeExchange implements Incoming, Receiver {
     this.outcome.bytesIn += bytes.length
     if (this.outcome.bytesIn > (collecting?.bytesMax ?? this.bodyBytesMax))
       this.refuse('body_too_large', 'body')
-    else if (collecting !== null) collecting.add(bytes)
-    else if (this.#sending?.send(bytes, false) === false) {
+    else if (collecting !== null) {
+      if (!collecting.add(bytes, 0, bytes.length)) this.refuse('overloaded', 'no room for the body')
+    } else if (this.#sending?.send(bytes, false) === false) {
       this.#connection.awaitBody(false)
       this.#incoming!.pause()
     }

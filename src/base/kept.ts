@@ -1,0 +1,78 @@
+const BLOCK_BYTES_MAX = 65_536
+
+/** Where bytes are kept in memory for somebody. */
+export interface Room {
+  /** Counts bytes that are about to be kept. False when they must not be. */
+  take(bytes: number): boolean
+  /** Some of them are no longer kept. */
+  give(bytes: number): void
+}
+
+/** A room that ends as a whole. */
+export interface OwnRoom extends Room {
+  /** Gives everything back, now and for good. */
+  release(): void
+}
+
+/**
+ * Bytes that are copied as they come and wanted as a whole. They lie in few blocks, each as large as what came before: a
+ * peer that sends single bytes must not cost an object for each.
+ */
+export class Kept {
+  #length = 0
+  readonly #room: Room | null
+  #blocks: Buffer[] = []
+  /** Of all blocks. */
+  #bytes = 0
+
+  /** @param room in which all of it is counted; null for what is bounded otherwise */
+  constructor(room: Room | null) {
+    this.#room = room
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Copies `bytes[from, to)`. False when there is no room; then all is forgotten. */
+  add(bytes: Buffer, from: number, to: number): boolean {
+    const left = this.#bytes - this.#length
+    const more = to - from - left
+    if (more > 0) {
+      const size = Math.max(more, Math.min(this.#length, BLOCK_BYTES_MAX))
+      if (this.#room !== null && !this.#room.take(size)) {
+        this.drop()
+        return false
+      }
+      this.#fill(bytes, from, from + left)
+      this.#blocks.push(Buffer.allocUnsafe(size))
+      this.#bytes += size
+      this.#fill(bytes, from + left, to)
+    } else this.#fill(bytes, from, to)
+    return true
+  }
+
+  /** All of it as one Buffer. */
+  whole(): Buffer {
+    const { length } = this
+    const first = this.#blocks[0]
+    if (first === undefined || this.#blocks.length > 1) return Buffer.concat(this.#blocks, length)
+    return first.length === length ? first : first.subarray(0, length)
+  }
+
+  /** Forgets all. */
+  drop(): void {
+    this.#room?.give(this.#bytes)
+    this.#blocks = []
+    this.#bytes = 0
+    this.#length = 0
+  }
+
+  /** Into the last block, which has room for it. */
+  #fill(bytes: Buffer, from: number, to: number): void {
+    if (from === to) return
+    const block = this.#blocks[this.#blocks.length - 1]!
+    bytes.copy(block, block.length - (this.#bytes - this.#length), from, to)
+    this.#length += to - from
+  }
+}

@@ -1,0 +1,100 @@
+import type { OwnRoom } from '../base/kept.ts'
+
+/** Bytes of bodies and answers that one thread keeps in memory for callers, where it has the memory. */
+export const HELD_BYTES_MAX = 256 * 1024 * 1024
+/** A holding up to this size passes while others are refused: ordinary messages are smaller. */
+export const SMALL_BYTES_MAX = 65_536
+/** How many times what is then free a holder may have when it takes more. */
+const SHARE = 1
+/** Of an answer: the call was made, and is lost without it. */
+const ANSWER_SHARE = 2
+const SMALL_SHARE = 8
+
+/**
+ * What one thread keeps in memory for those who call: bodies that are gathered, answers that are held back or wait to be
+ * read. The bound of each holder moves with what is free (dynamic thresholds, Choudhury and Hahne 1998): it may take more
+ * while what it then has is no more than what is then left. One alone gets half, two get a third each, and there is
+ * always room for the next. Answers to calls that were made leave a third, small holdings a ninth.
+ */
+export class HeldBytes {
+  readonly bytesMax: number
+  #bytes = 0
+  /** Of those who hold something. */
+  readonly #holders = new Map<string, number>()
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax
+  }
+
+  /** Bytes that are held by all. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Those who hold something. */
+  get holders(): number {
+    return this.#holders.size
+  }
+
+  /** What is held for one request or connection of a holder; {@link Holding.release} ends it. */
+  open(holder: string): Holding {
+    return new Holding(this, holder)
+  }
+
+  /** @param share times what is free that the holder may then have. @param bytes at least 1. Called by holdings alone. */
+  take(holder: string, share: number, bytes: number): boolean {
+    const own = (this.#holders.get(holder) ?? 0) + bytes
+    const free = this.bytesMax - this.#bytes - bytes
+    if (own > share * free) return false
+    this.#holders.set(holder, own)
+    this.#bytes += bytes
+    return true
+  }
+
+  /** Called by holdings alone. */
+  give(holder: string, bytes: number): void {
+    const own = this.#holders.get(holder)! - bytes
+    if (own === 0) this.#holders.delete(holder)
+    else this.#holders.set(holder, own)
+    this.#bytes -= bytes
+  }
+}
+
+/** A part of {@link HeldBytes} that ends as a whole. */
+export class Holding implements OwnRoom {
+  readonly #all: HeldBytes
+  readonly #holder: string
+  #bytes = 0
+  #share = SHARE
+  #isOver = false
+
+  constructor(all: HeldBytes, holder: string) {
+    this.#all = all
+    this.#holder = holder
+  }
+
+  /** False from {@link release} on: nobody is left to keep anything for. */
+  take(bytes: number): boolean {
+    if (bytes === 0) return true
+    const share = this.#bytes + bytes <= SMALL_BYTES_MAX ? SMALL_SHARE : this.#share
+    if (this.#isOver || !this.#all.take(this.#holder, share, bytes)) return false
+    this.#bytes += bytes
+    return true
+  }
+
+  give(bytes: number): void {
+    if (bytes === 0 || this.#isOver) return
+    this.#bytes -= bytes
+    this.#all.give(this.#holder, bytes)
+  }
+
+  /** What is taken from here on is the answer to a call that is made. */
+  answers(): void {
+    this.#share = ANSWER_SHARE
+  }
+
+  release(): void {
+    this.give(this.#bytes)
+    this.#isOver = true
+  }
+}
