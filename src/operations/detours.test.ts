@@ -154,6 +154,24 @@ test('a credential goes to no other place without the right to use it', async ()
   await trusted('collections.update', { id: 'payments', upstream: theirs })
 })
 
+test('nor when a draft of before is published', async () => {
+  const { output } = await control.run('collections.create', {
+    name: 'Later',
+    base_path: '/later',
+    status: 'published',
+    upstream: { targets: [{ url: 'http://127.0.0.1:9001' }] },
+  })
+  const run = as(scoped('modifier', { types: ['collections'], collections: [String(output['id'])] }))
+  const upstream = { targets: [{ url: 'http://127.0.0.1:6666' }] }
+  await run('collections.update', { id: 'later', upstream }, { mode: 'draft' })
+  const proxy = { collection: 'later', name: 'Send', methods: ['POST'], path: '/', credential: 'bank' }
+  await control.run('proxies.create', proxy)
+  const publish = () => run('collections.publish', { id: 'later' })
+  assert.match((await refused(publish(), 'permission_denied')).message, /credentials:use/)
+  await control.run('proxies.update', { id: 'later:send', credential: 'none' })
+  await publish()
+})
+
 test('nor does a secret that is kept, or a credential for introspection', async () => {
   await control.run('credentials.create', {
     name: 'Tokens',

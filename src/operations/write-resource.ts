@@ -170,7 +170,7 @@ async function settle(
  * A credential goes only where somebody with the right to use it sends it. Refuses with permission_denied without
  * that for those that the spec refers to and no known one did and, where they are sent elsewhere, for all of them.
  */
-async function demandUse(
+export async function demandUse(
   context: OperationContext,
   kind: Kind,
   spec: Fields,
