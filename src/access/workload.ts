@@ -11,8 +11,8 @@ import type { Principal } from './principal.ts'
 
 /** Tolerance for clocks that differ, milliseconds. */
 const SKEW_MS = 60_000
-/** Rules of one issuer that are looked at; more than a configuration has in practice. */
-const RULES_MAX = 1000
+/** No bound: a rule that was left out could be that of another identity. */
+const ALL = 2 ** 31 - 1
 
 /** The keys of a source, `jwks <url>` or `discovery <issuer>`, or why they cannot be had. */
 export type KeysOf = (source: string, kid: string | null) => Found | Promise<Found>
@@ -34,10 +34,10 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
     async verify(token) {
       const jwt = readJwt(token)
       if (typeof jwt === 'string') throw invalid(jwt)
-      const rule = await ruleOf(jwt, reader)
+      const rules = await rulesOf(jwt, reader)
       // Only now: nobody makes an issuer be asked by a token that no rule fits
-      await prove(jwt, rule, clock.now())
-      const identity = await reader.byId('service_identities', rule.service_identity)
+      await proveBy(jwt, rules, clock.now())
+      const identity = await reader.byId('service_identities', rules[0].service_identity)
       if (identity?.spec['active'] !== true) throw invalid('the service identity is inactive')
       return {
         id: identity.id,
@@ -48,6 +48,19 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
         expiresAt: jwt.expires! * 1000,
       }
     },
+  }
+
+  /** By the keys of one of the rules: an issuer may be told of by several key sets. */
+  async function proveBy(jwt: Jwt, rules: readonly TrustRuleSpec[], now: number): Promise<void> {
+    let first: unknown
+    for (const rule of new Map(rules.map((one) => [one.jwks_url, one])).values()) {
+      try {
+        return await prove(jwt, rule, now)
+      } catch (error) {
+        first ??= error
+      }
+    }
+    throw first
   }
 
   async function prove(jwt: Jwt, { issuer, jwks_url }: TrustRuleSpec, now: number): Promise<void> {
@@ -64,16 +77,19 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
   }
 }
 
-/** The rule that a token fits. Refuses where rules of several identities do: who it is must never hang on their order. */
-async function ruleOf(jwt: Jwt, reader: ConfigReader): Promise<TrustRuleSpec> {
-  const known = await reader.list({ type: 'trust_rules', limit: RULES_MAX, where: { issuer: jwt.issuer } })
+/** The rules that a token fits. Refuses where those of several identities do: who it is must never hang on their order. */
+async function rulesOf(
+  jwt: Jwt,
+  reader: ConfigReader,
+): Promise<readonly [TrustRuleSpec, ...TrustRuleSpec[]]> {
+  const known = await reader.list({ type: 'trust_rules', limit: ALL, where: { issuer: jwt.issuer } })
   if (known.length === 0) throw invalid('no trust rule is of its issuer')
   const fitting = known.map(specOf).filter((rule) => fits(rule, jwt))
   const identities = new Set(fitting.map(({ service_identity }) => service_identity))
   if (identities.size > 1) throw invalid('trust rules of several service identities fit')
-  const [rule] = fitting
+  const [rule, ...others] = fitting
   if (rule === undefined) throw invalid('no trust rule fits its audience and claims')
-  return rule
+  return [rule, ...others]
 }
 
 function specOf({ spec }: Resource): TrustRuleSpec {

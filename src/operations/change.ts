@@ -21,7 +21,7 @@ import { boundedDiff, diffOf } from './diff.ts'
 import { compileOrClose, compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf } from './refs.ts'
-import type { Sight } from './sight.ts'
+import { type Sight, toMake } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 interface Changed {
@@ -35,7 +35,7 @@ interface Changed {
 export interface ChangeDeps {
   readonly writer: ConfigWriter
   /** What the principal may see, and may do. */
-  readonly sight: Pick<Sight, 'reader' | 'demand' | 'reach'>
+  readonly sight: Pick<Sight, 'reader' | 'demand' | 'reach' | 'refuseGain'>
   /** Of the operation, for the resource that it is about. */
   readonly permission: Permission
   readonly vault: Vault
@@ -60,7 +60,8 @@ export interface ChangeOutcome {
  * 1. Every write goes through it, so that diff, revisions and fragments cannot miss one.
  * 2. A resource counts one revision for all writes of one change, and none when nothing differs.
  * 3. Nothing is written that the principal may not write: the resource that the operation is about needs the
- *    permission of the operation before and after, what is made, changed or removed beside it that for doing so.
+ *    permission of the operation before and after, what is made, changed or removed beside it that for doing so. And
+ *    nothing is written by which the principal could do more to it than before.
  */
 export class Change {
   readonly writer: ConfigWriter
@@ -169,7 +170,7 @@ export class Change {
       updated_by: this.#deps.author,
       managed_by: null,
     }
-    await this.#deps.sight.demand(`${kind.type}:create`, resource)
+    await this.#deps.sight.demand(`${kind.type}:create`, toMake(resource))
     await this.writer.insert(resource)
     await this.writer.link(resource.id, idsOf(kind, resource.spec))
     this.#changed.set(resource.id, { kind, before: null, after: resource, notes: [] })
@@ -209,7 +210,10 @@ export class Change {
       updated_at: toTime(this.#deps.clock.now()),
       updated_by: this.#deps.author,
     }
-    if (!this.#isMade(after)) await this.#deps.sight.demand(this.#needed(after), after)
+    if (!this.#isMade(after)) {
+      await this.#deps.sight.demand(this.#needed(after), after)
+      if (before != null) await this.#deps.sight.refuseGain(before, after)
+    }
     await this.writer.replace(after)
     await this.writer.link(after.id, [
       ...idsOf(kind, after.spec),

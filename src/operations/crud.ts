@@ -9,7 +9,7 @@ import { type Kind, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef } from './refs.ts'
 import { currentViewsOf, viewOf, writtenView } from './views.ts'
-import { createResource, findForPut, patchResource, replaceResource } from './write-resource.ts'
+import { createResource, findForPut, parseSpec, patchResource, replaceResource } from './write-resource.ts'
 
 const PAGE_DEFAULT = 50
 const PAGE_MAX = 200
@@ -269,7 +269,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
       }
       context.require(`${kind.type}:create`)
       const slug = newSlug(kind, ref, spec, context)
-      const made = await createResource(context, kind, kind.spec.parse({ ...spec, slug }))
+      const made = await createResource(context, kind, parseSpec(kind.spec, { ...spec, slug }))
       return answer(context, kind, made, input, making)
     },
   })

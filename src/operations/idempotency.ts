@@ -1,4 +1,4 @@
-import type { Principal } from '../access/principal.ts'
+import type { Grant, Principal } from '../access/principal.ts'
 import { canonicalJson } from '../base/canonical.ts'
 import { refuse } from '../base/refusal.ts'
 import type { ConfigWriter } from '../store/ports/config.ts'
@@ -13,7 +13,10 @@ export interface Attempt {
   readonly fingerprint: string
 }
 
-/** The attempt that a key names, or null without a key. The fingerprint is keyed: inputs hold secrets. */
+/**
+ * The attempt that a key names, or null without a key. The fingerprint is keyed: inputs hold secrets. It has the grants
+ * of the caller too: whoever may do less than then is not given the answer again.
+ */
 export function attemptOf(
   operation: Operation,
   input: unknown,
@@ -25,8 +28,21 @@ export function attemptOf(
   if (key === undefined) return null
   return {
     scope: canonicalJson([principal.id, operation.resource, operation.action, key]),
-    fingerprint: vault.fingerprint(canonicalJson({ input, mode, confirm, expectedRevision, reason })),
+    fingerprint: vault.fingerprint(
+      canonicalJson({
+        input,
+        mode,
+        confirm,
+        expectedRevision,
+        reason,
+        grants: principal.grants.map(toPlain),
+      }),
+    ),
   }
+}
+
+function toPlain({ role, scope }: Grant): unknown {
+  return { role: typeof role === 'object' ? [...role.permissions].sort() : role, scope }
 }
 
 /**

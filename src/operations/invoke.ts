@@ -97,10 +97,13 @@ async function readOutput(deps: InvokeDeps, call: Call): Promise<Record<string, 
   try {
     return await operation.handle(input, contextOf(deps, call, deps.store.read, null))
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'permission_denied')
-      await auditRefusal(deps, call, undefined, error)
+    if (isDenial(error)) await auditRefusal(deps, call, undefined, error)
     throw error
   }
+}
+
+function isDenial(error: unknown): boolean {
+  return error instanceof Refusal && error.code === 'permission_denied'
 }
 
 async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
@@ -130,7 +133,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
   } catch (error) {
-    if (!dryRun) await auditRefusal(deps, call, change, error)
+    if (!dryRun || isDenial(error)) await auditRefusal(deps, call, change, error)
     throw error
   }
 }

@@ -46,6 +46,8 @@ export interface Kind {
   ) => Promise<ReadonlyMap<string, Fields>>
   /** Why a text cannot be the secret of that field of the spec, without repeating it; null when it can. */
   readonly secretFault?: (field: string, text: string, spec: Fields) => string | null
+  /** Where credentials go by the spec: who changes that needs the right to use them. */
+  readonly sentTo?: (spec: Fields) => unknown
   /** See {@link Resource.key}. */
   readonly keyOf?: (spec: Fields) => string
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */

@@ -22,7 +22,7 @@ export async function overlapsOfProxy(proxy: Resource, context: OperationContext
       reason: `paths below ${baseOf(other)} go to the collection "${other.slug}", whose base path is longer`,
     })
   }
-  for (const other of await context.whole.all('proxies', collection.id)) {
+  for (const other of await context.reader.all('proxies', collection.id)) {
     if (warnings.length >= WARNINGS_MAX) break
     const theirs = routeOf(other)
     const order = comparePatterns(path, theirs.path)
@@ -66,12 +66,18 @@ function routeOf({ spec }: Resource): { path: string; methods: readonly HttpMeth
   return { path: String(spec['path']), methods: spec['methods'] as readonly HttpMethod[] }
 }
 
-function baseOf({ spec }: Resource): string {
+function baseOf({ spec }: Pick<Resource, 'spec'>): string {
   return String(spec['base_path'])
 }
 
+/** Some request that fits both collections goes to the first: its base path is as long or longer. */
+export function isWithinPaths(first: Resource['spec'], second: Resource['spec']): boolean {
+  const [base, other] = [baseOf({ spec: first }), baseOf({ spec: second })]
+  return (base === other || base.startsWith(`${other}/`)) && meets({ spec: first }, { spec: second })
+}
+
 /** Some request may fit the hosts of both. */
-function meets(a: Resource, b: Resource): boolean {
+function meets(a: Pick<Resource, 'spec'>, b: Pick<Resource, 'spec'>): boolean {
   const mine = (a.spec['hosts'] ?? []) as readonly string[]
   const theirs = (b.spec['hosts'] ?? []) as readonly string[]
   return mine.length === 0 || theirs.length === 0 || mine.some((host) => theirs.includes(host))

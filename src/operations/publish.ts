@@ -6,6 +6,7 @@ import { about, CHANGE_REFUSES } from './crud.ts'
 import { define, type Operation } from './define.ts'
 import { type Kind, writtenSchema } from './kind.ts'
 import { writtenView } from './views.ts'
+import { demandUse } from './write-resource.ts'
 
 /**
  * Publishes a resource, making its pending draft live, or takes it back with status draft. `also` runs afterwards
@@ -52,6 +53,7 @@ export async function setStatus(
 ): Promise<Resource> {
   const live = status === 'published' && resource.draft !== null ? resource.draft : resource.spec
   const spec = { ...live, status }
+  await demandUse(context, kind, spec, resource.id, [resource.spec])
   await kind.check?.(spec, { id: resource.id, parent: resource.parent }, context)
   return context.change.replace(resource, {
     spec,

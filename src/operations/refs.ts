@@ -94,15 +94,21 @@ function holderOf(spec: Fields, { within }: RefField): Fields {
   return isPlain(inner) ? inner : {}
 }
 
-/** Replaces references by ids. Refuses with input_invalid, naming every reference that leads nowhere. */
+/**
+ * Replaces references by ids. Refuses with input_invalid, naming every reference that leads nowhere.
+ * @param held what the resource refers to already: that stays, also where the reader does not show it
+ */
 export async function resolveRefs(
   reader: ConfigReader,
   kind: Kind,
   spec: Fields,
+  held: readonly Resource[],
 ): Promise<Record<string, unknown>> {
   const missing: FieldError[] = []
   const resolved = await mapRefs(kind, spec, async (ref, field, pointer) => {
-    const found = await findRef(reader, field.type, ref, pointer)
+    const found =
+      held.find(({ type, id, slug }) => type === field.type && (id === ref || slug === ref)) ??
+      (await findRef(reader, field.type, ref, pointer))
     if (found === undefined)
       missing.push({ pointer, reason: `there is no ${inWords(NOUNS[field.type])} "${ref}"` })
     return found?.id ?? ref
@@ -113,6 +119,24 @@ export async function resolveRefs(
       errors: missing,
     })
   return resolved
+}
+
+/** The resources that stored specs of a resource refer to, and its parent. */
+export async function heldBy(
+  reader: ConfigReader,
+  kind: Kind,
+  { parent }: Pick<Resource, 'parent'>,
+  specs: readonly Fields[],
+): Promise<Resource[]> {
+  const held = (await Promise.all(specs.map((spec) => referredTo(reader, kind, spec)))).flat()
+  const above = kind.parent !== null && parent !== null && (await reader.byId(kind.parent.type, parent))
+  return above ? [...held, above] : held
+}
+
+/** What a refusal calls another resource: it has its slug there only for who may name it. */
+export async function calledBy(reader: ConfigReader, { type, id, slug }: Resource): Promise<string> {
+  const noun = inWords(NOUNS[type])
+  return (await reader.byId(type, id)) === undefined ? `another ${noun}` : `the ${noun} "${slug}"`
 }
 
 /** Ids that a stored spec refers to, without its parent. */

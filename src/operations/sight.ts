@@ -1,6 +1,8 @@
 import type { Permission, Principal, Touched } from '../access/principal.ts'
 import { isWithin, partsOf, permits } from '../access/roles.ts'
 import { type Refusal, refuse } from '../base/refusal.ts'
+import { PERMISSIONS } from '../model/access.ts'
+import type { AuditEntry } from '../model/audit.ts'
 import { inWords, NOUNS, type ResourceType } from '../model/common.ts'
 import type { AuditFilter, ConfigReader, ListQuery, Part, Resource } from '../store/ports/config.ts'
 import type { RecordQueries } from './context.ts'
@@ -8,6 +10,14 @@ import { PARENTS } from './refs.ts'
 
 /** What a scope is judged by, of a resource that is stored or about to be. */
 export type Placed = Pick<Resource, 'type' | 'id' | 'parent' | 'spec'>
+
+/**
+ * What is about to be made, as it is judged: below another resource by that alone, since tags of its own choice would
+ * let it in anywhere.
+ */
+export function toMake({ type, id, parent, spec }: Placed): Placed {
+  return { type, id, parent, spec: parent === null ? spec : {} }
+}
 
 /** The configuration as one principal may see it. */
 export interface Sight {
@@ -21,6 +31,11 @@ export interface Sight {
   demand(permission: Permission, resource: Placed): Promise<void>
   /** As {@link demand}, for a resource that was asked for: with not_found when the principal may not even name it. */
   reach(permission: Permission, resource: Placed & Pick<Resource, 'slug'>): Promise<void>
+  /**
+   * Refuses with permission_denied when the principal could do more to the resource, or to what belongs to it, by the
+   * tags that it is about to have: scopes go by tags.
+   */
+  refuseGain(before: Placed, after: Placed): Promise<void>
   /** The records that the principal may see. */
   records(all: RecordQueries): RecordQueries
 }
@@ -34,6 +49,18 @@ export function sightOf(principal: Principal, whole: ConfigReader): Sight {
     async demand(permission, resource) {
       const touched = isNarrow ? await touchedBy(resource, whole) : undefined
       if (!permits(principal, permission, touched)) throw denialTo(principal, permission)
+    },
+    async refuseGain(before, after) {
+      if (!isNarrow) return
+      const [was, is] = [await touchedBy(before, whole), await touchedBy(after, whole)]
+      const gained = (PERMISSIONS as readonly Permission[]).find(
+        (permission) => permits(principal, permission, is) && !permits(principal, permission, was),
+      )
+      if (gained === undefined) return
+      throw refuse('permission_denied', {
+        detail: `By these tags you would come to the permission ${gained} for it: only who has that gives it them.`,
+        members: { permission: gained },
+      })
     },
     async reach(permission, resource) {
       const touched = isNarrow ? await touchedBy(resource, whole) : undefined
@@ -81,7 +108,10 @@ function namingOf(type: ResourceType): readonly Permission[] {
   return NAMING[type] ?? [`${type}:read`]
 }
 
-async function touchedBy({ type, id, parent, spec }: Placed, whole: ConfigReader): Promise<Touched> {
+async function touchedBy(
+  { type, id, parent, spec }: Placed,
+  whole: Pick<ConfigReader, 'byId'>,
+): Promise<Touched> {
   const above = parent === null ? undefined : await whole.byId(PARENTS[type]!, parent)
   return {
     collection: type === 'collections' ? id : type === 'proxies' ? parent : null,
@@ -94,18 +124,29 @@ function tagsOf(spec: Resource['spec']): readonly string[] {
 }
 
 function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
-  const sees = async (resource: Resource): Promise<boolean> => {
-    const touched = await touchedBy(resource, whole)
+  const sees = async (resource: Resource, reader: Pick<ConfigReader, 'byId'> = whole): Promise<boolean> => {
+    const touched = await touchedBy(resource, reader)
     return namingOf(resource.type).some((naming) => permits(principal, naming, touched))
   }
   const seen = async (resources: readonly Resource[]): Promise<Resource[]> => {
+    // Thousands may belong to one
+    const above = new Map<string, Promise<Resource | undefined>>()
+    const byId: ConfigReader['byId'] = (type, id) => {
+      const known = above.get(id) ?? whole.byId(type, id)
+      above.set(id, known)
+      return known
+    }
     const found: Resource[] = []
-    for (const resource of resources) if (await sees(resource)) found.push(resource)
+    for (const resource of resources) if (await sees(resource, { byId })) found.push(resource)
     return found
   }
   const within = (type: ResourceType): Pick<ListQuery, 'within'> => {
     const parts = partsOf(principal, `${type}:read`)
     return parts === null ? {} : { within: parts }
+  }
+  const named = (type: ResourceType): readonly Part[] | undefined => {
+    const parts = namingOf(type).map((naming) => partsOf(principal, naming))
+    return parts.includes(null) ? undefined : parts.flatMap((some) => some ?? [])
   }
   return {
     ...whole,
@@ -113,7 +154,7 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
       const found = await whole.byId(type, id)
       return found !== undefined && (await sees(found)) ? found : undefined
     },
-    bySlug: async (type, slug, parent) => seen(await whole.bySlug(type, slug, parent)),
+    bySlug: (type, slug, parent) => whole.bySlug(type, slug, parent, named(type)),
     byKey: async (type, key, parent) => seen(await whole.byKey(type, key, parent)),
     all: async (type, parent) => seen(await whole.all(type, parent)),
     usersOf: async (id) => seen(await whole.usersOf(id)),
@@ -121,10 +162,38 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
     auditEntry: async (id) => {
       const entry = await whole.auditEntry(id)
       const collections = await collectionsOf(partsOf(principal, 'audit:read'), whole)
-      return isOf(collections, entry?.resource.collection) ? entry : undefined
+      if (entry === undefined || collections === null) return entry
+      return isOf(collections, entry.resource.collection) ? aboutCollection(entry) : undefined
     },
-    auditEntries: async (filter) =>
-      whole.auditEntries({ ...filter, ...(await ofCollections(principal, 'audit:read', whole)) }),
+    auditEntries: async (filter) => {
+      const collections = await collectionsOf(partsOf(principal, 'audit:read'), whole)
+      if (collections === null) return whole.auditEntries(filter)
+      const { items, next } = await whole.auditEntries({ ...filter, collections })
+      const { text } = filter
+      const holds = (entry: AuditEntry): boolean =>
+        text === undefined || JSON.stringify(entry).toLowerCase().includes(text.toLowerCase())
+      // What was found by the part that is not shown was not found
+      return { items: items.map(aboutCollection).filter(holds), next }
+    },
+  }
+}
+
+/** In differences, paths of other resources than that of the entry; proxies are of its collection. */
+const BESIDE = new RegExp(
+  `^/(${Object.keys(NOUNS)
+    .filter((type) => type !== 'proxies')
+    .join('|')})/`,
+)
+
+/**
+ * An entry of a collection, or of a proxy, without what the change did to others, such as clients of the collection.
+ * Sentences may name others too, but for those of denials, which name permissions.
+ */
+function aboutCollection(entry: AuditEntry): AuditEntry {
+  return {
+    ...entry,
+    diff: entry.diff.filter(({ path }) => !BESIDE.test(path)),
+    detail: entry.outcome === 'denied' ? entry.detail : null,
   }
 }
 

@@ -11,7 +11,8 @@ import type { OperationContext } from './context.ts'
 import { toInputInvalid } from './errors.ts'
 import type { Kind } from './kind.ts'
 import { mergePatch } from './patch.ts'
-import { findRef, idsOf, resolveRefs } from './refs.ts'
+import { findRef, heldBy, idsOf, resolveRefs } from './refs.ts'
+import { toMake } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 /** Stands for a secret that a merge leaves as it is, in a form that every secret may have. Random, so that nobody can send it. */
@@ -45,7 +46,7 @@ export async function replaceResource(
   resource: Resource,
   input: Fields,
 ): Promise<Resource> {
-  const staged = context.options.mode === 'draft' && resource.status === 'published'
+  const staged = isStaged(context, resource)
   const spec = await settle(context, kind, input, resource.id, resource)
   const slug = typeof input['slug'] === 'string' ? input['slug'] : resource.slug
   if (slug !== resource.slug) await refuseTakenSlug(context, kind, slug, resource.parent, resource.id)
@@ -75,8 +76,7 @@ export async function patchResource(
   resource: Resource,
   patch: Fields,
 ): Promise<Resource> {
-  const staged = context.options.mode === 'draft' && resource.status === 'published'
-  const stored = staged && resource.draft !== null ? resource.draft : resource.spec
+  const stored = isStaged(context, resource) && resource.draft !== null ? resource.draft : resource.spec
   const base = withKept(
     kind,
     await readable(kind, stored, await context.reader.slugs(referred(kind, [resource]))),
@@ -90,8 +90,13 @@ export async function patchResource(
   )
 }
 
-/** Judges a merged spec by the exact schema. */
-function parseSpec(schema: z.ZodObject, merged: unknown): Fields {
+/** A write to a resource goes to its pending draft. */
+function isStaged({ options }: OperationContext, { status }: Resource): boolean {
+  return options.mode === 'draft' && status === 'published'
+}
+
+/** Judges a spec that was put together by the exact schema. */
+export function parseSpec(schema: z.ZodObject, merged: unknown): Fields {
   const parsed = schema.safeParse(merged)
   if (!parsed.success) throw toInputInvalid(parsed.error)
   return parsed.data
@@ -133,17 +138,26 @@ async function settle(
       errors: [{ pointer: '/mode', reason: `a ${inWords(kind.noun)} has no drafts` }],
     })
   const { slug: _slug, ...members } = input
-  const { spec, secrets } = splitSecrets(kind, await resolveRefs(context.reader, kind, members))
+  const known =
+    before === null
+      ? []
+      : [before.spec, ...(isStaged(context, before) && before.draft !== null ? [before.draft] : [])]
+  const held = before === null ? [] : await heldBy(context.whole, kind, before, known)
+  const { spec, secrets } = splitSecrets(kind, await resolveRefs(context.reader, kind, members, held))
   const parent = kind.parent === null ? null : String(spec[kind.parent.field])
   if (before !== null && parent !== before.parent)
     throw refuse('input_invalid', {
       detail: `The ${inWords(kind.parent!.field)} of a ${inWords(kind.noun)} cannot change.`,
       errors: [{ pointer: `/${kind.parent!.field}`, reason: 'cannot change' }],
     })
+  // Before the rules, which tell of other resources
+  const placed = { type: kind.type, id, parent, spec }
+  const judged = before === null ? toMake(placed) : placed
+  if (before === null) await context.demand(`${kind.type}:create`, judged)
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
-    await context.demand(`${kind.type}:publish`, { type: kind.type, id, parent, spec })
-  for (const credential of newCredentials(kind, spec, before))
-    await context.demand('credentials:use', (await context.whole.byId('credentials', credential))!)
+    await context.demand(`${kind.type}:publish`, judged)
+  await demandUse(context, kind, spec, id, known)
+  await demandElsewhere(context, kind, spec, id, known)
   for (const [field, text] of secrets) {
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
     if (known !== undefined) refuseSecret(kind, field, known, spec)
@@ -152,10 +166,49 @@ async function settle(
   return { fields: spec, secrets }
 }
 
-/** Ids of credentials that the spec refers to and did not refer to before. */
-function newCredentials(kind: Kind, spec: Fields, before: Resource | null): string[] {
-  const known = before === null ? [] : idsOf(kind, before.spec)
-  return idsOf(kind, spec).filter((id) => id.startsWith('crd_') && !known.includes(id))
+/**
+ * A credential goes only where somebody with the right to use it sends it. Refuses with permission_denied without
+ * that for those that the spec refers to and no known one did and, where they are sent elsewhere, for all of them.
+ */
+export async function demandUse(
+  context: OperationContext,
+  kind: Kind,
+  spec: Fields,
+  id: string,
+  known: readonly Fields[],
+): Promise<void> {
+  const to = (one: Fields): string => canonicalJson(kind.sentTo?.(one) ?? null)
+  const isMoved = known.length > 0 && !known.some((one) => to(one) === to(spec))
+  const had = new Set(isMoved ? [] : known.flatMap((one) => idsOf(kind, one)))
+  const sent = new Set(idsOf(kind, spec).filter((one) => !had.has(one)))
+  if (isMoved) sent.add(id)
+  if (isMoved && kind.type === 'collections')
+    for (const { spec: below, draft } of await context.whole.all('proxies', id))
+      for (const one of [below, draft ?? below]) sent.add(String(one['credential']))
+  for (const one of sent) {
+    const credential = await context.whole.byId('credentials', one)
+    if (credential !== undefined) await context.demand('credentials:use', credential)
+  }
+}
+
+/**
+ * Where a secret is read elsewhere, no scope says whose it is. Refuses with permission_denied without the right to use
+ * whatever there is for one that no known spec refers to.
+ */
+async function demandElsewhere(
+  context: OperationContext,
+  kind: Kind,
+  spec: Fields,
+  id: string,
+  known: readonly Fields[],
+): Promise<void> {
+  const read = (one: Fields): string[] =>
+    Object.values(isPlain(one['auth']) ? one['auth'] : {})
+      .filter(isReference)
+      .map(canonicalJson)
+  const had = kind.secrets === undefined ? [] : known.flatMap(read)
+  if (kind.secrets !== undefined && !read(spec).every((one) => had.includes(one)))
+    await context.demand('credentials:use', { type: 'credentials', id, parent: null, spec: {} })
 }
 
 /** Takes the secrets that are texts out of a parsed spec. */

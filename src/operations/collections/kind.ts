@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import { isRefusedHost } from '../../base/address.ts'
+import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { NOUNS, Status } from '../../model/common.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { overlapsOfCollection } from '../overlaps.ts'
+import { isWithinPaths, overlapsOfCollection } from '../overlaps.ts'
+import { calledBy } from '../refs.ts'
 import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
 
 export const collectionKind: Kind = {
@@ -31,6 +33,11 @@ export const collectionKind: Kind = {
     policy: z.string().max(130),
   },
   keyOf: (spec) => String(spec['base_path']),
+  sentTo: (spec) => {
+    // Stored by the schema of this type; earlier versions had no TLS settings.
+    const upstream = (spec as CollectionSpec).upstream
+    return upstream && [upstream.targets.map(({ url }) => url), upstream.tls ?? null]
+  },
   check,
   warn: async (collection, context) => [
     ...(await overlapsOfCollection(collection, context)),
@@ -43,11 +50,13 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   const spec = fields as CollectionSpec
   for (const other of await context.whole.byKey('collections', spec.base_path, null)) {
     if (other.id === self.id || !meets(spec.hosts, other.spec['hosts'] as readonly string[])) continue
+    const called = await calledBy(context.reader, other)
     throw refuse('already_exists', {
-      detail: `The base path ${spec.base_path} belongs to the collection "${other.slug}".`,
-      errors: [{ pointer: '/base_path', reason: `taken by the collection "${other.slug}"` }],
+      detail: `The base path ${spec.base_path} belongs to ${called}.`,
+      errors: [{ pointer: '/base_path', reason: `taken by ${called}` }],
     })
   }
+  await demandPaths(spec, self, context)
   if (spec.status === 'published' && spec.upstream === null)
     throw refuse('configuration_invalid', {
       detail: 'A collection needs an upstream before it is published.',
@@ -72,6 +81,32 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
       detail: 'The schemas are not stored here; only an import sets them.',
       errors: [{ pointer: '/schemas', reason: 'not stored here' }],
     })
+}
+
+/** What goes before another collection takes paths from it: that is a change of the other. */
+async function demandPaths(spec: CollectionSpec, self: Self, context: OperationContext): Promise<void> {
+  const before = await context.whole.byId('collections', self.id)
+  const isSame = (['base_path', 'hosts'] as const).every(
+    (member) => canonicalJson(before?.spec[member] ?? []) === canonicalJson(spec[member]),
+  )
+  if (isSame) return
+  const under = (await context.whole.all('collections')).filter(
+    (other) => other.id !== self.id && isWithinPaths(spec, other.spec),
+  )
+  const baseOf = (other: Resource): string => String(other.spec['base_path'])
+  // It takes nothing from those that lie behind one from which it takes everything
+  const nearest = Math.max(
+    0,
+    ...under.filter((other) => hasHosts(other.spec, spec.hosts)).map((other) => baseOf(other).length),
+  )
+  for (const other of under)
+    if (baseOf(other).length >= nearest) await context.demand('collections:update', other)
+}
+
+/** A collection answers at all of these hosts, of which none means all. */
+function hasHosts(spec: Fields, hosts: readonly string[]): boolean {
+  const theirs = (spec['hosts'] ?? []) as readonly string[]
+  return theirs.length === 0 || (hosts.length > 0 && hosts.every((host) => theirs.includes(host)))
 }
 
 /** Two sets of hosts that one request could fit equally: both all hosts, or one host in both. */

@@ -3,6 +3,7 @@ import { NOUNS } from '../../model/common.ts'
 import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model/credential.ts'
 import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link-credential.ts'
+import type { Fields } from '../../store/ports/config.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { currentOf, currentShape } from './current.ts'
 import { notAfter, warnOfExpiry } from './expiry.ts'
@@ -70,6 +71,7 @@ export const credentialKind: Kind = {
   staged: false,
   filters: {},
   check: answersStayApart,
+  sentTo: ({ auth }) => (auth as Fields)['token_url'] ?? null,
   secretFault: (field, text, spec) => {
     const auth = spec['auth'] as CredentialAuth
     if (auth.type === 'mtls') return clientKeyFault(auth.client_cert_pem, text)

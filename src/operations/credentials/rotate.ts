@@ -23,8 +23,8 @@ import { patchResource, splitSecrets } from '../write-resource.ts'
 import { credentialKind } from './kind.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
-// The loosened form of an object is one
-const AuthPatch = patchSchema(CredentialSpec)['auth'] as z.ZodType<Fields>
+// The loosened form of an object is one, or nothing
+const AuthPatch = z.nonoptional(patchSchema(CredentialSpec)['auth'] as z.ZodType<Fields | undefined>)
 
 export const rotateCredential = define({
   resource: 'credentials',

@@ -142,3 +142,11 @@ test('a secret that is read elsewhere leaves none in the store, and a method of 
   assert.deepEqual([await stored(), fragment().settings['scopes']], [['private_key'], 'x'])
   await control.close()
 })
+
+test('a rotation without the new secret is refused by its form', async () => {
+  const control = await startControl()
+  await control.run('credentials.create', { name: 'A', auth: { type: 'bearer', token: PLANTED } })
+  for (const more of [{}, { auth: null }, { auth: [] }])
+    await refused(control.run('credentials.rotate', { id: 'a', ...more }), 'input_invalid')
+  await control.close()
+})

@@ -2,6 +2,7 @@ import { refuse } from '../../base/refusal.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import type { Self } from '../kind.ts'
+import { calledBy } from '../refs.ts'
 
 /**
  * An upstream that is called in the name of each caller gives each its own answers: where a credential of type
@@ -15,8 +16,8 @@ export async function answersStayApart(fields: Fields, self: Self, context: Oper
   const { whole } = context
   for (const user of await whole.usersOf(self.id)) {
     if (user.type === 'collections')
-      refuseSharing(await whole.all('proxies', user.id), 'inherit', '/auth/type')
-    else if (user.type === 'proxies') refuseSharing([user], self.id, '/auth/type')
+      await refuseSharing(context, await whole.all('proxies', user.id), 'inherit', '/auth/type')
+    else if (user.type === 'proxies') await refuseSharing(context, [user], self.id, '/auth/type')
   }
 }
 
@@ -27,7 +28,7 @@ export async function collectionKeepsApart(
   context: OperationContext,
 ): Promise<void> {
   if (credential !== null && (await exchanges(credential, context)))
-    refuseSharing(await context.whole.all('proxies', self.id), 'inherit', '/credential')
+    await refuseSharing(context, await context.whole.all('proxies', self.id), 'inherit', '/credential')
 }
 
 /** For a proxy. */
@@ -58,9 +59,14 @@ function isShared(cache: unknown): boolean {
 }
 
 /** @param credential what a proxy has in its own `credential` when the rule is about it. */
-function refuseSharing(proxies: readonly Resource[], credential: string, pointer: string): void {
+async function refuseSharing(
+  { reader }: OperationContext,
+  proxies: readonly Resource[],
+  credential: string,
+  pointer: string,
+): Promise<void> {
   const sharing = proxies.find(({ spec }) => spec['credential'] === credential && isShared(spec['cache']))
-  if (sharing !== undefined) throw refusal(`the proxy "${sharing.slug}"`, pointer)
+  if (sharing !== undefined) throw refusal(await calledBy(reader, sharing), pointer)
 }
 
 function refusal(proxy: string, pointer: string) {

@@ -113,8 +113,8 @@ function head(policy: Resource, { active }: PolicySpec) {
 
 const NOT_ATTACHED = { pointer: '/id', reason: 'attached nowhere, so it limits nobody' }
 
-async function isAttached({ id }: Resource, { reader }: OperationContext): Promise<boolean> {
-  return (await reader.usersOf(id)).some(({ spec }) => spec['policy'] === id)
+async function isAttached({ id }: Resource, { whole }: OperationContext): Promise<boolean> {
+  return (await whole.usersOf(id)).some(({ spec }) => spec['policy'] === id)
 }
 
 /** Where a policy is attached, and for a collection or proxy one of the clients that may call it. */

@@ -28,6 +28,11 @@ export const profileKind: Kind = {
   staged: false,
   filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
   check,
+  // Where tokens are looked up: by its own URL or that of its issuer
+  sentTo: ({ auth }) => {
+    const { issuer, introspection_url } = auth as Fields
+    return [issuer ?? null, introspection_url ?? null]
+  },
   current: currentOf,
   warn: profileWarnings,
 }

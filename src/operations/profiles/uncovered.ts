@@ -27,6 +27,7 @@ export async function uncovered(profile: Resource, context: OperationContext): P
 
   const left = assigned.filter((id) => collections === null || collections.includes(id))
   const reached = await reachedOf(left, context)
+  if (reached === null) return warnings
   for (const list of ['allow', 'deny'] as const)
     for (const [index, entry] of endpoints[list].entries()) {
       const covers = toCover(entry)
@@ -51,13 +52,19 @@ interface Reached {
   readonly proxy: Ruled
 }
 
-async function reachedOf(collections: readonly string[], context: OperationContext): Promise<Reached[]> {
+/** Null when some of them are beyond what the principal sees: a warning would tell which there are. */
+async function reachedOf(
+  collections: readonly string[],
+  context: OperationContext,
+): Promise<Reached[] | null> {
   const reached: Reached[] = []
   for (const id of collections) {
     const collection = await context.whole.byId('collections', id)
     if (collection === undefined) continue
     const owner = { fragment: { slug: collection.slug } }
-    for (const { id: proxyId, slug, spec } of await context.whole.all('proxies', id)) {
+    const proxies = await context.whole.all('proxies', id)
+    if ((await context.reader.all('proxies', id)).length < proxies.length) return null
+    for (const { id: proxyId, slug, spec } of proxies) {
       const { methods, path, tags } = spec as ProxySpec
       reached.push({
         collection: owner,

@@ -7,6 +7,7 @@ import type { OperationContext } from '../context.ts'
 import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
+import { calledBy } from '../refs.ts'
 import { checkContract } from './contract.ts'
 
 export const proxyKind: Kind = {
@@ -49,9 +50,10 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
     const theirs = other.spec['methods'] as readonly HttpMethod[]
     const method = other.id === self.id ? undefined : spec.methods.find((one) => theirs.includes(one))
     if (method === undefined) continue
+    const called = await calledBy(context.reader, other)
     throw refuse('already_exists', {
-      detail: `${method} ${spec.path} is answered by the proxy "${other.slug}" already.`,
-      errors: [{ pointer: '/path', reason: `taken with ${method} by the proxy "${other.slug}"` }],
+      detail: `${method} ${spec.path} is answered by ${called} already.`,
+      errors: [{ pointer: '/path', reason: `taken with ${method} by ${called}` }],
     })
   }
 }

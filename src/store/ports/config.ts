@@ -141,8 +141,16 @@ export interface ConfigReader {
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
   byId(type: ResourceType, id: string): Promise<Resource | undefined>
-  /** Slugs of proxies and profiles are unique only below their parent, so several may come back. */
-  bySlug(type: ResourceType, slug: string, parent?: string): Promise<readonly Resource[]>
+  /**
+   * Slugs of proxies and profiles are unique only below their parent, so several may come back.
+   * @param within as of {@link ListQuery}
+   */
+  bySlug(
+    type: ResourceType,
+    slug: string,
+    parent?: string,
+    within?: readonly Part[],
+  ): Promise<readonly Resource[]>
   byKey(type: ResourceType, key: string, parent: string | null): Promise<readonly Resource[]>
   list(query: ListQuery): Promise<readonly Resource[]>
   /** All resources of a type, or those below one parent, in order of creation. */

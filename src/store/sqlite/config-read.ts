@@ -38,9 +38,10 @@ export function createReader(db: Db): ConfigReader {
         .executeTakeFirst()
       return row && toResource(row)
     },
-    bySlug: async (type, slug, parent) => {
+    bySlug: async (type, slug, parent, within) => {
       let query = db.selectFrom('resources').selectAll().where('type', '=', type).where('slug', '=', slug)
       if (parent !== undefined) query = query.where(sql<boolean>`coalesce(parent_id, '') = ${parent}`)
+      if (within !== undefined) query = query.where((eb) => eb.or(within.map((part) => fits(eb, part))))
       return (await query.orderBy(BY_ID).limit(20).execute()).map(toResource)
     },
     byKey: async (type, key, parent) => {

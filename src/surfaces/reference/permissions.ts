@@ -27,12 +27,18 @@ collection Payments and do nothing else:
 | \`modifier:proxies@payments\` | what is of the type and in the collection |
 
 - What lies beyond is not in lists and is answered with 404; what may be seen but not changed with 403, naming the permission.
-  Who may work below a collection may name it, without reading it.
-- Nothing is implied: attaching a credential needs \`credentials:use\` for it, deleting a collection \`proxies:delete\` for its
-  proxies, and publishing by \`cascade\` \`proxies:publish\`.
-- A change must lie within the scope before and after: a tag that a grant depends on cannot be taken off by it.
-- Records and audit entries are shown where they belong to a collection of the scope. Explaining requests and the vault's
-  keys need a grant that is not narrowed.
+  Who may work below a collection may name it, without reading it. Who sees a resource sees the slugs of what it refers to.
+  Slugs and base paths are unique over everything: one that is taken beyond a scope is told as taken, and no more of it.
+- Nothing is implied: attaching a credential, or sending it elsewhere (another \`upstream\`, \`token_url\` or place of
+  introspection), needs \`credentials:use\` for it, deleting a collection \`proxies:delete\` for its proxies, and publishing
+  by \`cascade\` \`proxies:publish\`. Where a secret is read elsewhere, no scope says whose it is: referring to it needs
+  \`credentials:use\` that is not narrowed to places. A base path below that of another collection, or for some of its hosts,
+  takes paths from it, and needs \`collections:update\` for it. But who may change a client may assign it every collection that they may name.
+- A change must lie within the scope before and after: a tag that a grant depends on cannot be taken off by it. Nobody comes
+  to more by a tag that they give, and below a collection or client only who may do so there makes something, whatever
+  its tags.
+- Records and audit entries are shown where they belong to a collection of the scope, entries without what a change did to
+  others. Explaining requests, verifying the trail and the vault's keys need a grant that is not narrowed to places.
 - Collections are held by id: another one that takes the slug over is not meant.
 
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Control, startControl } from '../../test/control.ts'
+import type { Grant } from '../access/principal.ts'
+import { Refusal } from '../base/refusal.ts'
+import type { ResourceType } from '../model/common.ts'
+import type { Operation } from './define.ts'
+import { OPERATIONS } from './registry.ts'
+
+/** In every name and slug beyond the scope, and in no input. */
+const MARK = 'zqx'
+const upstream = { targets: [{ url: 'http://127.0.0.1:9001' }] }
+const auth = { type: 'bearer', token: 'planted' }
+const rule = { issuer: 'https://id.example.com', audience: 'x', conditions: [{ claim: 'sub', equals: 'x' }] }
+/** What may be made of each type, references apart. */
+const SPECS: Readonly<Record<ResourceType, object>> = {
+  policies: {},
+  credentials: { auth },
+  collections: { base_path: '/beyond', upstream },
+  proxies: { methods: ['GET'], path: '/' },
+  clients: {},
+  profiles: { auth: { type: 'token' } },
+  roles: { permissions: ['audit:read'] },
+  service_identities: {},
+  grants: { role: 'viewer' },
+  trust_rules: rule,
+}
+const PARENTS: Readonly<Record<string, object>> = {
+  proxies: { collection: `${MARK}-collections` },
+  profiles: { client: `${MARK}-clients` },
+  grants: { service_identity: `${MARK}-service_identities` },
+  trust_rules: { service_identity: `${MARK}-service_identities` },
+}
+const BELOW: Readonly<Record<string, object>> = {
+  proxies: { collection: 'inside' },
+  profiles: { client: 'inside' },
+}
+/** Members that may name other resources. */
+const REFERRING = [
+  ...['policy', 'credential', 'collection', 'collections', 'client', 'profile', 'proxy', 'role'],
+  ...['service_identity', 'resource', 'actor', 'text'],
+]
+
+let control: Control
+/** Ids of what lies beyond, by type. */
+const ids = new Map<string, string>()
+let collection = ''
+before(async () => {
+  control = await startControl()
+  for (const [type, spec] of Object.entries(SPECS)) {
+    const slug = `${MARK}-${type.replace('_', '-')}`
+    const parent = Object.fromEntries(
+      Object.entries(PARENTS[type] ?? {}).map(([member, ref]) => [member, String(ref).replace('_', '-')]),
+    )
+    const { output } = await control.run(`${type}.create`, { name: MARK, slug, ...spec, ...parent })
+    ids.set(type, String(output['id']))
+  }
+  await control.run('clients.update', { id: `${MARK}-clients`, collections: [ids.get('collections')] })
+  const inside = { name: 'Inside', slug: 'inside', tags: ['mine'] }
+  const made = await control.run('collections.create', { ...inside, base_path: '/inside', upstream })
+  collection = String(made.output['id'])
+  for (const type of ['proxies', 'clients', 'policies', 'credentials'] as const)
+    await control.run(`${type}.create`, { ...inside, ...SPECS[type], ...BELOW[type] })
+})
+after(() => control.close())
+
+/** Inputs that ask an operation for what lies beyond, or set it beside that. */
+function* probes({ resource, action, input: { shape } }: Operation): Generator<Record<string, unknown>> {
+  yield {}
+  const beyond = ids.get(resource)
+  const spec = { name: 'New', tags: ['mine'], ...SPECS[resource as ResourceType], ...BELOW[resource] }
+  const put = action === 'create' || action === 'put' ? spec : {}
+  const more = action === 'toggle' ? { active: false } : action === 'rotate' ? { auth: { token: 'y' } } : put
+  const at = 'id' in shape ? [beyond, `inside:${beyond}`, 'inside'] : [undefined]
+  for (const id of at) {
+    const asked = id === undefined ? more : { id, ...more }
+    yield asked
+    if ('base_path' in shape) yield { ...asked, base_path: '/beyond' }
+    for (const member of REFERRING.filter((one) => one in shape))
+      for (const value of ids.values()) for (const one of [value, [value]]) yield { ...asked, [member]: one }
+  }
+}
+
+test('no operation names what lies beyond a scope, whatever it is asked, and none changes it', async () => {
+  const scope = { types: [], verbs: [], collections: [], tags: [] }
+  const principals: readonly Grant[][] = [
+    [{ role: 'admin', scope: { ...scope, collections: [collection] } }],
+    [{ role: 'admin', scope: { ...scope, tags: ['mine'] } }],
+  ]
+  const revision = await control.store.read.revision()
+  let answered = 0
+  for (const grants of principals)
+    for (const operation of OPERATIONS)
+      for (const input of probes(operation)) {
+        const name = `${operation.resource}.${operation.action}`
+        const dryRun = operation.effect !== 'read'
+        const told = await control.run(name, input, { grants, dryRun }).then(
+          ({ output, diff }) => {
+            answered++
+            return { output, diff }
+          },
+          (error: unknown) => {
+            if (!(error instanceof Refusal)) throw error
+            return { message: error.message, facts: error.facts }
+          },
+        )
+        assert.ok(!JSON.stringify(told).includes(MARK), `${name} ${JSON.stringify([input, told])}`)
+      }
+  assert.ok(answered > 100, `${answered}`)
+  assert.equal(await control.store.read.revision(), revision)
+})
