@@ -66,6 +66,10 @@ results.push(
     '--test',
     // A failed test may leave a server behind; waiting for it to end would hide the failure
     '--test-force-exit',
+    // Exiting waits for compilers in other threads, which may be waiting for a collection of garbage by the thread that
+    // exits (nodejs/node#54918): one file in thousands hung
+    '--no-concurrent-recompilation',
+    '--no-concurrent-sparkplug',
     // One more than there are cores: now and then a test waits
     `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
