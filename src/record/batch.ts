@@ -16,6 +16,8 @@ const PATH_MAX = 16_384
 const REASON_MAX = 1000
 const AGENT_FIELD_MAX = 256
 const SHORT_MAX = 255
+/** Columns of a row whose values are words. */
+const WORD_COLUMNS = 7
 
 /** Gathers rows. `rowsMax` is at most `BLOCK_ROWS_MAX`. */
 export function createBatchWriter(rowsMax: number) {
@@ -26,12 +28,19 @@ export function createBatchWriter(rowsMax: number) {
   let text = ''
   let rows = 0
 
-  const wordOf = (word: string): number => {
+  /** Of each column the word of the row before, which is mostly that of the next too. */
+  const lastWords: string[] = Array.from({ length: WORD_COLUMNS }, () => '')
+  const lastIndexes = new Uint16Array(WORD_COLUMNS)
+
+  const wordOf = (column: number, word: string): number => {
+    if (word === lastWords[column]) return lastIndexes[column]!
     let index = indexes.get(word)
     if (index === undefined) {
       index = words.push(word) - 1
       indexes.set(word, index)
     }
+    lastWords[column] = word
+    lastIndexes[column] = index
     return index
   }
 
@@ -57,13 +66,13 @@ export function createBatchWriter(rowsMax: number) {
       i16[at2 + 17] = fields.upstreamStatus
       i16[at2 + 18] = fields.stoppedAt
       u16[at2 + 19] = (fields.surface === 1 ? FLAG_MCP : 0) | (fields.aborted ? FLAG_ABORTED : 0)
-      u16[at2 + 20] = wordOf(fields.route)
-      u16[at2 + 21] = wordOf(fields.collection)
-      u16[at2 + 22] = wordOf(fields.proxy)
-      u16[at2 + 23] = wordOf(fields.client)
-      u16[at2 + 24] = wordOf(fields.profile)
-      u16[at2 + 25] = wordOf(fields.credentialId)
-      u16[at2 + 26] = wordOf(fields.code)
+      u16[at2 + 20] = wordOf(0, fields.route)
+      u16[at2 + 21] = wordOf(1, fields.collection)
+      u16[at2 + 22] = wordOf(2, fields.proxy)
+      u16[at2 + 23] = wordOf(3, fields.client)
+      u16[at2 + 24] = wordOf(4, fields.profile)
+      u16[at2 + 25] = wordOf(5, fields.credentialId)
+      u16[at2 + 26] = wordOf(6, fields.code)
       const id = cut(fields.id, SHORT_MAX)
       const method = cut(fields.method, SHORT_MAX)
       const path = cut(fields.path, PATH_MAX)
@@ -87,6 +96,8 @@ export function createBatchWriter(rowsMax: number) {
       ;({ f64, f32, i16, u16, u8 } = viewsOf(numbers, 0, rowsMax))
       words = ['']
       indexes = new Map([['', 0]])
+      lastWords.fill('')
+      lastIndexes.fill(0)
       text = ''
       rows = 0
       return batch
