@@ -93,6 +93,8 @@ async function pieces(t: TestContext, piece: string, count: number, stepMs: numb
       () => origin.received.length > piece.length * sent || gateway.refused.length > 0,
       () => `piece ${sent}`,
     )
+    // After the last one it is the upstream's turn
+    if (sent === count) break
     gateway.pass(stepMs)
     // So that the sweep sees this time before the next piece comes
     await new Promise((resolve) => setImmediate(resolve))
