@@ -127,11 +127,12 @@ test('a token that is signed with a secret of the profile names its caller, by e
 })
 
 test('the same token works again and again, until it expires', async () => {
-  const token = signedWith(SECRET, claims({ exp: seconds() + 10 }))
+  const token = signedWith(SECRET, claims({ exp: seconds() + 30 }))
   for (let i = 0; i < 3; i++) assert.equal((await ask(token)).status, 200)
-  served.moveClock(69_000)
+  // The rest of the skew is for a machine that is busy
+  served.moveClock(80_000)
   assert.equal((await ask(token)).status, 200, 'inside of the skew')
-  served.moveClock(2000)
+  served.moveClock(10_000)
   await refused(token, 'expired', 'credential_expired')
 })
 

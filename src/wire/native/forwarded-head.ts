@@ -1,7 +1,5 @@
 import type { ForwardRequest } from '../port.ts'
 
-export { isIdempotent } from '../methods.ts'
-
 /** Head of a request to an upstream, with its framing. `bodyBytes` is a length or -1 for chunked; `upgrade` offers a WebSocket. */
 export function requestMessage(request: ForwardRequest, bodyBytes: number, upgrade = false): string {
   const head = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.host}\r\n${request.fields}`

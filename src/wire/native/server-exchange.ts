@@ -2,6 +2,7 @@ import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
+import { isIdempotent } from '../methods.ts'
 import {
   FAILURE_CODES,
   type FieldNames,
@@ -16,7 +17,7 @@ import { Progress } from '../progress.ts'
 import { CHUNKED } from './body-reader.ts'
 import type { Connection } from './connection.ts'
 import type { Context } from './context.ts'
-import { isIdempotent, requestMessage } from './forwarded-head.ts'
+import { requestMessage } from './forwarded-head.ts'
 import { STRING_BYTES_MAX } from './limits.ts'
 import { chunk, joined, latin1 } from './message.ts'
 import { Pool } from './pool.ts'
