@@ -1,5 +1,5 @@
 import type { GrantSpec, RoleSpec } from '../model/access.ts'
-import type { ConfigReader, Resource } from '../store/ports/config.ts'
+import type { ConfigReader, Fields } from '../store/ports/config.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
 
 /** What a service identity may do at a moment (milliseconds since the epoch): its grants that have not ended. */
@@ -19,16 +19,17 @@ export async function toGrant(
   reader: Pick<ConfigReader, 'byId'>,
   role: string,
   scope: GrantSpec['scope'],
-): Promise<Grant> {
+): Promise<Required<Grant>> {
   const { resource_types: types, verbs, collections, tags } = scope
   const custom = role.startsWith('rol_') ? await reader.byId('roles', role) : undefined
   return {
     // References lead somewhere: what is referred to cannot be deleted.
-    role: custom === undefined ? (role as Role) : toRole(custom),
+    role: custom === undefined ? (role as Role) : toRole(custom.spec),
     scope: { types, verbs, collections, tags },
   }
 }
 
-export function toRole({ slug, spec }: Pick<Resource, 'slug' | 'spec'>): CustomRole {
-  return { slug, permissions: new Set((spec as RoleSpec).permissions) }
+/** A role of one's own, of its stored fields. */
+export function toRole(spec: Fields): CustomRole {
+  return { permissions: new Set((spec as RoleSpec).permissions) }
 }

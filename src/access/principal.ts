@@ -1,8 +1,8 @@
 import type { ROLES } from '../model/access.ts'
 
 /**
- * Who is asking a management surface. Whatever proves it (an access token now, sessions and workload identities
- * beside it), the rest of Postern sees only this.
+ * Who is asking a management surface. Whatever proves it (an access token, or the token of a workload), the rest of
+ * Postern sees only this.
  */
 export interface Principal {
   readonly id: string
@@ -24,7 +24,6 @@ export interface Grant {
 
 /** A role that was made here: exactly these permissions. */
 export interface CustomRole {
-  readonly slug: string
   readonly permissions: ReadonlySet<string>
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ROLES } from '../model/access.ts'
 import type { Grant, Permission, Touched } from './principal.ts'
-import { allows, EVERYTHING, isWithin, missingOf, partsOf, permits } from './roles.ts'
+import { allows, isWithin, missingOf, partsOf, permits, UNPLACED } from './roles.ts'
 
 const some = (...texts: string[]) => fc.subarray(texts)
 const scope = fc.record({
@@ -15,7 +15,6 @@ const scope = fc.record({
 const role: fc.Arbitrary<Grant['role']> = fc.oneof(
   fc.constantFrom(...ROLES),
   some('proxies:read', 'proxies:update', 'audit:read').map((permissions) => ({
-    slug: 'own',
     permissions: new Set(permissions),
   })),
 )
@@ -79,6 +78,6 @@ test('a grant is lacked where it reaches further than any single grant of the gi
 
 test('what lies in no collection and has no tags is beyond every scope that names some', () => {
   const within = { types: [], verbs: [], collections: ['col_a'], tags: [] }
-  assert.equal(permits({ grants: [{ role: 'admin', scope: within }] }, 'keys:rotate', EVERYTHING), false)
-  assert.equal(permits({ grants: [{ role: 'admin' }] }, 'keys:rotate', EVERYTHING), true)
+  assert.equal(permits({ grants: [{ role: 'admin', scope: within }] }, 'keys:rotate', UNPLACED), false)
+  assert.equal(permits({ grants: [{ role: 'admin' }] }, 'keys:rotate', UNPLACED), true)
 })

@@ -37,7 +37,7 @@ function permissionsOf(role: Role | CustomRole): readonly Permission[] {
 }
 
 /** What belongs to no collection and has no tags, such as the keys of the vault. */
-export const EVERYTHING: Touched = { collection: null, tags: [] }
+export const UNPLACED: Touched = { collection: null, tags: [] }
 
 /**
  * The one place where permission is decided: whether any grant of the principal holds the permission for what is

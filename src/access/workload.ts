@@ -45,7 +45,7 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
         name: identity.slug,
         authMethod: 'workload_token',
         grants: await grantsOf(reader, identity.id, clock.now()),
-        expiresAt: jwt.expires! * 1000,
+        expiresAt: jwt.expires! * 1000 + SKEW_MS,
       }
     },
   }

@@ -62,7 +62,7 @@ test('nobody comes to more by a tag that they give to what they may change', asy
   await run('collections.update', { id: 'orders', tags: ['other'] })
   await run('collections.create', { name: 'New', base_path: '/new', tags: ['mine'] })
   const use = as(
-    scoped({ slug: 'keeper', permissions: new Set(['credentials:read', 'credentials:update']) }, {}),
+    scoped({ permissions: new Set(['credentials:read', 'credentials:update']) }, {}),
     scoped('modifier', { types: ['credentials'], verbs: ['use'], tags: ['free'] }),
   )
   await refused(use('credentials.update', { id: 'bank', tags: ['free'] }), 'permission_denied')
@@ -182,9 +182,7 @@ test('nor does a secret that is kept, or a credential for introspection', async 
       client_secret: 'planted',
     },
   })
-  const keep = as(
-    scoped({ slug: 'keeper', permissions: new Set(['credentials:read', 'credentials:update']) }, {}),
-  )
+  const keep = as(scoped({ permissions: new Set(['credentials:read', 'credentials:update']) }, {}))
   const auth = { token_url: 'https://elsewhere.example.com/token' }
   const moved = await refused(keep('credentials.update', { id: 'tokens', auth }), 'permission_denied')
   assert.match(moved.message, /credentials:use/)

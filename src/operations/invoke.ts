@@ -1,5 +1,5 @@
 import type { Principal } from '../access/principal.ts'
-import { EVERYTHING, permits } from '../access/roles.ts'
+import { permits, UNPLACED } from '../access/roles.ts'
 import type { Clock } from '../base/clock.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
@@ -70,7 +70,7 @@ export function createInvoke(deps: InvokeDeps): Invoke {
 
 /** True when the principal may do this to anything at all. */
 export function mayCall(principal: Principal, { permission, unscoped }: Operation): boolean {
-  return permits(principal, permission, unscoped === true ? EVERYTHING : undefined)
+  return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
 /** Notes a refusal of a known principal and makes it. */

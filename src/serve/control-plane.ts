@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { EVERYTHING, permits } from '../access/roles.ts'
+import { permits, UNPLACED } from '../access/roles.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
@@ -75,7 +75,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     authenticate: ({ authorization, ip }) =>
       authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
-    reveals: (principal) => permits(principal, 'profiles:reveal', EVERYTHING),
+    reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
     origin,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { runCommand } from './cli.ts'
-import { call, startTestServer } from './server.ts'
+import { askMcp, call, startTestServer } from './server.ts'
 
 test('the trail of a running gateway is verified over REST, MCP and the command line, and a planted change is found', async () => {
   await using server = await startTestServer()
@@ -15,15 +15,9 @@ test('the trail of a running gateway is verified over REST, MCP and the command 
   assert.equal(whole.json.ok, true)
   assert.ok(whole.json.entries >= 4, whole.text)
   const { seq, hash } = whole.json.head
-  const tool = await server.gateway('POST', '/management/mcp', {
-    token: server.adminToken,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'verify_audit_chain', arguments: {} },
-    },
+  const tool = await askMcp(server, '/management/mcp', server.adminToken, 'tools/call', {
+    name: 'verify_audit_chain',
+    arguments: {},
   })
   assert.match(tool.text, /"ok":true/)
   const said = await runCommand(server.data, ['audit', 'verify', '--seq', String(seq), '--hash', hash])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { runCommand } from './cli.ts'
-import { startTestServer, type TestServer } from './server.ts'
+import { askMcp, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let server: TestServer
@@ -223,15 +223,9 @@ test('a preflight is told as answered by the gateway, and whom ids name as who c
   assert.equal((await server.manage('PATCH', '/collections/orders', { cors })).status, 200)
   const preflight = ['Origin: https://shop.test', 'Access-Control-Request-Method: GET']
   const params = { method: 'OPTIONS', target: '/orders/v1/orders/7', headers: preflight }
-  const tool = await server.gateway('POST', '/management/mcp', {
-    token: server.adminToken,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'query_logs', arguments: { action: 'explain', ...params } },
-    },
+  const tool = await askMcp(server, '/management/mcp', server.adminToken, 'tools/call', {
+    name: 'query_logs',
+    arguments: { action: 'explain', ...params },
   })
   const answered = tool.json.result.structuredContent
   assert.equal(answered?.outcome, 'answered', tool.text)

@@ -9,7 +9,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { runCommand } from './cli.ts'
 import { type Orders, startOrders } from './orders.ts'
 import { killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
-import { call, callAsAgent, publishOrders, type Reply, type TestServer, until } from './server.ts'
+import { askMcp, call, callAsAgent, publishOrders, type Reply, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const GET = '/orders/v1/orders/7'
@@ -130,11 +130,7 @@ test('calls over REST and of agents are counted in one, and usage says so on eve
   assert.equal((await usage())[0]?.refused, 1)
 
   const params = { name: 'manage_policies', arguments: { action: 'usage', id: gold } }
-  const tool = await server.gateway('POST', '/management/mcp', {
-    token: server.adminToken,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
-  })
+  const tool = await askMcp(server, '/management/mcp', server.adminToken, 'tools/call', params)
   assert.equal(tool.json.result.structuredContent?.items?.[0]?.used, 5, tool.text)
 
   const printed = await runCommand(server.data, ['policies', 'usage', gold, '-o', 'json'])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { runCommand } from './cli.ts'
-import { type Reply, startTestServer, type TestServer } from './server.ts'
+import { askMcp, type Reply, startTestServer, type TestServer } from './server.ts'
 
 let server: TestServer
 let token = ''
@@ -35,12 +35,8 @@ after(() => server.stop())
 
 const manage = (method: string, path: string, body?: unknown): Promise<Reply> =>
   server.manage(method, path, body, { token })
-const rpc = async (method: string, params: unknown): Promise<Reply> =>
-  server.gateway('POST', '/management/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: { jsonrpc: '2.0', id: 1, method, params },
-  })
+const rpc = (method: string, params: object): Promise<Reply> =>
+  askMcp(server, '/management/mcp', token, method, params)
 
 test('a modifier of proxies in Payments works there over REST, and sees nothing else', async () => {
   const listed = await manage('GET', '/proxies')

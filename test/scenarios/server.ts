@@ -205,22 +205,29 @@ export async function publishOrders(
   return profile.json.token as string
 }
 
+/** One message of an agent at an MCP endpoint. */
+export function askMcp(
+  server: Pick<TestServer, 'gateway'>,
+  path: '/mcp' | '/management/mcp',
+  token: string,
+  method: string,
+  params: object,
+): Promise<Reply> {
+  return server.gateway('POST', path, {
+    token,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: { jsonrpc: '2.0', id: 1, method, params },
+  })
+}
+
 /** `execute_call` of an agent with the token of a profile: its structured result. */
 export async function callAsAgent(
   server: Pick<TestServer, 'gateway'>,
   token: string,
   values: Record<string, unknown>,
 ): Promise<Reply['json']> {
-  const reply = await server.gateway('POST', '/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'execute_call', arguments: values },
-    },
-  })
+  const params = { name: 'execute_call', arguments: values }
+  const reply = await askMcp(server, '/mcp', token, 'tools/call', params)
   if (reply.status !== 200) throw new Error(`${reply.status}: ${reply.text}`)
   return reply.json.result.structuredContent
 }

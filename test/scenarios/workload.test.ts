@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Issuer, part, signedBy, signedWith, signingKey } from '../support/issuer.ts'
 import { runPage } from '../support/page.ts'
-import { startTestServer, type TestServer } from './server.ts'
+import { askMcp, startTestServer, type TestServer } from './server.ts'
 
 const key = signingKey('k1')
 const issuer = await new Issuer(key).listen()
@@ -67,15 +67,9 @@ test('a pipeline administers by the token of its platform, within its grants, an
   assert.equal((await as(token, 'PATCH', '/collections/orders', { description: 'Mine' })).status, 404)
   assert.equal((await as(token, 'GET', '/grants')).status, 403)
 
-  const tool = await server.gateway('POST', '/management/mcp', {
-    token,
-    headers: { accept: 'application/json, text/event-stream' },
-    body: {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'list_collections', arguments: {} },
-    },
+  const tool = await askMcp(server, '/management/mcp', token, 'tools/call', {
+    name: 'list_collections',
+    arguments: {},
   })
   assert.match(tool.text, /payments/)
   assert.doesNotMatch(tool.text, /orders/)

@@ -25,10 +25,10 @@ export const roleKind: Kind = {
 
 /** A role that grants refer to grants what it will hold. */
 async function granted(spec: Fields, self: Self, context: OperationContext): Promise<void> {
-  const role = toRole({ slug: self.id, spec })
+  const role = toRole(spec)
   for (const user of await context.whole.usersOf(self.id)) {
     const { scope } = await toGrant(context.whole, self.id, (user.spec as GrantSpec).scope)
-    demandHolds([scope === undefined ? { role } : { role, scope }], context)
+    demandHolds([{ role, scope }], context)
   }
 }
 
