@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { runCommand } from './cli.ts'
@@ -22,7 +23,14 @@ test('the trail of a running gateway is verified over REST, MCP and the command 
   assert.match(tool.text, /"ok":true/)
   const said = await runCommand(server.data, ['audit', 'verify', '--seq', String(seq), '--hash', hash])
   assert.equal(said.code, 0, said.err)
-  assert.match(said.out, /head\.hash/)
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/audit.md'), 'utf8')
+  const [, shown] = /\$ postern audit verify\n([\s\S]*?)```/.exec(page)!
+  const names = (text: string): string[] =>
+    text
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ', 1)[0]!)
+  assert.deepEqual(names(said.out), names(shown!), 'as docs/audit.md shows it')
 
   const half = await server.manage('GET', `/audit/verify?seq=${seq}`)
   assert.equal(half.status, 400, half.text)
