@@ -23,6 +23,7 @@ const ARROWS: Record<string, readonly string[]> = {
   surfaces: ['base', 'model', 'access', 'operations', 'mcp/protocol', 'wire/port'],
   'mcp/protocol': ['base'],
   'mcp/consumer': ['base', 'model', 'snapshot', 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
+  oauth: ['base', 'model', 'store/ports', 'vault', 'access', 'record', 'wire'],
   settings: ['base'],
   version: [],
   threads: ['*'],
