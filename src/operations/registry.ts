@@ -64,6 +64,7 @@ import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
+import { selectable } from './select.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -132,4 +133,4 @@ export const OPERATIONS: readonly Operation[] = [
   listRecords,
   getRecord,
   explainRequest,
-]
+].map(selectable)
