@@ -66,11 +66,14 @@ export const about = (kind: Kind) => ({
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
+/** One tag may stand for itself. */
+const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(Slug).max(20))
+
 /** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
   const parent = kind.parent
   const filters = {
-    tag: Slug.optional().describe('Only those with the tag'),
+    tag: Tags.optional().describe('Only those with the tag, or with all of several'),
     ...(parent === null
       ? {}
       : { [parent.field]: Ref.optional().describe(`Only those of the ${inWords(parent.field)}`) }),
@@ -115,7 +118,8 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
     limit: limit + 1,
     where,
     holds,
-    ...(typeof input['tag'] === 'string' ? { tag: input['tag'] } : {}),
+    // Parsed by the schema above
+    tags: (input['tag'] ?? []) as readonly string[],
     ...(typeof input['cursor'] === 'string'
       ? { after: fromCursor(input['cursor'], /^[a-z]{3}_[0-9a-z]{26}$/) }
       : {}),

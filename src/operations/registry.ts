@@ -65,6 +65,7 @@ import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
+import { selectable } from './select.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -134,4 +135,4 @@ export const OPERATIONS: readonly Operation[] = [
   listRecords,
   getRecord,
   explainRequest,
-]
+].map(selectable)
