@@ -8,6 +8,7 @@ class Html {
     this.text = text
   }
 }
+
 export type { Html }
 
 type Part = string | Html | readonly Html[] | null

@@ -108,15 +108,9 @@ export function createReader(db: Db): ConfigReader {
       return row && { ...row, grants: JSON.parse(row.grants) as StoredGrant[] }
     },
     password: async (user) =>
-      (
-        await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst()
-      )?.hash,
+      (await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst())?.hash,
     setUpLink: async (hash) => {
-      const row = await db
-        .selectFrom('set_up_links')
-        .selectAll()
-        .where('hash', '=', hash)
-        .executeTakeFirst()
+      const row = await db.selectFrom('set_up_links').selectAll().where('hash', '=', hash).executeTakeFirst()
       if (row === undefined) return undefined
       const { user_id: user, ...link } = row
       return { ...link, user }
