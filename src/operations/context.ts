@@ -98,7 +98,7 @@ export interface UpstreamWatch {
   health(collection: string): Promise<UpstreamHealth | null>
 }
 
-export interface LocalSignInPage {
+interface LocalSignInPage {
   /** Where the token of a set-up link is taken. */
   setUpUrl(token: string): string
 }

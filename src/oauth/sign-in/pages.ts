@@ -12,7 +12,7 @@ export const SET_UP_PATH = '/oauth/setup'
 export const PASSWORD_PATH = '/oauth/password'
 
 /** What becomes of local users here. Each is one transaction, and audited. */
-export interface LocalUsers {
+interface LocalUsers {
   /** Refuses with not_found when the link was used meanwhile, with input_invalid or already_exists for the person. */
   setUp(
     link: StoredSetUpLink,
