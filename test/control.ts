@@ -37,7 +37,10 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
 }
 
 /** What invoke asks of gateway threads, where there are none. */
-export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'trail'> = {
+export const UNSERVED: Pick<
+  InvokeDeps,
+  'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'trail'
+> = {
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
@@ -46,6 +49,7 @@ export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
 

@@ -1,4 +1,5 @@
 import { GRANT_OPERATIONS } from './access/grants.ts'
+import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
@@ -124,6 +125,7 @@ export const OPERATIONS: readonly Operation[] = [
   revertCredential,
   ...ROLE_OPERATIONS,
   ...USER_OPERATIONS,
+  inviteUser,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
