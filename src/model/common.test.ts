@@ -26,6 +26,16 @@ test('a time to filter by is absolute, a date, now, or back from now, and nothin
     assert.ok(When.safeParse(when).success, when)
     assert.equal(new Date(momentOf(when, now)).toISOString(), moment)
   }
-  for (const other of ['', '30d', '-30', '-0d', '--1d', 'yesterday', '2026-02-31', '2026-05-01T00:00:00', '1'])
+  for (const other of [
+    '',
+    '30d',
+    '-30',
+    '-0d',
+    '--1d',
+    'yesterday',
+    '2026-02-31',
+    '2026-05-01T00:00:00',
+    '1',
+  ])
     assert.equal(When.safeParse(other).success, false, other)
 })

@@ -6,7 +6,7 @@ import { Latency } from './latency.ts'
 import type { RecordSelection } from './record-filter.ts'
 
 /** What records are gathered by. */
-export type MetricsGrouping = 'all' | 'status' | 'method' | 'endpoint' | 'time'
+type MetricsGrouping = 'all' | 'status' | 'method' | 'endpoint' | 'time'
 
 export interface MetricsQuestion {
   readonly by: MetricsGrouping

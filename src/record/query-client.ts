@@ -21,7 +21,7 @@ export interface RecordQueryClient {
 }
 
 /** A {@link MetricsQuestion} as it comes from outside of this folder. */
-export interface MetricsRequest extends Omit<MetricsQuestion, 'selection'> {
+interface MetricsRequest extends Omit<MetricsQuestion, 'selection'> {
   readonly selection: Readonly<Record<string, unknown>>
 }
 

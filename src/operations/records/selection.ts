@@ -64,7 +64,7 @@ export async function toSelection(
 }
 
 /** `from` and `to` as RFC 3339 times; those that are absent stay so. */
-export function toPeriod(
+function toPeriod(
   { from, to }: Fields,
   { clock }: Pick<OperationContext, 'clock'>,
 ): { from?: string; to?: string } {
