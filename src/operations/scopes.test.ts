@@ -15,6 +15,10 @@ before(async () => {
     deps: {
       records: {
         ...UNSERVED.records,
+        metrics: async (question) => {
+          control.asked.push(question.selection)
+          return UNSERVED.records.metrics(question)
+        },
         list: async (filter) => {
           control.asked.push(filter)
           return { items: [], next_cursor: null }
