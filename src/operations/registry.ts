@@ -23,6 +23,7 @@ import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
 import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
+import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
@@ -78,6 +79,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteCollection,
   publishCollection,
   importCollection,
+  reimportCollection,
   listProxies,
   getProxy,
   createProxy,

@@ -14,6 +14,10 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     document: { openapi: '3.1.0', info: { title: `i${n}`, version: '1' }, paths: {} },
     base_path: `/i${n}`,
   }),
+  'collections.reimport': () => ({
+    id: 'orders',
+    document: { openapi: '3.1.0', info: { title: 'Orders', version: '1' }, paths: {} },
+  }),
   'proxies.create': (n) => ({ collection: 'orders', name: `p${n}`, methods: ['GET'], path: `/p${n}` }),
   'proxies.put': (n) => ({
     id: `put${n}`,
