@@ -108,6 +108,7 @@ async function start(
   const control = openControl(its, stores, {
     ...sessions,
     origin: addresses.origin,
+    linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },

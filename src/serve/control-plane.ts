@@ -7,11 +7,13 @@ import { bearerOf } from '../base/bearer.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
+import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
@@ -24,6 +26,8 @@ import { PREAMBLE } from './preamble.ts'
 
 export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'> {
   readonly origin: string
+  /** Where people reach the pages of management. */
+  readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -55,6 +59,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     createWorkloadTokens(store.read, clock, options.keysOf),
     unknownCallers,
   )
+  const links = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const invoke = createInvoke({ ...options, trail, check: checkFragment })
   const rest = createRestApp({
@@ -75,6 +80,16 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     authenticate: ({ authorization, ip }) =>
       authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
+    link: async (secret, member, subject, principal, via) => {
+      try {
+        const token = await links.keep(secret, { subject, member }, principal, via)
+        return token && `${options.linkOrigin}${SECRETS_ROOT}${token}`
+      } catch (error) {
+        // What made the secret has happened: its answer stands without a link
+        fault(error, via.requestId)
+        return null
+      }
+    },
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
@@ -87,6 +102,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      page: (request) => answerSecretPage(links, request, fault),
       keep,
       fault,
     }),
