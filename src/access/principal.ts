@@ -13,6 +13,15 @@ export interface Principal {
   readonly grants: readonly Grant[]
   /** Milliseconds since the epoch, or null for never. */
   readonly expiresAt: number | null
+  /** Set where an OAuth token bounds what the account may do. */
+  readonly delegated?: Delegated
+}
+
+interface Delegated {
+  /** The scopes of the token, separated by spaces. */
+  readonly scopes: string
+  /** What the account may do without the token's bound. */
+  readonly grants: () => Promise<readonly Grant[]>
 }
 
 /** A role given to a principal, over everything or within a scope. What a principal may do is the union of its grants. */

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { StoredCheckpoint } from '../ports/audit-chain.ts'
+import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
 /** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
 export interface ConfigTables {
@@ -34,6 +35,8 @@ export interface ConfigTables {
     expires_at: number
     revoked_at: number | null
   }
+  oauth_artifacts: OAuthArtifact
+  oauth_keys: Omit<OAuthKey, 'purpose'> & { purpose: string }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
 
