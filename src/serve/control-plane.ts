@@ -1,6 +1,8 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { permits, UNPLACED } from '../access/roles.ts'
+import type { Accounts } from '../access/accounts.ts'
+import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
@@ -8,6 +10,7 @@ import { refuse, toProblem } from '../base/refusal.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
+import type { SignIn } from '../oauth/sign-in/port.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
@@ -20,6 +23,7 @@ import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
+import { createOAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 
 export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'> {
@@ -29,6 +33,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'>
   readonly sessionKey: Uint8Array
   /** Keys of those who sign tokens of workloads. */
   readonly keysOf: KeysOf
+  /** Who may sign in, and how; without them nobody can, and no authorization server is announced. */
+  readonly people?: { readonly accounts: Accounts; readonly signIn: SignIn }
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -45,7 +51,7 @@ export interface ControlPlane {
 
 /** Who may do what, the operations, and the surfaces that project them. */
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
-  const { store, clock, origin, sessionKey, fault } = options
+  const { store, clock, origin, sessionKey, fault, people } = options
   const tokens = createAccessTokens(store, clock)
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
@@ -53,6 +59,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const authenticate = createAuthenticate(
     tokens,
     createWorkloadTokens(store.read, clock, options.keysOf),
+    people === undefined ? null : createOAuthTokens(store.read, clock, people.accounts, origin),
     unknownCallers,
   )
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
@@ -61,7 +68,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     origin,
-    authenticate,
+    authorizationServers: people === undefined ? [] : [origin],
+    authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: ({ headers }) => ({
       requestId: headers.get(PREAMBLE.requestId) ?? '',
@@ -73,7 +81,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
+      authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
@@ -83,10 +91,24 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     fault,
   })
+  const oauth =
+    people === undefined
+      ? null
+      : createOAuthDoor({
+          issuer: origin,
+          store,
+          clock,
+          key: options.vault.oauthKey(),
+          ...people,
+          refused: ({ ip, userAgent }, reason) =>
+            unknownCallers.note({ surface: 'system', ip, userAgent, reason }),
+          fault,
+        })
   return {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      oauth,
       keep,
       fault,
     }),

@@ -12,7 +12,8 @@ test('messages of one principal that are kept at once are bounded, and given bac
   const server = createServer(
     createControlListener({
       rest: () => assert.fail('not asked for'),
-      mcp: {
+      oauth: null,
+    mcp: {
         handle: async ({ header, body }) => {
           const bytes = await body(header('x-who') ?? '').catch((error) => Buffer.from(error.code))
           return {

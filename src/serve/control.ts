@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { OwnRoom } from '../base/kept.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { gather } from '../surfaces/rest/body.ts'
+import type { OAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
@@ -11,6 +12,8 @@ export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
+  /** Sign-in and tokens; null where nobody can be known. */
+  readonly oauth: OAuthDoor | null
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
   readonly keep: (principal: string) => OwnRoom
   readonly fault: (error: unknown, requestId: string) => void
@@ -25,7 +28,8 @@ export function createControlListener(parts: ControlParts): RequestListener {
         parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
         response.destroy()
       })
-    } else parts.rest(request, response)
+    } else if (parts.oauth?.serves(path) === true) parts.oauth.answer(request, response)
+    else parts.rest(request, response)
   }
 }
 

@@ -1,9 +1,11 @@
 import type { Principal } from '../../access/principal.ts'
+import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { isPlain } from '../../base/plain.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { PROTECTED } from '../../base/resources.ts'
 import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
@@ -76,7 +78,7 @@ const WITHHELD =
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = createChallenge(options.origin, '/management/mcp', null)
+  const challenge = createChallenge(options.origin, PROTECTED.mcp, DEFAULT_SCOPE)
   const endpoint = createMcpEndpoint(managementDoor(options), {
     sealKey: options.sealKey,
     clock: options.clock,
