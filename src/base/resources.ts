@@ -28,7 +28,8 @@ export function createResources(origin: string): Resources {
     nameOf: (resource) => origin + PROTECTED[resource],
     find(indicator) {
       const url = URL.parse(indicator)
-      if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || !isOurs(url)) return null
+      if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || !isOurs(url))
+        return null
       const path = url.pathname === '/' ? '/' : url.pathname.replace(/\/$/, '')
       return Object.hasOwn(PATHS, path) ? PATHS[path]! : null
     },

@@ -13,7 +13,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
     createControlListener({
       rest: () => assert.fail('not asked for'),
       oauth: null,
-    mcp: {
+      mcp: {
         handle: async ({ header, body }) => {
           const bytes = await body(header('x-who') ?? '').catch((error) => Buffer.from(error.code))
           return {

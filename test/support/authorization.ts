@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Account, Accounts, Proof } from '../../src/access/accounts.ts'
@@ -12,8 +12,8 @@ import { refuse } from '../../src/base/refusal.ts'
 import type { SignIn } from '../../src/oauth/sign-in/port.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
-import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
+import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import { createTombstoneCells } from '../../src/threads/tombstones.ts'
 import { openVault } from '../../src/vault/open.ts'
 import { UNSERVED } from '../control.ts'
@@ -55,7 +55,9 @@ class People implements Accounts, SignIn {
     const grants =
       proof.ceiling === null
         ? account.grants
-        : account.grants.flatMap(({ role }) => (role === 'admin' ? proof.ceiling! : bound === undefined ? [] : [{ role }]))
+        : account.grants.flatMap(({ role }) =>
+            role === 'admin' ? proof.ceiling! : bound === undefined ? [] : [{ role }],
+          )
     return {
       id,
       type: 'user',
@@ -85,6 +87,7 @@ class People implements Accounts, SignIn {
 
 export interface AuthorizationTest extends AsyncDisposable {
   readonly origin: string
+  readonly directory: string
   readonly store: ConfigStore
   readonly people: People
   readonly faults: unknown[]
@@ -140,6 +143,7 @@ export async function startAuthorization(): Promise<AuthorizationTest> {
 
   return {
     origin,
+    directory,
     get store() {
       return open.store
     },
@@ -197,7 +201,11 @@ export async function postForm(
 
 async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text.startsWith('{') ? JSON.parse(text) : text,
+  }
 }
 
 /** A request for authorization, and what redeems its code. */

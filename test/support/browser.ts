@@ -44,7 +44,8 @@ export class Browser {
       if (location === null) return { status: response.status, url, headers: response.headers, text }
       url = new URL(location, url)
       body = undefined
-      if (url.origin !== this.#origin) return { status: response.status, url, headers: response.headers, text: '' }
+      if (url.origin !== this.#origin)
+        return { status: response.status, url, headers: response.headers, text: '' }
     }
     throw new Error(`too many redirects, the last one to ${url.href}`)
   }

@@ -14,7 +14,15 @@ export interface SignInView {
   readonly formAction: string | undefined
 }
 
-export function signInPage({ path, csrf, client, withPassword, provider, fault, formAction }: SignInView): Page {
+export function signInPage({
+  path,
+  csrf,
+  client,
+  withPassword,
+  provider,
+  fault,
+  formAction,
+}: SignInView): Page {
   const password = html`<form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
 <label>Name or email<input name="name" autocomplete="username" required autofocus></label>

@@ -37,7 +37,9 @@ export const CLI_CLIENT = {
  * its redirects ask for, as most clients leave that out. Scopes are left to each request.
  */
 export function lenientMetadata(given: Plain): Plain {
-  const taken = Object.fromEntries(MEMBERS.flatMap((name) => (given[name] == null ? [] : [[name, given[name]]])))
+  const taken = Object.fromEntries(
+    MEMBERS.flatMap((name) => (given[name] == null ? [] : [[name, given[name]]])),
+  )
   const redirects = listOf(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
   if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects
   if (redirects.some((one) => !one.startsWith('https://'))) taken['application_type'] = 'native'

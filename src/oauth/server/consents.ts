@@ -40,7 +40,10 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
       for (const [name, scope] of Object.entries(grant.resources ?? {}))
         resources[name] = joined(resources[name] ?? '', scope)
       const id = idOf(account, client)
-      const text = JSON.stringify({ openid: joined(before?.openid ?? '', grant.openid?.scope ?? ''), resources })
+      const text = JSON.stringify({
+        openid: joined(before?.openid ?? '', grant.openid?.scope ?? ''),
+        resources,
+      })
       const now = clock.now()
       await store.write(({ oauth }) =>
         oauth.put({

@@ -63,9 +63,14 @@ export function createInteractions(parts: InteractionParts): Interactions {
     const [uid = '', step = ''] = url.pathname.slice(INTERACTION.length).split('/')
     const interaction = await ofBrowser(visit, uid)
     if (interaction === null)
-      return show(visit, 400, errorPage('session_not_found', 'This page has expired, or belongs to another browser.'))
+      return show(
+        visit,
+        400,
+        errorPage('session_not_found', 'This page has expired, or belongs to another browser.'),
+      )
     if (visit.request.method === 'POST' && step === '') return submit(visit, interaction)
-    if (visit.request.method !== 'GET') return show(visit, 405, errorPage('invalid_request', 'This page cannot be used so.'))
+    if (visit.request.method !== 'GET')
+      return show(visit, 405, errorPage('invalid_request', 'This page cannot be used so.'))
     const ticket = url.searchParams.get('arrival')
     if (interaction.prompt.name === 'login' && ticket !== null) return arrive(visit, interaction, ticket)
     if (interaction.prompt.name === 'login' && step === 'provider' && signIn.provider !== null)
@@ -96,7 +101,13 @@ export function createInteractions(parts: InteractionParts): Interactions {
     }
     if (prompt.name === 'login') {
       const { withPassword, provider } = signIn
-      const page = signInPage({ ...common, client: client?.clientName ?? clientId, withPassword, provider, fault })
+      const page = signInPage({
+        ...common,
+        client: client?.clientName ?? clientId,
+        withPassword,
+        provider,
+        fault,
+      })
       return show(visit, fault === null ? 200 : 401, page)
     }
     const account = await accounts.find(session?.accountId ?? '')
@@ -165,14 +176,19 @@ export function createInteractions(parts: InteractionParts): Interactions {
         used_at: null,
       }),
     )
-    redirect(visit, `${INTERACTION}${encodeURIComponent(done.interaction)}?arrival=${encodeURIComponent(ticket)}`)
+    redirect(
+      visit,
+      `${INTERACTION}${encodeURIComponent(done.interaction)}?arrival=${encodeURIComponent(ticket)}`,
+    )
   }
 
   async function arrive(visit: Visit, interaction: Interaction, ticket: string): Promise<void> {
     const id = sealed.hash(ticket)
     const found = await store.read.oauth.artifact(ARRIVAL, id)
-    const isFirst = found !== undefined && (await store.write(({ oauth }) => oauth.use(ARRIVAL, id, clock.now())))
-    if (!isFirst || (found.expires_at ?? 0) <= clock.now()) return ask(visit, interaction, 'Sign in once more.')
+    const isFirst =
+      found !== undefined && (await store.write(({ oauth }) => oauth.use(ARRIVAL, id, clock.now())))
+    if (!isFirst || (found.expires_at ?? 0) <= clock.now())
+      return ask(visit, interaction, 'Sign in once more.')
     // Only comeBack seals these.
     const [uid, accountId] = JSON.parse(sealed.open(found.sealed, ARRIVAL, id)) as [string, string]
     const account = uid === interaction.uid ? await accounts.find(accountId) : undefined

@@ -1,10 +1,10 @@
 import { type Configuration, errors, Provider } from 'oidc-provider'
-import type { Resources } from '../../base/resources.ts'
-import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { Accounts } from '../../access/accounts.ts'
-import { deviceCodePage, deviceConfirmPage, DEVICE_DONE } from '../pages/device.ts'
-import { errorPage } from '../pages/error.ts'
+import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
+import type { Resources } from '../../base/resources.ts'
 import { type Page, pageHeaders, renderPage } from '../page.ts'
+import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
+import { errorPage } from '../pages/error.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import { CLI_CLIENT } from './clients.ts'
 import type { Consents } from './consents.ts'
@@ -114,10 +114,16 @@ export function createProvider(parts: ProviderParts): Provider {
         userCodeInputSource: (context, _form, out) =>
           answerPage(
             context,
-            deviceCodePage(deviceForm(context, codeOf(context)), out === undefined ? null : 'This code is not known, used or too old.'),
+            deviceCodePage(
+              deviceForm(context, codeOf(context)),
+              out === undefined ? null : 'This code is not known, used or too old.',
+            ),
           ),
         userCodeConfirmSource: (context, _form, client, _device, code) =>
-          answerPage(context, deviceConfirmPage(deviceForm(context, code), client.clientName ?? client.clientId)),
+          answerPage(
+            context,
+            deviceConfirmPage(deviceForm(context, code), client.clientName ?? client.clientId),
+          ),
         successSource: (context) => answerPage(context, DEVICE_DONE),
       },
       resourceIndicators: {

@@ -50,7 +50,14 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   async function currentProvider(): Promise<Provider> {
     const keys = await currentKeys(store, sealed, clock)
     if (made?.version !== keys.version) {
-      const provider = createProvider({ ...parts, sealed, resources, consents, keys, findClient: async () => undefined })
+      const provider = createProvider({
+        ...parts,
+        sealed,
+        resources,
+        consents,
+        keys,
+        findClient: async () => undefined,
+      })
       listen(provider, parts, audit)
       made = { version: keys.version, provider }
     }
@@ -61,7 +68,8 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     async answer(request, response, asker) {
       const path = (request.url ?? '/').split('?', 1)[0]!
       const seconds = wait(path, asker.ip ?? '')
-      if (seconds > 0) return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
+      if (seconds > 0)
+        return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
       // What stands in these is ours alone: the gateway has taken away what callers sent by these names
       Object.assign(request.headers, {
         'x-forwarded-proto': protocol.slice(0, -1),
@@ -197,5 +205,9 @@ function askerOf({ req }: KoaContextWithOIDC): Asker {
     const value = req.headers[name]
     return typeof value === 'string' ? value : null
   }
-  return { ip: text('x-forwarded-for'), userAgent: text('user-agent'), requestId: text('x-postern-request-id') }
+  return {
+    ip: text('x-forwarded-for'),
+    userAgent: text('user-agent'),
+    requestId: text('x-postern-request-id'),
+  }
 }

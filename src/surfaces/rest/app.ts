@@ -4,8 +4,8 @@ import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
-import { PROTECTED } from '../../base/resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { PROTECTED } from '../../base/resources.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
@@ -69,7 +69,8 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       const path = resourcePathOf(new URL(c.req.url).pathname)
       const origin = originFor(c.req.header('host') ?? null)
-      const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports.authorizationServers)
+      const metadata =
+        path === null ? null : protectedResourceMetadata(origin, path, ports.authorizationServers)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
       return json(200, JSON.stringify(metadata))
