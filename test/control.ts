@@ -6,7 +6,7 @@ import { type ClockCell, createClock, createClockCell, moveClock } from '../src/
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
 import type { RecordQueries } from '../src/operations/context.ts'
-import type { Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
+import type { Invoke, Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
 import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
 import { OPERATIONS } from '../src/operations/registry.ts'
 import { createAuditTrail } from '../src/record/audit-chain.ts'
@@ -37,7 +37,10 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
 }
 
 /** What invoke asks of gateway threads, where there are none. */
-export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'trail'> = {
+export const UNSERVED: Pick<
+  InvokeDeps,
+  'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'trail'
+> = {
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
@@ -46,6 +49,7 @@ export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
 
@@ -57,6 +61,7 @@ export interface Control {
   readonly cell: ClockCell
   readonly published: SnapshotDelta[]
   readonly asked: Record<string, unknown>[]
+  readonly invoke: Invoke
   /** Runs `resource.action` as an admin, as `role`, or with `grants`. */
   run(
     name: string,
@@ -115,6 +120,7 @@ export async function startControl(
     cell,
     published,
     asked,
+    invoke,
     run: (name, input, { role = 'admin', grants, via = {}, ...write } = {}) =>
       invoke(operationOf(name), input, write, principalOf(role, grants), { ...VIA, ...via }),
     move: (ms) => moveClock(cell, ms),

@@ -72,13 +72,7 @@ export function createOAuthTokens(
       await demandGrant(jwt, now)
       const scopes = typeof jwt.claims['scope'] === 'string' ? jwt.claims['scope'] : ''
       const proof = { authMethod: 'oauth', expiresAt, ceiling: ceilingOf(scopes) }
-      return {
-        ...(await accounts.principalOf(jwt.subject, proof)),
-        delegated: {
-          scopes,
-          grants: async () => (await accounts.principalOf(jwt.subject, { ...proof, ceiling: null })).grants,
-        },
-      }
+      return { ...(await accounts.principalOf(jwt.subject, proof)), scopes }
     },
   }
 }

@@ -11,17 +11,12 @@ export interface Principal {
   /** `access_token`, `local_token`, … for the audit. */
   readonly authMethod: string
   readonly grants: readonly Grant[]
+  /** What it could do if what proved it were not narrowed to less; absent when it is not. */
+  readonly unnarrowed?: readonly Grant[]
   /** Milliseconds since the epoch, or null for never. */
   readonly expiresAt: number | null
-  /** Set where an OAuth token bounds what the account may do. */
-  readonly delegated?: Delegated
-}
-
-interface Delegated {
-  /** The scopes of the token, separated by spaces. */
-  readonly scopes: string
-  /** What the account may do without the token's bound. */
-  readonly grants: () => Promise<readonly Grant[]>
+  /** The scopes of an OAuth token, separated by spaces, where it is one that bounds what the account may do. */
+  readonly scopes?: string
 }
 
 /** A role given to a principal, over everything or within a scope. What a principal may do is the union of its grants. */

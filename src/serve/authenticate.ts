@@ -19,13 +19,13 @@ export interface Came {
 export function createAuthenticate(
   tokens: AccessTokens,
   workloads: WorkloadTokens,
-  oauth: OAuthTokens | null,
+  oauth: OAuthTokens,
   unknown: UnauthenticatedAudit,
 ): (token: string, resource: Protected, came: Came) => Promise<Principal> {
   return async (token, resource, { surface, ip, userAgent }) => {
     try {
       if (!looksLikeJwt(token)) return await tokens.verify(token)
-      if (oauth?.claims(token) === true) return await oauth.verify(token, resource)
+      if (oauth.claims(token)) return await oauth.verify(token, resource)
       return await workloads.verify(token)
     } catch (error) {
       if (error instanceof Refusal)

@@ -1,15 +1,12 @@
+import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Account, Accounts, Proof } from '../../src/access/accounts.ts'
-import type { Grant, Principal } from '../../src/access/principal.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
-import { refuse } from '../../src/base/refusal.ts'
-import type { SignIn } from '../../src/oauth/sign-in/port.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
@@ -21,138 +18,82 @@ import { Browser, type Shown } from './browser.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
-/** People as the authorization server sees them: `ann` is an admin, `bob` a viewer. */
-class People implements Accounts, SignIn {
-  readonly withPassword = true
-  provider: string | null = null
-  readonly accounts = new Map<string, Account & { grants: readonly Grant[] }>()
-
-  constructor() {
-    this.add('usr_ann', 'ann', [{ role: 'admin' }])
-    this.add('usr_bob', 'bob', [{ role: 'viewer' }])
-  }
-
-  add(id: string, slug: string, grants: readonly Grant[], active = true): void {
-    this.accounts.set(id, { id, slug, name: slug, email: null, active, grants })
-  }
-
-  async find(id: string) {
-    return this.accounts.get(id)
-  }
-
-  async findLocal(name: string) {
-    return [...this.accounts.values()].find(({ slug }) => slug === name)
-  }
-
-  async arrive(): Promise<Account> {
-    throw refuse('credential_invalid')
-  }
-
-  async principalOf(id: string, proof: Proof): Promise<Principal> {
-    const account = this.accounts.get(id)
-    if (account?.active !== true) throw refuse('credential_invalid', { inner: 'inactive' })
-    const bound = proof.ceiling?.[0]?.role
-    const grants =
-      proof.ceiling === null
-        ? account.grants
-        : account.grants.flatMap(({ role }) =>
-            role === 'admin' ? proof.ceiling! : bound === undefined ? [] : [{ role }],
-          )
-    return {
-      id,
-      type: 'user',
-      name: account.slug,
-      authMethod: proof.authMethod,
-      grants,
-      expiresAt: proof.expiresAt,
-    }
-  }
-
-  async password(name: string, password: string): Promise<Account> {
-    const account = await this.findLocal(name)
-    if (account === undefined || password !== PASSWORD) throw refuse('credential_invalid')
-    return account
-  }
-
-  async begin(interaction: string): Promise<URL> {
-    return new URL(`http://idp.invalid/authorize?state=${interaction}`)
-  }
-
-  async finish(callback: URL) {
-    const account = await this.findLocal(callback.searchParams.get('code') ?? '')
-    if (account === undefined) throw refuse('credential_invalid')
-    return { interaction: callback.searchParams.get('state') ?? '', account }
-  }
-}
-
 export interface AuthorizationTest extends AsyncDisposable {
   readonly origin: string
   readonly directory: string
   readonly store: ConfigStore
-  readonly people: People
   readonly faults: unknown[]
   readonly move: (ms: number) => void
   readonly browser: () => Browser
+  /** Management REST as an administrator, below /management/v1. */
+  readonly manage: (method: string, path: string, body?: unknown) => Promise<Answer>
   /** Ends the process that was, and begins another over what it left. */
   readonly restart: () => Promise<void>
 }
 
-/** The control plane with its surfaces on a port of the loopback, without gateway threads. */
+/**
+ * The control plane with its surfaces on a port of the loopback, without gateway threads. Of its users, `ann` is an
+ * administrator and `bob` may do nothing.
+ */
 export async function startAuthorization(): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
-  const clock = createClock(cell)
-  const people = new People()
   const faults: unknown[] = []
   let count = 0
-  let open = await begin()
+  let listener: RequestListener | undefined
   const server = createServer((request, response) => {
     request.headers[PREAMBLE.peer] = '127.0.0.1'
     request.headers[PREAMBLE.requestId] = `req_${++count}`
-    open.listener(request, response)
+    listener?.(request, response)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  open = await again()
 
-  async function begin(origin = 'http://127.0.0.1') {
+  async function begin() {
     const store = openConfigStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'vault.key'))
     const plane = createControlPlane({
       ...UNSERVED,
       store,
       vault,
-      clock,
-      records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
+      clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
       origin,
+      isLocalSignIn: true,
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
       keysOf: () => ({ ok: false, reason: 'none' }),
-      people: { accounts: people, signIn: people },
       fault: (error) => faults.push(error),
     })
+    listener = plane.listener
     return { ...plane, store }
   }
 
-  async function again() {
-    await open.store.close()
-    return begin(origin)
-  }
-
+  let open = await begin()
+  const link = await open.firstLink()
+  await choose(new Browser(origin), link!.url, { name: 'ann', email: 'ann@example.com' })
+  const { token } = await open.issueToken({ role: 'admin', ttl: '24h', name: 'test admin' })
+  const manage = (method: string, path: string, body?: unknown): Promise<Answer> =>
+    ask(`${origin}/management/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  await addUser({ origin, manage }, 'bob')
   return {
     origin,
     directory,
     get store() {
       return open.store
     },
-    people,
     faults,
+    manage,
     move: (ms) => moveClock(cell, ms),
     browser: () => new Browser(origin),
     restart: async () => {
-      open = await again()
+      await open.store.close()
+      open = await begin()
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
@@ -162,6 +103,23 @@ export async function startAuthorization(): Promise<AuthorizationTest> {
       rmSync(directory, { recursive: true })
     },
   }
+}
+
+/** Makes a user who has chosen {@link PASSWORD}. */
+export async function addUser(
+  { origin, manage }: Pick<AuthorizationTest, 'origin' | 'manage'>,
+  name: string,
+): Promise<void> {
+  const made = await manage('POST', '/users', { name, email: `${name}@example.com` })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const { body } = await manage('POST', `/users/${name}/invite`, {})
+  await choose(new Browser(origin), body.set_up_url, {})
+}
+
+async function choose(browser: Browser, link: string, person: Record<string, string>): Promise<void> {
+  const page = await browser.open(link)
+  const done = await browser.submit(page, { ...person, 'new-password': PASSWORD, repeat: PASSWORD })
+  assert.ok(done.status < 300, `${done.status} ${done.text}`)
 }
 
 export const REDIRECT = 'http://127.0.0.1:9/callback'
@@ -182,13 +140,11 @@ export async function register(origin: string, metadata: Record<string, unknown>
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }
 
 export async function postJson(url: string, value: unknown): Promise<Answer> {
-  return answerOf(
-    await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(value),
-    }),
-  )
+  return ask(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(value),
+  })
 }
 
 export async function postForm(
@@ -196,10 +152,11 @@ export async function postForm(
   form: Record<string, string>,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  return answerOf(await fetch(url, { method: 'POST', headers, body: new URLSearchParams(form) }))
+  return ask(url, { method: 'POST', headers, body: new URLSearchParams(form) })
 }
 
-async function answerOf(response: Response): Promise<Answer> {
+async function ask(url: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, init)
   const text = await response.text()
   return {
     status: response.status,

@@ -27,8 +27,8 @@ export function consentPage(view: ConsentView): Page {
   const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, formAction } = view
   return {
     title: 'Allow access?',
-    ...(formAction === undefined ? {} : { formAction }),
-    body: html`<p><strong>${client.name ?? client.id}</strong> asks to act for you, <strong>${account}</strong>.</p>
+    formAction,
+    content: html`<p><strong>${client.name ?? client.id}</strong> asks to act for you, <strong>${account}</strong>.</p>
 <dl>
 <dt>Client</dt><dd><code>${client.id}</code></dd>
 ${redirectHost === null ? null : html`<dt>Sends you back to</dt><dd><code>${redirectHost}</code></dd>`}

@@ -10,7 +10,7 @@ interface DeviceForm {
 export function deviceCodePage({ action, xsrf, code }: DeviceForm, fault: string | null): Page {
   return {
     title: 'Connect a device',
-    body: html`${fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`}
+    content: html`${fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`}
 <form method="post" action="${action}">
 <input type="hidden" name="xsrf" value="${xsrf}">
 <label>Code that your device shows<input name="user_code" value="${code}" autocomplete="off" required autofocus></label>
@@ -23,7 +23,7 @@ export function deviceCodePage({ action, xsrf, code }: DeviceForm, fault: string
 export function deviceConfirmPage({ action, xsrf, code }: DeviceForm, client: string): Page {
   return {
     title: 'Is this your device?',
-    body: html`<p><strong>${client}</strong> shows this code:</p>
+    content: html`<p><strong>${client}</strong> shows this code:</p>
 <p><code>${code}</code></p>
 <p class="warning">Go on only if you see it on your own device, and asked for it there.</p>
 <form method="post" action="${action}">
@@ -37,5 +37,5 @@ export function deviceConfirmPage({ action, xsrf, code }: DeviceForm, client: st
 
 export const DEVICE_DONE: Page = {
   title: 'Device connected',
-  body: html`<p>You can close this page and go on there.</p>`,
+  content: html`<p>You can close this page and go on there.</p>`,
 }

@@ -4,7 +4,7 @@ import { html, type Page } from '../page.ts'
 export function errorPage(error: string, description: string): Page {
   return {
     title: 'This cannot go on',
-    body: html`<p class="fault">${description}</p>
+    content: html`<p class="fault">${description}</p>
 <p><code>${error}</code></p>
 <p>Start again from the program that sent you here.</p>`,
   }

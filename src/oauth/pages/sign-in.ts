@@ -31,11 +31,11 @@ export function signInPage({
 </form>`
   return {
     title: 'Sign in',
-    ...(formAction === undefined ? {} : { formAction }),
-    body: html`<p>to continue to <strong>${client}</strong></p>
+    formAction,
+    content: html`<p>to continue to <strong>${client}</strong></p>
 ${fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`}
 ${withPassword ? password : null}
-${provider === null ? null : html`<p><a class="button" href="${path}/provider">Continue with ${provider}</a></p>`}
+${provider === null ? null : html`<p><a href="${path}/provider">Continue with ${provider}</a></p>`}
 ${withPassword || provider !== null ? null : html`<p class="fault">No way to sign in is set up.</p>`}
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">

@@ -36,7 +36,7 @@ function toEntry(happening: Happening, clock: Clock): AuditEntry {
     time: toTime(clock.now()),
     actor: { ...actor, auth_method: actor.type === 'anonymous' ? 'none' : 'oauth' },
     agent: { name: null, version: null, session_id: null, conversation_id: null },
-    surface: 'system',
+    surface: 'oauth',
     operation: `oauth.${operation}`,
     action: operation === 'register_client' ? 'CREATE' : 'UPDATE',
     resource: { type: 'oauth_client', id: client, slug: null, collection: null },

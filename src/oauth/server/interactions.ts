@@ -5,7 +5,7 @@ import type { Account, Accounts } from '../../access/accounts.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { formActionOf, type Page, pageHeaders, renderPage } from '../page.ts'
+import { formActionOf, type Page, pageHeaders, pageText } from '../page.ts'
 import { consentPage } from '../pages/consent.ts'
 import { errorPage } from '../pages/error.ts'
 import { signInPage } from '../pages/sign-in.ts'
@@ -267,5 +267,5 @@ function redirect({ response }: Visit, location: string): void {
 
 function show({ response }: Pick<Visit, 'response'>, status: number, page: Page): void {
   response.writeHead(status, pageHeaders(page))
-  response.end(renderPage(page))
+  response.end(pageText(page))
 }

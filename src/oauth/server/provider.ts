@@ -2,7 +2,7 @@ import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { Resources } from '../../base/resources.ts'
-import { type Page, pageHeaders, renderPage } from '../page.ts'
+import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
@@ -205,5 +205,5 @@ function deviceForm({ oidc }: Context, code: string) {
 
 function answerPage(context: Pick<Context, 'set' | 'body'>, page: Page): void {
   context.set(pageHeaders(page))
-  context.body = renderPage(page)
+  context.body = pageText(page)
 }

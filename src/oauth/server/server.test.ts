@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import {
+  addUser,
   authorization,
   consent,
   PASSWORD,
@@ -54,7 +55,8 @@ test('a client that knows nothing registers, has a user sign in and agree, and g
     .split('.', 2)
     .map((part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()))
   assert.equal(header.typ, 'at+jwt')
-  assert.deepEqual([claims.iss, claims.aud, claims.sub], [origin, `${origin}/management/mcp`, 'usr_ann'])
+  const { body: ann } = await server.manage('GET', '/users/ann')
+  assert.deepEqual([claims.iss, claims.aud, claims.sub], [origin, `${origin}/management/mcp`, ann.id])
   assert.deepEqual(
     [await statusAtMcp(body.access_token), await statusAtMcp(body.access_token, '/api/v1/mcp')],
     [200, 200],
@@ -62,9 +64,9 @@ test('a client that knows nothing registers, has a user sign in and agree, and g
   assert.equal(await statusAtRest(body.access_token), 401, 'a token for one resource is none for another')
   assert.deepEqual(server.faults, [])
   const [agreed] = await entriesOf('oauth.consent')
-  assert.deepEqual([agreed!.actor.id, agreed!.resource.id, agreed!.ip], ['usr_ann', client, '127.0.0.1'])
+  assert.deepEqual([agreed!.actor.id, agreed!.resource.id, agreed!.ip], [ann.id, client, '127.0.0.1'])
   const [issued] = await entriesOf('oauth.issue_token')
-  assert.deepEqual([issued!.actor.id, issued!.resource.id], ['usr_ann', client])
+  assert.deepEqual([issued!.actor.id, issued!.resource.id], [ann.id, client])
   assert.equal((await entriesOf('oauth.register_client'))[0]!.resource.id, client)
   assert.ok(!JSON.stringify([agreed, issued]).includes(body.access_token))
 })
@@ -195,12 +197,12 @@ test('a revoked refresh token takes its access tokens with it, and nobody else c
 })
 
 test('a disabled user is out at once: tokens, refreshing and the session of the browser', async () => {
-  server.people.add('usr_eve', 'eve', [{ role: 'admin' }])
+  await addUser(server, 'eve')
   const client = await register(origin)
   const browser = server.browser()
   const tokens = await tokensFor(origin, browser, client, {}, 'eve')
   assert.equal(await statusAtMcp(tokens.access_token), 200)
-  server.people.add('usr_eve', 'eve', [{ role: 'admin' }], false)
+  assert.equal((await server.manage('PATCH', '/users/eve', { active: false })).status, 200)
   assert.equal(await statusAtMcp(tokens.access_token), 401)
   assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
   const page = await browser.open(authorization(origin, client).url)
