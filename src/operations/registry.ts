@@ -38,6 +38,10 @@ import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
+import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
+import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
+import { metricsOverTime } from './metrics/over-time.ts'
+import { metricsOverview } from './metrics/overview.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -134,6 +138,12 @@ export const OPERATIONS: readonly Operation[] = [
   listAudit,
   getAudit,
   verifyAudit,
+  metricsOverview,
+  metricsStatusCodes,
+  metricsMethods,
+  metricsTopEndpoints,
+  metricsErrorEndpoints,
+  metricsOverTime,
   listRecords,
   getRecord,
   explainRequest,
