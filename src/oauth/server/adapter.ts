@@ -16,7 +16,7 @@ const KIND_MAX: Readonly<Record<string, number>> = {
 }
 
 /** Clients that are not registered here, by their id. */
-export type FindClient = (id: string) => Promise<AdapterPayload | undefined>
+type FindClient = (id: string) => Promise<AdapterPayload | undefined>
 
 export interface AdapterParts {
   readonly store: ConfigStore

@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../../base/address.ts'
 import type { Plain } from '../../base/plain.ts'
 
-export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** What clients may register for themselves. */
 const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT]

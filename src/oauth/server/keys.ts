@@ -8,7 +8,7 @@ import type { Sealed } from './sealed.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** Age at which a key is replaced. */
-export const KEY_AGE_MS = 90 * DAY_MS
+const KEY_AGE_MS = 90 * DAY_MS
 /** For which a replaced key still proves: longer than anything lives that it has signed. */
 const KEPT_MS = DAY_MS
 
@@ -54,20 +54,15 @@ function isDue(stored: readonly OAuthKey[], now: number): boolean {
   )
 }
 
-/** Makes new keys where there are none in force, or they are old, or all with `anyway`. */
-export async function replaceKeys(
-  writer: OAuthWriter,
-  sealed: Sealed,
-  now: number,
-  anyway = false,
-): Promise<void> {
+/** Makes new keys where there are none in force, or they are old. */
+async function replaceKeys(writer: OAuthWriter, sealed: Sealed, now: number): Promise<void> {
   const stored = await writer.keys()
   for (const { id, retired_at } of stored)
     if (retired_at !== null && retired_at + KEPT_MS <= now) await writer.removeKey(id)
   for (const purpose of ['signing', 'cookies'] as const) {
     const current = stored.filter((key) => key.purpose === purpose && key.retired_at === null)
     const isFresh = current.some(({ created_at }) => created_at + KEY_AGE_MS > now)
-    if (isFresh && !anyway) continue
+    if (isFresh) continue
     for (const key of current) await writer.putKey({ ...key, retired_at: now })
     await writer.putKey(purpose === 'signing' ? makeSigningKey(sealed, now) : makeCookieKey(sealed, now))
   }
