@@ -1,5 +1,5 @@
 import type { GrantSpec, RoleSpec, UserSpec } from '../model/access.ts'
-import type { ConfigReader, Fields } from '../store/ports/config.ts'
+import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import { parseGrant } from './grant-text.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
 
@@ -35,6 +35,16 @@ async function mappedGrant(text: string, reader: ConfigReader): Promise<Grant[]>
   if (scope.collections.length > 0 && collections.length === 0) return []
   const isWhole = [scope.types, collections, scope.tags].every((list) => list.length === 0)
   return [isWhole ? { role } : { role, scope: { ...scope, collections } }]
+}
+
+/** A user who signs in here and not at an identity provider, by slug or email. */
+export async function findLocalUser(reader: ConfigReader, name: string): Promise<Resource | undefined> {
+  const isLocal = ({ key }: Resource): boolean => key === null
+  const where = { email: name.toLowerCase() }
+  return (
+    (await reader.bySlug('users', name)).find(isLocal) ??
+    (await reader.list({ type: 'users', limit: 2, where })).find(isLocal)
+  )
 }
 
 /** Id of the collection that a compact grant names by slug or id. */

@@ -34,6 +34,7 @@ export interface InvokeDeps {
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
+  readonly localSignIn: OperationContext['localSignIn']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
@@ -240,6 +241,7 @@ function contextOf(
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
+    localSignIn: deps.localSignIn,
     trail: deps.trail,
     vault: deps.vault,
     reader: sight.reader,

@@ -1,4 +1,5 @@
 import { GRANT_OPERATIONS } from './access/grants.ts'
+import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
@@ -37,6 +38,10 @@ import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
+import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
+import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
+import { metricsOverTime } from './metrics/over-time.ts'
+import { metricsOverview } from './metrics/overview.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -124,6 +129,7 @@ export const OPERATIONS: readonly Operation[] = [
   revertCredential,
   ...ROLE_OPERATIONS,
   ...USER_OPERATIONS,
+  inviteUser,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
@@ -132,6 +138,12 @@ export const OPERATIONS: readonly Operation[] = [
   listAudit,
   getAudit,
   verifyAudit,
+  metricsOverview,
+  metricsStatusCodes,
+  metricsMethods,
+  metricsTopEndpoints,
+  metricsErrorEndpoints,
+  metricsOverTime,
   listRecords,
   getRecord,
   explainRequest,

@@ -23,6 +23,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
         },
       },
       page: () => assert.fail('not asked for'),
+      signInPages: null,
       keep: (principal) => memory.open(principal),
       fault: (error) => assert.fail(String(error)),
     }),

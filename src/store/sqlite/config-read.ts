@@ -107,6 +107,14 @@ export function createReader(db: Db): ConfigReader {
       // Only putAccessToken writes this column, from grants
       return row && { ...row, grants: JSON.parse(row.grants) as StoredGrant[] }
     },
+    password: async (user) =>
+      (await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst())?.hash,
+    setUpLink: async (hash) => {
+      const row = await db.selectFrom('set_up_links').selectAll().where('hash', '=', hash).executeTakeFirst()
+      if (row === undefined) return undefined
+      const { user_id: user, ...link } = row
+      return { ...link, user }
+    },
     answer: async (scope) => {
       const row = await db.selectFrom('answers').selectAll().where('scope', '=', scope).executeTakeFirst()
       if (row === undefined) return undefined
