@@ -71,7 +71,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     createWorkloadTokens(store.read, clock, options.keysOf),
     unknownCallers,
   )
-  const links = createSecretLinks(store, clock)
+  const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
@@ -106,7 +106,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     allowed: mayCall,
     link: async (secret, member, subject, principal, via) => {
       try {
-        const token = await links.keep(secret, { subject, member }, principal, via)
+        const token = await secretLinks.keep(secret, { subject, member }, principal, via)
         return token && `${options.linkOrigin}${SECRETS_ROOT}${token}`
       } catch (error) {
         // What made the secret has happened: its answer stands without a link
@@ -126,7 +126,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
-      page: (request) => answerSecretPage(links, request, fault),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
       keep,
       fault,
