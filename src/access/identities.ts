@@ -100,6 +100,16 @@ async function mappedGrant(text: string, reader: ConfigReader): Promise<Grant[]>
   return [isWhole ? { role } : { role, scope: { ...scope, collections } }]
 }
 
+/** A user who signs in here and not at an identity provider, by slug or email. */
+export async function findLocalUser(reader: ConfigReader, name: string): Promise<Resource | undefined> {
+  const isLocal = ({ key }: Resource): boolean => key === null
+  const where = { email: name.toLowerCase() }
+  return (
+    (await reader.bySlug('users', name)).find(isLocal) ??
+    (await reader.list({ type: 'users', limit: 2, where })).find(isLocal)
+  )
+}
+
 /** Id of the collection that a compact grant names by slug or id. */
 export async function collectionOf(ref: string, reader: ConfigReader): Promise<string | undefined> {
   const found = ref.includes('_')

@@ -58,6 +58,7 @@ async function postern(args: string, { stdin = '', answer, env, colour = false, 
       return answer ?? ''
     },
     issueOffline: () => Promise.reject(new Error('no data directory there')),
+    resetOffline: () => Promise.reject(new Error('no data directory there')),
     up: async () => {},
     upHelp: 'Settings:\n  --listen\n',
     ...ports,

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
+import { adminResetCommand } from './admin.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
@@ -33,6 +34,10 @@ export function buildProgram(ports: CliPorts): Command {
     .addHelpText('after', `\n${ports.upHelp}`)
     .action((flags: string[]) => ports.up(flags))
   program.addCommand(settle(tokenCommand(ports), program))
+  program
+    .command('admin')
+    .description('Ways in for whoever has the data directory')
+    .addCommand(settle(adminResetCommand(ports), program))
   const named = (resource: string, action: string): Operation | undefined =>
     ports.operations.find((one) => one.resource === resource && one.action === action)
   const [importing, again] = [named('collections', 'import'), named('collections', 'reimport')]
