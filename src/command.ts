@@ -1,4 +1,5 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
+import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
@@ -43,6 +44,19 @@ async function ask(question: string): Promise<string> {
   }
 }
 
+/** Who has no browser to open has the address at the terminal. */
+function openBrowser(url: string): void {
+  const [command, ...before] =
+    process.platform === 'darwin'
+      ? ['open']
+      : process.platform === 'win32'
+        ? ['rundll32', 'url.dll,FileProtocolHandler']
+        : ['xdg-open']
+  spawn(command!, [...before, url], { detached: true, stdio: 'ignore' })
+    .on('error', () => {})
+    .unref()
+}
+
 /** What kept it from running, as one sentence; a fault of the program with its stack. */
 function explain(error: unknown): string {
   if (error instanceof CannotStart) return error.message
@@ -67,6 +81,8 @@ try {
         issueOffline,
         up,
         upHelp: settingsHelp(),
+        openBrowser,
+        lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },
       args,
     )

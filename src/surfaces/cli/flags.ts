@@ -14,6 +14,8 @@ const RESERVED = new Set([
   'output',
   'url',
   'data',
+  'context',
+  'all',
   'file',
   'json',
   'set',

@@ -38,4 +38,8 @@ export interface CliPorts {
   /** The settings, for the help of `up`. */
   readonly upHelp: string
   readonly fetch?: typeof fetch
+  /** Shows an address in the person's browser, where there is one. */
+  readonly openBrowser: (url: string) => void
+  /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */
+  readonly lock: (file: string) => Promise<() => void>
 }

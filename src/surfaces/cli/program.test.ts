@@ -7,6 +7,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { z } from 'zod'
 import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
+import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/define.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
 import { runCli } from './program.ts'
@@ -35,39 +36,32 @@ interface Run {
 
 /** Runs a command line against the sample server, unless the environment says otherwise. */
 async function postern(args: string, { stdin = '', answer, env, colour = false, ports }: Run = {}) {
-  const printed = { out: '', err: '', asked: '' }
-  const whole: CliPorts = {
+  let asked = ''
+  const whole = cliPorts({
     operations: sampleOperations,
-    version: '9.9.9',
     env: env ?? {
       POSTERN_URL: server.url,
       POSTERN_TOKEN: 'admin-token',
       POSTERN_DATA: join(directory, 'none'),
     },
-    out: (text) => {
-      printed.out += text
-    },
-    err: (text) => {
-      printed.err += text
-    },
     readStdin: async () => stdin,
     interactive: answer !== undefined,
     colour,
     ask: async (question) => {
-      printed.asked += question
+      asked += question
       return answer ?? ''
     },
     issueOffline: () => Promise.reject(new Error('no data directory there')),
     up: async () => {},
     upHelp: 'Settings:\n  --listen\n',
     ...ports,
-  }
+  })
   const words = args.match(/'[^']*'|\S+/g) ?? []
   const code = await runCli(
     whole,
     words.map((word) => word.replace(/^'(.*)'$/, '$1')),
   )
-  return { code, ...printed }
+  return { code, ...whole.printed, asked }
 }
 
 function lastCall() {
@@ -161,7 +155,7 @@ test('the flags of every command may also come before it', async () => {
   const listed = await postern('-o json gadgets list')
   assert.equal(listed.code, 0, listed.err)
   assert.deepEqual(JSON.parse(listed.out).items, [])
-  const elsewhere = await postern('--url nowhere --output json gadgets list')
+  const elsewhere = await postern('--url nowhere --output table gadgets list')
   assert.match(elsewhere.err, /"nowhere" is not a URL/)
 })
 
