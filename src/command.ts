@@ -1,5 +1,6 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
 import { spawn } from 'node:child_process'
+import { createInterface as createLines } from 'node:readline'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
@@ -75,6 +76,7 @@ try {
         out: (line) => process.stdout.write(line),
         err: (line) => process.stderr.write(line),
         readStdin: () => text(process.stdin),
+        lines: () => createLines({ input: process.stdin }),
         interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
         colour: process.stdout.isTTY === true,
         ask,

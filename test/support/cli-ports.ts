@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { lockFile } from '../../src/store/sqlite/file-lock.ts'
 import type { CliPorts } from '../../src/surfaces/cli/ports.ts'
 
@@ -18,6 +19,7 @@ export function cliPorts(
       printed.err += text
     },
     readStdin: nobody,
+    lines: () => Readable.from([]),
     interactive: false,
     colour: false,
     ask: nobody,

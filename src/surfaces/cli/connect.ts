@@ -20,7 +20,7 @@ export interface Where {
  * A token to show. Asked again with one that was refused, it gives another one where it can come to one, and that
  * one again where it cannot.
  */
-export type TokenSource = (refused?: string) => Promise<string>
+type TokenSource = (refused?: string) => Promise<string>
 
 /** The instance that is meant, and what is shown there. */
 export interface Target {
@@ -68,6 +68,18 @@ export async function findTarget(ports: CliPorts, where: Where): Promise<Target>
       )
   }
   return fromDirectory(dataDirOf(ports, where), asked, own)
+}
+
+/** Where the published APIs of the instance that is meant are, found as {@link findTarget} does but with no token to show. */
+export async function findGateway(ports: CliPorts, where: Where): Promise<string> {
+  const asked = where.url ?? (ports.env['POSTERN_URL'] || undefined)
+  if (asked !== undefined) return toOrigin(asked)
+  const chosen = chooseContext(ports, where)?.context
+  if (chosen !== undefined && chosen.url !== null) return toOrigin(chosen.url)
+  const data = chosen?.credential.kind === 'local' ? chosen.credential.data : dataDirOf(ports, where)
+  const local = await askLocal(data, 'GET', '/info')
+  if (local !== null) return toOrigin(String(local['listen']))
+  throw new UsageError(`Nothing runs on ${data}. Say where the gateway is with --url or --context.`)
 }
 
 interface Chosen {

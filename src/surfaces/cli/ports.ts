@@ -25,6 +25,8 @@ export interface CliPorts {
   readonly err: (text: string) => void
   /** All of standard input. */
   readonly readStdin: () => Promise<string>
+  /** Standard input, line by line, until it ends. */
+  readonly lines: () => AsyncIterable<string>
   /** Whether someone can be asked. */
   readonly interactive: boolean
   /** Whether the output may have colours. `NO_COLOR` is looked at besides. */

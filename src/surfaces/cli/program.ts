@@ -10,6 +10,7 @@ import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
 import { loginCommand, logoutCommand } from './login.ts'
+import { mcpCommand } from './mcp.ts'
 import { importCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
 import { FORMATS, type Format, printAnswer, printDiff, printFailure } from './print.ts'
@@ -44,6 +45,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     logoutCommand(ports),
     contextCommand(ports),
     tokenCommand(ports),
+    mcpCommand(ports),
   ])
     program.addCommand(settle(command, program))
   const importing = ports.operations.find((one) => one.resource === 'collections' && one.action === 'import')
