@@ -83,6 +83,8 @@ try {
         issueOffline,
         up,
         upHelp: settingsHelp(),
+        backUp: async (request) => (await import('./serve/backup/backup.ts')).backUp(request),
+        restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
         openBrowser,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },

@@ -26,6 +26,8 @@ export function cliPorts(
     issueOffline: nobody,
     up: nobody,
     upHelp: '',
+    backUp: nobody,
+    restore: nobody,
     openBrowser: () => {},
     lock: lockFile,
     ...own,

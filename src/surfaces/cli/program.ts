@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
+import { backupCommand, restoreCommand } from './backup.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
@@ -46,6 +47,8 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     contextCommand(ports),
     tokenCommand(ports),
     mcpCommand(ports),
+    backupCommand(ports),
+    restoreCommand(ports),
   ])
     program.addCommand(settle(command, program))
   const importing = ports.operations.find((one) => one.resource === 'collections' && one.action === 'import')
