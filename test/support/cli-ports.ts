@@ -24,6 +24,7 @@ export function cliPorts(
     colour: false,
     ask: nobody,
     issueOffline: nobody,
+    resetOffline: nobody,
     up: nobody,
     upHelp: '',
     backUp: nobody,
