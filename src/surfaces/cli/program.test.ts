@@ -383,3 +383,38 @@ test('openapi reimport shows what changes, with what could break callers', async
   )
   assert.equal((await postern('openapi reimport -', { ports })).code, 2, '--collection is required')
 })
+
+test('--all follows every page of a list, and tells how far it is on the other stream', async () => {
+  const asked: string[] = []
+  const pages: typeof fetch = async (url) => {
+    const { searchParams } = new URL(String(url))
+    asked.push(String(searchParams))
+    const at = Number(searchParams.get('cursor') ?? 0)
+    return Response.json({ items: [{ slug: `g${at}` }], next_cursor: at < 2 ? String(at + 1) : null })
+  }
+  const all = await postern('gadgets list --all -o json', { ports: { fetch: pages } })
+  assert.equal(all.code, 0, all.err)
+  const slugs = [{ slug: 'g0' }, { slug: 'g1' }, { slug: 'g2' }]
+  assert.deepEqual(JSON.parse(all.out), { items: slugs, next_cursor: null })
+  assert.equal(all.err, '1 so far ...\n2 so far ...\n')
+  assert.deepEqual(asked, ['limit=200', 'limit=200&cursor=1', 'limit=200&cursor=2'])
+  assert.equal((await postern('gadgets get g1 --all')).code, 2)
+})
+
+test('what is wrong with a command line is told in the form that was asked for, with the near command', async () => {
+  const near = await postern('gadgets lst')
+  assert.deepEqual([near.code, near.out], [2, ''])
+  assert.match(near.err, /unknown command 'lst'\n\(Did you mean list\?\)/)
+  assert.match((await postern('gadget list')).err, /Did you mean gadgets\?/)
+  assert.match((await postern('gadgets list --limt 3')).err, /Did you mean --limit\?/)
+  const json = await postern('gadgets lst -o json')
+  assert.deepEqual(JSON.parse(json.err), {
+    code: 'usage',
+    detail: "unknown command 'lst' (Did you mean list?)",
+  })
+  assert.match((await postern('gadgets get none -o yaml')).err, /^type: .*\n[\s\S]*^code: not_found$/m)
+  assert.match(
+    (await postern('gadgets create --help')).out,
+    /Example:\n {2}postern gadgets create --name Orders\n/,
+  )
+})

@@ -8,6 +8,8 @@ import { addCommonFlags } from './common-flags.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
+import { everyPage, hasPages } from './every-page.ts'
+import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
@@ -105,6 +107,8 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
   addFlags(command, operation)
   addCommonFlags(command)
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
+  if (hasPages(operation)) command.option('--all', 'Every page of it')
+  command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
   return command.action(async (...args: unknown[]) => {
     // commander passes the arguments, then the flags, then itself
     const id = args.length === 3 ? String(args[0]) : undefined
@@ -113,7 +117,10 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     const options = readWriteOptions(operation, given)
     const client = await connect(ports, given as Where)
     const confirm = await confirmed(ports, client, operation, id, given, options)
-    const { body, diff } = await client.call(operation, input, { ...options, ...confirm })
+    const { body, diff } =
+      given['all'] === true
+        ? { body: await everyPage(ports, client, operation, input), diff: null }
+        : await client.call(operation, input, { ...options, ...confirm })
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body)
     printAnswer(ports, format, body, operation.columns)
