@@ -5,8 +5,8 @@ import { kebab, takesId } from './flags.ts'
 
 /** Values that read as one would write them, by the name of the member. */
 const SAMPLES: Readonly<Record<string, string>> = {
-  name: 'Orders',
-  slug: 'orders',
+  name: 'Example',
+  slug: 'example',
   base_path: '/orders',
   path: '/v1/orders/{id}',
   methods: 'GET',

@@ -415,6 +415,6 @@ test('what is wrong with a command line is told in the form that was asked for, 
   assert.match((await postern('gadgets get none -o yaml')).err, /^type: .*\n[\s\S]*^code: not_found$/m)
   assert.match(
     (await postern('gadgets create --help')).out,
-    /Example:\n {2}postern gadgets create --name Orders\n/,
+    /Example:\n {2}postern gadgets create --name Example\n/,
   )
 })
