@@ -24,6 +24,8 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   trust_rules: trustRuleKind,
 }
 
+export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)
+
 /** The kind that a type of resource is. */
 export function kindOf(type: ResourceType): Kind {
   return KINDS[type]

@@ -34,6 +34,22 @@ export interface ConfigTables {
     expires_at: number
     revoked_at: number | null
   }
+  plans: {
+    id: string
+    owner: string
+    documents: string
+    /** JSON */
+    steps: string
+    revision: number
+    created_at: number
+  }
+  applied: {
+    owner: string
+    address: string
+    resource_id: string
+    /** JSON */
+    spec: string
+  }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
 
