@@ -6,7 +6,7 @@ import { type ClockCell, createClock, createClockCell, moveClock } from '../src/
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
 import type { RecordQueries } from '../src/operations/context.ts'
-import type { Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
+import type { Invoke, Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
 import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
 import { OPERATIONS } from '../src/operations/registry.ts'
 import { createAuditTrail } from '../src/record/audit-chain.ts'
@@ -36,8 +36,16 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
   }
 }
 
-/** What invoke asks of gateway threads, where there are none. */
-export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'trail'> = {
+/** What invoke asks of other threads, where there are none. */
+export const UNSERVED: Pick<
+  InvokeDeps,
+  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'trail'
+> = {
+  records: {
+    list: async () => ({ items: [], next_cursor: null }),
+    get: async () => undefined,
+    metrics: async () => ({ groups: [], total: 0, ungrouped: 0, read: 0, completeFrom: null }),
+  },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
@@ -46,6 +54,7 @@ export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
 
@@ -57,6 +66,7 @@ export interface Control {
   readonly cell: ClockCell
   readonly published: SnapshotDelta[]
   readonly asked: Record<string, unknown>[]
+  readonly invoke: Invoke
   /** Runs `resource.action` as an admin, as `role`, or with `grants`. */
   run(
     name: string,
@@ -92,13 +102,17 @@ export async function startControl(
       asked.push({ id })
       return undefined
     },
+    metrics: async (question) => {
+      asked.push({ ...question.selection })
+      return UNSERVED.records.metrics(question)
+    },
   }
   const invoke = createInvoke({
     store,
     vault,
     clock,
-    records,
     ...UNSERVED,
+    records,
     trail: createAuditTrail(store, clock, vault.trailKey()),
     publisher: {
       publish: async (delta) => {
@@ -115,6 +129,7 @@ export async function startControl(
     cell,
     published,
     asked,
+    invoke,
     run: (name, input, { role = 'admin', grants, via = {}, ...write } = {}) =>
       invoke(operationOf(name), input, write, principalOf(role, grants), { ...VIA, ...via }),
     move: (ms) => moveClock(cell, ms),

@@ -6,7 +6,14 @@ import { KeyUrl, Match } from './profile-auth.ts'
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
 
 /** Resource parts of permissions that a grant may be narrowed to. */
-export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'config', 'audit', 'records'] as const
+export const SCOPE_TYPES = [
+  ...RESOURCE_TYPES,
+  ...ACCESS_TYPES,
+  'config',
+  'audit',
+  'records',
+  'metrics',
+] as const
 
 /** What may be done to resources: the other part of permissions. */
 const VERBS = [
@@ -42,6 +49,7 @@ export const PERMISSIONS: readonly string[] = [
   'audit:read',
   'audit:verify',
   'records:read',
+  'metrics:read',
 ]
 
 const isBuiltIn = (slug: string): boolean => ROLES.some((role) => role === slug)
@@ -66,6 +74,32 @@ export const RoleSpec = z.strictObject({
     .describe('All that it may do, such as ["proxies:read", "proxies:update"]'),
 })
 export type RoleSpec = z.output<typeof RoleSpec>
+
+/** Members of a user that signing in sets, and nobody else. */
+export const SIGN_IN_MEMBERS = ['issuer', 'subject', 'groups', 'mapped_grants'] as const
+
+export const UserSpec = z.strictObject({
+  ...head,
+  email: z
+    .email()
+    .max(254)
+    .toLowerCase()
+    .nullable()
+    .default(null)
+    .describe('Local users sign in by it too; each belongs to one user'),
+  active: z.boolean().default(true).describe('What an inactive one holds ends with the next request'),
+  issuer: z.string().max(512).nullable().default(null).describe('Who signs them in; null for local users'),
+  subject: z.string().max(512).nullable().default(null).describe('Who they are there'),
+  groups: z.array(z.string().max(256)).max(1000).default([]).describe('Theirs there, as of the last sign-in'),
+  mapped_grants: z
+    .array(z.string().max(1024))
+    .max(100)
+    .default([])
+    .describe(
+      'What their claims there are mapped to, as of the last sign-in, such as modifier:proxies@payments',
+    ),
+})
+export type UserSpec = z.output<typeof UserSpec>
 
 export const ServiceIdentitySpec = z.strictObject({
   ...head,

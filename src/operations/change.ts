@@ -311,6 +311,17 @@ export class Change {
     return { id, token }
   }
 
+  /** Makes a link by which a local user chooses a password. Of a dry run there is none to show. */
+  async issueSetUpLink(user: Resource, expiresAt: number): Promise<string | undefined> {
+    const { token, hash } = mintToken('su')
+    const link = { hash, user: user.id, purpose: 'invite', expires_at: expiresAt } as const
+    await this.writer.putSetUpLink(link, this.#deps.clock.now())
+    await this.note(user, { op: 'add', path: '/set_up_link', value: 'changed' })
+    if (this.#deps.options.dryRun === true) return undefined
+    this.#revealed = true
+    return token
+  }
+
   /** Makes a secret that callers of a profile sign with. Of a dry run there is none to show. */
   async issueSigningSecret(
     profile: Resource,

@@ -5,7 +5,7 @@ import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { define, type Operation, type Subject } from './define.ts'
 import { toInputInvalid } from './errors.ts'
-import { type Kind, writtenSchema } from './kind.ts'
+import { type Kind, writableSchema, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef } from './refs.ts'
 import { currentViewsOf, viewOf, writtenView } from './views.ts'
@@ -66,11 +66,14 @@ export const about = (kind: Kind) => ({
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
+/** One tag may stand for itself. */
+const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(Slug).max(20))
+
 /** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
   const parent = kind.parent
   const filters = {
-    tag: Slug.optional().describe('Only those with the tag'),
+    tag: Tags.optional().describe('Only those with the tag, or with all of several'),
     ...(parent === null
       ? {}
       : { [parent.field]: Ref.optional().describe(`Only those of the ${inWords(parent.field)}`) }),
@@ -115,7 +118,8 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
     limit: limit + 1,
     where,
     holds,
-    ...(typeof input['tag'] === 'string' ? { tag: input['tag'] } : {}),
+    // Parsed by the schema above
+    tags: (input['tag'] ?? []) as readonly string[],
     ...(typeof input['cursor'] === 'string'
       ? { after: fromCursor(input['cursor'], /^[a-z]{3}_[0-9a-z]{26}$/) }
       : {}),
@@ -179,7 +183,7 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     tool: `create_${kind.noun}`,
     group: kind.group,
     summary: `Create a ${inWords(kind.noun)}`,
-    input: (making.input === undefined ? kind.spec : kind.spec.extend(making.input)) as z.ZodObject,
+    input: writableSchema(kind).extend(making.input ?? {}) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:create`,
     refuses: ['already_exists', 'configuration_invalid', 'idempotency_conflict', ...shown(making)],
@@ -187,7 +191,8 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     columns: kind.columns,
     ...about(kind),
     handle: async (input: Fields, context) => {
-      const spec = without(input, Object.keys(making.input ?? {}))
+      const written = without(input, Object.keys(making.input ?? {}))
+      const spec = kind.fixed === undefined ? written : parseSpec(kind.spec, written)
       return answer(context, kind, await createResource(context, kind, spec), input, making)
     },
   })
@@ -214,7 +219,7 @@ async function answer(
 
 /** `update`: merges members into a resource; see {@link patchSchema}. */
 export function updateOf(kind: Kind): Operation {
-  const fixed = kind.parent === null ? [] : [kind.parent.field]
+  const fixed = [...(kind.fixed ?? []), ...(kind.parent === null ? [] : [kind.parent.field])]
   return define({
     resource: kind.type,
     action: 'update',
@@ -245,7 +250,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     tool: null,
     group: kind.group,
     summary: `Create a ${inWords(kind.noun)} or replace all its members`,
-    input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
+    input: z.strictObject({ id: Ref, ...writableSchema(kind).shape, ...keptSchema(kind) }) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
     refuses: [...CHANGE_REFUSES, ...shown(making)],
@@ -262,7 +267,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
           context,
           kind,
           await replaceResource(context, kind, await context.change.actOn(known), {
-            ...kept(known),
+            ...kept(kind, known),
             ...spec,
           }),
         )
@@ -283,8 +288,9 @@ function keptSchema(kind: Kind): z.ZodRawShape {
   return Object.fromEntries(Object.entries(loose).filter(([name]) => KEPT.includes(name)))
 }
 
-function kept(resource: Resource): Fields {
-  return Object.fromEntries(Object.entries(resource.spec).filter(([name]) => KEPT.includes(name)))
+function kept({ fixed = [] }: Kind, resource: Resource): Fields {
+  const names = [...KEPT, ...fixed]
+  return Object.fromEntries(Object.entries(resource.spec).filter(([name]) => names.includes(name)))
 }
 
 /** The slug that a put gives to what it makes. Refuses when the path cannot be one or the body says another. */

@@ -23,8 +23,10 @@ export interface Kind {
   readonly prefix: IdPrefix
   /** Name of the grouped MCP tool. */
   readonly group: string
-  /** Exactly what a caller may write. */
+  /** Exactly what is stored of it, and but for {@link fixed} what a caller may write. */
   readonly spec: z.ZodObject
+  /** Members of the spec that no caller writes: they stay as they are, and have their defaults in what is made. */
+  readonly fixed?: readonly string[]
   /** What a caller reads. */
   readonly view: z.ZodObject
   readonly columns: readonly string[]
@@ -49,7 +51,7 @@ export interface Kind {
   /** Where credentials go by the spec: who changes that needs the right to use them. */
   readonly sentTo?: (spec: Fields) => unknown
   /** See {@link Resource.key}. */
-  readonly keyOf?: (spec: Fields) => string
+  readonly keyOf?: (spec: Fields) => string | null
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
   /** What the writer should know of what was stored, though it is allowed. */
@@ -65,11 +67,24 @@ export function writtenSchema(kind: Kind): z.ZodObject {
   return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: z.array(Warning).optional() })
 }
 
+/** What a caller may write of the kind. */
+export function writableSchema({ spec, fixed = [] }: Kind): z.ZodObject {
+  if (fixed.length === 0) return spec
+  return z.strictObject(
+    Object.fromEntries(Object.entries(spec.shape).filter(([name]) => !fixed.includes(name))),
+  )
+}
+
 /** The resource that a spec is for. */
 export interface Self {
   readonly id: string
   readonly parent: string | null
 }
+
+const Expanded = z
+  .record(z.string(), z.json())
+  .optional()
+  .describe('With expand: id, slug, name and state of what it refers to, by member')
 
 /** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */
 export function viewSchema(
@@ -78,7 +93,7 @@ export function viewSchema(
   staged: boolean = false,
 ): z.ZodObject {
   const { slug: _slug, ...members } = spec.shape
-  const plain = z.object({ ...Envelope.shape, ...members, ...extra })
+  const plain = z.object({ ...Envelope.shape, ...members, ...extra, expanded: Expanded })
   if (!staged) return plain
   return plain.extend({
     pending_draft: z

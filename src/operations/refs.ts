@@ -149,7 +149,8 @@ export function idsOf(kind: Kind, spec: Fields): string[] {
   return kind.refs.flatMap((field) => idsAt(field, spec))
 }
 
-function idsAt(field: RefField, spec: Fields): string[] {
+/** Ids in one member of a stored spec. */
+export function idsAt(field: RefField, spec: Fields): string[] {
   const value = holderOf(spec, field)[field.field]
   if (Array.isArray(value)) return value.map(String)
   return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []

@@ -1,7 +1,9 @@
 import { GRANT_OPERATIONS } from './access/grants.ts'
+import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
+import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
@@ -21,6 +23,7 @@ import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
 import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
+import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { applyConfig } from './config/apply.ts'
 import { diffConfig } from './config/diff.ts'
@@ -39,6 +42,10 @@ import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
+import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
+import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
+import { metricsOverTime } from './metrics/over-time.ts'
+import { metricsOverview } from './metrics/overview.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -67,6 +74,7 @@ import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
+import { selectable } from './select.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -80,6 +88,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteCollection,
   publishCollection,
   importCollection,
+  reimportCollection,
   listProxies,
   getProxy,
   createProxy,
@@ -123,6 +132,8 @@ export const OPERATIONS: readonly Operation[] = [
   rotateCredential,
   revertCredential,
   ...ROLE_OPERATIONS,
+  ...USER_OPERATIONS,
+  inviteUser,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
@@ -135,7 +146,13 @@ export const OPERATIONS: readonly Operation[] = [
   listAudit,
   getAudit,
   verifyAudit,
+  metricsOverview,
+  metricsStatusCodes,
+  metricsMethods,
+  metricsTopEndpoints,
+  metricsErrorEndpoints,
+  metricsOverTime,
   listRecords,
   getRecord,
   explainRequest,
-]
+].map(selectable)

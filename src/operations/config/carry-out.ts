@@ -4,8 +4,9 @@ import type { Fields, Resource } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
+import type { Kind } from '../kind.ts'
 import { ALL_KINDS } from '../kinds.ts'
-import { createResource, replaceResource } from '../write-resource.ts'
+import { createResource, parseSpec, replaceResource } from '../write-resource.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
 import type { Step, Steps } from './steps.ts'
 
@@ -55,9 +56,17 @@ async function carryOutOne(
   const input: Fields = mapEndpoints(kind, spec, (entry) =>
     entry.startsWith('proxy/') ? idOf(entry) : entry,
   )
-  return action === 'create'
-    ? createResource(context, kind, { ...input, slug }, false)
-    : replaceResource(context, kind, before!, input)
+  if (action === 'create')
+    return createResource(context, kind, { ...withFixed(kind, input, {}), slug }, false)
+  return replaceResource(context, kind, before!, withFixed(kind, input, before!.spec))
+}
+
+/** With the members that no writer sets, as they are stored or by default. */
+function withFixed(kind: Kind, input: Fields, stored: Fields): Fields {
+  const { fixed } = kind
+  if (fixed === undefined) return input
+  const known = fixed.flatMap((name) => (name in stored ? [[name, stored[name]] as const] : []))
+  return parseSpec(kind.spec, { ...input, ...Object.fromEntries(known) })
 }
 
 /** What lies below it goes only where the documents' set owns that, too. */

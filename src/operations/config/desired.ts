@@ -5,7 +5,7 @@ import { JsonSchema } from '../../model/proxy.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
-import type { Kind } from '../kind.ts'
+import { type Kind, writableSchema } from '../kind.ts'
 import { KEEP, parseSpec } from '../write-resource.ts'
 import { addressOf } from './address.ts'
 import { type ReadDocument, refuseFaults } from './read-documents.ts'
@@ -53,7 +53,7 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
 function judge({ kind, slug, spec: written, place }: ReadDocument): Desired {
   const { spec: filled, kept } = withKept(kind, written)
   const { spec: plain, schemas } = withSchemas(kind, filled)
-  const { slug: _slug, ...spec } = parseSpec(kind.spec, { ...plain, slug })
+  const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, slug })
   const parent = kind.parent === null ? null : String(spec[kind.parent.field])
   const silent = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
   return { kind, slug, address: addressOf(kind.type, parent, slug), spec, kept, silent, schemas, place }

@@ -63,6 +63,9 @@ export const exportConfig = define({
   },
 })
 
+/** Kinds that are exported only when they are named: who they are differs from place to place. */
+const NAMED_ALONE: ReadonlySet<string> = new Set(['users', 'teams'])
+
 /** What the principal may read of a kind, by address, so that equal instances give equal documents. */
 async function readOf({ type }: Kind, { slugs }: State, { principal, reader }: OperationContext) {
   if (!permits(principal, `${type}:read`)) return []
@@ -76,7 +79,7 @@ type Selector = (kind: Kind, resource: Resource, state: State) => boolean
 
 /** Refuses with input_invalid what selects no kind. */
 function selector(select: readonly string[]): Selector {
-  if (select.length === 0) return () => true
+  if (select.length === 0) return ({ type }) => !NAMED_ALONE.has(type)
   const patterns = select.map((text, index) => {
     const [word, slug] = text.split(/\/(.*)/s)
     const kind = kindCalled(word!)

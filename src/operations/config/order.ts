@@ -60,7 +60,7 @@ function needsOf({ desired, spec }: Step): readonly string[] {
 /** What may stand once alone, such as a base path. */
 function keyOf({ desired, spec }: Step): string | null {
   const key = desired?.kind.keyOf?.(spec)
-  if (desired === null || key === undefined) return null
+  if (desired === null || key == null) return null
   const parent = desired.kind.parent === null ? '' : String(spec[desired.kind.parent.field])
   return `${desired.kind.type} ${parent} ${key}`
 }

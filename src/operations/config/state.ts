@@ -1,7 +1,7 @@
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
-import type { Kind } from '../kind.ts'
+import { type Kind, writableSchema } from '../kind.ts'
 import { ALL_KINDS, kindOf } from '../kinds.ts'
 import { readable } from '../views.ts'
 import { KEEP } from '../write-resource.ts'
@@ -43,8 +43,8 @@ export async function readState(reader: ConfigReader): Promise<State> {
 /** A stored spec in the words of documents, without secrets: references as slugs, endpoints as addresses. */
 export async function toWords(state: State, resource: Resource): Promise<Fields> {
   const kind = kindOf(resource.type)
-  const { secrets: _, ...rest } = state
-  const words = await readable(kind, resource.spec, rest.slugs)
+  const words = await readable(kind, resource.spec, state.slugs)
+  for (const name of kind.fixed ?? []) delete words[name]
   return mapEndpoints(kind, words, (entry) => {
     const proxy = entry.startsWith('prx_') ? state.byId.get(entry) : undefined
     return proxy === undefined ? entry : addressIn(state.slugs, proxy)
@@ -56,7 +56,7 @@ export function completed(kind: Kind, words: Fields): Fields {
   const fields = secretFieldsOf(kind, words)
   const auth = words['auth'] as Fields
   const kept = fields.filter((field) => !isReference(auth[field]))
-  const parsed = kind.spec.safeParse(
+  const parsed = writableSchema(kind).safeParse(
     kept.length === 0
       ? words
       : { ...words, auth: { ...auth, ...Object.fromEntries(kept.map((one) => [one, KEEP])) } },

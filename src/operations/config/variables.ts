@@ -14,13 +14,13 @@ const PLACE = /(\$+)\{var\.([A-Za-z_][A-Za-z0-9_-]{0,63})\}/g
  * @param missing told of each name that has no value
  */
 export function withVariables(value: unknown, values: Variables, missing: (name: string) => void): unknown {
-  const valueOf = (name: string): string | number | boolean => {
+  const known = (name: string): string | number | boolean => {
     if (Object.hasOwn(values, name)) return values[name]!
     missing(name)
     return ''
   }
   const fill = (item: unknown): unknown => {
-    if (typeof item === 'string') return filled(item, valueOf)
+    if (typeof item === 'string') return filled(item, known)
     if (Array.isArray(item)) return item.map(fill)
     if (isPlain(item))
       return Object.fromEntries(Object.entries(item).map(([name, inner]) => [name, fill(inner)]))
@@ -29,12 +29,12 @@ export function withVariables(value: unknown, values: Variables, missing: (name:
   return fill(value)
 }
 
-function filled(text: string, valueOf: (name: string) => string | number | boolean): unknown {
+function filled(text: string, known: (name: string) => string | number | boolean): unknown {
   if (!text.includes('{var.')) return text
   const whole = /^\$\{var\.([A-Za-z0-9_-]+)\}$/.exec(text)?.[1]
-  if (whole !== undefined && VARIABLE_NAME.test(whole)) return valueOf(whole)
+  if (whole !== undefined && VARIABLE_NAME.test(whole)) return known(whole)
   return text.replaceAll(PLACE, (place, dollars: string, name: string) =>
-    dollars.length === 1 ? String(valueOf(name)) : place.slice(1),
+    dollars.length === 1 ? String(known(name)) : place.slice(1),
   )
 }
 

@@ -133,6 +133,24 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     finish: chainOlderEntries,
   },
   {
+    version: 7,
+    name: 'passwords and set-up links of local users',
+    statements: [
+      `create table passwords (
+        user_id text primary key references resources (id),
+        hash text not null,
+        changed_at integer not null
+      ) strict, without rowid`,
+      `create table set_up_links (
+        hash text primary key,
+        user_id text references resources (id),
+        purpose text not null,
+        expires_at integer not null
+      ) strict, without rowid`,
+      `create index set_up_links_user on set_up_links (user_id)`,
+    ],
+  },
+  {
     version: 8,
     name: 'plans, and what was applied last',
     statements: [
