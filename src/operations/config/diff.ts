@@ -6,7 +6,7 @@ import { diffOf } from '../diff.ts'
 import { type Desired, secretFieldsOf, toDesired, withoutSecrets } from './desired.ts'
 import { shown } from './planned.ts'
 import { readDocuments } from './read-documents.ts'
-import { counts, createDiffBound, Documents, DriftItem, manner, PlanItem } from './shapes.ts'
+import { createDiffBound, Documents, manner, Shown } from './shapes.ts'
 import { toSteps } from './steps.ts'
 import { take } from './take.ts'
 
@@ -22,7 +22,7 @@ export const diffConfig = define({
     against: Documents.optional().describe('Other documents, in the place of the configuration'),
     ...manner,
   }),
-  output: z.object({ ...counts, items: z.array(PlanItem), drift: z.array(DriftItem) }),
+  output: Shown,
   permission: 'config:read',
   refuses: ['document_invalid', 'managed_elsewhere'],
   itemwise: true,

@@ -9,7 +9,7 @@ import { define } from '../define.ts'
 import type { Kind } from '../kind.ts'
 import { addressIn, KINDS_IN_ORDER, kindCalled } from './address.ts'
 import { STATES, secretFieldsOf } from './desired.ts'
-import { SetName } from './shapes.ts'
+import { Exported, SetName } from './shapes.ts'
 import { readState, type State, toWords } from './state.ts'
 import { withoutVariables } from './variables.ts'
 
@@ -32,14 +32,7 @@ export const exportConfig = define({
       ),
     managed_by: SetName.optional().describe('Only what this set of documents owns'),
   }),
-  output: z.object({
-    documents: z.array(
-      z.object({ kind: z.string(), slug: z.string(), spec: z.record(z.string(), z.unknown()) }),
-    ),
-    set_elsewhere: z
-      .array(z.object({ item: z.string(), field: z.string() }))
-      .describe('Secrets that are stored here alone: a document without them leaves them as they are'),
-  }),
+  output: Exported,
   permission: 'config:read',
   refuses: [],
   itemwise: true,
@@ -48,8 +41,8 @@ export const exportConfig = define({
   handle: async ({ select, managed_by }, context) => {
     const isSelected = selector(select)
     const state = await readState(context.reader)
-    const documents: { kind: string; slug: string; spec: Record<string, unknown> }[] = []
-    const set_elsewhere: { item: string; field: string }[] = []
+    const documents: z.output<typeof Exported>['documents'] = []
+    const set_elsewhere: z.output<typeof Exported>['set_elsewhere'] = []
     for (const kind of KINDS_IN_ORDER)
       for (const { item, resource } of await readOf(kind, state, context)) {
         if (managed_by !== undefined && resource.managed_by !== managed_by) continue

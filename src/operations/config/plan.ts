@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { define } from '../define.ts'
 import { keptSteps, shown } from './planned.ts'
-import { counts, Documents, DriftItem, manner, PlanItem } from './shapes.ts'
+import { Documents, manner, Shown } from './shapes.ts'
 import { toSteps } from './steps.ts'
 import { take } from './take.ts'
 
@@ -23,9 +23,7 @@ export const planConfig = define({
     plan_id: z.string().describe('Applies exactly this, for seven days'),
     managed_by: z.string(),
     config_revision: z.int().describe('Of the configuration that it was compared with'),
-    ...counts,
-    items: z.array(PlanItem).describe('In the order in which they would be done'),
-    drift: z.array(DriftItem).describe('What was changed in the instance since the documents were applied'),
+    ...Shown.shape,
   }),
   permission: 'config:read',
   refuses: ['document_invalid', 'managed_elsewhere', 'idempotency_conflict'],

@@ -17,7 +17,7 @@ export const Variables = z
     z.union([z.string().max(65_536), z.number(), z.boolean()]),
   )
   .default({})
-  .describe('What stands for ${var.NAME} in the documents, such as {"STAGE":"test"}')
+  .describe(`What stands for \${var.NAME} in the documents, such as {"STAGE":"test"}`)
 
 export const SetName = z
   .string()
@@ -70,6 +70,23 @@ export const DriftItem = z.object({
   item: z.string(),
   side: z.enum(['instance', 'both']),
   diff: Diff.describe('From what was applied last to what is there now'),
+})
+
+/** What a plan or a comparison shows. */
+export const Shown = z.object({
+  ...counts,
+  items: z.array(PlanItem).describe('In the order in which they would be done'),
+  drift: z.array(DriftItem).describe('What was changed in the instance since the documents were applied'),
+})
+
+/** Documents as they are exported. */
+export const Exported = z.object({
+  documents: z.array(
+    z.object({ kind: z.string(), slug: z.string(), spec: z.record(z.string(), z.unknown()) }),
+  ),
+  set_elsewhere: z
+    .array(z.object({ item: z.string(), field: z.string() }))
+    .describe('Secrets that are stored here alone: a document without them leaves them as they are'),
 })
 
 /** Characters of all differences of one answer. */

@@ -4,9 +4,10 @@ import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
 import { addCommonFlags } from './common-flags.ts'
+import { configCommands } from './config/commands.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
-import { EXIT } from './exit.ts'
+import { Ended, EXIT } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
@@ -48,6 +49,7 @@ export function buildProgram(ports: CliPorts): Command {
   }
   const explaining = named('requests', 'explain')
   if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
+  for (const command of configCommands(ports)) program.addCommand(settle(command, program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
     const group = program
       .command(resource.replaceAll('_', '-'))
@@ -61,7 +63,7 @@ export function buildProgram(ports: CliPorts): Command {
 /**
  * Runs one command line to its end.
  * @param args Arguments after the program's name.
- * @returns The exit code: 0 ok, 1 error, 2 usage, 4 conflict.
+ * @returns The exit code: 0 ok, 1 error, 2 usage, 3 drift, 4 conflict.
  */
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   try {
@@ -69,7 +71,7 @@ export async function runCli(ports: CliPorts, args: readonly string[]): Promise<
     return EXIT.ok
   } catch (error) {
     // commander has printed what was wrong, or the help that was asked for
-    if (error instanceof Failed) return EXIT.error
+    if (error instanceof Ended) return error.code
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     return printFailure(ports, formatIn(args), error)
   }
@@ -94,12 +96,9 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     printAnswer(ports, format, body, operation.columns)
     if (operation.revealsOnce === true && holdsSecret(body))
       ports.err('A secret in this answer is shown only now; keep it.\n')
-    if (operation.fails?.(body) === true) throw new Failed()
+    if (operation.fails?.(body) === true) throw new Ended(EXIT.error)
   })
 }
-
-/** The answer was printed, and tells a failure. */
-class Failed extends Error {}
 
 /** True when a member that is shown once is there, also in one of the profiles that a new client came with. */
 function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {
