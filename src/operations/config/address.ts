@@ -1,7 +1,8 @@
 import { NOUNS, type ResourceType } from '../../model/common.ts'
-import type { Resource } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { Kind } from '../kind.ts'
-import { ALL_KINDS } from '../kinds.ts'
+import { ALL_KINDS, kindOf } from '../kinds.ts'
+import { parentField, parentFields } from '../refs.ts'
 
 /** The word of a document for what it describes, such as `proxy`. */
 export const KIND_WORDS: readonly string[] = ALL_KINDS.map(({ noun }) => noun)
@@ -18,14 +19,35 @@ export function kindCalled(word: string): Kind | undefined {
   return BY_WORD.get(word)
 }
 
-/** How documents, plans and answers name a resource: `collection/orders`, `proxy/orders:get-order`. */
-export function addressOf(type: ResourceType, parent: string | null, slug: string): string {
-  return `${NOUNS[type]}/${parent === null ? '' : `${parent}:`}${slug}`
+/** How documents, plans and answers name what belongs to nothing: `collection/orders`. */
+export function addressOf(type: ResourceType, slug: string): string {
+  return `${NOUNS[type]}/${slug}`
+}
+
+/** How they name what a spec is of: below another resource `proxy/orders:get-order`, and `grant/user/ada:deploy`. */
+export function addressBy(kind: Kind, spec: Fields, slug: string): string {
+  const field = parentField(kind, spec)
+  return field === undefined
+    ? addressOf(kind.type, slug)
+    : addressBelow(kind, field.type, String(spec[field.field]), slug)
+}
+
+function addressBelow(kind: Kind, above: ResourceType, parent: string, slug: string): string {
+  // Slugs are told apart within a type alone
+  const place = above === kind.parent?.type ? '' : `${NOUNS[above]}/`
+  return `${kind.noun}/${place}${parent}:${slug}`
 }
 
 /** The address of a stored resource. */
 export function addressIn(slugs: ReadonlyMap<string, string>, { type, parent, slug }: Resource): string {
-  return addressOf(type, parent === null ? null : (slugs.get(parent) ?? parent), slug)
+  const above = parent === null ? undefined : kindOfId(parent)
+  if (parent === null || above === undefined) return addressOf(type, slug)
+  return addressBelow(kindOf(type), above.type, slugs.get(parent) ?? parent, slug)
+}
+
+/** The kind of what has the id. */
+export function kindOfId(id: string): Kind | undefined {
+  return ALL_KINDS.find(({ prefix }) => id.startsWith(`${prefix}_`))
 }
 
 /** All kinds, each after those that it belongs or refers to. */
@@ -35,7 +57,7 @@ function inOrder(): readonly Kind[] {
   const done = new Set<Kind>()
   const visit = (kind: Kind): void => {
     if (done.has(kind)) return
-    for (const { type } of kind.parent === null ? kind.refs : [kind.parent, ...kind.refs])
+    for (const { type } of [...parentFields(kind), ...kind.refs])
       if (type !== kind.type) visit(ALL_KINDS.find((one) => one.type === type)!)
     done.add(kind)
   }

@@ -6,6 +6,7 @@ import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
 import type { Kind } from '../kind.ts'
 import { ALL_KINDS } from '../kinds.ts'
+import { parentFields } from '../refs.ts'
 import { createResource, parseSpec, replaceResource } from '../write-resource.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
 import type { Step, Steps } from './steps.ts'
@@ -71,8 +72,9 @@ function withFixed(kind: Kind, input: Fields, stored: Fields): Fields {
 
 /** What lies below it goes only where the documents' set owns that, too. */
 async function refuseOccupied(resource: Resource, context: OperationContext): Promise<void> {
-  for (const { type, parent } of ALL_KINDS) {
-    if (parent?.type !== resource.type) continue
+  for (const kind of ALL_KINDS) {
+    if (!parentFields(kind).some(({ type }) => type === resource.type)) continue
+    const { type } = kind
     const below = await context.whole.all(type, resource.id)
     if (below.length === 0) continue
     const seen = (await context.reader.all(type, resource.id)).slice(0, 20)

@@ -7,7 +7,7 @@ import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
 import { type Kind, writableSchema } from '../kind.ts'
 import { KEEP, parseSpec } from '../write-resource.ts'
-import { addressOf } from './address.ts'
+import { addressBy } from './address.ts'
 import { type ReadDocument, refuseFaults } from './read-documents.ts'
 
 /** What a document wants, by the schema of its kind. References are as they were written. */
@@ -54,9 +54,8 @@ function judge({ kind, slug, spec: written, place }: ReadDocument): Desired {
   const { spec: filled, kept } = withKept(kind, written)
   const { spec: plain, schemas } = withSchemas(kind, filled)
   const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, slug })
-  const parent = kind.parent === null ? null : String(spec[kind.parent.field])
   const silent = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
-  return { kind, slug, address: addressOf(kind.type, parent, slug), spec, kept, silent, schemas, place }
+  return { kind, slug, address: addressBy(kind, spec, slug), spec, kept, silent, schemas, place }
 }
 
 /** Secrets that are left out are those that are stored. */

@@ -7,7 +7,7 @@ import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
 import type { Kind } from '../kind.ts'
-import { addressIn, KINDS_IN_ORDER, kindCalled } from './address.ts'
+import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
 import { STATES, secretFieldsOf } from './desired.ts'
 import { Exported, SetName } from './shapes.ts'
 import { readState, type State, toWords } from './state.ts'
@@ -72,7 +72,9 @@ type Selector = (kind: Kind, resource: Resource, state: State) => boolean
 
 /** Refuses with input_invalid what selects no kind. */
 function selector(select: readonly string[]): Selector {
-  if (select.length === 0) return ({ type }) => !NAMED_ALONE.has(type)
+  if (select.length === 0)
+    return ({ type }, { parent }) =>
+      !NAMED_ALONE.has(type) && !NAMED_ALONE.has((parent === null ? undefined : kindOfId(parent))?.type ?? '')
   const patterns = select.map((text, index) => {
     const [word, slug] = text.split(/\/(.*)/s)
     const kind = kindCalled(word!)

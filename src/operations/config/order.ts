@@ -1,7 +1,7 @@
 import { refuse } from '../../base/refusal.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { kindOf } from '../kinds.ts'
-import { idsOf, refsIn } from '../refs.ts'
+import { idsOf, parentRef, refsIn } from '../refs.ts'
 import { addressOf } from './address.ts'
 import type { State } from './state.ts'
 import type { Step } from './steps.ts'
@@ -48,7 +48,7 @@ export function inDependence(steps: readonly Step[], state: State): readonly Ste
 
 /** Addresses that a wanted spec refers to. */
 function needsOf({ desired, spec }: Step): readonly string[] {
-  const needs = refsIn(desired!.kind, spec).map(({ type, ref }) => addressOf(type, null, ref))
+  const needs = refsIn(desired!.kind, spec).map(({ type, ref }) => addressOf(type, ref))
   const endpoints = spec['endpoints']
   if (desired!.kind.type === 'profiles')
     for (const list of Object.values((endpoints ?? {}) as Fields))
@@ -61,8 +61,7 @@ function needsOf({ desired, spec }: Step): readonly string[] {
 function keyOf({ desired, spec }: Step): string | null {
   const key = desired?.kind.keyOf?.(spec)
   if (desired === null || key == null) return null
-  const parent = desired.kind.parent === null ? '' : String(spec[desired.kind.parent.field])
-  return `${desired.kind.type} ${parent} ${key}`
+  return `${desired.kind.type} ${parentRef(desired.kind, spec) ?? ''} ${key}`
 }
 
 /** Steps that give up such a thing. */

@@ -12,7 +12,7 @@ import { type Variables, withVariables } from './variables.ts'
 /** Documents at once. */
 const DOCUMENTS_MAX = 50_000
 /** Faults that one refusal names. */
-export const ERRORS_MAX = 100
+const ERRORS_MAX = 100
 
 /** One document, its variables filled in; the spec is not judged yet. */
 export interface ReadDocument {

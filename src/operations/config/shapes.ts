@@ -11,7 +11,7 @@ export const Documents = z
   .max(GIVEN_MAX)
   .describe('Objects of kind, slug and spec, or texts of YAML or JSON that hold such documents')
 
-export const Variables = z
+const Variables = z
   .record(
     z.string().regex(VARIABLE_NAME, 'a name of letters, digits, - and _'),
     z.union([z.string().max(65_536), z.number(), z.boolean()]),

@@ -17,7 +17,7 @@ import { refuseFaults } from './read-documents.ts'
 import { completed, readState, type State, toWords } from './state.ts'
 
 /** Which side has changed since the documents were applied last. */
-export type Side = 'documents' | 'instance' | 'both'
+type Side = 'documents' | 'instance' | 'both'
 
 /** What is to be done to one resource. */
 export interface Step {
@@ -35,7 +35,7 @@ export interface Step {
 }
 
 /** What was changed in the instance since the documents were applied last. */
-export interface Drift {
+interface Drift {
   readonly item: string
   readonly side: Exclude<Side, 'documents'>
   readonly diff: readonly DiffEntry[]
@@ -140,7 +140,7 @@ async function inWordsOf(
   const words = await mapRefs(kind, { ...spec, ...kept }, (ref, { type }, pointer) => {
     const known = state.byId.get(ref)
     if (known?.type === type) return known.slug
-    const address = addressOf(type, null, ref)
+    const address = addressOf(type, ref)
     if (!named.has(address) && !state.byAddress.has(address))
       fault(pointer, `there is no ${inWords(NOUNS[type])} "${ref}", in the documents or in the instance`)
     return ref

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
-import { NOUNS } from '../../../model/common.ts'
+import { kindCalled } from '../../../operations/config/address.ts'
 import { toDesired } from '../../../operations/config/desired.ts'
 import { readDocuments } from '../../../operations/config/read-documents.ts'
 import { Exported, Shown } from '../../../operations/config/shapes.ts'
 import type { Variables } from '../../../operations/config/variables.ts'
 import type { Operation } from '../../../operations/define.ts'
-import { PARENTS } from '../../../operations/refs.ts'
+import { parentRef } from '../../../operations/refs.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
 import { Ended, EXIT } from '../exit.ts'
@@ -99,10 +99,9 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
 }
 
 /** The slug of what a document belongs to. */
-function parentOf(kind: string, spec: Readonly<Record<string, unknown>>): string | null {
-  const [type] = Object.entries(NOUNS).find(([, noun]) => noun === kind) ?? []
-  const parent = Object.entries(PARENTS).find(([child]) => child === type)?.[1]
-  return parent === undefined ? null : String(spec[NOUNS[parent]])
+function parentOf(word: string, spec: Readonly<Record<string, unknown>>): string | null {
+  const kind = kindCalled(word)
+  return kind === undefined ? null : parentRef(kind, spec)
 }
 
 function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
