@@ -23,18 +23,20 @@ const listOf = (path: string, token: string): Promise<Response> =>
   fetch(origin + path, { headers: { authorization: `Bearer ${token}` } })
 const statusAtRest = async (token: string): Promise<number> =>
   (await listOf('/management/v1/collections', token)).status
-const statusAtMcp = async (token: string, path = '/management/mcp'): Promise<number> => {
-  const { status } = await fetch(origin + path, {
+const askMcp = (token: string, path: string, method: string, params: object): Promise<Response> =>
+  fetch(origin + path, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${token}`,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }),
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
   })
-  return status
-}
+const statusAtMcp = async (token: string, path = '/management/mcp'): Promise<number> =>
+  (await askMcp(token, path, 'tools/list', {})).status
+const callTool = (token: string, name: string, values: object): Promise<Response> =>
+  askMcp(token, '/management/mcp?view=full', 'tools/call', { name, arguments: values })
 const refresh = (client: string, token: string) =>
   postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', client_id: client, refresh_token: token })
 const entriesOf = async (operation: string) =>
@@ -318,4 +320,41 @@ test('nothing that proves something stands in the store as it is', async () => {
   assert.ok(holds(client), 'the files were read')
   for (const secret of [tokens.refresh_token, code, tokens.access_token, '"d":'])
     assert.ok(!holds(secret), secret)
+})
+
+test('a token that is too narrow is told the scopes it takes, over REST and MCP, and that is audited', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const scope = 'management:read'
+  const needed = 'scope="management:read management:write"'
+  const { access_token: rest } = await tokensFor(origin, browser, client, {
+    scope,
+    resource: `${origin}/management/v1`,
+  })
+  const body = { name: 'Gold', slug: 'gold', limits: [{ name: 'm', kind: 'rate', max: 5, window: '1m' }] }
+  const overRest = await fetch(`${origin}/management/v1/policies`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${rest}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  assert.equal(overRest.status, 403)
+  assert.equal(
+    overRest.headers.get('www-authenticate'),
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope"`,
+  )
+  const { access_token: mcp } = await tokensFor(origin, browser, client, { scope })
+  const overMcp = await callTool(mcp, 'create_policy', body)
+  assert.equal(overMcp.status, 403)
+  assert.match(overMcp.headers.get('www-authenticate')!, /management:write", error="insufficient_scope"/)
+  const denied = (await entriesOf('policies.create')).map(({ outcome, error }) => [outcome, error])
+  assert.deepEqual(denied, [
+    ['denied', 'insufficient_scope'],
+    ['denied', 'insufficient_scope'],
+  ])
+  const broad = await tokensFor(origin, browser, client, { scope: 'management:write' })
+  assert.equal((await callTool(broad.access_token, 'create_policy', body)).status, 200)
+  const ofBob = await tokensFor(origin, server.browser(), client, { scope }, 'bob')
+  const bob = await callTool(ofBob.access_token, 'create_policy', body)
+  assert.equal(bob.status, 200, 'no scope gives what the account lacks')
+  assert.match(await bob.text(), /permission_denied/)
 })
