@@ -60,6 +60,7 @@ export async function startAuthorization(): Promise<AuthorizationTest> {
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
       origin,
+      linkOrigin: origin,
       isLocalSignIn: true,
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
