@@ -59,6 +59,8 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
+  /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
+  readonly sweep: () => Promise<void>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -161,6 +163,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
+    sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
   }
 }
 
@@ -188,5 +191,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
+    sweep: () => Promise.resolve(),
   }
 }

@@ -3,8 +3,8 @@ import type { OwnRoom } from '../base/kept.ts'
 import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { gather } from '../surfaces/rest/body.ts'
-import type { OAuthDoor } from './oauth.ts'
 import { type PageAnswer, type PageRequest, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
+import type { OAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
