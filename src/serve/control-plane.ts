@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
+import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
@@ -135,6 +136,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
     fault,
