@@ -25,6 +25,7 @@ import { VERSION } from '../version.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
+import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { PREAMBLE } from './preamble.ts'
@@ -119,6 +120,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     tombstones: createTombstones(options.tombstones),
     origin,
     version: VERSION,
+    docs: createDocPages(),
     clock,
     fault,
   })
