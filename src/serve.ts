@@ -111,8 +111,8 @@ async function start(
   const control = openControl(its, stores, {
     ...sessions,
     origin: addresses.origin,
-    linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     isLocalSignIn: settings.localSignIn,
+    linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },

@@ -2,6 +2,7 @@ import { GRANT_OPERATIONS } from './access/grants.ts'
 import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
+import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
@@ -130,6 +131,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...ROLE_OPERATIONS,
   ...USER_OPERATIONS,
   inviteUser,
+  ...TEAM_OPERATIONS,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,

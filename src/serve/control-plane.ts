@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
@@ -28,15 +29,16 @@ import { createControlListener } from './control.ts'
 import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
+import { createOAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn'> {
   readonly origin: string
-  /** Where people reach the pages of management. */
-  readonly linkOrigin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** Where people reach the pages of management. */
+  readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -67,21 +69,23 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
-  const authenticate = createAuthenticate(
-    tokens,
-    createWorkloadTokens(store.read, clock, options.keysOf),
-    unknownCallers,
-  )
   const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
-  const { pages } = createSignIn({
+  const accounts = createAccounts(store.read, clock, invoke)
+  const authenticate = createAuthenticate(
+    tokens,
+    createWorkloadTokens(store.read, clock, options.keysOf),
+    createOAuthTokens(store.read, clock, accounts, origin),
+    unknownCallers,
+  )
+  const { signIn, pages } = createSignIn({
     store,
     clock,
     origin,
-    accounts: createAccounts(store.read, clock, invoke),
+    accounts,
     links,
     users: createLocalUsers(clock, invoke),
     isLocal: options.isLocalSignIn,
@@ -94,7 +98,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     origin,
-    authenticate,
+    authorizationServers: [origin],
+    authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: factsOf,
     log: fault,
@@ -103,7 +108,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
+      authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
     link: async (secret, member, subject, principal, via) => {
       try {
@@ -124,12 +129,23 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     fault,
   })
+  const oauth = createOAuthDoor({
+    issuer: origin,
+    store,
+    clock,
+    key: options.vault.oauthKey(),
+    accounts,
+    signIn,
+    refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
+    fault,
+  })
   return {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
-      page: (request) => answerSecretPage(secretLinks, request, fault),
+      oauth,
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,
       fault,
     }),
