@@ -27,6 +27,7 @@ import { VERSION } from '../version.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
+import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
@@ -127,6 +128,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     tombstones: createTombstones(options.tombstones),
     origin,
     version: VERSION,
+    docs: createDocPages(),
     clock,
     fault,
   })
