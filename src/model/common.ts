@@ -89,7 +89,14 @@ export const RESOURCE_TYPES = [
   'credentials',
 ] as const
 /** The resource types that say who may administer. */
-export const ACCESS_TYPES = ['roles', 'users', 'service_identities', 'grants', 'trust_rules'] as const
+export const ACCESS_TYPES = [
+  'roles',
+  'users',
+  'teams',
+  'service_identities',
+  'grants',
+  'trust_rules',
+] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPES)[number]
 
 /** One of each type, as messages and the audit call it. */
@@ -102,6 +109,7 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   credentials: 'credential',
   roles: 'role',
   users: 'user',
+  teams: 'team',
   service_identities: 'service_identity',
   grants: 'grant',
   trust_rules: 'trust_rule',

@@ -110,6 +110,11 @@ export class Change {
     )
   }
 
+  /** Types of what it touched. */
+  get types(): ReadonlySet<ResourceType> {
+    return new Set([...this.#changed.values()].map(({ kind }) => kind.type))
+  }
+
   /** A secret was made that is shown only in this answer. */
   get revealed(): boolean {
     return this.#revealed

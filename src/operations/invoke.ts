@@ -6,6 +6,7 @@ import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
+import { keepAnAdmin } from './access/last-admin.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
 import type {
@@ -189,6 +190,7 @@ async function transact(
   const known = attempt && (await replay(change.writer, attempt, now))
   if (known != null) return { answer: known, delta: null }
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
+  await keepAnAdmin(change, deps.store.read, call.principal, now)
   const outcome = await change.finish()
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {

@@ -9,7 +9,7 @@ export interface RefField {
   readonly field: string
   readonly type: ResourceType
   readonly many?: boolean
-  /** The member of the spec that it stands in, where it is not the spec itself. */
+  /** The member of the spec that it stands in, where it is not the spec itself: an object, or a list of objects. */
   readonly within?: string
   /** Words that stand for themselves. */
   readonly words?: readonly string[]
@@ -32,6 +32,8 @@ export interface Kind {
   readonly columns: readonly string[]
   /** The member that names the resource it belongs to; it cannot change. */
   readonly parent: RefField | null
+  /** Further such members: of all of these at most one is set. */
+  readonly otherParents?: readonly RefField[]
   readonly refs: readonly RefField[]
   /** Published resources may hold a pending draft. */
   readonly staged: boolean

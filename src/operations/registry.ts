@@ -2,6 +2,7 @@ import { GRANT_OPERATIONS } from './access/grants.ts'
 import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
+import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
@@ -23,6 +24,7 @@ import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
 import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
+import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
@@ -78,6 +80,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteCollection,
   publishCollection,
   importCollection,
+  reimportCollection,
   listProxies,
   getProxy,
   createProxy,
@@ -123,6 +126,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...ROLE_OPERATIONS,
   ...USER_OPERATIONS,
   inviteUser,
+  ...TEAM_OPERATIONS,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,

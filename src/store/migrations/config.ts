@@ -133,6 +133,18 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     finish: chainOlderEntries,
   },
   {
+    version: 6,
+    name: 'people',
+    statements: [
+      // Grants were those of service identities
+      `update resources set spec = json_set(spec, '$.user', null, '$.team', null, '$.group', null) where type = 'grants'`,
+      `create index resources_email on resources (json_extract(spec, '$.email')) where type = 'users'`,
+      `alter table access_tokens add column owner text`,
+      `alter table access_tokens add column last_used_at integer`,
+      `create index access_tokens_owner on access_tokens (owner) where owner is not null`,
+    ],
+  },
+  {
     version: 7,
     name: 'passwords and set-up links of local users',
     statements: [

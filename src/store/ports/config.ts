@@ -155,6 +155,7 @@ export interface ConfigReader {
   byId(type: ResourceType, id: string): Promise<Resource | undefined>
   /**
    * Slugs of proxies and profiles are unique only below their parent, so several may come back.
+   * @param parent empty for what is below none
    * @param within as of {@link ListQuery}
    */
   bySlug(

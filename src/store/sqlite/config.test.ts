@@ -225,6 +225,22 @@ test('access tokens from before grants keep their role', async () => {
   await store.close()
 })
 
+test('grants from before users and teams are those of service identities', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  const people = CONFIG_MIGRATIONS.findIndex(({ name }) => name === 'people')
+  migrate(database, file, CONFIG_MIGRATIONS.slice(0, people))
+  database.exec(
+    `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
+     values ('gra_1', 'grants', 'all', 'All', 1, '{"service_identity":"svc_1","role":"viewer"}', '2025', 'a', '2025', 'a')`,
+  )
+  database.close()
+  const store = openConfigStore(file)
+  const spec = { service_identity: 'svc_1', role: 'viewer', user: null, team: null, group: null }
+  assert.deepEqual((await store.read.byId('grants', 'gra_1'))?.spec, spec)
+  await store.close()
+})
+
 test('a data directory from a newer version is refused by one sentence and left as it is', () => {
   const file = fresh()
   const database = new DatabaseSync(file)
