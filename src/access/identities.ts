@@ -24,7 +24,7 @@ export async function grantsOf(reader: ConfigReader, account: string, now: numbe
 }
 
 /** What is granted to one subject by its id, and has not ended. */
-export async function grantsBelow(reader: ConfigReader, subject: string, now: number): Promise<Grant[]> {
+async function grantsBelow(reader: ConfigReader, subject: string, now: number): Promise<Grant[]> {
   return inForce(reader, await reader.all('grants', subject), now)
 }
 

@@ -6,7 +6,7 @@ import { KeyUrl, Match } from './profile-auth.ts'
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
 
 /** Resource parts of permissions that a grant may be narrowed to. */
-export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records'] as const
+export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records', 'metrics'] as const
 
 /** What may be done to resources: the other part of permissions. */
 const VERBS = [
@@ -41,6 +41,7 @@ export const PERMISSIONS: readonly string[] = [
   'audit:read',
   'audit:verify',
   'records:read',
+  'metrics:read',
 ]
 
 const isBuiltIn = (slug: string): boolean => ROLES.some((role) => role === slug)

@@ -7,6 +7,7 @@ import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { AuditTrail } from '../record/audit-chain.ts'
+import type { RecordQueryClient } from '../record/query-client.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
@@ -53,7 +54,7 @@ export interface OperationContext {
   demand(permission: Permission, resource: Placed): Promise<void>
 }
 
-export interface RecordQueries {
+export interface RecordQueries extends Pick<RecordQueryClient, 'metrics'> {
   list(
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>

@@ -66,10 +66,13 @@ export const about = (kind: Kind) => ({
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
+/** One tag may stand for itself. */
+const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(Slug).max(20))
+
 /** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
   const filters = {
-    tag: Slug.optional().describe('Only those with the tag'),
+    tag: Tags.optional().describe('Only those with the tag, or with all of several'),
     ...Object.fromEntries(
       parentFields(kind).map(({ field }) => [
         field,
@@ -117,7 +120,8 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
     limit: limit + 1,
     where,
     holds,
-    ...(typeof input['tag'] === 'string' ? { tag: input['tag'] } : {}),
+    // Parsed by the schema above
+    tags: (input['tag'] ?? []) as readonly string[],
     ...(typeof input['cursor'] === 'string'
       ? { after: fromCursor(input['cursor'], /^[a-z]{3}_[0-9a-z]{26}$/) }
       : {}),

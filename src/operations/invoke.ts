@@ -22,6 +22,7 @@ import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
+import { select, takeSelection } from './select.ts'
 import { denial, sightOf } from './sight.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
@@ -83,10 +84,12 @@ async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
 }
 
 async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
-  const output = await readOutput(deps, call)
+  const { selection, input } = takeSelection(call.operation, call.input)
+  const context = contextOf(deps, call, deps.store.read, null)
+  const output = await readOutput(deps, { ...call, input }, context)
   return {
     status: 200,
-    output,
+    output: await select(call.operation, selection, output, context),
     revision: revisionOf(output),
     configRevision: null,
     pending: false,
@@ -94,10 +97,14 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   }
 }
 
-async function readOutput(deps: InvokeDeps, call: Call): Promise<Record<string, unknown>> {
+async function readOutput(
+  deps: InvokeDeps,
+  call: Call,
+  context: OperationContext,
+): Promise<Record<string, unknown>> {
   const { operation, input } = call
   try {
-    return await operation.handle(input, contextOf(deps, call, deps.store.read, null))
+    return await operation.handle(input, context)
   } catch (error) {
     if (isDenial(error)) await auditRefusal(deps, call, undefined, error)
     throw error

@@ -83,6 +83,11 @@ export interface Self {
   readonly parent: string | null
 }
 
+const Expanded = z
+  .record(z.string(), z.json())
+  .optional()
+  .describe('With expand: id, slug, name and state of what it refers to, by member')
+
 /** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */
 export function viewSchema(
   spec: z.ZodObject,
@@ -90,7 +95,7 @@ export function viewSchema(
   staged: boolean = false,
 ): z.ZodObject {
   const { slug: _slug, ...members } = spec.shape
-  const plain = z.object({ ...Envelope.shape, ...members, ...extra })
+  const plain = z.object({ ...Envelope.shape, ...members, ...extra, expanded: Expanded })
   if (!staged) return plain
   return plain.extend({
     pending_draft: z

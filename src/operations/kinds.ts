@@ -28,6 +28,11 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   trust_rules: trustRuleKind,
 }
 
+/** True for the name of a type of resource. */
+export function isKind(type: string): type is ResourceType {
+  return Object.hasOwn(KINDS, type)
+}
+
 /** The kind that a type of resource is. */
 export function kindOf(type: ResourceType): Kind {
   return KINDS[type]

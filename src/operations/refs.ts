@@ -205,7 +205,8 @@ export function idsOf(kind: Kind, spec: Fields): string[] {
   return kind.refs.flatMap((field) => idsAt(field, spec))
 }
 
-function idsAt(field: RefField, spec: Fields): string[] {
+/** Ids in one member of a stored spec. */
+export function idsAt(field: RefField, spec: Fields): string[] {
   return holdersOf(spec, field).flatMap((holder) => {
     const value = holder[field.field]
     if (Array.isArray(value)) return value.map(String)

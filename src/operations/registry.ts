@@ -39,6 +39,10 @@ import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
+import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
+import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
+import { metricsOverTime } from './metrics/over-time.ts'
+import { metricsOverview } from './metrics/overview.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -67,6 +71,7 @@ import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
+import { selectable } from './select.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -135,7 +140,13 @@ export const OPERATIONS: readonly Operation[] = [
   listAudit,
   getAudit,
   verifyAudit,
+  metricsOverview,
+  metricsStatusCodes,
+  metricsMethods,
+  metricsTopEndpoints,
+  metricsErrorEndpoints,
+  metricsOverTime,
   listRecords,
   getRecord,
   explainRequest,
-]
+].map(selectable)

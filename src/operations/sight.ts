@@ -208,6 +208,11 @@ function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQ
       const collections = await collectionsOf(partsOf(principal, 'records:read'), whole)
       return isOf(collections, record?.collection) ? record : undefined
     },
+    metrics: async (question) =>
+      all.metrics({
+        ...question,
+        selection: { ...question.selection, ...(await ofCollections(principal, 'metrics:read', whole)) },
+      }),
   }
 }
 

@@ -5,7 +5,9 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
+import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import { createOidcSignIn, type OidcProvider } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
@@ -32,6 +34,10 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** The identity provider at which people sign in; null without one. */
+  readonly oidc: OidcProvider | null
+  /** Takes a sentence for the operator. */
+  readonly warn: (sentence: string) => void
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -71,11 +77,18 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
+  const accounts = createAccounts(store.read, clock, invoke)
+  const { oidc: provider, warn } = options
+  const oidc = provider && {
+    name: new URL(provider.issuer).host,
+    signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
+  }
   const { pages } = createSignIn({
     store,
     clock,
     origin,
-    accounts: createAccounts(store.read, clock, invoke),
+    accounts,
+    oidc,
     links,
     users: createLocalUsers(clock, invoke),
     isLocal: options.isLocalSignIn,

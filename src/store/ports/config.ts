@@ -37,7 +37,8 @@ export interface ListQuery {
   /** Id of the last item of the page before. */
   readonly after?: string
   readonly parent?: string
-  readonly tag?: string
+  /** Of which a resource must have all. */
+  readonly tags?: readonly string[]
   /** Top-level members of the spec that must have these values. */
   readonly where?: Readonly<Record<string, string | number | boolean>>
   /** Members of the spec that are arrays and must hold these values. */

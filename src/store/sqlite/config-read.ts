@@ -187,12 +187,12 @@ async function list(db: Db, query: ListQuery): Promise<Resource[]> {
   let select = db.selectFrom('resources').selectAll().where('type', '=', query.type)
   if (query.parent !== undefined) select = select.where('parent_id', '=', query.parent)
   if (query.after !== undefined) select = select.where('id', '>', query.after)
-  const holds = query.tag === undefined ? query.holds : { ...query.holds, tags: query.tag }
   for (const [field, value] of Object.entries(query.where ?? {}))
     select = select.where(
       sql<boolean>`json_extract(spec, ${`$.${field}`}) = ${typeof value === 'boolean' ? Number(value) : value}`,
     )
-  for (const [field, value] of Object.entries(holds ?? {}))
+  const tags = (query.tags ?? []).map((tag) => ['tags', tag] as const)
+  for (const [field, value] of [...tags, ...Object.entries(query.holds ?? {})])
     select = select.where(
       sql<boolean>`exists (select 1 from json_each(spec, ${`$.${field}`}) where value = ${value})`,
     )

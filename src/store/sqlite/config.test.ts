@@ -339,14 +339,19 @@ test('lists filter by fields, tags and members of lists, in order and by pages',
   const store = openConfigStore(fresh())
   await store.write(async (writer) => {
     for (const n of [1, 2, 3, 4, 5])
-      await writer.insert({ ...policy(`pol_${n}`, `p${n}`), spec: { active: n % 2 === 1, tags: [`t${n}`] } })
+      await writer.insert({
+        ...policy(`pol_${n}`, `p${n}`),
+        spec: { active: n % 2 === 1, tags: [`t${n}`, 'all'] },
+      })
   })
   const ids = async (query: object) =>
     (await store.read.list({ type: 'policies', limit: 10, ...query })).map((one) => one.id)
   assert.deepEqual(await ids({ limit: 2 }), ['pol_1', 'pol_2'])
   assert.deepEqual(await ids({ limit: 2, after: 'pol_2' }), ['pol_3', 'pol_4'])
   assert.deepEqual(await ids({ where: { active: false } }), ['pol_2', 'pol_4'])
-  assert.deepEqual(await ids({ tag: 't4' }), ['pol_4'])
-  assert.deepEqual(await ids({ tag: `t4' or 1=1` }), [])
+  assert.deepEqual(await ids({ tags: ['t4'] }), ['pol_4'])
+  assert.deepEqual(await ids({ tags: ['all', 't4'] }), ['pol_4'])
+  assert.deepEqual(await ids({ tags: ['t3', 't4'] }), [])
+  assert.deepEqual(await ids({ tags: [`t4' or 1=1`] }), [])
   await store.close()
 })
