@@ -66,7 +66,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   async function configured(): Promise<Configuration> {
     const now = clock.monotonic()
     if (known === undefined || now >= known.until)
-      known = { configuration: discover(parts), until: now + CONFIGURATION_MS }
+      known = { configuration: discover(parts).catch(unusable), until: now + CONFIGURATION_MS }
     return known.configuration
   }
 
@@ -173,6 +173,12 @@ async function discover({ provider, fetch }: OidcParts): Promise<Configuration> 
   configuration[oidc.customFetch] = send
   for (const apply of execute) apply(configuration)
   return configuration
+}
+
+/** Nobody has come yet: whatever is wrong is wrong with the provider. */
+function unusable(error: unknown): never {
+  const judged = judge(error)
+  throw judged === null ? error : new FetchFailure(judged.reason)
 }
 
 /** What cannot answer is told apart from what answers no. */
