@@ -3,6 +3,7 @@ import type { OwnRoom } from '../base/kept.ts'
 import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { gather } from '../surfaces/rest/body.ts'
+import type { OAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
@@ -14,6 +15,8 @@ export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
+  /** Sign-in and tokens. */
+  readonly oauth: OAuthDoor
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
@@ -31,6 +34,7 @@ export function createControlListener(parts: ControlParts): RequestListener {
         response.destroy()
       })
     } else if (parts.signInPages !== null && SIGN_IN_PATHS.has(path)) parts.signInPages(request, response)
+    else if (parts.oauth.serves(path)) parts.oauth.answer(request, response)
     else parts.rest(request, response)
   }
 }

@@ -79,7 +79,7 @@ test('what cannot be taken is said above the form, which keeps the rest, and the
     assert.doesNotMatch(page.text, new RegExp(GOOD))
   }
   const quoted = await post('/oauth/setup', { token, ...ADA, name: '"><b>Ada', ...chosen('short') })
-  assert.match(quoted.text, /value="&quot;&gt;&lt;b&gt;Ada"/)
+  assert.match(quoted.text, /value="&#34;&#62;&#60;b&#62;Ada"/)
 })
 
 test('a form that another site sends, or that is none, is refused', async () => {
