@@ -60,6 +60,8 @@ const SCHEMA = z.strictObject({
   OIDC_SCOPES: Scopes.prefault('openid profile email'),
   OIDC_GROUPS_CLAIM: z.string().min(1, 'the name of a claim').default('groups'),
   OIDC_ROLE_MAP: RoleMap.optional(),
+  OIDC_DIRECT: z.enum(['off', 'on', 'only'], '`off`, `on` or `only`').default('off'),
+  OIDC_AUDIENCE: z.string().min(1, 'what stands in aud of access tokens').optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -158,6 +160,14 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none: people who sign in may do nothing until they are granted something',
     text: 'What people may do by their claims: rules separated by `;`, such as `group:platform=admin; group:devs=modifier:proxies@payments; *=viewer`. See [identity](identity.md#roles-from-claims).',
   },
+  OIDC_DIRECT: {
+    shown: '`off`',
+    text: '`on`: management takes access tokens of the identity provider too, beside its own. `only`: it also names that provider alone to clients as the one that issues tokens. ID tokens are never taken.',
+  },
+  OIDC_AUDIENCE: {
+    shown: 'the URL of the resource, such as `<origin>/management/mcp`',
+    text: 'What must stand in `aud` of these access tokens; never the client id.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -222,6 +232,10 @@ export interface OidcSettings {
   readonly scopes: string
   readonly groupsClaim: string
   readonly roleMap: readonly RoleRule[]
+  /** Whether management takes its access tokens, or null; `only` names it alone as the one that issues tokens. */
+  readonly direct: 'on' | 'only' | null
+  /** What must be in `aud` of these; null for the URL of the resource. */
+  readonly audience: string | null
 }
 
 /** Paths of a certificate with its chain, and of its key. */
@@ -319,6 +333,7 @@ const NEED_AN_ISSUER = [
   'OIDC_CLIENT_SECRET',
   'OIDC_CLIENT_SECRET_FILE',
   'OIDC_ROLE_MAP',
+  'OIDC_AUDIENCE',
 ] as const
 
 function toOidc(given: z.output<typeof SCHEMA>, named: (name: SettingName) => string): OidcSettings | null {
@@ -327,11 +342,17 @@ function toOidc(given: z.output<typeof SCHEMA>, named: (name: SettingName) => st
     for (const name of NEED_AN_ISSUER)
       if (given[name] !== undefined)
         throw new CannotStart(`${named(name)} is for an identity provider: set ${named('OIDC_ISSUER')} too.`)
+    if (given.OIDC_DIRECT !== 'off')
+      throw new CannotStart(`${named('OIDC_DIRECT')} needs ${named('OIDC_ISSUER')}: whose tokens are taken.`)
     return null
   }
   if (OIDC_CLIENT_ID === undefined)
     throw new CannotStart(
       `${named('OIDC_ISSUER')} needs ${named('OIDC_CLIENT_ID')}: as what the gateway is registered there.`,
+    )
+  if (given.OIDC_AUDIENCE === OIDC_CLIENT_ID)
+    throw new CannotStart(
+      `${named('OIDC_AUDIENCE')} and ${named('OIDC_CLIENT_ID')} are the same, so that ID tokens could not be told from access tokens: register the API there under a name of its own.`,
     )
   if (OIDC_CLIENT_SECRET !== undefined && OIDC_CLIENT_SECRET_FILE !== undefined)
     throw new CannotStart(
@@ -345,6 +366,8 @@ function toOidc(given: z.output<typeof SCHEMA>, named: (name: SettingName) => st
     scopes: given.OIDC_SCOPES,
     groupsClaim: given.OIDC_GROUPS_CLAIM,
     roleMap: given.OIDC_ROLE_MAP ?? [],
+    direct: given.OIDC_DIRECT === 'off' ? null : given.OIDC_DIRECT,
+    audience: given.OIDC_AUDIENCE ?? null,
   }
 }
 

@@ -1,14 +1,15 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
-import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
+import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
-import { createOidcSignIn, type OidcProvider } from '../oauth/sign-in/oidc.ts'
+import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
@@ -29,6 +30,7 @@ import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
+import { type IdentityProvider, issuedBy, openDirect } from './oidc.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -37,7 +39,7 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
   /** The identity provider at which people sign in; null without one. */
-  readonly oidc: OidcProvider | null
+  readonly oidc: IdentityProvider | null
   /** Takes a sentence for the operator. */
   readonly warn: (sentence: string) => void
   /** Ended MCP sessions, shared with the gateway threads. */
@@ -84,6 +86,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     tokens,
     createWorkloadTokens(store.read, clock, options.keysOf),
     createOAuthTokens(store.read, clock, accounts, origin),
+    openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
   )
   const { signIn, pages } = createSignIn({
@@ -100,11 +103,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),
     fault,
   })
+  const issued = issuedBy(origin, provider)
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
     origin,
-    authorizationServers: [origin],
+    ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: factsOf,
@@ -120,6 +124,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
     origin,
+    scope: issued.scope,
     version: VERSION,
     clock,
     fault,

@@ -31,20 +31,23 @@ export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
 /**
  * Who the claims of an issuer speak of, and what they may do by them. An email that the issuer says is not verified is
  * none.
+ * @param untold what an email or a name is that they do not tell: null for none, undefined for that of before
  */
 export function toArrival(
   claims: Plain,
   subject: string,
   { issuer, groupsClaim, roleMap }: ClaimReading,
+  untold: null | undefined,
 ): Arrival {
   const { email, email_verified, name } = claims
+  const isVerified = email_verified !== false && email_verified !== 'false'
   const holds = ({ claim, value }: RoleRule): boolean =>
     value === null || textsOf(claimOf(claims, claim === 'group' ? groupsClaim : claim)).includes(value)
   return {
     issuer,
     subject,
-    email: typeof email === 'string' && email_verified !== false && email_verified !== 'false' ? email : null,
-    name: typeof name === 'string' ? name : null,
+    email: typeof email === 'string' ? (isVerified ? email : null) : untold,
+    name: typeof name === 'string' ? name : untold,
     groups: textsOf(claimOf(claims, groupsClaim)),
     grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
   }

@@ -8,9 +8,7 @@ import { Lru } from '../../base/lru.ts'
 import type { Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
-
-/** Where the identity provider sends the browser back to. */
-export const CALLBACK_PATH = '/oauth/callback'
+import { CALLBACK_PATH } from './port.ts'
 
 /** How long someone may take to sign in there, milliseconds. */
 const FLOW_MS = 10 * 60_000
@@ -132,7 +130,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
     const claims = lacksClaims(idToken)
       ? { ...(await userInfo(configuration, tokens.access_token, idToken.sub)), ...idToken }
       : idToken
-    const account = await accounts.arrive(toArrival(claims, idToken.sub, provider))
+    const account = await accounts.arrive(toArrival(claims, idToken.sub, provider, null))
     return { interaction: flow.interaction, account }
   }
 

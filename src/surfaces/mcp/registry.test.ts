@@ -78,6 +78,7 @@ describe('Management MCP over the registry and a store', () => {
       allowed: mayCall,
       reveals: (principal: Principal) => permits(principal, 'profiles:reveal'),
       sealKey: new Uint8Array(32).fill(5),
+      scope: null,
       tombstones: createTombstones(),
       origin: 'http://localhost:8080',
       version: '0.0.0',
