@@ -116,6 +116,8 @@ async function start(
     isLocalSignIn: settings.localSignIn,
     oidc,
     warn: (sentence) => log('warn', sentence),
+    setUpOrigin: settings.expose.includes('oauth') ? addresses.origin : addresses.controlUrl,
+    linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },

@@ -15,12 +15,14 @@ import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
+import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
@@ -38,10 +40,14 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** Where people reach the pages on which they choose passwords. */
+  readonly setUpOrigin: string
   /** The identity provider at which people sign in; null without one. */
   readonly oidc: IdentityProvider | null
   /** Takes a sentence for the operator. */
   readonly warn: (sentence: string) => void
+  /** Where people reach the pages of management. */
+  readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -72,8 +78,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
+  const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
-  const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
+  const localSignIn = options.isLocalSignIn
+    ? { setUpUrl: (token: string) => setUpUrl(options.setUpOrigin, token) }
+    : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
@@ -120,6 +129,16 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     authenticate: ({ authorization, ip }) =>
       authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
+    link: async (secret, member, subject, principal, via) => {
+      try {
+        const token = await secretLinks.keep(secret, { subject, member }, principal, via)
+        return token && `${options.linkOrigin}${SECRETS_ROOT}${token}`
+      } catch (error) {
+        // What made the secret has happened: its answer stands without a link
+        fault(error, via.requestId)
+        return null
+      }
+    },
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
@@ -145,20 +164,21 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       mcp,
       oauth,
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,
       fault,
     }),
     issueToken: createLocalTokens(tokens, clock),
     async firstLink() {
       const issued = options.isLocalSignIn ? await links.first() : null
-      return issued && toSetUpLink(origin, issued)
+      return issued && toSetUpLink(options.setUpOrigin, issued)
     },
     async resetLink(input) {
       if (!options.isLocalSignIn)
         throw refuse('configuration_invalid', {
           detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
         })
-      return toSetUpLink(origin, await links.reset(parseReset(input)))
+      return toSetUpLink(options.setUpOrigin, await links.reset(parseReset(input)))
     },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),

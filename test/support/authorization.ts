@@ -6,10 +6,8 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
-import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
@@ -37,9 +35,7 @@ export interface AuthorizationTest extends AsyncDisposable {
  * The control plane with its surfaces on a port of the loopback, without gateway threads. Of its users, `ann` is an
  * administrator and `bob` may do nothing.
  */
-export async function startAuthorization(
-  given: { readonly oidc?: (origin: string) => IdentityProvider; readonly keysOf?: KeysOf } = {},
-): Promise<AuthorizationTest> {
+export async function startAuthorization(): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
   const faults: unknown[] = []
@@ -64,12 +60,14 @@ export async function startAuthorization(
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
       origin,
+      linkOrigin: origin,
       isLocalSignIn: true,
-      oidc: given.oidc?.(origin) ?? null,
+      setUpOrigin: origin,
+      oidc: null,
       warn: () => {},
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
-      keysOf: given.keysOf ?? (() => ({ ok: false, reason: 'none' })),
+      keysOf: () => ({ ok: false, reason: 'none' }),
       fault: (error) => faults.push(error),
     })
     listener = plane.listener

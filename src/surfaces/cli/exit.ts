@@ -1,13 +1,24 @@
 import type { ProblemBody } from '../client/client.ts'
 
-/** What a command ends with; scripts rely on them. */
-export const EXIT = { ok: 0, error: 1, usage: 2, conflict: 4 } as const
+/** What a command ends with; scripts rely on them. `drift`: what is there differs from what was compared with it. */
+export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, conflict: 4 } as const
 
 /** The command was not written right; nothing was sent. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message)
     this.name = 'UsageError'
+  }
+}
+
+/** The answer was printed, and the command ends with this code. */
+export class Failed extends Error {
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super()
+    this.name = 'Failed'
+    this.exitCode = exitCode
   }
 }
 
