@@ -4,7 +4,7 @@ import { refuse } from '../base/refusal.ts'
 import { KEY_ALGS } from '../model/profile-auth.ts'
 
 /** Tolerance for clocks that differ, milliseconds. */
-export const SKEW_MS = 60_000
+const SKEW_MS = 60_000
 
 /** The keys of a source, `jwks <url>` or `discovery <issuer>`, or why they cannot be had. */
 export type KeysOf = (source: string, kid: string | null) => Found | Promise<Found>
