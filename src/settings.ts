@@ -16,6 +16,8 @@ import {
   type ListenAddress,
   Networks,
   Origin,
+  Period,
+  Size,
   VaultUrl,
   WORKERS_MAX,
   Workers,
@@ -26,6 +28,8 @@ interface SettingText {
   readonly shown: string
   readonly text: string
 }
+
+const DAY_MS = 86_400_000
 
 /** The settings of the process: what a person may set before there is anything else to ask. */
 const SCHEMA = z.strictObject({
@@ -48,6 +52,10 @@ const SCHEMA = z.strictObject({
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
+  RECORDS_KEEP: Period.prefault('30d'),
+  RECORDS_MAX_SIZE: Size.prefault('10GB'),
+  AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
+  AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -120,6 +128,22 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none',
     text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
   },
+  RECORDS_KEEP: {
+    shown: '`30d`',
+    text: 'How long request records are kept: a number and `m`, `h` or `d`.',
+  },
+  RECORDS_MAX_SIZE: {
+    shown: '`10GB`',
+    text: 'What request records may take on disk: a number and `MB` or `GB`. The oldest make room.',
+  },
+  AUDIT_KEEP: {
+    shown: '`400d`',
+    text: 'How long audit entries are kept, at least a day. What is removed can be told from what somebody removed: [the audit trail](audit.md).',
+  },
+  AUDIT_HOLD: {
+    shown: '`off`',
+    text: '`on` is a legal hold: no audit entry is removed, however old.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -165,6 +189,11 @@ export interface Settings {
   readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  readonly recordsKeepMs: number
+  readonly recordsBytesMax: number
+  readonly auditKeepMs: number
+  /** Nothing of the audit trail is removed. */
+  readonly auditHold: boolean
   /** Where credentials may have their secrets read. */
   readonly secrets: {
     readonly envAllow: readonly string[]
@@ -207,6 +236,7 @@ export function readSettings(
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE, HTTP_ENGINE } = parsed.data
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
+  const { RECORDS_KEEP, RECORDS_MAX_SIZE, AUDIT_KEEP, AUDIT_HOLD } = parsed.data
   const { TLS_CLIENT_CA, CLIENT_CERT_FIELD, PROXY_PROTOCOL } = parsed.data
   // As the person wrote it, or both ways of writing what is still to be set
   const named = (name: SettingName): string => given.get(name)?.source ?? settingName(name)
@@ -250,6 +280,10 @@ export function readSettings(
     trustedProxies: TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: PROXY_PROTOCOL === 'v2',
+    recordsKeepMs: RECORDS_KEEP,
+    recordsBytesMax: RECORDS_MAX_SIZE,
+    auditKeepMs: AUDIT_KEEP,
+    auditHold: AUDIT_HOLD === 'on',
     secrets: {
       envAllow: SECRETS_ENV,
       directory: SECRETS_DIR ?? null,

@@ -67,6 +67,7 @@ import { putProxy } from './proxies/put.ts'
 import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
+import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
@@ -141,5 +142,6 @@ export const OPERATIONS: readonly Operation[] = [
   metricsOverTime,
   listRecords,
   getRecord,
+  purgeRecords,
   explainRequest,
 ]
