@@ -60,6 +60,7 @@ const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
+const RETENTION_MS = 60 * 60_000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -107,6 +108,7 @@ async function start(
   const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
   const control = openControl(its, stores, {
     ...sessions,
+    retention: { keepMs: settings.auditKeepMs, hold: settings.auditHold },
     origin: addresses.origin,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
@@ -126,6 +128,7 @@ async function start(
   const health = keepHealth(its, stores)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
   repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
+  repeat(its, RETENTION_MS, 'retention of the audit trail', () => control.retain())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
   )

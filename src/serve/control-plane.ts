@@ -9,6 +9,7 @@ import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
+import type { RetentionRule } from '../record/audit-retention.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
@@ -30,6 +31,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'>
   /** Keys of those who sign tokens of workloads. */
   readonly keysOf: KeysOf
   readonly fault: (error: unknown, requestId: string) => void
+  /** How long audit entries are kept. */
+  readonly retention: RetentionRule
 }
 
 export interface ControlPlane {
@@ -41,6 +44,8 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
+  /** Removes audit entries that have been kept long enough. */
+  readonly retain: () => Promise<unknown>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -93,6 +98,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     issueToken: createLocalTokens(tokens, clock),
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
+    retain: () => trail.retain(options.retention),
   }
 }
 
@@ -114,5 +120,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     issueToken: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
+    retain: () => Promise.resolve(),
   }
 }

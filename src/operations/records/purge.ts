@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { define } from '../define.ts'
-import { period, selection, toSelection } from './selection.ts'
+import { period } from '../period.ts'
+import { selection, toSelection } from './selection.ts'
 
 const { client, profile, collection } = selection
 const input = z.strictObject({ client, profile, collection, ...period })

@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { StoredCheckpoint } from '../ports/audit-chain.ts'
+import type { StoredAnchor, StoredCheckpoint } from '../ports/audit-chain.ts'
 
 /** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
 export interface ConfigTables {
@@ -21,6 +21,7 @@ export interface ConfigTables {
   audit: AuditRow
   audit_chain: { seq: number; hash: string }
   audit_checkpoints: StoredCheckpoint
+  audit_anchors: StoredAnchor
   access_tokens: {
     id: string
     lookup: string
