@@ -56,6 +56,7 @@ const SCHEMA = z.strictObject({
   RECORDS_MAX_SIZE: Size.prefault('10GB'),
   AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
   AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
+  LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -144,6 +145,10 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: '`off`',
     text: '`on` is a legal hold: no audit entry is removed, however old.',
   },
+  LOCAL_SIGN_IN: {
+    shown: '`on`',
+    text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -194,6 +199,8 @@ export interface Settings {
   readonly auditKeepMs: number
   /** Nothing of the audit trail is removed. */
   readonly auditHold: boolean
+  /** Local users sign in by passwords. */
+  readonly localSignIn: boolean
   /** Where credentials may have their secrets read. */
   readonly secrets: {
     readonly envAllow: readonly string[]
@@ -284,6 +291,7 @@ export function readSettings(
     recordsBytesMax: RECORDS_MAX_SIZE,
     auditKeepMs: AUDIT_KEEP,
     auditHold: AUDIT_HOLD === 'on',
+    localSignIn: parsed.data.LOCAL_SIGN_IN === 'on',
     secrets: {
       envAllow: SECRETS_ENV,
       directory: SECRETS_DIR ?? null,

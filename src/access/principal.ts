@@ -15,6 +15,8 @@ export interface Principal {
   readonly unnarrowed?: readonly Grant[]
   /** Milliseconds since the epoch, or null for never. */
   readonly expiresAt: number | null
+  /** The scopes of an OAuth token, separated by spaces, where it is one that bounds what the account may do. */
+  readonly scopes?: string
 }
 
 /** A role given to a principal, over everything or within a scope. What a principal may do is the union of its grants. */
@@ -35,7 +37,7 @@ export interface Scope {
   readonly types: readonly string[]
   /** Verb parts of permissions. */
   readonly verbs: readonly string[]
-  /** Ids of collections: these themselves, and what belongs to them. */
+  /** Ids of collections: these themselves, and what belongs to them. Those who lead teams have ids of teams here. */
   readonly collections: readonly string[]
   /** Tags of resources, or of what they belong to. */
   readonly tags: readonly string[]
@@ -48,7 +50,7 @@ export type Permission = `${string}:${string}`
 
 /** What an operation touches, as scopes see it. */
 export interface Touched {
-  /** Id of the collection it is, or belongs to; null for what is of none. */
+  /** Id of the collection it is, or belongs to, or of the team that it is; null for what is of none. */
   readonly collection: string | null
   /** Its tags and those of what it belongs to. */
   readonly tags: readonly string[]

@@ -19,6 +19,7 @@ export type IdPrefix =
   | 'tok'
   | 'usr'
   | 'rol'
+  | 'tea'
   | 'svc'
   | 'gra'
   | 'tru'

@@ -34,7 +34,7 @@ export const Time = z.iso
 export const When = z
   .string()
   .max(40)
-  .refine(isWhen, 'an RFC 3339 time with its zone, a date such as 2026-05-01, now, or -30d for 30 days ago')
+  .refine(isWhen, 'a time with its zone such as 2026-05-01T00:00:00Z, a date, now, or -30d for 30 days ago')
   .describe('Time such as 2026-05-01T00:00:00Z, date (in UTC), now, or -30d for 30 days ago')
 
 /** `-30d`: a duration before now. */
@@ -113,7 +113,14 @@ export const RESOURCE_TYPES = [
   'credentials',
 ] as const
 /** The resource types that say who may administer. */
-export const ACCESS_TYPES = ['roles', 'users', 'service_identities', 'grants', 'trust_rules'] as const
+export const ACCESS_TYPES = [
+  'roles',
+  'users',
+  'teams',
+  'service_identities',
+  'grants',
+  'trust_rules',
+] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPES)[number]
 
 /** One of each type, as messages and the audit call it. */
@@ -126,6 +133,7 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   credentials: 'credential',
   roles: 'role',
   users: 'user',
+  teams: 'team',
   service_identities: 'service_identity',
   grants: 'grant',
   trust_rules: 'trust_rule',

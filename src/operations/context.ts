@@ -36,6 +36,8 @@ export interface OperationContext {
   readonly trail: Pick<AuditTrail, 'verify'>
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
+  /** How local users sign in; null when they do not. */
+  readonly localSignIn: LocalSignInPage | null
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
@@ -102,6 +104,11 @@ export interface CredentialProbe {
 export interface UpstreamWatch {
   /** As the gateway threads see them; null when none can tell. */
   health(collection: string): Promise<UpstreamHealth | null>
+}
+
+interface LocalSignInPage {
+  /** Where the token of a set-up link is taken. */
+  setUpUrl(token: string): string
 }
 
 export interface Explainer {

@@ -1,6 +1,8 @@
 import { GRANT_OPERATIONS } from './access/grants.ts'
+import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
+import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
@@ -22,6 +24,7 @@ import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
 import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
+import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
@@ -69,6 +72,7 @@ import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
+import { selectable } from './select.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -82,6 +86,7 @@ export const OPERATIONS: readonly Operation[] = [
   deleteCollection,
   publishCollection,
   importCollection,
+  reimportCollection,
   listProxies,
   getProxy,
   createProxy,
@@ -126,6 +131,8 @@ export const OPERATIONS: readonly Operation[] = [
   revertCredential,
   ...ROLE_OPERATIONS,
   ...USER_OPERATIONS,
+  inviteUser,
+  ...TEAM_OPERATIONS,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
@@ -144,4 +151,4 @@ export const OPERATIONS: readonly Operation[] = [
   getRecord,
   purgeRecords,
   explainRequest,
-]
+].map(selectable)

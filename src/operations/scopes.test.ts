@@ -133,6 +133,10 @@ test('every operation over what lies outside of a scope is refused, and changes 
     profiles: 'sandbox',
     credentials: 'bank',
   }
+  const EXTRA: Readonly<Record<string, object>> = {
+    'credentials.rotate': { auth: { token: 'y' } },
+    'collections.reimport': { document: {} },
+  }
   const grants = [scoped('admin', { collections: [payments] })]
   const revision = await control.store.read.revision()
   for (const operation of OPERATIONS) {
@@ -152,12 +156,7 @@ test('every operation over what lies outside of a scope is refused, and changes 
       continue
     }
     if (!('id' in operation.input.shape) || slug === undefined || operation.action === 'put') continue
-    const extra =
-      name === 'credentials.rotate'
-        ? { auth: { token: 'y' } }
-        : operation.action === 'toggle'
-          ? { active: false }
-          : {}
+    const extra = EXTRA[name] ?? (operation.action === 'toggle' ? { active: false } : {})
     await refused(call({ id: slug, ...extra }), 'not_found')
   }
   assert.equal(await control.store.read.revision(), revision)

@@ -1,18 +1,26 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
+import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import { createSignIn } from '../oauth/sign-in/sign-in.ts'
+import { createAccounts } from '../operations/access/accounts.ts'
+import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
+import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
 import { checkFragment } from '../snapshot/check.ts'
+import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
@@ -21,18 +29,22 @@ import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
+import { createOAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
+import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
-export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'> {
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn'> {
   readonly origin: string
+  /** Whether local users sign in by their passwords. */
+  readonly isLocalSignIn: boolean
+  /** Where people reach the pages of management. */
+  readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
   /** Keys of those who sign tokens of workloads. */
   readonly keysOf: KeysOf
   readonly fault: (error: unknown, requestId: string) => void
-  /** How long audit entries are kept. */
-  readonly retention: RetentionRule
 }
 
 export interface ControlPlane {
@@ -40,12 +52,16 @@ export interface ControlPlane {
   readonly listener: RequestListener
   /** Issues an access token, as `postern token` does. */
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
+  /** Makes the link by which a new installation gets its administrator; null when it needs none. */
+  readonly firstLink: () => Promise<SetUpLink | null>
+  /** Makes a link for a local user or a new administrator, as `postern admin reset` does. */
+  readonly resetLink: (input: unknown) => Promise<SetUpLink>
   /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
   /** Removes audit entries that have been kept long enough. */
-  readonly retain: () => Promise<unknown>
+  readonly retain: (rule: RetentionRule) => Promise<unknown>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -55,31 +71,57 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
+  const secretLinks = createSecretLinks(store, clock)
+  const trail = createAuditTrail(store, clock, options.vault.trailKey())
+  const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
+  const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
+  const links = createSetUpLinks(store, clock)
+  const accounts = createAccounts(store.read, clock, invoke)
   const authenticate = createAuthenticate(
     tokens,
     createWorkloadTokens(store.read, clock, options.keysOf),
+    createOAuthTokens(store.read, clock, accounts, origin),
     unknownCallers,
   )
-  const trail = createAuditTrail(store, clock, options.vault.trailKey())
-  const invoke = createInvoke({ ...options, trail, check: checkFragment })
+  const { signIn, pages } = createSignIn({
+    store,
+    clock,
+    origin,
+    accounts,
+    links,
+    users: createLocalUsers(clock, invoke),
+    isLocal: options.isLocalSignIn,
+    noteUnknown: unknownCallers.note,
+    networkOf,
+    facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),
+    fault,
+  })
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
     origin,
-    authenticate,
+    authorizationServers: [origin],
+    authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
-    facts: ({ headers }) => ({
-      requestId: headers.get(PREAMBLE.requestId) ?? '',
-      ip: headers.get(PREAMBLE.peer),
-    }),
+    facts: factsOf,
     log: fault,
   })
   const mcp = createManagementDoor({
     operations: OPERATIONS,
     invoke,
     authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
+      authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
+    link: async (secret, member, subject, principal, via) => {
+      try {
+        const token = await secretLinks.keep(secret, { subject, member }, principal, via)
+        return token && `${options.linkOrigin}${SECRETS_ROOT}${token}`
+      } catch (error) {
+        // What made the secret has happened: its answer stands without a link
+        fault(error, via.requestId)
+        return null
+      }
+    },
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
@@ -88,18 +130,46 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     fault,
   })
+  const oauth = createOAuthDoor({
+    issuer: origin,
+    store,
+    clock,
+    key: options.vault.oauthKey(),
+    accounts,
+    signIn,
+    refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
+    fault,
+  })
   return {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      oauth,
+      signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,
       fault,
     }),
     issueToken: createLocalTokens(tokens, clock),
+    async firstLink() {
+      const issued = options.isLocalSignIn ? await links.first() : null
+      return issued && toSetUpLink(origin, issued)
+    },
+    async resetLink(input) {
+      if (!options.isLocalSignIn)
+        throw refuse('configuration_invalid', {
+          detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
+        })
+      return toSetUpLink(origin, await links.reset(parseReset(input)))
+    },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
-    retain: () => trail.retain(options.retention),
+    retain: (rule) => trail.retain(rule),
   }
+}
+
+function factsOf({ headers }: Request): { readonly requestId: string; readonly ip: string | null } {
+  return { requestId: headers.get(PREAMBLE.requestId) ?? '', ip: headers.get(PREAMBLE.peer) }
 }
 
 /** Without a store nobody can be known and nothing can be changed: everything is refused with the reason. */
@@ -118,6 +188,8 @@ export function createClosedControlPlane(reason: string): ControlPlane {
       response.end(JSON.stringify(problem))
     },
     issueToken: () => Promise.reject(refusal),
+    firstLink: () => Promise.resolve(null),
+    resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     retain: () => Promise.resolve(),

@@ -133,6 +133,65 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     finish: chainOlderEntries,
   },
   {
+    version: 5,
+    name: 'what the authorization server keeps',
+    statements: [
+      `create table oauth_artifacts (
+        kind text not null,
+        id text not null,
+        sealed text not null,
+        grant_id text,
+        other_id text,
+        account_id text,
+        created_at integer not null,
+        expires_at integer,
+        used_at integer,
+        primary key (kind, id)
+      ) strict, without rowid`,
+      `create index oauth_artifacts_grant on oauth_artifacts (grant_id)`,
+      `create index oauth_artifacts_other on oauth_artifacts (kind, other_id)`,
+      `create index oauth_artifacts_expiry on oauth_artifacts (expires_at)`,
+      `create table oauth_keys (
+        id text primary key,
+        purpose text not null,
+        public text,
+        sealed text not null,
+        created_at integer not null,
+        retired_at integer
+      ) strict, without rowid`,
+    ],
+  },
+  {
+    version: 6,
+    name: 'people',
+    statements: [
+      // Grants were those of service identities
+      `update resources set spec = json_set(spec, '$.user', null, '$.team', null, '$.group', null) where type = 'grants'`,
+      `create index resources_email on resources (json_extract(spec, '$.email')) where type = 'users'`,
+      `alter table access_tokens add column owner text`,
+      `alter table access_tokens add column last_used_at integer`,
+      `create index access_tokens_owner on access_tokens (owner) where owner is not null`,
+    ],
+  },
+  {
+    version: 7,
+    name: 'passwords and set-up links of local users',
+    statements: [
+      `create table passwords (
+        user_id text primary key references resources (id),
+        hash text not null,
+        changed_at integer not null
+      ) strict, without rowid`,
+      `create table set_up_links (
+        hash text primary key,
+        user_id text references resources (id),
+        purpose text not null,
+        expires_at integer not null
+      ) strict, without rowid`,
+      `create index set_up_links_user on set_up_links (user_id)`,
+    ],
+  },
+  {
     version: 10,
     name: 'retention of the audit trail',
     statements: [

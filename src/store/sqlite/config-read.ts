@@ -12,6 +12,7 @@ import type {
   StoredGrant,
   StoredSecret,
 } from '../ports/config.ts'
+import { createOAuthReader } from './oauth.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -28,6 +29,7 @@ const BY_ID = sql<string>`+id`
 /** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
 export function createReader(db: Db): ConfigReader {
   return {
+    oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {
       const row = await db
@@ -106,6 +108,14 @@ export function createReader(db: Db): ConfigReader {
         .executeTakeFirst()
       // Only putAccessToken writes this column, from grants
       return row && { ...row, grants: JSON.parse(row.grants) as StoredGrant[] }
+    },
+    password: async (user) =>
+      (await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst())?.hash,
+    setUpLink: async (hash) => {
+      const row = await db.selectFrom('set_up_links').selectAll().where('hash', '=', hash).executeTakeFirst()
+      if (row === undefined) return undefined
+      const { user_id: user, ...link } = row
+      return { ...link, user }
     },
     answer: async (scope) => {
       const row = await db.selectFrom('answers').selectAll().where('scope', '=', scope).executeTakeFirst()
@@ -196,12 +206,12 @@ async function list(db: Db, query: ListQuery): Promise<Resource[]> {
   let select = db.selectFrom('resources').selectAll().where('type', '=', query.type)
   if (query.parent !== undefined) select = select.where('parent_id', '=', query.parent)
   if (query.after !== undefined) select = select.where('id', '>', query.after)
-  const holds = query.tag === undefined ? query.holds : { ...query.holds, tags: query.tag }
   for (const [field, value] of Object.entries(query.where ?? {}))
     select = select.where(
       sql<boolean>`json_extract(spec, ${`$.${field}`}) = ${typeof value === 'boolean' ? Number(value) : value}`,
     )
-  for (const [field, value] of Object.entries(holds ?? {}))
+  const tags = (query.tags ?? []).map((tag) => ['tags', tag] as const)
+  for (const [field, value] of [...tags, ...Object.entries(query.holds ?? {})])
     select = select.where(
       sql<boolean>`exists (select 1 from json_each(spec, ${`$.${field}`}) where value = ${value})`,
     )

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../model/audit.ts'
 import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
+import { createOAuthWriter } from './oauth.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -19,6 +20,7 @@ export function createWriter(db: Db): ConfigWriter {
   }
   return {
     ...reader,
+    oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
       await db.insertInto('resources').values(toRow(resource)).execute()
@@ -31,6 +33,8 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('links').where('from_id', '=', id).execute()
       await db.deleteFrom('tokens').where('profile_id', '=', id).execute()
       await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
+      await db.deleteFrom('passwords').where('user_id', '=', id).execute()
+      await db.deleteFrom('set_up_links').where('user_id', '=', id).execute()
       await db.deleteFrom('resources').where('id', '=', id).execute()
     },
     link: async (from, to) => {
@@ -76,6 +80,31 @@ export function createWriter(db: Db): ConfigWriter {
         .values(row)
         .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
         .execute()
+    },
+    putPassword: async (user, hash, now) => {
+      const row = { user_id: user, hash, changed_at: now }
+      await db
+        .insertInto('passwords')
+        .values(row)
+        .onConflict((conflict) => conflict.column('user_id').doUpdateSet(row))
+        .execute()
+      await db.deleteFrom('set_up_links').where('user_id', '=', user).execute()
+    },
+    putSetUpLink: async ({ user, ...link }, now) => {
+      await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
+      await db.deleteFrom('set_up_links').where('user_id', 'is', user).execute()
+      await db
+        .insertInto('set_up_links')
+        .values({ ...link, user_id: user })
+        .execute()
+    },
+    spendSetUpLink: async ({ hash, user }) => {
+      const { numDeletedRows } = await db
+        .deleteFrom('set_up_links')
+        .where('hash', '=', hash)
+        .executeTakeFirst()
+      if (user === null) await db.deleteFrom('set_up_links').where('user_id', 'is', null).execute()
+      return numDeletedRows > 0n
     },
     putAnswer: async (answer, now) => {
       await db.deleteFrom('answers').where('expires_at', '<', now).execute()
