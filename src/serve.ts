@@ -66,7 +66,8 @@ const KEEP_USES_MS = 60_000
 const SWEEP_MS = 10 * 60_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
-const RETENTION_MS = 60 * 60_000
+/** More often than instances are started anew. */
+const RETENTION_MS = 10 * 60_000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 

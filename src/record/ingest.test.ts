@@ -162,10 +162,13 @@ test('a deletion that runs out of time says that there is more, and rows that co
   const ingest = createIngest(store)
   for (let i = 0; i < 30; i++) ingest.push(mixed([`a${i}`, `b${i}`]), () => {})
   await ingest.settle()
-  const first = ingest.remove({ client: 'cli_a' }, false, () => true)
+  let looks = 0
+  const first = ingest.remove({ client: 'cli_a' }, false, () => ++looks > 2)
   ingest.push(mixed(['a-new']), () => {})
   const { removed, more } = await first
   assert.ok(more && removed > 0 && removed < 30, `${removed}`)
+  const tooLate = await ingest.remove({ client: 'cli_a' }, false, () => true)
+  assert.deepEqual(tooLate, { removed: 0, more: true })
   const rest = await ingest.remove({ client: 'cli_a' }, false, never)
   assert.deepEqual(rest, { removed: 31 - removed, more: false })
   assert.equal((await stored(path)).flat().length, 30)

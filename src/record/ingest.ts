@@ -137,8 +137,10 @@ export function createIngest(store: RecordStore): Ingest {
     if (removing === undefined) return
     const { run, isLate, settle, fail } = removing
     try {
-      const isDone = await run.step()
-      if (!isDone && !isLate()) return
+      // Also before the first step: who asked has been told by then that it took too long
+      const late = isLate()
+      const isDone = !late && (await run.step())
+      if (!isDone && !late) return
       const removal = await run.end(!isDone)
       removals.shift()
       settle(removal)

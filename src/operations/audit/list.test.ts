@@ -83,3 +83,10 @@ test('a status that is none is refused', async () => {
   for (const status of ['600', '4x', '', '200,', 'ok'])
     await refused(control.run('audit.list', { status }), 'input_invalid')
 })
+
+test('what one apply has changed is found by its plan', async () => {
+  const documents = ['one', 'two'].map((slug) => ({ kind: 'policy', slug, spec: { name: slug } }))
+  const { output } = await control.run('config.apply', { documents, managed_by: 'test' })
+  const found = await list({ plan_id: output['plan_id'], resource_type: 'policy' })
+  assert.deepEqual(found.map(({ resource }) => resource.slug).sort(), ['one', 'two'])
+})

@@ -50,6 +50,7 @@ export const listAudit = define({
       .describe('HTTP status: 403, 4xx, or several separated by commas'),
     ip: text.optional(),
     request_id: text.optional(),
+    plan_id: text.optional().describe('Entries of one change of many resources'),
     reason: text.optional().describe('Part of the reason that was given'),
     collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
     text: text.optional().describe('Part of any text in the entry'),

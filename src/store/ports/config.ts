@@ -175,6 +175,7 @@ export interface AuditFilter {
   readonly conversation_id?: string
   readonly ip?: string
   readonly request_id?: string
+  readonly plan_id?: string
   /** Problem code. */
   readonly error?: string
   /** HTTP statuses, and hundreds (4 for 4xx), of which one must fit. */

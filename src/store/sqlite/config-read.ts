@@ -260,6 +260,7 @@ const ENTRY_PATHS = [
   ['conversation_id', '$.agent.conversation_id'],
   ['ip', '$.ip'],
   ['request_id', '$.request_id'],
+  ['plan_id', '$.plan_id'],
   ['error', '$.error'],
 ] as const satisfies (readonly [keyof AuditFilter, string])[]
 
