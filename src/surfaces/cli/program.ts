@@ -5,6 +5,7 @@ import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { addCommonFlags } from './common-flags.ts'
+import { completionCommand, slugsCommand } from './completion.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
@@ -52,12 +53,14 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     mcpCommand(ports),
     backupCommand(ports),
     restoreCommand(ports),
+    completionCommand(ports, () => program),
   ])
     program.addCommand(settle(command, program))
   program
     .command('admin')
     .description('Ways in for whoever has the data directory')
     .addCommand(settle(adminResetCommand(ports), program))
+  program.addCommand(settle(slugsCommand(ports), program), { hidden: true })
   const named = (resource: string, action: string): Operation | undefined =>
     ports.operations.find((one) => one.resource === resource && one.action === action)
   const [importing, again] = [named('collections', 'import'), named('collections', 'reimport')]
