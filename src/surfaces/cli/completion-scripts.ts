@@ -11,7 +11,7 @@ export interface Place {
   readonly slugsOf: string | null
 }
 
-export interface Flag {
+interface Flag {
   /** `-o` and `--output`. */
   readonly names: readonly string[]
   readonly takesValue: boolean
