@@ -52,7 +52,7 @@ export async function findStore(
 }
 
 /** @param version of the schema of the store. */
-export function schemaFinding(version: number): Finding {
+function schemaFinding(version: number): Finding {
   const check = 'schema'
   if (version > SCHEMA_VERSION) {
     const found = `version ${version}, and this Postern knows versions up to ${SCHEMA_VERSION}`
