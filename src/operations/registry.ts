@@ -5,6 +5,7 @@ import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
+import { assignCollections, setAssignments, unassignCollections } from './clients/assign.ts'
 import { createClient } from './clients/create.ts'
 import { deleteClient } from './clients/delete.ts'
 import { getClient } from './clients/get.ts'
@@ -14,6 +15,8 @@ import { toggleClient } from './clients/toggle.ts'
 import { updateClient } from './clients/update.ts'
 import { createCollection } from './collections/create.ts'
 import { deleteCollection } from './collections/delete.ts'
+import { duplicateCollection } from './collections/duplicate.ts'
+import { exportOpenapi } from './collections/export.ts'
 import { getCollection } from './collections/get.ts'
 import { getCollectionHealth } from './collections/health.ts'
 import { importCollection } from './collections/import.ts'
@@ -29,6 +32,7 @@ import { listCredentials } from './credentials/list.ts'
 import { putCredential } from './credentials/put.ts'
 import { revertCredential } from './credentials/revert.ts'
 import { rotateCredential } from './credentials/rotate.ts'
+import { listStaleCredentials } from './credentials/stale.ts'
 import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
@@ -43,6 +47,7 @@ import { putPolicy } from './policies/put.ts'
 import { togglePolicy } from './policies/toggle.ts'
 import { updatePolicy } from './policies/update.ts'
 import { getPolicyUsage } from './policies/usage.ts'
+import { checkProfileAccess } from './profiles/access.ts'
 import { createProfile } from './profiles/create.ts'
 import { deleteProfile } from './profiles/delete.ts'
 import { getProfile } from './profiles/get.ts'
@@ -53,8 +58,10 @@ import { rotateProfile } from './profiles/rotate.ts'
 import { getProfileCredentialState } from './profiles/state.ts'
 import { toggleProfile } from './profiles/toggle.ts'
 import { updateProfile } from './profiles/update.ts'
+import { bulkUpdateProxies } from './proxies/bulk-update.ts'
 import { createProxy } from './proxies/create.ts'
 import { deleteProxy } from './proxies/delete.ts'
+import { duplicateProxy } from './proxies/duplicate.ts'
 import { getProxy } from './proxies/get.ts'
 import { listProxies } from './proxies/list.ts'
 import { publishProxy } from './proxies/publish.ts'
@@ -75,7 +82,9 @@ export const OPERATIONS: readonly Operation[] = [
   putCollection,
   deleteCollection,
   publishCollection,
+  duplicateCollection,
   importCollection,
+  exportOpenapi,
   listProxies,
   getProxy,
   createProxy,
@@ -83,6 +92,8 @@ export const OPERATIONS: readonly Operation[] = [
   putProxy,
   deleteProxy,
   publishProxy,
+  duplicateProxy,
+  bulkUpdateProxies,
   listPolicies,
   getPolicy,
   getPolicyUsage,
@@ -98,9 +109,13 @@ export const OPERATIONS: readonly Operation[] = [
   putClient,
   deleteClient,
   toggleClient,
+  setAssignments,
+  assignCollections,
+  unassignCollections,
   listProfiles,
   getProfile,
   getProfileCredentialState,
+  checkProfileAccess,
   createProfile,
   updateProfile,
   putProfile,
@@ -111,6 +126,7 @@ export const OPERATIONS: readonly Operation[] = [
   listCredentials,
   getCredential,
   getCredentialState,
+  listStaleCredentials,
   createCredential,
   updateCredential,
   putCredential,

@@ -14,6 +14,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     document: { openapi: '3.1.0', info: { title: `i${n}`, version: '1' }, paths: {} },
     base_path: `/i${n}`,
   }),
+  'collections.duplicate': (n) => ({ id: 'orders', base_path: `/d${n}`, slug: `d${n}` }),
   'proxies.create': (n) => ({ collection: 'orders', name: `p${n}`, methods: ['GET'], path: `/p${n}` }),
   'proxies.put': (n) => ({
     id: `put${n}`,
@@ -22,13 +23,18 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     methods: ['GET'],
     path: `/put${n}`,
   }),
+  'proxies.duplicate': (n) => ({ id: 'orders:get-order', path: `/d${n}`, slug: `d${n}` }),
+  'proxies.bulk_update': () => ({ ids: ['orders:get-order'], changes: {} }),
   'policies.create': (n) => ({ name: `p${n}` }),
   'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
   'policies.toggle': () => ({ id: 'gold', active: true }),
   'clients.create': (n) => ({ name: `c${n}` }),
   'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
+  'clients.assign': () => ({ id: 'acme', collections: ['orders'] }),
+  'clients.unassign': () => ({ id: 'acme', collections: ['orders'] }),
   'clients.toggle': () => ({ id: 'acme', status: 'active' }),
   'credentials.rotate': () => ({ id: 'backend', auth: { token: 'y' }, overlap: '0s' }),
+  'profiles.access': () => ({ id: 'sandbox', endpoint: 'orders:get-order' }),
   'profiles.create': (n) => ({ client: 'acme', name: `p${n}`, auth: { type: 'none' } }),
   'profiles.put': (n) => ({ id: `put${n}`, client: 'acme', name: 'P', auth: { type: 'none' } }),
   'profiles.toggle': () => ({ id: 'open', status: 'active' }),
@@ -49,7 +55,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
 
 const SLUGS: Readonly<Record<string, string>> = {
   collections: 'orders',
-  proxies: 'get-order',
+  proxies: 'orders:get-order',
   policies: 'gold',
   clients: 'acme',
   profiles: 'sandbox',
@@ -71,6 +77,7 @@ const TRUST = {
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'records.get': 'not_found',
   'requests.explain': 'not_ready',
+  'profiles.access': 'not_ready',
   'collections.health': 'not_ready',
   'credentials.test': 'configuration_invalid',
   'credentials.revert': 'configuration_invalid',

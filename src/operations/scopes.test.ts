@@ -128,6 +128,16 @@ test('every operation over what lies outside of a scope is refused, and changes 
     profiles: 'sandbox',
     credentials: 'bank',
   }
+  /** What an operation or action needs besides. */
+  const MORE: Readonly<Record<string, object>> = {
+    toggle: { active: false },
+    duplicate: { base_path: '/new' },
+    assign: { collections: ['payments'] },
+    unassign: { collections: ['payments'] },
+    access: { endpoint: 'pay' },
+    'proxies.duplicate': { path: '/new' },
+    'credentials.rotate': { auth: { token: 'y' } },
+  }
   const grants = [scoped('admin', { collections: [payments] })]
   const revision = await control.store.read.revision()
   for (const operation of OPERATIONS) {
@@ -147,13 +157,7 @@ test('every operation over what lies outside of a scope is refused, and changes 
       continue
     }
     if (!('id' in operation.input.shape) || slug === undefined || operation.action === 'put') continue
-    const extra =
-      name === 'credentials.rotate'
-        ? { auth: { token: 'y' } }
-        : operation.action === 'toggle'
-          ? { active: false }
-          : {}
-    await refused(call({ id: slug, ...extra }), 'not_found')
+    await refused(call({ id: slug, ...(MORE[name] ?? MORE[operation.action]) }), 'not_found')
   }
   assert.equal(await control.store.read.revision(), revision)
 })
