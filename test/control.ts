@@ -6,7 +6,7 @@ import { type ClockCell, createClock, createClockCell, moveClock } from '../src/
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
 import type { RecordQueries } from '../src/operations/context.ts'
-import type { Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
+import type { Invoke, Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
 import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
 import { OPERATIONS } from '../src/operations/registry.ts'
 import { createAuditTrail } from '../src/record/audit-chain.ts'
@@ -57,6 +57,7 @@ export interface Control {
   readonly cell: ClockCell
   readonly published: SnapshotDelta[]
   readonly asked: Record<string, unknown>[]
+  readonly invoke: Invoke
   /** Runs `resource.action` as an admin, as `role`, or with `grants`. */
   run(
     name: string,
@@ -115,6 +116,7 @@ export async function startControl(
     cell,
     published,
     asked,
+    invoke,
     run: (name, input, { role = 'admin', grants, via = {}, ...write } = {}) =>
       invoke(operationOf(name), input, write, principalOf(role, grants), { ...VIA, ...via }),
     move: (ms) => moveClock(cell, ms),

@@ -14,20 +14,28 @@ export interface WrittenGrant extends Scope {
  * Refuses with input_invalid at `pointer`.
  */
 export function readGrant(text: string, pointer: string): WrittenGrant {
-  const fault = (reason: string) =>
-    refuse('input_invalid', { detail: `"${text}" is no grant: ${reason}.`, errors: [{ pointer, reason }] })
+  const grant = parseGrant(text)
+  if (typeof grant !== 'string') return grant
+  throw refuse('input_invalid', {
+    detail: `"${text}" is no grant: ${grant}.`,
+    errors: [{ pointer, reason: grant }],
+  })
+}
+
+/** As {@link readGrant}; the reason when the text is no grant. */
+export function parseGrant(text: string): WrittenGrant | string {
   const [what = '', where, ...more] = text.split('@')
   const [name, some, ...rest] = what.split(':')
-  if (more.length > 0 || rest.length > 0) throw fault('the form is role:types@collections')
+  if (more.length > 0 || rest.length > 0) return 'the form is role:types@collections'
   const role = ROLES.find((one) => one === name)
-  if (role === undefined) throw fault(`the role is one of ${ROLES.join(', ')}`)
+  if (role === undefined) return `the role is one of ${ROLES.join(', ')}`
   const types = some === undefined ? [] : some.split(',')
   if (!types.every((type) => SCOPE_TYPES.some((known) => known === type)))
-    throw fault(`after the colon stand types of ${SCOPE_TYPES.join(', ')}`)
+    return `after the colon stand types of ${SCOPE_TYPES.join(', ')}`
   const places = where === undefined ? [] : where.split(',')
   const tags = places.filter((place) => place.startsWith('tag:')).map((place) => place.slice(4))
   const collections = places.filter((place) => !place.startsWith('tag:'))
-  if (!tags.every((tag) => Slug.safeParse(tag).success)) throw fault('after tag: stands a tag')
-  if (collections.includes('')) throw fault('after the @ stand collections, or tag: and a tag')
+  if (!tags.every((tag) => Slug.safeParse(tag).success)) return 'after tag: stands a tag'
+  if (collections.includes('')) return 'after the @ stand collections, or tag: and a tag'
   return { role, types, verbs: [], collections, tags }
 }

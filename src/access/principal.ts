@@ -11,6 +11,8 @@ export interface Principal {
   /** `access_token`, `local_token`, … for the audit. */
   readonly authMethod: string
   readonly grants: readonly Grant[]
+  /** What it could do if what proved it were not narrowed to less; absent when it is not. */
+  readonly unnarrowed?: readonly Grant[]
   /** Milliseconds since the epoch, or null for never. */
   readonly expiresAt: number | null
 }

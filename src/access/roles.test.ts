@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ROLES } from '../model/access.ts'
 import type { Grant, Permission, Touched } from './principal.ts'
-import { allows, isWithin, missingOf, partsOf, permits, UNPLACED } from './roles.ts'
+import { allows, intersect, isWithin, missingOf, partsOf, permits, UNPLACED } from './roles.ts'
 
 const some = (...texts: string[]) => fc.subarray(texts)
 const scope = fc.record({
@@ -80,4 +80,27 @@ test('what lies in no collection and has no tags is beyond every scope that name
   const within = { types: [], verbs: [], collections: ['col_a'], tags: [] }
   assert.equal(permits({ grants: [{ role: 'admin', scope: within }] }, 'keys:rotate', UNPLACED), false)
   assert.equal(permits({ grants: [{ role: 'admin' }] }, 'keys:rotate', UNPLACED), true)
+})
+
+test('what two lists of grants have in common allows nothing that one of them does not', () => {
+  const grants = fc.array(grant, { maxLength: 3 })
+  fc.assert(
+    fc.property(grants, grants, permission, touched, (held, ceiling, wanted, thing) => {
+      const both = intersect(held, ceiling)
+      if (permits({ grants: both }, wanted, thing))
+        for (const one of [held, ceiling]) assert.ok(permits({ grants: one }, wanted, thing))
+      for (const one of both) assert.equal(missingOf({ grants: held }, one), null)
+      // By tags it may be less, see there
+      const isTagged = [...held, ...ceiling].some(({ scope }) => scope !== undefined && scope.tags.length > 0)
+      if (
+        !isTagged &&
+        permits({ grants: held }, wanted, thing) &&
+        permits({ grants: ceiling }, wanted, thing)
+      )
+        assert.ok(permits({ grants: both }, wanted, thing))
+    }),
+    { numRuns: 5000 },
+  )
+  assert.deepEqual(intersect([{ role: 'modifier' }], [{ role: 'admin' }]), [{ role: 'modifier' }])
+  assert.deepEqual(intersect([{ role: 'admin' }], []), [])
 })

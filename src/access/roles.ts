@@ -103,6 +103,44 @@ function holds(outer: Part, inner: Part): boolean {
   return narrower(outer.collections, inner.collections) && narrower(outer.tags, inner.tags)
 }
 
+/**
+ * What both allow. Where two lists of tags meet, their common tags remain: less than what has a tag of each, so that it
+ * stays one grant.
+ */
+export function intersect(grants: readonly Grant[], ceiling: readonly Grant[]): Grant[] {
+  return grants.flatMap((one) => ceiling.flatMap((other) => meet(one, other) ?? []))
+}
+
+function meet(one: Grant, other: Grant): Grant | null {
+  const role = meetRoles(one.role, other.role)
+  if (role === null) return null
+  if (one.scope === undefined || other.scope === undefined) {
+    const scope = one.scope ?? other.scope
+    return scope === undefined ? { role } : { role, scope }
+  }
+  const types = meetLists(one.scope.types, other.scope.types)
+  const verbs = meetLists(one.scope.verbs, other.scope.verbs)
+  const collections = meetLists(one.scope.collections, other.scope.collections)
+  const tags = meetLists(one.scope.tags, other.scope.tags)
+  if (types === null || verbs === null || collections === null || tags === null) return null
+  return { role, scope: { types, verbs, collections, tags } }
+}
+
+function meetRoles(one: Role | CustomRole, other: Role | CustomRole): Role | CustomRole | null {
+  if (one === other || other === 'admin') return one
+  if (one === 'admin') return other
+  const permissions = permissionsOf(one).filter((permission) => allows(other, permission))
+  return permissions.length === 0 ? null : { permissions: new Set<string>(permissions) }
+}
+
+/** Null when nothing is left of two lists that both narrow: an empty one would narrow nothing. */
+function meetLists(one: readonly string[], other: readonly string[]): readonly string[] | null {
+  if (one.length === 0) return other
+  if (other.length === 0) return one
+  const both = one.filter((name) => other.includes(name))
+  return both.length === 0 ? null : both
+}
+
 /** True when all lists of the part that are not empty hold what is touched. */
 export function isWithin({ collections, tags }: Part, touched: Touched): boolean {
   const { collection } = touched

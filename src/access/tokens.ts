@@ -8,6 +8,7 @@ import { ROLES } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
 import { readGrant } from './grant-text.ts'
+import { collectionOf } from './identities.ts'
 import type { Principal, Role } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */
@@ -119,14 +120,12 @@ async function grantsOf(texts: readonly string[], reader: ConfigReader): Promise
     const { role, types, collections, tags } = readGrant(text, pointer)
     const ids: string[] = []
     for (const ref of collections) {
-      const [found] = ref.includes('_')
-        ? [await reader.byId('collections', ref)]
-        : await reader.bySlug('collections', ref)
+      const found = await collectionOf(ref, reader)
       if (found === undefined) {
         const reason = `there is no collection "${ref}"`
         throw refuse('input_invalid', { detail: `${reason}.`, errors: [{ pointer, reason }] })
       }
-      ids.push(found.id)
+      ids.push(found)
     }
     const isWhole = types.length === 0 && ids.length === 0 && tags.length === 0
     grants.push(isWhole ? { role } : { role, scope: { types, verbs: [], collections: ids, tags } })

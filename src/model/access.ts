@@ -65,6 +65,32 @@ export const RoleSpec = z.strictObject({
 })
 export type RoleSpec = z.output<typeof RoleSpec>
 
+/** Members of a user that signing in sets, and nobody else. */
+export const SIGN_IN_MEMBERS = ['issuer', 'subject', 'groups', 'mapped_grants'] as const
+
+export const UserSpec = z.strictObject({
+  ...head,
+  email: z
+    .email()
+    .max(254)
+    .toLowerCase()
+    .nullable()
+    .default(null)
+    .describe('Local users sign in by it too; each belongs to one user'),
+  active: z.boolean().default(true).describe('What an inactive one holds ends with the next request'),
+  issuer: z.string().max(512).nullable().default(null).describe('Who signs them in; null for local users'),
+  subject: z.string().max(512).nullable().default(null).describe('Who they are there'),
+  groups: z.array(z.string().max(256)).max(1000).default([]).describe('Theirs there, as of the last sign-in'),
+  mapped_grants: z
+    .array(z.string().max(1024))
+    .max(100)
+    .default([])
+    .describe(
+      'What their claims there are mapped to, as of the last sign-in, such as modifier:proxies@payments',
+    ),
+})
+export type UserSpec = z.output<typeof UserSpec>
+
 export const ServiceIdentitySpec = z.strictObject({
   ...head,
   active: z.boolean().default(true).describe('An inactive one proves nothing, from the next request on'),

@@ -89,7 +89,7 @@ export const RESOURCE_TYPES = [
   'credentials',
 ] as const
 /** The resource types that say who may administer. */
-export const ACCESS_TYPES = ['roles', 'service_identities', 'grants', 'trust_rules'] as const
+export const ACCESS_TYPES = ['roles', 'users', 'service_identities', 'grants', 'trust_rules'] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPES)[number]
 
 /** One of each type, as messages and the audit call it. */
@@ -101,6 +101,7 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   policies: 'policy',
   credentials: 'credential',
   roles: 'role',
+  users: 'user',
   service_identities: 'service_identity',
   grants: 'grant',
   trust_rules: 'trust_rule',

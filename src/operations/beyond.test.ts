@@ -21,6 +21,7 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   clients: {},
   profiles: { auth: { type: 'token' } },
   roles: { permissions: ['audit:read'] },
+  users: {},
   service_identities: {},
   grants: { role: 'viewer' },
   trust_rules: rule,

@@ -5,7 +5,7 @@ import type { Fields, ListQuery, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { define, type Operation, type Subject } from './define.ts'
 import { toInputInvalid } from './errors.ts'
-import { type Kind, writtenSchema } from './kind.ts'
+import { type Kind, writableSchema, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef } from './refs.ts'
 import { currentViewsOf, viewOf, writtenView } from './views.ts'
@@ -179,7 +179,7 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     tool: `create_${kind.noun}`,
     group: kind.group,
     summary: `Create a ${inWords(kind.noun)}`,
-    input: (making.input === undefined ? kind.spec : kind.spec.extend(making.input)) as z.ZodObject,
+    input: writableSchema(kind).extend(making.input ?? {}) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:create`,
     refuses: ['already_exists', 'configuration_invalid', 'idempotency_conflict', ...shown(making)],
@@ -187,7 +187,8 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     columns: kind.columns,
     ...about(kind),
     handle: async (input: Fields, context) => {
-      const spec = without(input, Object.keys(making.input ?? {}))
+      const written = without(input, Object.keys(making.input ?? {}))
+      const spec = kind.fixed === undefined ? written : parseSpec(kind.spec, written)
       return answer(context, kind, await createResource(context, kind, spec), input, making)
     },
   })
@@ -214,7 +215,7 @@ async function answer(
 
 /** `update`: merges members into a resource; see {@link patchSchema}. */
 export function updateOf(kind: Kind): Operation {
-  const fixed = kind.parent === null ? [] : [kind.parent.field]
+  const fixed = [...(kind.fixed ?? []), ...(kind.parent === null ? [] : [kind.parent.field])]
   return define({
     resource: kind.type,
     action: 'update',
@@ -245,7 +246,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
     tool: null,
     group: kind.group,
     summary: `Create a ${inWords(kind.noun)} or replace all its members`,
-    input: z.strictObject({ id: Ref, ...kind.spec.shape, ...keptSchema(kind) }) as z.ZodObject,
+    input: z.strictObject({ id: Ref, ...writableSchema(kind).shape, ...keptSchema(kind) }) as z.ZodObject,
     output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
     permission: `${kind.type}:update`,
     refuses: [...CHANGE_REFUSES, ...shown(making)],
@@ -262,7 +263,7 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
           context,
           kind,
           await replaceResource(context, kind, await context.change.actOn(known), {
-            ...kept(known),
+            ...kept(kind, known),
             ...spec,
           }),
         )
@@ -283,8 +284,9 @@ function keptSchema(kind: Kind): z.ZodRawShape {
   return Object.fromEntries(Object.entries(loose).filter(([name]) => KEPT.includes(name)))
 }
 
-function kept(resource: Resource): Fields {
-  return Object.fromEntries(Object.entries(resource.spec).filter(([name]) => KEPT.includes(name)))
+function kept({ fixed = [] }: Kind, resource: Resource): Fields {
+  const names = [...KEPT, ...fixed]
+  return Object.fromEntries(Object.entries(resource.spec).filter(([name]) => names.includes(name)))
 }
 
 /** The slug that a put gives to what it makes. Refuses when the path cannot be one or the body says another. */

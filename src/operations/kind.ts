@@ -23,8 +23,10 @@ export interface Kind {
   readonly prefix: IdPrefix
   /** Name of the grouped MCP tool. */
   readonly group: string
-  /** Exactly what a caller may write. */
+  /** Exactly what is stored of it, and but for {@link fixed} what a caller may write. */
   readonly spec: z.ZodObject
+  /** Members of the spec that no caller writes: they stay as they are, and have their defaults in what is made. */
+  readonly fixed?: readonly string[]
   /** What a caller reads. */
   readonly view: z.ZodObject
   readonly columns: readonly string[]
@@ -49,7 +51,7 @@ export interface Kind {
   /** Where credentials go by the spec: who changes that needs the right to use them. */
   readonly sentTo?: (spec: Fields) => unknown
   /** See {@link Resource.key}. */
-  readonly keyOf?: (spec: Fields) => string
+  readonly keyOf?: (spec: Fields) => string | null
   /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
   readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
   /** What the writer should know of what was stored, though it is allowed. */
@@ -63,6 +65,14 @@ export type Warning = z.infer<typeof Warning>
 /** What a write of the kind answers: the view, with warnings where there are some. */
 export function writtenSchema(kind: Kind): z.ZodObject {
   return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: z.array(Warning).optional() })
+}
+
+/** What a caller may write of the kind. */
+export function writableSchema({ spec, fixed = [] }: Kind): z.ZodObject {
+  if (fixed.length === 0) return spec
+  return z.strictObject(
+    Object.fromEntries(Object.entries(spec.shape).filter(([name]) => !fixed.includes(name))),
+  )
 }
 
 /** The resource that a spec is for. */

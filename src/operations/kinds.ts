@@ -3,6 +3,7 @@ import { grantKind } from './access/grants.ts'
 import { roleKind } from './access/roles.ts'
 import { serviceIdentityKind } from './access/service-identities.ts'
 import { trustRuleKind } from './access/trust-rules.ts'
+import { userKind } from './access/users.ts'
 import { clientKind } from './clients/kind.ts'
 import { collectionKind } from './collections/kind.ts'
 import { credentialKind } from './credentials/kind.ts'
@@ -19,6 +20,7 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   policies: policyKind,
   credentials: credentialKind,
   roles: roleKind,
+  users: userKind,
   service_identities: serviceIdentityKind,
   grants: grantKind,
   trust_rules: trustRuleKind,

@@ -2,6 +2,7 @@ import { GRANT_OPERATIONS } from './access/grants.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
+import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
@@ -135,6 +136,7 @@ export const OPERATIONS: readonly Operation[] = [
   rotateCredential,
   revertCredential,
   ...ROLE_OPERATIONS,
+  ...USER_OPERATIONS,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,

@@ -43,6 +43,9 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
   'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
   'roles.put': (n) => ({ id: `put${n}`, name: 'R', permissions: ['audit:read'] }),
+  'users.create': (n) => ({ name: `u${n}` }),
+  'users.put': (n) => ({ id: `put${n}`, name: 'U' }),
+  'users.toggle': () => ({ id: 'ada', active: true }),
   'service_identities.create': (n) => ({ name: `s${n}` }),
   'service_identities.put': (n) => ({ id: `put${n}`, name: 'S' }),
   'service_identities.toggle': () => ({ id: 'ci', active: true }),
@@ -61,6 +64,7 @@ const SLUGS: Readonly<Record<string, string>> = {
   profiles: 'sandbox',
   credentials: 'backend',
   roles: 'publisher',
+  users: 'ada',
   service_identities: 'ci',
   grants: 'all',
   trust_rules: 'main',
@@ -89,6 +93,7 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
   await control.run('policies.create', { name: 'Spare' })
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
+  await control.run('users.create', { name: 'Ada' })
   await control.run('service_identities.create', { name: 'CI' })
   await control.run('grants.create', { service_identity: 'ci', name: 'All', role: 'viewer' })
   await control.run('trust_rules.create', { ...TRUST, name: 'Main' })

@@ -25,11 +25,14 @@ export const importCollection = define({
   effect: 'act',
   tool: 'import_openapi',
   group: 'manage_collections',
-  summary: 'Make a collection and its proxies of an OpenAPI 3.0 or 3.1 description; fetches nothing',
+  summary:
+    'Make a collection and its proxies of an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches nothing',
   input: z.strictObject({
     document: z
       .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
-      .describe('The description: JSON or YAML as text, or the JSON object itself'),
+      .describe(
+        'The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself',
+      ),
     base_path: BasePath,
     name: Name.optional().describe('The title of the description when absent'),
     slug: Slug.optional().describe('Made from the name when absent'),

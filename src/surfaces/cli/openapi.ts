@@ -22,7 +22,7 @@ interface Given extends Where {
 /** `postern openapi import`: a description becomes a collection with its proxies. */
 export function importCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('import')
-    .description('Make a collection of an OpenAPI 3.0 or 3.1 description')
+    .description('Make a collection of an OpenAPI description, a Postman collection or a HAR')
     .argument('<file>', 'JSON or YAML; - is standard input')
     .requiredOption('--base-path <path>', 'Path under which it is published, such as /orders')
     .option('--upstream <url>', 'Where the API runs')

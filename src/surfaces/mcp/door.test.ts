@@ -353,6 +353,98 @@ describe('the Management MCP door', () => {
     assert.equal((await call('rotate_widget', { id: 'one' }, 'admin'))['token'], 'pst_pk_secret')
   })
 
+  interface Plain {
+    readonly status: number
+    readonly headers: Headers
+    readonly json: Record<string, unknown>
+  }
+  async function plain(
+    body: unknown,
+    headers: Record<string, string> = {},
+    role = 'modifier',
+  ): Promise<Plain> {
+    const answer = await fetch(`${shell.url}/management/mcp`, {
+      method: 'POST',
+      headers: { ...(role === '' ? {} : as(role)), ...headers },
+      body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
+    })
+    return { status: answer.status, headers: answer.headers, json: (await answer.json()) as Plain['json'] }
+  }
+
+  test('a body with tool and without jsonrpc is a call, answered as plain JSON', async () => {
+    const update = { tool: 'manage_widgets', action: 'update', id: 'one' }
+    const answered = {
+      ok: true,
+      tool: 'manage_widgets',
+      action: 'update',
+      result: widget,
+      revision: 3,
+      request_id: 'req_1',
+    }
+    for (const body of [
+      { ...update, name: 'x', reason: 'release' },
+      { ...update, changes: { name: 'x' }, reason: 'release' },
+      { tool: 'manage_widgets', arguments: { action: 'update', id: 'one', name: 'x', reason: 'release' } },
+      { ...update, arguments: { changes: { name: 'x', reason: 'release' } } },
+    ])
+      for (const type of [null, 'application/json', 'application/x-www-form-urlencoded']) {
+        const { status, json, headers } = await plain(body, type === null ? {} : { 'content-type': type })
+        assert.deepEqual([status, json], [200, answered])
+        assert.equal(headers.get('content-type'), 'application/json')
+        const { operation, input, options, via } = invoked.at(-1)!
+        assert.equal(operation.tool, 'update_widget')
+        assert.deepEqual([input, options], [{ id: 'one', name: 'x' }, { reason: 'release' }])
+        assert.equal(via.surface, 'management_mcp')
+      }
+    const single = await plain({ tool: 'get_widget', id: 'one' })
+    assert.deepEqual([single.status, single.json['action']], [200, 'get'])
+  })
+
+  test('a plain call that is refused is a problem with its status', async () => {
+    const get = { tool: 'get_widget', id: 'one' }
+    for (const [status, code, body, role] of [
+      [401, 'credentials_missing', get, ''],
+      [401, 'credential_invalid', get, 'nobody'],
+      [403, 'permission_denied', { tool: 'delete_widget', id: 'one' }, 'viewer'],
+      [400, 'input_invalid', { ...get, tool: 'no_such' }, 'admin'],
+      [400, 'input_invalid', { ...get, tool: 7 }, 'admin'],
+      [400, 'input_invalid', { ...get, changes: { name: 'x' } }, 'admin'],
+      [400, 'input_invalid', { ...get, arguments: { id: 'two' } }, 'admin'],
+      [400, 'input_invalid', { ...get, access_token: 'admin' }, 'admin'],
+      [400, 'payload_rejected', '{"tool":"get_widget","id":"one","tool":"delete_widget"}', 'admin'],
+      [400, 'payload_rejected', '{"tool":"get_widget","arguments":{"id":"one","i\\u0064":"two"}}', 'admin'],
+    ] as const) {
+      const answer = await plain(body, {}, role)
+      assert.deepEqual([answer.status, answer.json['code']], [status, code], JSON.stringify(body))
+      assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+      assert.equal(answer.headers.has('www-authenticate'), status === 401)
+    }
+    reply = () => {
+      throw refuse('revision_conflict')
+    }
+    assert.equal((await plain({ tool: 'update_widget', id: 'one', expected_revision: 1 })).status, 412)
+    assert.equal(faults.length, 0)
+  })
+
+  test('a plain call of a web page, by a token that is no header, or of another form is refused', async () => {
+    const get = { tool: 'get_widget', id: 'one' }
+    assert.equal((await plain(get, { origin: 'https://evil.example' })).status, 403)
+    assert.equal((await plain(get, { origin: 'null' })).status, 403)
+    assert.equal((await plain(get, { 'content-type': 'text/plain' })).status, 415)
+    assert.equal((await plain('tool=get_widget&id=one')).status, 415)
+    await plain([get], { 'content-type': 'application/json' })
+    const form = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'get_widget', arguments: { id: 'one' } },
+    }
+    assert.equal((await plain(form, { 'content-type': 'application/x-www-form-urlencoded' })).status, 415)
+    const url = `${shell.url}/management/mcp?access_token=admin`
+    assert.equal((await fetch(url, { method: 'POST', body: JSON.stringify(get) })).status, 401)
+    assert.equal(invoked.length, 0)
+  })
+
   test('a fault is an internal error that tells nothing', async () => {
     reply = () => {
       throw new Error('the database password is 123')

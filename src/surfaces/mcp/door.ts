@@ -2,16 +2,17 @@ import type { Principal } from '../../access/principal.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import { isPlain } from '../../base/plain.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import type { McpAnswer, McpRequest } from '../../mcp/protocol/answer.ts'
+import { jsonAnswer, type McpAnswer, type McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
-import { type Invoke, type Invoked, type Operation, SHOWN_ONCE, type Via } from '../../operations/define.ts'
-import { inputInvalid, splitArguments } from './arguments.ts'
-import { type ManagementTool, OWN_ACTION, publishTool, toTools } from './tools.ts'
+import type { Operation, Via } from '../../operations/define.ts'
+import { inputInvalid } from './arguments.ts'
+import { type PlainCall, readPlainCall, withChanges } from './plain-call.ts'
+import { type RunPorts, runTool } from './run.ts'
+import { type ManagementTool, type ManagementTools, publishTool, toTools } from './tools.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
 interface ManagementRequest extends Omit<McpRequest, 'body'> {
@@ -26,18 +27,13 @@ interface ManagementRequest extends Omit<McpRequest, 'body'> {
   readonly body: (principal: string) => Promise<Uint8Array>
 }
 
-export interface ManagementDoorOptions {
+export interface ManagementDoorOptions extends RunPorts {
   readonly operations: readonly Operation[]
-  readonly invoke: Invoke
   /** Throws a Refusal (401, 403, 429) when the credential proves nobody. */
   readonly authenticate: (credential: {
     readonly authorization: string | undefined
     readonly ip: string | null
   }) => Principal | Promise<Principal>
-  /** Whether a principal may use an operation at all; tools are listed by it. */
-  readonly allowed: (principal: Principal, operation: Operation) => boolean
-  /** Whether secrets that are shown once may be shown to a model (`profiles:reveal`). */
-  readonly reveals: (principal: Principal) => boolean
   /** 32 bytes that seal session ids. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
@@ -70,14 +66,12 @@ const TOOLS_TTL_MS = 60_000
 /** Lists kept, one per view and set of permitted operations. */
 const LISTS_MAX = 64
 
-const WITHHELD =
-  'Created, but not shown here: a model would keep it. Rotate over REST or the CLI to get a secret that only you see.'
-
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
   const challenge = createChallenge(options.origin, '/management/mcp', null)
-  const endpoint = createMcpEndpoint(managementDoor(options), {
+  const tools = toTools(options.operations)
+  const endpoint = createMcpEndpoint(managementDoor(options, tools), {
     sealKey: options.sealKey,
     clock: options.clock,
     tombstones: options.tombstones,
@@ -92,6 +86,8 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     const view = new URLSearchParams(request.query).get('view') === 'full' ? 'full' : 'grouped'
     const { method, header } = request
     const body = method === 'POST' ? await request.body(principal.id) : new Uint8Array()
+    const plain = method === 'POST' ? readPlainCall(header('content-type'), body) : null
+    if (plain !== null) return answerPlainCall(options, tools, plain, principal, request)
     return new Promise((resolve) =>
       endpoint.answer({ principal, view, request }, { method, header, body }, resolve),
     )
@@ -112,8 +108,45 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
   }
 }
 
-function managementDoor(options: ManagementDoorOptions): Door<ManagementCaller> {
-  const tools = toTools(options.operations)
+/** A call without JSON-RPC around it, answered by JSON and an HTTP status, with failures as problems. */
+async function answerPlainCall(
+  ports: RunPorts,
+  tools: ManagementTools,
+  call: PlainCall,
+  principal: Principal,
+  request: ManagementRequest,
+): Promise<McpAnswer> {
+  const tool = tools.byName.get(call.tool)
+  if (tool === undefined) {
+    const shown = tools.grouped.filter(({ operations }) =>
+      operations.some((operation) => ports.allowed(principal, operation)),
+    )
+    const names = shown.map(({ name }) => name).join(', ')
+    throw inputInvalid([{ pointer: '/tool', reason: `no such tool; there are: ${names || 'none'}` }])
+  }
+  const via = viaOf(request, NO_AGENT)
+  const { operation, invoked, content } = await runTool(
+    ports,
+    tool,
+    call.arguments,
+    principal,
+    via,
+    withChanges,
+  )
+  return jsonAnswer(
+    200,
+    JSON.stringify({
+      ok: true,
+      tool: call.tool,
+      action: operation.action,
+      result: content,
+      revision: invoked.revision,
+      request_id: request.requestId,
+    }),
+  )
+}
+
+function managementDoor(options: ManagementDoorOptions, tools: ManagementTools): Door<ManagementCaller> {
   const lists = new Lru<string, readonly Tool[]>(LISTS_MAX)
 
   function listFor({ principal, view }: ManagementCaller): readonly Tool[] {
@@ -133,16 +166,8 @@ function managementDoor(options: ManagementDoorOptions): Door<ManagementCaller> 
   async function run(caller: ManagementCaller, tool: ManagementTool, call: ToolCall): Promise<ToolOutcome> {
     const { principal, request } = caller
     try {
-      const { operation, given } = chooseOperation(tool, call.arguments)
-      const via = viaOf(request, call)
-      // Permission comes before the form of the input: invoke refuses and audits, whatever was sent.
-      if (!options.allowed(principal, operation)) {
-        await options.invoke(operation, {}, {}, principal, via)
-        throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
-      }
-      const split = splitArguments(operation, given)
-      const invoked = await options.invoke(operation, split.input, split.options, principal, via)
-      return result(contentOf(operation, invoked, options.reveals(principal)), false)
+      const { content } = await runTool(options, tool, call.arguments, principal, viaOf(request, call))
+      return result(content, false)
     } catch (error) {
       if (!(error instanceof Refusal)) options.fault(error, request.requestId)
       return result(toProblem(asRefusal(error), request.requestId), true)
@@ -164,22 +189,11 @@ function managementDoor(options: ManagementDoorOptions): Door<ManagementCaller> 
   }
 }
 
-/** The operation that a call means: the tool's only one, or the one its `action` names. */
-function chooseOperation(
-  tool: ManagementTool,
-  given: Readonly<Record<string, unknown>>,
-): { operation: Operation; given: Readonly<Record<string, unknown>> } {
-  if (tool.listed.length === 0) return { operation: tool.operations[0]!, given }
-  const { action, ...rest } = given
-  const operation = typeof action === 'string' ? tool.actions.get(action) : undefined
-  if (operation === undefined)
-    throw inputInvalid([{ pointer: '/action', reason: `must be one of ${tool.listed.join(', ')}` }])
-  if (!Object.hasOwn(operation.input.shape, 'action')) return { operation, given: rest }
-  const { [OWN_ACTION]: own, ...others } = rest
-  return { operation, given: own === undefined ? others : { ...others, action: own } }
-}
+type Agent = Pick<ToolCall, 'agent' | 'sessionId' | 'conversationId'>
 
-function viaOf(request: ManagementRequest, call: ToolCall): Via {
+const NO_AGENT: Agent = { agent: { name: '', version: '' }, sessionId: '', conversationId: '' }
+
+function viaOf(request: ManagementRequest, call: Agent): Via {
   const { agent, sessionId, conversationId } = call
   return {
     surface: 'management_mcp',
@@ -194,26 +208,6 @@ function viaOf(request: ManagementRequest, call: ToolCall): Via {
       conversationId: conversationId || null,
     },
   }
-}
-
-/** What REST answers, too; a secret that is shown once only for principals that may show it to a model. */
-function contentOf(operation: Operation, invoked: Invoked, reveals: boolean): Record<string, unknown> {
-  const { output, diff, pending } = invoked
-  const content = operation.revealsOnce === true && !reveals ? withhold(output) : { ...output }
-  if (diff !== null) return { dry_run: true, diff, result: content }
-  return pending ? { ...content, pending: true } : content
-}
-
-/** The answer without secrets that are shown once, also those of the profiles that a new client came with. */
-function withhold(output: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const content: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(output)) {
-    if (SHOWN_ONCE.has(name) && typeof value === 'string') content['token_withheld'] = WITHHELD
-    else if (name === 'profiles' && Array.isArray(value))
-      content[name] = value.map((one: unknown) => (isPlain(one) ? withhold(one) : one))
-    else content[name] = value
-  }
-  return content
 }
 
 function result(content: Readonly<Record<string, unknown>>, isError: boolean): ToolOutcome {

@@ -1,4 +1,4 @@
-import { PROBLEMS } from '../../base/refusal.ts'
+import { PROBLEMS, problemOf } from '../../base/refusal.ts'
 import type { JsonSchema } from '../fields.ts'
 
 /** The header of every answer. */
@@ -32,6 +32,15 @@ export const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         },
       },
     },
+    examples: [
+      {
+        ...problemOf(
+          'revision_conflict',
+          { detail: 'The resource is at revision 4, not 3.' },
+          '01KA8B4Y6M7W3T5V9X2Z0C1D8F',
+        ),
+      },
+    ],
   },
   DryRun: {
     type: 'object',
@@ -55,5 +64,12 @@ export const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       },
       result: { type: 'object', description: 'What the answer would be' },
     },
+    examples: [
+      {
+        dry_run: true,
+        diff: [{ op: 'replace', path: '/name', from: 'Orders', value: 'Orders of the shop' }],
+        result: { slug: 'orders', name: 'Orders of the shop' },
+      },
+    ],
   },
 }

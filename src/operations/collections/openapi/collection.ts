@@ -8,6 +8,7 @@ import { type JsonSchema, PathPattern, type ProxySpec } from '../../../model/pro
 import { UpstreamUrl } from '../../../model/upstream.ts'
 import { type Body, requestBody, responseBody } from './body.ts'
 import { type DescribedEndpoint, listEndpoints } from './endpoints.ts'
+import { warnOfLeftOut } from './left-out.ts'
 import { createSlugs, toName, toTags } from './names.ts'
 import { takeParameters } from './parameters.ts'
 import { broken } from './plain.ts'
@@ -77,6 +78,7 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
     }
   })
   noteSecurity(document, warn)
+  warnOfLeftOut(document, warn)
 
   const shared = schemas.all()
   return {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { withReplaced } from '../../../../test/support/replaced.ts'
 import type { Plain } from '../../../base/plain.ts'
 import { Refusal } from '../../../base/refusal.ts'
 import { toCollection } from './collection.ts'
@@ -32,9 +33,9 @@ const BROKEN: readonly [name: string, text: string, pointer: string, reason: Reg
   ['a list', '[]', '', /an object/],
   ['plain text', 'hello', '', /an object/],
   ['a document without version', '{"info":{},"paths":{}}', '/openapi', /missing/],
-  ['Swagger 2.0', '{"swagger":"2.0","info":{"title":"T"},"paths":{}}', '/swagger', /Swagger 2\.0/],
-  ['OpenAPI 3.2', '{"openapi":"3.2.0","info":{"title":"T"},"paths":{}}', '/openapi', /3\.0 and 3\.1/],
-  ['a version that is no text', '{"openapi":{},"paths":{}}', '/openapi', /3\.0 and 3\.1/],
+  ['Swagger 1.2', '{"swagger":"1.2","info":{"title":"T"},"paths":{}}', '/swagger', /Swagger 2\.0/],
+  ['OpenAPI 3.2', '{"openapi":"3.2.0","info":{"title":"T"},"paths":{}}', '/openapi', /2\.0, 3\.0 and 3\.1/],
+  ['a version that is no text', '{"openapi":{},"paths":{}}', '/openapi', /2\.0, 3\.0 and 3\.1/],
   ['missing info', '{"openapi":"3.1.0","paths":{}}', '/info', /missing/],
   ['missing title', '{"openapi":"3.1.0","info":{},"paths":{}}', '/info/title', /missing/],
   ['missing paths', '{"openapi":"3.0.0","info":{"title":"T"}}', '/paths', /missing/],
@@ -274,24 +275,7 @@ test('whatever the text is, reading gives a document or one refusal with a point
   const whole = read(get({ parameters: [{ name: 'q', in: 'query', schema: { type: 'string' } }] }))
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), fc.nat(), (value, seed) => {
-      const copy = structuredClone(whole)
-      let here: Plain = copy
-      for (let step = seed; ; step = Math.floor(step / 7)) {
-        const keys = Object.keys(here)
-        const key = keys[step % keys.length]!
-        const inner = here[key]
-        if (
-          step % 3 === 0 ||
-          inner === null ||
-          typeof inner !== 'object' ||
-          Object.keys(inner).length === 0
-        ) {
-          here[key] = value
-          break
-        }
-        here = inner as Plain
-      }
-      outcome(JSON.stringify(copy))
+      outcome(JSON.stringify(withReplaced(whole, value, seed)))
     }),
     { numRuns: 500 },
   )

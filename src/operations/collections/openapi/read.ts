@@ -1,7 +1,10 @@
+import { upgradeFromTwoToThree } from '@scalar/openapi-upgrader/2.0-to-3.0'
 import { upgradeFromThreeToThreeOne } from '@scalar/openapi-upgrader/3.0-to-3.1'
 import { isPlain, type Plain } from '../../../base/plain.ts'
+import { fromHar, isHar } from './har.ts'
 import { readJson } from './json.ts'
 import { broken, toPlain } from './plain.ts'
+import { fromPostman, isPostman } from './postman.ts'
 import { readYaml } from './yaml.ts'
 import { readYamlApart } from './yaml-apart.ts'
 
@@ -13,7 +16,8 @@ export const DOCUMENT_BYTES_MAX = 16 * 1024 ** 2
 const YAML_BYTES_MAX = 8 * 1024 ** 2
 
 /**
- * Reads an OpenAPI description, 3.0 or 3.1, JSON or YAML, and gives it as plain data in the terms of 3.1. Nothing is
+ * Reads an OpenAPI description, 2.0 (Swagger), 3.0 or 3.1, a Postman collection or a HAR,
+ * JSON or YAML, and gives it as plain data in the terms of 3.1. Nothing is
  * fetched and no reference followed. Refuses with `document_invalid` and a pointer what is not one.
  */
 export function readDocument(text: string, { bytesMax }: { readonly bytesMax: number }): Plain {
@@ -50,26 +54,36 @@ export function takeDocument(value: Readonly<Record<string, unknown>>): Plain {
 
 function toThreeOne(document: unknown): Plain {
   if (!isPlain(document)) throw broken('', NO_OBJECT)
+  if (isPostman(document)) return fromPostman(document)
+  if (isHar(document)) return fromHar(document)
   const version = versionOf(document)
-  if (version !== '3.0') return document
+  if (version === '3.1') return document
   try {
     // The upgrader looks at the version as text; a number (`openapi: 3.1` in YAML) was understood above.
-    return upgradeFromThreeToThreeOne({ ...document, openapi: '3.0.3' }) as Plain
+    const three = version === '2.0' ? upgradeFromTwoToThree(withSecureFirst(document)) : document
+    return upgradeFromThreeToThreeOne({ ...three, openapi: '3.0.3' }) as Plain
   } catch {
-    throw broken('', 'it cannot be read as OpenAPI 3.0')
+    throw broken('', `it cannot be read as OpenAPI ${version}`)
   }
 }
 
-function versionOf(document: Plain): '3.0' | '3.1' {
-  if (document['swagger'] !== undefined)
-    throw broken(
-      '/swagger',
-      'Swagger 2.0 is not read; convert it to OpenAPI 3 first, such as with swagger2openapi',
-    )
+/** The first scheme becomes the upstream, and the order of schemes means nothing (OpenAPI 2.0, "Swagger Object"). */
+function withSecureFirst(document: Plain): Plain {
+  const { schemes } = document
+  const isSecure = Array.isArray(schemes) && schemes.includes('https')
+  return { ...document, swagger: '2.0', ...(isSecure ? { schemes: ['https'] } : {}) }
+}
+
+function versionOf(document: Plain): '2.0' | '3.0' | '3.1' {
+  if (document['swagger'] !== undefined) {
+    if (String(document['swagger']) === '2.0' || document['swagger'] === 2) return '2.0'
+    throw broken('/swagger', 'Swagger 2.0 is read, as text such as "2.0"; nothing older')
+  }
   const version = document['openapi']
-  if (version === undefined) throw broken('/openapi', 'missing; it says the version, such as 3.1.0')
+  if (version === undefined)
+    throw broken('/openapi', 'missing; it says the version, such as 3.1.0 (or `swagger`, for 2.0)')
   const isText = typeof version === 'string' || typeof version === 'number'
   const match = isText ? /^(3\.[01])(\.\d{1,3})?(-.{1,40})?$/.exec(String(version)) : null
-  if (match === null) throw broken('/openapi', 'OpenAPI 3.0 and 3.1 are read, as text such as "3.1.0"')
+  if (match === null) throw broken('/openapi', 'OpenAPI 2.0, 3.0 and 3.1 are read, as text such as "3.1.0"')
   return match[1] === '3.0' ? '3.0' : '3.1'
 }

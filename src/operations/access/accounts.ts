@@ -1,0 +1,164 @@
+import { z } from 'zod'
+import type { Account, Accounts, Arrival } from '../../access/accounts.ts'
+import { grantsOf } from '../../access/identities.ts'
+import type { Principal } from '../../access/principal.ts'
+import { intersect } from '../../access/roles.ts'
+import { canonicalJson } from '../../base/canonical.ts'
+import type { Clock } from '../../base/clock.ts'
+import { newId } from '../../base/ids.ts'
+import { refuse } from '../../base/refusal.ts'
+import { UserSpec } from '../../model/access.ts'
+import { NOUNS, Slug, slugOf } from '../../model/common.ts'
+import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { define, type Invoke, type Via } from '../define.ts'
+import { parseSpec } from '../write-resource.ts'
+import { signInKey, userKind } from './users.ts'
+
+/** Users and service identities, as those need them who prove who someone is. */
+export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invoke): Accounts {
+  return {
+    async find(id) {
+      const user = await reader.byId('users', id)
+      return user && toAccount(user)
+    },
+
+    async findLocal(name) {
+      const isLocal = ({ key }: Resource): boolean => key === null
+      const bySlug = (await reader.bySlug('users', name)).find(isLocal)
+      const where = { email: name.toLowerCase() }
+      const found = bySlug ?? (await reader.list({ type: 'users', limit: 2, where })).find(isLocal)
+      return found && toAccount(found)
+    },
+
+    async arrive(arrival) {
+      const known = await arrivedBefore(reader, arrival)
+      if (
+        known !== undefined &&
+        canonicalJson(await specOf(known, arrival, reader)) === canonicalJson(known.spec)
+      )
+        return toAccount(demandActive(known))
+      await invoke(ARRIVE, arrival, {}, doorOf(arrival), viaOf(clock))
+      return toAccount((await arrivedBefore(reader, arrival))!)
+    },
+
+    async principalOf(id, { authMethod, expiresAt, ceiling }) {
+      const isService = id.startsWith('svc_')
+      const account = demandActive(await reader.byId(isService ? 'service_identities' : 'users', id))
+      const held = await grantsOf(reader, id, clock.now())
+      return {
+        id,
+        type: isService ? 'service' : 'user',
+        name: account.slug,
+        authMethod,
+        ...(ceiling === null ? { grants: held } : { grants: intersect(held, ceiling), unnarrowed: held }),
+        expiresAt,
+      }
+    },
+  }
+}
+
+function demandActive(account: Resource | undefined): Resource {
+  if (account?.spec['active'] === true) return account
+  const inner = account === undefined ? 'no such account' : `the ${account.type} account is inactive`
+  throw refuse('credential_invalid', { inner })
+}
+
+function toAccount({ id, slug, name, spec }: Resource): Account {
+  // Stored by the schema of this type.
+  const { email, active } = spec as UserSpec
+  return { id, slug, name, email, active }
+}
+
+async function arrivedBefore(
+  reader: ConfigReader,
+  arrival: Pick<Arrival, 'issuer' | 'subject'>,
+): Promise<Resource | undefined> {
+  return (await reader.byKey('users', signInKey(arrival)!, null))[0]
+}
+
+/** Who acts where someone signs in: nobody yet. */
+function doorOf({ issuer }: Arrival): Principal {
+  const grants = [{ role: 'admin' }] as const
+  return { id: 'system', type: 'system', name: issuer, authMethod: 'sign_in', grants, expiresAt: null }
+}
+
+function viaOf(clock: Clock): Via {
+  const requestId = newId('req', clock)
+  return { surface: 'system', requestId, ip: null, userAgent: null, http: null, agent: null }
+}
+
+/** Takes over what an identity provider tells of a user. On no surface. */
+const ARRIVE = define({
+  resource: 'users',
+  action: 'arrive',
+  effect: 'update',
+  tool: null,
+  group: userKind.group,
+  summary:
+    'Take over what an identity provider tells of a user, who is made when they come for the first time',
+  input: z.strictObject({
+    issuer: z.string().min(1).max(512),
+    subject: z.string().min(1).max(512),
+    email: z.string().nullable(),
+    name: z.string().nullable(),
+    groups: z.array(z.string()),
+    grants: z.array(z.string()),
+  }),
+  output: z.object({ id: z.string() }),
+  permission: 'users:update',
+  refuses: ['credential_invalid'],
+  columns: [],
+  subject: (_input, output) => ({ type: NOUNS.users, id: output?.id ?? null, slug: null }),
+  handle: async (arrival, context) => {
+    const known = await arrivedBefore(context.reader, arrival)
+    if (known !== undefined) {
+      const { id } = await context.change.actOn(demandActive(known))
+      await context.change.replace(known, { spec: await specOf(known, arrival, context.reader) })
+      return { id }
+    }
+    const id = context.change.newId(userKind)
+    const slug = await freeSlug(id, arrival, context)
+    const spec = await specOf(undefined, arrival, context.reader)
+    await context.change.insert(userKind, { id, slug, parent: null, spec }, true)
+    return { id }
+  },
+})
+
+const MEMBERS = UserSpec.shape
+
+/**
+ * What is stored of an arrival: what does not fit is left out, and so is an email that another user has, since that
+ * would let whoever claims it there be taken for them here.
+ */
+async function specOf(
+  known: Resource | undefined,
+  { issuer, subject, email, name, groups, grants }: Arrival,
+  reader: ConfigReader,
+): Promise<UserSpec> {
+  const judged = MEMBERS.email.safeParse(email)
+  const own = judged.success ? judged.data : null
+  const holders = own === null ? [] : await reader.list({ type: 'users', limit: 2, where: { email: own } })
+  const fitting = (all: readonly string[], most: number): string[] =>
+    [...new Set(all)].filter((text) => text !== '' && text.length <= 256).slice(0, most)
+  const called = MEMBERS.name.safeParse(name ?? own ?? subject)
+  // The exact schema of the kind gives the members their types.
+  return parseSpec(UserSpec.omit({ slug: true }), {
+    ...known?.spec,
+    name: called.success ? called.data : 'Unnamed',
+    email: holders.every(({ id }) => id === known?.id) ? own : null,
+    issuer,
+    subject,
+    groups: fitting(groups, 1000),
+    mapped_grants: fitting(grants, 100),
+  }) as UserSpec
+}
+
+/** After the email or the name; with part of the id when that is taken. */
+async function freeSlug(id: string, { email, name }: Arrival, context: OperationContext): Promise<string> {
+  const wanted = slugOf(email?.split('@')[0] ?? name ?? '')
+  const tail = id.slice(-8)
+  const slug = Slug.safeParse(wanted).success ? wanted : `user-${tail}`
+  const isTaken = (await context.whole.bySlug('users', slug)).length > 0
+  return isTaken ? `${slug.slice(0, 54)}-${tail}` : slug
+}

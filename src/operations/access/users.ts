@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { SIGN_IN_MEMBERS, UserSpec } from '../../model/access.ts'
+import { NOUNS } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { toggleOf } from '../crud.ts'
+import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { standardOf } from '../standard.ts'
+import { truth } from '../truth.ts'
+import { demandHoldsOf } from './authority.ts'
+
+/** A person who administers. Who signs in at an identity provider is made here by that. */
+export const userKind: Kind = {
+  type: 'users',
+  noun: NOUNS.users,
+  prefix: 'usr',
+  group: 'manage_access',
+  spec: UserSpec,
+  fixed: SIGN_IN_MEMBERS,
+  view: viewSchema(UserSpec),
+  columns: ['slug', 'name', 'email', 'issuer', 'active', 'updated_at'],
+  parent: null,
+  refs: [],
+  staged: false,
+  filters: { active: truth, email: z.string().max(254), issuer: z.string().max(512) },
+  // Stored by the schema of this type.
+  keyOf: (spec) => signInKey(spec as UserSpec),
+  check: judge,
+}
+
+/** By what someone who signs in is found; null for local users. */
+export function signInKey({ issuer, subject }: Pick<UserSpec, 'issuer' | 'subject'>): string | null {
+  return issuer === null || subject === null ? null : JSON.stringify([issuer, subject])
+}
+
+async function judge(spec: Fields, self: Self, context: OperationContext): Promise<void> {
+  await demandHoldsOf(self.id, context)
+  const { email } = spec as UserSpec
+  if (email === null) return
+  const holders = await context.whole.list({ type: 'users', limit: 2, where: { email } })
+  if (holders.some(({ id }) => id !== self.id))
+    throw refuse('already_exists', {
+      detail: 'There is already a user with this email.',
+      errors: [{ pointer: '/email', reason: 'already taken' }],
+    })
+}
+
+export const USER_OPERATIONS = [
+  ...standardOf(userKind, async (user, context) => {
+    for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
+  }),
+  toggleOf(userKind),
+]

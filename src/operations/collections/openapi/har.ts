@@ -1,0 +1,128 @@
+import { isPlain, type Plain } from '../../../base/plain.ts'
+import { pointerTo } from '../../../base/pointer.ts'
+import { leftOut } from './left-out.ts'
+import { MadePaths } from './made-paths.ts'
+import { broken } from './plain.ts'
+
+/** A segment that is the id of something: a number, a UUID, or long and of digits and letters. */
+const ID =
+  /^(\d+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[^.]*\d)(?=[^.]*[a-z])[\w-]{20,})$/i
+/** What a page loads beside its calls. */
+const ASSET = /^(image|font|audio|video)\/|^text\/(css|html|javascript)|javascript|wasm/i
+
+/** True for a HAR of the version 1.1 or 1.2: traffic that a browser or proxy has recorded. */
+export function isHar(document: Plain): boolean {
+  const { log } = document
+  return isPlain(log) && Array.isArray(log['entries'])
+}
+
+/**
+ * The calls of a HAR as an OpenAPI 3.1 description: methods, paths (ids become parameters), names of query parameters
+ * and media types of bodies, of the host that most calls went to. No value of the traffic is taken over: it is full of
+ * secrets and personal data. Refuses with document_invalid.
+ */
+export function fromHar(document: Plain): Plain {
+  const calls = callsOf((document['log'] as Plain)['entries'] as unknown[])
+  const counts = new Map<string, number>()
+  for (const { origin, isAsset } of calls) if (!isAsset) counts.set(origin, (counts.get(origin) ?? 0) + 1)
+  const [main] = [...counts].sort(([, a], [, b]) => b - a)
+  if (main === undefined) throw broken('/log/entries', 'no call of an API is in it')
+  const [origin] = main
+  const notes = new Set<string>(['values of the traffic are not taken over, and authentication is not'])
+  const paths = new MadePaths()
+  for (const call of calls) {
+    if (call.isAsset) notes.add('pages, scripts, styles and images are left out')
+    else if (call.origin !== origin) notes.add(`calls of ${call.origin} are left out; import them apart`)
+    else paths.set(call.path, call.method, merged(paths.get(call.path, call.method), call))
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: new URL(origin).hostname, version: '1' },
+    servers: [{ url: origin }],
+    paths: paths.toPlain(),
+    ...leftOut(notes),
+  }
+}
+
+interface Call {
+  readonly origin: string
+  readonly method: string
+  readonly path: string
+  readonly ids: readonly string[]
+  readonly query: readonly string[]
+  /** Media types; null without a body. */
+  readonly sent: string | null
+  readonly answered: string | null
+  readonly status: number
+  readonly isAsset: boolean
+}
+
+function callsOf(entries: readonly unknown[]): Call[] {
+  return entries.flatMap((entry, index) => {
+    const place = pointerTo('/log/entries', index)
+    if (!isPlain(entry) || !isPlain(entry['request'])) throw broken(place, 'an entry has a request')
+    const { method, url, postData } = entry['request']
+    if (typeof url !== 'string' || !URL.canParse(url))
+      throw broken(pointerTo(place, 'request', 'url'), 'an absolute URL')
+    const { protocol, origin, pathname, searchParams } = new URL(url)
+    if (protocol !== 'http:' && protocol !== 'https:') return []
+    const response = isPlain(entry['response']) ? entry['response'] : {}
+    const answered = typeOf(response['content'])
+    const verb = String(method).toLowerCase()
+    return [
+      {
+        origin,
+        method: verb,
+        ...templated(pathname),
+        query: [...searchParams.keys()],
+        sent: typeOf(postData),
+        answered,
+        status: Number(response['status']),
+        isAsset: verb === 'options' || (verb === 'get' && answered !== null && ASSET.test(answered)),
+      },
+    ]
+  })
+}
+
+/** `/orders/42/lines/7` as `/orders/{id}/lines/{id_2}`. */
+function templated(pathname: string): Pick<Call, 'path' | 'ids'> {
+  const ids: string[] = []
+  const path = pathname.split('/').map((segment) => {
+    if (!ID.test(segment)) return segment
+    ids.push(ids.length === 0 ? 'id' : `id_${ids.length + 1}`)
+    return `{${ids.at(-1)}}`
+  })
+  return { path: path.join('/'), ids }
+}
+
+function typeOf(body: unknown): string | null {
+  const type = isPlain(body) ? body['mimeType'] : undefined
+  return typeof type === 'string' && type !== '' ? type.split(';')[0]!.trim().toLowerCase() : null
+}
+
+/** The operation with what one more call shows of it. */
+function merged(known: Plain | undefined, call: Call): Plain {
+  const query = new Set([...namesOf(known), ...call.query])
+  const body = isPlain(known?.['requestBody']) ? (known['requestBody']['content'] as Plain) : {}
+  const content = call.sent === null ? body : { ...body, [call.sent]: {} }
+  const responses = isPlain(known?.['responses']) ? known['responses'] : {}
+  return {
+    summary: `${call.method.toUpperCase()} ${call.path}`.slice(0, 120),
+    parameters: [
+      ...call.ids.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+      ...[...query].map((name) => ({ name, in: 'query', schema: { type: 'string' } })),
+    ],
+    ...(Object.keys(content).length === 0 ? {} : { requestBody: { content } }),
+    responses: {
+      ...responses,
+      ...(call.status >= 200 && call.answered !== null
+        ? { [call.status]: { description: '', content: { [call.answered]: {} } } }
+        : {}),
+    },
+  }
+}
+
+function namesOf(known: Plain | undefined): string[] {
+  const parameters = (known?.['parameters'] ?? []) as readonly Plain[]
+  return parameters.filter((one) => one['in'] === 'query').map((one) => String(one['name']))
+}

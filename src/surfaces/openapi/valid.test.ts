@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import {
+  registerSchema,
+  type SchemaObject,
+  type Validator,
+  validate,
+} from '@hyperjump/json-schema/openapi-3-1'
+import { OPERATIONS } from '../../operations/registry.ts'
+import { toOpenApi } from './document.ts'
+
+/** The dialect with the schema of schemas: what is embedded is judged too. */
+const DIALECT = 'https://spec.openapis.org/oas/3.1/schema-base'
+const SCHEMAS = 'https://spec.openapis.org/oas/3.1/dialect/base'
+const HERE = 'https://postern.test/openapi'
+
+interface Document {
+  readonly paths: Record<string, Record<string, Entry>>
+  readonly components: {
+    readonly securitySchemes: Record<string, unknown>
+    readonly schemas: Record<string, Record<string, unknown>>
+    readonly responses: Record<string, { readonly content: Record<string, unknown> }>
+  }
+  readonly security: readonly Record<string, unknown>[]
+}
+
+interface Entry {
+  readonly operationId?: string
+  readonly security?: readonly Record<string, unknown>[]
+  readonly responses: Record<string, { readonly $ref?: string }>
+}
+
+/** A copy that the test may break. */
+function read(): Document {
+  return JSON.parse(JSON.stringify(toOpenApi(OPERATIONS))) as Document
+}
+
+/** What is wrong with a value of JSON by the schema at a URI; null when nothing is. */
+async function faultsOf(uri: string, value: unknown): Promise<string | null> {
+  const output = await validate(uri, value as Parameters<Validator>[0], 'BASIC')
+  return output.valid ? null : JSON.stringify(output.errors?.slice(0, 5) ?? 'not valid', null, 2)
+}
+
+describe('the OpenAPI document, judged by a validator that is not ours', () => {
+  const document = read()
+  before(() => registerSchema(read() as unknown as SchemaObject, HERE, SCHEMAS))
+
+  test('is valid OpenAPI 3.1, and so is every schema in it', async () => {
+    assert.equal(await faultsOf(DIALECT, document), null)
+  })
+
+  test('would not be valid with a fault in the document or in a schema', async () => {
+    const nameless = read()
+    Object.assign(Object.values(Object.values(nameless.paths)[0]!)[0]!, { parameters: [{ name: 'x' }] })
+    assert.notEqual(await faultsOf(DIALECT, nameless), null)
+    const misspelt = read()
+    misspelt.components.schemas['Collection']!['properties'] = { name: { type: 'strin' } }
+    assert.notEqual(await faultsOf(DIALECT, misspelt), null)
+  })
+
+  test('has named schemas that can all be used, with references that lead somewhere', async () => {
+    const names = Object.keys(document.components.schemas)
+    assert.ok(names.length > OPERATIONS.length)
+    for (const name of names) await faultsOf(`${HERE}#/components/schemas/${name}`, null)
+  })
+
+  test('names every operation, how it is secured, and how it fails', () => {
+    const schemes = Object.keys(document.components.securitySchemes)
+    assert.ok(document.security.every((one) => Object.keys(one).every((name) => schemes.includes(name))))
+    for (const [path, item] of Object.entries(document.paths))
+      for (const [method, entry] of Object.entries(item)) {
+        const what = `${method} ${path}`
+        assert.match(entry.operationId ?? '', /^[a-z_]+\.[a-z_]+$/, what)
+        assert.notDeepEqual(entry.security ?? document.security, [], what)
+        for (const status of ['400', '401', '403', '500']) {
+          const name = entry.responses[status]?.$ref?.replace('#/components/responses/', '') ?? ''
+          const { content } = document.components.responses[name]!
+          assert.deepEqual(Object.keys(content), ['application/problem+json'], `${what}: ${status}`)
+        }
+      }
+  })
+
+  test('has examples that its schemas admit', async () => {
+    let count = 0
+    for (const [name, schema] of Object.entries(document.components.schemas))
+      for (const example of (schema['examples'] ?? []) as unknown[]) {
+        assert.equal(await faultsOf(`${HERE}#/components/schemas/${name}`, example), null, name)
+        count++
+      }
+    assert.ok(count >= 2)
+  })
+})
