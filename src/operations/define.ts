@@ -49,6 +49,8 @@ export interface Operation<
   readonly columns: readonly string[]
   /** It is about what no scope could name, so that a grant within a scope does not do. */
   readonly unscoped?: true
+  /** A read whose input is too large for a query: REST takes it by POST. */
+  readonly posted?: true
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
   /**

@@ -71,6 +71,11 @@ import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
+import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
+import { listNodes } from './workflows/nodes.ts'
+import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
+import { applyTemplate, listTemplates } from './workflows/templates.ts'
+import { validateWorkflow } from './workflows/validate.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -95,6 +100,13 @@ export const OPERATIONS: readonly Operation[] = [
   publishProxy,
   duplicateProxy,
   bulkUpdateProxies,
+  ...WORKFLOW_OPERATIONS,
+  getProxyWorkflow,
+  updateProxyWorkflow,
+  validateWorkflow,
+  listNodes,
+  listTemplates,
+  applyTemplate,
   listPolicies,
   getPolicy,
   getPolicyUsage,

@@ -25,6 +25,12 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   }),
   'proxies.duplicate': (n) => ({ id: 'orders:get-order', path: `/d${n}`, slug: `d${n}` }),
   'proxies.bulk_update': () => ({ ids: ['orders:get-order'], changes: {} }),
+  'workflows.create': (n) => ({ name: `w${n}` }),
+  'workflows.put': (n) => ({ id: `put${n}`, name: 'W' }),
+  'workflows.validate': () => ({ workflow: 'steps' }),
+  'workflows.nodes': () => ({}),
+  'proxies.set_workflow': () => ({ id: 'orders:get-order', definition: null }),
+  'proxies.apply_template': () => ({ template: 'cached-read', proxies: ['orders:idle'] }),
   'policies.create': (n) => ({ name: `p${n}` }),
   'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
   'policies.toggle': () => ({ id: 'gold', active: true }),
@@ -59,6 +65,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
 const SLUGS: Readonly<Record<string, string>> = {
   collections: 'orders',
   proxies: 'orders:get-order',
+  workflows: 'steps',
   policies: 'gold',
   clients: 'acme',
   profiles: 'sandbox',
@@ -92,6 +99,9 @@ test('every operation, for every role: done or refused as the table says, and ea
   await example(control)
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
   await control.run('policies.create', { name: 'Spare' })
+  await control.run('workflows.create', { name: 'Steps' })
+  const idle = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
+  await control.run('proxies.create', idle)
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
   await control.run('users.create', { name: 'Ada' })
   await control.run('service_identities.create', { name: 'CI' })

@@ -135,6 +135,7 @@ test('every operation over what lies outside of a scope is refused, and changes 
     assign: { collections: ['payments'] },
     unassign: { collections: ['payments'] },
     access: { endpoint: 'pay' },
+    set_workflow: { definition: null },
     'proxies.duplicate': { path: '/new' },
     'credentials.rotate': { auth: { token: 'y' } },
   }

@@ -78,7 +78,6 @@ const ABSENT = new Set([
   'start_trigger_capture',
   'get_trigger_capture',
   ...KNOWN['query_metrics']!,
-  ...['list_nodes', 'list_templates', 'get_proxy_workflow', 'validate_workflow', 'update_proxy_workflow'],
   'delete_request_logs',
 ])
 

@@ -110,7 +110,7 @@ async function call(
   const { byId } = routeOf(operation)
   const query = readQuery(new URL(c.req.url).searchParams, queryParametersOf(operation, byId))
   const id = byId ? { id: c.req.param('id') } : {}
-  if (operation.effect === 'read') {
+  if (operation.effect === 'read' && operation.posted !== true) {
     return toResponse(operation, await ports.invoke(operation, { ...query, ...id }, {}, principal, via))
   }
   const room = ports.keep(principal.id)
