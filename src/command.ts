@@ -6,7 +6,7 @@ import { CannotStart } from './base/cannot-start.ts'
 import { toldToStop } from './base/told-to-stop.ts'
 import { OPERATIONS } from './operations/registry.ts'
 import { readSettings, settingsHelp } from './settings.ts'
-import type { TokenRequest } from './surfaces/cli/ports.ts'
+import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
 import { runCli } from './surfaces/cli/program.ts'
 import { VERSION } from './version.ts'
 
@@ -23,6 +23,11 @@ async function up(flags: readonly string[]): Promise<void> {
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
+  const link = await server.firstLink()
+  if (link !== null)
+    process.stdout.write(
+      `\nNobody administers yet. Set up the administrator, once, until ${link.expires_at}:\n  ${link.url}\n`,
+    )
   const by = await toldToStop()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
@@ -32,6 +37,11 @@ async function up(flags: readonly string[]): Promise<void> {
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
   const { issueOffline: issue } = await import('./serve/offline.ts')
   return issue(dataDirectory, request)
+}
+
+async function resetOffline(dataDirectory: string, request: ResetRequest) {
+  const { resetOffline: reset } = await import('./serve/offline.ts')
+  return reset(dataDirectory, request, process.env['POSTERN_ORIGIN'] ?? 'http://localhost:8080')
 }
 
 async function ask(question: string): Promise<string> {
@@ -65,6 +75,7 @@ try {
         colour: process.stdout.isTTY === true,
         ask,
         issueOffline,
+        resetOffline,
         up,
         upHelp: settingsHelp(),
       },

@@ -15,6 +15,7 @@ import {
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
+import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
 import { openStores, type Stores } from './serve/stores.ts'
@@ -43,6 +44,8 @@ export interface Running {
   readonly origin: string
   /** Issues an access token, as `postern token` does. */
   issueToken(request: TokenRequest): Promise<IssuedToken>
+  /** Makes the link by which a new installation gets its administrator; null when it needs none. */
+  firstLink(): Promise<SetUpLink | null>
   /** Reads the certificates again; those in force stay when the new ones cannot be used, and the log says why. */
   reload(): void
   /** Ends a gateway thread as a fault would; resolves when its replacement listens. */
@@ -108,6 +111,7 @@ async function start(
   const control = openControl(its, stores, {
     ...sessions,
     origin: addresses.origin,
+    isLocalSignIn: settings.localSignIn,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
@@ -157,6 +161,7 @@ async function start(
     controlUrl: addresses.controlUrl,
     origin: addresses.origin,
     issueToken: control.issueToken,
+    firstLink: control.firstLink,
     reload: () => certificates?.reload(),
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
@@ -200,6 +205,7 @@ async function listenForControl(
 ): Promise<void> {
   const local = createLocalListener({
     issue: control.issueToken,
+    reset: control.resetLink,
     info: () => ({
       version: VERSION,
       origin,

@@ -48,6 +48,7 @@ const SCHEMA = z.strictObject({
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
+  LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -120,6 +121,10 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none',
     text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
   },
+  LOCAL_SIGN_IN: {
+    shown: '`on`',
+    text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -165,6 +170,8 @@ export interface Settings {
   readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  /** Local users sign in by passwords. */
+  readonly localSignIn: boolean
   /** Where credentials may have their secrets read. */
   readonly secrets: {
     readonly envAllow: readonly string[]
@@ -250,6 +257,7 @@ export function readSettings(
     trustedProxies: TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: PROXY_PROTOCOL === 'v2',
+    localSignIn: parsed.data.LOCAL_SIGN_IN === 'on',
     secrets: {
       envAllow: SECRETS_ENV,
       directory: SECRETS_DIR ?? null,

@@ -36,8 +36,16 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
   }
 }
 
-/** What invoke asks of gateway threads, where there are none. */
-export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'trail'> = {
+/** What invoke asks of other threads, where there are none. */
+export const UNSERVED: Pick<
+  InvokeDeps,
+  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'trail'
+> = {
+  records: {
+    list: async () => ({ items: [], next_cursor: null }),
+    get: async () => undefined,
+    metrics: async () => ({ groups: [], total: 0, ungrouped: 0, read: 0, completeFrom: null }),
+  },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),
@@ -46,6 +54,7 @@ export const UNSERVED: Pick<InvokeDeps, 'explainer' | 'credentials' | 'upstreams
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
 
@@ -93,13 +102,17 @@ export async function startControl(
       asked.push({ id })
       return undefined
     },
+    metrics: async (question) => {
+      asked.push({ ...question.selection })
+      return UNSERVED.records.metrics(question)
+    },
   }
   const invoke = createInvoke({
     store,
     vault,
     clock,
-    records,
     ...UNSERVED,
+    records,
     trail: createAuditTrail(store, clock, vault.trailKey()),
     publisher: {
       publish: async (delta) => {

@@ -1,25 +1,88 @@
-import type { GrantSpec, RoleSpec, UserSpec } from '../model/access.ts'
-import type { ConfigReader, Fields } from '../store/ports/config.ts'
+import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
+import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import { parseGrant } from './grant-text.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
+import { leads, teamsAbove, teamsBelow, teamsOf } from './teams.ts'
 
 /**
- * What a user or a service identity may do at a moment (milliseconds since the epoch): grants that have not ended, and
- * those that the claims of a user are mapped to.
+ * What a user or a service identity may do at a moment (milliseconds since the epoch). For a user that is what they are
+ * granted themselves, by their teams and by groups of their identity provider, and what their claims there are mapped
+ * to. Grants that have ended do not count.
  */
 export async function grantsOf(reader: ConfigReader, account: string, now: number): Promise<Grant[]> {
-  const grants: Grant[] = []
-  for (const { spec } of await reader.all('grants', account)) {
-    // Stored by the schema of this type.
-    const { role, scope, expires_at } = spec as GrantSpec
-    if (expires_at !== null && Date.parse(expires_at) <= now) continue
-    grants.push(await toGrant(reader, role, scope))
-  }
+  const own = await grantsBelow(reader, account, now)
   const user = account.startsWith('usr_') ? await reader.byId('users', account) : undefined
-  if (user === undefined) return grants
-  const { mapped_grants } = user.spec as UserSpec
-  for (const text of mapped_grants) grants.push(...(await mappedGrant(text, reader)))
-  return grants
+  if (user === undefined) return own
+  // Stored by the schema of this type.
+  const { groups, mapped_grants } = user.spec as UserSpec
+  const of = [
+    grantsByTeams(reader, account, groups, now),
+    ...groups.map((group) => grantsToGroup(reader, group, now)),
+  ]
+  const mapped = mapped_grants.map((text) => mappedGrant(text, reader))
+  return [...own, ...(await Promise.all([...of, ...mapped])).flat()]
+}
+
+/** What is granted to one subject by its id, and has not ended. */
+async function grantsBelow(reader: ConfigReader, subject: string, now: number): Promise<Grant[]> {
+  return inForce(reader, await reader.all('grants', subject), now)
+}
+
+async function grantsToGroup(reader: ConfigReader, group: string, now: number): Promise<Grant[]> {
+  return inForce(reader, await reader.byKey('grants', group, null), now)
+}
+
+async function inForce(reader: ConfigReader, grants: readonly Resource[], now: number): Promise<Grant[]> {
+  const found: Grant[] = []
+  for (const { spec } of grants) {
+    const { role, scope, expires_at } = spec as GrantSpec
+    if (expires_at === null || Date.parse(expires_at) > now) found.push(await toGrant(reader, role, scope))
+  }
+  return found
+}
+
+async function grantsByTeams(
+  reader: ConfigReader,
+  user: string,
+  groups: readonly string[],
+  now: number,
+): Promise<Grant[]> {
+  const direct = await teamsOf(reader, user, groups)
+  const above = await Promise.all(direct.map(({ id }) => teamsAbove(reader, id)))
+  const teams = new Set(above.flat().map(({ id }) => id))
+  const granted = await Promise.all([...teams].map((id) => grantsBelow(reader, id, now)))
+  const led = await teamsBelow(
+    reader,
+    direct.filter((team) => leads(user, team)).map(({ id }) => id),
+  )
+  return [...granted.flat(), ...leading(led)]
+}
+
+/** What members of a team may do by it: what is granted to it and to the teams above, and has not ended. */
+export async function grantsOfTeam(
+  reader: ConfigReader,
+  { id, spec }: { readonly id: string; readonly spec: TeamSpec },
+  now: number,
+): Promise<Grant[]> {
+  const above = await teamsAbove(reader, spec.parent)
+  const grants = [id, ...above.map((team) => team.id)].map((team) => grantsBelow(reader, team, now))
+  return (await Promise.all(grants)).flat()
+}
+
+/** What leading teams is: to change them, and to name users as their members. */
+function leading(teams: readonly string[]): Grant[] {
+  if (teams.length === 0) return []
+  const narrow = { verbs: [], tags: [] }
+  return [
+    {
+      role: { permissions: new Set(['teams:read', 'teams:update']) },
+      scope: { ...narrow, types: ['teams'], collections: teams },
+    },
+    {
+      role: { permissions: new Set(['users:use']) },
+      scope: { ...narrow, types: ['users'], collections: [] },
+    },
+  ]
 }
 
 /** What a claim is mapped to. A collection that is not there is nothing, and never everything. */
@@ -35,6 +98,16 @@ async function mappedGrant(text: string, reader: ConfigReader): Promise<Grant[]>
   if (scope.collections.length > 0 && collections.length === 0) return []
   const isWhole = [scope.types, collections, scope.tags].every((list) => list.length === 0)
   return [isWhole ? { role } : { role, scope: { ...scope, collections } }]
+}
+
+/** A user who signs in here and not at an identity provider, by slug or email. */
+export async function findLocalUser(reader: ConfigReader, name: string): Promise<Resource | undefined> {
+  const isLocal = ({ key }: Resource): boolean => key === null
+  const where = { email: name.toLowerCase() }
+  return (
+    (await reader.bySlug('users', name)).find(isLocal) ??
+    (await reader.list({ type: 'users', limit: 2, where })).find(isLocal)
+  )
 }
 
 /** Id of the collection that a compact grant names by slug or id. */

@@ -35,7 +35,7 @@ export interface Scope {
   readonly types: readonly string[]
   /** Verb parts of permissions. */
   readonly verbs: readonly string[]
-  /** Ids of collections: these themselves, and what belongs to them. */
+  /** Ids of collections: these themselves, and what belongs to them. Those who lead teams have ids of teams here. */
   readonly collections: readonly string[]
   /** Tags of resources, or of what they belong to. */
   readonly tags: readonly string[]
@@ -48,7 +48,7 @@ export type Permission = `${string}:${string}`
 
 /** What an operation touches, as scopes see it. */
 export interface Touched {
-  /** Id of the collection it is, or belongs to; null for what is of none. */
+  /** Id of the collection it is, or belongs to, or of the team that it is; null for what is of none. */
   readonly collection: string | null
   /** Its tags and those of what it belongs to. */
   readonly tags: readonly string[]

@@ -6,7 +6,7 @@ import type { CustomRole, Grant, Permission, Principal, Role, Scope, Touched } f
 const each = (...verbs: readonly string[]): Permission[] =>
   RESOURCE_TYPES.flatMap((type) => verbs.map((verb): Permission => `${type}:${verb}`))
 
-const VIEWER: readonly Permission[] = [...each('read'), 'audit:read', 'records:read']
+const VIEWER: readonly Permission[] = [...each('read'), 'audit:read', 'records:read', 'metrics:read']
 
 /** What each role may do. An admin may do everything. */
 const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>> = {

@@ -20,6 +20,7 @@ export type IdPrefix =
   | 'tok'
   | 'usr'
   | 'rol'
+  | 'tea'
   | 'svc'
   | 'gra'
   | 'tru'

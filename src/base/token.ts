@@ -10,10 +10,10 @@ const LENGTH = 70
 const LOOKUP_AT = 7
 const LOOKUP_LENGTH = 12
 const SECRET_LENGTH = 43
-const FORM = /^pst_(pk|at)_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
+const FORM = /^pst_(pk|at|su)_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
 
-/** `pk`: credential of a profile. `at`: access token of the management surfaces. */
-export type TokenKind = 'pk' | 'at'
+/** `pk`: credential of a profile. `at`: access token of the management surfaces. `su`: in a set-up link. */
+export type TokenKind = 'pk' | 'at' | 'su'
 
 export interface MintedToken {
   /** The whole token; shown once, then forgotten. */

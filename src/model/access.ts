@@ -6,7 +6,7 @@ import { KeyUrl, Match } from './profile-auth.ts'
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
 
 /** Resource parts of permissions that a grant may be narrowed to. */
-export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records'] as const
+export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records', 'metrics'] as const
 
 /** What may be done to resources: the other part of permissions. */
 const VERBS = [
@@ -32,6 +32,7 @@ export const PERMISSIONS: readonly string[] = [
   'proxies:publish',
   'profiles:rotate',
   'profiles:reveal',
+  'users:use',
   'credentials:use',
   'credentials:test',
   'credentials:rotate',
@@ -40,6 +41,7 @@ export const PERMISSIONS: readonly string[] = [
   'audit:read',
   'audit:verify',
   'records:read',
+  'metrics:read',
 ]
 
 const isBuiltIn = (slug: string): boolean => ROLES.some((role) => role === slug)
@@ -97,9 +99,24 @@ export const ServiceIdentitySpec = z.strictObject({
 })
 export type ServiceIdentitySpec = z.output<typeof ServiceIdentitySpec>
 
+const subject = (text: string) =>
+  Ref.nullable().default(null).describe(`${text}; one of the four is set, and this one cannot change`)
+
+/** Members of a grant of which exactly one says who it is for. */
+export const SUBJECTS = ['service_identity', 'user', 'team', 'group'] as const
+
 export const GrantSpec = z.strictObject({
   ...head,
-  service_identity: Ref.describe('Who may do it; cannot change'),
+  service_identity: subject('A machine that may do it'),
+  user: subject('The person who may do it'),
+  team: subject('A team whose members may do it, and those of the teams below it'),
+  group: z
+    .string()
+    .min(1)
+    .max(256)
+    .nullable()
+    .default(null)
+    .describe('A group of the identity provider whose users may do it'),
   role: Ref.describe('viewer, modifier, auditor, admin, or a role of your own'),
   scope: z
     .strictObject({
@@ -113,6 +130,29 @@ export const GrantSpec = z.strictObject({
   expires_at: Time.nullable().default(null).describe('When it ends; null for never'),
 })
 export type GrantSpec = z.output<typeof GrantSpec>
+
+export const TeamSpec = z.strictObject({
+  ...head,
+  parent: Ref.nullable().default(null).describe('The team that it is part of; null for none'),
+  members: z
+    .array(
+      z.strictObject({
+        user: Ref,
+        role: z
+          .enum(['member', 'admin'])
+          .default('member')
+          .describe('An admin changes this team and those below it, and gives nothing that they lack'),
+      }),
+    )
+    .max(1000)
+    .default([]),
+  idp_groups: z
+    .array(z.string().min(1).max(256))
+    .max(100)
+    .default([])
+    .describe('Groups of the identity provider whose users are members too'),
+})
+export type TeamSpec = z.output<typeof TeamSpec>
 
 export const TrustRuleSpec = z.strictObject({
   ...head,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DURATION_PATTERN } from '../base/duration.ts'
+import { DURATION_PATTERN, toMs } from '../base/duration.ts'
 import { HTTP_METHODS } from './methods.ts'
 
 /** The name that people type. Wherever an id is accepted, the slug is too. */
@@ -29,6 +29,30 @@ export const Duration = z.string().regex(DURATION_PATTERN, 'a duration such as 3
 export const Time = z.iso
   .datetime({ offset: true, error: 'an RFC 3339 time with its zone, such as 2026-05-01T00:00:00Z' })
   .describe('RFC 3339 time')
+
+/** A time that lists are filtered by, as people say it; {@link momentOf} gives the moment it means. */
+export const When = z
+  .string()
+  .max(40)
+  .refine(isWhen, 'an RFC 3339 time with its zone, a date such as 2026-05-01, now, or -30d for 30 days ago')
+  .describe('Time such as 2026-05-01T00:00:00Z, date (in UTC), now, or -30d for 30 days ago')
+
+/** `-30d`: a duration before now. */
+const isAgo = (text: string): boolean => text.startsWith('-') && DURATION_PATTERN.test(text.slice(1))
+
+function isWhen(text: string): boolean {
+  return text === 'now' || isAgo(text) || isDate(text) || Time.safeParse(text).success
+}
+
+function isDate(text: string): boolean {
+  return z.iso.date().safeParse(text).success
+}
+
+/** The moment that a {@link When} means at `now`; both in milliseconds since the epoch. A date is its first moment. */
+export function momentOf(when: string, now: number): number {
+  if (when === 'now') return now
+  return isAgo(when) ? Math.max(0, now - toMs(when.slice(1))) : Date.parse(when)
+}
 
 /** RFC 9110 section 5.1 field name that an operator may set; framing, hop-by-hop and identity names are not theirs. */
 export const HeaderName = z
@@ -90,7 +114,14 @@ export const RESOURCE_TYPES = [
   'credentials',
 ] as const
 /** The resource types that say who may administer. */
-export const ACCESS_TYPES = ['roles', 'users', 'service_identities', 'grants', 'trust_rules'] as const
+export const ACCESS_TYPES = [
+  'roles',
+  'users',
+  'teams',
+  'service_identities',
+  'grants',
+  'trust_rules',
+] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPES)[number]
 
 /** One of each type, as messages and the audit call it. */
@@ -104,6 +135,7 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   credentials: 'credential',
   roles: 'role',
   users: 'user',
+  teams: 'team',
   service_identities: 'service_identity',
   grants: 'grant',
   trust_rules: 'trust_rule',

@@ -7,6 +7,7 @@ export const SURFACES = [
   'management_api',
   'management_mcp',
   'cli',
+  'oauth',
   'system',
 ] as const
 export type Surface = (typeof SURFACES)[number]

@@ -23,6 +23,7 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   profiles: { auth: { type: 'token' } },
   roles: { permissions: ['audit:read'] },
   users: {},
+  teams: {},
   service_identities: {},
   grants: { role: 'viewer' },
   trust_rules: rule,

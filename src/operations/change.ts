@@ -110,6 +110,11 @@ export class Change {
     )
   }
 
+  /** Types of what it touched. */
+  get types(): ReadonlySet<ResourceType> {
+    return new Set([...this.#changed.values()].map(({ kind }) => kind.type))
+  }
+
   /** A secret was made that is shown only in this answer. */
   get revealed(): boolean {
     return this.#revealed
@@ -294,6 +299,17 @@ export class Change {
     if (this.#deps.options.dryRun === true) return { id, token: undefined }
     this.#revealed = true
     return { id, token }
+  }
+
+  /** Makes a link by which a local user chooses a password. Of a dry run there is none to show. */
+  async issueSetUpLink(user: Resource, expiresAt: number): Promise<string | undefined> {
+    const { token, hash } = mintToken('su')
+    const link = { hash, user: user.id, purpose: 'invite', expires_at: expiresAt } as const
+    await this.writer.putSetUpLink(link, this.#deps.clock.now())
+    await this.note(user, { op: 'add', path: '/set_up_link', value: 'changed' })
+    if (this.#deps.options.dryRun === true) return undefined
+    this.#revealed = true
+    return token
   }
 
   /** Makes a secret that callers of a profile sign with. Of a dry run there is none to show. */

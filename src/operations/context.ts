@@ -7,6 +7,7 @@ import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { AuditTrail } from '../record/audit-chain.ts'
+import type { RecordQueryClient } from '../record/query-client.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
@@ -34,6 +35,8 @@ export interface OperationContext {
   readonly trail: Pick<AuditTrail, 'verify'>
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
+  /** How local users sign in; null when they do not. */
+  readonly localSignIn: LocalSignInPage | null
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
@@ -51,7 +54,7 @@ export interface OperationContext {
   demand(permission: Permission, resource: Placed): Promise<void>
 }
 
-export interface RecordQueries {
+export interface RecordQueries extends Pick<RecordQueryClient, 'metrics'> {
   list(
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
@@ -94,6 +97,11 @@ export interface CredentialProbe {
 export interface UpstreamWatch {
   /** As the gateway threads see them; null when none can tell. */
   health(collection: string): Promise<UpstreamHealth | null>
+}
+
+interface LocalSignInPage {
+  /** Where the token of a set-up link is taken. */
+  setUpUrl(token: string): string
 }
 
 export interface Explainer {

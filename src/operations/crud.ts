@@ -7,7 +7,7 @@ import { define, type Operation, type Subject } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import { type Kind, writableSchema, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
-import { findRef, getRef } from './refs.ts'
+import { findRef, getRef, parentFields } from './refs.ts'
 import { currentViewsOf, viewOf, writtenView } from './views.ts'
 import { createResource, findForPut, parseSpec, patchResource, replaceResource } from './write-resource.ts'
 
@@ -66,14 +66,19 @@ export const about = (kind: Kind) => ({
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
 
+/** One tag may stand for itself. */
+const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(Slug).max(20))
+
 /** `list`: a page of resources, oldest first, with the filters of the kind. */
 export function listOf(kind: Kind): Operation {
-  const parent = kind.parent
   const filters = {
-    tag: Slug.optional().describe('Only those with the tag'),
-    ...(parent === null
-      ? {}
-      : { [parent.field]: Ref.optional().describe(`Only those of the ${inWords(parent.field)}`) }),
+    tag: Tags.optional().describe('Only those with the tag, or with all of several'),
+    ...Object.fromEntries(
+      parentFields(kind).map(({ field }) => [
+        field,
+        Ref.optional().describe(`Only those of the ${inWords(field)}`),
+      ]),
+    ),
     ...Object.fromEntries(Object.entries(kind.filters).map(([name, schema]) => [name, schema.optional()])),
   }
   return define({
@@ -115,7 +120,8 @@ async function listResources(kind: Kind, input: Fields, context: OperationContex
     limit: limit + 1,
     where,
     holds,
-    ...(typeof input['tag'] === 'string' ? { tag: input['tag'] } : {}),
+    // Parsed by the schema above
+    tags: (input['tag'] ?? []) as readonly string[],
     ...(typeof input['cursor'] === 'string'
       ? { after: fromCursor(input['cursor'], /^[a-z]{3}_[0-9a-z]{26}$/) }
       : {}),
@@ -134,9 +140,16 @@ async function parentFilter(
   input: Fields,
   context: OperationContext,
 ): Promise<{ parent?: string }> {
-  const ref = kind.parent === null ? undefined : input[kind.parent.field]
-  if (kind.parent === null || typeof ref !== 'string') return {}
-  return { parent: (await getRef(context.reader, kind.parent.type, ref)).id }
+  const fields = parentFields(kind).filter(({ field }) => typeof input[field] === 'string')
+  const ids: string[] = []
+  for (const { field, type } of fields)
+    ids.push((await getRef(context.reader, type, String(input[field]))).id)
+  if (new Set(ids).size > 1)
+    throw refuse('input_invalid', {
+      detail: 'Nothing belongs to several of these.',
+      errors: fields.map(({ field }) => ({ pointer: `/${field}`, reason: 'name one' })),
+    })
+  return ids[0] === undefined ? {} : { parent: ids[0] }
 }
 
 /** `get`: one resource by id or slug. */
@@ -215,7 +228,7 @@ async function answer(
 
 /** `update`: merges members into a resource; see {@link patchSchema}. */
 export function updateOf(kind: Kind): Operation {
-  const fixed = [...(kind.fixed ?? []), ...(kind.parent === null ? [] : [kind.parent.field])]
+  const fixed = [...(kind.fixed ?? []), ...parentFields(kind).map(({ field }) => field)]
   return define({
     resource: kind.type,
     action: 'update',
@@ -315,8 +328,11 @@ function refuseOtherSlug(slug: string, spec: Fields): void {
   })
 }
 
-/** Switches `active` by an explicit state. */
-export function toggleOf(kind: Kind): Operation {
+/** Switches `active` by an explicit state. `revive` refuses what must not be switched on. */
+export function toggleOf(
+  kind: Kind,
+  revive: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
+): Operation {
   return define({
     resource: kind.type,
     action: 'toggle',
@@ -343,6 +359,7 @@ export function toggleOf(kind: Kind): Operation {
           errors: [{ pointer: '/status', reason: wanted === undefined ? 'required' : 'contradicts active' }],
         })
       const resource = await context.change.act(kind.type, id)
+      if (wanted && resource.spec['active'] !== true) await revive(resource, context)
       const spec = { ...resource.spec, active: wanted }
       return viewOf(context.reader, kind, await context.change.replace(resource, { spec }))
     },

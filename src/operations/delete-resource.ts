@@ -31,7 +31,14 @@ export function deleteOf(
         .describe('What referred to it, or it to, and stays without that, as type/slug or type/parent:slug'),
     }),
     permission: `${kind.type}:delete`,
-    refuses: ['not_found', 'confirmation_required', 'revision_conflict', 'in_use', 'idempotency_conflict'],
+    refuses: [
+      'not_found',
+      'confirmation_required',
+      'revision_conflict',
+      'in_use',
+      'configuration_invalid',
+      'idempotency_conflict',
+    ],
     columns: ['id', 'slug', 'deleted', 'removed', 'detached'],
     ...about(kind),
     handle: async (input, context) => {

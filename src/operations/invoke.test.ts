@@ -47,7 +47,6 @@ test('a handler that throws after writing leaves neither change nor success entr
     store: control.store,
     vault: control.vault,
     clock: createClock(),
-    records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
     ...UNSERVED,
     publisher: {
       publish: async (delta) => {

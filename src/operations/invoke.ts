@@ -6,6 +6,7 @@ import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
+import { keepAnAdmin } from './access/last-admin.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { Change } from './change.ts'
 import type {
@@ -21,6 +22,7 @@ import { toInputInvalid } from './errors.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
+import { select, takeSelection } from './select.ts'
 import { denial, sightOf } from './sight.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
@@ -33,6 +35,7 @@ export interface InvokeDeps {
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
+  readonly localSignIn: OperationContext['localSignIn']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
@@ -81,10 +84,12 @@ async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
 }
 
 async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
-  const output = await readOutput(deps, call)
+  const { selection, input } = takeSelection(call.operation, call.input)
+  const context = contextOf(deps, call, deps.store.read, null)
+  const output = await readOutput(deps, { ...call, input }, context)
   return {
     status: 200,
-    output,
+    output: await select(call.operation, selection, output, context),
     revision: revisionOf(output),
     configRevision: null,
     pending: false,
@@ -92,10 +97,14 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   }
 }
 
-async function readOutput(deps: InvokeDeps, call: Call): Promise<Record<string, unknown>> {
+async function readOutput(
+  deps: InvokeDeps,
+  call: Call,
+  context: OperationContext,
+): Promise<Record<string, unknown>> {
   const { operation, input } = call
   try {
-    return await operation.handle(input, contextOf(deps, call, deps.store.read, null))
+    return await operation.handle(input, context)
   } catch (error) {
     if (isDenial(error)) await auditRefusal(deps, call, undefined, error)
     throw error
@@ -188,6 +197,7 @@ async function transact(
   const known = attempt && (await replay(change.writer, attempt, now))
   if (known != null) return { answer: known, delta: null }
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
+  await keepAnAdmin(change, deps.store.read, call.principal, now)
   const outcome = await change.finish()
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {
@@ -233,6 +243,7 @@ function contextOf(
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
+    localSignIn: deps.localSignIn,
     trail: deps.trail,
     vault: deps.vault,
     reader: sight.reader,

@@ -9,7 +9,7 @@ export interface RefField {
   readonly field: string
   readonly type: ResourceType
   readonly many?: boolean
-  /** The member of the spec that it stands in, where it is not the spec itself. */
+  /** The member of the spec that it stands in, where it is not the spec itself: an object, or a list of objects. */
   readonly within?: string
   /** Words that stand for themselves. */
   readonly words?: readonly string[]
@@ -32,6 +32,8 @@ export interface Kind {
   readonly columns: readonly string[]
   /** The member that names the resource it belongs to; it cannot change. */
   readonly parent: RefField | null
+  /** Further such members: of all of these at most one is set. */
+  readonly otherParents?: readonly RefField[]
   readonly refs: readonly RefField[]
   /** Published resources may hold a pending draft. */
   readonly staged: boolean
@@ -81,6 +83,11 @@ export interface Self {
   readonly parent: string | null
 }
 
+const Expanded = z
+  .record(z.string(), z.json())
+  .optional()
+  .describe('With expand: id, slug, name and state of what it refers to, by member')
+
 /** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */
 export function viewSchema(
   spec: z.ZodObject,
@@ -88,7 +95,7 @@ export function viewSchema(
   staged: boolean = false,
 ): z.ZodObject {
   const { slug: _slug, ...members } = spec.shape
-  const plain = z.object({ ...Envelope.shape, ...members, ...extra })
+  const plain = z.object({ ...Envelope.shape, ...members, ...extra, expanded: Expanded })
   if (!staged) return plain
   return plain.extend({
     pending_draft: z

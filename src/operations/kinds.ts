@@ -2,6 +2,7 @@ import type { ResourceType } from '../model/common.ts'
 import { grantKind } from './access/grants.ts'
 import { roleKind } from './access/roles.ts'
 import { serviceIdentityKind } from './access/service-identities.ts'
+import { teamKind } from './access/teams.ts'
 import { trustRuleKind } from './access/trust-rules.ts'
 import { userKind } from './access/users.ts'
 import { clientKind } from './clients/kind.ts'
@@ -23,9 +24,15 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   credentials: credentialKind,
   roles: roleKind,
   users: userKind,
+  teams: teamKind,
   service_identities: serviceIdentityKind,
   grants: grantKind,
   trust_rules: trustRuleKind,
+}
+
+/** True for the name of a type of resource. */
+export function isKind(type: string): type is ResourceType {
+  return Object.hasOwn(KINDS, type)
 }
 
 /** The kind that a type of resource is. */

@@ -5,11 +5,24 @@ import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import type { Kind, RefField } from './kind.ts'
 
 /** Types whose resources belong to one of another type. */
-export const PARENTS: Partial<Record<ResourceType, ResourceType>> = {
-  proxies: 'collections',
-  profiles: 'clients',
-  grants: 'service_identities',
-  trust_rules: 'service_identities',
+const PARENTS: Partial<Record<ResourceType, readonly ResourceType[]>> = {
+  proxies: ['collections'],
+  profiles: ['clients'],
+  grants: ['service_identities', 'users', 'teams'],
+  trust_rules: ['service_identities'],
+}
+
+/** What a resource belongs to. */
+export async function aboveOf(
+  reader: Pick<ConfigReader, 'byId'>,
+  { type, parent }: Pick<Resource, 'type' | 'parent'>,
+): Promise<Resource | undefined> {
+  if (parent === null) return undefined
+  for (const above of PARENTS[type] ?? []) {
+    const found = await reader.byId(above, parent)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /**
@@ -22,22 +35,11 @@ export async function findRef(
   ref: string,
   pointer: string = '/id',
 ): Promise<Resource | undefined> {
-  const parentType = PARENTS[type]
   const at = ref.indexOf(':')
-  if (at >= 0) {
-    if (parentType === undefined) return undefined
-    const parent = await findRef(reader, parentType, ref.slice(0, at), pointer)
-    const slug = ref.slice(at + 1)
-    if (parent === undefined) return undefined
-    if (!slug.includes('_')) return (await reader.bySlug(type, slug, parent.id))[0]
-    const named = await reader.byId(type, slug)
-    return named?.parent === parent.id ? named : undefined
-  }
-  if (ref.includes('_')) return reader.byId(type, ref)
-  const found = await reader.bySlug(type, ref)
+  if (at < 0 && ref.includes('_')) return reader.byId(type, ref)
+  const found = at < 0 ? await reader.bySlug(type, ref) : await findBelow(reader, type, ref, pointer)
   if (found.length > 1) {
-    const parents = await reader.slugs(found.flatMap((one) => one.parent ?? []))
-    const candidates = found.map((one) => `${parents.get(one.parent!)}:${one.slug}`)
+    const candidates = await candidatesOf(reader, found)
     const reason = `"${ref}" names several ${type}: ${candidates.join(', ')}`
     throw refuse('input_invalid', {
       detail: `${reason}. Say which.`,
@@ -48,6 +50,34 @@ export async function findRef(
   return found[0]
 }
 
+/** Resources below what the part before the colon names. */
+async function findBelow(
+  reader: ConfigReader,
+  type: ResourceType,
+  ref: string,
+  pointer: string,
+): Promise<Resource[]> {
+  const at = ref.indexOf(':')
+  const [above, slug] = [ref.slice(0, at), ref.slice(at + 1)]
+  const found: Resource[] = []
+  for (const parentType of PARENTS[type] ?? []) {
+    const parent = await findRef(reader, parentType, above, pointer)
+    if (parent === undefined) continue
+    const named = slug.includes('_')
+      ? [await reader.byId(type, slug)]
+      : await reader.bySlug(type, slug, parent.id)
+    found.push(...named.filter((one) => one?.parent === parent.id).map((one) => one!))
+  }
+  return found
+}
+
+/** Names of several resources that tell them apart: where their parents have the same slug, ids. */
+async function candidatesOf(reader: ConfigReader, found: readonly Resource[]): Promise<string[]> {
+  const parents = await reader.slugs(found.flatMap((one) => one.parent ?? []))
+  const names = found.map(({ id, parent, slug }) => (parent === null ? id : `${parents.get(parent)}:${slug}`))
+  return new Set(names).size === names.length ? names : found.map(({ id }) => id)
+}
+
 /** As {@link findRef}; refuses with not_found. */
 export async function getRef(reader: ConfigReader, type: ResourceType, ref: string): Promise<Resource> {
   const found = await findRef(reader, type, ref)
@@ -56,9 +86,25 @@ export async function getRef(reader: ConfigReader, type: ResourceType, ref: stri
   return found
 }
 
+/** The members of which one names what a resource of the kind belongs to. */
+export function parentFields({ parent, otherParents = [] }: Kind): readonly RefField[] {
+  return parent === null ? [] : [parent, ...otherParents]
+}
+
+/** The one of them that is set in a spec. */
+export function parentField(kind: Kind, spec: Fields): RefField | undefined {
+  return parentFields(kind).find(({ field }) => typeof spec[field] === 'string')
+}
+
+/** What a spec says that the resource belongs to; null for nothing. */
+export function parentRef(kind: Kind, spec: Fields): string | null {
+  const field = parentField(kind, spec)
+  return field === undefined ? null : String(spec[field.field])
+}
+
 /** All references of a spec, the parent among them. */
 function refFields(kind: Kind): readonly RefField[] {
-  return kind.parent === null ? kind.refs : [kind.parent, ...kind.refs]
+  return [...parentFields(kind), ...kind.refs]
 }
 
 /** A copy of the spec with each reference replaced; `change` also gets the JSON pointer. */
@@ -69,29 +115,44 @@ export async function mapRefs(
 ): Promise<Record<string, unknown>> {
   const mapped: Record<string, unknown> = { ...spec }
   for (const field of refFields(kind)) {
-    const value = holderOf(spec, field)[field.field]
-    const pointer = field.within === undefined ? `/${field.field}` : `/${field.within}/${field.field}`
-    let next: string | string[] | undefined
-    if (typeof value === 'string') {
-      if (field.words?.includes(value) !== true) next = await change(value, field, pointer)
-    } else if (Array.isArray(value)) {
-      const list: string[] = []
-      for (const [index, ref] of value.entries())
-        list.push(await change(String(ref), field, `${pointer}/${index}`))
-      next = [...new Set(list)]
+    const { within } = field
+    if (within === undefined) Object.assign(mapped, await mapField(spec, field, '', change))
+    else {
+      const inner = mapped[within]
+      if (Array.isArray(inner)) {
+        const list: unknown[] = []
+        for (const [index, item] of inner.entries())
+          list.push({ ...item, ...(await mapField(item, field, `/${within}/${index}`, change)) })
+        mapped[within] = list
+      } else if (isPlain(inner))
+        mapped[within] = { ...inner, ...(await mapField(inner, field, `/${within}`, change)) }
     }
-    if (next === undefined) continue
-    if (field.within === undefined) mapped[field.field] = next
-    else mapped[field.within] = { ...(mapped[field.within] as Fields), [field.field]: next }
   }
   return mapped
 }
 
-/** The object that holds the reference. */
-function holderOf(spec: Fields, { within }: RefField): Fields {
-  if (within === undefined) return spec
+/** The one member of the holder with its references replaced; empty where it has none. */
+async function mapField(
+  holder: Fields,
+  field: RefField,
+  pointer: string,
+  change: (ref: string, field: RefField, pointer: string) => Promise<string> | string,
+): Promise<Fields> {
+  const value = holder[field.field]
+  const at = `${pointer}/${field.field}`
+  if (typeof value === 'string')
+    return field.words?.includes(value) === true ? {} : { [field.field]: await change(value, field, at) }
+  if (!Array.isArray(value)) return {}
+  const list: string[] = []
+  for (const [index, ref] of value.entries()) list.push(await change(String(ref), field, `${at}/${index}`))
+  return { [field.field]: [...new Set(list)] }
+}
+
+/** The objects that hold the reference. */
+function holdersOf(spec: Fields, { within }: RefField): readonly Fields[] {
+  if (within === undefined) return [spec]
   const inner = spec[within]
-  return isPlain(inner) ? inner : {}
+  return Array.isArray(inner) ? inner.filter(isPlain) : isPlain(inner) ? [inner] : []
 }
 
 /**
@@ -129,8 +190,8 @@ export async function heldBy(
   specs: readonly Fields[],
 ): Promise<Resource[]> {
   const held = (await Promise.all(specs.map((spec) => referredTo(reader, kind, spec)))).flat()
-  const above = kind.parent !== null && parent !== null && (await reader.byId(kind.parent.type, parent))
-  return above ? [...held, above] : held
+  const above = await aboveOf(reader, { type: kind.type, parent })
+  return above === undefined ? held : [...held, above]
 }
 
 /** What a refusal calls another resource: it has its slug there only for who may name it. */
@@ -144,10 +205,13 @@ export function idsOf(kind: Kind, spec: Fields): string[] {
   return kind.refs.flatMap((field) => idsAt(field, spec))
 }
 
-function idsAt(field: RefField, spec: Fields): string[] {
-  const value = holderOf(spec, field)[field.field]
-  if (Array.isArray(value)) return value.map(String)
-  return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+/** Ids in one member of a stored spec. */
+export function idsAt(field: RefField, spec: Fields): string[] {
+  return holdersOf(spec, field).flatMap((holder) => {
+    const value = holder[field.field]
+    if (Array.isArray(value)) return value.map(String)
+    return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+  })
 }
 
 /** The resources themselves that a stored spec refers to, without its parent. */

@@ -1,6 +1,8 @@
 import { GRANT_OPERATIONS } from './access/grants.ts'
+import { inviteUser } from './access/invite.ts'
 import { ROLE_OPERATIONS } from './access/roles.ts'
 import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
+import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
@@ -25,6 +27,7 @@ import { listCollections } from './collections/list.ts'
 import { getCollectionProxies } from './collections/proxies.ts'
 import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
+import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
@@ -40,6 +43,10 @@ import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
+import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
+import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
+import { metricsOverTime } from './metrics/over-time.ts'
+import { metricsOverview } from './metrics/overview.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -71,6 +78,7 @@ import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
+import { selectable } from './select.ts'
 import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
@@ -91,6 +99,7 @@ export const OPERATIONS: readonly Operation[] = [
   duplicateCollection,
   importCollection,
   exportOpenapi,
+  reimportCollection,
   listProxies,
   getProxy,
   createProxy,
@@ -149,6 +158,8 @@ export const OPERATIONS: readonly Operation[] = [
   revertCredential,
   ...ROLE_OPERATIONS,
   ...USER_OPERATIONS,
+  inviteUser,
+  ...TEAM_OPERATIONS,
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
@@ -157,7 +168,13 @@ export const OPERATIONS: readonly Operation[] = [
   listAudit,
   getAudit,
   verifyAudit,
+  metricsOverview,
+  metricsStatusCodes,
+  metricsMethods,
+  metricsTopEndpoints,
+  metricsErrorEndpoints,
+  metricsOverTime,
   listRecords,
   getRecord,
   explainRequest,
-]
+].map(selectable)

@@ -15,6 +15,10 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     base_path: `/i${n}`,
   }),
   'collections.duplicate': (n) => ({ id: 'orders', base_path: `/d${n}`, slug: `d${n}` }),
+  'collections.reimport': () => ({
+    id: 'orders',
+    document: { openapi: '3.1.0', info: { title: 'Orders', version: '1' }, paths: {} },
+  }),
   'proxies.create': (n) => ({ collection: 'orders', name: `p${n}`, methods: ['GET'], path: `/p${n}` }),
   'proxies.put': (n) => ({
     id: `put${n}`,
@@ -52,6 +56,8 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'users.create': (n) => ({ name: `u${n}` }),
   'users.put': (n) => ({ id: `put${n}`, name: 'U' }),
   'users.toggle': () => ({ id: 'ada', active: true }),
+  'teams.create': (n) => ({ name: `t${n}` }),
+  'teams.put': (n) => ({ id: `put${n}`, name: 'T' }),
   'service_identities.create': (n) => ({ name: `s${n}` }),
   'service_identities.put': (n) => ({ id: `put${n}`, name: 'S' }),
   'service_identities.toggle': () => ({ id: 'ci', active: true }),
@@ -72,6 +78,7 @@ const SLUGS: Readonly<Record<string, string>> = {
   credentials: 'backend',
   roles: 'publisher',
   users: 'ada',
+  teams: 'core',
   service_identities: 'ci',
   grants: 'all',
   trust_rules: 'main',
@@ -104,6 +111,7 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('proxies.create', idle)
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
   await control.run('users.create', { name: 'Ada' })
+  await control.run('teams.create', { name: 'Core' })
   await control.run('service_identities.create', { name: 'CI' })
   await control.run('grants.create', { service_identity: 'ci', name: 'All', role: 'viewer' })
   await control.run('trust_rules.create', { ...TRUST, name: 'Main' })

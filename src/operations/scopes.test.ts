@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Control, example, operationOf, refused, startControl } from '../../test/control.ts'
+import { type Control, example, operationOf, refused, startControl, UNSERVED } from '../../test/control.ts'
 import type { Grant, Scope } from '../access/principal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { WriteOptions } from './define.ts'
@@ -14,6 +14,11 @@ before(async () => {
   control = await startControl({
     deps: {
       records: {
+        ...UNSERVED.records,
+        metrics: async (question) => {
+          control.asked.push(question.selection)
+          return UNSERVED.records.metrics(question)
+        },
         list: async (filter) => {
           control.asked.push(filter)
           return { items: [], next_cursor: null }
@@ -138,6 +143,7 @@ test('every operation over what lies outside of a scope is refused, and changes 
     set_workflow: { definition: null },
     'proxies.duplicate': { path: '/new' },
     'credentials.rotate': { auth: { token: 'y' } },
+    'collections.reimport': { document: {} },
   }
   const grants = [scoped('admin', { collections: [payments] })]
   const revision = await control.store.read.revision()
@@ -207,6 +213,12 @@ test('records and the trail show what belongs to the collections of a scope', as
   assert.deepEqual(control.asked[2]?.['collections'], [])
   await control.run('records.list', {}, { grants: [scoped('viewer', { types: ['records'] })] })
   assert.equal(control.asked[3]?.['collections'], undefined)
+  await control.run('metrics.top_endpoints', {}, { grants })
+  assert.deepEqual(control.asked[4]?.['collections'], [payments])
+  await refused(
+    control.run('metrics.overview', {}, { grants: [scoped('viewer', { types: ['records'] })] }),
+    'permission_denied',
+  )
 
   const { output } = await control.run('audit.list', { limit: 200 }, { grants })
   const entries = output['items'] as { id: string; resource: { type: string; collection: string | null } }[]

@@ -6,7 +6,7 @@ import type { AuditEntry } from '../model/audit.ts'
 import { inWords, NOUNS, type ResourceType } from '../model/common.ts'
 import type { AuditFilter, ConfigReader, ListQuery, Part, Resource } from '../store/ports/config.ts'
 import type { RecordQueries } from './context.ts'
-import { PARENTS } from './refs.ts'
+import { aboveOf } from './refs.ts'
 
 /** What a scope is judged by, of a resource that is stored or about to be. */
 export type Placed = Pick<Resource, 'type' | 'id' | 'parent' | 'spec'>
@@ -95,6 +95,8 @@ const NAMING: Readonly<Partial<Record<ResourceType, readonly Permission[]>>> = {
   collections: ['collections:read', 'proxies:read', 'proxies:create'],
   clients: ['clients:read', 'profiles:read', 'profiles:create'],
   credentials: ['credentials:read', 'credentials:use'],
+  users: ['users:read', 'users:use', 'grants:read', 'grants:create'],
+  teams: ['teams:read', 'grants:read', 'grants:create'],
   service_identities: [
     'service_identities:read',
     'grants:read',
@@ -108,13 +110,12 @@ function namingOf(type: ResourceType): readonly Permission[] {
   return NAMING[type] ?? [`${type}:read`]
 }
 
-async function touchedBy(
-  { type, id, parent, spec }: Placed,
-  whole: Pick<ConfigReader, 'byId'>,
-): Promise<Touched> {
-  const above = parent === null ? undefined : await whole.byId(PARENTS[type]!, parent)
+async function touchedBy(placed: Placed, whole: Pick<ConfigReader, 'byId'>): Promise<Touched> {
+  const { type, id, parent, spec } = placed
+  const above = await aboveOf(whole, placed)
+  const isPlace = type === 'collections' || type === 'teams'
   return {
-    collection: type === 'collections' ? id : type === 'proxies' ? parent : null,
+    collection: isPlace ? id : type === 'proxies' ? parent : null,
     tags: [...tagsOf(spec), ...(above === undefined ? [] : tagsOf(above.spec))],
   }
 }
@@ -132,8 +133,9 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
     // Thousands may belong to one
     const above = new Map<string, Promise<Resource | undefined>>()
     const byId: ConfigReader['byId'] = (type, id) => {
-      const known = above.get(id) ?? whole.byId(type, id)
-      above.set(id, known)
+      const key = `${type} ${id}`
+      const known = above.get(key) ?? whole.byId(type, id)
+      above.set(key, known)
       return known
     }
     const found: Resource[] = []
@@ -206,6 +208,11 @@ function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQ
       const collections = await collectionsOf(partsOf(principal, 'records:read'), whole)
       return isOf(collections, record?.collection) ? record : undefined
     },
+    metrics: async (question) =>
+      all.metrics({
+        ...question,
+        selection: { ...question.selection, ...(await ofCollections(principal, 'metrics:read', whole)) },
+      }),
   }
 }
 

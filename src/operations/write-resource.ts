@@ -11,7 +11,7 @@ import type { OperationContext } from './context.ts'
 import { toInputInvalid } from './errors.ts'
 import type { Kind } from './kind.ts'
 import { mergePatch } from './patch.ts'
-import { findRef, heldBy, idsOf, resolveRefs } from './refs.ts'
+import { findRef, heldBy, idsOf, parentField, parentRef, resolveRefs } from './refs.ts'
 import { toMake } from './sight.ts'
 import { readable, referred } from './views.ts'
 
@@ -28,7 +28,7 @@ export async function createResource(
   const { change } = context
   const id = change.newId(kind)
   const spec = await settle(context, kind, input, id, null)
-  const parent = kind.parent === null ? null : String(spec.fields[kind.parent.field])
+  const parent = parentRef(kind, spec.fields)
   const slug =
     typeof input['slug'] === 'string'
       ? input['slug']
@@ -144,12 +144,14 @@ async function settle(
       : [before.spec, ...(isStaged(context, before) && before.draft !== null ? [before.draft] : [])]
   const held = before === null ? [] : await heldBy(context.whole, kind, before, known)
   const { spec, secrets } = splitSecrets(kind, await resolveRefs(context.reader, kind, members, held))
-  const parent = kind.parent === null ? null : String(spec[kind.parent.field])
-  if (before !== null && parent !== before.parent)
+  const parent = parentRef(kind, spec)
+  if (before !== null && parent !== before.parent) {
+    const { field } = (parentField(kind, spec) ?? parentField(kind, before.spec))!
     throw refuse('input_invalid', {
-      detail: `The ${inWords(kind.parent!.field)} of a ${inWords(kind.noun)} cannot change.`,
-      errors: [{ pointer: `/${kind.parent!.field}`, reason: 'cannot change' }],
+      detail: `The ${inWords(field)} of a ${inWords(kind.noun)} cannot change.`,
+      errors: [{ pointer: `/${field}`, reason: 'cannot change' }],
     })
+  }
   // Before the rules, which tell of other resources
   const placed = { type: kind.type, id, parent, spec }
   const judged = before === null ? toMake(placed) : placed
@@ -264,7 +266,7 @@ async function refuseTakenSlug(
   parent: string | null,
   id: string,
 ): Promise<void> {
-  const taken = await context.whole.bySlug(kind.type, slug, parent ?? undefined)
+  const taken = await context.whole.bySlug(kind.type, slug, parent ?? '')
   if (taken.some((one) => one.id !== id))
     throw refuse('already_exists', {
       detail: `There is already a ${inWords(kind.noun)} with the slug "${slug}". Give another slug.`,
@@ -282,6 +284,8 @@ export async function findForPut(
   if (kind.parent === null || ref.includes(':') || ref.includes('_'))
     return findRef(context.reader, kind.type, ref)
   // A bare slug means the one below the parent that the body names.
-  const parent = await findRef(context.reader, kind.parent.type, String(input[kind.parent.field]))
+  const field = parentField(kind, input)
+  if (field === undefined) return (await context.reader.bySlug(kind.type, ref, ''))[0]
+  const parent = await findRef(context.reader, field.type, String(input[field.field]))
   return parent && (await context.reader.bySlug(kind.type, ref, parent.id))[0]
 }

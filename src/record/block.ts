@@ -18,6 +18,11 @@ export interface Rows {
   timeMs(row: number): number
   status(row: number): number
   durationMs(row: number): number
+  /** -1 when no upstream was asked. */
+  upstreamMs(row: number): number
+  bytesIn(row: number): number
+  bytesOut(row: number): number
+  isAborted(row: number): boolean
   isMcp(row: number): boolean
   word(row: number, column: WordColumn): number
   id(row: number): string
@@ -25,6 +30,8 @@ export interface Rows {
   ip(row: number): string
   path(row: number): string
   pathStartsWith(row: number, prefix: string): boolean
+  /** True when any text of the row holds the lower-case text, whatever the case there. */
+  holds(row: number, lowerCase: string): boolean
   agent(row: number): RecordAgent | null
   /** The whole record. */
   fields(row: number): RecordFields
@@ -32,7 +39,7 @@ export interface Rows {
 
 /** The rows of a batch in the order they were added. */
 export function decodeBatch(batch: RecordBatch): RecordFields[] {
-  const rows = readRows(viewsOf(batch.numbers, 0, batch.rows), batch.rows, batch.words, batch.text)
+  const rows = readRows(viewsOf(batch.numbers, 0, batch.rows), batch.rows, batch.words, () => batch.text)
   return Array.from({ length: rows.count }, (_, row) => rows.fields(row))
 }
 
@@ -76,8 +83,10 @@ export function readBlock(block: RecordBlock): Rows {
   const aligned = numbers.byteOffset % 8 === 0 ? numbers : numbers.slice()
   // Written by toBlock from an array of strings.
   const words = JSON.parse(block.words) as string[]
-  const text = Buffer.from(block.text.buffer, block.text.byteOffset, block.text.byteLength).toString('utf8')
-  return readRows(viewsOf(aligned.buffer, aligned.byteOffset, rows), rows, words, text)
+  // Only for those who read any: most counting needs numbers and words alone.
+  const decode = (): string =>
+    Buffer.from(block.text.buffer, block.text.byteOffset, block.text.byteLength).toString('utf8')
+  return readRows(viewsOf(aligned.buffer, aligned.byteOffset, rows), rows, words, decode)
 }
 
 /** One block with the rows of several, in their order. */
@@ -90,7 +99,7 @@ export function mergeBlocks(blocks: readonly RecordBlock[]): RecordBlock {
   return toBlock(writer.take())
 }
 
-function readRows(views: RowViews, count: number, words: readonly string[], text: string): Rows {
+function readRows(views: RowViews, count: number, words: readonly string[], decode: () => string): Rows {
   const { f64, f32, i16, u16, u8 } = views
   const idLength = (row: number): number => u8[row * 64 + 60]!
   const methodLength = (row: number): number => u8[row * 64 + 61]!
@@ -99,9 +108,11 @@ function readRows(views: RowViews, count: number, words: readonly string[], text
   const reasonLength = (row: number): number => u16[row * 32 + 28]!
   const agentLength = (row: number): number => u16[row * 32 + 29]!
 
+  let text = ''
   let starts: Uint32Array | undefined
   const startOf = (row: number): number => {
     if (starts === undefined) {
+      text = decode()
       starts = new Uint32Array(count)
       let at = 0
       for (let i = 0; i < count; i++) {
@@ -125,13 +136,30 @@ function readRows(views: RowViews, count: number, words: readonly string[], text
     timeMs: (row) => f64[row * 8]!,
     status: (row) => i16[row * 32 + 16]!,
     durationMs: (row) => f32[row * 16 + 6]!,
+    upstreamMs: (row) => f32[row * 16 + 7]!,
+    bytesIn: (row) => f64[row * 8 + 1]!,
+    bytesOut: (row) => f64[row * 8 + 2]!,
+    isAborted: (row) => (u16[row * 32 + 19]! & FLAG_ABORTED) !== 0,
     isMcp: (row) => (u16[row * 32 + 19]! & FLAG_MCP) !== 0,
     word,
     id: (row) => piece(startOf(row), idLength(row)),
     method: (row) => piece(startOf(row) + idLength(row), methodLength(row)),
     path: (row) => piece(pathStart(row), pathLength(row)),
-    pathStartsWith: (row, prefix) =>
-      prefix.length <= pathLength(row) && text.startsWith(prefix, pathStart(row)),
+    pathStartsWith: (row, prefix) => prefix.length <= pathLength(row) && rows.path(row).startsWith(prefix),
+    holds: (row, lowerCase) => {
+      const { id, method, path, route, ip, code, reason, agent } = rows.fields(row)
+      const texts = [
+        id,
+        method,
+        path,
+        route,
+        ip,
+        code,
+        reason,
+        ...(agent === null ? [] : Object.values(agent)),
+      ]
+      return texts.some((one) => one.toLowerCase().includes(lowerCase))
+    },
     ip: (row) => piece(ipStart(row), ipLength(row)),
     agent: (row) => {
       const length = agentLength(row)
@@ -155,11 +183,11 @@ function readRows(views: RowViews, count: number, words: readonly string[], text
       reason: piece(reasonStart(row), reasonLength(row)),
       stoppedAt: i16[row * 32 + 18]!,
       durationMs: rows.durationMs(row),
-      upstreamMs: f32[row * 16 + 7]!,
-      bytesIn: f64[row * 8 + 1]!,
-      bytesOut: f64[row * 8 + 2]!,
+      upstreamMs: rows.upstreamMs(row),
+      bytesIn: rows.bytesIn(row),
+      bytesOut: rows.bytesOut(row),
       upstreamStatus: i16[row * 32 + 17]!,
-      aborted: (u16[row * 32 + 19]! & FLAG_ABORTED) !== 0,
+      aborted: rows.isAborted(row),
       agent: rows.agent(row),
     }),
   }

@@ -1,6 +1,6 @@
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
-import type { RecordFilter } from './record-filter.ts'
+import type { RecordSelection } from './record-filter.ts'
 import type { WordColumn } from './row.ts'
 
 export interface Match {
@@ -18,16 +18,19 @@ const WORD_FILTERS = [
   ['proxy', 'proxy'],
   ['credential_id', 'credentialId'],
   ['code', 'code'],
-] as const satisfies (readonly [keyof RecordFilter, WordColumn])[]
+  ['route', 'route'],
+] as const satisfies (readonly [keyof RecordSelection, WordColumn])[]
 
 /** Compiles a filter once, so that rows are tested by what was asked alone, cheapest test first. */
-export function compileFilter(filter: RecordFilter): Match {
+export function compileFilter(filter: RecordSelection): Match {
   const fromMs = filter.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(filter.from)
   const toMs = filter.to === undefined ? Number.POSITIVE_INFINITY : Date.parse(filter.to)
   const statuses = filter.status === undefined ? null : statusesOf(filter.status)
   const asked = WORD_FILTERS.filter(([name]) => filter[name] !== undefined)
   const agentTests = agentTestsOf(filter)
-  const { surface, method, path, ip, collections, request_id: id, min_duration_ms: minMs } = filter
+  const { surface, method, path, path_exact: exact, path_contains: part, ip, collections, aborted } = filter
+  const { request_id: id, min_duration_ms: minMs, max_duration_ms: maxMs } = filter
+  const text = filter.text?.toLowerCase()
 
   return {
     range: {
@@ -54,7 +57,11 @@ export function compileFilter(filter: RecordFilter): Match {
       if (statuses !== null) tests.push((row) => statuses.has(rows.status(row)))
       if (surface !== undefined) tests.push((row) => rows.isMcp(row) === (surface === 'gateway_mcp'))
       if (minMs !== undefined) tests.push((row) => rows.durationMs(row) >= minMs)
+      if (maxMs !== undefined) tests.push((row) => rows.durationMs(row) <= maxMs)
+      if (aborted !== undefined) tests.push((row) => rows.isAborted(row) === aborted)
       if (path !== undefined) tests.push((row) => rows.pathStartsWith(row, path))
+      if (exact !== undefined) tests.push((row) => rows.path(row) === exact)
+      if (part !== undefined) tests.push((row) => rows.path(row).includes(part))
       if (method !== undefined) tests.push((row) => rows.method(row) === method)
       if (ip !== undefined) tests.push((row) => rows.ip(row) === ip)
       if (id !== undefined) tests.push((row) => rows.id(row) === id)
@@ -63,13 +70,14 @@ export function compileFilter(filter: RecordFilter): Match {
           const agent = rows.agent(row)
           return agent !== null && agentTests.every(([member, value]) => agent[member] === value)
         })
+      if (text !== undefined) tests.push((row) => rows.holds(row, text))
       return (row) => tests.every((test) => test(row))
     },
   }
 }
 
 function agentTestsOf(
-  filter: RecordFilter,
+  filter: RecordSelection,
 ): (readonly ['mcpMethod' | 'tool' | 'name' | 'sessionId' | 'conversationId', string])[] {
   const pairs = [
     ['mcpMethod', filter.mcp_method],

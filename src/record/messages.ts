@@ -4,6 +4,7 @@ import type { ClockCell } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { RecordBatch } from './batch.ts'
+import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
 import type { RecordFilter } from './record-filter.ts'
 
 /** Gateway thread to recorder, on the port between the two. */
@@ -60,11 +61,13 @@ export interface QuerySetup {
 export type ToQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly filter: RecordFilter }
   | { readonly kind: 'get'; readonly id: number; readonly record: string }
+  | { readonly kind: 'metrics'; readonly id: number; readonly question: MetricsQuestion }
 
 /** Query thread to main thread; one answer per question. */
 export type FromQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly page: RecordPage }
   | { readonly kind: 'get'; readonly id: number; readonly record: RequestRecord | undefined }
+  | { readonly kind: 'metrics'; readonly id: number; readonly answer: MetricsAnswer }
   | { readonly kind: 'refused'; readonly id: number; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'failed'; readonly id: number; readonly error: string }
 

@@ -1,8 +1,10 @@
 import type { Worker } from 'node:worker_threads'
+import type { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
-import { RecordFilter } from './record-filter.ts'
+import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
+import { RecordFilter, RecordSelection } from './record-filter.ts'
 
 /** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
 const DEADLINE_MS = 5000
@@ -13,7 +15,14 @@ const WAITING_MAX = 64
 export interface RecordQueryClient {
   list(filter: Record<string, unknown>): Promise<RecordPage>
   get(id: string): Promise<RequestRecord | undefined>
+  /** Counts records. @param question with a selection that is parsed here */
+  metrics(question: MetricsRequest): Promise<MetricsAnswer>
   close(): Promise<void>
+}
+
+/** A {@link MetricsQuestion} as it comes from outside of this folder. */
+interface MetricsRequest extends Omit<MetricsQuestion, 'selection'> {
+  readonly selection: Readonly<Record<string, unknown>>
 }
 
 interface Question {
@@ -97,15 +106,8 @@ export function createRecordQueries(
 
   return {
     async list(filter) {
-      const parsed = RecordFilter.safeParse(filter)
-      if (!parsed.success)
-        throw refuse('input_invalid', {
-          errors: parsed.error.issues.map(({ path, message }) => ({
-            pointer: path.map((part) => `/${String(part)}`).join(''),
-            reason: message,
-          })),
-        })
-      const answer = await ask((id) => ({ kind: 'list', id, filter: parsed.data }))
+      const parsed = parse(RecordFilter, filter)
+      const answer = await ask((id) => ({ kind: 'list', id, filter: parsed }))
       if (answer.kind === 'list') return answer.page
       throw toError(answer)
     },
@@ -114,11 +116,28 @@ export function createRecordQueries(
       if (answer.kind === 'get') return answer.record
       throw toError(answer)
     },
+    async metrics(question) {
+      const selection = parse(RecordSelection, question.selection)
+      const answer = await ask((id) => ({ kind: 'metrics', id, question: { ...question, selection } }))
+      if (answer.kind === 'metrics') return answer.answer
+      throw toError(answer)
+    },
     async close() {
       for (const question of waiting.splice(0)) refuseOne(question, 'Postern is stopping.')
       if (worker !== null) abandon(worker, 'closed')
     },
   }
+}
+
+function parse<T>(schema: z.ZodType<T>, given: unknown): T {
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  throw refuse('input_invalid', {
+    errors: parsed.error.issues.map(({ path, message }) => ({
+      pointer: path.map((part) => `/${String(part)}`).join(''),
+      reason: message,
+    })),
+  })
 }
 
 function unavailable(detail: string, cause?: unknown): Error {

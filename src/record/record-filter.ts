@@ -3,8 +3,8 @@ import { Time } from '../model/common.ts'
 
 const STATUS = /^[1-5]([0-9]{2}|xx)$/
 
-/** What records are asked for by. Resources are named by id here. All members must fit. */
-export const RecordFilter = z.object({
+/** Which records are meant. Resources are named by id here. All members must fit. */
+export const RecordSelection = z.object({
   client: z.string().optional(),
   profile: z.string().optional(),
   collection: z.string().optional(),
@@ -21,6 +21,9 @@ export const RecordFilter = z.object({
   surface: z.enum(['gateway', 'gateway_mcp']).optional(),
   method: z.string().optional(),
   path: z.string().optional().describe('Start of the path'),
+  path_exact: z.string().optional(),
+  path_contains: z.string().optional(),
+  route: z.string().optional(),
   mcp_method: z.string().optional(),
   tool: z.string().optional(),
   agent_name: z.string().optional(),
@@ -29,8 +32,17 @@ export const RecordFilter = z.object({
   ip: z.string().optional(),
   request_id: z.string().optional(),
   min_duration_ms: z.number().min(0).optional(),
+  max_duration_ms: z.number().min(0).optional(),
+  aborted: z.boolean().optional(),
+  text: z.string().optional().describe('Part of any text of the record, in any case'),
   from: Time.optional().describe('Inclusive'),
   to: Time.optional().describe('Exclusive'),
+})
+export type RecordSelection = z.output<typeof RecordSelection>
+
+/** A page of records. */
+export const RecordFilter = RecordSelection.extend({
+  order: z.enum(['newest', 'oldest']).default('newest').describe('Which come first'),
   limit: z.int().min(1).max(200).default(50),
   cursor: z.string().nullish(),
 })

@@ -1,38 +1,19 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { recordFields } from '../../test/programs/record-fields.ts'
+import { RecordFiles } from '../../test/support/record-file.ts'
 import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
-import { openRecordReader } from '../store/sqlite/record-reader.ts'
-import { openRecordStore } from '../store/sqlite/records.ts'
-import { createBatchWriter } from './batch.ts'
-import { toBlock } from './block.ts'
 import type { RecordFields } from './fields.ts'
 import { RecordFilter } from './record-filter.ts'
 import { getRecord, listRecords } from './search.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'postern-records-'))
-after(() => rmSync(directory, { recursive: true }))
-let files = 0
-
-/** A reader over a real file with the given records, in blocks of `blockRows`. */
-async function readerOf(records: readonly RecordFields[], blockRows: number) {
-  const path = join(directory, `${files++}.db`)
-  const store = openRecordStore(path)
-  for (let at = 0; at < records.length; at += blockRows) {
-    const writer = createBatchWriter(blockRows)
-    for (const record of records.slice(at, at + blockRows)) writer.add(record)
-    await store.append([toBlock(writer.take())])
-  }
-  await store.close()
-  return openRecordReader(path)
-}
+const files = new RecordFiles()
+after(() => files[Symbol.dispose]())
+const readerOf = (records: readonly RecordFields[], blockRows: number) => files.read(records, blockRows)
 
 const clock = createClock()
 const START = Date.parse('2026-01-01T00:00:00Z')
@@ -61,6 +42,7 @@ const members = fc.record({
   code: few('', 'route_not_found'),
   ip: few('127.0.0.1', '::1'),
   durationMs: fc.constantFrom(0.5, 20, 300),
+  aborted: fc.boolean(),
   agent: fc.constantFrom(null, agent('execute_call', 'claude'), agent('list_endpoints', 'cursor')),
 })
 const filters = fc.record(
@@ -83,6 +65,12 @@ const filters = fc.record(
     conversation_id: few('c-list_endpoints'),
     ip: few('::1'),
     min_duration_ms: fc.constantFrom(20, 301),
+    max_duration_ms: fc.constantFrom(0.5, 299),
+    path_exact: few('/orders'),
+    path_contains: few('ers/', 'pay'),
+    route: few('/orders/v1/orders/{id}', '/none'),
+    aborted: fc.boolean(),
+    text: few('CURSOR', 'route_not', '/PAY', '::1'),
     from: fc.constant(new Date(START + 10).toISOString()),
     to: fc.constant(new Date(START + 40).toISOString()),
   },
@@ -95,6 +83,10 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
     if (name === 'from') return record.time >= String(wanted)
     if (name === 'to') return record.time < String(wanted)
     if (name === 'min_duration_ms') return record.duration_ms >= Number(wanted)
+    if (name === 'max_duration_ms') return record.duration_ms <= Number(wanted)
+    if (name === 'path_exact') return record.path === wanted
+    if (name === 'path_contains') return record.path.includes(String(wanted))
+    if (name === 'text') return JSON.stringify(record).toLowerCase().includes(String(wanted).toLowerCase())
     if (name === 'collections') return (wanted as string[]).includes(record.collection ?? '')
     if (name === 'path') return record.path.startsWith(String(wanted))
     if (name === 'status')
@@ -107,15 +99,16 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
   })
 }
 
-test('any filter, page by page, gives exactly the records that fit, newest first', async () => {
+test('any filter, page by page, gives exactly the records that fit, in either order', async () => {
   const cases = fc.tuple(
     fc.array(members, { maxLength: 60 }),
     fc.integer({ min: 1, max: 20 }),
     filters,
     fc.integer({ min: 1, max: 15 }),
+    fc.constantFrom('newest', 'oldest'),
   )
   await fc.assert(
-    fc.asyncProperty(cases, async ([list, blockRows, filter, limit]) => {
+    fc.asyncProperty(cases, async ([list, blockRows, filter, limit, order]) => {
       const records = list.map((some, i) => recordFields({ ...some, id: `r${String(i).padStart(3, '0')}` }))
       const reader = await readerOf(records, blockRows)
       const all = (await listRecords(reader, clock, RecordFilter.parse({ limit: 200 }))).items
@@ -130,44 +123,47 @@ test('any filter, page by page, gives exactly the records that fit, newest first
       const paged: RequestRecord[] = []
       let cursor: string | null = null
       do {
-        const page = await listRecords(reader, clock, RecordFilter.parse({ ...filter, limit, cursor }))
+        const page = await listRecords(reader, clock, RecordFilter.parse({ ...filter, order, limit, cursor }))
         assert.ok(page.next_cursor === null || page.items.length === limit, 'only the last page may be short')
         paged.push(...page.items)
         cursor = page.next_cursor
       } while (cursor !== null)
-      assert.deepEqual(
-        paged,
-        all.filter((record) => fits(record, filter)),
-      )
+      const fitting = all.filter((record) => fits(record, filter))
+      assert.deepEqual(paged, order === 'newest' ? fitting : fitting.reverse())
       await reader.close()
     }),
     { numRuns: 150 },
   )
 })
 
-test('a list that runs out of time ends early, and its cursor goes on without a gap or a repetition', async () => {
-  const records = Array.from({ length: 300 }, (_, i) =>
-    recordFields({ id: `r${i}`, timeMs: START + (i % 30), status: i % 7 === 0 ? 404 : 200 }),
-  )
-  const reader = await readerOf(records, 8)
-  // Each look at the clock takes a second, so that a question reads two blocks or so.
-  let now = 0
-  const slow = { now: clock.now, monotonic: () => (now += 1000) }
-  const ids: string[] = []
-  let cursor: string | null = null
-  let pages = 0
-  do {
-    const page = await listRecords(reader, slow, RecordFilter.parse({ status: '404', limit: 100, cursor }))
-    ids.push(...page.items.map(({ id }) => id))
-    cursor = page.next_cursor
-    pages++
-    assert.ok(pages < 200, 'it comes to an end')
-  } while (cursor !== null)
-  assert.ok(pages > 3, `${pages} pages`)
-  assert.equal(new Set(ids).size, ids.length)
-  assert.equal(ids.length, records.filter(({ status }) => status === 404).length)
-  await reader.close()
-})
+for (const order of ['newest', 'oldest'] as const)
+  test(`a list, ${order} first, that runs out of time ends early, and its cursor goes on without a gap or a repetition`, async () => {
+    const records = Array.from({ length: 300 }, (_, i) =>
+      recordFields({ id: `r${i}`, timeMs: START + (i % 30), status: i % 7 === 0 ? 404 : 200 }),
+    )
+    const reader = await readerOf(records, 8)
+    // Each look at the clock takes a second, so that a question reads two blocks or so.
+    let now = 0
+    const slow = { now: clock.now, monotonic: () => (now += 1000) }
+    const ids: string[] = []
+    let cursor: string | null = null
+    let pages = 0
+    do {
+      const page = await listRecords(
+        reader,
+        slow,
+        RecordFilter.parse({ status: '404', order, limit: 100, cursor }),
+      )
+      ids.push(...page.items.map(({ id }) => id))
+      cursor = page.next_cursor
+      pages++
+      assert.ok(pages < 200, 'it comes to an end')
+    } while (cursor !== null)
+    assert.ok(pages > 3, `${pages} pages`)
+    assert.equal(new Set(ids).size, ids.length)
+    assert.equal(ids.length, records.filter(({ status }) => status === 404).length)
+    await reader.close()
+  })
 
 test('one record is found by its id, ours or a foreign one, and an unknown id by nothing', async () => {
   const ids = createRequestIds(clock)

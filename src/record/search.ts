@@ -3,7 +3,7 @@ import { toTime } from '../base/clock.ts'
 import { idTime } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
-import type { RecordReader } from '../store/ports/records.ts'
+import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
 import type { RecordFields } from './fields.ts'
 import { compileFilter } from './filter.ts'
@@ -16,18 +16,42 @@ const READ_MS = 2000
 /** Between the making of a request id and the start of its record; far more than there is, even when clocks are set. */
 const ID_MARGIN_MS = 60_000
 
-/** A place in the order of records: by time, then by id, both descending. */
+/** A place in the order of records: by time, then by id. */
 interface Place {
   readonly timeMs: number
   readonly id: string
 }
 
-/** Sorts after every id. */
-const LAST_ID = '\uffff'
+/** How records follow one another in one of the two orders. */
+interface Order {
+  readonly name: RecordFilter['order']
+  /** Before all others; its id is before every other of its moment too. */
+  readonly start: Place
+  /** The time of the block that comes first in the order. */
+  edge(block: RecordBlock): number
+  isEarlier(oneMs: number, otherMs: number): boolean
+  precedes(one: Place, other: Place): boolean
+}
+
+const NEWEST: Order = {
+  name: 'newest',
+  start: { timeMs: Number.POSITIVE_INFINITY, id: '\uffff' },
+  edge: ({ maxTimeMs }) => maxTimeMs,
+  isEarlier: (one, other) => one > other,
+  precedes: (one, other) => one.timeMs > other.timeMs || (one.timeMs === other.timeMs && one.id > other.id),
+}
+
+const OLDEST: Order = {
+  name: 'oldest',
+  start: { timeMs: Number.NEGATIVE_INFINITY, id: '' },
+  edge: ({ minTimeMs }) => minTimeMs,
+  isEarlier: (one, other) => one < other,
+  precedes: (one, other) => one.timeMs < other.timeMs || (one.timeMs === other.timeMs && one.id < other.id),
+}
 
 /**
- * Newest first. Blocks come by their latest time, so a page is complete when its last row is later than all that
- * was not read. Requests that began together are ordered by id.
+ * Blocks come by their first time in the order, so a page is complete when its last row comes before all that was not
+ * read. Requests that began together are ordered by id.
  */
 export async function listRecords(
   reader: RecordReader,
@@ -35,20 +59,28 @@ export async function listRecords(
   filter: RecordFilter,
 ): Promise<RecordPage> {
   const match = compileFilter(filter)
-  const after: Place =
-    filter.cursor == null ? { timeMs: Number.POSITIVE_INFINITY, id: LAST_ID } : parseCursor(filter.cursor)
-  const range = { ...match.range, toMs: Math.min(match.range.toMs, after.timeMs) }
+  const order = filter.order === 'oldest' ? OLDEST : NEWEST
+  const { edge, isEarlier, precedes } = order
+  const after: Place = filter.cursor == null ? order.start : parseCursor(filter.cursor)
+  const { fromMs, toMs } = match.range
+  const range = {
+    ...match.range,
+    ...(order === NEWEST
+      ? { toMs: Math.min(toMs, after.timeMs) }
+      : { fromMs: Math.max(fromMs, after.timeMs) }),
+  }
   const deadline = clock.monotonic() + READ_MS
   /** The best rows so far, one more than asked for, to know whether a next page exists. */
   const found: (Place & { readonly fields: RecordFields })[] = []
   const wanted = filter.limit + 1
   let unread: number | null = null
+  const isFull = (): boolean => found.length === wanted
 
-  await reader.scan(range, (block) => {
-    if (found.length === wanted && found.at(-1)!.timeMs > block.maxTimeMs) return false
+  const visit = (block: RecordBlock): boolean => {
+    if (isFull() && isEarlier(found.at(-1)!.timeMs, edge(block))) return false
     // Only where the next page begins later in the order than this one did, so that every page gets further.
-    if (clock.monotonic() > deadline && block.maxTimeMs < after.timeMs) {
-      unread = block.maxTimeMs
+    if (clock.monotonic() > deadline && isEarlier(after.timeMs, edge(block))) {
+      unread = edge(block)
       return false
     }
     const rows = readBlock(block)
@@ -56,27 +88,28 @@ export async function listRecords(
     if (fits === null) return true
     for (let row = rows.count - 1; row >= 0; row--) {
       const timeMs = rows.timeMs(row)
-      if (timeMs > after.timeMs || (found.length === wanted && timeMs < found.at(-1)!.timeMs)) continue
+      if (isEarlier(timeMs, after.timeMs) || (isFull() && isEarlier(found.at(-1)!.timeMs, timeMs))) continue
       if (!fits(row)) continue
       const place = { timeMs, id: rows.id(row) }
       if (!precedes(after, place)) continue
       const at = found.findIndex((other) => precedes(place, other))
-      if (at === -1 && found.length === wanted) continue
+      if (at === -1 && isFull()) continue
       found.splice(at === -1 ? found.length : at, 0, { ...place, fields: rows.fields(row) })
       if (found.length > wanted) found.pop()
     }
     return true
-  })
+  }
+  await reader.scan(range, visit, order.name)
 
   const boundary = unread
-  const certain = boundary === null ? found : found.filter(({ timeMs }) => timeMs > boundary)
+  const certain = boundary === null ? found : found.filter(({ timeMs }) => isEarlier(timeMs, boundary))
   const items = certain.slice(0, filter.limit)
   const next =
     certain.length > filter.limit
       ? items.at(-1)!
       : boundary === null
         ? null
-        : { timeMs: boundary, id: LAST_ID }
+        : { timeMs: boundary, id: order.start.id }
   return {
     items: items.map(({ fields }) => toRecord(fields)),
     next_cursor: next === null ? null : toCursor(next),
@@ -92,16 +125,17 @@ export async function getRecord(
   const made = idTime(id)
   const around =
     made === undefined ? {} : { from: toTime(made - ID_MARGIN_MS), to: toTime(made + ID_MARGIN_MS) }
-  const page = await listRecords(reader, clock, { request_id: id, limit: 1, ...around })
+  const page = await listRecords(reader, clock, {
+    request_id: id,
+    order: 'newest',
+    limit: 1,
+    ...around,
+  })
   if (page.items.length === 0 && page.next_cursor !== null)
     throw refuse('records_unavailable', {
       detail: `No record of "${id}" was found in time; list with from, to and request_id instead.`,
     })
   return page.items[0]
-}
-
-function precedes(one: Place, other: Place): boolean {
-  return one.timeMs > other.timeMs || (one.timeMs === other.timeMs && one.id > other.id)
 }
 
 function toCursor({ timeMs, id }: Place): string {

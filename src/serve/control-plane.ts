@@ -1,15 +1,20 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { permits, UNPLACED } from '../access/roles.ts'
+import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import { createSignIn } from '../oauth/sign-in/sign-in.ts'
+import { createAccounts } from '../operations/access/accounts.ts'
+import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
+import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { heldBytesMax } from '../threads/held-bytes-max.ts'
@@ -21,9 +26,12 @@ import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { PREAMBLE } from './preamble.ts'
+import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
-export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail'> {
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn'> {
   readonly origin: string
+  /** Whether local users sign in by their passwords. */
+  readonly isLocalSignIn: boolean
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -37,6 +45,10 @@ export interface ControlPlane {
   readonly listener: RequestListener
   /** Issues an access token, as `postern token` does. */
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
+  /** Makes the link by which a new installation gets its administrator; null when it needs none. */
+  readonly firstLink: () => Promise<SetUpLink | null>
+  /** Makes a link for a local user or a new administrator, as `postern admin reset` does. */
+  readonly resetLink: (input: unknown) => Promise<SetUpLink>
   /** Writes what has been gathered of unknown callers into the audit; all of it with `rest`. */
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
@@ -56,17 +68,29 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     unknownCallers,
   )
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
-  const invoke = createInvoke({ ...options, trail, check: checkFragment })
+  const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
+  const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
+  const links = createSetUpLinks(store, clock)
+  const { pages } = createSignIn({
+    store,
+    clock,
+    origin,
+    accounts: createAccounts(store.read, clock, invoke),
+    links,
+    users: createLocalUsers(clock, invoke),
+    isLocal: options.isLocalSignIn,
+    noteUnknown: unknownCallers.note,
+    networkOf,
+    facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),
+    fault,
+  })
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
     origin,
     authenticate,
     keep,
-    facts: ({ headers }) => ({
-      requestId: headers.get(PREAMBLE.requestId) ?? '',
-      ip: headers.get(PREAMBLE.peer),
-    }),
+    facts: factsOf,
     log: fault,
   })
   const mcp = createManagementDoor({
@@ -87,13 +111,29 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
       keep,
       fault,
     }),
     issueToken: createLocalTokens(tokens, clock),
+    async firstLink() {
+      const issued = options.isLocalSignIn ? await links.first() : null
+      return issued && toSetUpLink(origin, issued)
+    },
+    async resetLink(input) {
+      if (!options.isLocalSignIn)
+        throw refuse('configuration_invalid', {
+          detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
+        })
+      return toSetUpLink(origin, await links.reset(parseReset(input)))
+    },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
   }
+}
+
+function factsOf({ headers }: Request): { readonly requestId: string; readonly ip: string | null } {
+  return { requestId: headers.get(PREAMBLE.requestId) ?? '', ip: headers.get(PREAMBLE.peer) }
 }
 
 /** Without a store nobody can be known and nothing can be changed: everything is refused with the reason. */
@@ -112,6 +152,8 @@ export function createClosedControlPlane(reason: string): ControlPlane {
       response.end(JSON.stringify(problem))
     },
     issueToken: () => Promise.reject(refusal),
+    firstLink: () => Promise.resolve(null),
+    resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
   }

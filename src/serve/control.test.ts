@@ -22,6 +22,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
           }
         },
       },
+      signInPages: null,
       keep: (principal) => memory.open(principal),
       fault: (error) => assert.fail(String(error)),
     }),

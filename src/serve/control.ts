@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { OwnRoom } from '../base/kept.ts'
+import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { gather } from '../surfaces/rest/body.ts'
 import { PREAMBLE } from './preamble.ts'
@@ -7,10 +8,14 @@ import { PREAMBLE } from './preamble.ts'
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
+const SIGN_IN_PATHS: ReadonlySet<string> = new Set([SET_UP_PATH, PASSWORD_PATH])
+
 export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
+  /** Where local users choose their passwords; null where they do not sign in. */
+  readonly signInPages: RequestListener | null
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
   readonly keep: (principal: string) => OwnRoom
   readonly fault: (error: unknown, requestId: string) => void
@@ -25,7 +30,8 @@ export function createControlListener(parts: ControlParts): RequestListener {
         parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
         response.destroy()
       })
-    } else parts.rest(request, response)
+    } else if (parts.signInPages !== null && SIGN_IN_PATHS.has(path)) parts.signInPages(request, response)
+    else parts.rest(request, response)
   }
 }
 

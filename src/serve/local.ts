@@ -5,6 +5,7 @@ import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
 import { Duration } from '../model/common.ts'
 import { toInputInvalid } from '../operations/errors.ts'
+import type { SetUpLink } from './set-up-link.ts'
 
 /** Longest life of a break-glass token, milliseconds. */
 const TTL_MS_MAX = 24 * 60 * 60 * 1000
@@ -35,6 +36,8 @@ export interface IssuedToken {
 export interface LocalParts {
   /** Takes what was asked as it came, and refuses with input_invalid. */
   readonly issue: (asked: unknown) => Promise<IssuedToken>
+  /** As `issue`, for a set-up link. */
+  readonly reset: (asked: unknown) => Promise<SetUpLink>
   readonly info: () => Readonly<Record<string, unknown>>
 }
 
@@ -56,7 +59,7 @@ export function parseTokenRequest(input: unknown): {
   return { grants: grants ?? [role!], ttlMs: toMs(ttl), name, method }
 }
 
-/** The private socket for the same user's command line: `POST /token`, `GET /info`. Opening it is the proof. */
+/** The private socket for the same user's command line: `POST /token`, `POST /admin/reset`, `GET /info`. Opening it is the proof. */
 export function createLocalListener(parts: LocalParts): RequestListener {
   return (request, response) => {
     answer(parts, request)
@@ -76,6 +79,8 @@ async function answer(
   if (request.method === 'GET' && request.url === '/info') return { status: 200, body: parts.info() }
   if (request.method === 'POST' && request.url === '/token')
     return { status: 201, body: await parts.issue(await readJson(request)) }
+  if (request.method === 'POST' && request.url === '/admin/reset')
+    return { status: 201, body: await parts.reset(await readJson(request)) }
   throw refuse('not_found')
 }
 

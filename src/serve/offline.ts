@@ -1,17 +1,36 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { createClock, toTime } from '../base/clock.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
 import { type IssuedToken, parseTokenRequest } from './local.ts'
+import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
 
 /**
  * Issues a token in a data directory that no process serves, under its lock. Throws CannotStart when there is no such
  * directory or a process holds it.
  */
-export async function issueOffline(dataDirectory: string, input: unknown): Promise<IssuedToken> {
+export function issueOffline(dataDirectory: string, input: unknown): Promise<IssuedToken> {
+  return withStore(dataDirectory, async (store) => {
+    const { grants, ttlMs, name, method } = parseTokenRequest(input)
+    const tokens = createAccessTokens(store, createClock())
+    const { token, expiresAt } = await tokens.issue({ grants, ttlMs, name, method, surface: 'cli' })
+    return { token, expires_at: toTime(expiresAt) }
+  })
+}
+
+/** As {@link issueOffline}, a set-up link. @param origin at which the process will be reached. */
+export function resetOffline(dataDirectory: string, input: unknown, origin: string): Promise<SetUpLink> {
+  return withStore(dataDirectory, async (store) =>
+    toSetUpLink(origin, await createSetUpLinks(store, createClock()).reset(parseReset(input))),
+  )
+}
+
+async function withStore<T>(dataDirectory: string, work: (store: ConfigStore) => Promise<T>): Promise<T> {
   const file = join(dataDirectory, 'config.db')
   if (!existsSync(file))
     throw new CannotStart(
@@ -21,10 +40,7 @@ export async function issueOffline(dataDirectory: string, input: unknown): Promi
   try {
     const store = openConfigStore(file)
     try {
-      const { grants, ttlMs, name, method } = parseTokenRequest(input)
-      const tokens = createAccessTokens(store, createClock())
-      const { token, expiresAt } = await tokens.issue({ grants, ttlMs, name, method, surface: 'cli' })
-      return { token, expires_at: toTime(expiresAt) }
+      return await work(store)
     } finally {
       await store.close()
     }

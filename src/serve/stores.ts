@@ -63,6 +63,7 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
       ...queries,
       list: (filter) => recorder.flush().then(() => queries.list(filter)),
       get: (id) => recorder.flush().then(() => queries.get(id)),
+      metrics: (question) => recorder.flush().then(() => queries.metrics(question)),
     },
   }
 }

@@ -28,6 +28,7 @@ test('the help of every command is the one in test/golden', () => {
     colour: false,
     ask: nothing,
     issueOffline: nothing,
+    resetOffline: nothing,
     up: nothing,
     upHelp: settingsHelp(),
   })

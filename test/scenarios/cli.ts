@@ -24,6 +24,7 @@ export async function runCommand(
       colour: false,
       ask: nobody,
       issueOffline: nobody,
+      resetOffline: nobody,
       up: nobody,
       upHelp: '',
     },

@@ -48,6 +48,7 @@ async function walkReadme(): Promise<Walked> {
 for (const [page, requests] of [
   ['cache.md', 7],
   ['cors.md', 4],
+  ['metrics.md', 5],
   ['websocket.md', 2],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {

@@ -12,19 +12,19 @@ const tokens = new Map<Role, string>()
 before(async () => {
   server = await startTestServer()
   for (const role of ROLES)
-    tokens.set(role, (await server.running.issueToken({ role, ttl: '1h', name: `test ${role}` })).token)
+    tokens.set(role, (await server.running.issueToken({ role, ttl: '1h', name: `test-${role}` })).token)
 })
 after(() => server.stop())
 
-async function denied(): Promise<{ operation: string; actor: { name: string }; error: string }[]> {
-  const page = await server.manage('GET', '/audit?outcome=denied&limit=200')
-  assert.equal(page.status, 200, page.text)
-  return page.json.items
+/** Operations that were denied to the holder of a token by this name. */
+async function denied(actor: string): Promise<string[]> {
+  const page = await server.manage('GET', `/audit?outcome=denied&limit=200&actor=${actor}`)
+  assert.equal(page.json.next_cursor, null, page.text)
+  return page.json.items.map(({ operation }: { operation: string }) => operation)
 }
 
 for (const role of ROLES) {
   test(`${role}: every operation is refused or let through as the table says`, async () => {
-    const before = (await denied()).length
     const refused: string[] = []
     for (const operation of OPERATIONS) {
       const { method, path } = routeOf(operation)
@@ -42,10 +42,6 @@ for (const role of ROLES) {
       assert.ok(reply.json.detail.includes(operation.permission), 'the missing permission is named')
       refused.push(name)
     }
-    const entries = (await denied()).slice(0, (await denied()).length - before)
-    const named = entries
-      .filter((entry) => entry.actor.name === `test ${role}`)
-      .map((entry) => entry.operation)
-    assert.deepEqual(named.sort(), refused.sort(), 'each denial is one audit entry')
+    assert.deepEqual((await denied(`test-${role}`)).sort(), refused.sort(), 'each denial is one audit entry')
   })
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Account, Accounts, Arrival } from '../../access/accounts.ts'
-import { grantsOf } from '../../access/identities.ts'
+import { findLocalUser, grantsOf } from '../../access/identities.ts'
 import type { Principal } from '../../access/principal.ts'
 import { intersect } from '../../access/roles.ts'
 import { canonicalJson } from '../../base/canonical.ts'
@@ -24,11 +24,8 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
     },
 
     async findLocal(name) {
-      const isLocal = ({ key }: Resource): boolean => key === null
-      const bySlug = (await reader.bySlug('users', name)).find(isLocal)
-      const where = { email: name.toLowerCase() }
-      const found = bySlug ?? (await reader.list({ type: 'users', limit: 2, where })).find(isLocal)
-      return found && toAccount(found)
+      const user = await findLocalUser(reader, name)
+      return user && toAccount(user)
     },
 
     async arrive(arrival) {

@@ -16,7 +16,7 @@ export function demandHolds(grants: readonly Grant[], { principal }: OperationCo
   }
 }
 
-/** As {@link demandHolds}, for all that a service identity may do: who decides who it is could use all of that. */
-export async function demandHoldsOf(identity: string, context: OperationContext): Promise<void> {
-  demandHolds(await grantsOf(context.whole, identity, context.clock.now()), context)
+/** As {@link demandHolds}, for all that a user or a service identity may do: who decides who that is could use all of it. */
+export async function demandHoldsOf(account: string, context: OperationContext): Promise<void> {
+  demandHolds(await grantsOf(context.whole, account, context.clock.now()), context)
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { toGrant } from '../../access/identities.ts'
-import { GrantSpec, ROLES } from '../../model/access.ts'
+import { refuse } from '../../base/refusal.ts'
+import { GrantSpec, ROLES, SUBJECTS } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -15,18 +16,33 @@ export const grantKind: Kind = {
   group: 'manage_access',
   spec: GrantSpec,
   view: viewSchema(GrantSpec),
-  columns: ['slug', 'service_identity', 'role', 'scope.collections', 'scope.resource_types', 'expires_at'],
+  columns: ['slug', ...SUBJECTS, 'role', 'scope.collections', 'scope.resource_types', 'expires_at'],
   parent: { field: 'service_identity', type: 'service_identities' },
+  otherParents: [
+    { field: 'user', type: 'users' },
+    { field: 'team', type: 'teams' },
+  ],
   refs: [
     { field: 'role', type: 'roles', words: ROLES },
     { field: 'collections', type: 'collections', many: true, within: 'scope' },
   ],
   staged: false,
-  filters: { role: z.string().max(130) },
+  filters: { role: z.string().max(130), group: z.string().max(256) },
+  // Found by it for each of their users. Stored by the schema of this type.
+  keyOf: (spec) => (spec as GrantSpec).group,
   check: held,
 }
 
 async function held(spec: Fields, _self: Self, context: OperationContext): Promise<void> {
+  const named = SUBJECTS.filter((subject) => spec[subject] !== null)
+  if (named.length !== 1)
+    throw refuse('input_invalid', {
+      detail: `Name one that the grant is for: ${SUBJECTS.join(', ')}.`,
+      errors: (named.length === 0 ? SUBJECTS : named).map((subject) => ({
+        pointer: `/${subject}`,
+        reason: 'one of these is needed, and no other beside it',
+      })),
+    })
   const { role, scope } = spec as GrantSpec
   demandHolds([await toGrant(context.whole, role, scope)], context)
 }

@@ -4,6 +4,7 @@ import { toggleOf } from '../crud.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
+import { demandHoldsOf } from './authority.ts'
 
 /** A machine that administers: a pipeline, a script, a service. What it may do stands in grants, who it is in trust rules. */
 export const serviceIdentityKind: Kind = {
@@ -25,5 +26,5 @@ export const SERVICE_IDENTITY_OPERATIONS = [
     for (const type of ['grants', 'trust_rules'] as const)
       for (const below of await context.whole.all(type, identity.id)) await context.change.remove(below)
   }),
-  toggleOf(serviceIdentityKind),
+  toggleOf(serviceIdentityKind, ({ id }, context) => demandHoldsOf(id, context)),
 ]

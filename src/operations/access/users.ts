@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { SIGN_IN_MEMBERS, UserSpec } from '../../model/access.ts'
+import { SIGN_IN_MEMBERS, type TeamSpec, UserSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { toggleOf } from '../crud.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
@@ -46,9 +46,15 @@ async function judge(spec: Fields, self: Self, context: OperationContext): Promi
     })
 }
 
+async function detach(user: Resource, context: OperationContext): Promise<void> {
+  for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
+  for (const team of await context.whole.usersOf(user.id)) {
+    const members = (team.spec as TeamSpec).members.filter((member) => member.user !== user.id)
+    await context.change.replace(team, { spec: { ...team.spec, members } })
+  }
+}
+
 export const USER_OPERATIONS = [
-  ...standardOf(userKind, async (user, context) => {
-    for (const grant of await context.whole.all('grants', user.id)) await context.change.remove(grant)
-  }),
-  toggleOf(userKind),
+  ...standardOf(userKind, detach),
+  toggleOf(userKind, ({ id }, context) => demandHoldsOf(id, context)),
 ]

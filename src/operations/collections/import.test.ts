@@ -31,7 +31,6 @@ before(async () => {
     store,
     vault: await openVault(store, join(directory, 'vault.key')),
     clock: createClock(),
-    records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
     ...UNSERVED,
     publisher: {
       publish: async (delta) => {

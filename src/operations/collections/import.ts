@@ -5,18 +5,14 @@ import { Name, Slug } from '../../model/common.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { define } from '../define.ts'
+import { Warning } from '../kind.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { toCollection } from './openapi/collection.ts'
-import { DOCUMENT_BYTES_MAX, readAhead, readDocument, takeDocument } from './openapi/read.ts'
-
-const Warning = z.object({
-  pointer: z.string().describe('Place in the document (RFC 6901)'),
-  reason: z.string(),
-})
+import { Document, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({
@@ -28,11 +24,7 @@ export const importCollection = define({
   summary:
     'Make a collection and its proxies of an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches nothing',
   input: z.strictObject({
-    document: z
-      .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
-      .describe(
-        'The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself',
-      ),
+    document: Document,
     base_path: BasePath,
     name: Name.optional().describe('The title of the description when absent'),
     slug: Slug.optional().describe('Made from the name when absent'),
@@ -55,7 +47,9 @@ export const importCollection = define({
       .int()
       .describe('How many of them stay drafts when the collection is published; the warnings say why'),
     schemas: z.int().describe('Number of shared schemas'),
-    warnings: z.array(Warning).describe('What was imported differently from how it is written'),
+    warnings: z
+      .array(Warning)
+      .describe('What was imported differently from how it is written; pointers are into the document'),
   }),
   permission: 'collections:create',
   refuses: ['document_invalid', 'already_exists', 'configuration_invalid', 'idempotency_conflict'],
@@ -73,19 +67,10 @@ export const importCollection = define({
     id: (output?.collection['id'] as string | undefined) ?? null,
     slug: (output?.collection['slug'] as string | undefined) ?? input.slug ?? null,
   }),
-  prepare: async (input) => {
-    const { document } = input
-    return typeof document === 'string'
-      ? { ...input, document: await readAhead(document, { bytesMax: DOCUMENT_BYTES_MAX }) }
-      : input
-  },
+  prepare: readAheadOf,
   handle: async ({ document, ...options }, context) => {
     context.require('proxies:create')
-    const read =
-      typeof document === 'string'
-        ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
-        : takeDocument(document)
-    const { collection, proxies, schemas, warnings } = toCollection(read, options)
+    const { collection, proxies, schemas, warnings } = toCollection(readInput(document), options)
 
     const hash = schemas === null ? null : `sha256-${contentHash(schemas)}`
     if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { issue } from '../../../test/certificates.ts'
-import { type Control, example, refused, startControl } from '../../../test/control.ts'
+import { type Control, example, refused, startControl, UNSERVED } from '../../../test/control.ts'
 import { refuse } from '../../base/refusal.ts'
 import { hashToken, isToken } from '../../base/token.ts'
 import type { RequestRecord } from '../../model/record.ts'
@@ -147,13 +147,13 @@ test('the state of a token says when it was last used, to the minute, and stands
   const control = await startControl({
     deps: {
       records: {
+        ...UNSERVED.records,
         list: async ({ credential_id }) => {
           if (broken) throw refuse('records_unavailable')
           const record = { id: String(credential_id), time: '2026-01-01T10:11:12.131Z' }
           // The operation reads nothing else of it.
           return { items: [record as RequestRecord], next_cursor: null }
         },
-        get: async () => undefined,
       },
     },
   })

@@ -132,6 +132,36 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     ],
     finish: chainOlderEntries,
   },
+  {
+    version: 6,
+    name: 'people',
+    statements: [
+      // Grants were those of service identities
+      `update resources set spec = json_set(spec, '$.user', null, '$.team', null, '$.group', null) where type = 'grants'`,
+      `create index resources_email on resources (json_extract(spec, '$.email')) where type = 'users'`,
+      `alter table access_tokens add column owner text`,
+      `alter table access_tokens add column last_used_at integer`,
+      `create index access_tokens_owner on access_tokens (owner) where owner is not null`,
+    ],
+  },
+  {
+    version: 7,
+    name: 'passwords and set-up links of local users',
+    statements: [
+      `create table passwords (
+        user_id text primary key references resources (id),
+        hash text not null,
+        changed_at integer not null
+      ) strict, without rowid`,
+      `create table set_up_links (
+        hash text primary key,
+        user_id text references resources (id),
+        purpose text not null,
+        expires_at integer not null
+      ) strict, without rowid`,
+      `create index set_up_links_user on set_up_links (user_id)`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

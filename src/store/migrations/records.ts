@@ -26,4 +26,9 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
        ) STRICT, WITHOUT ROWID`,
     ],
   },
+  {
+    version: 2,
+    name: 'blocks from the oldest on',
+    statements: ['CREATE INDEX blocks_min_time ON blocks (min_time)'],
+  },
 ]

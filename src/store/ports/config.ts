@@ -37,7 +37,8 @@ export interface ListQuery {
   /** Id of the last item of the page before. */
   readonly after?: string
   readonly parent?: string
-  readonly tag?: string
+  /** Of which a resource must have all. */
+  readonly tags?: readonly string[]
   /** Top-level members of the spec that must have these values. */
   readonly where?: Readonly<Record<string, string | number | boolean>>
   /** Members of the spec that are arrays and must hold these values. */
@@ -104,6 +105,18 @@ export interface StoredAccessToken {
   readonly revoked_at: number | null
 }
 
+/** A link by which someone chooses a password, once. */
+export interface StoredSetUpLink {
+  /** Of the token in it. */
+  readonly hash: string
+  /** The local user whose password is chosen; null makes an administrator. */
+  readonly user: string | null
+  /** `first` while nobody administers, `reset` from the data directory, `invite` by who may change the user. */
+  readonly purpose: 'first' | 'reset' | 'invite'
+  /** Milliseconds since the epoch. */
+  readonly expires_at: number
+}
+
 /** The first answer to a call that named an idempotency key. */
 interface StoredAnswer {
   readonly scope: string
@@ -143,6 +156,7 @@ export interface ConfigReader {
   byId(type: ResourceType, id: string): Promise<Resource | undefined>
   /**
    * Slugs of proxies and profiles are unique only below their parent, so several may come back.
+   * @param parent empty for what is below none
    * @param within as of {@link ListQuery}
    */
   bySlug(
@@ -166,6 +180,9 @@ export interface ConfigReader {
   schema(hash: string): Promise<string | undefined>
   meta(name: string): Promise<string | undefined>
   accessToken(lookup: string): Promise<StoredAccessToken | undefined>
+  /** What is kept of the password of a local user. */
+  password(user: string): Promise<string | undefined>
+  setUpLink(hash: string): Promise<StoredSetUpLink | undefined>
   answer(scope: string): Promise<StoredAnswer | undefined>
   auditEntry(id: string): Promise<AuditEntry | undefined>
   /** Entries and links by their numbers, from `after` on, at most `count` numbers; empty when there are no more. */
@@ -184,7 +201,7 @@ export interface ConfigReader {
 export interface ConfigWriter extends ConfigReader {
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
-  /** Also forgets its tokens, secrets and references. */
+  /** Also forgets its tokens, secrets, password and references. */
   remove(id: string): Promise<void>
   /** Replaces what a resource refers to. */
   link(from: string, to: readonly string[]): Promise<void>
@@ -196,6 +213,12 @@ export interface ConfigWriter extends ConfigReader {
   /** Adds one to the revision of the configuration and returns it. */
   nextRevision(): Promise<number>
   putAccessToken(token: StoredAccessToken): Promise<void>
+  /** Its links to choose another are forgotten. */
+  putPassword(user: string, hash: string, now: number): Promise<void>
+  /** Earlier links for the same are forgotten, and so are all that expired before `now`. */
+  putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
+  /** Forgets a link, and with one that makes an administrator all such. True when it was there. */
+  spendSetUpLink(link: StoredSetUpLink): Promise<boolean>
   /** Stores an answer and forgets those that expired before `now`. */
   putAnswer(answer: StoredAnswer, now: number): Promise<void>
   /** Also links it to the entry before. */

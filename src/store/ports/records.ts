@@ -66,8 +66,11 @@ export interface BlockRange {
 
 /** The reading side: never blocks the writing one. */
 export interface RecordReader {
-  /** Calls `visit` with blocks by descending `maxTimeMs`, all of one moment, until it returns false. */
-  scan(range: BlockRange, visit: (block: RecordBlock) => boolean): Promise<void>
+  /**
+   * Calls `visit` with blocks, all of one moment, until it returns false: by descending `maxTimeMs`, or with `oldest` by
+   * ascending `minTimeMs`.
+   */
+  scan(range: BlockRange, visit: (block: RecordBlock) => boolean, order?: 'newest' | 'oldest'): Promise<void>
   close(): Promise<void>
 }
 

@@ -107,6 +107,14 @@ export function createReader(db: Db): ConfigReader {
       // Only putAccessToken writes this column, from grants
       return row && { ...row, grants: JSON.parse(row.grants) as StoredGrant[] }
     },
+    password: async (user) =>
+      (await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst())?.hash,
+    setUpLink: async (hash) => {
+      const row = await db.selectFrom('set_up_links').selectAll().where('hash', '=', hash).executeTakeFirst()
+      if (row === undefined) return undefined
+      const { user_id: user, ...link } = row
+      return { ...link, user }
+    },
     answer: async (scope) => {
       const row = await db.selectFrom('answers').selectAll().where('scope', '=', scope).executeTakeFirst()
       if (row === undefined) return undefined
@@ -179,12 +187,12 @@ async function list(db: Db, query: ListQuery): Promise<Resource[]> {
   let select = db.selectFrom('resources').selectAll().where('type', '=', query.type)
   if (query.parent !== undefined) select = select.where('parent_id', '=', query.parent)
   if (query.after !== undefined) select = select.where('id', '>', query.after)
-  const holds = query.tag === undefined ? query.holds : { ...query.holds, tags: query.tag }
   for (const [field, value] of Object.entries(query.where ?? {}))
     select = select.where(
       sql<boolean>`json_extract(spec, ${`$.${field}`}) = ${typeof value === 'boolean' ? Number(value) : value}`,
     )
-  for (const [field, value] of Object.entries(holds ?? {}))
+  const tags = (query.tags ?? []).map((tag) => ['tags', tag] as const)
+  for (const [field, value] of [...tags, ...Object.entries(query.holds ?? {})])
     select = select.where(
       sql<boolean>`exists (select 1 from json_each(spec, ${`$.${field}`}) where value = ${value})`,
     )

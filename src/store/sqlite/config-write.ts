@@ -31,6 +31,8 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('links').where('from_id', '=', id).execute()
       await db.deleteFrom('tokens').where('profile_id', '=', id).execute()
       await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
+      await db.deleteFrom('passwords').where('user_id', '=', id).execute()
+      await db.deleteFrom('set_up_links').where('user_id', '=', id).execute()
       await db.deleteFrom('resources').where('id', '=', id).execute()
     },
     link: async (from, to) => {
@@ -76,6 +78,31 @@ export function createWriter(db: Db): ConfigWriter {
         .values(row)
         .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
         .execute()
+    },
+    putPassword: async (user, hash, now) => {
+      const row = { user_id: user, hash, changed_at: now }
+      await db
+        .insertInto('passwords')
+        .values(row)
+        .onConflict((conflict) => conflict.column('user_id').doUpdateSet(row))
+        .execute()
+      await db.deleteFrom('set_up_links').where('user_id', '=', user).execute()
+    },
+    putSetUpLink: async ({ user, ...link }, now) => {
+      await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
+      await db.deleteFrom('set_up_links').where('user_id', 'is', user).execute()
+      await db
+        .insertInto('set_up_links')
+        .values({ ...link, user_id: user })
+        .execute()
+    },
+    spendSetUpLink: async ({ hash, user }) => {
+      const { numDeletedRows } = await db
+        .deleteFrom('set_up_links')
+        .where('hash', '=', hash)
+        .executeTakeFirst()
+      if (user === null) await db.deleteFrom('set_up_links').where('user_id', 'is', null).execute()
+      return numDeletedRows > 0n
     },
     putAnswer: async (answer, now) => {
       await db.deleteFrom('answers').where('expires_at', '<', now).execute()

@@ -225,6 +225,22 @@ test('access tokens from before grants keep their role', async () => {
   await store.close()
 })
 
+test('grants from before users and teams are those of service identities', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  const people = CONFIG_MIGRATIONS.findIndex(({ name }) => name === 'people')
+  migrate(database, file, CONFIG_MIGRATIONS.slice(0, people))
+  database.exec(
+    `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
+     values ('gra_1', 'grants', 'all', 'All', 1, '{"service_identity":"svc_1","role":"viewer"}', '2025', 'a', '2025', 'a')`,
+  )
+  database.close()
+  const store = openConfigStore(file)
+  const spec = { service_identity: 'svc_1', role: 'viewer', user: null, team: null, group: null }
+  assert.deepEqual((await store.read.byId('grants', 'gra_1'))?.spec, spec)
+  await store.close()
+})
+
 test('a data directory from a newer version is refused by one sentence and left as it is', () => {
   const file = fresh()
   const database = new DatabaseSync(file)
@@ -323,14 +339,19 @@ test('lists filter by fields, tags and members of lists, in order and by pages',
   const store = openConfigStore(fresh())
   await store.write(async (writer) => {
     for (const n of [1, 2, 3, 4, 5])
-      await writer.insert({ ...policy(`pol_${n}`, `p${n}`), spec: { active: n % 2 === 1, tags: [`t${n}`] } })
+      await writer.insert({
+        ...policy(`pol_${n}`, `p${n}`),
+        spec: { active: n % 2 === 1, tags: [`t${n}`, 'all'] },
+      })
   })
   const ids = async (query: object) =>
     (await store.read.list({ type: 'policies', limit: 10, ...query })).map((one) => one.id)
   assert.deepEqual(await ids({ limit: 2 }), ['pol_1', 'pol_2'])
   assert.deepEqual(await ids({ limit: 2, after: 'pol_2' }), ['pol_3', 'pol_4'])
   assert.deepEqual(await ids({ where: { active: false } }), ['pol_2', 'pol_4'])
-  assert.deepEqual(await ids({ tag: 't4' }), ['pol_4'])
-  assert.deepEqual(await ids({ tag: `t4' or 1=1` }), [])
+  assert.deepEqual(await ids({ tags: ['t4'] }), ['pol_4'])
+  assert.deepEqual(await ids({ tags: ['all', 't4'] }), ['pol_4'])
+  assert.deepEqual(await ids({ tags: ['t3', 't4'] }), [])
+  assert.deepEqual(await ids({ tags: [`t4' or 1=1`] }), [])
   await store.close()
 })

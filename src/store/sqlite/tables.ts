@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { StoredCheckpoint } from '../ports/audit-chain.ts'
+import type { StoredSetUpLink } from '../ports/config.ts'
 
 /** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
 export interface ConfigTables {
@@ -33,6 +34,13 @@ export interface ConfigTables {
     created_at: number
     expires_at: number
     revoked_at: number | null
+  }
+  passwords: { user_id: string; hash: string; changed_at: number }
+  set_up_links: {
+    hash: string
+    user_id: string | null
+    purpose: StoredSetUpLink['purpose']
+    expires_at: number
   }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { Operation } from '../../operations/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
@@ -35,9 +35,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
   return addCommonFlags(command).action(async (file: string, given: Given) => {
     const document = await readText(ports, file)
     const client = await connect(ports, given)
-    ports.err(
-      `Importing ${file === '-' ? 'standard input' : printable(file)} (${Math.ceil(document.length / 1024)} KiB) ...\n`,
-    )
+    tellReading(ports, file, document)
     const input = {
       document,
       base_path: given.basePath,
@@ -55,6 +53,77 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
     if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
     ports.out(summaryOf(body))
   })
+}
+
+interface GivenAgain extends Where {
+  readonly collection: string
+  readonly allowBreaking?: boolean
+  readonly missing?: string
+  readonly publish?: boolean
+  readonly dryRun?: boolean
+  readonly reason?: string
+  readonly output: Format
+}
+
+/** `postern openapi reimport`: a newer description is read into a collection, and what that changes is shown. */
+export function reimportCommand(ports: CliPorts, operation: Operation): Command {
+  const command = new Command('reimport')
+    .description('Read a newer description into a collection; breaking changes are named and refused')
+    .argument('<file>', 'JSON or YAML; - is standard input')
+    .requiredOption('--collection <slug>', 'Collection that it is read into')
+    .option('--allow-breaking', 'Take changes that could break callers all the same')
+    .addOption(
+      new Option('--missing <what>', 'Proxies that the description has no more').choices(['keep', 'draft']),
+    )
+    .option('--publish', 'Publish new proxies at once')
+    .option('--dry-run', 'Show what would change; store nothing')
+    .option('--reason <text>', 'Kept in the audit entry')
+  return addCommonFlags(command).action(async (file: string, given: GivenAgain) => {
+    const document = await readText(ports, file)
+    const client = await connect(ports, given)
+    tellReading(ports, file, document)
+    const input = {
+      id: given.collection,
+      document,
+      // What is only shown may show all
+      ...((given.allowBreaking === true || given.dryRun === true) && { breaking: 'allow' }),
+      ...(given.missing !== undefined && { missing: given.missing }),
+      ...(given.publish === true && { publish: true }),
+    }
+    const { body } = await client.call(operation, input, {
+      ...(given.dryRun === true && { dryRun: true }),
+      ...(given.reason !== undefined && { reason: given.reason }),
+    })
+    if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
+    ports.out(changesOf(body))
+    if (given.dryRun === true) ports.err('Nothing was stored.\n')
+  })
+}
+
+const MARKS: Readonly<Record<string, string>> = { added: '+', changed: '~', missing: '?' }
+
+/** One line for each proxy that differs, and one for each of its breaking changes. */
+function changesOf(body: Readonly<Record<string, unknown>>): string {
+  const changes = (body['changes'] ?? []) as readonly ProxyChange[]
+  const lines = changes.flatMap(({ change, proxy, route, members, breaking }) => [
+    `${MARKS[change]} ${printable(proxy)}  ${printable(route)}${members.length === 0 ? '' : `  (${members.join(', ')})`}`,
+    ...breaking.map(({ pointer, reason }) => `    breaking: ${printable(pointer)} ${printable(reason)}`),
+  ])
+  const count = (member: string): string => `${String(body[member])} ${member}`
+  return `${[...lines, ...warningLines(body['warnings']), ['added', 'changed', 'missing', 'unchanged', 'breaking'].map(count).join(', ')].join('\n')}\n`
+}
+
+interface ProxyChange {
+  readonly change: string
+  readonly proxy: string
+  readonly route: string
+  readonly members: readonly string[]
+  readonly breaking: readonly { readonly pointer: string; readonly reason: string }[]
+}
+
+function tellReading(ports: CliPorts, file: string, document: string): void {
+  const name = file === '-' ? 'standard input' : printable(file)
+  ports.err(`Importing ${name} (${Math.ceil(document.length / 1024)} KiB) ...\n`)
 }
 
 function summaryOf(body: Readonly<Record<string, unknown>>): string {

@@ -16,6 +16,17 @@ export interface TokenRequest {
   readonly name: string
 }
 
+export interface SetUpLink {
+  readonly url: string
+  /** RFC 3339. */
+  readonly expires_at: string
+}
+
+export interface ResetRequest {
+  /** Slug or email of a local user; null for a new administrator. */
+  readonly user: string | null
+}
+
 /** What the commands need of the process around them; `main.ts` gives the real ones. */
 export interface CliPorts {
   readonly operations: readonly Operation[]
@@ -33,6 +44,8 @@ export interface CliPorts {
   readonly ask: (question: string) => Promise<string>
   /** Issues a token under the lock of a data directory that no process serves. Throws a plain Error with one sentence. */
   readonly issueOffline: (dataDir: string, request: TokenRequest) => Promise<IssuedToken>
+  /** As {@link issueOffline}, a set-up link. */
+  readonly resetOffline: (dataDir: string, request: ResetRequest) => Promise<SetUpLink>
   /** Starts the gateway with the flags after `up`; resolves when it has stopped. */
   readonly up: (flags: readonly string[]) => Promise<void>
   /** The settings, for the help of `up`. */

@@ -58,6 +58,7 @@ async function postern(args: string, { stdin = '', answer, env, colour = false, 
       return answer ?? ''
     },
     issueOffline: () => Promise.reject(new Error('no data directory there')),
+    resetOffline: () => Promise.reject(new Error('no data directory there')),
     up: async () => {},
     upHelp: 'Settings:\n  --listen\n',
     ...ports,
@@ -343,4 +344,48 @@ test('openapi import sends the file and sums up what was made', async () => {
   const single = await postern('openapi import - --base-path /shop', { stdin: '{}', ports })
   assert.match(single.out, /^Collection shop at \/shop: 1 proxy, published/)
   assert.equal((await postern('openapi import -', { ports })).code, 2, '--base-path is required')
+})
+
+test('openapi reimport shows what changes, with what could break callers', async () => {
+  const seen: Record<string, unknown>[] = []
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
+  const [importing, again] = ['import', 'reimport'].map((action) =>
+    define({
+      ...sample,
+      resource: 'collections',
+      action,
+      effect: 'act',
+      input: z.strictObject({ id: z.string(), document: z.string() }),
+      output: z.object({}),
+      subject: () => ({ type: 'collection', id: null, slug: null }),
+      handle: async () => ({}),
+    }),
+  )
+  const answering: typeof fetch = async (_, init) => {
+    seen.push(JSON.parse(String(init?.body)) as Record<string, unknown>)
+    const breaking = [{ pointer: '/path', reason: 'was /a' }]
+    const changes = [
+      { change: 'changed', proxy: 'get-a', route: 'GET /b', members: ['path'], breaking },
+      { change: 'added', proxy: 'get-c', route: 'GET /c', members: [], breaking: [] },
+    ]
+    return Response.json({
+      changes,
+      added: 1,
+      changed: 1,
+      missing: 0,
+      unchanged: 7,
+      breaking: 1,
+      warnings: [],
+    })
+  }
+  const ports = { operations: [...sampleOperations, importing!, again!], fetch: answering }
+  const line = 'openapi reimport - --collection shop --allow-breaking --missing draft'
+  const made = await postern(line, { stdin: '{}', ports })
+  assert.equal(made.code, 0, made.err)
+  assert.deepEqual(seen, [{ document: '{}', breaking: 'allow', missing: 'draft' }])
+  assert.equal(
+    made.out,
+    '~ get-a  GET /b  (path)\n    breaking: /path was /a\n+ get-c  GET /c\n1 added, 1 changed, 0 missing, 7 unchanged, 1 breaking\n',
+  )
+  assert.equal((await postern('openapi reimport -', { ports })).code, 2, '--collection is required')
 })

@@ -2,13 +2,14 @@ import { Command, CommanderError } from 'commander'
 import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
+import { adminResetCommand } from './admin.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { EXIT } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
-import { importCommand } from './openapi.ts'
+import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
 import { FORMATS, type Format, printAnswer, printDiff, printFailure } from './print.ts'
 import { tokenCommand } from './token.ts'
@@ -33,13 +34,19 @@ export function buildProgram(ports: CliPorts): Command {
     .addHelpText('after', `\n${ports.upHelp}`)
     .action((flags: string[]) => ports.up(flags))
   program.addCommand(settle(tokenCommand(ports), program))
-  const importing = ports.operations.find((one) => one.resource === 'collections' && one.action === 'import')
-  if (importing !== undefined)
-    program
-      .command('openapi')
-      .description('OpenAPI descriptions')
-      .addCommand(settle(importCommand(ports, importing), program))
-  const explaining = ports.operations.find((one) => one.resource === 'requests' && one.action === 'explain')
+  program
+    .command('admin')
+    .description('Ways in for whoever has the data directory')
+    .addCommand(settle(adminResetCommand(ports), program))
+  const named = (resource: string, action: string): Operation | undefined =>
+    ports.operations.find((one) => one.resource === resource && one.action === action)
+  const [importing, again] = [named('collections', 'import'), named('collections', 'reimport')]
+  if (importing !== undefined) {
+    const openapi = program.command('openapi').description('OpenAPI descriptions')
+    openapi.addCommand(settle(importCommand(ports, importing), program))
+    if (again !== undefined) openapi.addCommand(settle(reimportCommand(ports, again), program))
+  }
+  const explaining = named('requests', 'explain')
   if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
     const group = program

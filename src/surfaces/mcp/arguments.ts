@@ -2,12 +2,18 @@ import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
 import { toWriteOptions, WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
+import { isPaged, LIST_LIMIT } from './bounded.ts'
 import { type Property, publishInput } from './published.ts'
 
-/** The options that a write takes beside its own input, as properties of its tool. */
-export function optionProperties(operation: Operation): Readonly<Record<string, Property>> {
-  const { properties } = publishInput(WriteOptionsInput)
-  return Object.fromEntries(writeOptionNames(operation).map((name) => [name, properties[name]!]))
+/** What a tool of the operation takes: its own input, and the options of a write beside it. */
+export function argumentProperties(operation: Operation): Readonly<Record<string, Property>> {
+  const { properties } = publishInput(operation.input)
+  const options = publishInput(WriteOptionsInput).properties
+  return {
+    ...properties,
+    ...(isPaged(operation) ? { limit: { ...properties['limit'], default: LIST_LIMIT } } : {}),
+    ...Object.fromEntries(writeOptionNames(operation).map((name) => [name, options[name]!])),
+  }
 }
 
 /**

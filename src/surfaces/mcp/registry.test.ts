@@ -71,7 +71,6 @@ describe('Management MCP over the registry and a store', () => {
         store,
         vault,
         clock,
-        records: { list: async () => ({ items: [], next_cursor: null }), get: async () => undefined },
         ...UNSERVED,
         publisher: { publish: async () => ({ pending: false }) },
       }),

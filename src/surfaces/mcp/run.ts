@@ -3,6 +3,7 @@ import { isPlain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import { type Invoke, type Invoked, type Operation, SHOWN_ONCE, type Via } from '../../operations/define.ts'
 import { inputInvalid, splitArguments } from './arguments.ts'
+import { boundedPage, isPaged } from './bounded.ts'
 import { type ManagementTool, OWN_ACTION } from './tools.ts'
 
 export interface RunPorts {
@@ -41,7 +42,10 @@ export async function runTool(
     throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
   }
   const { input, options } = splitArguments(operation, reads(operation, own))
-  const invoked = await invoke(operation, input, options, principal, via)
+  const ask = (asked: Arguments): Promise<Invoked> => invoke(operation, asked, options, principal, via)
+  const invoked = isPaged(operation)
+    ? await boundedPage((limit) => ask({ ...input, limit }), input['limit'])
+    : await ask(input)
   return { operation, invoked, content: contentOf(operation, invoked, reveals(principal)) }
 }
 

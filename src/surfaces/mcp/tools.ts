@@ -1,7 +1,7 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
 import { nameOf } from '../route.ts'
-import { optionProperties } from './arguments.ts'
+import { argumentProperties } from './arguments.ts'
 import { hintsOf } from './hints.ts'
 import { mergeSchemas } from './merge.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
@@ -113,7 +113,7 @@ function singleInput(operation: Operation): PublishedSchema {
   const input = publishInput(operation.input)
   return {
     ...input,
-    properties: { ...input.properties, ...optionProperties(operation) },
+    properties: argumentProperties(operation),
     additionalProperties: false,
   }
 }
@@ -129,8 +129,7 @@ function groupInput(tool: ManagementTool, allowed: readonly Operation[]): Publis
   >()
   for (const operation of allowed) {
     const input = publishInput(operation.input)
-    const properties = Object.entries({ ...input.properties, ...optionProperties(operation) })
-    for (const [own, property] of properties) {
+    for (const [own, property] of Object.entries(argumentProperties(operation))) {
       const needed = input.required?.includes(own) ?? false
       const name = own === 'action' ? OWN_ACTION : own
       uses.set(name, [...(uses.get(name) ?? []), { operation, property, needed }])

@@ -21,7 +21,7 @@ collection Payments and do nothing else:
 | grant | reaches |
 |---|---|
 | \`viewer\` | everything that the role may do |
-| \`modifier:proxies,collections\` | these types of resources (and \`audit\`, \`records\`) |
+| \`modifier:proxies,collections\` | these types of resources (and \`audit\`, \`records\`, \`metrics\`) |
 | \`modifier@payments,orders\` | these collections and their proxies |
 | \`viewer@tag:partner\` | what has the tag, or belongs to what has it |
 | \`modifier:proxies@payments\` | what is of the type and in the collection |

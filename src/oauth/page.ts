@@ -1,0 +1,59 @@
+import { hash } from 'node:crypto'
+
+/** Text that is HTML already. */
+class Html {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+export type { Html }
+
+type Part = string | Html | readonly Html[] | null
+
+/** A template of HTML: whatever is put in is escaped unless it is such a template itself; null is nothing. */
+export function html(parts: TemplateStringsArray, ...values: readonly Part[]): Html {
+  return new Html(String.raw({ raw: parts }, ...values.map(textOf)))
+}
+
+function textOf(value: Part): string {
+  if (value === null) return ''
+  if (typeof value === 'string') return value.replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
+  return value instanceof Html ? value.text : value.map(textOf).join('')
+}
+
+const STYLE = `:root{color-scheme:light dark}
+body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:10vh auto;padding:0 1rem}
+label{display:block;margin:1rem 0}
+input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}
+button{font:inherit;padding:.4rem 1rem}
+.fault{border-left:4px solid #c33;padding-left:.8rem}`
+
+/** No script, nothing from elsewhere, in no frame; forms go back to where they came from. */
+const HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'cache-control': 'no-store',
+  'content-security-policy': `default-src 'none'; style-src 'sha256-${hash('sha256', STYLE, 'base64')}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`,
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  // The address of a page may hold what opens it
+  'referrer-policy': 'no-referrer',
+} as const
+
+/** A whole page. */
+export function page(status: number, title: string, content: Html): Response {
+  const { text } = html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${new Html(STYLE)}</style></head>
+<body><h1>${title}</h1>
+${content}
+</body></html>
+`
+  return new Response(text, { status, headers: HEADERS })
+}
+
+/** A page that says what is wrong. */
+export function faultPage(status: number, title: string, sentence: string): Response {
+  return page(status, title, html`<p class="fault" role="alert">${sentence}</p>`)
+}

@@ -1,0 +1,132 @@
+import type { Account, Accounts } from '../../access/accounts.ts'
+import { type Clock, toTime } from '../../base/clock.ts'
+import { newId } from '../../base/ids.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
+import type { AuditEntry } from '../../model/audit.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import type { Passwords } from './passwords.ts'
+import type { Browser } from './port.ts'
+import type { Throttle } from './throttle.ts'
+
+/** Takes an attempt of someone who is not known; many are one entry of the audit. */
+export type NoteUnknown = (attempt: {
+  readonly surface: 'oauth'
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly reason: string
+}) => void
+
+export interface LocalSignInParts {
+  readonly store: ConfigStore
+  readonly clock: Clock
+  readonly accounts: Pick<Accounts, 'findLocal'>
+  readonly passwords: Passwords
+  readonly throttle: Throttle
+  readonly noteUnknown: NoteUnknown
+  readonly fault: (error: unknown, at: string) => void
+}
+
+/** Someone who has proved their password. */
+export interface Proved {
+  readonly account: Account
+  /** What was kept of it. */
+  readonly hash: string
+}
+
+/**
+ * Proves local users by their passwords. An unknown name, an inactive user, one without a password and a wrong password
+ * are told apart in the audit alone, and take the same time.
+ */
+export function createLocalSignIn(
+  parts: LocalSignInParts,
+): (name: string, password: string, browser: Browser) => Promise<Proved> {
+  const { store, clock, accounts, passwords, throttle, noteUnknown, fault } = parts
+
+  return async (name, password, browser) => {
+    const attempt = take(name, browser)
+    const account = await accounts.findLocal(name)
+    const hash = account === undefined ? undefined : await store.read.password(account.id)
+    let isRight: boolean
+    try {
+      isRight = await passwords.verify(password, hash)
+    } catch (error) {
+      attempt.withdraw()
+      if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, browser)
+      throw error
+    }
+    if (account === undefined) {
+      tellUnknown('no such local user', browser)
+      throw wrong('no such local user')
+    }
+    const inner = reasonOf(account, hash, isRight)
+    const entry = toSignInEntry(account, 'password', browser, inner, clock)
+    const written = store.write((writer) => writer.appendAudit(entry))
+    if (inner !== null || hash === undefined) {
+      // Not waited for: the time of a write would tell that there is such a user
+      written.catch((error: unknown) => fault(error, 'the audit of a failed sign-in'))
+      throw wrong(inner ?? '')
+    }
+    await written
+    attempt.succeeded()
+    return { account, hash }
+  }
+
+  function take(name: string, browser: Browser) {
+    try {
+      return throttle.take(name, browser.ip)
+    } catch (error) {
+      if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, browser)
+      throw error
+    }
+  }
+
+  function tellUnknown(reason: string, { ip, userAgent }: Browser): void {
+    noteUnknown({ surface: 'oauth', ip, userAgent, reason })
+  }
+}
+
+function reasonOf({ active }: Account, hash: string | undefined, isRight: boolean): string | null {
+  if (hash === undefined) return 'the user has no password'
+  if (!isRight) return 'wrong password'
+  return active ? null : 'the user is inactive'
+}
+
+function wrong(inner: string): Refusal {
+  return refuse('credential_invalid', { detail: 'The name or the password is wrong.', inner })
+}
+
+/**
+ * The entry of an attempt to sign in by a known user.
+ * @param inner why it failed; null when it did not.
+ */
+function toSignInEntry(
+  { id, slug }: Account,
+  method: 'password' | 'oidc',
+  { ip, userAgent }: Browser,
+  inner: string | null,
+  clock: Clock,
+): AuditEntry {
+  return {
+    id: newId('aud', clock),
+    time: toTime(clock.now()),
+    actor: { id, type: 'user', name: slug, auth_method: method },
+    agent: { name: null, version: null, session_id: null, conversation_id: null },
+    surface: 'oauth',
+    operation: 'access.sign_in',
+    action: 'READ',
+    resource: { type: 'user', id, slug, collection: null },
+    revision_before: null,
+    revision_after: null,
+    config_revision: null,
+    diff: [],
+    reason: null,
+    http: null,
+    ip,
+    user_agent: userAgent?.slice(0, 512) ?? null,
+    request_id: null,
+    outcome: inner === null ? 'ok' : 'denied',
+    error: inner === null ? null : 'credential_invalid',
+    detail: inner,
+    count: 1,
+  }
+}

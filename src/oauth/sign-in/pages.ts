@@ -1,0 +1,215 @@
+import type { Accounts } from '../../access/accounts.ts'
+import type { SetUpLinks } from '../../access/set-up-links.ts'
+import { Refusal } from '../../base/refusal.ts'
+import type { StoredSetUpLink } from '../../store/ports/config.ts'
+import { readForm } from '../form.ts'
+import { faultPage, html, page } from '../page.ts'
+import type { NoteUnknown, Proved } from './local.ts'
+import { faultOfPassword, type Passwords } from './passwords.ts'
+import type { Browser } from './port.ts'
+
+export const SET_UP_PATH = '/oauth/setup'
+export const PASSWORD_PATH = '/oauth/password'
+
+/** What becomes of local users here. Each is one transaction, and audited. */
+interface LocalUsers {
+  /** Refuses with not_found when the link was used meanwhile, with input_invalid or already_exists for the person. */
+  setUp(
+    link: StoredSetUpLink,
+    person: { readonly name: string; readonly email: string },
+    hash: string,
+    browser: Browser,
+  ): Promise<void>
+  /**
+   * Refuses with not_found when the link was used, or the password changed, meanwhile.
+   * @param proof the link, or what was kept of the password before.
+   */
+  setPassword(
+    user: { readonly id: string; readonly slug: string },
+    proof: StoredSetUpLink | string,
+    hash: string,
+    browser: Browser,
+  ): Promise<void>
+}
+
+export interface SignInPagesParts {
+  readonly origin: string
+  readonly links: SetUpLinks
+  readonly users: LocalUsers
+  readonly accounts: Pick<Accounts, 'find'>
+  readonly passwords: Passwords
+  /** Proves a local user. Refuses with credential_invalid or auth_throttled. */
+  readonly prove: (name: string, password: string, browser: Browser) => Promise<Proved>
+  readonly noteUnknown: NoteUnknown
+  readonly facts: (request: Request) => Browser & { readonly requestId: string }
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+type Form = ReadonlyMap<string, string>
+
+/** What cannot be taken of a form, as a sentence that is shown above it. */
+class FormFault extends Error {}
+
+/** The pages on which local users choose a password: by a set-up link, or by the one they have. */
+export function createSignInPages(parts: SignInPagesParts): (request: Request) => Promise<Response> {
+  const { links, users, accounts, passwords, prove } = parts
+
+  return async (request) => {
+    const { requestId, ...browser } = parts.facts(request)
+    try {
+      const url = new URL(request.url)
+      const form = request.method === 'POST' ? await readForm(request, parts.origin) : null
+      if (form === null && request.method !== 'GET' && request.method !== 'HEAD') return notAllowed()
+      if (url.pathname === PASSWORD_PATH) return await changePassword(form, browser)
+      return await setUp(form?.get('token') ?? url.searchParams.get('token') ?? '', form, browser)
+    } catch (error) {
+      return toPage(error, requestId)
+    }
+  }
+
+  async function setUp(token: string, form: Form | null, browser: Browser): Promise<Response> {
+    const link = await links.find(token)
+    if (link === undefined) {
+      parts.noteUnknown({ surface: 'oauth', ...browser, reason: 'a set-up link that opens nothing' })
+      return deadLink()
+    }
+    const user = link.user === null ? null : ((await accounts.find(link.user)) ?? null)
+    const shown = (fault: string | null): Response =>
+      user === null ? setUpPage(token, form, fault) : choosePage(token, user.slug, fault)
+    if (form === null) return shown(null)
+    return answered(shown, async () => {
+      if (user === null) {
+        const person = { name: form.get('name')?.trim() ?? '', email: form.get('email')?.trim() ?? '' }
+        const password = chosen(form, [person.name, person.email])
+        await users.setUp(link, person, await passwords.hash(password), browser)
+      } else {
+        const password = chosen(form, [user.slug, user.name, user.email ?? ''])
+        await users.setPassword(user, link, await passwords.hash(password), browser)
+      }
+      return donePage()
+    })
+  }
+
+  async function changePassword(form: Form | null, browser: Browser): Promise<Response> {
+    const name = form?.get('name') ?? ''
+    const shown = (fault: string | null): Response => changePage(name, fault)
+    if (form === null) return shown(null)
+    return answered(shown, async () => {
+      const { account, hash } = await prove(name, form.get('password') ?? '', browser)
+      const password = chosen(form, [account.slug, account.name, account.email ?? ''])
+      await users.setPassword(account, hash, await passwords.hash(password), browser)
+      return donePage()
+    })
+  }
+
+  function toPage(error: unknown, requestId: string): Response {
+    if (error instanceof Refusal && error.status < 500)
+      return faultPage(error.status, 'That did not work', error.message)
+    parts.fault(error, requestId)
+    return faultPage(500, 'Something went wrong', `The log of the server says more: ${requestId}.`)
+  }
+}
+
+/** What the person can mend is said above the form, which is shown again. */
+async function answered(
+  shown: (fault: string) => Response,
+  work: () => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof FormFault) return shown(error.message)
+    if (!(error instanceof Refusal)) throw error
+    switch (error.code) {
+      case 'not_found':
+        return deadLink()
+      case 'credential_invalid':
+      case 'already_exists':
+        return shown(error.message)
+      case 'input_invalid':
+        return shown(`Please check the name and the email: ${error.message}`)
+      case 'auth_throttled': {
+        const response = faultPage(error.status, 'Please wait', error.message)
+        const seconds = Math.ceil(Number(error.facts.members?.['retry_after_ms'] ?? 1000) / 1000)
+        response.headers.set('retry-after', String(seconds))
+        return response
+      }
+      default:
+        throw error
+    }
+  }
+}
+
+/** The new password of a form. Throws a FormFault for one that cannot be taken. */
+function chosen(form: Form, names: readonly string[]): string {
+  const password = form.get('new-password') ?? ''
+  const fault = faultOfPassword(password, names)
+  if (fault !== null) throw new FormFault(fault)
+  if (form.get('repeat') !== password) throw new FormFault('The two new passwords differ.')
+  return password
+}
+
+function notAllowed(): Response {
+  const response = faultPage(405, 'That did not work', 'This page takes GET and POST.')
+  response.headers.set('allow', 'GET, HEAD, POST')
+  return response
+}
+
+function deadLink(): Response {
+  return faultPage(
+    404,
+    'This link does not work',
+    'It has been used, is over, or was replaced by a newer one. Ask for another; on the machine itself, postern admin reset prints one.',
+  )
+}
+
+function donePage(): Response {
+  return page(200, 'Done', html`<p>The password holds. You can close this page and sign in.</p>`)
+}
+
+const faultOf = (fault: string | null) =>
+  fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`
+
+const newPassword = html`<label>New password, 12 characters or more
+<input name="new-password" type="password" autocomplete="new-password" required minlength="12" maxlength="256"></label>
+<label>The same again
+<input name="repeat" type="password" autocomplete="new-password" required></label>`
+
+const statusOf = (fault: string | null): number => (fault === null ? 200 : 400)
+
+function setUpPage(token: string, form: Form | null, fault: string | null): Response {
+  return page(
+    statusOf(fault),
+    'Set up the administrator',
+    html`${faultOf(fault)}<form method="post" action="${SET_UP_PATH}">
+<input type="hidden" name="token" value="${token}">
+<label>Name <input name="name" autocomplete="name" required maxlength="120" value="${form?.get('name') ?? ''}"></label>
+<label>Email <input name="email" type="email" autocomplete="username" required maxlength="254" value="${form?.get('email') ?? ''}"></label>
+${newPassword}
+<button>Set up</button></form>`,
+  )
+}
+
+function choosePage(token: string, slug: string, fault: string | null): Response {
+  return page(
+    statusOf(fault),
+    'Choose a password',
+    html`${faultOf(fault)}<form method="post" action="${SET_UP_PATH}">
+<input type="hidden" name="token" value="${token}">
+<label>Name <input autocomplete="username" readonly value="${slug}"></label>
+${newPassword}
+<button>Set the password</button></form>`,
+  )
+}
+
+function changePage(name: string, fault: string | null): Response {
+  return page(
+    statusOf(fault),
+    'Change your password',
+    html`${faultOf(fault)}<form method="post" action="${PASSWORD_PATH}">
+<label>Name or email <input name="name" autocomplete="username" required maxlength="254" value="${name}"></label>
+<label>Password until now <input name="password" type="password" autocomplete="current-password" required maxlength="1024"></label>
+${newPassword}
+<button>Change it</button></form>`,
+  )
+}

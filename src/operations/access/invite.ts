@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Ref, Slug, Time } from '../../model/common.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { demandHoldsOf } from './authority.ts'
+import { userKind } from './users.ts'
+
+/** How long an invitation works, milliseconds. */
+const INVITATION_MS = 24 * 60 * 60_000
+
+export const inviteUser = define({
+  resource: 'users',
+  action: 'invite',
+  effect: 'act',
+  tool: 'invite_user',
+  group: userKind.group,
+  summary: 'Make a link by which a local user chooses a password, once and within 24 hours',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string(),
+    slug: Slug,
+    set_up_url: z.string().optional().describe('Where they choose it; shown only in this answer'),
+    expires_at: Time,
+  }),
+  permission: 'users:update',
+  refuses: [
+    'not_found',
+    'revision_conflict',
+    'configuration_invalid',
+    'idempotency_conflict',
+    'secret_already_shown',
+  ],
+  revealsOnce: true,
+  columns: ['slug', 'set_up_url', 'expires_at'],
+  ...about(userKind),
+  handle: async ({ id }, context) => {
+    const user = await context.change.act('users', id)
+    const fault = context.localSignIn === null ? 'local sign-in is off (LOCAL_SIGN_IN)' : faultOf(user)
+    if (fault !== null || context.localSignIn === null)
+      throw refuse('configuration_invalid', {
+        detail: `"${user.slug}" cannot be invited: ${fault}.`,
+        errors: [{ pointer: '/id', reason: String(fault) }],
+      })
+    // Who holds the link becomes them
+    await demandHoldsOf(user.id, context)
+    const expiresAt = context.clock.now() + INVITATION_MS
+    const token = await context.change.issueSetUpLink(user, expiresAt)
+    return {
+      id: user.id,
+      slug: user.slug,
+      ...(token === undefined ? {} : { set_up_url: context.localSignIn.setUpUrl(token) }),
+      expires_at: toTime(expiresAt),
+    }
+  },
+})
+
+function faultOf({
+  key,
+  spec,
+}: {
+  key: string | null
+  spec: Readonly<Record<string, unknown>>
+}): string | null {
+  if (key !== null) return 'they sign in at their identity provider'
+  return spec['active'] === true ? null : 'the user is inactive'
+}

@@ -1,0 +1,81 @@
+import type { Principal } from '../../access/principal.ts'
+import { teamsBelow } from '../../access/teams.ts'
+import { refuse } from '../../base/refusal.ts'
+import type { GrantSpec, TeamSpec } from '../../model/access.ts'
+import type { ResourceType } from '../../model/common.ts'
+import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { Change } from '../change.ts'
+
+/** Types of which a change may take an administrator away. */
+const DECIDING: readonly ResourceType[] = ['users', 'teams', 'service_identities', 'grants']
+
+const ALL = 2 ** 31 - 1
+
+/**
+ * Once there is an administrator of everything, no change may leave none; and once there is one without an end, none
+ * that leaves only such as end. Refuses with configuration_invalid. What an identity provider says of its users is taken
+ * over in any case.
+ * @param before the configuration as it stood before the change
+ */
+export async function keepAnAdmin(
+  change: Pick<Change, 'types' | 'writer'>,
+  before: ConfigReader,
+  principal: Pick<Principal, 'type'>,
+  now: number,
+): Promise<void> {
+  if (principal.type === 'system' || !DECIDING.some((type) => change.types.has(type))) return
+  for (const at of [now, Number.POSITIVE_INFINITY])
+    if (!(await hasAdmin(change.writer, at)) && (await hasAdmin(before, at)))
+      throw refuse('configuration_invalid', {
+        detail: `This would leave nobody who may administer everything${at === now ? '' : ' without an end'}. Grant the role admin to another active user or service identity first.`,
+        errors: [{ pointer: '', reason: 'the last administrator stays' }],
+      })
+}
+
+/**
+ * True when an active user or service identity has the role admin over everything at a moment, by any grant or by what
+ * their claims are mapped to.
+ */
+async function hasAdmin(reader: ConfigReader, at: number): Promise<boolean> {
+  const admins = await reader.list({ type: 'grants', limit: ALL, where: { role: 'admin' } })
+  for (const { spec } of admins) {
+    // Stored by the schema of this type.
+    const grant = spec as GrantSpec
+    const isEnded = grant.expires_at !== null && Date.parse(grant.expires_at) <= at
+    if (!isEnded && isWhole(grant.scope) && (await hasBearer(reader, grant))) return true
+  }
+  return hasActive(reader, { mapped_grants: 'admin' })
+}
+
+function isWhole(scope: GrantSpec['scope']): boolean {
+  return Object.values(scope).every((list) => list.length === 0)
+}
+
+async function hasBearer(
+  reader: ConfigReader,
+  { service_identity, user, team, group }: GrantSpec,
+): Promise<boolean> {
+  if (service_identity !== null) return isActive(await reader.byId('service_identities', service_identity))
+  if (user !== null) return isActive(await reader.byId('users', user))
+  if (team !== null) return hasMember(reader, team)
+  return group !== null && hasActive(reader, { groups: group })
+}
+
+/** True when the team, or one below it, has an active member. */
+async function hasMember(reader: ConfigReader, top: string): Promise<boolean> {
+  for (const id of await teamsBelow(reader, [top])) {
+    const team = (await reader.byId('teams', id))?.spec as TeamSpec
+    for (const { user } of team.members) if (isActive(await reader.byId('users', user))) return true
+    for (const group of team.idp_groups) if (await hasActive(reader, { groups: group })) return true
+  }
+  return false
+}
+
+async function hasActive(reader: ConfigReader, holds: Readonly<Record<string, string>>): Promise<boolean> {
+  const where = { active: true }
+  return (await reader.list({ type: 'users', limit: 1, where, holds })).length > 0
+}
+
+function isActive(account: Resource | undefined): boolean {
+  return account?.spec['active'] === true
+}

@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import type { Principal } from '../../access/principal.ts'
+import { hasAdministrator } from '../../access/set-up-links.ts'
+import type { Clock } from '../../base/clock.ts'
+import { newId } from '../../base/ids.ts'
+import { type Refusal, refuse } from '../../base/refusal.ts'
+import { GrantSpec, UserSpec } from '../../model/access.ts'
+import type { StoredSetUpLink } from '../../store/ports/config.ts'
+import { about } from '../crud.ts'
+import { define, type Invoke, type Via } from '../define.ts'
+import { createResource, parseSpec } from '../write-resource.ts'
+import { grantKind } from './grants.ts'
+import { userKind } from './users.ts'
+
+interface Browser {
+  readonly ip: string | null
+  readonly userAgent: string | null
+}
+
+/** What becomes of local users where they sign in: operations on no surface, for which something else was proved than a permission. */
+export function createLocalUsers(clock: Clock, invoke: Invoke) {
+  const viaOf = ({ ip, userAgent }: Browser): Via => {
+    const requestId = newId('req', clock)
+    return { surface: 'oauth', requestId, ip, userAgent, http: null, agent: null }
+  }
+  return {
+    /** Makes the administrator that a link is for; refuses with not_found when it has been used. */
+    async setUp(
+      link: StoredSetUpLink,
+      person: { readonly name: string; readonly email: string },
+      hash: string,
+      browser: Browser,
+    ): Promise<void> {
+      const door = doorOf('system', 'system', 'set-up link', 'set_up_link')
+      await invoke(SET_UP, { ...person, link, hash }, {}, door, viaOf(browser))
+    },
+
+    /** Refuses with not_found when the link was used, or the password changed, since it was proved. */
+    async setPassword(
+      user: { readonly id: string; readonly slug: string },
+      proof: StoredSetUpLink | string,
+      hash: string,
+      browser: Browser,
+    ): Promise<void> {
+      const method = typeof proof === 'string' ? 'password' : 'set_up_link'
+      const door = doorOf(user.id, 'user', user.slug, method)
+      await invoke(SET_PASSWORD, { id: user.id, proof, hash }, {}, door, viaOf(browser))
+    },
+  }
+}
+
+/** For one operation on no surface: what was proved for it stands in the place of a permission. */
+function doorOf(id: string, type: Principal['type'], name: string, authMethod: string): Principal {
+  return { id, type, name, authMethod, grants: [{ role: 'admin' }], expiresAt: null }
+}
+
+const Link: z.ZodType<StoredSetUpLink> = z.strictObject({
+  hash: z.string(),
+  user: z.string().nullable(),
+  purpose: z.enum(['first', 'reset', 'invite']),
+  expires_at: z.int(),
+})
+
+const SET_UP = define({
+  resource: 'users',
+  action: 'set_up',
+  effect: 'act',
+  tool: null,
+  group: userKind.group,
+  summary: 'Make an administrator who signs in by a password',
+  input: z.strictObject({
+    name: UserSpec.shape.name,
+    email: UserSpec.shape.email.unwrap().unwrap(),
+    link: Link,
+    hash: z.string(),
+  }),
+  output: z.object({ id: z.string() }),
+  permission: 'users:create',
+  refuses: ['not_found', 'already_exists'],
+  columns: [],
+  ...about(userKind),
+  handle: async ({ name, email, link, hash }, context) => {
+    const { change, clock } = context
+    const now = clock.now()
+    if (!(await change.writer.spendSetUpLink(link))) throw spent()
+    if (link.purpose === 'first' && (await hasAdministrator(context.whole, now))) throw spent()
+    const user = await createResource(context, userKind, parseSpec(UserSpec, { name, email }))
+    const grant = { service_identity: user.id, name: 'Administrator', role: 'admin' }
+    const spec = parseSpec(GrantSpec, grant)
+    const id = change.newId(grantKind)
+    await change.insert(grantKind, { id, slug: 'administrator', parent: user.id, spec }, false)
+    await change.writer.putPassword(user.id, hash, now)
+    await change.note(user, { op: 'add', path: '/password', value: 'changed' })
+    return { id: user.id }
+  },
+})
+
+const SET_PASSWORD = define({
+  resource: 'users',
+  action: 'set_password',
+  effect: 'act',
+  tool: null,
+  group: userKind.group,
+  summary: 'Choose a password',
+  input: z.strictObject({ id: z.string(), proof: z.union([Link, z.string()]), hash: z.string() }),
+  output: z.object({ id: z.string() }),
+  permission: 'users:update',
+  refuses: ['not_found'],
+  columns: [],
+  ...about(userKind),
+  handle: async ({ id, proof, hash }, { change, clock }) => {
+    const user = await change.act('users', id)
+    if (user.spec['active'] !== true || user.key !== null) throw spent()
+    const known = await change.writer.password(id)
+    const holds = typeof proof === 'string' ? known === proof : await change.writer.spendSetUpLink(proof)
+    if (!holds) throw spent()
+    await change.writer.putPassword(id, hash, clock.now())
+    await change.note(user, {
+      op: known === undefined ? 'add' : 'replace',
+      path: '/password',
+      value: 'changed',
+    })
+    return { id }
+  },
+})
+
+function spent(): Refusal {
+  return refuse('not_found', { detail: 'The link has been used, or is over.' })
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import type { Plain } from '../../../base/plain.ts'
+import { DOCUMENT_BYTES_MAX, readAhead, readDocument, takeDocument } from './read.ts'
+
+/** A description as operations take it. */
+export const Document = z
+  .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
+  .describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
+type Document = z.output<typeof Document>
+
+/** The input with what takes long read already, which `prepare` of an operation may do. Refuses with document_invalid. */
+export async function readAheadOf<I extends { readonly document: Document }>(input: I): Promise<I> {
+  const { document } = input
+  return typeof document === 'string'
+    ? { ...input, document: await readAhead(document, { bytesMax: DOCUMENT_BYTES_MAX }) }
+    : input
+}
+
+/** The description in the terms of OpenAPI 3.1. Refuses with document_invalid. */
+export function readInput(document: Document): Plain {
+  return typeof document === 'string'
+    ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
+    : takeDocument(document)
+}

@@ -1,0 +1,327 @@
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { BasePath } from '../../model/collection.ts'
+import { type HttpMethod, slugOf } from '../../model/common.ts'
+import { HTTP_METHODS } from '../../model/methods.ts'
+
+/** A document of the configuration as code. */
+export interface MadeDocument {
+  readonly kind: string
+  readonly slug: string
+  readonly spec: Plain
+}
+
+/** What a configuration of another gateway becomes. */
+export interface Converted {
+  readonly documents: readonly MadeDocument[]
+  /** Sentences about what is not taken over. */
+  readonly notes: readonly string[]
+}
+
+/** True for a declarative configuration of Kong, as decK dumps it. */
+export function isKong(document: Plain): boolean {
+  return /^\d+\.\d+$/.test(String(document['_format_version'] ?? ''))
+}
+
+/** Rates of the plugin rate-limiting by their member, and what they become. */
+const WINDOWS = {
+  second: { kind: 'rate', window: '1s' },
+  minute: { kind: 'rate', window: '1m' },
+  hour: { kind: 'rate', window: '1h' },
+  day: { kind: 'quota', window: '1d' },
+  month: { kind: 'quota', window: '30d' },
+} as const
+
+/** Plugins by which callers prove themselves: profiles do that here. */
+const AUTHENTICATION = new Set([
+  'key-auth',
+  'basic-auth',
+  'hmac-auth',
+  'jwt',
+  'oauth2',
+  'openid-connect',
+  'mtls-auth',
+  'ldap-auth',
+])
+
+/**
+ * A declarative configuration of Kong (decK) as documents: each path of a service becomes a collection, routes its
+ * proxies, consumers clients with a profile of type token, rate limits policies. Keys of consumers are not taken over: tokens are issued
+ * here. Everything that has no counterpart is noted. Pure; members that are no configuration are left out with a note.
+ */
+export function fromKong(document: Plain): Converted {
+  const making = new Making(document)
+  for (const service of listIn(document, 'services')) making.service(service)
+  for (const route of listIn(document, 'routes'))
+    making.note(`route ${nameOf(route)} has no service and is left out`)
+  for (const plugin of listIn(document, 'plugins')) making.sharedPlugin(plugin)
+  for (const consumer of listIn(document, 'consumers')) making.consumer(consumer)
+  for (const member of ['consumer_groups', 'certificates', 'ca_certificates', 'vaults', 'partials'])
+    if (listIn(document, member).length > 0) making.note(`${member} are not taken over`)
+  return making.done()
+}
+
+interface MadeCollection {
+  readonly slug: string
+  readonly base: string
+  readonly hosts: readonly string[]
+  readonly spec: Plain
+  /** Methods by proxy path, so that no two answer the same. */
+  readonly taken: Set<string>
+}
+
+class Making {
+  readonly #document: Plain
+  readonly #documents: MadeDocument[] = []
+  readonly #collections = new Map<string, MadeCollection>()
+  readonly #slugs = new Set<string>()
+  readonly #notes = new Set<string>()
+  /** Slugs by the plugins that they were made of: one may hold for several collections. */
+  readonly #policies = new Map<Plain, string>()
+
+  constructor(document: Plain) {
+    this.#document = document
+  }
+
+  note(sentence: string): void {
+    this.#notes.add(sentence.slice(0, 500))
+  }
+
+  done(): Converted {
+    return { documents: this.#documents, notes: [...this.#notes] }
+  }
+
+  service(service: Plain): void {
+    const name = nameOf(service)
+    const upstream = this.#upstreamOf(service)
+    if (upstream === null) {
+      this.note(`service ${name} has no usable URL and is left out`)
+      return
+    }
+    const routes = listIn(service, 'routes')
+    if (routes.length === 0) this.note(`service ${name} has no routes and is left out`)
+    const made = routes.flatMap((route) => this.#route(name, upstream, route))
+    const plugins = [...listIn(service, 'plugins'), ...pluginsOf(this.#document, 'service', name)]
+    for (const plugin of plugins)
+      for (const collection of new Set(made)) this.#plugin(plugin, collection.spec, `service ${name}`)
+  }
+
+  /** A plugin of the whole configuration. */
+  sharedPlugin(plugin: Plain): void {
+    if (plugin['service'] !== undefined || plugin['route'] !== undefined || plugin['consumer'] !== undefined)
+      return
+    for (const { spec } of this.#collections.values()) this.#plugin(plugin, spec, 'the whole')
+  }
+
+  consumer(consumer: Plain): void {
+    const name = nameOf(consumer)
+    const slug = this.#slug(name)
+    const spec: Plain = { name, collections: [...this.#collections.values()].map((one) => one.slug) }
+    const plugins = [...listIn(consumer, 'plugins'), ...pluginsOf(this.#document, 'consumer', name)]
+    for (const plugin of plugins) {
+      if (plugin['name'] === 'rate-limiting') spec['policy'] = this.#policy(plugin, `consumer ${name}`)
+      else this.note(`plugin ${nameOf(plugin)} of consumer ${name} is not taken over`)
+    }
+    this.#documents.push({ kind: 'client', slug, spec })
+    this.#documents.push({
+      kind: 'profile',
+      slug: 'token',
+      spec: { client: slug, name: 'Token', auth: { type: 'token' } },
+    })
+    this.note('keys of consumers are not taken over: rotate the profiles, which shows a new token of each')
+    if (listIn(consumer, 'acls').length > 0)
+      this.note(`groups of consumer ${name} are not taken over: it may call all collections that were made`)
+  }
+
+  #route(service: string, upstream: Plain, route: Plain): MadeCollection[] {
+    const name = nameOf(route)
+    if (isPlain(route['headers'])) this.note(`route ${name} goes by headers, which is left out`)
+    const paths = stringsIn(route, 'paths')
+    if (paths.length === 0) this.note(`route ${name} has no paths and is left out`)
+    const hosts = stringsIn(route, 'hosts').filter((host) => {
+      if (!host.includes('*')) return true
+      this.note(`host ${host} of route ${name} is left out: write out the names`)
+      return false
+    })
+    return paths.flatMap((path) => {
+      const base = path.replace(/\/+$/, '')
+      if (path.startsWith('~') || !BasePath.safeParse(base).success) {
+        this.note(
+          `path ${path} of route ${name} is left out: a collection needs a plain base path that is not reserved`,
+        )
+        return []
+      }
+      const collection = this.#collectionAt(service, base, hosts, upstream)
+      this.#proxies(collection, route)
+      return [collection]
+    })
+  }
+
+  #collectionAt(service: string, base: string, hosts: readonly string[], upstream: Plain): MadeCollection {
+    const key = `${base} ${[...hosts].sort().join()} ${JSON.stringify(upstream['targets'])}`
+    const known = this.#collections.get(key)
+    if (known !== undefined) return known
+    const slug = this.#slug(service, `${service}${base}`)
+    const spec: Plain = { name: slug, base_path: base, hosts, upstream, status: 'published' }
+    const made = { slug, base, hosts, spec, taken: new Set<string>() }
+    this.#collections.set(key, made)
+    this.#documents.push({ kind: 'collection', slug, spec })
+    return made
+  }
+
+  /** The base itself, and everything below it. */
+  #proxies(collection: MadeCollection, route: Plain): void {
+    const name = nameOf(route)
+    const wanted = stringsIn(route, 'methods')
+    const all = HTTP_METHODS.filter((method) => wanted.length === 0 || wanted.includes(method))
+    const isStripped = route['strip_path'] !== false
+    const prefix = isStripped ? '' : collection.base
+    for (const path of ['/', '/*']) {
+      const methods = all.filter((method) => !collection.taken.has(`${method} ${path}`))
+      if (methods.length < all.length)
+        this.note(`route ${name} is in part left out: another route answers ${collection.base}${path} before`)
+      if (methods.length === 0) continue
+      for (const method of methods) collection.taken.add(`${method} ${path}`)
+      this.#documents.push({
+        kind: 'proxy',
+        slug: this.#slugBelow(collection, path === '/' ? name : `${name}-all`),
+        spec: this.#proxy(collection, route, path, methods, prefix),
+      })
+    }
+  }
+
+  #proxy(
+    collection: MadeCollection,
+    route: Plain,
+    path: string,
+    methods: readonly HttpMethod[],
+    prefix: string,
+  ): Plain {
+    const spec: Plain = {
+      collection: collection.slug,
+      name: `${nameOf(route)} ${path}`.slice(0, 120),
+      methods,
+      path,
+      status: 'published',
+      ...(prefix === '' ? {} : { target_path: path === '/' ? prefix : `${prefix}/*` }),
+    }
+    const plugins = [...listIn(route, 'plugins'), ...pluginsOf(this.#document, 'route', nameOf(route))]
+    for (const plugin of plugins) this.#plugin(plugin, spec, `route ${nameOf(route)}`)
+    return spec
+  }
+
+  /** What a plugin says of a collection or a proxy. */
+  #plugin(plugin: Plain, spec: Plain, owner: string): void {
+    const name = nameOf(plugin)
+    const config = isPlain(plugin['config']) ? plugin['config'] : {}
+    const isCollection = spec['base_path'] !== undefined
+    if (plugin['enabled'] === false) return
+    if (name === 'rate-limiting') spec['policy'] = this.#policy(plugin, owner)
+    else if (name === 'request-size-limiting' && isCollection) {
+      const size = Number(config['allowed_payload_size'] ?? 128)
+      spec['max_body'] = Math.round(size * 1024 ** (config['size_unit'] === 'kilobytes' ? 1 : 2))
+    } else if (name === 'cors' && isCollection) spec['cors'] = this.#cors(config)
+    else if (AUTHENTICATION.has(name))
+      this.note(`plugin ${name} is not taken over: callers prove themselves by their profile`)
+    else this.note(`plugin ${name} of ${owner} is not taken over`)
+  }
+
+  #cors(config: Plain): Plain {
+    const origins = stringsIn(config, 'origins')
+    const isCredentials = config['credentials'] === true && !origins.includes('*')
+    return {
+      origins: origins.length === 0 ? ['*'] : origins,
+      ...(isCredentials ? { credentials: true } : {}),
+      ...(typeof config['max_age'] === 'number' ? { max_age: `${config['max_age']}s` } : {}),
+    }
+  }
+
+  #policy(plugin: Plain, owner: string): string {
+    const known = this.#policies.get(plugin)
+    if (known !== undefined) return known
+    const config = isPlain(plugin['config']) ? plugin['config'] : {}
+    const slug = this.#slug(`${owner.split(' ').at(-1)!}-limit`)
+    const limits = Object.entries(WINDOWS).flatMap(([name, limit]) => {
+      const max = config[name]
+      return typeof max === 'number' && max >= 1 ? [{ name, max: Math.floor(max), ...limit }] : []
+    })
+    if (config['year'] != null) this.note(`the limit for a year of ${owner} is left out`)
+    this.#policies.set(plugin, slug)
+    this.#documents.push({ kind: 'policy', slug, spec: { name: slug, limits } })
+    return slug
+  }
+
+  #upstreamOf(service: Plain): Plain | null {
+    const url = urlOf(service)
+    if (url === null) return null
+    const pool = listIn(this.#document, 'upstreams').find((one) => one['name'] === url.hostname)
+    const path = url.pathname.replace(/\/+$/, '')
+    const targets = (pool === undefined ? [] : listIn(pool, 'targets')).flatMap((one) => {
+      const { target, weight } = one
+      const at = `${url.protocol}//${String(target)}${path}`
+      if (!URL.canParse(at)) return []
+      return [{ url: at, ...(typeof weight === 'number' && weight >= 1 ? { weight } : {}) }]
+    })
+    const timeout = (member: string): string | undefined =>
+      typeof service[member] === 'number' ? `${service[member]}ms` : undefined
+    const timeouts = {
+      connect: timeout('connect_timeout'),
+      first_byte: timeout('read_timeout'),
+    }
+    return {
+      targets: targets.length > 0 ? targets : [{ url: `${url.origin}${path}` }],
+      ...(timeouts.connect === undefined && timeouts.first_byte === undefined ? {} : { timeouts }),
+    }
+  }
+
+  #slug(...names: readonly string[]): string {
+    const wanted = names.map(slugOf).filter((slug) => slug !== '')
+    const base = wanted.find((slug) => !this.#slugs.has(slug)) ?? wanted.at(-1) ?? 'unnamed'
+    return this.#unused(base, '')
+  }
+
+  #slugBelow({ slug }: MadeCollection, name: string): string {
+    return this.#unused(slugOf(name) || 'route', `${slug}:`)
+  }
+
+  #unused(base: string, above: string): string {
+    let slug = base
+    for (let count = 2; this.#slugs.has(above + slug); count++) slug = `${base.slice(0, 58)}-${count}`
+    this.#slugs.add(above + slug)
+    return slug
+  }
+}
+
+function urlOf(service: Plain): URL | null {
+  const { url, protocol, host, port, path } = service
+  const text =
+    typeof url === 'string'
+      ? url
+      : `${String(protocol ?? 'http')}://${String(host)}${port === undefined ? '' : `:${String(port)}`}${String(path ?? '')}`
+  if ((url === undefined && typeof host !== 'string') || !URL.canParse(text)) return null
+  const parsed = new URL(text)
+  return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? parsed : null
+}
+
+function listIn(owner: Plain, member: string): Plain[] {
+  const list = owner[member]
+  return Array.isArray(list) ? list.filter(isPlain) : []
+}
+
+function stringsIn(owner: Plain, member: string): string[] {
+  const list = owner[member]
+  return Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : []
+}
+
+/** Plugins stand beside what they are of, or at the top with its name. */
+function pluginsOf(document: Plain, member: string, name: string): Plain[] {
+  return listIn(document, 'plugins').filter((plugin) => {
+    const owner = plugin[member]
+    return owner === name || (isPlain(owner) && owner['name'] === name)
+  })
+}
+
+function nameOf(one: Plain): string {
+  const { name, username, custom_id: id } = one
+  const text = [name, username, id].find((value) => typeof value === 'string' && value !== '')
+  return String(text ?? 'unnamed').slice(0, 100)
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { define } from '../define.ts'
+import {
+  asked,
+  counts,
+  coverage,
+  gathered,
+  measured,
+  metricsOperation,
+  Percentiles,
+  rateOf,
+  toCounts,
+} from './measure.ts'
+
+/** Statuses and methods are few, even where callers invent them. */
+const GROUPS_SHOWN = 200
+
+export const metricsStatusCodes = define({
+  ...metricsOperation,
+  action: 'status_codes',
+  tool: 'metrics_status_codes',
+  summary: 'How many requests were answered with which status',
+  input: z.strictObject(asked),
+  output: z.object({
+    ...coverage,
+    items: z.array(
+      z.object({
+        status: z.int().describe('0 where the caller left before an answer'),
+        requests: z.int(),
+        share: z.number().describe('Part of all requests, 0 to 1'),
+      }),
+    ),
+  }),
+  columns: ['status', 'requests', 'share'],
+  handle: async (input, context) => {
+    const { answer, coverage } = await measured(input, context, gathered('status', 'key', GROUPS_SHOWN))
+    const all = answer.groups.reduce((sum, { requests }) => sum + requests, answer.ungrouped)
+    const items = answer.groups.map(({ key, requests }) => ({
+      status: Number(key[0]),
+      requests,
+      share: rateOf(requests, all),
+    }))
+    return { ...coverage, items }
+  },
+})
+
+export const metricsMethods = define({
+  ...metricsOperation,
+  action: 'methods',
+  tool: 'metrics_methods',
+  summary: 'How many requests came with which HTTP method, with errors and latency',
+  input: z.strictObject(asked),
+  output: z.object({
+    ...coverage,
+    items: z.array(z.object({ method: z.string(), ...counts, duration_ms: Percentiles })),
+  }),
+  columns: ['method', 'requests', 'errors', 'error_rate', 'duration_ms.p95'],
+  handle: async (input, context) => {
+    const { answer, coverage } = await measured(input, context, gathered('method', 'requests', GROUPS_SHOWN))
+    const items = answer.groups.map((group) => ({
+      method: String(group.key[0]),
+      ...toCounts(group),
+      duration_ms: group.duration,
+    }))
+    return { ...coverage, items }
+  },
+})

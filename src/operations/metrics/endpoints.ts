@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import type { MetricsQuestion } from '../../record/metrics.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import {
+  asked,
+  counts,
+  coverage,
+  gathered,
+  measured,
+  metricsOperation,
+  Percentiles,
+  toCounts,
+} from './measure.ts'
+
+const input = z.strictObject({
+  ...asked,
+  limit: z.coerce.number().int().min(1).max(200).default(10).describe('Endpoints that are listed'),
+})
+
+const output = z.object({
+  ...coverage,
+  items: z.array(
+    z.object({
+      endpoint: z.string().describe('Method and route, as execute_call and explain take them'),
+      ...counts,
+      duration_ms: Percentiles,
+      codes: z
+        .array(z.object({ code: z.string(), requests: z.int() }))
+        .describe('The most frequent problem codes; an error of the upstream itself has none'),
+    }),
+  ),
+  endpoints: z.int().describe('Endpoints that were called'),
+  unmatched: z.int().describe('Requests that matched no endpoint'),
+})
+
+const columns = [
+  'endpoint',
+  'requests',
+  'errors',
+  'error_rate',
+  'client_errors',
+  'server_errors',
+  'duration_ms.p95',
+]
+
+export const metricsTopEndpoints = define({
+  ...metricsOperation,
+  action: 'top_endpoints',
+  tool: 'metrics_top_endpoints',
+  summary: 'The endpoints that are called most',
+  input,
+  output,
+  columns,
+  handle: (input, context) => endpoints(input, context, 'requests'),
+})
+
+export const metricsErrorEndpoints = define({
+  ...metricsOperation,
+  action: 'error_endpoints',
+  tool: 'metrics_error_endpoints',
+  summary: 'The endpoints with the highest error rates, and which problems they answer with',
+  input,
+  output,
+  columns,
+  handle: async (input, context) => {
+    const answer = await endpoints(input, context, 'error_rate')
+    return { ...answer, items: answer.items.filter(({ errors }) => errors > 0) }
+  },
+})
+
+async function endpoints(
+  { limit, ...rest }: z.output<typeof input>,
+  context: OperationContext,
+  order: MetricsQuestion['order'],
+): Promise<z.output<typeof output>> {
+  const { answer, coverage } = await measured(rest, context, gathered('endpoint', order, limit))
+  const items = answer.groups.map((group) => ({
+    endpoint: group.key.join(' '),
+    ...toCounts(group),
+    duration_ms: group.duration,
+    codes: group.codes.map(([code, requests]) => ({ code, requests })),
+  }))
+  return { ...coverage, items, endpoints: answer.total, unmatched: answer.ungrouped }
+}

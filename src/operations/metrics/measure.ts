@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { refuse } from '../../base/refusal.ts'
+import { When } from '../../model/common.ts'
+import type { MetricsAnswer, MetricsGroup, MetricsQuestion } from '../../record/metrics.ts'
+import type { OperationContext } from '../context.ts'
+import type { Operation } from '../define.ts'
+import { selection, toSelection } from '../records/selection.ts'
+
+const DAY_MS = 86_400_000
+const RANGE_MS_MAX = 90 * DAY_MS
+
+/** Input of every question about metrics. */
+export const asked = {
+  ...selection,
+  from: When.default('-24h').describe('Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -7d for 7 days ago'),
+  to: When.default('now').describe('Before: as from, or now. At most 90 days after from'),
+}
+
+/** How much of what was asked an answer counts. */
+export const coverage = {
+  from: z.string(),
+  to: z.string(),
+  truncated: z
+    .boolean()
+    .describe('True when there was more than one question may read; narrow it, or ask for a shorter time'),
+  complete_from: z
+    .string()
+    .describe('From here on everything is counted; of what is before only a part where truncated'),
+  sampled: z.literal(false).describe('Every record that was read is counted, none stands for others'),
+  records_read: z.int(),
+}
+
+const percentile = z.number().nullable()
+export const Percentiles = z
+  .object({ p50: percentile, p95: percentile, p99: percentile })
+  .describe('Milliseconds, within 2 %; of answers alone. Null where there are none')
+
+/** Counts of a group of requests. */
+export const counts = {
+  requests: z.int(),
+  errors: z.int().describe('Answered with 4xx or 5xx'),
+  error_rate: z.number().describe('Part of the requests that are errors, 0 to 1'),
+  client_errors: z.int().describe('4xx'),
+  server_errors: z.int().describe('5xx'),
+  aborted: z.int().describe('The caller went away before the end'),
+}
+
+export function toCounts({
+  requests,
+  clientErrors,
+  serverErrors,
+  aborted,
+}: Pick<MetricsGroup, 'requests' | 'clientErrors' | 'serverErrors' | 'aborted'>) {
+  const errors = clientErrors + serverErrors
+  return {
+    requests,
+    errors,
+    error_rate: rateOf(errors, requests),
+    client_errors: clientErrors,
+    server_errors: serverErrors,
+    aborted,
+  }
+}
+
+/** To four decimals: more would say more than it knows. */
+export function rateOf(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 10_000
+}
+
+/** What all of these operations have in common. */
+export const metricsOperation = {
+  resource: 'metrics',
+  effect: 'read',
+  group: 'query_metrics',
+  permission: 'metrics:read',
+  refuses: ['records_unavailable'],
+  subject: () => ({ type: 'metrics', id: null, slug: null }),
+} as const satisfies Partial<Operation>
+
+interface Measured {
+  readonly answer: MetricsAnswer
+  readonly coverage: z.output<z.ZodObject<typeof coverage>>
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** Asks for metrics of what the input selects. @param question what is gathered; its range in milliseconds is known by then */
+export async function measured(
+  { from, to, ...rest }: z.output<z.ZodObject<typeof asked>>,
+  context: OperationContext,
+  question: (fromMs: number, toMs: number) => Omit<MetricsQuestion, 'selection'>,
+): Promise<Measured> {
+  const chosen = await toSelection({ from, to, ...rest }, context)
+  const [fromMs, toMs] = [Date.parse(String(chosen['from'])), Date.parse(String(chosen['to']))]
+  if (fromMs >= toMs) throw rangeFault('must be before to')
+  if (toMs - fromMs > RANGE_MS_MAX) throw rangeFault('must be at most 90 days before to')
+  const answer = await context.records.metrics({ ...question(fromMs, toMs), selection: chosen })
+  const { completeFrom } = answer
+  return {
+    answer,
+    fromMs,
+    toMs,
+    coverage: {
+      from: toTime(fromMs),
+      to: toTime(toMs),
+      truncated: completeFrom !== null,
+      complete_from: completeFrom ?? toTime(fromMs),
+      sampled: false,
+      records_read: answer.read,
+    },
+  }
+}
+
+function rangeFault(reason: string) {
+  return refuse('input_invalid', {
+    detail: `The time asked for is not one: from ${reason}.`,
+    errors: [{ pointer: '/from', reason }],
+  })
+}
+
+/** A question whose groups come without a time of their own. */
+export function gathered(
+  by: MetricsQuestion['by'],
+  order: MetricsQuestion['order'],
+  limit: number,
+): () => Omit<MetricsQuestion, 'selection'> {
+  return () => ({ by, order, limit, bucketMs: DAY_MS })
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import type { MetricsGroup } from '../../record/metrics.ts'
+import { define } from '../define.ts'
+import {
+  asked,
+  counts,
+  coverage,
+  gathered,
+  measured,
+  metricsOperation,
+  Percentiles,
+  toCounts,
+} from './measure.ts'
+
+const NONE = { p50: null, p95: null, p99: null }
+const NOTHING: MetricsGroup = {
+  key: [],
+  requests: 0,
+  clientErrors: 0,
+  serverErrors: 0,
+  aborted: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  agents: 0,
+  clients: 0,
+  duration: NONE,
+  upstream: NONE,
+  gateway: NONE,
+  codes: [],
+}
+
+export const metricsOverview = define({
+  ...metricsOperation,
+  action: 'overview',
+  tool: 'metrics_overview',
+  summary: 'Totals of requests: errors, latency, bytes, distinct clients; of the last 24 hours unless said',
+  input: z.strictObject(asked),
+  output: z.object({
+    ...coverage,
+    ...counts,
+    from_agents: z.int().describe('Requests that came over MCP'),
+    clients: z.int().describe('Distinct clients'),
+    bytes_in: z.int(),
+    bytes_out: z.int(),
+    duration_ms: Percentiles,
+    upstream_ms: Percentiles,
+    gateway_ms: Percentiles,
+  }),
+  columns: [
+    ...['from', 'to', 'requests', 'errors', 'error_rate', 'client_errors', 'server_errors', 'aborted'],
+    ...['from_agents', 'clients', 'bytes_in', 'bytes_out'],
+    ...[
+      'duration_ms.p50',
+      'duration_ms.p95',
+      'duration_ms.p99',
+      'upstream_ms.p95',
+      'gateway_ms.p95',
+      'truncated',
+    ],
+  ],
+  handle: async (input, context) => {
+    const { answer, coverage } = await measured(input, context, gathered('all', 'key', 1))
+    const all = answer.groups[0] ?? NOTHING
+    return {
+      ...coverage,
+      ...toCounts(all),
+      from_agents: all.agents,
+      clients: all.clients,
+      bytes_in: all.bytesIn,
+      bytes_out: all.bytesOut,
+      duration_ms: all.duration,
+      upstream_ms: all.upstream ?? NONE,
+      gateway_ms: all.gateway ?? NONE,
+    }
+  },
+})

@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { HttpMethod, momentOf, Ref, type ResourceType, When } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { findRef } from '../refs.ts'
+
+export const shortText = z.string().min(1).max(200)
+
+/** Members by which every question about records may be narrowed. */
+export const selection = {
+  client: Ref.optional(),
+  profile: Ref.optional(),
+  collection: Ref.optional(),
+  proxy: Ref.optional(),
+  status: z
+    .union([z.int(), z.string().max(100)])
+    .optional()
+    .describe('429, 4xx, or several separated by commas'),
+  surface: z
+    .enum(['gateway', 'gateway_mcp', 'app', 'agent'])
+    .optional()
+    .describe('app says the same as gateway, and agent as gateway_mcp'),
+  method: HttpMethod.optional(),
+  agent_name: shortText.optional(),
+}
+
+/** Members that narrow to a time. */
+export const period = {
+  from: When.optional().describe('Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago'),
+  to: When.optional().describe('Before: as from, or now'),
+}
+
+const REFS: readonly (readonly [string, ResourceType])[] = [
+  ['client', 'clients'],
+  ['profile', 'profiles'],
+  ['collection', 'collections'],
+  ['proxy', 'proxies'],
+]
+
+const SURFACE_WORDS: Readonly<Record<string, string>> = { app: 'gateway', agent: 'gateway_mcp' }
+
+/**
+ * The selection as records are asked for by it: resources by id, times absolute. What no longer exists is looked for as it was
+ * written.
+ */
+export async function toSelection(
+  input: Fields,
+  context: OperationContext,
+): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = { ...input, ...toPeriod(input, context) }
+  for (const [field, type] of REFS) {
+    const ref = found[field]
+    if (typeof ref !== 'string') continue
+    // A bare slug of a profile or proxy means the one below the client or collection that is asked for.
+    const parent =
+      type === 'profiles' ? found['client'] : type === 'proxies' ? found['collection'] : undefined
+    const whole =
+      typeof parent === 'string' && !ref.includes(':') && !ref.includes('_') ? `${parent}:${ref}` : ref
+    found[field] = (await findRef(context.reader, type, whole, `/${field}`))?.id ?? ref
+  }
+  const word = SURFACE_WORDS[String(found['surface'])]
+  return word === undefined ? found : { ...found, surface: word }
+}
+
+/** `from` and `to` as RFC 3339 times; those that are absent stay so. */
+function toPeriod(
+  { from, to }: Fields,
+  { clock }: Pick<OperationContext, 'clock'>,
+): { from?: string; to?: string } {
+  const now = clock.now()
+  return {
+    ...(typeof from === 'string' && { from: toTime(momentOf(from, now)) }),
+    ...(typeof to === 'string' && { to: toTime(momentOf(to, now)) }),
+  }
+}

@@ -1,0 +1,231 @@
+import { type Clock, toTime } from '../base/clock.ts'
+import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
+import { type Rows, readBlock } from './block.ts'
+import { compileFilter } from './filter.ts'
+import { Latency } from './latency.ts'
+import type { RecordSelection } from './record-filter.ts'
+
+/** What records are gathered by. */
+type MetricsGrouping = 'all' | 'status' | 'method' | 'endpoint' | 'time'
+
+export interface MetricsQuestion {
+  readonly by: MetricsGrouping
+  /** With `from` and `to`. */
+  readonly selection: RecordSelection
+  /** Width of a group by time. */
+  readonly bucketMs: number
+  /** Which groups come first: those with the most requests, with the largest part of errors, or in the order of their keys. */
+  readonly order: 'requests' | 'error_rate' | 'key'
+  /** Groups that are answered. */
+  readonly limit: number
+}
+
+interface Percentiles {
+  readonly p50: number | null
+  readonly p95: number | null
+  readonly p99: number | null
+}
+
+export interface MetricsGroup {
+  /** The status, the method, the start of the time in milliseconds, or method and route. */
+  readonly key: readonly (string | number)[]
+  readonly requests: number
+  /** Answered with 4xx. */
+  readonly clientErrors: number
+  /** Answered with 5xx. */
+  readonly serverErrors: number
+  /** The caller left before the end. */
+  readonly aborted: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly agents: number
+  /** Distinct; 0 unless gathered by nothing. */
+  readonly clients: number
+  readonly duration: Percentiles
+  /** Of requests that reached an upstream; null unless gathered by nothing. */
+  readonly upstream: Percentiles | null
+  readonly gateway: Percentiles | null
+  /** Most frequent problem codes, of endpoints alone. */
+  readonly codes: readonly (readonly [code: string, count: number])[]
+}
+
+export interface MetricsAnswer {
+  readonly groups: readonly MetricsGroup[]
+  /** Groups that there are, answered or not. */
+  readonly total: number
+  /** Requests that belong to no group: those that matched no endpoint. */
+  readonly ungrouped: number
+  /** Records that were read. */
+  readonly read: number
+  /** Not null when reading was ended early: everything from here on was read, and of what is before only a part. */
+  readonly completeFrom: string | null
+}
+
+/** How long one question may read, and how much. */
+const READ_MS = 2000
+const READ_ROWS_MAX = 5_000_000
+/** Callers choose methods, and endpoints are made by people: far more than either makes on purpose. */
+const GROUPS_MAX = 5000
+const CODES_SHOWN = 5
+
+/** Counts the records that fit, newest first; where that takes too long the answer says from when on it is whole. */
+export async function measure(
+  reader: RecordReader,
+  clock: Clock,
+  question: MetricsQuestion,
+): Promise<MetricsAnswer> {
+  const match = compileFilter(question.selection)
+  const keyOf = KEYS[question.by]
+  const deadline = clock.monotonic() + READ_MS
+  const tallies = new Map<string | number, Tally>()
+  let ungrouped = 0
+  let read = 0
+  let completeFrom: string | null = null
+
+  const visit = (block: RecordBlock): boolean => {
+    if (read > 0 && (read >= READ_ROWS_MAX || clock.monotonic() > deadline)) {
+      completeFrom = toTime(block.maxTimeMs + 1)
+      return false
+    }
+    read += block.rows
+    const rows = readBlock(block)
+    const fits = match.on(rows)
+    if (fits === null) return true
+    for (let row = 0; row < rows.count; row++) {
+      if (!fits(row)) continue
+      const key = keyOf(rows, row, question.bucketMs)
+      let tally = key === null ? undefined : tallies.get(key)
+      if (key !== null && tally === undefined && tallies.size < GROUPS_MAX) {
+        tally = new Tally(key, question.by)
+        tallies.set(key, tally)
+      }
+      if (tally === undefined) ungrouped++
+      else tally.add(rows, row)
+    }
+    return true
+  }
+  await reader.scan(match.range, visit)
+
+  const ordered = [...tallies.values()].sort(ORDERS[question.order])
+  return {
+    groups: ordered.slice(0, question.limit).map((tally) => tally.group()),
+    total: ordered.length,
+    ungrouped,
+    read,
+    completeFrom,
+  }
+}
+
+/** Between the method and the route of an endpoint: neither holds one. */
+const SEPARATOR = ' '
+
+/** The group of a row; null for none. */
+type KeyOf = (rows: Rows, row: number, bucketMs: number) => string | number | null
+
+const KEYS: Readonly<Record<MetricsGrouping, KeyOf>> = {
+  all: () => '',
+  status: (rows, row) => rows.status(row),
+  method: (rows, row) => rows.method(row),
+  endpoint: (rows, row) => {
+    const route = rows.words[rows.word(row, 'route')] ?? ''
+    return route === '' ? null : rows.method(row) + SEPARATOR + route
+  },
+  time: (rows, row, bucketMs) => Math.floor(rows.timeMs(row) / bucketMs) * bucketMs,
+}
+
+const ORDERS: Readonly<Record<MetricsQuestion['order'], (a: Tally, b: Tally) => number>> = {
+  requests: (a, b) => b.requests - a.requests || compareKeys(a, b),
+  error_rate: (a, b) => b.errorRate - a.errorRate || b.errors - a.errors || compareKeys(a, b),
+  key: (a, b) => compareKeys(a, b),
+}
+
+function compareKeys({ key: a }: Tally, { key: b }: Tally): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** A tunnel lasts as long as both ends like, and who left was not answered: neither says how fast answers are. */
+function isAnswer(status: number): boolean {
+  return status >= 200
+}
+
+class Tally {
+  readonly key: string | number
+  readonly #by: MetricsGrouping
+  requests = 0
+  #clientErrors = 0
+  #serverErrors = 0
+  #aborted = 0
+  #bytesIn = 0
+  #bytesOut = 0
+  #agents = 0
+  readonly #duration = new Latency()
+  readonly #upstream: Latency | null
+  readonly #gateway: Latency | null
+  readonly #clients = new Set<string>()
+  readonly #codes = new Map<string, number>()
+
+  constructor(key: string | number, by: MetricsGrouping) {
+    this.key = key
+    this.#by = by
+    this.#upstream = by === 'all' ? new Latency() : null
+    this.#gateway = by === 'all' ? new Latency() : null
+  }
+
+  get errors(): number {
+    return this.#clientErrors + this.#serverErrors
+  }
+
+  get errorRate(): number {
+    return this.errors / this.requests
+  }
+
+  add(rows: Rows, row: number): void {
+    const status = rows.status(row)
+    this.requests++
+    if (status >= 500) this.#serverErrors++
+    else if (status >= 400) this.#clientErrors++
+    if (rows.isAborted(row)) this.#aborted++
+    if (rows.isMcp(row)) this.#agents++
+    this.#bytesIn += Math.max(0, rows.bytesIn(row))
+    this.#bytesOut += Math.max(0, rows.bytesOut(row))
+    if (isAnswer(status)) this.#time(rows.durationMs(row), rows.upstreamMs(row))
+    if (this.#by === 'all') this.#clients.add(rows.words[rows.word(row, 'client')] ?? '')
+    if (this.#by === 'endpoint') {
+      const code = rows.words[rows.word(row, 'code')] ?? ''
+      if (code !== '') this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1)
+    }
+  }
+
+  #time(durationMs: number, upstreamMs: number): void {
+    this.#duration.add(durationMs)
+    if (upstreamMs >= 0) this.#upstream?.add(upstreamMs)
+    this.#gateway?.add(upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs))
+  }
+
+  group(): MetricsGroup {
+    return {
+      key: this.#by === 'endpoint' ? splitOnce(String(this.key)) : [this.key],
+      requests: this.requests,
+      clientErrors: this.#clientErrors,
+      serverErrors: this.#serverErrors,
+      aborted: this.#aborted,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      agents: this.#agents,
+      clients: this.#clients.has('') ? this.#clients.size - 1 : this.#clients.size,
+      duration: percentilesOf(this.#duration),
+      upstream: this.#upstream && percentilesOf(this.#upstream),
+      gateway: this.#gateway && percentilesOf(this.#gateway),
+      codes: [...this.#codes].sort(([, a], [, b]) => b - a).slice(0, CODES_SHOWN),
+    }
+  }
+}
+
+function splitOnce(key: string): [string, string] {
+  const at = key.indexOf(SEPARATOR)
+  return [key.slice(0, at), key.slice(at + 1)]
+}
+
+function percentilesOf(latency: Latency): Percentiles {
+  return { p50: latency.percentile(0.5), p95: latency.percentile(0.95), p99: latency.percentile(0.99) }
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import type { IssuedLink } from '../access/set-up-links.ts'
+import { toTime } from '../base/clock.ts'
+import { SET_UP_PATH } from '../oauth/sign-in/pages.ts'
+import { toInputInvalid } from '../operations/errors.ts'
+
+/** A set-up link as it is printed. */
+export interface SetUpLink {
+  readonly url: string
+  readonly expires_at: string
+}
+
+export function setUpUrl(origin: string, token: string): string {
+  return `${origin}${SET_UP_PATH}?token=${token}`
+}
+
+export function toSetUpLink(origin: string, { token, expiresAt }: IssuedLink): SetUpLink {
+  return { url: setUpUrl(origin, token), expires_at: toTime(expiresAt) }
+}
+
+const ResetRequest = z.strictObject({
+  user: z.string().min(1).max(254).nullable().default(null).describe('Slug or email of a local user'),
+})
+
+/** For whom a link is asked; null for a new administrator. Refuses with input_invalid. */
+export function parseReset(input: unknown): string | null {
+  const parsed = ResetRequest.safeParse(input)
+  if (!parsed.success) throw toInputInvalid(parsed.error)
+  return parsed.data.user
+}
