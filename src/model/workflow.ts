@@ -39,7 +39,7 @@ const WorkflowEdge = z.strictObject({
 })
 export type WorkflowEdge = z.output<typeof WorkflowEdge>
 
-export const NODES_MAX = 200
+const NODES_MAX = 200
 
 /** A graph of nodes. Its form alone: whether it could run is what validation tells. */
 export const WorkflowDefinition = z
@@ -72,7 +72,7 @@ export const WorkflowSpec = z.strictObject({
 export type WorkflowSpec = z.output<typeof WorkflowSpec>
 
 /** What validation finds. */
-export const FINDINGS = [
+const FINDINGS = [
   'unknown_node_type',
   'bad_config',
   'bad_input',
