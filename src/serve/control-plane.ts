@@ -11,12 +11,14 @@ import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
+import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
@@ -32,6 +34,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** Where people reach the pages of management. */
+  readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -67,6 +71,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     createWorkloadTokens(store.read, clock, options.keysOf),
     unknownCallers,
   )
+  const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
@@ -99,6 +104,16 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     authenticate: ({ authorization, ip }) =>
       authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
+    link: async (secret, member, subject, principal, via) => {
+      try {
+        const token = await secretLinks.keep(secret, { subject, member }, principal, via)
+        return token && `${options.linkOrigin}${SECRETS_ROOT}${token}`
+      } catch (error) {
+        // What made the secret has happened: its answer stands without a link
+        fault(error, via.requestId)
+        return null
+      }
+    },
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
@@ -112,6 +127,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,
       fault,
     }),

@@ -23,6 +23,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
         },
       },
       signInPages: null,
+      page: () => assert.fail('not asked for'),
       keep: (principal) => memory.open(principal),
       fault: (error) => assert.fail(String(error)),
     }),
