@@ -1,6 +1,6 @@
 import type { Principal } from '../access/principal.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, toTime } from '../base/clock.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
@@ -199,6 +199,7 @@ async function transact(
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
   const outcome = await change.finish()
+  if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {
     status: created && options.dryRun !== true ? 201 : 200,
@@ -219,6 +220,28 @@ async function transact(
   })
   if (attempt !== null) await remember(change.writer, attempt, answer, change.revealed, now)
   return { answer, delta: outcome.delta }
+}
+
+/** What a revision did, and what was before it. */
+async function keepRevision(
+  { operation, options, principal, via }: Call,
+  change: Change,
+  revision: number,
+  now: number,
+): Promise<void> {
+  const { id, type, name } = principal
+  await change.writer.putRevision(
+    {
+      revision,
+      time: toTime(now),
+      actor: { id, type, name },
+      surface: via.surface,
+      operation: `${operation.resource}.${operation.action}`,
+      reason: options.reason ?? null,
+      request_id: via.requestId,
+    },
+    change.images,
+  )
 }
 
 function revisionOf(output: Record<string, unknown>): number | null {

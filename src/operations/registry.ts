@@ -29,6 +29,7 @@ import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
 import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
+import { REVISION_OPERATIONS } from './config/revisions.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
@@ -163,6 +164,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
+  ...REVISION_OPERATIONS,
   listKeys,
   rotateKeys,
   listAudit,

@@ -35,6 +35,10 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'workflows.nodes': () => ({}),
   'proxies.set_workflow': () => ({ id: 'orders:get-order', definition: null }),
   'proxies.apply_template': () => ({ template: 'cached-read', proxies: ['orders:idle'] }),
+  'revisions.list': () => ({}),
+  'revisions.get': () => ({ id: '1' }),
+  'revisions.diff': () => ({ from: '1' }),
+  'revisions.rollback': () => ({ id: '1' }),
   'policies.create': (n) => ({ name: `p${n}` }),
   'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
   'policies.toggle': () => ({ id: 'gold', active: true }),
@@ -125,6 +129,7 @@ test('every operation, for every role: done or refused as the table says, and ea
       const input = INPUTS[name]?.(n) ?? ('id' in operation.input.shape ? { id: slug ?? entry.id } : {})
       const options: WriteOptions = {
         ...(operation.effect === 'delete' ? { confirm: slug!, dryRun: true } : {}),
+        ...(name === 'revisions.rollback' ? { dryRun: true } : {}),
       }
       const before = await control.store.read.auditEntries({ limit: 1000 })
       const revision = await control.store.read.revision()

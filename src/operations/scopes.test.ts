@@ -247,7 +247,10 @@ test('a read that is denied for its resource is one entry of the trail, as any d
 test('operations about what no scope can name are few and known', () => {
   assert.deepEqual(
     OPERATIONS.filter(({ unscoped }) => unscoped).map(({ resource, action }) => `${resource}.${action}`),
-    ['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
+    [
+      ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback'],
+      ...['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
+    ],
   )
   assert.equal(operationOf('proxies.get').unscoped, undefined)
 })

@@ -5,6 +5,7 @@
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
 import type { AuditLink, StoredCheckpoint } from './audit-chain.ts'
+import type { RevisionReader, RevisionWriter } from './revisions.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -150,7 +151,7 @@ export interface AuditFilter {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader {
+export interface ConfigReader extends RevisionReader {
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
   byId(type: ResourceType, id: string): Promise<Resource | undefined>
@@ -198,7 +199,7 @@ export interface ConfigReader {
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader {
+export interface ConfigWriter extends ConfigReader, RevisionWriter {
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
   /** Also forgets its tokens, secrets, password and references. */

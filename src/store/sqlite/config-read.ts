@@ -12,6 +12,7 @@ import type {
   StoredGrant,
   StoredSecret,
 } from '../ports/config.ts'
+import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -28,6 +29,7 @@ const BY_ID = sql<string>`+id`
 /** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
 export function createReader(db: Db): ConfigReader {
   return {
+    ...createRevisionReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {
       const row = await db
