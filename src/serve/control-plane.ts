@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
@@ -27,6 +28,7 @@ import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
+import { createOAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -66,21 +68,23 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
-  const authenticate = createAuthenticate(
-    tokens,
-    createWorkloadTokens(store.read, clock, options.keysOf),
-    unknownCallers,
-  )
   const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
-  const { pages } = createSignIn({
+  const accounts = createAccounts(store.read, clock, invoke)
+  const authenticate = createAuthenticate(
+    tokens,
+    createWorkloadTokens(store.read, clock, options.keysOf),
+    createOAuthTokens(store.read, clock, accounts, origin),
+    unknownCallers,
+  )
+  const { signIn, pages } = createSignIn({
     store,
     clock,
     origin,
-    accounts: createAccounts(store.read, clock, invoke),
+    accounts,
     links,
     users: createLocalUsers(clock, invoke),
     isLocal: options.isLocalSignIn,
@@ -93,7 +97,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     origin,
-    authenticate,
+    authorizationServers: [origin],
+    authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: factsOf,
     log: fault,
@@ -102,7 +107,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
+      authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
     link: async (secret, member, subject, principal, via) => {
       try {
@@ -122,10 +127,21 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     fault,
   })
+  const oauth = createOAuthDoor({
+    issuer: origin,
+    store,
+    clock,
+    key: options.vault.oauthKey(),
+    accounts,
+    signIn,
+    refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
+    fault,
+  })
   return {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      oauth,
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
       page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,

@@ -4,6 +4,7 @@ import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { gather } from '../surfaces/rest/body.ts'
 import { type PageAnswer, type PageRequest, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
+import type { OAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
@@ -15,6 +16,8 @@ export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
+  /** Sign-in and tokens. */
+  readonly oauth: OAuthDoor
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
   /** Pages of one-time links. */
@@ -36,6 +39,7 @@ export function createControlListener(parts: ControlParts): RequestListener {
       answerMcp(parts, request, response, path, query).catch(failed)
     else if (path.startsWith(SECRETS_ROOT)) answerSecret(parts, request, response, path).catch(failed)
     else if (parts.signInPages !== null && SIGN_IN_PATHS.has(path)) parts.signInPages(request, response)
+    else if (parts.oauth.serves(path)) parts.oauth.answer(request, response)
     else parts.rest(request, response)
   }
 }

@@ -12,6 +12,7 @@ import type {
   StoredGrant,
   StoredSecret,
 } from '../ports/config.ts'
+import { createOAuthReader } from './oauth.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
@@ -30,6 +31,7 @@ const BY_ID = sql<string>`+id`
 export function createReader(db: Db): ConfigReader {
   return {
     ...createRevisionReader(db),
+    oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {
       const row = await db

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../model/audit.ts'
 import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
+import { createOAuthWriter } from './oauth.ts'
 import { createRevisionWriter } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
@@ -21,6 +22,7 @@ export function createWriter(db: Db): ConfigWriter {
   return {
     ...reader,
     ...createRevisionWriter(db),
+    oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
       await db.insertInto('resources').values(toRow(resource)).execute()
