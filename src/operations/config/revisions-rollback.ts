@@ -45,7 +45,7 @@ export const rollbackRevision = define({
       ({ parent }) => parent ?? [],
     )
     const after = new Map([...slugs, ...(await whole.slugs(parents))])
-    const names = (some: readonly Resource[], by = after): string[] =>
+    const names = (some: readonly Resource[], by: ReadonlyMap<string, string> = after): string[] =>
       some.map((one) => nameOf(one, by)).sort()
     change.finding = `Rolled back to revision ${revision}: ${restored.length} restored, ${changed.length} changed, ${removed.length} removed.`
     return {
