@@ -36,6 +36,7 @@ export interface InvokeDeps {
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly localSignIn: OperationContext['localSignIn']
+  readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
@@ -267,6 +268,7 @@ function contextOf(
     upstreams: deps.upstreams,
     limits: deps.limits,
     localSignIn: deps.localSignIn,
+    settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,
     reader: sight.reader,

@@ -80,6 +80,7 @@ import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { explainRequest } from './requests/explain.ts'
 import { selectable } from './select.ts'
+import { getSettings } from './settings/list.ts'
 import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
@@ -165,6 +166,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
   ...REVISION_OPERATIONS,
+  getSettings,
   listKeys,
   rotateKeys,
   listAudit,

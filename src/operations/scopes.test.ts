@@ -248,7 +248,7 @@ test('operations about what no scope can name are few and known', () => {
   assert.deepEqual(
     OPERATIONS.filter(({ unscoped }) => unscoped).map(({ resource, action }) => `${resource}.${action}`),
     [
-      ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback'],
+      ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback', 'settings.list'],
       ...['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
     ],
   )
