@@ -63,6 +63,14 @@ export function permits(
   )
 }
 
+/** True when any grant holds the permission, whatever types of resources it is narrowed to. */
+export function permitsForSome(principal: Pick<Principal, 'grants'>, permission: Permission): boolean {
+  return principal.grants.some(
+    ({ role, scope }) =>
+      allows(role, permission) && (scope === undefined || isAbout({ ...scope, types: [] }, permission)),
+  )
+}
+
 /**
  * For what a principal holds the permission: null for everything, else the parts of which a resource must be in one.
  * Agrees with {@link permits}.

@@ -30,6 +30,10 @@ import { putCollection } from './collections/put.ts'
 import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { REVISION_OPERATIONS } from './config/revisions.ts'
+import { applyConfig } from './config/apply.ts'
+import { diffConfig } from './config/diff.ts'
+import { exportConfig } from './config/export.ts'
+import { planConfig } from './config/plan.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
@@ -167,6 +171,10 @@ export const OPERATIONS: readonly Operation[] = [
   ...TRUST_RULE_OPERATIONS,
   ...REVISION_OPERATIONS,
   getSettings,
+  exportConfig,
+  planConfig,
+  applyConfig,
+  diffConfig,
   listKeys,
   rotateKeys,
   listAudit,

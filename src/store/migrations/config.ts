@@ -192,6 +192,28 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
+    version: 8,
+    name: 'plans, and what was applied last',
+    statements: [
+      `create table plans (
+        id text primary key,
+        owner text not null,
+        documents text not null,
+        steps text not null,
+        revision integer not null,
+        created_at integer not null
+      ) strict`,
+      `create index plans_age on plans (created_at)`,
+      `create table applied (
+        owner text not null,
+        address text not null,
+        resource_id text not null,
+        spec text not null,
+        primary key (owner, address)
+      ) strict, without rowid`,
+    ],
+  },
+  {
     version: 9,
     name: 'revisions of the configuration',
     statements: [

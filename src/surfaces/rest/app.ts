@@ -120,7 +120,8 @@ async function call(
   }
   const room = ports.keep(principal.id)
   try {
-    const bytesMax = operation.action === 'import' ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
+    const bytesMax =
+      operation.action === 'import' || operation.large === true ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
     const body = await readBody(c.req.raw, bytesMax, room)
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
