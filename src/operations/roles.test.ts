@@ -116,6 +116,7 @@ test('every operation, for every role: done or refused as the table says, and ea
   await control.run('workflows.create', { name: 'Steps' })
   const idle = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
   await control.run('proxies.create', idle)
+  await control.run('proxies.apply_template', { template: 'cached-read', proxies: ['idle'] })
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
   await control.run('users.create', { name: 'Ada' })
   await control.run('teams.create', { name: 'Core' })

@@ -3,7 +3,7 @@ import { refuse } from '../../base/refusal.ts'
 import { define } from '../define.ts'
 import { boundedDiff, diffOf } from '../diff.ts'
 import { kindOf } from '../kinds.ts'
-import { about, RevisionId } from './revisions-list.ts'
+import { about, RevisionId, subjectOf } from './revisions-list.ts'
 import { movedBetween, nameOf, plainOf, revisionOf, slugsOf } from './revisions-state.ts'
 
 const ITEMS_MAX = 1000
@@ -42,7 +42,7 @@ export const diffRevisions = define({
   permission: 'config:read',
   refuses: ['not_found'],
   columns: ['items.item', 'items.action', 'items.diff'],
-  subject: ({ from }) => ({ type: 'revision', id: from, slug: null }),
+  subject: ({ from }) => subjectOf(from),
   handle: async (input, { reader }) => {
     const from = await revisionOf(reader, input.from)
     const to = input.to === undefined ? await reader.revision() : await revisionOf(reader, input.to)

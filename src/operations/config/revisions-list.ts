@@ -30,7 +30,8 @@ export const about = {
   unscoped: true,
 } as const
 
-const subject = (id: string | null) => ({ type: 'revision', id, slug: null })
+/** A denial knows no input. */
+export const subjectOf = (id?: string) => ({ type: 'revision', id: id ?? null, slug: null })
 
 export const listRevisions = define({
   ...about,
@@ -43,7 +44,7 @@ export const listRevisions = define({
   permission: 'config:read',
   refuses: [],
   columns: ['revision', 'time', 'actor.name', 'operation', 'items', 'reason'],
-  subject: () => subject(null),
+  subject: () => subjectOf(),
   handle: async ({ limit, cursor }, { reader }) => {
     const before = cursor === undefined ? undefined : Number(fromCursor(cursor, /^[0-9]{1,15}$/))
     const found = await reader.revisions(limit + 1, before)
@@ -75,7 +76,7 @@ export const getRevision = define({
   permission: 'config:read',
   refuses: ['not_found'],
   columns: ['revision', 'time', 'actor.name', 'operation', 'reason', 'items'],
-  subject: ({ id }) => subject(id),
+  subject: ({ id }) => subjectOf(id),
   handle: async ({ id }, { reader }) => {
     const found = await reader.revisionAt(Number(id))
     if (found === undefined)

@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
-import { about, RevisionId } from './revisions-list.ts'
+import { about, RevisionId, subjectOf } from './revisions-list.ts'
 import { movedBetween, nameOf, revisionOf, slugsOf } from './revisions-state.ts'
 import { rollBack } from './revisions-steps.ts'
 
@@ -31,13 +32,15 @@ export const rollbackRevision = define({
   refuses: [...CHANGE_REFUSES, 'confirmation_required', 'in_use'],
   idempotent: true,
   columns: ['rolled_back_to', 'restored', 'changed', 'removed', 'kept'],
-  subject: ({ id }) => ({ type: 'revision', id, slug: null }),
+  subject: ({ id }) => subjectOf(id),
   handle: async ({ id }, context) => {
     const { whole, change } = context
     const now = await whole.revision()
     refuseOther(now, context)
     const revision = await revisionOf(whole, id)
     refuseUnconfirmed(id, context)
+    // Each resource has an entry of its own in the trail
+    change.planId = newId('pln', context.clock)
     const moved = await movedBetween(whole, revision, now)
     const slugs = await slugsOf(whole, moved)
     const { restored, changed, removed, kept } = await rollBack(moved, context)

@@ -43,12 +43,16 @@ test('what fits a filter is changed in one revision with one entry, and said ite
     ],
   )
   assert.deepEqual([await policyOf('a'), await policyOf('get-order')], ['gold', null])
-  const [entry] = (await control.store.read.auditEntries({ limit: 1, collection: orders })).items
-  assert.equal(entry?.operation, 'proxies.bulk_update')
+  const entries = (await control.store.read.auditEntries({ limit: 3, collection: orders })).items
   assert.deepEqual(
-    entry?.diff.map(({ path }) => path),
-    ['/proxies/a/policy', '/proxies/b/policy'],
+    entries.map(({ operation, resource, diff }) => [operation, resource.slug, diff.map(({ path }) => path)]),
+    [
+      ['proxies.bulk_update', null, []],
+      ['proxies.bulk_update', 'b', ['/policy']],
+      ['proxies.bulk_update', 'a', ['/policy']],
+    ],
   )
+  assert.equal(new Set(entries.map(({ plan_id }) => plan_id)).size, 1)
   const again = await control.run('proxies.bulk_update', {
     ids: ['a', 'b', 'a'],
     changes: { policy: 'gold' },

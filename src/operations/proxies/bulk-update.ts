@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { newId } from '../../base/ids.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
 import { Ref, Slug, Status } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
@@ -61,6 +62,8 @@ export const bulkUpdateProxies = define({
   }),
   handle: async ({ ids, filter, changes }, context) => {
     refuseRevision(context)
+    // Each has an entry of its own in the trail
+    context.change.planId = newId('pln', context.clock)
     const found = await foundBy(ids, filter, context)
     const stored = await patchAll(found, changes as Fields, context)
     const slugs = await context.reader.slugs(found.map(({ parent }) => parent!))
@@ -107,7 +110,7 @@ async function foundBy(
     type: 'proxies',
     limit: PROXIES_MAX + 1,
     ...(collection === undefined ? {} : { parent: await idOf('collections', collection) }),
-    ...(tag === undefined ? {} : { tag }),
+    ...(tag === undefined ? {} : { tags: [tag] }),
     where: {
       ...(status === undefined ? {} : { status }),
       ...(policy === undefined ? {} : { policy: await idOf('policies', policy) }),

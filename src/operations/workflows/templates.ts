@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref, Slug } from '../../model/common.ts'
 import { Finding } from '../../model/workflow.ts'
@@ -73,6 +74,8 @@ export const applyTemplate = define({
     const definition = chosen.build(parsed.data)
     const found: Resource[] = []
     for (const ref of proxies) found.push(await getRef(context.reader, 'proxies', ref))
+    // Each has an entry of its own in the trail
+    context.change.planId = newId('pln', context.clock)
     const stored: Resource[] = []
     for (const proxy of found) {
       await context.demand('proxies:update', proxy)
