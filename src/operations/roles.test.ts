@@ -18,6 +18,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     base_path: `/i${n}`,
   }),
   'collections.duplicate': (n) => ({ id: 'orders', base_path: `/d${n}`, slug: `d${n}` }),
+  'config.convert': () => ({ document: { _format_version: '3.0' } }),
   'collections.reimport': () => ({
     id: 'orders',
     document: { openapi: '3.1.0', info: { title: 'Orders', version: '1' }, paths: {} },
