@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { authorization, postForm, register, tokensFor } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
+import { runPage } from '../support/page.ts'
 import { runCommand } from './cli.ts'
 import { call, type Reply, startTestServer, type TestServer, until } from './server.ts'
 
@@ -203,6 +204,12 @@ test('who has the data directory gets a link for a new administrator, or for a l
   assert.match((await runCommand(server.data, ['admin', 'reset', '--user', 'none'])).err, /no local user/)
   const [entry] = await entries('operation=set_up_links.create')
   assert.deepEqual(entry?.actor['auth_method'], 'data_directory')
+})
+
+test('what docs/identity.md shows makes an invitation', async () => {
+  assert.equal(await runPage('identity.md', server, {}), 3)
+  const { items } = (await server.manage('GET', '/users?email=alan@example.com')).json
+  assert.equal(items.length, 1)
 })
 
 test('where local sign-in is off there is neither page nor link', async () => {
