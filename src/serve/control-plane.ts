@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
+import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
@@ -29,6 +30,7 @@ import { VERSION } from '../version.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
+import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
@@ -69,6 +71,8 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
+  /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
+  readonly sweep: () => Promise<void>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -145,6 +149,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     origin,
     scope: issued.scope,
     version: VERSION,
+    docs: createDocPages(),
     clock,
     fault,
   })
@@ -154,6 +159,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
     fault,
@@ -182,6 +188,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
+    sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
   }
 }
 
@@ -209,5 +216,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
+    sweep: () => Promise.resolve(),
   }
 }

@@ -136,6 +136,10 @@ describe('the Management MCP door', () => {
       tombstones: createTombstones(),
       origin: 'https://gateway.example',
       version: '0.0.0',
+      docs: {
+        topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],
+        read: (topic) => (topic === 'mcp' ? '# Gateway MCP' : null),
+      },
       clock: createClock(),
       fault: (error) => faults.push(error),
     })

@@ -1,32 +1,22 @@
 import type { Principal } from '../../access/principal.ts'
-import { createChallenge } from '../../base/challenge.ts'
+import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { PROTECTED } from '../../base/resources.ts'
-import { jsonAnswer, type McpAnswer, type McpRequest } from '../../mcp/protocol/answer.ts'
+import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
-import type { Operation, Via } from '../../operations/define.ts'
+import type { Operation } from '../../operations/define.ts'
 import { inputInvalid } from './arguments.ts'
+import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
 import { type PlainCall, readPlainCall, withChanges } from './plain-call.ts'
+import { createCompletions, createPrompts } from './prompts.ts'
+import { createResources, type DocPages } from './resources.ts'
 import { type RunPorts, runTool } from './run.ts'
 import { type ManagementTool, type ManagementTools, publishTool, toTools } from './tools.ts'
-
-/** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
-interface ManagementRequest extends Omit<McpRequest, 'body'> {
-  /** `/management/mcp` or its alias. */
-  readonly path: string
-  /** Without `?`. */
-  readonly query: string
-  readonly host: string
-  readonly ip: string | null
-  readonly requestId: string
-  /** Reads the message of a principal, which is asked for once that is known: nobody's bytes are kept. May throw a Refusal. */
-  readonly body: (principal: string) => Promise<Uint8Array>
-}
 
 export interface ManagementDoorOptions extends RunPorts {
   readonly operations: readonly Operation[]
@@ -43,6 +33,7 @@ export interface ManagementDoorOptions extends RunPorts {
   /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
   readonly scope: string | null
   readonly version: string
+  readonly docs: DocPages
   readonly clock: Clock
   readonly fault: (error: unknown, requestId: string) => void
 }
@@ -51,21 +42,13 @@ export interface ManagementDoor {
   handle(request: ManagementRequest): Promise<McpAnswer>
 }
 
-type View = 'grouped' | 'full'
-
-interface ManagementCaller {
-  readonly principal: Principal
-  readonly view: View
-  readonly request: ManagementRequest
-}
-
 const INSTRUCTIONS =
   'Administers the Postern gateway: collections, proxies, clients, profiles, policies, credentials, audit and request records. ' +
   'Writes take dry_run to see the difference first, expected_revision to avoid overwriting, reason for the audit, and confirm (the slug) for deletions. ' +
   'Refusals carry a code, a detail and errors with pointers.'
 
-/** Milliseconds for which a caller may keep the list: its permissions may change. */
-const TOOLS_TTL_MS = 60_000
+/** Milliseconds for which a caller may keep lists: its permissions may change. */
+const LIST_TTL_MS = 60_000
 /** Lists kept, one per view and set of permitted operations. */
 const LISTS_MAX = 64
 
@@ -91,9 +74,13 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     const body = method === 'POST' ? await request.body(principal.id) : new Uint8Array()
     const plain = method === 'POST' ? readPlainCall(header('content-type'), body) : null
     if (plain !== null) return answerPlainCall(options, tools, plain, principal, request)
-    return new Promise((resolve) =>
-      endpoint.answer({ principal, view, request }, { method, header, body }, resolve),
+    const caller: ManagementCaller = { principal, view, request, beyondScope: null }
+    const given = await new Promise<McpAnswer>((resolve) =>
+      endpoint.answer(caller, { method, header, body }, resolve),
     )
+    // Of several messages the others have their answers
+    if (caller.beyondScope === null || given.body.startsWith('[')) return given
+    throw caller.beyondScope
   }
 
   return {
@@ -127,7 +114,7 @@ async function answerPlainCall(
     const names = shown.map(({ name }) => name).join(', ')
     throw inputInvalid([{ pointer: '/tool', reason: `no such tool; there are: ${names || 'none'}` }])
   }
-  const via = viaOf(request, NO_AGENT)
+  const via = viaOf(request, NOTHING_SAID)
   const { operation, invoked, content } = await runTool(
     ports,
     tool,
@@ -153,7 +140,12 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
   const lists = new Lru<string, readonly Tool[]>(LISTS_MAX)
 
   function listFor({ principal, view }: ManagementCaller): readonly Tool[] {
-    const permitted = new Set(options.operations.filter((operation) => options.allowed(principal, operation)))
+    // What a broader token of the account would do is listed too: calling it is how a client comes to ask for one
+    const account =
+      principal.scopes === undefined
+        ? principal
+        : { ...principal, grants: principal.unnarrowed ?? principal.grants }
+    const permitted = new Set(options.operations.filter((operation) => options.allowed(account, operation)))
     const key = view + options.operations.map((operation) => (permitted.has(operation) ? 1 : 0)).join('')
     let list = lists.get(key)
     if (list === undefined) {
@@ -173,7 +165,9 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
       return result(content, false)
     } catch (error) {
       if (!(error instanceof Refusal)) options.fault(error, request.requestId)
-      return result(toProblem(asRefusal(error), request.requestId), true)
+      const refusal = asRefusal(error)
+      if (refusal.code === 'insufficient_scope') caller.beyondScope = refusal
+      return result(toProblem(refusal, request.requestId), true)
     }
   }
 
@@ -181,34 +175,18 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
     name: 'management_mcp',
     info: { name: 'postern-management', title: 'Postern Management', version: options.version },
     instructions: INSTRUCTIONS,
-    toolsTtlMs: TOOLS_TTL_MS,
+    listTtlMs: LIST_TTL_MS,
     identityOf: ({ principal }) => principal.id,
     tools: listFor,
+    prompts: createPrompts(options.operations, tools, options),
+    resources: createResources(options.operations, options, options.docs),
+    complete: createCompletions(options.operations, options.invoke, () =>
+      options.docs.topics().map(({ topic }) => topic),
+    ),
     call(caller, call, done) {
       const tool = tools.byName.get(call.name)
       if (tool === undefined) done(unknownTool(call.name, caller, listFor))
       else void run(caller, tool, call).then(done)
-    },
-  }
-}
-
-type Agent = Pick<ToolCall, 'agent' | 'sessionId' | 'conversationId'>
-
-const NO_AGENT: Agent = { agent: { name: '', version: '' }, sessionId: '', conversationId: '' }
-
-function viaOf(request: ManagementRequest, call: Agent): Via {
-  const { agent, sessionId, conversationId } = call
-  return {
-    surface: 'management_mcp',
-    requestId: request.requestId,
-    ip: request.ip,
-    userAgent: request.header('user-agent')?.slice(0, 512) ?? null,
-    http: { method: request.method, url: request.path },
-    agent: {
-      name: agent.name || null,
-      version: agent.version || null,
-      sessionId: sessionId || null,
-      conversationId: conversationId || null,
     },
   }
 }
@@ -244,7 +222,8 @@ function problemAnswer(
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
   }
-  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, refusal.code)
+  if (isChallenged(refusal))
+    headers['www-authenticate'] = challenge(host, refusal.code, refusal.facts.members?.['scope'])
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))
