@@ -206,6 +206,13 @@ test('who has the data directory gets a link for a new administrator, or for a l
   assert.deepEqual(entry?.actor['auth_method'], 'data_directory')
 })
 
+test('a user who is deleted takes password and links along', async () => {
+  await server.manage('POST', '/users/grace-hopper/invite', {})
+  const gone = await server.manage('DELETE', '/users/grace-hopper?confirm=grace-hopper')
+  assert.equal(gone.status, 200, gone.text)
+  assert.equal((await change('grace-hopper', GOOD, OTHER)).status, 400)
+})
+
 test('what docs/identity.md shows makes an invitation', async () => {
   assert.equal(await runPage('identity.md', server, {}), 3)
   const { items } = (await server.manage('GET', '/users?email=alan@example.com')).json
