@@ -270,7 +270,7 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter {
   putAccessToken(token: StoredAccessToken): Promise<void>
   /** Its links to choose another are forgotten. */
   putPassword(user: string, hash: string, now: number): Promise<void>
-  /** Earlier links for the same are forgotten, and so are all that expired before `now`. */
+  /** Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. */
   putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
   /** Forgets a link, and with one that makes an administrator all such. True when it was there. */
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>

@@ -94,7 +94,11 @@ export function createWriter(db: Db): ConfigWriter {
     },
     putSetUpLink: async ({ user, ...link }, now) => {
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
-      await db.deleteFrom('set_up_links').where('user_id', 'is', user).execute()
+      await db
+        .deleteFrom('set_up_links')
+        .where('user_id', 'is', user)
+        .where('purpose', '=', link.purpose)
+        .execute()
       await db
         .insertInto('set_up_links')
         .values({ ...link, user_id: user })
