@@ -72,8 +72,8 @@ export function createInvoke(deps: InvokeDeps): Invoke {
 }
 
 /** True when the principal may do this to anything at all. */
-export function mayCall(principal: Principal, { permission, unscoped }: Operation): boolean {
-  return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
+export function mayCall(principal: Principal, { permission, unscoped, own }: Operation): boolean {
+  return own?.(principal) === true || permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
 /** Notes a refusal of a known principal and makes it. */

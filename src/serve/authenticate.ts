@@ -1,3 +1,4 @@
+import { isPersonalToken, type PersonalTokens } from '../access/personal-tokens.ts'
 import type { Principal } from '../access/principal.ts'
 import type { AccessTokens } from '../access/tokens.ts'
 import type { WorkloadTokens } from '../access/workload.ts'
@@ -16,12 +17,14 @@ export interface Came {
 /** Proves who asks a management surface; an attempt that fails is counted in the audit under its source. */
 export function createAuthenticate(
   tokens: AccessTokens,
+  personal: PersonalTokens,
   workloads: WorkloadTokens,
   unknown: UnauthenticatedAudit,
 ): (token: string, came: Came) => Promise<Principal> {
   return async (token, { surface, ip, userAgent }) => {
     try {
-      return await (looksLikeJwt(token) ? workloads : tokens).verify(token)
+      if (looksLikeJwt(token)) return await workloads.verify(token)
+      return await (isPersonalToken(token) ? personal : tokens).verify(token)
     } catch (error) {
       if (error instanceof Refusal)
         unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { createPersonalTokens } from '../access/personal-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
@@ -62,20 +63,23 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
-  const authenticate = createAuthenticate(
-    tokens,
-    createWorkloadTokens(store.read, clock, options.keysOf),
-    unknownCallers,
-  )
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
+  const accounts = createAccounts(store.read, clock, invoke)
+  const personal = createPersonalTokens(store, clock, accounts)
+  const authenticate = createAuthenticate(
+    tokens,
+    personal,
+    createWorkloadTokens(store.read, clock, options.keysOf),
+    unknownCallers,
+  )
   const links = createSetUpLinks(store, clock)
   const { pages } = createSignIn({
     store,
     clock,
     origin,
-    accounts: createAccounts(store.read, clock, invoke),
+    accounts,
     links,
     users: createLocalUsers(clock, invoke),
     isLocal: options.isLocalSignIn,
@@ -127,7 +131,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         })
       return toSetUpLink(origin, await links.reset(parseReset(input)))
     },
-    flush: (rest) => unknownCallers.flush(rest),
+    flush: (rest) => unknownCallers.flush(rest).finally(() => personal.flush()),
     checkpoint: () => trail.checkpoint(),
   }
 }

@@ -34,6 +34,8 @@ export interface ConfigTables {
     created_at: number
     expires_at: number
     revoked_at: number | null
+    owner: string | null
+    last_used_at: number | null
   }
   passwords: { user_id: string; hash: string; changed_at: number }
   set_up_links: {
