@@ -112,6 +112,7 @@ async function start(
     ...sessions,
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
+    linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },

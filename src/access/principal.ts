@@ -15,6 +15,8 @@ export interface Principal {
   readonly unnarrowed?: readonly Grant[]
   /** Milliseconds since the epoch, or null for never. */
   readonly expiresAt: number | null
+  /** The scopes of an OAuth token, separated by spaces, where it is one that bounds what the account may do. */
+  readonly scopes?: string
 }
 
 /** A role given to a principal, over everything or within a scope. What a principal may do is the union of its grants. */

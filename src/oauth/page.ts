@@ -29,31 +29,60 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:10vh auto;padding
 label{display:block;margin:1rem 0}
 input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}
 button{font:inherit;padding:.4rem 1rem}
+code{overflow-wrap:anywhere}
+dt{font-weight:600}
+dd{margin:0 0 .6rem}
+.warning{border-left:4px solid #c80;padding-left:.8rem}
 .fault{border-left:4px solid #c33;padding-left:.8rem}`
 
-/** No script, nothing from elsewhere, in no frame; forms go back to where they came from. */
-const HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'cache-control': 'no-store',
-  'content-security-policy': `default-src 'none'; style-src 'sha256-${hash('sha256', STYLE, 'base64')}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`,
-  'x-frame-options': 'DENY',
-  'x-content-type-options': 'nosniff',
-  // The address of a page may hold what opens it
-  'referrer-policy': 'no-referrer',
-} as const
+const STYLE_HASH = hash('sha256', STYLE, 'base64')
 
-/** A whole page. */
-export function page(status: number, title: string, content: Html): Response {
-  const { text } = html`<!doctype html>
+export interface Page {
+  readonly title: string
+  readonly content: Html
+  /** Where its forms lead beside to ourselves: browsers judge the redirects that follow as well. */
+  readonly formAction?: string | undefined
+}
+
+/** Headers of a page: no script, nothing from elsewhere, in no frame; forms go back to where they came from. */
+export function pageHeaders({ formAction }: Pick<Page, 'formAction'>): Record<string, string> {
+  const forms = formAction === undefined ? "'self'" : `'self' ${formAction}`
+  return {
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'content-security-policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; form-action ${forms}; frame-ancestors 'none'; base-uri 'none'`,
+    'x-frame-options': 'DENY',
+    'x-content-type-options': 'nosniff',
+    // The address of a page may hold what opens it
+    'referrer-policy': 'no-referrer',
+  }
+}
+
+/** The whole document of a page. */
+export function pageText({ title, content }: Page): string {
+  return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${new Html(STYLE)}</style></head>
 <body><h1>${title}</h1>
 ${content}
 </body></html>
-`
-  return new Response(text, { status, headers: HEADERS })
+`.text
+}
+
+/** A page as an answer. */
+export function page(status: number, title: string, content: Html): Response {
+  return new Response(pageText({ title, content }), { status, headers: pageHeaders({}) })
 }
 
 /** A page that says what is wrong. */
 export function faultPage(status: number, title: string, sentence: string): Response {
   return page(status, title, html`<p class="fault" role="alert">${sentence}</p>`)
+}
+
+/** What `form-action` must let through for a redirect to this URL: its origin, or its scheme where that is all it has. */
+export function formActionOf(url: string): string | undefined {
+  const parsed = URL.parse(url)
+  if (parsed === null) return undefined
+  // An IPv6 literal is no source of a policy
+  const hasOrigin = /^https?:$/.test(parsed.protocol) && !parsed.hostname.startsWith('[')
+  return hasOrigin ? parsed.origin : parsed.protocol
 }

@@ -1,9 +1,11 @@
+import type { OAuthTokens } from '../access/oauth-tokens.ts'
 import { isPersonalToken, type PersonalTokens } from '../access/personal-tokens.ts'
 import type { Principal } from '../access/principal.ts'
 import type { AccessTokens } from '../access/tokens.ts'
 import type { WorkloadTokens } from '../access/workload.ts'
 import { looksLikeJwt } from '../base/jwt.ts'
 import { Refusal } from '../base/refusal.ts'
+import type { Protected } from '../base/resources.ts'
 import type { Surface } from '../model/record.ts'
 import type { UnauthenticatedAudit } from '../operations/unauthenticated.ts'
 
@@ -19,12 +21,15 @@ export function createAuthenticate(
   tokens: AccessTokens,
   personal: PersonalTokens,
   workloads: WorkloadTokens,
+  oauth: OAuthTokens,
   unknown: UnauthenticatedAudit,
-): (token: string, came: Came) => Promise<Principal> {
-  return async (token, { surface, ip, userAgent }) => {
+): (token: string, resource: Protected, came: Came) => Promise<Principal> {
+  return async (token, resource, { surface, ip, userAgent }) => {
     try {
-      if (looksLikeJwt(token)) return await workloads.verify(token)
-      return await (isPersonalToken(token) ? personal : tokens).verify(token)
+      if (isPersonalToken(token)) return await personal.verify(token)
+      if (!looksLikeJwt(token)) return await tokens.verify(token)
+      if (oauth.claims(token)) return await oauth.verify(token, resource)
+      return await workloads.verify(token)
     } catch (error) {
       if (error instanceof Refusal)
         unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })

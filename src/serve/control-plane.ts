@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { createPersonalTokens } from '../access/personal-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
@@ -12,12 +13,14 @@ import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
+import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
+import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import { heldBytesMax } from '../threads/held-bytes-max.ts'
 import { createTombstones } from '../threads/tombstones.ts'
 import { VERSION } from '../version.ts'
@@ -26,6 +29,7 @@ import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
+import { createOAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -33,6 +37,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** Where people reach the pages of management. */
+  readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -63,19 +69,21 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const unknownCallers = createUnauthenticatedAudit(store, clock)
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
+  const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
   const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
+  const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
   const personal = createPersonalTokens(store, clock, accounts)
   const authenticate = createAuthenticate(
     tokens,
     personal,
     createWorkloadTokens(store.read, clock, options.keysOf),
+    createOAuthTokens(store.read, clock, accounts, origin),
     unknownCallers,
   )
-  const links = createSetUpLinks(store, clock)
-  const { pages } = createSignIn({
+  const { signIn, pages } = createSignIn({
     store,
     clock,
     origin,
@@ -92,7 +100,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     origin,
-    authenticate,
+    authorizationServers: [origin],
+    authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: factsOf,
     log: fault,
@@ -101,8 +110,18 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     operations: OPERATIONS,
     invoke,
     authenticate: ({ authorization, ip }) =>
-      authenticate(bearerOf(authorization), { surface: 'management_mcp', ip, userAgent: null }),
+      authenticate(bearerOf(authorization), 'mcp', { surface: 'management_mcp', ip, userAgent: null }),
     allowed: mayCall,
+    link: async (secret, member, subject, principal, via) => {
+      try {
+        const token = await secretLinks.keep(secret, { subject, member }, principal, via)
+        return token && `${options.linkOrigin}${SECRETS_ROOT}${token}`
+      } catch (error) {
+        // What made the secret has happened: its answer stands without a link
+        fault(error, via.requestId)
+        return null
+      }
+    },
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
@@ -111,11 +130,23 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     fault,
   })
+  const oauth = createOAuthDoor({
+    issuer: origin,
+    store,
+    clock,
+    key: options.vault.oauthKey(),
+    accounts,
+    signIn,
+    refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
+    fault,
+  })
   return {
     listener: createControlListener({
       rest: getRequestListener(rest.fetch, { overrideGlobalObjects: false }),
       mcp,
+      oauth,
       signInPages: pages && getRequestListener(pages, { overrideGlobalObjects: false }),
+      page: (request) => answerSecretPage(secretLinks, request, fault),
       keep,
       fault,
     }),

@@ -12,6 +12,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
   const server = createServer(
     createControlListener({
       rest: () => assert.fail('not asked for'),
+      oauth: { serves: () => false, answer: () => assert.fail('not asked for') },
       mcp: {
         handle: async ({ header, body }) => {
           const bytes = await body(header('x-who') ?? '').catch((error) => Buffer.from(error.code))
@@ -23,6 +24,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
         },
       },
       signInPages: null,
+      page: () => assert.fail('not asked for'),
       keep: (principal) => memory.open(principal),
       fault: (error) => assert.fail(String(error)),
     }),

@@ -3,6 +3,8 @@ import type { OwnRoom } from '../base/kept.ts'
 import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { gather } from '../surfaces/rest/body.ts'
+import { type PageAnswer, type PageRequest, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
+import type { OAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** Largest message to Management MCP, bytes: an OpenAPI document may travel in it. */
@@ -14,8 +16,12 @@ export interface ControlParts {
   /** Management REST, its OpenAPI document and the protected-resource metadata. */
   readonly rest: RequestListener
   readonly mcp: ManagementDoor
+  /** Sign-in and tokens. */
+  readonly oauth: OAuthDoor
   /** Where local users choose their passwords; null where they do not sign in. */
   readonly signInPages: RequestListener | null
+  /** Pages of one-time links. */
+  readonly page: (request: PageRequest) => Promise<PageAnswer>
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
   readonly keep: (principal: string) => OwnRoom
   readonly fault: (error: unknown, requestId: string) => void
@@ -25,12 +31,15 @@ export interface ControlParts {
 export function createControlListener(parts: ControlParts): RequestListener {
   return (request, response) => {
     const [path = '', query = ''] = split(request.url ?? '/')
-    if (path === '/management/mcp' || path === '/api/v1/mcp') {
-      answerMcp(parts, request, response, path, query).catch((error: unknown) => {
-        parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
-        response.destroy()
-      })
-    } else if (parts.signInPages !== null && SIGN_IN_PATHS.has(path)) parts.signInPages(request, response)
+    const failed = (error: unknown): void => {
+      parts.fault(error, header(request, PREAMBLE.requestId) ?? '')
+      response.destroy()
+    }
+    if (path === '/management/mcp' || path === '/api/v1/mcp')
+      answerMcp(parts, request, response, path, query).catch(failed)
+    else if (path.startsWith(SECRETS_ROOT)) answerSecret(parts, request, response, path).catch(failed)
+    else if (parts.signInPages !== null && SIGN_IN_PATHS.has(path)) parts.signInPages(request, response)
+    else if (parts.oauth.serves(path)) parts.oauth.answer(request, response)
     else parts.rest(request, response)
   }
 }
@@ -60,6 +69,24 @@ async function answerMcp(
   })
   const answer = await asked.finally(() => room?.release())
   response.writeHead(answer.status, { 'cache-control': 'no-store', ...answer.headers })
+  response.end(answer.body)
+}
+
+async function answerSecret(
+  { page }: ControlParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+): Promise<void> {
+  const visit = {
+    method: request.method ?? '',
+    path,
+    ip: header(request, PREAMBLE.peer) ?? null,
+    userAgent: header(request, 'user-agent')?.slice(0, 512) ?? null,
+    requestId: header(request, PREAMBLE.requestId) ?? '',
+  }
+  const answer = await page(visit)
+  response.writeHead(answer.status, answer.headers)
   response.end(answer.body)
 }
 

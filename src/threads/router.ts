@@ -7,7 +7,7 @@ export const LISTENERS = { gateway: 0, control: 1 } as const
 /** Parts of the control plane that a listener may hand out, and the reserved paths that belong to each. */
 const PARTS: readonly { readonly part: string; readonly paths: readonly string[] }[] = [
   { part: 'management', paths: ['/management', '/api/v1/mcp'] },
-  { part: 'oauth', paths: ['/.well-known', '/oauth'] },
+  { part: 'oauth', paths: ['/oauth', '/.well-known'] },
 ]
 
 export interface Doors<State> {

@@ -20,6 +20,8 @@ export interface Vault {
   sessionKey(): Uint8Array
   /** 32 bytes from which the key that signs checkpoints of the audit trail is made; lasting, as that of sessions. */
   trailKey(): Uint8Array
+  /** 32 bytes that seal what the authorization server keeps; lasting, as that of sessions. */
+  oauthKey(): Uint8Array
   /** The keys there are; the first seals. */
   keys(): readonly KeyFacts[]
   /** True when the first key has sealed it, and no other need be kept for it. */
@@ -97,6 +99,8 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     sessionKey: () => lasting.get('mcp-sessions')!,
     trailKey: () =>
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern audit checkpoints', 32)),
+    oauthKey: () =>
+      new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern authorization server', 32)),
     keys: () => facts,
     isCurrent: (sealed) => keyIdOf(sealed) === held[0]!.id,
     addKey: () => change((kept) => [makeKey(), ...kept]),

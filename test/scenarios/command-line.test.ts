@@ -213,7 +213,7 @@ test('every path of the API refuses nobody and a foreign token with a challenge'
         assert.equal(reply.status, 401, `${base} ${path}: ${await reply.text()}`)
         const challenge = reply.headers.get('www-authenticate') ?? ''
         const named = /resource_metadata="([^"]+)"/.exec(challenge)?.[1] ?? ''
-        assert.match(named, /\/\.well-known\/oauth-protected-resource\/management$/)
+        assert.match(named, /\/\.well-known\/oauth-protected-resource\/management\/v1$/)
         assert.equal(challenge.includes('invalid_token'), token !== undefined)
         assert.match(reply.headers.get('x-request-id') ?? '', /^req_/)
         assert.equal(reply.headers.get('content-type'), 'application/problem+json')

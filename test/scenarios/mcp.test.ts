@@ -152,6 +152,32 @@ describe('both MCP doors of a running server', () => {
     assert.match(back.headers.get('www-authenticate')!, /error="invalid_token"/)
   })
 
+  test('a secret leaves over MCP as a link that a person opens once', async () => {
+    const { running } = server
+    const modifier = await running.issueToken({ role: 'modifier', ttl: '5m', name: 'agent of ann' })
+    const body = { tool: 'rotate_profile_credentials', id: 'acme:sandbox', overlap: '1h' }
+    const path = '/management/mcp'
+    const rotated = await server.gateway('POST', path, { token: modifier.token, body })
+    assert.equal(rotated.status, 200, rotated.text)
+    assert.doesNotMatch(rotated.text, /pst_pk_/)
+    const link: string = rotated.json.result.token_link
+    assert.ok(link.startsWith(`${running.origin}/management/secrets/`), link)
+    const offered = await call('GET', link)
+    assert.match(offered.text, /agent of ann/)
+    assert.equal(offered.headers.get('cache-control'), 'no-store')
+    const { text } = await call('POST', link)
+    const [shown] = /pst_pk_\w+/.exec(text)!
+    assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token: shown! })).status, 200)
+    assert.equal((await call('POST', link)).status, 404)
+    const trail = await server.manage('GET', '/audit?resource_type=profile&limit=3')
+    assert.deepEqual(
+      trail.json.items.map((item: { operation: string }) => item.operation),
+      ['secret_links.open', 'secret_links.create', 'profiles.rotate'],
+    )
+    const secret = link.slice(link.lastIndexOf('/') + 1)
+    assert.ok(![...server.log, trail.text].some((line) => line.includes(secret)))
+  })
+
   test('a session ended on one thread has ended on all', async () => {
     const params = {
       protocolVersion: '2025-11-25',

@@ -133,6 +133,35 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     finish: chainOlderEntries,
   },
   {
+    version: 5,
+    name: 'what the authorization server keeps',
+    statements: [
+      `create table oauth_artifacts (
+        kind text not null,
+        id text not null,
+        sealed text not null,
+        grant_id text,
+        other_id text,
+        account_id text,
+        created_at integer not null,
+        expires_at integer,
+        used_at integer,
+        primary key (kind, id)
+      ) strict, without rowid`,
+      `create index oauth_artifacts_grant on oauth_artifacts (grant_id)`,
+      `create index oauth_artifacts_other on oauth_artifacts (kind, other_id)`,
+      `create index oauth_artifacts_expiry on oauth_artifacts (expires_at)`,
+      `create table oauth_keys (
+        id text primary key,
+        purpose text not null,
+        public text,
+        sealed text not null,
+        created_at integer not null,
+        retired_at integer
+      ) strict, without rowid`,
+    ],
+  },
+  {
     version: 6,
     name: 'people',
     statements: [

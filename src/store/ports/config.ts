@@ -5,6 +5,7 @@
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
 import type { AuditLink, StoredCheckpoint } from './audit-chain.ts'
+import type { OAuthReader, OAuthWriter } from './oauth.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -157,6 +158,7 @@ export interface AuditFilter {
 
 /** What may be asked at any time. */
 export interface ConfigReader {
+  readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
   byId(type: ResourceType, id: string): Promise<Resource | undefined>
@@ -215,6 +217,7 @@ export interface ConfigReader {
 
 /** What may be done inside of one transaction. */
 export interface ConfigWriter extends ConfigReader {
+  readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
   /** Also forgets its tokens, secrets, password and references. */

@@ -13,6 +13,7 @@ import type {
   StoredPersonalToken,
   StoredSecret,
 } from '../ports/config.ts'
+import { createOAuthReader } from './oauth.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -29,6 +30,7 @@ const BY_ID = sql<string>`+id`
 /** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
 export function createReader(db: Db): ConfigReader {
   return {
+    oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {
       const row = await db

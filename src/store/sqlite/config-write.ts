@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../model/audit.ts'
 import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
+import { createOAuthWriter } from './oauth.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -19,6 +20,7 @@ export function createWriter(db: Db): ConfigWriter {
   }
   return {
     ...reader,
+    oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
       await db.insertInto('resources').values(toRow(resource)).execute()

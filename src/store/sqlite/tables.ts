@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely'
 import type { StoredCheckpoint } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
+import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
 /** The columns of the configuration database; {@link CONFIG_MIGRATIONS} makes them. */
 export interface ConfigTables {
@@ -37,6 +38,8 @@ export interface ConfigTables {
     owner: string | null
     last_used_at: number | null
   }
+  oauth_artifacts: OAuthArtifact
+  oauth_keys: Omit<OAuthKey, 'purpose'> & { purpose: string }
   passwords: { user_id: string; hash: string; changed_at: number }
   set_up_links: {
     hash: string

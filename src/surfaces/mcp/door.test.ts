@@ -85,6 +85,7 @@ interface Invoked {
 describe('the Management MCP door', () => {
   const widget = { id: 'wid_1', slug: 'one', status: 'draft', revision: 3, at: '2026-01-01T00:00:00Z' }
   const faults: unknown[] = []
+  const kept: string[] = []
   let invoked: Invoked[] = []
   let reply: (call: Invoked) => Record<string, unknown> = () => widget
   let shell: Shell
@@ -125,6 +126,10 @@ describe('the Management MCP door', () => {
       },
       allowed: (principal, { effect }) => effect === 'read' || principal.grants[0]?.role !== 'viewer',
       reveals: (principal) => principal.grants[0]?.role === 'admin',
+      link: async (secret, member, { type }) => {
+        kept.push(`${member} of ${type}: ${secret.reveal()}`)
+        return kept.length > 1 ? null : 'https://gateway.example/once'
+      },
       sealKey: new Uint8Array(32).fill(3),
       tombstones: createTombstones(),
       origin: 'https://gateway.example',
@@ -215,7 +220,7 @@ describe('the Management MCP door', () => {
       assert.equal(answer.status, 401)
       assert.equal(
         answer.headers.get('www-authenticate'),
-        'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/management/mcp"',
+        'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/management/mcp", scope="management:read management:write"',
       )
       assert.equal(answer.headers.get('x-request-id'), 'req_1')
     }
@@ -349,7 +354,14 @@ describe('the Management MCP door', () => {
     reply = () => ({ id: 'wid_1', token: 'pst_pk_secret' })
     const withheld = await call('rotate_widget', { id: 'one' }, 'modifier')
     assert.equal(withheld['token'], undefined)
-    assert.match(String(withheld['token_withheld']), /Rotate over REST or the CLI/)
+    assert.equal(withheld['token_link'], 'https://gateway.example/once')
+    assert.match(String(withheld['token_withheld']), /Give the link to the person/)
+    assert.deepEqual(kept, ['token of widget: pst_pk_secret'])
+    const full = await call('rotate_widget', { id: 'one' }, 'modifier')
+    assert.deepEqual([full['token'], full['token_link']], [undefined, undefined])
+    assert.match(String(full['token_withheld']), /Rotate over REST or the CLI/)
+    const { json } = await plain({ tool: 'rotate_widget', id: 'one' })
+    assert.doesNotMatch(JSON.stringify(json), /pst_pk_/)
     assert.equal((await call('rotate_widget', { id: 'one' }, 'admin'))['token'], 'pst_pk_secret')
   })
 

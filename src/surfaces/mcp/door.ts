@@ -1,8 +1,10 @@
 import type { Principal } from '../../access/principal.ts'
+import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { PROTECTED } from '../../base/resources.ts'
 import { jsonAnswer, type McpAnswer, type McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
@@ -69,7 +71,7 @@ const LISTS_MAX = 64
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = createChallenge(options.origin, '/management/mcp', null)
+  const challenge = createChallenge(options.origin, PROTECTED.mcp, DEFAULT_SCOPE)
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {
     sealKey: options.sealKey,

@@ -77,6 +77,7 @@ describe('Management MCP over the registry and a store', () => {
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),
       allowed: mayCall,
       reveals: (principal: Principal) => permits(principal, 'profiles:reveal'),
+      link: async () => null,
       sealKey: new Uint8Array(32).fill(5),
       tombstones: createTombstones(),
       origin: 'http://localhost:8080',

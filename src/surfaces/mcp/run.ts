@@ -1,9 +1,10 @@
 import type { Principal } from '../../access/principal.ts'
-import { isPlain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
-import { type Invoke, type Invoked, type Operation, SHOWN_ONCE, type Via } from '../../operations/define.ts'
+import type { Secret } from '../../base/secret.ts'
+import type { Invoke, Invoked, Operation, Subject, Via } from '../../operations/define.ts'
 import { inputInvalid, splitArguments } from './arguments.ts'
 import { boundedPage, isPaged } from './bounded.ts'
+import { withLinks } from './shown-once.ts'
 import { type ManagementTool, OWN_ACTION } from './tools.ts'
 
 export interface RunPorts {
@@ -12,6 +13,14 @@ export interface RunPorts {
   readonly allowed: (principal: Principal, operation: Operation) => boolean
   /** Whether secrets that are shown once may be shown to a model (`profiles:reveal`). */
   readonly reveals: (principal: Principal) => boolean
+  /** Makes a link that a person opens to read a secret once; null when there is none to be had. */
+  readonly link: (
+    secret: Secret,
+    member: string,
+    subject: Subject,
+    principal: Principal,
+    via: Via,
+  ) => Promise<string | null>
 }
 
 type Arguments = Readonly<Record<string, unknown>>
@@ -19,16 +28,13 @@ type Arguments = Readonly<Record<string, unknown>>
 interface Ran {
   readonly operation: Operation
   readonly invoked: Invoked
-  /** What REST answers, too; secrets that are shown once only for those who may show them to a model. */
+  /** What REST answers, too; a link in the place of each secret that is shown once, but for those who may show it to a model. */
   readonly content: Readonly<Record<string, unknown>>
 }
 
-const WITHHELD =
-  'Created, but not shown here: a model would keep it. Rotate over REST or the CLI to get a secret that only you see.'
-
 /** Runs the operation that arguments of a tool mean; throws a Refusal for everything expected. `reads` is told the operation and changes its arguments. */
 export async function runTool(
-  { invoke, allowed, reveals }: RunPorts,
+  { invoke, allowed, reveals, link }: RunPorts,
   tool: ManagementTool,
   given: Arguments,
   principal: Principal,
@@ -46,7 +52,13 @@ export async function runTool(
   const invoked = isPaged(operation)
     ? await boundedPage((limit) => ask({ ...input, limit }), input['limit'])
     : await ask(input)
-  return { operation, invoked, content: contentOf(operation, invoked, reveals(principal)) }
+  const { output } = invoked
+  const shown = reveals(principal)
+    ? output
+    : await withLinks(operation, output, (secret, member) =>
+        link(secret, member, operation.subject(input, output), principal, via),
+      )
+  return { operation, invoked, content: contentOf(invoked, shown) }
 }
 
 /** The operation that a call means: the tool's only one, or the one its `action` names. */
@@ -64,21 +76,8 @@ function chooseOperation(
   return { operation, given: own === undefined ? others : { ...others, action: own } }
 }
 
-function contentOf(operation: Operation, invoked: Invoked, reveals: boolean): Record<string, unknown> {
-  const { output, diff, pending } = invoked
-  const content = operation.revealsOnce === true && !reveals ? withhold(output) : { ...output }
+function contentOf(invoked: Invoked, content: Arguments): Arguments {
+  const { diff, pending } = invoked
   if (diff !== null) return { dry_run: true, diff, result: content }
   return pending ? { ...content, pending: true } : content
-}
-
-/** The answer without secrets that are shown once, also those of the profiles that a new client came with. */
-function withhold(output: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const content: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(output)) {
-    if (SHOWN_ONCE.has(name) && typeof value === 'string') content['token_withheld'] = WITHHELD
-    else if (name === 'profiles' && Array.isArray(value))
-      content[name] = value.map((one: unknown) => (isPlain(one) ? withhold(one) : one))
-    else content[name] = value
-  }
-  return content
 }

@@ -156,7 +156,7 @@ test('nobody is told apart from somebody by paths: all below the API is authenti
     assert.equal(nobody.status, 401)
     assert.equal(
       nobody.headers.get('www-authenticate'),
-      'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/management"',
+      'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/management/v1", scope="management:read management:write"',
     )
   }
   for (const token of ['foreign', 'old-token']) {
@@ -308,11 +308,13 @@ test('the OpenAPI document and the metadata of the protected resources are publi
     ['/mcp', '/mcp'],
     ['/management', '/management'],
     ['/management/mcp', '/management/mcp'],
+    ['/management/v1', '/management/v1'],
+    ['/api/v1/mcp', '/api/v1/mcp'],
   ]) {
     const metadata = await call('GET', `/.well-known/oauth-protected-resource${path}`, { token: null })
     assert.equal(metadata.json['resource'], `https://gateway.example${resource}`)
     assert.deepEqual(metadata.json['bearer_methods_supported'], ['header'])
-    assert.ok(!('authorization_servers' in metadata.json))
+    assert.equal('authorization_servers' in metadata.json, path !== '/mcp')
   }
   for (const path of ['oauth-protected-resource/orders', 'oauth-protected-resourcex', 'openid-configuration'])
     assert.equal((await call('GET', `/.well-known/${path}`, { token: null })).json['code'], 'not_available')

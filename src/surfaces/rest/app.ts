@@ -1,9 +1,11 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
+import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { PROTECTED } from '../../base/resources.ts'
 import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
@@ -29,6 +31,8 @@ export interface RestPorts {
   readonly keep: (principal: string) => OwnRoom
   /** The configured origin, for metadata and challenges. */
   readonly origin: string
+  /** Who issues tokens for management, for the metadata. */
+  readonly authorizationServers: readonly string[]
   /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
   readonly log: (error: unknown, requestId: string) => void
 }
@@ -47,7 +51,7 @@ const COMMON_HEADERS = {
 
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(given: RestPorts): Hono {
-  const ports: Parts = { ...given, challenge: createChallenge(given.origin, '/management', null) }
+  const ports: Parts = { ...given, challenge: createChallenge(given.origin, PROTECTED.rest, DEFAULT_SCOPE) }
   const app = new Hono()
   const originFor = createOriginFor(ports.origin)
   let document: string | undefined
@@ -65,7 +69,8 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       const path = resourcePathOf(new URL(c.req.url).pathname)
       const origin = originFor(c.req.header('host') ?? null)
-      const metadata = path === null ? null : protectedResourceMetadata(origin, path)
+      const metadata =
+        path === null ? null : protectedResourceMetadata(origin, path, ports.authorizationServers)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
       return json(200, JSON.stringify(metadata))

@@ -125,6 +125,7 @@ test('any request is answered with JSON, a request id and a status below 500', a
     keep: () => new HeldBytes(1024 ** 2).open('anybody'),
     facts: () => ({ requestId: 'req_1', ip: null }),
     origin: 'https://gw.example',
+    authorizationServers: [],
     log: (error) => faults.push(error instanceof Refusal ? null : error),
   })
   const piece = fc.oneof(

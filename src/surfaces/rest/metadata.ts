@@ -1,16 +1,30 @@
+import { SCOPES } from '../../access/scopes.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
 
 /** Paths that are protected resources of their own (RFC 9728 section 3.1); the empty one is the whole origin. */
-const RESOURCES = ['', '/mcp', '/management', '/management/mcp'] as const
+const RESOURCES = ['', '/mcp', '/management', '/management/mcp', '/management/v1', '/api/v1/mcp'] as const
 
 /**
- * Protected-resource metadata (RFC 9728 section 2), or null when there is no such resource.
- * `authorization_servers` is absent while the installation has none: tokens come from the command line.
+ * Protected-resource metadata (RFC 9728 section 2), or null when there is no such resource. Those of management name who
+ * issues tokens for them; the tokens of profiles at `/mcp` come from no authorization server of ours.
  * @param path Path of the resource, such as `/mcp`.
  */
-export function protectedResourceMetadata(origin: string, path: string): Record<string, unknown> | null {
+export function protectedResourceMetadata(
+  origin: string,
+  path: string,
+  authorizationServers: readonly string[],
+): Record<string, unknown> | null {
   if (!RESOURCES.some((resource) => resource === path)) return null
-  return { resource: origin + path, bearer_methods_supported: ['header'], resource_name: 'Postern' }
+  const issued =
+    path === '/mcp' || authorizationServers.length === 0
+      ? {}
+      : { authorization_servers: authorizationServers, scopes_supported: SCOPES }
+  return {
+    resource: origin + path,
+    ...issued,
+    bearer_methods_supported: ['header'],
+    resource_name: 'Postern',
+  }
 }
 
 /** The path that the metadata URL `/.well-known/oauth-protected-resource[/path]` speaks of, or null for another URL. */

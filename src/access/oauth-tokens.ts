@@ -1,0 +1,82 @@
+import type { Clock } from '../base/clock.ts'
+import { readJwk } from '../base/jwk.ts'
+import { type NamedKey, signingKeyOf } from '../base/jws.ts'
+import { type Jwt, readJwt } from '../base/jwt.ts'
+import { Lru } from '../base/lru.ts'
+import type { Plain } from '../base/plain.ts'
+import { refuse } from '../base/refusal.ts'
+import { createResources, type Protected } from '../base/resources.ts'
+import type { ConfigReader } from '../store/ports/config.ts'
+import type { Accounts } from './accounts.ts'
+import type { Principal } from './principal.ts'
+import { ceilingOf } from './scopes.ts'
+
+/** Keys that are held parsed. */
+const KEYS_MAX = 16
+
+export interface OAuthTokens {
+  /** True when a token says that it is of our authorization server; nothing in it is proved. */
+  claims(token: string): boolean
+  /**
+   * Who an access token stands for at one resource (RFC 9068 section 4). It ends with the grant that it came from, and
+   * with the account. Refuses with credential_invalid or credential_expired; why exactly is the inner reason.
+   */
+  verify(token: string, resource: Protected): Promise<Principal>
+}
+
+/** Access tokens of our own authorization server. @param issuer the origin */
+export function createOAuthTokens(
+  reader: Pick<ConfigReader, 'oauth'>,
+  clock: Clock,
+  accounts: Pick<Accounts, 'principalOf'>,
+  issuer: string,
+): OAuthTokens {
+  const resources = createResources(issuer)
+  const parsed = new Lru<string, NamedKey>(KEYS_MAX)
+
+  async function keys(): Promise<readonly NamedKey[]> {
+    const stored = await reader.oauth.keys()
+    return stored.flatMap(({ id, public: text }) => {
+      if (text === null) return []
+      const key = parsed.get(id) ?? readJwk(JSON.parse(text) as Plain)
+      parsed.set(id, key)
+      return [key]
+    })
+  }
+
+  async function demandGrant({ claims, subject }: Jwt, now: number): Promise<void> {
+    const { grant_id } = claims
+    // A service identity delegates nothing: what ends its tokens is its own end.
+    if (grant_id === undefined && subject.startsWith('svc_')) return
+    const grant = typeof grant_id === 'string' ? await reader.oauth.artifact('Grant', grant_id) : undefined
+    if (grant === undefined || grant.account_id !== subject) throw invalid('the grant was revoked')
+    if (grant.expires_at !== null && grant.expires_at <= now) throw invalid('the grant has ended')
+  }
+
+  return {
+    claims(token) {
+      const jwt = readJwt(token)
+      return typeof jwt !== 'string' && jwt.issuer === issuer
+    },
+    async verify(token, resource) {
+      const jwt = readJwt(token)
+      if (typeof jwt === 'string') throw invalid(jwt)
+      if (jwt.type !== 'at+jwt') throw invalid('no access token')
+      const key = signingKeyOf(jwt, await keys())
+      if (typeof key === 'string') throw invalid(key)
+      if (jwt.issuer !== issuer) throw invalid('wrong issuer')
+      if (!jwt.audience.includes(resources.nameOf(resource))) throw invalid('wrong audience')
+      const now = clock.now()
+      const expiresAt = (jwt.expires ?? 0) * 1000
+      if (expiresAt <= now) throw refuse('credential_expired', { inner: 'expired' })
+      await demandGrant(jwt, now)
+      const scopes = typeof jwt.claims['scope'] === 'string' ? jwt.claims['scope'] : ''
+      const proof = { authMethod: 'oauth', expiresAt, ceiling: ceilingOf(scopes) }
+      return { ...(await accounts.principalOf(jwt.subject, proof)), scopes }
+    },
+  }
+}
+
+function invalid(inner: string) {
+  return refuse('credential_invalid', { inner })
+}

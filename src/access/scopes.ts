@@ -1,0 +1,51 @@
+import { PERMISSIONS } from '../model/access.ts'
+import type { Grant, Permission } from './principal.ts'
+import { allows } from './roles.ts'
+
+/** OAuth scopes of management, from the narrowest on; each holds what those before it hold. */
+export const SCOPES = ['management:read', 'management:write', 'management:admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** What a client gets that asks for none, and what challenges name. */
+export const DEFAULT_SCOPE = 'management:read management:write'
+
+/** Scopes that say nothing of management: who signed in, and that refresh tokens are wanted. */
+export const OIDC_SCOPES = ['openid', 'offline_access'] as const
+
+const READING = /:(read|verify)$/
+
+/** True when a scope lets the permission through. */
+function holds(scope: Scope, permission: Permission): boolean {
+  if (scope === 'management:admin') return true
+  return READING.test(permission) || (scope === 'management:write' && allows('modifier', permission))
+}
+
+const CEILINGS: Readonly<Record<Exclude<Scope, 'management:admin'>, readonly Grant[]>> = {
+  'management:read': ceilingBy('management:read'),
+  'management:write': ceilingBy('management:write'),
+}
+
+function ceilingBy(scope: Scope): readonly Grant[] {
+  // The model lists permissions in their form.
+  const held = (PERMISSIONS as readonly Permission[]).filter((permission) => holds(scope, permission))
+  return [{ role: { permissions: new Set(held) } }]
+}
+
+/** The broadest of the scopes that are among the words of a text; null for none. */
+export function broadestOf(text: string): Scope | null {
+  const words = new Set(text.split(' '))
+  return SCOPES.findLast((scope) => words.has(scope)) ?? null
+}
+
+/** What a token with these scopes may at most do, whoever it stands for; null for everything. */
+export function ceilingOf(scopes: string): readonly Grant[] | null {
+  const broadest = broadestOf(scopes)
+  if (broadest === null) return []
+  return broadest === 'management:admin' ? null : CEILINGS[broadest]
+}
+
+/** All scopes that an operation needs beside those that are held, as one challenge names them; the narrowest that will do. */
+export function scopesFor(permission: Permission, held: string): string {
+  const needed = SCOPES.find((scope) => holds(scope, permission)) ?? 'management:admin'
+  return [...new Set([...held.split(' ').filter((word) => word !== ''), needed])].join(' ')
+}

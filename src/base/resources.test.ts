@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createResources } from './resources.ts'
+
+test('a resource is found by its path, its alias and any name of the loopback', () => {
+  const { find, nameOf } = createResources('http://localhost:8080')
+  for (const name of [
+    'http://localhost:8080/management/mcp',
+    'HTTP://LOCALHOST:8080/management/mcp/',
+    'http://127.0.0.1:8080/api/v1/mcp',
+    'http://[::1]:8080/management/mcp',
+    'http://localhost:8080',
+  ])
+    assert.equal(find(name), 'mcp', name)
+  assert.equal(find('http://localhost:8080/management/v1'), 'rest')
+  assert.equal(nameOf('rest'), 'http://localhost:8080/management/v1')
+})
+
+test('what is of another origin, or has more than a path, is no resource', () => {
+  const { find } = createResources('https://gateway.example')
+  for (const name of [
+    'https://gateway.example.evil/management/mcp',
+    'http://gateway.example/management/mcp',
+    'https://gateway.example:8443/management/mcp',
+    'https://gateway.example/management/mcp?x=1',
+    'https://gateway.example/management/mcp#x',
+    'https://user@gateway.example/management/mcp',
+    'https://gateway.example/mcp',
+    'http://127.0.0.1/management/mcp',
+    'constructor',
+    '',
+  ])
+    assert.equal(find(name), null, name)
+})

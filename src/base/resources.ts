@@ -1,0 +1,37 @@
+import { createOriginFor } from './challenge.ts'
+
+/** What an access token may be for, by the path of the protected resource (RFC 8707). */
+export const PROTECTED = { mcp: '/management/mcp', rest: '/management/v1' } as const
+export type Protected = keyof typeof PROTECTED
+
+/** Paths that name the same resource: the alias of Management MCP, and the whole origin for clients that know no more. */
+const PATHS: Readonly<Record<string, Protected>> = {
+  [PROTECTED.mcp]: 'mcp',
+  '/api/v1/mcp': 'mcp',
+  '/': 'mcp',
+  [PROTECTED.rest]: 'rest',
+  '/management': 'rest',
+}
+
+export interface Resources {
+  /** The one name of a resource, which stands in tokens. */
+  readonly nameOf: (resource: Protected) => string
+  /** Which resource an indicator means, by any name of the loopback where the origin is one; null for another. */
+  readonly find: (indicator: string) => Protected | null
+}
+
+/** The protected resources of management. Scheme and host compare without case, and a slash at the end says nothing. */
+export function createResources(origin: string): Resources {
+  const originFor = createOriginFor(origin)
+  const isOurs = (url: URL): boolean => url.origin === new URL(originFor(url.host)).origin
+  return {
+    nameOf: (resource) => origin + PROTECTED[resource],
+    find(indicator) {
+      const url = URL.parse(indicator)
+      if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || !isOurs(url))
+        return null
+      const path = url.pathname === '/' ? '/' : url.pathname.replace(/\/$/, '')
+      return Object.hasOwn(PATHS, path) ? PATHS[path]! : null
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { html, type Page } from '../page.ts'
+
+export interface ConsentView {
+  readonly path: string
+  readonly csrf: string
+  /** Who is signed in. */
+  readonly account: string
+  readonly client: { readonly id: string; readonly name: string | null }
+  /** Host of the redirect; null for a device, which gets no redirect. */
+  readonly redirectHost: string | null
+  /** True when any program of this computer could take the redirect. */
+  readonly isLocal: boolean
+  readonly resources: readonly string[]
+  readonly scopes: readonly string[]
+  readonly formAction: string | undefined
+}
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  'management:read': 'see what you may see',
+  'management:write': 'change what you may change, apart from access',
+  'management:admin': 'do everything that you may do, access and keys included',
+  openid: 'know who you are',
+  offline_access: 'go on while you are away',
+}
+
+export function consentPage(view: ConsentView): Page {
+  const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, formAction } = view
+  return {
+    title: 'Allow access?',
+    formAction,
+    content: html`<p><strong>${client.name ?? client.id}</strong> asks to act for you, <strong>${account}</strong>.</p>
+<dl>
+<dt>Client</dt><dd><code>${client.id}</code></dd>
+${redirectHost === null ? null : html`<dt>Sends you back to</dt><dd><code>${redirectHost}</code></dd>`}
+<dt>For</dt>${resources.map((resource) => html`<dd><code>${resource}</code></dd>`)}
+<dt>It may</dt>${scopes.map((scope) => html`<dd><code>${scope}</code>: ${MEANINGS[scope] ?? scope}</dd>`)}
+</dl>
+${
+  isLocal
+    ? html`<p class="warning">This client is a program on your computer, and any program there could give its name. Go on only if you have just started it.</p>`
+    : null
+}
+<form method="post" action="${path}">
+<input type="hidden" name="csrf" value="${csrf}">
+<button name="do" value="allow">Allow</button>
+<button class="other" name="do" value="deny">Deny</button>
+</form>`,
+  }
+}

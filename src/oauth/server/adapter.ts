@@ -1,0 +1,114 @@
+import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
+import type { Clock } from '../../base/clock.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import type { OAuthArtifact } from '../../store/ports/oauth.ts'
+import type { Sealed } from './sealed.ts'
+
+/** Kinds whose ids prove nothing; those of all others are hashed. */
+const OPEN_IDS: ReadonlySet<string> = new Set(['Grant', 'Client'])
+
+/** How many there may be of what callers make without having proved anything; the oldest give way. */
+const KIND_MAX: Readonly<Record<string, number>> = {
+  Client: 5000,
+  Interaction: 5000,
+  Session: 20_000,
+  DeviceCode: 5000,
+}
+
+/** Clients that are not registered here, by their id. */
+type FindClient = (id: string) => Promise<AdapterPayload | undefined>
+
+export interface AdapterParts {
+  readonly store: ConfigStore
+  readonly sealed: Sealed
+  readonly clock: Clock
+  readonly findClient: FindClient
+}
+
+/** What the provider keeps, in our store: reads on the reading connection, each write a transaction of its own. */
+export function createAdapter(parts: AdapterParts): AdapterFactory {
+  return (kind) => new StoreAdapter(kind, parts)
+}
+
+class StoreAdapter implements Adapter {
+  readonly #kind: string
+  readonly #parts: AdapterParts
+
+  constructor(kind: string, parts: AdapterParts) {
+    this.#kind = kind
+    this.#parts = parts
+  }
+
+  async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
+    const { store, sealed, clock } = this.#parts
+    const kind = this.#kind
+    const stored = this.#idOf(id)
+    const now = clock.now()
+    const other = payload.userCode ?? (kind === 'Session' ? payload.uid : undefined)
+    await store.write(async ({ oauth }) => {
+      const before = await oauth.artifact(kind, stored)
+      await oauth.put(
+        {
+          kind,
+          id: stored,
+          sealed: sealed.seal(JSON.stringify(payload), kind, stored),
+          grant_id: payload.grantId ?? null,
+          other_id: other === undefined ? null : sealed.hash(other),
+          account_id: payload.accountId ?? null,
+          created_at: before?.created_at ?? now,
+          expires_at: expiresIn === undefined ? null : now + expiresIn * 1000,
+          used_at: before?.used_at ?? null,
+        },
+        KIND_MAX[kind],
+      )
+    })
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const found = await this.#parts.store.read.oauth.artifact(this.#kind, this.#idOf(id))
+    if (found === undefined) return this.#kind === 'Client' ? this.#parts.findClient(id) : undefined
+    return this.#open(found)
+  }
+
+  async findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    return this.#findByOther(uid)
+  }
+
+  async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+    return this.#findByOther(userCode)
+  }
+
+  /** Of two who use it at once, one is refused: what is used once was asked for in two requests. */
+  async consume(id: string): Promise<void> {
+    const { store, clock } = this.#parts
+    const isFirst = await store.write(({ oauth }) => oauth.use(this.#kind, this.#idOf(id), clock.now()))
+    if (!isFirst) throw new errors.InvalidGrant('already used')
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#parts.store.write(({ oauth }) => oauth.remove(this.#kind, this.#idOf(id)))
+  }
+
+  async revokeByGrantId(grantId: string): Promise<void> {
+    await this.#parts.store.write(({ oauth }) => oauth.removeOfGrant(this.#kind, grantId))
+  }
+
+  async #findByOther(other: string): Promise<AdapterPayload | undefined> {
+    const { store, sealed } = this.#parts
+    const found = await store.read.oauth.artifactByOther(this.#kind, sealed.hash(other))
+    return found && this.#open(found)
+  }
+
+  #open(found: OAuthArtifact): AdapterPayload | undefined {
+    const { clock, sealed } = this.#parts
+    if (found.expires_at !== null && found.expires_at <= clock.now()) return undefined
+    // Only upsert seals these, from a payload.
+    const payload = JSON.parse(sealed.open(found.sealed, found.kind, found.id)) as AdapterPayload
+    const isUsed = found.used_at !== null && found.kind !== 'Client'
+    return isUsed ? { ...payload, consumed: Math.floor(found.used_at! / 1000) } : payload
+  }
+
+  #idOf(id: string): string {
+    return OPEN_IDS.has(this.#kind) ? id : this.#parts.sealed.hash(id)
+  }
+}

@@ -1,0 +1,76 @@
+import { isLoopbackHost } from '../../base/address.ts'
+import type { Plain } from '../../base/plain.ts'
+
+const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+
+/** What clients may register for themselves. */
+const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT]
+const MEMBERS = [
+  'client_id',
+  'client_name',
+  'client_uri',
+  'redirect_uris',
+  'grant_types',
+  'response_types',
+  'token_endpoint_auth_method',
+  'token_endpoint_auth_signing_alg',
+  'application_type',
+  'jwks',
+  'jwks_uri',
+]
+const NAME_MAX = 100
+const REDIRECTS_MAX = 20
+
+/** The command line of Postern. It keeps no secret; what it is let in with is the consent of its user. */
+export const CLI_CLIENT = {
+  client_id: 'postern-cli',
+  client_name: 'Postern command line',
+  application_type: 'native',
+  redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback', 'http://[::1]/callback'],
+  grant_types: ['authorization_code', 'refresh_token', DEVICE_GRANT],
+  response_types: ['code'],
+  token_endpoint_auth_method: 'none',
+} as const
+
+/**
+ * What a client says of itself (RFC 7591), as it will do here: what we know and serve, and the type of application that
+ * its redirects ask for, as most clients leave that out. Scopes are left to each request.
+ */
+export function lenientMetadata(given: Plain): Plain {
+  const taken = Object.fromEntries(
+    MEMBERS.flatMap((name) => (given[name] == null ? [] : [[name, given[name]]])),
+  )
+  const redirects = listOf(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
+  if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects
+  if (redirects.some((one) => !one.startsWith('https://'))) taken['application_type'] = 'native'
+  if (taken['grant_types'] !== undefined)
+    taken['grant_types'] = orElse(
+      listOf(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one)),
+      'authorization_code',
+    )
+  if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
+  if (typeof taken['client_name'] === 'string') taken['client_name'] = taken['client_name'].slice(0, NAME_MAX)
+  if (!/^https?:/.test(String(taken['client_uri']))) delete taken['client_uri']
+  return taken
+}
+
+/** The host that a redirect leads to, as a person reads it; the scheme where it leads to a program. */
+export function redirectHost(redirect: string): string {
+  const url = URL.parse(redirect)
+  if (url === null) return redirect
+  return /^https?:$/.test(url.protocol) ? url.host : url.protocol.slice(0, -1)
+}
+
+/** True for a redirect that any program on the computer of the user could receive. */
+export function isLocalRedirect(redirect: string): boolean {
+  const url = URL.parse(redirect)
+  return url !== null && (!/^https?:$/.test(url.protocol) || isLoopbackHost(url.hostname))
+}
+
+function listOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+function orElse(list: readonly string[], otherwise: string): readonly string[] {
+  return list.length === 0 ? [otherwise] : list
+}

@@ -1,0 +1,94 @@
+import type { Configuration, Grant, Provider } from 'oidc-provider'
+import type { Clock } from '../../base/clock.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import type { Sealed } from './sealed.ts'
+
+const KIND = 'Consent'
+const KEPT_MS = 90 * 24 * 60 * 60 * 1000
+
+/** What someone has agreed to for a client: scopes of OpenID Connect, and those of each resource. */
+interface Agreed {
+  readonly openid: string
+  readonly resources: Readonly<Record<string, string>>
+}
+
+type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
+
+export interface Consents {
+  /** Keeps what was agreed to in a grant, beside what was before. */
+  remember(grant: Grant): Promise<void>
+  /** The grant of an authorization: what was just agreed to, or a new one of what was agreed to before. */
+  grantFor(context: Context): Promise<Grant | undefined>
+}
+
+export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock): Consents {
+  const idOf = (account: string, client: string): string => sealed.hash(`${account}\n${client}`)
+
+  async function agreed(account: string, client: string): Promise<Agreed | undefined> {
+    const id = idOf(account, client)
+    const found = await store.read.oauth.artifact(KIND, id)
+    if (found === undefined || (found.expires_at ?? 0) <= clock.now()) return undefined
+    // Only remember seals these.
+    return JSON.parse(sealed.open(found.sealed, KIND, id)) as Agreed
+  }
+
+  return {
+    async remember(grant) {
+      const { accountId: account = '', clientId: client = '' } = grant
+      const before = await agreed(account, client)
+      const resources: Record<string, string> = { ...before?.resources }
+      for (const [name, scope] of Object.entries(grant.resources ?? {}))
+        resources[name] = joined(resources[name] ?? '', scope)
+      const id = idOf(account, client)
+      const text = JSON.stringify({
+        openid: joined(before?.openid ?? '', grant.openid?.scope ?? ''),
+        resources,
+      })
+      const now = clock.now()
+      await store.write(({ oauth }) =>
+        oauth.put({
+          kind: KIND,
+          id,
+          sealed: sealed.seal(text, KIND, id),
+          grant_id: null,
+          other_id: null,
+          account_id: account,
+          created_at: now,
+          expires_at: now + KEPT_MS,
+          used_at: null,
+        }),
+      )
+    },
+
+    async grantFor({ oidc }) {
+      const provider = oidc.provider as Provider
+      const given = oidc.result?.consent?.grantId
+      if (given !== undefined) return provider.Grant.find(given)
+      const { client, account } = oidc
+      if (client === undefined || account === undefined) return undefined
+      // Whoever receives its redirects could be any program: it is asked about each time
+      if (client.applicationType === 'native') return undefined
+      const before = await agreed(account.accountId, client.clientId)
+      if (before === undefined || !covers(before, oidc)) return undefined
+      const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
+      if (before.openid !== '') grant.addOIDCScope(before.openid)
+      for (const [name, scope] of Object.entries(before.resources)) grant.addResourceScope(name, scope)
+      await grant.save()
+      return grant
+    },
+  }
+}
+
+function covers({ openid, resources }: Agreed, oidc: Context['oidc']): boolean {
+  const holds = (text: string, wanted: Iterable<string>): boolean => {
+    const held = new Set(text.split(' '))
+    return [...wanted].every((one) => held.has(one))
+  }
+  if (!holds(openid, oidc.requestParamOIDCScopes)) return false
+  const others = [...oidc.requestParamScopes].filter((one) => !oidc.requestParamOIDCScopes.has(one))
+  return Object.keys(oidc.resourceServers ?? {}).every((name) => holds(resources[name] ?? '', others))
+}
+
+function joined(a: string, b: string): string {
+  return [...new Set(`${a} ${b}`.split(' '))].filter((word) => word !== '').join(' ')
+}

@@ -1,0 +1,209 @@
+import { type Configuration, errors, Provider } from 'oidc-provider'
+import type { Accounts } from '../../access/accounts.ts'
+import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
+import type { Resources } from '../../base/resources.ts'
+import { type Page, pageHeaders, pageText } from '../page.ts'
+import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
+import { errorPage } from '../pages/error.ts'
+import { type AdapterParts, createAdapter } from './adapter.ts'
+import { CLI_CLIENT } from './clients.ts'
+import type { Consents } from './consents.ts'
+import { type ServerKeys, SIGNING_ALG } from './keys.ts'
+
+const MINUTE = 60
+const DAY = 24 * 60 * MINUTE
+
+/** Seconds for which things live. A sign-in for a client ends with its grant, whatever it was refreshed. */
+const TTL = {
+  AccessToken: 15 * MINUTE,
+  ClientCredentials: 15 * MINUTE,
+  AuthorizationCode: MINUTE,
+  DeviceCode: 10 * MINUTE,
+  Interaction: 10 * MINUTE,
+  IdToken: 15 * MINUTE,
+  RefreshToken: 30 * DAY,
+  Grant: 90 * DAY,
+  Session: 12 * 60 * MINUTE,
+} as const
+
+export interface ProviderParts extends AdapterParts {
+  readonly issuer: string
+  readonly resources: Resources
+  readonly accounts: Pick<Accounts, 'find'>
+  readonly consents: Consents
+  readonly keys: ServerKeys
+}
+
+type Context = Parameters<NonNullable<Configuration['findAccount']>>[0]
+
+/** The engine of the protocol, as it is set up here. What it keeps lies in our store; its pages are ours. */
+export function createProvider(parts: ProviderParts): Provider {
+  const { issuer, resources, accounts, consents, keys } = parts
+  const isSecure = issuer.startsWith('https:')
+  const provider = new Provider(issuer, {
+    adapter: createAdapter(parts),
+    clients: [structuredClone(CLI_CLIENT) as never],
+    jwks: { keys: [...keys.signing] },
+    cookies: {
+      keys: [...keys.cookies],
+      names: {
+        session: isSecure ? '__Host-postern_session' : 'postern_session',
+        interaction: isSecure ? '__Secure-postern_interaction' : 'postern_interaction',
+        resume: isSecure ? '__Secure-postern_resume' : 'postern_resume',
+      },
+      long: { signed: true, httpOnly: true, sameSite: 'lax', secure: isSecure, path: '/' },
+      short: { signed: true, httpOnly: true, sameSite: 'lax', secure: isSecure },
+    },
+    scopes: [...OIDC_SCOPES],
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    clientDefaults: {
+      response_types: ['code'],
+      response_modes: ['query'],
+      id_token_signed_response_alg: SIGNING_ALG,
+    },
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
+      redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
+    routes: {
+      authorization: '/oauth/authorize',
+      token: '/oauth/token',
+      registration: '/oauth/register',
+      revocation: '/oauth/revoke',
+      introspection: '/oauth/introspect',
+      device_authorization: '/oauth/device/authorize',
+      code_verification: '/oauth/device',
+      jwks: '/oauth/jwks',
+      userinfo: '/oauth/userinfo',
+      end_session: '/oauth/sign-out',
+    },
+    ttl: TTL,
+    interactions: { url: (_context, { uid }) => `/oauth/interaction/${uid}` },
+    findAccount: async (context, sub, token) => {
+      const account = await accounts.find(sub)
+      if (account?.active === true) return { accountId: account.id, claims: () => ({ sub: account.id }) }
+      // Whoever is gone signs in again, or somebody else does
+      if (token === undefined && context.oidc.session !== undefined) delete context.oidc.session.accountId
+      return undefined
+    },
+    loadExistingGrant: (context) => consents.grantFor(context),
+    expiresWithSession: () => false,
+    issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
+    renderError: (context, out) =>
+      answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      registration: {
+        enabled: true,
+        issueRegistrationAccessToken: false,
+      },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_context, client, token) => token.clientId === client.clientId,
+      },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_context, client, token) =>
+          client.clientAuthMethod !== 'none' && token.clientId === client.clientId,
+      },
+      deviceFlow: {
+        enabled: true,
+        userCodeInputSource: (context, _form, out) =>
+          answerPage(
+            context,
+            deviceCodePage(
+              deviceForm(context, codeOf(context)),
+              out === undefined ? null : 'This code is not known, used or too old.',
+            ),
+          ),
+        userCodeConfirmSource: (context, _form, client, _device, code) =>
+          answerPage(
+            context,
+            deviceConfirmPage(deviceForm(context, code), client.clientName ?? client.clientId),
+          ),
+        successSource: (context) => answerPage(context, DEVICE_DONE),
+      },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => resources.nameOf('mcp'),
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_context, indicator) => {
+          const found = resources.find(indicator)
+          if (found === null) throw new errors.InvalidTarget('there is no such resource')
+          return {
+            scope: SCOPES.join(' '),
+            audience: resources.nameOf(found),
+            accessTokenFormat: 'jwt',
+            accessTokenTTL: TTL.AccessToken,
+            jwt: { sign: { alg: SIGNING_ALG } },
+          }
+        },
+      },
+    },
+    discovery: { service_documentation: undefined },
+  })
+  provider.proxy = true
+  provider.use(async (context, next) => {
+    prepare(context, resources)
+    await next()
+    if (context.path.startsWith('/.well-known/') && context.status === 200) tellScopes(context.body)
+  })
+  return provider
+}
+
+interface Prepared {
+  path: string
+  method: string
+  query: NodeJS.Dict<string | string[]>
+  state: Record<string, unknown>
+}
+
+/** What clients leave out and the engine insists on; and a code in a link, which is shown and not sent on by a script. */
+function prepare(context: Prepared, resources: Resources): void {
+  if (context.method !== 'GET') return
+  const { user_code: code, ...rest } = context.query
+  if (context.path === '/oauth/authorize') {
+    const { scope, resource } = context.query
+    context.query = {
+      ...context.query,
+      scope: scope === undefined || scope === '' ? DEFAULT_SCOPE : scope,
+      ...(typeof resource === 'string' ? { resource: nameAlike(resource, resources) } : {}),
+    }
+  }
+  if (context.path === '/oauth/device' && code !== undefined) {
+    context.state['code'] = code
+    context.query = rest
+  }
+}
+
+/** The one name of a resource; another indicator as it is. */
+export function nameAlike(indicator: string, resources: Resources): string {
+  const found = resources.find(indicator)
+  return found === null ? indicator : resources.nameOf(found)
+}
+
+/** The engine knows only the scopes of OpenID Connect. */
+function tellScopes(metadata: unknown): void {
+  Object.assign(metadata as object, {
+    scopes_supported: [...SCOPES, ...OIDC_SCOPES],
+    response_modes_supported: ['query'],
+  })
+}
+
+function codeOf({ state }: Context): string {
+  const { code } = state as Record<string, unknown>
+  return typeof code === 'string' ? code : ''
+}
+
+function deviceForm({ oidc }: Context, code: string) {
+  const { secret } = (oidc.session?.state ?? {}) as { secret?: string }
+  return { action: '/oauth/device', xsrf: secret ?? '', code }
+}
+
+function answerPage(context: Pick<Context, 'set' | 'body'>, page: Page): void {
+  context.set(pageHeaders(page))
+  context.body = pageText(page)
+}

@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import {
+  addUser,
+  authorization,
+  consent,
+  PASSWORD,
+  postForm,
+  postJson,
+  REDIRECT,
+  register,
+  startAuthorization,
+  tokensFor,
+} from '../../../test/support/authorization.ts'
+
+const server = await startAuthorization()
+after(() => server[Symbol.asyncDispose]())
+const { origin } = server
+
+const listOf = (path: string, token: string): Promise<Response> =>
+  fetch(origin + path, { headers: { authorization: `Bearer ${token}` } })
+const statusAtRest = async (token: string): Promise<number> =>
+  (await listOf('/management/v1/collections', token)).status
+const statusAtMcp = async (token: string, path = '/management/mcp'): Promise<number> => {
+  const { status } = await fetch(origin + path, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }),
+  })
+  return status
+}
+const refresh = (client: string, token: string) =>
+  postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', client_id: client, refresh_token: token })
+const entriesOf = async (operation: string) =>
+  (await server.store.read.auditEntries({ limit: 200, operation })).items
+
+test('a client that knows nothing registers, has a user sign in and agree, and gets a token for one resource', async () => {
+  const client = await register(origin)
+  const { url, redeem } = authorization(origin, client)
+  const browser = server.browser()
+  const { url: back } = await consent(browser, url)
+  assert.equal(back.origin + back.pathname, REDIRECT)
+  assert.equal(back.searchParams.get('state'), 'the-state')
+  assert.equal(back.searchParams.get('iss'), origin)
+  const { status, body } = await redeem(back.searchParams.get('code')!)
+  assert.equal(status, 200, JSON.stringify(body))
+  assert.equal(body.scope, 'management:read management:write')
+  const [header, claims] = body.access_token
+    .split('.', 2)
+    .map((part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()))
+  assert.equal(header.typ, 'at+jwt')
+  const { body: ann } = await server.manage('GET', '/users/ann')
+  assert.deepEqual([claims.iss, claims.aud, claims.sub], [origin, `${origin}/management/mcp`, ann.id])
+  assert.deepEqual(
+    [await statusAtMcp(body.access_token), await statusAtMcp(body.access_token, '/api/v1/mcp')],
+    [200, 200],
+  )
+  assert.equal(await statusAtRest(body.access_token), 401, 'a token for one resource is none for another')
+  assert.deepEqual(server.faults, [])
+  const [agreed] = await entriesOf('oauth.consent')
+  assert.deepEqual([agreed!.actor.id, agreed!.resource.id, agreed!.ip], [ann.id, client, '127.0.0.1'])
+  const [issued] = await entriesOf('oauth.issue_token')
+  assert.deepEqual([issued!.actor.id, issued!.resource.id], [ann.id, client])
+  assert.equal((await entriesOf('oauth.register_client'))[0]!.resource.id, client)
+  assert.ok(!JSON.stringify([agreed, issued]).includes(body.access_token))
+})
+
+test('the metadata says what is served, and each protected resource names its issuer', async () => {
+  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']) {
+    const metadata = (await (await fetch(origin + path)).json()) as Record<string, unknown>
+    assert.equal(metadata['issuer'], origin)
+    assert.equal(metadata['token_endpoint'], `${origin}/oauth/token`)
+    assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256'])
+    assert.deepEqual(metadata['response_types_supported'], ['code'])
+    assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
+    assert.ok((metadata['scopes_supported'] as string[]).includes('management:admin'))
+  }
+  for (const path of ['', '/management/mcp', '/api/v1/mcp', '/management/v1']) {
+    const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
+    const metadata = (await answer.json()) as Record<string, unknown>
+    assert.equal(metadata['resource'], origin + path)
+    assert.deepEqual(metadata['authorization_servers'], [origin])
+    assert.ok(!(metadata['scopes_supported'] as string[]).includes('offline_access'))
+  }
+  const mcp = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
+  assert.ok(!('authorization_servers' in (mcp as object)), 'tokens of profiles are not issued here')
+})
+
+test('a challenge names the metadata and the scopes', async () => {
+  const { headers } = await fetch(`${origin}/management/v1/collections`)
+  assert.equal(
+    headers.get('www-authenticate'),
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", scope="management:read management:write"`,
+  )
+})
+
+test('what is no sound request for authorization is not answered with a code', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const cases: [string, Record<string, string>, boolean][] = [
+    ['redirect of somebody else', { redirect_uri: 'https://evil.example/callback' }, false],
+    ['other path on the loopback', { redirect_uri: 'http://127.0.0.1:9/other' }, false],
+    ['unknown client', { client_id: 'nobody' }, false],
+    ['plain challenge', { code_challenge_method: 'plain' }, true],
+    ['no challenge', { code_challenge: '' }, true],
+    ['another response type', { response_type: 'id_token' }, true],
+    ['unknown resource', { resource: `${origin}/mcp` }, true],
+    ['resource elsewhere', { resource: 'https://evil.example/management/mcp' }, true],
+  ]
+  for (const [what, more, isTold] of cases) {
+    const { url } = authorization(origin, client, more)
+    const page = await browser.open(url)
+    if (isTold) assert.match(page.url.search + page.url.hash, /[?#&]error=/, `${what}: ${page.text}`)
+    else {
+      assert.equal(page.url.origin, origin, what)
+      assert.equal(page.status, 400, what)
+    }
+    assert.equal(page.url.searchParams.get('code'), null, what)
+  }
+  const onOtherPort = authorization(origin, client, { redirect_uri: 'http://127.0.0.1:61010/callback' })
+  const { url: back } = await consent(browser, onOtherPort.url)
+  assert.equal(back.origin, 'http://127.0.0.1:61010', 'a program takes the port that is free')
+})
+
+test('a code is for one use, by the client that began, with its verifier', async () => {
+  const client = await register(origin)
+  const other = await register(origin)
+  const browser = server.browser()
+  const { url, redeem } = authorization(origin, client)
+  const codeOf = async () => (await consent(browser, url)).url.searchParams.get('code')!
+  assert.equal((await redeem(await codeOf(), { code_verifier: 'x'.repeat(43) })).body.error, 'invalid_grant')
+  assert.equal((await redeem(await codeOf(), { client_id: other })).body.error, 'invalid_grant')
+  assert.equal(
+    (await redeem(await codeOf(), { redirect_uri: 'http://127.0.0.1:9/x' })).body.error,
+    'invalid_grant',
+  )
+  assert.equal(
+    (await redeem(await codeOf(), { resource: `${origin}/management/v1` })).body.error,
+    'invalid_target',
+  )
+  const code = await codeOf()
+  const { body } = await redeem(code)
+  assert.equal(await statusAtMcp(body.access_token), 200)
+  assert.equal((await redeem(code)).body.error, 'invalid_grant')
+  assert.equal(await statusAtMcp(body.access_token), 401, 'what came of a code that was used twice has ended')
+  const late = await codeOf()
+  server.move(61_000)
+  assert.equal((await redeem(late)).body.error, 'invalid_grant')
+  server.move(-61_000)
+})
+
+test('a refresh token is for one use, and using it twice ends all that came from it', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const first = await tokensFor(origin, browser, client, { resource: `${origin}/management/v1` })
+  const second = (await refresh(client, first.refresh_token)).body
+  assert.notEqual(second.refresh_token, first.refresh_token)
+  assert.deepEqual(
+    [await statusAtRest(first.access_token), await statusAtRest(second.access_token)],
+    [200, 200],
+  )
+  assert.equal((await refresh(client, first.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await refresh(client, second.refresh_token)).body.error, 'invalid_grant')
+  assert.deepEqual(
+    [await statusAtRest(first.access_token), await statusAtRest(second.access_token)],
+    [401, 401],
+  )
+})
+
+test('of many requests with one code or one refresh token at once, one gets tokens', async () => {
+  const client = await register(origin)
+  const { url, redeem } = authorization(origin, client)
+  const code = (await consent(server.browser(), url)).url.searchParams.get('code')!
+  const answers = await Promise.all(Array.from({ length: 8 }, () => redeem(code)))
+  assert.ok(answers.filter(({ status }) => status === 200).length <= 1)
+  const { refresh_token } = await tokensFor(origin, server.browser(), client)
+  const refreshed = await Promise.all(Array.from({ length: 8 }, () => refresh(client, refresh_token)))
+  assert.ok(refreshed.filter(({ status }) => status === 200).length <= 1)
+})
+
+test('a revoked refresh token takes its access tokens with it, and nobody else can revoke it', async () => {
+  const client = await register(origin)
+  const tokens = await tokensFor(origin, server.browser(), client)
+  const revoke = (by: string) =>
+    postForm(`${origin}/oauth/revoke`, { client_id: by, token: tokens.refresh_token })
+  await revoke(await register(origin))
+  assert.equal(await statusAtMcp(tokens.access_token), 200)
+  assert.equal((await revoke(client)).status, 200)
+  assert.equal(await statusAtMcp(tokens.access_token), 401)
+  assert.equal((await entriesOf('oauth.revoke'))[0]!.resource.id, client)
+})
+
+test('a disabled user is out at once: tokens, refreshing and the session of the browser', async () => {
+  await addUser(server, 'eve')
+  const client = await register(origin)
+  const browser = server.browser()
+  const tokens = await tokensFor(origin, browser, client, {}, 'eve')
+  assert.equal(await statusAtMcp(tokens.access_token), 200)
+  assert.equal((await server.manage('PATCH', '/users/eve', { active: false })).status, 200)
+  assert.equal(await statusAtMcp(tokens.access_token), 401)
+  assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
+  const page = await browser.open(authorization(origin, client).url)
+  assert.match(page.text, /name="password"/, 'someone has to sign in')
+})
+
+test('an ID token opens nothing, nor does a token that is changed, old or of other keys', async () => {
+  const client = await register(origin)
+  const tokens = (await tokensFor(origin, server.browser(), client, { scope: 'openid management:read' })) as {
+    access_token: string
+    id_token?: string
+  }
+  assert.ok(tokens.id_token !== undefined)
+  assert.equal(await statusAtMcp(tokens.id_token), 401)
+  const [head, , signature] = tokens.access_token.split('.')
+  const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString())
+  const changed = Buffer.from(JSON.stringify({ ...claims, scope: 'management:admin' })).toString('base64url')
+  assert.equal(await statusAtMcp(`${head}.${changed}.${signature}`), 401)
+  server.move(16 * 60_000)
+  assert.equal(await statusAtMcp(tokens.access_token), 401)
+  server.move(-16 * 60_000)
+})
+
+test('pages cannot be framed, run nothing, and take forms of their own alone', async () => {
+  const { url } = authorization(origin, await register(origin, { client_name: '<script>alert(1)</script>' }))
+  const browser = server.browser()
+  const page = await browser.open(url)
+  assert.match(page.headers.get('content-security-policy')!, /default-src 'none'.*frame-ancestors 'none'/)
+  assert.equal(page.headers.get('x-frame-options'), 'DENY')
+  assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
+  assert.doesNotMatch(page.text, /<script/i)
+  const forged = await browser.submit(page, { csrf: 'x', name: 'ann', password: PASSWORD, do: 'password' })
+  assert.equal(forged.status, 403)
+  const inOther = await server.browser().open(page.url)
+  assert.equal(inOther.status, 400, 'a page belongs to the browser that came to it')
+  const wrong = await browser.submit(page, { name: 'ann', password: 'wrong', do: 'password' })
+  assert.equal(wrong.status, 401)
+  const agreement = await browser.submit(wrong, { name: 'ann', password: PASSWORD, do: 'password' })
+  assert.match(agreement.text, /any program there could give its name/)
+  assert.match(agreement.text, /127\.0\.0\.1:9/)
+  assert.match(
+    agreement.headers.get('content-security-policy')!,
+    /form-action 'self' http:\/\/127\.0\.0\.1:9;/,
+  )
+  const { url: back } = await browser.submit(agreement, { do: 'deny' })
+  assert.equal(back.searchParams.get('error'), 'access_denied')
+  assert.equal(back.searchParams.get('iss'), origin)
+  assert.equal((await entriesOf('oauth.consent'))[0]!.outcome, 'denied')
+})
+
+test('consent is remembered for what was agreed to, but never for a program on the computer of the user', async () => {
+  const redirect = { redirect_uri: 'https://agent.example/callback' }
+  const client = await register(origin, { redirect_uris: [redirect.redirect_uri] })
+  const browser = server.browser()
+  const asked = (scope: string) => authorization(origin, client, { ...redirect, scope }).url
+  await consent(browser, asked('management:read'))
+  assert.ok((await browser.open(asked('management:read'))).url.searchParams.has('code'))
+  assert.match((await browser.open(asked('management:read management:write'))).text, /Allow access/)
+  const local = authorization(origin, await register(origin)).url
+  await consent(browser, local)
+  assert.match((await browser.open(local)).text, /Allow access/)
+})
+
+test('clients register with what they leave out, and with what we do not know', async () => {
+  const custom = await postJson(`${origin}/oauth/register`, {
+    client_name: 'Editor',
+    redirect_uris: ['cursor://anysphere/callback'],
+    grant_types: ['authorization_code', 'refresh_token', 'implicit'],
+    response_types: ['code', 'token'],
+    token_endpoint_auth_method: 'none',
+    scope: 'openid mcp:everything',
+    software_id: 'x',
+    id_token_signed_response_alg: 'RS256',
+  })
+  assert.equal(custom.status, 201, JSON.stringify(custom.body))
+  assert.equal(custom.body.application_type, 'native')
+  for (const redirect_uris of [['http://evil.example/callback'], ['javascript:alert(1)'], []]) {
+    const { status } = await postJson(`${origin}/oauth/register`, {
+      redirect_uris,
+      token_endpoint_auth_method: 'none',
+    })
+    assert.equal(status, 400, String(redirect_uris))
+  }
+  const page = await server
+    .browser()
+    .open(authorization(origin, custom.body.client_id, { redirect_uri: 'cursor://anysphere/callback' }).url)
+  assert.match(page.headers.get('content-security-policy')!, /form-action 'self' cursor:;/)
+})
+
+test('what was issued and begun outlives a restart', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const tokens = await tokensFor(origin, browser, client)
+  const { url, redeem } = authorization(origin, client)
+  const page = await browser.open(url)
+  await server.restart()
+  assert.equal(await statusAtMcp(tokens.access_token), 200)
+  const { url: back } = await browser.submit(page, { do: 'allow' })
+  const code = back.searchParams.get('code')!
+  await server.restart()
+  assert.equal((await redeem(code)).status, 200)
+  assert.equal((await refresh(client, tokens.refresh_token)).status, 200)
+})
+
+test('nothing that proves something stands in the store as it is', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const tokens = await tokensFor(origin, browser, client)
+  const { url } = authorization(origin, client)
+  const code = (await consent(browser, url)).url.searchParams.get('code')!
+  const files = ['config.db', 'config.db-wal'].map((name) => readFileSync(join(server.directory, name)))
+  const holds = (text: string): boolean => files.some((bytes) => bytes.includes(text))
+  assert.ok(holds(client), 'the files were read')
+  for (const secret of [tokens.refresh_token, code, tokens.access_token, '"d":'])
+    assert.ok(!holds(secret), secret)
+})

@@ -1,0 +1,213 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { Accounts } from '../../access/accounts.ts'
+import type { Clock } from '../../base/clock.ts'
+import { isPlain } from '../../base/plain.ts'
+import { createResources, type Resources } from '../../base/resources.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import type { SignIn } from '../sign-in/port.ts'
+import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
+import { readText, withBody } from './body.ts'
+import { lenientMetadata } from './clients.ts'
+import { createConsents } from './consents.ts'
+import { CALLBACK, createInteractions, INTERACTION } from './interactions.ts'
+import { currentKeys } from './keys.ts'
+import { createProvider, nameAlike } from './provider.ts'
+import { createSealed } from './sealed.ts'
+import { createThrottle } from './throttle.ts'
+
+export interface AuthorizationServerParts {
+  /** The origin, exactly. */
+  readonly issuer: string
+  readonly store: ConfigStore
+  readonly clock: Clock
+  /** 32 bytes that seal what is kept. */
+  readonly key: Uint8Array
+  readonly accounts: Accounts
+  readonly signIn: SignIn
+  /** Told of a refusal to someone unknown. */
+  readonly refused: (asker: Asker, reason: string) => void
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+export interface AuthorizationServer {
+  answer(request: IncomingMessage, response: ServerResponse, asker: Asker): Promise<void>
+}
+
+/** The authorization server of this origin (RFC 6749, OAuth 2.1), over the engine `oidc-provider`. */
+export function createAuthorizationServer(parts: AuthorizationServerParts): AuthorizationServer {
+  const { issuer, store, clock } = parts
+  const sealed = createSealed(parts.key)
+  const resources = createResources(issuer)
+  const consents = createConsents(store, sealed, clock)
+  const audit = createOAuthAudit(store, clock)
+  const interactions = createInteractions({ ...parts, sealed, consents, audit })
+  const wait = createThrottle(clock)
+  const { protocol, host } = new URL(issuer)
+  let made: { readonly version: string; readonly provider: Provider } | undefined
+
+  /** Keys are read for each request: whoever replaces them need not know of us. */
+  async function currentProvider(): Promise<Provider> {
+    const keys = await currentKeys(store, sealed, clock)
+    if (made?.version !== keys.version) {
+      const provider = createProvider({
+        ...parts,
+        sealed,
+        resources,
+        consents,
+        keys,
+        findClient: async () => undefined,
+      })
+      listen(provider, parts, audit)
+      made = { version: keys.version, provider }
+    }
+    return made.provider
+  }
+
+  return {
+    async answer(request, response, asker) {
+      const path = (request.url ?? '/').split('?', 1)[0]!
+      const seconds = wait(path, asker.ip ?? '')
+      if (seconds > 0)
+        return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
+      // What stands in these is ours alone: the gateway has taken away what callers sent by these names
+      Object.assign(request.headers, {
+        'x-forwarded-proto': protocol.slice(0, -1),
+        'x-forwarded-host': host,
+        'x-forwarded-for': asker.ip ?? '',
+      })
+      const provider = await currentProvider()
+      if (path === CALLBACK || path.startsWith(INTERACTION))
+        return interactions.answer({ provider, request, response, asker })
+      const rewrite = request.method === 'POST' ? REWRITES[path] : undefined
+      let asked = request
+      if (rewrite !== undefined) {
+        const text = await readText(request)
+        if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
+        asked = withBody(request, rewrite(text, resources))
+      }
+      await provider.callback()(asked, response)
+    },
+  }
+}
+
+/** What is said more broadly than the engine takes it, by path; the text is as it came where it cannot be read. */
+const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => string>> = {
+  '/oauth/register': (text) => {
+    try {
+      const given: unknown = JSON.parse(text)
+      return isPlain(given) ? JSON.stringify(lenientMetadata(given)) : text
+    } catch {
+      // No JSON: the engine says so
+      return text
+    }
+  },
+  '/oauth/token': namedAlike,
+  '/oauth/device/authorize': namedAlike,
+}
+
+/** The form with the one name of each resource. */
+function namedAlike(text: string, resources: Resources): string {
+  const form = new URLSearchParams(text)
+  const named = form.getAll('resource')
+  form.delete('resource')
+  for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
+  return form.toString()
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  error: string,
+  headers: Readonly<Record<string, string>>,
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
+  response.end(JSON.stringify({ error }))
+}
+
+const REFUSALS = [
+  'authorization.error',
+  'grant.error',
+  'registration_create.error',
+  'revocation.error',
+  'introspection.error',
+  'device_authorization.error',
+] as const
+
+/** Has the trail and the log told of what the engine does. */
+function listen(
+  provider: Provider,
+  { accounts, fault, refused }: AuthorizationServerParts,
+  audit: (happening: Happening) => Promise<void>,
+): void {
+  const pending = new WeakMap<object, Promise<void>[]>()
+  const note = (context: KoaContextWithOIDC, entry: () => Promise<void>): void => {
+    pending.get(context.req)?.push(entry())
+  }
+  provider.use(async (context, next) => {
+    const entries: Promise<void>[] = []
+    pending.set(context.req, entries)
+    await next()
+    // Who is answered finds it in the trail
+    await Promise.all(entries)
+  })
+  const actorOf = async (id: string | undefined): Promise<Happening['actor']> => {
+    if (id === undefined) return NOBODY
+    const account = await accounts.find(id)
+    return { id, type: id.startsWith('svc_') ? 'service' : 'user', name: account?.slug ?? id }
+  }
+  provider.on('grant.success', (context) => {
+    const { params, client, entities } = context.oidc
+    const kind = String(params?.['grant_type'])
+    if (kind === 'refresh_token') return
+    const token = entities.AccessToken ?? entities.ClientCredentials
+    note(context, async () =>
+      audit({
+        operation: 'issue_token',
+        actor: await actorOf(entities.AccessToken?.accountId),
+        client: client?.clientId ?? '',
+        asker: askerOf(context),
+        facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },
+      }),
+    )
+  })
+  provider.on('registration_create.success', (context, client) => {
+    const facts = { name: client.clientName ?? '', redirect_uris: client.redirectUris?.join(' ') ?? '' }
+    const asker = askerOf(context)
+    note(context, () =>
+      audit({ operation: 'register_client', actor: NOBODY, client: client.clientId, asker, facts }),
+    )
+  })
+  provider.on('grant.revoked', (context, grant) => {
+    const { client, entities } = context.oidc
+    const token = entities.RefreshToken ?? entities.AuthorizationCode
+    note(context, async () =>
+      audit({
+        operation: 'revoke',
+        actor: await actorOf(token?.accountId),
+        client: client?.clientId ?? '',
+        asker: askerOf(context),
+        facts: { grant },
+      }),
+    )
+  })
+  for (const name of REFUSALS)
+    provider.on(name as 'grant.error', (context: KoaContextWithOIDC, error: Error) => {
+      const reason = error instanceof errors.OIDCProviderError ? error.error : error.name
+      refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
+    })
+  provider.silent = true
+  provider.on('server_error', (context, error) => fault(error, askerOf(context).requestId ?? ''))
+}
+
+function askerOf({ req }: KoaContextWithOIDC): Asker {
+  const text = (name: string): string | null => {
+    const value = req.headers[name]
+    return typeof value === 'string' ? value : null
+  }
+  return {
+    ip: text('x-forwarded-for'),
+    userAgent: text('user-agent'),
+    requestId: text('x-postern-request-id'),
+  }
+}

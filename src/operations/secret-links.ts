@@ -1,0 +1,198 @@
+import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from 'node:crypto'
+import type { Principal } from '../access/principal.ts'
+import { type Clock, toTime } from '../base/clock.ts'
+import { newId } from '../base/ids.ts'
+import { Secret } from '../base/secret.ts'
+import type { AuditEntry } from '../model/audit.ts'
+import type { ConfigStore } from '../store/ports/config.ts'
+import type { Subject, Via } from './define.ts'
+
+/** How long a link opens. */
+export const LINK_MS = 15 * 60_000
+/** Links that are kept at once, of all and of one principal: each holds a secret in memory. */
+const LINKS_MAX = 1000
+const OWN_LINKS_MAX = 100
+
+/** What is kept and for whom; shown to whoever has the link. */
+export interface LinkFacts {
+  readonly subject: Subject
+  /** Member of the answer that it stood in. */
+  readonly member: string
+  readonly principal: Pick<Principal, 'id' | 'type' | 'name' | 'authMethod'>
+  readonly expiresAt: number
+}
+
+type Visit = Pick<Via, 'ip' | 'userAgent' | 'requestId'>
+
+/**
+ * Secrets that are shown once, kept for one reading by a person.
+ *
+ * Invariants:
+ * 1. Memory holds neither the secret nor what opens it: a secret is sealed by a key made of its token, which only the
+ *    link has, and is found by a hash of that.
+ * 2. A link opens once, within its time. A restart forgets it: the secret is rotated then.
+ * 3. Both that it was made and that it was opened are in the trail before anybody is told.
+ */
+export interface SecretLinks {
+  /** The token that opens it; null while too many are kept. Rejects when the trail cannot be written. */
+  keep(
+    secret: Secret,
+    about: Omit<LinkFacts, 'expiresAt' | 'principal'>,
+    principal: Principal,
+    via: Via,
+  ): Promise<string | null>
+  /** What the token would open; null for anything else. Spends nothing. */
+  look(token: string): LinkFacts | null
+  /** The secret, once; null for what opens nothing. Rejects, with nothing spent, when the trail cannot be written. */
+  open(token: string, visit: Visit): Promise<Secret | null>
+}
+
+interface Kept {
+  readonly facts: LinkFacts
+  readonly sealed: Buffer
+}
+
+/** Links over a store, which holds their trail and nothing else of them. */
+export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Clock): SecretLinks {
+  const kept = new Map<string, Kept>()
+
+  function forgetPast(): void {
+    for (const [name, { facts }] of kept) if (facts.expiresAt <= clock.now()) kept.delete(name)
+  }
+
+  function find(token: string): Kept | undefined {
+    const found = kept.get(nameOf(token))
+    return found !== undefined && found.facts.expiresAt > clock.now() ? found : undefined
+  }
+
+  return {
+    async keep(secret, about, principal, via) {
+      forgetPast()
+      const own = [...kept.values()].filter(({ facts }) => facts.principal.id === principal.id)
+      if (kept.size >= LINKS_MAX || own.length >= OWN_LINKS_MAX) return null
+      const token = randomBytes(32).toString('base64url')
+      const { id, type, name, authMethod } = principal
+      const facts = { ...about, principal: { id, type, name, authMethod }, expiresAt: clock.now() + LINK_MS }
+      // Taken before the trail is written, so that many at once stay within the bounds
+      kept.set(nameOf(token), { facts, sealed: seal(token, secret) })
+      try {
+        await store.write((writer) => writer.appendAudit(madeEntry(facts, via, clock)))
+      } catch (error) {
+        kept.delete(nameOf(token))
+        throw error
+      }
+      return token
+    },
+    look: (token) => find(token)?.facts ?? null,
+    async open(token, visit) {
+      const found = find(token)
+      if (found === undefined) return null
+      // Gone before anything is waited for, so that two readers at once do not both read
+      kept.delete(nameOf(token))
+      try {
+        await store.write((writer) => writer.appendAudit(openedEntry(found.facts, visit, clock)))
+      } catch (error) {
+        kept.set(nameOf(token), found)
+        throw error
+      }
+      return unseal(token, found.sealed)
+    },
+  }
+}
+
+function nameOf(token: string): string {
+  return hash('sha256', token, 'base64url')
+}
+
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+function keyOf(token: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', token, '', 'postern one-time secret', 32))
+}
+
+function seal(token: string, secret: Secret): Buffer {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', keyOf(token), nonce)
+  return Buffer.concat([nonce, cipher.update(secret.reveal(), 'utf8'), cipher.final(), cipher.getAuthTag()])
+}
+
+function unseal(token: string, sealed: Buffer): Secret {
+  const decipher = createDecipheriv('aes-256-gcm', keyOf(token), sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
+  const text = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8')
+  return new Secret(text + decipher.final('utf8'))
+}
+
+const NO_AGENT: AuditEntry['agent'] = { name: null, version: null, session_id: null, conversation_id: null }
+
+function madeEntry(facts: LinkFacts, via: Via, clock: Clock): AuditEntry {
+  const { id, type, name, authMethod } = facts.principal
+  const { agent } = via
+  return {
+    ...entryOf('secret_links.create', 'CREATE', facts, via, clock),
+    actor: { id, type, name, auth_method: authMethod },
+    agent:
+      agent === null
+        ? NO_AGENT
+        : {
+            name: agent.name,
+            version: agent.version,
+            session_id: agent.sessionId,
+            conversation_id: agent.conversationId,
+          },
+    surface: via.surface,
+    http: via.http && { ...via.http, status: 200 },
+  }
+}
+
+/** Who opened it is not known, but that it was whoever had the link. */
+function openedEntry(facts: LinkFacts, visit: Visit, clock: Clock): AuditEntry {
+  return {
+    ...entryOf('secret_links.open', 'READ', facts, visit, clock),
+    actor: {
+      id: 'anonymous',
+      type: 'anonymous',
+      name: `link of ${facts.principal.name}`,
+      auth_method: 'secret_link',
+    },
+    agent: NO_AGENT,
+    surface: 'management_mcp',
+    http: { method: 'POST', url: '/management/secrets', status: 200 },
+  }
+}
+
+function entryOf(
+  operation: string,
+  action: AuditEntry['action'],
+  { subject, member }: LinkFacts,
+  { ip, userAgent, requestId }: Visit,
+  clock: Clock,
+): Omit<AuditEntry, 'actor' | 'agent' | 'surface' | 'http'> {
+  return {
+    id: newId('aud', clock),
+    time: toTime(clock.now()),
+    operation,
+    action,
+    resource: {
+      type: subject.type,
+      id: subject.id,
+      slug: subject.slug,
+      collection: subject.collection ?? null,
+    },
+    revision_before: null,
+    revision_after: null,
+    config_revision: null,
+    diff: [],
+    reason: null,
+    ip,
+    user_agent: userAgent,
+    request_id: requestId,
+    outcome: 'ok',
+    error: null,
+    detail: `A one-time link to its ${member}.`,
+    count: 1,
+  }
+}

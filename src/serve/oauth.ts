@@ -1,0 +1,50 @@
+import type { RequestListener } from 'node:http'
+import type { Asker } from '../oauth/server/audit.ts'
+import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
+import { PREAMBLE } from './preamble.ts'
+
+/** The authorization server as the control plane hands requests to it. */
+export interface OAuthDoor {
+  /** Whether a path is one of its own. */
+  readonly serves: (path: string) => boolean
+  readonly answer: RequestListener
+}
+
+const METADATA: ReadonlySet<string> = new Set([
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/openid-configuration',
+])
+
+/**
+ * The authorization server. Its engine is loaded by the first request for it: it would be a third of the memory of the main
+ * thread, and of its start.
+ */
+export function createOAuthDoor(parts: AuthorizationServerParts): OAuthDoor {
+  let loading: Promise<AuthorizationServer> | undefined
+  const load = async (): Promise<AuthorizationServer> => {
+    const { createAuthorizationServer } = await import('../oauth/server/server.ts')
+    return createAuthorizationServer(parts)
+  }
+  return {
+    serves: (path) => path.startsWith('/oauth/') || METADATA.has(path),
+    answer(request, response) {
+      const text = (name: string): string | null => {
+        const value = request.headers[name]
+        return typeof value === 'string' ? value : null
+      }
+      const asker: Asker = {
+        ip: text(PREAMBLE.peer),
+        userAgent: text('user-agent'),
+        requestId: text(PREAMBLE.requestId),
+      }
+      loading ??= load()
+      loading
+        .then((server) => server.answer(request, response, asker))
+        .catch((error: unknown) => {
+          parts.fault(error, asker.requestId ?? '')
+          if (response.headersSent) response.destroy()
+          else response.writeHead(500, { 'cache-control': 'no-store' }).end()
+        })
+    },
+  }
+}

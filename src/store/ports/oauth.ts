@@ -1,0 +1,51 @@
+/**
+ * What the authorization server keeps: sessions, interactions, grants, codes, refresh tokens, registered clients,
+ * consents. Ids that are credentials come as hashes, and what they stand for is sealed.
+ */
+export interface OAuthArtifact {
+  /** Such as `Session` or `RefreshToken`. */
+  readonly kind: string
+  readonly id: string
+  readonly sealed: string
+  /** The grant that it came from and ends with. */
+  readonly grant_id: string | null
+  /** A second id, such as the user code of a device. */
+  readonly other_id: string | null
+  readonly account_id: string | null
+  /** Times in milliseconds since the epoch. */
+  readonly created_at: number
+  readonly expires_at: number | null
+  readonly used_at: number | null
+}
+
+/** A key of the authorization server; its secret part is sealed. */
+export interface OAuthKey {
+  readonly id: string
+  readonly purpose: 'signing' | 'cookies'
+  /** JWK as JSON text; null for what has no public part. */
+  readonly public: string | null
+  readonly sealed: string
+  readonly created_at: number
+  /** When it was replaced; it still proves what it has signed. */
+  readonly retired_at: number | null
+}
+
+export interface OAuthReader {
+  artifact(kind: string, id: string): Promise<OAuthArtifact | undefined>
+  artifactByOther(kind: string, other: string): Promise<OAuthArtifact | undefined>
+  /** In order of creation. */
+  keys(): Promise<readonly OAuthKey[]>
+}
+
+export interface OAuthWriter extends OAuthReader {
+  /** Keeps at most `max` of its kind where that is given: the oldest that was never used gives way. */
+  put(artifact: OAuthArtifact, max?: number): Promise<void>
+  /** Marks it used; false when it was already, or is gone. */
+  use(kind: string, id: string, now: number): Promise<boolean>
+  remove(kind: string, id: string): Promise<void>
+  removeOfGrant(kind: string, grant: string): Promise<void>
+  /** Forgets what expired before `now`. */
+  sweep(now: number): Promise<void>
+  putKey(key: OAuthKey): Promise<void>
+  removeKey(id: string): Promise<void>
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { createControlPlane } from '../../src/serve/control-plane.ts'
+import { PREAMBLE } from '../../src/serve/preamble.ts'
+import type { ConfigStore } from '../../src/store/ports/config.ts'
+import { openConfigStore } from '../../src/store/sqlite/config.ts'
+import { createTombstoneCells } from '../../src/threads/tombstones.ts'
+import { openVault } from '../../src/vault/open.ts'
+import { UNSERVED } from '../control.ts'
+import { Browser, type Shown } from './browser.ts'
+
+export const PASSWORD = 'correct horse battery staple'
+
+export interface AuthorizationTest extends AsyncDisposable {
+  readonly origin: string
+  readonly directory: string
+  readonly store: ConfigStore
+  readonly faults: unknown[]
+  readonly move: (ms: number) => void
+  readonly browser: () => Browser
+  /** Management REST as an administrator, below /management/v1. */
+  readonly manage: (method: string, path: string, body?: unknown) => Promise<Answer>
+  /** Ends the process that was, and begins another over what it left. */
+  readonly restart: () => Promise<void>
+}
+
+/**
+ * The control plane with its surfaces on a port of the loopback, without gateway threads. Of its users, `ann` is an
+ * administrator and `bob` may do nothing.
+ */
+export async function startAuthorization(): Promise<AuthorizationTest> {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-'))
+  const cell = createClockCell()
+  const faults: unknown[] = []
+  let count = 0
+  let listener: RequestListener | undefined
+  const server = createServer((request, response) => {
+    request.headers[PREAMBLE.peer] = '127.0.0.1'
+    request.headers[PREAMBLE.requestId] = `req_${++count}`
+    listener?.(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  async function begin() {
+    const store = openConfigStore(join(directory, 'config.db'))
+    const vault = await openVault(store, join(directory, 'vault.key'))
+    const plane = createControlPlane({
+      ...UNSERVED,
+      store,
+      vault,
+      clock: createClock(cell),
+      publisher: { publish: async () => ({ pending: false }) },
+      origin,
+      linkOrigin: origin,
+      isLocalSignIn: true,
+      tombstones: createTombstoneCells(),
+      sessionKey: vault.sessionKey(),
+      keysOf: () => ({ ok: false, reason: 'none' }),
+      fault: (error) => faults.push(error),
+    })
+    listener = plane.listener
+    return { ...plane, store }
+  }
+
+  let open = await begin()
+  const link = await open.firstLink()
+  await choose(new Browser(origin), link!.url, { name: 'ann', email: 'ann@example.com' })
+  const { token } = await open.issueToken({ role: 'admin', ttl: '24h', name: 'test admin' })
+  const manage = (method: string, path: string, body?: unknown): Promise<Answer> =>
+    ask(`${origin}/management/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  await addUser({ origin, manage }, 'bob')
+  return {
+    origin,
+    directory,
+    get store() {
+      return open.store
+    },
+    faults,
+    manage,
+    move: (ms) => moveClock(cell, ms),
+    browser: () => new Browser(origin),
+    restart: async () => {
+      await open.store.close()
+      open = await begin()
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await open.flush(true)
+      await open.store.close()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+/** Makes a user who has chosen {@link PASSWORD}. */
+export async function addUser(
+  { origin, manage }: Pick<AuthorizationTest, 'origin' | 'manage'>,
+  name: string,
+): Promise<void> {
+  const made = await manage('POST', '/users', { name, email: `${name}@example.com` })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const { body } = await manage('POST', `/users/${name}/invite`, {})
+  await choose(new Browser(origin), body.set_up_url, {})
+}
+
+async function choose(browser: Browser, link: string, person: Record<string, string>): Promise<void> {
+  const page = await browser.open(link)
+  const done = await browser.submit(page, { ...person, 'new-password': PASSWORD, repeat: PASSWORD })
+  assert.ok(done.status < 300, `${done.status} ${done.text}`)
+}
+
+export const REDIRECT = 'http://127.0.0.1:9/callback'
+
+/** Registers a public client; its id. */
+export async function register(origin: string, metadata: Record<string, unknown> = {}): Promise<string> {
+  const { body } = await postJson(`${origin}/oauth/register`, {
+    client_name: 'Test agent',
+    redirect_uris: [REDIRECT],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'none',
+    ...metadata,
+  })
+  return String(body['client_id'])
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of many shapes; a test reads the members it asserts on
+type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }
+
+export async function postJson(url: string, value: unknown): Promise<Answer> {
+  return ask(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(value),
+  })
+}
+
+export async function postForm(
+  url: string,
+  form: Record<string, string>,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return ask(url, { method: 'POST', headers, body: new URLSearchParams(form) })
+}
+
+async function ask(url: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, init)
+  const text = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text.startsWith('{') ? JSON.parse(text) : text,
+  }
+}
+
+/** A request for authorization, and what redeems its code. */
+export function authorization(origin: string, client: string, more: Record<string, string> = {}) {
+  const verifier = randomBytes(32).toString('base64url')
+  const url = new URL('/oauth/authorize', origin)
+  const parameters = {
+    response_type: 'code',
+    client_id: client,
+    redirect_uri: REDIRECT,
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    state: 'the-state',
+    resource: `${origin}/management/mcp`,
+    ...more,
+  }
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  const redeem = (code: string, other: Record<string, string> = {}): Promise<Answer> =>
+    postForm(`${origin}/oauth/token`, {
+      grant_type: 'authorization_code',
+      client_id: client,
+      redirect_uri: parameters.redirect_uri,
+      code,
+      code_verifier: verifier,
+      ...other,
+    })
+  return { url, redeem }
+}
+
+/** Signs in where that is asked, and allows; the last page, or the redirect to the client. */
+export async function consent(browser: Browser, url: URL | string, name = 'ann'): Promise<Shown> {
+  let page = await browser.open(url)
+  if (page.text.includes('name="password"'))
+    page = await browser.submit(page, { name, password: PASSWORD, do: 'password' })
+  if (page.text.includes('value="allow"')) page = await browser.submit(page, { do: 'allow' })
+  return page
+}
+
+/** All of it: tokens for a client that has registered. */
+export async function tokensFor(
+  origin: string,
+  browser: Browser,
+  client: string,
+  more: Record<string, string> = {},
+  name = 'ann',
+) {
+  const { url, redeem } = authorization(origin, client, more)
+  const { url: back } = await consent(browser, url, name)
+  const { body } = await redeem(back.searchParams.get('code') ?? '')
+  return body as { access_token: string; refresh_token: string; scope: string; expires_in: number }
+}
