@@ -1,10 +1,11 @@
 import { OPERATIONS } from '../../src/operations/registry.ts'
 import { runCli } from '../../src/surfaces/cli/program.ts'
 
-/** Runs a command line beside a data directory, without a token of its own. */
+/** Runs a command line beside a data directory, without a token of its own unless `env` has one. */
 export async function runCommand(
   data: string,
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   const printed = { out: '', err: '' }
   const nobody = () => Promise.reject(new Error('nobody is there'))
@@ -12,7 +13,7 @@ export async function runCommand(
     {
       operations: OPERATIONS,
       version: '0.0.0',
-      env: { POSTERN_DATA: data },
+      env: { POSTERN_DATA: data, ...env },
       out: (text) => {
         printed.out += text
       },
