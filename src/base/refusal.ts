@@ -250,6 +250,11 @@ export const PROBLEMS = {
     'Document invalid',
     'The document cannot be read or is broken; `errors` points at the place (RFC 6901).',
   ),
+  insufficient_scope: problem(
+    403,
+    'Insufficient scope',
+    'The caller may do this, but not by this token: its scopes do not reach so far. Ask for a token with the scopes of `scope`.',
+  ),
   permission_denied: problem(
     403,
     'Permission denied',
@@ -265,11 +270,21 @@ export const PROBLEMS = {
     'Already exists',
     'Another resource of this type has the slug, base path or route. Choose another, or update the existing one.',
   ),
+  managed_elsewhere: problem(
+    409,
+    'Managed elsewhere',
+    'A document names a resource that another set of documents manages, as its `managed_by` says. Take it out of one of the two, or apply with `take_over`.',
+  ),
   in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
   revision_conflict: problem(
     412,
     'Revision conflict',
     'The resource changed since the revision that was sent. Read it again and repeat the change.',
+  ),
+  deletions_unconfirmed: problem(
+    400,
+    'Deletions unconfirmed',
+    'Applying the documents would remove more than is removed without a word. Look at the plan; if it is meant, send `allow_deletes` with the number.',
   ),
   confirmation_required: problem(
     400,

@@ -51,6 +51,14 @@ export interface Operation<
   readonly columns: readonly string[]
   /** It is about what no scope could name, so that a grant within a scope does not do. */
   readonly unscoped?: true
+  /** It does nothing but what is permitted resource by resource, so that grants narrowed to types may call it too. */
+  readonly itemwise?: true
+  /** It takes thousands of resources at once: its body may be as large as that of an import. */
+  readonly large?: true
+  /** It changes thousands of resources at once, and finds the configuration held in memory. */
+  readonly held?: true
+  /** A read whose input is too large for a query: REST takes it by POST. */
+  readonly posted?: true
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
   /**
@@ -137,4 +145,9 @@ export type Invoke = (
 ) => Promise<Invoked>
 
 /** Members of an answer that are shown once, where {@link Operation.revealsOnce} says that it has such. */
-export const SHOWN_ONCE: ReadonlySet<string> = new Set(['token', 'signing_secret', 'set_up_url'])
+export const SHOWN_ONCE: ReadonlySet<string> = new Set([
+  'token',
+  'signing_secret',
+  'set_up_url',
+  'client_secret',
+])

@@ -1,7 +1,8 @@
-import type { Principal } from '../access/principal.ts'
-import { permits, UNPLACED } from '../access/roles.ts'
+import type { Permission, Principal } from '../access/principal.ts'
+import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
+import { scopesFor } from '../access/scopes.ts'
 import type { Clock } from '../base/clock.ts'
-import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
+import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
@@ -19,6 +20,7 @@ import type {
 } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
+import { holdWriter } from './held-writer.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
@@ -72,13 +74,15 @@ export function createInvoke(deps: InvokeDeps): Invoke {
 }
 
 /** True when the principal may do this to anything at all. */
-export function mayCall(principal: Principal, { permission, unscoped, own }: Operation): boolean {
-  return own?.(principal) === true || permits(principal, permission, unscoped === true ? UNPLACED : undefined)
+export function mayCall(principal: Principal, { permission, unscoped, itemwise, own }: Operation): boolean {
+  if (own?.(principal) === true) return true
+  if (itemwise === true) return permitsForSome(principal, permission)
+  return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
 /** Notes a refusal of a known principal and makes it. */
 async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
-  const refusal = denial(call.operation.permission)
+  const refusal = asStepUp(denial(call.operation.permission), call.principal)
   await auditRefusal(deps, call, undefined, refusal)
   return refusal
 }
@@ -105,14 +109,32 @@ async function readOutput(
   const { operation, input } = call
   try {
     return await operation.handle(input, context)
-  } catch (error) {
+  } catch (cause) {
+    const error = asStepUp(cause, call.principal)
     if (isDenial(error)) await auditRefusal(deps, call, undefined, error)
     throw error
   }
 }
 
+const DENIALS: ReadonlySet<RefusalCode> = new Set(['permission_denied', 'insufficient_scope'])
+
 function isDenial(error: unknown): boolean {
-  return error instanceof Refusal && error.code === 'permission_denied'
+  return error instanceof Refusal && DENIALS.has(error.code)
+}
+
+/** A denial that another token of the same account would not meet says which scopes that takes. */
+function asStepUp<E>(error: E, { scopes, grants, unnarrowed }: Principal): E | Refusal {
+  if (scopes === undefined || unnarrowed === undefined) return error
+  if (!(error instanceof Refusal) || error.code !== 'permission_denied') return error
+  // Denials name what is missing, in its form.
+  const permission = error.facts.members?.['permission'] as Permission | undefined
+  if (permission === undefined || permits({ grants }, permission)) return error
+  if (!permits({ grants: unnarrowed }, permission)) return error
+  const scope = scopesFor(permission, scopes)
+  return refuse('insufficient_scope', {
+    detail: `This needs the permission ${permission}, which the account has and this token does not reach. Ask for the scopes ${scope}.`,
+    members: { permission, scope },
+  })
 }
 
 async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
@@ -126,7 +148,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const reading = contextOf(deps, call, store.read, null)
     const prepared = (await operation.prepare?.(input, reading)) ?? input
     const result = await store.write(
-      async (writer) => {
+      async (transaction) => {
+        const writer = operation.held === true ? await holdWriter(transaction) : transaction
         change = createChange(deps, call, writer)
         return transact(deps, call, prepared, change, attempt)
       },
@@ -141,7 +164,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const pending = held === undefined ? false : (await held).pending
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
-  } catch (error) {
+  } catch (cause) {
+    const error = asStepUp(cause, principal)
     if (!dryRun || isDenial(error)) await auditRefusal(deps, call, change, error)
     throw error
   }
@@ -208,14 +232,35 @@ async function transact(
     pending: false,
     diff: options.dryRun === true ? outcome.diff : null,
   }
+  const entry = { outcome: 'ok' as const, status: answer.status, configRevision: outcome.revision }
+  for (const { resource, collection, diff, before, after } of outcome.items)
+    await change.writer.appendAudit(
+      toAuditEntry(
+        operation,
+        call.principal,
+        call.via,
+        toSubject(resource),
+        options.reason,
+        {
+          ...entry,
+          // As below
+          diff: diff as NonNullable<Ending['diff']>,
+          before,
+          after,
+          ...(after === null ? { action: 'DELETE' as const } : {}),
+          planId: change.planId,
+        },
+        deps.clock,
+      ),
+      collection,
+    )
   await appendEntry(deps, call, change, output, {
-    outcome: 'ok',
-    status: answer.status,
+    ...entry,
     // A diff holds plain JSON; its type says unknown because it is read from specs.
     diff: outcome.diff as NonNullable<Ending['diff']>,
     ...(change.finding === undefined ? {} : { detail: change.finding }),
     ...change.revisions,
-    configRevision: outcome.revision,
+    planId: change.planId,
   })
   if (attempt !== null) await remember(change.writer, attempt, answer, change.revealed, now)
   return { answer, delta: outcome.delta }
@@ -311,7 +356,7 @@ async function auditRefusal(
     subjectOf(call, change, undefined),
     options.reason,
     {
-      outcome: refusal.code === 'permission_denied' ? 'denied' : 'failed',
+      outcome: DENIALS.has(refusal.code) ? 'denied' : 'failed',
       status: refusal.status,
       error: refusal.code,
       detail: refusal.message,

@@ -8,6 +8,7 @@ import { OPERATIONS } from '../../src/operations/registry.ts'
 import { toTools } from '../../src/surfaces/mcp/tools.ts'
 import { API_ROOT, nameOf, needsConfirmation, routeOf } from '../../src/surfaces/route.ts'
 import { principalOf } from '../control.ts'
+import { runPage } from '../support/page.ts'
 import { runCommand } from './cli.ts'
 import { call, type Reply, startTestServer, type TestServer } from './server.ts'
 
@@ -61,7 +62,7 @@ const cli: Ask = async (operation, token) => {
       ...(operation.effect === 'read' ? [] : ['--json', JSON.stringify(WRONG)]),
       ...(needsConfirmation(operation) ? ['--confirm', 'nothing-here'] : []),
     ],
-    { POSTERN_URL: server.running.controlUrl, POSTERN_TOKEN: token },
+    { env: { POSTERN_URL: server.running.controlUrl, POSTERN_TOKEN: token } },
   )
   return { isDenied: code === 1 && err.includes('This needs the permission'), text: err }
 }
@@ -102,3 +103,9 @@ for (const [surface, ask, roles] of TRIED)
       const made = surface === 'cli' ? ['access_tokens.create'] : []
       assert.deepEqual(await entries(role, surface, 'ok'), made, 'and nothing was changed')
     })
+
+test('what docs/people.md shows is answered', async () => {
+  const upstream = { targets: [{ url: 'http://127.0.0.1:9000' }] }
+  await server.manage('POST', '/collections', { name: 'Orders', base_path: '/orders', upstream })
+  assert.equal(await runPage('people.md', server, {}), 5)
+})

@@ -13,6 +13,7 @@ const EVERYWHERE: readonly RefusalCode[] = [
   'credential_expired',
   'input_invalid',
   'permission_denied',
+  'insufficient_scope',
   'internal_error',
 ]
 const OF_BODIES: readonly RefusalCode[] = ['payload_rejected', 'body_too_large', 'unsupported_media_type']
@@ -83,7 +84,7 @@ function toParameters(operation: Operation): JsonSchema[] {
   const path = byId
     ? [{ name: 'id', in: 'path', required: true, description: 'Id or slug', schema: { type: 'string' } }]
     : []
-  if (operation.effect === 'read') {
+  if (operation.effect === 'read' && operation.posted !== true) {
     const query = fieldsOf(operation)
       .filter((field) => !(byId && field.name === 'id'))
       .map((field) => ({

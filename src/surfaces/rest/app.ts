@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { bearerOf } from '../../base/bearer.ts'
-import { createChallenge, createOriginFor } from '../../base/challenge.ts'
+import { createChallenge, createOriginFor, isChallenged } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { PROTECTED } from '../../base/resources.ts'
@@ -115,12 +115,13 @@ async function call(
   const { byId } = routeOf(operation)
   const query = readQuery(new URL(c.req.url).searchParams, queryParametersOf(operation, byId))
   const id = byId ? { id: c.req.param('id') } : {}
-  if (operation.effect === 'read') {
+  if (operation.effect === 'read' && operation.posted !== true) {
     return toResponse(operation, await ports.invoke(operation, { ...query, ...id }, {}, principal, via))
   }
   const room = ports.keep(principal.id)
   try {
-    const bytesMax = operation.action === 'import' ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
+    const bytesMax =
+      operation.action === 'import' || operation.large === true ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
     const body = await readBody(c.req.raw, bytesMax, room)
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
@@ -220,8 +221,11 @@ function refused(ports: Parts, request: Request, refusal: Refusal, requestId: st
   if (refusal.code === 'method_not_allowed' && Array.isArray(allow))
     response.headers.set('allow', allow.join(', '))
   if (typeof retry === 'number') response.headers.set('retry-after', String(Math.ceil(retry / 1000)))
-  if (refusal.status === 401)
-    response.headers.set('www-authenticate', ports.challenge(request.headers.get('host'), refusal.code))
+  if (isChallenged(refusal))
+    response.headers.set(
+      'www-authenticate',
+      ports.challenge(request.headers.get('host'), refusal.code, refusal.facts.members?.['scope']),
+    )
   return response
 }
 
