@@ -66,7 +66,8 @@ test('a personal token is its user on every surface, and the trail says how that
   const two = { tool: 'update_collection', id: 'orders', description: 'two' }
   assert.equal((await mcp(token, two)).status, 200)
   assert.equal((await cli(token, 'collections', 'update', 'orders', '--description', 'three')).code, 0)
-  assert.equal((await rest(token, 'DELETE', '/collections/orders?confirm=orders&dry_run=true')).status, 403)
+  const route = { collection: 'orders', name: 'Get', methods: ['GET'], path: '/' }
+  assert.equal((await rest(token, 'POST', '/proxies', route)).status, 403)
   assert.equal((await rest(token, 'PATCH', '/users/ada', { name: 'A' })).status, 403)
   const { body } = await server.manage('GET', '/audit?actor=ada&operation=collections.update')
   const found = body.items.map((entry: { surface: string; actor: { auth_method: string } }) => [
