@@ -22,6 +22,8 @@ export type View = 'grouped' | 'full'
 export interface ManagementCaller {
   readonly principal: Principal
   readonly view: View
+  /** What destroys is put to the person behind the client, where that takes questions. */
+  readonly asksPerson: boolean
   readonly request: ManagementRequest
 }
 

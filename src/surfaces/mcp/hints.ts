@@ -12,7 +12,7 @@ export function hintsOf(operations: readonly Operation[]): Tool['annotations'] {
 }
 
 /** Revoking ends what works, as deleting does; the rest of the acts can be taken back. */
-function isDestructive({ effect, action }: Operation): boolean {
+export function isDestructive({ effect, action }: Operation): boolean {
   return effect === 'delete' || action === 'revoke'
 }
 
