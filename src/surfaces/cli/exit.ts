@@ -1,7 +1,7 @@
 import type { ProblemBody } from '../client/client.ts'
 
-/** What a command ends with; scripts rely on them. */
-export const EXIT = { ok: 0, error: 1, usage: 2, conflict: 4 } as const
+/** What a command ends with; scripts rely on them. `drift`: what is there differs from what was compared with it. */
+export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, conflict: 4 } as const
 
 /** The command was not written right; nothing was sent. */
 export class UsageError extends Error {
@@ -11,9 +11,26 @@ export class UsageError extends Error {
   }
 }
 
+/** The answer was printed, and the command ends with this code. */
+export class Failed extends Error {
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super()
+    this.name = 'Failed'
+    this.exitCode = exitCode
+  }
+}
+
+const USAGE: ReadonlySet<string> = new Set([
+  'input_invalid',
+  'confirmation_required',
+  'deletions_unconfirmed',
+])
+
 /** The exit code of a refusal: conflicts are told apart, since a script can read again and repeat. */
 export function exitCodeOf(problem: ProblemBody): number {
   if (problem.status === 409 || problem.status === 412) return EXIT.conflict
-  if (problem.code === 'input_invalid' || problem.code === 'confirmation_required') return EXIT.usage
+  if (USAGE.has(problem.code)) return EXIT.usage
   return EXIT.error
 }

@@ -47,36 +47,47 @@ export function printDiff(
   result: unknown,
 ): void {
   if (printData(ports, format, { dry_run: true, diff, result })) return
+  const lines = diffLines(diff)
+  ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
+  ports.err('Dry run: nothing was stored.\n')
+}
+
+/** A difference for people, one line for each entry. */
+export function diffLines(diff: readonly DiffEntry[]): string[] {
   const show = (value: unknown): string => printable(JSON.stringify(value) ?? '-')
-  const lines = diff.map((entry) => {
+  return diff.map((entry) => {
     const path = entry.path === '' ? '(all of it)' : printable(entry.path)
     if (entry.op === 'add') return `+ ${path}: ${show(entry.value)}`
     if (entry.op === 'remove') return `- ${path}: ${show(entry.from)}`
     return `~ ${path}: ${show(entry.from)} -> ${show(entry.value)}`
   })
-  ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
-  ports.err('Dry run: nothing was stored.\n')
 }
 
 /** Prints the value as JSON or YAML when that is asked for; false when it is for people. */
 export function printData(ports: CliPorts, format: Format, value: unknown): boolean {
   if (format === 'table') return false
-  ports.out(format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value))
+  ports.out(toData(format, value))
   return true
 }
 
 /** Prints a failure and gives the exit code of it. */
 export function printFailure(ports: CliPorts, format: Format, error: unknown): number {
   if (error instanceof ProblemError) {
-    ports.err(
-      format === 'json' ? `${JSON.stringify(error.problem, null, 2)}\n` : toText(ports, error.problem),
-    )
+    ports.err(format === 'table' ? toText(ports, error.problem) : toData(format, error.problem))
     return exitCodeOf(error.problem)
   }
-  const usage = error instanceof Error && error.name === 'UsageError'
+  const isUsage = error instanceof Error && error.name === 'UsageError'
   const message = error instanceof Error ? error.message : String(error)
-  ports.err(`${red(ports, 'error:')} ${printable(message)}\n`)
-  return usage ? EXIT.usage : EXIT.error
+  ports.err(
+    format === 'table'
+      ? `${red(ports, 'error:')} ${printable(message)}\n`
+      : toData(format, { code: isUsage ? 'usage' : 'error', detail: message }),
+  )
+  return isUsage ? EXIT.usage : EXIT.error
+}
+
+function toData(format: 'json' | 'yaml', value: unknown): string {
+  return format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
 }
 
 function toText(ports: CliPorts, problem: ProblemBody): string {

@@ -115,12 +115,13 @@ async function call(
   const { byId } = routeOf(operation)
   const query = readQuery(new URL(c.req.url).searchParams, queryParametersOf(operation, byId))
   const id = byId ? { id: c.req.param('id') } : {}
-  if (operation.effect === 'read') {
+  if (operation.effect === 'read' && operation.posted !== true) {
     return toResponse(operation, await ports.invoke(operation, { ...query, ...id }, {}, principal, via))
   }
   const room = ports.keep(principal.id)
   try {
-    const bytesMax = operation.action === 'import' ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
+    const bytesMax =
+      operation.action === 'import' || operation.large === true ? IMPORT_BYTES_MAX : BODY_BYTES_MAX
     const body = await readBody(c.req.raw, bytesMax, room)
     const { options, input } = liftOptions(operation, body, query, readOptionHeaders(c.req.raw.headers))
     if (byId && Object.hasOwn(input, 'id') && input['id'] !== id.id)
