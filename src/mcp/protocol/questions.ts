@@ -11,7 +11,7 @@ export interface Reply {
 }
 
 /** A call that a question is about: whoever asks, what they call, with what. */
-export interface AskedCall {
+interface AskedCall {
   readonly identity: string
   readonly name: string
   readonly arguments: Members

@@ -1,4 +1,5 @@
 import type { Principal } from '../../access/principal.ts'
+import { isPlain, type Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import type { Invoke, Invoked, Via, WriteOptions } from '../../operations/define.ts'
@@ -28,7 +29,7 @@ export async function confirmedBy(
   principal: Principal,
   via: Via,
 ): Promise<{ readonly options: WriteOptions } | { readonly question: Question }> {
-  if (!canAsk || !isDestructive(operation) || options.dryRun === true) return { options }
+  if (!canAsk || !isDestructive(operation, input) || options.dryRun === true) return { options }
   if (reply === null) {
     const { idempotencyKey: _, confirm: __, ...rest } = options
     return { question: await questionAbout(invoke, { operation, input, options: rest }, principal, via) }
@@ -67,8 +68,9 @@ async function questionAbout(
   const subject = operation.subject(input, output)
   const name = slug ?? subject.slug ?? subject.id ?? ''
   const message = [
-    `An agent asks to ${operation.action} the ${subject.type.replaceAll('_', ' ')} "${name}". This cannot be undone.`,
+    `An agent asks to ${operation.action} the ${subject.type.replaceAll('_', ' ')}${name === '' ? '' : ` "${name}"`}. This cannot be undone.`,
     ...told('Gone with it', output['removed']),
+    ...told('What is done', doneIn(output['items'])),
     ...told('Detached from it', output['detached']),
   ].join(' ')
   return { kind: 'question', message, form: slug === undefined ? AGREEMENT : repetitionOf(slug) }
@@ -85,6 +87,13 @@ function told(what: string, names: unknown): string[] {
   if (!Array.isArray(names) || names.length === 0) return []
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : ''
   return [`${what}: ${names.slice(0, NAMED_MAX).join(', ')}${more}.`]
+}
+
+/** Of a change set: each step, what ends first. */
+function doneIn(items: unknown): readonly string[] {
+  const steps = (Array.isArray(items) ? items : []).filter(isPlain)
+  const ends = ({ action }: Plain): number => (action === 'remove' ? 0 : 1)
+  return steps.toSorted((a, b) => ends(a) - ends(b)).map(({ action, item }) => `${action} ${item}`)
 }
 
 function repetitionOf(slug: string): Question['form'] {

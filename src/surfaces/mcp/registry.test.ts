@@ -34,6 +34,21 @@ for (const view of ['grouped', 'full'] as const)
     golden(`mcp-management-${view}.json`, `${JSON.stringify(list, null, 2)}\n`)
   })
 
+test('every tool says what it does and answers, and every write takes what makes it safe', () => {
+  for (const tool of [...tools.full, ...tools.grouped]) {
+    const { title, annotations, inputSchema, outputSchema } = publishTool(tool, tool.operations)
+    assert.ok(title !== '' && outputSchema !== undefined, tool.name)
+    for (const hint of ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'] as const)
+      assert.equal(typeof annotations[hint], 'boolean', `${tool.name}: ${hint}`)
+    const isRead = tool.operations.every(({ effect }) => effect === 'read')
+    assert.equal(annotations.readOnlyHint, isRead, tool.name)
+    assert.equal(annotations.destructiveHint && isRead, false, tool.name)
+    const properties = Object.keys(inputSchema['properties'] as object)
+    for (const option of ['dry_run', 'expected_revision', 'idempotency_key', 'reason', 'confirm'])
+      assert.ok(isRead || properties.includes(option), `${tool.name}: ${option}`)
+  }
+})
+
 test('both views together name every operation that is on MCP once', () => {
   const shown = OPERATIONS.filter((operation) => operation.tool !== null)
   assert.equal(tools.full.length, shown.length)
