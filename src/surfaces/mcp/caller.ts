@@ -1,4 +1,5 @@
 import type { Principal } from '../../access/principal.ts'
+import type { Refusal } from '../../base/refusal.ts'
 import type { McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Said } from '../../mcp/protocol/door.ts'
 import type { Via } from '../../operations/define.ts'
@@ -25,6 +26,8 @@ export interface ManagementCaller {
   /** What destroys is put to the person behind the client, where that takes questions. */
   readonly asksPerson: boolean
   readonly request: ManagementRequest
+  /** Set when the token of a call was too narrow for it: clients learn that from the status of the answer. */
+  beyondScope: Refusal | null
 }
 
 /** What a request without JSON-RPC says of itself. */
