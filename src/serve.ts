@@ -15,6 +15,7 @@ import {
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
+import { toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
@@ -65,6 +66,8 @@ const KEEP_USES_MS = 60_000
 const SWEEP_MS = 10 * 60_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
+/** More often than instances are started anew. */
+const RETENTION_MS = 10 * 60_000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -97,6 +100,7 @@ async function start(
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates =
     settings.tls.length === 0 ? null : createCertificates(settings.tls, settings.clientAuthorities, log)
+  const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const addresses = await claimAddresses(settings)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
@@ -114,6 +118,9 @@ async function start(
     ...sessions,
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
+    oidc,
+    warn: (sentence) => log('warn', sentence),
+    setUpOrigin: settings.expose.includes('oauth') ? addresses.origin : addresses.controlUrl,
     linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
@@ -134,6 +141,9 @@ async function start(
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
   repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
   repeat(its, SWEEP_MS, 'what sign-ins have left', () => control.sweep())
+  repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
+    control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
+  )
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
   )

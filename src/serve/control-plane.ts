@@ -1,13 +1,16 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
-import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
+import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
+import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
@@ -16,6 +19,7 @@ import { OPERATIONS } from '../operations/registry.ts'
 import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
+import type { RetentionRule } from '../record/audit-retention.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
@@ -31,6 +35,7 @@ import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
+import { type IdentityProvider, issuedBy, openDirect } from './oidc.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -38,6 +43,12 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** Where people reach the pages on which they choose passwords. */
+  readonly setUpOrigin: string
+  /** The identity provider at which people sign in; null without one. */
+  readonly oidc: IdentityProvider | null
+  /** Takes a sentence for the operator. */
+  readonly warn: (sentence: string) => void
   /** Where people reach the pages of management. */
   readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
@@ -63,6 +74,8 @@ export interface ControlPlane {
   readonly checkpoint: () => Promise<void>
   /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
   readonly sweep: () => Promise<void>
+  /** Removes audit entries that have been kept long enough. */
+  readonly retain: (rule: RetentionRule) => Promise<unknown>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -74,14 +87,22 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const keep = (principal: string) => memory.open(principal)
   const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
-  const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
+  const localSignIn = options.isLocalSignIn
+    ? { setUpUrl: (token: string) => setUpUrl(options.setUpOrigin, token) }
+    : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
+  const { oidc: provider, warn } = options
+  const oidc = provider && {
+    name: new URL(provider.issuer).host,
+    signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
+  }
   const authenticate = createAuthenticate(
     tokens,
     createWorkloadTokens(store.read, clock, options.keysOf),
     createOAuthTokens(store.read, clock, accounts, origin),
+    openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
   )
   const { signIn, pages } = createSignIn({
@@ -89,6 +110,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     origin,
     accounts,
+    oidc,
     links,
     users: createLocalUsers(clock, invoke),
     isLocal: options.isLocalSignIn,
@@ -97,11 +119,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),
     fault,
   })
+  const issued = issuedBy(origin, provider)
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
     origin,
-    authorizationServers: [origin],
+    ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: factsOf,
@@ -127,6 +150,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
     origin,
+    scope: issued.scope,
     version: VERSION,
     docs: createDocPages(),
     clock,
@@ -156,18 +180,19 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     issueToken: createLocalTokens(tokens, clock),
     async firstLink() {
       const issued = options.isLocalSignIn ? await links.first() : null
-      return issued && toSetUpLink(origin, issued)
+      return issued && toSetUpLink(options.setUpOrigin, issued)
     },
     async resetLink(input) {
       if (!options.isLocalSignIn)
         throw refuse('configuration_invalid', {
           detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
         })
-      return toSetUpLink(origin, await links.reset(parseReset(input)))
+      return toSetUpLink(options.setUpOrigin, await links.reset(parseReset(input)))
     },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
     sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
+    retain: (rule) => trail.retain(rule),
   }
 }
 
@@ -196,5 +221,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
+    retain: () => Promise.resolve(),
   }
 }

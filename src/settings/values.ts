@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import { toMs } from '../base/duration.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
 export interface ListenAddress {
@@ -65,6 +66,26 @@ export const Workers = z
   .transform(Number)
   .refine((workers) => workers <= WORKERS_MAX, `a whole number from 1 to ${WORKERS_MAX}`)
 
+const DAY_MS = 86_400_000
+/** Thirty years: a time before which there is nothing to keep. */
+const PERIOD_MS_MAX = 11_000 * DAY_MS
+
+/** How long something is kept, in milliseconds. */
+export const Period = z.string().transform((text, context): number => {
+  const ms = /^[1-9][0-9]{0,5}[mhd]$/.test(text) ? toMs(text) : 0
+  if (ms > 0 && ms <= PERIOD_MS_MAX) return ms
+  context.addIssue({ code: 'custom', message: 'a number and m, h or d, such as 30d, up to 11000d' })
+  return z.NEVER
+})
+
+/** How much something may take, in bytes. */
+export const Size = z.string().transform((text, context): number => {
+  const [, count, unit] = /^([1-9][0-9]{0,5})(MB|GB)$/.exec(text) ?? []
+  if (count !== undefined) return Number(count) * (unit === 'GB' ? 1e9 : 1e6)
+  context.addIssue({ code: 'custom', message: 'a number and MB or GB, such as 10GB' })
+  return z.NEVER
+})
+
 export const FilePath = z.string().min(1, 'a path')
 
 /** A comma-separated list; null when one of the parts does not fit. */
@@ -101,16 +122,7 @@ export const EnvPatterns = z.string().transform((text, context): readonly string
 })
 
 export const VaultUrl = z.string().transform((text, context): string => {
-  const url = URL.parse(text)
-  const isLocal = url !== null && isLoopbackHost(url.hostname)
-  const isPlain =
-    url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
-  if (
-    isPlain &&
-    (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)) &&
-    !isRefusedHost(url.hostname)
-  )
-    return text
+  if (isServerUrl(text)) return text
   context.addIssue({
     code: 'custom',
     message:
@@ -118,6 +130,35 @@ export const VaultUrl = z.string().transform((text, context): string => {
   })
   return z.NEVER
 })
+
+/** OpenID Connect Discovery 1.0 section 3: compared byte for byte, so it is kept as written. */
+export const IssuerUrl = z.string().transform((text, context): string => {
+  if (isServerUrl(text)) return text
+  context.addIssue({
+    code: 'custom',
+    message:
+      'an https URL without query, such as https://id.example.com/realms/staff, of no link-local address; http is for this machine alone',
+  })
+  return z.NEVER
+})
+
+/** RFC 6749 section 3.3. */
+export const Scopes = z.string().transform((text, context): string => {
+  const scopes = text.split(' ').filter((scope) => scope !== '')
+  if (scopes.includes('openid') && scopes.every((scope) => /^[!#-[\]-~]+$/.test(scope)))
+    return scopes.join(' ')
+  context.addIssue({ code: 'custom', message: 'scopes separated by spaces, with openid among them' })
+  return z.NEVER
+})
+
+/** True for the URL of a server that may be asked: https, or this machine, and nothing behind the path. */
+function isServerUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
+    return false
+  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
+  return isSafe && !isRefusedHost(url.hostname)
+}
 
 function isNetwork(text: string): boolean {
   const match = /^([0-9A-Fa-f.:]+)(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)

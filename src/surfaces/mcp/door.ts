@@ -1,5 +1,4 @@
 import type { Principal } from '../../access/principal.ts'
-import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
@@ -32,6 +31,8 @@ export interface ManagementDoorOptions extends RunPorts {
   readonly tombstones: Tombstones
   /** Public origin: `https://api.example.com`. */
   readonly origin: string
+  /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
+  readonly scope: string | null
   readonly version: string
   readonly docs: DocPages
   readonly clock: Clock
@@ -55,7 +56,7 @@ const LISTS_MAX = 64
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = createChallenge(options.origin, PROTECTED.mcp, DEFAULT_SCOPE)
+  const challenge = createChallenge(options.origin, PROTECTED.mcp, options.scope)
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {
     sealKey: options.sealKey,

@@ -96,6 +96,7 @@ describe('Management MCP over the registry and a store', () => {
       reveals: (principal: Principal) => permits(principal, 'profiles:reveal'),
       link: async () => null,
       sealKey: new Uint8Array(32).fill(5),
+      scope: null,
       tombstones: createTombstones(),
       origin: 'http://localhost:8080',
       version: '0.0.0',
