@@ -191,6 +191,7 @@ export class Change {
     throw refuse('confirmation_required', {
       detail: `This cannot be undone. Send confirm: "${resource.slug}".`,
       errors: [{ pointer: '/confirm', reason: `must be "${resource.slug}"` }],
+      members: { confirm: resource.slug },
     })
   }
 
