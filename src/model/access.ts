@@ -51,6 +51,7 @@ export const PERMISSIONS: readonly string[] = [
   'audit:read',
   'audit:verify',
   'records:read',
+  'records:delete',
   'metrics:read',
 ]
 
