@@ -1,5 +1,5 @@
 import { type ClockCell, createClock } from './base/clock.ts'
-import { createFetchJson } from './base/fetch-json.ts'
+import { createFetchJson, createPublicFetchJson } from './base/fetch-json.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
@@ -114,6 +114,9 @@ async function start(
     ...sessions,
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
+    documentMode: settings.cimd,
+    fetchPublic: createPublicFetchJson(),
+    warn: (message) => log('warn', message),
     linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,

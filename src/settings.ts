@@ -49,6 +49,7 @@ const SCHEMA = z.strictObject({
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
+  CIMD: z.enum(['auto', 'on', 'off', 'pinned-only'], '`auto`, `on`, `off` or `pinned-only`').default('auto'),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -125,6 +126,10 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: '`on`',
     text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
   },
+  CIMD: {
+    shown: '`auto`',
+    text: 'How OAuth clients are known that name themselves by the URL of a metadata document: `auto` takes the bundled documents of widespread clients and fetches others, `on` fetches all, `pinned-only` fetches none, `off` announces nothing, so that clients register.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -158,6 +163,8 @@ export interface Settings {
   readonly workers: number
   readonly expose: readonly Exposed[]
   readonly httpEngine: HttpEngine
+  /** How OAuth clients are known by the URL of a metadata document. */
+  readonly cimd: 'auto' | 'on' | 'off' | 'pinned-only'
   /** Null keeps the key in the data directory. */
   readonly keyFile: string | null
   /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
@@ -251,6 +258,7 @@ export function readSettings(
     workers: WORKERS,
     expose: EXPOSE,
     httpEngine: HTTP_ENGINE,
+    cimd: parsed.data.CIMD,
     keyFile: KEY_FILE ?? null,
     tls: (TLS_CERT ?? []).map((certificate, index) => ({ certificate, key: TLS_KEY![index]! })),
     clientAuthorities: TLS_CLIENT_CA ?? null,

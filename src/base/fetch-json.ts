@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup } from 'node:dns'
-import type { LookupFunction } from 'node:net'
-import { bareHost, isLoopbackHost, isRefusedAddress, isRefusedHost } from './address.ts'
+import { isIP, type LookupFunction } from 'node:net'
+import { bareHost, isLoopbackHost, isPublicAddress, isRefusedAddress, isRefusedHost } from './address.ts'
 import { isPlain, type Plain } from './plain.ts'
 
 interface JsonRequest {
@@ -35,6 +35,7 @@ export interface FetchLimits {
 }
 
 const LIMITS: FetchLimits = { timeoutMs: 5000, bytesMax: 512 * 1024 }
+const DOCUMENT_LIMITS: FetchLimits = { timeoutMs: 2500, bytesMax: 64 * 1024 }
 
 /**
  * Asks for one JSON object: bounded in size and time, no redirects, https unless the host is this machine. The address
@@ -106,6 +107,27 @@ export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lo
       })
       request.end(body)
     })
+  }
+}
+
+/** As {@link createFetchJson}, for URLs that anybody may name: https, and public addresses alone. */
+export function createPublicFetchJson(resolve: typeof lookup = lookup): FetchJson {
+  const publicly = ((name: string, options: object, callback: (...given: unknown[]) => void) => {
+    resolve(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error === null && !addresses.every(({ address }) => isPublicAddress(address)))
+        callback(Object.assign(new Error('not public'), { code: 'ENOTPUBLIC' }), [])
+      else callback(error, addresses)
+    })
+    // One of the overloads, which is the only one that asks
+  }) as typeof lookup
+  const fetchJson = createFetchJson(DOCUMENT_LIMITS, publicly)
+  return async (asked) => {
+    const url = URL.parse(asked.url)
+    if (url?.protocol !== 'https:') throw new FetchFailure('the URL is not https')
+    const host = bareHost(url.hostname)
+    if (isLoopbackHost(url.hostname) || (isIP(host) !== 0 && !isPublicAddress(host)))
+      throw new FetchFailure('the address is not public')
+    return fetchJson(asked)
   }
 }
 

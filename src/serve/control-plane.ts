@@ -7,7 +7,9 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
+import type { FetchJson } from '../base/fetch-json.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
@@ -44,6 +46,10 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly sessionKey: Uint8Array
   /** Keys of those who sign tokens of workloads. */
   readonly keysOf: KeysOf
+  /** How OAuth clients are known by the URL of a document, and what fetches these. */
+  readonly documentMode: DocumentMode
+  readonly fetchPublic: FetchJson
+  readonly warn: (message: string) => void
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -136,6 +142,9 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    documentMode: options.documentMode,
+    fetchPublic: options.fetchPublic,
+    warn: options.warn,
     services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),

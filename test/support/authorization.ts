@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import { FetchFailure, type FetchJson } from '../../src/base/fetch-json.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
@@ -36,7 +37,9 @@ export interface AuthorizationTest extends AsyncDisposable {
  * The control plane with its surfaces on a port of the loopback, without gateway threads. Of its users, `ann` is an
  * administrator and `bob` may do nothing.
  */
-export async function startAuthorization(): Promise<AuthorizationTest> {
+export async function startAuthorization(
+  fetchPublic: FetchJson = () => Promise.reject(new FetchFailure('no way out')),
+): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
   const faults: unknown[] = []
@@ -62,6 +65,9 @@ export async function startAuthorization(): Promise<AuthorizationTest> {
       publisher: { publish: async () => ({ pending: false }) },
       origin,
       linkOrigin: origin,
+      documentMode: 'auto',
+      fetchPublic,
+      warn: () => {},
       isLocalSignIn: true,
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),

@@ -9,6 +9,7 @@ import { errorPage } from '../pages/error.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import { CLI_CLIENT, keptSecret } from './clients.ts'
 import type { Consents } from './consents.ts'
+import type { ClientDocuments, DocumentMode } from './documents.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
 
 const MINUTE = 60
@@ -33,6 +34,8 @@ export interface ProviderParts extends AdapterParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
   readonly services: ServiceClients
+  readonly documents: ClientDocuments
+  readonly documentMode: DocumentMode
   readonly keys: ServerKeys
 }
 
@@ -40,7 +43,7 @@ type Context = Parameters<NonNullable<Configuration['findAccount']>>[0]
 
 /** The engine of the protocol, as it is set up here. What it keeps lies in our store; its pages are ours. */
 export function createProvider(parts: ProviderParts): Provider {
-  const { issuer, resources, accounts, consents, keys } = parts
+  const { issuer, resources, accounts, consents, keys, documents, documentMode } = parts
   const isSecure = issuer.startsWith('https:')
   const provider = new Provider(issuer, {
     adapter: createAdapter(parts),
@@ -104,7 +107,13 @@ export function createProvider(parts: ProviderParts): Provider {
     },
     renderError: (context, out) =>
       answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
+    fetch: async (url) => Response.json(await documents.fetch(String(url))),
     features: {
+      clientIdMetadataDocument: {
+        enabled: documentMode !== 'off',
+        ack: 'draft-02',
+        allowFetch: () => documents.mayFetch,
+      },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       clientCredentials: { enabled: true },
