@@ -83,9 +83,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
+  const workloads = createWorkloadTokens(store.read, clock, options.keysOf)
   const authenticate = createAuthenticate(
     tokens,
-    createWorkloadTokens(store.read, clock, options.keysOf),
+    workloads,
     createOAuthTokens(store.read, clock, accounts, origin),
     unknownCallers,
   )
@@ -142,6 +143,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    workloads,
     documentMode: options.documentMode,
     fetchPublic: options.fetchPublic,
     warn: options.warn,

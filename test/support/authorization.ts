@@ -6,6 +6,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { KeysOf } from '../../src/access/workload.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { FetchFailure, type FetchJson } from '../../src/base/fetch-json.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
@@ -37,9 +38,13 @@ export interface AuthorizationTest extends AsyncDisposable {
  * The control plane with its surfaces on a port of the loopback, without gateway threads. Of its users, `ann` is an
  * administrator and `bob` may do nothing.
  */
-export async function startAuthorization(
-  fetchPublic: FetchJson = () => Promise.reject(new FetchFailure('no way out')),
-): Promise<AuthorizationTest> {
+export async function startAuthorization({
+  fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
+  keysOf = () => ({ ok: false, reason: 'none' }),
+}: {
+  readonly fetchPublic?: FetchJson
+  readonly keysOf?: KeysOf
+} = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
   const faults: unknown[] = []
@@ -71,7 +76,7 @@ export async function startAuthorization(
       isLocalSignIn: true,
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
-      keysOf: () => ({ ok: false, reason: 'none' }),
+      keysOf,
       fault: (error) => faults.push(error),
     })
     listener = plane.listener

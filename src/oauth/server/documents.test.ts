@@ -5,11 +5,13 @@ import { createPublicFetchJson, FetchFailure } from '../../base/fetch-json.ts'
 
 const asked: string[] = []
 const documents = new Map<string, Record<string, unknown>>()
-const server = await startAuthorization(async ({ url }) => {
-  asked.push(url)
-  const found = documents.get(url)
-  if (found === undefined) throw new FetchFailure('cannot be reached')
-  return found
+const server = await startAuthorization({
+  fetchPublic: async ({ url }) => {
+    asked.push(url)
+    const found = documents.get(url)
+    if (found === undefined) throw new FetchFailure('cannot be reached')
+    return found
+  },
 })
 after(() => server[Symbol.asyncDispose]())
 const { origin } = server

@@ -2,6 +2,7 @@ import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
+import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Resources } from '../../base/resources.ts'
 import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
@@ -11,6 +12,7 @@ import { CLI_CLIENT, keptSecret } from './clients.ts'
 import type { Consents } from './consents.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
+import { registerTokenExchange } from './token-exchange.ts'
 
 const MINUTE = 60
 const DAY = 24 * 60 * MINUTE
@@ -34,6 +36,7 @@ export interface ProviderParts extends AdapterParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
   readonly services: ServiceClients
+  readonly workloads: WorkloadTokens
   readonly documents: ClientDocuments
   readonly documentMode: DocumentMode
   readonly keys: ServerKeys
@@ -98,10 +101,12 @@ export function createProvider(parts: ProviderParts): Provider {
     extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
     formats: {
       customizers: {
-        jwt: async (_context, token, jwt) => {
+        jwt: async (context, token, jwt) => {
           // Who a service identity is does not hang on the name by which it came
-          if (token.kind === 'ClientCredentials')
-            jwt.payload['sub'] = (await parts.services.find(token.clientId ?? '', parts.clock.now()))?.id
+          if (token.kind !== 'ClientCredentials') return
+          const service = context.oidc.account?.accountId
+          jwt.payload['sub'] =
+            service ?? (await parts.services.find(token.clientId ?? '', parts.clock.now()))?.id
         },
       },
     },
@@ -166,6 +171,7 @@ export function createProvider(parts: ProviderParts): Provider {
     },
     discovery: { service_documentation: undefined },
   })
+  registerTokenExchange(provider, { ...parts, ttl: TTL.ClientCredentials })
   const { compareClientSecret: same } = provider.Client.prototype
   // Of secrets only hashes are kept
   provider.Client.prototype.compareClientSecret = function (actual) {

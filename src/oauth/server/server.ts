@@ -3,6 +3,7 @@ import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } f
 import type { Accounts } from '../../access/accounts.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
+import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
 import { isPlain } from '../../base/plain.ts'
@@ -29,6 +30,7 @@ export interface AuthorizationServerParts {
   readonly key: Uint8Array
   readonly accounts: Accounts
   readonly services: ServiceClients
+  readonly workloads: WorkloadTokens
   readonly documentMode: DocumentMode
   /** Reaches public addresses alone. */
   readonly fetchPublic: FetchJson
@@ -185,7 +187,11 @@ function listen(
     note(context, async () =>
       audit({
         operation: 'issue_token',
-        actor: await actorOf(entities.AccessToken?.accountId, entities.ClientCredentials?.clientId),
+        actor: await actorOf(
+          entities.AccessToken?.accountId,
+          entities.ClientCredentials &&
+            (context.oidc.account?.accountId ?? entities.ClientCredentials.clientId),
+        ),
         client: client?.clientId ?? '',
         asker: askerOf(context),
         facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },
