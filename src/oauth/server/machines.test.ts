@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { SignJWT } from 'jose'
-import { signedBy, signingKey } from '../../../test/support/issuer.ts'
 import { postForm, register, startAuthorization } from '../../../test/support/authorization.ts'
+import { signedBy, signingKey } from '../../../test/support/issuer.ts'
 
 const ISSUER = 'https://ci.example'
 const issuing = signingKey('ci')

@@ -437,3 +437,32 @@ test('what has ended is forgotten, and what was begun by nobody known is bounded
   })
   server.move(-24 * 60 * 60_000)
 })
+
+test('keys are replaced after ninety days or when asked, and what they have signed stays good', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const kidsOf = async (): Promise<string[]> => {
+    const { keys } = (await (await fetch(`${origin}/oauth/jwks`)).json()) as { keys: { kid: string }[] }
+    assert.ok(keys.every((key) => !('d' in key)))
+    return keys.map(({ kid }) => kid)
+  }
+  const kidOf = ({ access_token }: { access_token: string }): string =>
+    JSON.parse(Buffer.from(access_token.split('.', 1)[0]!, 'base64url').toString()).kid
+  const [first] = await kidsOf()
+  const before = await tokensFor(origin, browser, client)
+  assert.equal(kidOf(before), first)
+  assert.equal((await server.manage('POST', '/keys/rotate', {})).status, 200)
+  const after = await tokensFor(origin, browser, client)
+  assert.notEqual(kidOf(after), first)
+  assert.deepEqual(await kidsOf(), [kidOf(after), first])
+  assert.deepEqual(
+    [await statusAtMcp(before.access_token), await statusAtMcp(after.access_token)],
+    [200, 200],
+  )
+  server.move(25 * 60 * 60_000)
+  assert.deepEqual(await kidsOf(), [kidOf(after)], 'nothing lives any more that the first has signed')
+  server.move(89 * 24 * 60 * 60_000)
+  const [newest, second] = await kidsOf()
+  assert.notEqual(newest, kidOf(after))
+  assert.equal(second, kidOf(after))
+})
