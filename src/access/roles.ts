@@ -6,7 +6,13 @@ import type { CustomRole, Grant, Permission, Principal, Role, Scope, Touched } f
 const each = (...verbs: readonly string[]): Permission[] =>
   RESOURCE_TYPES.flatMap((type) => verbs.map((verb): Permission => `${type}:${verb}`))
 
-const VIEWER: readonly Permission[] = [...each('read'), 'audit:read', 'records:read', 'metrics:read']
+const VIEWER: readonly Permission[] = [
+  ...each('read'),
+  'config:read',
+  'audit:read',
+  'records:read',
+  'metrics:read',
+]
 
 /** What each role may do. An admin may do everything. */
 const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>> = {
@@ -14,6 +20,7 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
   modifier: new Set([
     ...VIEWER,
     ...each('create', 'update', 'delete'),
+    'config:update',
     'collections:publish',
     'proxies:publish',
     'profiles:rotate',
@@ -53,6 +60,14 @@ export function permits(
       allows(role, permission) &&
       (scope === undefined ||
         (isAbout(scope, permission) && (touched === undefined || isWithin(scope, touched)))),
+  )
+}
+
+/** True when any grant holds the permission, whatever types of resources it is narrowed to. */
+export function permitsForSome(principal: Pick<Principal, 'grants'>, permission: Permission): boolean {
+  return principal.grants.some(
+    ({ role, scope }) =>
+      allows(role, permission) && (scope === undefined || isAbout({ ...scope, types: [] }, permission)),
   )
 }
 

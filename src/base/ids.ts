@@ -23,6 +23,7 @@ export type IdPrefix =
   | 'svc'
   | 'gra'
   | 'tru'
+  | 'pln'
 
 function encode(value: number, length: number): string {
   let text = ''

@@ -270,11 +270,21 @@ export const PROBLEMS = {
     'Already exists',
     'Another resource of this type has the slug, base path or route. Choose another, or update the existing one.',
   ),
+  managed_elsewhere: problem(
+    409,
+    'Managed elsewhere',
+    'A document names a resource that another set of documents manages, as its `managed_by` says. Take it out of one of the two, or apply with `take_over`.',
+  ),
   in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
   revision_conflict: problem(
     412,
     'Revision conflict',
     'The resource changed since the revision that was sent. Read it again and repeat the change.',
+  ),
+  deletions_unconfirmed: problem(
+    400,
+    'Deletions unconfirmed',
+    'Applying the documents would remove more than is removed without a word. Look at the plan; if it is meant, send `allow_deletes` with the number.',
   ),
   confirmation_required: problem(
     400,

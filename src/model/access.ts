@@ -6,7 +6,14 @@ import { Jwk, KeyUrl, Match } from './profile-auth.ts'
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
 
 /** Resource parts of permissions that a grant may be narrowed to. */
-export const SCOPE_TYPES = [...RESOURCE_TYPES, ...ACCESS_TYPES, 'audit', 'records', 'metrics'] as const
+export const SCOPE_TYPES = [
+  ...RESOURCE_TYPES,
+  ...ACCESS_TYPES,
+  'config',
+  'audit',
+  'records',
+  'metrics',
+] as const
 
 /** What may be done to resources: the other part of permissions. */
 const VERBS = [
@@ -38,6 +45,8 @@ export const PERMISSIONS: readonly string[] = [
   'credentials:rotate',
   'keys:read',
   'keys:rotate',
+  'config:read',
+  'config:update',
   'audit:read',
   'audit:verify',
   'records:read',

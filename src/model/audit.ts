@@ -41,6 +41,7 @@ export const AuditEntry = z.object({
       }),
     )
     .describe('JSON patch with the old values; secrets as "changed"'),
+  plan_id: z.string().optional().describe('Ties the entries of a change of many resources'),
   reason: z.string().nullable(),
   http: z.object({ method: z.string(), url: z.string(), status: z.int() }).nullable(),
   ip: z.string().nullable(),

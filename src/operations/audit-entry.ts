@@ -17,6 +17,10 @@ export interface Ending {
   readonly before?: number | null
   readonly after?: number | null
   readonly configRevision?: number | null
+  /** Where it is not that of the operation. */
+  readonly action?: AuditEntry['action']
+  /** Ties the entries of one change of many resources. */
+  readonly planId?: string | undefined
 }
 
 /** What callers say of themselves is kept up to this length; the rest says nothing more. */
@@ -58,9 +62,10 @@ export function toAuditEntry(
     surface: via.surface,
     operation: `${operation.resource}.${operation.action}`,
     action:
-      ending.outcome === 'ok' && ending.before === null && ending.after === 1
+      ending.action ??
+      (ending.outcome === 'ok' && ending.before === null && ending.after === 1
         ? 'CREATE'
-        : ACTIONS[operation.effect],
+        : ACTIONS[operation.effect]),
     resource: {
       type: subject.type,
       id: subject.id,
@@ -70,6 +75,7 @@ export function toAuditEntry(
     revision_before: ending.before ?? null,
     revision_after: ending.after ?? null,
     config_revision: ending.configRevision ?? null,
+    ...(ending.planId === undefined ? {} : { plan_id: ending.planId }),
     diff: ending.diff ?? [],
     reason: reason ?? null,
     http: via.http && { ...via.http, status: ending.status },

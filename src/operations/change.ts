@@ -17,6 +17,7 @@ import {
 } from '../store/ports/config.ts'
 import { type Resealed, resealSecrets } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
+import { breathe } from './breathe.ts'
 import type { DiffEntry, WriteOptions } from './define.ts'
 import { boundedDiff, diffOf } from './diff.ts'
 import { compileOrClose, compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
@@ -31,6 +32,15 @@ interface Changed {
   after: Resource | null
   /** Changes beside the spec, such as of secrets. */
   readonly notes: DiffEntry[]
+}
+
+interface ChangedItem {
+  readonly resource: Resource
+  /** Slug of the collection that it is or belongs to. */
+  readonly collection: string | null
+  readonly diff: readonly DiffEntry[]
+  readonly before: number | null
+  readonly after: number | null
 }
 
 export interface ChangeDeps {
@@ -52,6 +62,8 @@ export interface ChangeDeps {
 /** What a finished change did. */
 export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
+  /** What was changed of each resource, where each has an entry of its own in the trail. */
+  readonly items: readonly ChangedItem[]
   readonly delta: SnapshotDelta | null
   readonly revision: number | null
 }
@@ -68,6 +80,10 @@ export class Change {
   readonly writer: ConfigWriter
   /** What came of an operation, as a sentence for its entry in the trail. */
   finding: string | undefined
+  /** Set for a change of many resources: each gets an entry of its own in the trail, tied by this. */
+  planId: string | undefined
+  /** What owns all that is made or changed from now on. */
+  owner: string | undefined
   readonly #deps: ChangeDeps
   readonly #changed = new Map<string, Changed>()
   /** Changes that are none of a resource. */
@@ -174,7 +190,7 @@ export class Change {
       created_by: this.#deps.author,
       updated_at: now,
       updated_by: this.#deps.author,
-      managed_by: null,
+      managed_by: this.owner ?? null,
     }
     await this.#deps.sight.demand(`${kind.type}:create`, toMake(resource))
     await this.writer.insert(resource)
@@ -193,10 +209,9 @@ export class Change {
     next: { spec?: Fields; draft?: Fields | null; slug?: string },
   ): Promise<Resource> {
     const kind = this.#deps.kindOf(resource.type)
-    const wanted = { slug: resource.slug, spec: resource.spec, draft: resource.draft, ...next }
-    const same =
-      canonicalJson(wanted) ===
-      canonicalJson({ slug: resource.slug, spec: resource.spec, draft: resource.draft })
+    const { slug, spec, draft, managed_by } = resource
+    const wanted = { slug, spec, draft, managed_by: this.owner ?? managed_by, ...next }
+    const same = canonicalJson(wanted) === canonicalJson({ slug, spec, draft, managed_by })
     return same ? resource : this.#store(kind, { ...resource, ...wanted, ...columnsOf(kind, wanted.spec) })
   }
 
@@ -402,10 +417,36 @@ export class Change {
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
   async finish(): Promise<ChangeOutcome> {
     const changes = [...this.#changed.values()]
-    const diff = boundedDiff([...this.#beside, ...(await this.#diff(changes))])
-    if (diff.length === 0) return { diff, delta: null, revision: null }
+    const slugs = await this.#slugs(changes)
+    const many = this.planId !== undefined
+    const items = many ? await this.#items(changes, slugs) : []
+    const whole = boundedDiff([...this.#beside, ...(await this.#diff(changes, slugs))])
+    if (whole.length === 0) return { diff: whole, items: [], delta: null, revision: null }
     const revision = await this.writer.nextRevision()
-    return { diff, revision, delta: await this.#compile(changes, revision) }
+    // Of many resources, each entry has its own part
+    const diff = many && this.#deps.options.dryRun !== true ? [] : whole
+    return { diff, items, revision, delta: await this.#compile(changes, revision) }
+  }
+
+  async #items(changes: readonly Changed[], slugs: ReadonlyMap<string, string>): Promise<ChangedItem[]> {
+    const items: ChangedItem[] = []
+    for (const changed of changes) {
+      const { before, after } = changed
+      const resource = (after ?? before)!
+      const diff = boundedDiff(await this.#diffOf(changed, slugs, []))
+      if (diff.length === 0) continue
+      const { type, id, parent } = resource
+      const collection = type === 'collections' ? id : type === 'proxies' ? parent : null
+      items.push({
+        resource,
+        collection: collection === null ? null : (slugs.get(collection) ?? null),
+        diff,
+        before: before?.revision ?? null,
+        after: after?.revision ?? null,
+      })
+      await breathe(items.length)
+    }
+    return items
   }
 
   async #compile(changes: readonly Changed[], revision: number): Promise<SnapshotDelta> {
@@ -446,8 +487,8 @@ export class Change {
     return root === null ? [] : compileOrClose(this.writer, root)
   }
 
-  /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */
-  async #diff(changes: readonly Changed[]): Promise<DiffEntry[]> {
+  /** Slugs of all that the changed resources are or refer to, also of what is gone. */
+  async #slugs(changes: readonly Changed[]): Promise<ReadonlyMap<string, string>> {
     const ids = changes.flatMap(({ kind, before, after }) =>
       referred(
         kind,
@@ -455,17 +496,32 @@ export class Change {
       ),
     )
     const slugs = new Map(await this.writer.slugs(ids))
-    for (const { before, after } of changes)
-      if (before !== null && after === null) slugs.set(before.id, before.slug)
-    const entries: DiffEntry[] = []
-    for (const { kind, before, after, notes } of changes) {
+    for (const { before, after } of changes) {
       const { id, slug } = (after ?? before)!
-      const path = id === this.#subject?.id ? [] : [kind.type, slug]
-      const [was, is] = [await plain(kind, before, slugs), await plain(kind, after, slugs)]
-      const prefix = path.map((part) => `/${part}`).join('')
-      entries.push(...diffOf(was, is, path), ...notes.map((note) => ({ ...note, path: prefix + note.path })))
+      if (before === null || after === null || this.planId !== undefined) slugs.set(id, slug)
+    }
+    return slugs
+  }
+
+  /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */
+  async #diff(changes: readonly Changed[], slugs: ReadonlyMap<string, string>): Promise<DiffEntry[]> {
+    const entries: DiffEntry[] = []
+    for (const changed of changes) {
+      const { id, slug } = (changed.after ?? changed.before)!
+      const path = id === this.#subject?.id ? [] : [changed.kind.type, slug]
+      entries.push(...(await this.#diffOf(changed, slugs, path)))
     }
     return entries
+  }
+
+  async #diffOf(
+    { kind, before, after, notes }: Changed,
+    slugs: ReadonlyMap<string, string>,
+    path: readonly string[],
+  ): Promise<DiffEntry[]> {
+    const [was, is] = [await plain(kind, before, slugs), await plain(kind, after, slugs)]
+    const prefix = path.map((part) => `/${part}`).join('')
+    return [...diffOf(was, is, path), ...notes.map((note) => ({ ...note, path: prefix + note.path }))]
   }
 }
 
@@ -489,5 +545,6 @@ async function plain(
     ...(await readable(kind, resource.spec, slugs)),
   }
   if (resource.draft !== null) view['pending_draft'] = await readable(kind, resource.draft, slugs)
+  if (resource.managed_by !== null) view['managed_by'] = resource.managed_by
   return view
 }

@@ -28,7 +28,7 @@ export interface OperationContext {
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
   /** The keys that secrets are sealed with; only a write may change them. */
-  readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys'>
+  readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys' | 'open' | 'fingerprint'>
   /** How the servers behind collections are. */
   readonly upstreams: UpstreamWatch
   /** Knows whether the audit trail is whole. */

@@ -49,6 +49,14 @@ export interface Operation<
   readonly columns: readonly string[]
   /** It is about what no scope could name, so that a grant within a scope does not do. */
   readonly unscoped?: true
+  /** It does nothing but what is permitted resource by resource, so that grants narrowed to types may call it too. */
+  readonly itemwise?: true
+  /** It takes thousands of resources at once: its body may be as large as that of an import. */
+  readonly large?: true
+  /** It changes thousands of resources at once, and finds the configuration held in memory. */
+  readonly held?: true
+  /** A read whose input is too large for a query: REST takes it by POST. */
+  readonly posted?: true
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
   /**

@@ -1,5 +1,5 @@
 import type { Permission, Principal } from '../access/principal.ts'
-import { permits, UNPLACED } from '../access/roles.ts'
+import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
 import type { Clock } from '../base/clock.ts'
 import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
@@ -20,6 +20,7 @@ import type {
 } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
+import { holdWriter } from './held-writer.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
@@ -73,7 +74,8 @@ export function createInvoke(deps: InvokeDeps): Invoke {
 }
 
 /** True when the principal may do this to anything at all. */
-export function mayCall(principal: Principal, { permission, unscoped }: Operation): boolean {
+export function mayCall(principal: Principal, { permission, unscoped, itemwise }: Operation): boolean {
+  if (itemwise === true) return permitsForSome(principal, permission)
   return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
@@ -145,7 +147,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const reading = contextOf(deps, call, store.read, null)
     const prepared = (await operation.prepare?.(input, reading)) ?? input
     const result = await store.write(
-      async (writer) => {
+      async (transaction) => {
+        const writer = operation.held === true ? await holdWriter(transaction) : transaction
         change = createChange(deps, call, writer)
         return transact(deps, call, prepared, change, attempt)
       },
@@ -228,14 +231,35 @@ async function transact(
     pending: false,
     diff: options.dryRun === true ? outcome.diff : null,
   }
+  const entry = { outcome: 'ok' as const, status: answer.status, configRevision: outcome.revision }
+  for (const { resource, collection, diff, before, after } of outcome.items)
+    await change.writer.appendAudit(
+      toAuditEntry(
+        operation,
+        call.principal,
+        call.via,
+        toSubject(resource),
+        options.reason,
+        {
+          ...entry,
+          // As below
+          diff: diff as NonNullable<Ending['diff']>,
+          before,
+          after,
+          ...(after === null ? { action: 'DELETE' as const } : {}),
+          planId: change.planId,
+        },
+        deps.clock,
+      ),
+      collection,
+    )
   await appendEntry(deps, call, change, output, {
-    outcome: 'ok',
-    status: answer.status,
+    ...entry,
     // A diff holds plain JSON; its type says unknown because it is read from specs.
     diff: outcome.diff as NonNullable<Ending['diff']>,
     ...(change.finding === undefined ? {} : { detail: change.finding }),
     ...change.revisions,
-    configRevision: outcome.revision,
+    planId: change.planId,
   })
   if (attempt !== null) await remember(change.writer, attempt, answer, change.revealed, now)
   return { answer, delta: outcome.delta }

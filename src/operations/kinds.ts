@@ -28,6 +28,8 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
   trust_rules: trustRuleKind,
 }
 
+export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)
+
 /** True for the name of a type of resource. */
 export function isKind(type: string): type is ResourceType {
   return Object.hasOwn(KINDS, type)

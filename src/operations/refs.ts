@@ -200,6 +200,11 @@ export async function calledBy(reader: ConfigReader, { type, id, slug }: Resourc
   return (await reader.byId(type, id)) === undefined ? `another ${noun}` : `the ${noun} "${slug}"`
 }
 
+/** What a spec refers to, its parent among them, as it stands there: ids or slugs. */
+export function refsIn(kind: Kind, spec: Fields): { readonly type: ResourceType; readonly ref: string }[] {
+  return refFields(kind).flatMap((field) => idsAt(field, spec).map((ref) => ({ type: field.type, ref })))
+}
+
 /** Ids that a stored spec refers to, without its parent. */
 export function idsOf(kind: Kind, spec: Fields): string[] {
   return kind.refs.flatMap((field) => idsAt(field, spec))

@@ -22,7 +22,13 @@ test('what a patch takes has no defaults, so that silence changes nothing', () =
     assert.deepEqual(operation.input.parse({ id: 'x' }), { id: 'x' }, nameOf(operation))
 })
 
-const READ_REFUSALS: ReadonlySet<string> = new Set(['not_found', 'records_unavailable', 'not_ready'])
+const READ_REFUSALS: ReadonlySet<string> = new Set([
+  'not_found',
+  'records_unavailable',
+  'not_ready',
+  'document_invalid',
+  'managed_elsewhere',
+])
 
 test('every refusal is in the closed list, and reads refuse nothing that only writes can', () => {
   for (const operation of OPERATIONS) {

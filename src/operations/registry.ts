@@ -26,6 +26,11 @@ import { publishCollection } from './collections/publish.ts'
 import { putCollection } from './collections/put.ts'
 import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
+import { applyConfig } from './config/apply.ts'
+import { convertConfig } from './config/convert.ts'
+import { diffConfig } from './config/diff.ts'
+import { exportConfig } from './config/export.ts'
+import { planConfig } from './config/plan.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
@@ -135,6 +140,11 @@ export const OPERATIONS: readonly Operation[] = [
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
+  exportConfig,
+  planConfig,
+  applyConfig,
+  diffConfig,
+  convertConfig,
   listKeys,
   rotateKeys,
   listAudit,

@@ -10,10 +10,14 @@ import { OPERATIONS } from './registry.ts'
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
   'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
+  'config.plan': () => ({ documents: [] }),
+  'config.apply': () => ({ documents: [] }),
+  'config.diff': () => ({ documents: [] }),
   'collections.import': (n) => ({
     document: { openapi: '3.1.0', info: { title: `i${n}`, version: '1' }, paths: {} },
     base_path: `/i${n}`,
   }),
+  'config.convert': () => ({ document: { _format_version: '3.0' } }),
   'collections.reimport': () => ({
     id: 'orders',
     document: { openapi: '3.1.0', info: { title: 'Orders', version: '1' }, paths: {} },

@@ -16,7 +16,7 @@ import { toMake } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 /** Stands for a secret that a merge leaves as it is, in a form that every secret may have. Random, so that nobody can send it. */
-const KEEP = `-----BEGIN KEEP----- ${randomUUID()} -----END KEEP-----`
+export const KEEP = `-----BEGIN KEEP----- ${randomUUID()} -----END KEEP-----`
 
 /** Makes a resource of a parsed spec. `subject` when the operation is about it; `slug` overrides the spec's. */
 export async function createResource(

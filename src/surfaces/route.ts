@@ -28,7 +28,7 @@ export function routeOf(operation: Operation): Route {
   const base = `/${operation.resource}`
   const plain = Object.hasOwn(PLAIN, operation.action) ? PLAIN[operation.action] : undefined
   const byId = plain?.byId ?? Object.hasOwn(operation.input.shape, 'id')
-  const method = plain?.method ?? (operation.effect === 'read' ? 'GET' : 'POST')
+  const method = plain?.method ?? (operation.effect === 'read' && operation.posted !== true ? 'GET' : 'POST')
   const item = byId ? `${base}/{id}` : base
   return { method, byId, path: plain === undefined ? `${item}/${operation.action}` : item }
 }

@@ -6,9 +6,10 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KeysOf } from '../../src/access/workload.ts'
+import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
-import { FetchFailure, type FetchJson } from '../../src/base/fetch-json.ts'
+import type { FetchJson } from '../../src/base/fetch-json.ts'
+import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
@@ -72,8 +73,10 @@ export async function startAuthorization({
       linkOrigin: origin,
       documentMode: 'auto',
       fetchPublic,
-      warn: () => {},
       isLocalSignIn: true,
+      setUpOrigin: origin,
+      oidc: null,
+      warn: () => {},
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
       keysOf,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { authorization, consent, startAuthorization, tokensFor } from '../../../test/support/authorization.ts'
-import { createPublicFetchJson, FetchFailure } from '../../base/fetch-json.ts'
+import { FetchFailure } from '../../base/guarded-fetch.ts'
+import { createPublicFetchJson } from '../../base/public-fetch.ts'
 
 const asked: string[] = []
 const documents = new Map<string, Record<string, unknown>>()

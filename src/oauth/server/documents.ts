@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
-import { FetchFailure, type FetchJson } from '../../base/fetch-json.ts'
+import type { FetchJson } from '../../base/fetch-json.ts'
+import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { lenientMetadata } from './clients.ts'

@@ -192,6 +192,28 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create index set_up_links_user on set_up_links (user_id)`,
     ],
   },
+  {
+    version: 8,
+    name: 'plans, and what was applied last',
+    statements: [
+      `create table plans (
+        id text primary key,
+        owner text not null,
+        documents text not null,
+        steps text not null,
+        revision integer not null,
+        created_at integer not null
+      ) strict`,
+      `create index plans_age on plans (created_at)`,
+      `create table applied (
+        owner text not null,
+        address text not null,
+        resource_id text not null,
+        spec text not null,
+        primary key (owner, address)
+      ) strict, without rowid`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

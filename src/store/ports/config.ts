@@ -106,6 +106,33 @@ export interface StoredAccessToken {
   readonly revoked_at: number | null
 }
 
+/** What a set of documents was found to change, kept so that exactly that can be applied. */
+export interface StoredPlan {
+  readonly id: string
+  /** Name of the set. */
+  readonly owner: string
+  /** Fingerprint of the documents and of how they are to be applied. */
+  readonly documents: string
+  readonly steps: readonly {
+    readonly action: string
+    readonly item: string
+    readonly revision: number | null
+  }[]
+  /** Of the configuration. */
+  readonly revision: number
+  /** Milliseconds since the epoch. */
+  readonly created_at: number
+}
+
+/** What a set of documents last said of a resource, so that it can be told which side has changed since. */
+export interface StoredApplied {
+  readonly owner: string
+  /** Such as `proxy/orders:get-order`. */
+  readonly address: string
+  readonly resource: string
+  readonly spec: Fields
+}
+
 /** A link by which someone chooses a password, once. */
 export interface StoredSetUpLink {
   /** Of the token in it. */
@@ -186,6 +213,9 @@ export interface ConfigReader {
   password(user: string): Promise<string | undefined>
   setUpLink(hash: string): Promise<StoredSetUpLink | undefined>
   answer(scope: string): Promise<StoredAnswer | undefined>
+  plan(id: string): Promise<StoredPlan | undefined>
+  /** All of a set of documents. */
+  applied(owner: string): Promise<readonly StoredApplied[]>
   auditEntry(id: string): Promise<AuditEntry | undefined>
   /** Entries and links by their numbers, from `after` on, at most `count` numbers; empty when there are no more. */
   auditLinks(after: number, count: number): Promise<readonly AuditLink[]>
@@ -224,6 +254,10 @@ export interface ConfigWriter extends ConfigReader {
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>
   /** Stores an answer and forgets those that expired before `now`. */
   putAnswer(answer: StoredAnswer, now: number): Promise<void>
+  /** Stores a plan and forgets those made before `since`, in milliseconds since the epoch. */
+  putPlan(plan: StoredPlan, since: number): Promise<void>
+  putApplied(applied: StoredApplied): Promise<void>
+  removeApplied(owner: string, address: string): Promise<void>
   /** Also links it to the entry before. */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
   putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>

@@ -10,6 +10,7 @@ import type {
   Part,
   Resource,
   StoredGrant,
+  StoredPlan,
   StoredSecret,
 } from '../ports/config.ts'
 import { createOAuthReader } from './oauth.ts'
@@ -121,6 +122,19 @@ export function createReader(db: Db): ConfigReader {
       const row = await db.selectFrom('answers').selectAll().where('scope', '=', scope).executeTakeFirst()
       if (row === undefined) return undefined
       return { ...row, answer: row.answer === null ? null : (JSON.parse(row.answer) as Fields) }
+    },
+    plan: async (id) => {
+      const row = await db.selectFrom('plans').selectAll().where('id', '=', id).executeTakeFirst()
+      // Only putPlan writes this column
+      return row && { ...row, steps: JSON.parse(row.steps) as StoredPlan['steps'] }
+    },
+    applied: async (owner) => {
+      const rows = await db.selectFrom('applied').selectAll().where('owner', '=', owner).execute()
+      return rows.map(({ resource_id, spec, ...row }) => ({
+        ...row,
+        resource: resource_id,
+        spec: JSON.parse(spec) as Fields,
+      }))
     },
     auditEntry: async (id) => {
       const row = await db.selectFrom('audit').select('entry').where('id', '=', id).executeTakeFirst()

@@ -115,6 +115,24 @@ export function createWriter(db: Db): ConfigWriter {
         .onConflict((conflict) => conflict.column('scope').doUpdateSet(row))
         .execute()
     },
+    putPlan: async (plan, since) => {
+      await db.deleteFrom('plans').where('created_at', '<', since).execute()
+      await db
+        .insertInto('plans')
+        .values({ ...plan, steps: JSON.stringify(plan.steps) })
+        .execute()
+    },
+    putApplied: async ({ resource, spec, ...applied }) => {
+      const row = { ...applied, resource_id: resource, spec: JSON.stringify(spec) }
+      await db
+        .insertInto('applied')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['owner', 'address']).doUpdateSet(row))
+        .execute()
+    },
+    removeApplied: async (owner, address) => {
+      await db.deleteFrom('applied').where('owner', '=', owner).where('address', '=', address).execute()
+    },
     appendAudit: async (entry, collectionSlug = null) => {
       const { seq } = await db
         .insertInto('audit')

@@ -36,6 +36,22 @@ export interface ConfigTables {
     expires_at: number
     revoked_at: number | null
   }
+  plans: {
+    id: string
+    owner: string
+    documents: string
+    /** JSON */
+    steps: string
+    revision: number
+    created_at: number
+  }
+  applied: {
+    owner: string
+    address: string
+    resource_id: string
+    /** JSON */
+    spec: string
+  }
   oauth_artifacts: OAuthArtifact
   oauth_keys: Omit<OAuthKey, 'purpose'> & { purpose: string }
   passwords: { user_id: string; hash: string; changed_at: number }

@@ -22,9 +22,15 @@ export class Failed extends Error {
   }
 }
 
+const USAGE: ReadonlySet<string> = new Set([
+  'input_invalid',
+  'confirmation_required',
+  'deletions_unconfirmed',
+])
+
 /** The exit code of a refusal: conflicts are told apart, since a script can read again and repeat. */
 export function exitCodeOf(problem: ProblemBody): number {
   if (problem.status === 409 || problem.status === 412) return EXIT.conflict
-  if (problem.code === 'input_invalid' || problem.code === 'confirmation_required') return EXIT.usage
+  if (USAGE.has(problem.code)) return EXIT.usage
   return EXIT.error
 }

@@ -47,15 +47,20 @@ export function printDiff(
   result: unknown,
 ): void {
   if (printData(ports, format, { dry_run: true, diff, result })) return
+  const lines = diffLines(diff)
+  ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
+  ports.err('Dry run: nothing was stored.\n')
+}
+
+/** A difference for people, one line for each entry. */
+export function diffLines(diff: readonly DiffEntry[]): string[] {
   const show = (value: unknown): string => printable(JSON.stringify(value) ?? '-')
-  const lines = diff.map((entry) => {
+  return diff.map((entry) => {
     const path = entry.path === '' ? '(all of it)' : printable(entry.path)
     if (entry.op === 'add') return `+ ${path}: ${show(entry.value)}`
     if (entry.op === 'remove') return `- ${path}: ${show(entry.from)}`
     return `~ ${path}: ${show(entry.from)} -> ${show(entry.value)}`
   })
-  ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
-  ports.err('Dry run: nothing was stored.\n')
 }
 
 /** Prints the value as JSON or YAML when that is asked for; false when it is for people. */

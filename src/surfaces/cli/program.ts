@@ -5,6 +5,7 @@ import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { addCommonFlags } from './common-flags.ts'
+import { configCommands } from './config/commands.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
@@ -68,6 +69,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
   }
   const explaining = named('requests', 'explain')
   if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
+  for (const command of configCommands(ports)) program.addCommand(settle(command, program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
     const group = program
       .command(resource.replaceAll('_', '-'))

@@ -84,7 +84,7 @@ function toParameters(operation: Operation): JsonSchema[] {
   const path = byId
     ? [{ name: 'id', in: 'path', required: true, description: 'Id or slug', schema: { type: 'string' } }]
     : []
-  if (operation.effect === 'read') {
+  if (operation.effect === 'read' && operation.posted !== true) {
     const query = fieldsOf(operation)
       .filter((field) => !(byId && field.name === 'id'))
       .map((field) => ({

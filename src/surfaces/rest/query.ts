@@ -9,7 +9,7 @@ type Parameter = Pick<Field, 'name' | 'kind' | 'itemKind'>
 
 /** What the query of an operation may hold: the input of a read (without the id in the path), options of a write. */
 export function queryParametersOf(operation: Operation, byId: boolean): readonly Parameter[] {
-  if (operation.effect === 'read')
+  if (operation.effect === 'read' && operation.posted !== true)
     return fieldsOf(operation).filter((field) => !(byId && field.name === 'id'))
   const members = membersOf(jsonSchemasOf(WriteOptionsInput).input)
   return writeOptionNames(operation).map((name) => {

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { broken } from './plain.ts'
-import type { YamlRead } from './yaml-thread.ts'
+import type { YamlRead, YamlTask } from './yaml-thread.ts'
 
 /** Below the time in which a gateway thread gives up waiting for the control plane. */
 const READ_MS_MAX = 60_000
@@ -17,16 +17,26 @@ let last: Promise<unknown> = Promise.resolve()
  * in which the main thread would answer nobody. Refuses with document_invalid what takes more than its bounds too.
  */
 export function readYamlApart(text: string, msMax: number = READ_MS_MAX): Promise<unknown> {
-  const read = last.then(() => readInThread(text, msMax))
+  return inTurn({ text, isStream: false }, msMax)
+}
+
+/** The same for a text of any number of documents: their list. */
+export async function readYamlStreamApart(text: string): Promise<unknown[]> {
+  // What the thread reads of a stream is a list
+  return (await inTurn({ text, isStream: true }, READ_MS_MAX)) as unknown[]
+}
+
+function inTurn(task: YamlTask, msMax: number): Promise<unknown> {
+  const read = last.then(() => readInThread(task, msMax))
   last = read.catch(() => {})
   return read
 }
 
-function readInThread(text: string, msMax: number): Promise<unknown> {
+function readInThread(task: YamlTask, msMax: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./yaml-thread.ts', import.meta.url), {
       name: 'yaml',
-      workerData: text,
+      workerData: task,
       resourceLimits: { maxOldGenerationSizeMb: MEGABYTES_MAX },
     })
     const timer = setTimeout(() => {

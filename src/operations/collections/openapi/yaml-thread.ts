@@ -1,16 +1,22 @@
 /** Reads one YAML text in a thread of its own; see {@link readYamlApart}. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Refusal } from '../../../base/refusal.ts'
-import { readYaml } from './yaml.ts'
+import { readYaml, readYamlStream } from './yaml.ts'
 
 /** JSON crosses between threads faster than an object of many parts. */
 export type YamlRead =
   | { readonly json: string }
   | { readonly fault: { readonly pointer: string; readonly reason: string } }
 
-function read(text: string): YamlRead {
+/** `isStream`: any number of documents, as a list. */
+export interface YamlTask {
+  readonly text: string
+  readonly isStream: boolean
+}
+
+function read({ text, isStream }: YamlTask): YamlRead {
   try {
-    return { json: JSON.stringify(readYaml(text)) }
+    return { json: JSON.stringify(isStream ? readYamlStream(text) : readYaml(text)) }
   } catch (error) {
     const fault = error instanceof Refusal ? error.facts.errors?.[0] : undefined
     if (fault === undefined) throw error
@@ -18,5 +24,5 @@ function read(text: string): YamlRead {
   }
 }
 
-// Its only starter gives it a text.
-parentPort?.postMessage(read(workerData as string))
+// Its only starter gives it such a task.
+parentPort?.postMessage(read(workerData as YamlTask))

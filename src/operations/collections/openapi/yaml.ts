@@ -1,4 +1,4 @@
-import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseDocument } from 'yaml'
+import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseAllDocuments, parseDocument } from 'yaml'
 import type { Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { broken, createBounds } from './plain.ts'
@@ -13,23 +13,42 @@ const NESTING_MAX = 500
  * scalars, numbers that JSON does not have, more than one document. Anchors and `<<` merges work within bounds.
  */
 export function readYaml(text: string): unknown {
+  const document = parsed(text, (options) => parseDocument(text, options))
+  return toData(text, document, { count: 0 })
+}
+
+/** As {@link readYaml}, for a text of any number of documents; the bounds hold over all of them. */
+export function readYamlStream(text: string): unknown[] {
+  const documents = parsed(text, (options) => parseAllDocuments(text, options))
+  const aliased = { count: 0 }
+  // Without any document it is an empty list, too
+  return [...documents].map((document) => toData(text, document, aliased))
+}
+
+const OPTIONS = {
+  version: '1.2',
+  schema: 'core',
+  resolveKnownTags: false,
+  uniqueKeys: false, // Checked below in linear time; the library compares every pair of keys.
+  prettyErrors: false, // Prepared for each of a hundred thousand errors, it takes minutes.
+} as const
+
+function parsed<T>(text: string, parse: (options: typeof OPTIONS) => T): T {
   refuseNesting(text)
-  let document: ReturnType<typeof parseDocument>
   try {
-    document = parseDocument(text, {
-      version: '1.2',
-      schema: 'core',
-      resolveKnownTags: false,
-      uniqueKeys: false, // Checked below in linear time; the library compares every pair of keys.
-      prettyErrors: false, // Prepared for each of a hundred thousand errors, it takes minutes.
-    })
+    return parse(OPTIONS)
   } catch (error) {
     throw broken('', `not YAML: ${error instanceof RangeError ? 'nested too deep' : 'it cannot be parsed'}`)
   }
-  const fault = document.errors[0] ?? document.warnings[0]
+}
+
+type Parsed = Pick<ReturnType<typeof parseDocument>, 'errors' | 'warnings' | 'contents'>
+
+function toData(text: string, { errors, warnings, contents }: Parsed, aliased: Aliased): unknown {
+  const fault = errors[0] ?? warnings[0]
   if (fault !== undefined)
     throw broken('', `not usable YAML: ${firstLine(fault.message)}, ${lineOf(text, fault.pos[0])}`)
-  return createConverter()(document.contents)
+  return createConverter(aliased)(contents)
 }
 
 function firstLine(message: string): string {
@@ -72,15 +91,19 @@ function refuseNesting(text: string): void {
   }
 }
 
-function createConverter(): (node: unknown) => unknown {
+/** Values that aliases have added so far. */
+interface Aliased {
+  count: number
+}
+
+function createConverter(total: Aliased): (node: unknown) => unknown {
   const count = createBounds()
   const anchors = new Map<string, unknown>()
   const expanding = new Set<unknown>()
-  let aliased = 0
 
   const convert = (node: unknown, pointer: string, depth: number): unknown => {
     count(depth, pointer)
-    if (expanding.size > 0 && ++aliased > ALIASED_MAX)
+    if (expanding.size > 0 && ++total.count > ALIASED_MAX)
       throw broken(pointer, `aliases expand to more than ${ALIASED_MAX} values`)
     if (node === null || node === undefined) return null
     if (isAlias(node)) return convertAlias(node.source, pointer, depth)

@@ -1,0 +1,66 @@
+import { NOUNS, type ResourceType } from '../../model/common.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { Kind } from '../kind.ts'
+import { ALL_KINDS, kindOf } from '../kinds.ts'
+import { parentField, parentFields } from '../refs.ts'
+
+/** The word of a document for what it describes, such as `proxy`. */
+export const KIND_WORDS: readonly string[] = ALL_KINDS.map(({ noun }) => noun)
+
+const BY_WORD: ReadonlyMap<string, Kind> = new Map(
+  ALL_KINDS.flatMap((kind) => [
+    [kind.noun, kind],
+    [kind.type, kind],
+  ]),
+)
+
+/** The kind that `proxy` or `proxies` is. */
+export function kindCalled(word: string): Kind | undefined {
+  return BY_WORD.get(word)
+}
+
+/** How documents, plans and answers name what belongs to nothing: `collection/orders`. */
+export function addressOf(type: ResourceType, slug: string): string {
+  return `${NOUNS[type]}/${slug}`
+}
+
+/** How they name what a spec is of: below another resource `proxy/orders:get-order`, and `grant/user/ada:deploy`. */
+export function addressBy(kind: Kind, spec: Fields, slug: string): string {
+  const field = parentField(kind, spec)
+  return field === undefined
+    ? addressOf(kind.type, slug)
+    : addressBelow(kind, field.type, String(spec[field.field]), slug)
+}
+
+function addressBelow(kind: Kind, above: ResourceType, parent: string, slug: string): string {
+  // Slugs are told apart within a type alone
+  const place = above === kind.parent?.type ? '' : `${NOUNS[above]}/`
+  return `${kind.noun}/${place}${parent}:${slug}`
+}
+
+/** The address of a stored resource. */
+export function addressIn(slugs: ReadonlyMap<string, string>, { type, parent, slug }: Resource): string {
+  const above = parent === null ? undefined : kindOfId(parent)
+  if (parent === null || above === undefined) return addressOf(type, slug)
+  return addressBelow(kindOf(type), above.type, slugs.get(parent) ?? parent, slug)
+}
+
+/** The kind of what has the id. */
+export function kindOfId(id: string): Kind | undefined {
+  return ALL_KINDS.find(({ prefix }) => id.startsWith(`${prefix}_`))
+}
+
+/** All kinds, each after those that it belongs or refers to. */
+export const KINDS_IN_ORDER: readonly Kind[] = inOrder()
+
+function inOrder(): readonly Kind[] {
+  const done = new Set<Kind>()
+  const visit = (kind: Kind): void => {
+    if (done.has(kind)) return
+    for (const { type } of [...parentFields(kind), ...kind.refs])
+      if (type !== kind.type) visit(ALL_KINDS.find((one) => one.type === type)!)
+    done.add(kind)
+  }
+  for (const kind of ALL_KINDS) visit(kind)
+  return [...done]
+}

@@ -1,0 +1,105 @@
+import { canonicalJson } from '../../base/canonical.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
+import type { OperationContext } from '../context.ts'
+import { refuseUsed } from '../delete-resource.ts'
+import type { Kind } from '../kind.ts'
+import { ALL_KINDS } from '../kinds.ts'
+import { parentFields } from '../refs.ts'
+import { createResource, parseSpec, replaceResource } from '../write-resource.ts'
+import { mapEndpoints } from './endpoint-refs.ts'
+import type { Step, Steps } from './steps.ts'
+
+/** Does the steps inside of the transaction, each as if it were written singly, and remembers what was applied. */
+export async function carryOut(
+  { steps, words, applied, state }: Steps,
+  owner: string,
+  context: OperationContext,
+): Promise<void> {
+  context.change.owner = owner
+  const made = new Map<string, Resource>()
+  const idOf = (address: string): string => (made.get(address) ?? state.byAddress.get(address))?.id ?? address
+  let done = 0
+  for (const step of steps) {
+    try {
+      const resource = await carryOutOne(step, idOf, context)
+      if (resource !== null) made.set(step.item, resource)
+    } catch (error) {
+      throw atPlace(error, step)
+    }
+    await breathe(++done)
+  }
+  const { writer } = context.change
+  for (const { item, action } of steps) if (action === 'remove') await writer.removeApplied(owner, item)
+  for (const [address, spec] of words) {
+    const last = applied.get(address)
+    const resource = idOf(address)
+    if (last?.resource === resource && canonicalJson(last.spec) === canonicalJson(spec)) continue
+    await writer.putApplied({ owner, address, resource, spec })
+    await breathe(++done)
+  }
+}
+
+async function carryOutOne(
+  { action, before, desired, spec }: Step,
+  idOf: (address: string) => string,
+  context: OperationContext,
+): Promise<Resource | null> {
+  if (desired === null) {
+    await refuseOccupied(before!, context)
+    await refuseUsed(before!, context)
+    await context.change.remove(before!)
+    return null
+  }
+  const { kind, slug, schemas } = desired
+  if (schemas !== null) await context.change.writer.putSchema(String(spec['schemas']), canonicalJson(schemas))
+  const input: Fields = mapEndpoints(kind, spec, (entry) =>
+    entry.startsWith('proxy/') ? idOf(entry) : entry,
+  )
+  if (action === 'create')
+    return createResource(context, kind, { ...withFixed(kind, input, {}), slug }, false)
+  return replaceResource(context, kind, before!, withFixed(kind, input, before!.spec))
+}
+
+/** With the members that no writer sets, as they are stored or by default. */
+function withFixed(kind: Kind, input: Fields, stored: Fields): Fields {
+  const { fixed } = kind
+  if (fixed === undefined) return input
+  const known = fixed.flatMap((name) => (name in stored ? [[name, stored[name]] as const] : []))
+  return parseSpec(kind.spec, { ...input, ...Object.fromEntries(known) })
+}
+
+/** What lies below it goes only where the documents' set owns that, too. */
+async function refuseOccupied(resource: Resource, context: OperationContext): Promise<void> {
+  for (const kind of ALL_KINDS) {
+    if (!parentFields(kind).some(({ type }) => type === resource.type)) continue
+    const { type } = kind
+    const below = await context.whole.all(type, resource.id)
+    if (below.length === 0) continue
+    const seen = (await context.reader.all(type, resource.id)).slice(0, 20)
+    const names = seen.map((one) => `${type}/${one.slug}`)
+    throw refuse('in_use', {
+      detail: `"${resource.slug}" holds ${[...names, ...(below.length > seen.length ? ['others'] : [])].join(', ')}, which the set does not own.`,
+      members: { used_by: names },
+    })
+  }
+}
+
+/** The same refusal, with the resource that it is about. */
+function atPlace(error: unknown, { item, desired }: Step): unknown {
+  if (!(error instanceof Refusal)) return error
+  const { errors, ...facts } = error.facts
+  return refuse(error.code, {
+    ...facts,
+    detail: `${item}: ${error.message}`,
+    ...(errors === undefined || desired === null
+      ? {}
+      : {
+          errors: errors.map(({ pointer, reason }) => ({
+            pointer: `${desired.place}/spec${pointer}`,
+            reason,
+          })),
+        }),
+  })
+}

@@ -1,0 +1,131 @@
+import { z } from 'zod'
+import { permits } from '../../access/roles.ts'
+import { refuse } from '../../base/refusal.ts'
+import { isReference } from '../../model/secret-reference.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import type { Kind } from '../kind.ts'
+import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
+import { STATES, secretFieldsOf } from './desired.ts'
+import { Exported, SetName } from './shapes.ts'
+import { readState, type State, toWords } from './state.ts'
+import { withoutVariables } from './variables.ts'
+
+const RESOURCES_MAX = 1_000_000
+
+export const exportConfig = define({
+  resource: 'config',
+  action: 'export',
+  effect: 'read',
+  tool: 'export_config',
+  group: 'manage_config',
+  summary: 'Show the configuration as documents, which can be applied here or elsewhere; never a secret',
+  input: z.strictObject({
+    select: z
+      .array(z.string().max(200))
+      .max(1000)
+      .default([])
+      .describe(
+        'Such as collection/orders, proxy/orders:get-order, collection/pay-* or policy; with what lies below. Empty: everything',
+      ),
+    managed_by: SetName.optional().describe('Only what this set of documents owns'),
+  }),
+  output: Exported,
+  permission: 'config:read',
+  refuses: [],
+  itemwise: true,
+  columns: ['kind', 'slug'],
+  subject: () => ({ type: 'config', id: null, slug: null }),
+  handle: async ({ select, managed_by }, context) => {
+    const isSelected = selector(select)
+    const state = await readState(context.reader)
+    const documents: z.output<typeof Exported>['documents'] = []
+    const set_elsewhere: z.output<typeof Exported>['set_elsewhere'] = []
+    for (const kind of KINDS_IN_ORDER)
+      for (const { item, resource } of await readOf(kind, state, context)) {
+        if (managed_by !== undefined && resource.managed_by !== managed_by) continue
+        if (!isSelected(kind, resource, state)) continue
+        const spec = await toDocument(kind, resource, state, context)
+        documents.push({ kind: kind.noun, slug: resource.slug, spec: { ...spec } })
+        for (const field of elsewhere(kind, resource)) set_elsewhere.push({ item, field })
+        await breathe(documents.length)
+      }
+    return { documents, set_elsewhere }
+  },
+})
+
+/** Kinds that are exported only when they are named: who they are differs from place to place. */
+const NAMED_ALONE: ReadonlySet<string> = new Set(['users', 'teams'])
+
+/** What the principal may read of a kind, by address, so that equal instances give equal documents. */
+async function readOf({ type }: Kind, { slugs }: State, { principal, reader }: OperationContext) {
+  if (!permits(principal, `${type}:read`)) return []
+  const resources = await reader.list({ type, limit: RESOURCES_MAX })
+  return resources
+    .map((resource) => ({ item: addressIn(slugs, resource), resource }))
+    .sort((a, b) => (a.item < b.item ? -1 : 1))
+}
+
+type Selector = (kind: Kind, resource: Resource, state: State) => boolean
+
+/** Refuses with input_invalid what selects no kind. */
+function selector(select: readonly string[]): Selector {
+  if (select.length === 0)
+    return ({ type }, { parent }) =>
+      !NAMED_ALONE.has(type) && !NAMED_ALONE.has((parent === null ? undefined : kindOfId(parent))?.type ?? '')
+  const patterns = select.map((text, index) => {
+    const [word, slug] = text.split(/\/(.*)/s)
+    const kind = kindCalled(word!)
+    if (kind === undefined)
+      throw refuse('input_invalid', {
+        detail: `"${text}" names no kind.`,
+        errors: [{ pointer: `/select/${index}`, reason: 'kind/slug, such as collection/orders' }],
+      })
+    return { kind, fits: toPattern(slug ?? '*') }
+  })
+  const fits: Selector = (kind, resource, state) => {
+    const { slug, parent } = resource
+    const above = parent === null ? undefined : state.byId.get(parent)
+    const names = [slug, ...(above === undefined ? [] : [`${above.slug}:${slug}`])]
+    if (patterns.some((one) => one.kind === kind && names.some((name) => one.fits.test(name)))) return true
+    const over = patterns.filter((one) => one.kind.type === above?.type)
+    return above !== undefined && over.some((one) => one.fits.test(above.slug))
+  }
+  return fits
+}
+
+function toPattern(text: string): RegExp {
+  const parts = text
+    .split('*')
+    .map((part) => part.replaceAll(/[^a-z0-9]/g, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`))
+  return new RegExp(`^${parts.join('.*')}$`, 'u')
+}
+
+/** The spec of a document: without members that are as they are by default, but for states, where silence means more. */
+async function toDocument(
+  kind: Kind,
+  resource: Resource,
+  state: State,
+  { whole }: OperationContext,
+): Promise<Fields> {
+  const words: Record<string, unknown> = { ...(await toWords(state, resource)) }
+  for (const [name, member] of Object.entries(kind.spec.shape)) {
+    if (STATES.some((one) => one === name)) continue
+    const preset = member instanceof z.ZodDefault ? member.def.defaultValue : undefined
+    if (preset !== undefined && JSON.stringify(words[name]) === JSON.stringify(preset)) delete words[name]
+  }
+  const hash = words['schemas']
+  if (kind.type === 'collections' && typeof hash === 'string') {
+    const schemas = await whole.schema(hash)
+    if (schemas !== undefined) words['schemas'] = JSON.parse(schemas)
+  }
+  return withoutVariables(words) as Fields
+}
+
+/** Secret fields that are stored here, not read elsewhere. */
+function elsewhere(kind: Kind, { spec }: Resource): readonly string[] {
+  const auth = spec['auth'] as Fields
+  return secretFieldsOf(kind, spec).filter((field) => !isReference(auth[field]))
+}

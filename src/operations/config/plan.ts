@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { newId } from '../../base/ids.ts'
+import { define } from '../define.ts'
+import { keptSteps, shown } from './planned.ts'
+import { Documents, manner, Shown } from './shapes.ts'
+import { toSteps } from './steps.ts'
+import { take } from './take.ts'
+
+/** How long a plan may be applied. */
+const PLAN_MS = 7 * 24 * 3_600_000
+/** Times that it is made anew because something changed meanwhile. */
+const ATTEMPTS = 3
+
+export const planConfig = define({
+  resource: 'config',
+  action: 'plan',
+  effect: 'act',
+  tool: 'plan_config',
+  group: 'manage_config',
+  summary: 'Show what applying documents would change, and keep that as a plan; changes nothing',
+  input: z.strictObject({ documents: Documents, ...manner }),
+  output: z.object({
+    plan_id: z.string().describe('Applies exactly this, for seven days'),
+    managed_by: z.string(),
+    config_revision: z.int().describe('Of the configuration that it was compared with'),
+    ...Shown.shape,
+  }),
+  permission: 'config:read',
+  refuses: ['document_invalid', 'managed_elsewhere', 'idempotency_conflict'],
+  idempotent: true,
+  itemwise: true,
+  large: true,
+  columns: ['action', 'item', 'side'],
+  subject: ({ managed_by }) => ({ type: 'config', id: null, slug: managed_by ?? null }),
+  prepare: async (input, context) => {
+    const { desired, fingerprint, manner } = await take(input, context)
+    for (let attempt = 1; ; attempt++) {
+      const revision = await context.whole.revision()
+      const steps = await toSteps(desired, manner, context)
+      if (attempt === ATTEMPTS || revision === (await context.whole.revision()))
+        return { steps, revision, fingerprint, owner: manner.owner }
+    }
+  },
+  handle: async ({ steps, revision, fingerprint, owner }, { change, clock }) => {
+    const now = clock.now()
+    const id = newId('pln', clock)
+    const kept = {
+      id,
+      owner,
+      documents: fingerprint,
+      steps: keptSteps(steps.steps),
+      revision,
+      created_at: now,
+    }
+    await change.writer.putPlan(kept, now - PLAN_MS)
+    return { plan_id: id, managed_by: owner, config_revision: revision, ...shown(steps) }
+  },
+})

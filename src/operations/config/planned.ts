@@ -1,0 +1,62 @@
+import type { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import type { Fields, StoredPlan } from '../../store/ports/config.ts'
+import { createDiffBound, type DriftItem, type PlanItem } from './shapes.ts'
+import type { Step, Steps } from './steps.ts'
+
+/** What a plan shows. */
+export function shown({ steps, drift, unchanged }: Pick<Steps, 'steps' | 'drift' | 'unchanged'>): {
+  create: number
+  update: number
+  adopt: number
+  remove: number
+  unchanged: number
+  items: z.output<typeof PlanItem>[]
+  drift: z.output<typeof DriftItem>[]
+} {
+  const bound = createDiffBound()
+  return {
+    ...countsOf(steps),
+    unchanged,
+    items: steps.map(({ action, item, before, side, diff }) => ({
+      action,
+      item,
+      managed_by: before?.managed_by ?? null,
+      revision: before?.revision ?? null,
+      side,
+      diff: bound(diff),
+    })),
+    drift: drift.map(({ item, side, diff }) => ({ item, side, diff: bound(diff) })),
+  }
+}
+
+export function countsOf(steps: readonly Step[]) {
+  const count = (action: Step['action']): number => steps.filter((step) => step.action === action).length
+  return {
+    create: count('create'),
+    update: count('update'),
+    adopt: count('adopt'),
+    remove: count('remove'),
+  }
+}
+
+/** What of a plan is kept: enough to tell whether the same would be done again. */
+export function keptSteps(steps: readonly Step[]): StoredPlan['steps'] {
+  return steps.map(({ action, item, before }) => ({ action, item, revision: before?.revision ?? null }))
+}
+
+/** Refuses with revision_conflict, naming what moved, unless what is to be done is what was planned. */
+export function refuseMoved(planned: StoredPlan['steps'], steps: readonly Step[]): void {
+  const textOf = (step: Fields | StoredPlan['steps'][number]): string => JSON.stringify(step)
+  const now = new Map(keptSteps(steps).map((step) => [step.item, textOf(step)]))
+  const then = new Map(planned.map((step) => [step.item, textOf(step)]))
+  const moved = [...new Set([...now.keys(), ...then.keys()])].filter(
+    (item) => now.get(item) !== then.get(item),
+  )
+  if (moved.length === 0) return
+  const named = moved.slice(0, 20)
+  throw refuse('revision_conflict', {
+    detail: `Since it was planned these have changed: ${named.join(', ')}${moved.length > named.length ? ` and ${moved.length - named.length} more` : ''}. Plan again.`,
+    members: { moved: named },
+  })
+}

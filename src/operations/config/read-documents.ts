@@ -1,0 +1,109 @@
+import { isPlain } from '../../base/plain.ts'
+import { pointerTo } from '../../base/pointer.ts'
+import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
+import { Slug } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
+import { readYamlStreamApart } from '../collections/openapi/yaml-apart.ts'
+import type { Kind } from '../kind.ts'
+import { KIND_WORDS, kindCalled } from './address.ts'
+import { type Variables, withVariables } from './variables.ts'
+
+/** Documents at once. */
+const DOCUMENTS_MAX = 50_000
+/** Faults that one refusal names. */
+const ERRORS_MAX = 100
+
+/** One document, its variables filled in; the spec is not judged yet. */
+export interface ReadDocument {
+  readonly kind: Kind
+  readonly slug: string
+  readonly spec: Fields
+  /** Pointer to it in the input. */
+  readonly place: string
+}
+
+/**
+ * Documents out of an input: objects, and texts of YAML or JSON that hold any number of them. Refuses with
+ * document_invalid a text that cannot be read, with input_invalid what is no document.
+ */
+export async function readDocuments(
+  given: readonly (string | Fields)[],
+  variables: Variables,
+): Promise<readonly ReadDocument[]> {
+  const errors: FieldError[] = []
+  const documents: ReadDocument[] = []
+  for (const [index, one] of given.entries()) {
+    const place = `/documents/${index}`
+    for (const [inner, value] of typeof one === 'string'
+      ? await readText(one, place)
+      : [['', one] as const]) {
+      const document = readOne(value, place + inner, variables, errors)
+      if (document !== null) documents.push(document)
+    }
+    if (documents.length > DOCUMENTS_MAX)
+      throw refuse('input_invalid', { detail: `More than ${DOCUMENTS_MAX} documents at once.` })
+    await breathe(index)
+  }
+  refuseFaults(errors)
+  return documents
+}
+
+/** Refuses with input_invalid when there are faults. */
+export function refuseFaults(errors: readonly FieldError[]): void {
+  const [first] = errors
+  if (first === undefined) return
+  throw refuse('input_invalid', {
+    detail: `${first.pointer}: ${first.reason}.`,
+    errors: errors.slice(0, ERRORS_MAX),
+  })
+}
+
+/** The documents of a text with their places in it. Lists hold documents too; empty ones are none. */
+async function readText(text: string, place: string): Promise<(readonly [string, unknown])[]> {
+  const values = await readYamlStreamApart(text).catch((error: unknown) => {
+    if (!(error instanceof Refusal) || error.code !== 'document_invalid') throw error
+    const errors = (error.facts.errors ?? []).map(({ pointer, reason }) => ({
+      pointer: place + pointer,
+      reason,
+    }))
+    throw refuse('document_invalid', { detail: error.message, errors })
+  })
+  return values
+    .flatMap((value, index): (readonly [string, unknown])[] =>
+      Array.isArray(value)
+        ? value.map((item: unknown, at) => [`/${index}/${at}`, item])
+        : [[`/${index}`, value]],
+    )
+    .filter(([, value]) => value !== null)
+}
+
+function readOne(
+  value: unknown,
+  place: string,
+  variables: Variables,
+  errors: FieldError[],
+): ReadDocument | null {
+  const before = errors.length
+  const fault = (pointer: string, reason: string): void => {
+    errors.push({ pointer: place + pointer, reason })
+  }
+  if (!isPlain(value)) {
+    fault('', 'a document is an object of kind, slug and spec')
+    return null
+  }
+  const missing = new Set<string>()
+  const filled = withVariables(value, variables, (name) => missing.add(name)) as Fields
+  for (const name of missing) fault('', `there is no value for the variable ${name}`)
+  for (const name of Object.keys(filled))
+    if (name !== 'kind' && name !== 'slug' && name !== 'spec') fault(pointerTo('', name), 'unknown member')
+  const kind = typeof filled['kind'] === 'string' ? kindCalled(filled['kind']) : undefined
+  if (kind === undefined) fault('/kind', `must be one of ${KIND_WORDS.join(', ')}`)
+  const slug = Slug.safeParse(filled['slug'])
+  if (!slug.success) fault('/slug', filled['slug'] === undefined ? 'required' : slug.error.issues[0]!.message)
+  const { spec } = filled
+  if (!isPlain(spec)) fault('/spec', spec === undefined ? 'required' : 'must be an object')
+  else if (spec['slug'] !== undefined) fault('/spec/slug', 'stands beside the spec, not in it')
+  if (errors.length > before || kind === undefined || !slug.success || !isPlain(spec)) return null
+  return { kind, slug: slug.data, spec, place }
+}

@@ -1,0 +1,68 @@
+import { isReference } from '../../model/secret-reference.ts'
+import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
+import { type Kind, writableSchema } from '../kind.ts'
+import { ALL_KINDS, kindOf } from '../kinds.ts'
+import { readable } from '../views.ts'
+import { KEEP } from '../write-resource.ts'
+import { addressIn } from './address.ts'
+import { secretFieldsOf, withoutSecrets } from './desired.ts'
+import { mapEndpoints } from './endpoint-refs.ts'
+
+/** All that a principal sees of the configuration, read at once. */
+export interface State {
+  readonly byAddress: ReadonlyMap<string, Resource>
+  readonly byId: ReadonlyMap<string, Resource>
+  /** By id. */
+  readonly slugs: ReadonlyMap<string, string>
+  /** By owner. */
+  readonly secrets: ReadonlyMap<string, readonly StoredSecret[]>
+}
+
+export async function readState(reader: ConfigReader): Promise<State> {
+  const byId = new Map<string, Resource>()
+  const slugs = new Map<string, string>()
+  for (const { type } of ALL_KINDS) {
+    for (const resource of await reader.all(type)) {
+      byId.set(resource.id, resource)
+      slugs.set(resource.id, resource.slug)
+    }
+    await breathe(0)
+  }
+  // Who sees a resource sees what it belongs to by its slug
+  const parents = [...byId.values()].flatMap(({ parent }) =>
+    parent === null || slugs.has(parent) ? [] : [parent],
+  )
+  for (const [id, slug] of await reader.slugs(parents)) slugs.set(id, slug)
+  const owners = [...byId.values()].filter(({ type }) => kindOf(type).secrets !== undefined)
+  const secrets = Map.groupBy(await reader.secretsOf(owners.map(({ id }) => id)), ({ owner }) => owner)
+  const byAddress = new Map([...byId.values()].map((resource) => [addressIn(slugs, resource), resource]))
+  return { byAddress, byId, slugs, secrets }
+}
+
+/** A stored spec in the words of documents, without secrets: references as slugs, endpoints as addresses. */
+export async function toWords(state: State, resource: Resource): Promise<Fields> {
+  const kind = kindOf(resource.type)
+  const words = await readable(kind, resource.spec, state.slugs)
+  for (const name of kind.fixed ?? []) delete words[name]
+  return mapEndpoints(kind, words, (entry) => {
+    const proxy = entry.startsWith('prx_') ? state.byId.get(entry) : undefined
+    return proxy === undefined ? entry : addressIn(state.slugs, proxy)
+  })
+}
+
+/** The same with every member that the schema of the kind has today: older specs lack later ones. */
+export function completed(kind: Kind, words: Fields): Fields {
+  const fields = secretFieldsOf(kind, words)
+  const auth = words['auth'] as Fields
+  const kept = fields.filter((field) => !isReference(auth[field]))
+  const parsed = writableSchema(kind).safeParse(
+    kept.length === 0
+      ? words
+      : { ...words, auth: { ...auth, ...Object.fromEntries(kept.map((one) => [one, KEEP])) } },
+  )
+  // What cannot be read by the schema any more is compared as it stands
+  if (!parsed.success) return words
+  const { slug: _slug, ...spec } = parsed.data
+  return withoutSecrets(kind, spec)
+}

@@ -1,0 +1,229 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
+import { inWords, NOUNS } from '../../model/common.ts'
+import { isReference } from '../../model/secret-reference.ts'
+import type { ConfigReader, Fields, Resource, StoredApplied } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
+import type { OperationContext } from '../context.ts'
+import type { DiffEntry } from '../define.ts'
+import { diffOf } from '../diff.ts'
+import { mapRefs } from '../refs.ts'
+import { KEEP } from '../write-resource.ts'
+import { addressOf } from './address.ts'
+import { type Desired, secretFieldsOf, withoutSecrets } from './desired.ts'
+import { mapEndpoints } from './endpoint-refs.ts'
+import { inDependence } from './order.ts'
+import { refuseFaults } from './read-documents.ts'
+import { completed, readState, type State, toWords } from './state.ts'
+
+/** Which side has changed since the documents were applied last. */
+type Side = 'documents' | 'instance' | 'both'
+
+/** What is to be done to one resource. */
+export interface Step {
+  readonly action: 'create' | 'update' | 'adopt' | 'remove'
+  readonly item: string
+  /** As it stands; null for what is to be made. */
+  readonly before: Resource | null
+  /** Null for what is to be removed. */
+  readonly desired: Desired | null
+  /** In the words of documents, with the secrets that are to be set; endpoints are still addresses. */
+  readonly spec: Fields
+  readonly diff: readonly DiffEntry[]
+  /** Set where it was applied before and differs now. */
+  readonly side: Side | null
+}
+
+/** What was changed in the instance since the documents were applied last. */
+interface Drift {
+  readonly item: string
+  readonly side: Exclude<Side, 'documents'>
+  readonly diff: readonly DiffEntry[]
+}
+
+export interface Steps {
+  /** In the order in which they are done. */
+  readonly steps: readonly Step[]
+  readonly drift: readonly Drift[]
+  readonly unchanged: number
+  /** What is to be remembered as applied: the words of each document by address. */
+  readonly words: ReadonlyMap<string, Fields>
+  readonly applied: ReadonlyMap<string, StoredApplied>
+  readonly state: State
+}
+
+export interface Manner {
+  /** Name of the set of documents. */
+  readonly owner: string
+  readonly prune: boolean
+  readonly takeOver: boolean
+}
+
+/** Compares documents with the configuration as the principal sees it. Refuses references that lead nowhere. */
+export async function toSteps(
+  desired: readonly Desired[],
+  { owner, prune, takeOver }: Manner,
+  context: Pick<OperationContext, 'vault' | 'demand'> & { readonly reader: ConfigReader },
+): Promise<Steps> {
+  const state = await readState(context.reader)
+  const applied = new Map((await context.reader.applied(owner)).map((one) => [one.address, one]))
+  const named = new Map(desired.map((one) => [one.address, one]))
+  const errors: FieldError[] = []
+  const steps: Step[] = []
+  const drift: Drift[] = []
+  const words = new Map<string, Fields>()
+  let done = 0
+  for (const one of desired) {
+    const before = state.byAddress.get(one.address) ?? null
+    if (before !== null) await context.demand(`${one.kind.type}:read`, before)
+    if (before?.managed_by != null && before.managed_by !== owner && !takeOver)
+      throw refuse('managed_elsewhere', {
+        detail: `${one.address} is managed by "${before.managed_by}". Take it out there, or take it over (take_over).`,
+        errors: [{ pointer: one.place, reason: `managed by "${before.managed_by}"` }],
+      })
+    const wanted = await inWordsOf(one, before, named, state, errors)
+    const is = before === null ? null : await toWords(state, before)
+    const step = await compare(one, before, is, wanted, state, context, errors)
+    const plain = withoutSecrets(one.kind, wanted)
+    words.set(one.address, plain)
+    const last = applied.get(one.address)
+    const seen = last === undefined ? null : sidesOf(one, last, plain, is)
+    const isOwned = before?.managed_by === owner
+    if (step !== null || (before !== null && !isOwned))
+      steps.push({
+        ...(step ?? { diff: [], spec: wanted }),
+        item: one.address,
+        action: before === null ? 'create' : step === null ? 'adopt' : 'update',
+        before,
+        desired: one,
+        side: seen?.side ?? null,
+      })
+    if (seen?.drift != null) drift.push(seen.drift)
+    await breathe(++done)
+  }
+  refuseFaults(errors)
+  if (prune)
+    for (const [address, resource] of state.byAddress) {
+      if (resource.managed_by !== owner || named.has(address)) continue
+      await context.demand(`${resource.type}:read`, resource)
+      const spec = await toWords(state, resource)
+      const diff = diffOf(spec, undefined)
+      steps.push({ action: 'remove', item: address, before: resource, desired: null, spec, diff, side: null })
+    }
+  return {
+    steps: inDependence(steps, state),
+    drift,
+    unchanged: desired.length - steps.filter(({ action }) => action !== 'remove').length,
+    words,
+    applied,
+    state,
+  }
+}
+
+/** The spec of a document with references as slugs, and with what it leaves to the instance. */
+async function inWordsOf(
+  { kind, spec, silent, place }: Desired,
+  before: Resource | null,
+  named: ReadonlyMap<string, Desired>,
+  state: State,
+  errors: FieldError[],
+): Promise<Fields> {
+  const fault = (pointer: string, reason: string): void => {
+    errors.push({ pointer: `${place}/spec${pointer}`, reason })
+  }
+  const kept =
+    before === null
+      ? {}
+      : Object.fromEntries(
+          silent.flatMap((name) => (name in before.spec ? [[name, before.spec[name]] as const] : [])),
+        )
+  const words = await mapRefs(kind, { ...spec, ...kept }, (ref, { type }, pointer) => {
+    const known = state.byId.get(ref)
+    if (known?.type === type) return known.slug
+    const address = addressOf(type, ref)
+    if (!named.has(address) && !state.byAddress.has(address))
+      fault(pointer, `there is no ${inWords(NOUNS[type])} "${ref}", in the documents or in the instance`)
+    return ref
+  })
+  return mapEndpoints(kind, words, (entry) => {
+    if (entry.startsWith('proxy/') && !named.has(entry) && !state.byAddress.has(entry))
+      fault('/endpoints', `there is no ${entry}, in the documents or in the instance`)
+    return entry
+  })
+}
+
+/** What differs, and the spec to write; null when nothing does. */
+async function compare(
+  { kind, kept, place }: Desired,
+  before: Resource | null,
+  is: Fields | null,
+  wanted: Fields,
+  state: State,
+  context: Pick<OperationContext, 'vault' | 'demand'>,
+  errors: FieldError[],
+): Promise<Pick<Step, 'spec' | 'diff'> | null> {
+  const auth: Record<string, unknown> = { ...(wanted['auth'] as Fields | undefined) }
+  const notes: DiffEntry[] = []
+  for (const field of secretFieldsOf(kind, wanted)) {
+    const stored = state.secrets.get(before?.id ?? '')?.find((one) => one.field === field)
+    const reference = (before?.spec['auth'] as Fields | undefined)?.[field]
+    if (kept.includes(field)) {
+      if (isReference(reference)) auth[field] = reference
+      else if (stored === undefined)
+        errors.push({
+          pointer: `${place}/spec/auth/${field}`,
+          reason: 'no secret is stored that could stay; say where it is read: {"env"}, {"file"} or {"vault"}',
+        })
+      continue
+    }
+    const text = (auth[field] as { readonly value?: string } | undefined)?.value
+    if (text === undefined) continue
+    if (stored !== undefined && (await isStored(text, stored.sealed, before!, field, context)))
+      auth[field] = { value: KEEP }
+    else
+      notes.push({ op: stored === undefined ? 'add' : 'replace', path: `/auth/${field}`, value: 'changed' })
+  }
+  const spec = kind.secrets === undefined ? wanted : { ...wanted, auth }
+  const plain = withoutSecrets(kind, spec)
+  if (is === null) return { spec, diff: [...diffOf(undefined, plain), ...notes] }
+  if (notes.length === 0 && isDeepStrictEqual(is, plain)) return null
+  const diff = [...diffOf(completed(kind, is), plain), ...notes]
+  return diff.length === 0 ? null : { spec, diff }
+}
+
+/** Only for who may set the secret: others could try what it is. */
+async function isStored(
+  text: string,
+  sealed: string,
+  owner: Resource,
+  field: string,
+  { vault, demand }: Pick<OperationContext, 'vault' | 'demand'>,
+): Promise<boolean> {
+  try {
+    await demand(`${owner.type}:update`, owner)
+  } catch (error) {
+    if (error instanceof Refusal) return false
+    throw error
+  }
+  return vault.open(sealed, owner.id, field).reveal() === text
+}
+
+/** Which side has changed since the last time; drift where the instance has. */
+function sidesOf(
+  { kind, address }: Desired,
+  last: StoredApplied,
+  wanted: Fields,
+  is: Fields | null,
+): { side: Side | null; drift: Drift | null } {
+  const none = { side: null, drift: null }
+  // Both are as they were, or were changed in the same way
+  if (isDeepStrictEqual(is, wanted)) return none
+  const was = completed(kind, last.spec)
+  const now = is === null ? undefined : completed(kind, is)
+  if (isDeepStrictEqual(now, wanted)) return none
+  const byDocuments = !isDeepStrictEqual(was, wanted)
+  const diff = diffOf(was, now)
+  if (diff.length === 0) return { side: byDocuments ? 'documents' : null, drift: null }
+  const side = byDocuments ? 'both' : 'instance'
+  return { side, drift: { item: address, side, diff } }
+}

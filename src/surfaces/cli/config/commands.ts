@@ -1,0 +1,193 @@
+import { Command } from 'commander'
+import { kindCalled } from '../../../operations/config/address.ts'
+import { toDesired } from '../../../operations/config/desired.ts'
+import { readDocuments } from '../../../operations/config/read-documents.ts'
+import { Exported, Shown } from '../../../operations/config/shapes.ts'
+import type { Variables } from '../../../operations/config/variables.ts'
+import type { Operation } from '../../../operations/define.ts'
+import { parentRef } from '../../../operations/refs.ts'
+import { addCommonFlags } from '../common-flags.ts'
+import { connect } from '../connect.ts'
+import { EXIT, Failed } from '../exit.ts'
+import { readText } from '../flags.ts'
+import type { CliPorts } from '../ports.ts'
+import { printData, printDiff } from '../print.ts'
+import { printable } from '../table.ts'
+import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
+import { ask, type ConfigOperations, deletesOf, type Given, many, planned } from './planned.ts'
+import { promoteCommand } from './promote.ts'
+import { type ReadonlyDocuments, withSources } from './sources.ts'
+import { told } from './told.ts'
+import { readVariables } from './variables.ts'
+
+/** `export`, `plan`, `apply`, `diff`, `validate` and `promote`; none where their operations are not there. */
+export function configCommands(ports: CliPorts): readonly Command[] {
+  const find = (action: string): Operation | undefined =>
+    ports.operations.find((one) => one.resource === 'config' && one.action === action)
+  const [exporting, plan, apply, diff] = ['export', 'plan', 'apply', 'diff'].map(find)
+  if (exporting === undefined || plan === undefined || apply === undefined || diff === undefined) return []
+  const operations: ConfigOperations = { export: exporting, plan, apply, diff }
+  return [
+    exportCommand(ports, operations),
+    planCommand(ports, operations),
+    applyCommand(ports, operations),
+    diffCommand(ports, operations),
+    validateCommand(ports, operations),
+    promoteCommand(ports, operations),
+    ...[find('convert')].flatMap((convert) => (convert === undefined ? [] : convertCommand(ports, convert))),
+  ]
+}
+
+const FILES = 'Files of YAML or JSON, directories of them, or - for standard input'
+
+function addManner(command: Command): Command {
+  return command
+    .argument('<files...>', FILES)
+    .option('--name <set>', 'Name of the set of documents; else that of the only file or directory')
+    .addOption(many('--var <name=text>', 'Value of a variable; NAME:=10 for a number or a truth value'))
+    .addOption(many('--var-file <file>', 'Values of variables, YAML or JSON'))
+    .option('--prune', 'Also remove what the set owns and the documents no longer hold')
+    .option('--take-over', 'Also change what another set owns')
+}
+
+interface Taken extends ReadonlyDocuments {
+  readonly input: Record<string, unknown>
+  readonly variables: Variables
+}
+
+async function take(ports: CliPorts, files: readonly string[], given: Given): Promise<Taken> {
+  const read = await readFiles(ports, files)
+  const variables = await readVariables(ports, given.varFile ?? [], given.var ?? [])
+  const input = {
+    documents: read.documents,
+    variables,
+    managed_by: given.name ?? setNameOf(files),
+    ...(given.prune === true && { prune: true }),
+    ...(given.takeOver === true && { take_over: true }),
+  }
+  if (read.documents.length > PROGRESS) ports.err(`${read.documents.length} documents ...\n`)
+  return { ...read, input, variables }
+}
+
+/** From so many documents on it takes long enough to say that something happens. */
+const PROGRESS = 500
+
+function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
+  const command = new Command('export')
+    .description(operations.export.summary)
+    .addOption(
+      many(
+        '--select <kind/slug>',
+        'Such as collection/orders or policy; with what lies below. Repeat for more',
+      ),
+    )
+    .option('--name <set>', 'Only what this set of documents owns')
+    .option('--out <dir>', 'Write a file for each document into the directory')
+  return addCommonFlags(command).action(async (given: Given) => {
+    const client = await connect(ports, given)
+    const input = {
+      ...(given.select !== undefined && { select: given.select }),
+      ...(given.name !== undefined && { managed_by: given.name }),
+    }
+    const { documents, set_elsewhere } = Exported.parse((await client.call(operations.export, input)).body)
+    for (const { item, field } of set_elsewhere)
+      ports.err(`${printable(item)}: the secret ${printable(field)} is stored there alone, and left out.\n`)
+    if (given.out !== undefined) {
+      writeFiles(given.out, documents, ({ kind, spec }) => parentOf(kind, spec))
+      ports.err(`${documents.length} documents written to ${given.out}.\n`)
+    } else if (given.output === 'json') ports.out(`${JSON.stringify(documents, null, 2)}\n`)
+    else ports.out(toYaml(documents))
+  })
+}
+
+function convertCommand(ports: CliPorts, operation: Operation): Command {
+  const command = new Command('convert')
+    .description(operation.summary)
+    .argument('<file>', 'YAML or JSON; - is standard input')
+  return addCommonFlags(command).action(async (file: string, given: Given) => {
+    const document = await readText(ports, file)
+    const client = await connect(ports, given)
+    const { body } = await client.call(operation, { document })
+    const documents = Exported.shape.documents.parse(body['documents'])
+    for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
+    ports.out(given.output === 'json' ? `${JSON.stringify(documents, null, 2)}\n` : toYaml(documents))
+  })
+}
+
+/** The slug of what a document belongs to. */
+function parentOf(word: string, spec: Readonly<Record<string, unknown>>): string | null {
+  const kind = kindCalled(word)
+  return kind === undefined ? null : parentRef(kind, spec)
+}
+
+function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
+  const command = addManner(new Command('plan').description(operations.plan.summary)).option(
+    '--detailed',
+    'End with 3 where something would change',
+  )
+  return addCommonFlags(command).action(async (files: string[], given: Given) => {
+    const { input, sources } = await take(ports, files, given)
+    const client = await connect(ports, given)
+    const { body } = await ask(client, operations.plan, input, sources)
+    if (!printData(ports, given.output, body)) {
+      ports.out(told(Shown.parse(body)))
+      ports.err(`Plan ${printable(String(body['plan_id']))}\n`)
+    }
+    if (given.detailed === true && Shown.parse(body).items.length > 0) throw new Failed(EXIT.drift)
+  })
+}
+
+function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
+  const command = addManner(
+    new Command('diff').description(`${operations.diff.summary}; ends with 3 where they differ`),
+  ).addOption(many('--against <files>', 'Other documents, in the place of the instance'))
+  return addCommonFlags(command).action(async (files: string[], given: Given) => {
+    const { input, sources } = await take(ports, files, given)
+    const against = given.against === undefined ? null : await readFiles(ports, given.against)
+    const client = await connect(ports, given)
+    const whole = { ...input, ...(against !== null && { against: against.documents }) }
+    const { body } = await ask(client, operations.diff, whole, sources)
+    const shown = Shown.parse(body)
+    if (!printData(ports, given.output, body)) ports.out(told(shown))
+    if (shown.items.length > 0) throw new Failed(EXIT.drift)
+  })
+}
+
+function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
+  const command = addManner(new Command('apply').description(operations.apply.summary))
+    .option('--plan <id>', 'Refuse unless exactly this plan would be carried out')
+    .option('--allow-deletes <n>', 'Removals that are meant, where they are many')
+    .option('--dry-run', 'Do all of it, say what would change, and undo it')
+    .option('--reason <text>', 'Kept in the audit entries')
+    .option('-y, --yes', 'Do not ask')
+  return addCommonFlags(command).action(async (files: string[], given: Given) => {
+    const { input, sources } = await take(ports, files, given)
+    const client = await connect(ports, given)
+    if (given.dryRun === true) {
+      const { body, diff } = await ask(client, operations.apply, { ...input, ...deletesOf(given) }, sources, {
+        dryRun: true,
+      })
+      return printDiff(ports, given.output, diff ?? [], body)
+    }
+    await planned(ports, client, operations, { input, sources }, given)
+  })
+}
+
+function validateCommand(ports: CliPorts, operations: ConfigOperations): Command {
+  const command = addManner(
+    new Command('validate').description('Judge documents by their schemas, and by a dry run of the instance'),
+  ).option('--offline', 'Ask no instance')
+  return addCommonFlags(command).action(async (files: string[], given: Given) => {
+    const { input, sources, documents, variables } = await take(ports, files, given)
+    try {
+      await toDesired(await readDocuments(documents, variables))
+    } catch (error) {
+      throw withSources(error, sources)
+    }
+    if (given.offline !== true) {
+      const client = await connect(ports, given)
+      await ask(client, operations.apply, input, sources, { dryRun: true })
+    }
+    ports.out(`${documents.length} ${documents.length === 1 ? 'document is' : 'documents are'} valid.\n`)
+  })
+}

@@ -1,0 +1,107 @@
+import { Option } from 'commander'
+import { Shown } from '../../../operations/config/shapes.ts'
+import type { Operation, WriteOptions } from '../../../operations/define.ts'
+import type { Client } from '../../client/client.ts'
+import { fromText } from '../../fields.ts'
+import type { Where } from '../connect.ts'
+import { UsageError } from '../exit.ts'
+import type { CliPorts } from '../ports.ts'
+import { type Format, printAnswer } from '../print.ts'
+import { withSources } from './sources.ts'
+import { told } from './told.ts'
+
+export interface Given extends Where {
+  readonly name?: string
+  readonly var?: readonly string[]
+  readonly varFile?: readonly string[]
+  readonly prune?: boolean
+  readonly takeOver?: boolean
+  readonly allowDeletes?: string
+  readonly plan?: string
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+  readonly detailed?: boolean
+  readonly offline?: boolean
+  readonly against?: readonly string[]
+  readonly select?: readonly string[]
+  readonly out?: string
+  readonly reason?: string
+  readonly output: Format
+}
+
+/** Operations on sets of documents. */
+export interface ConfigOperations {
+  readonly export: Operation
+  readonly plan: Operation
+  readonly apply: Operation
+  readonly diff: Operation
+}
+
+/** A flag that may be given several times. */
+export function many(flag: string, description: string): Option {
+  return new Option(flag, description).argParser((value: string, before: readonly string[] | undefined) => [
+    ...(before ?? []),
+    value,
+  ])
+}
+
+/** Calls an operation; failures name files in the place of the numbers of documents. */
+export async function ask(
+  client: Client,
+  operation: Operation,
+  input: Record<string, unknown>,
+  sources: readonly string[],
+  options: WriteOptions = {},
+) {
+  try {
+    return await client.call(operation, input, options)
+  } catch (error) {
+    throw withSources(error, sources)
+  }
+}
+
+export function deletesOf({ allowDeletes }: Given): { allow_deletes?: number } {
+  if (allowDeletes === undefined) return {}
+  const count = fromText('integer', allowDeletes)
+  if (typeof count !== 'number' || count < 0) throw new UsageError('--allow-deletes wants a whole number.')
+  return { allow_deletes: count }
+}
+
+/** Plans, shows that, asks, and applies exactly that. */
+export async function planned(
+  ports: CliPorts,
+  client: Client,
+  operations: ConfigOperations,
+  { input, sources }: { readonly input: Record<string, unknown>; readonly sources: readonly string[] },
+  given: Given,
+): Promise<void> {
+  const isTable = given.output === 'table'
+  let plan = given.plan
+  if (plan === undefined) {
+    if (given.yes !== true && !ports.interactive)
+      throw new UsageError('There is nobody to ask: add --yes, or --plan with the id of a plan.')
+    const { body } = await ask(client, operations.plan, input, sources)
+    const shown = Shown.parse(body)
+    plan = String(body['plan_id'])
+    if (isTable) ports.out(told(shown))
+    if (given.yes !== true && shown.items.length > 0) {
+      if (!isTable) ports.err(told(shown))
+      const typed = await ports.ask('Apply this? Type yes: ')
+      if (typed.trim() !== 'yes') throw new UsageError('Not confirmed; nothing was done.')
+    }
+  }
+  const { body } = await ask(
+    client,
+    operations.apply,
+    { ...input, ...deletesOf(given), plan_id: plan },
+    sources,
+    given.reason === undefined ? {} : { reason: given.reason },
+  )
+  if (!isTable) return printAnswer(ports, given.output, body, operations.apply.columns)
+  const [created, updated, adopted, removed, unchanged] = [
+    ...['create', 'update', 'adopt', 'remove', 'unchanged'],
+  ].map((name) => Number(body[name]))
+  ports.out(
+    `Applied at revision ${Number(body['config_revision'])}: ${created} created, ${updated} updated, ${adopted} adopted, ${removed} removed, ${unchanged} unchanged.\n`,
+  )
+}

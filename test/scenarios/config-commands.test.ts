@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { runCommand } from './cli.ts'
+import { startTestServer, type TestServer } from './server.ts'
+
+let server: TestServer
+const directory = mkdtempSync(join(tmpdir(), 'postern-documents-'))
+before(async () => {
+  server = await startTestServer()
+})
+after(async () => {
+  await server.stop()
+  rmSync(directory, { recursive: true })
+})
+
+const postern = (...args: string[]) => runCommand(server.data, args)
+const write = (name: string, text: string): string => {
+  const file = join(directory, name)
+  writeFileSync(file, text)
+  return file
+}
+
+const ORDERS = `
+kind: proxy
+slug: get-order
+spec:
+  collection: orders
+  name: Get order
+  methods: [GET]
+  path: /v1/orders/{id}
+  status: published
+---
+kind: collection
+slug: orders
+spec:
+  name: Orders
+  base_path: /orders
+  status: published
+  upstream:
+    targets:
+      - url: \${var.UPSTREAM}
+  max_body: \${var.MAX}
+`
+
+test('documents are planned, applied, edited by hand, and told apart', async () => {
+  const file = write('orders.yaml', ORDERS)
+  const vars = ['--var', 'UPSTREAM=http://127.0.0.1:9000', '--var', 'MAX:=1000']
+
+  const nothing = await postern('plan', file)
+  assert.equal(nothing.code, 2)
+  assert.match(nothing.err, /orders\.yaml\[1\].*no value for the variable (UPSTREAM|MAX)/s)
+
+  const plan = await postern('plan', file, ...vars, '--detailed')
+  assert.equal(plan.code, 3, plan.err)
+  assert.match(plan.out, /^\+ collection\/orders\n\+ proxy\/orders:get-order\n\n2 to create/)
+
+  const unsure = await postern('apply', file, ...vars)
+  assert.equal(unsure.code, 2)
+  const applied = await postern('apply', file, ...vars, '--yes')
+  assert.equal(applied.code, 0, applied.err)
+  assert.match(applied.out, /2 created, 0 updated/)
+
+  const same = await postern('diff', file, ...vars)
+  assert.deepEqual(
+    [same.code, same.out],
+    [0, '0 to create, 0 to update, 0 to adopt, 0 to remove, 2 unchanged.\n'],
+  )
+  await postern('collections', 'update', 'orders', '--max-body', '5')
+  const drift = await postern('diff', file, ...vars)
+  assert.equal(drift.code, 3)
+  assert.match(drift.out, /~ collection\/orders {2}\(changed in the instance\)\n {4}~ \/max_body: 5 -> 1000/)
+  assert.match(drift.out, /! collection\/orders\n {4}~ \/max_body: 1000 -> 5/)
+})
+
+test('a plan is applied once as it was, and not after something moved', async () => {
+  const file = write('moved.yaml', 'kind: policy\nslug: moved\nspec: {name: Moved}\n')
+  const plan = JSON.parse((await postern('plan', file, '-o', 'json')).out)
+  await postern('policies', 'create', '--name', 'Other', '--slug', 'moved')
+  const late = await postern('apply', file, '--plan', plan.plan_id)
+  assert.equal(late.code, 4)
+  assert.match(late.err, /policy\/moved/)
+})
+
+test('what is exported as files is applied from them without a change', async () => {
+  const out = join(directory, 'exported')
+  const exported = await postern('export', '--out', out)
+  assert.equal(exported.code, 0, exported.err)
+  assert.deepEqual(readdirSync(join(out, 'proxy', 'orders')), ['get-order.yaml'])
+  const diff = await postern('diff', out, '--name', 'orders')
+  assert.match(diff.out, /0 to create, 0 to update, 1 to adopt, 0 to remove/)
+  const text = await postern('export', '--select', 'collection/orders')
+  assert.match(text.out, /^---\nkind: collection\nslug: orders\n[\s\S]*---\nkind: proxy\n/)
+  assert.equal((await postern('export', '--select', 'nothing/x')).code, 2)
+})
+
+test('documents are judged without an instance, and by one', async () => {
+  const wrong = write('wrong.yaml', 'kind: policy\nslug: wrong\nspec: {name: W, limit: 1}\n')
+  const refused = await runCommand(join(directory, 'none'), ['validate', wrong, '--offline'])
+  assert.equal(refused.code, 2)
+  assert.match(refused.err, /wrong\.yaml.*limit.*unknown member/)
+  const lost = write('lost.yaml', 'kind: client\nslug: lost\nspec: {name: L, collections: [nowhere]}\n')
+  assert.equal((await postern('validate', lost, '--offline')).code, 0)
+  const missing = await postern('validate', lost)
+  assert.equal(missing.code, 2)
+  assert.match(missing.err, /there is no collection "nowhere"/)
+  const bomb = write(
+    'bomb.yaml',
+    `a: &a [1,1,1,1,1,1,1,1,1,1]\n${'bcdefgh'
+      .split('')
+      .map((name, index) => `${name}: &${name} [${Array(10).fill(`*${'abcdefg'[index]}`).join(',')}]`)
+      .join('\n')}\n`,
+  )
+  assert.match((await postern('validate', bomb, '--offline')).err, /aliases expand/)
+  const twice = write('twice.yaml', 'kind: policy\nkind: policy\n')
+  assert.match((await postern('validate', twice, '--offline')).err, /stands twice/)
+})
