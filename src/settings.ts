@@ -19,7 +19,9 @@ import {
   type ListenAddress,
   Networks,
   Origin,
+  Period,
   Scopes,
+  Size,
   VaultUrl,
   WORKERS_MAX,
   Workers,
@@ -30,6 +32,8 @@ interface SettingText {
   readonly shown: string
   readonly text: string
 }
+
+const DAY_MS = 86_400_000
 
 /** The settings of the process: what a person may set before there is anything else to ask. */
 const SCHEMA = z.strictObject({
@@ -52,6 +56,10 @@ const SCHEMA = z.strictObject({
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
+  RECORDS_KEEP: Period.prefault('30d'),
+  RECORDS_MAX_SIZE: Size.prefault('10GB'),
+  AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
+  AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
   CIMD: z.enum(['auto', 'on', 'off', 'pinned-only'], '`auto`, `on`, `off` or `pinned-only`').default('auto'),
   OIDC_ISSUER: IssuerUrl.optional(),
@@ -135,6 +143,22 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none',
     text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
   },
+  RECORDS_KEEP: {
+    shown: '`30d`',
+    text: 'How long request records are kept: a number and `m`, `h` or `d`.',
+  },
+  RECORDS_MAX_SIZE: {
+    shown: '`10GB`',
+    text: 'What request records may take on disk: a number and `MB` or `GB`. The oldest make room.',
+  },
+  AUDIT_KEEP: {
+    shown: '`400d`',
+    text: 'How long audit entries are kept, at least a day. What is removed can be told from what somebody removed: [the audit trail](audit.md).',
+  },
+  AUDIT_HOLD: {
+    shown: '`off`',
+    text: '`on` is a legal hold: no audit entry is removed, however old.',
+  },
   LOCAL_SIGN_IN: {
     shown: '`on`',
     text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
@@ -217,6 +241,11 @@ export interface Settings {
   readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  readonly recordsKeepMs: number
+  readonly recordsBytesMax: number
+  readonly auditKeepMs: number
+  /** Nothing of the audit trail is removed. */
+  readonly auditHold: boolean
   /** Local users sign in by passwords. */
   readonly localSignIn: boolean
   /** The identity provider at which people sign in; null without one. */
@@ -227,6 +256,16 @@ export interface Settings {
     readonly directory: string | null
     readonly vault: { readonly url: string; readonly tokenFile: string } | null
   }
+  /** All of them as they were given, for people. */
+  readonly shown: readonly Shown[]
+}
+
+interface Shown {
+  readonly name: string
+  /** Null for the default, and for secrets. */
+  readonly value: string | null
+  readonly source: 'flag' | 'environment' | 'default'
+  readonly default: string
 }
 
 export interface OidcSettings {
@@ -279,6 +318,7 @@ export function readSettings(
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE, HTTP_ENGINE } = parsed.data
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
+  const { RECORDS_KEEP, RECORDS_MAX_SIZE, AUDIT_KEEP, AUDIT_HOLD } = parsed.data
   const { TLS_CLIENT_CA, CLIENT_CERT_FIELD, PROXY_PROTOCOL } = parsed.data
   // As the person wrote it, or both ways of writing what is still to be set
   const named = (name: SettingName): string => given.get(name)?.source ?? settingName(name)
@@ -323,6 +363,10 @@ export function readSettings(
     trustedProxies: TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: PROXY_PROTOCOL === 'v2',
+    recordsKeepMs: RECORDS_KEEP,
+    recordsBytesMax: RECORDS_MAX_SIZE,
+    auditKeepMs: AUDIT_KEEP,
+    auditHold: AUDIT_HOLD === 'on',
     localSignIn: parsed.data.LOCAL_SIGN_IN === 'on',
     oidc: toOidc(parsed.data, named),
     secrets: {
@@ -333,7 +377,23 @@ export function readSettings(
           ? null
           : { url: VAULT_URL, tokenFile: VAULT_TOKEN_FILE },
     },
+    shown: shownOf(given),
   }
+}
+
+/** Names of settings that are secrets themselves, and not the files that hold them. */
+const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
+
+function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
+  return (Object.keys(TEXTS) as SettingName[]).map((name) => {
+    const one = given.get(name)
+    return {
+      name: PREFIX + name,
+      value: one === undefined || IS_SECRET.test(name) ? null : one.text,
+      source: one === undefined ? 'default' : one.source.startsWith('-') ? 'flag' : 'environment',
+      default: TEXTS[name].shown.replaceAll('`', ''),
+    }
+  })
 }
 
 const NEED_AN_ISSUER = [
@@ -486,7 +546,8 @@ export function settingsReference(): string {
 
 What the process needs to know before it starts. Each is an environment variable or a flag of \`postern up\`; a flag
 wins over the environment, the environment over the default. A name that is not in this list refuses start. An empty
-variable counts as unset, except \`${PREFIX}EXPOSE\`.
+variable counts as unset, except \`${PREFIX}EXPOSE\`. \`postern settings list\` shows what a running process was given, without
+secrets, to who has the permission \`settings:read\`.
 
 | variable | flag | default | meaning |
 |---|---|---|---|

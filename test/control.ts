@@ -39,11 +39,12 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
 /** What invoke asks of other threads, where there are none. */
 export const UNSERVED: Pick<
   InvokeDeps,
-  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'trail'
+  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'settings' | 'trail'
 > = {
   records: {
     list: async () => ({ items: [], next_cursor: null }),
     get: async () => undefined,
+    remove: async () => ({ removed: 0, more: false }),
     metrics: async () => ({ groups: [], total: 0, ungrouped: 0, read: 0, completeFrom: null }),
   },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
@@ -54,6 +55,7 @@ export const UNSERVED: Pick<
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }
@@ -101,6 +103,10 @@ export async function startControl(
     get: async (id): Promise<RequestRecord | undefined> => {
       asked.push({ id })
       return undefined
+    },
+    remove: async (selection) => {
+      asked.push(selection)
+      return { removed: 0, more: false }
     },
     metrics: async (question) => {
       asked.push({ ...question.selection })

@@ -47,9 +47,11 @@ export const PERMISSIONS: readonly string[] = [
   'keys:rotate',
   'config:read',
   'config:update',
+  'settings:read',
   'audit:read',
   'audit:verify',
   'records:read',
+  'records:delete',
   'metrics:read',
 ]
 

@@ -5,8 +5,10 @@ import type { ResourceType } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { ShownSetting } from '../model/setting.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { AuditTrail } from '../record/audit-chain.ts'
+import type { Removal } from '../record/messages.ts'
 import type { RecordQueryClient } from '../record/query-client.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
@@ -37,6 +39,8 @@ export interface OperationContext {
   readonly limits: LimitReader
   /** How local users sign in; null when they do not. */
   readonly localSignIn: LocalSignInPage | null
+  /** What the process was started with. */
+  readonly settings: readonly ShownSetting[]
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
@@ -55,6 +59,12 @@ export interface OperationContext {
 }
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics'> {
+  /**
+   * Deletes the records that fit, as many as there is time for. Refuses with records_unavailable.
+   * @param selection as of `list`, without its page
+   * @param onlyCount deletes nothing, and says how many it would
+   */
+  remove(selection: Record<string, unknown>, onlyCount: boolean): Promise<Removal>
   list(
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>

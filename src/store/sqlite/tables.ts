@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { StoredCheckpoint } from '../ports/audit-chain.ts'
+import type { StoredAnchor, StoredCheckpoint } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
@@ -23,6 +23,7 @@ export interface ConfigTables {
   audit: AuditRow
   audit_chain: { seq: number; hash: string }
   audit_checkpoints: StoredCheckpoint
+  audit_anchors: StoredAnchor
   access_tokens: {
     id: string
     lookup: string
@@ -60,6 +61,18 @@ export interface ConfigTables {
     user_id: string | null
     purpose: StoredSetUpLink['purpose']
     expires_at: number
+  }
+  /** `entry` is JSON */
+  revisions: { revision: number; entry: string }
+  revision_items: {
+    revision: number
+    resource_id: string
+    type: string
+    slug: string
+    parent_id: string | null
+    action: string
+    /** JSON */
+    before: string | null
   }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
