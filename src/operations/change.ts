@@ -437,6 +437,14 @@ export class Change {
     return resealed
   }
 
+  /** Has the authorization server make new keys; those before still prove what they have signed, for a day. */
+  async retireOAuthKeys(): Promise<void> {
+    const { oauth } = this.writer
+    const current = (await oauth.keys()).filter(({ retired_at }) => retired_at === null)
+    for (const key of current) await oauth.putKey({ ...key, retired_at: this.#deps.clock.now() })
+    if (current.length > 0) this.#beside.push({ op: 'replace', path: '/oauth_keys', value: 'changed' })
+  }
+
   /** Describes a change that is none of a resource, for the diff. */
   noteBeside(entry: DiffEntry): void {
     this.#beside.push(entry)
