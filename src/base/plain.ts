@@ -5,3 +5,10 @@ export type Plain = Record<string, unknown>
 export function isPlain(value: unknown): value is Plain {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
+
+/** A text, a number or a truth value as text; undefined for anything else, which need not be able to become one. */
+export function scalarText(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : undefined
+}

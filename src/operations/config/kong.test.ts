@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { refused, startControl } from '../../../test/control.ts'
-import { withReplaced } from '../../../test/support/replaced.ts'
+import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/plain.ts'
 import { ClientSpec } from '../../model/client.ts'
 import { CollectionSpec } from '../../model/collection.ts'
@@ -165,6 +165,13 @@ test('with any one part replaced by anything it becomes documents and notes', ()
     }),
     { numRuns: 500 },
   )
+})
+
+test('with what no text can be made of in any place it becomes documents and notes', () => {
+  for (const changed of withEachReplaced(KONG, NO_TEXT)) {
+    const document = changed as Plain
+    if (isKong(document)) assert.ok(Array.isArray(fromKong(document).documents))
+  }
 })
 
 test('what comes out is applied as it is', async () => {

@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
 import { BasePath } from '../../model/collection.ts'
 import { type HttpMethod, slugOf } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
@@ -19,7 +19,7 @@ export interface Converted {
 
 /** True for a declarative configuration of Kong, as decK dumps it. */
 export function isKong(document: Plain): boolean {
-  return /^\d+\.\d+$/.test(String(document['_format_version'] ?? ''))
+  return /^\d+\.\d+$/.test(scalarText(document['_format_version']) ?? '')
 }
 
 /** Rates of the plugin rate-limiting by their member, and what they become. */
@@ -217,7 +217,7 @@ class Making {
     if (plugin['enabled'] === false) return
     if (name === 'rate-limiting') spec['policy'] = this.#policy(plugin, owner)
     else if (name === 'request-size-limiting' && isCollection) {
-      const size = Number(config['allowed_payload_size'] ?? 128)
+      const size = Number(scalarText(config['allowed_payload_size'] ?? 128))
       spec['max_body'] = Math.round(size * 1024 ** (config['size_unit'] === 'kilobytes' ? 1 : 2))
     } else if (name === 'cors' && isCollection) spec['cors'] = this.#cors(config)
     else if (AUTHENTICATION.has(name))
@@ -257,7 +257,7 @@ class Making {
     const path = url.pathname.replace(/\/+$/, '')
     const targets = (pool === undefined ? [] : listIn(pool, 'targets')).flatMap((one) => {
       const { target, weight } = one
-      const at = `${url.protocol}//${String(target)}${path}`
+      const at = `${url.protocol}//${scalarText(target)}${path}`
       if (!URL.canParse(at)) return []
       return [{ url: at, ...(typeof weight === 'number' && weight >= 1 ? { weight } : {}) }]
     })
@@ -296,7 +296,7 @@ function urlOf(service: Plain): URL | null {
   const text =
     typeof url === 'string'
       ? url
-      : `${String(protocol ?? 'http')}://${String(host)}${port === undefined ? '' : `:${String(port)}`}${String(path ?? '')}`
+      : `${scalarText(protocol ?? 'http')}://${scalarText(host)}${port === undefined ? '' : `:${scalarText(port)}`}${scalarText(path ?? '')}`
   if ((url === undefined && typeof host !== 'string') || !URL.canParse(text)) return null
   const parsed = new URL(text)
   return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? parsed : null
@@ -322,6 +322,8 @@ function pluginsOf(document: Plain, member: string, name: string): Plain[] {
 
 function nameOf(one: Plain): string {
   const { name, username, custom_id: id } = one
-  const text = [name, username, id].find((value) => typeof value === 'string' && value !== '')
-  return String(text ?? 'unnamed').slice(0, 100)
+  const text = [name, username, id].find(
+    (value): value is string => typeof value === 'string' && value !== '',
+  )
+  return (text ?? 'unnamed').slice(0, 100)
 }

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../../base/canonical.ts'
-import { isPlain, type Plain } from '../../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import type { FieldError } from '../../../base/refusal.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../../model/proxy.ts'
@@ -156,9 +156,7 @@ function narrowings(from: Plain, to: Plain): string[] {
   const reasons: string[] = []
   const lost = typesOf(from).filter((type) => !typesOf(to).includes(type))
   if (lost.length > 0)
-    reasons.push(
-      `is ${String(to['type'])} now${from['type'] === undefined ? '' : `, was ${String(from['type'])}`}`,
-    )
+    reasons.push(`is ${saidTypes(to)} now${from['type'] === undefined ? '' : `, was ${saidTypes(from)}`}`)
   reasons.push(...lostValues(from, to))
   for (const bound of UPPER)
     if (isBound(to[bound]) && !(isBound(from[bound]) && from[bound] <= to[bound]))
@@ -176,6 +174,11 @@ function typesOf({ type }: Plain): readonly unknown[] {
   if (type === undefined) return TYPES
   const types = Array.isArray(type) ? type : [type]
   return types.includes('number') ? [...types, 'integer'] : types
+}
+
+function saidTypes({ type }: Plain): string {
+  const types: readonly unknown[] = Array.isArray(type) ? type : [type]
+  return types.map(scalarText).join(',')
 }
 
 function lostValues(from: Plain, to: Plain): string[] {
@@ -266,7 +269,7 @@ function widenings(old: Plain, young: Plain): string[] {
   if (Object.hasOwn(old, 'const')) said['const'] = value
   const reasons: string[] = []
   const gained = typesOf(young).filter((one) => !typesOf(said).includes(one))
-  if (gained.length > 0) reasons.push(`may be ${gained.join(', ')} now, was ${String(type)}`)
+  if (gained.length > 0) reasons.push(`may be ${gained.join(', ')} now, was ${saidTypes(said)}`)
   if (valuesOf(said) !== null) {
     const known = new Set(valuesOf(said)!.map(json))
     const others = valuesOf(young)
@@ -302,5 +305,5 @@ function membersOf({ properties }: Plain): ReadonlyMap<string, unknown> {
 }
 
 function requiredOf({ required }: Plain): readonly string[] {
-  return Array.isArray(required) ? required.map(String) : []
+  return Array.isArray(required) ? required.filter((one) => typeof one === 'string') : []
 }

@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { leftOut } from './left-out.ts'
 import { MadePaths } from './made-paths.ts'
@@ -68,7 +68,8 @@ function callsOf(entries: readonly unknown[]): Call[] {
     if (protocol !== 'http:' && protocol !== 'https:') return []
     const response = isPlain(entry['response']) ? entry['response'] : {}
     const answered = typeOf(response['content'])
-    const verb = String(method).toLowerCase()
+    if (typeof method !== 'string') throw broken(pointerTo(place, 'request', 'method'), 'a method')
+    const verb = method.toLowerCase()
     return [
       {
         origin,
@@ -77,7 +78,7 @@ function callsOf(entries: readonly unknown[]): Call[] {
         query: [...searchParams.keys()],
         sent: typeOf(postData),
         answered,
-        status: Number(response['status']),
+        status: Number(scalarText(response['status'])),
         isAsset: verb === 'options' || (verb === 'get' && answered !== null && ASSET.test(answered)),
       },
     ]
