@@ -167,6 +167,29 @@ test('with any one part replaced by anything it becomes documents and notes', ()
   )
 })
 
+test('many parts cost what they become, and what would become too much is refused', () => {
+  const many = <T>(make: (at: number) => T): T[] => Array.from({ length: 4000 }, (_, at) => make(at))
+  const services = many((at) => ({ name: 'same', url: 'http://a', routes: [{ paths: [`/p${at}`] }] }))
+  const { documents } = fromKong({ services })
+  assert.equal(new Set(documents.map(({ kind, slug }) => `${kind} ${slug}`)).size, 4000 + 2)
+  assert.equal(documents.length, 12_000)
+  const repeated = [
+    { services, plugins: many(() => ({ name: 'rate-limiting', service: 'same' })) },
+    { services, plugins: many(() => ({ name: 'cors' })) },
+    { services, consumers: many((at) => ({ username: `c${at}` })) },
+    {
+      services: [
+        { url: 'http://a', routes: [{ paths: many((at) => `/p${at}`), hosts: many((at) => `h${at}`) }] },
+      ],
+    },
+  ]
+  for (const document of repeated) assert.throws(() => fromKong(document), { code: 'document_invalid' })
+  const slashes = fromKong({
+    services: [{ url: `http://a${'/'.repeat(1_000_000)}x`, routes: [{ paths: ['/p'] }] }],
+  })
+  assert.equal(slashes.documents.length, 3)
+})
+
 test('with what no text can be made of in any place it becomes documents and notes', () => {
   for (const changed of withEachReplaced(KONG, NO_TEXT)) {
     const document = changed as Plain

@@ -1,11 +1,14 @@
 import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
+import { withoutEndSlashes } from '../../../base/slashes.ts'
 import { leftOut } from './left-out.ts'
 import { MadePaths } from './made-paths.ts'
 import { broken } from './plain.ts'
 
 /** Values of variables may hold variables; more is a circle. */
 const SUBSTITUTIONS_MAX = 8
+/** Longest host with the path that stands in its variables, while they are filled in: they may double it each time. */
+const HOST_MAX = 1000
 /** Headers that say who calls or how bytes travel: never a parameter of an endpoint. */
 const NO_PARAMETER = new Set(['authorization', 'content-type', 'content-length', 'cookie', 'host', 'accept'])
 
@@ -128,11 +131,11 @@ function descriptionsOf(variables: unknown): ReadonlyMap<unknown, unknown> {
 
 function serverOf({ variables }: State, host: string): string | null {
   let text = host
-  for (let count = 0; count < SUBSTITUTIONS_MAX && text.includes('{{'); count++)
+  for (let count = 0; count < SUBSTITUTIONS_MAX && text.length <= HOST_MAX && text.includes('{{'); count++)
     text = text.replace(/\{\{([^{}]+)\}\}/g, (whole, name: string) => variables.get(name.trim()) ?? whole)
-  if (text.includes('{{') || text === '') return null
+  if (text.includes('{{') || text === '' || text.length > HOST_MAX) return null
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`
-  return URL.canParse(url) ? url.replace(/\/+$/, '') : null
+  return URL.canParse(url) ? withoutEndSlashes(url) : null
 }
 
 function variablesOf(list: unknown): ReadonlyMap<string, string> {
@@ -140,7 +143,9 @@ function variablesOf(list: unknown): ReadonlyMap<string, string> {
   return new Map(
     list.filter(isPlain).flatMap((one) => {
       const { value } = one
-      return typeof value === 'string' ? [[scalarText(one['key'] ?? one['id']) ?? '', value] as const] : []
+      return typeof value === 'string' && value.length <= HOST_MAX
+        ? [[scalarText(one['key'] ?? one['id']) ?? '', value] as const]
+        : []
     }),
   )
 }
