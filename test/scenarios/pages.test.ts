@@ -51,6 +51,8 @@ for (const [page, requests] of [
   ['metrics.md', 5],
   ['websocket.md', 2],
   ['management-mcp.md', 4],
+  ['changes.md', 9],
+  ['workflows.md', 5],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {
     await using walked = await walkReadme()
