@@ -35,6 +35,7 @@ type Grant = { readonly "id": string; readonly "slug": string; readonly "revisio
 type TrustRulePart0 = string | number | boolean | null | readonly (TrustRulePart0)[] | { readonly [name: string]: TrustRulePart0 }
 type TrustRule = { readonly "id": string; readonly "slug": string; readonly "revision": number; readonly "created_at": string; readonly "created_by": string; readonly "updated_at": string; readonly "updated_by": string; readonly "managed_by": string | null; readonly "name": string; readonly "description": string; readonly "tags": readonly (string)[]; readonly "service_identity": string; readonly "issuer": string; readonly "jwks_url": string | null; readonly "audience": string; readonly "conditions": readonly ({ readonly "claim": string; readonly "equals"?: string | number | boolean; readonly "in"?: readonly (string | number | boolean)[]; readonly "glob"?: string })[]; readonly "expanded"?: { readonly [name: string]: TrustRulePart0 } }
 type Revision = { readonly "revision": number; readonly "time": string; readonly "actor": { readonly "id": string; readonly "type": string; readonly "name": string }; readonly "surface": "gateway" | "gateway_mcp" | "management_api" | "management_mcp" | "cli" | "oauth" | "system"; readonly "operation": string; readonly "reason": string | null; readonly "request_id": string; readonly "items": readonly ({ readonly "item": string; readonly "action": "created" | "changed" | "removed" | "secrets" })[]; readonly "more": number }
+type PersonalToken = { readonly "id": string; readonly "name": string; readonly "user": string; readonly "grants": readonly (string)[]; readonly "created_at": string; readonly "expires_at": string; readonly "last_used_at": string | null }
 type AuditPart0 = string | number | boolean | null | readonly (AuditPart0)[] | { readonly [name: string]: AuditPart0 }
 type AuditPart1 = string | number | boolean | null | readonly (AuditPart1)[] | { readonly [name: string]: AuditPart1 }
 type Audit = { readonly "id": string; readonly "time": string; readonly "actor": { readonly "id": string; readonly "type": "user" | "service" | "system" | "anonymous"; readonly "name": string; readonly "auth_method": string }; readonly "agent": { readonly "name": string | null; readonly "version": string | null; readonly "session_id": string | null; readonly "conversation_id": string | null }; readonly "surface": "gateway" | "gateway_mcp" | "management_api" | "management_mcp" | "cli" | "oauth" | "system"; readonly "operation": string; readonly "action": "CREATE" | "UPDATE" | "DELETE" | "READ"; readonly "resource": { readonly "type": string; readonly "id": string | null; readonly "slug": string | null; readonly "collection": string | null }; readonly "revision_before": number | null; readonly "revision_after": number | null; readonly "config_revision": number | null; readonly "diff": readonly ({ readonly "op": "add" | "remove" | "replace"; readonly "path": string; readonly "from"?: AuditPart0; readonly "value"?: AuditPart1 })[]; readonly "plan_id"?: string; readonly "reason": string | null; readonly "http": { readonly "method": string; readonly "url": string; readonly "status": number } | null; readonly "ip": string | null; readonly "user_agent": string | null; readonly "request_id": string | null; readonly "outcome": "ok" | "denied" | "failed"; readonly "error": string | null; readonly "detail": string | null; readonly "count": number }
@@ -285,6 +286,15 @@ type RevisionsRollbackInput = { readonly "id": string }
 type RevisionsRollbackOutput = { readonly "rolled_back_to": number; readonly "restored": readonly (string)[]; readonly "changed": readonly (string)[]; readonly "removed": readonly (string)[]; readonly "kept": readonly ({ readonly "item": string; readonly "reason": string })[] }
 type SettingsListInput = { readonly "fields"?: string }
 type SettingsListOutput = { readonly "items": readonly ({ readonly "name": string; readonly "value": string | null; readonly "source": "flag" | "environment" | "default"; readonly "default": string })[] }
+type PersonalTokensListInput = { readonly "limit"?: number; readonly "cursor"?: string; readonly "user"?: string; readonly "fields"?: string }
+type PersonalTokensListOutput = { readonly "items": readonly (PersonalToken)[]; readonly "next_cursor": string | null }
+type PersonalTokensGetInput = { readonly "id": string; readonly "fields"?: string }
+type PersonalTokensCreateInput = { readonly "name": string; readonly "grants"?: readonly (string)[]; readonly "days"?: number }
+type PersonalTokensCreateOutput = { readonly "id": string; readonly "name": string; readonly "user": string; readonly "grants": readonly (string)[]; readonly "created_at": string; readonly "expires_at": string; readonly "last_used_at": string | null; readonly "token"?: string }
+type PersonalTokensRevokeInput = { readonly "id": string }
+type PersonalTokensRevokeOutput = { readonly "id": string; readonly "name": string; readonly "user": string; readonly "grants": readonly (string)[]; readonly "created_at": string; readonly "expires_at": string; readonly "last_used_at": string | null; readonly "revoked": true }
+type WhoamiShowInput = { readonly [name: string]: unknown }
+type WhoamiShowOutput = { readonly "id": string; readonly "type": "user" | "service" | "system"; readonly "name": string; readonly "email": string | null; readonly "auth_method": string; readonly "expires_at": string | null; readonly "groups": readonly (string)[]; readonly "teams": readonly (string)[]; readonly "grants": readonly ({ readonly "grant": string; readonly "role": string | null; readonly "permissions": readonly (string)[] | null; readonly "scope": { readonly "resource_types": readonly (string)[]; readonly "verbs": readonly (string)[]; readonly "collections": readonly (string)[]; readonly "tags": readonly (string)[] } })[]; readonly "narrowed_from": (readonly ({ readonly "grant": string; readonly "role": string | null; readonly "permissions": readonly (string)[] | null; readonly "scope": { readonly "resource_types": readonly (string)[]; readonly "verbs": readonly (string)[]; readonly "collections": readonly (string)[]; readonly "tags": readonly (string)[] } })[]) | null }
 type ConfigExportInput = { readonly "select"?: readonly (string)[]; readonly "managed_by"?: string }
 type ConfigExportOutput = { readonly "documents": readonly ({ readonly "kind": string; readonly "slug": string; readonly "spec": { readonly [name: string]: unknown } })[]; readonly "set_elsewhere": readonly ({ readonly "item": string; readonly "field": string })[] }
 type ConfigPlanInput = { readonly "documents": readonly (string | { readonly [name: string]: unknown })[]; readonly "variables"?: { readonly [name: string]: string | number | boolean }; readonly "managed_by"?: string; readonly "prune"?: boolean; readonly "take_over"?: boolean }
@@ -565,6 +575,16 @@ export interface Operations {
   readonly 'revisions.rollback': { readonly input: RevisionsRollbackInput; readonly output: RevisionsRollbackOutput }
   /** Show the settings with which the process was started; they change with a restart */
   readonly 'settings.list': { readonly input: SettingsListInput; readonly output: SettingsListOutput }
+  /** List personal tokens, oldest first: your own, or those of a user */
+  readonly 'personal_tokens.list': { readonly input: PersonalTokensListInput; readonly output: PersonalTokensListOutput }
+  /** Show a personal token, without the token itself */
+  readonly 'personal_tokens.get': { readonly input: PersonalTokensGetInput; readonly output: PersonalToken }
+  /** Make a token by which scripts administer as you, for at most what you may do yourself */
+  readonly 'personal_tokens.create': { readonly input: PersonalTokensCreateInput; readonly output: PersonalTokensCreateOutput }
+  /** End a personal token at once: one of your own, or of a user */
+  readonly 'personal_tokens.revoke': { readonly input: PersonalTokensRevokeInput; readonly output: PersonalTokensRevokeOutput }
+  /** Show who you are here, how that was proved, and all that you may do */
+  readonly 'whoami.show': { readonly input: WhoamiShowInput; readonly output: WhoamiShowOutput }
   /** Show the configuration as documents, which can be applied here or elsewhere; never a secret */
   readonly 'config.export': { readonly input: ConfigExportInput; readonly output: ConfigExportOutput }
   /** Show what applying documents would change, and keep that as a plan; changes nothing */
@@ -577,7 +597,7 @@ export interface Operations {
   readonly 'config.convert': { readonly input: ConfigConvertInput; readonly output: ConfigConvertOutput }
   /** Show the keys that secrets are sealed with, and how many each of them holds */
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
-  /** Seal every secret with a new key while requests go on, and drop the old keys; finishes a rotation that was cut off */
+  /** Seal every secret with a new key while requests go on, and drop the old keys; access tokens are signed with a new key as well. Finishes a rotation that was cut off */
   readonly 'keys.rotate': { readonly input: KeysRotateInput; readonly output: KeysRotateOutput }
   /** Search the audit trail, newest first */
   readonly 'audit.list': { readonly input: AuditListInput; readonly output: AuditListOutput }
@@ -728,6 +748,11 @@ export const ROUTES: { readonly [N in keyof Operations]: string } = {
   'revisions.diff': 'GET /revisions/diff',
   'revisions.rollback': 'POST /revisions/{id}/rollback',
   'settings.list': 'GET /settings',
+  'personal_tokens.list': 'GET /personal_tokens',
+  'personal_tokens.get': 'GET /personal_tokens/{id}',
+  'personal_tokens.create': 'POST /personal_tokens',
+  'personal_tokens.revoke': 'POST /personal_tokens/{id}/revoke',
+  'whoami.show': 'GET /whoami',
   'config.export': 'GET /config/export',
   'config.plan': 'POST /config/plan',
   'config.apply': 'POST /config/apply',
