@@ -1,5 +1,7 @@
 import type { Permission } from '../access/principal.ts'
 import { CLIENT_SECRET } from '../access/service-clients.ts'
+import { AUDIENCE } from '../access/tokens.ts'
+
 import { canonicalJson } from '../base/canonical.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
@@ -13,6 +15,7 @@ import {
   type Fields,
   isSigningSecret,
   type Resource,
+  type StoredPersonalToken,
   type StoredToken,
 } from '../store/ports/config.ts'
 import type { RevisionImage } from '../store/ports/revisions.ts'
@@ -89,6 +92,7 @@ export class Change {
   readonly #changed = new Map<string, Changed>()
   /** Changes that are none of a resource. */
   readonly #beside: DiffEntry[] = []
+  readonly #told: DiffEntry[] = []
   /** Owners of secrets that were only sealed anew: they count no revision. */
   readonly #resealed: string[] = []
   readonly #afterwards: (() => Fields)[] = []
@@ -187,6 +191,7 @@ export class Change {
     throw refuse('confirmation_required', {
       detail: `This cannot be undone. Send confirm: "${resource.slug}".`,
       errors: [{ pointer: '/confirm', reason: `must be "${resource.slug}"` }],
+      members: { confirm: resource.slug },
     })
   }
 
@@ -389,6 +394,29 @@ export class Change {
     return { id, kid, secret: text }
   }
 
+  /** Issues a token of a user. Of a dry run there is none to show. */
+  async issuePersonalToken(
+    made: Pick<StoredPersonalToken, 'name' | 'owner' | 'grants' | 'expires_at'>,
+  ): Promise<{ stored: StoredPersonalToken; token: string | undefined }> {
+    const { token, lookup, hash } = mintToken('pt')
+    const stored: StoredPersonalToken = {
+      ...made,
+      id: newId('tok', this.#deps.clock),
+      lookup,
+      hash,
+      audience: AUDIENCE,
+      method: 'personal_token',
+      created_at: this.#deps.clock.now(),
+      revoked_at: null,
+      last_used_at: null,
+    }
+    await this.writer.putAccessToken(stored)
+    this.tell({ op: 'add', path: '/token', value: 'changed' })
+    if (this.#deps.options.dryRun === true) return { stored, token: undefined }
+    this.#revealed = true
+    return { stored, token }
+  }
+
   /** Stores a changed state of an issued token; `what` names the change in the diff. */
   async putToken(profile: Resource, token: StoredToken, what: 'retires_at' | 'revoked_at'): Promise<void> {
     await this.writer.putToken(token)
@@ -409,9 +437,22 @@ export class Change {
     return resealed
   }
 
+  /** Has the authorization server make new keys; those before still prove what they have signed, for a day. */
+  async retireOAuthKeys(): Promise<void> {
+    const { oauth } = this.writer
+    const current = (await oauth.keys()).filter(({ retired_at }) => retired_at === null)
+    for (const key of current) await oauth.putKey({ ...key, retired_at: this.#deps.clock.now() })
+    if (current.length > 0) this.#beside.push({ op: 'replace', path: '/oauth_keys', value: 'changed' })
+  }
+
   /** Describes a change that is none of a resource, for the diff. */
   noteBeside(entry: DiffEntry): void {
     this.#beside.push(entry)
+  }
+
+  /** Describes in the diff what changes no configuration, and so counts no revision. */
+  tell(entry: DiffEntry): void {
+    this.#told.push(entry)
   }
 
   /**
@@ -433,8 +474,9 @@ export class Change {
     const slugs = await this.#slugs(changes)
     const many = this.planId !== undefined
     const items = many ? await this.#items(changes, slugs) : []
-    const whole = boundedDiff([...this.#beside, ...(await this.#diff(changes, slugs))])
-    if (whole.length === 0) return { diff: whole, items: [], delta: null, revision: null }
+    const configured = [...this.#beside, ...(await this.#diff(changes, slugs))]
+    const whole = boundedDiff([...this.#told, ...configured])
+    if (configured.length === 0) return { diff: whole, items: [], delta: null, revision: null }
     const revision = await this.writer.nextRevision()
     // Of many resources, each entry has its own part
     const diff = many && this.#deps.options.dryRun !== true ? [] : whole

@@ -39,12 +39,16 @@ export interface Operation<
   readonly input: I
   readonly output: O
   readonly permission: Permission
+  /** Who may do it to what is their own, without the permission; that is then needed for what is others'. */
+  readonly own?: (principal: Principal) => boolean
   /** Codes it may answer besides those of every operation (input_invalid, permission_denied, internal_error). */
   readonly refuses: readonly RefusalCode[]
   /** Repeating it changes nothing more. Defaults by effect: read, update, delete true; create, act false. */
   readonly idempotent?: boolean
   /** The output holds a secret that is shown once; replays refuse instead of repeating it. */
   readonly revealsOnce?: boolean
+  /** True for input with which it ends what cannot be brought back, as deletions always do. */
+  readonly destroys?: (input: Readonly<Record<string, unknown>>) => boolean
   /** Columns of the human table, as paths into the output (of list items). */
   readonly columns: readonly string[]
   /** It is about what no scope could name, so that a grant within a scope does not do. */

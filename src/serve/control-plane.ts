@@ -2,14 +2,17 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
+import { createPersonalTokens } from '../access/personal-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
+import type { FetchJson } from '../base/fetch-json.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
@@ -56,6 +59,9 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly sessionKey: Uint8Array
   /** Keys of those who sign tokens of workloads. */
   readonly keysOf: KeysOf
+  /** How OAuth clients are known by the URL of a document, and what fetches these. */
+  readonly documentMode: DocumentMode
+  readonly fetchPublic: FetchJson
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -93,6 +99,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
+  const personal = createPersonalTokens(store, clock, accounts)
+  const workloads = createWorkloadTokens(store.read, clock, options.keysOf)
   const { oidc: provider, warn } = options
   const oidc = provider && {
     name: new URL(provider.issuer).host,
@@ -100,7 +108,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   }
   const authenticate = createAuthenticate(
     tokens,
-    createWorkloadTokens(store.read, clock, options.keysOf),
+    personal,
+    workloads,
     createOAuthTokens(store.read, clock, accounts, origin),
     openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
@@ -162,6 +171,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    workloads,
+    documentMode: options.documentMode,
+    fetchPublic: options.fetchPublic,
+    warn,
     services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
@@ -189,7 +202,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         })
       return toSetUpLink(options.setUpOrigin, await links.reset(parseReset(input)))
     },
-    flush: (rest) => unknownCallers.flush(rest),
+    flush: (rest) => unknownCallers.flush(rest).finally(() => personal.flush()),
     checkpoint: () => trail.checkpoint(),
     sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
     retain: (rule) => trail.retain(rule),
