@@ -68,7 +68,6 @@ export function makeHome(): Home {
     directory,
     env: {
       PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
-      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? join(directory, 'compiled'),
       HOME: directory,
       XDG_CONFIG_HOME: join(directory, 'config'),
       BROWSER: browser,

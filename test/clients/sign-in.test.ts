@@ -15,6 +15,9 @@ import { type Ended, type Home, type Installed, makeHome, run, WHY_NOT } from '.
 const PATIENCE_MS = 60_000
 /** What a client asks for that goes by what it is told. */
 const NARROW = 'management:read management:write offline_access'
+/** What it asks for when a call takes more. */
+const BROAD = 'management:read management:write management:admin offline_access'
+
 /** A run of mcp-remote. */
 interface Run {
   /** Its directory for what it keeps. */
@@ -25,6 +28,7 @@ interface Run {
   readonly env?: Readonly<Record<string, string>>
 }
 
+const LIST = { action: 'list' }
 const NOTHING = { items: [], next_cursor: null }
 
 describe('clients that are installed', { skip: WHY_NOT }, () => {
@@ -69,32 +73,33 @@ describe('clients that are installed', { skip: WHY_NOT }, () => {
     test(`MCP Inspector registers, signs in and calls a tool in the ${era} era, and again without a browser`, async (t) => {
       if ('why' in inspector) return t.skip(inspector.why)
       const flags = ['--protocol-era', era]
-      const list = { action: 'list' }
-      const first = await inspect(inspector.file, 'manage_collections', list, ['--relogin', ...flags])
+      const first = await inspect(inspector.file, 'manage_collections', LIST, ['--relogin', ...flags])
       const browsed = home.browsed()
       assert.equal(first.code, 0, `${first.err}\n${browsed}`)
       assert.deepEqual(JSON.parse(first.out).result.structuredContent, NOTHING)
       assert.deepEqual(scopesOf(browsed), [NARROW])
 
-      const second = await inspect(inspector.file, 'manage_collections', list, flags)
+      const second = await inspect(inspector.file, 'manage_collections', LIST, flags)
       assert.equal(second.code, 0, second.err)
-      assert.equal(home.browsed(), '')
+      assert.deepEqual(scopesOf(home.browsed()), [])
     })
 
   // Where it has registered itself it takes a renewed token of the same scopes for an error of its own
   test('MCP Inspector, as a client that is known already, is told all the scopes that a call takes', async (t) => {
     if ('why' in inspector) return t.skip(inspector.why)
-    const role = { action: 'create_role', name: 'Reader', permissions: ['proxies:read'] }
     const id = await register(server.running.origin, { redirect_uris: ['http://127.0.0.1/oauth/callback'] })
     const flags = ['--relogin', '--client-id', id]
-    const { code, out, err } = await inspect(inspector.file, 'manage_access', role, flags, 'y\n')
+    const { code, out, err } = await inspect(
+      inspector.file,
+      'manage_access',
+      createRole('Reader'),
+      flags,
+      'y\n',
+    )
     const browsed = home.browsed()
     assert.equal(code, 0, `${err}\n${browsed}`)
     assert.equal(JSON.parse(out).result.structuredContent.slug, 'reader')
-    assert.deepEqual(scopesOf(browsed), [
-      NARROW,
-      'management:read management:write management:admin offline_access',
-    ])
+    assert.deepEqual(scopesOf(browsed), [NARROW, BROAD])
   })
 
   /** A client that speaks to mcp-remote over stdio. */
@@ -115,12 +120,12 @@ describe('clients that are installed', { skip: WHY_NOT }, () => {
       timeout: PATIENCE_MS,
     })
     await connected.catch((error: unknown) => assert.fail(`${error}\n${said}\n${home.browsed()}`))
-    const list = async () => {
-      const asked = { name: 'manage_collections', arguments: { action: 'list' } }
-      const { structuredContent } = await client.callTool(asked, undefined, { timeout: PATIENCE_MS })
-      return structuredContent
+    const call = async (name: string, values: Record<string, unknown>) => {
+      const asked = { name, arguments: values }
+      const result = await client.callTool(asked, undefined, { timeout: PATIENCE_MS })
+      return result.structuredContent as Record<string, unknown>
     }
-    return { client, list, [Symbol.asyncDispose]: () => client.close() }
+    return { client, call, [Symbol.asyncDispose]: () => client.close() }
   }
 
   test('mcp-remote registers and signs in for a client over stdio, and renews its token without a browser', async (t) => {
@@ -131,15 +136,22 @@ describe('clients that are installed', { skip: WHY_NOT }, () => {
       assert.deepEqual(scopesOf(home.browsed()), [NARROW])
       const { tools } = await peer.client.listTools()
       assert.ok(tools.some(({ name }) => name === 'manage_collections'))
-      assert.deepEqual(await peer.list(), NOTHING)
+      assert.deepEqual(await peer.call('manage_collections', LIST), NOTHING)
     }
     const [file] = globSync(join(home.directory, 'person/*/*_tokens.json'))
     const tokens = JSON.parse(readFileSync(file!, 'utf8'))
     writeFileSync(file!, JSON.stringify({ ...tokens, access_token: 'has-ended' }))
     await using again = await connect(remote.file, { kept: 'person', port })
-    assert.deepEqual(await again.list(), NOTHING)
-    assert.equal(home.browsed(), '')
+    assert.deepEqual(await again.call('manage_collections', LIST), NOTHING)
+    assert.deepEqual(scopesOf(home.browsed()), [])
     assert.notEqual(JSON.parse(readFileSync(file!, 'utf8')).refresh_token, tokens.refresh_token)
+  })
+
+  test('mcp-remote is told all the scopes that a call takes, in the middle of a session', async (t) => {
+    if ('why' in remote) return t.skip(remote.why)
+    await using peer = await connect(remote.file, { kept: 'narrow', port: await ownPort() })
+    assert.equal((await peer.call('manage_access', createRole('Writer')))['slug'], 'writer')
+    assert.deepEqual(scopesOf(home.browsed()), [NARROW, BROAD])
   })
 
   test('mcp-remote comes as a service identity with its secret', async (t) => {
@@ -152,12 +164,14 @@ describe('clients that are installed', { skip: WHY_NOT }, () => {
     const flags = ['--client-credentials', '--protocol', 'auto', '--static-oauth-client-info', known]
     const env = { SECRET: json.client_secret }
     await using peer = await connect(remote.file, { kept: 'service', port: await ownPort(), flags, env })
-    assert.deepEqual(await peer.list(), NOTHING)
-    assert.equal(home.browsed(), '')
+    assert.deepEqual(await peer.call('manage_collections', LIST), NOTHING)
+    assert.deepEqual(scopesOf(home.browsed()), [])
     const { json: trail } = await manage('GET', '/audit?operation=oauth.issue_token')
     assert.deepEqual([trail.items[0].actor.type, trail.items[0].actor.name], ['service', 'pipeline'])
   })
 })
+
+const createRole = (name: string) => ({ action: 'create_role', name, permissions: ['proxies:read'] })
 
 /** The scopes of each request for authorization that a browser was sent with. */
 function scopesOf(browsed: string): string[] {
