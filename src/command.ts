@@ -1,4 +1,6 @@
 /** What the program does with its arguments: `up`, or a command of the command line. */
+import { spawn } from 'node:child_process'
+import { createInterface as createLines } from 'node:readline'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
@@ -53,6 +55,19 @@ async function ask(question: string): Promise<string> {
   }
 }
 
+/** Who has no browser to open has the address at the terminal. */
+function openBrowser(url: string): void {
+  const [command, ...before] =
+    process.platform === 'darwin'
+      ? ['open']
+      : process.platform === 'win32'
+        ? ['rundll32', 'url.dll,FileProtocolHandler']
+        : ['xdg-open']
+  spawn(command!, [...before, url], { detached: true, stdio: 'ignore' })
+    .on('error', () => {})
+    .unref()
+}
+
 /** What kept it from running, as one sentence; a fault of the program with its stack. */
 function explain(error: unknown): string {
   if (error instanceof CannotStart) return error.message
@@ -71,6 +86,7 @@ try {
         out: (line) => process.stdout.write(line),
         err: (line) => process.stderr.write(line),
         readStdin: () => text(process.stdin),
+        lines: () => createLines({ input: process.stdin }),
         interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
         colour: process.stdout.isTTY === true,
         ask,
@@ -78,6 +94,10 @@ try {
         resetOffline,
         up,
         upHelp: settingsHelp(),
+        backUp: async (request) => (await import('./serve/backup/backup.ts')).backUp(request),
+        restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
+        openBrowser,
+        lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },
       args,
     )

@@ -144,7 +144,7 @@ const NOT_AVAILABLE = {
 } as const
 
 /** Environment names that belong to the command line client. */
-const OF_THE_CLI = ['TOKEN', 'URL'] as const
+const OF_THE_CLI = ['TOKEN', 'URL', 'CONTEXT', 'CONFIG'] as const
 
 const PREFIX = 'POSTERN_'
 
@@ -382,7 +382,8 @@ variable counts as unset, except \`${PREFIX}EXPOSE\`.
 |---|---|---|---|
 ${rows.join('\n')}
 
-The command line client reads two more: \`${PREFIX}URL\` (where it calls) and \`${PREFIX}TOKEN\` (what it shows there).
+The command line client reads four more: \`${PREFIX}URL\` (where it calls), \`${PREFIX}TOKEN\` (what it shows there),
+\`${PREFIX}CONTEXT\` (the context that is meant) and \`${PREFIX}CONFIG\` (the file with the contexts): see [the command line](cli.md).
 
 ## Not available yet
 

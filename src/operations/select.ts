@@ -7,7 +7,7 @@ import type { OperationContext } from './context.ts'
 import type { Operation } from './define.ts'
 import type { Kind, RefField } from './kind.ts'
 import { isKind, kindOf } from './kinds.ts'
-import { idsAt } from './refs.ts'
+import { idsAt, parentField, parentFields } from './refs.ts'
 
 const fieldsInput = z
   .string()
@@ -45,8 +45,8 @@ export function selectable(operation: Operation): Operation {
 /** References that an answer of the operation may be expanded by. */
 function expandable({ resource, action }: Operation): readonly RefField[] {
   if ((action !== 'list' && action !== 'get') || !isKind(resource)) return []
-  const { parent, refs } = kindOf(resource)
-  return parent === null ? refs : [parent, ...refs]
+  const kind = kindOf(resource)
+  return [...parentFields(kind), ...kind.refs]
 }
 
 /** Takes the selection out of a parsed input. Refuses with input_invalid what the answers do not have. */
@@ -232,7 +232,8 @@ async function expanded(
 }
 
 function idsOfRef(kind: Kind, ref: RefField, { parent, spec }: Resource): readonly string[] {
-  return ref === kind.parent ? [parent!] : idsAt(ref, spec)
+  if (!parentFields(kind).includes(ref)) return idsAt(ref, spec)
+  return ref === parentField(kind, spec) ? [parent!] : []
 }
 
 /** Null for what the principal may not read. */

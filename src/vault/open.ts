@@ -29,6 +29,14 @@ export async function openVault(store: ConfigStore, keyFile: string): Promise<Va
   return vault
 }
 
+/**
+ * Whether a key file holds the key that a known text was sealed with. Throws CannotStart when the file is missing,
+ * unreadable, open to others or malformed.
+ */
+export function opensCanaryOf(keyFile: string, canary: string): boolean {
+  return openVaultAlone(keyFile).opensCanary(canary)
+}
+
 function keyStore(file: string): KeyStore {
   const attempt = <T>(work: () => T, what: string): T => {
     try {

@@ -9,6 +9,7 @@ import { toOpenApi } from '../../src/surfaces/openapi/document.ts'
 import { commandsPage } from '../../src/surfaces/reference/commands.ts'
 import { permissionsPage } from '../../src/surfaces/reference/permissions.ts'
 import { problemPages } from '../../src/surfaces/reference/problems.ts'
+import { cliPorts } from '../support/cli-ports.ts'
 import { golden } from './golden.ts'
 
 test('the OpenAPI document is the one in test/golden', () => {
@@ -16,22 +17,7 @@ test('the OpenAPI document is the one in test/golden', () => {
 })
 
 test('the help of every command is the one in test/golden', () => {
-  const nothing = () => Promise.reject(new Error('no command runs here'))
-  const program = buildProgram({
-    operations: OPERATIONS,
-    version: '0.0.0',
-    env: {},
-    out: () => {},
-    err: () => {},
-    readStdin: nothing,
-    interactive: false,
-    colour: false,
-    ask: nothing,
-    issueOffline: nothing,
-    resetOffline: nothing,
-    up: nothing,
-    upHelp: settingsHelp(),
-  })
+  const program = buildProgram(cliPorts({ operations: OPERATIONS, version: '0.0.0', upHelp: settingsHelp() }))
   golden('cli.txt', commandsPage(program))
 })
 

@@ -1,34 +1,15 @@
 import { OPERATIONS } from '../../src/operations/registry.ts'
+import type { CliPorts } from '../../src/surfaces/cli/ports.ts'
 import { runCli } from '../../src/surfaces/cli/program.ts'
+import { cliPorts } from '../support/cli-ports.ts'
 
 /** Runs a command line beside a data directory, without a token of its own. */
 export async function runCommand(
   data: string,
   args: readonly string[],
+  own: Partial<CliPorts> = {},
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const printed = { out: '', err: '' }
-  const nobody = () => Promise.reject(new Error('nobody is there'))
-  const code = await runCli(
-    {
-      operations: OPERATIONS,
-      version: '0.0.0',
-      env: { POSTERN_DATA: data },
-      out: (text) => {
-        printed.out += text
-      },
-      err: (text) => {
-        printed.err += text
-      },
-      readStdin: nobody,
-      interactive: false,
-      colour: false,
-      ask: nobody,
-      issueOffline: nobody,
-      resetOffline: nobody,
-      up: nobody,
-      upHelp: '',
-    },
-    args,
-  )
-  return { code, ...printed }
+  const ports = cliPorts({ operations: OPERATIONS, env: { POSTERN_DATA: data }, ...own })
+  const code = await runCli(ports, args)
+  return { code, ...ports.printed }
 }

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OPERATIONS } from '../../src/operations/registry.ts'
+import { backUp } from '../../src/serve/backup/backup.ts'
+import { commandsOf } from '../support/command-page.ts'
 import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
 
@@ -25,6 +27,24 @@ async function works(...args: string[]): Promise<Record<string, unknown>> {
   assert.equal(code, 0, `${args.join(' ')}: ${err}`)
   return JSON.parse(out) as Record<string, unknown>
 }
+
+test('docs/cli.md shows what its commands print', async () => {
+  const env = { POSTERN_DATA: server.data, POSTERN_CONFIG: join(files, 'contexts.json') }
+  const [before, directory] = [process.cwd(), mkdtempSync(join(tmpdir(), 'postern-page-'))]
+  process.chdir(directory)
+  try {
+    const shown = commandsOf('cli.md')
+    assert.ok(shown.length > 10)
+    for (const { args, prints, code } of shown) {
+      const ran = await runCommand(server.data, args, { env, backUp })
+      assert.equal(ran.code, code, `${args.join(' ')}: ${ran.err}`)
+      assert.match(ran.err + ran.out, prints, args.join(' '))
+    }
+  } finally {
+    process.chdir(before)
+    rmSync(directory, { recursive: true })
+  }
+})
 
 test('the whole of a collection, client and profile is made, used and deleted by commands', async () => {
   const collection = await works(

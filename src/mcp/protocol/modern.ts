@@ -33,7 +33,7 @@ const LOG_LEVELS: ReadonlySet<unknown> = new Set([
 ])
 
 /** Parameter that `Mcp-Name` mirrors, by method. */
-const NAMED_BY: ReadonlyMap<string, string> = new Map([
+export const NAMED_BY: ReadonlyMap<string, string> = new Map([
   ['tools/call', 'name'],
   ['prompts/get', 'name'],
   ['resources/read', 'uri'],

@@ -7,12 +7,18 @@ import { createAccounts } from './accounts.ts'
 let control: Control
 beforeEach(async () => {
   control = await startControl()
-  await run('users.create', { name: 'Ada' })
+  await person('Ada')
   await run('service_identities.create', { name: 'CI' })
 })
 afterEach(() => control.close())
 
 const run = (name: string, input: object, options = {}) => control.run(name, input, options)
+
+/** A local user with a password. */
+async function person(name: string): Promise<void> {
+  const { output } = await run('users.create', { name })
+  await control.store.write((writer) => writer.putPassword(String(output['id']), 'hash', Date.now()))
+}
 
 async function stays(name: string, input: object, options = {}): Promise<void> {
   const refusal = await refused(run(name, input, options), 'configuration_invalid')
@@ -38,6 +44,10 @@ test('no write takes the last administrator away', async () => {
   await run('grants.create', { name: 'Some', service_identity: 'ci', role: 'admin', scope: { tags: ['x'] } })
   await run('grants.create', { name: 'Soon', service_identity: 'ci', role: 'admin', expires_at: later() })
   await stays('users.delete', { id: 'ada' }, { confirm: 'ada' })
+  // Nor is who cannot sign in
+  await run('users.create', { name: 'Guest' })
+  await run('grants.create', { name: 'All', user: 'guest', role: 'admin' })
+  await stays('users.delete', { id: 'ada' }, { confirm: 'ada' })
   await run('grants.create', { name: 'All', service_identity: 'ci', role: 'admin' })
   await run('users.delete', { id: 'ada' }, { confirm: 'ada' })
   await stays('service_identities.toggle', { id: 'ci', active: false })
@@ -52,7 +62,7 @@ test('an administrator by a team is one as long as the team has active members',
   await stays('teams.update', { id: 'night', parent: null })
   await stays('teams.delete', { id: 'night' }, { confirm: 'night' })
   await stays('users.toggle', { id: 'ada', active: false })
-  await run('users.create', { name: 'Bob' })
+  await person('Bob')
   await run('teams.update', { id: 'ops', members: [{ user: 'bob' }] })
   await run('teams.delete', { id: 'night' }, { confirm: 'night' })
   await stays('teams.delete', { id: 'ops' }, { confirm: 'ops' })

@@ -27,14 +27,14 @@ export async function keepAnAdmin(
   for (const at of [now, Number.POSITIVE_INFINITY])
     if (!(await hasAdmin(change.writer, at)) && (await hasAdmin(before, at)))
       throw refuse('configuration_invalid', {
-        detail: `This would leave nobody who may administer everything${at === now ? '' : ' without an end'}. Grant the role admin to another active user or service identity first.`,
+        detail: `This would leave nobody who may administer everything${at === now ? '' : ' without an end'}. Grant the role admin to another active service identity, or to another active user who can sign in, first.`,
         errors: [{ pointer: '', reason: 'the last administrator stays' }],
       })
 }
 
 /**
- * True when an active user or service identity has the role admin over everything at a moment, by any grant or by what
- * their claims are mapped to.
+ * True when an active service identity, or an active user who can sign in, has the role admin over everything at a
+ * moment, by any grant or by what their claims are mapped to.
  */
 async function hasAdmin(reader: ConfigReader, at: number): Promise<boolean> {
   const admins = await reader.list({ type: 'grants', limit: ALL, where: { role: 'admin' } })
@@ -56,16 +56,16 @@ async function hasBearer(
   { service_identity, user, team, group }: GrantSpec,
 ): Promise<boolean> {
   if (service_identity !== null) return isActive(await reader.byId('service_identities', service_identity))
-  if (user !== null) return isActive(await reader.byId('users', user))
+  if (user !== null) return canSignIn(reader, user)
   if (team !== null) return hasMember(reader, team)
   return group !== null && hasActive(reader, { groups: group })
 }
 
-/** True when the team, or one below it, has an active member. */
+/** True when the team, or one below it, has a member who can sign in. */
 async function hasMember(reader: ConfigReader, top: string): Promise<boolean> {
   for (const id of await teamsBelow(reader, [top])) {
     const team = (await reader.byId('teams', id))?.spec as TeamSpec
-    for (const { user } of team.members) if (isActive(await reader.byId('users', user))) return true
+    for (const { user } of team.members) if (await canSignIn(reader, user)) return true
     for (const group of team.idp_groups) if (await hasActive(reader, { groups: group })) return true
   }
   return false
@@ -74,6 +74,12 @@ async function hasMember(reader: ConfigReader, top: string): Promise<boolean> {
 async function hasActive(reader: ConfigReader, holds: Readonly<Record<string, string>>): Promise<boolean> {
   const where = { active: true }
   return (await reader.list({ type: 'users', limit: 1, where, holds })).length > 0
+}
+
+/** True for an active user who has a password, or an identity provider. */
+async function canSignIn(reader: ConfigReader, id: string): Promise<boolean> {
+  const user = await reader.byId('users', id)
+  return isActive(user) && (user?.key !== null || (await reader.password(id)) !== undefined)
 }
 
 function isActive(account: Resource | undefined): boolean {

@@ -85,7 +85,7 @@ const SET_UP = define({
     if (!(await change.writer.spendSetUpLink(link))) throw spent()
     if (link.purpose === 'first' && (await hasAdministrator(context.whole, now))) throw spent()
     const user = await createResource(context, userKind, parseSpec(UserSpec, { name, email }))
-    const grant = { service_identity: user.id, name: 'Administrator', role: 'admin' }
+    const grant = { user: user.id, name: 'Administrator', role: 'admin' }
     const spec = parseSpec(GrantSpec, grant)
     const id = change.newId(grantKind)
     await change.insert(grantKind, { id, slug: 'administrator', parent: user.id, spec }, false)

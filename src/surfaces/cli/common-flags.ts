@@ -3,8 +3,18 @@ import { FORMATS } from './print.ts'
 
 /** Flags of every command that calls: how to print, and whom to ask. */
 export function addCommonFlags(command: Command): Command {
+  return addPlace(addFormat(command))
+}
+
+export function addFormat(command: Command): Command {
+  return command.addOption(
+    new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'),
+  )
+}
+
+export function addPlace(command: Command): Command {
   return command
-    .addOption(new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'))
+    .option('--context <name>', 'Context that is meant (POSTERN_CONTEXT)')
     .option('--url <url>', 'Where the management API is (POSTERN_URL)')
     .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
 }

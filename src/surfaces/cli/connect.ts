@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { type Client, createClient } from '../client/client.ts'
+import { type Context, readContexts } from './context-file.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
 import type { CliPorts } from './ports.ts'
+import { signedInToken } from './sign-in.ts'
 
 const DATA_DEFAULT = './.postern'
 const URL_DEFAULT = 'http://127.0.0.1:8081'
@@ -10,51 +13,142 @@ const LOCAL_TTL = '5m'
 export interface Where {
   readonly url?: string | undefined
   readonly data?: string | undefined
-}
-
-/** The data directory that flags and environment mean. */
-export function dataDirOf(ports: CliPorts, where: Where): string {
-  return where.data ?? (ports.env['POSTERN_DATA'] || DATA_DEFAULT)
+  readonly context?: string | undefined
 }
 
 /**
- * A client of the instance that is meant: `--url`, `POSTERN_URL`, the process that serves the data directory, the
- * default address. It shows `POSTERN_TOKEN`, or a token of five minutes from the running process.
- * @throws UsageError with what to do when there is no token to show.
+ * A token to show. Asked again with one that was refused, it gives another one where it can come to one, and that
+ * one again where it cannot.
  */
+type TokenSource = (refused?: string) => Promise<string>
+
+/** The instance that is meant, and what is shown there. */
+export interface Target {
+  readonly url: string
+  /** The context it comes from; null when it does not. */
+  readonly context: string | null
+  readonly token: TokenSource
+}
+
+/** The data directory that flags and environment mean. */
+export function dataDirOf({ env }: Pick<CliPorts, 'env'>, where: Where): string {
+  return where.data ?? (env['POSTERN_DATA'] || DATA_DEFAULT)
+}
+
+/** A client of the instance that is meant; see {@link findTarget}. */
 export async function connect(ports: CliPorts, where: Where): Promise<Client> {
-  const dataDir = dataDirOf(ports, where)
-  const asked = where.url ?? (ports.env['POSTERN_URL'] || undefined)
-  const given = ports.env['POSTERN_TOKEN'] || undefined
-  // Where both are given there is nothing to ask the running process
-  const local = asked !== undefined && given !== undefined ? null : await askLocal(dataDir, 'GET', '/info')
-  const localUrl = local === null ? null : toOrigin(String(local['management_url']))
-  const url = asked === undefined ? (localUrl ?? URL_DEFAULT) : toOrigin(asked)
-  const token = given ?? (await localToken(dataDir, url, localUrl, asked))
+  const { url, token } = await findTarget(ports, where)
   return createClient({
     url,
-    token,
+    token: await token(),
     userAgent: `postern-cli/${ports.version}`,
     ...(ports.fetch !== undefined && { fetch: ports.fetch }),
   })
 }
 
-async function localToken(
-  dataDir: string,
-  url: string,
-  localUrl: string | null,
+/**
+ * The instance that is meant, by the first of: `--url` and `POSTERN_URL` with `POSTERN_TOKEN`; the context that
+ * `--context`, `POSTERN_CONTEXT` or `postern context use` names; the process that serves the data directory.
+ * @throws UsageError with what to do when there is no token to show.
+ */
+export async function findTarget(ports: CliPorts, where: Where): Promise<Target> {
+  const asked = where.url ?? (ports.env['POSTERN_URL'] || undefined)
+  const given = ports.env['POSTERN_TOKEN'] || undefined
+  const own = given === undefined ? undefined : always(given)
+  if (asked !== undefined && own !== undefined) return { url: toOrigin(asked), context: null, token: own }
+  const chosen = chooseContext(ports, where)
+  if (chosen !== null) {
+    const target = await fromContext(ports, chosen)
+    if (asked === undefined || toOrigin(asked) === target.url)
+      return { ...target, ...(own && { token: own }) }
+    // A token of one instance must not be shown to another one
+    if (chosen.isAsked)
+      throw new UsageError(
+        `The context ${chosen.name} is for ${target.url}, and ${asked} is asked for: leave out one of the two.`,
+      )
+  }
+  return fromDirectory(dataDirOf(ports, where), asked, own)
+}
+
+/** Where the published APIs of the instance that is meant are, found as {@link findTarget} does but with no token to show. */
+export async function findGateway(ports: CliPorts, where: Where): Promise<string> {
+  const asked = where.url ?? (ports.env['POSTERN_URL'] || undefined)
+  if (asked !== undefined) return toOrigin(asked)
+  const chosen = chooseContext(ports, where)?.context
+  if (chosen !== undefined && chosen.url !== null) return toOrigin(chosen.url)
+  const data = chosen?.credential.kind === 'local' ? chosen.credential.data : dataDirOf(ports, where)
+  const local = await askLocal(data, 'GET', '/info')
+  if (local !== null) return toOrigin(String(local['listen']))
+  throw new UsageError(`Nothing runs on ${data}. Say where the gateway is with --url or --context.`)
+}
+
+interface Chosen {
+  readonly name: string
+  readonly context: Context
+  /** For this command, and not once for all that follow. */
+  readonly isAsked: boolean
+}
+
+function chooseContext(ports: CliPorts, where: Where): Chosen | null {
+  if (where.context !== undefined && where.data !== undefined)
+    throw new UsageError('--context and --data name two instances: leave out one of the two.')
+  const asked = where.context ?? (ports.env['POSTERN_CONTEXT'] || undefined)
+  if (asked === undefined && where.data !== undefined) return null
+  const { contexts, current } = readContexts(ports)
+  const name = asked ?? current
+  if (name === null) return null
+  const context = Object.hasOwn(contexts, name) ? contexts[name] : undefined
+  if (context === undefined)
+    throw new UsageError(`There is no context "${name}"; postern context list shows those there are.`)
+  return { name, context, isAsked: asked !== undefined }
+}
+
+async function fromContext(ports: CliPorts, { name, context }: Chosen): Promise<Target> {
+  const { credential, url } = context
+  if (credential.kind === 'local' || url === null) {
+    const data = credential.kind === 'local' ? credential.data : dataDirOf(ports, {})
+    return { ...(await fromDirectory(data, undefined, undefined)), context: name }
+  }
+  const target = (token: TokenSource): Target => ({ url: toOrigin(url), context: name, token })
+  switch (credential.kind) {
+    case 'token':
+      return target(always(credential.token))
+    case 'token_file':
+      return target(async () => readToken(credential.path))
+    case 'oauth':
+      return target((refused) => signedInToken(ports, name, refused))
+    default:
+      return target(async () => {
+        throw new UsageError(`The context ${name} has no token. Run postern login --context ${name}.`)
+      })
+  }
+}
+
+async function fromDirectory(
+  data: string,
   asked: string | undefined,
-): Promise<string> {
+  own: TokenSource | undefined,
+): Promise<Target> {
+  const local = await askLocal(data, 'GET', '/info')
+  const localUrl = local === null ? null : toOrigin(String(local['management_url']))
+  const url = asked === undefined ? (localUrl ?? URL_DEFAULT) : toOrigin(asked)
+  if (own !== undefined) return { url, context: null, token: own }
   if (localUrl === null)
     throw new UsageError(
-      `No token: nothing runs on ${dataDir}. Start it with postern up, name the data directory of a running instance with --data, or set POSTERN_TOKEN.`,
+      asked === undefined
+        ? `No token: nothing runs on ${data}. Start it with postern up, name the data directory of a running instance with --data, or set POSTERN_TOKEN; postern login signs in to another one.`
+        : `No token for ${asked}: nothing runs on ${data}. Sign in with postern login ${asked}, name the data directory of that instance with --data, or set POSTERN_TOKEN.`,
     )
   // A token of this instance must not be shown to another one.
   if (url !== localUrl)
     throw new UsageError(
       `No token for ${asked ?? url}: the running instance is at ${localUrl}. Set POSTERN_TOKEN to call elsewhere.`,
     )
-  const issued = await askLocal(dataDir, 'POST', '/token', {
+  return { url, context: null, token: () => localToken(data) }
+}
+
+async function localToken(data: string): Promise<string> {
+  const issued = await askLocal(data, 'POST', '/token', {
     role: 'admin',
     ttl: LOCAL_TTL,
     name: 'local command line',
@@ -65,8 +159,22 @@ async function localToken(
   return issued['token']
 }
 
+function readToken(path: string): string {
+  try {
+    const token = readFileSync(path, 'utf8').trim()
+    if (token !== '') return token
+  } catch (error) {
+    throw new Error(`The token file ${path} cannot be read: ${(error as Error).message}.`, { cause: error })
+  }
+  throw new Error(`The token file ${path} is empty.`)
+}
+
+function always(token: string): TokenSource {
+  return async () => token
+}
+
 /** The origin of a URL that may also be written with the path of the API. */
-function toOrigin(text: string): string {
+export function toOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '')
     throw new UsageError(`"${text}" is not a URL such as ${URL_DEFAULT}.`)

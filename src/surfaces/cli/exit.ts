@@ -1,6 +1,6 @@
 import type { ProblemBody } from '../client/client.ts'
 
-/** What a command ends with; scripts rely on them. */
+/** What a command ends with; scripts rely on them. `drift`: what is there differs from what was compared with it. */
 export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, conflict: 4 } as const
 
 /** The command was not written right; nothing was sent. */
@@ -11,13 +11,14 @@ export class UsageError extends Error {
   }
 }
 
-/** All was printed, and tells something that scripts are to see. */
-export class Ended extends Error {
-  readonly code: number
-  constructor(code: number) {
-    super('ended')
-    this.name = 'Ended'
-    this.code = code
+/** The answer was printed, and the command ends with this code. */
+export class Failed extends Error {
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super()
+    this.name = 'Failed'
+    this.exitCode = exitCode
   }
 }
 

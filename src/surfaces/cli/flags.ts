@@ -14,6 +14,8 @@ const RESERVED = new Set([
   'output',
   'url',
   'data',
+  'context',
+  'all',
   'file',
   'json',
   'set',
@@ -28,7 +30,7 @@ const RESERVED = new Set([
 export type Given = Readonly<Record<string, unknown>>
 
 /** True when the command takes the resource as its argument. */
-function takesId(operation: Operation): boolean {
+export function takesId(operation: Operation): boolean {
   return routeOf(operation).byId || Object.hasOwn(operation.input.shape, 'id')
 }
 
@@ -191,7 +193,7 @@ function parseEither(text: string): unknown {
   }
 }
 
-function kebab(name: string): string {
+export function kebab(name: string): string {
   return name.replaceAll('_', '-')
 }
 

@@ -16,6 +16,45 @@ export interface TokenRequest {
   readonly name: string
 }
 
+export interface BackupRequest {
+  readonly data: string
+  readonly out: string
+  readonly keyFile: string
+  readonly withKey: boolean
+  readonly withRecords: boolean
+  /** Told how far the copy of something is, 0 to 1. */
+  readonly progress: (what: string, part: number) => void
+}
+
+export interface BackupSummary {
+  readonly file: string
+  /** RFC 3339. */
+  readonly created_at: string
+  /** Of the program that made it. */
+  readonly version: string
+  readonly schema_version: number
+  /** Of the configuration. */
+  readonly revision: number
+  readonly key_id: string
+  readonly files: readonly string[]
+}
+
+export interface RestoreRequest {
+  readonly data: string
+  readonly from: string
+  /** A key file that is put into the data directory. */
+  readonly keyFile: string | null
+  /** A key file that stays where it is. */
+  readonly keyFileElsewhere: string | null
+  readonly isForced: boolean
+}
+
+export interface RestoreSummary extends Omit<BackupSummary, 'file'> {
+  readonly data: string
+  /** Where the data directory of before is now. */
+  readonly before: string | null
+}
+
 export interface SetUpLink {
   readonly url: string
   /** RFC 3339. */
@@ -36,6 +75,8 @@ export interface CliPorts {
   readonly err: (text: string) => void
   /** All of standard input. */
   readonly readStdin: () => Promise<string>
+  /** Standard input, line by line, until it ends. */
+  readonly lines: () => AsyncIterable<string>
   /** Whether someone can be asked. */
   readonly interactive: boolean
   /** Whether the output may have colours. `NO_COLOR` is looked at besides. */
@@ -51,4 +92,12 @@ export interface CliPorts {
   /** The settings, for the help of `up`. */
   readonly upHelp: string
   readonly fetch?: typeof fetch
+  /** Copies a data directory into an archive. Throws a plain Error with one sentence, as the next one does. */
+  readonly backUp: (request: BackupRequest) => Promise<BackupSummary>
+  /** Makes a data directory of an archive. */
+  readonly restore: (request: RestoreRequest) => Promise<RestoreSummary>
+  /** Shows an address in the person's browser, where there is one. */
+  readonly openBrowser: (url: string) => void
+  /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */
+  readonly lock: (file: string) => Promise<() => void>
 }

@@ -66,22 +66,28 @@ export function diffLines(diff: readonly DiffEntry[]): string[] {
 /** Prints the value as JSON or YAML when that is asked for; false when it is for people. */
 export function printData(ports: CliPorts, format: Format, value: unknown): boolean {
   if (format === 'table') return false
-  ports.out(format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value))
+  ports.out(toData(format, value))
   return true
 }
 
 /** Prints a failure and gives the exit code of it. */
 export function printFailure(ports: CliPorts, format: Format, error: unknown): number {
   if (error instanceof ProblemError) {
-    ports.err(
-      format === 'json' ? `${JSON.stringify(error.problem, null, 2)}\n` : toText(ports, error.problem),
-    )
+    ports.err(format === 'table' ? toText(ports, error.problem) : toData(format, error.problem))
     return exitCodeOf(error.problem)
   }
-  const usage = error instanceof Error && error.name === 'UsageError'
+  const isUsage = error instanceof Error && error.name === 'UsageError'
   const message = error instanceof Error ? error.message : String(error)
-  ports.err(`${red(ports, 'error:')} ${printable(message)}\n`)
-  return usage ? EXIT.usage : EXIT.error
+  ports.err(
+    format === 'table'
+      ? `${red(ports, 'error:')} ${printable(message)}\n`
+      : toData(format, { code: isUsage ? 'usage' : 'error', detail: message }),
+  )
+  return isUsage ? EXIT.usage : EXIT.error
+}
+
+function toData(format: 'json' | 'yaml', value: unknown): string {
+  return format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
 }
 
 function toText(ports: CliPorts, problem: ProblemBody): string {

@@ -7,6 +7,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { z } from 'zod'
 import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
+import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/define.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
 import { runCli } from './program.ts'
@@ -35,26 +36,19 @@ interface Run {
 
 /** Runs a command line against the sample server, unless the environment says otherwise. */
 async function postern(args: string, { stdin = '', answer, env, colour = false, ports }: Run = {}) {
-  const printed = { out: '', err: '', asked: '' }
-  const whole: CliPorts = {
+  let asked = ''
+  const whole = cliPorts({
     operations: sampleOperations,
-    version: '9.9.9',
     env: env ?? {
       POSTERN_URL: server.url,
       POSTERN_TOKEN: 'admin-token',
       POSTERN_DATA: join(directory, 'none'),
     },
-    out: (text) => {
-      printed.out += text
-    },
-    err: (text) => {
-      printed.err += text
-    },
     readStdin: async () => stdin,
     interactive: answer !== undefined,
     colour,
     ask: async (question) => {
-      printed.asked += question
+      asked += question
       return answer ?? ''
     },
     issueOffline: () => Promise.reject(new Error('no data directory there')),
@@ -62,13 +56,13 @@ async function postern(args: string, { stdin = '', answer, env, colour = false, 
     up: async () => {},
     upHelp: 'Settings:\n  --listen\n',
     ...ports,
-  }
+  })
   const words = args.match(/'[^']*'|\S+/g) ?? []
   const code = await runCli(
     whole,
     words.map((word) => word.replace(/^'(.*)'$/, '$1')),
   )
-  return { code, ...printed }
+  return { code, ...whole.printed, asked }
 }
 
 function lastCall() {
@@ -162,7 +156,7 @@ test('the flags of every command may also come before it', async () => {
   const listed = await postern('-o json gadgets list')
   assert.equal(listed.code, 0, listed.err)
   assert.deepEqual(JSON.parse(listed.out).items, [])
-  const elsewhere = await postern('--url nowhere --output json gadgets list')
+  const elsewhere = await postern('--url nowhere --output table gadgets list')
   assert.match(elsewhere.err, /"nowhere" is not a URL/)
 })
 
@@ -388,4 +382,39 @@ test('openapi reimport shows what changes, with what could break callers', async
     '~ get-a  GET /b  (path)\n    breaking: /path was /a\n+ get-c  GET /c\n1 added, 1 changed, 0 missing, 7 unchanged, 1 breaking\n',
   )
   assert.equal((await postern('openapi reimport -', { ports })).code, 2, '--collection is required')
+})
+
+test('--all follows every page of a list, and tells how far it is on the other stream', async () => {
+  const asked: string[] = []
+  const pages: typeof fetch = async (url) => {
+    const { searchParams } = new URL(String(url))
+    asked.push(String(searchParams))
+    const at = Number(searchParams.get('cursor') ?? 0)
+    return Response.json({ items: [{ slug: `g${at}` }], next_cursor: at < 2 ? String(at + 1) : null })
+  }
+  const all = await postern('gadgets list --all -o json', { ports: { fetch: pages } })
+  assert.equal(all.code, 0, all.err)
+  const slugs = [{ slug: 'g0' }, { slug: 'g1' }, { slug: 'g2' }]
+  assert.deepEqual(JSON.parse(all.out), { items: slugs, next_cursor: null })
+  assert.equal(all.err, '1 so far ...\n2 so far ...\n')
+  assert.deepEqual(asked, ['limit=200', 'limit=200&cursor=1', 'limit=200&cursor=2'])
+  assert.equal((await postern('gadgets get g1 --all')).code, 2)
+})
+
+test('what is wrong with a command line is told in the form that was asked for, with the near command', async () => {
+  const near = await postern('gadgets lst')
+  assert.deepEqual([near.code, near.out], [2, ''])
+  assert.match(near.err, /unknown command 'lst'\n\(Did you mean list\?\)/)
+  assert.match((await postern('gadget list')).err, /Did you mean gadgets\?/)
+  assert.match((await postern('gadgets list --limt 3')).err, /Did you mean --limit\?/)
+  const json = await postern('gadgets lst -o json')
+  assert.deepEqual(JSON.parse(json.err), {
+    code: 'usage',
+    detail: "unknown command 'lst' (Did you mean list?)",
+  })
+  assert.match((await postern('gadgets get none -o yaml')).err, /^type: .*\n[\s\S]*^code: not_found$/m)
+  assert.match(
+    (await postern('gadgets create --help')).out,
+    /Example:\n {2}postern gadgets create --name Example\n/,
+  )
 })

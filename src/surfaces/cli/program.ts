@@ -3,13 +3,19 @@ import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
 import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
+import { backupCommand, restoreCommand } from './backup.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { configCommands } from './config/commands.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
-import { Ended, EXIT } from './exit.ts'
+import { contextCommand } from './context.ts'
+import { everyPage, hasPages } from './every-page.ts'
+import { exampleOf } from './example.ts'
+import { EXIT, Failed, UsageError } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { addFlags, type Given, readInput, readWriteOptions } from './flags.ts'
+import { loginCommand, logoutCommand } from './login.ts'
+import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
 import { FORMATS, type Format, printAnswer, printDiff, printFailure } from './print.ts'
@@ -19,13 +25,18 @@ import { tokenCommand } from './token.ts'
  * The whole command line: one command per resource with its operations below, and the few that are more than an
  * operation. Actions set the exit code that {@link runCli} answers.
  */
-export function buildProgram(ports: CliPorts): Command {
+export function buildProgram(ports: CliPorts, format: Format = 'table'): Command {
   const program = new Command('postern')
     .description('One self-hosted gateway for apps, partners and AI agents')
     .version(ports.version)
     .showHelpAfterError('Add --help to see what there is.')
     .exitOverride()
-    .configureOutput({ writeOut: ports.out, writeErr: ports.err, getOutHasColors: () => false })
+    .configureOutput({
+      writeOut: ports.out,
+      // What is wrong with a command line is printed as data by who runs it
+      writeErr: format === 'table' ? ports.err : () => {},
+      getOutHasColors: () => false,
+    })
   program
     .command('up')
     .description('Start the gateway')
@@ -34,7 +45,16 @@ export function buildProgram(ports: CliPorts): Command {
     .allowUnknownOption()
     .addHelpText('after', `\n${ports.upHelp}`)
     .action((flags: string[]) => ports.up(flags))
-  program.addCommand(settle(tokenCommand(ports), program))
+  for (const command of [
+    loginCommand(ports),
+    logoutCommand(ports),
+    contextCommand(ports),
+    tokenCommand(ports),
+    mcpCommand(ports),
+    backupCommand(ports),
+    restoreCommand(ports),
+  ])
+    program.addCommand(settle(command, program))
   program
     .command('admin')
     .description('Ways in for whoever has the data directory')
@@ -66,15 +86,22 @@ export function buildProgram(ports: CliPorts): Command {
  * @returns The exit code: 0 ok, 1 error, 2 usage, 3 drift, 4 conflict.
  */
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
+  const format = formatIn(args)
   try {
-    await buildProgram(ports).parseAsync(commonFlagsLast(args), { from: 'user' })
+    await buildProgram(ports, format).parseAsync(commonFlagsLast(args), { from: 'user' })
     return EXIT.ok
   } catch (error) {
-    // commander has printed what was wrong, or the help that was asked for
-    if (error instanceof Ended) return error.code
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-    return printFailure(ports, formatIn(args), error)
+    if (error instanceof Failed) return error.exitCode
+    if (!(error instanceof CommanderError)) return printFailure(ports, format, error)
+    if (error.exitCode === 0) return EXIT.ok
+    // commander has printed what was wrong for people, or the help
+    return format === 'table' ? EXIT.usage : printFailure(ports, format, new UsageError(wrongIn(error)))
   }
+}
+
+function wrongIn({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'A command is missing; --help shows those there are.'
+  return message.replace(/^error: /, '').replaceAll('\n', ' ')
 }
 
 function operationCommand(ports: CliPorts, operation: Operation): Command {
@@ -82,6 +109,8 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
   addFlags(command, operation)
   addCommonFlags(command)
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
+  if (hasPages(operation)) command.option('--all', 'Every page of it')
+  command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
   return command.action(async (...args: unknown[]) => {
     // commander passes the arguments, then the flags, then itself
     const id = args.length === 3 ? String(args[0]) : undefined
@@ -90,13 +119,16 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     const options = readWriteOptions(operation, given)
     const client = await connect(ports, given as Where)
     const confirm = await confirmed(ports, client, operation, id, given, options)
-    const { body, diff } = await client.call(operation, input, { ...options, ...confirm })
+    const { body, diff } =
+      given['all'] === true
+        ? { body: await everyPage(ports, client, operation, input), diff: null }
+        : await client.call(operation, input, { ...options, ...confirm })
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body)
     printAnswer(ports, format, body, operation.columns)
     if (operation.revealsOnce === true && holdsSecret(body))
       ports.err('A secret in this answer is shown only now; keep it.\n')
-    if (operation.fails?.(body) === true) throw new Ended(EXIT.error)
+    if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
 }
 
@@ -112,12 +144,13 @@ function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {
 /** The flags of every command, which commands understand after their names, may also come before them. */
 function commonFlagsLast(args: readonly string[]): string[] {
   let at = 0
-  while (/^(-o|--output|--url|--data)$/.test(args[at] ?? '')) at += 2
+  while (/^(-o|--output|--url|--data|--context)$/.test(args[at] ?? '')) at += 2
   return [...args.slice(at), ...args.slice(0, at)]
 }
 
 /** A command of its own takes over how the program ends and prints, which commander gives only to those it makes. */
 function settle(command: Command, program: Command): Command {
+  for (const below of command.commands) settle(below, program)
   return command.copyInheritedSettings(program)
 }
 

@@ -8,7 +8,7 @@ import type { Operation } from '../../../operations/define.ts'
 import { parentRef } from '../../../operations/refs.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
-import { Ended, EXIT } from '../exit.ts'
+import { EXIT, Failed } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
 import { printable } from '../table.ts'
@@ -117,7 +117,7 @@ function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
       ports.out(told(Shown.parse(body)))
       ports.err(`Plan ${printable(String(body['plan_id']))}\n`)
     }
-    if (given.detailed === true && Shown.parse(body).items.length > 0) throw new Ended(EXIT.drift)
+    if (given.detailed === true && Shown.parse(body).items.length > 0) throw new Failed(EXIT.drift)
   })
 }
 
@@ -133,7 +133,7 @@ function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const { body } = await ask(client, operations.diff, whole, sources)
     const shown = Shown.parse(body)
     if (!printData(ports, given.output, body)) ports.out(told(shown))
-    if (shown.items.length > 0) throw new Ended(EXIT.drift)
+    if (shown.items.length > 0) throw new Failed(EXIT.drift)
   })
 }
 

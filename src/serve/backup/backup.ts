@@ -1,0 +1,88 @@
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { copyStore, readStoreFacts } from '../../store/sqlite/copy.ts'
+import type { BackupRequest, BackupSummary } from '../../surfaces/cli/ports.ts'
+import { keyIdOf } from '../../vault/envelope.ts'
+import { opensCanaryOf } from '../../vault/open.ts'
+import { CANARY } from '../../vault/reseal.ts'
+import { VERSION } from '../../version.ts'
+import { writeArchive } from './archive.ts'
+import { CONFIG, describeFile, KEY, MANIFEST, type Manifest, RECORDS } from './manifest.ts'
+import { syncDirectoryOf } from './place.ts'
+
+/**
+ * Copies a data directory into one archive, whether an instance runs on it or not. Configuration and audit are of one
+ * moment; records, when asked for, of another soon after. The archive is there whole or not at all.
+ * Throws CannotStart with one sentence.
+ */
+export async function backUp(request: BackupRequest): Promise<BackupSummary> {
+  const { data, out, keyFile, withKey, withRecords, progress } = request
+  if (!existsSync(join(data, CONFIG)))
+    throw new CannotStart(`${data} is no data directory of Postern; name it with --data.`)
+  if (existsSync(out)) throw new CannotStart(`${out} is there already; choose another name, or remove it.`)
+  const draft = attempt(`${out} cannot be written`, () => mkdtempSync(`${out}.part-`))
+  try {
+    const config = join(draft, CONFIG)
+    await copied(join(data, CONFIG), config, (part) => progress('configuration and audit', part))
+    const facts = attempt(`${data} cannot be backed up`, () => readStoreFacts(config))
+    const canary = facts.meta(CANARY)
+    if (canary === undefined)
+      throw new CannotStart(`${data} has never been started; there is nothing to back up.`)
+    const names: (typeof CONFIG | typeof RECORDS | typeof KEY)[] = [CONFIG]
+    if (withRecords && existsSync(join(data, RECORDS))) {
+      await copied(join(data, RECORDS), join(draft, RECORDS), (part) => progress('records', part))
+      names.push(RECORDS)
+    }
+    if (withKey) {
+      // A key that opens nothing would be found out about when it is too late
+      if (!opensCanaryOf(keyFile, canary))
+        throw new CannotStart(
+          `The key file ${keyFile} does not hold the key that the secrets are sealed with.`,
+        )
+      writeFileSync(join(draft, KEY), readFileSync(keyFile), { mode: 0o600 })
+      names.push(KEY)
+    }
+    const manifest: Manifest = {
+      format: 'postern-backup',
+      format_version: 1,
+      created_at: new Date().toISOString(),
+      version: VERSION,
+      schema_version: facts.schemaVersion,
+      revision: facts.revision,
+      audit_seq: facts.auditSeq,
+      key_id: keyIdOf(canary),
+      files: await Promise.all(names.map((name) => describeFile(name, join(draft, name)))),
+    }
+    await writeArchive(
+      join(draft, 'archive'),
+      [
+        { name: MANIFEST, from: { text: `${JSON.stringify(manifest, null, 2)}\n` } },
+        ...manifest.files.map(({ name, bytes }) => ({ name, from: { file: join(draft, name), bytes } })),
+      ],
+      Math.floor(Date.parse(manifest.created_at) / 1000),
+    )
+    renameSync(join(draft, 'archive'), out)
+    syncDirectoryOf(out)
+    const { created_at, version, schema_version, revision, key_id } = manifest
+    return { file: out, created_at, version, schema_version, revision, key_id, files: names }
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+}
+
+async function copied(from: string, to: string, progress: (part: number) => void): Promise<void> {
+  try {
+    await copyStore(from, to, progress)
+  } catch (error) {
+    throw new CannotStart(`${from} cannot be backed up: ${(error as Error).message}.`, error)
+  }
+}
+
+function attempt<T>(what: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new CannotStart(`${what}: ${(error as Error).message}.`, error)
+  }
+}

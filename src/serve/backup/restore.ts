@@ -1,0 +1,133 @@
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { isAbsolute, join, relative, resolve } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import { lockDirectory } from '../../store/sqlite/directory.ts'
+import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
+import { loadKeys, saveKeys } from '../../vault/keys.ts'
+import { opensCanaryOf } from '../../vault/open.ts'
+import { CANARY } from '../../vault/reseal.ts'
+import { Damaged, type Entry, extractEntry, listArchive, readEntry } from './archive.ts'
+import { CONFIG, KEY, MANIFEST, MANIFEST_BYTES_MAX, Manifest } from './manifest.ts'
+import { openPlace } from './place.ts'
+
+/**
+ * Makes a data directory of an archive, after everything in it has been judged: hashes, version, damage, and that the
+ * key opens what is sealed. Whenever it is cut off, what is served later is all of the old or all of the new.
+ * Throws CannotStart with one sentence.
+ */
+export async function restore(request: RestoreRequest): Promise<RestoreSummary> {
+  const { data, from } = request
+  const archive = await openArchive(from)
+  const isNew = !existsSync(data)
+  const lock = lockDirectory(data)
+  try {
+    const place = openPlace(data, request.isForced)
+    let before: string | null
+    try {
+      await unpack(archive, from, place.draft)
+      placeKey(request, archive.manifest, place.draft)
+      before = place.commit()
+    } catch (error) {
+      place.discard()
+      throw error
+    }
+    const { created_at, version, schema_version, revision, key_id, files } = archive.manifest
+    const names = files.map(({ name }) => name)
+    return { data, before, created_at, version, schema_version, revision, key_id, files: names }
+  } catch (error) {
+    if (isNew) rmSync(data, { recursive: true, force: true })
+    throw error
+  } finally {
+    lock.release()
+  }
+}
+
+interface Archive {
+  readonly manifest: Manifest
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
+async function openArchive(file: string): Promise<Archive> {
+  let handle: FileHandle
+  try {
+    handle = await open(file)
+  } catch (error) {
+    throw new CannotStart(`The archive ${file} cannot be read: ${(error as Error).message}.`, error)
+  }
+  try {
+    const entries = await listArchive(handle)
+    const entry = entries.get(MANIFEST)
+    if (entry === undefined) throw new Damaged('it is no backup of Postern')
+    const manifest = toManifest(await readEntry(handle, entry, MANIFEST_BYTES_MAX))
+    if (manifest.schema_version > SCHEMA_VERSION)
+      throw new CannotStart(
+        `${file} is of Postern ${manifest.version} with schema version ${manifest.schema_version}, and this one knows versions up to ${SCHEMA_VERSION}; restore it with that Postern or a newer one.`,
+      )
+    return { manifest, entries }
+  } catch (error) {
+    throw error instanceof CannotStart ? error : cannotUse(file, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+function toManifest(bytes: Buffer): Manifest {
+  try {
+    return Manifest.parse(JSON.parse(bytes.toString()))
+  } catch (error) {
+    throw new Damaged('its manifest is damaged, or of another version', { cause: error })
+  }
+}
+
+async function unpack({ manifest, entries }: Archive, file: string, draft: string): Promise<void> {
+  try {
+    for (const { name, bytes, sha256 } of manifest.files) {
+      const entry = entries.get(name)
+      if (entry === undefined || entry.bytes !== bytes) throw new Damaged(`${name} in it is not whole`)
+      if ((await extractEntry(file, entry, join(draft, name))) !== sha256)
+        throw new Damaged(`${name} in it is not what was backed up`)
+    }
+    if (!manifest.files.some(({ name }) => name === CONFIG)) throw new Damaged(`it holds no ${CONFIG}`)
+  } catch (error) {
+    throw cannotUse(file, error)
+  }
+}
+
+/** Proves that the key opens what is sealed, and puts it beside that, unless it stays elsewhere. */
+function placeKey(request: RestoreRequest, { key_id }: Manifest, draft: string): void {
+  const { data, from, keyFile } = request
+  const own = join(draft, KEY)
+  const kept = join(data, KEY)
+  const elsewhere = keyFileElsewhere(request, kept)
+  const canary = readStoreFacts(join(draft, CONFIG)).meta(CANARY)
+  if (canary === undefined) throw new CannotStart(`The archive ${from} cannot be used: it names no key.`)
+  const used = keyFile ?? elsewhere ?? [own, kept].find((file) => existsSync(file))
+  if (used === undefined)
+    throw new CannotStart(
+      `The archive ${from} holds no key; name the file with the key ${key_id} with --key-file, or set POSTERN_KEY_FILE.`,
+    )
+  if (!opensCanaryOf(used, canary))
+    throw new CannotStart(
+      `The key file ${used === own ? `in ${from}` : used} does not hold the key ${key_id} that the secrets are sealed with; name the right one with --key-file.`,
+    )
+  if (used === elsewhere) rmSync(own, { force: true })
+  else if (used !== own) saveKeys(own, loadKeys(used, false))
+}
+
+/** The key file that the instance will be started with, where that is not the one in its data directory. */
+function keyFileElsewhere({ data, keyFileElsewhere }: RestoreRequest, kept: string): string | null {
+  if (keyFileElsewhere === null || resolve(keyFileElsewhere) === resolve(kept)) return null
+  const path = relative(resolve(data), resolve(keyFileElsewhere))
+  if (path.startsWith('..') || isAbsolute(path)) return keyFileElsewhere
+  throw new CannotStart(
+    `The key file ${keyFileElsewhere} is in the data directory that is to be replaced; unset POSTERN_KEY_FILE and name it with --key-file.`,
+  )
+}
+
+function cannotUse(file: string, error: unknown): CannotStart {
+  const isDirectory = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true
+  const why = isDirectory ? 'it is a directory' : (error as Error).message
+  return new CannotStart(`The archive ${file} cannot be used: ${why}. Nothing was changed.`, error)
+}

@@ -1,0 +1,109 @@
+import type * as OpenIdClient from 'openid-client'
+import { RESOURCE_METADATA } from '../../base/challenge.ts'
+import { API_ROOT } from '../route.ts'
+import type { CliPorts } from './ports.ts'
+
+type Configuration = OpenIdClient.Configuration
+
+/** The client that authorization servers of Postern know the command line by: public, with loopback redirects. */
+export const CLIENT_ID = 'postern-cli'
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+const ANSWER_MS_MAX = 15_000
+
+/** What a management API says of how to come to tokens for it (RFC 9728). */
+interface ProtectedResource {
+  /** What tokens are asked for, and who gives them. */
+  readonly resource: string
+  readonly issuer: string
+  readonly scopes: readonly string[]
+}
+
+/**
+ * Asks the management API at an origin who gives tokens for it. Throws with one sentence when nobody does, or when it
+ * names another place than itself: a token for that would be shown here.
+ */
+export async function discoverResource(ports: CliPorts, url: string): Promise<ProtectedResource> {
+  const base = new URL(url)
+  const resource = url + API_ROOT
+  const at = `${base.origin}${RESOURCE_METADATA}${base.pathname.replace(/\/+$/, '')}${API_ROOT}`
+  const metadata = await readObject(ports, at)
+  const named = String(metadata['resource'])
+  if (named !== resource && !(isLoopback(named) && isLoopback(resource)))
+    throw new Error(`What answers at ${url} calls itself ${named}. Sign in there, by that address.`)
+  const [issuer] = texts(metadata['authorization_servers'])
+  if (issuer === undefined)
+    throw new Error(
+      `Nobody signs in at ${url}: it names no authorization server. Use postern token, or set POSTERN_TOKEN.`,
+    )
+  return { resource: named, issuer, scopes: texts(metadata['scopes_supported']) }
+}
+
+/** Reads what an authorization server publishes of itself (RFC 8414, else OpenID Connect discovery). */
+export async function discoverIssuer(
+  ports: CliPorts,
+  issuer: string,
+  clientId: string,
+): Promise<{ oauth: typeof OpenIdClient; server: Configuration }> {
+  // With its parts it would be a tenth of the start of every other command
+  const oauth = await import('openid-client')
+  const find = (algorithm: 'oauth2' | 'oidc'): Promise<Configuration> =>
+    oauth.discovery(new URL(issuer), clientId, undefined, oauth.None(), {
+      algorithm,
+      timeout: ANSWER_MS_MAX / 1000,
+      // Codes and tokens go over the loopback alone without TLS
+      execute: isLoopback(issuer) ? [oauth.allowInsecureRequests] : [],
+      ...(ports.fetch !== undefined && { [oauth.customFetch]: ports.fetch as OpenIdClient.CustomFetch }),
+    })
+  const server = await find('oauth2').catch((first: unknown) =>
+    find('oidc').catch(() => {
+      throw new Error(`The authorization server ${issuer} cannot be used: ${reasonOf(first)}`, {
+        cause: first,
+      })
+    }),
+  )
+  return { oauth, server }
+}
+
+/** What went wrong between this client and an authorization server, as a sentence. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = 'error' in error && typeof error.error === 'string' ? error.error : null
+  const description =
+    'error_description' in error && typeof error.error_description === 'string'
+      ? `: ${error.error_description}`
+      : ''
+  if (code !== null) return `${code}${description}`
+  const { cause } = error
+  return cause instanceof Error && cause.message !== ''
+    ? `${error.message} (${cause.message})`
+    : error.message
+}
+
+async function readObject(ports: CliPorts, url: string): Promise<Record<string, unknown>> {
+  const foreign = (cause: unknown): Error =>
+    new Error(`Nothing at ${url} tells who signs in. Is that the address of a Postern?`, { cause })
+  try {
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+    const response = await (ports.fetch ?? fetch)(url, {
+      headers: { accept: 'application/json' },
+      redirect: 'error',
+      signal,
+    })
+    const value: unknown = response.ok ? await response.json() : null
+    // An object of JSON has no other keys than texts
+    if (value !== null && typeof value === 'object' && 'resource' in value)
+      return value as Record<string, unknown>
+  } catch (error) {
+    throw foreign(error)
+  }
+  throw foreign(undefined)
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+function isLoopback(url: string): boolean {
+  return URL.canParse(url) && LOOPBACK.test(new URL(url).hostname)
+}

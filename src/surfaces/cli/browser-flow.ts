@@ -1,0 +1,108 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type * as OpenIdClient from 'openid-client'
+import { reasonOf } from './authorization-server.ts'
+import type { CliPorts } from './ports.ts'
+
+/** How long a person may take, milliseconds. */
+const PERSON_MS_MAX = 300_000
+const CALLBACK = '/callback'
+
+/**
+ * Signs a person in by their browser: an authorization code with PKCE, redirected to a port of the loopback that
+ * listens for it alone (RFC 8252 section 7.3). State, issuer and verifier are checked.
+ */
+export async function signInByBrowser(
+  ports: CliPorts,
+  oauth: typeof OpenIdClient,
+  server: OpenIdClient.Configuration,
+  wanted: Readonly<Record<string, string>>,
+  isOpened: boolean,
+): Promise<OpenIdClient.TokenEndpointResponse> {
+  const verifier = oauth.randomPKCECodeVerifier()
+  const state = oauth.randomState()
+  const codes = await listenForCode(state, (current) =>
+    oauth.authorizationCodeGrant(
+      server,
+      current,
+      { pkceCodeVerifier: verifier, expectedState: state },
+      { resource: wanted['resource']! },
+    ),
+  )
+  try {
+    const address = oauth.buildAuthorizationUrl(server, {
+      ...wanted,
+      redirect_uri: codes.redirectUri,
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state,
+    })
+    ports.err(`Sign in at this address:\n  ${address.href}\n`)
+    if (isOpened) ports.openBrowser(address.href)
+    return await codes.answer
+  } finally {
+    codes.close()
+  }
+}
+
+interface Listening<T> {
+  readonly redirectUri: string
+  readonly answer: Promise<T>
+  close(): void
+}
+
+async function listenForCode<T>(
+  state: string,
+  exchange: (current: URL) => Promise<T>,
+): Promise<Listening<T>> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  let isTaken = false
+  const listener = createServer((request, response) => {
+    const current = new URL(request.url ?? '/', redirectUri)
+    // Any page may send a browser here: what does not know the state changes nothing
+    if (!isRedirect(request, current, state) || isTaken)
+      return page(response, 400, 'This is no answer to a sign-in that is under way.')
+    isTaken = true
+    exchange(current).then(
+      (answer) => {
+        page(response, 200, 'You are signed in. You can close this page and go back to the terminal.')
+        resolve(answer)
+      },
+      (error: unknown) => {
+        page(response, 400, `You are not signed in: ${reasonOf(error)}`)
+        reject(error)
+      },
+    )
+  })
+  await new Promise<void>((done, failed) => {
+    listener.once('error', failed).listen(0, '127.0.0.1', done)
+  })
+  const { port } = listener.address() as AddressInfo
+  const redirectUri = `http://127.0.0.1:${port}${CALLBACK}`
+  const timer = setTimeout(() => reject(new Error('nobody signed in within five minutes.')), PERSON_MS_MAX)
+  return {
+    redirectUri,
+    answer: promise,
+    close() {
+      clearTimeout(timer)
+      listener.close()
+      listener.closeIdleConnections()
+    },
+  }
+}
+
+function isRedirect({ method }: IncomingMessage, { pathname, searchParams }: URL, state: string): boolean {
+  return method === 'GET' && pathname === CALLBACK && searchParams.get('state') === state
+}
+
+function page(response: ServerResponse, status: number, sentence: string): void {
+  const text = sentence.replaceAll(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
+  response.writeHead(status, {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+    connection: 'close',
+  })
+  response.end(`<!doctype html><html lang="en"><title>Postern</title><p>${text}</p></html>`)
+}

@@ -1,0 +1,145 @@
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { addFormat } from './common-flags.ts'
+import { toOrigin } from './connect.ts'
+import {
+  CONTEXT_NAME,
+  type Context,
+  type Contexts,
+  changeContexts,
+  contextFileOf,
+  readContexts,
+} from './context-file.ts'
+import { UsageError } from './exit.ts'
+import type { CliPorts } from './ports.ts'
+import { type Format, printAnswer, printData } from './print.ts'
+
+interface Printing {
+  readonly output: Format
+}
+
+interface Adding extends Printing {
+  readonly url?: string
+  readonly data?: string
+  readonly tokenFile?: string
+  readonly tokenStdin?: boolean
+}
+
+const COLUMNS = ['current', 'name', 'url', 'credential', 'expires_at']
+
+/** `postern context`: the instances that commands are meant for, by name. */
+export function contextCommand(ports: CliPorts): Command {
+  const group = new Command('context').description('Instances by name, and which one commands are meant for')
+  addFormat(group.command('list').description('List the contexts')).action(({ output }: Printing) => {
+    const contexts = readContexts(ports)
+    const items = Object.keys(contexts.contexts).map((name) => shown(contexts, name))
+    printAnswer(ports, output, { items, file: contextFileOf(ports) }, COLUMNS)
+  })
+  addFormat(
+    group
+      .command('show')
+      .description('Show a context, without its token')
+      .argument('[name]', 'Else the current one'),
+  ).action((name: string | undefined, { output }: Printing) => {
+    const contexts = readContexts(ports)
+    printAnswer(ports, output, shown(contexts, named(contexts, name ?? contexts.current)), COLUMNS)
+  })
+  addFormat(group.command('use').description('Mean a context by all that follows').argument('<name>')).action(
+    async (name: string, { output }: Printing) => {
+      await changeContexts(ports, (contexts) => [{ ...contexts, current: named(contexts, name) }, null])
+      told(ports, output, { current: name }, `Commands now go to ${name}.`)
+    },
+  )
+  addFormat(
+    group
+      .command('add')
+      .description('Add a context, or replace it; the first one becomes the current one')
+      .argument('<name>')
+      .option('--url <url>', 'Where its management API is')
+      .option('--data <dir>', 'Data directory of an instance on this machine, in place of a URL')
+      .option('--token-stdin', 'Read its token from standard input and keep it')
+      .option('--token-file <file>', 'Read its token from this file with each command')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  postern context add staging --url https://gateway.example.com --token-stdin < token.txt\n  postern context add here --data /var/lib/postern\n',
+      ),
+  ).action(async (name: string, given: Adding) => {
+    if (!CONTEXT_NAME.test(name))
+      throw new UsageError(`"${name}" is no name of a context: letters, digits, dots, - and _ make one.`)
+    const context = await toContext(ports, given)
+    await changeContexts(ports, (contexts) => [
+      {
+        ...contexts,
+        current: contexts.current ?? name,
+        contexts: { ...contexts.contexts, [name]: context },
+      },
+      null,
+    ])
+    const hint = context.credential.kind === 'none' ? ` Sign in with postern login --context ${name}.` : ''
+    told(ports, given.output, { name }, `${name} is kept.${hint}`)
+  })
+  addFormat(
+    group
+      .command('remove')
+      .description('Forget a context and its token; postern logout also revokes it')
+      .argument('<name>'),
+  ).action(async (name: string, { output }: Printing) => {
+    await changeContexts(ports, (contexts) => {
+      named(contexts, name)
+      const { [name]: _, ...rest } = contexts.contexts
+      const current = contexts.current === name ? null : contexts.current
+      return [{ ...contexts, current, contexts: rest }, null]
+    })
+    told(ports, output, { removed: name }, `${name} is forgotten.`)
+  })
+  return group
+}
+
+async function toContext(ports: CliPorts, given: Adding): Promise<Context> {
+  const { url, data, tokenFile, tokenStdin } = given
+  if ((url === undefined) === (data === undefined))
+    throw new UsageError('Say where it is: either --url or --data.')
+  if (data !== undefined) {
+    if (tokenFile !== undefined || tokenStdin === true)
+      throw new UsageError('With --data the running instance gives tokens; leave out the other one.')
+    return { url: null, credential: { kind: 'local', data: resolve(data) } }
+  }
+  if (tokenFile !== undefined && tokenStdin === true)
+    throw new UsageError('Say where the token is: either --token-stdin or --token-file.')
+  const where = toOrigin(url!)
+  if (tokenFile !== undefined)
+    return { url: where, credential: { kind: 'token_file', path: resolve(tokenFile) } }
+  if (tokenStdin !== true) return { url: where, credential: { kind: 'none' } }
+  const token = (await ports.readStdin()).trim()
+  if (token === '') throw new UsageError('There is no token at standard input.')
+  return { url: where, credential: { kind: 'token', token } }
+}
+
+function named({ contexts }: Contexts, name: string | null): string {
+  if (name === null) throw new UsageError('No context is in use; postern context use <name> chooses one.')
+  if (!Object.hasOwn(contexts, name))
+    throw new UsageError(`There is no context "${name}"; postern context list shows those there are.`)
+  return name
+}
+
+function shown({ contexts, current }: Contexts, name: string): Record<string, unknown> {
+  const { url, credential } = contexts[name]!
+  return {
+    name,
+    current: name === current,
+    url: url ?? null,
+    credential: credential.kind,
+    ...(credential.kind === 'local' && { data: credential.data }),
+    ...(credential.kind === 'token_file' && { token_file: credential.path }),
+    ...(credential.kind === 'oauth' && {
+      issuer: credential.issuer,
+      scope: credential.scope,
+      expires_at: new Date(credential.expires_at).toISOString(),
+      renewable: credential.refresh_token !== null,
+    }),
+  }
+}
+
+function told(ports: CliPorts, format: Format, value: unknown, sentence: string): void {
+  if (!printData(ports, format, value)) ports.out(`${sentence}\n`)
+}

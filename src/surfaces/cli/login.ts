@@ -1,0 +1,130 @@
+import { Command } from 'commander'
+import type { TokenEndpointResponse } from 'openid-client'
+import { CLIENT_ID, discoverIssuer, discoverResource, reasonOf } from './authorization-server.ts'
+import { signInByBrowser } from './browser-flow.ts'
+import { addFormat } from './common-flags.ts'
+import { dataDirOf, toOrigin } from './connect.ts'
+import { CONTEXT_NAME, type Contexts, changeContexts, readContexts } from './context-file.ts'
+import { signInByDevice } from './device-flow.ts'
+import { EXIT, Failed, UsageError } from './exit.ts'
+import { askLocal } from './local.ts'
+import type { CliPorts } from './ports.ts'
+import { type Format, printData } from './print.ts'
+import { toSignedIn, withCredential } from './sign-in.ts'
+import { printable } from './table.ts'
+
+interface Given {
+  readonly context?: string
+  readonly device?: boolean
+  readonly browser: boolean
+  readonly clientId: string
+  readonly scope?: string
+  readonly data?: string
+  readonly output: Format
+}
+
+/** `postern login`: a person signs in, and a context keeps the tokens. */
+export function loginCommand(ports: CliPorts): Command {
+  const command = new Command('login')
+    .description('Sign in to an instance, by a browser or another device, and keep the tokens in a context')
+    .argument('[url]', 'Where it is; else the context, POSTERN_URL, or the instance on the data directory')
+    .option('--device', 'Show a code to enter on another device, for a machine without a browser')
+    .option('--no-browser', 'Print the address in place of opening a browser')
+    .option('--context <name>', 'Context that keeps the tokens; else one for that address (POSTERN_CONTEXT)')
+    .option('--client-id <id>', 'Client that the authorization server knows this program by', CLIENT_ID)
+    .option('--scope <scope>', 'What to ask for; else everything the instance names, such as management:read')
+    .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
+  return addFormat(command).action(async (address: string | undefined, given: Given) => {
+    const contexts = readContexts(ports)
+    const asked = given.context ?? (ports.env['POSTERN_CONTEXT'] || undefined)
+    const url = await urlOf(ports, contexts, address, asked, given)
+    const name = asked ?? nameFor(contexts, url)
+    if (!CONTEXT_NAME.test(name))
+      throw new UsageError(`"${name}" is no name of a context: letters, digits, dots, - and _ make one.`)
+    const { resource, issuer, scopes } = await discoverResource(ports, url)
+    const { oauth, server } = await discoverIssuer(ports, issuer, given.clientId)
+    const scope = given.scope ?? scopes.join(' ')
+    const wanted = { resource, ...(scope !== '' && { scope }) }
+    let answer: TokenEndpointResponse
+    try {
+      answer =
+        given.device === true
+          ? await signInByDevice(ports, oauth, server, wanted)
+          : await signInByBrowser(ports, oauth, server, wanted, given.browser)
+    } catch (error) {
+      throw new Error(`Not signed in: ${reasonOf(error)}`, { cause: error })
+    }
+    const credential = toSignedIn(answer, { issuer, client_id: given.clientId, resource, scope })
+    await changeContexts(ports, (now) => {
+      const next = withCredential(now, name, credential)
+      return [{ ...next, current: name, contexts: { ...next.contexts, [name]: { url, credential } } }, null]
+    })
+    const told = { context: name, url, issuer, scope: credential.scope }
+    if (printData(ports, given.output, told)) return
+    ports.out(
+      `Signed in at ${printable(url)}. Commands now go to ${name}; postern whoami says who you are.\n`,
+    )
+  })
+}
+
+/** `postern logout`: the tokens of a context are revoked and forgotten. */
+export function logoutCommand(ports: CliPorts): Command {
+  const command = new Command('logout')
+    .description('Revoke the tokens of a context that was signed in to, and forget them')
+    .option('--context <name>', 'Else the current one (POSTERN_CONTEXT)')
+  return addFormat(command).action(async (given: { readonly context?: string; readonly output: Format }) => {
+    const { name, fault } = await changeContexts(ports, async (contexts) => {
+      const name = given.context ?? (ports.env['POSTERN_CONTEXT'] || contexts.current)
+      const credential = name === null ? undefined : contexts.contexts[name]?.credential
+      if (name === null || credential?.kind !== 'oauth')
+        throw new UsageError(name === null ? 'No context is in use.' : `Nobody is signed in to ${name}.`)
+      const { issuer, client_id, access_token, refresh_token } = credential
+      const fault = await revoke(ports, issuer, client_id, [refresh_token, access_token])
+      return [withCredential(contexts, name, { kind: 'none' }), { name, fault }]
+    })
+    if (!printData(ports, given.output, { context: name, revoked: fault === null }))
+      ports.out(`Signed out of ${name}.\n`)
+    if (fault === null) return
+    ports.err(`warning: the tokens are forgotten here but not revoked there: ${printable(fault)}\n`)
+    throw new Failed(EXIT.error)
+  })
+}
+
+async function urlOf(
+  ports: CliPorts,
+  { contexts, current }: Contexts,
+  address: string | undefined,
+  context: string | undefined,
+  given: Given,
+): Promise<string> {
+  const named = address ?? (ports.env['POSTERN_URL'] || undefined)
+  if (named !== undefined) return toOrigin(named)
+  const kept = given.data === undefined ? contexts[context ?? current ?? '']?.url : undefined
+  if (typeof kept === 'string') return kept
+  const local = await askLocal(dataDirOf(ports, given), 'GET', '/info')
+  if (local !== null) return toOrigin(String(local['management_url']))
+  throw new UsageError('Say where to sign in, such as postern login https://gateway.example.com.')
+}
+
+/** The context that is for an address already, or a new one by its host. */
+function nameFor({ contexts }: Contexts, url: string): string {
+  const known = Object.entries(contexts).find(([, context]) => context.url === url)
+  return known?.[0] ?? new URL(url).host.replaceAll(/[^A-Za-z0-9.-]+/g, '-').replace(/^-+/, '')
+}
+
+/** Revokes tokens (RFC 7009); why it could not, or null. */
+async function revoke(
+  ports: CliPorts,
+  issuer: string,
+  clientId: string,
+  tokens: readonly (string | null)[],
+): Promise<string | null> {
+  try {
+    const { oauth, server } = await discoverIssuer(ports, issuer, clientId)
+    if (server.serverMetadata().revocation_endpoint === undefined) return `${issuer} revokes no tokens`
+    for (const token of tokens) if (token !== null) await oauth.tokenRevocation(server, token)
+    return null
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
