@@ -61,6 +61,8 @@ const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
 const KEEP_USES_MS = 60_000
+/** What has expired is refused before, so that this only keeps the store small. */
+const SWEEP_MS = 10 * 60_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
 /** What a fault in keeping them is told with. */
@@ -131,6 +133,7 @@ async function start(
   const health = keepHealth(its, stores)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
   repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
+  repeat(its, SWEEP_MS, 'what sign-ins have left', () => control.sweep())
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
   )

@@ -1,4 +1,4 @@
-import type { RefusalCode } from './refusal.ts'
+import type { Refusal, RefusalCode } from './refusal.ts'
 
 /** Where the metadata of protected resources stands, before the path of the resource (RFC 9728 section 3.1). */
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
@@ -20,21 +20,29 @@ export function createOriginFor(configured: string): (host: string | null) => st
 }
 
 /**
- * The challenge of a 401 (RFC 6750 section 3): where the metadata of the protected resource stands (RFC 9728
+ * The challenge of a 401, or of a token whose scopes do not suffice (RFC 6750 section 3): where the metadata of the protected resource stands (RFC 9728
  * section 5.1). Clients compare that resource with the URL they used, so it is named by the origin they came by.
- * @param scope Value of the `scope` member, or null for none.
+ * @param scope Value of the `scope` member, or null for none. `needed` stands in its place where a token is too narrow.
  */
 export function createChallenge(
   origin: string,
   resourcePath: string,
   scope: string | null,
-): (host: string | null, code: RefusalCode) => string {
+): (host: string | null, code: RefusalCode, needed?: unknown) => string {
   const originFor = createOriginFor(origin)
-  const asked = scope === null ? '' : `, scope="${scope}"`
-  return (host, code) => {
+  return (host, code, needed) => {
     const metadata = `resource_metadata="${originFor(host)}${RESOURCE_METADATA}${resourcePath}"`
-    return `Bearer ${metadata}${asked}${isAboutToken(code) ? ', error="invalid_token"' : ''}`
+    // All scopes for the operation at once, with those held: clients ask for exactly these (MCP, step-up authorization)
+    const named = code === 'insufficient_scope' && typeof needed === 'string' ? needed : scope
+    const asked = named === null ? '' : `, scope="${named}"`
+    const error = code === 'insufficient_scope' ? code : isAboutToken(code) ? 'invalid_token' : null
+    return `Bearer ${metadata}${asked}${error === null ? '' : `, error="${error}"`}`
   }
+}
+
+/** True for a refusal whose answer carries a challenge. */
+export function isChallenged({ status, code }: Pick<Refusal, 'status' | 'code'>): boolean {
+  return status === 401 || code === 'insufficient_scope'
 }
 
 /** The error is named only when a credential was sent (RFC 6750 section 3.1). */

@@ -250,6 +250,11 @@ export const PROBLEMS = {
     'Document invalid',
     'The document cannot be read or is broken; `errors` points at the place (RFC 6901).',
   ),
+  insufficient_scope: problem(
+    403,
+    'Insufficient scope',
+    'The caller may do this, but not by this token: its scopes do not reach so far. Ask for a token with the scopes of `scope`.',
+  ),
   permission_denied: problem(
     403,
     'Permission denied',

@@ -57,6 +57,11 @@ export function mintSigningSecret(): string {
   return `pst_js_${randomBase62(57)}`
 }
 
+/** `pst_cs_` and 43 random characters: the secret of a service identity as an OAuth client. */
+export function mintClientSecret(): string {
+  return `pst_cs_${randomBase62(SECRET_LENGTH)}`
+}
+
 /** The name by which tokens say which secret signed them. */
 export function mintLookup(): string {
   return randomBase62(LOOKUP_LENGTH)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ACCESS_TYPES, Description, Name, RESOURCE_TYPES, Ref, Slug, slugOf, Tags, Time } from './common.ts'
-import { KeyUrl, Match } from './profile-auth.ts'
+import { Jwk, KeyUrl, Match } from './profile-auth.ts'
 
 /** Roles that are always there. */
 export const ROLES = ['viewer', 'modifier', 'auditor', 'admin'] as const
@@ -105,6 +105,13 @@ export type UserSpec = z.output<typeof UserSpec>
 export const ServiceIdentitySpec = z.strictObject({
   ...head,
   active: z.boolean().default(true).describe('An inactive one proves nothing, from the next request on'),
+  keys: z
+    .array(Jwk)
+    .max(16)
+    .default([])
+    .describe(
+      'Public keys of what it signs to get tokens by client_credentials (private_key_jwt); with them no secret is taken',
+    ),
 })
 export type ServiceIdentitySpec = z.output<typeof ServiceIdentitySpec>
 

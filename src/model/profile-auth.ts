@@ -60,7 +60,7 @@ const Audience = z.string().min(1).max(512)
 const Skew = Duration.default('60s').describe('Tolerance for clocks that differ; at most 5m')
 
 /** A public key as in a JWK set (RFC 7517). Members of private keys are refused. */
-const Jwk = z.strictObject({
+export const Jwk = z.strictObject({
   kty: z.enum(['RSA', 'EC', 'OKP']),
   kid: z.string().min(1).max(256).optional().describe('Tokens name the key by it'),
   alg: z.enum(KEY_ALGS).optional(),

@@ -1,10 +1,11 @@
 import type { Permission } from '../access/principal.ts'
+import { CLIENT_SECRET } from '../access/service-clients.ts'
 import { canonicalJson } from '../base/canonical.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
-import { hashToken, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
+import { hashToken, mintClientSecret, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
 import { inWords, NOUNS, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import {
@@ -325,6 +326,15 @@ export class Change {
     if (this.#deps.options.dryRun === true) return undefined
     this.#revealed = true
     return token
+  }
+
+  /** Makes the secret of a service identity, of which the hash is kept. Of a dry run there is none to show. */
+  async issueClientSecret(identity: Resource): Promise<string | undefined> {
+    const text = mintClientSecret()
+    await this.setSecret(identity, CLIENT_SECRET, hashToken(text), 'none')
+    if (this.#deps.options.dryRun === true) return undefined
+    this.#revealed = true
+    return text
   }
 
   /** Makes a secret that callers of a profile sign with. Of a dry run there is none to show. */

@@ -143,4 +143,9 @@ export type Invoke = (
 ) => Promise<Invoked>
 
 /** Members of an answer that are shown once, where {@link Operation.revealsOnce} says that it has such. */
-export const SHOWN_ONCE: ReadonlySet<string> = new Set(['token', 'signing_secret', 'set_up_url'])
+export const SHOWN_ONCE: ReadonlySet<string> = new Set([
+  'token',
+  'signing_secret',
+  'set_up_url',
+  'client_secret',
+])

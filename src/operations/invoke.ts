@@ -1,7 +1,8 @@
-import type { Principal } from '../access/principal.ts'
+import type { Permission, Principal } from '../access/principal.ts'
 import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
+import { scopesFor } from '../access/scopes.ts'
 import type { Clock } from '../base/clock.ts'
-import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
+import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
@@ -80,7 +81,7 @@ export function mayCall(principal: Principal, { permission, unscoped, itemwise }
 
 /** Notes a refusal of a known principal and makes it. */
 async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
-  const refusal = denial(call.operation.permission)
+  const refusal = asStepUp(denial(call.operation.permission), call.principal)
   await auditRefusal(deps, call, undefined, refusal)
   return refusal
 }
@@ -107,14 +108,32 @@ async function readOutput(
   const { operation, input } = call
   try {
     return await operation.handle(input, context)
-  } catch (error) {
+  } catch (cause) {
+    const error = asStepUp(cause, call.principal)
     if (isDenial(error)) await auditRefusal(deps, call, undefined, error)
     throw error
   }
 }
 
+const DENIALS: ReadonlySet<RefusalCode> = new Set(['permission_denied', 'insufficient_scope'])
+
 function isDenial(error: unknown): boolean {
-  return error instanceof Refusal && error.code === 'permission_denied'
+  return error instanceof Refusal && DENIALS.has(error.code)
+}
+
+/** A denial that another token of the same account would not meet says which scopes that takes. */
+function asStepUp<E>(error: E, { scopes, grants, unnarrowed }: Principal): E | Refusal {
+  if (scopes === undefined || unnarrowed === undefined) return error
+  if (!(error instanceof Refusal) || error.code !== 'permission_denied') return error
+  // Denials name what is missing, in its form.
+  const permission = error.facts.members?.['permission'] as Permission | undefined
+  if (permission === undefined || permits({ grants }, permission)) return error
+  if (!permits({ grants: unnarrowed }, permission)) return error
+  const scope = scopesFor(permission, scopes)
+  return refuse('insufficient_scope', {
+    detail: `This needs the permission ${permission}, which the account has and this token does not reach. Ask for the scopes ${scope}.`,
+    members: { permission, scope },
+  })
 }
 
 async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
@@ -144,7 +163,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const pending = held === undefined ? false : (await held).pending
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
-  } catch (error) {
+  } catch (cause) {
+    const error = asStepUp(cause, principal)
     if (!dryRun || isDenial(error)) await auditRefusal(deps, call, change, error)
     throw error
   }
@@ -335,7 +355,7 @@ async function auditRefusal(
     subjectOf(call, change, undefined),
     options.reason,
     {
-      outcome: refusal.code === 'permission_denied' ? 'denied' : 'failed',
+      outcome: DENIALS.has(refusal.code) ? 'denied' : 'failed',
       status: refusal.status,
       error: refusal.code,
       detail: refusal.message,

@@ -27,6 +27,7 @@ import { putCollection } from './collections/put.ts'
 import { reimportCollection } from './collections/reimport.ts'
 import { updateCollection } from './collections/update.ts'
 import { applyConfig } from './config/apply.ts'
+import { convertConfig } from './config/convert.ts'
 import { diffConfig } from './config/diff.ts'
 import { exportConfig } from './config/export.ts'
 import { planConfig } from './config/plan.ts'
@@ -143,6 +144,7 @@ export const OPERATIONS: readonly Operation[] = [
   planConfig,
   applyConfig,
   diffConfig,
+  convertConfig,
   listKeys,
   rotateKeys,
   listAudit,

@@ -17,6 +17,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     document: { openapi: '3.1.0', info: { title: `i${n}`, version: '1' }, paths: {} },
     base_path: `/i${n}`,
   }),
+  'config.convert': () => ({ document: { _format_version: '3.0' } }),
   'collections.reimport': () => ({
     id: 'orders',
     document: { openapi: '3.1.0', info: { title: 'Orders', version: '1' }, paths: {} },

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
+import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
@@ -59,6 +60,8 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
+  /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
+  readonly sweep: () => Promise<void>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -133,6 +136,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
     fault,
@@ -161,6 +165,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
+    sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
   }
 }
 
@@ -188,5 +193,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     resetLink: () => Promise.reject(refusal),
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
+    sweep: () => Promise.resolve(),
   }
 }

@@ -27,6 +27,7 @@ export interface AuthorizationTest extends AsyncDisposable {
   readonly browser: () => Browser
   /** Management REST as an administrator, below /management/v1. */
   readonly manage: (method: string, path: string, body?: unknown) => Promise<Answer>
+  readonly sweep: () => Promise<void>
   /** Ends the process that was, and begins another over what it left. */
   readonly restart: () => Promise<void>
 }
@@ -92,6 +93,7 @@ export async function startAuthorization(): Promise<AuthorizationTest> {
     manage,
     move: (ms) => moveClock(cell, ms),
     browser: () => new Browser(origin),
+    sweep: () => open.sweep(),
     restart: async () => {
       await open.store.close()
       open = await begin()
@@ -117,7 +119,7 @@ export async function addUser(
   await choose(new Browser(origin), body.set_up_url, {})
 }
 
-async function choose(browser: Browser, link: string, person: Record<string, string>): Promise<void> {
+export async function choose(browser: Browser, link: string, person: Record<string, string>): Promise<void> {
   const page = await browser.open(link)
   const done = await browser.submit(page, { ...person, 'new-password': PASSWORD, repeat: PASSWORD })
   assert.ok(done.status < 300, `${done.status} ${done.text}`)

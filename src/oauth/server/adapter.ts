@@ -2,6 +2,7 @@ import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from '
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact } from '../../store/ports/oauth.ts'
+import { keptSecret } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 /** Kinds whose ids prove nothing; those of all others are hashed. */
@@ -44,6 +45,8 @@ class StoreAdapter implements Adapter {
     const kind = this.#kind
     const stored = this.#idOf(id)
     const now = clock.now()
+    const secret = payload.client_secret
+    const kept = secret === undefined ? payload : { ...payload, client_secret: keptSecret(secret) }
     const other = payload.userCode ?? (kind === 'Session' ? payload.uid : undefined)
     await store.write(async ({ oauth }) => {
       const before = await oauth.artifact(kind, stored)
@@ -51,7 +54,7 @@ class StoreAdapter implements Adapter {
         {
           kind,
           id: stored,
-          sealed: sealed.seal(JSON.stringify(payload), kind, stored),
+          sealed: sealed.seal(JSON.stringify(kept), kind, stored),
           grant_id: payload.grantId ?? null,
           other_id: other === undefined ? null : sealed.hash(other),
           account_id: payload.accountId ?? null,

@@ -1,5 +1,7 @@
+import type { ServiceClient } from '../../access/service-clients.ts'
 import { isLoopbackHost } from '../../base/address.ts'
 import type { Plain } from '../../base/plain.ts'
+import { hashToken } from '../../base/token.ts'
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -31,6 +33,32 @@ export const CLI_CLIENT = {
   response_types: ['code'],
   token_endpoint_auth_method: 'none',
 } as const
+
+/** Stands before the hash of a secret, in the place of the secret. */
+const HASHED = 'sha256:'
+
+/** What is kept of a client's secret. */
+export function keptSecret(secret: string): string {
+  return HASHED + hashToken(secret)
+}
+
+/** A service identity, as a client; undefined where it has nothing to prove itself by. */
+export function serviceClient(ref: string, service: ServiceClient): Plain | undefined {
+  const { name, keys, secretHash } = service
+  const proof =
+    keys.length > 0
+      ? { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } }
+      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: HASHED + secretHash }
+  if (keys.length === 0 && secretHash === null) return undefined
+  return {
+    client_id: ref,
+    client_name: name,
+    redirect_uris: [],
+    response_types: [],
+    grant_types: ['client_credentials'],
+    ...proof,
+  }
+}
 
 /**
  * What a client says of itself (RFC 7591), as it will do here: what we know and serve, and the type of application that

@@ -1,12 +1,13 @@
 import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
+import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Resources } from '../../base/resources.ts'
 import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
-import { CLI_CLIENT } from './clients.ts'
+import { CLI_CLIENT, keptSecret } from './clients.ts'
 import type { Consents } from './consents.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
 
@@ -31,6 +32,7 @@ export interface ProviderParts extends AdapterParts {
   readonly resources: Resources
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
+  readonly services: ServiceClients
   readonly keys: ServerKeys
 }
 
@@ -91,11 +93,21 @@ export function createProvider(parts: ProviderParts): Provider {
     issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
+    formats: {
+      customizers: {
+        jwt: async (_context, token, jwt) => {
+          // Who a service identity is does not hang on the name by which it came
+          if (token.kind === 'ClientCredentials')
+            jwt.payload['sub'] = (await parts.services.find(token.clientId ?? '', parts.clock.now()))?.id
+        },
+      },
+    },
     renderError: (context, out) =>
       answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
     features: {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
+      clientCredentials: { enabled: true },
       registration: {
         enabled: true,
         issueRegistrationAccessToken: false,
@@ -145,6 +157,11 @@ export function createProvider(parts: ProviderParts): Provider {
     },
     discovery: { service_documentation: undefined },
   })
+  const { compareClientSecret: same } = provider.Client.prototype
+  // Of secrets only hashes are kept
+  provider.Client.prototype.compareClientSecret = function (actual) {
+    return same.call(this, keptSecret(actual))
+  }
   provider.proxy = true
   provider.use(async (context, next) => {
     prepare(context, resources)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import {
   addUser,
@@ -23,18 +24,20 @@ const listOf = (path: string, token: string): Promise<Response> =>
   fetch(origin + path, { headers: { authorization: `Bearer ${token}` } })
 const statusAtRest = async (token: string): Promise<number> =>
   (await listOf('/management/v1/collections', token)).status
-const statusAtMcp = async (token: string, path = '/management/mcp'): Promise<number> => {
-  const { status } = await fetch(origin + path, {
+const askMcp = (token: string, path: string, method: string, params: object): Promise<Response> =>
+  fetch(origin + path, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${token}`,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }),
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
   })
-  return status
-}
+const statusAtMcp = async (token: string, path = '/management/mcp'): Promise<number> =>
+  (await askMcp(token, path, 'tools/list', {})).status
+const callTool = (token: string, name: string, values: object): Promise<Response> =>
+  askMcp(token, '/management/mcp?view=full', 'tools/call', { name, arguments: values })
 const refresh = (client: string, token: string) =>
   postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', client_id: client, refresh_token: token })
 const entriesOf = async (operation: string) =>
@@ -318,4 +321,119 @@ test('nothing that proves something stands in the store as it is', async () => {
   assert.ok(holds(client), 'the files were read')
   for (const secret of [tokens.refresh_token, code, tokens.access_token, '"d":'])
     assert.ok(!holds(secret), secret)
+})
+
+test('a token that is too narrow is told the scopes it takes, over REST and MCP, and that is audited', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const scope = 'management:read'
+  const needed = 'scope="management:read management:write"'
+  const { access_token: rest } = await tokensFor(origin, browser, client, {
+    scope,
+    resource: `${origin}/management/v1`,
+  })
+  const body = { name: 'Gold', slug: 'gold', limits: [{ name: 'm', kind: 'rate', max: 5, window: '1m' }] }
+  const overRest = await fetch(`${origin}/management/v1/policies`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${rest}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  assert.equal(overRest.status, 403)
+  assert.equal(
+    overRest.headers.get('www-authenticate'),
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope"`,
+  )
+  const { access_token: mcp } = await tokensFor(origin, browser, client, { scope })
+  const overMcp = await callTool(mcp, 'create_policy', body)
+  assert.equal(overMcp.status, 403)
+  assert.match(overMcp.headers.get('www-authenticate')!, /management:write", error="insufficient_scope"/)
+  const denied = (await entriesOf('policies.create')).map(({ outcome, error }) => [outcome, error])
+  assert.deepEqual(denied, [
+    ['denied', 'insufficient_scope'],
+    ['denied', 'insufficient_scope'],
+  ])
+  const broad = await tokensFor(origin, browser, client, { scope: 'management:write' })
+  assert.equal((await callTool(broad.access_token, 'create_policy', body)).status, 200)
+  const ofBob = await tokensFor(origin, server.browser(), client, { scope }, 'bob')
+  const bob = await callTool(ofBob.access_token, 'create_policy', body)
+  assert.equal(bob.status, 200, 'no scope gives what the account lacks')
+  assert.match(await bob.text(), /permission_denied/)
+})
+
+test('a device gets a token when its user has entered the code, looked at it and agreed', async () => {
+  const form = { client_id: 'postern-cli', resource: `${origin}/management/v1/`, scope: 'management:admin' }
+  const begin = async () => (await postForm(`${origin}/oauth/device/authorize`, form)).body
+  const poll = async (device: string) =>
+    (
+      await postForm(`${origin}/oauth/token`, {
+        grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+        client_id: 'postern-cli',
+        device_code: device,
+      })
+    ).body
+  const { device_code, user_code, verification_uri, verification_uri_complete } = await begin()
+  assert.equal(verification_uri, `${origin}/oauth/device`)
+  assert.equal((await poll(device_code)).error, 'authorization_pending')
+  const browser = server.browser()
+  const wrong = await browser.submit(await browser.open(verification_uri), { user_code: 'BBBB-BBBB' })
+  assert.match(wrong.text, /not known/)
+  const filled = await browser.open(verification_uri_complete)
+  assert.ok(filled.text.includes(`value="${user_code}"`) && !/<script/.test(filled.text))
+  assert.match(filled.headers.get('content-security-policy')!, /frame-ancestors 'none'/)
+  const shown = await browser.submit(filled, { user_code })
+  assert.match(shown.text, /Postern command line/)
+  const signIn = await browser.submit(shown, { confirm: 'yes' })
+  const agreement = await browser.submit(signIn, { name: 'ann', password: PASSWORD, do: 'password' })
+  assert.match(agreement.text, /management:admin/)
+  const done = await browser.submit(agreement, { do: 'allow' })
+  assert.match(done.text, /Device connected/)
+  const tokens = await poll(device_code)
+  assert.equal(await statusAtRest(tokens.access_token), 200)
+  assert.equal((await poll(device_code)).error, 'invalid_grant', 'once')
+
+  const refused = await begin()
+  const page = await browser.submit(await browser.open(refused.verification_uri_complete), {
+    user_code: refused.user_code,
+  })
+  await browser.submit(page, { abort: 'yes' })
+  assert.equal((await poll(refused.device_code)).error, 'access_denied')
+})
+
+test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {
+  const client = await register(origin)
+  await tokensFor(origin, server.browser(), client)
+  const count = () => {
+    const database = new DatabaseSync(join(server.directory, 'config.db'), { readOnly: true })
+    const rows = database.prepare('select kind, count(*) as count from oauth_artifacts group by kind').all()
+    database.close()
+    return Object.fromEntries(rows.map(({ kind, count }) => [String(kind), Number(count)]))
+  }
+  const before = count()
+  assert.ok(before['AuthorizationCode']! > 0 && before['Grant']! > 0)
+  server.move(24 * 60 * 60_000)
+  await server.sweep()
+  assert.deepEqual(
+    ['AuthorizationCode', 'Interaction', 'Session'].map((kind) => count()[kind] ?? 0),
+    [0, 0, 0],
+  )
+  assert.equal(count()['Client'], before['Client'])
+  await server.store.write(async ({ oauth }) => {
+    const made = {
+      kind: 'Client',
+      grant_id: null,
+      other_id: null,
+      account_id: null,
+      sealed: '',
+      expires_at: null,
+    }
+    for (const [index, used_at] of [null, 5, null, 7].entries())
+      await oauth.put({ ...made, kind: 'Test', id: `test-${index}`, created_at: index, used_at }, 3)
+    assert.deepEqual(
+      await oauth.artifact('Test', 'test-0'),
+      undefined,
+      'the oldest that was never used gives way',
+    )
+    assert.ok((await oauth.artifact('Test', 'test-1')) !== undefined)
+  })
+  server.move(-24 * 60 * 60_000)
 })

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import { DEFAULT_SCOPE } from '../../access/scopes.ts'
+import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isPlain } from '../../base/plain.ts'
 import { createResources, type Resources } from '../../base/resources.ts'
@@ -8,7 +10,7 @@ import type { ConfigStore } from '../../store/ports/config.ts'
 import type { SignIn } from '../sign-in/port.ts'
 import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
 import { readText, withBody } from './body.ts'
-import { lenientMetadata } from './clients.ts'
+import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
 import { CALLBACK, createInteractions, INTERACTION } from './interactions.ts'
 import { currentKeys } from './keys.ts'
@@ -24,6 +26,7 @@ export interface AuthorizationServerParts {
   /** 32 bytes that seal what is kept. */
   readonly key: Uint8Array
   readonly accounts: Accounts
+  readonly services: ServiceClients
   readonly signIn: SignIn
   /** Told of a refusal to someone unknown. */
   readonly refused: (asker: Asker, reason: string) => void
@@ -46,6 +49,11 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
+  async function findClient(id: string): Promise<AdapterPayload | undefined> {
+    const service = await parts.services.find(id, clock.now())
+    return service && serviceClient(id, service)
+  }
+
   /** Keys are read for each request: whoever replaces them need not know of us. */
   async function currentProvider(): Promise<Provider> {
     const keys = await currentKeys(store, sealed, clock)
@@ -56,7 +64,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         resources,
         consents,
         keys,
-        findClient: async () => undefined,
+        findClient,
       })
       listen(provider, parts, audit)
       made = { version: keys.version, provider }
@@ -106,12 +114,13 @@ const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => 
   '/oauth/device/authorize': namedAlike,
 }
 
-/** The form with the one name of each resource. */
+/** The form with the one name of each resource, and with a scope where a service leaves that out. */
 function namedAlike(text: string, resources: Resources): string {
   const form = new URLSearchParams(text)
   const named = form.getAll('resource')
   form.delete('resource')
   for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
+  if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) form.set('scope', DEFAULT_SCOPE)
   return form.toString()
 }
 
@@ -137,7 +146,7 @@ const REFUSALS = [
 /** Has the trail and the log told of what the engine does. */
 function listen(
   provider: Provider,
-  { accounts, fault, refused }: AuthorizationServerParts,
+  { accounts, services, clock, fault, refused }: AuthorizationServerParts,
   audit: (happening: Happening) => Promise<void>,
 ): void {
   const pending = new WeakMap<object, Promise<void>[]>()
@@ -151,10 +160,13 @@ function listen(
     // Who is answered finds it in the trail
     await Promise.all(entries)
   })
-  const actorOf = async (id: string | undefined): Promise<Happening['actor']> => {
+  const actorOf = async (id: string | undefined, service?: string): Promise<Happening['actor']> => {
+    if (service !== undefined) {
+      const found = await services.find(service, clock.now())
+      return { id: found?.id ?? service, type: 'service', name: found?.slug ?? service }
+    }
     if (id === undefined) return NOBODY
-    const account = await accounts.find(id)
-    return { id, type: id.startsWith('svc_') ? 'service' : 'user', name: account?.slug ?? id }
+    return { id, type: 'user', name: (await accounts.find(id))?.slug ?? id }
   }
   provider.on('grant.success', (context) => {
     const { params, client, entities } = context.oidc
@@ -164,7 +176,7 @@ function listen(
     note(context, async () =>
       audit({
         operation: 'issue_token',
-        actor: await actorOf(entities.AccessToken?.accountId),
+        actor: await actorOf(entities.AccessToken?.accountId, entities.ClientCredentials?.clientId),
         client: client?.clientId ?? '',
         asker: askerOf(context),
         facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },

@@ -5,6 +5,7 @@ import { type Kind, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
 import { demandHoldsOf } from './authority.ts'
+import { issueSecretOf } from './issue-secret.ts'
 
 /** A machine that administers: a pipeline, a script, a service. What it may do stands in grants, who it is in trust rules. */
 export const serviceIdentityKind: Kind = {
@@ -19,6 +20,11 @@ export const serviceIdentityKind: Kind = {
   refs: [],
   staged: false,
   filters: { active: truth },
+  // Whoever holds the private key is it
+  check: async (spec, { id }, context) => {
+    // The schema of this kind has parsed it.
+    if ((spec as ServiceIdentitySpec).keys.length > 0) await demandHoldsOf(id, context)
+  },
 }
 
 export const SERVICE_IDENTITY_OPERATIONS = [
@@ -26,5 +32,6 @@ export const SERVICE_IDENTITY_OPERATIONS = [
     for (const type of ['grants', 'trust_rules'] as const)
       for (const below of await context.whole.all(type, identity.id)) await context.change.remove(below)
   }),
+  issueSecretOf(serviceIdentityKind),
   toggleOf(serviceIdentityKind, ({ id }, context) => demandHoldsOf(id, context)),
 ]

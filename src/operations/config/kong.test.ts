@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { refused, startControl } from '../../../test/control.ts'
 import { withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/plain.ts'
 import { ClientSpec } from '../../model/client.ts'
@@ -164,4 +165,21 @@ test('with any one part replaced by anything it becomes documents and notes', ()
     }),
     { numRuns: 500 },
   )
+})
+
+test('what comes out is applied as it is', async () => {
+  const control = await startControl()
+  try {
+    const text = `_format_version: "3.0"\nservices: ${JSON.stringify(KONG.services)}\nupstreams: ${JSON.stringify(KONG.upstreams)}\nplugins: ${JSON.stringify(KONG.plugins)}\nconsumers: ${JSON.stringify(KONG.consumers)}\n`
+    const { output } = await control.run('config.convert', { document: text }, { role: 'viewer' })
+    const { documents } = output as { documents: object[] }
+    const applied = await control.run('config.apply', { documents, managed_by: 'kong' })
+    assert.equal(applied.output['create'], documents.length)
+    const { output: plan } = await control.run('config.plan', { documents, managed_by: 'kong' })
+    assert.equal(plan['unchanged'], documents.length)
+    await refused(control.run('config.convert', { document: { services: [] } }), 'document_invalid')
+    await refused(control.run('config.convert', { document: '[]' }), 'document_invalid')
+  } finally {
+    await control.close()
+  }
 })

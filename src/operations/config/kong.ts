@@ -4,7 +4,7 @@ import { type HttpMethod, slugOf } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 
 /** A document of the configuration as code. */
-export interface MadeDocument {
+interface MadeDocument {
   readonly kind: string
   readonly slug: string
   readonly spec: Plain

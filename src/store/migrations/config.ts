@@ -159,6 +159,7 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
         created_at integer not null,
         retired_at integer
       ) strict, without rowid`,
+      `update resources set spec = json_set(spec, '$.keys', json('[]')) where type = 'service_identities'`,
     ],
   },
   {

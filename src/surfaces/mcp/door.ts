@@ -1,6 +1,6 @@
 import type { Principal } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
-import { createChallenge } from '../../base/challenge.ts'
+import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
@@ -56,6 +56,8 @@ interface ManagementCaller {
   readonly principal: Principal
   readonly view: View
   readonly request: ManagementRequest
+  /** Set when the token of a call was too narrow for it: clients learn that from the status of the answer. */
+  beyondScope: Refusal | null
 }
 
 const INSTRUCTIONS =
@@ -90,9 +92,13 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     const body = method === 'POST' ? await request.body(principal.id) : new Uint8Array()
     const plain = method === 'POST' ? readPlainCall(header('content-type'), body) : null
     if (plain !== null) return answerPlainCall(options, tools, plain, principal, request)
-    return new Promise((resolve) =>
-      endpoint.answer({ principal, view, request }, { method, header, body }, resolve),
+    const caller: ManagementCaller = { principal, view, request, beyondScope: null }
+    const given = await new Promise<McpAnswer>((resolve) =>
+      endpoint.answer(caller, { method, header, body }, resolve),
     )
+    // Of several messages the others have their answers
+    if (caller.beyondScope === null || given.body.startsWith('[')) return given
+    throw caller.beyondScope
   }
 
   return {
@@ -152,7 +158,12 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
   const lists = new Lru<string, readonly Tool[]>(LISTS_MAX)
 
   function listFor({ principal, view }: ManagementCaller): readonly Tool[] {
-    const permitted = new Set(options.operations.filter((operation) => options.allowed(principal, operation)))
+    // What a broader token of the account would do is listed too: calling it is how a client comes to ask for one
+    const account =
+      principal.scopes === undefined
+        ? principal
+        : { ...principal, grants: principal.unnarrowed ?? principal.grants }
+    const permitted = new Set(options.operations.filter((operation) => options.allowed(account, operation)))
     const key = view + options.operations.map((operation) => (permitted.has(operation) ? 1 : 0)).join('')
     let list = lists.get(key)
     if (list === undefined) {
@@ -172,7 +183,9 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
       return result(content, false)
     } catch (error) {
       if (!(error instanceof Refusal)) options.fault(error, request.requestId)
-      return result(toProblem(asRefusal(error), request.requestId), true)
+      const refusal = asRefusal(error)
+      if (refusal.code === 'insufficient_scope') caller.beyondScope = refusal
+      return result(toProblem(refusal, request.requestId), true)
     }
   }
 
@@ -243,7 +256,8 @@ function problemAnswer(
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
   }
-  if (refusal.status === 401) headers['www-authenticate'] = challenge(host, refusal.code)
+  if (isChallenged(refusal))
+    headers['www-authenticate'] = challenge(host, refusal.code, refusal.facts.members?.['scope'])
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))

@@ -13,6 +13,7 @@ const EVERYWHERE: readonly RefusalCode[] = [
   'credential_expired',
   'input_invalid',
   'permission_denied',
+  'insufficient_scope',
   'internal_error',
 ]
 const OF_BODIES: readonly RefusalCode[] = ['payload_rejected', 'body_too_large', 'unsupported_media_type']

@@ -2,7 +2,7 @@ import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { bearerOf } from '../../base/bearer.ts'
-import { createChallenge, createOriginFor } from '../../base/challenge.ts'
+import { createChallenge, createOriginFor, isChallenged } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { PROTECTED } from '../../base/resources.ts'
@@ -230,8 +230,11 @@ function refused(ports: Parts, request: Request, refusal: Refusal, requestId: st
   if (refusal.code === 'method_not_allowed' && Array.isArray(allow))
     response.headers.set('allow', allow.join(', '))
   if (typeof retry === 'number') response.headers.set('retry-after', String(Math.ceil(retry / 1000)))
-  if (refusal.status === 401)
-    response.headers.set('www-authenticate', ports.challenge(request.headers.get('host'), refusal.code))
+  if (isChallenged(refusal))
+    response.headers.set(
+      'www-authenticate',
+      ports.challenge(request.headers.get('host'), refusal.code, refusal.facts.members?.['scope']),
+    )
   return response
 }
 

@@ -37,6 +37,15 @@ export async function readAhead(
   return document
 }
 
+/** Plain data of a text or an object, whatever it says; YAML is read beside the main thread. Refuses as above. */
+export async function readPlain(given: string | Readonly<Record<string, unknown>>): Promise<Plain> {
+  if (typeof given !== 'string') return toPlain(given) as Plain
+  const ahead = await readAhead(given, { bytesMax: DOCUMENT_BYTES_MAX })
+  const read = typeof ahead === 'string' ? readJson(sourceOf(ahead, DOCUMENT_BYTES_MAX).source) : ahead
+  if (!isPlain(read)) throw broken('', 'an object is needed')
+  return read
+}
+
 function sourceOf(text: string, bytesMax: number): { form: 'json' | 'yaml'; source: string } {
   const bytes = Buffer.byteLength(text)
   if (bytes > bytesMax) throw broken('', `larger than ${bytesMax} bytes`)

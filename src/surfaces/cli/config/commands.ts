@@ -9,6 +9,7 @@ import { parentRef } from '../../../operations/refs.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
 import { EXIT, Failed } from '../exit.ts'
+import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
 import { printable } from '../table.ts'
@@ -33,6 +34,7 @@ export function configCommands(ports: CliPorts): readonly Command[] {
     diffCommand(ports, operations),
     validateCommand(ports, operations),
     promoteCommand(ports, operations),
+    ...[find('convert')].flatMap((convert) => (convert === undefined ? [] : convertCommand(ports, convert))),
   ]
 }
 
@@ -95,6 +97,20 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
       ports.err(`${documents.length} documents written to ${given.out}.\n`)
     } else if (given.output === 'json') ports.out(`${JSON.stringify(documents, null, 2)}\n`)
     else ports.out(toYaml(documents))
+  })
+}
+
+function convertCommand(ports: CliPorts, operation: Operation): Command {
+  const command = new Command('convert')
+    .description(operation.summary)
+    .argument('<file>', 'YAML or JSON; - is standard input')
+  return addCommonFlags(command).action(async (file: string, given: Given) => {
+    const document = await readText(ports, file)
+    const client = await connect(ports, given)
+    const { body } = await client.call(operation, { document })
+    const documents = Exported.shape.documents.parse(body['documents'])
+    for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
+    ports.out(given.output === 'json' ? `${JSON.stringify(documents, null, 2)}\n` : toYaml(documents))
   })
 }
 

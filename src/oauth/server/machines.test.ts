@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { after, test } from 'node:test'
+import { SignJWT } from 'jose'
+import { postForm, register, startAuthorization } from '../../../test/support/authorization.ts'
+
+const server = await startAuthorization()
+after(() => server[Symbol.asyncDispose]())
+const { origin, manage } = server
+const rest = `${origin}/management/v1`
+const ask = (form: Record<string, string>, headers: Record<string, string> = {}) =>
+  postForm(`${origin}/oauth/token`, { grant_type: 'client_credentials', ...form }, headers)
+const statusOf = async (token: string, path: string): Promise<number> =>
+  (await fetch(rest + path, { headers: { authorization: `Bearer ${token}` } })).status
+
+async function serviceOf(slug: string, role: string): Promise<string> {
+  const { body } = await manage('POST', '/service_identities', { name: slug, slug })
+  assert.equal(
+    (await manage('POST', '/grants', { name: `${slug} ${role}`, service_identity: slug, role })).status,
+    201,
+  )
+  return body.id
+}
+
+test('a service identity gets tokens by its secret, by id or slug, until it has another or is inactive', async () => {
+  const id = await serviceOf('pipeline', 'viewer')
+  const issue = async () => (await manage('POST', '/service_identities/pipeline/issue_secret', {})).body
+  const { client_secret: first } = await issue()
+  const basic = { authorization: `Basic ${btoa(`pipeline:${first}`)}` }
+  const { body } = await ask({ resource: rest }, basic)
+  assert.equal(body.scope, 'management:read management:write')
+  assert.equal(body.refresh_token, undefined)
+  assert.equal(await statusOf(body.access_token, '/collections'), 200)
+  const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString())
+  assert.deepEqual([claims.sub, claims.client_id], [id, 'pipeline'])
+  const byId = await ask({ resource: rest, client_id: id, client_secret: first, scope: 'management:read' })
+  assert.equal(byId.body.scope, 'management:read')
+  assert.equal(
+    (await ask({}, { authorization: `Basic ${btoa('pipeline:wrong')}` })).body.error,
+    'invalid_client',
+  )
+
+  const [issued] = (await server.store.read.auditEntries({ limit: 1, operation: 'oauth.issue_token' })).items
+  assert.deepEqual([issued!.actor.type, issued!.actor.id, issued!.actor.name], ['service', id, 'pipeline'])
+
+  const { client_secret: second } = await issue()
+  assert.equal((await ask({}, basic)).body.error, 'invalid_client', 'the secret before has ended')
+  assert.equal((await ask({ client_id: 'pipeline', client_secret: second })).status, 200)
+  await manage('PATCH', '/service_identities/pipeline', { active: false })
+  assert.equal((await ask({ client_id: 'pipeline', client_secret: second })).body.error, 'invalid_client')
+  assert.equal(await statusOf(body.access_token, '/collections'), 401)
+})
+
+test('with keys of its own a service identity signs instead, once with each signature, and no secret is taken', async () => {
+  const id = await serviceOf('signer', 'admin')
+  const { client_secret } = (await manage('POST', '/service_identities/signer/issue_secret', {})).body
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  const keys = [{ ...publicKey.export({ format: 'jwk' }), alg: 'ES256', kid: 'one' }]
+  assert.equal((await manage('PATCH', '/service_identities/signer', { keys })).status, 200)
+  const signed = (key = privateKey, audience = origin) =>
+    new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+      .setIssuer(id)
+      .setSubject(id)
+      .setAudience(audience)
+      .setJti(randomUUID())
+      .setIssuedAt()
+      .setExpirationTime('1m')
+      .sign(key)
+  const by = async (client_assertion: string) =>
+    ask({
+      resource: rest,
+      scope: 'management:admin',
+      client_assertion,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    })
+  const assertion = await signed()
+  const { body } = await by(assertion)
+  assert.equal(await statusOf(body.access_token, '/grants'), 200)
+  assert.equal((await by(assertion)).body.error, 'invalid_client', 'replayed')
+  assert.equal((await by(await signed(stranger))).body.error, 'invalid_client')
+  assert.equal((await by(await signed(privateKey, 'https://elsewhere.example'))).body.error, 'invalid_client')
+  assert.equal((await ask({ client_id: 'signer', client_secret })).body.error, 'invalid_client')
+})
+
+test('a service identity without proof, and a client that registered itself, get nothing so', async () => {
+  await serviceOf('bare', 'admin')
+  assert.equal((await ask({ client_id: 'bare', client_secret: 'x' })).body.error, 'invalid_client')
+  assert.equal((await ask({ client_id: 'bare' })).body.error, 'invalid_client')
+  assert.equal((await ask({ client_id: await register(origin) })).status, 400)
+})
+
+test('nobody makes a secret or a key for a machine that may do more than they', async () => {
+  await serviceOf('strong', 'admin')
+  await serviceOf('weak', 'modifier')
+  const role = { name: 'Machines', permissions: ['service_identities:read', 'service_identities:update'] }
+  assert.equal((await manage('POST', '/roles', role)).status, 201)
+  await manage('POST', '/grants', { name: 'weak machines', service_identity: 'weak', role: 'machines' })
+  const { client_secret } = (await manage('POST', '/service_identities/weak/issue_secret', {})).body
+  const { body } = await ask({ resource: rest, scope: 'management:admin', client_id: 'weak', client_secret })
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  for (const [method, path, value] of [
+    ['POST', '/service_identities/strong/issue_secret', {}],
+    ['PATCH', '/service_identities/strong', { keys: [publicKey.export({ format: 'jwk' })] }],
+  ] as const) {
+    const answer = await fetch(rest + path, {
+      method,
+      headers: { authorization: `Bearer ${body.access_token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(value),
+    })
+    assert.equal(answer.status, 403, `${path}: ${await answer.text()}`)
+  }
+})

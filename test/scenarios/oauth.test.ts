@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+import { after, test } from 'node:test'
+import { authorization, choose, consent, register } from '../support/authorization.ts'
+import { AUTHORIZED_PEERS } from '../support/authorized-clients.ts'
+import { Browser } from '../support/browser.ts'
+import { ownPort } from '../support/ports.ts'
+import { startTestServer } from './server.ts'
+
+const server = await startTestServer()
+after(() => server.stop())
+const { origin } = server.running
+await choose(new Browser(origin), (await server.running.firstLink())!.url, {
+  name: 'ann',
+  email: 'ann@example.com',
+})
+
+const visit = async (url: URL): Promise<URL> => (await consent(new Browser(origin), url)).url
+
+for (const [name, connect] of Object.entries(AUTHORIZED_PEERS))
+  test(`an MCP client that knows one URL signs in and calls tools: ${name}`, async () => {
+    const peer = await connect(`${origin}/management/mcp`, visit)
+    const tools = await peer.tools()
+    assert.ok(tools.some((tool) => tool.name === 'manage_collections'))
+    const { structuredContent } = await peer.call('manage_collections', { action: 'list' })
+    assert.deepEqual(structuredContent?.['items'], [])
+    await peer.close()
+  })
+
+test('an SDK client whose token is too narrow asks for one with all the scopes that the call takes', async () => {
+  const asked: string[] = []
+  const peer = await AUTHORIZED_PEERS['SDK v2']!(`${origin}/management/mcp`, async (url) => {
+    asked.push(url.searchParams.get('scope') ?? '')
+    return visit(url)
+  })
+  await assert.rejects(peer.call('create_role', { name: 'Reader', permissions: ['proxies:read'] }))
+  assert.deepEqual(asked, [
+    'management:read management:write offline_access',
+    'management:read management:write management:admin offline_access',
+  ])
+  await peer.close()
+})
+
+test('a browser comes to the pages through the gateway, whose headers alone are believed', async () => {
+  const client = await register(origin)
+  const { url } = authorization(origin, client)
+  const answer = await fetch(url, {
+    redirect: 'manual',
+    headers: {
+      'x-forwarded-host': 'evil.example',
+      'x-forwarded-proto': 'https',
+      'x-postern-peer': '6.6.6.6',
+    },
+  })
+  assert.match(answer.headers.get('location')!, /^\/oauth\/interaction\//)
+  const metadata = await fetch(`${origin}/.well-known/oauth-authorization-server`, {
+    headers: { 'x-forwarded-host': 'evil.example' },
+  })
+  assert.doesNotMatch(await metadata.text(), /evil/)
+})
+
+test('the conformance suite finds nothing wrong with the authorization server', async () => {
+  const port = await ownPort()
+  const client = await register(origin, { redirect_uris: [`http://127.0.0.1:${port}/callback`] })
+  const program = resolve(
+    import.meta.dirname,
+    '../../node_modules/@modelcontextprotocol/conformance/dist/index.js',
+  )
+  const flags = { url: origin, 'client-id': client, resource: `${origin}/management/mcp`, port: String(port) }
+  const child = spawn(
+    process.execPath,
+    [program, 'authorization', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  let output = ''
+  let isVisited = false
+  const hear = (piece: Buffer): void => {
+    output += piece.toString()
+    const shown = /(https?:\/\/\S+\/oauth\/authorize\S+)\s/.exec(output)
+    if (shown === null || isVisited) return
+    isVisited = true
+    consent(new Browser(origin), shown[1]!)
+      .then(({ url }) => fetch(url))
+      .catch((error: unknown) => child.kill() && assert.fail(String(error)))
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  const code = await new Promise((done) => child.on('close', done))
+  assert.equal(code, 0, output)
+  assert.match(output, /Total: 2 passed, 0 failed/)
+})
