@@ -410,13 +410,13 @@ export class Change {
   async finish(): Promise<ChangeOutcome> {
     const changes = [...this.#changed.values()]
     const slugs = await this.#slugs(changes)
-    const many = this.planId !== undefined
-    const items = many ? await this.#items(changes, slugs) : []
-    const whole = boundedDiff([...this.#beside, ...(await this.#diff(changes, slugs))])
-    if (whole.length === 0) return { diff: whole, items: [], delta: null, revision: null }
-    const revision = await this.writer.nextRevision()
+    const isMany = this.planId !== undefined
+    const items = isMany ? await this.#items(changes, slugs) : []
     // Of many resources, each entry has its own part
-    const diff = many && this.#deps.options.dryRun !== true ? [] : whole
+    const isTold = !isMany || this.#deps.options.dryRun === true
+    const diff = boundedDiff([...this.#beside, ...(isTold ? await this.#diff(changes, slugs) : [])])
+    if (items.length + diff.length === 0) return { diff, items, delta: null, revision: null }
+    const revision = await this.writer.nextRevision()
     return { diff, items, revision, delta: await this.#compile(changes, revision) }
   }
 
