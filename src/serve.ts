@@ -15,6 +15,7 @@ import {
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
+import { toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
@@ -97,6 +98,7 @@ async function start(
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
   const certificates =
     settings.tls.length === 0 ? null : createCertificates(settings.tls, settings.clientAuthorities, log)
+  const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const addresses = await claimAddresses(settings)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
@@ -114,6 +116,9 @@ async function start(
     ...sessions,
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
+    oidc,
+    warn: (sentence) => log('warn', sentence),
+    setUpOrigin: settings.expose.includes('oauth') ? addresses.origin : addresses.controlUrl,
     linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,

@@ -130,7 +130,7 @@ test('what needs another setting says so', () => {
 })
 
 test('what is not built refuses start and names itself', () => {
-  for (const name of ['DATABASE_URL', 'VALKEY_URL', 'OIDC_ISSUER', 'NODE_TOKEN'])
+  for (const name of ['DATABASE_URL', 'VALKEY_URL', 'CONTROL_URL', 'NODE_TOKEN'])
     refused([], { [`POSTERN_${name}`]: 'x' }, new RegExp(`^POSTERN_${name} is not available in this version`))
   refused(['--database-url', 'postgres://x'], {}, /^--database-url is not available/)
   refused(['--role', 'gateway'], {}, /^--role is "gateway", and must be `all`/)
@@ -177,13 +177,54 @@ test('the commands of the page about TLS are understood', () => {
   assert.equal(readSettings(commands[2]!, {}).proxyProtocol, true)
 })
 
-test('a secret in a setting that is not built is not repeated', () => {
-  try {
-    readSettings([], { POSTERN_OIDC_CLIENT_SECRET: 'hunter2' })
-    assert.fail('it started')
-  } catch (error) {
-    assert.doesNotMatch(String(error), /hunter2/)
-  }
+const OIDC = { POSTERN_OIDC_ISSUER: 'https://id.example.com/realms/staff', POSTERN_OIDC_CLIENT_ID: 'postern' }
+
+test('an identity provider has an issuer and a client, and its secret is shown nowhere', () => {
+  assert.equal(readSettings([], {}).oidc, null)
+  const { oidc } = readSettings([], { ...OIDC, POSTERN_OIDC_CLIENT_SECRET: 'hunter2' })
+  assert.equal(oidc?.clientSecret?.reveal(), 'hunter2')
+  assert.doesNotMatch(JSON.stringify(oidc), /hunter2/)
+  assert.deepEqual([oidc?.scopes, oidc?.groupsClaim, oidc?.roleMap], ['openid profile email', 'groups', []])
+  assert.ok(readSettings([], { ...OIDC, POSTERN_OIDC_ISSUER: 'http://localhost:9000' }).oidc)
+  const { POSTERN_OIDC_CLIENT_ID: _, ...alone } = OIDC
+  refused([], alone, /^POSTERN_OIDC_ISSUER needs POSTERN_OIDC_CLIENT_ID \(--oidc-client-id\)/)
+  for (const name of ['CLIENT_ID', 'CLIENT_SECRET', 'CLIENT_SECRET_FILE'])
+    refused(
+      [],
+      { [`POSTERN_OIDC_${name}`]: 'hunter2' },
+      /^POSTERN_OIDC_\w+ is for an identity provider: (?!.*hunter2)/,
+    )
+  refused(
+    [],
+    { ...OIDC, POSTERN_OIDC_CLIENT_SECRET: 'hunter2', POSTERN_OIDC_CLIENT_SECRET_FILE: 'f' },
+    /^POSTERN_OIDC_CLIENT_SECRET and POSTERN_OIDC_CLIENT_SECRET_FILE are both set(?!.*hunter2)/,
+  )
+  for (const issuer of [
+    'http://id.example.com',
+    'https://a@b',
+    'https://id.example.com?x',
+    'https://169.254.169.254',
+  ])
+    refused([], { ...OIDC, POSTERN_OIDC_ISSUER: issuer }, /must be an https URL without query/)
+  refused([], { ...OIDC, POSTERN_OIDC_SCOPES: 'profile' }, /with openid among them/)
+})
+
+test('a role map is rules of a claim, its value and a grant', () => {
+  const map = (text: string) => readSettings([], { ...OIDC, POSTERN_OIDC_ROLE_MAP: text }).oidc?.roleMap
+  assert.deepEqual(
+    map(
+      'group:platform=admin; group:cn=devs,dc=example = modifier:proxies,policies@payments ;\n realm.roles:a:b=auditor;*=viewer;',
+    ),
+    [
+      { claim: 'group', value: 'platform', grant: 'admin' },
+      { claim: 'group', value: 'cn=devs,dc=example', grant: 'modifier:proxies,policies@payments' },
+      { claim: 'realm.roles', value: 'a:b', grant: 'auditor' },
+      { claim: '*', value: null, grant: 'viewer' },
+    ],
+  )
+  for (const text of ['admin', 'group=admin', 'group:=admin', ':x=admin', 'group:x=', '=admin', '*:x=admin'])
+    refused([], { ...OIDC, POSTERN_OIDC_ROLE_MAP: text }, /claim:value=grant or \*=grant/)
+  refused([], { ...OIDC, POSTERN_OIDC_ROLE_MAP: '*=viewer;'.repeat(201) }, /at most 200 rules/)
 })
 
 test('the names of the command line client and empty variables are let through', () => {

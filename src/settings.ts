@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { CannotStart } from './base/cannot-start.ts'
+import { Secret } from './base/secret.ts'
+import { RoleMap, type RoleRule } from './settings/role-map.ts'
 import {
   CERTIFICATE_FIELDS,
   EnvPatterns,
@@ -12,10 +14,12 @@ import {
   FilePaths,
   HTTP_ENGINES,
   type HttpEngine,
+  IssuerUrl,
   Listen,
   type ListenAddress,
   Networks,
   Origin,
+  Scopes,
   VaultUrl,
   WORKERS_MAX,
   Workers,
@@ -49,6 +53,15 @@ const SCHEMA = z.strictObject({
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
+  OIDC_ISSUER: IssuerUrl.optional(),
+  OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
+  OIDC_CLIENT_SECRET: z.string().min(1, 'a secret').optional(),
+  OIDC_CLIENT_SECRET_FILE: FilePath.optional(),
+  OIDC_SCOPES: Scopes.prefault('openid profile email'),
+  OIDC_GROUPS_CLAIM: z.string().min(1, 'the name of a claim').default('groups'),
+  OIDC_ROLE_MAP: RoleMap.optional(),
+  OIDC_DIRECT: z.enum(['off', 'on', 'only'], '`off`, `on` or `only`').default('off'),
+  OIDC_AUDIENCE: z.string().min(1, 'what stands in aud of access tokens').optional(),
   ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
   HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
 })
@@ -125,6 +138,36 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: '`on`',
     text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
   },
+  OIDC_ISSUER: {
+    shown: 'none',
+    text: 'The identity provider at which people sign in (OpenID Connect), exactly as it names itself; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
+  },
+  OIDC_CLIENT_ID: { shown: 'none', text: 'As what the gateway is registered there.' },
+  OIDC_CLIENT_SECRET: {
+    shown: 'none',
+    text: 'The secret that goes with it; without one the gateway is a public client.',
+  },
+  OIDC_CLIENT_SECRET_FILE: {
+    shown: 'none',
+    text: 'File with that secret, in the place of the setting before. A changed file is in force at most ten minutes later.',
+  },
+  OIDC_SCOPES: { shown: '`openid profile email`', text: 'What is asked for there, separated by spaces.' },
+  OIDC_GROUPS_CLAIM: {
+    shown: '`groups`',
+    text: 'The claim with the groups of a person, by its name or its path with dots.',
+  },
+  OIDC_ROLE_MAP: {
+    shown: 'none: people who sign in may do nothing until they are granted something',
+    text: 'What people may do by their claims: rules separated by `;`, such as `group:platform=admin; group:devs=modifier:proxies@payments; *=viewer`. See [identity](identity.md#roles-from-claims).',
+  },
+  OIDC_DIRECT: {
+    shown: '`off`',
+    text: '`on`: management takes access tokens of the identity provider too, beside its own. `only`: it also names that provider alone to clients as the one that issues tokens. ID tokens are never taken.',
+  },
+  OIDC_AUDIENCE: {
+    shown: 'the URL of the resource, such as `<origin>/management/mcp`',
+    text: 'What must stand in `aud` of these access tokens; never the client id.',
+  },
   ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
   HTTP_ENGINE: {
     shown: '`native`',
@@ -136,9 +179,6 @@ const TEXTS: Record<SettingName, SettingText> = {
 const NOT_AVAILABLE = {
   DATABASE_URL: 'PostgreSQL as the store',
   VALKEY_URL: 'counters shared by several machines',
-  OIDC_ISSUER: 'sign-in by an identity provider',
-  OIDC_CLIENT_ID: 'sign-in by an identity provider',
-  OIDC_CLIENT_SECRET: 'sign-in by an identity provider',
   CONTROL_URL: 'gateway nodes without a control plane',
   NODE_TOKEN: 'gateway nodes without a control plane',
 } as const
@@ -172,12 +212,30 @@ export interface Settings {
   readonly proxyProtocol: boolean
   /** Local users sign in by passwords. */
   readonly localSignIn: boolean
+  /** The identity provider at which people sign in; null without one. */
+  readonly oidc: OidcSettings | null
   /** Where credentials may have their secrets read. */
   readonly secrets: {
     readonly envAllow: readonly string[]
     readonly directory: string | null
     readonly vault: { readonly url: string; readonly tokenFile: string } | null
   }
+}
+
+export interface OidcSettings {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: Secret | null
+  /** In its place; read anew from time to time. */
+  readonly clientSecretFile: string | null
+  /** Separated by spaces. */
+  readonly scopes: string
+  readonly groupsClaim: string
+  readonly roleMap: readonly RoleRule[]
+  /** Whether management takes its access tokens, or null; `only` names it alone as the one that issues tokens. */
+  readonly direct: 'on' | 'only' | null
+  /** What must be in `aud` of these; null for the URL of the resource. */
+  readonly audience: string | null
 }
 
 /** Paths of a certificate with its chain, and of its key. */
@@ -258,6 +316,7 @@ export function readSettings(
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: PROXY_PROTOCOL === 'v2',
     localSignIn: parsed.data.LOCAL_SIGN_IN === 'on',
+    oidc: toOidc(parsed.data, named),
     secrets: {
       envAllow: SECRETS_ENV,
       directory: SECRETS_DIR ?? null,
@@ -266,6 +325,49 @@ export function readSettings(
           ? null
           : { url: VAULT_URL, tokenFile: VAULT_TOKEN_FILE },
     },
+  }
+}
+
+const NEED_AN_ISSUER = [
+  'OIDC_CLIENT_ID',
+  'OIDC_CLIENT_SECRET',
+  'OIDC_CLIENT_SECRET_FILE',
+  'OIDC_ROLE_MAP',
+  'OIDC_AUDIENCE',
+] as const
+
+function toOidc(given: z.output<typeof SCHEMA>, named: (name: SettingName) => string): OidcSettings | null {
+  const { OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_CLIENT_SECRET_FILE } = given
+  if (OIDC_ISSUER === undefined) {
+    for (const name of NEED_AN_ISSUER)
+      if (given[name] !== undefined)
+        throw new CannotStart(`${named(name)} is for an identity provider: set ${named('OIDC_ISSUER')} too.`)
+    if (given.OIDC_DIRECT !== 'off')
+      throw new CannotStart(`${named('OIDC_DIRECT')} needs ${named('OIDC_ISSUER')}: whose tokens are taken.`)
+    return null
+  }
+  if (OIDC_CLIENT_ID === undefined)
+    throw new CannotStart(
+      `${named('OIDC_ISSUER')} needs ${named('OIDC_CLIENT_ID')}: as what the gateway is registered there.`,
+    )
+  if (given.OIDC_AUDIENCE === OIDC_CLIENT_ID)
+    throw new CannotStart(
+      `${named('OIDC_AUDIENCE')} and ${named('OIDC_CLIENT_ID')} are the same, so that ID tokens could not be told from access tokens: register the API there under a name of its own.`,
+    )
+  if (OIDC_CLIENT_SECRET !== undefined && OIDC_CLIENT_SECRET_FILE !== undefined)
+    throw new CannotStart(
+      `${named('OIDC_CLIENT_SECRET')} and ${named('OIDC_CLIENT_SECRET_FILE')} are both set: remove one of the two.`,
+    )
+  return {
+    issuer: OIDC_ISSUER,
+    clientId: OIDC_CLIENT_ID,
+    clientSecret: OIDC_CLIENT_SECRET === undefined ? null : new Secret(OIDC_CLIENT_SECRET),
+    clientSecretFile: OIDC_CLIENT_SECRET_FILE ?? null,
+    scopes: given.OIDC_SCOPES,
+    groupsClaim: given.OIDC_GROUPS_CLAIM,
+    roleMap: given.OIDC_ROLE_MAP ?? [],
+    direct: given.OIDC_DIRECT === 'off' ? null : given.OIDC_DIRECT,
+    audience: given.OIDC_AUDIENCE ?? null,
   }
 }
 

@@ -15,8 +15,9 @@ export interface Account {
 export interface Arrival {
   readonly issuer: string
   readonly subject: string
-  readonly email: string | null
-  readonly name: string | null
+  /** Undefined, as the name, where nothing is told of it: it stays as it was. */
+  readonly email?: string | null | undefined
+  readonly name?: string | null | undefined
   readonly groups: readonly string[]
   /** Grants in their compact form that its claims are mapped to; see `readGrant`. */
   readonly grants: readonly string[]

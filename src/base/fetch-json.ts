@@ -1,6 +1,5 @@
-import { type LookupAddress, lookup } from 'node:dns'
-import type { LookupFunction } from 'node:net'
-import { bareHost, isLoopbackHost, isRefusedAddress, isRefusedHost } from './address.ts'
+import type { lookup } from 'node:dns'
+import { createGuardedFetch, FetchFailure, type FetchLimits } from './guarded-fetch.ts'
 import { isPlain, type Plain } from './plain.ts'
 
 interface JsonRequest {
@@ -13,99 +12,32 @@ interface JsonRequest {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Why asking failed, without addresses or secrets. */
-export class FetchFailure extends Error {
-  /** Of the answer; 0 when there was none. */
-  readonly status: number
-
-  constructor(message: string, status = 0) {
-    super(message)
-    this.name = 'FetchFailure'
-    this.status = status
-  }
-}
-
 /** Asks an issuer. Rejects with a {@link FetchFailure}. */
 export type FetchJson = (request: JsonRequest) => Promise<Plain>
 
-export interface FetchLimits {
-  /** From the first byte asked to the last byte answered. */
-  readonly timeoutMs: number
-  readonly bytesMax: number
-}
-
-const LIMITS: FetchLimits = { timeoutMs: 5000, bytesMax: 512 * 1024 }
-
-/**
- * Asks for one JSON object: bounded in size and time, no redirects, https unless the host is this machine. The address
- * that was judged is the address connected to; link-local and metadata addresses are none.
- */
-export function createFetchJson(limits: FetchLimits = LIMITS, resolve: typeof lookup = lookup): FetchJson {
-  const checked = checkedLookup(resolve)
-  return async (asked) => {
-    const url = URL.parse(asked.url)
-    if (url === null) throw new FetchFailure('the URL cannot be read')
-    const isLocal = isLoopbackHost(url.hostname)
-    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal))
-      throw new FetchFailure('the URL is not https')
-    if (isRefusedHost(url.hostname)) throw new FetchFailure('the address is link-local')
-    // Loaded by the first question: few threads ever ask one, and it would be a tenth of the start of each
-    const { request: send } =
-      url.protocol === 'https:' ? await import('node:https') : await import('node:http')
-    return new Promise((done, reject) => {
-      const fail = (reason: string, status = 0): void => reject(new FetchFailure(reason, status))
-      const body = asked.form === null ? '' : new URLSearchParams(asked.form).toString()
-      const request = send(url, {
-        method: asked.form === null ? 'GET' : 'POST',
-        host: bareHost(url.hostname),
-        // A connection of its own: a few calls in ten minutes need no pool.
-        agent: false,
-        lookup: checked,
+/** Asks for one JSON object, as {@link createGuardedFetch} asks. */
+export function createFetchJson(limits?: FetchLimits, resolve?: typeof lookup): FetchJson {
+  const send = createGuardedFetch(limits, resolve)
+  return async ({ url, form, authorization, headers }) => {
+    const { status, body } = await send(
+      {
+        url,
+        method: form === null ? 'GET' : 'POST',
         headers: {
           Accept: 'application/json',
-          ...asked.headers,
-          ...(asked.authorization === '' ? {} : { Authorization: asked.authorization }),
-          ...(asked.form === null
-            ? {}
-            : {
-                'Content-Type': 'application/x-www-form-urlencoded',
-                'Content-Length': String(Buffer.byteLength(body)),
-              }),
+          ...headers,
+          ...(authorization === '' ? {} : { Authorization: authorization }),
+          ...(form === null ? {} : { 'Content-Type': 'application/x-www-form-urlencoded' }),
         },
-      })
-      const timer = setTimeout(() => end(`no answer in ${limits.timeoutMs} ms`), limits.timeoutMs)
-      const end = (reason: string, status = 0): void => {
-        clearTimeout(timer)
-        request.destroy()
-        fail(reason, status)
-      }
-      request.on('error', (error: NodeJS.ErrnoException) =>
-        end(`cannot be reached (${error.code ?? 'error'})`),
-      )
-      request.on('response', (response) => {
-        const status = response.statusCode ?? 0
-        // An endpoint of OAuth says in a 400 or 401 what was wrong
-        if (status !== 200 && (asked.form === null || (status !== 400 && status !== 401)))
-          return end(`answered ${status}`, status)
-        const pieces: Buffer[] = []
-        let bytes = 0
-        response.on('data', (piece: Buffer) => {
-          bytes += piece.length
-          if (bytes > limits.bytesMax) end('the answer is too large')
-          else pieces.push(piece)
-        })
-        response.on('error', () => end('the answer broke off'))
-        response.on('aborted', () => end('the answer broke off'))
-        response.on('end', () => {
-          clearTimeout(timer)
-          const value = toPlain(Buffer.concat(pieces))
-          if (status !== 200) fail(`answered ${status}${codeIn(value)}`, status)
-          else if (value === null) fail('the answer is no JSON object')
-          else done(value)
-        })
-      })
-      request.end(body)
-    })
+        body: form === null ? null : Buffer.from(new URLSearchParams(form).toString()),
+      },
+      // An endpoint of OAuth says in a 400 or 401 what was wrong
+      (answered) => answered === 200 || (form !== null && (answered === 400 || answered === 401)),
+    )
+    const value = toPlain(body)
+    if (status !== 200) throw new FetchFailure(`answered ${status}${codeIn(value)}`, status)
+    if (value === null) throw new FetchFailure('the answer is no JSON object')
+    return value
   }
 }
 
@@ -134,18 +66,3 @@ function toPlain(bytes: Buffer): Plain | null {
     return null
   }
 }
-
-/** Resolves a name, and leads nowhere where one of its addresses is refused. */
-const checkedLookup =
-  (resolve: typeof lookup): LookupFunction =>
-  (name, options, callback) => {
-    resolve(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-      const first = addresses?.[0]
-      const isRefused = error === null && addresses.some(({ address }) => isRefusedAddress(address))
-      if (error !== null || first === undefined || isRefused) {
-        const code = isRefused ? 'ELINKLOCAL' : 'ENOTFOUND'
-        callback(error ?? Object.assign(new Error('no address'), { code }), [])
-      } else if (options.all === true) callback(null, addresses)
-      else callback(null, first.address, first.family)
-    })
-  }

@@ -1,3 +1,4 @@
+import type { DirectTokens } from '../access/direct-tokens.ts'
 import type { OAuthTokens } from '../access/oauth-tokens.ts'
 import type { Principal } from '../access/principal.ts'
 import type { AccessTokens } from '../access/tokens.ts'
@@ -20,12 +21,16 @@ export function createAuthenticate(
   tokens: AccessTokens,
   workloads: WorkloadTokens,
   oauth: OAuthTokens,
+  direct: DirectTokens | null,
   unknown: UnauthenticatedAudit,
 ): (token: string, resource: Protected, came: Came) => Promise<Principal> {
   return async (token, resource, { surface, ip, userAgent }) => {
     try {
       if (!looksLikeJwt(token)) return await tokens.verify(token)
       if (oauth.claims(token)) return await oauth.verify(token, resource)
+      // A pipeline may have its tokens from the identity provider of the people
+      if (direct?.claims(token) === true && !(await workloads.isMeant(token)))
+        return await direct.verify(token, resource)
       return await workloads.verify(token)
     } catch (error) {
       if (error instanceof Refusal)

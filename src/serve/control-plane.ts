@@ -1,13 +1,16 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
-import { createWorkloadTokens, type KeysOf } from '../access/workload.ts'
+import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
+import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
@@ -27,9 +30,11 @@ import { VERSION } from '../version.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createControlListener } from './control.ts'
+import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
+import { type IdentityProvider, issuedBy, openDirect } from './oidc.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -37,6 +42,12 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
+  /** Where people reach the pages on which they choose passwords. */
+  readonly setUpOrigin: string
+  /** The identity provider at which people sign in; null without one. */
+  readonly oidc: IdentityProvider | null
+  /** Takes a sentence for the operator. */
+  readonly warn: (sentence: string) => void
   /** Where people reach the pages of management. */
   readonly linkOrigin: string
   /** Ended MCP sessions, shared with the gateway threads. */
@@ -73,14 +84,22 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const keep = (principal: string) => memory.open(principal)
   const secretLinks = createSecretLinks(store, clock)
   const trail = createAuditTrail(store, clock, options.vault.trailKey())
-  const localSignIn = options.isLocalSignIn ? { setUpUrl: (token: string) => setUpUrl(origin, token) } : null
+  const localSignIn = options.isLocalSignIn
+    ? { setUpUrl: (token: string) => setUpUrl(options.setUpOrigin, token) }
+    : null
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
+  const { oidc: provider, warn } = options
+  const oidc = provider && {
+    name: new URL(provider.issuer).host,
+    signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
+  }
   const authenticate = createAuthenticate(
     tokens,
     createWorkloadTokens(store.read, clock, options.keysOf),
     createOAuthTokens(store.read, clock, accounts, origin),
+    openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
   )
   const { signIn, pages } = createSignIn({
@@ -88,6 +107,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     origin,
     accounts,
+    oidc,
     links,
     users: createLocalUsers(clock, invoke),
     isLocal: options.isLocalSignIn,
@@ -96,11 +116,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     facts: (request) => ({ ...factsOf(request), userAgent: request.headers.get('user-agent') }),
     fault,
   })
+  const issued = issuedBy(origin, provider)
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
     origin,
-    authorizationServers: [origin],
+    ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
     facts: factsOf,
@@ -126,7 +147,9 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     sealKey: sessionKey,
     tombstones: createTombstones(options.tombstones),
     origin,
+    scope: issued.scope,
     version: VERSION,
+    docs: createDocPages(),
     clock,
     fault,
   })
@@ -154,14 +177,14 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     issueToken: createLocalTokens(tokens, clock),
     async firstLink() {
       const issued = options.isLocalSignIn ? await links.first() : null
-      return issued && toSetUpLink(origin, issued)
+      return issued && toSetUpLink(options.setUpOrigin, issued)
     },
     async resetLink(input) {
       if (!options.isLocalSignIn)
         throw refuse('configuration_invalid', {
           detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
         })
-      return toSetUpLink(origin, await links.reset(parseReset(input)))
+      return toSetUpLink(options.setUpOrigin, await links.reset(parseReset(input)))
     },
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),

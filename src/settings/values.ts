@@ -101,16 +101,7 @@ export const EnvPatterns = z.string().transform((text, context): readonly string
 })
 
 export const VaultUrl = z.string().transform((text, context): string => {
-  const url = URL.parse(text)
-  const isLocal = url !== null && isLoopbackHost(url.hostname)
-  const isPlain =
-    url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
-  if (
-    isPlain &&
-    (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)) &&
-    !isRefusedHost(url.hostname)
-  )
-    return text
+  if (isServerUrl(text)) return text
   context.addIssue({
     code: 'custom',
     message:
@@ -118,6 +109,35 @@ export const VaultUrl = z.string().transform((text, context): string => {
   })
   return z.NEVER
 })
+
+/** OpenID Connect Discovery 1.0 section 3: compared byte for byte, so it is kept as written. */
+export const IssuerUrl = z.string().transform((text, context): string => {
+  if (isServerUrl(text)) return text
+  context.addIssue({
+    code: 'custom',
+    message:
+      'an https URL without query, such as https://id.example.com/realms/staff, of no link-local address; http is for this machine alone',
+  })
+  return z.NEVER
+})
+
+/** RFC 6749 section 3.3. */
+export const Scopes = z.string().transform((text, context): string => {
+  const scopes = text.split(' ').filter((scope) => scope !== '')
+  if (scopes.includes('openid') && scopes.every((scope) => /^[!#-[\]-~]+$/.test(scope)))
+    return scopes.join(' ')
+  context.addIssue({ code: 'custom', message: 'scopes separated by spaces, with openid among them' })
+  return z.NEVER
+})
+
+/** True for the URL of a server that may be asked: https, or this machine, and nothing behind the path. */
+function isServerUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
+    return false
+  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
+  return isSafe && !isRefusedHost(url.hostname)
+}
 
 function isNetwork(text: string): boolean {
   const match = /^([0-9A-Fa-f.:]+)(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text)

@@ -1,7 +1,8 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { FetchFailure, type FetchJson } from '../base/fetch-json.ts'
+import type { FetchJson } from '../base/fetch-json.ts'
+import { FetchFailure } from '../base/guarded-fetch.ts'
 import { isPlain } from '../base/plain.ts'
 import type { SecretReference } from '../model/secret.ts'
 

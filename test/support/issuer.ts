@@ -1,5 +1,6 @@
 import {
   constants,
+  createHash,
   createHmac,
   createPublicKey,
   generateKeyPairSync,
@@ -71,6 +72,19 @@ export class Issuer extends Loopback {
   readonly authorizations: string[] = []
   /** Overrides of the discovery document. */
   discovery: Claims = {}
+  /** Who signs in next at `/authorize`. */
+  person: Claims = { sub: 'ada' }
+  /** Claims of theirs that are told at `/userinfo` alone. */
+  userInfo: Claims = {}
+  /** Overrides of the claims of ID tokens, and of the parameters that go back to the client. */
+  idToken: Claims = {}
+  callback: Readonly<Record<string, string>> = {}
+  /** What clients show at the token endpoint: `id:secret`, or the id alone. */
+  client = 'postern:secret'
+  readonly #codes = new Map<
+    string,
+    { nonce: string; challenge: string; clientId: string; redirect: string }
+  >()
 
   constructor(...keys: SigningKey[]) {
     super()
@@ -92,12 +106,62 @@ export class Issuer extends Loopback {
       )
     }
     if (path === '/keys') return outgoing.end(JSON.stringify({ keys: this.keys.map(({ jwk }) => jwk) }))
+    const [at] = path.split('?')
+    if (at === '/authorize') return this.#authorize(new URL(path, this.url).searchParams, outgoing)
+    if (at === '/token') return this.#exchange(incoming, new URLSearchParams(body), outgoing)
+    if (at === '/userinfo') return outgoing.end(JSON.stringify({ sub: this.person['sub'], ...this.userInfo }))
     outgoing.end(
       JSON.stringify({
         issuer: this.url,
+        authorization_endpoint: `${this.url}/authorize`,
+        token_endpoint: `${this.url}/token`,
+        userinfo_endpoint: `${this.url}/userinfo`,
+        response_types_supported: ['code'],
+        subject_types_supported: ['public'],
+        id_token_signing_alg_values_supported: [this.keys[0]?.alg ?? 'ES256'],
+        authorization_response_iss_parameter_supported: true,
         jwks_uri: `${this.url}/keys`,
         introspection_endpoint: `${this.url}/introspect`,
         ...this.discovery,
+      }),
+    )
+  }
+
+  /** Signs the person in without asking, and sends the browser back. */
+  #authorize(asked: URLSearchParams, outgoing: ServerResponse): unknown {
+    const code = `code${this.#codes.size}`
+    const back = new URL(asked.get('redirect_uri')!)
+    this.#codes.set(code, {
+      nonce: asked.get('nonce')!,
+      challenge: asked.get('code_challenge')!,
+      clientId: asked.get('client_id')!,
+      redirect: back.href,
+    })
+    const answer = { code, state: asked.get('state')!, iss: this.url, ...this.callback }
+    for (const [name, value] of Object.entries(answer)) if (value !== '') back.searchParams.set(name, value)
+    return outgoing.writeHead(302, { location: back.href }).end()
+  }
+
+  #exchange(incoming: IncomingMessage, form: URLSearchParams, outgoing: ServerResponse): unknown {
+    const refuse = (status: number, error: string) =>
+      outgoing.writeHead(status).end(JSON.stringify({ error }))
+    const basic = Buffer.from(incoming.headers.authorization?.slice(6) ?? '', 'base64').toString()
+    const posted = [form.get('client_id'), form.get('client_secret')].filter((one) => one !== null).join(':')
+    if ((basic === '' ? posted : basic) !== this.client) return refuse(401, 'invalid_client')
+    const code = this.#codes.get(form.get('code') ?? '')
+    const challenge = createHash('sha256')
+      .update(form.get('code_verifier') ?? '')
+      .digest('base64url')
+    if (code?.challenge !== challenge || form.get('redirect_uri') !== code.redirect)
+      return refuse(400, 'invalid_grant')
+    const now = Math.floor(Date.now() / 1000)
+    const id = { iss: this.url, aud: code.clientId, nonce: code.nonce, iat: now, exp: now + 300 }
+    const claims = { ...id, ...this.person, ...this.idToken }
+    return outgoing.end(
+      JSON.stringify({
+        token_type: 'Bearer',
+        access_token: 'opaque',
+        id_token: signedBy(this.keys[0]!, claims),
       }),
     )
   }

@@ -18,6 +18,10 @@ export abstract class Loopback implements AsyncDisposable {
     return this
   }
 
+  get isListening(): boolean {
+    return this.#server.listening
+  }
+
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }

@@ -12,7 +12,22 @@ export interface CallResult {
   readonly isError?: boolean
 }
 
+interface Listed {
+  readonly uri: string
+  readonly name: string
+}
+
 export interface Peer {
+  /** Names of the prompts. */
+  prompts(): Promise<readonly string[]>
+  /** The text of a prompt. */
+  prompt(name: string, args: Record<string, string>): Promise<string>
+  /** Every page of the resources. */
+  resources(): Promise<readonly Listed[]>
+  templates(): Promise<readonly string[]>
+  /** The text of a resource. */
+  read(uri: string): Promise<string>
+  complete(prompt: string, argument: string, value: string): Promise<readonly string[]>
   tools(): Promise<readonly { readonly name: string }[]>
   call(name: string, args: Record<string, unknown>): Promise<CallResult>
   close(): Promise<void>
@@ -29,6 +44,7 @@ export const PEERS: Readonly<
     // The SDK declares its own transport's session id in a way that exactOptionalPropertyTypes rejects.
     await client.connect(transport as Parameters<typeof client.connect>[0])
     return {
+      ...offersOf(client),
       tools: async () => (await client.listTools()).tools,
       call: async (name, args) => (await client.callTool({ name, arguments: args })) as CallResult,
       close: async () => {
@@ -50,8 +66,53 @@ async function modernPeer(
   const client = new ModernClient(CLIENT_INFO, { versionNegotiation: { mode } })
   await client.connect(new ModernTransport(new URL(url), { requestInit: { headers } }))
   return {
+    ...offersOf(client),
     tools: async () => (await client.listTools()).tools,
     call: async (name, args) => (await client.callTool({ name, arguments: args })) as CallResult,
     close: () => client.close(),
+  }
+}
+
+/** What both SDKs have in common, as far as it is used here. */
+interface Offering {
+  listPrompts(): Promise<{ prompts: { name: string }[] }>
+  getPrompt(asked: { name: string; arguments: Record<string, string> }): Promise<{
+    messages: { content: { type: string; text?: string } | { type: string; text?: string }[] }[]
+  }>
+  listResources(page: { cursor?: string }): Promise<{ resources: Listed[]; nextCursor?: string | undefined }>
+  listResourceTemplates(): Promise<{ resourceTemplates: { uriTemplate: string }[] }>
+  readResource(asked: { uri: string }): Promise<{ contents: { text?: string }[] }>
+  complete(asked: {
+    ref: { type: 'ref/prompt'; name: string }
+    argument: { name: string; value: string }
+  }): Promise<{ completion: { values: string[] } }>
+}
+
+function offersOf(client: unknown): Omit<Peer, 'tools' | 'call' | 'close'> {
+  // The results of both are wider unions than a test reads
+  const peer = client as Offering
+  return {
+    prompts: async () => (await peer.listPrompts()).prompts.map(({ name }) => name),
+    prompt: async (name, args) => {
+      const [message] = (await peer.getPrompt({ name, arguments: args })).messages
+      return [message!.content].flat()[0]!.text ?? ''
+    },
+    resources: async () => {
+      const all: Listed[] = []
+      let cursor: string | undefined
+      do {
+        const page = await peer.listResources(cursor === undefined ? {} : { cursor })
+        all.push(...page.resources)
+        cursor = page.nextCursor
+      } while (cursor !== undefined)
+      return all
+    },
+    templates: async () =>
+      (await peer.listResourceTemplates()).resourceTemplates.map((one) => one.uriTemplate),
+    read: async (uri) => (await peer.readResource({ uri })).contents[0]?.text ?? '',
+    complete: async (name, argument, value) => {
+      const asked = { ref: { type: 'ref/prompt', name }, argument: { name: argument, value } } as const
+      return (await peer.complete(asked)).completion.values
+    },
   }
 }

@@ -38,8 +38,8 @@ export interface Given {
   readonly json: Parsed
 }
 
-/** An endpoint before a door with one tool, and what the door and its operator were told. */
-export function startDoor() {
+/** An endpoint before a door with one tool, and what the door and its operator were told. `more` is what else the door has. */
+export function startDoor(more: Pick<Door<string>, 'prompts' | 'resources' | 'complete'> = {}) {
   const calls: ToolCall[] = []
   const faults: unknown[] = []
   const told: Heard[] = []
@@ -48,8 +48,9 @@ export function startDoor() {
   const door: Door<string> = {
     name: 'test',
     info: INFO,
+    ...more,
     instructions: 'Echo things.',
-    toolsTtlMs: 1000,
+    listTtlMs: 1000,
     identityOf: (caller) => caller,
     tools: () => TOOLS,
     heard: (_caller, heard) => void told.push(heard),
@@ -103,6 +104,7 @@ export function startDoor() {
         'mcp-protocol-version': '2026-07-28',
         'mcp-method': method,
         ...(typeof params['name'] === 'string' ? { 'mcp-name': params['name'] } : {}),
+        ...(typeof params['uri'] === 'string' ? { 'mcp-name': params['uri'] } : {}),
         ...headers,
       },
     )

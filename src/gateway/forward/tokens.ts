@@ -1,7 +1,8 @@
 /** Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4). */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import { FetchFailure, type FetchJson } from '../../base/fetch-json.ts'
+import type { FetchJson } from '../../base/fetch-json.ts'
+import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { signJws } from '../../base/jws.ts'
 import type { Plain } from '../../base/plain.ts'
 import { headerOf } from '../../snapshot/link-credential.ts'

@@ -197,7 +197,7 @@ function consumerDoor(
     name: 'gateway_mcp',
     info: { name: 'postern', title: 'Postern Gateway', version: options.version },
     instructions: INSTRUCTIONS,
-    toolsTtlMs: TOOLS_TTL_MS,
+    listTtlMs: TOOLS_TTL_MS,
     identityOf: ({ caller: { client, profile, subject } }) =>
       subject === '' ? `${client.id}/${profile.id}` : `${client.id}/${profile.id}/${subject}`,
     tools: () => TOOLS,

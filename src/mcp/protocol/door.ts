@@ -23,16 +23,20 @@ export interface DeclaredAgent {
   readonly version: string
 }
 
-/** One `tools/call` after its envelope was judged. */
-export interface ToolCall {
-  readonly name: string
-  readonly arguments: Members
-  readonly id: RpcId
+/** What a message says of where it came from. */
+export interface Said {
   readonly agent: DeclaredAgent
   /** Hash of the legacy session, or empty. */
   readonly sessionId: string
   /** `X-Conversation-ID`, or the member of the request's `_meta`; or empty. */
   readonly conversationId: string
+}
+
+/** One `tools/call` after its envelope was judged. */
+export interface ToolCall extends Said {
+  readonly name: string
+  readonly arguments: Members
+  readonly id: RpcId
   /** Place in its batch; 0 for a call that came alone. */
   readonly place: number
   /** The call is given up when its HTTP request ends before it; `done` need not be called then. */
@@ -57,6 +61,76 @@ export type ToolOutcome =
   /** The call itself is wrong: unknown tool or arguments of the wrong shape (-32602). */
   | { readonly kind: 'invalid_params'; readonly message: string; readonly data?: Members }
 
+/** A prompt as clients list it. */
+interface Prompt {
+  readonly name: string
+  readonly title: string
+  readonly description: string
+  readonly arguments: readonly {
+    readonly name: string
+    readonly description: string
+    readonly required: boolean
+  }[]
+}
+
+/** Prompts that a door offers. */
+export interface Prompts<Caller> {
+  /** Those of this caller, in a fixed order. */
+  readonly list: (caller: Caller) => readonly Prompt[]
+  /** The text of a listed prompt, for its user to say; `values` are texts of its arguments. */
+  readonly get: (
+    caller: Caller,
+    name: string,
+    values: Readonly<Record<string, string>>,
+    said: Said,
+  ) => Promise<string>
+}
+
+/** A resource as clients list it. */
+export interface ListedResource {
+  readonly uri: string
+  readonly name: string
+  readonly title?: string
+  readonly description?: string
+  readonly mimeType: string
+}
+
+/** A form of addresses (RFC 6570). */
+export interface ResourceTemplate {
+  readonly uriTemplate: string
+  readonly name: string
+  readonly title: string
+  readonly description: string
+  readonly mimeType: string
+}
+
+export interface ResourceContent {
+  readonly uri: string
+  readonly mimeType: string
+  readonly text: string
+}
+
+/** Resources that a door offers. */
+export interface Resources<Caller> {
+  /** A page of those of this caller; null for a cursor that no page has answered. */
+  readonly list: (
+    caller: Caller,
+    cursor: string | null,
+    said: Said,
+  ) => Promise<{ readonly resources: readonly ListedResource[]; readonly nextCursor: string | null } | null>
+  readonly templates: (caller: Caller) => readonly ResourceTemplate[]
+  /** Null for what is not there for this caller. */
+  readonly read: (caller: Caller, uri: string, said: Said) => Promise<ResourceContent | null>
+}
+
+/** Values that an argument of a prompt, or of a form of addresses, may have; none for an unknown one. */
+export type Completions<Caller> = (
+  caller: Caller,
+  of: string,
+  argument: string,
+  said: Said,
+) => Promise<readonly string[]>
+
 /** What a codec serves. It knows tools and callers by this alone. */
 export interface Door<Caller> {
   /** Part of every sealed session, so that a session of one door is unknown at another. */
@@ -64,14 +138,17 @@ export interface Door<Caller> {
   readonly info: { readonly name: string; readonly title: string; readonly version: string }
   /** What a model should know before the first call. */
   readonly instructions: string
-  /** Milliseconds for which a caller may keep the list of tools (2026-07-28: ttlMs). */
-  readonly toolsTtlMs: number
+  /** Milliseconds for which a caller may keep lists, and what resources hold (2026-07-28: ttlMs). */
+  readonly listTtlMs: number
   /** Who a session belongs to: another principal's session is unknown. */
   readonly identityOf: (caller: Caller) => string
   /** Tools of this caller in a fixed order. The same array as long as nothing changed: answers are kept by it. */
   readonly tools: (caller: Caller) => readonly Tool[]
   /** Runs a call; `done` is called exactly once, now or later. */
   readonly call: (caller: Caller, call: ToolCall, done: (outcome: ToolOutcome) => void) => void
+  readonly prompts?: Prompts<Caller>
+  readonly resources?: Resources<Caller>
+  readonly complete?: Completions<Caller>
   /** Gives up a call that a session has under way, on whatever thread; unknown ones are left alone. */
   readonly cancel?: (sessionId: string, id: RpcId) => void
   /** Told of each message when its answer is known, and once of a request that holds none. Must not throw. */

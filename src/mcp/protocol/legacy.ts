@@ -15,11 +15,15 @@ import type { DeclaredAgent, Door, Tool } from './door.ts'
 import { type Heard, hear } from './heard.ts'
 import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
+import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import type { Session, Sessions } from './session.ts'
 import { ASSUMED_VERSION, BATCH_VERSION, isLegacyVersion, LEGACY_VERSIONS } from './versions.ts'
 
 /** Messages in one batch. Beyond, the batch is refused. */
 const BATCH_MAX = 32
+
+/** The code of these revisions (2025-11-25, server/resources: error handling). */
+const RESOURCE_NOT_FOUND = -32002
 
 const UNKNOWN_AGENT: DeclaredAgent = { name: '', version: '' }
 
@@ -89,7 +93,7 @@ export function createLegacyCodec<Caller>(
     const version = isLegacyVersion(requested) ? requested : LEGACY_VERSIONS[0]
     const result = JSON.stringify({
       protocolVersion: version,
-      capabilities: { tools: {} },
+      capabilities: capabilitiesOf(door),
       serverInfo: door.info,
       instructions: door.instructions,
     })
@@ -112,8 +116,28 @@ export function createLegacyCodec<Caller>(
       callTool(door, caller, message.params, message.id, heard, plain, fault, done)
     else {
       if (session !== null) cancelBy(session, message)
-      done(replyAtOnce(caller, message, heard))
+      const offered =
+        message.kind === 'request' ? offer(door, caller, message.method, message.params, heard) : null
+      if (message.kind !== 'request' || offered === null) {
+        done(replyAtOnce(caller, message, heard))
+        return
+      }
+      offered.then(
+        (found) => done(offeredText(message.id, found, heard)),
+        (error: unknown) => {
+          fault(error)
+          heard.error = RPC.internalError
+          done(errorText(message.id, RPC.internalError, 'Internal error'))
+        },
+      )
     }
+  }
+
+  function offeredText(id: RpcId, offered: Offered, heard: Heard): string {
+    if (offered.kind === 'result') return resultText(id, JSON.stringify(offered.result))
+    const { code, message, data } = errorOf(offered, RESOURCE_NOT_FOUND)
+    heard.error = code
+    return errorText(id, code, message, data)
   }
 
   /** Only a session tells whose ids are meant. */

@@ -2,6 +2,7 @@ import { pointerTo } from '../../base/pointer.ts'
 import {
   answerOf,
   errorAnswer,
+  errorText,
   jsonAnswer,
   type McpAnswer,
   type McpRequest,
@@ -13,6 +14,7 @@ import type { Door, Tool } from './door.ts'
 import { CLIENT_INFO, type Heard } from './heard.ts'
 import { isMembers, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
+import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
@@ -65,7 +67,7 @@ export function createModernCodec<Caller>(
   const discovered = sealed(
     JSON.stringify({
       supportedVersions: MODERN_VERSIONS,
-      capabilities: { tools: {} },
+      capabilities: capabilitiesOf(door),
       instructions: door.instructions,
       ttlMs: DISCOVER_TTL_MS,
       cacheScope: 'private',
@@ -76,11 +78,22 @@ export function createModernCodec<Caller>(
   function listOf(tools: readonly Tool[]): string {
     let text = listed.get(tools)
     if (text === undefined) {
-      const result = { tools, ttlMs: door.toolsTtlMs, cacheScope: 'private' }
+      const result = { tools, ttlMs: door.listTtlMs, cacheScope: 'private' }
       text = sealed(JSON.stringify(result).slice(1, -1))
       listed.set(tools, text)
     }
     return text
+  }
+
+  function offeredText(id: RpcId, offered: Offered, heard: Heard): string {
+    if (offered.kind === 'result') {
+      // What a caller sees depends on its permissions here too
+      const kept = offered.isKept ? { ttlMs: door.listTtlMs, cacheScope: 'private' } : {}
+      return resultText(id, sealed(JSON.stringify({ ...offered.result, ...kept }).slice(1, -1)))
+    }
+    const { code, message, data } = errorOf(offered, RPC.invalidParams)
+    heard.error = code
+    return errorText(id, code, message, data)
   }
 
   return {
@@ -95,6 +108,17 @@ export function createModernCodec<Caller>(
             errorAnswer(200, id, RPC.invalidParams, 'Unknown cursor', { pointer: '/params/cursor' }),
           )
         return done(jsonAnswer(200, resultText(id, listOf(door.tools(caller)))))
+      }
+      const offered = offer(door, caller, method, params, heard)
+      if (offered !== null) {
+        offered.then(
+          (found) => done(jsonAnswer(200, offeredText(id, found, heard))),
+          (error: unknown) => {
+            fault(error)
+            done(errorAnswer(200, id, RPC.internalError, 'Internal error'))
+          },
+        )
+        return
       }
       heard.hangUpCancels = true
       if (method === 'tools/call')

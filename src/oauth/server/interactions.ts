@@ -9,7 +9,7 @@ import { formActionOf, type Page, pageHeaders, pageText } from '../page.ts'
 import { consentPage } from '../pages/consent.ts'
 import { errorPage } from '../pages/error.ts'
 import { signInPage } from '../pages/sign-in.ts'
-import type { SignIn } from '../sign-in/port.ts'
+import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import type { Asker, Happening } from './audit.ts'
 import { readText } from './body.ts'
 import { isLocalRedirect, redirectHost } from './clients.ts'
@@ -17,8 +17,6 @@ import type { Consents } from './consents.ts'
 import type { Sealed } from './sealed.ts'
 
 export const INTERACTION = '/oauth/interaction/'
-/** Where an identity provider sends the browser back to. */
-export const CALLBACK = '/oauth/callback'
 
 /** Who has just come back from an identity provider; known by a ticket for one minute and one use. */
 const ARRIVAL = 'Arrival'
@@ -59,7 +57,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
 
   async function answer(visit: Visit): Promise<void> {
     const url = new URL(visit.request.url ?? '/', parts.issuer)
-    if (url.pathname === CALLBACK) return comeBack(visit, url)
+    if (url.pathname === CALLBACK_PATH) return comeBack(visit, url)
     const [uid = '', step = ''] = url.pathname.slice(INTERACTION.length).split('/')
     const interaction = await ofBrowser(visit, uid)
     if (interaction === null)
@@ -74,7 +72,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
     const ticket = url.searchParams.get('arrival')
     if (interaction.prompt.name === 'login' && ticket !== null) return arrive(visit, interaction, ticket)
     if (interaction.prompt.name === 'login' && step === 'provider' && signIn.provider !== null)
-      return redirect(visit, (await signIn.begin(uid)).href)
+      return goThere(visit, uid)
     return ask(visit, interaction, null)
   }
 
@@ -152,6 +150,20 @@ export function createInteractions(parts: InteractionParts): Interactions {
     }
   }
 
+  async function goThere(visit: Visit, uid: string): Promise<void> {
+    try {
+      return redirect(visit, (await signIn.begin(uid)).href)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      return notIn(visit, error)
+    }
+  }
+
+  function notIn(visit: Visit, { code, message, status }: Refusal): void {
+    if (code === 'identity_unavailable') show(visit, status, errorPage('temporarily_unavailable', message))
+    else show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.'))
+  }
+
   /** From the identity provider, back to the page that the browser came from: only there is its cookie. */
   async function comeBack(visit: Visit, url: URL): Promise<void> {
     let done: Awaited<ReturnType<SignIn['finish']>>
@@ -159,7 +171,7 @@ export function createInteractions(parts: InteractionParts): Interactions {
       done = await signIn.finish(url, visit.asker)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      return show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.'))
+      return notIn(visit, error)
     }
     const ticket = randomBytes(32).toString('base64url')
     const id = sealed.hash(ticket)

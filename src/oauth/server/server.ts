@@ -7,12 +7,12 @@ import type { Clock } from '../../base/clock.ts'
 import { isPlain } from '../../base/plain.ts'
 import { createResources, type Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { SignIn } from '../sign-in/port.ts'
+import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
 import { readText, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
-import { CALLBACK, createInteractions, INTERACTION } from './interactions.ts'
+import { createInteractions, INTERACTION } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { createProvider, nameAlike } from './provider.ts'
 import { createSealed } from './sealed.ts'
@@ -85,7 +85,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         'x-forwarded-for': asker.ip ?? '',
       })
       const provider = await currentProvider()
-      if (path === CALLBACK || path.startsWith(INTERACTION))
+      if (path === CALLBACK_PATH || path.startsWith(INTERACTION))
         return interactions.answer({ provider, request, response, asker })
       const rewrite = request.method === 'POST' ? REWRITES[path] : undefined
       let asked = request

@@ -99,7 +99,7 @@ function wrong(inner: string): Refusal {
  * The entry of an attempt to sign in by a known user.
  * @param inner why it failed; null when it did not.
  */
-function toSignInEntry(
+export function toSignInEntry(
   { id, slug }: Account,
   method: 'password' | 'oidc',
   { ip, userAgent }: Browser,

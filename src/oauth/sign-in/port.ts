@@ -1,5 +1,8 @@
 import type { Account } from '../../access/accounts.ts'
 
+/** Where an identity provider sends the browser back to. */
+export const CALLBACK_PATH = '/oauth/callback'
+
 /** From where a browser came, for throttling and for the audit. */
 export interface Browser {
   readonly ip: string | null

@@ -1,12 +1,13 @@
 import type { Accounts } from '../../access/accounts.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
 import type { Clock } from '../../base/clock.ts'
-import { refuse } from '../../base/refusal.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { createLocalSignIn, type NoteUnknown } from './local.ts'
+import { createLocalSignIn, type NoteUnknown, toSignInEntry } from './local.ts'
+import type { OidcSignIn } from './oidc.ts'
 import { createSignInPages, type SignInPagesParts } from './pages.ts'
 import { createPasswords } from './passwords.ts'
-import type { SignIn } from './port.ts'
+import type { Browser, SignIn } from './port.ts'
 import { createThrottle } from './throttle.ts'
 
 export interface SignInParts extends Pick<SignInPagesParts, 'users' | 'facts'> {
@@ -15,6 +16,8 @@ export interface SignInParts extends Pick<SignInPagesParts, 'users' | 'facts'> {
   readonly origin: string
   readonly accounts: Accounts
   readonly links: SetUpLinks
+  /** The identity provider at which people sign in, by the name of its button; null without one. */
+  readonly oidc: { readonly name: string; readonly signIn: OidcSignIn } | null
   /** Whether local users sign in by their passwords. */
   readonly isLocal: boolean
   readonly noteUnknown: NoteUnknown
@@ -31,17 +34,35 @@ export function createSignIn(parts: SignInParts): {
   const passwords = createPasswords()
   const throttle = createThrottle(parts.clock, parts.networkOf)
   const prove = createLocalSignIn({ ...parts, passwords, throttle })
+  const { oidc, isLocal, store, clock, noteUnknown } = parts
+  const note = (reason: string, { ip, userAgent }: Browser): void =>
+    noteUnknown({ surface: 'oauth', ip, userAgent, reason })
+
   return {
     signIn: {
-      withPassword: parts.isLocal,
-      provider: null,
+      withPassword: isLocal,
+      provider: oidc?.name ?? null,
       async password(name, password, browser) {
-        if (!parts.isLocal) throw refuse('credential_invalid', { inner: 'local sign-in is off' })
+        if (!isLocal) throw refuse('credential_invalid', { inner: 'local sign-in is off' })
         return (await prove(name, password, browser)).account
       },
-      begin: () => Promise.reject(refuse('not_found')),
-      finish: () => Promise.reject(refuse('not_found')),
+      async begin(interaction) {
+        if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
+        return oidc.signIn.begin(interaction)
+      },
+      async finish(callback, browser) {
+        if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
+        try {
+          const done = await oidc.signIn.finish(callback)
+          const entry = toSignInEntry(done.account, 'oidc', browser, null, clock)
+          await store.write((writer) => writer.appendAudit(entry))
+          return done
+        } catch (error) {
+          if (error instanceof Refusal) note(error.facts.inner ?? error.code, browser)
+          throw error
+        }
+      },
     },
-    pages: parts.isLocal ? createSignInPages({ ...parts, passwords, prove }) : null,
+    pages: isLocal ? createSignInPages({ ...parts, passwords, prove }) : null,
   }
 }

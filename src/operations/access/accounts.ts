@@ -30,11 +30,11 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
 
     async arrive(arrival) {
       const known = await arrivedBefore(reader, arrival)
-      if (
-        known !== undefined &&
-        canonicalJson(await specOf(known, arrival, reader)) === canonicalJson(known.spec)
-      )
-        return toAccount(demandActive(known))
+      if (known !== undefined) {
+        demandActive(known)
+        const isSame = canonicalJson(await specOf(known, arrival, reader)) === canonicalJson(known.spec)
+        if (isSame) return toAccount(known)
+      }
       await invoke(ARRIVE, arrival, {}, doorOf(arrival), viaOf(clock))
       return toAccount((await arrivedBefore(reader, arrival))!)
     },
@@ -97,8 +97,8 @@ const ARRIVE = define({
   input: z.strictObject({
     issuer: z.string().min(1).max(512),
     subject: z.string().min(1).max(512),
-    email: z.string().nullable(),
-    name: z.string().nullable(),
+    email: z.string().nullish(),
+    name: z.string().nullish(),
     groups: z.array(z.string()),
     grants: z.array(z.string()),
   }),
@@ -133,12 +133,13 @@ async function specOf(
   { issuer, subject, email, name, groups, grants }: Arrival,
   reader: ConfigReader,
 ): Promise<UserSpec> {
-  const judged = MEMBERS.email.safeParse(email)
+  const { email: emailBefore = null, name: nameBefore = null } = (known?.spec ?? {}) as Partial<UserSpec>
+  const judged = MEMBERS.email.safeParse(email === undefined ? emailBefore : email)
   const own = judged.success ? judged.data : null
   const holders = own === null ? [] : await reader.list({ type: 'users', limit: 2, where: { email: own } })
   const fitting = (all: readonly string[], most: number): string[] =>
     [...new Set(all)].filter((text) => text !== '' && text.length <= 256).slice(0, most)
-  const called = MEMBERS.name.safeParse(name ?? own ?? subject)
+  const called = MEMBERS.name.safeParse((name === undefined ? nameBefore : name) ?? own ?? subject)
   // The exact schema of the kind gives the members their types.
   return parseSpec(UserSpec.omit({ slug: true }), {
     ...known?.spec,

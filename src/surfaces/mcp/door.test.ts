@@ -5,6 +5,7 @@ import { PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
 import { createTombstones } from '../../../test/support/tombstones.ts'
 import type { Principal, Role } from '../../access/principal.ts'
+import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { define, type Invoke, type Operation, type Via, type WriteOptions } from '../../operations/define.ts'
@@ -131,9 +132,14 @@ describe('the Management MCP door', () => {
         return kept.length > 1 ? null : 'https://gateway.example/once'
       },
       sealKey: new Uint8Array(32).fill(3),
+      scope: DEFAULT_SCOPE,
       tombstones: createTombstones(),
       origin: 'https://gateway.example',
       version: '0.0.0',
+      docs: {
+        topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],
+        read: (topic) => (topic === 'mcp' ? '# Gateway MCP' : null),
+      },
       clock: createClock(),
       fault: (error) => faults.push(error),
     })

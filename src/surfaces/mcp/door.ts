@@ -1,33 +1,22 @@
 import type { Principal } from '../../access/principal.ts'
-import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { PROTECTED } from '../../base/resources.ts'
-import { jsonAnswer, type McpAnswer, type McpRequest } from '../../mcp/protocol/answer.ts'
+import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
-import type { Operation, Via } from '../../operations/define.ts'
+import type { Operation } from '../../operations/define.ts'
 import { inputInvalid } from './arguments.ts'
+import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
 import { type PlainCall, readPlainCall, withChanges } from './plain-call.ts'
+import { createCompletions, createPrompts } from './prompts.ts'
+import { createResources, type DocPages } from './resources.ts'
 import { type RunPorts, runTool } from './run.ts'
 import { type ManagementTool, type ManagementTools, publishTool, toTools } from './tools.ts'
-
-/** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
-interface ManagementRequest extends Omit<McpRequest, 'body'> {
-  /** `/management/mcp` or its alias. */
-  readonly path: string
-  /** Without `?`. */
-  readonly query: string
-  readonly host: string
-  readonly ip: string | null
-  readonly requestId: string
-  /** Reads the message of a principal, which is asked for once that is known: nobody's bytes are kept. May throw a Refusal. */
-  readonly body: (principal: string) => Promise<Uint8Array>
-}
 
 export interface ManagementDoorOptions extends RunPorts {
   readonly operations: readonly Operation[]
@@ -41,7 +30,10 @@ export interface ManagementDoorOptions extends RunPorts {
   readonly tombstones: Tombstones
   /** Public origin: `https://api.example.com`. */
   readonly origin: string
+  /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
+  readonly scope: string | null
   readonly version: string
+  readonly docs: DocPages
   readonly clock: Clock
   readonly fault: (error: unknown, requestId: string) => void
 }
@@ -50,30 +42,20 @@ export interface ManagementDoor {
   handle(request: ManagementRequest): Promise<McpAnswer>
 }
 
-type View = 'grouped' | 'full'
-
-interface ManagementCaller {
-  readonly principal: Principal
-  readonly view: View
-  readonly request: ManagementRequest
-  /** Set when the token of a call was too narrow for it: clients learn that from the status of the answer. */
-  beyondScope: Refusal | null
-}
-
 const INSTRUCTIONS =
   'Administers the Postern gateway: collections, proxies, clients, profiles, policies, credentials, audit and request records. ' +
   'Writes take dry_run to see the difference first, expected_revision to avoid overwriting, reason for the audit, and confirm (the slug) for deletions. ' +
   'Refusals carry a code, a detail and errors with pointers.'
 
-/** Milliseconds for which a caller may keep the list: its permissions may change. */
-const TOOLS_TTL_MS = 60_000
+/** Milliseconds for which a caller may keep lists: its permissions may change. */
+const LIST_TTL_MS = 60_000
 /** Lists kept, one per view and set of permitted operations. */
 const LISTS_MAX = 64
 
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = createChallenge(options.origin, PROTECTED.mcp, DEFAULT_SCOPE)
+  const challenge = createChallenge(options.origin, PROTECTED.mcp, options.scope)
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {
     sealKey: options.sealKey,
@@ -132,7 +114,7 @@ async function answerPlainCall(
     const names = shown.map(({ name }) => name).join(', ')
     throw inputInvalid([{ pointer: '/tool', reason: `no such tool; there are: ${names || 'none'}` }])
   }
-  const via = viaOf(request, NO_AGENT)
+  const via = viaOf(request, NOTHING_SAID)
   const { operation, invoked, content } = await runTool(
     ports,
     tool,
@@ -193,34 +175,18 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
     name: 'management_mcp',
     info: { name: 'postern-management', title: 'Postern Management', version: options.version },
     instructions: INSTRUCTIONS,
-    toolsTtlMs: TOOLS_TTL_MS,
+    listTtlMs: LIST_TTL_MS,
     identityOf: ({ principal }) => principal.id,
     tools: listFor,
+    prompts: createPrompts(options.operations, tools, options),
+    resources: createResources(options.operations, options, options.docs),
+    complete: createCompletions(options.operations, options.invoke, () =>
+      options.docs.topics().map(({ topic }) => topic),
+    ),
     call(caller, call, done) {
       const tool = tools.byName.get(call.name)
       if (tool === undefined) done(unknownTool(call.name, caller, listFor))
       else void run(caller, tool, call).then(done)
-    },
-  }
-}
-
-type Agent = Pick<ToolCall, 'agent' | 'sessionId' | 'conversationId'>
-
-const NO_AGENT: Agent = { agent: { name: '', version: '' }, sessionId: '', conversationId: '' }
-
-function viaOf(request: ManagementRequest, call: Agent): Via {
-  const { agent, sessionId, conversationId } = call
-  return {
-    surface: 'management_mcp',
-    requestId: request.requestId,
-    ip: request.ip,
-    userAgent: request.header('user-agent')?.slice(0, 512) ?? null,
-    http: { method: request.method, url: request.path },
-    agent: {
-      name: agent.name || null,
-      version: agent.version || null,
-      sessionId: sessionId || null,
-      conversationId: conversationId || null,
     },
   }
 }

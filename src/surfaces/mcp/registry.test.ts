@@ -20,7 +20,9 @@ import { OPERATIONS } from '../../operations/registry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { openVault } from '../../vault/open.ts'
+import { nameOf } from '../route.ts'
 import { createManagementDoor } from './door.ts'
+import { PROMPT_TEXTS } from './prompt-texts.ts'
 import { publishTool, toTools } from './tools.ts'
 
 const tools = toTools(OPERATIONS)
@@ -79,9 +81,14 @@ describe('Management MCP over the registry and a store', () => {
       reveals: (principal: Principal) => permits(principal, 'profiles:reveal'),
       link: async () => null,
       sealKey: new Uint8Array(32).fill(5),
+      scope: null,
       tombstones: createTombstones(),
       origin: 'http://localhost:8080',
       version: '0.0.0',
+      docs: {
+        topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],
+        read: (topic) => (topic === 'mcp' ? '# Gateway MCP' : null),
+      },
       clock,
       fault: (error) => faults.push(error),
     })
@@ -169,6 +176,92 @@ describe('Management MCP over the registry and a store', () => {
       )
       await peer.close()
     }
+  })
+
+  for (const [index, client] of Object.keys(PEERS).entries())
+    test(`${client} reads prompts and resources`, async () => {
+      const admin = await connect('admin', client)
+      const slug = `shop-${index}`
+      const made = await admin.call('create_policy', { name: 'Shop', slug, limits: [] })
+      const id = String(made.structuredContent?.['id'])
+      const role = `reader-${index}`
+      await admin.call('create_role', { name: 'Reader', slug: role, permissions: ['audit:read'] })
+      assert.equal(JSON.parse(await admin.read(`config://roles/${role}`)).slug, role)
+      assert.deepEqual(
+        await admin.prompts(),
+        PROMPT_TEXTS.map(({ name }) => name),
+      )
+      const text = await admin.prompt('onboard_partner', { partner: 'Acme', limit: '1000 a minute' })
+      assert.match(text, /^Onboard the partner Acme, limited to 1000 a minute\./)
+      assert.match(text, /manage_clients with action create/)
+      await assert.rejects(admin.prompt('onboard_partner', {}), /partner is missing/)
+      await assert.rejects(admin.prompt('no_such', {}), /Unknown prompt/)
+
+      const uri = `config://policies/${id}`
+      const listed = await admin.resources()
+      assert.deepEqual(listed.find((one) => one.uri === uri)?.name, slug)
+      assert.ok(listed.some((one) => one.uri === 'docs://mcp'))
+      assert.equal(new Set(listed.map((one) => one.uri)).size, listed.length)
+      for (const one of [uri, `config://policies/${slug}`])
+        assert.equal(JSON.parse(await admin.read(one)).slug, slug)
+      assert.equal(await admin.read('docs://mcp'), '# Gateway MCP')
+      const { types } = JSON.parse(await admin.read('config://schema')) as { types: Record<string, unknown> }
+      assert.deepEqual((types['policies'] as { required: string[] }).required, ['name'])
+      const [entry] = (await admin.call('list_audit_logs', { resource: id })).structuredContent!['items'] as {
+        id: string
+      }[]
+      assert.equal(JSON.parse(await admin.read(`audit://entries/${entry!.id}`)).operation, 'policies.create')
+      assert.deepEqual(await admin.templates(), [
+        'config://{type}/{id}',
+        'audit://entries/{id}',
+        'records://{id}',
+        'docs://{topic}',
+      ])
+      for (const absent of [
+        'config://policies/none',
+        'config://nothing/x',
+        'config://policies/%E0',
+        'audit://entries/aud_none',
+        'records://req_none',
+        'docs://../package',
+        'file:///etc/passwd',
+      ])
+        await assert.rejects(admin.read(absent), /Resource not found/, absent)
+      await admin.close()
+
+      const viewer = await connect('viewer', client, '?view=full')
+      assert.deepEqual(await viewer.prompts(), ['investigate_errors', 'compliance_report'])
+      assert.match(await viewer.prompt('investigate_errors', {}), /\(query_request_logs\)/)
+      assert.doesNotMatch(await viewer.prompt('compliance_report', {}), /list_grants/)
+      await assert.rejects(viewer.read(`config://roles/${role}`), /Resource not found/)
+      assert.ok((await viewer.resources()).every((one) => !one.uri.startsWith('config://roles/')))
+      await viewer.close()
+    })
+
+  test('arguments of prompts are completed by slugs that the caller may list', async () => {
+    const admin = await connect('admin')
+    await admin.call('create_client', { name: 'Zebra', slug: 'zebra' })
+    assert.deepEqual(await admin.complete('investigate_errors', 'client', 'zeb'), ['zebra'])
+    assert.deepEqual(await admin.complete('investigate_errors', 'since', ''), [])
+    await admin.close()
+  })
+
+  test('resources come in pages that hold all of them once', async () => {
+    const admin = await connect('admin')
+    for (let n = 0; n < 60; n++)
+      await admin.call('create_policy', { name: 'Many', slug: `many-${n}`, limits: [] })
+    const uris = (await admin.resources())
+      .filter(({ name }) => name.startsWith('many-'))
+      .map(({ uri }) => uri)
+    assert.deepEqual([uris.length, new Set(uris).size], [60, 60])
+    await admin.close()
+  })
+
+  test('prompts name operations that are there, and tools that do them', () => {
+    const names = new Set(OPERATIONS.filter(({ tool }) => tool !== null).map(nameOf))
+    for (const { name, needs, steps } of PROMPT_TEXTS)
+      for (const operation of [...needs, ...steps.flatMap(({ operations }) => operations)])
+        assert.ok(names.has(operation), `${name}: ${operation}`)
   })
 
   test('a viewer that writes is refused and that is in the audit', async () => {

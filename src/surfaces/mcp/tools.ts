@@ -100,7 +100,8 @@ function titleOf(name: string): string {
   return words[0]!.toUpperCase() + words.slice(1)
 }
 
-function actionOf(tool: ManagementTool, operation: Operation): string {
+/** What `action` says for an operation of a tool that has several. */
+export function actionOf(tool: ManagementTool, operation: Operation): string {
   return tool.listed[tool.operations.indexOf(operation)]!
 }
 

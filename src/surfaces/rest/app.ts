@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
-import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor, isChallenged } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
@@ -34,6 +33,8 @@ export interface RestPorts {
   readonly origin: string
   /** Who issues tokens for management, for the metadata. */
   readonly authorizationServers: readonly string[]
+  /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
+  readonly scope: string | null
   /** Takes what answered 500: a fault, or a refusal whose inner reason only the log may know. */
   readonly log: (error: unknown, requestId: string) => void
 }
@@ -52,7 +53,7 @@ const COMMON_HEADERS = {
 
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(given: RestPorts): Hono {
-  const ports: Parts = { ...given, challenge: createChallenge(given.origin, PROTECTED.rest, DEFAULT_SCOPE) }
+  const ports: Parts = { ...given, challenge: createChallenge(given.origin, PROTECTED.rest, given.scope) }
   const app = new Hono()
   const originFor = createOriginFor(ports.origin)
   let document: string | undefined
@@ -78,8 +79,7 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       const path = resourcePathOf(new URL(c.req.url).pathname)
       const origin = originFor(c.req.header('host') ?? null)
-      const metadata =
-        path === null ? null : protectedResourceMetadata(origin, path, ports.authorizationServers)
+      const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
       return json(200, JSON.stringify(metadata))

@@ -126,6 +126,7 @@ test('any request is answered with JSON, a request id and a status below 500', a
     facts: () => ({ requestId: 'req_1', ip: null }),
     origin: 'https://gw.example',
     authorizationServers: [],
+    scope: null,
     log: (error) => faults.push(error instanceof Refusal ? null : error),
   })
   const piece = fc.oneof(

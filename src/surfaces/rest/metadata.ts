@@ -4,6 +4,12 @@ import { RESOURCE_METADATA } from '../../base/challenge.ts'
 /** Paths that are protected resources of their own (RFC 9728 section 3.1); the empty one is the whole origin. */
 const RESOURCES = ['', '/mcp', '/management', '/management/mcp', '/management/v1', '/api/v1/mcp'] as const
 
+interface Issued {
+  readonly authorizationServers: readonly string[]
+  /** Null where none of the scopes are ours. */
+  readonly scope: string | null
+}
+
 /**
  * Protected-resource metadata (RFC 9728 section 2), or null when there is no such resource. Those of management name who
  * issues tokens for them; the tokens of profiles at `/mcp` come from no authorization server of ours.
@@ -12,13 +18,16 @@ const RESOURCES = ['', '/mcp', '/management', '/management/mcp', '/management/v1
 export function protectedResourceMetadata(
   origin: string,
   path: string,
-  authorizationServers: readonly string[],
+  { authorizationServers, scope }: Issued,
 ): Record<string, unknown> | null {
   if (!RESOURCES.some((resource) => resource === path)) return null
   const issued =
     path === '/mcp' || authorizationServers.length === 0
       ? {}
-      : { authorization_servers: authorizationServers, scopes_supported: SCOPES }
+      : {
+          authorization_servers: authorizationServers,
+          ...(scope === null ? {} : { scopes_supported: SCOPES }),
+        }
   return {
     resource: origin + path,
     ...issued,

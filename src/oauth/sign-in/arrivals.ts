@@ -1,0 +1,65 @@
+import type { Arrival } from '../../access/accounts.ts'
+import { parseGrant } from '../../access/grant-text.ts'
+import { claimOf } from '../../base/claims.ts'
+import type { Plain } from '../../base/plain.ts'
+
+/** What people with a claim may do. */
+export interface RoleRule {
+  /** `*` is everybody, `group` the claim that holds the groups, any other the name of a claim. */
+  readonly claim: string
+  readonly value: string | null
+  /** A grant in its compact form. */
+  readonly grant: string
+}
+
+/** How the claims of an identity provider are read. */
+export interface ClaimReading {
+  readonly issuer: string
+  readonly groupsClaim: string
+  readonly roleMap: readonly RoleRule[]
+}
+
+/** Why a rule grants nothing, as a sentence; null when all of them are grants. */
+export function faultOfRoleMap(rules: readonly RoleRule[]): string | null {
+  for (const { grant } of rules) {
+    const parsed = parseGrant(grant)
+    if (typeof parsed === 'string') return `"${grant}" is no grant: ${parsed}`
+  }
+  return null
+}
+
+/**
+ * Who the claims of an issuer speak of, and what they may do by them. An email that the issuer says is not verified is
+ * none.
+ * @param untold what an email or a name is that they do not tell: null for none, undefined for that of before
+ */
+export function toArrival(
+  claims: Plain,
+  subject: string,
+  { issuer, groupsClaim, roleMap }: ClaimReading,
+  untold: null | undefined,
+): Arrival {
+  const { email, email_verified, name } = claims
+  const isVerified = email_verified !== false && email_verified !== 'false'
+  const holds = ({ claim, value }: RoleRule): boolean =>
+    value === null || textsOf(claimOf(claims, claim === 'group' ? groupsClaim : claim)).includes(value)
+  return {
+    issuer,
+    subject,
+    email: typeof email === 'string' ? (isVerified ? email : null) : untold,
+    name: typeof name === 'string' ? name : untold,
+    groups: textsOf(claimOf(claims, groupsClaim)),
+    grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
+  }
+}
+
+function textsOf(value: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return list.flatMap((one) =>
+    typeof one === 'string'
+      ? [one]
+      : typeof one === 'boolean' || typeof one === 'number'
+        ? [String(one)]
+        : [],
+  )
+}

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { type Control, refused, startControl } from '../../../test/control.ts'
+import { Issuer, signingKey } from '../../../test/support/issuer.ts'
+import { createSetUpLinks } from '../../access/set-up-links.ts'
+import { createClock } from '../../base/clock.ts'
+import { createGuardedFetch } from '../../base/guarded-fetch.ts'
+import { createAccounts } from '../../operations/access/accounts.ts'
+import { createLocalUsers } from '../../operations/access/local-users.ts'
+import { createOidcSignIn } from './oidc.ts'
+import type { SignIn } from './port.ts'
+import { createSignIn } from './sign-in.ts'
+
+const BROWSER = { ip: '203.0.113.7', userAgent: 'test/1' }
+const ORIGIN = 'https://gateway.example'
+
+let issuer: Issuer
+let control: Control
+let signIn: SignIn
+let secret: string | null = 'secret'
+const warned: string[] = []
+const noted: string[] = []
+
+before(async () => {
+  control = await startControl()
+})
+after(() => control.close())
+
+beforeEach(async () => {
+  secret = 'secret'
+  warned.length = 0
+  noted.length = 0
+  issuer = await new Issuer(signingKey('k1')).listen()
+  const clock = createClock(control.cell)
+  const { store } = control
+  const accounts = createAccounts(store.read, clock, control.invoke)
+  const provider = {
+    issuer: issuer.url,
+    clientId: 'postern',
+    secret: async () => secret,
+    scopes: 'openid profile email',
+    groupsClaim: 'groups',
+    roleMap: [
+      { claim: 'group', value: 'platform', grant: 'admin' },
+      { claim: 'realm.roles', value: 'dev', grant: 'modifier:proxies@payments' },
+      { claim: '*', value: null, grant: 'viewer' },
+    ],
+  }
+  const oidc = createOidcSignIn({
+    provider,
+    origin: ORIGIN,
+    clock,
+    fetch: createGuardedFetch({ timeoutMs: 2000, bytesMax: 100_000 }),
+    accounts,
+    warn: (sentence) => warned.push(sentence),
+  })
+  const parts = { store, clock, accounts, origin: ORIGIN, isLocal: false }
+  signIn = createSignIn({
+    ...parts,
+    oidc: { name: 'id.example', signIn: oidc },
+    links: createSetUpLinks(store, clock),
+    users: createLocalUsers(clock, control.invoke),
+    noteUnknown: ({ reason }) => noted.push(reason),
+    networkOf: (ip) => ip,
+    facts: () => assert.fail('no page is asked for'),
+    fault: (error) => assert.fail(String(error)),
+  }).signIn
+})
+
+afterEach(() => (issuer.isListening ? issuer[Symbol.asyncDispose]() : undefined))
+
+/** A browser goes there and comes back. */
+async function visit(begun: URL): Promise<URL> {
+  const { status, headers } = await fetch(begun, { redirect: 'manual' })
+  assert.equal(status, 302)
+  return new URL(headers.get('location')!)
+}
+const arrive = async () => signIn.finish(await visit(await signIn.begin('one')), BROWSER)
+const stored = async (slug: string) => (await control.store.read.bySlug('users', slug))[0]!.spec
+
+test('who signs in at the provider becomes a user with what their claims are mapped to, each time anew', async () => {
+  issuer.person = {
+    sub: 'ada',
+    name: 'Ada Lovelace',
+    email: 'ada@example.com',
+    groups: ['platform', 'women'],
+    realm: { roles: ['dev'] },
+  }
+  const { interaction, account } = await arrive()
+  assert.deepEqual([interaction, account.slug, account.email], ['one', 'ada', 'ada@example.com'])
+  const first = await stored('ada')
+  assert.deepEqual(first['groups'], ['platform', 'women'])
+  assert.deepEqual(first['mapped_grants'], ['admin', 'modifier:proxies@payments', 'viewer'])
+  assert.equal(issuer.times('/userinfo'), 0)
+
+  issuer.person = {
+    sub: 'ada',
+    name: 'Ada Lovelace',
+    email: 'ada@example.com',
+    email_verified: false,
+    groups: [],
+  }
+  assert.equal((await arrive()).account.id, account.id)
+  const second = await stored('ada')
+  assert.deepEqual([second['email'], second['groups'], second['mapped_grants']], [null, [], ['viewer']])
+
+  const { items } = await control.store.read.auditEntries({ limit: 10, operation: 'access.sign_in' })
+  assert.deepEqual(
+    items.map(({ actor, outcome, ip }) => [actor.name, actor.auth_method, outcome, ip]),
+    [
+      ['ada', 'oidc', 'ok', BROWSER.ip],
+      ['ada', 'oidc', 'ok', BROWSER.ip],
+    ],
+  )
+})
+
+test('claims that the ID token lacks are asked for, and it wins over what is told there', async () => {
+  issuer.person = { sub: 'thin', name: 'Of the token' }
+  issuer.userInfo = { name: 'Of the endpoint', email: 'thin@example.com', groups: ['platform'] }
+  const { account } = await arrive()
+  assert.deepEqual([account.name, account.email], ['Of the token', 'thin@example.com'])
+  assert.deepEqual((await stored('thin'))['mapped_grants'], ['admin', 'viewer'])
+  issuer.userInfo = { sub: 'somebody-else', groups: ['platform'] }
+  await refused(arrive(), 'credential_invalid')
+})
+
+test('the request has a challenge, a state and a nonce, and the provider leads back to the callback', async () => {
+  const asked = (await signIn.begin('one')).searchParams
+  assert.equal(asked.get('redirect_uri'), `${ORIGIN}/oauth/callback`)
+  assert.equal(asked.get('code_challenge_method'), 'S256')
+  assert.equal(asked.get('scope'), 'openid profile email')
+  const again = (await signIn.begin('one')).searchParams
+  for (const name of ['state', 'nonce', 'code_challenge'])
+    assert.ok(asked.get(name)!.length >= 43 && asked.get(name) !== again.get(name), name)
+})
+
+test('a state works once, for ten minutes, and only one of ours', async () => {
+  const back = await visit(await signIn.begin('one'))
+  await signIn.finish(back, BROWSER)
+  await refused(signIn.finish(back, BROWSER), 'credential_invalid')
+  const late = await visit(await signIn.begin('one'))
+  control.move(10 * 60_000)
+  await refused(signIn.finish(late, BROWSER), 'credential_invalid')
+  const foreign = await visit(await signIn.begin('one'))
+  foreign.searchParams.set('state', 'x'.repeat(43))
+  await refused(signIn.finish(foreign, BROWSER), 'credential_invalid')
+  assert.deepEqual(noted, Array(3).fill('an unknown, used or late state'))
+})
+
+const now = Math.floor(Date.now() / 1000)
+const WRONG: Readonly<Record<string, (issuer: Issuer) => void>> = {
+  'another nonce': (one) => Object.assign(one, { idToken: { nonce: 'other' } }),
+  'another audience': (one) => Object.assign(one, { idToken: { aud: 'somebody' } }),
+  'another issuer': (one) => Object.assign(one, { idToken: { iss: 'https://evil.example' } }),
+  'an end that has passed': (one) => Object.assign(one, { idToken: { exp: now - 300 } }),
+  'a signature of another key': (one) => {
+    const { jwk } = signingKey('k1')
+    one.keys = [{ ...one.keys[0]!, jwk }]
+  },
+  'iss of another issuer beside the code': (one) =>
+    Object.assign(one, { callback: { iss: 'https://evil.example' } }),
+  'no iss beside the code': (one) => Object.assign(one, { callback: { iss: '' } }),
+  'a code that is not known': (one) => Object.assign(one, { callback: { code: 'other' } }),
+  'a refusal by the provider': (one) =>
+    Object.assign(one, { callback: { code: '', error: 'access_denied' } }),
+}
+for (const [what, set] of Object.entries(WRONG))
+  test(`nobody comes in by ${what}, and the answer does not say why`, async () => {
+    set(issuer)
+    const refusal = await refused(arrive(), 'credential_invalid')
+    assert.doesNotMatch(refusal.message, /nonce|iss|aud|key|code/)
+    assert.equal(noted.length, 1)
+    assert.deepEqual(warned, [])
+  })
+
+const UNAVAILABLE: Readonly<Record<string, (issuer: Issuer) => unknown>> = {
+  'does not answer': (one) => one[Symbol.asyncDispose](),
+  'answers 500': (one) => Object.assign(one, { status: 500 }),
+  'answers 404': (one) => Object.assign(one, { status: 404 }),
+  'names another issuer': (one) => Object.assign(one, { discovery: { issuer: 'https://evil.example' } }),
+  'sends browsers over plain HTTP': (one) =>
+    Object.assign(one, { discovery: { authorization_endpoint: 'http://id.example.com/authorize' } }),
+  'has its token endpoint at a link-local address': (one) =>
+    Object.assign(one, { discovery: { token_endpoint: 'https://169.254.169.254/token' } }),
+  'does not know our secret': (one) => Object.assign(one, { client: 'postern:other' }),
+}
+for (const [what, set] of Object.entries(UNAVAILABLE))
+  test(`a provider that ${what} is unavailable, the log says why, and the next attempt asks anew`, async () => {
+    await set(issuer)
+    const refusal = await refused(arrive(), 'identity_unavailable')
+    assert.doesNotMatch(refusal.message, /127\.0\.0\.1|169\.254|secret/)
+    assert.equal(warned.length, 1)
+    assert.doesNotMatch(warned[0]!, /hunter2|postern:/)
+  })
+
+test('a secret is read anew after it was refused, and sent as the provider takes it', async () => {
+  issuer.client = 'postern:next'
+  issuer.discovery = { token_endpoint_auth_methods_supported: ['client_secret_post'] }
+  await refused(arrive(), 'identity_unavailable')
+  secret = 'next'
+  await arrive()
+  secret = null
+  issuer.client = 'postern'
+  control.move(10 * 60_000)
+  await arrive()
+})
+
+test('an inactive user does not come in', async () => {
+  const { id } = (await arrive()).account
+  await control.run('users.toggle', { id, active: false })
+  await refused(arrive(), 'credential_invalid')
+})

@@ -1,0 +1,227 @@
+import type { Configuration, CustomFetch, IDToken } from 'openid-client'
+import type { Account, Accounts } from '../../access/accounts.ts'
+import { isLoopbackHost } from '../../base/address.ts'
+import { claimOf } from '../../base/claims.ts'
+import type { Clock } from '../../base/clock.ts'
+import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
+import { Lru } from '../../base/lru.ts'
+import type { Plain } from '../../base/plain.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
+import { type ClaimReading, toArrival } from './arrivals.ts'
+import { CALLBACK_PATH } from './port.ts'
+
+/** How long someone may take to sign in there, milliseconds. */
+const FLOW_MS = 10 * 60_000
+/** Sign-ins that are under way; beyond that, the oldest must begin anew. */
+const FLOWS_MAX = 10_000
+/** What the provider says of itself, and our secret, are read anew after so long; milliseconds. */
+const CONFIGURATION_MS = 10 * 60_000
+
+export interface OidcProvider extends ClaimReading {
+  readonly clientId: string
+  /** The secret as it is now; null for a public client. */
+  readonly secret: () => Promise<string | null>
+  readonly scopes: string
+}
+
+export interface OidcParts {
+  readonly provider: OidcProvider
+  readonly origin: string
+  readonly clock: Clock
+  readonly fetch: GuardedFetch
+  readonly accounts: Pick<Accounts, 'arrive'>
+  /** Told in a sentence, without secrets, why the provider cannot be used. */
+  readonly warn: (sentence: string) => void
+}
+
+interface Flow {
+  readonly interaction: string
+  readonly verifier: string
+  readonly nonce: string
+  /** Monotonic. */
+  readonly endsAt: number
+}
+
+export interface OidcSignIn {
+  /** Refuses with identity_unavailable. */
+  begin(interaction: string): Promise<URL>
+  /** Refuses with credential_invalid or identity_unavailable. */
+  finish(callback: URL): Promise<{ readonly interaction: string; readonly account: Account }>
+}
+
+/**
+ * Sign-in at an identity provider: OpenID Connect Core 1.0 section 3.1 with PKCE (RFC 7636), state, nonce and the check
+ * of `iss` (RFC 9207). The state is known here alone and taken once; that it comes back to the browser that began is
+ * the business of whoever holds the interaction.
+ */
+export function createOidcSignIn(parts: OidcParts): OidcSignIn {
+  const { provider, clock, accounts } = parts
+  const redirectUri = parts.origin + CALLBACK_PATH
+  const flows = new Lru<string, Flow>(FLOWS_MAX)
+  let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
+  let lastWarning = ''
+
+  async function configured(): Promise<Configuration> {
+    const now = clock.monotonic()
+    if (known === undefined || now >= known.until)
+      known = { configuration: discover(parts).catch(unusable), until: now + CONFIGURATION_MS }
+    return known.configuration
+  }
+
+  /** What goes wrong on the way is told apart: the provider cannot be used, or it did not let someone in. */
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const done = await work()
+      lastWarning = ''
+      return done
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      const judged = judge(error)
+      if (judged === null) throw error
+      const { isOurs, reason } = judged
+      if (!isOurs) throw refuse('credential_invalid', { inner: reason })
+      // It may have changed, or be back
+      known = undefined
+      if (reason !== lastWarning) parts.warn(`Nobody can sign in at ${provider.issuer}: ${reason}.`)
+      lastWarning = reason
+      throw refuse('identity_unavailable', {
+        detail: 'The identity provider cannot be used at the moment. Try again in a little while.',
+        members: { retry_after_ms: 10_000 },
+        inner: reason,
+      })
+    }
+  }
+
+  async function begin(interaction: string): Promise<URL> {
+    const oidc = await import('openid-client')
+    const configuration = await configured()
+    const [verifier, nonce, state] = [oidc.randomPKCECodeVerifier(), oidc.randomNonce(), oidc.randomState()]
+    const url = oidc.buildAuthorizationUrl(configuration, {
+      redirect_uri: redirectUri,
+      scope: provider.scopes,
+      code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      nonce,
+      state,
+    })
+    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname)))
+      throw new FetchFailure('its authorization endpoint is not https')
+    flows.set(state, { interaction, verifier, nonce, endsAt: clock.monotonic() + FLOW_MS })
+    return url
+  }
+
+  async function finish(callback: URL): Promise<{ interaction: string; account: Account }> {
+    const state = callback.searchParams.get('state') ?? ''
+    const flow = flows.get(state)
+    flows.delete(state)
+    if (flow === undefined || clock.monotonic() >= flow.endsAt)
+      throw refuse('credential_invalid', { inner: 'an unknown, used or late state' })
+    const oidc = await import('openid-client')
+    const configuration = await configured()
+    const current = new URL(redirectUri)
+    current.search = callback.search
+    const tokens = await oidc.authorizationCodeGrant(configuration, current, {
+      pkceCodeVerifier: flow.verifier,
+      expectedNonce: flow.nonce,
+      expectedState: state,
+      idTokenExpected: true,
+    })
+    const idToken = tokens.claims()!
+    const claims = lacksClaims(idToken)
+      ? { ...(await userInfo(configuration, tokens.access_token, idToken.sub)), ...idToken }
+      : idToken
+    const account = await accounts.arrive(toArrival(claims, idToken.sub, provider, null))
+    return { interaction: flow.interaction, account }
+  }
+
+  /** Some leave out of the ID token what they tell at the endpoint for it. */
+  function lacksClaims(claims: IDToken): boolean {
+    return claims['email'] === undefined || claimOf(claims, provider.groupsClaim) === undefined
+  }
+
+  async function userInfo(configuration: Configuration, token: string, subject: string): Promise<Plain> {
+    if (configuration.serverMetadata().userinfo_endpoint === undefined) return {}
+    const { fetchUserInfo } = await import('openid-client')
+    return { ...(await fetchUserInfo(configuration, token, subject)) }
+  }
+
+  return {
+    begin: (interaction) => guarded(() => begin(interaction)),
+    finish: (callback) => guarded(() => finish(callback)),
+  }
+}
+
+async function discover({ provider, fetch }: OidcParts): Promise<Configuration> {
+  // Loaded by the first sign-in: few starts need it
+  const oidc = await import('openid-client')
+  const { issuer, clientId } = provider
+  const send = toCustomFetch(fetch)
+  const execute = [oidc.enableNonRepudiationChecks]
+  if (issuer.startsWith('http:')) execute.push(oidc.allowInsecureRequests)
+  const options = { [oidc.customFetch]: send, execute }
+  const secret = await provider.secret()
+  const found = await oidc.discovery(new URL(issuer), clientId, undefined, oidc.None(), options)
+  if (secret === null) return found
+  // OpenID Connect Discovery 1.0 section 3: client_secret_basic where nothing is said
+  const methods = found.serverMetadata().token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+  const authentication = methods.includes('client_secret_basic')
+    ? oidc.ClientSecretBasic(secret)
+    : oidc.ClientSecretPost(secret)
+  const configuration = new oidc.Configuration(found.serverMetadata(), clientId, secret, authentication)
+  configuration[oidc.customFetch] = send
+  for (const apply of execute) apply(configuration)
+  return configuration
+}
+
+/** Nobody has come yet: whatever is wrong is wrong with the provider. */
+function unusable(error: unknown): never {
+  const judged = judge(error)
+  throw judged === null ? error : new FetchFailure(judged.reason)
+}
+
+/** What cannot answer is told apart from what answers no. */
+function toCustomFetch(send: GuardedFetch): CustomFetch {
+  return async (url, { method, headers, body }) => {
+    // All that is ever sent is a form
+    const bytes = body == null ? null : Buffer.from(String(body))
+    const answer = await send({ url, method, headers, body: bytes })
+    if (answer.status >= 500 || answer.status === 429)
+      throw new FetchFailure(`it answered ${answer.status}`, answer.status)
+    // A status without a body allows none
+    const content = answer.body.length === 0 ? null : new Uint8Array(answer.body)
+    return new Response(content, { status: answer.status, headers: answer.headers })
+  }
+}
+
+/** Errors of RFC 6749 sections 4.1.2.1 and 5.2 that are about how we are registered, or about the provider. */
+const NOT_THE_PERSON: ReadonlySet<unknown> = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+  'invalid_scope',
+  'server_error',
+  'temporarily_unavailable',
+])
+
+interface Judgement {
+  /** It was the provider, or how it is set up, and not the person. */
+  readonly isOurs: boolean
+  readonly reason: string
+}
+
+/** Why a sign-in failed; null for a fault of the program. */
+function judge(error: unknown): Judgement | null {
+  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+    if (one instanceof FetchFailure) return { isOurs: true, reason: one.message }
+    if ('error' in one && typeof one.error === 'string')
+      return { isOurs: NOT_THE_PERSON.has(one.error), reason: `it answered ${one.error.slice(0, 100)}` }
+    if (!('code' in one)) continue
+    if (one.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM') return { isOurs: true, reason: one.message }
+    if (one.code === 'ENOENT' || one.code === 'EACCES')
+      return { isOurs: true, reason: 'the file with the secret cannot be read' }
+    if (typeof one.code === 'string' && one.code.startsWith('OAUTH_'))
+      return { isOurs: false, reason: one.message }
+  }
+  return null
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import type { Accounts } from '../access/accounts.ts'
+import { createDirectTokens, type DirectIssuer, type DirectTokens } from '../access/direct-tokens.ts'
+import type { KeysOf } from '../access/issuer-keys.ts'
+import { DEFAULT_SCOPE } from '../access/scopes.ts'
+import { CannotStart } from '../base/cannot-start.ts'
+import type { Clock } from '../base/clock.ts'
+import { createResources } from '../base/resources.ts'
+import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
+import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
+import { type OidcSettings, settingName } from '../settings.ts'
+
+/** The identity provider as the control plane knows it. */
+export interface IdentityProvider extends OidcProvider {
+  /** Whether management takes its access tokens; `only` names it alone as the one that issues tokens. */
+  readonly direct: OidcSettings['direct']
+  /** What must be in `aud` of these; null for the URL of the resource. */
+  readonly audience: string | null
+}
+
+/** The identity provider of the settings. Throws CannotStart for a rule that grants nothing. */
+export function toOidcProvider(settings: OidcSettings): IdentityProvider {
+  const fault = faultOfRoleMap(settings.roleMap)
+  if (fault !== null) throw new CannotStart(`${settingName('OIDC_ROLE_MAP')}: ${fault}.`)
+  const { clientSecret, clientSecretFile } = settings
+  return {
+    ...settings,
+    secret: async () =>
+      clientSecretFile === null
+        ? (clientSecret?.reveal() ?? null)
+        : (await readFile(clientSecretFile, 'utf8')).trim(),
+  }
+}
+
+/** The access tokens of the provider, where management takes them; null where it does not. */
+export function openDirect(
+  provider: IdentityProvider | null,
+  origin: string,
+  clock: Clock,
+  keysOf: KeysOf,
+  accounts: Accounts,
+): DirectTokens | null {
+  if (provider === null || provider.direct === null) return null
+  const { nameOf } = createResources(origin)
+  const issuer: DirectIssuer = {
+    issuer: provider.issuer,
+    clientId: provider.clientId,
+    audienceOf: (resource) => provider.audience ?? nameOf(resource),
+    arrivalOf: (claims, subject) => toArrival(claims, subject, provider, undefined),
+  }
+  return createDirectTokens(issuer, clock, keysOf, accounts)
+}
+
+/** Who issues tokens for management, as its metadata names them: ours first. And the scopes of ours, for challenges. */
+export function issuedBy(
+  origin: string,
+  provider: IdentityProvider | null,
+): { readonly authorizationServers: readonly string[]; readonly scope: string | null } {
+  switch (provider?.direct) {
+    case 'on':
+      return { authorizationServers: [origin, provider.issuer], scope: DEFAULT_SCOPE }
+    case 'only':
+      return { authorizationServers: [provider.issuer], scope: null }
+    default:
+      return { authorizationServers: [origin], scope: DEFAULT_SCOPE }
+  }
+}
