@@ -96,6 +96,7 @@ try {
         upHelp: settingsHelp(),
         backUp: async (request) => (await import('./serve/backup/backup.ts')).backUp(request),
         restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
+        examine: async (request) => (await import('./serve/doctor/doctor.ts')).examine(request),
         openBrowser,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },

@@ -66,6 +66,8 @@ const KEEP_USES_MS = 60_000
 const SWEEP_MS = 10 * 60_000
 /** What of the audit trail is newer is not signed. */
 const CHECKPOINT_MS = 60_000
+/** More often than instances are started anew. */
+const RETENTION_MS = 10 * 60_000
 /** What a fault in keeping them is told with. */
 const USES = 'when credentials were used'
 
@@ -139,6 +141,9 @@ async function start(
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
   repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
   repeat(its, SWEEP_MS, 'what sign-ins have left', () => control.sweep())
+  repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
+    control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
+  )
   repeat(its, MEND_MS, 'the last known configuration', () =>
     store === null ? null : lastGood.mend((keep) => fullDelta(store, keep)),
   )

@@ -19,7 +19,9 @@ import {
   type ListenAddress,
   Networks,
   Origin,
+  Period,
   Scopes,
+  Size,
   VaultUrl,
   WORKERS_MAX,
   Workers,
@@ -30,6 +32,8 @@ interface SettingText {
   readonly shown: string
   readonly text: string
 }
+
+const DAY_MS = 86_400_000
 
 /** The settings of the process: what a person may set before there is anything else to ask. */
 const SCHEMA = z.strictObject({
@@ -52,6 +56,10 @@ const SCHEMA = z.strictObject({
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
+  RECORDS_KEEP: Period.prefault('30d'),
+  RECORDS_MAX_SIZE: Size.prefault('10GB'),
+  AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
+  AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
   OIDC_ISSUER: IssuerUrl.optional(),
   OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
@@ -134,6 +142,22 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none',
     text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
   },
+  RECORDS_KEEP: {
+    shown: '`30d`',
+    text: 'How long request records are kept: a number and `m`, `h` or `d`.',
+  },
+  RECORDS_MAX_SIZE: {
+    shown: '`10GB`',
+    text: 'What request records may take on disk: a number and `MB` or `GB`. The oldest make room.',
+  },
+  AUDIT_KEEP: {
+    shown: '`400d`',
+    text: 'How long audit entries are kept, at least a day. What is removed can be told from what somebody removed: [the audit trail](audit.md).',
+  },
+  AUDIT_HOLD: {
+    shown: '`off`',
+    text: '`on` is a legal hold: no audit entry is removed, however old.',
+  },
   LOCAL_SIGN_IN: {
     shown: '`on`',
     text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
@@ -210,6 +234,11 @@ export interface Settings {
   readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  readonly recordsKeepMs: number
+  readonly recordsBytesMax: number
+  readonly auditKeepMs: number
+  /** Nothing of the audit trail is removed. */
+  readonly auditHold: boolean
   /** Local users sign in by passwords. */
   readonly localSignIn: boolean
   /** The identity provider at which people sign in; null without one. */
@@ -272,6 +301,7 @@ export function readSettings(
   const { DATA, LISTEN, CONTROL_LISTEN, ORIGIN, WORKERS, EXPOSE, KEY_FILE, HTTP_ENGINE } = parsed.data
   const { TLS_CERT, TLS_KEY, TRUSTED_PROXIES, SECRETS_ENV, SECRETS_DIR, VAULT_URL, VAULT_TOKEN_FILE } =
     parsed.data
+  const { RECORDS_KEEP, RECORDS_MAX_SIZE, AUDIT_KEEP, AUDIT_HOLD } = parsed.data
   const { TLS_CLIENT_CA, CLIENT_CERT_FIELD, PROXY_PROTOCOL } = parsed.data
   // As the person wrote it, or both ways of writing what is still to be set
   const named = (name: SettingName): string => given.get(name)?.source ?? settingName(name)
@@ -315,6 +345,10 @@ export function readSettings(
     trustedProxies: TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: PROXY_PROTOCOL === 'v2',
+    recordsKeepMs: RECORDS_KEEP,
+    recordsBytesMax: RECORDS_MAX_SIZE,
+    auditKeepMs: AUDIT_KEEP,
+    auditHold: AUDIT_HOLD === 'on',
     localSignIn: parsed.data.LOCAL_SIGN_IN === 'on',
     oidc: toOidc(parsed.data, named),
     secrets: {

@@ -44,6 +44,7 @@ export const UNSERVED: Pick<
   records: {
     list: async () => ({ items: [], next_cursor: null }),
     get: async () => undefined,
+    remove: async () => ({ removed: 0, more: false }),
     metrics: async () => ({ groups: [], total: 0, ungrouped: 0, read: 0, completeFrom: null }),
   },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
@@ -101,6 +102,10 @@ export async function startControl(
     get: async (id): Promise<RequestRecord | undefined> => {
       asked.push({ id })
       return undefined
+    },
+    remove: async (selection) => {
+      asked.push(selection)
+      return { removed: 0, more: false }
     },
     metrics: async (question) => {
       asked.push({ ...question.selection })

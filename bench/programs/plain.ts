@@ -76,7 +76,8 @@ if (certificate !== undefined && key !== undefined)
   })
 
 async function recordTo(path: string): Promise<(incoming: Incoming) => void> {
-  const workerData: RecorderSetup = { path, retentionMs: 1e12, clockCell: null, counters: null }
+  const bytesMax = Number.POSITIVE_INFINITY
+  const workerData: RecorderSetup = { path, retentionMs: 1e12, bytesMax, clockCell: null, counters: null }
   const entry = new URL('../../src/threads/recorder.ts', import.meta.url)
   const recorder = await startRecorder(() => new Worker(entry, { workerData }), console.error)
   const sink = createRecordSink()

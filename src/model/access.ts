@@ -50,6 +50,7 @@ export const PERMISSIONS: readonly string[] = [
   'audit:read',
   'audit:verify',
   'records:read',
+  'records:delete',
   'metrics:read',
 ]
 

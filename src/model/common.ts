@@ -34,7 +34,7 @@ export const Time = z.iso
 export const When = z
   .string()
   .max(40)
-  .refine(isWhen, 'an RFC 3339 time with its zone, a date such as 2026-05-01, now, or -30d for 30 days ago')
+  .refine(isWhen, 'a time with its zone such as 2026-05-01T00:00:00Z, a date, now, or -30d for 30 days ago')
   .describe('Time such as 2026-05-01T00:00:00Z, date (in UTC), now, or -30d for 30 days ago')
 
 /** `-30d`: a duration before now. */

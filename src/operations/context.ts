@@ -7,6 +7,7 @@ import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { AuditTrail } from '../record/audit-chain.ts'
+import type { Removal } from '../record/messages.ts'
 import type { RecordQueryClient } from '../record/query-client.ts'
 import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
@@ -55,6 +56,12 @@ export interface OperationContext {
 }
 
 export interface RecordQueries extends Pick<RecordQueryClient, 'metrics'> {
+  /**
+   * Deletes the records that fit, as many as there is time for. Refuses with records_unavailable.
+   * @param selection as of `list`, without its page
+   * @param onlyCount deletes nothing, and says how many it would
+   */
+  remove(selection: Record<string, unknown>, onlyCount: boolean): Promise<Removal>
   list(
     filter: Record<string, unknown>,
   ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>

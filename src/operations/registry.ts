@@ -75,6 +75,7 @@ import { putProxy } from './proxies/put.ts'
 import { updateProxy } from './proxies/update.ts'
 import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
+import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
 import { selectable } from './select.ts'
 
@@ -158,5 +159,6 @@ export const OPERATIONS: readonly Operation[] = [
   metricsOverTime,
   listRecords,
   getRecord,
+  purgeRecords,
   explainRequest,
 ].map(selectable)

@@ -41,6 +41,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'profiles.put': (n) => ({ id: `put${n}`, client: 'acme', name: 'P', auth: { type: 'none' } }),
   'profiles.toggle': () => ({ id: 'open', status: 'active' }),
   'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
+  'records.purge': () => ({ to: '-30d' }),
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
   'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),

@@ -208,6 +208,8 @@ function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQ
       const collections = await collectionsOf(partsOf(principal, 'records:read'), whole)
       return isOf(collections, record?.collection) ? record : undefined
     },
+    remove: async (selection, onlyCount) =>
+      all.remove({ ...selection, ...(await ofCollections(principal, 'records:delete', whole)) }, onlyCount),
     metrics: async (question) =>
       all.metrics({
         ...question,

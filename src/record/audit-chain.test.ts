@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { type Control, startControl } from '../../test/control.ts'
+import { AuditFile } from '../../test/support/audit-file.ts'
 import { createClock } from '../base/clock.ts'
-import { AUDIT_COLUMNS, nextLink } from '../store/ports/audit-chain.ts'
+import { AUDIT_COLUMNS } from '../store/ports/audit-chain.ts'
 import { type AuditTrail, createAuditTrail } from './audit-chain.ts'
 
 const ENTRIES = 12
@@ -13,6 +13,7 @@ const SIGNED = 8
 
 let control: Control
 let trail: AuditTrail
+let file: AuditFile
 let database: DatabaseSync
 before(async () => {
   control = await startControl()
@@ -23,47 +24,17 @@ before(async () => {
     await control.run('policies.create', { name: 'Never' }, { dryRun: true })
     if (n === 4 || n === SIGNED) await trail.checkpoint()
   }
-  database = new DatabaseSync(join(control.directory, 'config.db'))
-  for (const name of ['audit_no_update', 'audit_no_delete', 'audit_chain_no_update', 'audit_chain_no_delete'])
-    database.exec(`drop trigger ${name}`)
-  for (const name of ['audit_checkpoints_no_update', 'audit_checkpoints_no_delete'])
-    database.exec(`drop trigger ${name}`)
+  file = new AuditFile(control.directory)
+  database = file.database
 })
 after(async () => {
-  database.close()
+  file[Symbol.dispose]()
   await control.close()
 })
 
-const TABLES = ['audit', 'audit_chain', 'audit_checkpoints'] as const
-
-/** What verify finds after somebody has written to the file; everything is put back afterwards. */
-async function tampered(tamper: () => void, anchor: Parameters<AuditTrail['verify']>[0] = null) {
-  for (const table of TABLES) database.exec(`create table kept_${table} as select * from ${table}`)
-  try {
-    tamper()
-    return await trail.verify(anchor)
-  } finally {
-    for (const table of TABLES) {
-      database.exec(`delete from ${table}; insert into ${table} select * from kept_${table}`)
-      database.exec(`drop table kept_${table}`)
-    }
-    database.exec(`update sqlite_sequence set seq = ${ENTRIES} where name = 'audit'`)
-  }
-}
-
-/** Makes all links anew from a number on, as somebody would who knows how they are made. */
-function relink(from: number): void {
-  database.exec(`delete from audit_chain where seq >= ${from}`)
-  const last = database.prepare('select hash from audit_chain order by seq desc limit 1').get()
-  let hash = String(last?.['hash'] ?? '')
-  for (const row of database.prepare(`select * from audit where seq >= ${from} order by seq`).all()) {
-    hash = nextLink(
-      hash,
-      AUDIT_COLUMNS.map((column) => row[column]),
-    )
-    database.prepare('insert into audit_chain values (?, ?)').run(Number(row['seq']), hash)
-  }
-}
+/** What verify finds after somebody has written to the file. */
+const tampered = (tamper: () => void, anchor: Parameters<AuditTrail['verify']>[0] = null) =>
+  file.tampered(tamper, () => trail.verify(anchor))
 
 test('a trail that nobody has touched is whole, and its head names its last entry', async () => {
   const found = await trail.verify(null)
@@ -115,7 +86,7 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
   'an entry that is changed with all links after it': [
     () => {
       database.exec("update audit set actor_name = 'nobody' where seq = 2")
-      relink(2)
+      file.relink(2)
     },
     4,
     /made anew/,
@@ -128,7 +99,7 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
   'a checkpoint that is made up': [
     () => {
       database.exec("update audit set actor_name = 'nobody' where seq = 2")
-      relink(2)
+      file.relink(2)
       database.exec(
         `update audit_checkpoints set hash = (select hash from audit_chain where audit_chain.seq = audit_checkpoints.seq)`,
       )
@@ -154,7 +125,7 @@ test('what is changed after the last checkpoint with all its links is found by a
   const { head } = await trail.verify(null)
   const tamper = () => {
     database.exec(`update audit set actor_name = 'nobody' where seq = ${SIGNED + 1}`)
-    relink(SIGNED + 1)
+    file.relink(SIGNED + 1)
   }
   assert.equal((await tampered(tamper)).ok, true, 'as the page says')
   const found = await tampered(tamper, head)

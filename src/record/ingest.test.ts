@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -109,6 +109,86 @@ test('old blocks are deleted in steps while new ones keep coming', async () => {
   const kept = (await stored(path)).map((ids) => ids[0])
   assert.deepEqual(kept, ['newer-0', 'new-0'])
   await store.close()
+})
+
+test('beyond the size they may take, the oldest blocks make room, and the file stays within it', async () => {
+  const path = join(directory, 'large.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  const bytesMax = 400_000
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 20; i++) ingest.push(batchOf(`r${round}-${i}`, 130, 1000 * (round + 1) + i), () => {})
+    await ingest.prune(0, bytesMax)
+    await ingest.settle()
+    assert.ok((await stored(path)).length > 5)
+  }
+  const kept = await stored(path)
+  assert.equal(kept[0]?.[0], 'r4-19-0', 'the newest is there')
+  assert.ok(!kept.flat().some((id) => id.startsWith('r0')), 'the oldest is not')
+  // What is freed is used again
+  assert.ok(statSync(path).size < 3 * bytesMax, `${statSync(path).size}`)
+  await store.close()
+})
+
+const mixed = (names: readonly string[]) => {
+  const writer = createBatchWriter(names.length)
+  for (const name of names) writer.add(recordFields({ id: name, client: `cli_${name[0]}`, path: `/${name}` }))
+  return writer.take()
+}
+const never = (): boolean => false
+
+test('deleting takes the rows that fit out of their blocks, leaves the others whole, and nothing of it in the files', async () => {
+  const path = join(directory, 'removal.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  const rows = [['a1', 'b1', 'a2'], ['b2'], ['a3', 'a4'], ['b3', 'a5']]
+  for (const names of rows) ingest.push(mixed(names), () => {})
+  await ingest.settle()
+  const bytes = (): string => [path, `${path}-wal`].map((file) => readFileSync(file, 'latin1')).join('')
+  assert.ok(bytes().includes('/a3'))
+
+  assert.deepEqual(await ingest.remove({ client: 'cli_a' }, true, never), { removed: 5, more: false })
+  assert.equal((await stored(path)).flat().length, 8, 'counting deletes nothing')
+  assert.deepEqual(await ingest.remove({ client: 'cli_a' }, false, never), { removed: 5, more: false })
+  assert.deepEqual((await stored(path)).flat().sort(), ['b1', 'b2', 'b3'])
+  assert.ok(!/\/a[1-5]/.test(bytes()))
+  assert.deepEqual(await ingest.remove({ client: 'cli_a' }, false, never), { removed: 0, more: false })
+  await store.close()
+})
+
+test('a deletion that runs out of time says that there is more, and rows that come meanwhile are stored', async () => {
+  const path = join(directory, 'late.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  for (let i = 0; i < 30; i++) ingest.push(mixed([`a${i}`, `b${i}`]), () => {})
+  await ingest.settle()
+  let looks = 0
+  const first = ingest.remove({ client: 'cli_a' }, false, () => ++looks > 2)
+  ingest.push(mixed(['a-new']), () => {})
+  const { removed, more } = await first
+  assert.ok(more && removed > 0 && removed < 30, `${removed}`)
+  const tooLate = await ingest.remove({ client: 'cli_a' }, false, () => true)
+  assert.deepEqual(tooLate, { removed: 0, more: true })
+  const rest = await ingest.remove({ client: 'cli_a' }, false, never)
+  assert.deepEqual(rest, { removed: 31 - removed, more: false })
+  assert.equal((await stored(path)).flat().length, 30)
+  await store.close()
+})
+
+test('a deletion that the store refuses is told, and the next one is tried', async () => {
+  const path = join(directory, 'refusing.db')
+  const real = openRecordStore(path)
+  let broken = true
+  const find: RecordStore['find'] = async (...args) => {
+    if (broken) throw new Error('disk trouble')
+    return real.find(...args)
+  }
+  const ingest = createIngest({ ...real, find })
+  ingest.push(mixed(['a1']), () => {})
+  await assert.rejects(ingest.remove({ client: 'cli_a' }, false, never), /disk trouble/)
+  broken = false
+  assert.equal((await ingest.remove({ client: 'cli_a' }, false, never)).removed, 1)
+  await real.close()
 })
 
 test('a store that fails while merging or deleting does not stop the recording', async () => {

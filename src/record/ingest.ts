@@ -1,7 +1,9 @@
 import { type RecordStore, StoreUnavailable } from '../store/ports/records.ts'
 import type { RecordBatch } from './batch.ts'
 import { mergeBlocks, toBlock } from './block.ts'
-import type { RecorderState } from './messages.ts'
+import type { RecorderState, Removal } from './messages.ts'
+import type { RecordSelection } from './record-filter.ts'
+import { RemovalRun } from './removal.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 
 /** Rows after which a transaction is closed. */
@@ -17,6 +19,13 @@ const SMALL_BLOCKS = 64
 /** Blocks deleted at a time, so that a large clean-up does not delay new rows. */
 const PRUNE_BLOCKS = 64
 
+interface Removing {
+  readonly run: RemovalRun
+  readonly isLate: () => boolean
+  readonly settle: (removal: Removal) => void
+  readonly fail: (error: unknown) => void
+}
+
 interface Waiting {
   readonly batch: RecordBatch
   /** Called when the batch was stored or given up; the giver may then hand over another. */
@@ -27,14 +36,19 @@ export interface Ingest {
   push(batch: RecordBatch, taken: () => void): void
   /** Resolves when everything pushed so far was stored, given up, or could not be stored for now. */
   settle(): Promise<void>
-  /** Deletes what is older than `beforeMs`, in small steps. */
-  prune(beforeMs: number): Promise<void>
+  /** Deletes what is older than `beforeMs`, and the oldest beyond `bytesMax`, in small steps. */
+  prune(beforeMs: number, bytesMax?: number): Promise<void>
+  /**
+   * Deletes the records that fit, in small steps, as far as it gets until `isLate`. Rejects when the store refuses.
+   * @param onlyCount deletes nothing
+   */
+  remove(selection: RecordSelection, onlyCount: boolean, isLate: () => boolean): Promise<Removal>
   readonly state: Omit<RecorderState, 'droppedByGateways'>
 }
 
 /**
  * Feeds a store. Invariants:
- * 1. One use of the store at a time: new rows, merging and deleting take turns.
+ * 1. One use of the store at a time: new rows, merging, deleting and making room take turns.
  * 2. While the store refuses, batches wait here unacknowledged. Their number is bounded by their givers, who stop
  *    at their own bound; so nothing here grows without end.
  * 3. A batch that fails for another reason than an unavailable store is given up alone and counted.
@@ -48,7 +62,8 @@ export function createIngest(store: RecordStore): Ingest {
   let small = SMALL_BLOCKS
   let running: Promise<void> | null = null
   let retry: NodeJS.Timeout | undefined
-  let pruneBefore: number | null = null
+  let prune: { readonly beforeMs: number; readonly bytesMax: number } | null = null
+  const removals: Removing[] = []
 
   /** Stores batches up to the bound of a transaction. False when the store refuses for now. */
   const storeSome = async (): Promise<boolean> => {
@@ -113,18 +128,40 @@ export function createIngest(store: RecordStore): Ingest {
     small = SMALL_BLOCKS // There may be more to merge.
   }
 
+  const pruneSome = async ({ beforeMs, bytesMax }: NonNullable<typeof prune>): Promise<number> =>
+    (await store.prune(beforeMs, PRUNE_BLOCKS)) || store.shrink(bytesMax, PRUNE_BLOCKS)
+
+  /** One step of what is to be deleted first. */
+  const removeSome = async (): Promise<void> => {
+    const [removing] = removals
+    if (removing === undefined) return
+    const { run, isLate, settle, fail } = removing
+    try {
+      // Also before the first step: who asked has been told by then that it took too long
+      const late = isLate()
+      const isDone = !late && (await run.step())
+      if (!isDone && !late) return
+      const removal = await run.end(!isDone)
+      removals.shift()
+      settle(removal)
+    } catch (error) {
+      removals.shift()
+      fail(error)
+    }
+  }
+
   const work = async (): Promise<void> => {
     while (queue.length > 0) if (!(await storeSome())) return retryLater()
     try {
       // After the rows, and one step each, so that new rows come first again.
       if (small >= SMALL_BLOCKS) await merge()
-      if (pruneBefore !== null && (await store.prune(pruneBefore, PRUNE_BLOCKS)) < PRUNE_BLOCKS)
-        pruneBefore = null
+      if (prune !== null && (await pruneSome(prune)) === 0) prune = null
     } catch (error) {
       lastError = error instanceof Error ? error.message : String(error)
-      pruneBefore = null
+      prune = null
       small = 0
     }
+    await removeSome()
   }
 
   const retryLater = (): void => {
@@ -134,7 +171,8 @@ export function createIngest(store: RecordStore): Ingest {
     }, RETRY_MS)
   }
 
-  const hasWork = (): boolean => queue.length > 0 || small >= SMALL_BLOCKS || pruneBefore !== null
+  const hasWork = (): boolean =>
+    queue.length > 0 || small >= SMALL_BLOCKS || prune !== null || removals.length > 0
 
   const start = (): Promise<void> => {
     running ??= new Promise<void>((done) => setImmediate(done)).then(work).finally(() => {
@@ -155,11 +193,16 @@ export function createIngest(store: RecordStore): Ingest {
       if (running !== null) await running
       if (queue.length > 0) await start()
     },
-    async prune(beforeMs) {
-      pruneBefore = beforeMs
+    async prune(beforeMs, bytesMax = Number.POSITIVE_INFINITY) {
+      prune = { beforeMs, bytesMax }
       if (retry === undefined) void start()
-      while (pruneBefore !== null && running !== null) await running
+      while (prune !== null && running !== null) await running
     },
+    remove: (selection, onlyCount, isLate) =>
+      new Promise((settle, fail) => {
+        removals.push({ run: new RemovalRun(store, selection, onlyCount), isLate, settle, fail })
+        if (retry === undefined) void start()
+      }),
     get state() {
       return { queued, dropped, lastError }
     },

@@ -5,7 +5,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { RecordBatch } from './batch.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
-import type { RecordFilter } from './record-filter.ts'
+import type { RecordFilter, RecordSelection } from './record-filter.ts'
 
 /** Gateway thread to recorder, on the port between the two. */
 export type ToRecorder =
@@ -22,6 +22,8 @@ export type FromRecorder =
 export interface RecorderSetup {
   readonly path: string
   readonly retentionMs: number
+  /** Bytes that records may take in the file; the oldest make room. */
+  readonly bytesMax: number
   readonly clockCell: ClockCell | null
   /** Shared memory of the limit counters, whose quotas the recorder keeps; null leaves them alone. */
   readonly counters: SharedArrayBuffer | null
@@ -31,14 +33,30 @@ export interface RecorderSetup {
 export type ToRecorderThread =
   | { readonly kind: 'connect'; readonly port: MessagePort }
   | { readonly kind: 'flush'; readonly id: number }
+  | {
+      readonly kind: 'remove'
+      readonly id: number
+      readonly selection: RecordSelection
+      readonly onlyCount: boolean
+    }
   | { readonly kind: 'stop' }
 
 /** Recorder to main thread. `ready` is first: the store is open and the quotas are loaded. */
 export type FromRecorderThread =
   | { readonly kind: 'ready' }
   | { readonly kind: 'flushed'; readonly id: number }
+  | { readonly kind: 'removed'; readonly id: number; readonly removal: Removal }
+  | { readonly kind: 'not_removed'; readonly id: number; readonly error: string }
   | { readonly kind: 'state'; readonly state: RecorderState }
   | { readonly kind: 'stopped' }
+
+/** What deleting records has come to. */
+export interface Removal {
+  /** Records that are gone, or would be. */
+  readonly removed: number
+  /** There are others, for which there was no time. */
+  readonly more: boolean
+}
 
 export interface RecorderState {
   /** Rows received and not stored yet. */

@@ -1,10 +1,9 @@
 import type { Worker } from 'node:worker_threads'
-import type { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
-import { RecordFilter, RecordSelection } from './record-filter.ts'
+import { toRecordFilter, toRecordSelection } from './record-filter.ts'
 
 /** Longer than a healthy query thread ever reads, so that it means the thread hangs. */
 const DEADLINE_MS = 5000
@@ -106,7 +105,7 @@ export function createRecordQueries(
 
   return {
     async list(filter) {
-      const parsed = parse(RecordFilter, filter)
+      const parsed = toRecordFilter(filter)
       const answer = await ask((id) => ({ kind: 'list', id, filter: parsed }))
       if (answer.kind === 'list') return answer.page
       throw toError(answer)
@@ -117,7 +116,7 @@ export function createRecordQueries(
       throw toError(answer)
     },
     async metrics(question) {
-      const selection = parse(RecordSelection, question.selection)
+      const selection = toRecordSelection(question.selection)
       const answer = await ask((id) => ({ kind: 'metrics', id, question: { ...question, selection } }))
       if (answer.kind === 'metrics') return answer.answer
       throw toError(answer)
@@ -127,17 +126,6 @@ export function createRecordQueries(
       if (worker !== null) abandon(worker, 'closed')
     },
   }
-}
-
-function parse<T>(schema: z.ZodType<T>, given: unknown): T {
-  const parsed = schema.safeParse(given)
-  if (parsed.success) return parsed.data
-  throw refuse('input_invalid', {
-    errors: parsed.error.issues.map(({ path, message }) => ({
-      pointer: path.map((part) => `/${String(part)}`).join(''),
-      reason: message,
-    })),
-  })
 }
 
 function unavailable(detail: string, cause?: unknown): Error {

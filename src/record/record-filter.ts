@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { refuse } from '../base/refusal.ts'
 import { Time } from '../model/common.ts'
 
 const STATUS = /^[1-5]([0-9]{2}|xx)$/
@@ -47,3 +48,24 @@ export const RecordFilter = RecordSelection.extend({
   cursor: z.string().nullish(),
 })
 export type RecordFilter = z.output<typeof RecordFilter>
+
+/** Refuses with input_invalid what is none. */
+export function toRecordSelection(given: Readonly<Record<string, unknown>>): RecordSelection {
+  return parse(RecordSelection, given)
+}
+
+/** Refuses with input_invalid what is none. */
+export function toRecordFilter(given: Readonly<Record<string, unknown>>): RecordFilter {
+  return parse(RecordFilter, given)
+}
+
+function parse<T>(schema: z.ZodType<T>, given: unknown): T {
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  throw refuse('input_invalid', {
+    errors: parsed.error.issues.map(({ path, message }) => ({
+      pointer: path.map((part) => `/${String(part)}`).join(''),
+      reason: message,
+    })),
+  })
+}

@@ -1,12 +1,16 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { CannotStart } from '../base/cannot-start.ts'
-import type { FromRecorderThread, RecorderState, ToRecorderThread } from './messages.ts'
+import { refuse } from '../base/refusal.ts'
+import type { FromRecorderThread, RecorderState, Removal, ToRecorderThread } from './messages.ts'
+import type { RecordSelection } from './record-filter.ts'
 
 /** Wait before a recorder that died is started again. */
 const RESTART_MS = 500
 
 const FLUSH_DEADLINE_MS = 1000
 const STOP_DEADLINE_MS = 5000
+/** More than the thread gives itself. */
+const REMOVE_DEADLINE_MS = 6000
 
 export interface Recorder {
   /**
@@ -16,6 +20,10 @@ export interface Recorder {
   connect(attach: (port: MessagePort) => void): () => void
   /** Resolves when what gateway threads held is in the store, or after a second. */
   flush(): Promise<void>
+  /**
+   * Deletes the records that fit, as many as there is time for, or only counts them. Refuses with records_unavailable.
+   */
+  remove(selection: RecordSelection, onlyCount: boolean): Promise<Removal>
   /** Stores what is left and ends the thread. */
   stop(): Promise<void>
   /** A second old at most; `running` is false while a recorder that died is being replaced. */
@@ -39,7 +47,8 @@ interface RecordingState {
 export async function startRecorder(start: () => Worker, log: (text: string) => void): Promise<Recorder> {
   const attached = new Set<(port: MessagePort) => void>()
   const flushing = new Map<number, () => void>()
-  let flushes = 0
+  const removing = new Map<number, (removal: Removal | Error) => void>()
+  let asked = 0
   let state: RecorderState = { queued: 0, dropped: 0, droppedByGateways: 0, lastError: null }
   /** Drops of recorders that died. */
   let droppedBefore = 0
@@ -58,6 +67,8 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   const hear = (message: FromRecorderThread): void => {
     if (message.kind === 'state') state = message.state
     else if (message.kind === 'flushed') flushing.get(message.id)?.()
+    else if (message.kind === 'removed') removing.get(message.id)?.(message.removal)
+    else if (message.kind === 'not_removed') removing.get(message.id)?.(new Error(message.error))
     else if (message.kind === 'stopped') stopped()
   }
   const launch = (): Promise<void> =>
@@ -85,6 +96,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   const died = (error: unknown): void => {
     worker = null
     for (const done of flushing.values()) done()
+    for (const done of removing.values()) done(new Error('the recorder thread ended'))
     stopped()
     if (stopping) return
     log(`the recorder thread ended and is started again: ${error instanceof Error ? error.message : error}`)
@@ -112,7 +124,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
     flush: () =>
       new Promise((done) => {
         if (worker === null) return done()
-        const id = ++flushes
+        const id = ++asked
         const finish = (): void => {
           clearTimeout(timer)
           flushing.delete(id)
@@ -121,6 +133,20 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         const timer = setTimeout(finish, FLUSH_DEADLINE_MS)
         flushing.set(id, finish)
         say({ kind: 'flush', id })
+      }),
+    remove: (selection, onlyCount) =>
+      new Promise((done, failed) => {
+        const id = ++asked
+        const finish = (removal: Removal | Error): void => {
+          clearTimeout(timer)
+          removing.delete(id)
+          if (removal instanceof Error) failed(notRemoved(removal))
+          else done(removal)
+        }
+        const timer = setTimeout(() => finish(new Error('no answer in time')), REMOVE_DEADLINE_MS)
+        removing.set(id, finish)
+        if (worker === null) finish(new Error('the recorder thread is being replaced'))
+        else say({ kind: 'remove', id, selection, onlyCount })
       }),
     async stop() {
       stopping = true
@@ -147,4 +173,11 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
       }
     },
   }
+}
+
+function notRemoved(cause: Error) {
+  return refuse('records_unavailable', {
+    detail: 'The records could not be deleted, or not all; repeat it.',
+    inner: cause.message,
+  })
 }

@@ -19,6 +19,7 @@ import { OPERATIONS } from '../operations/registry.ts'
 import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
+import type { RetentionRule } from '../record/audit-retention.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
@@ -73,6 +74,8 @@ export interface ControlPlane {
   readonly checkpoint: () => Promise<void>
   /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
   readonly sweep: () => Promise<void>
+  /** Removes audit entries that have been kept long enough. */
+  readonly retain: (rule: RetentionRule) => Promise<unknown>
 }
 
 /** Who may do what, the operations, and the surfaces that project them. */
@@ -189,6 +192,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     flush: (rest) => unknownCallers.flush(rest),
     checkpoint: () => trail.checkpoint(),
     sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
+    retain: (rule) => trail.retain(rule),
   }
 }
 
@@ -217,5 +221,6 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
+    retain: () => Promise.resolve(),
   }
 }

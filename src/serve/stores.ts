@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
+import type { RecordQueries } from '../operations/context.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
+import { toRecordSelection } from '../record/record-filter.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
 import { openLastGood } from '../store/sqlite/last-good.ts'
@@ -11,8 +13,6 @@ import { type Configuration, openConfiguration } from './configuration.ts'
 import { createLastGood, type LastGoodSnapshot } from './last-good.ts'
 import type { Start } from './start.ts'
 
-const RECORD_RETENTION_MS = 30 * 24 * 60 * 60 * 1000
-
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
@@ -20,7 +20,7 @@ export interface Stores extends Configuration {
   /** As the main thread counts. */
   readonly counters: Counters
   readonly recorder: Recorder
-  readonly records: RecordQueryClient
+  readonly records: RecordQueryClient & RecordQueries
 }
 
 /** Takes the data directory and opens what is in it. Throws CannotStart as the stores do. */
@@ -40,7 +40,8 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
   const path = join(settings.data, 'records.db')
   const recorderSetup: RecorderSetup = {
     path,
-    retentionMs: RECORD_RETENTION_MS,
+    retentionMs: settings.recordsKeepMs,
+    bytesMax: settings.recordsBytesMax,
     clockCell,
     counters: counterMemory,
   }
@@ -63,6 +64,7 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
       ...queries,
       list: (filter) => recorder.flush().then(() => queries.list(filter)),
       get: (id) => recorder.flush().then(() => queries.get(id)),
+      remove: async (selection, onlyCount) => recorder.remove(toRecordSelection(selection), onlyCount),
       metrics: (question) => recorder.flush().then(() => queries.metrics(question)),
     },
   }

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import { toMs } from '../base/duration.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
 export interface ListenAddress {
@@ -64,6 +65,26 @@ export const Workers = z
   .regex(/^[1-9][0-9]{0,2}$/, `a whole number from 1 to ${WORKERS_MAX}`)
   .transform(Number)
   .refine((workers) => workers <= WORKERS_MAX, `a whole number from 1 to ${WORKERS_MAX}`)
+
+const DAY_MS = 86_400_000
+/** Thirty years: a time before which there is nothing to keep. */
+const PERIOD_MS_MAX = 11_000 * DAY_MS
+
+/** How long something is kept, in milliseconds. */
+export const Period = z.string().transform((text, context): number => {
+  const ms = /^[1-9][0-9]{0,5}[mhd]$/.test(text) ? toMs(text) : 0
+  if (ms > 0 && ms <= PERIOD_MS_MAX) return ms
+  context.addIssue({ code: 'custom', message: 'a number and m, h or d, such as 30d, up to 11000d' })
+  return z.NEVER
+})
+
+/** How much something may take, in bytes. */
+export const Size = z.string().transform((text, context): number => {
+  const [, count, unit] = /^([1-9][0-9]{0,5})(MB|GB)$/.exec(text) ?? []
+  if (count !== undefined) return Number(count) * (unit === 'GB' ? 1e9 : 1e6)
+  context.addIssue({ code: 'custom', message: 'a number and MB or GB, such as 10GB' })
+  return z.NEVER
+})
 
 export const FilePath = z.string().min(1, 'a path')
 

@@ -23,6 +23,9 @@ const QUOTA_MS = 1000
 
 const PRUNE_MS = 60_000
 
+/** How long one deletion may take. */
+const REMOVE_MS = 2000
+
 /** How long a flush waits for gateway threads that do not answer. */
 const FLUSH_DEADLINE_MS = 250
 
@@ -127,9 +130,21 @@ function reportState(): void {
 }
 
 function prune(): void {
-  void ingest.prune(clock.now() - setup.retentionMs)
+  void ingest.prune(clock.now() - setup.retentionMs, setup.bytesMax)
   // Nothing depends on it: what has ended is not put back either.
   quotas?.prune().catch(() => {})
+}
+
+/** Also deletes what gateway threads hold by now, since callers count on what they have seen. */
+async function remove({ id, selection, onlyCount }: ToRecorderThread & { kind: 'remove' }): Promise<void> {
+  const end = clock.monotonic() + REMOVE_MS
+  try {
+    await flush()
+    const removal = await ingest.remove(selection, onlyCount, () => clock.monotonic() > end)
+    toMain({ kind: 'removed', id, removal })
+  } catch (error) {
+    toMain({ kind: 'not_removed', id, error: error instanceof Error ? error.message : String(error) })
+  }
 }
 
 async function stop(): Promise<void> {
@@ -147,6 +162,7 @@ async function stop(): Promise<void> {
 
 main.on('message', (message: ToRecorderThread) => {
   if (message.kind === 'connect') connect(message.port)
+  else if (message.kind === 'remove') void remove(message)
   else if (message.kind === 'flush') void flush().then(() => toMain({ kind: 'flushed', id: message.id }))
   else void stop()
 })

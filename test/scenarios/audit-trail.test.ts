@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import type { AuditEntry } from '../../src/model/audit.ts'
 import { runCommand } from './cli.ts'
 import { askMcp, call, startTestServer } from './server.ts'
 
@@ -52,6 +53,55 @@ test('the trail of a running gateway is verified over REST, MCP and the command 
   assert.equal(broken.code, 1)
   assert.match(broken.out, /break\.what +the entry does not follow/)
   assert.equal((await server.manage('GET', '/audit/verify')).json.break.seq, 2)
+})
+
+test('collection deletions of 30 days, and who changed Payments this week, are one call each on every surface', async () => {
+  await using server = await startTestServer()
+  const collection = (name: string) => ({
+    name,
+    slug: name.toLowerCase(),
+    base_path: `/${name.toLowerCase()}`,
+  })
+  for (const name of ['Payments', 'Before', 'Lately'])
+    await server.manage('POST', '/collections', collection(name))
+  await server.manage('DELETE', '/collections/before?confirm=before')
+  server.moveClock(31 * 86_400_000)
+  const { token } = await server.running.issueToken({ role: 'admin', ttl: '1h', name: 'ann' })
+  const manage = (method: string, path: string, body?: unknown) =>
+    server.manage(method, path, body, { token })
+  await manage('DELETE', '/collections/lately?confirm=lately')
+  const proxy = { collection: 'payments', name: 'Pay', methods: ['POST'], path: '/pay' }
+  await manage('POST', '/proxies', proxy)
+  await manage('PATCH', '/collections/payments', { name: 'Payments 2' })
+
+  for (const [question, answer] of [
+    [
+      { action: 'DELETE', resource_type: 'collection', from: '-30d' },
+      [['ann', 'collections.delete', 'lately']],
+    ],
+    [
+      { action: 'CHANGE', collection: 'payments', from: '-7d' },
+      [
+        ['ann', 'collections.update', 'payments'],
+        ['ann', 'proxies.create', 'pay'],
+      ],
+    ],
+  ] as const) {
+    const said = (items: AuditEntry[]) =>
+      items.map(({ actor, operation, resource }) => [actor.name, operation, resource.slug])
+    const query = new URLSearchParams(question).toString()
+    assert.deepEqual(said((await manage('GET', `/audit?${query}`)).json.items), answer)
+    const params = {
+      name: 'query_audit',
+      arguments: { ...question, action: 'list', filter_action: question.action },
+    }
+    const { json } = await askMcp(server, '/management/mcp', token, 'tools/call', params)
+    assert.deepEqual(said(json.result.structuredContent.items), answer)
+    const flags = Object.entries(question).flatMap(([name, value]) => [`--${name.replace('_', '-')}`, value])
+    const { code, out, err } = await runCommand(server.data, ['audit', 'list', ...flags, '-o', 'json'])
+    assert.equal(code, 0, err)
+    assert.deepEqual(said(JSON.parse(out).items), answer)
+  }
 })
 
 test('what is written when the gateway stops is signed, and the next start verifies it', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { OPERATIONS } from '../../src/operations/registry.ts'
 import { backUp } from '../../src/serve/backup/backup.ts'
+import { examine } from '../../src/serve/doctor/doctor.ts'
 import { commandsOf } from '../support/command-page.ts'
 import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
@@ -36,7 +37,7 @@ test('docs/cli.md shows what its commands print', async () => {
     const shown = commandsOf('cli.md')
     assert.ok(shown.length > 10)
     for (const { args, prints, code } of shown) {
-      const ran = await runCommand(server.data, args, { env, backUp })
+      const ran = await runCommand(server.data, args, { env, backUp, examine })
       assert.equal(ran.code, code, `${args.join(' ')}: ${ran.err}`)
       assert.match(ran.err + ran.out, prints, args.join(' '))
     }

@@ -109,3 +109,36 @@ test('a time or a width that cannot be is refused', async () => {
     assert.equal(json.errors[0].pointer, pointer)
   }
 })
+
+test('an admin deletes records by client and time, confirmed and audited with their number, and nobody else does', async () => {
+  const asked = { client: 'acme', to: 'now' }
+  const unsure = await server.manage('POST', '/records/purge', asked)
+  assert.deepEqual([unsure.status, unsure.json.code], [400, 'confirmation_required'])
+  const dry = await server.manage('POST', '/records/purge?dry_run=true', asked)
+  assert.equal(dry.json.result.removed, 6)
+  for (const role of ['viewer', 'modifier', 'auditor'] as const) {
+    const { token } = await server.running.issueToken({ role, ttl: '5m', name: role })
+    const denied = await server.manage('POST', '/records/purge', { ...asked, confirm: 'records' }, { token })
+    assert.deepEqual([denied.status, denied.json.permission], [403, 'records:delete'], role)
+  }
+  assert.equal((await server.manage('POST', '/records/purge', { confirm: 'records' })).status, 400)
+  assert.equal((await server.manage('GET', '/records?client=acme')).json.items.length, 6)
+
+  const args = {
+    action: 'delete_request_logs',
+    client: 'acme',
+    from: '-1h',
+    confirm: 'records',
+    reason: 'asked to',
+  }
+  assert.deepEqual(await tool('query_logs', args), { removed: 6, more: false })
+  assert.deepEqual((await server.manage('GET', '/records?client=acme')).json.items, [])
+  assert.equal((await server.manage('GET', '/metrics/overview?client=acme')).json.requests, 0)
+  const { json } = await server.manage('GET', '/audit?resource_type=record&action=DELETE&outcome=ok')
+  const [entry] = json.items
+  assert.equal(json.items.length, 1)
+  assert.deepEqual(
+    [entry.operation, entry.surface, entry.reason, entry.detail],
+    ['records.purge', 'management_mcp', 'asked to', '6 request records were deleted: client acme, from -1h.'],
+  )
+})

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, type TestContext, test } from 'node:test'
 import { type MessagePort, Worker } from 'node:worker_threads'
+import { createClockCell, moveClock } from '../../src/base/clock.ts'
 import { createCounterMemory, createCounters } from '../../src/gateway/admit/counters.ts'
 import { connectSink } from '../../src/record/connect.ts'
 import type { RecorderSetup } from '../../src/record/messages.ts'
@@ -24,11 +25,19 @@ after(() => rmSync(directory, { recursive: true }))
 
 const entry = (name: string): URL => new URL(`../../src/threads/${name}.ts`, import.meta.url)
 const YEARS_MS = 1e13
+const DAY_MS = 86_400_000
 
 /** A recorder and a query thread on one new file. `threads` are the recorder threads that were started. */
 async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> = {}) {
   const path = join(directory, `${name}.db`)
-  const workerData: RecorderSetup = { path, retentionMs: YEARS_MS, clockCell: null, counters: null, ...setup }
+  const workerData: RecorderSetup = {
+    path,
+    retentionMs: YEARS_MS,
+    bytesMax: Number.POSITIVE_INFINITY,
+    clockCell: null,
+    counters: null,
+    ...setup,
+  }
   const threads: Worker[] = []
   const logged: string[] = []
   const recorder = await startRecorder(
@@ -199,12 +208,17 @@ test('records older than the retention are gone after a start', async (t) => {
   const first = await open(t, 'retention')
   const sink = createRecordSink()
   first.recorder.connect((port) => connectSink(sink, port))
-  sink.add(recordFields({ id: 'old', timeMs: Date.now() - 60_000 }))
+  sink.add(recordFields({ id: 'old', timeMs: Date.now() }))
   sink.flush()
   await first.recorder.flush()
-  sink.add(recordFields({ id: 'new', timeMs: Date.now() }))
+  sink.add(recordFields({ id: 'new', timeMs: Date.now() + 2 * DAY_MS }))
   await first.close()
-  const second = await open(t, 'retention', { retentionMs: 30_000 })
+  const kept = await open(t, 'retention', { retentionMs: 30 * DAY_MS })
+  assert.ok((await kept.queries.get('old')) !== undefined)
+  await kept.close()
+  const clockCell = createClockCell()
+  moveClock(clockCell, 31 * DAY_MS)
+  const second = await open(t, 'retention', { retentionMs: 30 * DAY_MS, clockCell })
   await eventually(async () => (await second.queries.get('old')) === undefined)
   assert.ok((await second.queries.get('new')) !== undefined, 'a stop stores what was gathered')
 })

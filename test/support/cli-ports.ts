@@ -29,6 +29,7 @@ export function cliPorts(
     upHelp: '',
     backUp: nobody,
     restore: nobody,
+    examine: nobody,
     openBrowser: () => {},
     lock: lockFile,
     ...own,

@@ -1,16 +1,20 @@
 import { z } from 'zod'
 import { AuditEntry } from '../../model/audit.ts'
-import { NOUNS, Time } from '../../model/common.ts'
+import { NOUNS } from '../../model/common.ts'
 import { SURFACES } from '../../model/record.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
+import { period, toPeriod } from '../period.ts'
 import { findRef } from '../refs.ts'
 
 const text = z.string().min(1).max(200)
 
 /** The word of the trail for a resource type; the plural of the API is understood too. */
 const SINGULAR: Readonly<Record<string, string>> = { ...NOUNS, access_tokens: 'access_token' }
+
+const CHANGES = ['CREATE', 'UPDATE', 'DELETE'] as const
+const STATUSES = /^[1-5]([0-9]{2}|xx)( *, *[1-5]([0-9]{2}|xx)){0,19}$/
 
 export const listAudit = define({
   resource: 'audit',
@@ -23,22 +27,42 @@ export const listAudit = define({
     ...page,
     resource_type: text.optional().describe('Such as collection'),
     resource: text.optional().describe('Id or slug'),
-    action: z.enum(['CREATE', 'UPDATE', 'DELETE', 'READ']).optional(),
+    action: z
+      .enum([...CHANGES, 'READ', 'CHANGE'])
+      .optional()
+      .describe('CHANGE stands for CREATE, UPDATE and DELETE'),
     actor: text.optional().describe('Id or name'),
+    actor_type: AuditEntry.shape.actor.shape.type.optional(),
+    auth_method: text.optional().describe('How the actor proved to be it, such as access_token'),
+    agent: text.optional().describe('Name that an AI agent gave itself'),
+    conversation_id: text.optional(),
     operation: text.optional().describe('Such as collections.update'),
     surface: z.enum(SURFACES).optional(),
     outcome: z.enum(['ok', 'denied', 'failed']).optional(),
+    error: text.optional().describe('Problem code, such as permission_denied'),
+    status: z
+      .union([z.int().transform(String), z.string()])
+      .refine(
+        (given) => STATUSES.test(given),
+        'a status such as 403, a class such as 4xx, or several with commas',
+      )
+      .optional()
+      .describe('HTTP status: 403, 4xx, or several separated by commas'),
+    ip: text.optional(),
+    request_id: text.optional(),
+    plan_id: text.optional().describe('Entries of one change of many resources'),
+    reason: text.optional().describe('Part of the reason that was given'),
     collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
     text: text.optional().describe('Part of any text in the entry'),
-    from: Time.optional().describe('Not before, such as 2026-05-01T00:00:00Z'),
-    to: Time.optional().describe('Before, such as 2026-05-02T00:00:00Z'),
+    ...period,
   }),
   output: pageOf(AuditEntry),
   permission: 'audit:read',
   refuses: [],
   columns: ['time', 'actor.name', 'surface', 'operation', 'resource.slug', 'outcome'],
   subject: () => ({ type: 'audit', id: null, slug: null }),
-  handle: async ({ cursor, resource_type, collection, from, to, ...rest }, context) => {
+  handle: async (input, context) => {
+    const { cursor, resource_type, collection, action, status, from, to, ...rest } = input
     // The slug that a collection has now also means its entries from before it had it.
     const known =
       collection === undefined ? undefined : await findRef(context.reader, 'collections', collection)
@@ -47,13 +71,22 @@ export const listAudit = define({
       before: cursor === undefined ? undefined : Number(fromCursor(cursor, /^[0-9]{1,15}$/)),
       resource_type: resource_type && (SINGULAR[resource_type] ?? resource_type),
       collection: known?.id ?? collection,
-      from: from && new Date(from).toISOString(),
-      to: to && new Date(to).toISOString(),
+      actions: action && (action === 'CHANGE' ? CHANGES : [action]),
+      statuses: status === undefined ? undefined : statusesOf(status),
+      ...toPeriod({ from, to }, context),
     }
     const { items, next } = await context.reader.auditEntries(defined(filter))
     return { items: [...items], next_cursor: next === null ? null : toCursor(String(next)) }
   },
 })
+
+function statusesOf(text: string): AuditFilter['statuses'] {
+  const parts = text.split(',').map((part) => part.trim())
+  return {
+    exact: parts.filter((part) => !part.endsWith('xx')).map(Number),
+    hundreds: parts.filter((part) => part.endsWith('xx')).map((part) => Number(part[0])),
+  }
+}
 
 /** Drops members that are undefined. */
 function defined(filter: { [K in keyof AuditFilter]: AuditFilter[K] | undefined }): AuditFilter {

@@ -19,6 +19,12 @@ export const verifyAudit = define({
     ok: z.boolean(),
     entries: z.int().describe('Entries that were looked at'),
     checkpoints: z.int().describe('Signed links that were looked at'),
+    removed: z
+      .object({ entries: z.int(), time: z.string() })
+      .nullable()
+      .describe(
+        'What retention has removed before these, and signed: the first so many entries, and when it last did; null where nothing was',
+      ),
     head: z
       .object({ seq: z.int(), hash: z.string() })
       .nullable()
@@ -33,13 +39,34 @@ export const verifyAudit = define({
   refuses: [],
   unscoped: true,
   fails: ({ ok }) => ok === false,
-  columns: ['ok', 'entries', 'checkpoints', 'head.seq', 'head.hash', 'break.seq', 'break.id', 'break.what'],
+  columns: [
+    'ok',
+    'entries',
+    'checkpoints',
+    'removed.entries',
+    'removed.time',
+    'head.seq',
+    'head.hash',
+    'break.seq',
+    'break.id',
+    'break.what',
+  ],
   subject: () => ({ type: 'audit', id: null, slug: null }),
   handle: async ({ seq, hash }, context) => {
     if ((seq === undefined) !== (hash === undefined)) throw anchorFault(seq === undefined ? '/seq' : '/hash')
-    return context.trail.verify(seq === undefined ? null : { seq, hash: hash! })
+    const found = await context.trail.verify(seq === undefined ? null : { seq, hash: hash! })
+    const gone = found.removed?.entries ?? 0
+    if (seq !== undefined && seq <= gone && found.ok) throw goneFault(seq, gone)
+    return found
   },
 })
+
+function goneFault(seq: number, gone: number) {
+  return refuse('input_invalid', {
+    detail: `Number ${seq} was removed by retention, as everything up to ${gone}: nothing can be compared with it.`,
+    errors: [{ pointer: '/seq', reason: `above ${gone}` }],
+  })
+}
 
 function anchorFault(pointer: string) {
   return refuse('input_invalid', {

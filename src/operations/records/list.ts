@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { page, pageOf } from '../crud.ts'
 import { define } from '../define.ts'
-import { period, selection, shortText, toSelection } from './selection.ts'
+import { period } from '../period.ts'
+import { selection, shortText, toSelection } from './selection.ts'
 import { ShownRecord, withSlugs } from './slugs.ts'
 
 const path = z.string().min(1).max(2000)

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { toTime } from '../../base/clock.ts'
-import { HttpMethod, momentOf, Ref, type ResourceType, When } from '../../model/common.ts'
+import { HttpMethod, Ref, type ResourceType } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
+import { toPeriod } from '../period.ts'
 import { findRef } from '../refs.ts'
 
 export const shortText = z.string().min(1).max(200)
@@ -23,12 +23,6 @@ export const selection = {
     .describe('app says the same as gateway, and agent as gateway_mcp'),
   method: HttpMethod.optional(),
   agent_name: shortText.optional(),
-}
-
-/** Members that narrow to a time. */
-export const period = {
-  from: When.optional().describe('Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago'),
-  to: When.optional().describe('Before: as from, or now'),
 }
 
 const REFS: readonly (readonly [string, ResourceType])[] = [
@@ -61,16 +55,4 @@ export async function toSelection(
   }
   const word = SURFACE_WORDS[String(found['surface'])]
   return word === undefined ? found : { ...found, surface: word }
-}
-
-/** `from` and `to` as RFC 3339 times; those that are absent stay so. */
-function toPeriod(
-  { from, to }: Fields,
-  { clock }: Pick<OperationContext, 'clock'>,
-): { from?: string; to?: string } {
-  const now = clock.now()
-  return {
-    ...(typeof from === 'string' && { from: toTime(momentOf(from, now)) }),
-    ...(typeof to === 'string' && { to: toTime(momentOf(to, now)) }),
-  }
 }

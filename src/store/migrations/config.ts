@@ -214,6 +214,43 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       ) strict, without rowid`,
     ],
   },
+  {
+    version: 10,
+    name: 'retention of the audit trail',
+    statements: [
+      `create table audit_anchors (
+        seq integer primary key,
+        hash text not null,
+        entries integer not null,
+        head_seq integer not null,
+        head_hash text not null,
+        time text not null,
+        key text not null,
+        signature text not null
+      ) strict`,
+      `create trigger audit_anchors_no_update before update on audit_anchors begin select raise(abort, 'the audit chain is never changed'); end`,
+      `create trigger audit_anchors_no_delete before delete on audit_anchors begin select raise(abort, 'the audit chain is never deleted'); end`,
+      // An anchor says what is there, and is followed by the entry that tells of it
+      `create trigger audit_anchors_true before insert on audit_anchors when not (
+        new.seq > coalesce((select max(seq) from audit_anchors), 0)
+        and new.entries = new.seq - coalesce((select max(seq) from audit_anchors), 0)
+        and exists (select 1 from audit_checkpoints as it join audit_chain as link on link.seq = it.seq and link.hash = it.hash
+          where it.seq = new.seq and it.hash = new.hash)
+        and new.head_seq > new.seq
+        and exists (select 1 from audit_chain as link join audit as it on it.seq = link.seq
+          where link.seq = new.head_seq and link.hash = new.head_hash and it.operation = 'audit.retention')
+      ) begin select raise(abort, 'an anchor stands on a checkpoint and is told of in an entry'); end`,
+      // Deleted is what lies before an anchor, and nothing else
+      ...(['audit', 'audit_chain', 'audit_checkpoints'] as const).flatMap((table) => [
+        `drop trigger ${table}_no_delete`,
+        `create trigger ${table}_no_delete before delete on ${table} when old.seq > coalesce((select max(seq) from audit_anchors), 0)
+          begin select raise(abort, 'what no anchor of retention covers is never deleted'); end`,
+        // Which replacing would do without a word to the trigger above
+        `create trigger ${table}_no_replace before insert on ${table} when exists (select 1 from ${table} where seq = new.seq${table === 'audit' ? ' or id = new.id' : ''})
+          begin select raise(abort, 'the audit trail is never replaced'); end`,
+      ]),
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

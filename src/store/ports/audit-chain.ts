@@ -49,3 +49,22 @@ export interface StoredCheckpoint {
   /** Ed25519, base64url. */
   readonly signature: string
 }
+
+/** That retention has removed all entries up to this link, signed. */
+export interface StoredAnchor {
+  /** Of the last entry that was removed. */
+  readonly seq: number
+  /** Its link, from which the next entry follows. */
+  readonly hash: string
+  /** How many were removed this time. */
+  readonly entries: number
+  /** The entry that retention has made of that, and its link. */
+  readonly head_seq: number
+  readonly head_hash: string
+  /** RFC 3339. */
+  readonly time: string
+  /** Id of the key that has signed it. */
+  readonly key: string
+  /** Ed25519, base64url. */
+  readonly signature: string
+}

@@ -4,7 +4,7 @@
  */
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
-import type { AuditLink, StoredCheckpoint } from './audit-chain.ts'
+import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -161,12 +161,27 @@ export interface AuditFilter {
   readonly resource_type?: string
   /** Id or slug of the resource. */
   readonly resource?: string
-  readonly action?: string
+  /** Of which it must be one. */
+  readonly actions?: readonly string[]
   /** Id or name of the actor. */
   readonly actor?: string
   readonly operation?: string
   readonly surface?: string
   readonly outcome?: string
+  readonly actor_type?: string
+  readonly auth_method?: string
+  /** Name that an agent gave itself. */
+  readonly agent?: string
+  readonly conversation_id?: string
+  readonly ip?: string
+  readonly request_id?: string
+  readonly plan_id?: string
+  /** Problem code. */
+  readonly error?: string
+  /** HTTP statuses, and hundreds (4 for 4xx), of which one must fit. */
+  readonly statuses?: { readonly exact: readonly number[]; readonly hundreds: readonly number[] }
+  /** Part of the reason. */
+  readonly reason?: string
   /** Id or slug of the collection. */
   readonly collection?: string
   /** Ids of collections, of which it must be one. */
@@ -223,6 +238,12 @@ export interface ConfigReader {
   lastAuditLink(): Promise<{ readonly seq: number; readonly hash: string } | undefined>
   /** In their order. */
   checkpoints(): Promise<readonly StoredCheckpoint[]>
+  /** What retention has signed, in its order. */
+  auditAnchors(): Promise<readonly StoredAnchor[]>
+  /** The first entry that is there. */
+  oldestAudit(): Promise<{ readonly seq: number; readonly time: string } | undefined>
+  /** The number up to which every entry is from before the time; null when the first is not. */
+  lastAuditBefore(time: string): Promise<number | null>
   /** Newest first. */
   auditEntries(
     filter: AuditFilter,
@@ -261,6 +282,8 @@ export interface ConfigWriter extends ConfigReader {
   /** Also links it to the entry before. */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
   putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
+  /** Keeps the anchor, and removes entries, links and checkpoints up to it. */
+  cutAudit(anchor: StoredAnchor): Promise<void>
 }
 
 export interface WriteSettings<T> {

@@ -31,8 +31,16 @@ export interface RecordStore {
   small(rowsBelow: number, blocksMax: number): Promise<readonly StoredBlock[]>
   /** Puts one block in the place of others, in one transaction. */
   replace(ids: readonly number[], block: RecordBlock): Promise<void>
+  /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */
+  find(range: BlockRange, after: number, blocksMax: number): Promise<readonly StoredBlock[]>
+  /** Puts a block, or nothing, in the place of another, and leaves nothing of that in the pages of the file. */
+  erase(id: number, left: RecordBlock | null): Promise<void>
+  /** Leaves nothing of what was erased in the write-ahead log either, unless a reader is in the way. */
+  settle(): Promise<void>
   /** Deletes up to `blocksMax` blocks whose newest row is older than `beforeMs`; resolves to how many. */
   prune(beforeMs: number, blocksMax: number): Promise<number>
+  /** While the file holds more than `bytesMax`, deletes the oldest blocks, up to `blocksMax`; resolves to how many. */
+  shrink(bytesMax: number, blocksMax: number): Promise<number>
   readonly quotas: QuotaStore
   close(): Promise<void>
 }

@@ -144,6 +144,23 @@ export function createReader(db: Db): ConfigReader {
     lastAuditLink: () =>
       db.selectFrom('audit_chain').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst(),
     checkpoints: () => db.selectFrom('audit_checkpoints').selectAll().orderBy('seq').execute(),
+    auditAnchors: () => db.selectFrom('audit_anchors').selectAll().orderBy('seq').execute(),
+    oldestAudit: () =>
+      db.selectFrom('audit').select(['seq', 'time']).orderBy('seq').limit(1).executeTakeFirst(),
+    lastAuditBefore: async (time) => {
+      const { fn } = db
+      const kept = await db
+        .selectFrom('audit')
+        .select(fn.min<number | null>('seq').as('seq'))
+        .where('time', '>=', time)
+        .executeTakeFirst()
+      const ends = await db
+        .selectFrom('audit')
+        .select([fn.min<number | null>('seq').as('first'), fn.max<number | null>('seq').as('last')])
+        .executeTakeFirst()
+      const last = kept?.seq == null ? ends?.last : kept.seq - 1
+      return last == null || ends?.first == null || last < ends.first ? null : last
+    },
     auditEntries: (filter) => auditEntries(db, filter),
   }
 }
@@ -235,17 +252,47 @@ function fits(eb: ExpressionBuilder<ConfigTables, 'resources'>, { collections, t
   ])
 }
 
+/** Filters that are one member of the entry, and its path. */
+const ENTRY_PATHS = [
+  ['actor_type', '$.actor.type'],
+  ['auth_method', '$.actor.auth_method'],
+  ['agent', '$.agent.name'],
+  ['conversation_id', '$.agent.conversation_id'],
+  ['ip', '$.ip'],
+  ['request_id', '$.request_id'],
+  ['plan_id', '$.plan_id'],
+  ['error', '$.error'],
+] as const satisfies (readonly [keyof AuditFilter, string])[]
+
 async function auditEntries(
   db: Db,
   filter: AuditFilter,
 ): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
   let query = db.selectFrom('audit').select(['seq', 'entry'])
-  const { before, resource, actor, collection, text, from, to } = filter
+  const { before, resource, actor, collection, actions, statuses, reason, text, from, to } = filter
   if (before !== undefined) query = query.where('seq', '<', before)
-  for (const column of ['resource_type', 'action', 'operation', 'surface', 'outcome'] as const) {
+  for (const column of ['resource_type', 'operation', 'surface', 'outcome'] as const) {
     const value = filter[column]
     if (value !== undefined) query = query.where(column, '=', value)
   }
+  if (actions !== undefined) query = query.where('action', 'in', actions)
+  for (const [name, path] of ENTRY_PATHS) {
+    const value = filter[name]
+    if (value !== undefined) query = query.where(sql<boolean>`json_extract(entry, ${path}) = ${value}`)
+  }
+  if (statuses !== undefined) {
+    const status = sql<number>`json_extract(entry, '$.http.status')`
+    query = query.where((eb) =>
+      eb.or([
+        eb(status, 'in', [...statuses.exact, 0]),
+        eb(sql<number>`${status} / 100`, 'in', [...statuses.hundreds, 0]),
+      ]),
+    )
+  }
+  if (reason !== undefined)
+    query = query.where(
+      sql<boolean>`instr(lower(json_extract(entry, '$.reason')), ${reason.toLowerCase()}) > 0`,
+    )
   if (resource !== undefined)
     query = query.where((eb) => eb.or([eb('resource_id', '=', resource), eb('resource_slug', '=', resource)]))
   if (actor !== undefined)

@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { BlockRange, RecordBlock, RecordReader } from '../ports/records.ts'
-import { toStoredBlock } from './records.ts'
+import { boundsOf, toStoredBlock, within } from './records.ts'
 
 /** Opens the records file for reading only; it must exist. */
 export function openRecordReader(path: string): RecordReader {
@@ -12,8 +12,7 @@ export function openRecordReader(path: string): RecordReader {
     let statement = statements.get(key)
     if (statement === undefined) {
       statement = db.prepare(
-        `SELECT * FROM blocks WHERE max_time >= ? AND min_time <= ? AND (classes & ?) <> 0 AND agents >= ?
-         ${'AND instr(words, ?) > 0 '.repeat(words)} ORDER BY ${order === 'newest' ? 'max_time DESC, id DESC' : 'min_time, id'}`,
+        `SELECT * FROM blocks WHERE ${within(words)} ORDER BY ${order === 'newest' ? 'max_time DESC, id DESC' : 'min_time, id'}`,
       )
       statements.set(key, statement)
     }
@@ -21,11 +20,7 @@ export function openRecordReader(path: string): RecordReader {
   }
   return {
     scan: async (range: BlockRange, visit: (block: RecordBlock) => boolean, order = 'newest') => {
-      const { fromMs, toMs, words, classes, agentsOnly } = range
-      // As JSON writes them, quotes included: it may find too much (then the rows decide), never too little.
-      const needles = words.map((word) => JSON.stringify(word))
-      const bounds = [fromMs, toMs, classes, agentsOnly ? 1 : 0]
-      const rows = statementFor(words.length, order).iterate(...bounds, ...needles)
+      const rows = statementFor(range.words.length, order).iterate(...boundsOf(range))
       for (const row of rows) if (!visit(toStoredBlock(row))) break
     },
     close: async () => db.close(),

@@ -3,10 +3,11 @@
  * a power cut may lose the last moments of records, a killed process loses none that were committed.
  */
 import { closeSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
 import {
+  type BlockRange,
   type QuotaRow,
   type RecordBlock,
   type RecordStore,
@@ -42,6 +43,12 @@ function createStore(db: DatabaseSync): RecordStore {
   const remove = db.prepare('DELETE FROM blocks WHERE id = ?')
   const small = db.prepare('SELECT * FROM blocks WHERE rows < ? ORDER BY id LIMIT ?')
   const old = db.prepare('DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?)')
+  const oldest = db.prepare(
+    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks ORDER BY max_time, id LIMIT 1)',
+  )
+  const pages = db.prepare(
+    'SELECT (page_count - freelist_count) * page_size AS bytes FROM pragma_page_count, pragma_freelist_count, pragma_page_size',
+  )
   const loadQuotas = db.prepare('SELECT key, period, count FROM quotas')
   const saveQuota = db.prepare(
     'INSERT INTO quotas (key, period, count) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET period = excluded.period, count = excluded.count',
@@ -67,6 +74,37 @@ function createStore(db: DatabaseSync): RecordStore {
         }),
       ),
     prune: async (beforeMs, blocksMax) => guarded(() => Number(old.run(beforeMs, blocksMax).changes)),
+    find: async (range, after, blocksMax) =>
+      guarded(() =>
+        db
+          .prepare(`SELECT * FROM blocks WHERE ${within(range.words.length)} AND id > ? ORDER BY id LIMIT ?`)
+          .all(...boundsOf(range), after, blocksMax)
+          .map(toStoredBlock),
+      ),
+    erase: async (id, left) =>
+      guarded(() => {
+        // Only here: overwriting what retention deletes would cost as much again as storing it.
+        db.exec('PRAGMA secure_delete = ON')
+        try {
+          inTransaction(db, () => {
+            remove.run(id)
+            if (left !== null) add(left)
+          })
+        } finally {
+          db.exec('PRAGMA secure_delete = OFF')
+        }
+      }),
+    settle: async () => guarded(() => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')),
+    shrink: async (bytesMax, blocksMax) =>
+      guarded(() => {
+        let deleted = 0
+        // One at a time: blocks are of very different sizes.
+        while (deleted < blocksMax && Number(pages.get()?.['bytes']) > bytesMax) {
+          if (Number(oldest.run().changes) === 0) break
+          deleted++
+        }
+        return deleted
+      }),
     quotas: {
       load: async () =>
         guarded(() =>
@@ -88,6 +126,16 @@ function createStore(db: DatabaseSync): RecordStore {
     },
     close: async () => db.close(),
   }
+}
+
+/** The condition of a {@link BlockRange} with so many words, for the values of {@link boundsOf}. */
+export function within(words: number): string {
+  return `max_time >= ? AND min_time <= ? AND (classes & ?) <> 0 AND agents >= ?${' AND instr(words, ?) > 0'.repeat(words)}`
+}
+
+export function boundsOf({ fromMs, toMs, words, classes, agentsOnly }: BlockRange): SQLInputValue[] {
+  // As JSON writes them, quotes included: it may find too much (then the rows decide), never too little.
+  return [fromMs, toMs, classes, agentsOnly ? 1 : 0, ...words.map((word) => JSON.stringify(word))]
 }
 
 /** A row of `blocks`. The casts are sound because the table is STRICT. */

@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { StoredCheckpoint } from '../ports/audit-chain.ts'
+import type { StoredAnchor, StoredCheckpoint } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
@@ -23,6 +23,7 @@ export interface ConfigTables {
   audit: AuditRow
   audit_chain: { seq: number; hash: string }
   audit_checkpoints: StoredCheckpoint
+  audit_anchors: StoredAnchor
   access_tokens: {
     id: string
     lookup: string

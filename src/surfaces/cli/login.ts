@@ -122,7 +122,13 @@ async function revoke(
   try {
     const { oauth, server } = await discoverIssuer(ports, issuer, clientId)
     if (server.serverMetadata().revocation_endpoint === undefined) return `${issuer} revokes no tokens`
-    for (const token of tokens) if (token !== null) await oauth.tokenRevocation(server, token)
+    for (const token of tokens)
+      if (token !== null)
+        await oauth.tokenRevocation(server, token).catch((error: unknown) => {
+          // A token that stands for itself ends with the sign-in whose refresh token was revoked (RFC 7009 section 2.1)
+          if (!(error instanceof oauth.ResponseBodyError) || error.error !== 'unsupported_token_type')
+            throw error
+        })
     return null
   } catch (error) {
     return reasonOf(error)

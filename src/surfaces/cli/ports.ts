@@ -66,6 +66,22 @@ export interface ResetRequest {
   readonly user: string | null
 }
 
+export interface ExamineRequest {
+  /** Null leaves it to the environment. */
+  readonly data: string | null
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly isNetworkAsked: boolean
+}
+
+/** What a check of `postern doctor` has found. */
+export interface Finding {
+  readonly check: string
+  readonly state: 'ok' | 'warn' | 'fail'
+  readonly found: string
+  /** What to do; null where there is nothing to do. */
+  readonly fix: string | null
+}
+
 /** What the commands need of the process around them; `main.ts` gives the real ones. */
 export interface CliPorts {
   readonly operations: readonly Operation[]
@@ -96,6 +112,8 @@ export interface CliPorts {
   readonly backUp: (request: BackupRequest) => Promise<BackupSummary>
   /** Makes a data directory of an archive. */
   readonly restore: (request: RestoreRequest) => Promise<RestoreSummary>
+  /** Looks for what is wrong with this machine, the settings and the data directory. */
+  readonly examine: (request: ExamineRequest) => Promise<readonly Finding[]>
   /** Shows an address in the person's browser, where there is one. */
   readonly openBrowser: (url: string) => void
   /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */

@@ -102,7 +102,7 @@ function toText(ports: CliPorts, problem: ProblemBody): string {
   return head + errors.join('') + request
 }
 
-function hasColour(ports: CliPorts): boolean {
+export function hasColour(ports: CliPorts): boolean {
   return ports.colour && (ports.env['NO_COLOR'] ?? '') === ''
 }
 

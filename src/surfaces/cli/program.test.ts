@@ -418,3 +418,37 @@ test('what is wrong with a command line is told in the form that was asked for, 
     /Example:\n {2}postern gadgets create --name Example\n/,
   )
 })
+
+test('whoami says in sentences who that is, where, and what it may do', async () => {
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
+  const asking = define({
+    ...sample,
+    resource: 'whoami',
+    action: 'show',
+    effect: 'read',
+    summary: 'Show who you are',
+    input: z.strictObject({}),
+    output: z.object({}),
+    subject: () => ({ type: 'access', id: null, slug: null }),
+    handle: async () => ({}),
+  })
+  const grants = [{ grant: 'viewer' }, { grant: 'modifier:proxies@payments' }]
+  const answer = {
+    name: 'Ada',
+    type: 'user',
+    email: 'ada@x.example',
+    auth_method: 'oauth',
+    teams: ['core'],
+    grants,
+  }
+  const fetching: typeof fetch = async () =>
+    Response.json({ ...answer, expires_at: null, narrowed_from: null })
+  const ports = { operations: [...sampleOperations, asking], fetch: fetching }
+  const { code, out } = await postern('whoami', { ports })
+  assert.equal(code, 0)
+  assert.equal(
+    out,
+    `Ada (user, ada@x.example) at ${server.url}\nproved by oauth\nin the teams core\nmay act as viewer and modifier:proxies@payments\n`,
+  )
+  assert.equal(JSON.parse((await postern('whoami -o json', { ports })).out).url, server.url)
+})

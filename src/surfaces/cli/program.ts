@@ -5,10 +5,12 @@ import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { addCommonFlags } from './common-flags.ts'
+import { completionCommand, slugsCommand } from './completion.ts'
 import { configCommands } from './config/commands.ts'
 import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
+import { doctorCommand } from './doctor.ts'
 import { everyPage, hasPages } from './every-page.ts'
 import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
@@ -20,6 +22,7 @@ import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
 import { FORMATS, type Format, printAnswer, printDiff, printFailure } from './print.ts'
 import { tokenCommand } from './token.ts'
+import { whoamiCommand } from './whoami.ts'
 
 /**
  * The whole command line: one command per resource with its operations below, and the few that are more than an
@@ -53,12 +56,15 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     mcpCommand(ports),
     backupCommand(ports),
     restoreCommand(ports),
+    doctorCommand(ports),
+    completionCommand(ports, () => program),
   ])
     program.addCommand(settle(command, program))
   program
     .command('admin')
     .description('Ways in for whoever has the data directory')
     .addCommand(settle(adminResetCommand(ports), program))
+  program.addCommand(settle(slugsCommand(ports), program), { hidden: true })
   const named = (resource: string, action: string): Operation | undefined =>
     ports.operations.find((one) => one.resource === resource && one.action === action)
   const [importing, again] = [named('collections', 'import'), named('collections', 'reimport')]
@@ -67,10 +73,13 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     openapi.addCommand(settle(importCommand(ports, importing), program))
     if (again !== undefined) openapi.addCommand(settle(reimportCommand(ports, again), program))
   }
+  const asking = named('whoami', 'show')
+  if (asking !== undefined) program.addCommand(settle(whoamiCommand(ports, asking), program))
   const explaining = named('requests', 'explain')
   if (explaining !== undefined) program.addCommand(settle(explainCommand(ports, explaining), program))
   for (const command of configCommands(ports)) program.addCommand(settle(command, program))
   for (const [resource, operations] of Map.groupBy(ports.operations, (operation) => operation.resource)) {
+    if (resource === asking?.resource) continue
     const group = program
       .command(resource.replaceAll('_', '-'))
       .aliases(resource.includes('_') ? [resource] : [])

@@ -1,0 +1,83 @@
+import { type AuditLink, CHAIN_START, nextLink } from '../store/ports/audit-chain.ts'
+import type { ConfigReader } from '../store/ports/config.ts'
+
+/** Entries that are read at once. */
+const PIECE = 500
+
+/** A link, such as somebody has kept. */
+export interface AuditPlace {
+  readonly seq: number
+  readonly hash: string
+}
+
+/** What a link must be, and who says so. */
+export interface Expected extends AuditPlace {
+  /** Null when it cannot be believed, and why. */
+  readonly fault: string | null
+  readonly whose: string
+}
+
+/** What following the links has found. */
+export interface Walked {
+  /** Entries that were looked at. */
+  readonly entries: number
+  /** The last link: kept elsewhere, it shows later that nothing up to it has changed. */
+  readonly head: AuditPlace | null
+  readonly break: Break | null
+}
+
+/** Where the trail is first not what it was; the chain says nothing of what follows. */
+interface Break {
+  readonly seq: number
+  /** Of the entry that is there; null where there is none. */
+  readonly id: string | null
+  readonly what: string
+}
+
+/** Follows the links from one on, or from the first, up to a number or the end. */
+export async function walk(
+  reader: ConfigReader,
+  start: AuditPlace | null,
+  expectations: readonly Expected[],
+  end = Number.POSITIVE_INFINITY,
+): Promise<Walked> {
+  const at = Map.groupBy(expectations, ({ seq }) => seq)
+  let head: AuditPlace | null = start && { seq: start.seq, hash: start.hash }
+  let entries = 0
+  const place = (): AuditPlace | null => (entries === 0 ? null : head)
+  while ((head?.seq ?? 0) < end) {
+    const links = await reader.auditLinks(head?.seq ?? 0, PIECE)
+    if (links.length === 0) break
+    for (const link of links) {
+      if (link.seq > end) break
+      const what = faultOf(link, head, at.get(link.seq) ?? [])
+      if (what !== null) return { entries, head: place(), break: { seq: link.seq, id: link.id, what } }
+      head = { seq: link.seq, hash: link.hash! }
+      entries++
+    }
+  }
+  const last = head?.seq ?? 0
+  const beyond = expectations.find(({ seq, fault }) => fault !== null || seq > last)
+  if (beyond === undefined) return { entries, head: place(), break: null }
+  const what =
+    beyond.fault ??
+    `the trail ends before number ${beyond.seq}, which ${beyond.whose} knows: entries were removed`
+  return { entries, head: place(), break: { seq: beyond.seq, id: null, what } }
+}
+
+function faultOf(
+  { seq, hash, columns }: AuditLink,
+  before: AuditPlace | null,
+  expectations: readonly Expected[],
+): string | null {
+  if (columns === null) return 'an entry was removed: its link is there, and it is not'
+  if (hash === null) return 'an entry was inserted: it has no link'
+  if (seq !== (before?.seq ?? 0) + 1) return 'entries were removed before this one'
+  if (nextLink(before?.hash ?? CHAIN_START, columns) !== hash)
+    return 'the entry does not follow from the one before it: it was changed, moved or inserted'
+  for (const { hash: wanted, whose, fault } of expectations) {
+    if (fault !== null) return fault
+    if (wanted !== hash) return `${whose} knows another entry here: the trail up to it was made anew`
+  }
+  return null
+}

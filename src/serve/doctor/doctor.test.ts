@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { issue } from '../../../test/certificates.ts'
+import { cliPorts } from '../../../test/support/cli-ports.ts'
+import { openConfigStore } from '../../store/sqlite/config.ts'
+import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import type { Finding } from '../../surfaces/cli/ports.ts'
+import { runCli } from '../../surfaces/cli/program.ts'
+import { openVault } from '../../vault/open.ts'
+import { examine } from './doctor.ts'
+import { findReachable } from './instance.ts'
+import { clockFinding, diskFinding, findNode, tlsFinding } from './machine.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-doctor-test-'))
+after(() => rmSync(directory, { recursive: true }))
+const FREE = { POSTERN_LISTEN: '127.0.0.1:0', POSTERN_CONTROL_LISTEN: '127.0.0.1:0' }
+let count = 0
+
+/** A data directory as a first start leaves it. */
+async function make(): Promise<string> {
+  const data = join(directory, `data${count++}`)
+  mkdirSync(data, { mode: 0o700 })
+  const store = openConfigStore(join(data, 'config.db'))
+  await openVault(store, join(data, 'vault.key'))
+  await store.close()
+  return data
+}
+
+const found = async (data: string, env: Record<string, string> = {}): Promise<Record<string, Finding>> => {
+  const findings = await examine({ data, env: { ...FREE, ...env }, isNetworkAsked: true })
+  return Object.fromEntries(findings.map((one) => [one.check, one]))
+}
+
+function change(data: string, statement: string): void {
+  const database = new DatabaseSync(join(data, 'config.db'))
+  database.exec(statement)
+  database.close()
+}
+
+test('of a sound data directory everything is well, nothing is changed, and nothing is left behind', async () => {
+  const data = await make()
+  const before = readdirSync(data)
+  const all = await found(data)
+  assert.deepEqual(
+    Object.entries(all).map(([check, { state }]) => `${check}: ${state}`),
+    [
+      'Node.js',
+      'settings',
+      'data directory',
+      'disk space',
+      'key file',
+      'instance',
+      'gateway port',
+      'control port',
+      'schema',
+      'vault',
+      'configuration',
+      'audit trail',
+      'clock',
+    ].map((check) => `${check}: ok`),
+  )
+  assert.deepEqual(
+    readdirSync(data).filter((name) => !/-(wal|shm)$/.test(name)),
+    before,
+  )
+  const none = await found(join(directory, 'none'))
+  assert.equal(none['data directory']!.state, 'warn')
+  assert.ok(!readdirSync(directory).includes('none'))
+})
+
+test('each thing that is wrong is found, with what to do', async () => {
+  const wrong = async (check: string, breaks: (data: string) => void, told: RegExp, state = 'fail') => {
+    const data = await make()
+    breaks(data)
+    const finding = (await found(data))[check]!
+    assert.equal(finding.state, state, `${check}: ${finding.found}`)
+    assert.match(finding.found, told)
+    assert.notEqual(finding.fix, null)
+  }
+  await wrong('data directory', (data) => chmodSync(data, 0o755), /open to others \(mode 755\)/, 'warn')
+  await wrong('key file', (data) => chmodSync(join(data, 'vault.key'), 0o644), /can be read by others/)
+  await wrong('key file', (data) => rmSync(join(data, 'vault.key')), /is missing/)
+  const other = `k1 ${Buffer.alloc(32, 1).toString('base64')}\n`
+  await wrong('vault', (data) => writeFileSync(join(data, 'vault.key'), other), /does not hold the key/)
+  const newer = `insert into schema_versions values (${SCHEMA_VERSION + 1}, 'of tomorrow', '')`
+  await wrong('schema', (data) => change(data, newer), /knows versions up to/)
+  await wrong('store', (data) => truncateSync(join(data, 'config.db'), 5000), /cannot be read/)
+  const planted = `insert into audit_chain (seq, hash) values (1, 'x')`
+  await wrong('audit trail', (data) => change(data, planted), /entry 1: an entry was removed/)
+})
+
+test('settings that are not understood, and ports that are taken, are found', async () => {
+  const unknown = await found(join(directory, 'none'), { POSTERN_LISTN: ':1' })
+  assert.match(unknown['settings']!.found, /POSTERN_LISTN is not a setting\. Did you mean POSTERN_LISTEN\?/)
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const busy = await found(join(directory, 'none'), { POSTERN_LISTEN: `127.0.0.1:${port}` })
+  assert.match(busy['gateway port']!.found, /EADDRINUSE/)
+  assert.equal((await findReachable('upstream', `http://127.0.0.1:${port}/x`)).state, 'ok')
+  taken.close()
+  await once(taken, 'close')
+  assert.equal((await findReachable('upstream', `http://127.0.0.1:${port}`)).state, 'warn')
+})
+
+test('what depends on the machine is judged by its numbers', () => {
+  const MIB = 1024 ** 2
+  assert.deepEqual(
+    [50, 500, 5000].map((free) => diskFinding(free * MIB).state),
+    ['fail', 'warn', 'ok'],
+  )
+  assert.deepEqual(
+    ['20.19.0', '24.10.1', '24.11.0', '26.0.0'].map((one) => findNode(one).state),
+    ['fail', 'fail', 'ok', 'ok'],
+  )
+  assert.deepEqual([clockFinding(0).state, clockFinding(Date.UTC(2027, 1)).state], ['fail', 'ok'])
+})
+
+test('a certificate is told of before it ends, and with a key that is not its own', () => {
+  const files = (name: string) => {
+    const made = issue({ name, until: Date.UTC(2036, 0), from: Date.UTC(2026, 0) })
+    const [certificate, key] = [join(directory, `${name}.pem`), join(directory, `${name}.key`)]
+    writeFileSync(certificate, made.certificate)
+    writeFileSync(key, made.key)
+    return { certificate, key }
+  }
+  const [own, other] = [files('a.example'), files('b.example')]
+  const states = [Date.UTC(2025, 0), Date.UTC(2030, 0), Date.UTC(2035, 11, 25), Date.UTC(2036, 1)].map(
+    (now) => tlsFinding(own, now).state,
+  )
+  assert.deepEqual(states, ['fail', 'ok', 'warn', 'fail'])
+  assert.match(tlsFinding({ ...own, key: other.key }, Date.UTC(2030, 0)).found, /is not its key/)
+  assert.match(tlsFinding({ ...own, certificate: join(directory, 'none.pem') }, 0).found, /ENOENT/)
+})
+
+test('postern doctor prints what it found, and ends with 1 where something fails', async () => {
+  const data = await make()
+  const run = async (...args: string[]) => {
+    const ports = cliPorts({ operations: [], env: FREE, examine })
+    return { code: await runCli(ports, ['doctor', '--data', data, ...args]), ...ports.printed }
+  }
+  const sound = await run()
+  assert.equal(sound.code, 0)
+  assert.match(sound.out, /^ok {4}vault: the key opens what is sealed$/m)
+  chmodSync(join(data, 'vault.key'), 0o644)
+  const broken = await run()
+  assert.equal(broken.code, 1)
+  assert.match(broken.out, /^fail {2}key file: .*\n {6}See docs\/keys\.md\.$/m)
+  const json = JSON.parse((await run('-o', 'json')).out) as { ok: boolean; findings: Finding[] }
+  assert.equal(json.ok, false)
+  assert.ok(json.findings.length > 10)
+})

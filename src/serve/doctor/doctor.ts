@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { readSettings, type Settings } from '../../settings.ts'
+import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
+import { findInstance } from './instance.ts'
+import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
+import { findStore } from './store.ts'
+
+/** One check. It answers what it found, several things at once, or nothing where there is nothing to look at. */
+export type Check = (settings: Settings) => Promise<readonly Finding[]> | readonly Finding[]
+
+/**
+ * Looks at everything that a start needs and an instance lives from, and changes nothing: the store is read in a copy. A
+ * check that itself breaks off is a finding too. In the order in which a start would meet them.
+ */
+export async function examine({ data, env, isNetworkAsked }: ExamineRequest): Promise<readonly Finding[]> {
+  const findings: Finding[] = [findNode()]
+  let settings: Settings
+  try {
+    settings = readSettings(data === null ? [] : ['--data', data], env)
+    findings.push({ check: 'settings', state: 'ok', found: 'all are understood', fix: null })
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error
+    const fix = 'Correct it; docs/settings.md names those there are.'
+    return [...findings, { check: 'settings', state: 'fail', found: error.message, fix }]
+  }
+  const scratch = mkdtempSync(join(tmpdir(), 'postern-doctor-'))
+  const checks: Readonly<Record<string, Check>> = {
+    'data directory': findDirectory,
+    'disk space': findDisk,
+    'key file': findKeyFile,
+    'TLS files': findTls,
+    instance: findInstance,
+    store: (its) => findStore(its, scratch, isNetworkAsked),
+    clock: findClock,
+  }
+  try {
+    for (const [check, look] of Object.entries(checks)) {
+      try {
+        findings.push(...(await look(settings)))
+      } catch (error) {
+        const fix = 'See whether the file can be read, and start again.'
+        findings.push({ check, state: 'fail', found: (error as Error).message, fix })
+      }
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  return findings
+}

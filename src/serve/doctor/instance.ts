@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import type { ListenAddress } from '../../settings/values.ts'
+import type { Settings } from '../../settings.ts'
+import { askLocal } from '../../surfaces/cli/local.ts'
+import type { Finding } from '../../surfaces/cli/ports.ts'
+
+const ANSWER_MS_MAX = 5000
+
+/** Whether an instance runs and is ready; where none does, whether its two ports are free for it. */
+export async function findInstance({ data, listen, controlListen }: Settings): Promise<Finding[]> {
+  const local = existsSync(join(data, 'config.db')) ? await askLocal(data, 'GET', '/info') : null
+  if (local !== null) return [await findReady(String(local['management_url']), String(local['version']))]
+  const ports = await Promise.all([findPort('gateway port', listen), findPort('control port', controlListen)])
+  const found = `nothing runs on ${data}`
+  return [{ check: 'instance', state: 'ok', found, fix: 'Start it with postern up.' }, ...ports]
+}
+
+async function findReady(url: string, version: string): Promise<Finding> {
+  const check = 'instance'
+  try {
+    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    const { status } = (await answer.json()) as { status?: unknown }
+    const found = `${version} runs at ${url} and says ${String(status)}`
+    if (answer.ok && status === 'pass') return { check, state: 'ok', found, fix: null }
+    return {
+      check,
+      state: answer.ok ? 'warn' : 'fail',
+      found,
+      fix: `See ${url}/readyz and the log of the process.`,
+    }
+  } catch (error) {
+    const found = `it runs at ${url} and does not answer: ${(error as Error).message}`
+    return { check, state: 'fail', found, fix: 'See the log of the process.' }
+  }
+}
+
+async function findPort(check: string, { host, port }: ListenAddress): Promise<Finding> {
+  const { promise, resolve } = Promise.withResolvers<string | null>()
+  const server = createServer()
+  server.once('error', (error) => resolve(error.message))
+  server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)))
+  const fault = await promise
+  return {
+    check,
+    state: fault === null ? 'ok' : 'fail',
+    found: fault === null ? `${host}:${port} is free` : fault,
+    fix: fault === null ? null : 'End what listens there, or set another address.',
+  }
+}
+
+/** Whether a TCP connection to a URL can be made. */
+export async function findReachable(check: string, url: string): Promise<Finding> {
+  const { hostname, port, protocol } = new URL(url)
+  const { promise, resolve } = Promise.withResolvers<string | null>()
+  const socket = connect({
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port || (protocol === 'https:' || protocol === 'wss:' ? 443 : 80)),
+    timeout: ANSWER_MS_MAX,
+  })
+  socket.once('connect', () => resolve(null))
+  socket.once('timeout', () => resolve('no answer in five seconds'))
+  socket.once('error', (error) => resolve(error.message))
+  const fault = await promise
+  socket.destroy()
+  return {
+    check,
+    state: fault === null ? 'ok' : 'warn',
+    found: fault === null ? `${url} can be reached` : `${url}: ${fault}`,
+    fix: fault === null ? null : 'Check the address, and the network between.',
+  }
+}

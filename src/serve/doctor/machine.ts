@@ -1,0 +1,138 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { CannotStart } from '../../base/cannot-start.ts'
+import type { Settings, TlsFiles } from '../../settings.ts'
+import type { Finding } from '../../surfaces/cli/ports.ts'
+import { loadKeys } from '../../vault/keys.ts'
+
+/** As `engines` in package.json. */
+const NODE_MIN = [24, 11] as const
+const MIB = 1024 ** 2
+const DISK_FAIL = 100 * MIB
+const DISK_WARN = 1024 * MIB
+const DAY_MS = 24 * 60 * 60 * 1000
+/** A certificate is told of so long before it ends. */
+const EXPIRY_WARN_MS = 14 * DAY_MS
+/** Nothing was written by this version before it was made. */
+const CLOCK_MIN_MS = Date.UTC(2026, 0, 1)
+
+/** Where the key of a data directory is. */
+export function keyFileOf({ keyFile, data }: Settings): string {
+  return keyFile ?? join(data, 'vault.key')
+}
+
+export function findNode(version = process.versions.node): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const isNew = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])
+  return {
+    check: 'Node.js',
+    state: isNew ? 'ok' : 'fail',
+    found: version,
+    fix: isNew ? null : `Install Node.js ${NODE_MIN.join('.')} or later.`,
+  }
+}
+
+export function findDirectory({ data }: Settings): Finding[] {
+  const check = 'data directory'
+  if (!existsSync(data))
+    return [{ check, state: 'warn', found: `${data} is not there yet`, fix: 'postern up makes it.' }]
+  const mode = statSync(data).mode & 0o777
+  try {
+    accessSync(data, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch {
+    const fix = `Give it to the user that runs Postern: chown ${data}.`
+    return [{ check, state: 'fail', found: `${data} cannot be written by this user`, fix }]
+  }
+  if ((mode & 0o077) === 0 || process.platform === 'win32')
+    return [{ check, state: 'ok', found: `${data}, for its owner alone`, fix: null }]
+  const found = `${data} is open to others (mode ${mode.toString(8)})`
+  return [{ check, state: 'warn', found, fix: `chmod 700 ${data}` }]
+}
+
+export function findDisk({ data }: Settings): Finding[] {
+  if (!existsSync(data)) return []
+  const { bavail, bsize } = statfsSync(data)
+  return [diskFinding(bavail * bsize)]
+}
+
+/** @param bytes that are free. */
+export function diskFinding(bytes: number): Finding {
+  return {
+    check: 'disk space',
+    state: bytes < DISK_FAIL ? 'fail' : bytes < DISK_WARN ? 'warn' : 'ok',
+    found: `${Math.floor(bytes / MIB)} MiB free`,
+    fix: bytes < DISK_WARN ? 'Make room: a change that cannot be written is refused.' : null,
+  }
+}
+
+export function findKeyFile(settings: Settings): Finding[] {
+  const check = 'key file'
+  const file = keyFileOf(settings)
+  if (!existsSync(file) && !existsSync(join(settings.data, 'config.db')))
+    return [{ check, state: 'ok', found: 'made at the first start', fix: null }]
+  try {
+    const { keys } = loadKeys(file, false)
+    return [
+      {
+        check,
+        state: 'ok',
+        found: `${file} holds ${keys.length === 1 ? '1 key' : `${keys.length} keys`}`,
+        fix: null,
+      },
+    ]
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error
+    return [{ check, state: 'fail', found: error.message, fix: 'See docs/keys.md.' }]
+  }
+}
+
+export function findTls({ tls }: Settings): Finding[] {
+  return tls.map((files) => tlsFinding(files, Date.now()))
+}
+
+/** What is to say of a certificate and its key at a time. */
+export function tlsFinding({ certificate, key }: TlsFiles, now: number): Finding {
+  const check = `TLS certificate ${certificate}`
+  let read: X509Certificate
+  try {
+    read = new X509Certificate(readFileSync(certificate))
+    if (!read.checkPrivateKey(createPrivateKey(readFileSync(key))))
+      return {
+        check,
+        state: 'fail',
+        found: `${key} is not its key`,
+        fix: 'Name the two files that belong together.',
+      }
+  } catch (error) {
+    const fix = 'Name files in PEM that this user may read.'
+    return { check, state: 'fail', found: (error as Error).message, fix }
+  }
+  const rest = Date.parse(read.validTo) - now
+  const found = `ends ${new Date(read.validTo).toISOString()}`
+  if (Date.parse(read.validFrom) > now)
+    return {
+      check,
+      state: 'fail',
+      found: `begins only ${new Date(read.validFrom).toISOString()}`,
+      fix: 'Check the clock of this machine.',
+    }
+  if (rest <= 0)
+    return { check, state: 'fail', found, fix: 'Replace it; a running instance takes it on by itself.' }
+  if (rest < EXPIRY_WARN_MS) return { check, state: 'warn', found, fix: 'Replace it before that.' }
+  return { check, state: 'ok', found, fix: null }
+}
+
+export function findClock(): Finding[] {
+  return [clockFinding(Date.now())]
+}
+
+export function clockFinding(now: number): Finding {
+  const isSane = now > CLOCK_MIN_MS
+  return {
+    check: 'clock',
+    state: isSane ? 'ok' : 'fail',
+    found: new Date(now).toISOString(),
+    fix: isSane ? null : 'Set the clock of this machine; tokens and certificates are judged by it.',
+  }
+}

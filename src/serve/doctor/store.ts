@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createClock } from '../../base/clock.ts'
+import type { CollectionSpec } from '../../model/collection.ts'
+import { fullDelta } from '../../operations/fragments.ts'
+import { createAuditTrail } from '../../record/audit-chain.ts'
+import type { Settings } from '../../settings.ts'
+import { checkFragment } from '../../snapshot/check.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import { openConfigStore } from '../../store/sqlite/config.ts'
+import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
+import type { Finding } from '../../surfaces/cli/ports.ts'
+import { opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
+import { CANARY } from '../../vault/reseal.ts'
+import { findReachable } from './instance.ts'
+import { keyFileOf } from './machine.ts'
+
+/**
+ * What the store holds, in a copy of it: its schema, the key that seals it, whether it can be served and whether the trail is whole.
+ * @param scratch a directory that is removed afterwards.
+ */
+export async function findStore(
+  settings: Settings,
+  scratch: string,
+  isNetworkAsked: boolean,
+): Promise<Finding[]> {
+  const file = join(settings.data, 'config.db')
+  if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
+  const copy = join(scratch, 'config.db')
+  try {
+    await copyStore(file, copy)
+  } catch (error) {
+    const found = `${file} cannot be read: ${(error as Error).message}`
+    return [{ check: 'store', state: 'fail', found, fix: 'See docs/recovery.md.' }]
+  }
+  const { schemaVersion, meta } = readStoreFacts(copy)
+  const schema = schemaFinding(schemaVersion)
+  const sealed = sealFinding(settings, meta(CANARY))
+  if (schema.state === 'fail' || sealed.state === 'fail') return [schema, sealed]
+  const store = openConfigStore(copy)
+  try {
+    return [
+      schema,
+      sealed,
+      await servedFinding(store),
+      await trailFinding(store, keyFileOf(settings)),
+      ...(isNetworkAsked ? await upstreamFindings(store) : []),
+    ]
+  } finally {
+    await store.close()
+  }
+}
+
+/** @param version of the schema of the store. */
+function schemaFinding(version: number): Finding {
+  const check = 'schema'
+  if (version > SCHEMA_VERSION) {
+    const found = `version ${version}, and this Postern knows versions up to ${SCHEMA_VERSION}`
+    return { check, state: 'fail', found, fix: 'Start the newer Postern that wrote it.' }
+  }
+  const later = version < SCHEMA_VERSION ? `; the next start brings it to ${SCHEMA_VERSION}` : ''
+  return { check, state: 'ok', found: `version ${version}${later}`, fix: null }
+}
+
+function sealFinding(settings: Settings, canary: string | undefined): Finding {
+  const check = 'vault'
+  const file = keyFileOf(settings)
+  if (canary === undefined) return { check, state: 'ok', found: 'nothing is sealed yet', fix: null }
+  try {
+    if (opensCanaryOf(file, canary))
+      return { check, state: 'ok', found: 'the key opens what is sealed', fix: null }
+  } catch (error) {
+    return { check, state: 'fail', found: (error as Error).message, fix: 'Restore the key file.' }
+  }
+  const found = `${file} does not hold the key that the secrets are sealed with`
+  return { check, state: 'fail', found, fix: 'Restore the right file, or set POSTERN_KEY_FILE.' }
+}
+
+async function servedFinding(store: ConfigStore): Promise<Finding> {
+  const check = 'configuration'
+  const { revision, put } = await fullDelta(store)
+  const faults = put.flatMap(({ key, fragment }) =>
+    checkFragment(fragment).map(({ pointer, reason }) => `${key}${pointer}: ${reason}`),
+  )
+  if (faults.length === 0)
+    return { check, state: 'ok', found: `revision ${revision} can be served`, fix: null }
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
+  const fix = 'Correct that resource; until then its routes are answered with route_unavailable.'
+  return { check, state: 'fail', found: `${faults[0]}${more}`, fix }
+}
+
+async function trailFinding(store: ConfigStore, keyFile: string): Promise<Finding> {
+  const check = 'audit trail'
+  const trail = createAuditTrail(store, createClock(), openVaultAlone(keyFile).trailKey())
+  const { ok, entries, break: broken } = await trail.verify(null)
+  if (ok) return { check, state: 'ok', found: `${entries} entries, none changed`, fix: null }
+  return {
+    check,
+    state: 'fail',
+    found: `entry ${broken!.seq}: ${broken!.what}`,
+    fix: 'Somebody has changed the file; keep it, and compare it with a backup. See docs/audit.md.',
+  }
+}
+
+async function upstreamFindings(store: ConfigStore): Promise<Finding[]> {
+  const collections = await store.read.all('collections')
+  const places = collections.flatMap(({ slug, spec }) =>
+    // Stored by the schema of this type
+    ((spec as unknown as CollectionSpec).upstream?.targets ?? []).map(({ url }) => ({ slug, url })),
+  )
+  return Promise.all(places.map(({ slug, url }) => findReachable(`upstream of ${slug}`, url)))
+}

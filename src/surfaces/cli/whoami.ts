@@ -1,0 +1,50 @@
+import { Command } from 'commander'
+import type { Operation } from '../../operations/define.ts'
+import { createClient } from '../client/client.ts'
+import { addCommonFlags } from './common-flags.ts'
+import { findTarget, type Where } from './connect.ts'
+import type { CliPorts } from './ports.ts'
+import { type Format, printData } from './print.ts'
+import { printable } from './table.ts'
+
+interface Given extends Where {
+  readonly output: Format
+}
+
+/** `postern whoami`: whom commands act as, where, and what that may do. */
+export function whoamiCommand(ports: CliPorts, operation: Operation): Command {
+  const command = new Command('whoami').description(operation.summary)
+  return addCommonFlags(command).action(async (given: Given) => {
+    const { url, context, token } = await findTarget(ports, given)
+    const client = createClient({
+      url,
+      token: await token(),
+      userAgent: `postern-cli/${ports.version}`,
+      ...(ports.fetch !== undefined && { fetch: ports.fetch }),
+    })
+    const { body } = await client.call(operation, {})
+    if (printData(ports, given.output, { ...body, url, context })) return
+    ports.out(told(body, url, context))
+  })
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+function told(body: Members, url: string, context: string | null): string {
+  const text = (name: string): string | null =>
+    typeof body[name] === 'string' ? printable(body[name]) : null
+  const words = (name: string): string[] =>
+    Array.isArray(body[name]) ? body[name].map((one) => printable(String(one))) : []
+  const grants = (name: string): string[] =>
+    Array.isArray(body[name]) ? (body[name] as Members[]).map(({ grant }) => printable(String(grant))) : []
+  const about = [text('type'), text('email')].filter((one) => one !== null).join(', ')
+  const until = text('expires_at') === null ? '' : `, until ${text('expires_at')}`
+  const lines = [
+    `${text('name')} (${about}) at ${printable(url)}${context === null ? '' : `, context ${context}`}`,
+    `proved by ${text('auth_method')}${until}`,
+    ...(words('teams').length > 0 ? [`in the teams ${words('teams').join(', ')}`] : []),
+    `may act as ${grants('grants').join(' and ') || 'nobody: no grant'}`,
+    ...(grants('narrowed_from').length > 0 ? [`narrowed from ${grants('narrowed_from').join(' and ')}`] : []),
+  ]
+  return `${lines.join('\n')}\n`
+}
