@@ -450,12 +450,14 @@ export class Change {
         return root === null ? [] : [[root.id, root] as const]
       }),
     )
-    for (const { type, id } of roots.values()) {
+    const errors: FieldError[] = []
+    for (const [index, { type, id }] of [...roots.values()].entries()) {
       const compiled = await compileRoot(this.writer, type, id)
       put.push(...compiled.put)
       drop.push(...compiled.drop)
+      errors.push(...compiled.put.flatMap((fragment) => this.#deps.check(fragment)))
+      await breathe(index + 1)
     }
-    const errors = put.flatMap((fragment) => this.#deps.check(fragment))
     if (errors.length > 0)
       throw refuse('configuration_invalid', {
         detail: `The configuration would not work: ${errors[0]!.reason}.`,
