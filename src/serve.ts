@@ -118,6 +118,7 @@ async function start(
     ...sessions,
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
+    settings: settings.shown,
     oidc,
     warn: (sentence) => log('warn', sentence),
     setUpOrigin: settings.expose.includes('oauth') ? addresses.origin : addresses.controlUrl,

@@ -34,6 +34,25 @@ test('a flag wins over the environment, and the environment over the default', (
   assert.equal(settings.data, '/var/lib/p')
 })
 
+test('what was given is shown with where it came from', () => {
+  const { shown } = readSettings(['--listen', ':9001'], { POSTERN_WORKERS: '3' })
+  const of = (name: string) => shown.find((one) => one.name === name)
+  assert.deepEqual(of('POSTERN_LISTEN'), {
+    name: 'POSTERN_LISTEN',
+    value: ':9001',
+    source: 'flag',
+    default: '127.0.0.1:8080',
+  })
+  assert.deepEqual([of('POSTERN_WORKERS')?.value, of('POSTERN_WORKERS')?.source], ['3', 'environment'])
+  assert.deepEqual([of('POSTERN_DATA')?.value, of('POSTERN_DATA')?.source], [null, 'default'])
+  const secret = 'planted-client-secret'
+  const oidc = { POSTERN_OIDC_ISSUER: 'https://id.example.com', POSTERN_OIDC_CLIENT_ID: 'postern' }
+  const withSecret = readSettings([], { ...oidc, POSTERN_OIDC_CLIENT_SECRET: secret })
+  const one = withSecret.shown.find(({ name }) => name === 'POSTERN_OIDC_CLIENT_SECRET')
+  assert.deepEqual([one?.value, one?.source], [null, 'environment'])
+  assert.ok(!JSON.stringify(withSecret.shown).includes(secret))
+})
+
 test('a port alone listens on the loopback, a colon before it on every address', () => {
   assert.deepEqual(readSettings(['--listen', '80'], {}).listen, { host: '127.0.0.1', port: 80 })
   assert.deepEqual(readSettings(['--listen', ':80'], {}).listen, { host: '0.0.0.0', port: 80 })

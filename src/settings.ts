@@ -249,6 +249,16 @@ export interface Settings {
     readonly directory: string | null
     readonly vault: { readonly url: string; readonly tokenFile: string } | null
   }
+  /** All of them as they were given, for people. */
+  readonly shown: readonly Shown[]
+}
+
+interface Shown {
+  readonly name: string
+  /** Null for the default, and for secrets. */
+  readonly value: string | null
+  readonly source: 'flag' | 'environment' | 'default'
+  readonly default: string
 }
 
 export interface OidcSettings {
@@ -359,7 +369,23 @@ export function readSettings(
           ? null
           : { url: VAULT_URL, tokenFile: VAULT_TOKEN_FILE },
     },
+    shown: shownOf(given),
   }
+}
+
+/** Names of settings that are secrets themselves, and not the files that hold them. */
+const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
+
+function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
+  return (Object.keys(TEXTS) as SettingName[]).map((name) => {
+    const one = given.get(name)
+    return {
+      name: PREFIX + name,
+      value: one === undefined || IS_SECRET.test(name) ? null : one.text,
+      source: one === undefined ? 'default' : one.source.startsWith('-') ? 'flag' : 'environment',
+      default: TEXTS[name].shown.replaceAll('`', ''),
+    }
+  })
 }
 
 const NEED_AN_ISSUER = [
@@ -512,7 +538,8 @@ export function settingsReference(): string {
 
 What the process needs to know before it starts. Each is an environment variable or a flag of \`postern up\`; a flag
 wins over the environment, the environment over the default. A name that is not in this list refuses start. An empty
-variable counts as unset, except \`${PREFIX}EXPOSE\`.
+variable counts as unset, except \`${PREFIX}EXPOSE\`. \`postern settings list\` shows what a running process was given, without
+secrets, to who has the permission \`settings:read\`.
 
 | variable | flag | default | meaning |
 |---|---|---|---|

@@ -39,7 +39,7 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
 /** What invoke asks of other threads, where there are none. */
 export const UNSERVED: Pick<
   InvokeDeps,
-  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'trail'
+  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'settings' | 'trail'
 > = {
   records: {
     list: async () => ({ items: [], next_cursor: null }),
@@ -55,6 +55,7 @@ export const UNSERVED: Pick<
   },
   upstreams: { health: async () => null },
   limits: { read: () => null },
+  settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }

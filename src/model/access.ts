@@ -47,6 +47,7 @@ export const PERMISSIONS: readonly string[] = [
   'keys:rotate',
   'config:read',
   'config:update',
+  'settings:read',
   'audit:read',
   'audit:verify',
   'records:read',

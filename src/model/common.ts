@@ -103,10 +103,11 @@ export type Envelope = z.infer<typeof Envelope>
 export const Status = z.enum(['draft', 'published']).describe('Drafts are invisible to callers')
 export type Status = z.infer<typeof Status>
 
-/** The resource types that gateway threads serve, in the words of the API. */
+/** The resource types that say what is served, in the words of the API. */
 export const RESOURCE_TYPES = [
   'collections',
   'proxies',
+  'workflows',
   'clients',
   'profiles',
   'policies',
@@ -127,6 +128,7 @@ export type ResourceType = (typeof RESOURCE_TYPES)[number] | (typeof ACCESS_TYPE
 export const NOUNS: Readonly<Record<ResourceType, string>> = {
   collections: 'collection',
   proxies: 'proxy',
+  workflows: 'workflow',
   clients: 'client',
   profiles: 'profile',
   policies: 'policy',

@@ -146,6 +146,13 @@ export const ProxySpec = z.strictObject({
     .default(null)
     .describe('In the place of those of the upstream, such as {"first_byte":"5m"}'),
   graphql: GraphqlLimits.nullable().default(null).describe('Of kind graphql; null: the defaults'),
+  workflow: z
+    .union([Ref, z.record(z.string(), z.json())])
+    .nullable()
+    .default(null)
+    .describe(
+      'A workflow, or the definition of its own; null: it is forwarded. Workflows are not run yet: a proxy with one stays a draft',
+    ),
   status: Status.default('draft'),
 })
 export type ProxySpec = z.output<typeof ProxySpec>

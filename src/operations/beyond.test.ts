@@ -19,6 +19,7 @@ const SPECS: Readonly<Record<ResourceType, object>> = {
   credentials: { auth },
   collections: { base_path: '/beyond', upstream },
   proxies: { methods: ['GET'], path: '/' },
+  workflows: {},
   clients: {},
   profiles: { auth: { type: 'token' } },
   roles: { permissions: ['audit:read'] },
@@ -40,7 +41,7 @@ const BELOW: Readonly<Record<string, object>> = {
 }
 /** Members that may name other resources. */
 const REFERRING = [
-  ...['policy', 'credential', 'collection', 'collections', 'client', 'profile', 'proxy', 'role'],
+  ...['policy', 'credential', 'collection', 'collections', 'client', 'profile', 'proxy', 'role', 'workflow'],
   ...['service_identity', 'resource', 'actor', 'text'],
 ]
 

@@ -6,7 +6,7 @@ import { newId } from '../base/ids.ts'
 import { type FieldError, refuse } from '../base/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { hashToken, mintClientSecret, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
-import { inWords, NOUNS, type ResourceType, type Status } from '../model/common.ts'
+import { inWords, NOUNS, RESOURCE_TYPES, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import {
   type ConfigWriter,
@@ -15,6 +15,7 @@ import {
   type Resource,
   type StoredToken,
 } from '../store/ports/config.ts'
+import type { RevisionImage } from '../store/ports/revisions.ts'
 import { type Resealed, resealSecrets } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
 import { breathe } from './breathe.ts'
@@ -130,6 +131,26 @@ export class Change {
   /** Types of what it touched. */
   get types(): ReadonlySet<ResourceType> {
     return new Set([...this.#changed.values()].map(({ kind }) => kind.type))
+  }
+
+  /** Everything that it touched, as it was before. */
+  get images(): readonly RevisionImage[] {
+    return [...this.#changed.values()].flatMap(({ before, after }): RevisionImage[] => {
+      const one = after ?? before
+      if (one === null) return []
+      const { id, type, slug, parent } = one
+      const action =
+        before === null
+          ? 'created'
+          : after === null
+            ? 'removed'
+            : canonicalJson(fieldsOf(before)) === canonicalJson(fieldsOf(after))
+              ? 'secrets'
+              : 'changed'
+      // Who may administer is not gone back to
+      const isKept = action !== 'secrets' && RESOURCE_TYPES.some((served) => served === type)
+      return [{ id, type, slug, parent, action, before: isKept ? before : null }]
+    })
   }
 
   /** A secret was made that is shown only in this answer. */
@@ -517,6 +538,10 @@ export class Change {
     const prefix = path.map((part) => `/${part}`).join('')
     return [...diffOf(was, is, path), ...notes.map((note) => ({ ...note, path: prefix + note.path }))]
   }
+}
+
+function fieldsOf({ slug, spec, draft, managed_by }: Resource): Fields {
+  return { slug, spec, draft, managed_by }
 }
 
 function columnsOf(kind: Kind, spec: Fields): { name: string; status: Status | null; key: string | null } {

@@ -5,6 +5,7 @@ import type { ResourceType } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { ShownSetting } from '../model/setting.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { AuditTrail } from '../record/audit-chain.ts'
 import type { Removal } from '../record/messages.ts'
@@ -38,6 +39,8 @@ export interface OperationContext {
   readonly limits: LimitReader
   /** How local users sign in; null when they do not. */
   readonly localSignIn: LocalSignInPage | null
+  /** What the process was started with. */
+  readonly settings: readonly ShownSetting[]
   /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */

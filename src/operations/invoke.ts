@@ -1,7 +1,7 @@
 import type { Permission, Principal } from '../access/principal.ts'
 import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Clock, toTime } from '../base/clock.ts'
 import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
@@ -38,6 +38,7 @@ export interface InvokeDeps {
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
   readonly localSignIn: OperationContext['localSignIn']
+  readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
   /** Judges a compiled fragment as gateway threads will; what it finds refuses the change. */
@@ -222,6 +223,7 @@ async function transact(
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
   const outcome = await change.finish()
+  if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {
     status: created && options.dryRun !== true ? 201 : 200,
@@ -265,6 +267,28 @@ async function transact(
   return { answer, delta: outcome.delta }
 }
 
+/** What a revision did, and what was before it. */
+async function keepRevision(
+  { operation, options, principal, via }: Call,
+  change: Change,
+  revision: number,
+  now: number,
+): Promise<void> {
+  const { id, type, name } = principal
+  await change.writer.putRevision(
+    {
+      revision,
+      time: toTime(now),
+      actor: { id, type, name },
+      surface: via.surface,
+      operation: `${operation.resource}.${operation.action}`,
+      reason: options.reason ?? null,
+      request_id: via.requestId,
+    },
+    change.images,
+  )
+}
+
 function revisionOf(output: Record<string, unknown>): number | null {
   return typeof output['revision'] === 'number' ? output['revision'] : null
 }
@@ -288,6 +312,7 @@ function contextOf(
     upstreams: deps.upstreams,
     limits: deps.limits,
     localSignIn: deps.localSignIn,
+    settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,
     reader: sight.reader,

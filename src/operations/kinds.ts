@@ -12,10 +12,12 @@ import type { Kind } from './kind.ts'
 import { policyKind } from './policies/kind.ts'
 import { profileKind } from './profiles/kind.ts'
 import { proxyKind } from './proxies/kind.ts'
+import { workflowKind } from './workflows/kind.ts'
 
 const KINDS: Readonly<Record<ResourceType, Kind>> = {
   collections: collectionKind,
   proxies: proxyKind,
+  workflows: workflowKind,
   clients: clientKind,
   profiles: profileKind,
   policies: policyKind,

@@ -8,6 +8,7 @@ import { USER_OPERATIONS } from './access/users.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
+import { assignCollections, setAssignments, unassignCollections } from './clients/assign.ts'
 import { createClient } from './clients/create.ts'
 import { deleteClient } from './clients/delete.ts'
 import { getClient } from './clients/get.ts'
@@ -17,6 +18,8 @@ import { toggleClient } from './clients/toggle.ts'
 import { updateClient } from './clients/update.ts'
 import { createCollection } from './collections/create.ts'
 import { deleteCollection } from './collections/delete.ts'
+import { duplicateCollection } from './collections/duplicate.ts'
+import { exportOpenapi } from './collections/export.ts'
 import { getCollection } from './collections/get.ts'
 import { getCollectionHealth } from './collections/health.ts'
 import { importCollection } from './collections/import.ts'
@@ -31,6 +34,7 @@ import { convertConfig } from './config/convert.ts'
 import { diffConfig } from './config/diff.ts'
 import { exportConfig } from './config/export.ts'
 import { planConfig } from './config/plan.ts'
+import { REVISION_OPERATIONS } from './config/revisions.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
@@ -38,6 +42,7 @@ import { listCredentials } from './credentials/list.ts'
 import { putCredential } from './credentials/put.ts'
 import { revertCredential } from './credentials/revert.ts'
 import { rotateCredential } from './credentials/rotate.ts'
+import { listStaleCredentials } from './credentials/stale.ts'
 import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
@@ -56,6 +61,7 @@ import { putPolicy } from './policies/put.ts'
 import { togglePolicy } from './policies/toggle.ts'
 import { updatePolicy } from './policies/update.ts'
 import { getPolicyUsage } from './policies/usage.ts'
+import { checkProfileAccess } from './profiles/access.ts'
 import { createProfile } from './profiles/create.ts'
 import { deleteProfile } from './profiles/delete.ts'
 import { getProfile } from './profiles/get.ts'
@@ -66,8 +72,10 @@ import { rotateProfile } from './profiles/rotate.ts'
 import { getProfileCredentialState } from './profiles/state.ts'
 import { toggleProfile } from './profiles/toggle.ts'
 import { updateProfile } from './profiles/update.ts'
+import { bulkUpdateProxies } from './proxies/bulk-update.ts'
 import { createProxy } from './proxies/create.ts'
 import { deleteProxy } from './proxies/delete.ts'
+import { duplicateProxy } from './proxies/duplicate.ts'
 import { getProxy } from './proxies/get.ts'
 import { listProxies } from './proxies/list.ts'
 import { publishProxy } from './proxies/publish.ts'
@@ -78,6 +86,12 @@ import { listRecords } from './records/list.ts'
 import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
 import { selectable } from './select.ts'
+import { getSettings } from './settings/list.ts'
+import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
+import { listNodes } from './workflows/nodes.ts'
+import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
+import { applyTemplate, listTemplates } from './workflows/templates.ts'
+import { validateWorkflow } from './workflows/validate.ts'
 
 /** Every operation there is, in the order in which people meet them. Every surface projects this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -90,7 +104,9 @@ export const OPERATIONS: readonly Operation[] = [
   putCollection,
   deleteCollection,
   publishCollection,
+  duplicateCollection,
   importCollection,
+  exportOpenapi,
   reimportCollection,
   listProxies,
   getProxy,
@@ -99,6 +115,15 @@ export const OPERATIONS: readonly Operation[] = [
   putProxy,
   deleteProxy,
   publishProxy,
+  duplicateProxy,
+  bulkUpdateProxies,
+  ...WORKFLOW_OPERATIONS,
+  getProxyWorkflow,
+  updateProxyWorkflow,
+  validateWorkflow,
+  listNodes,
+  listTemplates,
+  applyTemplate,
   listPolicies,
   getPolicy,
   getPolicyUsage,
@@ -114,9 +139,13 @@ export const OPERATIONS: readonly Operation[] = [
   putClient,
   deleteClient,
   toggleClient,
+  setAssignments,
+  assignCollections,
+  unassignCollections,
   listProfiles,
   getProfile,
   getProfileCredentialState,
+  checkProfileAccess,
   createProfile,
   updateProfile,
   putProfile,
@@ -127,6 +156,7 @@ export const OPERATIONS: readonly Operation[] = [
   listCredentials,
   getCredential,
   getCredentialState,
+  listStaleCredentials,
   createCredential,
   updateCredential,
   putCredential,
@@ -141,6 +171,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
+  ...REVISION_OPERATIONS,
+  getSettings,
   exportConfig,
   planConfig,
   applyConfig,

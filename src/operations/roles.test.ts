@@ -17,6 +17,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     document: { openapi: '3.1.0', info: { title: `i${n}`, version: '1' }, paths: {} },
     base_path: `/i${n}`,
   }),
+  'collections.duplicate': (n) => ({ id: 'orders', base_path: `/d${n}`, slug: `d${n}` }),
   'config.convert': () => ({ document: { _format_version: '3.0' } }),
   'collections.reimport': () => ({
     id: 'orders',
@@ -30,13 +31,28 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
     methods: ['GET'],
     path: `/put${n}`,
   }),
+  'proxies.duplicate': (n) => ({ id: 'orders:get-order', path: `/d${n}`, slug: `d${n}` }),
+  'proxies.bulk_update': () => ({ ids: ['orders:get-order'], changes: {} }),
+  'workflows.create': (n) => ({ name: `w${n}` }),
+  'workflows.put': (n) => ({ id: `put${n}`, name: 'W' }),
+  'workflows.validate': () => ({ workflow: 'steps' }),
+  'workflows.nodes': () => ({}),
+  'proxies.set_workflow': () => ({ id: 'orders:get-order', definition: null }),
+  'proxies.apply_template': () => ({ template: 'cached-read', proxies: ['orders:idle'] }),
+  'revisions.list': () => ({}),
+  'revisions.get': () => ({ id: '1' }),
+  'revisions.diff': () => ({ from: '1' }),
+  'revisions.rollback': () => ({ id: '1' }),
   'policies.create': (n) => ({ name: `p${n}` }),
   'policies.put': (n) => ({ id: `put${n}`, name: 'P' }),
   'policies.toggle': () => ({ id: 'gold', active: true }),
   'clients.create': (n) => ({ name: `c${n}` }),
   'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
+  'clients.assign': () => ({ id: 'acme', collections: ['orders'] }),
+  'clients.unassign': () => ({ id: 'acme', collections: ['orders'] }),
   'clients.toggle': () => ({ id: 'acme', status: 'active' }),
   'credentials.rotate': () => ({ id: 'backend', auth: { token: 'y' }, overlap: '0s' }),
+  'profiles.access': () => ({ id: 'sandbox', endpoint: 'orders:get-order' }),
   'profiles.create': (n) => ({ client: 'acme', name: `p${n}`, auth: { type: 'none' } }),
   'profiles.put': (n) => ({ id: `put${n}`, client: 'acme', name: 'P', auth: { type: 'none' } }),
   'profiles.toggle': () => ({ id: 'open', status: 'active' }),
@@ -63,7 +79,8 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
 
 const SLUGS: Readonly<Record<string, string>> = {
   collections: 'orders',
-  proxies: 'get-order',
+  proxies: 'orders:get-order',
+  workflows: 'steps',
   policies: 'gold',
   clients: 'acme',
   profiles: 'sandbox',
@@ -87,6 +104,7 @@ const TRUST = {
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'records.get': 'not_found',
   'requests.explain': 'not_ready',
+  'profiles.access': 'not_ready',
   'collections.health': 'not_ready',
   'credentials.test': 'configuration_invalid',
   'credentials.revert': 'configuration_invalid',
@@ -97,6 +115,10 @@ test('every operation, for every role: done or refused as the table says, and ea
   await example(control)
   await control.run('credentials.create', { name: 'Backend', auth: { type: 'bearer', token: 'x' } })
   await control.run('policies.create', { name: 'Spare' })
+  await control.run('workflows.create', { name: 'Steps' })
+  const idle = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
+  await control.run('proxies.create', idle)
+  await control.run('proxies.apply_template', { template: 'cached-read', proxies: ['idle'] })
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:publish'] })
   await control.run('users.create', { name: 'Ada' })
   await control.run('teams.create', { name: 'Core' })
@@ -113,6 +135,7 @@ test('every operation, for every role: done or refused as the table says, and ea
       const input = INPUTS[name]?.(n) ?? ('id' in operation.input.shape ? { id: slug ?? entry.id } : {})
       const options: WriteOptions = {
         ...(operation.effect === 'delete' ? { confirm: slug!, dryRun: true } : {}),
+        ...(name === 'revisions.rollback' ? { dryRun: true } : {}),
       }
       const before = await control.store.read.auditEntries({ limit: 1000 })
       const revision = await control.store.read.revision()

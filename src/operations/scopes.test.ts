@@ -133,7 +133,15 @@ test('every operation over what lies outside of a scope is refused, and changes 
     profiles: 'sandbox',
     credentials: 'bank',
   }
-  const EXTRA: Readonly<Record<string, object>> = {
+  /** What an operation or action needs besides. */
+  const MORE: Readonly<Record<string, object>> = {
+    toggle: { active: false },
+    duplicate: { base_path: '/new' },
+    assign: { collections: ['payments'] },
+    unassign: { collections: ['payments'] },
+    access: { endpoint: 'pay' },
+    set_workflow: { definition: null },
+    'proxies.duplicate': { path: '/new' },
     'credentials.rotate': { auth: { token: 'y' } },
     'collections.reimport': { document: {} },
   }
@@ -156,8 +164,7 @@ test('every operation over what lies outside of a scope is refused, and changes 
       continue
     }
     if (!('id' in operation.input.shape) || slug === undefined || operation.action === 'put') continue
-    const extra = EXTRA[name] ?? (operation.action === 'toggle' ? { active: false } : {})
-    await refused(call({ id: slug, ...extra }), 'not_found')
+    await refused(call({ id: slug, ...(MORE[name] ?? MORE[operation.action]) }), 'not_found')
   }
   assert.equal(await control.store.read.revision(), revision)
 })
@@ -240,7 +247,10 @@ test('a read that is denied for its resource is one entry of the trail, as any d
 test('operations about what no scope can name are few and known', () => {
   assert.deepEqual(
     OPERATIONS.filter(({ unscoped }) => unscoped).map(({ resource, action }) => `${resource}.${action}`),
-    ['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
+    [
+      ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback', 'settings.list'],
+      ...['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
+    ],
   )
   assert.equal(operationOf('proxies.get').unscoped, undefined)
 })

@@ -312,3 +312,37 @@ test('a save says which routes overlap and who goes first, and which base paths 
     /paths below \/orders\/v1\/orders go to the collection "inner"/,
   )
 })
+
+test('whether a profile may call an endpoint is told by the checks that would judge the call', async () => {
+  const access = async (profile: string, query: Record<string, string>) => {
+    const path = `/profiles/${profile}/access?${new URLSearchParams(query)}`
+    const { status, json, text } = await server.manage('GET', path)
+    assert.equal(status, 200, text)
+    return json
+  }
+  const open = await access('free:live', { endpoint: 'orders:one' })
+  assert.deepEqual(
+    [open['allowed'], open['target'], open['code'], open['check'], open['endpoint'], open['profile']],
+    [true, '/orders/v1/orders/x', null, null, 'orders:one', 'free:live'],
+  )
+  const stranger = await access('other:live', { endpoint: 'orders:one' })
+  assert.deepEqual(
+    [stranger['allowed'], stranger['code'], stranger['status']],
+    [false, 'collection_not_assigned', 403],
+  )
+  const elsewhere = await access('acme:live', { endpoint: 'orders:one', ip: '192.0.2.1' })
+  assert.deepEqual(
+    [elsewhere['code'], elsewhere['setting']],
+    ['ip_not_allowed', 'profiles/acme:live ip_allowlist'],
+  )
+  const target = '/orders/v1/orders/recent'
+  const lost = await access('free:live', { endpoint: 'orders:one', target })
+  assert.deepEqual([lost['allowed'], lost['reason']], [false, 'another route wins for them'])
+  const rest = await access('free:live', { endpoint: 'orders:rest', method: 'POST' })
+  assert.deepEqual([rest['allowed'], rest['target'], rest['method']], [true, '/orders/v1/x', 'POST'])
+  const hidden = await server.manage('POST', '/proxies/orders:rest/publish', { status: 'draft' })
+  assert.equal(hidden.status, 200)
+  const draft = await access('free:live', { endpoint: 'orders:rest' })
+  assert.deepEqual([draft['allowed'], draft['reason']], [false, 'the endpoint is not published'])
+  assert.equal((await server.manage('GET', '/profiles/free:live/access?endpoint=nope')).status, 404)
+})

@@ -50,6 +50,8 @@ for (const [page, requests] of [
   ['cors.md', 4],
   ['metrics.md', 5],
   ['websocket.md', 2],
+  ['changes.md', 9],
+  ['workflows.md', 5],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {
     await using walked = await walkReadme()

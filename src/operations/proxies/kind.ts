@@ -8,6 +8,7 @@ import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
 import { calledBy } from '../refs.ts'
+import { refuseWorkflow } from '../workflows/of-proxy.ts'
 import { checkContract } from './contract.ts'
 
 export const proxyKind: Kind = {
@@ -22,6 +23,7 @@ export const proxyKind: Kind = {
   refs: [
     { field: 'credential', type: 'credentials', words: ['inherit', 'none'] },
     { field: 'policy', type: 'policies' },
+    { field: 'workflow', type: 'workflows' },
   ],
   staged: true,
   filters: {
@@ -29,6 +31,7 @@ export const proxyKind: Kind = {
     path: z.string().max(1024),
     operation_id: z.string().max(256),
     policy: z.string().max(130),
+    workflow: z.string().max(130),
   },
   keyOf: (spec) => shapeOf(String(spec['path'])),
   check,
@@ -44,6 +47,7 @@ async function check(fields: Fields, self: Self, context: OperationContext): Pro
   // Parsed by the exact schema, then references became ids, which are strings too.
   const spec = fields as ProxySpec
   checkTarget(spec)
+  refuseWorkflow(spec)
   await checkContract(spec, context)
   await proxyKeepsApart(spec, self, context)
   for (const other of await context.whole.byKey('proxies', shapeOf(spec.path), self.parent)) {

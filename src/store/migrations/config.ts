@@ -215,6 +215,23 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
+    version: 9,
+    name: 'revisions of the configuration',
+    statements: [
+      `create table revisions (revision integer primary key, entry text not null) strict`,
+      `create table revision_items (
+        revision integer not null,
+        resource_id text not null,
+        type text not null,
+        slug text not null,
+        parent_id text,
+        action text not null,
+        before text,
+        primary key (revision, resource_id)
+      ) strict, without rowid`,
+    ],
+  },
+  {
     version: 10,
     name: 'retention of the audit trail',
     statements: [

@@ -6,6 +6,7 @@ import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
+import type { RevisionReader, RevisionWriter } from './revisions.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -193,7 +194,7 @@ export interface AuditFilter {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader {
+export interface ConfigReader extends RevisionReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -251,7 +252,7 @@ export interface ConfigReader {
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader {
+export interface ConfigWriter extends ConfigReader, RevisionWriter {
   readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>

@@ -14,6 +14,7 @@ import type {
   StoredSecret,
 } from '../ports/config.ts'
 import { createOAuthReader } from './oauth.ts'
+import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -30,6 +31,7 @@ const BY_ID = sql<string>`+id`
 /** The questions of {@link ConfigReader}, asked on one connection (the reading one, or that of a transaction). */
 export function createReader(db: Db): ConfigReader {
   return {
+    ...createRevisionReader(db),
     oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {

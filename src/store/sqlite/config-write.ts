@@ -4,6 +4,7 @@ import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
 import { createOAuthWriter } from './oauth.ts'
+import { createRevisionWriter } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
@@ -20,6 +21,7 @@ export function createWriter(db: Db): ConfigWriter {
   }
   return {
     ...reader,
+    ...createRevisionWriter(db),
     oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {

@@ -62,6 +62,18 @@ export interface ConfigTables {
     purpose: StoredSetUpLink['purpose']
     expires_at: number
   }
+  /** `entry` is JSON */
+  revisions: { revision: number; entry: string }
+  revision_items: {
+    revision: number
+    resource_id: string
+    type: string
+    slug: string
+    parent_id: string | null
+    action: string
+    /** JSON */
+    before: string | null
+  }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
 

@@ -41,7 +41,7 @@ export function addFlags(command: Command, operation: Operation): void {
     command.argument('<id>', id?.description || 'Id or slug')
   }
   for (const field of flagFields(operation)) for (const option of toOptions(field)) command.addOption(option)
-  if (operation.effect === 'read') return
+  if (operation.effect === 'read' && operation.posted !== true) return
   command.addOption(repeated(new Option('--set <path=value>', 'Set one member, such as a.b[0].c=text')))
   command.option('-f, --file <file>', 'Input from a YAML or JSON file; - is standard input')
   command.option('--json <json>', 'Input as JSON')

@@ -1,0 +1,23 @@
+import type { z } from 'zod'
+import { pointerTo } from './pointer.ts'
+import type { FieldError } from './refusal.ts'
+
+/** What a schema does not accept, by JSON pointers. Names fields, never their values. */
+export function fieldErrorsOf(error: z.ZodError): FieldError[] {
+  return error.issues.flatMap((issue) => toFieldErrors(issue, []))
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): FieldError[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ pointer: pointerTo('', ...path, key), reason: 'unknown member' }))
+  if (issue.code === 'invalid_union') {
+    // The branch with the fewest faults is most likely the one that was meant.
+    const [nearest] = [...issue.errors].sort((a, b) => a.length - b.length)
+    if (nearest !== undefined && nearest.length > 0)
+      return nearest.flatMap((inner) => toFieldErrors(inner, path))
+    return [{ pointer: pointerTo('', ...path), reason: 'not one of the known kinds' }]
+  }
+  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+  return [{ pointer: pointerTo('', ...path), reason: missing ? 'required' : issue.message }]
+}

@@ -1,0 +1,10 @@
+import { z } from 'zod'
+
+/** A setting of the process as people see it. */
+export const ShownSetting = z.object({
+  name: z.string().describe('Such as POSTERN_LISTEN'),
+  value: z.string().nullable().describe('As it was given; null for the default, and for secrets'),
+  source: z.enum(['flag', 'environment', 'default']),
+  default: z.string().describe('What holds when it is not given'),
+})
+export type ShownSetting = z.infer<typeof ShownSetting>

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { Description, Duration, Name, Slug, Tags } from './common.ts'
+
+const NodeId = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'letters, digits and _, at most 64, not starting with a digit')
+
+const Handle = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'letters, digits, - and _, at most 64')
+
+const Values = z.record(z.string().max(128), z.json())
+
+const WorkflowNode = z.strictObject({
+  id: NodeId.describe('Names the node in edges and expressions'),
+  type: z.string().max(64).describe('One of those that list_nodes shows'),
+  inputs: Values.default({}).describe(
+    'Worked out for each run, such as {"value":"{{ $.http.request.body }}"}',
+  ),
+  config: Values.default({}).describe('The same in every run'),
+  timeout: Duration.optional(),
+  retry: z
+    .strictObject({
+      max: z.int().min(1).max(5),
+      delay: Duration.default('200ms'),
+      on: z.array(z.string().max(32)).max(20).default(['timeout']).describe('timeout, or HTTP status codes'),
+    })
+    .optional(),
+  on_error: z
+    .enum(['fail', 'handle', 'fallback'])
+    .default('fail')
+    .describe('handle: leaves by the handle error; fallback: goes on with that value'),
+  fallback: z.json().optional(),
+})
+export type WorkflowNode = z.output<typeof WorkflowNode>
+
+const WorkflowEdge = z.strictObject({
+  from: NodeId,
+  handle: Handle.default('default').describe('By which a run leaves the node'),
+  to: NodeId,
+})
+export type WorkflowEdge = z.output<typeof WorkflowEdge>
+
+const NODES_MAX = 200
+
+/** A graph of nodes. Its form alone: whether it could run is what validation tells. */
+export const WorkflowDefinition = z
+  .strictObject({
+    nodes: z.array(WorkflowNode).max(NODES_MAX).default([]),
+    edges: z.array(WorkflowEdge).max(1000).default([]),
+  })
+  .superRefine(({ nodes }, context) => {
+    const seen = new Set<string>()
+    for (const [index, { id }] of nodes.entries()) {
+      if (seen.has(id))
+        context.addIssue({
+          code: 'custom',
+          path: ['nodes', index, 'id'],
+          message: `there are two nodes "${id}"`,
+        })
+      seen.add(id)
+    }
+  })
+export type WorkflowDefinition = z.output<typeof WorkflowDefinition>
+
+/** A workflow that several proxies may refer to. */
+export const WorkflowSpec = z.strictObject({
+  name: Name,
+  slug: Slug.optional().describe('Made from the name when absent'),
+  description: Description.default(''),
+  tags: Tags.default([]),
+  definition: WorkflowDefinition.prefault({}).describe('May hold errors, which come as warnings'),
+})
+export type WorkflowSpec = z.output<typeof WorkflowSpec>
+
+/** What validation finds. */
+const FINDINGS = [
+  'unknown_node_type',
+  'bad_config',
+  'bad_input',
+  'bad_expression',
+  'unknown_reference',
+  'cycle',
+  'unreachable_node',
+  'missing_trigger',
+  'missing_response',
+  'unhandled_handle',
+  'parallel_without_join',
+  'secret_literal',
+  'missing_credential',
+] as const
+
+export const Finding = z.object({
+  code: z.enum(FINDINGS),
+  severity: z.enum(['error', 'warning']),
+  pointer: z.string().describe('JSON pointer into the definition'),
+  node_id: z.string().optional(),
+  message: z.string(),
+})
+export type Finding = z.output<typeof Finding>

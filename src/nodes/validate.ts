@@ -1,0 +1,132 @@
+import { fieldErrorsOf } from '../base/field-errors.ts'
+import { pointerTo } from '../base/pointer.ts'
+import type { Finding, WorkflowDefinition, WorkflowEdge, WorkflowNode } from '../model/workflow.ts'
+import { handlesOf, nodeType } from './catalogue.ts'
+import type { NodeType } from './define.ts'
+import { expressionFaults } from './expressions.ts'
+import { graphFindings } from './graph.ts'
+import { looksSecret } from './secret-literal.ts'
+
+/** References in the settings of nodes, by the member that holds them. */
+const REFERENCES = {
+  credential: 'credentials',
+  workflow: 'workflows',
+  clients: 'clients',
+  profiles: 'profiles',
+} as const
+type Referred = (typeof REFERENCES)[keyof typeof REFERENCES]
+
+/** What a definition refers to beyond itself. */
+export interface Known {
+  has(type: Referred, ref: string): boolean
+}
+
+/** Every reference of a definition, so that it can be looked up before it is judged. */
+export function referencesOf({
+  nodes,
+}: WorkflowDefinition): { readonly type: Referred; readonly ref: string }[] {
+  return nodes.flatMap((node) => refsOf(node).map(({ type, ref }) => ({ type, ref })))
+}
+
+/** All that keeps a definition from running, and what is likely not meant. Pure; linear but for parallel ways. */
+export function validateDefinition(definition: WorkflowDefinition, known: Known): Finding[] {
+  return [
+    ...definition.nodes.flatMap((node, index) => nodeFindings(node, index, known)),
+    ...definition.edges.flatMap((edge, index) => edgeFindings(edge, index, definition)),
+    ...graphFindings(definition),
+    ...expressionFaults(definition),
+  ]
+}
+
+function nodeFindings(node: WorkflowNode, index: number, known: Known): Finding[] {
+  const place = pointerTo('/nodes', index)
+  const finding = (code: Finding['code'], pointer: string, message: string): Finding => ({
+    code,
+    severity: 'error',
+    pointer,
+    node_id: node.id,
+    message,
+  })
+  const type = nodeType(node.type)
+  if (type === undefined)
+    return [finding('unknown_node_type', `${place}/type`, `there is no node "${node.type}"`)]
+  const parsed = type.config.safeParse(node.config)
+  const faults = parsed.success ? [] : fieldErrorsOf(parsed.error)
+  return [
+    ...faults.map(({ pointer, reason }) => finding('bad_config', `${place}/config${pointer}`, reason)),
+    ...inputFaults(node, type).map(({ name, reason }) =>
+      finding('bad_input', pointerTo(`${place}/inputs`, name), reason),
+    ),
+    ...refsOf(node)
+      .filter(({ type: kind, ref }) => !known.has(kind, ref))
+      .map(({ type: kind, ref, path }) =>
+        finding(
+          kind === 'credentials' ? 'missing_credential' : 'unknown_reference',
+          pointerTo(`${place}/config`, ...path),
+          `there is no ${kind.slice(0, -1)} "${ref}"`,
+        ),
+      ),
+    ...(['config', 'inputs'] as const).flatMap((member) =>
+      looksSecret(node[member]).map((path) =>
+        finding(
+          'secret_literal',
+          pointerTo(`${place}/${member}`, ...path),
+          'looks like a secret; put it into a credential',
+        ),
+      ),
+    ),
+  ]
+}
+
+function inputFaults(
+  { inputs }: WorkflowNode,
+  type: NodeType,
+): { readonly name: string; readonly reason: string }[] {
+  if ('*' in type.inputs) return []
+  const names = Object.keys(type.inputs)
+  const needed = names.filter((name) => !name.endsWith('?'))
+  const taken = new Set(names.map((name) => name.replace(/\?$/, '')))
+  return [
+    ...needed.filter((name) => !(name in inputs)).map((name) => ({ name, reason: 'required' })),
+    ...Object.keys(inputs)
+      .filter((name) => !taken.has(name))
+      .map((name) => ({ name, reason: `no such input; there are: ${[...taken].join(', ') || 'none'}` })),
+  ]
+}
+
+function refsOf({ config }: WorkflowNode) {
+  return Object.entries(REFERENCES).flatMap(([member, type]) => {
+    const value = config[member]
+    const refs = Array.isArray(value) ? value : [value]
+    return refs.flatMap((ref, index) =>
+      typeof ref === 'string' ? [{ type, ref, path: Array.isArray(value) ? [member, index] : [member] }] : [],
+    )
+  })
+}
+
+function edgeFindings(
+  edge: WorkflowEdge,
+  index: number,
+  { nodes }: Pick<WorkflowDefinition, 'nodes'>,
+): Finding[] {
+  const finding = (member: string, message: string): Finding => ({
+    code: 'unknown_reference',
+    severity: 'error',
+    pointer: `/edges/${index}/${member}`,
+    message,
+  })
+  const from = nodes.find(({ id }) => id === edge.from)
+  const to = nodes.find(({ id }) => id === edge.to)
+  const findings: Finding[] = []
+  if (from === undefined) findings.push(finding('from', `there is no node "${edge.from}"`))
+  if (to === undefined) findings.push(finding('to', `there is no node "${edge.to}"`))
+  if (to !== undefined && nodeType(to.type)?.phase === 'trigger')
+    findings.push(finding('to', 'nothing leads to a trigger'))
+  const type = from && nodeType(from.type)
+  if (from === undefined || type === undefined) return findings
+  const handles = handlesOf(from, type)
+  if (handles.length === 0) findings.push(finding('from', `${type.name} ends the run`))
+  else if (!handles.includes(edge.handle))
+    findings.push(finding('handle', `${type.name} is left by ${handles.join(', ')}`))
+  return findings
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { Ref } from '../../model/common.ts'
+import type { OperationContext } from '../context.ts'
+import { about, CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { viewOf } from '../views.ts'
+import { patchResource } from '../write-resource.ts'
+import { clientKind } from './kind.ts'
+
+const Collections = z.array(Ref).max(1000)
+
+/** What becomes of the assignments of a client: `replace` first, then what is added, then what is taken away. */
+interface Assigning {
+  readonly replace?: readonly string[] | undefined
+  readonly add?: readonly string[] | undefined
+  readonly remove?: readonly string[] | undefined
+}
+
+const common = {
+  resource: 'clients',
+  effect: 'update',
+  output: clientKind.view,
+  permission: 'clients:update',
+  refuses: CHANGE_REFUSES,
+  columns: ['slug', 'name', 'collections', 'revision'],
+  ...about(clientKind),
+} as const
+
+export const setAssignments = define({
+  ...common,
+  action: 'assignments',
+  tool: 'set_assignments',
+  group: clientKind.group,
+  summary: 'Set which collections a client may call: all of them, or what is added and removed',
+  input: z.strictObject({
+    id: Ref,
+    replace: Collections.optional().describe('All that it may call from now on'),
+    add: Collections.optional(),
+    remove: Collections.optional(),
+  }),
+  handle: async ({ id, ...assigning }, context) => assign(id, assigning, context),
+})
+
+const one = {
+  ...common,
+  // People look for assignments where the collections are.
+  group: 'manage_collections',
+  input: z.strictObject({
+    id: Ref.describe('The client'),
+    collections: Collections.min(1),
+  }),
+}
+
+export const assignCollections = define({
+  ...one,
+  action: 'assign',
+  tool: 'assign_collections',
+  summary: 'Let a client call collections, besides those it has',
+  handle: async ({ id, collections }, context) => assign(id, { add: collections }, context),
+})
+
+export const unassignCollections = define({
+  ...one,
+  action: 'unassign',
+  tool: 'unassign_collections',
+  summary: 'Take collections from a client',
+  handle: async ({ id, collections }, context) => assign(id, { remove: collections }, context),
+})
+
+async function assign(ref: string, { replace, add = [], remove = [] }: Assigning, context: OperationContext) {
+  const client = await context.change.act('clients', ref)
+  const idsOf = (refs: readonly string[]): Promise<string[]> =>
+    Promise.all(refs.map(async (one) => (await getRef(context.reader, 'collections', one)).id))
+  const kept =
+    replace === undefined ? (client.spec['collections'] as readonly string[]) : await idsOf(replace)
+  const gone = await idsOf(remove)
+  const collections = [...new Set([...kept, ...(await idsOf(add))])].filter((id) => !gone.includes(id))
+  return viewOf(context.reader, clientKind, await patchResource(context, clientKind, client, { collections }))
+}

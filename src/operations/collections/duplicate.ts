@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { BasePath } from '../../model/collection.ts'
+import { Name, Ref, Slug } from '../../model/common.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import { CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { draftOf, sourceOf } from '../duplicate.ts'
+import { fromImport } from '../proxies/contract.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { viewOf } from '../views.ts'
+import { createResource } from '../write-resource.ts'
+import { collectionKind } from './kind.ts'
+
+export const duplicateCollection = define({
+  resource: 'collections',
+  action: 'duplicate',
+  effect: 'create',
+  tool: 'duplicate_collection',
+  group: collectionKind.group,
+  summary: 'Make a draft of a collection and of its proxies under another base path',
+  input: z.strictObject({
+    id: Ref.describe('The collection that is copied'),
+    base_path: BasePath,
+    name: Name.optional().describe('That of the collection with (copy) when absent'),
+    slug: Slug.optional().describe('Made from the name when absent'),
+  }),
+  output: collectionKind.view.extend({ proxies: z.int().describe('Number of proxies made, all drafts') }),
+  permission: 'collections:create',
+  refuses: CHANGE_REFUSES,
+  columns: [...collectionKind.columns, 'proxies'],
+  subject: ({ slug }) => ({ type: collectionKind.noun, id: null, slug: slug ?? null }),
+  handle: async ({ id, ...members }, context) => {
+    const original = await sourceOf(collectionKind, id, context)
+    const copy = await createResource(context, collectionKind, draftOf(collectionKind, original, members))
+    const proxies = await context.whole.all('proxies', original.id)
+    for (const proxy of proxies) {
+      await context.demand('proxies:read', proxy)
+      const { name, slug } = proxy
+      const spec = draftOf(proxyKind, proxy, { name, slug, collection: copy.id })
+      // Judged when the original was stored
+      fromImport(spec as ProxySpec)
+      await createResource(context, proxyKind, spec, false)
+    }
+    return { ...(await viewOf(context.reader, collectionKind, copy)), proxies: proxies.length }
+  },
+})

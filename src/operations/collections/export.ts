@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import type { CollectionSpec } from '../../model/collection.ts'
+import { Ref } from '../../model/common.ts'
+import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
+import { about } from '../crud.ts'
+import { define } from '../define.ts'
+import { Warning } from '../kind.ts'
+import { collectionKind } from './kind.ts'
+import { toDocument } from './openapi/export.ts'
+
+/** Operations that one description may have, as at import. */
+const PROXIES_MAX = 20_000
+
+export const exportOpenapi = define({
+  resource: 'collections',
+  action: 'export_openapi',
+  effect: 'read',
+  tool: 'export_openapi',
+  group: collectionKind.group,
+  summary: 'Describe the published proxies of a collection and their contracts as OpenAPI 3.1',
+  input: z.strictObject({
+    id: Ref,
+    server: z
+      .enum(['gateway', 'upstream'])
+      .default('gateway')
+      .describe('gateway: the base path; upstream: the first server behind it, as for an import elsewhere'),
+  }),
+  output: z.object({
+    document: z.looseObject({ openapi: z.string() }),
+    proxies: z.int(),
+    warnings: z.array(Warning).describe('What the description does not tell'),
+  }),
+  permission: 'collections:read',
+  refuses: ['not_found'],
+  columns: ['proxies', 'warnings'],
+  ...about(collectionKind),
+  handle: async ({ id, server }, context) => {
+    const collection = await context.find('collections', id)
+    context.require('proxies:read')
+    // Stored by the schema of this type
+    const spec = collection.spec as CollectionSpec
+    const published = await context.reader.list({
+      type: 'proxies',
+      parent: collection.id,
+      where: { status: 'published' },
+      limit: PROXIES_MAX,
+    })
+    const json = spec.schemas === null ? undefined : await context.whole.schema(spec.schemas)
+    const { document, warnings } = toDocument({
+      collection: spec,
+      version: String(collection.revision),
+      server: server === 'gateway' ? spec.base_path : (spec.upstream?.targets[0]?.url ?? spec.base_path),
+      proxies: published.map((proxy) => ({ ...(proxy.spec as ProxySpec), slug: proxy.slug })),
+      // Stored by the import
+      schemas: json === undefined ? {} : (JSON.parse(json) as Record<string, JsonSchema>),
+    })
+    return { document: { openapi: '3.1.0', ...document }, proxies: published.length, warnings: [...warnings] }
+  },
+})

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { define } from '../define.ts'
+import { boundedDiff, diffOf } from '../diff.ts'
+import { kindOf } from '../kinds.ts'
+import { about, RevisionId, subjectOf } from './revisions-list.ts'
+import { movedBetween, nameOf, plainOf, revisionOf, slugsOf } from './revisions-state.ts'
+
+const ITEMS_MAX = 1000
+
+export const diffRevisions = define({
+  ...about,
+  action: 'diff',
+  effect: 'read',
+  tool: 'diff_revisions',
+  summary: 'Show what differs between two revisions of the configuration, or one and now',
+  input: z.strictObject({
+    from: RevisionId,
+    to: RevisionId.optional().describe('A later one; now when absent'),
+  }),
+  output: z.object({
+    from: z.int(),
+    to: z.int(),
+    items: z.array(
+      z.object({
+        item: z.string().describe('Such as proxies/orders:get-order'),
+        action: z.enum(['created', 'changed', 'removed']),
+        diff: z
+          .array(
+            z.object({
+              op: z.enum(['add', 'remove', 'replace']),
+              path: z.string(),
+              from: z.unknown().optional(),
+              value: z.unknown().optional(),
+            }),
+          )
+          .describe('JSON patch with the old values; no secrets'),
+      }),
+    ),
+    more: z.int().describe('Resources that differ besides'),
+  }),
+  permission: 'config:read',
+  refuses: ['not_found'],
+  columns: ['items.item', 'items.action', 'items.diff'],
+  subject: ({ from }) => subjectOf(from),
+  handle: async (input, { reader }) => {
+    const from = await revisionOf(reader, input.from)
+    const to = input.to === undefined ? await reader.revision() : await revisionOf(reader, input.to)
+    if (to < from)
+      throw refuse('input_invalid', {
+        detail: 'The second revision is the later one.',
+        errors: [{ pointer: '/to', reason: 'must not be before from' }],
+      })
+    const moved = await movedBetween(reader, from, to)
+    const slugs = await slugsOf(reader, moved)
+    const items = []
+    for (const { from: was, to: is } of moved) {
+      const one = (is ?? was)!
+      const kind = kindOf(one.type)
+      const diff = diffOf(await plainOf(kind, was, slugs), await plainOf(kind, is, slugs))
+      if (diff.length === 0) continue
+      const action = was === null ? 'created' : is === null ? 'removed' : 'changed'
+      items.push({ item: nameOf(one, slugs), action: action as 'created' | 'changed' | 'removed', diff })
+    }
+    const shown = items.slice(0, ITEMS_MAX)
+    return {
+      from,
+      to,
+      items: shown.map((item) => ({ ...item, diff: [...boundedDiff(item.diff)] })),
+      more: items.length - shown.length,
+    }
+  },
+})

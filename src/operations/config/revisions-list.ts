@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { SURFACES } from '../../model/record.ts'
+import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { nameOf } from './revisions-state.ts'
+
+export const RevisionId = z
+  .string()
+  .regex(/^[0-9]{1,15}$/, 'a number')
+  .describe('Number of a revision of the whole configuration')
+
+const Revision = z.object({
+  revision: z.int(),
+  time: z.string(),
+  actor: z.object({ id: z.string(), type: z.string(), name: z.string() }),
+  surface: z.enum(SURFACES),
+  operation: z.string(),
+  reason: z.string().nullable(),
+  request_id: z.string().describe('As in the audit trail'),
+})
+
+/** Things that one answer names. */
+const NAMED_MAX = 2000
+
+export const about = {
+  resource: 'revisions',
+  group: 'manage_config',
+  // What a revision touched, no scope could tell
+  unscoped: true,
+} as const
+
+/** A denial knows no input. */
+export const subjectOf = (id?: string) => ({ type: 'revision', id: id ?? null, slug: null })
+
+export const listRevisions = define({
+  ...about,
+  action: 'list',
+  effect: 'read',
+  tool: 'list_revisions',
+  summary: 'List revisions of the configuration, newest first: who, when, why',
+  input: z.strictObject(page),
+  output: pageOf(Revision.extend({ items: z.int().describe('Number of resources that it touched') })),
+  permission: 'config:read',
+  refuses: [],
+  columns: ['revision', 'time', 'actor.name', 'operation', 'items', 'reason'],
+  subject: () => subjectOf(),
+  handle: async ({ limit, cursor }, { reader }) => {
+    const before = cursor === undefined ? undefined : Number(fromCursor(cursor, /^[0-9]{1,15}$/))
+    const found = await reader.revisions(limit + 1, before)
+    const items = found
+      .slice(0, limit)
+      .map((one) => ({ ...one, surface: Revision.shape.surface.parse(one.surface) }))
+    return { items, next_cursor: found.length > limit ? toCursor(String(items.at(-1)!.revision)) : null }
+  },
+})
+
+export const getRevision = define({
+  ...about,
+  action: 'get',
+  effect: 'read',
+  tool: 'get_revision',
+  summary: 'Show a revision of the configuration and what it touched',
+  input: z.strictObject({ id: RevisionId }),
+  output: Revision.extend({
+    items: z.array(
+      z.object({
+        item: z.string().describe('Such as proxies/orders:get-order'),
+        action: z
+          .enum(['created', 'changed', 'removed', 'secrets'])
+          .describe('secrets: nothing but tokens and sealed secrets'),
+      }),
+    ),
+    more: z.int().describe('Resources that it touched besides'),
+  }),
+  permission: 'config:read',
+  refuses: ['not_found'],
+  columns: ['revision', 'time', 'actor.name', 'operation', 'reason', 'items'],
+  subject: ({ id }) => subjectOf(id),
+  handle: async ({ id }, { reader }) => {
+    const found = await reader.revisionAt(Number(id))
+    if (found === undefined)
+      throw refuse('not_found', { detail: `There is no revision ${id}, or it is no longer kept.` })
+    const items = await reader.revisionItems(found.revision, NAMED_MAX + 1)
+    const shown = items.slice(0, NAMED_MAX)
+    const slugs = new Map(await reader.slugs(shown.flatMap(({ parent }) => parent ?? [])))
+    for (const one of shown) slugs.set(one.id, one.slug)
+    return {
+      ...found,
+      surface: Revision.shape.surface.parse(found.surface),
+      items: shown.map((item) => ({ item: nameOf(item, slugs), action: item.action })),
+      more: items.length - shown.length,
+    }
+  },
+})

@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import { permits } from '../../access/roles.ts'
+import { toMs } from '../../base/duration.ts'
+import { Duration, Slug } from '../../model/common.ts'
+import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
+import type { ProfileSpec } from '../../model/profile.ts'
+import { isSigningSecret, type Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { issuesOf } from '../profiles/issue.ts'
+import { keyStates, toState } from '../profiles/tokens.ts'
+import { expiryOf } from './expiry.ts'
+import { credentialKind } from './kind.ts'
+
+const DAY_MS = 86_400_000
+/** A list of all that may be read. */
+const ALL = 1_000_000
+
+const Stale = z.object({
+  type: z.enum(['profile', 'credential']),
+  ref: z.string().describe('The profile or credential, such as acme:live'),
+  credential_id: z.string().nullable().describe('Of a profile: the token, secret, key or binding'),
+  why: z.array(z.enum(['old', 'expiring', 'expired'])).min(1),
+  since: z.string().nullable().describe('When it was issued or last changed; null where that is not known'),
+  age_days: z.int().nullable(),
+  expires_at: z.string().nullable(),
+})
+type Stale = z.infer<typeof Stale>
+
+export const listStaleCredentials = define({
+  resource: 'credentials',
+  action: 'stale',
+  effect: 'read',
+  tool: 'list_stale_credentials',
+  group: credentialKind.group,
+  summary:
+    'List what should be rotated: credentials of profiles and for upstreams that are old or about to expire',
+  input: z.strictObject({
+    ...page,
+    older_than: Duration.default('90d').describe('Age from which one is old'),
+    expiring_within: Duration.default('7d').describe('Time to its end from which one is expiring'),
+    tag: Slug.optional().describe('Only what has the tag, or belongs to a client that has it'),
+  }),
+  output: pageOf(Stale),
+  permission: 'credentials:read',
+  refuses: [],
+  columns: ['type', 'ref', 'why', 'age_days', 'expires_at', 'credential_id'],
+  subject: () => ({ type: credentialKind.noun, id: null, slug: null }),
+  handle: async ({ limit, cursor, older_than, expiring_within, tag }, context) => {
+    const now = context.clock.now()
+    const bounds = { now, oldMs: toMs(older_than), soonMs: toMs(expiring_within) }
+    const all = [...(await ofProfiles(bounds, tag, context)), ...(await ofCredentials(bounds, tag, context))]
+    // Oldest first; without a known age last
+    all.sort((a, b) => (b.age_days ?? -1) - (a.age_days ?? -1) || (a.ref < b.ref ? -1 : 1))
+    const from = cursor === undefined ? 0 : Number(fromCursor(cursor, /^[0-9]{1,7}$/))
+    const to = from + limit
+    return { items: all.slice(from, to), next_cursor: all.length > to ? toCursor(String(to)) : null }
+  },
+})
+
+interface Bounds {
+  readonly now: number
+  readonly oldMs: number
+  readonly soonMs: number
+}
+
+/** Those that work and are not about to end by a rotation. */
+async function ofProfiles(bounds: Bounds, tag: string | undefined, context: OperationContext) {
+  // Who may not read profiles gets what they may read.
+  if (!permits(context.principal, 'profiles:read')) return []
+  const { reader, whole } = context
+  const profiles = await reader.list({ type: 'profiles', limit: ALL })
+  const clients = new Map((await whole.all('clients')).map((client) => [client.id, client]))
+  const tokens = Map.groupBy(await reader.tokensOf(profiles.map(({ id }) => id)), ({ profile }) => profile)
+  return profiles.flatMap((profile) => {
+    const client = clients.get(profile.parent!)!
+    if (tag !== undefined && !hasTag(profile, tag) && !hasTag(client, tag)) return []
+    const issued = issuesOf(profile)
+    const held = (tokens.get(profile.id) ?? []).filter(
+      (token) => issued !== null && isSigningSecret(token) === (issued === 'secret'),
+    )
+    const states = [
+      ...held.map((token) => toState(token, bounds.now)),
+      ...keyStates(profile.spec['auth'] as ProfileSpec['auth'], bounds.now),
+    ].filter(({ state }) => state === 'valid' || state === 'expiring_soon')
+    return states.flatMap(({ id, created_at, expires_at }) =>
+      staleOf('profile', `${client.slug}:${profile.slug}`, id, created_at, expires_at, bounds),
+    )
+  })
+}
+
+async function ofCredentials(bounds: Bounds, tag: string | undefined, { reader }: OperationContext) {
+  const credentials = await reader.list({ type: 'credentials', limit: ALL })
+  const secrets = Map.groupBy(await reader.secretsOf(credentials.map(({ id }) => id)), ({ owner }) => owner)
+  return credentials.flatMap((credential) => {
+    if (tag !== undefined && !hasTag(credential, tag)) return []
+    const fields = secretFieldsOf(credential.spec['auth'] as CredentialAuth)
+    const secret = secrets.get(credential.id)?.find(({ field }) => fields.includes(field))
+    // Where one is read elsewhere, nobody knows here when it changed.
+    const since = secret?.updated_at ?? null
+    return staleOf('credential', credential.slug, null, since, expiryOf(credential.spec), bounds)
+  })
+}
+
+function hasTag({ spec }: Resource, tag: string): boolean {
+  return (spec['tags'] as readonly string[]).includes(tag)
+}
+
+function staleOf(
+  type: Stale['type'],
+  ref: string,
+  credential_id: string | null,
+  since: string | null,
+  expires_at: string | null,
+  { now, oldMs, soonMs }: Bounds,
+): Stale[] {
+  const age = since === null ? null : now - Date.parse(since)
+  const left = expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at) - now
+  const why: Stale['why'] = []
+  if (age !== null && age >= oldMs) why.push('old')
+  if (left <= soonMs) why.push(left <= 0 ? 'expired' : 'expiring')
+  if (why.length === 0) return []
+  const age_days = age === null ? null : Math.floor(age / DAY_MS)
+  return [{ type, ref, credential_id, why, since, age_days, expires_at }]
+}

@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import { HttpMethod, Name, Ref, Slug } from '../../model/common.ts'
+import { PathPattern } from '../../model/proxy.ts'
+import { CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { draftOf, sourceOf } from '../duplicate.ts'
+import { writtenSchema } from '../kind.ts'
+import { writtenView } from '../views.ts'
+import { createResource } from '../write-resource.ts'
+import { proxyKind } from './kind.ts'
+
+export const duplicateProxy = define({
+  resource: 'proxies',
+  action: 'duplicate',
+  effect: 'create',
+  tool: 'duplicate_proxy',
+  group: proxyKind.group,
+  summary: 'Make a draft of a proxy at another path, for other methods, or in another collection',
+  input: z.strictObject({
+    id: Ref.describe('The proxy that is copied'),
+    collection: Ref.optional().describe('That of the proxy when absent'),
+    path: PathPattern.optional().describe('That of the proxy when absent'),
+    methods: z.array(HttpMethod).min(1).max(7).optional().describe('Those of the proxy when absent'),
+    name: Name.optional().describe('That of the proxy with (copy) when absent'),
+    slug: Slug.optional().describe('Made from the name when absent'),
+  }),
+  output: writtenSchema(proxyKind),
+  permission: 'proxies:create',
+  refuses: CHANGE_REFUSES,
+  columns: proxyKind.columns,
+  subject: ({ slug }) => ({ type: proxyKind.noun, id: null, slug: slug ?? null }),
+  handle: async ({ id, ...members }, context) => {
+    const original = await sourceOf(proxyKind, id, context)
+    // One id stands for one operation
+    const operation_id = members.collection === undefined ? null : undefined
+    const spec = draftOf(proxyKind, original, { ...members, operation_id })
+    return writtenView(context, proxyKind, await createResource(context, proxyKind, spec))
+  },
+})

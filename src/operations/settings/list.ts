@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { ShownSetting } from '../../model/setting.ts'
+import { define } from '../define.ts'
+
+export const getSettings = define({
+  resource: 'settings',
+  action: 'list',
+  effect: 'read',
+  tool: 'get_settings',
+  group: 'manage_config',
+  summary: 'Show the settings with which the process was started; they change with a restart',
+  input: z.strictObject({}),
+  output: z.object({ items: z.array(ShownSetting) }),
+  permission: 'settings:read',
+  refuses: [],
+  columns: ['name', 'value', 'source'],
+  unscoped: true,
+  subject: () => ({ type: 'settings', id: null, slug: null }),
+  handle: async (_input, { settings }) => ({ items: [...settings] }),
+})

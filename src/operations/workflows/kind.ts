@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { NOUNS } from '../../model/common.ts'
+import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow.ts'
+import { type Kind, viewSchema } from '../kind.ts'
+import { findingsOf } from './findings.ts'
+
+const WARNINGS_MAX = 50
+
+export const workflowKind: Kind = {
+  type: 'workflows',
+  noun: NOUNS.workflows,
+  prefix: 'wfl',
+  group: 'manage_workflows',
+  spec: WorkflowSpec,
+  view: viewSchema(WorkflowSpec, {
+    used_by: z
+      .array(z.string())
+      .optional()
+      .describe('Proxies, such as orders:get-order. Shown by get and list'),
+  }),
+  columns: ['slug', 'name', 'used_by', 'revision', 'updated_at'],
+  parent: null,
+  refs: [],
+  staged: false,
+  filters: {},
+  current: async (workflows, { reader }) => {
+    const users = await Promise.all(workflows.map(({ id }) => reader.usersOf(id)))
+    const slugs = await reader.slugs(users.flat().map(({ parent }) => parent!))
+    return new Map(
+      workflows.map(({ id }, index) => [
+        id,
+        { used_by: users[index]!.map(({ parent, slug }) => `${slugs.get(parent!)}:${slug}`) },
+      ]),
+    )
+  },
+  warn: async ({ spec }, context) => {
+    const findings = await findingsOf(spec['definition'] as WorkflowDefinition, context)
+    return findings
+      .slice(0, WARNINGS_MAX)
+      .map(({ pointer, message }) => ({ pointer: `/definition${pointer}`, reason: message }))
+  },
+}

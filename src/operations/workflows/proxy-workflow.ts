@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import type { ProxySpec } from '../../model/proxy.ts'
+import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { about, CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { patchResource } from '../write-resource.ts'
+import { findingsOf } from './findings.ts'
+import { workflowKind } from './kind.ts'
+import { workflowOf } from './of-proxy.ts'
+
+const ProxyWorkflow = z.object({
+  id: z.string(),
+  slug: z.string(),
+  collection: z.string(),
+  revision: z.int(),
+  status: z.string(),
+  workflow: z.string().nullable().describe('Slug of the one it shares; null: its own, or none'),
+  workflow_revision: z.int().nullable(),
+  definition: WorkflowDefinition.nullable().describe('null: it is forwarded'),
+  runs: z.literal(false).describe('Workflows are not run yet'),
+  credential: z.string().describe('What calls of the upstream take'),
+  findings: z.array(Finding),
+})
+
+const common = {
+  resource: 'proxies',
+  group: workflowKind.group,
+  output: ProxyWorkflow,
+  columns: ['slug', 'collection', 'status', 'workflow', 'revision'],
+  ...about(proxyKind),
+} as const
+
+export const getProxyWorkflow = define({
+  ...common,
+  action: 'workflow',
+  effect: 'read',
+  tool: 'get_proxy_workflow',
+  summary: 'Show the workflow of a proxy, and what is wrong with it',
+  input: z.strictObject({ id: Ref }),
+  permission: 'proxies:read',
+  refuses: ['not_found'],
+  handle: async ({ id }, context) => viewOf(await context.find('proxies', id), context),
+})
+
+export const updateProxyWorkflow = define({
+  ...common,
+  action: 'set_workflow',
+  effect: 'update',
+  tool: 'update_proxy_workflow',
+  summary: 'Give a draft proxy a workflow of its own, one that it shares, or none',
+  input: z.strictObject({
+    id: Ref,
+    definition: WorkflowDefinition.nullable()
+      .optional()
+      .describe('Of its own, may hold errors; null: none, it is forwarded'),
+    workflow: Ref.optional().describe('One that it shares with other proxies'),
+  }),
+  permission: 'proxies:update',
+  refuses: CHANGE_REFUSES,
+  handle: async ({ id, definition, workflow }, context) => {
+    if ((definition === undefined) === (workflow === undefined))
+      throw refuse('input_invalid', {
+        detail: 'Give a definition, or the workflow that is shared.',
+        errors: [{ pointer: '/definition', reason: 'either definition or workflow' }],
+      })
+    const proxy = await context.change.act('proxies', id)
+    return viewOf(await setWorkflow(proxy, workflow ?? definition ?? null, context), context)
+  },
+})
+
+/** Puts a workflow in the place of that of a proxy. */
+export async function setWorkflow(
+  proxy: Resource,
+  workflow: string | WorkflowDefinition | null,
+  context: OperationContext,
+): Promise<Resource> {
+  return patchResource(context, proxyKind, proxy, { workflow })
+}
+
+async function viewOf(proxy: Resource, context: OperationContext) {
+  const { shared, definition } = await workflowOf(proxy, context)
+  const { status, credential } = proxy.spec as ProxySpec
+  const collection = (await context.whole.byId('collections', proxy.parent!))!
+  const used = credential === 'inherit' ? collection.spec['credential'] : credential
+  const slugs = await context.reader.slugs(typeof used === 'string' ? [used] : [])
+  return {
+    id: proxy.id,
+    slug: proxy.slug,
+    collection: collection.slug,
+    revision: proxy.revision,
+    status,
+    workflow: shared?.slug ?? null,
+    workflow_revision: shared?.revision ?? null,
+    definition,
+    runs: false as const,
+    credential: typeof used === 'string' ? (slugs.get(used) ?? used) : 'none',
+    findings: definition === null ? [] : await findingsOf(definition, context),
+  }
+}

@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { newId } from '../../base/ids.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Ref, Slug } from '../../model/common.ts'
+import { Finding } from '../../model/workflow.ts'
+import { TEMPLATES } from '../../nodes/templates.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import { CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { toInputInvalid } from '../errors.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { getRef } from '../refs.ts'
+import { findingsOf } from './findings.ts'
+import { workflowKind } from './kind.ts'
+import { toSchema } from './nodes.ts'
+import { setWorkflow } from './proxy-workflow.ts'
+
+const PROXIES_MAX = 100
+
+export const listTemplates = define({
+  resource: 'workflows',
+  action: 'templates',
+  effect: 'read',
+  tool: 'list_templates',
+  group: workflowKind.group,
+  summary: 'List templates of workflows and their parameters',
+  input: z.strictObject({}),
+  output: z.object({
+    items: z.array(
+      z.object({
+        template: z.string(),
+        summary: z.string(),
+        parameters: z.record(z.string(), z.json()).describe('JSON Schema'),
+      }),
+    ),
+  }),
+  permission: 'workflows:read',
+  refuses: [],
+  columns: ['template', 'summary'],
+  subject: () => ({ type: workflowKind.noun, id: null, slug: null }),
+  handle: async () => ({
+    items: TEMPLATES.map(({ name, summary, parameters }) => ({
+      template: name,
+      summary,
+      parameters: toSchema(parameters),
+    })),
+  }),
+})
+
+export const applyTemplate = define({
+  resource: 'proxies',
+  action: 'apply_template',
+  effect: 'update',
+  tool: 'apply_template',
+  group: workflowKind.group,
+  summary: 'Give draft proxies a workflow made of a template: all of them or none',
+  input: z.strictObject({
+    template: z.enum(TEMPLATES.map(({ name }) => name)),
+    parameters: z.record(z.string().max(64), z.json()).default({}),
+    proxies: z.array(Ref).min(1).max(PROXIES_MAX),
+  }),
+  output: z.object({
+    proxies: z.array(z.object({ id: z.string(), slug: Slug, revision: z.int() })),
+    findings: z.array(Finding),
+  }),
+  permission: 'proxies:update',
+  refuses: CHANGE_REFUSES,
+  columns: ['proxies.slug', 'proxies.revision'],
+  subject: () => ({ type: proxyKind.noun, id: null, slug: null }),
+  handle: async ({ template, parameters, proxies }, context) => {
+    const chosen = TEMPLATES.find(({ name }) => name === template)!
+    const parsed = chosen.parameters.safeParse(parameters)
+    if (!parsed.success) throw underParameters(toInputInvalid(parsed.error))
+    const definition = chosen.build(parsed.data)
+    const found: Resource[] = []
+    for (const ref of proxies) found.push(await getRef(context.reader, 'proxies', ref))
+    // Each has an entry of its own in the trail
+    context.change.planId = newId('pln', context.clock)
+    const stored: Resource[] = []
+    for (const proxy of found) {
+      await context.demand('proxies:update', proxy)
+      stored.push(await setWorkflow(proxy, definition, context))
+    }
+    return {
+      proxies: stored.map(({ id, slug, revision }) => ({ id, slug, revision })),
+      findings: await findingsOf(definition, context),
+    }
+  },
+})
+
+function underParameters({ message, facts }: ReturnType<typeof toInputInvalid>) {
+  const errors = (facts.errors ?? []).map(({ pointer, reason }) => ({
+    pointer: `/parameters${pointer}`,
+    reason,
+  }))
+  return refuse('input_invalid', { detail: `/parameters${message}`, errors })
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { Ref } from '../../model/common.ts'
+import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { findingsOf } from './findings.ts'
+import { workflowKind } from './kind.ts'
+import { workflowOf } from './of-proxy.ts'
+
+interface Asked {
+  readonly definition?: WorkflowDefinition | undefined
+  readonly workflow?: string | undefined
+  readonly proxy?: string | undefined
+}
+
+export const validateWorkflow = define({
+  resource: 'workflows',
+  action: 'validate',
+  effect: 'read',
+  posted: true,
+  tool: 'validate_workflow',
+  group: workflowKind.group,
+  summary:
+    'Find what is wrong with a workflow: nodes, settings, edges, expressions, credentials; stores nothing',
+  input: z.strictObject({
+    definition: WorkflowDefinition.optional().describe('One that is not stored'),
+    workflow: Ref.optional(),
+    proxy: Ref.optional().describe('A proxy, such as orders:get-order'),
+  }),
+  output: z.object({
+    valid: z.boolean().describe('No finding is an error'),
+    nodes: z.int(),
+    findings: z.array(Finding),
+  }),
+  permission: 'workflows:read',
+  refuses: ['not_found'],
+  columns: ['valid', 'nodes', 'findings'],
+  fails: ({ valid }) => !valid,
+  subject: ({ workflow }) => ({ type: workflowKind.noun, id: null, slug: workflow ?? null }),
+  handle: async (input, context) => {
+    const definition = await definitionOf(input, context)
+    const findings = await findingsOf(definition, context)
+    return {
+      valid: findings.every(({ severity }) => severity !== 'error'),
+      nodes: definition.nodes.length,
+      findings,
+    }
+  },
+})
+
+async function definitionOf(asked: Asked, context: OperationContext): Promise<WorkflowDefinition> {
+  const { definition, workflow, proxy } = asked
+  if (Object.values(asked).filter((one) => one !== undefined).length !== 1)
+    throw refuse('input_invalid', {
+      detail: 'Give one of definition, workflow and proxy.',
+      errors: [{ pointer: '/definition', reason: 'one of definition, workflow and proxy' }],
+    })
+  if (definition !== undefined) return definition
+  if (workflow !== undefined)
+    return (await context.find('workflows', workflow)).spec['definition'] as WorkflowDefinition
+  const found = await getRef(context.reader, 'proxies', proxy!)
+  await context.demand('proxies:read', found)
+  const own = (await workflowOf(found, context)).definition
+  if (own === null) throw refuse('not_found', { detail: `The proxy "${found.slug}" has no workflow.` })
+  return own
+}
