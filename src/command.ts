@@ -74,6 +74,12 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
+// Who reads may have had enough, as `head` does, or be gone, as the client of `mcp`
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 const args = process.argv.slice(2)
 try {
   if (args[0] === 'up' && !args.includes('--help') && !args.includes('-h')) await up(args.slice(1))

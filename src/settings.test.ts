@@ -226,6 +226,12 @@ test('an identity provider has an issuer and a client, and its secret is shown n
   ])
     refused([], { ...OIDC, POSTERN_OIDC_ISSUER: issuer }, /must be an https URL without query/)
   refused([], { ...OIDC, POSTERN_OIDC_SCOPES: 'profile' }, /with openid among them/)
+  refused([], { POSTERN_OIDC_DIRECT: 'on' }, /^POSTERN_OIDC_DIRECT needs POSTERN_OIDC_ISSUER/)
+  refused(
+    [],
+    { ...OIDC, POSTERN_OIDC_AUDIENCE: 'postern' },
+    /are the same, so that ID tokens could not be told/,
+  )
 })
 
 test('a role map is rules of a claim, its value and a grant', () => {

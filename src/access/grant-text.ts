@@ -39,3 +39,17 @@ export function parseGrant(text: string): WrittenGrant | string {
   if (collections.includes('')) return 'after the @ stand collections, or tag: and a tag'
   return { role, types, verbs: [], collections, tags }
 }
+
+/** The inverse of {@link readGrant}, for showing; verbs have no place in it. @param slugs of collections, by id */
+export function writeGrant(
+  role: string,
+  scope: Scope | undefined,
+  slugs: ReadonlyMap<string, string>,
+): string {
+  const types = (scope?.types ?? []).join(',')
+  const places = [
+    ...(scope?.collections ?? []).map((id) => slugs.get(id) ?? id),
+    ...(scope?.tags ?? []).map((tag) => `tag:${tag}`),
+  ].join(',')
+  return `${role}${types === '' ? '' : `:${types}`}${places === '' ? '' : `@${places}`}`
+}

@@ -1,5 +1,5 @@
 import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
-import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
+import type { ConfigReader, Resource } from '../store/ports/config.ts'
 import { parseGrant } from './grant-text.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
 import { leads, teamsAbove, teamsBelow, teamsOf } from './teams.ts'
@@ -128,12 +128,11 @@ export async function toGrant(
   const custom = role.startsWith('rol_') ? await reader.byId('roles', role) : undefined
   return {
     // References lead somewhere: what is referred to cannot be deleted.
-    role: custom === undefined ? (role as Role) : toRole(custom.spec),
+    role: custom === undefined ? (role as Role) : toRole(custom),
     scope: { types, verbs, collections, tags },
   }
 }
 
-/** A role of one's own, of its stored fields. */
-export function toRole(spec: Fields): CustomRole {
-  return { permissions: new Set((spec as RoleSpec).permissions) }
+function toRole({ slug, spec }: Resource): CustomRole {
+  return { slug, permissions: new Set((spec as RoleSpec).permissions) }
 }

@@ -6,6 +6,9 @@ import { KEY_ALGS } from '../model/profile-auth.ts'
 /** Tolerance for clocks that differ, milliseconds. */
 const SKEW_MS = 60_000
 
+/** An issuer that failed is asked again after so long, milliseconds. */
+const RETRY_MS = 5000
+
 /** The keys of a source, `jwks <url>` or `discovery <issuer>`, or why they cannot be had. */
 export type KeysOf = (source: string, kid: string | null) => Found | Promise<Found>
 type Found =
@@ -24,7 +27,8 @@ export async function proveByIssuer(jwt: Jwt, source: string, keysOf: KeysOf, no
   if (now < Math.max(notBefore ?? 0, issuedAt ?? 0) * 1000 - SKEW_MS)
     throw invalid('the token is not valid yet')
   const found = await keysOf(source, jwt.kid)
-  if (!found.ok) throw refuse('identity_unavailable', { inner: found.reason })
+  if (!found.ok)
+    throw refuse('identity_unavailable', { inner: found.reason, members: { retry_after_ms: RETRY_MS } })
   const key = signingKeyOf(jwt, found.keys)
   if (typeof key === 'string') throw invalid(key)
   const endsAt = expires * 1000 + SKEW_MS

@@ -28,6 +28,8 @@ export interface Grant {
 
 /** A role that was made here: exactly these permissions. */
 export interface CustomRole {
+  /** Absent for what two roles have in common. */
+  readonly slug?: string
   readonly permissions: ReadonlySet<string>
 }
 

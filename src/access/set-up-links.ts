@@ -20,8 +20,8 @@ export interface SetUpLinks {
   /** Makes the one that a new installation begins with; null once it has an administrator. Audited. */
   first(): Promise<IssuedLink | null>
   /**
-   * Makes one from the data directory: for a local user by slug or email, or with null for a new administrator. Those
-   * from before for the same end. Audited. Refuses with not_found.
+   * Makes one from the data directory: for a local user by slug or email, or with null for a new administrator. The one
+   * that was made so before for the same ends. Audited. Refuses with not_found.
    */
   reset(name: string | null): Promise<IssuedLink>
   /** The link that a token opens; undefined when it is spent, over, replaced or none of ours. */

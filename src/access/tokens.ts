@@ -12,7 +12,7 @@ import { collectionOf } from './identities.ts'
 import type { Principal, Role } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */
-const AUDIENCE = 'management'
+export const AUDIENCE = 'management'
 
 interface AccessTokenRequest {
   /** Grants in their compact form, such as `viewer`; see {@link readGrant}. */
@@ -42,7 +42,7 @@ export interface AccessTokens {
 export function createAccessTokens(store: ConfigStore, clock: Clock): AccessTokens {
   return {
     async issue(request) {
-      const grants = await grantsOf(request.grants, store.read)
+      const grants = await toStoredGrants(request.grants, store.read)
       const { token, lookup, hash } = mintToken('at')
       const now = clock.now()
       const stored: StoredAccessToken = {
@@ -77,11 +77,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
             'Administration wants `Authorization: Bearer <access token>`; `postern token --role admin --ttl 15m` prints one.',
         })
       const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
-      const inner = faultOf(stored, token)
-      if (stored === undefined || inner !== null)
-        throw refuse('credential_invalid', { inner: inner ?? 'unknown' })
-      if (stored.expires_at <= clock.now()) throw refuse('credential_expired', { inner: 'expired' })
-      return toPrincipal(stored)
+      return toPrincipal(proved('at', stored, token, clock.now()))
     },
 
     async revoke(lookup, surface) {
@@ -98,9 +94,23 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
   }
 }
 
+/** The stored token that a token is. Refuses with credential_invalid or credential_expired. */
+export function proved<T extends StoredAccessToken>(
+  kind: 'at' | 'pt',
+  stored: T | undefined,
+  token: string,
+  now: number,
+): T {
+  const inner = faultOf(kind, stored, token)
+  if (stored === undefined || inner !== null)
+    throw refuse('credential_invalid', { inner: inner ?? 'unknown' })
+  if (stored.expires_at <= now) throw refuse('credential_expired', { inner: 'expired' })
+  return stored
+}
+
 /** Why a token proves nothing, for the audit only; null when it holds apart from its age. */
-function faultOf(stored: StoredAccessToken | undefined, token: string): string | null {
-  if (!isToken('at', token)) return isToken('pk', token) ? 'token of a profile' : 'malformed'
+function faultOf(kind: 'at' | 'pt', stored: StoredAccessToken | undefined, token: string): string | null {
+  if (!isToken(kind, token)) return isToken('pk', token) ? 'token of a profile' : 'malformed'
   if (stored === undefined) return 'unknown'
   if (!timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(stored.hash))) return 'secret differs'
   if (stored.revoked_at !== null) return 'revoked'
@@ -108,12 +118,16 @@ function faultOf(stored: StoredAccessToken | undefined, token: string): string |
   return stored.grants.every(isKnown) ? null : 'unknown role'
 }
 
-function isKnown(grant: StoredGrant): grant is StoredGrant & { role: Role } {
+/** True for a role that there is. */
+export function isKnown(grant: StoredGrant): grant is StoredGrant & { role: Role } {
   return ROLES.some((role) => role === grant.role)
 }
 
-/** Collections are kept by id, so that another one that takes a slug over is not meant. */
-async function grantsOf(texts: readonly string[], reader: ConfigReader): Promise<StoredGrant[]> {
+/**
+ * Grants in their compact form as they are kept with a token: collections by id, so that another one that takes a slug
+ * over is not meant. Refuses with input_invalid.
+ */
+export async function toStoredGrants(texts: readonly string[], reader: ConfigReader): Promise<StoredGrant[]> {
   const grants: StoredGrant[] = []
   for (const [index, text] of texts.entries()) {
     const pointer = `/grants/${index}`

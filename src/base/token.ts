@@ -10,10 +10,13 @@ const LENGTH = 70
 const LOOKUP_AT = 7
 const LOOKUP_LENGTH = 12
 const SECRET_LENGTH = 43
-const FORM = /^pst_(pk|at|su)_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
+const FORM = /^pst_(pk|at|pt|su)_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/
 
-/** `pk`: credential of a profile. `at`: access token of the management surfaces. `su`: in a set-up link. */
-export type TokenKind = 'pk' | 'at' | 'su'
+/**
+ * `pk`: credential of a profile. `at`: access token of the management surfaces. `pt`: personal token of a user.
+ * `su`: in a set-up link.
+ */
+export type TokenKind = 'pk' | 'at' | 'pt' | 'su'
 
 export interface MintedToken {
   /** The whole token; shown once, then forgotten. */

@@ -1,5 +1,7 @@
 import type { Permission } from '../access/principal.ts'
 import { CLIENT_SECRET } from '../access/service-clients.ts'
+import { AUDIENCE } from '../access/tokens.ts'
+
 import { canonicalJson } from '../base/canonical.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
@@ -13,6 +15,7 @@ import {
   type Fields,
   isSigningSecret,
   type Resource,
+  type StoredPersonalToken,
   type StoredToken,
 } from '../store/ports/config.ts'
 import type { RevisionImage } from '../store/ports/revisions.ts'
@@ -89,6 +92,7 @@ export class Change {
   readonly #changed = new Map<string, Changed>()
   /** Changes that are none of a resource. */
   readonly #beside: DiffEntry[] = []
+  readonly #told: DiffEntry[] = []
   /** Owners of secrets that were only sealed anew: they count no revision. */
   readonly #resealed: string[] = []
   readonly #afterwards: (() => Fields)[] = []
@@ -389,6 +393,29 @@ export class Change {
     return { id, kid, secret: text }
   }
 
+  /** Issues a token of a user. Of a dry run there is none to show. */
+  async issuePersonalToken(
+    made: Pick<StoredPersonalToken, 'name' | 'owner' | 'grants' | 'expires_at'>,
+  ): Promise<{ stored: StoredPersonalToken; token: string | undefined }> {
+    const { token, lookup, hash } = mintToken('pt')
+    const stored: StoredPersonalToken = {
+      ...made,
+      id: newId('tok', this.#deps.clock),
+      lookup,
+      hash,
+      audience: AUDIENCE,
+      method: 'personal_token',
+      created_at: this.#deps.clock.now(),
+      revoked_at: null,
+      last_used_at: null,
+    }
+    await this.writer.putAccessToken(stored)
+    this.tell({ op: 'add', path: '/token', value: 'changed' })
+    if (this.#deps.options.dryRun === true) return { stored, token: undefined }
+    this.#revealed = true
+    return { stored, token }
+  }
+
   /** Stores a changed state of an issued token; `what` names the change in the diff. */
   async putToken(profile: Resource, token: StoredToken, what: 'retires_at' | 'revoked_at'): Promise<void> {
     await this.writer.putToken(token)
@@ -414,6 +441,11 @@ export class Change {
     this.#beside.push(entry)
   }
 
+  /** Describes in the diff what changes no configuration, and so counts no revision. */
+  tell(entry: DiffEntry): void {
+    this.#told.push(entry)
+  }
+
   /**
    * Work for when the change is committed and every thread holds it; never done for a dry run. The members that it
    * gives take the place of those in the answer, which until then says that it is still to be done.
@@ -434,9 +466,10 @@ export class Change {
     const isMany = this.planId !== undefined
     const items = isMany ? await this.#items(changes, slugs) : []
     // Of many resources, each entry has its own part
-    const isTold = !isMany || this.#deps.options.dryRun === true
-    const diff = boundedDiff([...this.#beside, ...(isTold ? await this.#diff(changes, slugs) : [])])
-    if (items.length + diff.length === 0) return { diff, items, delta: null, revision: null }
+    const isShown = !isMany || this.#deps.options.dryRun === true
+    const configured = [...this.#beside, ...(isShown ? await this.#diff(changes, slugs) : [])]
+    const diff = boundedDiff([...this.#told, ...configured])
+    if (items.length + configured.length === 0) return { diff, items, delta: null, revision: null }
     const revision = await this.writer.nextRevision()
     return { diff, items, revision, delta: await this.#compile(changes, revision) }
   }

@@ -39,6 +39,8 @@ export interface Operation<
   readonly input: I
   readonly output: O
   readonly permission: Permission
+  /** Who may do it to what is their own, without the permission; that is then needed for what is others'. */
+  readonly own?: (principal: Principal) => boolean
   /** Codes it may answer besides those of every operation (input_invalid, permission_denied, internal_error). */
   readonly refuses: readonly RefusalCode[]
   /** Repeating it changes nothing more. Defaults by effect: read, update, delete true; create, act false. */

@@ -75,7 +75,8 @@ export function createInvoke(deps: InvokeDeps): Invoke {
 }
 
 /** True when the principal may do this to anything at all. */
-export function mayCall(principal: Principal, { permission, unscoped, itemwise }: Operation): boolean {
+export function mayCall(principal: Principal, { permission, unscoped, itemwise, own }: Operation): boolean {
+  if (own?.(principal) === true) return true
   if (itemwise === true) return permitsForSome(principal, permission)
   return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }

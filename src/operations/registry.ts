@@ -5,6 +5,7 @@ import { SERVICE_IDENTITY_OPERATIONS } from './access/service-identities.ts'
 import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
+import { whoami } from './access/whoami.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
@@ -53,6 +54,10 @@ import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
 import { metricsErrorEndpoints, metricsTopEndpoints } from './metrics/endpoints.ts'
 import { metricsOverTime } from './metrics/over-time.ts'
 import { metricsOverview } from './metrics/overview.ts'
+import { createPersonalToken } from './personal-tokens/create.ts'
+import { getPersonalToken } from './personal-tokens/get.ts'
+import { listPersonalTokens } from './personal-tokens/list.ts'
+import { revokePersonalToken } from './personal-tokens/revoke.ts'
 import { createPolicy } from './policies/create.ts'
 import { deletePolicy } from './policies/delete.ts'
 import { getPolicy } from './policies/get.ts'
@@ -173,6 +178,11 @@ export const OPERATIONS: readonly Operation[] = [
   ...TRUST_RULE_OPERATIONS,
   ...REVISION_OPERATIONS,
   getSettings,
+  listPersonalTokens,
+  getPersonalToken,
+  createPersonalToken,
+  revokePersonalToken,
+  whoami,
   exportConfig,
   planConfig,
   applyConfig,

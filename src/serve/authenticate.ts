@@ -1,5 +1,6 @@
 import type { DirectTokens } from '../access/direct-tokens.ts'
 import type { OAuthTokens } from '../access/oauth-tokens.ts'
+import { isPersonalToken, type PersonalTokens } from '../access/personal-tokens.ts'
 import type { Principal } from '../access/principal.ts'
 import type { AccessTokens } from '../access/tokens.ts'
 import type { WorkloadTokens } from '../access/workload.ts'
@@ -19,6 +20,7 @@ export interface Came {
 /** Proves who asks a management surface; an attempt that fails is counted in the audit under its source. */
 export function createAuthenticate(
   tokens: AccessTokens,
+  personal: PersonalTokens,
   workloads: WorkloadTokens,
   oauth: OAuthTokens,
   direct: DirectTokens | null,
@@ -26,6 +28,7 @@ export function createAuthenticate(
 ): (token: string, resource: Protected, came: Came) => Promise<Principal> {
   return async (token, resource, { surface, ip, userAgent }) => {
     try {
+      if (isPersonalToken(token)) return await personal.verify(token)
       if (!looksLikeJwt(token)) return await tokens.verify(token)
       if (oauth.claims(token)) return await oauth.verify(token, resource)
       // A pipeline may have its tokens from the identity provider of the people

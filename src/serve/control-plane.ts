@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { createOAuthTokens } from '../access/oauth-tokens.ts'
+import { createPersonalTokens } from '../access/personal-tokens.ts'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { createServiceClients } from '../access/service-clients.ts'
 import { createSetUpLinks } from '../access/set-up-links.ts'
@@ -93,6 +94,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
+  const personal = createPersonalTokens(store, clock, accounts)
   const { oidc: provider, warn } = options
   const oidc = provider && {
     name: new URL(provider.issuer).host,
@@ -100,6 +102,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   }
   const authenticate = createAuthenticate(
     tokens,
+    personal,
     createWorkloadTokens(store.read, clock, options.keysOf),
     createOAuthTokens(store.read, clock, accounts, origin),
     openDirect(provider, origin, clock, options.keysOf, accounts),
@@ -189,7 +192,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         })
       return toSetUpLink(options.setUpOrigin, await links.reset(parseReset(input)))
     },
-    flush: (rest) => unknownCallers.flush(rest),
+    flush: (rest) => unknownCallers.flush(rest).finally(() => personal.flush()),
     checkpoint: () => trail.checkpoint(),
     sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
     retain: (rule) => trail.retain(rule),

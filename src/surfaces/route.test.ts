@@ -17,7 +17,7 @@ test('hints follow from the effect, and a revocation is destructive', () => {
   for (const operation of OPERATIONS) {
     const { readOnlyHint, destructiveHint } = hintsOf([operation])
     assert.equal(readOnlyHint, operation.effect === 'read', nameOf(operation))
-    const ends = operation.effect === 'delete' || nameOf(operation) === 'profiles.revoke'
+    const ends = operation.effect === 'delete' || operation.action === 'revoke'
     assert.equal(destructiveHint, ends, nameOf(operation))
   }
 })

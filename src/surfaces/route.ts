@@ -17,6 +17,7 @@ export interface Route {
 const PLAIN: Readonly<Record<string, { method: HttpVerb; byId: boolean }>> = {
   list: { method: 'GET', byId: false },
   get: { method: 'GET', byId: true },
+  show: { method: 'GET', byId: false },
   create: { method: 'POST', byId: false },
   put: { method: 'PUT', byId: true },
   update: { method: 'PATCH', byId: true },

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { authorization, postForm, register, tokensFor } from '../support/authorization.ts'
+import { Browser } from '../support/browser.ts'
+import { runPage } from '../support/page.ts'
 import { runCommand } from './cli.ts'
 import { call, type Reply, startTestServer, type TestServer, until } from './server.ts'
 
@@ -155,6 +158,29 @@ test('whoever proves the password changes it, by name or email, and the answer t
   assert.equal((await entries('operation=access.sign_in&outcome=ok')).length, 1)
 })
 
+test('a changed password ends what the user had been given by the one before', async () => {
+  const { origin } = server.running
+  const client = await register(origin)
+  const resource = `${origin}/management/v1`
+  const browser = new Browser(origin)
+  assert.equal((await change('grace-hopper', OTHER, GOOD)).status, 200)
+  const { access_token, refresh_token } = await tokensFor(
+    origin,
+    browser,
+    client,
+    { resource },
+    'grace-hopper',
+  )
+  const ask = () => server.manage('GET', '/collections', undefined, { token: access_token })
+  assert.equal((await ask()).status, 403, 'known, and may do nothing')
+  assert.equal((await change('grace-hopper', GOOD, OTHER)).status, 200)
+  assert.equal((await ask()).status, 401)
+  const again = { grant_type: 'refresh_token', refresh_token, client_id: client }
+  assert.equal((await postForm(`${origin}/oauth/token`, again)).status, 400)
+  const page = await browser.open(authorization(origin, client, { resource }).url)
+  assert.match(page.text, /name="password"/, 'the session has ended too')
+})
+
 test('an inactive user proves nothing, and failures make a name wait', async () => {
   await server.manage('POST', '/users/grace-hopper/toggle', { active: false })
   assert.equal((await change('grace-hopper', OTHER, GOOD)).status, 400)
@@ -178,6 +204,19 @@ test('who has the data directory gets a link for a new administrator, or for a l
   assert.match((await runCommand(server.data, ['admin', 'reset', '--user', 'none'])).err, /no local user/)
   const [entry] = await entries('operation=set_up_links.create')
   assert.deepEqual(entry?.actor['auth_method'], 'data_directory')
+})
+
+test('a user who is deleted takes password and links along', async () => {
+  await server.manage('POST', '/users/grace-hopper/invite', {})
+  const gone = await server.manage('DELETE', '/users/grace-hopper?confirm=grace-hopper')
+  assert.equal(gone.status, 200, gone.text)
+  assert.equal((await change('grace-hopper', GOOD, OTHER)).status, 400)
+})
+
+test('what docs/identity.md shows makes an invitation', async () => {
+  assert.equal(await runPage('identity.md', server, {}), 3)
+  const { items } = (await server.manage('GET', '/users?email=alan@example.com')).json
+  assert.equal(items.length, 1)
 })
 
 test('where local sign-in is off there is neither page nor link', async () => {

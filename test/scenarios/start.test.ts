@@ -211,7 +211,15 @@ test('the break-glass token comes from the running process, or from the store wh
   const offline = await runPostern(['token', '--role', 'viewer', '--ttl', '15m', '--data', data])
   assert.equal(offline.code, 0, offline.stderr)
   const second = offline.stdout.trim()
+  const reset = await runPostern(['admin', 'reset', '--data', data], { POSTERN_ORIGIN: 'https://gw.example' })
+  assert.match(reset.stdout, /^https:\/\/gw\.example\/oauth\/setup\?token=pst_su_/)
   const again = await startUp(data)
+  const printed = /\S+\/oauth\/setup\?\S+/
+  await eventually(() => printed.test(again.output()))
+  for (const link of [reset.stdout.trim(), printed.exec(again.output())![0]]) {
+    const { pathname, search } = new URL(link)
+    assert.equal((await call('GET', again.gatewayUrl + pathname + search)).status, 200, link)
+  }
   assert.equal(
     (await call('GET', `${again.controlUrl}/management/v1/collections`, { token: first })).status,
     200,

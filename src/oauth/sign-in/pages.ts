@@ -164,7 +164,7 @@ function deadLink(): Response {
 }
 
 function donePage(): Response {
-  return page(200, 'Done', html`<p>The password holds. You can close this page and sign in.</p>`)
+  return page(200, 'Done', html`<p>The password holds from now on. Close this page and sign in with it.</p>`)
 }
 
 const faultOf = (fault: string | null) =>

@@ -35,7 +35,10 @@ export function createLocalUsers(clock: Clock, invoke: Invoke) {
       await invoke(SET_UP, { ...person, link, hash }, {}, door, viaOf(browser))
     },
 
-    /** Refuses with not_found when the link was used, or the password changed, since it was proved. */
+    /**
+     * Ends the sessions and tokens that were issued for the user. Refuses with not_found when the link was used, or the
+     * password changed, since it was proved.
+     */
     async setPassword(
       user: { readonly id: string; readonly slug: string },
       proof: StoredSetUpLink | string,
@@ -115,6 +118,8 @@ const SET_PASSWORD = define({
     const holds = typeof proof === 'string' ? known === proof : await change.writer.spendSetUpLink(proof)
     if (!holds) throw spent()
     await change.writer.putPassword(id, hash, clock.now())
+    // Whoever knew the password before may be signed in
+    await change.writer.oauth.removeOfAccount(id)
     await change.note(user, {
       op: known === undefined ? 'add' : 'replace',
       path: '/password',

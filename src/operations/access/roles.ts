@@ -1,4 +1,4 @@
-import { toGrant, toRole } from '../../access/identities.ts'
+import { toGrant } from '../../access/identities.ts'
 import { type GrantSpec, RoleSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
@@ -25,7 +25,8 @@ export const roleKind: Kind = {
 
 /** A role that grants refer to grants what it will hold. */
 async function granted(spec: Fields, self: Self, context: OperationContext): Promise<void> {
-  const role = toRole(spec)
+  // Judged by the exact schema of the kind
+  const role = { permissions: new Set((spec as RoleSpec).permissions) }
   for (const user of await context.whole.usersOf(self.id)) {
     const { scope } = await toGrant(context.whole, self.id, (user.spec as GrantSpec).scope)
     demandHolds([{ role, scope }], context)

@@ -93,7 +93,13 @@ async function trailFinding(store: ConfigStore, keyFile: string): Promise<Findin
   const check = 'audit trail'
   const trail = createAuditTrail(store, createClock(), openVaultAlone(keyFile).trailKey())
   const { ok, entries, break: broken } = await trail.verify(null)
-  if (ok) return { check, state: 'ok', found: `${entries} entries, none changed`, fix: null }
+  if (ok)
+    return {
+      check,
+      state: 'ok',
+      found: `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`,
+      fix: null,
+    }
   return {
     check,
     state: 'fail',

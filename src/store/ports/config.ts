@@ -107,6 +107,12 @@ export interface StoredAccessToken {
   readonly revoked_at: number | null
 }
 
+/** A personal token: at most what its owner may do, or what of that its grants allow where it has some. */
+export interface StoredPersonalToken extends StoredAccessToken {
+  readonly owner: string
+  readonly last_used_at: number | null
+}
+
 /** What a set of documents was found to change, kept so that exactly that can be applied. */
 export interface StoredPlan {
   readonly id: string
@@ -225,6 +231,16 @@ export interface ConfigReader extends RevisionReader {
   schema(hash: string): Promise<string | undefined>
   meta(name: string): Promise<string | undefined>
   accessToken(lookup: string): Promise<StoredAccessToken | undefined>
+  /** Also one that is revoked. */
+  personalToken(
+    by: { readonly id: string } | { readonly lookup: string },
+  ): Promise<StoredPersonalToken | undefined>
+  /** Those that are not revoked, of one owner or of all, in order of creation. */
+  personalTokens(query: {
+    readonly owner: string | null
+    readonly limit: number
+    readonly after?: string
+  }): Promise<readonly StoredPersonalToken[]>
   /** What is kept of the password of a local user. */
   password(user: string): Promise<string | undefined>
   setUpLink(hash: string): Promise<StoredSetUpLink | undefined>
@@ -267,10 +283,12 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter {
   setMeta(name: string, value: string): Promise<void>
   /** Adds one to the revision of the configuration and returns it. */
   nextRevision(): Promise<number>
-  putAccessToken(token: StoredAccessToken): Promise<void>
+  putAccessToken(token: StoredAccessToken | StoredPersonalToken): Promise<void>
+  /** Notes when a personal token was used. */
+  usedPersonalToken(id: string, at: number): Promise<void>
   /** Its links to choose another are forgotten. */
   putPassword(user: string, hash: string, now: number): Promise<void>
-  /** Earlier links for the same are forgotten, and so are all that expired before `now`. */
+  /** Earlier links of the same purpose and user are forgotten, and so are all that expired before `now`. */
   putSetUpLink(link: StoredSetUpLink, now: number): Promise<void>
   /** Forgets a link, and with one that makes an administrator all such. True when it was there. */
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>

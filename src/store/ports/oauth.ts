@@ -44,6 +44,8 @@ export interface OAuthWriter extends OAuthReader {
   use(kind: string, id: string, now: number): Promise<boolean>
   remove(kind: string, id: string): Promise<void>
   removeOfGrant(kind: string, grant: string): Promise<void>
+  /** Ends all that was issued for an account: sessions, grants with their tokens, consents. */
+  removeOfAccount(account: string): Promise<void>
   /** Forgets what expired before `now`. */
   sweep(now: number): Promise<void>
   putKey(key: OAuthKey): Promise<void>

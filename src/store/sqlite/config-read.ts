@@ -10,9 +10,11 @@ import type {
   Part,
   Resource,
   StoredGrant,
+  StoredPersonalToken,
   StoredPlan,
   StoredSecret,
 } from '../ports/config.ts'
+
 import { createOAuthReader } from './oauth.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
@@ -109,8 +111,25 @@ export function createReader(db: Db): ConfigReader {
         .selectAll()
         .where('lookup', '=', lookup)
         .executeTakeFirst()
-      // Only putAccessToken writes this column, from grants
-      return row && { ...row, grants: JSON.parse(row.grants) as StoredGrant[] }
+      return row && toAccessToken(row)
+    },
+    personalToken: async (by) => {
+      const rows = db.selectFrom('access_tokens').selectAll().where('owner', 'is not', null)
+      const row = await ('id' in by
+        ? rows.where('id', '=', by.id)
+        : rows.where('lookup', '=', by.lookup)
+      ).executeTakeFirst()
+      return row && toAccessToken(row)
+    },
+    personalTokens: async ({ owner, limit, after }) => {
+      let query = db
+        .selectFrom('access_tokens')
+        .selectAll()
+        .where('owner', 'is not', null)
+        .where('revoked_at', 'is', null)
+      if (owner !== null) query = query.where('owner', '=', owner)
+      if (after !== undefined) query = query.where('id', '>', after)
+      return (await query.orderBy('id').limit(limit).execute()).map(toAccessToken)
     },
     password: async (user) =>
       (await db.selectFrom('passwords').select('hash').where('user_id', '=', user).executeTakeFirst())?.hash,
@@ -326,6 +345,11 @@ async function auditEntries(
 function toEntry(text: string): AuditEntry {
   // Only appendAudit writes this column, from an AuditEntry.
   return JSON.parse(text) as AuditEntry
+}
+
+function toAccessToken(row: ConfigTables['access_tokens']): StoredPersonalToken {
+  // Only putAccessToken writes these rows, and asked for those with an owner.
+  return { ...row, grants: JSON.parse(row.grants) as StoredGrant[] } as StoredPersonalToken
 }
 
 function toSecret({ owner_id, ...row }: ConfigTables['secrets']): StoredSecret {

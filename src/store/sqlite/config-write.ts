@@ -76,7 +76,7 @@ export function createWriter(db: Db): ConfigWriter {
       return next
     },
     putAccessToken: async (token) => {
-      const row = { ...token, grants: JSON.stringify(token.grants) }
+      const row = { owner: null, last_used_at: null, ...token, grants: JSON.stringify(token.grants) }
       await db
         .insertInto('access_tokens')
         .values(row)
@@ -94,7 +94,11 @@ export function createWriter(db: Db): ConfigWriter {
     },
     putSetUpLink: async ({ user, ...link }, now) => {
       await db.deleteFrom('set_up_links').where('expires_at', '<=', now).execute()
-      await db.deleteFrom('set_up_links').where('user_id', 'is', user).execute()
+      await db
+        .deleteFrom('set_up_links')
+        .where('user_id', 'is', user)
+        .where('purpose', '=', link.purpose)
+        .execute()
       await db
         .insertInto('set_up_links')
         .values({ ...link, user_id: user })
@@ -107,6 +111,9 @@ export function createWriter(db: Db): ConfigWriter {
         .executeTakeFirst()
       if (user === null) await db.deleteFrom('set_up_links').where('user_id', 'is', null).execute()
       return numDeletedRows > 0n
+    },
+    usedPersonalToken: async (id, at) => {
+      await db.updateTable('access_tokens').set({ last_used_at: at }).where('id', '=', id).execute()
     },
     putAnswer: async (answer, now) => {
       await db.deleteFrom('answers').where('expires_at', '<', now).execute()

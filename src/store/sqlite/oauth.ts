@@ -55,6 +55,9 @@ export function createOAuthWriter(db: Db): OAuthWriter {
     removeOfGrant: async (kind, grant) => {
       await db.deleteFrom('oauth_artifacts').where('grant_id', '=', grant).where('kind', '=', kind).execute()
     },
+    removeOfAccount: async (account) => {
+      await db.deleteFrom('oauth_artifacts').where('account_id', '=', account).execute()
+    },
     sweep: async (now) => {
       await db.deleteFrom('oauth_artifacts').where('expires_at', '<', now).execute()
     },

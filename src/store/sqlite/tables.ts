@@ -36,6 +36,8 @@ export interface ConfigTables {
     created_at: number
     expires_at: number
     revoked_at: number | null
+    owner: string | null
+    last_used_at: number | null
   }
   plans: {
     id: string

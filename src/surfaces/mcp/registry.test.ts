@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { UNSERVED } from '../../../test/control.ts'
+import { principalOf, UNSERVED } from '../../../test/control.ts'
 import { golden } from '../../../test/golden/golden.ts'
 import { PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
@@ -167,7 +167,7 @@ describe('Management MCP over the registry and a store', () => {
       const expected = OPERATIONS.filter(
         (operation) =>
           operation.tool !== null &&
-          permits({ grants: [{ role }] } as unknown as Principal, operation.permission),
+          (permits({ grants: [{ role }] }, operation.permission) || operation.own?.(principalOf(role))),
       )
       assert.deepEqual(
         listed,

@@ -7,7 +7,8 @@ import { API_ROOT, nameOf, routeOf } from '../route.ts'
 export function permissionsPage(operations: readonly Operation[]): string {
   const rows = operations.map((operation) => {
     const { method, path } = routeOf(operation)
-    const marks = ROLES.map((role) => (allows(role, operation.permission) ? 'yes' : '-'))
+    const others = operation.own === undefined ? '-' : 'own'
+    const marks = ROLES.map((role) => (allows(role, operation.permission) ? 'yes' : others))
     return `| \`${nameOf(operation)}\` | \`${method} ${API_ROOT}${path}\` | ${operation.tool === null ? '-' : `\`${operation.tool}\``} | \`${operation.permission}\` | ${marks.join(' | ')} |`
   })
   return `# Permissions

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { writeGrant } from '../../access/grant-text.ts'
+import type { Grant } from '../../access/principal.ts'
+import { teamsAbove, teamsOf } from '../../access/teams.ts'
+import { toTime } from '../../base/clock.ts'
+import type { UserSpec } from '../../model/access.ts'
+import { Time } from '../../model/common.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+
+const HeldGrant = z.object({
+  grant: z.string().describe('In the compact form, such as modifier:proxies@payments'),
+  role: z.string().nullable().describe('Null for permissions that are no role of their own'),
+  permissions: z
+    .array(z.string())
+    .nullable()
+    .describe('Those of a role of your own; null for roles always there'),
+  scope: z
+    .object({
+      resource_types: z.array(z.string()),
+      verbs: z.array(z.string()),
+      collections: z.array(z.string()),
+      tags: z.array(z.string()),
+    })
+    .describe('What it is narrowed to; an empty list narrows nothing'),
+})
+
+export const whoami = define({
+  resource: 'whoami',
+  action: 'show',
+  effect: 'read',
+  tool: 'whoami',
+  group: 'manage_config',
+  summary: 'Show who you are here, how that was proved, and all that you may do',
+  input: z.strictObject({}),
+  output: z.object({
+    id: z.string(),
+    type: z.enum(['user', 'service', 'system']),
+    name: z.string(),
+    email: z.string().nullable(),
+    auth_method: z.string(),
+    expires_at: Time.nullable().describe('When what proved it ends; null for never'),
+    groups: z.array(z.string()).describe('At the identity provider'),
+    teams: z.array(z.string()).describe('Slugs; with those that they are part of'),
+    grants: z.array(HeldGrant).describe('You may do what any of them allows'),
+    narrowed_from: z
+      .array(HeldGrant)
+      .nullable()
+      .describe('What you could do if what proved it were not given less; null when it is not'),
+  }),
+  permission: 'users:read',
+  own: () => true,
+  refuses: [],
+  columns: ['id', 'type', 'name', 'email', 'auth_method', 'expires_at', 'teams', 'grants.grant'],
+  subject: () => ({ type: 'access', id: null, slug: null }),
+  handle: async (_input, context) => {
+    const { id, type, name, authMethod, expiresAt, grants, unnarrowed } = context.principal
+    return {
+      id,
+      type,
+      name,
+      auth_method: authMethod,
+      expires_at: expiresAt === null ? null : toTime(expiresAt),
+      ...(await personOf(context)),
+      grants: await viewsOf(grants, context),
+      narrowed_from: unnarrowed === undefined ? null : await viewsOf(unnarrowed, context),
+    }
+  },
+})
+
+/** What is known of a user beside their name; nothing of all others. */
+async function personOf({ principal, whole }: OperationContext) {
+  const user = await whole.byId('users', principal.id)
+  if (user === undefined) return { email: null, groups: [], teams: [] }
+  // Stored by the schema of this type.
+  const { email, groups } = user.spec as UserSpec
+  const named = await teamsOf(whole, user.id, groups)
+  const all = (await Promise.all(named.map((team) => teamsAbove(whole, team.id)))).flat()
+  return { email, groups: [...groups], teams: [...new Set(all.map(({ slug }) => slug))] }
+}
+
+async function viewsOf(
+  grants: readonly Grant[],
+  { whole }: OperationContext,
+): Promise<z.output<typeof HeldGrant>[]> {
+  const slugs = await whole.slugs([...new Set(grants.flatMap(({ scope }) => scope?.collections ?? []))])
+  return grants.map(({ role, scope }) => {
+    const called = typeof role === 'string' ? role : (role.slug ?? null)
+    return {
+      grant: writeGrant(called ?? 'permissions', scope, slugs),
+      role: called,
+      permissions: typeof role === 'string' ? null : [...role.permissions].sort(),
+      scope: {
+        resource_types: [...(scope?.types ?? [])],
+        verbs: [...(scope?.verbs ?? [])],
+        collections: (scope?.collections ?? []).map((place) => slugs.get(place) ?? place),
+        tags: [...(scope?.tags ?? [])],
+      },
+    }
+  })
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import type { Grant } from '../../access/principal.ts'
+import { missingOf } from '../../access/roles.ts'
+import { isKnown, toStoredGrants } from '../../access/tokens.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Name } from '../../model/common.ts'
+import { demandHolds } from '../access/authority.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import { COLUMNS, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+
+const DAY_MS = 86_400_000
+
+/** Of one user. More than these are not looked through by whom they belong to. */
+const TOKENS_MAX = 50
+
+export const createPersonalToken = define({
+  resource: 'personal_tokens',
+  action: 'create',
+  effect: 'create',
+  tool: 'create_personal_token',
+  group: 'manage_access',
+  summary: 'Make a token by which scripts administer as you, for at most what you may do yourself',
+  input: z.strictObject({
+    name: Name.describe('What it is for'),
+    grants: z
+      .array(z.string().max(1024))
+      .max(50)
+      .default([])
+      .describe(
+        'What of your grants it allows, such as ["modifier:proxies@payments"]; empty for all of them',
+      ),
+    days: z.int().min(1).max(90).default(30).describe('How long it works'),
+  }),
+  output: PersonalToken.extend({
+    token: z.string().optional().describe('The token itself; shown only in this answer'),
+  }),
+  permission: 'users:update',
+  own: isUser,
+  refuses: ['configuration_invalid', 'idempotency_conflict', 'secret_already_shown'],
+  revealsOnce: true,
+  columns: [...COLUMNS, 'token'],
+  subject,
+  handle: async ({ name, grants: texts, days }, context) => {
+    refuseWithoutSignIn(context)
+    const { change, principal, clock } = context
+    const grants = await toStoredGrants(texts, context.reader)
+    demandHolds(grants.filter(isKnown), context)
+    const held = await context.whole.personalTokens({ owner: principal.id, limit: TOKENS_MAX })
+    if (held.length >= TOKENS_MAX)
+      throw refuse('configuration_invalid', {
+        detail: `You have ${TOKENS_MAX} personal tokens already. Revoke one first.`,
+        errors: [{ pointer: '', reason: `at most ${TOKENS_MAX} of a user` }],
+      })
+    const expires_at = clock.now() + days * DAY_MS
+    const { stored, token } = await change.issuePersonalToken({
+      name,
+      grants,
+      expires_at,
+      owner: principal.id,
+    })
+    const view = (await viewsOf(context.reader, [stored]))[0]!
+    change.tell({ op: 'add', path: '/grants', value: view.grants })
+    change.tell({ op: 'add', path: '/expires_at', value: view.expires_at })
+    return { ...view, ...(token === undefined ? {} : { token }) }
+  },
+})
+
+/**
+ * A token outlives what it was made by, so it is made only by users themselves: not by another personal token, nor by
+ * what was given less than they may do.
+ */
+function refuseWithoutSignIn({ principal }: OperationContext): void {
+  if (!isUser(principal))
+    throw refuse('permission_denied', { detail: 'Personal tokens belong to users: sign in as one.' })
+  if (principal.authMethod === 'personal_token')
+    throw refuse('permission_denied', { detail: 'A personal token makes no other ones: sign in for that.' })
+  const isCut = (grant: Grant): boolean => missingOf(principal, grant) !== null
+  if (principal.unnarrowed?.some(isCut) === true)
+    throw refuse('permission_denied', {
+      detail: 'What you signed in with was given less than you may do, so that it makes no personal tokens.',
+    })
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { Ref } from '../../model/common.ts'
+import type { OperationContext } from '../context.ts'
+import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { getRef } from '../refs.ts'
+import { COLUMNS, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+
+export const listPersonalTokens = define({
+  resource: 'personal_tokens',
+  action: 'list',
+  effect: 'read',
+  tool: 'list_personal_tokens',
+  group: 'manage_access',
+  summary: 'List personal tokens, oldest first: your own, or those of a user',
+  input: z.strictObject({ ...page, user: Ref.optional().describe('Whose; your own when absent') }),
+  output: pageOf(PersonalToken),
+  permission: 'users:read',
+  own: isUser,
+  refuses: ['not_found'],
+  columns: COLUMNS,
+  subject,
+  handle: async ({ limit, cursor, user: ref }, context) => {
+    const owner = ref === undefined ? context.principal.id : await ownerOf(ref, context)
+    const found = await context.whole.personalTokens({
+      owner,
+      limit: limit + 1,
+      ...(cursor === undefined ? {} : { after: fromCursor(cursor, /^tok_[0-9a-z]{26}$/) }),
+    })
+    const items = found.slice(0, limit)
+    return {
+      items: await viewsOf(context.reader, items),
+      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+    }
+  },
+})
+
+/** The user that is named, who may always be oneself. */
+async function ownerOf(ref: string, context: OperationContext): Promise<string> {
+  const { id, name } = context.principal
+  if (isUser(context.principal) && (ref === id || ref === name)) return id
+  context.require('users:read')
+  const user = await getRef(context.reader, 'users', ref)
+  await context.demand('users:read', user)
+  return user.id
+}

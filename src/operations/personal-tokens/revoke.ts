@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { Ref } from '../../model/common.ts'
+import { define } from '../define.ts'
+import { findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+
+export const revokePersonalToken = define({
+  resource: 'personal_tokens',
+  action: 'revoke',
+  effect: 'act',
+  tool: 'revoke_personal_token',
+  group: 'manage_access',
+  summary: 'End a personal token at once: one of your own, or of a user',
+  input: z.strictObject({ id: Ref }),
+  output: PersonalToken.extend({ revoked: z.literal(true) }),
+  permission: 'users:update',
+  own: isUser,
+  refuses: ['not_found', 'idempotency_conflict'],
+  columns: ['id', 'name', 'user', 'revoked'],
+  subject,
+  handle: async ({ id }, context) => {
+    const token = await findToken(id, 'users:update', context)
+    const now = context.clock.now()
+    await context.change.writer.putAccessToken({ ...token, revoked_at: now })
+    context.change.tell({ op: 'add', path: '/revoked_at', value: toTime(now) })
+    return { ...(await viewsOf(context.reader, [token]))[0]!, revoked: true as const }
+  },
+})

@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { writeGrant } from '../../access/grant-text.ts'
+import type { Principal } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
+import { toTime } from '../../base/clock.ts'
+import { type Refusal, refuse } from '../../base/refusal.ts'
+import { Time } from '../../model/common.ts'
+import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import type { Subject } from '../define.ts'
+
+export const PersonalToken = z.object({
+  id: z.string(),
+  name: z.string(),
+  user: z.string().describe('Slug of its owner'),
+  grants: z
+    .array(z.string())
+    .describe('What of their grants it allows, in the compact form; empty for all that they may do'),
+  created_at: Time,
+  expires_at: Time,
+  last_used_at: Time.nullable().describe('To the minute'),
+})
+
+export const COLUMNS = ['id', 'name', 'user', 'grants', 'expires_at', 'last_used_at']
+
+/** Whoever signed in under a name of their own. */
+export function isUser({ id }: Principal): boolean {
+  return id.startsWith('usr_')
+}
+
+/** What the audit calls it. */
+export function subject(input: object, output: object | undefined): Subject {
+  const of = (from: object | undefined): string | null =>
+    from !== undefined && 'id' in from && typeof from.id === 'string' ? from.id : null
+  return { type: 'personal_token', id: of(output) ?? of(input), slug: null }
+}
+
+/** Tokens as callers read them. */
+export async function viewsOf(
+  reader: Pick<ConfigReader, 'slugs'>,
+  tokens: readonly StoredPersonalToken[],
+): Promise<z.output<typeof PersonalToken>[]> {
+  const named = tokens.flatMap(({ owner, grants }) => [
+    owner,
+    ...grants.flatMap(({ scope }) => scope?.collections ?? []),
+  ])
+  const slugs = await reader.slugs([...new Set(named)])
+  return tokens.map(({ id, name, owner, grants, created_at, expires_at, last_used_at }) => ({
+    id,
+    name,
+    user: slugs.get(owner) ?? owner,
+    grants: grants.map(({ role, scope }) => writeGrant(role, scope, slugs)),
+    created_at: toTime(created_at),
+    expires_at: toTime(expires_at),
+    last_used_at: last_used_at === null ? null : toTime(last_used_at),
+  }))
+}
+
+/**
+ * A token of the principal, or one of another user for whom the principal has the permission. Refuses with not_found:
+ * what is others' is not told.
+ */
+export async function findToken(
+  id: string,
+  permission: 'users:read' | 'users:update',
+  context: OperationContext,
+): Promise<StoredPersonalToken> {
+  const token = await context.whole.personalToken({ id })
+  if (token === undefined || token.revoked_at !== null) throw missing(id)
+  if (token.owner === context.principal.id) return token
+  const owner = await context.reader.byId('users', token.owner)
+  if (owner === undefined || !permits(context.principal, 'users:read')) throw missing(id)
+  await context.demand(permission, owner)
+  return token
+}
+
+function missing(id: string): Refusal {
+  return refuse('not_found', { detail: `There is no personal token "${id}".` })
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { CannotStart } from '../base/cannot-start.ts'
+import { readSettings } from '../settings.ts'
+import { issuedBy, toOidcProvider } from './oidc.ts'
+
+const given = (more: Record<string, string> = {}) =>
+  toOidcProvider(
+    readSettings([], {
+      POSTERN_OIDC_ISSUER: 'https://id.example.com',
+      POSTERN_OIDC_CLIENT_ID: 'postern',
+      ...more,
+    }).oidc!,
+  )
+
+test('the settings that docs/identity.md shows are understood, down to their grants', () => {
+  const page = readFileSync(new URL('../../docs/identity.md', import.meta.url), 'utf8')
+  const examples = [...page.matchAll(/```env\n(POSTERN_[\s\S]*?)\n```/g)].map((match) =>
+    Object.fromEntries(match[1]!.split('\n').map((line) => line.split(/=(.*)/).slice(0, 2))),
+  )
+  assert.equal(examples.length, 6)
+  for (const example of examples) {
+    const { oidc } = readSettings([], example)
+    assert.ok(toOidcProvider(oidc!).roleMap.length > 0)
+  }
+})
+
+test('a rule that grants nothing refuses the start and names the setting', () => {
+  assert.throws(
+    () => given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:x=emperor' }),
+    (error: Error) =>
+      error instanceof CannotStart && /^POSTERN_OIDC_ROLE_MAP .*"emperor" is no grant/.test(error.message),
+  )
+})
+
+test('a secret in a file is read each time, without the line end', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'postern-test-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'secret')
+  const { secret } = given({ POSTERN_OIDC_CLIENT_SECRET_FILE: file })
+  await writeFile(file, 'one\n')
+  assert.equal(await secret(), 'one')
+  await writeFile(file, 'two')
+  assert.equal(await secret(), 'two')
+  assert.equal(await given().secret(), null)
+})
+
+test('clients are told of our own issuer, of both, or of the provider alone', () => {
+  const origin = 'https://gateway.example'
+  const servers = (direct: string) =>
+    issuedBy(origin, given({ POSTERN_OIDC_DIRECT: direct })).authorizationServers
+  assert.deepEqual(issuedBy(origin, null).authorizationServers, [origin])
+  assert.deepEqual(servers('off'), [origin])
+  assert.deepEqual(servers('on'), [origin, 'https://id.example.com'])
+  assert.deepEqual(servers('only'), ['https://id.example.com'])
+})
