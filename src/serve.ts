@@ -1,5 +1,6 @@
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
+import { createPublicFetchJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
@@ -118,6 +119,8 @@ async function start(
     ...sessions,
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
+    documentMode: settings.cimd,
+    fetchPublic: createPublicFetchJson(),
     settings: settings.shown,
     oidc,
     warn: (sentence) => log('warn', sentence),

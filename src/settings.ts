@@ -61,6 +61,7 @@ const SCHEMA = z.strictObject({
   AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
   AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
+  CIMD: z.enum(['auto', 'on', 'off', 'pinned-only'], '`auto`, `on`, `off` or `pinned-only`').default('auto'),
   OIDC_ISSUER: IssuerUrl.optional(),
   OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
   OIDC_CLIENT_SECRET: z.string().min(1, 'a secret').optional(),
@@ -162,6 +163,10 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: '`on`',
     text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
   },
+  CIMD: {
+    shown: '`auto`',
+    text: 'How OAuth clients are known that name themselves by the URL of a metadata document: `auto` takes the bundled documents of widespread clients and fetches others, `on` fetches all, `pinned-only` fetches none, `off` announces nothing, so that clients register.',
+  },
   OIDC_ISSUER: {
     shown: 'none',
     text: 'The identity provider at which people sign in (OpenID Connect), exactly as it names itself; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
@@ -222,6 +227,8 @@ export interface Settings {
   readonly workers: number
   readonly expose: readonly Exposed[]
   readonly httpEngine: HttpEngine
+  /** How OAuth clients are known by the URL of a metadata document. */
+  readonly cimd: 'auto' | 'on' | 'off' | 'pinned-only'
   /** Null keeps the key in the data directory. */
   readonly keyFile: string | null
   /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
@@ -349,6 +356,7 @@ export function readSettings(
     workers: WORKERS,
     expose: EXPOSE,
     httpEngine: HTTP_ENGINE,
+    cimd: parsed.data.CIMD,
     keyFile: KEY_FILE ?? null,
     tls: (TLS_CERT ?? []).map((certificate, index) => ({ certificate, key: TLS_KEY![index]! })),
     clientAuthorities: TLS_CLIENT_CA ?? null,

@@ -25,6 +25,26 @@ const REFUSED = listOf([
   '64:ff9b::192.0.0.192/128',
 ])
 
+/** Networks that are no part of the internet, and forms of addresses that can lead into one. */
+const INSIDE = listOf([
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '240.0.0.0/4',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+  '2001::/23',
+  '2001:db8::/32',
+  '2002::/16',
+  'fc00::/7',
+])
+
 /** Names that clouds resolve to such an address. */
 const REFUSED_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata'])
 
@@ -51,6 +71,13 @@ function isLoopback(address: string): boolean {
 /** True for an address that nothing on behalf of the configuration may connect to. */
 export function isRefusedAddress(address: string): boolean {
   return isListed(REFUSED, address)
+}
+
+/** True for an address of the internet: not of this machine, nor of a network inside. */
+export function isPublicAddress(address: string): boolean {
+  return (
+    isIP(address) !== 0 && !isLoopback(address) && !isRefusedAddress(address) && !isListed(INSIDE, address)
+  )
 }
 
 /** True for the host of a URL that is a literal of this machine, or `localhost`. */

@@ -191,6 +191,7 @@ export class Change {
     throw refuse('confirmation_required', {
       detail: `This cannot be undone. Send confirm: "${resource.slug}".`,
       errors: [{ pointer: '/confirm', reason: `must be "${resource.slug}"` }],
+      members: { confirm: resource.slug },
     })
   }
 
@@ -434,6 +435,14 @@ export class Change {
     this.#resealed.push(...resealed.owners)
     this.#beside.push({ op: 'replace', path: '/secrets', value: resealed.count })
     return resealed
+  }
+
+  /** Has the authorization server make new keys; those before still prove what they have signed, for a day. */
+  async retireOAuthKeys(): Promise<void> {
+    const { oauth } = this.writer
+    const current = (await oauth.keys()).filter(({ retired_at }) => retired_at === null)
+    for (const key of current) await oauth.putKey({ ...key, retired_at: this.#deps.clock.now() })
+    if (current.length > 0) this.#beside.push({ op: 'replace', path: '/oauth_keys', value: 'changed' })
   }
 
   /** Describes a change that is none of a resource, for the diff. */

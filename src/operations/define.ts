@@ -47,6 +47,8 @@ export interface Operation<
   readonly idempotent?: boolean
   /** The output holds a secret that is shown once; replays refuse instead of repeating it. */
   readonly revealsOnce?: boolean
+  /** True for input with which it ends what cannot be brought back, as deletions always do. */
+  readonly destroys?: (input: Readonly<Record<string, unknown>>) => boolean
   /** Columns of the human table, as paths into the output (of list items). */
   readonly columns: readonly string[]
   /** It is about what no scope could name, so that a grant within a scope does not do. */

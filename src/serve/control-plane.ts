@@ -9,8 +9,10 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
+import type { FetchJson } from '../base/fetch-json.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
+import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
@@ -57,6 +59,9 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly sessionKey: Uint8Array
   /** Keys of those who sign tokens of workloads. */
   readonly keysOf: KeysOf
+  /** How OAuth clients are known by the URL of a document, and what fetches these. */
+  readonly documentMode: DocumentMode
+  readonly fetchPublic: FetchJson
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -95,6 +100,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
   const personal = createPersonalTokens(store, clock, accounts)
+  const workloads = createWorkloadTokens(store.read, clock, options.keysOf)
   const { oidc: provider, warn } = options
   const oidc = provider && {
     name: new URL(provider.issuer).host,
@@ -103,7 +109,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const authenticate = createAuthenticate(
     tokens,
     personal,
-    createWorkloadTokens(store.read, clock, options.keysOf),
+    workloads,
     createOAuthTokens(store.read, clock, accounts, origin),
     openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
@@ -165,6 +171,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     key: options.vault.oauthKey(),
     accounts,
+    workloads,
+    documentMode: options.documentMode,
+    fetchPublic: options.fetchPublic,
+    warn,
     services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),

@@ -6,6 +6,7 @@ import { OPERATIONS } from '../../src/operations/registry.ts'
 import { settingsHelp } from '../../src/settings.ts'
 import { buildProgram } from '../../src/surfaces/cli/program.ts'
 import { toOpenApi } from '../../src/surfaces/openapi/document.ts'
+import { clientTypes } from '../../src/surfaces/reference/client-types.ts'
 import { commandsPage } from '../../src/surfaces/reference/commands.ts'
 import { permissionsPage } from '../../src/surfaces/reference/permissions.ts'
 import { problemPages } from '../../src/surfaces/reference/problems.ts'
@@ -23,6 +24,10 @@ test('the help of every command is the one in test/golden', () => {
 
 test('docs/permissions.md is printed from the operations and roles', () => {
   golden('docs/permissions.md', permissionsPage(OPERATIONS))
+})
+
+test('the types of the client are printed from the operations', () => {
+  golden('src/surfaces/client/types.ts', clientTypes(OPERATIONS))
 })
 
 test('docs/problems has one page per code, printed from the closed list', () => {

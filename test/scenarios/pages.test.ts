@@ -52,6 +52,7 @@ for (const [page, requests] of [
   ['websocket.md', 2],
   ['changes.md', 9],
   ['workflows.md', 5],
+  ['management-mcp.md', 4],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {
     await using walked = await walkReadme()

@@ -57,7 +57,7 @@ const cli: Ask = async (operation, token) => {
     server.data,
     [
       operation.resource.replaceAll('_', '-'),
-      operation.action,
+      ...(operation.action === 'show' ? [] : [operation.action]),
       ...(routeOf(operation).byId ? ['nothing-here'] : []),
       ...(operation.effect === 'read' ? [] : ['--json', JSON.stringify(WRONG)]),
       ...(needsConfirmation(operation) ? ['--confirm', 'nothing-here'] : []),

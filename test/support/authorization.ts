@@ -6,7 +6,10 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
+import type { FetchJson } from '../../src/base/fetch-json.ts'
+import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
@@ -36,7 +39,13 @@ export interface AuthorizationTest extends AsyncDisposable {
  * The control plane with its surfaces on a port of the loopback, without gateway threads. Of its users, `ann` is an
  * administrator and `bob` may do nothing.
  */
-export async function startAuthorization(): Promise<AuthorizationTest> {
+export async function startAuthorization({
+  fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
+  keysOf = () => ({ ok: false, reason: 'none' }),
+}: {
+  readonly fetchPublic?: FetchJson
+  readonly keysOf?: KeysOf
+} = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
   const faults: unknown[] = []
@@ -62,13 +71,15 @@ export async function startAuthorization(): Promise<AuthorizationTest> {
       publisher: { publish: async () => ({ pending: false }) },
       origin,
       linkOrigin: origin,
+      documentMode: 'auto',
+      fetchPublic,
       isLocalSignIn: true,
       setUpOrigin: origin,
       oidc: null,
       warn: () => {},
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
-      keysOf: () => ({ ok: false, reason: 'none' }),
+      keysOf,
       fault: (error) => faults.push(error),
     })
     listener = plane.listener

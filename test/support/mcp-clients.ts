@@ -58,12 +58,31 @@ export const PEERS: Readonly<
   'SDK v2, pinned to 2026-07-28': (url, headers) => modernPeer(url, headers, { pin: '2026-07-28' }),
 }
 
+/** A form that a person is shown, and what they say to it. */
+export type AnswerForm = (form: { readonly message: string }) => {
+  readonly action: 'accept' | 'decline' | 'cancel'
+  readonly content?: Record<string, string | boolean>
+}
+
+/** A client of 2026-07-28 with a person behind it. */
+export function attendedPeer(
+  url: string,
+  headers: Record<string, string>,
+  answer: AnswerForm,
+): Promise<Peer> {
+  return modernPeer(url, headers, { pin: '2026-07-28' }, answer)
+}
+
 async function modernPeer(
   url: string,
   headers: Record<string, string>,
   mode: 'legacy' | 'auto' | { pin: string },
+  answer?: AnswerForm,
 ): Promise<Peer> {
-  const client = new ModernClient(CLIENT_INFO, { versionNegotiation: { mode } })
+  const capabilities = answer === undefined ? {} : { elicitation: { form: {} } }
+  const client = new ModernClient(CLIENT_INFO, { capabilities, versionNegotiation: { mode } })
+  if (answer !== undefined)
+    client.setRequestHandler('elicitation/create', async ({ params }) => answer({ message: params.message }))
   await client.connect(new ModernTransport(new URL(url), { requestInit: { headers } }))
   return {
     ...offersOf(client),

@@ -1,7 +1,8 @@
 import { errorText, RPC, resultText } from './answer.ts'
-import type { DeclaredAgent, Door, ToolOutcome } from './door.ts'
+import type { DeclaredAgent, Door, ToolCall, ToolOutcome } from './door.ts'
 import type { Heard } from './heard.ts'
 import { isMembers, type Members, type RpcId } from './message.ts'
+import type { Reply } from './questions.ts'
 
 /** Member of a request's `_meta` that names the conversation a call belongs to. */
 const CONVERSATION_META = 'postern/conversation_id'
@@ -29,9 +30,18 @@ export function conversationOf(header: string | undefined, params: Members): str
   return isMembers(meta) ? declared(meta[CONVERSATION_META]) : ''
 }
 
+/** How an era puts questions to the person behind a client. */
+export interface Asking {
+  readonly replyTo: (call: Pick<ToolCall, 'name' | 'arguments'>) => Reply | null
+  /** Text of the result that asks. */
+  readonly ask: (call: Pick<ToolCall, 'name' | 'arguments'>, question: Question) => string
+}
+
+type Question = Extract<ToolOutcome, { kind: 'question' }>
+
 /**
  * Runs `tools/call` and gives the text of the JSON-RPC response, or null when it was cancelled; what became of it goes into `heard` too. `seal` adds
- * what the era puts around a result.
+ * what the era puts around a result. `asking` is null for a client that takes no questions; no door has any for it.
  */
 export function callTool<Caller>(
   door: Door<Caller>,
@@ -40,6 +50,7 @@ export function callTool<Caller>(
   id: RpcId,
   heard: Heard,
   seal: (result: string) => string,
+  asking: Asking | null,
   fault: (error: unknown) => void,
   done: (text: string | null) => void,
 ): void {
@@ -60,13 +71,19 @@ export function callTool<Caller>(
   }
   try {
     const { agent, sessionId, conversationId, place, hangUpCancels } = heard
-    const call = { name, arguments: given, id, agent, sessionId, conversationId, place, hangUpCancels }
+    const asked = { name, arguments: given }
+    const reply = asking === null ? null : asking.replyTo(asked)
+    const said = { id, agent, sessionId, conversationId, place, hangUpCancels }
+    const call: ToolCall = { ...asked, ...said, canAsk: asking !== null, reply }
     door.call(caller, call, (outcome) => {
       heard.outcome = outcome
       if (outcome.kind === 'cancelled') return answer(null)
       if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
+      if (outcome.kind === 'question' && asking !== null)
+        return answer(resultText(id, asking.ask(asked, outcome)))
       heard.error = RPC.invalidParams
-      answer(errorText(id, RPC.invalidParams, outcome.message, outcome.data))
+      const data = outcome.kind === 'question' ? undefined : outcome.data
+      answer(errorText(id, RPC.invalidParams, outcome.message, data))
     })
   } catch (error) {
     fault(error)

@@ -1,6 +1,7 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Heard } from './heard.ts'
 import type { Members, RpcId } from './message.ts'
+import type { Reply } from './questions.ts'
 
 /** A tool as clients list it. Schemas are JSON Schema 2020-12 with `type: object` and no union at the root. */
 export interface Tool {
@@ -41,6 +42,10 @@ export interface ToolCall extends Said {
   readonly place: number
   /** The call is given up when its HTTP request ends before it; `done` need not be called then. */
   readonly hangUpCancels: boolean
+  /** The client can put a question to its person, so that the outcome may be one. */
+  readonly canAsk: boolean
+  /** What the person said to the question about this very call; null when none was asked, or the reply does not count. */
+  readonly reply: Reply | null
 }
 
 export type ToolOutcome =
@@ -56,6 +61,8 @@ export type ToolOutcome =
       /** The door has kept account of this call already. */
       readonly accounted?: boolean
     }
+  /** A question to the person behind the client, by a flat form; the call comes again with the reply. */
+  | { readonly kind: 'question'; readonly message: string; readonly form: Members }
   /** Given up, as its client asked: it gets no response. */
   | { readonly kind: 'cancelled' }
   /** The call itself is wrong: unknown tool or arguments of the wrong shape (-32602). */

@@ -6,6 +6,7 @@ import { readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message, toMessage } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
+import { createQuestions } from './questions.ts'
 import { createSessions } from './session.ts'
 import type { Tombstones } from './tombstones.ts'
 import { isLegacyVersion, isModernVersion } from './versions.ts'
@@ -32,7 +33,11 @@ export interface McpEndpoint<Caller> {
 export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): McpEndpoint<Caller> {
   const sessions = createSessions(options.sealKey, door.name, options.clock, options.tombstones)
   const legacy = createLegacyCodec(door, sessions, options.fault)
-  const modern = createModernCodec(door, options.fault)
+  const modern = createModernCodec(
+    door,
+    createQuestions(options.sealKey, door.name, options.clock),
+    options.fault,
+  )
 
   return {
     answer(caller, request, done) {

@@ -113,7 +113,7 @@ export function createLegacyCodec<Caller>(
     heard.agent = session?.agent ?? UNKNOWN_AGENT
     heard.sessionId = session?.hashedId ?? ''
     if (message.kind === 'request' && message.method === 'tools/call')
-      callTool(door, caller, message.params, message.id, heard, plain, fault, done)
+      callTool(door, caller, message.params, message.id, heard, plain, null, fault, done)
     else {
       if (session !== null) cancelBy(session, message)
       const offered =

@@ -9,12 +9,13 @@ import {
   RPC,
   resultText,
 } from './answer.ts'
-import { callTool } from './call.ts'
+import { type Asking, callTool } from './call.ts'
 import type { Door, Tool } from './door.ts'
 import { CLIENT_INFO, type Heard } from './heard.ts'
-import { isMembers, type Message, type RpcId } from './message.ts'
+import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 import { decodeMirrored } from './mirrored.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
+import { QUESTION, type Questions, takesForms } from './questions.ts'
 import { isModernVersion, MODERN_VERSIONS, SERVED_VERSIONS } from './versions.ts'
 
 /** The codec of 2026-07-28: no handshake, no sessions; every request says who asks and in which version. */
@@ -60,6 +61,7 @@ export interface ModernCodec<Caller> {
 /** A codec that answers for `door`; what it throws goes to `fault`. */
 export function createModernCodec<Caller>(
   door: Door<Caller>,
+  questions: Questions,
   fault: (error: unknown) => void,
 ): ModernCodec<Caller> {
   const seal = `"_meta":${JSON.stringify({ [SERVER_INFO]: door.info })}`
@@ -96,6 +98,24 @@ export function createModernCodec<Caller>(
     return errorText(id, code, message, data)
   }
 
+  function askingFor(caller: Caller, params: Members): Asking | null {
+    const meta = params['_meta']
+    if (!isMembers(meta) || !takesForms(meta[CLIENT_CAPABILITIES])) return null
+    const identity = door.identityOf(caller)
+    return {
+      replyTo: (call) => questions.replyTo({ identity, ...call }, params),
+      ask(call, { message, form }) {
+        const request = {
+          method: 'elicitation/create',
+          params: { mode: 'form', message, requestedSchema: form },
+        }
+        const inputRequests = JSON.stringify({ [QUESTION]: request })
+        const state = JSON.stringify(questions.ask({ identity, ...call }))
+        return `{"resultType":"input_required","inputRequests":${inputRequests},"requestState":${state},${seal}}`
+      },
+    }
+  }
+
   return {
     answer(caller, message, request, heard, done) {
       const { id, method, params } = message
@@ -122,7 +142,9 @@ export function createModernCodec<Caller>(
       }
       heard.hangUpCancels = true
       if (method === 'tools/call')
-        return callTool(door, caller, params, id, heard, sealed, fault, (text) => done(answerOf(text)))
+        return callTool(door, caller, params, id, heard, sealed, askingFor(caller, params), fault, (text) =>
+          done(answerOf(text)),
+        )
       // The body tells an unknown method from a place without MCP (streamable HTTP: protocol version header).
       done(errorAnswer(404, id, RPC.methodNotFound, 'Method not found', { method }))
     },

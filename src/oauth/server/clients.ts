@@ -3,6 +3,7 @@ import { isLoopbackHost } from '../../base/address.ts'
 import type { Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
 
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** What clients may register for themselves. */
@@ -29,7 +30,7 @@ export const CLI_CLIENT = {
   client_name: 'Postern command line',
   application_type: 'native',
   redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback', 'http://[::1]/callback'],
-  grant_types: ['authorization_code', 'refresh_token', DEVICE_GRANT],
+  grant_types: ['authorization_code', 'refresh_token', DEVICE_GRANT, TOKEN_EXCHANGE],
   response_types: ['code'],
   token_endpoint_auth_method: 'none',
 } as const

@@ -45,8 +45,10 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
         resources,
       })
       const now = clock.now()
-      await store.write(({ oauth }) =>
-        oauth.put({
+      await store.write(async ({ oauth }) => {
+        // Those that nobody used give way first
+        await oauth.use('Client', client, now)
+        await oauth.put({
           kind: KIND,
           id,
           sealed: sealed.seal(text, KIND, id),
@@ -56,8 +58,8 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
           created_at: now,
           expires_at: now + KEPT_MS,
           used_at: null,
-        }),
-      )
+        })
+      })
     },
 
     async grantFor({ oidc }) {

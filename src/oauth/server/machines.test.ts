@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { postForm, register, startAuthorization } from '../../../test/support/authorization.ts'
+import { signedBy, signingKey } from '../../../test/support/issuer.ts'
 
-const server = await startAuthorization()
+const ISSUER = 'https://ci.example'
+const issuing = signingKey('ci')
+const server = await startAuthorization({
+  keysOf: (source) =>
+    source === `discovery ${ISSUER}`
+      ? { ok: true, keys: [{ kid: 'ci', alg: 'ES256', key: createPublicKey(issuing.key) }] }
+      : { ok: false, reason: 'none' },
+})
 after(() => server[Symbol.asyncDispose]())
 const { origin, manage } = server
 const rest = `${origin}/management/v1`
@@ -111,4 +119,41 @@ test('nobody makes a secret or a key for a machine that may do more than they', 
     })
     assert.equal(answer.status, 403, `${path}: ${await answer.text()}`)
   }
+})
+
+test('the token of a workload is exchanged for one for a resource, which lives no longer', async () => {
+  const id = await serviceOf('deployer', 'modifier')
+  const rule = { name: 'ci', service_identity: 'deployer', issuer: ISSUER, audience: origin, conditions: [] }
+  const conditions = [{ claim: 'repository', equals: 'acme/shop' }]
+  const made = await manage('POST', '/trust_rules', { ...rule, conditions })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const now = Math.floor(Date.now() / 1000)
+  const claims = { iss: ISSUER, sub: 'job', aud: origin, iat: now, exp: now + 120, repository: 'acme/shop' }
+  const exchange = (more: Record<string, unknown>, form: Record<string, string> = {}) =>
+    postForm(`${origin}/oauth/token`, {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      client_id: 'postern-cli',
+      subject_token: signedBy(issuing, { ...claims, ...more }),
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      resource: rest,
+      ...form,
+    })
+  const { status, body } = await exchange({})
+  assert.equal(status, 200, JSON.stringify(body))
+  assert.equal(body.issued_token_type, 'urn:ietf:params:oauth:token-type:access_token')
+  assert.equal(body.scope, 'management:read management:write')
+  assert.ok(body.expires_in <= 180, 'with the tolerance for clocks')
+  assert.equal(await statusOf(body.access_token, '/collections'), 200)
+  assert.equal(await statusOf(body.access_token, '/grants'), 403)
+  const [issued] = (await server.store.read.auditEntries({ limit: 1, operation: 'oauth.issue_token' })).items
+  assert.deepEqual([issued!.actor.id, issued!.actor.name], [id, 'deployer'])
+  for (const [what, answer] of [
+    ['another repository', await exchange({ repository: 'evil/shop' })],
+    ['another audience', await exchange({ aud: 'https://elsewhere.example' })],
+    ['old', await exchange({ exp: now - 120 })],
+    ['another key', await exchange({}, { subject_token: signedBy(signingKey('ci'), claims) })],
+  ] as const)
+    assert.equal(answer.body.error, 'invalid_grant', what)
+  assert.equal((await exchange({}, { resource: `${origin}/mcp` })).body.error, 'invalid_target')
+  assert.equal((await exchange({}, { subject_token_type: 'urn:x' })).body.error, 'invalid_request')
 })

@@ -2,6 +2,7 @@ import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
+import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Resources } from '../../base/resources.ts'
 import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
@@ -9,7 +10,9 @@ import { errorPage } from '../pages/error.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import { CLI_CLIENT, keptSecret } from './clients.ts'
 import type { Consents } from './consents.ts'
+import type { ClientDocuments, DocumentMode } from './documents.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
+import { registerTokenExchange } from './token-exchange.ts'
 
 const MINUTE = 60
 const DAY = 24 * 60 * MINUTE
@@ -33,6 +36,9 @@ export interface ProviderParts extends AdapterParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
   readonly services: ServiceClients
+  readonly workloads: WorkloadTokens
+  readonly documents: ClientDocuments
+  readonly documentMode: DocumentMode
   readonly keys: ServerKeys
 }
 
@@ -40,7 +46,7 @@ type Context = Parameters<NonNullable<Configuration['findAccount']>>[0]
 
 /** The engine of the protocol, as it is set up here. What it keeps lies in our store; its pages are ours. */
 export function createProvider(parts: ProviderParts): Provider {
-  const { issuer, resources, accounts, consents, keys } = parts
+  const { issuer, resources, accounts, consents, keys, documents, documentMode } = parts
   const isSecure = issuer.startsWith('https:')
   const provider = new Provider(issuer, {
     adapter: createAdapter(parts),
@@ -95,16 +101,24 @@ export function createProvider(parts: ProviderParts): Provider {
     extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
     formats: {
       customizers: {
-        jwt: async (_context, token, jwt) => {
+        jwt: async (context, token, jwt) => {
           // Who a service identity is does not hang on the name by which it came
-          if (token.kind === 'ClientCredentials')
-            jwt.payload['sub'] = (await parts.services.find(token.clientId ?? '', parts.clock.now()))?.id
+          if (token.kind !== 'ClientCredentials') return
+          const service = context.oidc.account?.accountId
+          jwt.payload['sub'] =
+            service ?? (await parts.services.find(token.clientId ?? '', parts.clock.now()))?.id
         },
       },
     },
     renderError: (context, out) =>
       answerPage(context, errorPage(out.error, out.error_description ?? 'The request could not be used.')),
+    fetch: async (url) => Response.json(await documents.fetch(String(url))),
     features: {
+      clientIdMetadataDocument: {
+        enabled: documentMode !== 'off',
+        ack: 'draft-02',
+        allowFetch: () => documents.mayFetch,
+      },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       clientCredentials: { enabled: true },
@@ -157,6 +171,7 @@ export function createProvider(parts: ProviderParts): Provider {
     },
     discovery: { service_documentation: undefined },
   })
+  registerTokenExchange(provider, { ...parts, ttl: TTL.ClientCredentials })
   const { compareClientSecret: same } = provider.Client.prototype
   // Of secrets only hashes are kept
   provider.Client.prototype.compareClientSecret = function (actual) {

@@ -3,7 +3,9 @@ import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } f
 import type { Accounts } from '../../access/accounts.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
+import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { FetchJson } from '../../base/fetch-json.ts'
 import { isPlain } from '../../base/plain.ts'
 import { createResources, type Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
@@ -12,6 +14,7 @@ import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts
 import { readText, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
+import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createInteractions, INTERACTION } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { createProvider, nameAlike } from './provider.ts'
@@ -27,6 +30,11 @@ export interface AuthorizationServerParts {
   readonly key: Uint8Array
   readonly accounts: Accounts
   readonly services: ServiceClients
+  readonly workloads: WorkloadTokens
+  readonly documentMode: DocumentMode
+  /** Reaches public addresses alone. */
+  readonly fetchPublic: FetchJson
+  readonly warn: (message: string) => void
   readonly signIn: SignIn
   /** Told of a refusal to someone unknown. */
   readonly refused: (asker: Asker, reason: string) => void
@@ -45,13 +53,15 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const consents = createConsents(store, sealed, clock)
   const audit = createOAuthAudit(store, clock)
   const interactions = createInteractions({ ...parts, sealed, consents, audit })
+  const { documentMode: mode, fetchPublic: fetchJson } = parts
+  const documents = createClientDocuments({ ...parts, sealed, mode, fetchJson })
   const wait = createThrottle(clock)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
   async function findClient(id: string): Promise<AdapterPayload | undefined> {
     const service = await parts.services.find(id, clock.now())
-    return service && serviceClient(id, service)
+    return service === undefined ? documents.pinned(id) : serviceClient(id, service)
   }
 
   /** Keys are read for each request: whoever replaces them need not know of us. */
@@ -60,6 +70,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     if (made?.version !== keys.version) {
       const provider = createProvider({
         ...parts,
+        documents,
         sealed,
         resources,
         consents,
@@ -176,7 +187,11 @@ function listen(
     note(context, async () =>
       audit({
         operation: 'issue_token',
-        actor: await actorOf(entities.AccessToken?.accountId, entities.ClientCredentials?.clientId),
+        actor: await actorOf(
+          entities.AccessToken?.accountId,
+          entities.ClientCredentials &&
+            (context.oidc.account?.accountId ?? entities.ClientCredentials.clientId),
+        ),
         client: client?.clientId ?? '',
         asker: askerOf(context),
         facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },

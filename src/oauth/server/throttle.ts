@@ -6,7 +6,7 @@ const SOURCES_MAX = 10_000
 
 /** Requests of one source in a minute, by what they ask for. */
 const MAX: Readonly<Record<string, number>> = {
-  '/oauth/register': 20,
+  '/oauth/register': 60,
   '/oauth/authorize': 120,
   '/oauth/device': 30,
   '/oauth/device/authorize': 30,

@@ -55,6 +55,7 @@ export const applyConfig = define({
     'idempotency_conflict',
   ],
   idempotent: true,
+  destroys: ({ prune }) => prune === true,
   itemwise: true,
   large: true,
   held: true,

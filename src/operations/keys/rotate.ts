@@ -13,7 +13,7 @@ export const rotateKeys = define({
   tool: 'rotate_keys',
   group: 'manage_keys',
   summary:
-    'Seal every secret with a new key while requests go on, and drop the old keys; finishes a rotation that was cut off',
+    'Seal every secret with a new key while requests go on, and drop the old keys; access tokens are signed with a new key as well. Finishes a rotation that was cut off',
   input: z.strictObject({
     keep_old: z
       .boolean()
@@ -50,6 +50,7 @@ export const rotateKeys = define({
       attempt(() => vault.addKey())
       change.noteBeside({ op: 'replace', path: '/keys/first', from: before[0], value: vault.keys()[0]!.id })
     }
+    await change.retireOAuthKeys()
     const [first, ...old] = vault.keys().map(({ id }) => id)
     const { count, closed } = await change.resealSecrets()
     const needed = new Set(closed.map(({ sealed }) => keyIdOf(sealed)))

@@ -32,6 +32,7 @@ export const revokeProfile = define({
   permission: 'profiles:rotate',
   refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
   idempotent: true,
+  destroys: () => true,
   columns: ['slug', 'revoked'],
   ...about(profileKind),
   handle: async ({ id, credential_id }, context) => {

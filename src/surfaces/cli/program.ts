@@ -84,11 +84,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
       .command(resource.replaceAll('_', '-'))
       .aliases(resource.includes('_') ? [resource] : [])
       .description(`Work with ${inWords(resource)}`)
-    for (const operation of operations)
-      group.addCommand(settle(operationCommand(ports, operation), program), {
-        // There is nothing else to do with it: `postern whoami`
-        isDefault: operation.action === 'show',
-      })
+    for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
   }
   return program
 }

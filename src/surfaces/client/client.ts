@@ -2,7 +2,8 @@ import type { z } from 'zod'
 import type { FieldError } from '../../base/refusal.ts'
 import type { DiffEntry, Operation, WriteOptions } from '../../operations/define.ts'
 import { fromWriteOptions } from '../../operations/write-options.ts'
-import { API_ROOT, routeOf } from '../route.ts'
+import { API_ROOT, type Route, routeOf } from '../route.ts'
+import { type Operations, ROUTES } from './types.ts'
 
 export interface ClientOptions {
   /** Where management REST is; an origin. */
@@ -66,36 +67,63 @@ const TIMEOUT_MS = 120_000
 
 /** A client of management REST. What it can call are the operations themselves. */
 export function createClient(options: ClientOptions): Client {
-  const send = options.fetch ?? fetch
   return {
-    async call(operation, input, writeOptions = {}) {
-      // define() hands operations out by their erased type; routes depend on nothing else
-      const { url, init } = toRequest(operation as unknown as Operation, input, writeOptions)
-      const headers: Record<string, string> = {
-        authorization: `Bearer ${options.token}`,
-        accept: 'application/json',
-        'user-agent': options.userAgent ?? 'postern-client',
-        ...(init.body !== undefined && { 'content-type': 'application/json' }),
-      }
-      const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
-      // A redirect would carry the token elsewhere; the API answers none.
-      const response = await send(options.url + url, { ...init, headers, signal, redirect: 'error' }).catch(
-        (error: unknown) => {
-          throw new NoAnswer(`Nothing answered at ${options.url}. ${reasonOf(error)}`.trim(), error)
-        },
-      )
-      const body = await readJson(response, options.url)
-      if (!response.ok) throw new ProblemError(toProblemBody(body, response.status))
-      const dryRun = body['dry_run'] === true && Array.isArray(body['diff'])
-      return {
-        status: response.status,
-        // Tests hold every operation to its output schema, which types it here
-        body: (dryRun ? body['result'] : body) as z.output<typeof operation.output>,
-        etag: response.headers.get('etag'),
-        requestId: response.headers.get('x-request-id'),
-        diff: dryRun ? (body['diff'] as readonly DiffEntry[]) : null,
-      }
+    // define() hands operations out by their erased type; routes depend on nothing else
+    call: (operation, input, writeOptions = {}) =>
+      send(options, routeOf(operation as unknown as Operation), input, writeOptions),
+  }
+}
+
+/** A client that knows operations by their names and what is printed of them, without the registry. */
+export interface NamedClient {
+  /** As {@link Client.call}. */
+  call<N extends keyof Operations>(
+    name: N,
+    input: Operations[N]['input'],
+    options?: WriteOptions,
+  ): Promise<Answer<Operations[N]['output']>>
+}
+
+export function createNamedClient(options: ClientOptions): NamedClient {
+  return {
+    async call(name, input, writeOptions = {}) {
+      const [method = '', path = ''] = ROUTES[name].split(' ')
+      // Printed from routes, so that it is one of their methods
+      const route = { method: method as Route['method'], path, byId: path.includes('{id}') }
+      return send(options, route, input, writeOptions)
     },
+  }
+}
+
+/** Tests hold every operation to its output schema, which types the answer. */
+async function send<O>(
+  options: ClientOptions,
+  route: Route,
+  input: object,
+  writeOptions: WriteOptions,
+): Promise<Answer<O>> {
+  const { url, init } = toRequest(route, { ...input }, writeOptions)
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${options.token}`,
+    accept: 'application/json',
+    'user-agent': options.userAgent ?? 'postern-client',
+    ...(init.body !== undefined && { 'content-type': 'application/json' }),
+  }
+  const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
+  // A redirect would carry the token elsewhere; the API answers none.
+  const asked = (options.fetch ?? fetch)(options.url + url, { ...init, headers, signal, redirect: 'error' })
+  const response = await asked.catch((error: unknown) => {
+    throw new NoAnswer(`Nothing answered at ${options.url}. ${reasonOf(error)}`.trim(), error)
+  })
+  const body = await readJson(response, options.url)
+  if (!response.ok) throw new ProblemError(toProblemBody(body, response.status))
+  const dryRun = body['dry_run'] === true && Array.isArray(body['diff'])
+  return {
+    status: response.status,
+    body: (dryRun ? body['result'] : body) as O,
+    etag: response.headers.get('etag'),
+    requestId: response.headers.get('x-request-id'),
+    diff: dryRun ? (body['diff'] as readonly DiffEntry[]) : null,
   }
 }
 
@@ -105,11 +133,10 @@ interface Init {
 }
 
 function toRequest(
-  operation: Operation,
+  { method, path, byId }: Route,
   input: Readonly<Record<string, unknown>>,
   options: WriteOptions,
 ): { url: string; init: Init } {
-  const { method, path, byId } = routeOf(operation)
   const { id, ...rest } = input
   const members = byId ? rest : input
   const url = API_ROOT + path.replace('{id}', encodeURIComponent(String(id)))

@@ -23,6 +23,8 @@ export type View = 'grouped' | 'full'
 export interface ManagementCaller {
   readonly principal: Principal
   readonly view: View
+  /** What destroys is put to the person behind the client, where that takes questions. */
+  readonly asksPerson: boolean
   readonly request: ManagementRequest
   /** Set when the token of a call was too narrow for it: clients learn that from the status of the answer. */
   beyondScope: Refusal | null

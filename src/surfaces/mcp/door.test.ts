@@ -60,6 +60,7 @@ const OPERATIONS: readonly Operation[] = [
   ),
   operation('update', 'update', 'update_widget', Id.extend(Changes).partial({ name: true })),
   operation('delete', 'delete', 'delete_widget', Id),
+  operation('wipe', 'act', 'wipe_widget', Id, { destroys: () => true }),
   operation('rotate', 'act', 'rotate_widget', Id, {
     output: z.object({ id: z.string(), token: z.string() }),
     revealsOnce: true,
@@ -249,6 +250,7 @@ describe('the Management MCP door', () => {
       'create',
       'update',
       'delete',
+      'wipe',
       'rotate',
     ])
     assert.equal(all!.annotations['readOnlyHint'], false)
@@ -273,6 +275,7 @@ describe('the Management MCP door', () => {
     assert.deepEqual(hints['update_widget'], [false, false, true])
     assert.deepEqual(hints['delete_widget'], [false, true, true])
     assert.deepEqual(hints['rotate_widget'], [false, false, false])
+    assert.deepEqual(hints['wipe_widget'], [false, true, false])
     assert.equal(hints['put_widget'], undefined)
   })
 

@@ -12,10 +12,11 @@ import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
 import type { Operation } from '../../operations/define.ts'
 import { inputInvalid } from './arguments.ts'
 import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
+import { confirmedBy, NOBODY } from './confirm.ts'
 import { type PlainCall, readPlainCall, withChanges } from './plain-call.ts'
 import { createCompletions, createPrompts } from './prompts.ts'
 import { createResources, type DocPages } from './resources.ts'
-import { type RunPorts, runTool } from './run.ts'
+import { meantBy, type RunPorts, runCall } from './run.ts'
 import { type ManagementTool, type ManagementTools, publishTool, toTools } from './tools.ts'
 
 export interface ManagementDoorOptions extends RunPorts {
@@ -69,12 +70,14 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
     if (rebinding !== null) return rebinding
     const authorization = request.header('authorization')
     const principal = await options.authenticate({ authorization, ip: request.ip })
-    const view = new URLSearchParams(request.query).get('view') === 'full' ? 'full' : 'grouped'
+    const query = new URLSearchParams(request.query)
+    const view = query.get('view') === 'full' ? 'full' : 'grouped'
+    const asksPerson = query.get('confirm') === 'elicit'
     const { method, header } = request
     const body = method === 'POST' ? await request.body(principal.id) : new Uint8Array()
     const plain = method === 'POST' ? readPlainCall(header('content-type'), body) : null
     if (plain !== null) return answerPlainCall(options, tools, plain, principal, request)
-    const caller: ManagementCaller = { principal, view, request, beyondScope: null }
+    const caller: ManagementCaller = { principal, view, asksPerson, request, beyondScope: null }
     const given = await new Promise<McpAnswer>((resolve) =>
       endpoint.answer(caller, { method, header, body }, resolve),
     )
@@ -115,20 +118,14 @@ async function answerPlainCall(
     throw inputInvalid([{ pointer: '/tool', reason: `no such tool; there are: ${names || 'none'}` }])
   }
   const via = viaOf(request, NOTHING_SAID)
-  const { operation, invoked, content } = await runTool(
-    ports,
-    tool,
-    call.arguments,
-    principal,
-    via,
-    withChanges,
-  )
+  const meant = await meantBy(ports, tool, call.arguments, principal, via, withChanges)
+  const { invoked, content } = await runCall(ports, meant, principal, via)
   return jsonAnswer(
     200,
     JSON.stringify({
       ok: true,
       tool: call.tool,
-      action: operation.action,
+      action: meant.operation.action,
       result: content,
       revision: invoked.revision,
       request_id: request.requestId,
@@ -161,7 +158,12 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
   async function run(caller: ManagementCaller, tool: ManagementTool, call: ToolCall): Promise<ToolOutcome> {
     const { principal, request } = caller
     try {
-      const { content } = await runTool(options, tool, call.arguments, principal, viaOf(request, call))
+      const via = viaOf(request, call)
+      const meant = await meantBy(options, tool, call.arguments, principal, via)
+      const person = caller.asksPerson ? call : NOBODY
+      const confirmed = await confirmedBy(person, options.invoke, meant, principal, via)
+      if ('question' in confirmed) return confirmed.question
+      const { content } = await runCall(options, { ...meant, ...confirmed }, principal, via)
       return result(content, false)
     } catch (error) {
       if (!(error instanceof Refusal)) options.fault(error, request.requestId)
@@ -180,7 +182,7 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
     tools: listFor,
     prompts: createPrompts(options.operations, tools, options),
     resources: createResources(options.operations, options, options.docs),
-    complete: createCompletions(options.operations, options.invoke, () =>
+    complete: createCompletions(options.operations, options, () =>
       options.docs.topics().map(({ topic }) => topic),
     ),
     call(caller, call, done) {

@@ -5,15 +5,18 @@ import type { Operation } from '../../operations/define.ts'
 export function hintsOf(operations: readonly Operation[]): Tool['annotations'] {
   return {
     readOnlyHint: operations.every(({ effect }) => effect === 'read'),
-    destructiveHint: operations.some(isDestructive),
+    destructiveHint: operations.some(({ effect, destroys }) => effect === 'delete' || destroys !== undefined),
     idempotentHint: operations.every(isIdempotent),
     openWorldHint: false,
   }
 }
 
-/** Revoking ends what works, as deleting does; the rest of the acts can be taken back. */
-function isDestructive({ effect, action }: Operation): boolean {
-  return effect === 'delete' || action === 'revoke'
+/** True for a call that ends what cannot be brought back. */
+export function isDestructive(
+  { effect, destroys }: Operation,
+  input: Readonly<Record<string, unknown>>,
+): boolean {
+  return effect === 'delete' || destroys?.(input) === true
 }
 
 /** Repeating the call changes nothing more. */

@@ -192,6 +192,42 @@ export const PROMPT_TEXTS: readonly PromptText[] = [
     ],
   },
   {
+    name: 'promote_environment',
+    title: 'Promote to another environment',
+    description: 'What was tried in one instance into this one, planned before it is applied',
+    arguments: [
+      { name: 'from', description: 'The instance with what was tried, such as staging', required: true },
+      { name: 'select', description: 'Such as collection/orders; everything when absent', required: false },
+    ],
+    needs: ['config.plan', 'config.apply'],
+    aim: ({ from, select }) =>
+      `Bring ${select ?? 'the configuration'} from ${from} into this instance. What follows names the tools of this one; the same tools of ${from} read what was tried there.`,
+    steps: [
+      {
+        operations: ['config.export'],
+        text: always('In the other instance: export the documents that are meant. Secrets are not in them.'),
+      },
+      {
+        operations: ['config.diff'],
+        text: always(
+          'Here: see what was changed since documents were applied last, so that nothing is lost.',
+        ),
+      },
+      {
+        operations: ['config.plan'],
+        text: always('Plan them here with the variables of this instance, and show each step to the person.'),
+      },
+      {
+        operations: ['config.apply'],
+        text: always('Apply exactly that plan, by its plan_id, after the person has agreed.'),
+      },
+      {
+        operations: ['requests.explain'],
+        text: always('Explain a call of what was promoted: it should reach the upstream of this instance.'),
+      },
+    ],
+  },
+  {
     name: 'compliance_report',
     title: 'Report for an audit',
     description: 'Who may do what, who changed what, and whether the trail is whole',

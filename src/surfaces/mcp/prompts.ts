@@ -1,5 +1,5 @@
 import type { Completions, Prompts } from '../../mcp/protocol/door.ts'
-import type { Invoke, Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/define.ts'
 import { nameOf } from '../route.ts'
 import { type ManagementCaller, type View, viaOf } from './caller.ts'
 import { PROMPT_TEXTS, type PromptText, RULES } from './prompt-texts.ts'
@@ -62,7 +62,7 @@ function toolsFor(tools: ManagementTools, operations: readonly Operation[], view
 /** Slugs of what an argument of a prompt names, as far as the caller may list it; topics of the docs. */
 export function createCompletions(
   operations: readonly Operation[],
-  invoke: Invoke,
+  { invoke, allowed }: Pick<RunPorts, 'invoke' | 'allowed'>,
   topics: () => readonly string[],
 ): Completions<ManagementCaller> {
   return async (caller, of, argument, said) => {
@@ -71,7 +71,7 @@ export function createCompletions(
       ({ name }) => name === argument,
     )?.of
     const list = operations.find(({ resource, action }) => resource === type && action === 'list')
-    if (list === undefined) return []
+    if (list === undefined || !allowed(caller.principal, list)) return []
     const input = { limit: VALUES_MAX, fields: 'slug' }
     const { output } = await invoke(list, input, {}, caller.principal, viaOf(caller.request, said))
     // A page of a kind that has slugs, of which nothing else was asked for

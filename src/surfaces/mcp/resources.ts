@@ -156,6 +156,11 @@ export function createResources(
       try {
         return await read(caller, uri, said)
       } catch (error) {
+        if (isRefusedAs(error, ['insufficient_scope'])) {
+          // The whole answer asks for a token that reaches further
+          caller.beyondScope = error
+          return null
+        }
         // What one may not see is not there
         if (isRefusedAs(error, ['not_found', 'permission_denied', 'input_invalid'])) return null
         throw error
@@ -164,7 +169,7 @@ export function createResources(
   }
 }
 
-function isRefusedAs(error: unknown, codes: readonly string[]): boolean {
+function isRefusedAs(error: unknown, codes: readonly string[]): error is Refusal {
   return error instanceof Refusal && codes.includes(error.code)
 }
 

@@ -1,7 +1,7 @@
 import type { Principal } from '../../access/principal.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { Secret } from '../../base/secret.ts'
-import type { Invoke, Invoked, Operation, Subject, Via } from '../../operations/define.ts'
+import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from '../../operations/define.ts'
 import { inputInvalid, splitArguments } from './arguments.ts'
 import { boundedPage, isPaged } from './bounded.ts'
 import { withLinks } from './shown-once.ts'
@@ -26,28 +26,46 @@ export interface RunPorts {
 type Arguments = Readonly<Record<string, unknown>>
 
 interface Ran {
-  readonly operation: Operation
   readonly invoked: Invoked
   /** What REST answers, too; a link in the place of each secret that is shown once, but for those who may show it to a model. */
   readonly content: Readonly<Record<string, unknown>>
 }
 
-/** Runs the operation that arguments of a tool mean; throws a Refusal for everything expected. `reads` is told the operation and changes its arguments. */
-export async function runTool(
-  { invoke, allowed, reveals, link }: RunPorts,
+/** An operation with what it is called with. */
+export interface MeantCall {
+  readonly operation: Operation
+  readonly input: Arguments
+  readonly options: WriteOptions
+}
+
+/**
+ * The operation that arguments of a tool mean. Refuses who may not use it, with an entry in the audit, and arguments
+ * that it does not have. `reads` is told the operation and changes its arguments.
+ */
+export async function meantBy(
+  { invoke, allowed }: RunPorts,
   tool: ManagementTool,
   given: Arguments,
   principal: Principal,
   via: Via,
   reads: (operation: Operation, given: Arguments) => Arguments = (_, same) => same,
-): Promise<Ran> {
+): Promise<MeantCall> {
   const { operation, given: own } = chooseOperation(tool, given)
   // Permission comes before the form of the input: invoke refuses and audits, whatever was sent.
   if (!allowed(principal, operation)) {
     await invoke(operation, {}, {}, principal, via)
     throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
   }
-  const { input, options } = splitArguments(operation, reads(operation, own))
+  return { operation, ...splitArguments(operation, reads(operation, own)) }
+}
+
+/** Runs it; throws a Refusal for everything expected. */
+export async function runCall(
+  { invoke, reveals, link }: RunPorts,
+  { operation, input, options }: MeantCall,
+  principal: Principal,
+  via: Via,
+): Promise<Ran> {
   const ask = (asked: Arguments): Promise<Invoked> => invoke(operation, asked, options, principal, via)
   const invoked = isPaged(operation)
     ? await boundedPage((limit) => ask({ ...input, limit }), input['limit'])
@@ -58,7 +76,7 @@ export async function runTool(
     : await withLinks(operation, output, (secret, member) =>
         link(secret, member, operation.subject(input, output), principal, via),
       )
-  return { operation, invoked, content: contentOf(invoked, shown) }
+  return { invoked, content: contentOf(invoked, shown) }
 }
 
 /** The operation that a call means: the tool's only one, or the one its `action` names. */

@@ -222,7 +222,7 @@ function toFailure(status: number, codes: readonly RefusalCode[]): JsonSchema {
 }
 
 /** `policies` is `Policy`. */
-function singular(resource: string): string {
+export function singular(resource: string): string {
   return pascal(resource.replace(/ies$/, 'y').replace(/s$/, ''))
 }
 

@@ -1,0 +1,88 @@
+import { hash } from 'node:crypto'
+import { canonicalJson } from '../../base/canonical.ts'
+import type { Clock } from '../../base/clock.ts'
+import { isMembers, type Members } from './message.ts'
+import { createSealer } from './sealed.ts'
+
+/** What a person said to a form. */
+export interface Reply {
+  readonly action: 'accept' | 'decline' | 'cancel'
+  readonly content: Members
+}
+
+/** A call that a question is about: whoever asks, what they call, with what. */
+interface AskedCall {
+  readonly identity: string
+  readonly name: string
+  readonly arguments: Members
+}
+
+/**
+ * Questions to the person behind a client (2026-07-28, multi round-trip requests). What was asked travels with the
+ * client, sealed.
+ *
+ * Invariants:
+ * 1. A reply counts for the very call that was asked about: the same identity, tool and arguments.
+ * 2. It counts once, and within its time. What does not count is as if nothing had been said: the question comes again.
+ */
+export interface Questions {
+  /** The `requestState` to send along with the question. */
+  ask(call: AskedCall): string
+  /** What the person said of this call, out of the parameters of its retry; null when that does not count. */
+  replyTo(call: AskedCall, params: Members): Reply | null
+}
+
+/** Under which the question and its reply stand in their maps. */
+export const QUESTION = 'confirm'
+
+/** How long a reply counts, milliseconds. */
+export const QUESTION_MS = 5 * 60_000
+/** Replies that are remembered as used. While as many are fresh, none counts. */
+const USED_MAX = 10_000
+
+const ACTIONS: ReadonlySet<unknown> = new Set<Reply['action']>(['accept', 'decline', 'cancel'])
+const NO_CONTENT: Members = Object.freeze({})
+
+/** @param sealKey 32 bytes. @param door bound into every question. Replies are counted in this thread alone. */
+export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock): Questions {
+  const sealer = createSealer(sealKey, `mcp-question:1:${door}`)
+  const used = new Map<string, number>()
+
+  function isFresh(askedAt: number): boolean {
+    return clock.now() - askedAt <= QUESTION_MS
+  }
+
+  /** False when it was used before, or cannot be remembered. */
+  function use(name: string, askedAt: number): boolean {
+    if (used.size >= USED_MAX) for (const [old, at] of used) if (!isFresh(at)) used.delete(old)
+    if (used.has(name) || used.size >= USED_MAX) return false
+    used.set(name, askedAt)
+    return true
+  }
+
+  return {
+    ask: (call) => sealer.seal(JSON.stringify([digestOf(call), clock.now()])),
+    replyTo(call, { requestState, inputResponses }) {
+      const reply = isMembers(inputResponses) ? inputResponses[QUESTION] : undefined
+      if (typeof requestState !== 'string' || !isMembers(reply) || !ACTIONS.has(reply['action'])) return null
+      const opened = sealer.open(requestState)
+      if (opened === null) return null
+      // Sealed by `ask` alone
+      const [digest, askedAt] = JSON.parse(opened.text) as [string, number]
+      if (digest !== digestOf(call) || !isFresh(askedAt) || !use(opened.name, askedAt)) return null
+      const { action, content } = reply
+      return { action: action as Reply['action'], content: isMembers(content) ? content : NO_CONTENT }
+    },
+  }
+}
+
+function digestOf({ identity, name, arguments: given }: AskedCall): string {
+  return hash('sha256', canonicalJson([identity, name, given]), 'base64url')
+}
+
+/** True when a client takes questions with forms: it says so, or names no mode at all (2025-11-25 and later). */
+export function takesForms(capabilities: unknown): boolean {
+  const elicitation = isMembers(capabilities) ? capabilities['elicitation'] : undefined
+  if (!isMembers(elicitation)) return false
+  return Object.keys(elicitation).length === 0 || isMembers(elicitation['form'])
+}

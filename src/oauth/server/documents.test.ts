@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { authorization, consent, startAuthorization, tokensFor } from '../../../test/support/authorization.ts'
+import { FetchFailure } from '../../base/guarded-fetch.ts'
+import { createPublicFetchJson } from '../../base/public-fetch.ts'
+
+const asked: string[] = []
+const documents = new Map<string, Record<string, unknown>>()
+const server = await startAuthorization({
+  fetchPublic: async ({ url }) => {
+    asked.push(url)
+    const found = documents.get(url)
+    if (found === undefined) throw new FetchFailure('cannot be reached')
+    return found
+  },
+})
+after(() => server[Symbol.asyncDispose]())
+const { origin } = server
+
+test('a widespread client signs in where nothing can be fetched, on the port that it has', async () => {
+  const client = 'https://claude.ai/oauth/claude-code-client-metadata'
+  const redirect_uri = 'http://localhost:61010/callback'
+  const browser = server.browser()
+  const { url: back } = await consent(browser, authorization(origin, client, { redirect_uri }).url)
+  assert.equal(back.origin + back.pathname, redirect_uri)
+  assert.ok((await tokensFor(origin, browser, client, { redirect_uri })).access_token)
+  assert.deepEqual(asked, [])
+  const metadata = await (await fetch(`${origin}/.well-known/oauth-authorization-server`)).json()
+  assert.equal((metadata as Record<string, unknown>)['client_id_metadata_document_supported'], true)
+})
+
+test('the document of another client is fetched once, outlives a restart, and stands in while it cannot be fetched', async () => {
+  const client = 'https://agent.example/oauth/client.json'
+  documents.set(client, {
+    client_id: client,
+    client_name: 'Agent',
+    redirect_uris: ['http://localhost/callback'],
+    token_endpoint_auth_method: 'none',
+    scope: 'something of its own',
+  })
+  const ask = async () => {
+    const asking = authorization(origin, client, { redirect_uri: 'http://localhost:5555/callback' })
+    return (await server.browser().open(asking.url)).status
+  }
+  assert.equal(await ask(), 200)
+  await server.restart()
+  assert.equal(await ask(), 200)
+  assert.deepEqual(asked, [client])
+  documents.delete(client)
+  server.move(2 * 60 * 60_000)
+  await server.restart()
+  assert.equal(await ask(), 200, 'what it said before is good enough')
+  server.move(31 * 24 * 60 * 60_000)
+  await server.restart()
+  assert.equal(await ask(), 400)
+  server.move(-31 * 24 * 60 * 60_000 - 2 * 60 * 60_000)
+})
+
+test('a document that says it is of another client, or asks for a shared secret, makes none', async () => {
+  for (const wrong of [
+    { client_id: 'https://other.example/client.json' },
+    { token_endpoint_auth_method: 'client_secret_basic' },
+    { redirect_uris: ['http://evil.example/callback'] },
+  ]) {
+    const client = `https://agent.example/${JSON.stringify(wrong).length}.json`
+    documents.set(client, {
+      client_id: client,
+      redirect_uris: ['https://agent.example/callback'],
+      token_endpoint_auth_method: 'none',
+      ...wrong,
+    })
+    const { url } = authorization(origin, client, { redirect_uri: 'https://agent.example/callback' })
+    const page = await server.browser().open(url)
+    assert.deepEqual([page.status, page.url.origin], [400, origin], JSON.stringify(wrong))
+  }
+})
+
+test('nothing inside is fetched for who names a URL', async () => {
+  const addressed = (address: string) =>
+    createPublicFetchJson(((_name: string, _options: object, done: (...given: unknown[]) => void) =>
+      done(null, [{ address, family: 4 }])) as never)
+  const fetchOf = (url: string, address = '192.168.1.1') =>
+    addressed(address)({ url, form: null, authorization: '' })
+  for (const url of [
+    'http://agent.example/client.json',
+    'https://localhost/client.json',
+    'https://127.0.0.1/client.json',
+    'https://10.1.2.3/client.json',
+    'https://169.254.169.254/client.json',
+    'https://[::1]/client.json',
+    'https://[fd00::1]/client.json',
+    'https://[::ffff:10.0.0.1]/client.json',
+    'https://agent.example/client.json',
+  ])
+    await assert.rejects(fetchOf(url), /not https|not public|ENOTPUBLIC/, url)
+  for (const address of ['127.0.0.1', '169.254.169.254', '100.64.0.1'])
+    await assert.rejects(fetchOf('https://agent.example/x.json', address), /ENOTPUBLIC/)
+})
