@@ -87,7 +87,9 @@ export function printFailure(ports: CliPorts, format: Format, error: unknown): n
 }
 
 function toData(format: 'json' | 'yaml', value: unknown): string {
-  return format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
+  const text = format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
+  // Terminals obey these, too. Both formats have them in double quotes alone
+  return text.replaceAll(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
 }
 
 function toText(ports: CliPorts, problem: ProblemBody): string {

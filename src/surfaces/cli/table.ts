@@ -22,7 +22,7 @@ export function toSheet(resource: Readonly<Record<string, unknown>>, colour: boo
 }
 
 function lines(rows: readonly (readonly string[])[], colour: boolean, heading: boolean): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  const widths = rows[0]!.map((_, i) => rows.reduce((widest, row) => Math.max(widest, row[i]!.length), 0))
   return rows
     .map((row, r) => {
       const cells = row.map((cell, i) => {
