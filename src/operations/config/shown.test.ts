@@ -70,3 +70,25 @@ test('a selection of many parts costs no more than its length', async () => {
   await refused(control.run('config.export', { select: many }), 'input_invalid')
   await control.close()
 })
+
+test('going back over many resources gives the thread away on the way', async () => {
+  const control = await startControl()
+  const limits = [{ name: 'minute', kind: 'rate', max: 1, window: '1m' }]
+  const documents = (name: string): object[] =>
+    Array.from({ length: 200 }, (_, at) => ({ kind: 'policy', slug: `p${at}`, spec: { name, limits } }))
+  await control.run('config.apply', { documents: documents('a') })
+  const id = String(await control.store.read.revision())
+  await control.run('config.apply', { documents: documents('b') })
+  let turns = 0
+  let isDone = false
+  const turn = (): void => {
+    turns++
+    if (!isDone) setImmediate(turn)
+  }
+  turn()
+  await control.run('revisions.rollback', { id }, { confirm: id })
+  isDone = true
+  // Four for each of: what moved, links, what is put back, differences, entries
+  assert.ok(turns >= 20, String(turns))
+  await control.close()
+})

@@ -23,8 +23,8 @@ test('warnings of a write go to the other stream, and with -o json stay in the a
 test('data holds nothing that a terminal would obey, and is read as what it was', () => {
   const body = { slug: '\u001b[2J\u009b2J', lines: 'a\n\u009b', '\u009bkey': '\u007f' }
   for (const [format, read] of [
-    ['json', JSON.parse],
-    ['yaml', parse],
+    ['json', (text: string): unknown => JSON.parse(text)],
+    ['yaml', (text: string): unknown => parse(text)],
   ] as const) {
     const ports = cliPorts({ operations: [] })
     printAnswer(ports, format, body, [])

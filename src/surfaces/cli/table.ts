@@ -68,6 +68,11 @@ export function printable(text: string): string {
   )
 }
 
+/** JSON or YAML without what a terminal would obey still: both have such characters in double quotes alone. */
+export function inert(text: string): string {
+  return text.replaceAll(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
+}
+
 function shorten(text: string): string {
   return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 1)}…` : text
 }
