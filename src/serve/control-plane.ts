@@ -38,7 +38,7 @@ import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
-import { type IdentityProvider, issuedBy, openDirect } from './oidc.ts'
+import { type IdentityProvider, issuedBy, openAssertions, openDirect } from './oidc.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -172,6 +172,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     key: options.vault.oauthKey(),
     accounts,
     workloads,
+    assertions: openAssertions(provider, origin, clock, options.keysOf, accounts),
     documentMode: options.documentMode,
     fetchPublic: options.fetchPublic,
     warn,

@@ -11,6 +11,7 @@ import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts
 import type { FetchJson } from '../../src/base/fetch-json.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
+import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
@@ -42,9 +43,11 @@ export interface AuthorizationTest extends AsyncDisposable {
 export async function startAuthorization({
   fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
   keysOf = () => ({ ok: false, reason: 'none' }),
+  oidc = null,
 }: {
   readonly fetchPublic?: FetchJson
   readonly keysOf?: KeysOf
+  readonly oidc?: IdentityProvider | null
 } = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
@@ -75,7 +78,7 @@ export async function startAuthorization({
       fetchPublic,
       isLocalSignIn: true,
       setUpOrigin: origin,
-      oidc: null,
+      oidc,
       warn: () => {},
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),

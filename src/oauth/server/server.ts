@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
@@ -31,6 +32,8 @@ export interface AuthorizationServerParts {
   readonly accounts: Accounts
   readonly services: ServiceClients
   readonly workloads: WorkloadTokens
+  /** Of the corporate issuer; null without one. */
+  readonly assertions: IdentityAssertions | null
   readonly documentMode: DocumentMode
   /** Reaches public addresses alone. */
   readonly fetchPublic: FetchJson
