@@ -106,11 +106,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     name: new URL(provider.issuer).host,
     signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
   }
+  const oauthTokens = createOAuthTokens(store.read, clock, accounts, origin)
   const authenticate = createAuthenticate(
     tokens,
     personal,
     workloads,
-    createOAuthTokens(store.read, clock, accounts, origin),
+    oauthTokens,
     openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
   )
@@ -172,6 +173,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     key: options.vault.oauthKey(),
     accounts,
     workloads,
+    tokens: oauthTokens,
     assertions: openAssertions(provider, origin, clock, options.keysOf, accounts),
     documentMode: options.documentMode,
     fetchPublic: options.fetchPublic,

@@ -159,10 +159,14 @@ export async function register(origin: string, metadata: Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes; a test reads the members it asserts on
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }
 
-export async function postJson(url: string, value: unknown): Promise<Answer> {
+export async function postJson(
+  url: string,
+  value: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   return ask(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(value),
   })
 }

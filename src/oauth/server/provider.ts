@@ -1,6 +1,7 @@
 import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
+import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
@@ -8,6 +9,7 @@ import type { Resources } from '../../base/resources.ts'
 import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
+import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
 import { CLI_CLIENT, JWT_BEARER, keptSecret } from './clients.ts'
 import type { Consents } from './consents.ts'
@@ -37,6 +39,7 @@ export interface ProviderParts extends AdapterParts {
   readonly resources: Resources
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
+  readonly tokens: Pick<OAuthTokens, 'verify'>
   readonly services: ServiceClients
   readonly workloads: WorkloadTokens
   readonly assertions: IdentityAssertions | null
@@ -101,6 +104,7 @@ export function createProvider(parts: ProviderParts): Provider {
     expiresWithSession: () => false,
     issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
+    revokeGrantPolicy: () => true,
     extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
     formats: {
       customizers: {
@@ -131,7 +135,12 @@ export function createProvider(parts: ProviderParts): Provider {
       },
       revocation: {
         enabled: true,
-        allowedPolicy: (_context, client, token) => token.clientId === client.clientId,
+        allowedPolicy: (_context, client, token) => {
+          if (token.clientId !== client.clientId) return false
+          if (token.kind === 'ClientCredentials')
+            throw new errors.UnsupportedTokenType('no grant stands behind this token: it ends by itself')
+          return true
+        },
       },
       introspection: {
         enabled: true,
@@ -175,6 +184,7 @@ export function createProvider(parts: ProviderParts): Provider {
     discovery: { service_documentation: undefined },
   })
   registerTokenExchange(provider, { ...parts, ttl: TTL.ClientCredentials })
+  findAccessTokens(provider, parts.tokens, resources)
   registerIdentityAssertion(provider, parts, TTL.AccessToken)
   const { compareClientSecret: same } = provider.Client.prototype
   // Of secrets only hashes are kept

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
+import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
@@ -11,6 +12,7 @@ import { isPlain } from '../../base/plain.ts'
 import { createResources, type Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
+import { withMarkedToken } from './access-tokens.ts'
 import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
 import { readText, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
@@ -30,6 +32,8 @@ export interface AuthorizationServerParts {
   /** 32 bytes that seal what is kept. */
   readonly key: Uint8Array
   readonly accounts: Accounts
+  /** Proves access tokens, as protected resources do. */
+  readonly tokens: Pick<OAuthTokens, 'verify'>
   readonly services: ServiceClients
   readonly workloads: WorkloadTokens
   /** Of the corporate issuer; null without one. */
@@ -126,6 +130,8 @@ const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => 
   },
   '/oauth/token': namedAlike,
   '/oauth/device/authorize': namedAlike,
+  '/oauth/introspect': withMarkedToken,
+  '/oauth/revoke': withMarkedToken,
 }
 
 /** The form with the one name of each resource, and with a scope where a service leaves that out. */
@@ -210,7 +216,7 @@ function listen(
   })
   provider.on('grant.revoked', (context, grant) => {
     const { client, entities } = context.oidc
-    const token = entities.RefreshToken ?? entities.AuthorizationCode
+    const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode
     note(context, async () =>
       audit({
         operation: 'revoke',
