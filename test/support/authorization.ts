@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
-import type { FetchJson } from '../../src/base/fetch-json.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
+import type { Plain } from '../../src/base/plain.ts'
+import type { GetJson } from '../../src/base/public-fetch.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
@@ -44,10 +45,12 @@ export async function startAuthorization({
   fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
   keysOf = () => ({ ok: false, reason: 'none' }),
   oidc = null,
+  pins = new Map(),
 }: {
-  readonly fetchPublic?: FetchJson
+  readonly fetchPublic?: GetJson
   readonly keysOf?: KeysOf
   readonly oidc?: IdentityProvider | null
+  readonly pins?: ReadonlyMap<string, Plain>
 } = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
@@ -76,6 +79,7 @@ export async function startAuthorization({
       linkOrigin: origin,
       documentMode: 'auto',
       fetchPublic,
+      pins,
       isLocalSignIn: true,
       setUpOrigin: origin,
       oidc,

@@ -7,8 +7,8 @@ import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
-import { isPlain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import type { GetJson } from '../../base/public-fetch.ts'
 import { createResources, type Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
@@ -39,8 +39,10 @@ export interface AuthorizationServerParts {
   /** Of the corporate issuer; null without one. */
   readonly assertions: IdentityAssertions | null
   readonly documentMode: DocumentMode
+  /** Documents of clients that the operator has pinned, by their URL. */
+  readonly pins: ReadonlyMap<string, Plain>
   /** Reaches public addresses alone. */
-  readonly fetchPublic: FetchJson
+  readonly fetchPublic: GetJson
   readonly warn: (message: string) => void
   readonly signIn: SignIn
   /** Told of a refusal to someone unknown. */
@@ -60,8 +62,8 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const consents = createConsents(store, sealed, clock)
   const audit = createOAuthAudit(store, clock)
   const interactions = createInteractions({ ...parts, sealed, consents, audit })
-  const { documentMode: mode, fetchPublic: fetchJson } = parts
-  const documents = createClientDocuments({ ...parts, sealed, mode, fetchJson })
+  const { documentMode: mode, fetchPublic } = parts
+  const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
   const wait = createThrottle(clock)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
