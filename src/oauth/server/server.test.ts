@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import {
   addUser,
   authorization,
+  choose,
   consent,
   PASSWORD,
   postForm,
@@ -210,6 +211,22 @@ test('a disabled user is out at once: tokens, refreshing and the session of the 
   assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
   const page = await browser.open(authorization(origin, client).url)
   assert.match(page.text, /name="password"/, 'someone has to sign in')
+  assert.equal((await server.manage('PATCH', '/users/eve', { active: true })).status, 200)
+  assert.equal(await statusAtMcp(tokens.access_token), 401, 'what has ended does not come back with the user')
+  assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
+})
+
+test('whoever has signed in and not gone on is out with the password that they knew', async () => {
+  await addUser(server, 'fay')
+  const client = await register(origin)
+  const browser = server.browser()
+  const page = await browser.open(authorization(origin, client).url)
+  const held = await browser.submit(page, { name: 'fay', password: PASSWORD, do: 'password' }, false)
+  assert.match(held.url.pathname, /^\/oauth\/authorize\//)
+  const { body } = await server.manage('POST', '/users/fay/invite', {})
+  await choose(server.browser(), body.set_up_url, {})
+  const late = await browser.open(held.url)
+  assert.equal(late.status, 400, late.text)
 })
 
 test('an ID token opens nothing, nor does a token that is changed, old or of other keys', async () => {
