@@ -34,6 +34,30 @@ const TTL = {
   Session: 12 * 60 * MINUTE,
 } as const
 
+const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  registration: '/oauth/register',
+  revocation: '/oauth/revoke',
+  introspection: '/oauth/introspect',
+  device_authorization: '/oauth/device/authorize',
+  code_verification: '/oauth/device',
+  jwks: '/oauth/jwks',
+  userinfo: '/oauth/userinfo',
+  end_session: '/oauth/sign-out',
+} as const
+
+const PATHS: ReadonlySet<string> = new Set(Object.values(ROUTES))
+
+/**
+ * True for another spelling of a path of the engine, which it takes for that path while what is asked of a path here
+ * compares exactly.
+ */
+export function isMisspelt(path: string): boolean {
+  const meant = path.toLowerCase().replace(/\/$/, '')
+  return meant !== path && (PATHS.has(meant) || path.endsWith('/'))
+}
+
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
   readonly resources: Resources
@@ -79,18 +103,7 @@ export function createProvider(parts: ProviderParts): Provider {
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
       redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
-    routes: {
-      authorization: '/oauth/authorize',
-      token: '/oauth/token',
-      registration: '/oauth/register',
-      revocation: '/oauth/revoke',
-      introspection: '/oauth/introspect',
-      device_authorization: '/oauth/device/authorize',
-      code_verification: '/oauth/device',
-      jwks: '/oauth/jwks',
-      userinfo: '/oauth/userinfo',
-      end_session: '/oauth/sign-out',
-    },
+    routes: ROUTES,
     ttl: TTL,
     interactions: { url: (_context, { uid }) => `/oauth/interaction/${uid}` },
     findAccount: async (context, sub, token) => {
