@@ -141,6 +141,8 @@ export function createProvider(parts: ProviderParts): Provider {
       },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: false },
       clientCredentials: { enabled: true },
       registration: {
         enabled: true,
