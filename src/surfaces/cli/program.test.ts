@@ -10,7 +10,7 @@ import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/define.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
-import { runCli } from './program.ts'
+import { buildProgram, runCli } from './program.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 const directory = mkdtempSync(join(tmpdir(), 'postern-cli-'))
@@ -473,4 +473,13 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
     `Ada (user, ada@x.example) at ${server.url}\nproved by oauth\nin the teams core\nmay act as viewer and modifier:proxies@payments\n`,
   )
   assert.equal(JSON.parse((await postern('whoami -o json', { ports })).out).url, server.url)
+})
+
+test('help tells of every resource, and of the commands of the one that is named', async () => {
+  const ports = cliPorts({ operations: sampleOperations })
+  const whole = buildProgram(ports)
+  assert.equal(buildProgram(ports, 'table', []).helpInformation(), whole.helpInformation())
+  const { out } = await postern('help gadgets')
+  for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
+    assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))
 })

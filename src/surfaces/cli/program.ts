@@ -27,8 +27,9 @@ import { whoamiCommand } from './whoami.ts'
 /**
  * The whole command line: one command per resource with its operations below, and the few that are more than an
  * operation. Actions set the exit code that {@link runCli} answers.
+ * @param words Of a command line: resources that are not among them get no commands, whose flags are most of the work.
  */
-export function buildProgram(ports: CliPorts, format: Format = 'table'): Command {
+export function buildProgram(ports: CliPorts, format: Format = 'table', words?: readonly string[]): Command {
   const program = new Command('postern')
     .description('One self-hosted gateway for apps, partners and AI agents')
     .version(ports.version)
@@ -57,7 +58,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     backupCommand(ports),
     restoreCommand(ports),
     doctorCommand(ports),
-    completionCommand(ports, () => program),
+    completionCommand(ports, () => buildProgram(ports)),
   ])
     program.addCommand(settle(command, program))
   program
@@ -84,6 +85,8 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
       .command(resource.replaceAll('_', '-'))
       .aliases(resource.includes('_') ? [resource] : [])
       .description(`Work with ${inWords(resource)}`)
+    const isMeant = words === undefined || words.some((word) => word === group.name() || word === resource)
+    if (!isMeant) continue
     for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
   }
   return program
@@ -97,7 +100,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   const format = formatIn(args)
   try {
-    await buildProgram(ports, format).parseAsync(commonFlagsLast(args), { from: 'user' })
+    await buildProgram(ports, format, args).parseAsync(commonFlagsLast(args), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof Failed) return error.exitCode
