@@ -65,7 +65,7 @@ export function toAuditEntry(
       ending.action ??
       (ending.outcome === 'ok' && ending.before === null && ending.after === 1
         ? 'CREATE'
-        : ACTIONS[operation.effect]),
+        : (operation.noted ?? ACTIONS[operation.effect])),
     resource: {
       type: subject.type,
       id: subject.id,

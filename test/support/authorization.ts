@@ -10,6 +10,7 @@ import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import type { FetchJson } from '../../src/base/fetch-json.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
+import { openExportFiles } from '../../src/record/export-files.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
@@ -71,6 +72,7 @@ export async function startAuthorization({
       publisher: { publish: async () => ({ pending: false }) },
       origin,
       linkOrigin: origin,
+      exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode: 'auto',
       fetchPublic,
       isLocalSignIn: true,
