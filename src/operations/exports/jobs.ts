@@ -106,7 +106,8 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
     const running = keep({ ...queued, state: 'running' })
     try {
       const written = await write(running)
-      if (written === null) return
+      // It may have been ended before its file was made
+      if (written === null) return files.removeBytes(queued.id)
       const now = clock.now()
       keep({
         ...running,
@@ -152,10 +153,12 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
     return { rows, bytes, truncated }
   }
   function start(): void {
-    working ??= work().finally(() => {
-      working = null
-      if (!stopped && values().some(({ state }) => state === 'queued')) start()
-    })
+    working ??= work()
+      .catch((error: unknown) => deps.fault(error, 'exports'))
+      .finally(() => {
+        working = null
+        if (!stopped && values().some(({ state }) => state === 'queued')) start()
+      })
   }
 
   for (const description of files.descriptions()) {
