@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- plain tls governed latency recording start routes mcp memory swaps soak [--quick]`: measures what is named, or everything. It installs
+ * `npm run bench -- plain tls governed latency recording start routes mcp memory swaps config soak [--quick]`: measures what is named, or everything. It installs
  * nothing: what is missing is said and skipped.
  */
+import { config } from './config.ts'
 import { governed } from './governed.ts'
 import { latency } from './latency.ts'
 import { mcp } from './mcp.ts'
@@ -26,6 +27,7 @@ const MEASUREMENTS: Record<string, (quick: boolean) => Promise<Outcome>> = {
   mcp,
   memory,
   swaps,
+  config,
   soak,
 }
 

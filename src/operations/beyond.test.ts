@@ -5,6 +5,7 @@ import type { Grant } from '../access/principal.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { ResourceType } from '../model/common.ts'
 import type { Operation } from './define.ts'
+import { ALL_KINDS } from './kinds.ts'
 import { OPERATIONS } from './registry.ts'
 
 /** In every name and slug beyond the scope, and in no input. */
@@ -74,6 +75,16 @@ function* probes({ resource, action, input: { shape } }: Operation): Generator<R
   const spec = { name: 'New', tags: ['mine'], ...SPECS[resource as ResourceType], ...BELOW[resource] }
   const put = action === 'create' || action === 'put' ? spec : {}
   const more = action === 'toggle' ? { active: false } : action === 'rotate' ? { auth: { token: 'y' } } : put
+  // Documents that take a place beyond, and that refer there
+  if ('documents' in shape)
+    for (const { type, noun, refs } of ALL_KINDS) {
+      const given = { name: 'New', ...SPECS[type], ...BELOW[type] }
+      yield { documents: [{ kind: noun, slug: 'new', spec: given }] }
+      for (const { field, many, type: to } of refs) {
+        const member = { [field]: many === true ? [ids.get(to)] : ids.get(to) }
+        yield { documents: [{ kind: noun, slug: 'new', spec: { ...given, ...member } }] }
+      }
+    }
   const at = 'id' in shape ? [beyond, `inside:${beyond}`, 'inside'] : [undefined]
   for (const id of at) {
     const asked = id === undefined ? more : { id, ...more }

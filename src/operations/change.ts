@@ -472,14 +472,14 @@ export class Change {
   async finish(): Promise<ChangeOutcome> {
     const changes = [...this.#changed.values()]
     const slugs = await this.#slugs(changes)
-    const many = this.planId !== undefined
-    const items = many ? await this.#items(changes, slugs) : []
-    const configured = [...this.#beside, ...(await this.#diff(changes, slugs))]
-    const whole = boundedDiff([...this.#told, ...configured])
-    if (configured.length === 0) return { diff: whole, items: [], delta: null, revision: null }
-    const revision = await this.writer.nextRevision()
+    const isMany = this.planId !== undefined
+    const items = isMany ? await this.#items(changes, slugs) : []
     // Of many resources, each entry has its own part
-    const diff = many && this.#deps.options.dryRun !== true ? [] : whole
+    const isShown = !isMany || this.#deps.options.dryRun === true
+    const configured = [...this.#beside, ...(isShown ? await this.#diff(changes, slugs) : [])]
+    const diff = boundedDiff([...this.#told, ...configured])
+    if (items.length + configured.length === 0) return { diff, items, delta: null, revision: null }
+    const revision = await this.writer.nextRevision()
     return { diff, items, revision, delta: await this.#compile(changes, revision) }
   }
 
@@ -513,12 +513,14 @@ export class Change {
         return root === null ? [] : [[root.id, root] as const]
       }),
     )
-    for (const { type, id } of roots.values()) {
+    const errors: FieldError[] = []
+    for (const [index, { type, id }] of [...roots.values()].entries()) {
       const compiled = await compileRoot(this.writer, type, id)
       put.push(...compiled.put)
       drop.push(...compiled.drop)
+      errors.push(...compiled.put.flatMap((fragment) => this.#deps.check(fragment)))
+      await breathe(index + 1)
     }
-    const errors = put.flatMap((fragment) => this.#deps.check(fragment))
     if (errors.length > 0)
       throw refuse('configuration_invalid', {
         detail: `The configuration would not work: ${errors[0]!.reason}.`,

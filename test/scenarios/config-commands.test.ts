@@ -117,3 +117,27 @@ test('documents are judged without an instance, and by one', async () => {
   const twice = write('twice.yaml', 'kind: policy\nkind: policy\n')
   assert.match((await postern('validate', twice, '--offline')).err, /stands twice/)
 })
+
+test('what one instance has goes to another, with the values of there', async () => {
+  await using other = await startTestServer()
+  await postern('policies', 'create', '--name', 'Stage http://127.0.0.1:9000', '--slug', 'stage')
+  const promote = (...more: string[]) =>
+    runCommand(
+      server.data,
+      [
+        ...['promote', '--from', server.running.controlUrl, '--to', other.running.controlUrl],
+        ...['--select', 'collection/orders', '--from-var', 'UPSTREAM=http://127.0.0.1:9000', ...more],
+      ],
+      { env: { POSTERN_FROM_TOKEN: server.adminToken, POSTERN_TO_TOKEN: other.adminToken } },
+    )
+  assert.equal((await promote('--yes')).code, 2)
+  const done = await promote('--var', 'UPSTREAM=http://127.0.0.1:9001', '--yes')
+  assert.equal(done.code, 0, done.err)
+  assert.match(done.out, /2 created/)
+  const { json } = await other.manage('GET', '/collections/orders')
+  assert.equal(json.upstream.targets[0].url, 'http://127.0.0.1:9001')
+  assert.equal(json.managed_by, 'promoted')
+  assert.equal((await other.manage('GET', '/policies/stage')).status, 404)
+  const again = await promote('--var', 'UPSTREAM=http://127.0.0.1:9001', '--yes')
+  assert.match(again.out, /2 unchanged/)
+})

@@ -89,7 +89,8 @@ test('the metadata says what is served, and each protected resource names its is
     const metadata = (await answer.json()) as Record<string, unknown>
     assert.equal(metadata['resource'], origin + path)
     assert.deepEqual(metadata['authorization_servers'], [origin])
-    assert.ok(!(metadata['scopes_supported'] as string[]).includes('offline_access'))
+    const more = path.endsWith('/mcp') ? [] : ['management:admin']
+    assert.deepEqual(metadata['scopes_supported'], ['management:read', 'management:write', ...more])
   }
   const mcp = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
   assert.ok(!('authorization_servers' in (mcp as object)), 'tokens of profiles are not issued here')

@@ -5,10 +5,12 @@ import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
 import type { Kind } from '../kind.ts'
-import { ALL_KINDS } from '../kinds.ts'
-import { parentFields } from '../refs.ts'
+import { ALL_KINDS, kindOf } from '../kinds.ts'
+import { idsOf, parentFields } from '../refs.ts'
 import { createResource, parseSpec, replaceResource } from '../write-resource.ts'
+import type { Desired } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
+import { needsOf } from './order.ts'
 import type { Step, Steps } from './steps.ts'
 
 /** Does the steps inside of the transaction, each as if it were written singly, and remembers what was applied. */
@@ -20,10 +22,16 @@ export async function carryOut(
   context.change.owner = owner
   const made = new Map<string, Resource>()
   const idOf = (address: string): string => (made.get(address) ?? state.byAddress.get(address))?.id ?? address
+  const byId = new Map(
+    steps.flatMap((step) => (step.before === null ? [] : [[step.before.id, step] as const])),
+  )
   let done = 0
   for (const step of steps) {
     try {
-      const resource = await carryOutOne(step, idOf, context)
+      const resource =
+        step.desired === null
+          ? await remove(step, byId, context)
+          : await write(step, step.desired, idOf, context)
       if (resource !== null) made.set(step.item, resource)
     } catch (error) {
       throw atPlace(error, step)
@@ -41,17 +49,37 @@ export async function carryOut(
   }
 }
 
-async function carryOutOne(
-  { action, before, desired, spec }: Step,
+/** Removes what nothing will refer to when all steps are done. */
+async function remove(
+  { before, item }: Step,
+  byId: ReadonlyMap<string, Step>,
+  context: OperationContext,
+): Promise<null> {
+  const { change, whole } = context
+  const resource = before!
+  await refuseOccupied(resource, context)
+  const isGone = (id: string): boolean => byId.get(id)?.action === 'remove'
+  for (const user of await whole.usersOf(resource.id)) {
+    const step = byId.get(user.id)
+    const isKept = user.draft !== null && idsOf(kindOf(user.type), user.draft).includes(resource.id)
+    const letsGo = isGone(user.id) || (step !== undefined && !isKept && !needsOf(step).includes(item))
+    if (!letsGo) await refuseUsed(resource, context)
+    const to = [user.spec, user.draft ?? user.spec].flatMap((spec) => idsOf(kindOf(user.type), spec))
+    await change.writer.link(
+      user.id,
+      to.filter((id) => !isGone(id)),
+    )
+  }
+  await change.remove(resource)
+  return null
+}
+
+async function write(
+  { action, before, spec }: Step,
+  desired: Desired,
   idOf: (address: string) => string,
   context: OperationContext,
-): Promise<Resource | null> {
-  if (desired === null) {
-    await refuseOccupied(before!, context)
-    await refuseUsed(before!, context)
-    await context.change.remove(before!)
-    return null
-  }
+): Promise<Resource> {
   const { kind, slug, schemas } = desired
   if (schemas !== null) await context.change.writer.putSchema(String(spec['schemas']), canonicalJson(schemas))
   const input: Fields = mapEndpoints(kind, spec, (entry) =>

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
@@ -110,11 +111,14 @@ async function toDocument(
   state: State,
   { whole }: OperationContext,
 ): Promise<Fields> {
-  const words: Record<string, unknown> = { ...(await toWords(state, resource)) }
+  const stored = await toWords(state, resource)
+  const words: Record<string, unknown> = {}
   for (const [name, member] of Object.entries(kind.spec.shape)) {
-    if (STATES.some((one) => one === name)) continue
+    if (!(name in stored)) continue
     const preset = member instanceof z.ZodDefault ? member.def.defaultValue : undefined
-    if (preset !== undefined && JSON.stringify(words[name]) === JSON.stringify(preset)) delete words[name]
+    const isState = STATES.some((one) => one === name)
+    if (isState || preset === undefined || !isDeepStrictEqual(stored[name], preset))
+      words[name] = stored[name]
   }
   const hash = words['schemas']
   if (kind.type === 'collections' && typeof hash === 'string') {

@@ -3,7 +3,7 @@ import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/p
 import { breathe } from '../breathe.ts'
 import { type Kind, writableSchema } from '../kind.ts'
 import { ALL_KINDS, kindOf } from '../kinds.ts'
-import { readable } from '../views.ts'
+import { readable, referred } from '../views.ts'
 import { KEEP } from '../write-resource.ts'
 import { addressIn } from './address.ts'
 import { secretFieldsOf, withoutSecrets } from './desired.ts'
@@ -29,11 +29,13 @@ export async function readState(reader: ConfigReader): Promise<State> {
     }
     await breathe(0)
   }
-  // Who sees a resource sees what it belongs to by its slug
-  const parents = [...byId.values()].flatMap(({ parent }) =>
-    parent === null || slugs.has(parent) ? [] : [parent],
+  // Who sees a resource sees what it refers to by its slug
+  const unseen = new Set(
+    [...byId.values()].flatMap((resource) =>
+      referred(kindOf(resource.type), [resource]).filter((id) => !slugs.has(id)),
+    ),
   )
-  for (const [id, slug] of await reader.slugs(parents)) slugs.set(id, slug)
+  for (const [id, slug] of await reader.slugs([...unseen])) slugs.set(id, slug)
   const owners = [...byId.values()].filter(({ type }) => kindOf(type).secrets !== undefined)
   const secrets = Map.groupBy(await reader.secretsOf(owners.map(({ id }) => id)), ({ owner }) => owner)
   const byAddress = new Map([...byId.values()].map((resource) => [addressIn(slugs, resource), resource]))

@@ -7,7 +7,7 @@ import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import type { DiffEntry } from '../define.ts'
 import { diffOf } from '../diff.ts'
-import { mapRefs } from '../refs.ts'
+import { mapRefs, refsIn } from '../refs.ts'
 import { KEEP } from '../write-resource.ts'
 import { addressOf } from './address.ts'
 import { type Desired, secretFieldsOf, withoutSecrets } from './desired.ts'
@@ -137,11 +137,17 @@ async function inWordsOf(
       : Object.fromEntries(
           silent.flatMap((name) => (name in before.spec ? [[name, before.spec[name]] as const] : [])),
         )
+  // What it refers to already may stay, also where it is not seen
+  const held = new Set(
+    before === null
+      ? []
+      : refsIn(kind, before.spec).map(({ type, ref }) => addressOf(type, state.slugs.get(ref) ?? ref)),
+  )
   const words = await mapRefs(kind, { ...spec, ...kept }, (ref, { type }, pointer) => {
     const known = state.byId.get(ref)
     if (known?.type === type) return known.slug
     const address = addressOf(type, ref)
-    if (!named.has(address) && !state.byAddress.has(address))
+    if (!named.has(address) && !state.byAddress.has(address) && !held.has(address))
       fault(pointer, `there is no ${inWords(NOUNS[type])} "${ref}", in the documents or in the instance`)
     return ref
   })

@@ -8,6 +8,7 @@ import { PROTECTED } from '../../base/resources.ts'
 import type { Content, Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
+import { CONFIG_SCHEMA_PATH, toConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
@@ -56,6 +57,7 @@ export function createRestApp(given: RestPorts): Hono {
   const app = new Hono()
   const originFor = createOriginFor(ports.origin)
   let document: string | undefined
+  let schema: string | undefined
   const read = ['GET', 'HEAD']
 
   app.all('/management/openapi.json', (c) =>
@@ -64,6 +66,13 @@ export function createRestApp(given: RestPorts): Hono {
       // Printed when it is first asked for: it would cost the start some tenths of a second
       document ??= JSON.stringify(toOpenApi(ports.operations))
       return json(200, document)
+    }),
+  )
+  app.all(CONFIG_SCHEMA_PATH, (c) =>
+    answered(ports, c, async () => {
+      demandMethod(c, read)
+      schema ??= JSON.stringify(toConfigSchema())
+      return json(200, schema)
     }),
   )
   app.all('/.well-known/*', (c) =>

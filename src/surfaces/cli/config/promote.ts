@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { isPlain } from '../../../base/plain.ts'
 import { Exported } from '../../../operations/config/shapes.ts'
 import type { Variables } from '../../../operations/config/variables.ts'
+import type { Client } from '../../client/client.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
 import { UsageError } from '../exit.ts'
@@ -21,8 +22,11 @@ interface Promoted extends Given {
 export function promoteCommand(ports: CliPorts, operations: ConfigOperations): Command {
   const command = new Command('promote')
     .description('Export from one instance, put the values of another in their place, plan and apply there')
-    .requiredOption('--from <url>', 'Where it is taken from; its token in POSTERN_FROM_TOKEN')
-    .requiredOption('--to <url>', 'Where it goes; its token in POSTERN_TO_TOKEN')
+    .requiredOption(
+      '--from <url>',
+      'URL or context that it is taken from; a token of it in POSTERN_FROM_TOKEN',
+    )
+    .requiredOption('--to <url>', 'URL or context that it goes to; a token of it in POSTERN_TO_TOKEN')
     .addOption(many('--select <kind/slug>', 'What is taken; everything where it is left out'))
     .addOption(many('--from-var <name=text>', 'A text of the first instance that stands for a variable'))
     .addOption(many('--from-var-file <file>', 'Such texts, YAML or JSON'))
@@ -40,8 +44,8 @@ export function promoteCommand(ports: CliPorts, operations: ConfigOperations): C
     const here = await readVariables(ports, given.varFile ?? [], given.var ?? [])
     for (const name of Object.keys(there))
       if (!Object.hasOwn(here, name)) throw new UsageError(`The variable ${name} has no value for --to.`)
-    const source = await connect(withToken(ports, 'POSTERN_FROM_TOKEN'), { ...given, url: given.from })
-    const target = await connect(withToken(ports, 'POSTERN_TO_TOKEN'), { ...given, url: given.to })
+    const source = await connectTo(ports, given, given.from, 'POSTERN_FROM_TOKEN')
+    const target = await connectTo(ports, given, given.to, 'POSTERN_TO_TOKEN')
     const answer = await source.call(
       operations.export,
       given.select === undefined ? {} : { select: given.select },
@@ -59,11 +63,12 @@ export function promoteCommand(ports: CliPorts, operations: ConfigOperations): C
   })
 }
 
-function withToken(ports: CliPorts, name: string): CliPorts {
-  const token = ports.env[name]
-  return token === undefined || token === ''
-    ? ports
-    : { ...ports, env: { ...ports.env, POSTERN_TOKEN: token } }
+/** A client of one of the two instances, whatever else the environment names. */
+function connectTo(ports: CliPorts, { data }: Given, place: string, tokenName: string): Promise<Client> {
+  const isUrl = /^https?:\/\//.test(place)
+  const token = ports.env[tokenName] || (isUrl ? ports.env['POSTERN_TOKEN'] : undefined)
+  const env = { ...ports.env, POSTERN_URL: undefined, POSTERN_CONTEXT: undefined, POSTERN_TOKEN: token }
+  return connect({ ...ports, env }, isUrl ? { url: place, data } : { context: place })
 }
 
 /** A copy with `${var.NAME}` in the place of each value of a variable, the longest first. */
