@@ -12,3 +12,8 @@ export function scalarText(value: unknown): string | undefined {
     ? String(value)
     : undefined
 }
+
+/** The texts of a list; none of anything else. */
+export function listedTexts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}

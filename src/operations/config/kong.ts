@@ -1,4 +1,4 @@
-import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import { withoutEndSlashes } from '../../base/slashes.ts'
 import { BasePath } from '../../model/collection.ts'
@@ -186,14 +186,14 @@ class Making {
   #route(service: string, upstream: Plain, route: Plain): MadeCollection[] {
     const name = nameOf(route)
     if (isPlain(route['headers'])) this.note(`route ${name} goes by headers, which is left out`)
-    const paths = stringsIn(route, 'paths')
+    const paths = listedTexts(route['paths'])
     if (paths.length === 0) this.note(`route ${name} has no paths and is left out`)
-    const hosts = stringsIn(route, 'hosts').filter((host) => {
+    const hosts = listedTexts(route['hosts']).filter((host) => {
       if (!host.includes('*')) return true
       this.note(`host ${host} of route ${name} is left out: write out the names`)
       return false
     })
-    const wanted = new Set(stringsIn(route, 'methods'))
+    const wanted = new Set(listedTexts(route['methods']))
     return paths.flatMap((path) => {
       this.#count(hosts.length + 1)
       const base = withoutEndSlashes(path)
@@ -279,7 +279,7 @@ class Making {
   }
 
   #cors(config: Plain): Plain {
-    const origins = stringsIn(config, 'origins')
+    const origins = listedTexts(config['origins'])
     const isCredentials = config['credentials'] === true && !origins.includes('*')
     return {
       origins: origins.length === 0 ? ['*'] : origins,
@@ -364,11 +364,6 @@ function urlOf(service: Plain): URL | null {
 function listIn(owner: Plain, member: string): Plain[] {
   const list = owner[member]
   return Array.isArray(list) ? list.filter(isPlain) : []
-}
-
-function stringsIn(owner: Plain, member: string): string[] {
-  const list = owner[member]
-  return Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : []
 }
 
 function nameOf(one: Plain): string {
