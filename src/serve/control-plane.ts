@@ -183,6 +183,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     warn,
     services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
+    networkOf,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
     fault,
   })

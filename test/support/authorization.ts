@@ -62,6 +62,7 @@ export async function startAuthorization({
     request.headers[PREAMBLE.requestId] = `req_${++count}`
     listener?.(request, response)
   })
+  server.keepAliveTimeout = 60_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -5,8 +5,8 @@ import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
+import { type Page, pageHeaders, pageText } from '../../base/page.ts'
 import type { Resources } from '../../base/resources.ts'
-import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
@@ -33,6 +33,30 @@ const TTL = {
   Grant: 90 * DAY,
   Session: 12 * 60 * MINUTE,
 } as const
+
+const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  registration: '/oauth/register',
+  revocation: '/oauth/revoke',
+  introspection: '/oauth/introspect',
+  device_authorization: '/oauth/device/authorize',
+  code_verification: '/oauth/device',
+  jwks: '/oauth/jwks',
+  userinfo: '/oauth/userinfo',
+  end_session: '/oauth/sign-out',
+} as const
+
+const PATHS: ReadonlySet<string> = new Set(Object.values(ROUTES))
+
+/**
+ * True for another spelling of a path of the engine, which it takes for that path while what is asked of a path here
+ * compares exactly.
+ */
+export function isMisspelt(path: string): boolean {
+  const meant = path.toLowerCase().replace(/\/$/, '')
+  return meant !== path && (PATHS.has(meant) || path.endsWith('/'))
+}
 
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
@@ -79,18 +103,7 @@ export function createProvider(parts: ProviderParts): Provider {
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
       redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
-    routes: {
-      authorization: '/oauth/authorize',
-      token: '/oauth/token',
-      registration: '/oauth/register',
-      revocation: '/oauth/revoke',
-      introspection: '/oauth/introspect',
-      device_authorization: '/oauth/device/authorize',
-      code_verification: '/oauth/device',
-      jwks: '/oauth/jwks',
-      userinfo: '/oauth/userinfo',
-      end_session: '/oauth/sign-out',
-    },
+    routes: ROUTES,
     ttl: TTL,
     interactions: { url: (_context, { uid }) => `/oauth/interaction/${uid}` },
     findAccount: async (context, sub, token) => {
@@ -128,6 +141,8 @@ export function createProvider(parts: ProviderParts): Provider {
       },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: false },
       clientCredentials: { enabled: true },
       registration: {
         enabled: true,

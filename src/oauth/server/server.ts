@@ -20,7 +20,7 @@ import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createInteractions, INTERACTION } from './interactions.ts'
 import { currentKeys } from './keys.ts'
-import { createProvider, nameAlike } from './provider.ts'
+import { createProvider, isMisspelt, nameAlike } from './provider.ts'
 import { createSealed } from './sealed.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -45,6 +45,8 @@ export interface AuthorizationServerParts {
   readonly fetchPublic: GetJson
   readonly warn: (message: string) => void
   readonly signIn: SignIn
+  /** Whom an address stands for, where requests are counted. */
+  readonly networkOf: (ip: string) => string
   /** Told of a refusal to someone unknown. */
   readonly refused: (asker: Asker, reason: string) => void
   readonly fault: (error: unknown, requestId: string) => void
@@ -64,7 +66,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const interactions = createInteractions({ ...parts, sealed, consents, audit })
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
-  const wait = createThrottle(clock)
+  const wait = createThrottle(clock, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
@@ -95,6 +97,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   return {
     async answer(request, response, asker) {
       const path = (request.url ?? '/').split('?', 1)[0]!
+      if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})
       const seconds = wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
