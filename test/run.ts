@@ -1,6 +1,6 @@
 /**
- * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer.
- * Arguments that name files run only those tests.
+ * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
+ * clients of other projects sign in, which it installs. Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
@@ -22,7 +22,7 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
   return new Promise((done) => {
     const env = {
       NODE_COMPILE_CACHE: COMPILED,
-      ...(all ? { FUZZ_CASES: FUZZ_CASES_ALL } : {}),
+      ...(all ? { FUZZ_CASES: FUZZ_CASES_ALL, REAL_CLIENTS: 'true' } : {}),
       ...process.env,
     }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })

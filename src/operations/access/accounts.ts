@@ -35,6 +35,11 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
       return user && toAccount(user)
     },
 
+    async arrived(issuer, subject) {
+      const user = await arrivedBefore(reader, { issuer, subject })
+      return user && toAccount(user)
+    },
+
     async arrive({ toldAt, ...arrival }) {
       const known = await arrivedBefore(reader, arrival)
       const key = signInKey(arrival)!

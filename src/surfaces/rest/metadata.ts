@@ -26,7 +26,8 @@ export function protectedResourceMetadata(
       ? {}
       : {
           authorization_servers: authorizationServers,
-          ...(scope === null ? {} : { scopes_supported: SCOPES }),
+          // MCP clients take these for what to ask for: there the least that does, and more when a call takes it
+          ...(scope === null ? {} : { scopes_supported: path.endsWith('/mcp') ? scope.split(' ') : SCOPES }),
         }
   return {
     resource: origin + path,
