@@ -290,5 +290,13 @@ test('any flags and values either make settings or refuse with one sentence', ()
 
 test('docs/settings.md is printed from the schema', () => {
   golden('docs/settings.md', settingsReference())
-  assert.match(settingsHelp(), /--control-listen/)
+  assert.match(settingsHelp(), /--control-listen <value>/)
+})
+
+test('the help of `postern up` has each text below its flag, and no markup', () => {
+  assert.match(
+    settingsHelp(),
+    /\n {2}--audit-keep <value>\n {6}How long .+: docs\/audit\.md\. \(default: 400d\)\n/,
+  )
+  assert.doesNotMatch(settingsHelp(), /\]\(|`/)
 })

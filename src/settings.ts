@@ -541,9 +541,14 @@ export function settingsHelp(): string {
   const names = Object.keys(TEXTS) as SettingName[]
   const lines = names.map((name) => {
     const { shown, text } = TEXTS[name]
-    return `  --${flagOf(name).padEnd(17)} ${text.replaceAll('`', '')} (default: ${shown.replaceAll('`', '')})`
+    return `  --${flagOf(name)} <value>\n      ${inTerminal(`${text} (default: ${shown})`)}`
   })
   return `Settings (flag, or ${PREFIX}<NAME> in the environment):\n${lines.join('\n')}\n`
+}
+
+/** Markdown of the reference page as text: a link leads to its page below docs. */
+function inTerminal(text: string): string {
+  return text.replaceAll('`', '').replace(/\[[^\]]*\]\(([^)#]*)[^)]*\)/g, 'docs/$1')
 }
 
 /** docs/settings.md. */

@@ -5,8 +5,8 @@ import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
+import { type Page, pageHeaders, pageText } from '../../base/page.ts'
 import type { Resources } from '../../base/resources.ts'
-import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
@@ -141,6 +141,8 @@ export function createProvider(parts: ProviderParts): Provider {
       },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: false },
       clientCredentials: { enabled: true },
       registration: {
         enabled: true,

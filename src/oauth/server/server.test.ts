@@ -84,6 +84,10 @@ test('the metadata says what is served, and each protected resource names its is
     assert.deepEqual(metadata['response_types_supported'], ['code'])
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
     assert.ok((metadata['scopes_supported'] as string[]).includes('management:admin'))
+    for (const [name, value] of Object.entries(metadata))
+      if (name.endsWith('_endpoint'))
+        assert.ok(String(value).startsWith(`${origin}/oauth/`), `${name}: ${String(value)}`)
+    assert.ok(!('dpop_signing_alg_values_supported' in metadata), 'resources take bearers alone')
   }
   for (const path of ['', '/management/mcp', '/api/v1/mcp', '/management/v1']) {
     const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
