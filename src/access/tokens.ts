@@ -6,6 +6,7 @@ import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
 import { ROLES } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
 import { readGrant } from './grant-text.ts'
 import { collectionOf } from './identities.ts'
@@ -165,27 +166,12 @@ function toEntry(
   action: 'create' | 'revoke',
   diff: AuditEntry['diff'],
 ): AuditEntry {
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
+  return newAuditEntry(clock, {
     actor: { id: 'system', type: 'system', name: token.name, auth_method: 'data_directory' },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface,
     operation: `access_tokens.${action}`,
     action: action === 'create' ? 'CREATE' : 'UPDATE',
     resource: { type: 'access_token', id: token.id, slug: null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
     diff,
-    reason: null,
-    http: null,
-    ip: null,
-    user_agent: null,
-    request_id: null,
-    outcome: 'ok',
-    error: null,
-    detail: null,
-    count: 1,
-  }
+  })
 }

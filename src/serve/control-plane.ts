@@ -9,20 +9,23 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
-import type { FetchJson } from '../base/fetch-json.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import type { Plain } from '../base/plain.ts'
+import type { GetJson } from '../base/public-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
+import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
+import type { ExportFiles } from '../record/export-files.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
@@ -38,11 +41,13 @@ import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
-import { type IdentityProvider, issuedBy, openDirect } from './oidc.ts'
+import { type IdentityProvider, issuedBy, openAssertions, openDirect } from './oidc.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
-export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn'> {
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'exports'> {
+  /** Where the files of exports are kept. */
+  readonly exportFiles: ExportFiles
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
@@ -61,7 +66,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly keysOf: KeysOf
   /** How OAuth clients are known by the URL of a document, and what fetches these. */
   readonly documentMode: DocumentMode
-  readonly fetchPublic: FetchJson
+  readonly pins: ReadonlyMap<string, Plain>
+  readonly fetchPublic: GetJson
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -78,8 +84,10 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
-  /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
+  /** Forgets what sign-ins, tokens and exports have left behind and nobody can use any more. */
   readonly sweep: () => Promise<void>
+  /** Ends what works on without being asked. */
+  readonly stop: () => Promise<void>
   /** Removes audit entries that have been kept long enough. */
   readonly retain: (rule: RetentionRule) => Promise<unknown>
 }
@@ -96,7 +104,14 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const localSignIn = options.isLocalSignIn
     ? { setUpUrl: (token: string) => setUpUrl(options.setUpOrigin, token) }
     : null
-  const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
+  const exports = createExportJobs({
+    files: options.exportFiles,
+    clock,
+    records: options.records,
+    reader: store.read,
+    fault,
+  })
+  const invoke = createInvoke({ ...options, trail, localSignIn, exports, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
   const personal = createPersonalTokens(store, clock, accounts)
@@ -106,11 +121,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     name: new URL(provider.issuer).host,
     signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
   }
+  const oauthTokens = createOAuthTokens(store.read, clock, accounts, origin)
   const authenticate = createAuthenticate(
     tokens,
     personal,
     workloads,
-    createOAuthTokens(store.read, clock, accounts, origin),
+    oauthTokens,
     openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
   )
@@ -172,11 +188,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     key: options.vault.oauthKey(),
     accounts,
     workloads,
+    tokens: oauthTokens,
+    assertions: openAssertions(provider, origin, clock, options.keysOf, accounts),
     documentMode: options.documentMode,
+    pins: options.pins,
     fetchPublic: options.fetchPublic,
     warn,
     services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
+    networkOf,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
     fault,
   })
@@ -204,7 +224,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     flush: (rest) => unknownCallers.flush(rest).finally(() => personal.flush()),
     checkpoint: () => trail.checkpoint(),
-    sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
+    async sweep() {
+      exports.sweep()
+      await store.write(({ oauth }) => oauth.sweep(clock.now()))
+    },
+    stop: () => exports.stop(),
     retain: (rule) => trail.retain(rule),
   }
 }
@@ -234,6 +258,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),
   }
 }

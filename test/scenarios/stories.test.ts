@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { addUser, consent, register, tokensFor } from '../support/authorization.ts'
+import { AUTHORIZED_PEERS } from '../support/authorized-clients.ts'
 import { Browser } from '../support/browser.ts'
 import { cliDoor, type Door, mcpDoor, restDoor } from '../support/doors.ts'
-import { connectByDiscovery } from '../support/signed-in.ts'
 import { call, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -65,9 +65,10 @@ async function doorsOf(name: string, role: string): Promise<readonly Door[]> {
   const { origin } = site()
   await addUser(site(), name)
   await made('/grants', { user: name, name: `${name} is ${role}`, ...GRANTS[role] })
-  const signIn = async (browser: Browser, authorize: URL): Promise<URL> =>
-    (await consent(browser, authorize, name)).url
-  const assistant = await connectByDiscovery(`${origin}/management/mcp`, new Browser(origin), signIn)
+  const assistant = await AUTHORIZED_PEERS['SDK v2']!(
+    `${origin}/management/mcp`,
+    async (url) => (await consent(new Browser(origin), url, name)).url,
+  )
   assistants.push(assistant)
   const client = await register(origin)
   const resource = `${origin}/management/v1`

@@ -1,13 +1,14 @@
 import type { ServiceClient } from '../../access/service-clients.ts'
 import { isLoopbackHost } from '../../base/address.ts'
-import type { Plain } from '../../base/plain.ts'
+import { listedTexts, type Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** What clients may register for themselves. */
-const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT]
+const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT, JWT_BEARER]
 const MEMBERS = [
   'client_id',
   'client_name',
@@ -56,7 +57,7 @@ export function serviceClient(ref: string, service: ServiceClient): Plain | unde
     client_name: name,
     redirect_uris: [],
     response_types: [],
-    grant_types: ['client_credentials'],
+    grant_types: ['client_credentials', JWT_BEARER],
     ...proof,
   }
 }
@@ -69,12 +70,12 @@ export function lenientMetadata(given: Plain): Plain {
   const taken = Object.fromEntries(
     MEMBERS.flatMap((name) => (given[name] == null ? [] : [[name, given[name]]])),
   )
-  const redirects = listOf(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
+  const redirects = listedTexts(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
   if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects
   if (redirects.some((one) => !one.startsWith('https://'))) taken['application_type'] = 'native'
   if (taken['grant_types'] !== undefined)
     taken['grant_types'] = orElse(
-      listOf(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one)),
+      listedTexts(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one)),
       'authorization_code',
     )
   if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
@@ -94,10 +95,6 @@ export function redirectHost(redirect: string): string {
 export function isLocalRedirect(redirect: string): boolean {
   const url = URL.parse(redirect)
   return url !== null && (!/^https?:$/.test(url.protocol) || isLoopbackHost(url.hostname))
-}
-
-function listOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
 
 function orElse(list: readonly string[], otherwise: string): readonly string[] {

@@ -10,7 +10,7 @@ import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/define.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
-import { runCli } from './program.ts'
+import { buildProgram, runCli } from './program.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 const directory = mkdtempSync(join(tmpdir(), 'postern-cli-'))
@@ -476,4 +476,13 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
   const permissions = ['proxies:read', 'proxies:update']
   grants.splice(0, 2, { grant: 'permissions@payments', role: null, permissions })
   assert.match((await postern('whoami', { ports })).out, /may act as 2 permissions@payments\n/)
+})
+
+test('help tells of every resource, and of the commands of the one that is named', async () => {
+  const ports = cliPorts({ operations: sampleOperations })
+  const whole = buildProgram(ports)
+  assert.equal(buildProgram(ports, 'table', []).helpInformation(), whole.helpInformation())
+  const { out } = await postern('help gadgets')
+  for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
+    assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))
 })

@@ -11,6 +11,7 @@ import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
 import { doctorCommand } from './doctor.ts'
+import { awaitExport, downloadTo, type ExportOperations } from './download.ts'
 import { everyPage, hasPages } from './every-page.ts'
 import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
@@ -27,8 +28,9 @@ import { whoamiCommand } from './whoami.ts'
 /**
  * The whole command line: one command per resource with its operations below, and the few that are more than an
  * operation. Actions set the exit code that {@link runCli} answers.
+ * @param words Of a command line: resources that are not among them get no commands, whose flags are most of the work.
  */
-export function buildProgram(ports: CliPorts, format: Format = 'table'): Command {
+export function buildProgram(ports: CliPorts, format: Format = 'table', words?: readonly string[]): Command {
   const program = new Command('postern')
     .description('One self-hosted gateway for apps, partners and AI agents')
     .version(ports.version)
@@ -57,7 +59,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     backupCommand(ports),
     restoreCommand(ports),
     doctorCommand(ports),
-    completionCommand(ports, () => program),
+    completionCommand(ports, () => buildProgram(ports)),
   ])
     program.addCommand(settle(command, program))
   program
@@ -84,6 +86,8 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
       .command(resource.replaceAll('_', '-'))
       .aliases(resource.includes('_') ? [resource] : [])
       .description(`Work with ${inWords(resource)}`)
+    const isMeant = words === undefined || words.some((word) => word === group.name() || word === resource)
+    if (!isMeant) continue
     for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
   }
   return program
@@ -97,7 +101,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   const format = formatIn(args)
   try {
-    await buildProgram(ports, format).parseAsync(commonFlagsLast(args), { from: 'user' })
+    await buildProgram(ports, format, args).parseAsync(commonFlagsLast(args), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof Failed) return error.exitCode
@@ -118,6 +122,10 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
   if (operation.action.includes('_')) command.alias(operation.action.replaceAll('_', '-'))
   addFlags(command, operation)
   addCommonFlags(command)
+  const followed = exportsIn(ports, operation)
+  if (operation.content !== undefined) command.requiredOption('--out <file>', 'File to write')
+  else if (followed !== null)
+    command.option('--out <file>', 'Wait until it is ready, and write its file there')
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
   if (hasPages(operation)) command.option('--all', 'Every page of it')
   command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
@@ -128,6 +136,9 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     const input = await readInput(ports, operation, id, given)
     const options = readWriteOptions(operation, given)
     const client = await connect(ports, given as Where)
+    const out = typeof given['out'] === 'string' ? given['out'] : null
+    if (operation.content !== undefined && id !== undefined && out !== null)
+      return downloadTo(ports, client, operation, id, out)
     const confirm = await confirmed(ports, client, operation, id, given, options)
     const { body, diff } =
       given['all'] === true
@@ -135,11 +146,26 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
         : await client.call(operation, input, { ...options, ...confirm })
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body)
+    if (followed !== null && out !== null) {
+      const done = await awaitExport(ports, client, followed, String(body['id']), out)
+      printAnswer(ports, format, done, followed.get.columns)
+      if (done['state'] !== 'ready') throw new Failed(EXIT.error)
+      return
+    }
     printAnswer(ports, format, body, operation.columns)
     const once = operation.revealsOnce === true ? secretsIn(body) : []
     if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
+}
+
+/** What follows an export that the operation begins; null for any other operation. */
+function exportsIn({ operations }: CliPorts, { resource, action }: Operation): ExportOperations | null {
+  const [get, download] = ['get', 'download'].map((name) =>
+    operations.find((one) => one.resource === resource && one.action === name),
+  )
+  const isBegun = action === 'create' && download?.content !== undefined
+  return isBegun && get !== undefined ? { get, download } : null
 }
 
 /** Where members are that are shown once, also in the profiles that a new client came with. */
