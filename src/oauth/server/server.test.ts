@@ -464,6 +464,11 @@ test('a device gets a token when its user has entered the code, looked at it and
   })
   await browser.submit(page, { abort: 'yes' })
   assert.equal((await poll(refused.device_code)).error, 'access_denied')
+
+  await server.flush()
+  const details = (await entriesOf('access.authenticate')).map(({ detail }) => detail)
+  assert.ok(details.includes('grant: access_denied'))
+  assert.ok(!details.includes('grant: authorization_pending'), 'who waits is refused nothing')
 })
 
 test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {
