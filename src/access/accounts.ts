@@ -39,6 +39,8 @@ export interface Accounts {
   find(id: string): Promise<Account | undefined>
   /** A local user by slug or email. */
   findLocal(name: string): Promise<Account | undefined>
+  /** The user that an identity provider knows by a subject, active or not, as they came last. */
+  arrived(issuer: string, subject: string): Promise<Account | undefined>
   /**
    * The user that an identity provider speaks of, made when they come for the first time; email, groups and mapped
    * grants are taken over anew each time. Refuses with credential_invalid when the user is inactive.

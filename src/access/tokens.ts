@@ -75,7 +75,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
       if (token === null || token === '')
         throw refuse('credentials_missing', {
           detail:
-            'Administration wants `Authorization: Bearer <access token>`; `postern token --role admin --ttl 15m` prints one.',
+            'Administration wants `Authorization: Bearer <access token>`; sign in with `postern login`, or have `postern token --role admin --ttl 15m` print one beside the data directory.',
         })
       const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
       return toPrincipal(proved('at', stored, token, clock.now()))

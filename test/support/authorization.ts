@@ -8,9 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
-import type { FetchJson } from '../../src/base/fetch-json.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
+import type { Plain } from '../../src/base/plain.ts'
+import type { GetJson } from '../../src/base/public-fetch.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
+import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
@@ -42,9 +44,13 @@ export interface AuthorizationTest extends AsyncDisposable {
 export async function startAuthorization({
   fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
   keysOf = () => ({ ok: false, reason: 'none' }),
+  oidc = null,
+  pins = new Map(),
 }: {
-  readonly fetchPublic?: FetchJson
+  readonly fetchPublic?: GetJson
   readonly keysOf?: KeysOf
+  readonly oidc?: IdentityProvider | null
+  readonly pins?: ReadonlyMap<string, Plain>
 } = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
@@ -56,6 +62,7 @@ export async function startAuthorization({
     request.headers[PREAMBLE.requestId] = `req_${++count}`
     listener?.(request, response)
   })
+  server.keepAliveTimeout = 60_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -73,9 +80,10 @@ export async function startAuthorization({
       linkOrigin: origin,
       documentMode: 'auto',
       fetchPublic,
+      pins,
       isLocalSignIn: true,
       setUpOrigin: origin,
-      oidc: null,
+      oidc,
       warn: () => {},
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
@@ -156,10 +164,14 @@ export async function register(origin: string, metadata: Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes; a test reads the members it asserts on
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }
 
-export async function postJson(url: string, value: unknown): Promise<Answer> {
+export async function postJson(
+  url: string,
+  value: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   return ask(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(value),
   })
 }

@@ -4,10 +4,11 @@ import { listedTexts, type Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** What clients may register for themselves. */
-const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT]
+const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT, JWT_BEARER]
 const MEMBERS = [
   'client_id',
   'client_name',
@@ -56,7 +57,7 @@ export function serviceClient(ref: string, service: ServiceClient): Plain | unde
     client_name: name,
     redirect_uris: [],
     response_types: [],
-    grant_types: ['client_credentials'],
+    grant_types: ['client_credentials', JWT_BEARER],
     ...proof,
   }
 }

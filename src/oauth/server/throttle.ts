@@ -13,15 +13,21 @@ const MAX: Readonly<Record<string, number>> = {
   '/oauth/token': 600,
 }
 
-/** Bounds what a source may ask of paths that write before anyone is known. Answers the seconds to wait, or 0. */
-export function createThrottle(clock: Clock): (path: string, ip: string) => number {
+/**
+ * Bounds what a source may ask of paths that write before anyone is known. Answers the seconds to wait, or 0.
+ * @param networkOf whom an address stands for
+ */
+export function createThrottle(
+  clock: Clock,
+  networkOf: (ip: string) => string,
+): (path: string, ip: string) => number {
   const counts = new Lru<string, { window: number; count: number }>(SOURCES_MAX)
   return (path, ip) => {
     const max = MAX[path]
     if (max === undefined) return 0
     const now = clock.now()
     const window = Math.floor(now / WINDOW_MS)
-    const key = `${path} ${ip}`
+    const key = `${path} ${networkOf(ip)}`
     const known = counts.get(key)
     if (known?.window !== window) counts.set(key, { window, count: 1 })
     else if (++known.count > max) return Math.ceil(((window + 1) * WINDOW_MS - now) / 1000)

@@ -28,6 +28,11 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
       return user && toAccount(user)
     },
 
+    async arrived(issuer, subject) {
+      const user = await arrivedBefore(reader, { issuer, subject })
+      return user && toAccount(user)
+    },
+
     async arrive(arrival) {
       const known = await arrivedBefore(reader, arrival)
       if (known !== undefined) {

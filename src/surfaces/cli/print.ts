@@ -35,7 +35,7 @@ export function warningLines(warnings: unknown): string[] {
   if (!Array.isArray(warnings)) return []
   // Every `warnings` of an output schema has these members.
   return (warnings as Record<string, unknown>[]).map(({ pointer, reason }) =>
-    printable(`${String(pointer)}: ${String(reason)}`),
+    printable(pointer === '' ? String(reason) : `${String(pointer)}: ${String(reason)}`),
   )
 }
 

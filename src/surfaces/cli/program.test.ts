@@ -152,6 +152,28 @@ test('what cannot be undone asks for the slug, and refuses where nobody can be a
   assert.equal(server.gadgets.size, 0)
 })
 
+test('an action of several words is written with underscores or dashes', async () => {
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
+  const spinUp = define({
+    ...sample,
+    action: 'spin_up',
+    effect: 'act',
+    input: z.strictObject({ id: z.string() }),
+    output: z.object({}),
+    subject: () => ({ type: 'gadget', id: null, slug: null }),
+    handle: async () => ({}),
+  })
+  const asked: string[] = []
+  const answering: typeof fetch = async (url) => {
+    asked.push(String(url).replace(/^.*\/v1/, ''))
+    return Response.json({})
+  }
+  const ports = { operations: [...sampleOperations, spinUp], fetch: answering }
+  for (const action of ['spin_up', 'spin-up'])
+    assert.equal((await postern(`gadgets ${action} g`, { ports })).code, 0, action)
+  assert.deepEqual(asked, ['/gadgets/g/spin_up', '/gadgets/g/spin_up'])
+})
+
 test('the flags of every command may also come before it', async () => {
   const listed = await postern('-o json gadgets list')
   assert.equal(listed.code, 0, listed.err)
@@ -174,7 +196,7 @@ test('an operation with a member called like an option keeps it', async () => {
   assert.equal(rotated.code, 0, rotated.err)
   assert.equal(lastCall().input['reason'], 'leak')
   assert.match(rotated.out, /shown-once/)
-  assert.match(rotated.err, /shown only now/)
+  assert.equal(rotated.err, 'Keep token: shown only now.\n')
 })
 
 test('exit codes: 0 ok, 1 error, 2 usage, 4 conflict', async () => {

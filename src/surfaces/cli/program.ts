@@ -118,6 +118,7 @@ function wrongIn({ code, message }: CommanderError): string {
 
 function operationCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command(operation.action).description(operation.summary)
+  if (operation.action.includes('_')) command.alias(operation.action.replaceAll('_', '-'))
   addFlags(command, operation)
   addCommonFlags(command)
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
@@ -138,19 +139,19 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body)
     printAnswer(ports, format, body, operation.columns)
-    if (operation.revealsOnce === true && holdsSecret(body))
-      ports.err('A secret in this answer is shown only now; keep it.\n')
+    const once = operation.revealsOnce === true ? secretsIn(body) : []
+    if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
 }
 
-/** True when a member that is shown once is there, also in one of the profiles that a new client came with. */
-function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(body).some(
-    ([name, value]) =>
-      (SHOWN_ONCE.has(name) && typeof value === 'string') ||
-      (name === 'profiles' && Array.isArray(value) && value.some(holdsSecret)),
-  )
+/** Where members are that are shown once, also in the profiles that a new client came with. */
+function secretsIn(body: Readonly<Record<string, unknown>>, place = ''): string[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    if (SHOWN_ONCE.has(name) && typeof value === 'string') return [place + name]
+    if (name !== 'profiles' || !Array.isArray(value)) return []
+    return value.flatMap((profile, i) => secretsIn(profile, `${place}profiles[${i}].`))
+  })
 }
 
 /** The flags of every command, which commands understand after their names, may also come before them. */
