@@ -84,6 +84,9 @@ test('the metadata says what is served, and each protected resource names its is
     assert.deepEqual(metadata['response_types_supported'], ['code'])
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
     assert.ok((metadata['scopes_supported'] as string[]).includes('management:admin'))
+    const grants = metadata['grant_types_supported'] as string[]
+    assert.ok(!grants.some((one) => one.endsWith(':jwt-bearer')), 'there is no issuer of assertions')
+    assert.equal(metadata['authorization_grant_profiles_supported'], undefined)
     for (const [name, value] of Object.entries(metadata))
       if (name.endsWith('_endpoint'))
         assert.ok(String(value).startsWith(`${origin}/oauth/`), `${name}: ${String(value)}`)
