@@ -26,7 +26,7 @@ export interface Arrival {
 }
 
 /** How someone has been proved, and what was delegated by that. */
-export interface Proof {
+interface Proof {
   /** For the audit, such as `oauth` or `personal_token`. */
   readonly authMethod: string
   /** Milliseconds since the epoch, or null for never. */
