@@ -39,6 +39,7 @@ test('a broken file refuses the start and says what is broken', () => {
     [{ [CLIENT]: { ...SOUND, client_id: 'https://agent.example/other.json' } }, /its URL as client_id/],
     [{ [CLIENT]: { client_id: CLIENT } }, /no redirect_uris/],
     [{ [CLIENT]: { ...SOUND, redirect_uris: ['callback'] } }, /no URL/],
+    [{ [CLIENT]: { ...SOUND, redirect_uris: ['http://agent.example/'] } }, /redirect over http to another/],
     [
       { [CLIENT]: { ...SOUND, token_endpoint_auth_method: 'client_secret_basic' } },
       /none or private_key_jwt/,

@@ -8,9 +8,10 @@ import { signedBy, signingKey } from '../../../test/support/issuer.ts'
 const ISSUER = 'https://id.example'
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const issuing = signingKey('corporate')
+let isReachable = true
 const server = await startAuthorization({
   keysOf: (source) =>
-    source === `discovery ${ISSUER}`
+    isReachable && source === `discovery ${ISSUER}`
       ? { ok: true, keys: [{ kid: 'corporate', alg: 'ES256', key: createPublicKey(issuing.key) }] }
       : { ok: false, reason: 'none' },
   oidc: {
@@ -115,6 +116,18 @@ test('an assertion is good once, however often it comes at the same time, and ov
   assert.ok(answers.every(({ status, body }) => status === 200 || body.error === 'invalid_grant'))
   await server.restart()
   assert.equal((await redeem(assertion)).body.error, 'invalid_grant')
+})
+
+test('an assertion is not spent while the issuer cannot be asked for its keys', async (t) => {
+  t.after(() => {
+    isReachable = true
+  })
+  const assertion = assertionOf()
+  isReachable = false
+  const { status, body } = await redeem(assertion)
+  assert.deepEqual([status, body.error], [503, 'temporarily_unavailable'])
+  isReachable = true
+  assert.equal((await redeem(assertion)).status, 200)
 })
 
 test('what is no sound assertion for this client, this server and one of its resources gets nothing', async () => {

@@ -142,7 +142,13 @@ async function unlessRefused<T>(asked: Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     if (error.code === 'identity_unavailable')
-      throw new errors.TemporarilyUnavailable('the corporate issuer cannot be asked for its keys')
+      throw Object.assign(
+        new errors.TemporarilyUnavailable('the corporate issuer cannot be asked for its keys'),
+        {
+          status: 503,
+          statusCode: 503,
+        },
+      )
     throw new errors.InvalidGrant('the assertion proves nobody')
   }
 }

@@ -41,6 +41,8 @@ test('a service identity gets tokens by its secret, by id or slug, until it has 
   assert.equal(await statusOf(body.access_token, '/collections'), 200)
   const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString())
   assert.deepEqual([claims.sub, claims.client_id], [id, 'pipeline'])
+  const assertion = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: 'x' }
+  assert.equal((await ask(assertion, basic)).body.error, 'unsupported_grant_type', 'nobody asserts anything')
   const byId = await ask({ resource: rest, client_id: id, client_secret: first, scope: 'management:read' })
   assert.equal(byId.body.scope, 'management:read')
   assert.equal(
