@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
@@ -6,6 +7,7 @@ import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import { fullDelta } from './operations/fragments.ts'
+import { openExportFiles } from './record/export-files.ts'
 import { type Addresses, claimAddresses } from './serve/addresses.ts'
 import { createCertificates } from './serve/certificates.ts'
 import { readClientPins } from './serve/client-pins.ts'
@@ -125,6 +127,7 @@ async function start(
     pins,
     fetchPublic: createPublicGetJson(),
     settings: settings.shown,
+    exportFiles: openExportFiles(join(settings.data, 'exports')),
     oidc,
     warn: (sentence) => log('warn', sentence),
     setUpOrigin: settings.expose.includes('oauth') ? addresses.origin : addresses.controlUrl,
@@ -147,7 +150,7 @@ async function start(
   const health = keepHealth(its, stores)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
   repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
-  repeat(its, SWEEP_MS, 'what sign-ins have left', () => control.sweep())
+  repeat(its, SWEEP_MS, 'what sign-ins and exports have left', () => control.sweep())
   repeat(its, RETENTION_MS, 'retention of the audit trail', () =>
     control.retain({ keepMs: settings.auditKeepMs, hold: settings.auditHold }),
   )
@@ -213,6 +216,7 @@ function openControl(
     store === null
       ? createClosedControlPlane(missing ?? '')
       : createControlPlane({ ...options, store, vault, clock, records, limits: counters, fault })
+  parts.defer(() => control.stop())
   parts.defer(() => control.flush(true).then(() => control.checkpoint()))
   return control
 }

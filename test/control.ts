@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,9 +8,11 @@ import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
 import type { RecordQueries } from '../src/operations/context.ts'
 import type { Invoke, Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
+import { createExportJobs } from '../src/operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
 import { OPERATIONS } from '../src/operations/registry.ts'
 import { createAuditTrail } from '../src/record/audit-chain.ts'
+import { openExportFiles } from '../src/record/export-files.ts'
 import type { SnapshotDelta } from '../src/snapshot/fragments.ts'
 import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
@@ -39,13 +42,32 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
 /** What invoke asks of other threads, where there are none. */
 export const UNSERVED: Pick<
   InvokeDeps,
-  'records' | 'explainer' | 'credentials' | 'upstreams' | 'limits' | 'localSignIn' | 'settings' | 'trail'
+  | 'records'
+  | 'exports'
+  | 'explainer'
+  | 'credentials'
+  | 'upstreams'
+  | 'limits'
+  | 'localSignIn'
+  | 'settings'
+  | 'trail'
 > = {
   records: {
     list: async () => ({ items: [], next_cursor: null }),
     get: async () => undefined,
     remove: async () => ({ removed: 0, more: false }),
     metrics: async () => ({ groups: [], total: 0, ungrouped: 0, read: 0, completeFrom: null }),
+  },
+  exports: {
+    faultOf: () => 'Nobody makes files here.',
+    begin: () => assert.fail('nobody makes files here'),
+    add: (one) => one,
+    find: () => undefined,
+    all: () => [],
+    read: () => undefined,
+    cancel: () => undefined,
+    sweep: () => {},
+    stop: () => Promise.resolve(),
   },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
@@ -113,11 +135,21 @@ export async function startControl(
       return UNSERVED.records.metrics(question)
     },
   }
+  const exports = createExportJobs({
+    files: openExportFiles(join(directory, 'exports')),
+    clock,
+    records: options.deps?.records ?? records,
+    reader: store.read,
+    fault: (error) => {
+      throw error
+    },
+  })
   const invoke = createInvoke({
     store,
     vault,
     clock,
     ...UNSERVED,
+    exports,
     records,
     trail: createAuditTrail(store, clock, vault.trailKey()),
     publisher: {
@@ -140,6 +172,7 @@ export async function startControl(
       invoke(operationOf(name), input, write, principalOf(role, grants), { ...VIA, ...via }),
     move: (ms) => moveClock(cell, ms),
     close: async () => {
+      await exports.stop()
       await store.close()
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
     },

@@ -11,6 +11,7 @@ const VIEWER: readonly Permission[] = [
   'config:read',
   'audit:read',
   'records:read',
+  'records:export',
   'metrics:read',
 ]
 
@@ -28,7 +29,13 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
     'credentials:test',
     'credentials:rotate',
   ]),
-  auditor: new Set<Permission>(['audit:read', 'audit:verify', 'records:read']),
+  auditor: new Set<Permission>([
+    'audit:read',
+    'audit:verify',
+    'audit:export',
+    'records:read',
+    'records:export',
+  ]),
 }
 
 /** True when the role holds the permission. */

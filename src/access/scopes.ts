@@ -12,7 +12,7 @@ export const DEFAULT_SCOPE = 'management:read management:write'
 /** Scopes that say nothing of management: who signed in, and that refresh tokens are wanted. */
 export const OIDC_SCOPES = ['openid', 'offline_access'] as const
 
-const READING = /:(read|verify)$/
+const READING = /:(read|verify|export)$/
 
 /** True when a scope lets the permission through. */
 function holds(scope: Scope, permission: Permission): boolean {

@@ -25,6 +25,7 @@ export type IdPrefix =
   | 'gra'
   | 'tru'
   | 'pln'
+  | 'exp'
 
 function encode(value: number, length: number): string {
   let text = ''

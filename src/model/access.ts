@@ -27,6 +27,7 @@ const VERBS = [
   'reveal',
   'use',
   'verify',
+  'export',
 ] as const
 
 const each = (types: readonly string[], ...verbs: readonly string[]): string[] =>
@@ -50,7 +51,9 @@ export const PERMISSIONS: readonly string[] = [
   'settings:read',
   'audit:read',
   'audit:verify',
+  'audit:export',
   'records:read',
+  'records:export',
   'records:delete',
   'metrics:read',
 ]

@@ -48,7 +48,7 @@ export function toAuditEntry(
       ending.action ??
       (ending.outcome === 'ok' && ending.before === null && ending.after === 1
         ? 'CREATE'
-        : ACTIONS[operation.effect]),
+        : (operation.noted ?? ACTIONS[operation.effect])),
     resource: toResource(subject),
     revision_before: ending.before ?? null,
     revision_after: ending.after ?? null,

@@ -16,6 +16,7 @@ import type { ConfigReader, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
+import type { ExportJobs } from './exports/jobs.ts'
 import type { Placed } from './sight.ts'
 
 /** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
@@ -37,6 +38,8 @@ export interface OperationContext {
   readonly trail: Pick<AuditTrail, 'verify'>
   /** What the limits of the gateway have counted. */
   readonly limits: LimitReader
+  /** Files of records and of the trail that were asked for. */
+  readonly exports: ExportJobs
   /** How local users sign in; null when they do not. */
   readonly localSignIn: LocalSignInPage | null
   /** What the process was started with. */

@@ -61,6 +61,18 @@ export interface Operation<
   readonly held?: true
   /** A read whose input is too large for a query: REST takes it by POST. */
   readonly posted?: true
+  /**
+   * What its entry in the trail calls it, where that does not follow from the effect: reading out is `READ`, though it
+   * makes a file, and a read that says so leaves an entry.
+   */
+  readonly noted?: 'READ'
+  /** REST answers it with bytes in the place of its output; it stands on no other surface. */
+  readonly content?: {
+    /** Media types, of which the bytes have one. */
+    readonly mediaTypes: readonly string[]
+    /** The bytes for what `handle` has answered. Refuses. */
+    readonly open: (output: z.output<O>, context: OperationContext) => Promise<Content>
+  }
   /** What the audit entry names. Output is undefined when it was refused. */
   readonly subject: (input: z.output<I>, output: z.output<O> | undefined) => Subject
   /**
@@ -71,6 +83,16 @@ export interface Operation<
   /** True for an answer that tells a failure: the command line ends with 1. */
   readonly fails?: (output: z.output<O>) => boolean
   readonly handle: (input: P, context: OperationContext) => Promise<z.output<O>>
+}
+
+/** Bytes that an operation answers. */
+export interface Content {
+  readonly mediaType: string
+  /** As which a browser keeps them: visible ASCII without quotes. */
+  readonly fileName: string
+  readonly bytes: number
+  /** Nothing is held open before it is read. */
+  readonly stream: ReadableStream<Uint8Array>
 }
 
 /** Types an operation by its schemas. The result is stored with erased types in the registry. */
@@ -128,6 +150,8 @@ export interface Invoked {
   readonly pending: boolean
   /** Of a dry run: JSON patch with old values, secrets as "changed". */
   readonly diff: readonly DiffEntry[] | null
+  /** In the place of the output, of operations that answer bytes. */
+  readonly content?: Content
 }
 
 export interface DiffEntry {

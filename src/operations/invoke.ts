@@ -20,6 +20,7 @@ import type {
 } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
+import type { ExportJobs } from './exports/jobs.ts'
 import { holdWriter } from './held-writer.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
 import { kindOf } from './kinds.ts'
@@ -37,6 +38,7 @@ export interface InvokeDeps {
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
+  readonly exports: ExportJobs
   readonly localSignIn: OperationContext['localSignIn']
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
@@ -92,6 +94,8 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const { selection, input } = takeSelection(call.operation, call.input)
   const context = contextOf(deps, call, deps.store.read, null)
   const output = await readOutput(deps, { ...call, input }, context)
+  const content = await call.operation.content?.open(output, context)
+  if (call.operation.noted !== undefined) await noteRead(deps, call, output)
   return {
     status: 200,
     output: await select(call.operation, selection, output, context),
@@ -99,7 +103,23 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
     configRevision: null,
     pending: false,
     diff: null,
+    ...(content === undefined ? {} : { content }),
   }
+}
+
+/** Before anything is shown. */
+async function noteRead(deps: InvokeDeps, call: Call, output: Fields): Promise<void> {
+  const { operation, principal, via, options } = call
+  const entry = toAuditEntry(
+    operation,
+    principal,
+    via,
+    operation.subject(call.input, output),
+    options.reason,
+    { outcome: 'ok', status: 200 },
+    deps.clock,
+  )
+  await deps.store.write((writer) => writer.appendAudit(entry))
 }
 
 async function readOutput(
@@ -314,6 +334,7 @@ function contextOf(
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
+    exports: deps.exports,
     localSignIn: deps.localSignIn,
     settings: deps.settings,
     trail: deps.trail,

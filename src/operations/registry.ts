@@ -48,6 +48,11 @@ import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
 import { updateCredential } from './credentials/update.ts'
 import type { Operation } from './define.ts'
+import { cancelExport } from './exports/cancel.ts'
+import { createExport } from './exports/create.ts'
+import { downloadExport } from './exports/download.ts'
+import { getExport } from './exports/get.ts'
+import { listExports } from './exports/list.ts'
 import { listKeys } from './keys/list.ts'
 import { rotateKeys } from './keys/rotate.ts'
 import { metricsMethods, metricsStatusCodes } from './metrics/distributions.ts'
@@ -203,4 +208,9 @@ export const OPERATIONS: readonly Operation[] = [
   getRecord,
   purgeRecords,
   explainRequest,
+  listExports,
+  getExport,
+  createExport,
+  cancelExport,
+  downloadExport,
 ].map(selectable)

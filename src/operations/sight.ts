@@ -167,17 +167,36 @@ function narrowed(principal: Principal, whole: ConfigReader): ConfigReader {
       if (entry === undefined || collections === null) return entry
       return isOf(collections, entry.resource.collection) ? aboutCollection(entry) : undefined
     },
-    auditEntries: async (filter) => {
-      const collections = await collectionsOf(partsOf(principal, 'audit:read'), whole)
-      if (collections === null) return whole.auditEntries(filter)
-      const { items, next } = await whole.auditEntries({ ...filter, collections })
-      const { text } = filter
-      const holds = (entry: AuditEntry): boolean =>
-        text === undefined || JSON.stringify(entry).toLowerCase().includes(text.toLowerCase())
-      // What was found by the part that is not shown was not found
-      return { items: items.map(aboutCollection).filter(holds), next }
-    },
+    auditEntries: async (filter) =>
+      entriesOf(await collectionsOf(partsOf(principal, 'audit:read'), whole), filter, whole),
   }
+}
+
+/** A page of the trail as it is shown to who may read that of these collections; null for all of it. */
+export async function entriesOf(
+  collections: readonly string[] | null,
+  filter: AuditFilter,
+  whole: Pick<ConfigReader, 'auditEntries'>,
+): ReturnType<ConfigReader['auditEntries']> {
+  if (collections === null) return whole.auditEntries(filter)
+  const { items, next } = await whole.auditEntries({ ...filter, collections })
+  const { text } = filter
+  const holds = (entry: AuditEntry): boolean =>
+    text === undefined || JSON.stringify(entry).toLowerCase().includes(text.toLowerCase())
+  // What was found by the part that is not shown was not found
+  return { items: items.map(aboutCollection).filter(holds), next }
+}
+
+/** Ids of the collections of which a principal may both read and export; null for everything. */
+export async function exportableOf(
+  principal: Principal,
+  of: 'records' | 'audit',
+  whole: ConfigReader,
+): Promise<readonly string[] | null> {
+  const read = await collectionsOf(partsOf(principal, `${of}:read`), whole)
+  const taken = await collectionsOf(partsOf(principal, `${of}:export`), whole)
+  if (read === null || taken === null) return read ?? taken
+  return taken.filter((id) => read.includes(id))
 }
 
 /** In differences, paths of other resources than that of the entry; proxies are of its collection. */

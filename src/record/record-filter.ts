@@ -41,10 +41,13 @@ export const RecordSelection = z.object({
 })
 export type RecordSelection = z.output<typeof RecordSelection>
 
+/** On one page. Surfaces offer less; exports take as much. */
+export const LIST_ROWS_MAX = 500
+
 /** A page of records. */
 export const RecordFilter = RecordSelection.extend({
   order: z.enum(['newest', 'oldest']).default('newest').describe('Which come first'),
-  limit: z.int().min(1).max(200).default(50),
+  limit: z.int().min(1).max(LIST_ROWS_MAX).default(50),
   cursor: z.string().nullish(),
 })
 export type RecordFilter = z.output<typeof RecordFilter>

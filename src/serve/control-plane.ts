@@ -18,12 +18,14 @@ import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
+import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createSecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
+import type { ExportFiles } from '../record/export-files.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import { createManagementDoor } from '../surfaces/mcp/door.ts'
@@ -43,7 +45,9 @@ import { type IdentityProvider, issuedBy, openAssertions, openDirect } from './o
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
-export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn'> {
+export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'exports'> {
+  /** Where the files of exports are kept. */
+  readonly exportFiles: ExportFiles
   readonly origin: string
   /** Whether local users sign in by their passwords. */
   readonly isLocalSignIn: boolean
@@ -80,8 +84,10 @@ export interface ControlPlane {
   readonly flush: (rest?: boolean) => Promise<void>
   /** Signs the audit trail as it stands. */
   readonly checkpoint: () => Promise<void>
-  /** Forgets what sign-ins and tokens have left behind and nobody can use any more. */
+  /** Forgets what sign-ins, tokens and exports have left behind and nobody can use any more. */
   readonly sweep: () => Promise<void>
+  /** Ends what works on without being asked. */
+  readonly stop: () => Promise<void>
   /** Removes audit entries that have been kept long enough. */
   readonly retain: (rule: RetentionRule) => Promise<unknown>
 }
@@ -98,7 +104,14 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const localSignIn = options.isLocalSignIn
     ? { setUpUrl: (token: string) => setUpUrl(options.setUpOrigin, token) }
     : null
-  const invoke = createInvoke({ ...options, trail, localSignIn, check: checkFragment })
+  const exports = createExportJobs({
+    files: options.exportFiles,
+    clock,
+    records: options.records,
+    reader: store.read,
+    fault,
+  })
+  const invoke = createInvoke({ ...options, trail, localSignIn, exports, check: checkFragment })
   const links = createSetUpLinks(store, clock)
   const accounts = createAccounts(store.read, clock, invoke)
   const personal = createPersonalTokens(store, clock, accounts)
@@ -211,7 +224,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     flush: (rest) => unknownCallers.flush(rest).finally(() => personal.flush()),
     checkpoint: () => trail.checkpoint(),
-    sweep: () => store.write(({ oauth }) => oauth.sweep(clock.now())),
+    async sweep() {
+      exports.sweep()
+      await store.write(({ oauth }) => oauth.sweep(clock.now()))
+    },
+    stop: () => exports.stop(),
     retain: (rule) => trail.retain(rule),
   }
 }
@@ -241,6 +258,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),
   }
 }

@@ -53,6 +53,7 @@ for (const [page, requests] of [
   ['changes.md', 9],
   ['workflows.md', 5],
   ['management-mcp.md', 4],
+  ['exports.md', 2],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {
     await using walked = await walkReadme()

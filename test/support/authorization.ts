@@ -11,6 +11,7 @@ import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import type { Plain } from '../../src/base/plain.ts'
 import type { GetJson } from '../../src/base/public-fetch.ts'
+import { openExportFiles } from '../../src/record/export-files.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
@@ -78,6 +79,7 @@ export async function startAuthorization({
       publisher: { publish: async () => ({ pending: false }) },
       origin,
       linkOrigin: origin,
+      exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode: 'auto',
       fetchPublic,
       pins,

@@ -3,6 +3,7 @@ import { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/common.ts'
 import { SURFACES } from '../../model/record.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { period, toPeriod } from '../period.ts'
@@ -16,6 +17,40 @@ const SINGULAR: Readonly<Record<string, string>> = { ...NOUNS, access_tokens: 'a
 const CHANGES = ['CREATE', 'UPDATE', 'DELETE'] as const
 const STATUSES = /^[1-5]([0-9]{2}|xx)( *, *[1-5]([0-9]{2}|xx)){0,19}$/
 
+/** Members by which entries are found. */
+export const auditFilters = {
+  resource_type: text.optional().describe('Such as collection'),
+  resource: text.optional().describe('Id or slug'),
+  action: z
+    .enum([...CHANGES, 'READ', 'CHANGE'])
+    .optional()
+    .describe('CHANGE stands for CREATE, UPDATE and DELETE'),
+  actor: text.optional().describe('Id or name'),
+  actor_type: AuditEntry.shape.actor.shape.type.optional(),
+  auth_method: text.optional().describe('How the actor proved to be it, such as access_token'),
+  agent: text.optional().describe('Name that an AI agent gave itself'),
+  conversation_id: text.optional(),
+  operation: text.optional().describe('Such as collections.update'),
+  surface: z.enum(SURFACES).optional(),
+  outcome: z.enum(['ok', 'denied', 'failed']).optional(),
+  error: text.optional().describe('Problem code, such as permission_denied'),
+  status: z
+    .union([z.int().transform(String), z.string()])
+    .refine(
+      (given) => STATUSES.test(given),
+      'a status such as 403, a class such as 4xx, or several with commas',
+    )
+    .optional()
+    .describe('HTTP status: 403, 4xx, or several separated by commas'),
+  ip: text.optional(),
+  request_id: text.optional(),
+  plan_id: text.optional().describe('Entries of one change of many resources'),
+  reason: text.optional().describe('Part of the reason that was given'),
+  collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
+  text: text.optional().describe('Part of any text in the entry'),
+  ...period,
+}
+
 export const listAudit = define({
   resource: 'audit',
   action: 'list',
@@ -25,36 +60,7 @@ export const listAudit = define({
   summary: 'Search the audit trail, newest first',
   input: z.strictObject({
     ...page,
-    resource_type: text.optional().describe('Such as collection'),
-    resource: text.optional().describe('Id or slug'),
-    action: z
-      .enum([...CHANGES, 'READ', 'CHANGE'])
-      .optional()
-      .describe('CHANGE stands for CREATE, UPDATE and DELETE'),
-    actor: text.optional().describe('Id or name'),
-    actor_type: AuditEntry.shape.actor.shape.type.optional(),
-    auth_method: text.optional().describe('How the actor proved to be it, such as access_token'),
-    agent: text.optional().describe('Name that an AI agent gave itself'),
-    conversation_id: text.optional(),
-    operation: text.optional().describe('Such as collections.update'),
-    surface: z.enum(SURFACES).optional(),
-    outcome: z.enum(['ok', 'denied', 'failed']).optional(),
-    error: text.optional().describe('Problem code, such as permission_denied'),
-    status: z
-      .union([z.int().transform(String), z.string()])
-      .refine(
-        (given) => STATUSES.test(given),
-        'a status such as 403, a class such as 4xx, or several with commas',
-      )
-      .optional()
-      .describe('HTTP status: 403, 4xx, or several separated by commas'),
-    ip: text.optional(),
-    request_id: text.optional(),
-    plan_id: text.optional().describe('Entries of one change of many resources'),
-    reason: text.optional().describe('Part of the reason that was given'),
-    collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
-    text: text.optional().describe('Part of any text in the entry'),
-    ...period,
+    ...auditFilters,
   }),
   output: pageOf(AuditEntry),
   permission: 'audit:read',
@@ -62,23 +68,32 @@ export const listAudit = define({
   columns: ['time', 'actor.name', 'surface', 'operation', 'resource.slug', 'outcome'],
   subject: () => ({ type: 'audit', id: null, slug: null }),
   handle: async (input, context) => {
-    const { cursor, resource_type, collection, action, status, from, to, ...rest } = input
-    // The slug that a collection has now also means its entries from before it had it.
-    const known =
-      collection === undefined ? undefined : await findRef(context.reader, 'collections', collection)
-    const filter = {
-      ...rest,
-      before: cursor === undefined ? undefined : Number(fromCursor(cursor, /^[0-9]{1,15}$/)),
-      resource_type: resource_type && (SINGULAR[resource_type] ?? resource_type),
-      collection: known?.id ?? collection,
-      actions: action && (action === 'CHANGE' ? CHANGES : [action]),
-      statuses: status === undefined ? undefined : statusesOf(status),
-      ...toPeriod({ from, to }, context),
-    }
-    const { items, next } = await context.reader.auditEntries(defined(filter))
+    const { cursor, limit, ...asked } = input
+    const before = cursor === undefined ? {} : { before: Number(fromCursor(cursor, /^[0-9]{1,15}$/)) }
+    const filter = { ...(await toAuditFilter(asked, context)), ...before, limit }
+    const { items, next } = await context.reader.auditEntries(filter)
     return { items: [...items], next_cursor: next === null ? null : toCursor(String(next)) }
   },
 })
+
+/** What was asked as the store is asked for it: the collection by id, times absolute. */
+export async function toAuditFilter(
+  input: z.output<z.ZodObject<typeof auditFilters>>,
+  context: OperationContext,
+): Promise<Omit<AuditFilter, 'limit'>> {
+  const { resource_type, collection, action, status, from, to, ...rest } = input
+  // The slug that a collection has now also means its entries from before it had it.
+  const known =
+    collection === undefined ? undefined : await findRef(context.reader, 'collections', collection)
+  return defined({
+    ...rest,
+    resource_type: resource_type && (SINGULAR[resource_type] ?? resource_type),
+    collection: known?.id ?? collection,
+    actions: action && (action === 'CHANGE' ? CHANGES : [action]),
+    statuses: status === undefined ? undefined : statusesOf(status),
+    ...toPeriod({ from, to }, context),
+  })
+}
 
 function statusesOf(text: string): AuditFilter['statuses'] {
   const parts = text.split(',').map((part) => part.trim())
@@ -89,8 +104,9 @@ function statusesOf(text: string): AuditFilter['statuses'] {
 }
 
 /** Drops members that are undefined. */
-function defined(filter: { [K in keyof AuditFilter]: AuditFilter[K] | undefined }): AuditFilter {
-  return Object.fromEntries(
-    Object.entries(filter).filter(([, value]) => value !== undefined),
-  ) as unknown as AuditFilter
+function defined(filter: { [K in Exclude<keyof AuditFilter, 'limit'>]?: AuditFilter[K] | undefined }) {
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as Omit<
+    AuditFilter,
+    'limit'
+  >
 }

@@ -7,6 +7,30 @@ import { ShownRecord, withSlugs } from './slugs.ts'
 
 const path = z.string().min(1).max(2000)
 
+/** Members by which records are found. */
+export const recordFilters = {
+  ...selection,
+  credential_id: shortText.optional().describe('Token of a profile'),
+  code: shortText.optional().describe('Problem code, such as rate_limit_exceeded'),
+  path: path.optional().describe('Start of the path'),
+  path_exact: path.optional().describe('The whole path'),
+  path_contains: path.optional().describe('Part of the path'),
+  route: path.optional().describe('Pattern that matched, with the base path'),
+  mcp_method: shortText.optional().describe('Such as tools/list'),
+  tool: shortText.optional(),
+  session_id: shortText.optional(),
+  conversation_id: shortText.optional(),
+  ip: shortText.optional(),
+  request_id: shortText.optional(),
+  min_duration_ms: z.coerce.number().min(0).optional(),
+  max_duration_ms: z.coerce.number().min(0).optional(),
+  aborted: z.boolean().optional().describe('The caller went away before the end'),
+  text: shortText
+    .optional()
+    .describe('Part of any text of the record: path, route, address, code, reason, agent, in any case'),
+  ...period,
+}
+
 export const listRecords = define({
   resource: 'records',
   action: 'list',
@@ -18,26 +42,7 @@ export const listRecords = define({
     ...page,
     cursor: z.string().max(1000).optional().describe('next_cursor of the page before'),
     order: z.enum(['newest', 'oldest']).default('newest').describe('Which come first'),
-    ...selection,
-    credential_id: shortText.optional().describe('Token of a profile'),
-    code: shortText.optional().describe('Problem code, such as rate_limit_exceeded'),
-    path: path.optional().describe('Start of the path'),
-    path_exact: path.optional().describe('The whole path'),
-    path_contains: path.optional().describe('Part of the path'),
-    route: path.optional().describe('Pattern that matched, with the base path'),
-    mcp_method: shortText.optional().describe('Such as tools/list'),
-    tool: shortText.optional(),
-    session_id: shortText.optional(),
-    conversation_id: shortText.optional(),
-    ip: shortText.optional(),
-    request_id: shortText.optional(),
-    min_duration_ms: z.coerce.number().min(0).optional(),
-    max_duration_ms: z.coerce.number().min(0).optional(),
-    aborted: z.boolean().optional().describe('The caller went away before the end'),
-    text: shortText
-      .optional()
-      .describe('Part of any text of the record: path, route, address, code, reason, agent, in any case'),
-    ...period,
+    ...recordFilters,
   }),
   output: pageOf(ShownRecord),
   permission: 'records:read',

@@ -11,6 +11,7 @@ import { confirmed } from './confirm.ts'
 import { connect, type Where } from './connect.ts'
 import { contextCommand } from './context.ts'
 import { doctorCommand } from './doctor.ts'
+import { awaitExport, downloadTo, type ExportOperations } from './download.ts'
 import { everyPage, hasPages } from './every-page.ts'
 import { exampleOf } from './example.ts'
 import { EXIT, Failed, UsageError } from './exit.ts'
@@ -121,6 +122,10 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
   if (operation.action.includes('_')) command.alias(operation.action.replaceAll('_', '-'))
   addFlags(command, operation)
   addCommonFlags(command)
+  const followed = exportsIn(ports, operation)
+  if (operation.content !== undefined) command.requiredOption('--out <file>', 'File to write')
+  else if (followed !== null)
+    command.option('--out <file>', 'Wait until it is ready, and write its file there')
   if (needsConfirmation(operation)) command.option('-y, --yes', 'Do not ask')
   if (hasPages(operation)) command.option('--all', 'Every page of it')
   command.addHelpText('after', `\nExample:\n  ${exampleOf(operation)}\n`)
@@ -131,6 +136,9 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     const input = await readInput(ports, operation, id, given)
     const options = readWriteOptions(operation, given)
     const client = await connect(ports, given as Where)
+    const out = typeof given['out'] === 'string' ? given['out'] : null
+    if (operation.content !== undefined && id !== undefined && out !== null)
+      return downloadTo(ports, client, operation, id, out)
     const confirm = await confirmed(ports, client, operation, id, given, options)
     const { body, diff } =
       given['all'] === true
@@ -138,11 +146,26 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
         : await client.call(operation, input, { ...options, ...confirm })
     const format = given['output'] as Format
     if (diff !== null) return printDiff(ports, format, diff, body)
+    if (followed !== null && out !== null) {
+      const done = await awaitExport(ports, client, followed, String(body['id']), out)
+      printAnswer(ports, format, done, followed.get.columns)
+      if (done['state'] !== 'ready') throw new Failed(EXIT.error)
+      return
+    }
     printAnswer(ports, format, body, operation.columns)
     const once = operation.revealsOnce === true ? secretsIn(body) : []
     if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
+}
+
+/** What follows an export that the operation begins; null for any other operation. */
+function exportsIn({ operations }: CliPorts, { resource, action }: Operation): ExportOperations | null {
+  const [get, download] = ['get', 'download'].map((name) =>
+    operations.find((one) => one.resource === resource && one.action === name),
+  )
+  const isBegun = action === 'create' && download?.content !== undefined
+  return isBegun && get !== undefined ? { get, download } : null
 }
 
 /** Where members are that are shown once, also in the profiles that a new client came with. */

@@ -32,6 +32,11 @@ export interface Client {
     input: z.input<I>,
     options?: WriteOptions,
   ): Promise<Answer<z.output<O>>>
+  /** The bytes that an operation answers; throws as {@link call} does. */
+  download(
+    operation: Operation,
+    input: Readonly<Record<string, unknown>>,
+  ): Promise<ReadableStream<Uint8Array>>
 }
 
 /** The RFC 9457 object of a refusal, as far as it is needed here. */
@@ -71,6 +76,11 @@ export function createClient(options: ClientOptions): Client {
     // define() hands operations out by their erased type; routes depend on nothing else
     call: (operation, input, writeOptions = {}) =>
       send(options, routeOf(operation as unknown as Operation), input, writeOptions),
+    async download(operation, input) {
+      const response = await ask(options, toRequest(routeOf(operation), input, {}), '*/*')
+      if (response.ok && response.body !== null) return response.body
+      throw new ProblemError(toProblemBody(await readJson(response, options.url), response.status))
+    },
   }
 }
 
@@ -102,19 +112,7 @@ async function send<O>(
   input: object,
   writeOptions: WriteOptions,
 ): Promise<Answer<O>> {
-  const { url, init } = toRequest(route, { ...input }, writeOptions)
-  const headers: Record<string, string> = {
-    authorization: `Bearer ${options.token}`,
-    accept: 'application/json',
-    'user-agent': options.userAgent ?? 'postern-client',
-    ...(init.body !== undefined && { 'content-type': 'application/json' }),
-  }
-  const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
-  // A redirect would carry the token elsewhere; the API answers none.
-  const asked = (options.fetch ?? fetch)(options.url + url, { ...init, headers, signal, redirect: 'error' })
-  const response = await asked.catch((error: unknown) => {
-    throw new NoAnswer(`Nothing answered at ${options.url}. ${reasonOf(error)}`.trim(), error)
-  })
+  const response = await ask(options, toRequest(route, { ...input }, writeOptions), 'application/json')
   const body = await readJson(response, options.url)
   if (!response.ok) throw new ProblemError(toProblemBody(body, response.status))
   const dryRun = body['dry_run'] === true && Array.isArray(body['diff'])
@@ -125,6 +123,25 @@ async function send<O>(
     requestId: response.headers.get('x-request-id'),
     diff: dryRun ? (body['diff'] as readonly DiffEntry[]) : null,
   }
+}
+
+async function ask(
+  options: ClientOptions,
+  { url, init }: { readonly url: string; readonly init: Init },
+  accept: string,
+): Promise<Response> {
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${options.token}`,
+    accept,
+    'user-agent': options.userAgent ?? 'postern-client',
+    ...(init.body !== undefined && { 'content-type': 'application/json' }),
+  }
+  const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS)
+  // A redirect would carry the token elsewhere; the API answers none.
+  const asked = (options.fetch ?? fetch)(options.url + url, { ...init, headers, signal, redirect: 'error' })
+  return asked.catch((error: unknown) => {
+    throw new NoAnswer(`Nothing answered at ${options.url}. ${reasonOf(error)}`.trim(), error)
+  })
 }
 
 interface Init {

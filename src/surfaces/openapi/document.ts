@@ -159,6 +159,7 @@ function toBody(operation: Operation, components: Components): JsonSchema {
 }
 
 function toSuccess(operation: Operation, components: Components): JsonSchema {
+  if (operation.content !== undefined) return { 200: toFile(operation.content.mediaTypes) }
   const name = `${pascal(operation.resource)}${pascal(operation.action)}Response`
   const schema = components.share(name, jsonSchemasOf(operation.output).output)
   const dryRun = writeOptionNames(operation).includes('dry_run')
@@ -186,6 +187,17 @@ function toSuccess(operation: Operation, components: Components): JsonSchema {
   if (creates)
     return { ...(dryRun && { 200: response('Of a dry run: what would be', dryRunShape, false) }), ...created }
   return operation.action === 'put' ? { ...changed, ...created } : changed
+}
+
+function toFile(mediaTypes: readonly string[]): JsonSchema {
+  return {
+    description: 'The file',
+    headers: {
+      'X-Request-ID': REQUEST_ID,
+      'Content-Disposition': { description: 'Names the file', schema: { type: 'string' } },
+    },
+    content: Object.fromEntries(mediaTypes.map((type) => [type, { schema: { type: 'string' } }])),
+  }
 }
 
 /** A named response per set of codes, since most operations refuse alike. */

@@ -15,7 +15,9 @@ export function clientTypes(operations: readonly Operation[]): string {
   for (const operation of operations)
     if (operation.action === 'get')
       components.share(singular(operation.resource), jsonSchemasOf(operation.output).output)
-  const entries = operations.map((operation) => {
+  // The client reads JSON
+  const answering = operations.filter(({ content }) => content === undefined)
+  const entries = answering.map((operation) => {
     const name = pascal(operation.resource) + pascal(operation.action)
     const { method, path } = routeOf(operation)
     return {

@@ -40,6 +40,8 @@ collection Payments and do nothing else:
   its tags.
 - Records and audit entries are shown where they belong to a collection of the scope, entries without what a change did to
   others. Explaining requests, verifying the trail and the vault's keys need a grant that is not narrowed to places.
+- Exporting audit entries needs \`audit:export\`, which auditor and admin have; an export is there for everybody who may read and
+  export all that it may hold.
 - Collections are held by id: another one that takes the slug over is not meant.
 
 | operation | REST | MCP tool | permission | ${ROLES.join(' | ')} |

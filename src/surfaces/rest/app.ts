@@ -5,7 +5,7 @@ import { createChallenge, createOriginFor, isChallenged } from '../../base/chall
 import type { OwnRoom } from '../../base/kept.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { PROTECTED } from '../../base/resources.ts'
-import type { Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
+import type { Content, Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, toConfigSchema } from '../reference/config-schema.ts'
@@ -125,7 +125,8 @@ async function call(
   const query = readQuery(new URL(c.req.url).searchParams, queryParametersOf(operation, byId))
   const id = byId ? { id: c.req.param('id') } : {}
   if (operation.effect === 'read' && operation.posted !== true) {
-    return toResponse(operation, await ports.invoke(operation, { ...query, ...id }, {}, principal, via))
+    const invoked = await ports.invoke(operation, { ...query, ...id }, {}, principal, via)
+    return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
   const room = ports.keep(principal.id)
   try {
@@ -188,6 +189,17 @@ function toResponse(operation: Operation, invoked: Invoked): Response {
   if (response.status === 201 && typeof id === 'string')
     response.headers.set('location', `${API_ROOT}/${operation.resource}/${encodeURIComponent(id)}`)
   return response
+}
+
+/** Bytes leave as fast as their caller takes them. */
+function toFile({ mediaType, fileName, bytes, stream }: Content): Response {
+  return new Response(stream, {
+    headers: {
+      'content-type': mediaType,
+      'content-length': String(bytes),
+      'content-disposition': `attachment; filename="${fileName}"`,
+    },
+  })
 }
 
 function json(status: number, text: string): Response {

@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { define } from '../define.ts'
+import { ExportId } from './get.ts'
+import { EXPORT_COLUMNS, ExportView, exportsAudit, findExport, subject, viewOf } from './shape.ts'
+
+export const cancelExport = define({
+  resource: 'exports',
+  action: 'cancel',
+  effect: 'act',
+  tool: 'cancel_export',
+  group: 'manage_exports',
+  summary: 'End an export that is not done, or delete the file of one that is',
+  input: z.strictObject({ id: ExportId }),
+  output: ExportView,
+  permission: 'records:export',
+  own: exportsAudit,
+  refuses: ['not_found', 'idempotency_conflict'],
+  columns: EXPORT_COLUMNS,
+  subject,
+  handle: async ({ id }, context) => {
+    const found = await findExport(id, context)
+    const { change, exports, principal } = context
+    change.tell({ op: 'replace', path: '/state', from: found.state, value: 'cancelled' })
+    change.afterwards(() => viewOf(exports.cancel(id, principal.name) ?? found))
+    return viewOf(found)
+  },
+})

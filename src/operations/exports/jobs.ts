@@ -1,0 +1,237 @@
+import { setImmediate } from 'node:timers/promises'
+import { type Clock, toTime } from '../../base/clock.ts'
+import { Refusal } from '../../base/refusal.ts'
+import type { ExportFiles } from '../../record/export-files.ts'
+import { csvHeader, csvRow } from './csv.ts'
+import { COLUMNS, type RowSources, rowsOf } from './rows.ts'
+import { BYTES_MAX, HISTORY_MS, KEEP_MS, KeptExport, ROWS_MAX } from './shape.ts'
+
+/** Queued and running, of one principal and of all. */
+const UNFINISHED_OWN_MAX = 3
+const UNFINISHED_MAX = 20
+/** Of all files. */
+const TOTAL_BYTES_MAX = 1024 ** 3
+/** Exports that are told of; the oldest that are done are forgotten first. */
+const HISTORY_MAX = 1000
+/** How long one may take, while others wait for their turn. */
+const RUN_MS = 5 * 60_000
+
+/** What a new export is, before anything has become of it. */
+export type NewExport = Pick<
+  KeptExport,
+  'id' | 'of' | 'format' | 'filters' | 'created_by' | 'owner' | 'collections' | 'filter'
+>
+
+/**
+ * Exports and their files. Invariants:
+ * 1. One runs at a time, in steps between which everybody else has their turn.
+ * 2. A file never holds more than the bounds, and is read only when it is whole.
+ * 3. An export ends as `ready` or with a sentence that says why not, also when the process ends.
+ */
+export interface ExportJobs {
+  /** Why somebody cannot have one more now, as a sentence; null when they can. */
+  faultOf(owner: string): string | null
+  /** How a new one begins. */
+  begin(order: NewExport): KeptExport
+  /** Takes it into the queue. */
+  add(begun: KeptExport): KeptExport
+  find(id: string): KeptExport | undefined
+  /** Newest first. */
+  all(): readonly KeptExport[]
+  /** The file of one that is ready; undefined when it is gone. */
+  read(id: string): { readonly bytes: number; readonly stream: ReadableStream<Uint8Array> } | undefined
+  /** Ends one that is not done, and deletes the file of one that is. */
+  cancel(id: string, by: string): KeptExport | undefined
+  /** Deletes the files that have been kept long enough. */
+  sweep(): void
+  /** Ends what runs; resolves when nothing is written any more. */
+  stop(): Promise<void>
+}
+
+export interface ExportJobsDeps extends RowSources {
+  readonly files: ExportFiles
+  readonly clock: Clock
+  readonly fault: (error: unknown, at: string) => void
+  /** Other bounds, for tests. */
+  readonly rowsMax?: number
+  readonly bytesMax?: number
+}
+
+const isDone = ({ state }: KeptExport): boolean => state !== 'queued' && state !== 'running'
+
+export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
+  const { files, clock } = deps
+  const kept = new Map<string, KeptExport>()
+  let working: Promise<void> | null = null
+  let stopped = false
+
+  function keep(one: KeptExport): KeptExport {
+    kept.set(one.id, one)
+    try {
+      files.describe(one.id, one)
+    } catch (error) {
+      deps.fault(error, `the export ${one.id} cannot be kept over a restart`)
+    }
+    return one
+  }
+  function fail(one: KeptExport, error: string): KeptExport {
+    files.removeBytes(one.id)
+    return keep({ ...one, state: 'failed', error, rows: 0, bytes: 0, finished_at: toTime(clock.now()) })
+  }
+  /** As it is now: a file is not given out after its time, whenever it is deleted. */
+  function current(one: KeptExport): KeptExport {
+    const isOver = one.expires_at !== null && Date.parse(one.expires_at) <= clock.now()
+    return one.state === 'ready' && isOver ? { ...one, state: 'expired' } : one
+  }
+  const values = (): KeptExport[] => [...kept.values()]
+
+  function faultOf(owner: string): string | null {
+    const open = values().filter((one) => !isDone(one))
+    if (open.filter((one) => one.owner === owner).length >= UNFINISHED_OWN_MAX)
+      return `${UNFINISHED_OWN_MAX} exports of yours are not done yet. Wait for one, or cancel it.`
+    if (open.length >= UNFINISHED_MAX)
+      return `${UNFINISHED_MAX} exports are not done yet. Wait until fewer are.`
+    const bytes = values().reduce((sum, one) => sum + one.bytes, 0)
+    return bytes >= TOTAL_BYTES_MAX ? 'The files of exports take 1 GiB already. Cancel some first.' : null
+  }
+
+  async function work(): Promise<void> {
+    for (;;) {
+      const next = values().find(({ state }) => state === 'queued')
+      if (next === undefined || stopped) return
+      await run(next)
+    }
+  }
+  async function run(queued: KeptExport): Promise<void> {
+    const running = keep({ ...queued, state: 'running' })
+    try {
+      const written = await write(running)
+      // It may have been ended before its file was made
+      if (written === null) return files.removeBytes(queued.id)
+      const now = clock.now()
+      keep({
+        ...running,
+        ...written,
+        state: 'ready',
+        finished_at: toTime(now),
+        expires_at: toTime(now + KEEP_MS),
+      })
+    } catch (error) {
+      // Of refusals the sentence is for those who ask; anything else is for the log
+      if (!(error instanceof Refusal)) deps.fault(error, `the export ${queued.id}`)
+      fail(running, error instanceof Refusal ? error.message : 'The file could not be written.')
+    }
+  }
+  /** Null when it was ended meanwhile. */
+  async function write({ id, ...order }: KeptExport) {
+    const end = clock.monotonic() + RUN_MS
+    await using file = await files.create(id)
+    const columns = COLUMNS[order.of]
+    const header = order.format === 'csv' ? csvHeader(columns) : ''
+    await file.write(header)
+    let [rows, bytes, truncated] = [0, Buffer.byteLength(header), false]
+    for await (const items of rowsOf(order, deps)) {
+      if (stopped || kept.get(id)?.state !== 'running') return null
+      let text = ''
+      for (const item of items) {
+        const line = order.format === 'csv' ? csvRow(columns, item) : `${JSON.stringify(item)}\n`
+        const size = Buffer.byteLength(line)
+        truncated = rows === (deps.rowsMax ?? ROWS_MAX) || bytes + size > (deps.bytesMax ?? BYTES_MAX)
+        if (truncated) break
+        text += line
+        rows += 1
+        bytes += size
+      }
+      await file.write(text)
+      if (truncated) break
+      if (clock.monotonic() > end) {
+        truncated = true
+        break
+      }
+      await setImmediate()
+    }
+    return { rows, bytes, truncated }
+  }
+  function start(): void {
+    working ??= work()
+      .catch((error: unknown) => deps.fault(error, 'exports'))
+      .finally(() => {
+        working = null
+        if (!stopped && values().some(({ state }) => state === 'queued')) start()
+      })
+  }
+
+  for (const description of files.descriptions()) {
+    const parsed = KeptExport.safeParse(description)
+    if (parsed.success) kept.set(parsed.data.id, parsed.data)
+  }
+  for (const one of values())
+    if (!isDone(one)) fail(one, 'Postern was stopped before it was done. Ask again.')
+  sweep()
+
+  function sweep(): void {
+    const done = values()
+      .filter(isDone)
+      .sort((a, b) => (a.id < b.id ? 1 : -1))
+    for (const [place, one] of done.entries()) {
+      const isOld = Date.parse(one.created_at) + HISTORY_MS <= clock.now()
+      if (isOld || place >= HISTORY_MAX) {
+        files.remove(one.id)
+        kept.delete(one.id)
+      } else if (one.state === 'ready' && current(one).state === 'expired') {
+        files.removeBytes(one.id)
+        keep({ ...current(one), bytes: 0 })
+      }
+    }
+  }
+
+  return {
+    faultOf,
+    begin: (order) => ({
+      ...order,
+      state: 'queued',
+      rows: 0,
+      bytes: 0,
+      truncated: false,
+      error: null,
+      created_at: toTime(clock.now()),
+      finished_at: null,
+      expires_at: null,
+    }),
+    add(begun) {
+      // Others may have come in between
+      const fault = stopped ? 'Postern is stopping.' : faultOf(begun.owner)
+      if (fault !== null) return fail(begun, fault)
+      const added = keep(begun)
+      start()
+      return added
+    },
+    find(id) {
+      const found = kept.get(id)
+      return found && current(found)
+    },
+    all: () =>
+      values()
+        .map(current)
+        .sort((a, b) => (a.id < b.id ? 1 : -1)),
+    read(id) {
+      const found = kept.get(id)
+      const bytes = found === undefined || current(found).state !== 'ready' ? undefined : files.size(id)
+      return bytes === undefined ? undefined : { bytes, stream: files.read(id) }
+    },
+    cancel(id, by) {
+      const found = kept.get(id)
+      if (found === undefined) return undefined
+      if (!isDone(found)) return fail(found, `It was cancelled by ${by}.`)
+      files.removeBytes(id)
+      return found.state === 'ready' ? keep({ ...found, state: 'expired', bytes: 0 }) : found
+    },
+    sweep,
+    async stop() {
+      stopped = true
+      await working
+      for (const one of values())
+        if (!isDone(one)) fail(one, 'Postern was stopped before it was done. Ask again.')
+    },
+  }
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { EXPORT_COLUMNS, ExportView, exportsAudit, mayTake, subject, viewOf } from './shape.ts'
+
+export const listExports = define({
+  resource: 'exports',
+  action: 'list',
+  effect: 'read',
+  tool: 'list_exports',
+  group: 'manage_exports',
+  summary: 'List the exports of the last 7 days that you may download, newest first',
+  input: z.strictObject(page),
+  output: pageOf(ExportView),
+  permission: 'records:export',
+  own: exportsAudit,
+  refuses: [],
+  columns: EXPORT_COLUMNS,
+  subject: () => subject({}, undefined),
+  handle: async ({ limit, cursor }, context) => {
+    const before = cursor === undefined ? null : fromCursor(cursor, /^exp_[0-9a-z]{26}$/)
+    const isShown = await mayTake(context)
+    const found = context.exports.all().filter((one) => (before === null || one.id < before) && isShown(one))
+    const items = found.slice(0, limit)
+    return {
+      items: items.map(viewOf),
+      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+    }
+  },
+})

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import type { Principal } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Time } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import type { Subject } from '../define.ts'
+import { exportableOf } from '../sight.ts'
+
+const HOUR_MS = 3_600_000
+
+/** How long the file of an export is kept, and how long one is told of. */
+export const KEEP_MS = 24 * HOUR_MS
+export const HISTORY_MS = 7 * 24 * HOUR_MS
+
+/** What a file holds at most. */
+export const ROWS_MAX = 100_000
+export const BYTES_MAX = 64 * 1024 ** 2
+
+export const FORMATS = ['csv', 'ndjson'] as const
+
+export const MEDIA_TYPES = { csv: 'text/csv; charset=utf-8', ndjson: 'application/x-ndjson' } as const
+
+/** An export as it is shown. */
+export const ExportView = z.object({
+  id: z.string(),
+  of: z.enum(['records', 'audit']),
+  format: z.enum(FORMATS),
+  state: z
+    .enum(['queued', 'running', 'ready', 'failed', 'expired'])
+    .describe('expired: its file was deleted, by time or by cancel'),
+  filters: z.record(z.string(), z.json()).describe('As they were asked'),
+  rows: z.int(),
+  bytes: z.int(),
+  truncated: z.boolean().describe('There was more than one file may hold; it has the newest'),
+  error: z.string().nullable().describe('Why there is no file'),
+  created_at: Time,
+  created_by: z.string(),
+  finished_at: Time.nullable(),
+  expires_at: Time.nullable().describe('When its file is deleted'),
+})
+
+/** An export as it is kept. */
+export const KeptExport = ExportView.extend({
+  /** Id of who asked for it. */
+  owner: z.string(),
+  /** Ids of the collections whose rows it may hold; null for all rows. */
+  collections: z.array(z.string()).nullable(),
+  /** The filters as the stores are asked by them. */
+  filter: z.record(z.string(), z.json()),
+})
+export type KeptExport = z.output<typeof KeptExport>
+
+/** What an export is made by. */
+export type ExportOrder = Pick<KeptExport, 'of' | 'format' | 'filter' | 'collections'>
+
+export const EXPORT_COLUMNS = ['id', 'of', 'format', 'state', 'rows', 'truncated', 'created_by', 'expires_at']
+
+export function viewOf({ owner, collections, filter, ...view }: KeptExport): z.output<typeof ExportView> {
+  return view
+}
+
+export const subject = (input: Fields, output: Fields | undefined): Subject => {
+  const named = output?.['id'] ?? input['id']
+  return { type: 'export', id: typeof named === 'string' ? named : null, slug: null }
+}
+
+/** The operations name the permission for records; who may export the trail alone may call them for that. */
+export const exportsAudit = (principal: Principal): boolean => permits(principal, 'audit:export')
+
+/**
+ * An export that the caller might have made: who may not read and export all that it may hold is not told of it. Refuses
+ * with not_found.
+ */
+export async function findExport(id: string, context: OperationContext): Promise<KeptExport> {
+  const found = context.exports.find(id)
+  if (found !== undefined && (await mayTake(context))(found)) return found
+  throw refuse('not_found', { detail: `There is no export "${id}".` })
+}
+
+/** Tells which exports the caller may take. */
+export async function mayTake({ principal, whole }: OperationContext): Promise<(one: KeptExport) => boolean> {
+  const reach = {
+    records: await exportableOf(principal, 'records', whole),
+    audit: await exportableOf(principal, 'audit', whole),
+  }
+  return ({ of, collections }) => {
+    if (!permits(principal, `${of}:export`) || !permits(principal, `${of}:read`)) return false
+    const own = reach[of]
+    return own === null || collections?.every((id) => own.includes(id)) === true
+  }
+}
