@@ -21,10 +21,12 @@ export interface Arrival {
   readonly groups: readonly string[]
   /** Grants in their compact form that its claims are mapped to; see `readGrant`. */
   readonly grants: readonly string[]
+  /** When that was told, in seconds since the epoch: what was told before the last time changes nothing. */
+  readonly toldAt?: number | undefined
 }
 
 /** How someone has been proved, and what was delegated by that. */
-export interface Proof {
+interface Proof {
   /** For the audit, such as `oauth` or `personal_token`. */
   readonly authMethod: string
   /** Milliseconds since the epoch, or null for never. */

@@ -28,6 +28,7 @@ export interface SetUpLinks {
   find(token: string): Promise<StoredSetUpLink | undefined>
 }
 
+/** Links over a store, which holds hashes of them. */
 export function createSetUpLinks(store: ConfigStore, clock: Clock): SetUpLinks {
   async function issue(
     purpose: 'first' | 'reset',

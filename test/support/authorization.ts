@@ -34,6 +34,8 @@ export interface AuthorizationTest extends AsyncDisposable {
   /** Management REST as an administrator, below /management/v1. */
   readonly manage: (method: string, path: string, body?: unknown) => Promise<Answer>
   readonly sweep: () => Promise<void>
+  /** Has what was gathered of unknown callers written into the trail. */
+  readonly flush: () => Promise<void>
   /** Ends the process that was, and begins another over what it left. */
   readonly restart: () => Promise<void>
 }
@@ -118,6 +120,7 @@ export async function startAuthorization({
     move: (ms) => moveClock(cell, ms),
     browser: () => new Browser(origin),
     sweep: () => open.sweep(),
+    flush: () => open.flush(true),
     restart: async () => {
       await open.store.close()
       open = await begin()

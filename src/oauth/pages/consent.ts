@@ -23,6 +23,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   offline_access: 'go on while you are away',
 }
 
+/** Asks a person whether a client may act for them. */
 export function consentPage(view: ConsentView): Page {
   const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, formAction } = view
   return {

@@ -14,6 +14,7 @@ export interface SignInView {
   readonly formAction: string | undefined
 }
 
+/** Asks who a person is, by the ways that are switched on. */
 export function signInPage({
   path,
   csrf,

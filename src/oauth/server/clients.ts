@@ -79,9 +79,18 @@ export function lenientMetadata(given: Plain): Plain {
       'authorization_code',
     )
   if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
-  if (typeof taken['client_name'] === 'string') taken['client_name'] = taken['client_name'].slice(0, NAME_MAX)
+  if (typeof taken['client_name'] === 'string') taken['client_name'] = visible(taken['client_name'])
+  if (taken['client_name'] === '') delete taken['client_name']
   if (!/^https?:/.test(String(taken['client_uri']))) delete taken['client_uri']
   return taken
+}
+
+/** A name without what cannot be seen, and could turn the text after it around where people read who asks. */
+function visible(name: string): string {
+  return name
+    .replaceAll(/[\p{C}\p{Zl}\p{Zp}\u2800\u3164\uffa0\u115f\u1160]/gu, '')
+    .trim()
+    .slice(0, NAME_MAX)
 }
 
 /** The host that a redirect leads to, as a person reads it; the scheme where it leads to a program. */

@@ -22,6 +22,7 @@ export interface Consents {
   grantFor(context: Context): Promise<Grant | undefined>
 }
 
+/** What accounts have agreed to, sealed in the store. */
 export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock): Consents {
   const idOf = (account: string, client: string): string => sealed.hash(`${account}\n${client}`)
 

@@ -45,6 +45,7 @@ export interface ClientDocumentsParts {
   readonly warn: (message: string) => void
 }
 
+/** Documents of clients: pinned, kept or fetched, as the mode lets them be. */
 export function createClientDocuments(parts: ClientDocumentsParts): ClientDocuments {
   const { store, sealed, clock, mode, getJson, warn } = parts
   const known = new Map([...PINNED, ...parts.pins])

@@ -341,6 +341,13 @@ test('clients register with what they leave out, and with what we do not know', 
   assert.match(page.headers.get('content-security-policy')!, /form-action 'self' cursor:;/)
 })
 
+test('a client is called by what can be seen of its name, or by its id', async () => {
+  const nameOf = async (client_name: string) =>
+    (await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })).body.client_name
+  assert.equal(await nameOf(' \u202eEditor\u200b\n'), 'Editor')
+  assert.equal(await nameOf('\u202e \u3164'), undefined)
+})
+
 test('a path is taken by its one spelling alone, so that none is around what is asked of it', async () => {
   const machine = {
     redirect_uris: ['https://agent.example/callback'],
@@ -457,6 +464,11 @@ test('a device gets a token when its user has entered the code, looked at it and
   })
   await browser.submit(page, { abort: 'yes' })
   assert.equal((await poll(refused.device_code)).error, 'access_denied')
+
+  await server.flush()
+  const details = (await entriesOf('access.authenticate')).map(({ detail }) => detail)
+  assert.ok(details.includes('grant: access_denied'))
+  assert.ok(!details.includes('grant: authorization_pending'), 'who waits is refused nothing')
 })
 
 test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {

@@ -168,6 +168,9 @@ const REFUSALS = [
   'device_authorization.error',
 ] as const
 
+/** What a device hears until its user has agreed: nobody was refused anything. */
+const WAITING = new Set(['authorization_pending', 'slow_down'])
+
 /** Has the trail and the log told of what the engine does. */
 function listen(
   provider: Provider,
@@ -235,6 +238,7 @@ function listen(
   for (const name of REFUSALS)
     provider.on(name as 'grant.error', (context: KoaContextWithOIDC, error: Error) => {
       const reason = error instanceof errors.OIDCProviderError ? error.error : error.name
+      if (WAITING.has(reason)) return
       refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
     })
   provider.silent = true

@@ -24,3 +24,11 @@ test('addresses of one network are one source', () => {
   assert.equal(wait('/oauth/register', '2001:db8::ffff:1'), 60)
   assert.equal(wait('/oauth/register', '2001:db8:0:1::1'), 0)
 })
+
+test('the pages of all sign-ins of a source count together', () => {
+  const wait = createThrottle({ now: () => 0, monotonic: () => 0 }, networkOf)
+  for (let count = 0; count < 600; count++)
+    assert.equal(wait(`/oauth/interaction/${count}/provider`, '192.0.2.1'), 0)
+  assert.equal(wait('/oauth/interaction/other', '192.0.2.1'), 60)
+  assert.equal(wait('/oauth/interaction/other', '192.0.2.2'), 0)
+})

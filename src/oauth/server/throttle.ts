@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
+import { INTERACTION } from './interactions.ts'
 
 const WINDOW_MS = 60_000
 const SOURCES_MAX = 10_000
@@ -11,6 +12,7 @@ const MAX: Readonly<Record<string, number>> = {
   '/oauth/device': 30,
   '/oauth/device/authorize': 30,
   '/oauth/token': 600,
+  [INTERACTION]: 600,
 }
 
 /**
@@ -22,7 +24,8 @@ export function createThrottle(
   networkOf: (ip: string) => string,
 ): (path: string, ip: string) => number {
   const counts = new Lru<string, { window: number; count: number }>(SOURCES_MAX)
-  return (path, ip) => {
+  return (asked, ip) => {
+    const path = asked.startsWith(INTERACTION) ? INTERACTION : asked
     const max = MAX[path]
     if (max === undefined) return 0
     const now = clock.now()

@@ -39,7 +39,7 @@ export function toArrival(
   { issuer, groupsClaim, roleMap }: ClaimReading,
   untold: null | undefined,
 ): Arrival {
-  const { email, email_verified, name } = claims
+  const { email, email_verified, name, iat } = claims
   const isVerified = email_verified !== false && email_verified !== 'false'
   // What people say of themselves gives them nothing
   const told: Plain = isVerified ? claims : { ...claims, email: undefined }
@@ -52,6 +52,7 @@ export function toArrival(
     name: typeof name === 'string' ? name : untold,
     groups: textsOf(claimOf(told, groupsClaim)),
     grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
+    toldAt: typeof iat === 'number' ? iat : undefined,
   }
 }
 

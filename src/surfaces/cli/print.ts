@@ -102,6 +102,7 @@ function toText(ports: CliPorts, problem: ProblemBody): string {
   return head + errors.join('') + request
 }
 
+/** True where colours are wanted: on a terminal without `NO_COLOR`. */
 export function hasColour(ports: CliPorts): boolean {
   return ports.colour && (ports.env['NO_COLOR'] ?? '') === ''
 }

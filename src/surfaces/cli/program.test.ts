@@ -454,7 +454,7 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
     subject: () => ({ type: 'access', id: null, slug: null }),
     handle: async () => ({}),
   })
-  const grants = [{ grant: 'viewer' }, { grant: 'modifier:proxies@payments' }]
+  const grants: Record<string, unknown>[] = [{ grant: 'viewer' }, { grant: 'modifier:proxies@payments' }]
   const answer = {
     name: 'Ada',
     type: 'user',
@@ -473,6 +473,9 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
     `Ada (user, ada@x.example) at ${server.url}\nproved by oauth\nin the teams core\nmay act as viewer and modifier:proxies@payments\n`,
   )
   assert.equal(JSON.parse((await postern('whoami -o json', { ports })).out).url, server.url)
+  const permissions = ['proxies:read', 'proxies:update']
+  grants.splice(0, 2, { grant: 'permissions@payments', role: null, permissions })
+  assert.match((await postern('whoami', { ports })).out, /may act as 2 permissions@payments\n/)
 })
 
 test('help tells of every resource, and of the commands of the one that is named', async () => {
