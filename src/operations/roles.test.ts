@@ -58,6 +58,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'profiles.toggle': () => ({ id: 'open', status: 'active' }),
   'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
   'records.purge': () => ({ to: '-30d' }),
+  'exports.create': () => ({ of: 'records' }),
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
   'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
@@ -105,6 +106,9 @@ const TRUST = {
 /** Neither records nor gateway threads are here, and no credential with an overlap. */
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'records.get': 'not_found',
+  'exports.get': 'not_found',
+  'exports.cancel': 'not_found',
+  'exports.download': 'not_found',
   'personal_tokens.create': 'permission_denied',
   'personal_tokens.get': 'not_found',
   'personal_tokens.revoke': 'not_found',

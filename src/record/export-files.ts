@@ -30,7 +30,7 @@ export interface ExportFiles {
   remove(id: string): void
 }
 
-export interface ExportWriter extends AsyncDisposable {
+interface ExportWriter extends AsyncDisposable {
   write(text: string): Promise<void>
 }
 

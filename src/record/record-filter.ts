@@ -42,7 +42,7 @@ export const RecordSelection = z.object({
 export type RecordSelection = z.output<typeof RecordSelection>
 
 /** On one page. Surfaces offer less; exports take as much. */
-export const LIST_ROWS_MAX = 500
+const LIST_ROWS_MAX = 500
 
 /** A page of records. */
 export const RecordFilter = RecordSelection.extend({

@@ -17,7 +17,7 @@ const HISTORY_MAX = 1000
 const RUN_MS = 5 * 60_000
 
 /** What a new export is, before anything has become of it. */
-export type NewExport = Pick<
+type NewExport = Pick<
   KeptExport,
   'id' | 'of' | 'format' | 'filters' | 'created_by' | 'owner' | 'collections' | 'filter'
 >
