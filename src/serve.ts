@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
-import { createPublicFetchJson } from './base/public-fetch.ts'
+import { createPublicGetJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
@@ -10,6 +10,7 @@ import { fullDelta } from './operations/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { type Addresses, claimAddresses } from './serve/addresses.ts'
 import { createCertificates } from './serve/certificates.ts'
+import { readClientPins } from './serve/client-pins.ts'
 import {
   type ControlPlane,
   type ControlPlaneOptions,
@@ -104,6 +105,7 @@ async function start(
   const certificates =
     settings.tls.length === 0 ? null : createCertificates(settings.tls, settings.clientAuthorities, log)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
+  const pins = readClientPins(settings.cimdPins)
   const addresses = await claimAddresses(settings)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
@@ -122,7 +124,8 @@ async function start(
     origin: addresses.origin,
     isLocalSignIn: settings.localSignIn,
     documentMode: settings.cimd,
-    fetchPublic: createPublicFetchJson(),
+    pins,
+    fetchPublic: createPublicGetJson(),
     settings: settings.shown,
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     oidc,

@@ -53,6 +53,13 @@ test('what was given is shown with where it came from', () => {
   assert.ok(!JSON.stringify(withSecret.shown).includes(secret))
 })
 
+test('documents of clients are pinned where clients are known by documents at all', () => {
+  const pins = { POSTERN_CIMD_PINS: '/etc/postern/pins.json' }
+  assert.equal(readSettings([], pins).cimdPins, '/etc/postern/pins.json')
+  assert.equal(readSettings([], {}).cimdPins, null)
+  refused(['--cimd', 'off'], pins, /--cimd is "off".* POSTERN_CIMD_PINS is set: remove one of the two/)
+})
+
 test('a port alone listens on the loopback, a colon before it on every address', () => {
   assert.deepEqual(readSettings(['--listen', '80'], {}).listen, { host: '127.0.0.1', port: 80 })
   assert.deepEqual(readSettings(['--listen', ':80'], {}).listen, { host: '0.0.0.0', port: 80 })
@@ -283,5 +290,13 @@ test('any flags and values either make settings or refuse with one sentence', ()
 
 test('docs/settings.md is printed from the schema', () => {
   golden('docs/settings.md', settingsReference())
-  assert.match(settingsHelp(), /--control-listen/)
+  assert.match(settingsHelp(), /--control-listen <value>/)
+})
+
+test('the help of `postern up` has each text below its flag, and no markup', () => {
+  assert.match(
+    settingsHelp(),
+    /\n {2}--audit-keep <value>\n {6}How long .+: docs\/audit\.md\. \(default: 400d\)\n/,
+  )
+  assert.doesNotMatch(settingsHelp(), /\]\(|`/)
 })

@@ -62,6 +62,7 @@ const SCHEMA = z.strictObject({
   AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
   LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
   CIMD: z.enum(['auto', 'on', 'off', 'pinned-only'], '`auto`, `on`, `off` or `pinned-only`').default('auto'),
+  CIMD_PINS: FilePath.optional(),
   OIDC_ISSUER: IssuerUrl.optional(),
   OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
   OIDC_CLIENT_SECRET: z.string().min(1, 'a secret').optional(),
@@ -167,6 +168,10 @@ const TEXTS: Record<SettingName, SettingText> = {
     shown: '`auto`',
     text: 'How OAuth clients are known that name themselves by the URL of a metadata document: `auto` takes the bundled documents of widespread clients and fetches others, `on` fetches all, `pinned-only` fetches none, `off` announces nothing, so that clients register.',
   },
+  CIMD_PINS: {
+    shown: 'none',
+    text: 'Path of a JSON file with metadata documents of OAuth clients by their URL, read at start. They stand beside the bundled ones, and before them. See [OAuth](oauth.md).',
+  },
   OIDC_ISSUER: {
     shown: 'none',
     text: 'The identity provider at which people sign in (OpenID Connect), exactly as it names itself; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
@@ -229,6 +234,8 @@ export interface Settings {
   readonly httpEngine: HttpEngine
   /** How OAuth clients are known by the URL of a metadata document. */
   readonly cimd: 'auto' | 'on' | 'off' | 'pinned-only'
+  /** Path of documents that stand beside the bundled ones; null for none. */
+  readonly cimdPins: string | null
   /** Null keeps the key in the data directory. */
   readonly keyFile: string | null
   /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
@@ -347,6 +354,10 @@ export function readSettings(
     throw new CannotStart(
       `${named('TLS_CERT')} names ${TLS_CERT?.length ?? 0} and ${named('TLS_KEY')} ${TLS_KEY?.length ?? 0} files; give one key for each certificate, in the same order.`,
     )
+  if (parsed.data.CIMD === 'off' && parsed.data.CIMD_PINS !== undefined)
+    throw new CannotStart(
+      `${named('CIMD')} is "off", so that no client is known by a document, and ${named('CIMD_PINS')} is set: remove one of the two.`,
+    )
   return {
     data: DATA,
     listen: LISTEN,
@@ -357,6 +368,7 @@ export function readSettings(
     expose: EXPOSE,
     httpEngine: HTTP_ENGINE,
     cimd: parsed.data.CIMD,
+    cimdPins: parsed.data.CIMD_PINS ?? null,
     keyFile: KEY_FILE ?? null,
     tls: (TLS_CERT ?? []).map((certificate, index) => ({ certificate, key: TLS_KEY![index]! })),
     clientAuthorities: TLS_CLIENT_CA ?? null,
@@ -529,9 +541,14 @@ export function settingsHelp(): string {
   const names = Object.keys(TEXTS) as SettingName[]
   const lines = names.map((name) => {
     const { shown, text } = TEXTS[name]
-    return `  --${flagOf(name).padEnd(17)} ${text.replaceAll('`', '')} (default: ${shown.replaceAll('`', '')})`
+    return `  --${flagOf(name)} <value>\n      ${inTerminal(`${text} (default: ${shown})`)}`
   })
   return `Settings (flag, or ${PREFIX}<NAME> in the environment):\n${lines.join('\n')}\n`
+}
+
+/** Markdown of the reference page as text: a link leads to its page below docs. */
+function inTerminal(text: string): string {
+  return text.replaceAll('`', '').replace(/\[[^\]]*\]\(([^)#]*)[^)]*\)/g, 'docs/$1')
 }
 
 /** docs/settings.md. */

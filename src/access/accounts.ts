@@ -21,10 +21,12 @@ export interface Arrival {
   readonly groups: readonly string[]
   /** Grants in their compact form that its claims are mapped to; see `readGrant`. */
   readonly grants: readonly string[]
+  /** When that was told, in seconds since the epoch: what was told before the last time changes nothing. */
+  readonly toldAt?: number | undefined
 }
 
 /** How someone has been proved, and what was delegated by that. */
-export interface Proof {
+interface Proof {
   /** For the audit, such as `oauth` or `personal_token`. */
   readonly authMethod: string
   /** Milliseconds since the epoch, or null for never. */
@@ -39,6 +41,8 @@ export interface Accounts {
   find(id: string): Promise<Account | undefined>
   /** A local user by slug or email. */
   findLocal(name: string): Promise<Account | undefined>
+  /** The user that an identity provider knows by a subject, active or not, as they came last. */
+  arrived(issuer: string, subject: string): Promise<Account | undefined>
   /**
    * The user that an identity provider speaks of, made when they come for the first time; email, groups and mapped
    * grants are taken over anew each time. Refuses with credential_invalid when the user is inactive.

@@ -28,6 +28,7 @@ export interface DirectTokens {
   verify(token: string, resource: Protected): Promise<Principal>
 }
 
+/** Takes access tokens of one identity provider, whose keys come from `keysOf`. */
 export function createDirectTokens(
   { issuer, clientId, audienceOf, arrivalOf }: DirectIssuer,
   clock: Clock,

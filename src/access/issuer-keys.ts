@@ -36,6 +36,7 @@ export async function proveByIssuer(jwt: Jwt, source: string, keysOf: KeysOf, no
   return endsAt
 }
 
+/** The refusal of a token that proves nothing, and why, for the audit only. */
 export function invalid(inner: string) {
   return refuse('credential_invalid', { inner })
 }

@@ -8,6 +8,7 @@ import { refuse } from '../base/refusal.ts'
 import { createResources, type Protected } from '../base/resources.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Accounts } from './accounts.ts'
+import { invalid } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'
 import { ceilingOf } from './scopes.ts'
 
@@ -75,8 +76,4 @@ export function createOAuthTokens(
       return { ...(await accounts.principalOf(jwt.subject, proof)), scopes }
     },
   }
-}
-
-function invalid(inner: string) {
-  return refuse('credential_invalid', { inner })
 }

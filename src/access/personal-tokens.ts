@@ -23,6 +23,7 @@ export function isPersonalToken(token: string): boolean {
   return isToken('pt', token)
 }
 
+/** Tokens over a store. When they were used is held in memory until it is flushed. */
 export function createPersonalTokens(store: ConfigStore, clock: Clock, accounts: Accounts): PersonalTokens {
   let used = new Map<string, number>()
   return {

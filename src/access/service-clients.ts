@@ -9,9 +9,9 @@ export interface ServiceClient {
   readonly id: string
   readonly slug: string
   readonly name: string
-  /** Hash of its secret; null where it has none. */
+  /** Hash of its secret; null where it has none, or has keys, were they all retired. */
   readonly secretHash: string | null
-  /** Public keys that it signs with; where there are some, no secret is taken. */
+  /** Public keys that it signs with. */
   readonly keys: readonly Plain[]
 }
 
@@ -38,7 +38,7 @@ export function createServiceClients(
         id,
         slug,
         name,
-        secretHash: secret === undefined ? null : open(secret.sealed, id, CLIENT_SECRET),
+        secretHash: secret === undefined || keys.length > 0 ? null : open(secret.sealed, id, CLIENT_SECRET),
         keys: keys.flatMap(({ retires_at, ...key }) =>
           typeof retires_at === 'string' && Date.parse(retires_at) <= now ? [] : [key],
         ),

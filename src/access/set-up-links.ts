@@ -1,8 +1,8 @@
 import { type Clock, toTime } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, mintToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigReader, ConfigStore, Resource, StoredSetUpLink } from '../store/ports/config.ts'
 import { findLocalUser, grantsOf } from './identities.ts'
 
@@ -28,6 +28,7 @@ export interface SetUpLinks {
   find(token: string): Promise<StoredSetUpLink | undefined>
 }
 
+/** Links over a store, which holds hashes of them. */
 export function createSetUpLinks(store: ConfigStore, clock: Clock): SetUpLinks {
   async function issue(
     purpose: 'first' | 'reset',
@@ -83,31 +84,16 @@ function toEntry(
   clock: Clock,
 ): AuditEntry {
   const auth_method = surface === 'cli' ? 'data_directory' : 'none'
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
+  return newAuditEntry(clock, {
     actor: { id: 'system', type: 'system', name: 'system', auth_method },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface,
     operation: 'set_up_links.create',
     action: 'CREATE',
     resource: { type: 'user', id: link.user, slug: user?.slug ?? null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
     diff: [
       { op: 'add', path: '/purpose', value: link.purpose },
       { op: 'add', path: '/expires_at', value: toTime(link.expires_at) },
       { op: 'add', path: '/token', value: 'changed' },
     ],
-    reason: null,
-    http: null,
-    ip: null,
-    user_agent: null,
-    request_id: null,
-    outcome: 'ok',
-    error: null,
-    detail: null,
-    count: 1,
-  }
+  })
 }

@@ -6,6 +6,7 @@ import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
 import { ROLES } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
 import { readGrant } from './grant-text.ts'
 import { collectionOf } from './identities.ts'
@@ -74,7 +75,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
       if (token === null || token === '')
         throw refuse('credentials_missing', {
           detail:
-            'Administration wants `Authorization: Bearer <access token>`; `postern token --role admin --ttl 15m` prints one.',
+            'Administration wants `Authorization: Bearer <access token>`; sign in with `postern login`, or have `postern token --role admin --ttl 15m` print one beside the data directory.',
         })
       const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
       return toPrincipal(proved('at', stored, token, clock.now()))
@@ -165,27 +166,12 @@ function toEntry(
   action: 'create' | 'revoke',
   diff: AuditEntry['diff'],
 ): AuditEntry {
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
+  return newAuditEntry(clock, {
     actor: { id: 'system', type: 'system', name: token.name, auth_method: 'data_directory' },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface,
     operation: `access_tokens.${action}`,
     action: action === 'create' ? 'CREATE' : 'UPDATE',
     resource: { type: 'access_token', id: token.id, slug: null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
     diff,
-    reason: null,
-    http: null,
-    ip: null,
-    user_agent: null,
-    request_id: null,
-    outcome: 'ok',
-    error: null,
-    detail: null,
-    count: 1,
-  }
+  })
 }

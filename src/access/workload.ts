@@ -22,6 +22,7 @@ export interface WorkloadTokens {
   isMeant(token: string): Promise<boolean>
 }
 
+/** Takes tokens by the trust rules that are stored at that moment. */
 export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf: KeysOf): WorkloadTokens {
   return {
     async verify(token) {

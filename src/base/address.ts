@@ -85,6 +85,11 @@ export function isLoopbackHost(hostname: string): boolean {
   return hostname === 'localhost' || isLoopback(bareHost(hostname))
 }
 
+/** True for a URL whose bytes nobody on the way can read: https, or http on this machine. */
+export function isSecureUrl({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname))
+}
+
 /** True for the host of a URL that is refused as it stands; another name may still resolve to a refused address. */
 export function isRefusedHost(hostname: string): boolean {
   const host = bareHost(hostname)

@@ -1,4 +1,4 @@
-import type { Plain } from './plain.ts'
+import { listedTexts, type Plain } from './plain.ts'
 
 /** One of `values`, or text that fits `glob`. Of a claim that is a list, one item suffices. */
 export interface ClaimRule {
@@ -51,5 +51,5 @@ function fitsGlob(glob: string, text: string): boolean {
 export function scopesOf(claims: Plain): readonly string[] {
   const value = claims['scope'] ?? claims['scp']
   if (typeof value === 'string') return value.split(' ')
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+  return listedTexts(value)
 }

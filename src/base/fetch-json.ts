@@ -15,11 +15,30 @@ interface JsonRequest {
 /** Asks an issuer. Rejects with a {@link FetchFailure}. */
 export type FetchJson = (request: JsonRequest) => Promise<Plain>
 
+/** One JSON object, and the fields of the head that came before it. */
+export interface JsonAnswer {
+  readonly value: Plain
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** Asks for one JSON object, as {@link createGuardedFetch} asks. */
 export function createFetchJson(limits?: FetchLimits, resolve?: typeof lookup): FetchJson {
+  const ask = createAskJson(limits, resolve)
+  return async (request) => (await ask(request)).value
+}
+
+/** As {@link createFetchJson}, with the head of the answer. */
+export function createAskJson(
+  limits?: FetchLimits,
+  resolve?: typeof lookup,
+): (request: JsonRequest) => Promise<JsonAnswer> {
   const send = createGuardedFetch(limits, resolve)
   return async ({ url, form, authorization, headers }) => {
-    const { status, body } = await send(
+    const {
+      status,
+      headers: told,
+      body,
+    } = await send(
       {
         url,
         method: form === null ? 'GET' : 'POST',
@@ -37,7 +56,7 @@ export function createFetchJson(limits?: FetchLimits, resolve?: typeof lookup): 
     const value = toPlain(body)
     if (status !== 200) throw new FetchFailure(`answered ${status}${codeIn(value)}`, status)
     if (value === null) throw new FetchFailure('the answer is no JSON object')
-    return value
+    return { value, headers: told }
   }
 }
 

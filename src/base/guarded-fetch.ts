@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { bareHost, isLoopbackHost, isRefusedAddress, isRefusedHost } from './address.ts'
+import { bareHost, isRefusedAddress, isRefusedHost, isSecureUrl } from './address.ts'
 
 export interface FetchLimits {
   /** From the first byte asked to the last byte answered. */
@@ -52,9 +52,7 @@ export function createGuardedFetch(
   return async (asked, wanted = () => true) => {
     const url = URL.parse(asked.url)
     if (url === null) throw new FetchFailure('the URL cannot be read')
-    const isLocal = isLoopbackHost(url.hostname)
-    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal))
-      throw new FetchFailure('the URL is not https')
+    if (!isSecureUrl(url)) throw new FetchFailure('the URL is not https')
     if (isRefusedHost(url.hostname)) throw new FetchFailure('the address is link-local')
     // Loaded by the first question: few threads ever ask one, and it would be a tenth of the start of each
     const { request: send } =

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { Description, HeaderName, Name, Slug, Tags, Time } from './common.ts'
 import { PemInput, SecretInput } from './secret.ts'
 import { CertificatesPem } from './upstream-tls.ts'
@@ -16,8 +16,7 @@ const TokenUrl = z
 function tokenUrlFault(text: string): string | null {
   const url = URL.parse(text)
   if (url === null) return 'a URL such as https://id.example.com/oauth/token'
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname)))
-    return 'an https URL; http is for this machine alone'
+  if (!isSecureUrl(url)) return 'an https URL; http is for this machine alone'
   if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
   return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
 }

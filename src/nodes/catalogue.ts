@@ -19,6 +19,7 @@ export const NODE_TYPES: readonly NodeType[] = [
 
 const BY_NAME = new Map(NODE_TYPES.map((type) => [type.name, type]))
 
+/** The type of nodes with this name. */
 export function nodeType(name: string): NodeType | undefined {
   return BY_NAME.get(name)
 }

@@ -1,8 +1,8 @@
 import type { Principal } from '../access/principal.ts'
-import { type Clock, toTime } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
+import type { Clock } from '../base/clock.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { NOUNS } from '../model/common.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { Resource } from '../store/ports/config.ts'
 import type { Operation, Subject, Via } from './define.ts'
 
@@ -23,9 +23,6 @@ export interface Ending {
   readonly planId?: string | undefined
 }
 
-/** What callers say of themselves is kept up to this length; the rest says nothing more. */
-const USER_AGENT_CHARS_MAX = 512
-
 const ACTIONS = {
   read: 'READ',
   create: 'CREATE',
@@ -44,34 +41,15 @@ export function toAuditEntry(
   ending: Ending,
   clock: Clock,
 ): AuditEntry {
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
-    actor: {
-      id: principal.id,
-      type: principal.type,
-      name: principal.name,
-      auth_method: principal.authMethod,
-    },
-    agent: {
-      name: via.agent?.name ?? null,
-      version: via.agent?.version ?? null,
-      session_id: via.agent?.sessionId ?? null,
-      conversation_id: via.agent?.conversationId ?? null,
-    },
-    surface: via.surface,
+  return newAuditEntry(clock, {
+    ...toCaller(principal, via),
     operation: `${operation.resource}.${operation.action}`,
     action:
       ending.action ??
       (ending.outcome === 'ok' && ending.before === null && ending.after === 1
         ? 'CREATE'
         : (operation.noted ?? ACTIONS[operation.effect])),
-    resource: {
-      type: subject.type,
-      id: subject.id,
-      slug: subject.slug,
-      collection: subject.collection ?? null,
-    },
+    resource: toResource(subject),
     revision_before: ending.before ?? null,
     revision_after: ending.after ?? null,
     config_revision: ending.configRevision ?? null,
@@ -79,14 +57,35 @@ export function toAuditEntry(
     diff: ending.diff ?? [],
     reason: reason ?? null,
     http: via.http && { ...via.http, status: ending.status },
-    ip: via.ip,
-    user_agent: via.userAgent?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
-    request_id: via.requestId,
     outcome: ending.outcome,
     error: ending.error ?? null,
     detail: ending.detail ?? null,
-    count: 1,
+  })
+}
+
+/** Who called, and from where, as the trail names them. */
+export function toCaller(
+  { id, type, name, authMethod }: Pick<Principal, 'id' | 'type' | 'name' | 'authMethod'>,
+  { agent, surface, ip, userAgent, requestId }: Via,
+): Pick<AuditEntry, 'actor' | 'agent' | 'surface' | 'ip' | 'user_agent' | 'request_id'> {
+  return {
+    actor: { id, type, name, auth_method: authMethod },
+    agent: {
+      name: agent?.name ?? null,
+      version: agent?.version ?? null,
+      session_id: agent?.sessionId ?? null,
+      conversation_id: agent?.conversationId ?? null,
+    },
+    surface,
+    ip,
+    user_agent: userAgent,
+    request_id: requestId,
   }
+}
+
+/** A subject as the trail names it. */
+export function toResource({ type, id, slug, collection = null }: Subject): AuditEntry['resource'] {
+  return { type, id, slug, collection }
 }
 
 /** What the entry names, as the handler found it. */

@@ -137,6 +137,15 @@ export class Change {
     return new Set([...this.#changed.values()].map(({ kind }) => kind.type))
   }
 
+  /** Ids of users who were active and are no more. */
+  get ended(): readonly string[] {
+    return [...this.#changed.values()].flatMap(({ kind, before, after }) =>
+      kind.type === 'users' && before?.spec['active'] === true && after?.spec['active'] !== true
+        ? [before.id]
+        : [],
+    )
+  }
+
   /** Everything that it touched, as it was before. */
   get images(): readonly RevisionImage[] {
     return [...this.#changed.values()].flatMap(({ before, after }): RevisionImage[] => {

@@ -243,6 +243,8 @@ async function transact(
   if (known != null) return { answer: known, delta: null }
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
+  // Should they come back, they sign in again, and so do their programs
+  for (const id of change.ended) await change.writer.oauth.removeOfAccount(id)
   const outcome = await change.finish()
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   const created = operation.effect === 'create' || change.created

@@ -35,7 +35,6 @@ import { convertConfig } from './config/convert.ts'
 import { diffConfig } from './config/diff.ts'
 import { exportConfig } from './config/export.ts'
 import { planConfig } from './config/plan.ts'
-import { REVISION_OPERATIONS } from './config/revisions.ts'
 import { createCredential } from './credentials/create.ts'
 import { deleteCredential } from './credentials/delete.ts'
 import { getCredential } from './credentials/get.ts'
@@ -95,6 +94,9 @@ import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
+import { diffRevisions } from './revisions/diff.ts'
+import { getRevision, listRevisions } from './revisions/list.ts'
+import { rollbackRevision } from './revisions/rollback.ts'
 import { selectable } from './select.ts'
 import { getSettings } from './settings/list.ts'
 import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
@@ -181,7 +183,10 @@ export const OPERATIONS: readonly Operation[] = [
   ...SERVICE_IDENTITY_OPERATIONS,
   ...GRANT_OPERATIONS,
   ...TRUST_RULE_OPERATIONS,
-  ...REVISION_OPERATIONS,
+  listRevisions,
+  getRevision,
+  diffRevisions,
+  rollbackRevision,
   getSettings,
   listPersonalTokens,
   getPersonalToken,

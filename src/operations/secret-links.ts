@@ -1,10 +1,12 @@
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { Principal } from '../access/principal.ts'
-import { type Clock, toTime } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
+import type { Clock } from '../base/clock.ts'
 import { Secret } from '../base/secret.ts'
+import { hashToken } from '../base/token.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
+import { toCaller, toResource } from './audit-entry.ts'
 import type { Subject, Via } from './define.ts'
 
 /** How long a link opens. */
@@ -61,7 +63,7 @@ export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Cloc
   }
 
   function find(token: string): Kept | undefined {
-    const found = kept.get(nameOf(token))
+    const found = kept.get(hashToken(token))
     return found !== undefined && found.facts.expiresAt > clock.now() ? found : undefined
   }
 
@@ -74,11 +76,11 @@ export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Cloc
       const { id, type, name, authMethod } = principal
       const facts = { ...about, principal: { id, type, name, authMethod }, expiresAt: clock.now() + LINK_MS }
       // Taken before the trail is written, so that many at once stay within the bounds
-      kept.set(nameOf(token), { facts, sealed: seal(token, secret) })
+      kept.set(hashToken(token), { facts, sealed: seal(token, secret) })
       try {
         await store.write((writer) => writer.appendAudit(madeEntry(facts, via, clock)))
       } catch (error) {
-        kept.delete(nameOf(token))
+        kept.delete(hashToken(token))
         throw error
       }
       return token
@@ -88,20 +90,16 @@ export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Cloc
       const found = find(token)
       if (found === undefined) return null
       // Gone before anything is waited for, so that two readers at once do not both read
-      kept.delete(nameOf(token))
+      kept.delete(hashToken(token))
       try {
         await store.write((writer) => writer.appendAudit(openedEntry(found.facts, visit, clock)))
       } catch (error) {
-        kept.set(nameOf(token), found)
+        kept.set(hashToken(token), found)
         throw error
       }
       return unseal(token, found.sealed)
     },
   }
-}
-
-function nameOf(token: string): string {
-  return hash('sha256', token, 'base64url')
 }
 
 const NONCE_BYTES = 12
@@ -126,73 +124,34 @@ function unseal(token: string, sealed: Buffer): Secret {
   return new Secret(text + decipher.final('utf8'))
 }
 
-const NO_AGENT: AuditEntry['agent'] = { name: null, version: null, session_id: null, conversation_id: null }
-
 function madeEntry(facts: LinkFacts, via: Via, clock: Clock): AuditEntry {
-  const { id, type, name, authMethod } = facts.principal
-  const { agent } = via
-  return {
-    ...entryOf('secret_links.create', 'CREATE', facts, via, clock),
-    actor: { id, type, name, auth_method: authMethod },
-    agent:
-      agent === null
-        ? NO_AGENT
-        : {
-            name: agent.name,
-            version: agent.version,
-            session_id: agent.sessionId,
-            conversation_id: agent.conversationId,
-          },
-    surface: via.surface,
+  return newAuditEntry(clock, {
+    ...toCaller(facts.principal, via),
+    operation: 'secret_links.create',
+    action: 'CREATE',
+    resource: toResource(facts.subject),
     http: via.http && { ...via.http, status: 200 },
-  }
+    detail: detailOf(facts),
+  })
 }
 
 /** Who opened it is not known, but that it was whoever had the link. */
 function openedEntry(facts: LinkFacts, visit: Visit, clock: Clock): AuditEntry {
-  return {
-    ...entryOf('secret_links.open', 'READ', facts, visit, clock),
-    actor: {
-      id: 'anonymous',
-      type: 'anonymous',
-      name: `link of ${facts.principal.name}`,
-      auth_method: 'secret_link',
-    },
-    agent: NO_AGENT,
+  const name = `link of ${facts.principal.name}`
+  return newAuditEntry(clock, {
+    actor: { id: 'anonymous', type: 'anonymous', name, auth_method: 'secret_link' },
     surface: 'management_mcp',
+    operation: 'secret_links.open',
+    action: 'READ',
+    resource: toResource(facts.subject),
     http: { method: 'POST', url: '/management/secrets', status: 200 },
-  }
+    ip: visit.ip,
+    user_agent: visit.userAgent,
+    request_id: visit.requestId,
+    detail: detailOf(facts),
+  })
 }
 
-function entryOf(
-  operation: string,
-  action: AuditEntry['action'],
-  { subject, member }: LinkFacts,
-  { ip, userAgent, requestId }: Visit,
-  clock: Clock,
-): Omit<AuditEntry, 'actor' | 'agent' | 'surface' | 'http'> {
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
-    operation,
-    action,
-    resource: {
-      type: subject.type,
-      id: subject.id,
-      slug: subject.slug,
-      collection: subject.collection ?? null,
-    },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
-    diff: [],
-    reason: null,
-    ip,
-    user_agent: userAgent,
-    request_id: requestId,
-    outcome: 'ok',
-    error: null,
-    detail: `A one-time link to its ${member}.`,
-    count: 1,
-  }
+function detailOf({ member }: LinkFacts): string {
+  return `A one-time link to its ${member}.`
 }

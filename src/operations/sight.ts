@@ -83,6 +83,7 @@ function denialTo(principal: Principal, permission: Permission): Refusal {
   })
 }
 
+/** The refusal of what a permission is lacking for. */
 export function denial(permission: Permission): Refusal {
   return refuse('permission_denied', {
     detail: `This needs the permission ${permission}.`,

@@ -1,6 +1,6 @@
 import { type Clock, toTime } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { Surface } from '../model/record.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 
@@ -65,27 +65,18 @@ export function createUnauthenticatedAudit(store: ConfigStore, clock: Clock): Un
 }
 
 function toEntry({ caller, minute, count }: Counted, clock: Clock): AuditEntry {
-  return {
-    id: newId('aud', clock),
+  return newAuditEntry(clock, {
     time: toTime(minute * MINUTE_MS),
     actor: { id: 'anonymous', type: 'anonymous', name: 'anonymous', auth_method: 'none' },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface: caller.surface,
     operation: 'access.authenticate',
     action: 'READ',
     resource: { type: 'access', id: null, slug: null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
-    diff: [],
-    reason: null,
-    http: null,
     ip: caller.ip,
     user_agent: caller.userAgent,
-    request_id: null,
     outcome: 'denied',
     error: 'credential_invalid',
     detail: caller.reason,
     count,
-  }
+  })
 }

@@ -1,6 +1,6 @@
 import { type Clock, toTime } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
 import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { StoredCheckpoint } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
 import type { AuditSigner } from './audit-signature.ts'
@@ -70,27 +70,12 @@ async function cut(
 }
 
 function toEntry(clock: Clock, entries: number, { seq, hash }: StoredCheckpoint): AuditEntry {
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
+  return newAuditEntry(clock, {
     actor: { id: 'system', type: 'system', name: 'retention', auth_method: 'none' },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface: 'system',
     operation: 'audit.retention',
     action: 'DELETE',
     resource: { type: 'audit', id: null, slug: null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
-    diff: [],
-    reason: null,
-    http: null,
-    ip: null,
-    user_agent: null,
-    request_id: null,
-    outcome: 'ok',
-    error: null,
     detail: `${entries} entries were removed, up to number ${seq} with the link ${hash}.`,
-    count: 1,
-  }
+  })
 }

@@ -9,8 +9,9 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import { bearerOf } from '../base/bearer.ts'
-import type { FetchJson } from '../base/fetch-json.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import type { Plain } from '../base/plain.ts'
+import type { GetJson } from '../base/public-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
@@ -40,7 +41,7 @@ import { createDocPages } from './doc-pages.ts'
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
-import { type IdentityProvider, issuedBy, openDirect } from './oidc.ts'
+import { type IdentityProvider, issuedBy, openAssertions, openDirect } from './oidc.ts'
 import { PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -65,7 +66,8 @@ export interface ControlPlaneOptions extends Omit<InvokeDeps, 'check' | 'trail' 
   readonly keysOf: KeysOf
   /** How OAuth clients are known by the URL of a document, and what fetches these. */
   readonly documentMode: DocumentMode
-  readonly fetchPublic: FetchJson
+  readonly pins: ReadonlyMap<string, Plain>
+  readonly fetchPublic: GetJson
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -119,11 +121,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     name: new URL(provider.issuer).host,
     signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
   }
+  const oauthTokens = createOAuthTokens(store.read, clock, accounts, origin)
   const authenticate = createAuthenticate(
     tokens,
     personal,
     workloads,
-    createOAuthTokens(store.read, clock, accounts, origin),
+    oauthTokens,
     openDirect(provider, origin, clock, options.keysOf, accounts),
     unknownCallers,
   )
@@ -185,11 +188,15 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     key: options.vault.oauthKey(),
     accounts,
     workloads,
+    tokens: oauthTokens,
+    assertions: openAssertions(provider, origin, clock, options.keysOf, accounts),
     documentMode: options.documentMode,
+    pins: options.pins,
     fetchPublic: options.fetchPublic,
     warn,
     services: createServiceClients(store.read, (...place) => options.vault.open(...place).reveal()),
     signIn,
+    networkOf,
     refused: ({ ip, userAgent }, reason) => unknownCallers.note({ surface: 'oauth', ip, userAgent, reason }),
     fault,
   })

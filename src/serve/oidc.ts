@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import type { Accounts } from '../access/accounts.ts'
 import { createDirectTokens, type DirectIssuer, type DirectTokens } from '../access/direct-tokens.ts'
+import { createIdentityAssertions, type IdentityAssertions } from '../access/identity-assertions.ts'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { DEFAULT_SCOPE } from '../access/scopes.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Plain } from '../base/plain.ts'
 import { createResources } from '../base/resources.ts'
 import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
@@ -49,6 +51,20 @@ export function openDirect(
     arrivalOf: (claims, subject) => toArrival(claims, subject, provider, undefined),
   }
   return createDirectTokens(issuer, clock, keysOf, accounts)
+}
+
+/** What the provider asserts of users to clients; null without a provider. */
+export function openAssertions(
+  provider: IdentityProvider | null,
+  origin: string,
+  clock: Clock,
+  keysOf: KeysOf,
+  accounts: Accounts,
+): IdentityAssertions | null {
+  if (provider === null) return null
+  const { issuer, groupsClaim } = provider
+  const arrivalOf = (claims: Plain, subject: string) => toArrival(claims, subject, provider, undefined)
+  return createIdentityAssertions({ issuer, groupsClaim, arrivalOf }, origin, clock, keysOf, accounts)
 }
 
 /** Who issues tokens for management, as its metadata names them: ours first. And the scopes of ours, for challenges. */

@@ -10,10 +10,12 @@ export interface SetUpLink {
   readonly expires_at: string
 }
 
+/** Where a person opens a set-up link. */
 export function setUpUrl(origin: string, token: string): string {
   return `${origin}${SET_UP_PATH}?token=${token}`
 }
 
+/** A link that was issued, as it is shown once. */
 export function toSetUpLink(origin: string, { token, expiresAt }: IssuedLink): SetUpLink {
   return { url: setUpUrl(origin, token), expires_at: toTime(expiresAt) }
 }

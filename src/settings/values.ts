@@ -1,7 +1,7 @@
 /** How the value of a setting is written, each with a message that says what it must be. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isLoopbackHost, isRefusedHost } from '../base/address.ts'
+import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { toMs } from '../base/duration.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
@@ -156,8 +156,7 @@ function isServerUrl(text: string): boolean {
   const url = URL.parse(text)
   if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
     return false
-  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
-  return isSafe && !isRefusedHost(url.hostname)
+  return isSecureUrl(url) && !isRefusedHost(url.hostname)
 }
 
 function isNetwork(text: string): boolean {

@@ -51,7 +51,10 @@ test('documents are planned, applied, edited by hand, and told apart', async () 
 
   const nothing = await postern('plan', file)
   assert.equal(nothing.code, 2)
-  assert.match(nothing.err, /orders\.yaml\[1\].*no value for the variable (UPSTREAM|MAX)/s)
+  assert.match(
+    nothing.err,
+    /orders\.yaml\[1\].*no value for the variable (UPSTREAM|MAX); give it .+--var (UPSTREAM|MAX)=/s,
+  )
 
   const plan = await postern('plan', file, ...vars, '--detailed')
   assert.equal(plan.code, 3, plan.err)

@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
-import type { FetchJson } from '../../src/base/fetch-json.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
+import type { Plain } from '../../src/base/plain.ts'
+import type { GetJson } from '../../src/base/public-fetch.ts'
 import { openExportFiles } from '../../src/record/export-files.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
+import type { IdentityProvider } from '../../src/serve/oidc.ts'
 import { PREAMBLE } from '../../src/serve/preamble.ts'
 import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
@@ -32,6 +34,8 @@ export interface AuthorizationTest extends AsyncDisposable {
   /** Management REST as an administrator, below /management/v1. */
   readonly manage: (method: string, path: string, body?: unknown) => Promise<Answer>
   readonly sweep: () => Promise<void>
+  /** Has what was gathered of unknown callers written into the trail. */
+  readonly flush: () => Promise<void>
   /** Ends the process that was, and begins another over what it left. */
   readonly restart: () => Promise<void>
 }
@@ -43,9 +47,13 @@ export interface AuthorizationTest extends AsyncDisposable {
 export async function startAuthorization({
   fetchPublic = () => Promise.reject(new FetchFailure('no way out')),
   keysOf = () => ({ ok: false, reason: 'none' }),
+  oidc = null,
+  pins = new Map(),
 }: {
-  readonly fetchPublic?: FetchJson
+  readonly fetchPublic?: GetJson
   readonly keysOf?: KeysOf
+  readonly oidc?: IdentityProvider | null
+  readonly pins?: ReadonlyMap<string, Plain>
 } = {}): Promise<AuthorizationTest> {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
   const cell = createClockCell()
@@ -57,6 +65,7 @@ export async function startAuthorization({
     request.headers[PREAMBLE.requestId] = `req_${++count}`
     listener?.(request, response)
   })
+  server.keepAliveTimeout = 60_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -75,9 +84,10 @@ export async function startAuthorization({
       exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode: 'auto',
       fetchPublic,
+      pins,
       isLocalSignIn: true,
       setUpOrigin: origin,
-      oidc: null,
+      oidc,
       warn: () => {},
       tombstones: createTombstoneCells(),
       sessionKey: vault.sessionKey(),
@@ -110,6 +120,7 @@ export async function startAuthorization({
     move: (ms) => moveClock(cell, ms),
     browser: () => new Browser(origin),
     sweep: () => open.sweep(),
+    flush: () => open.flush(true),
     restart: async () => {
       await open.store.close()
       open = await begin()
@@ -158,10 +169,14 @@ export async function register(origin: string, metadata: Record<string, unknown>
 // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes; a test reads the members it asserts on
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: any }
 
-export async function postJson(url: string, value: unknown): Promise<Answer> {
+export async function postJson(
+  url: string,
+  value: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   return ask(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(value),
   })
 }

@@ -78,7 +78,7 @@ export const AUTHORIZED_PEERS: Readonly<
     }
   },
   'SDK v1': async (url, visit) => {
-    const authProvider = new Keeper(visit) as Keeper
+    const authProvider = new Keeper(visit)
     const transport = () => new LegacyTransport(new URL(url), { authProvider: authProvider as never })
     const client = new LegacyClient({ name: 'test-agent', version: '1' })
     const connect = (to: LegacyTransport) => client.connect(to as Parameters<typeof client.connect>[0])

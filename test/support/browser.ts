@@ -27,8 +27,11 @@ export class Browser {
     return this.#cookies.map(({ name }) => name)
   }
 
-  /** Follows redirects until there is a page, or one leads elsewhere: that is shown by its URL alone. */
-  async open(target: string | URL, form?: Readonly<Record<string, string>>): Promise<Shown> {
+  /**
+   * Follows redirects until there is a page, or one leads elsewhere: that is shown by its URL alone, as is the first
+   * one where none is followed.
+   */
+  async open(target: string | URL, form?: Readonly<Record<string, string>>, follows = true): Promise<Shown> {
     let url = new URL(target, this.#origin)
     let body = form === undefined ? undefined : new URLSearchParams(form)
     for (let count = 0; count < 20; count++) {
@@ -44,19 +47,19 @@ export class Browser {
       if (location === null) return { status: response.status, url, headers: response.headers, text }
       url = new URL(location, url)
       body = undefined
-      if (url.origin !== this.#origin)
+      if (url.origin !== this.#origin || !follows)
         return { status: response.status, url, headers: response.headers, text: '' }
     }
     throw new Error(`too many redirects, the last one to ${url.href}`)
   }
 
   /** Sends the first form of a page, with its hidden fields and these. */
-  submit(page: Shown, fields: Readonly<Record<string, string>>): Promise<Shown> {
+  submit(page: Shown, fields: Readonly<Record<string, string>>, follows = true): Promise<Shown> {
     const form = /<form method="post" action="([^"]+)">([\s\S]*?)<\/form>/.exec(page.text)
     assert.ok(form !== null, `a form in ${page.status} ${page.text}`)
     const hidden = [...form[2]!.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)]
     const given = Object.fromEntries(hidden.map(([, name, value]) => [name!, value!]))
-    return this.open(new URL(form[1]!, page.url), { ...given, ...fields })
+    return this.open(new URL(form[1]!, page.url), { ...given, ...fields }, follows)
   }
 
   #cookieFor(path: string): string {

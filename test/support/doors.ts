@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import type { Client } from '@modelcontextprotocol/client'
-import type { Operation, WriteOptions } from '../../src/operations/define.ts'
-import { OPERATIONS } from '../../src/operations/registry.ts'
+import type { WriteOptions } from '../../src/operations/define.ts'
 import { fromWriteOptions } from '../../src/operations/write-options.ts'
 import { createClient, ProblemError } from '../../src/surfaces/client/client.ts'
-import { nameOf } from '../../src/surfaces/route.ts'
+import { operationOf } from '../control.ts'
 import { runCommand } from '../scenarios/cli.ts'
+import type { AuthorizedPeer } from './authorized-clients.ts'
 
 /** What came of an operation: its answer, or the problem. */
 export interface Outcome {
@@ -18,12 +17,6 @@ export interface Outcome {
 export interface Door {
   readonly name: 'management_api' | 'cli' | 'management_mcp'
   run(operation: string, input?: Record<string, unknown>, options?: WriteOptions): Promise<Outcome>
-}
-
-function operationOf(name: string): Operation {
-  const found = OPERATIONS.find((one) => nameOf(one) === name)
-  assert.ok(found, `no operation ${name}`)
-  return found
 }
 
 /** Management REST, by the client that the command line uses. */
@@ -42,17 +35,14 @@ export function restDoor(url: string, token: string): Door {
   }
 }
 
-/** Management MCP, by an SDK client that has connected. */
-export function mcpDoor(client: Client): Door {
+/** Management MCP, by an SDK client that has signed in. */
+export function mcpDoor(client: AuthorizedPeer): Door {
   return {
     name: 'management_mcp',
     async run(name, input = {}, options = {}) {
       const { tool } = operationOf(name)
       assert.ok(tool !== null, `${name} is a tool`)
-      const result = await client.callTool({
-        name: tool,
-        arguments: { ...input, ...fromWriteOptions(options) },
-      })
+      const result = await client.call(tool, { ...input, ...fromWriteOptions(options) })
       return { ok: result.isError !== true, output: result.structuredContent }
     },
   }

@@ -113,6 +113,8 @@ async function collected(request: IncomingMessage): Promise<Uint8Array> {
 }
 
 async function listen(server: Server): Promise<Shell> {
+  // On a busy machine a test may think for longer than the few seconds after which Node closes what idles
+  server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

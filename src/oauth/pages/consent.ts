@@ -1,4 +1,4 @@
-import { html, type Page } from '../page.ts'
+import { html, type Page } from '../../base/page.ts'
 
 export interface ConsentView {
   readonly path: string
@@ -23,6 +23,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   offline_access: 'go on while you are away',
 }
 
+/** Asks a person whether a client may act for them. */
 export function consentPage(view: ConsentView): Page {
   const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, formAction } = view
   return {

@@ -1,4 +1,4 @@
-import { html, type Page } from '../page.ts'
+import { html, type Page } from '../../base/page.ts'
 
 interface DeviceForm {
   readonly action: string

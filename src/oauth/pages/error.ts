@@ -1,4 +1,4 @@
-import { html, type Page } from '../page.ts'
+import { html, type Page } from '../../base/page.ts'
 
 /** What cannot go on, and cannot be told to the client by a redirect. */
 export function errorPage(error: string, description: string): Page {

@@ -1,4 +1,4 @@
-import { html, type Page } from '../page.ts'
+import { html, type Page } from '../../base/page.ts'
 
 export interface SignInView {
   /** Path of the page itself. */
@@ -14,6 +14,7 @@ export interface SignInView {
   readonly formAction: string | undefined
 }
 
+/** Asks who a person is, by the ways that are switched on. */
 export function signInPage({
   path,
   csrf,

@@ -57,7 +57,7 @@ class StoreAdapter implements Adapter {
           sealed: sealed.seal(JSON.stringify(kept), kind, stored),
           grant_id: payload.grantId ?? null,
           other_id: other === undefined ? null : sealed.hash(other),
-          account_id: payload.accountId ?? null,
+          account_id: accountOf(payload) ?? null,
           created_at: before?.created_at ?? now,
           expires_at: expiresIn === undefined ? null : now + expiresIn * 1000,
           used_at: before?.used_at ?? null,
@@ -114,4 +114,9 @@ class StoreAdapter implements Adapter {
   #idOf(id: string): string {
     return OPEN_IDS.has(this.#kind) ? id : this.#parts.sealed.hash(id)
   }
+}
+
+/** Whose it is, and with whom it ends: of an interaction, who has signed in there or is about to. */
+function accountOf({ accountId, result, session }: AdapterPayload): string | undefined {
+  return accountId ?? result?.login?.accountId ?? session?.accountId
 }

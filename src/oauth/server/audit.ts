@@ -1,6 +1,6 @@
-import { type Clock, toTime } from '../../base/clock.ts'
-import { newId } from '../../base/ids.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { AuditEntry } from '../../model/audit.ts'
+import { newAuditEntry } from '../../model/new-audit-entry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 
 /** From where a request came. */
@@ -31,27 +31,17 @@ export function createOAuthAudit(store: ConfigStore, clock: Clock): (happening: 
 
 function toEntry(happening: Happening, clock: Clock): AuditEntry {
   const { operation, actor, client, asker, facts = {}, denied } = happening
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
+  return newAuditEntry(clock, {
     actor: { ...actor, auth_method: actor.type === 'anonymous' ? 'none' : 'oauth' },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface: 'oauth',
     operation: `oauth.${operation}`,
     action: operation === 'register_client' ? 'CREATE' : 'UPDATE',
     resource: { type: 'oauth_client', id: client, slug: null, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
     diff: Object.entries(facts).map(([name, value]) => ({ op: 'add' as const, path: `/${name}`, value })),
-    reason: null,
-    http: null,
     ip: asker.ip,
-    user_agent: asker.userAgent?.slice(0, 512) ?? null,
+    user_agent: asker.userAgent,
     request_id: asker.requestId,
     outcome: denied === undefined ? 'ok' : 'denied',
     error: denied ?? null,
-    detail: null,
-    count: 1,
-  }
+  })
 }

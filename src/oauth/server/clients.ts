@@ -1,13 +1,14 @@
 import type { ServiceClient } from '../../access/service-clients.ts'
 import { isLoopbackHost } from '../../base/address.ts'
-import type { Plain } from '../../base/plain.ts'
+import { listedTexts, type Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** What clients may register for themselves. */
-const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT]
+const OWN_GRANTS = ['authorization_code', 'refresh_token', DEVICE_GRANT, JWT_BEARER]
 const MEMBERS = [
   'client_id',
   'client_name',
@@ -56,7 +57,7 @@ export function serviceClient(ref: string, service: ServiceClient): Plain | unde
     client_name: name,
     redirect_uris: [],
     response_types: [],
-    grant_types: ['client_credentials'],
+    grant_types: ['client_credentials', JWT_BEARER],
     ...proof,
   }
 }
@@ -69,18 +70,27 @@ export function lenientMetadata(given: Plain): Plain {
   const taken = Object.fromEntries(
     MEMBERS.flatMap((name) => (given[name] == null ? [] : [[name, given[name]]])),
   )
-  const redirects = listOf(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
+  const redirects = listedTexts(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
   if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects
   if (redirects.some((one) => !one.startsWith('https://'))) taken['application_type'] = 'native'
   if (taken['grant_types'] !== undefined)
     taken['grant_types'] = orElse(
-      listOf(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one)),
+      listedTexts(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one)),
       'authorization_code',
     )
   if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
-  if (typeof taken['client_name'] === 'string') taken['client_name'] = taken['client_name'].slice(0, NAME_MAX)
+  if (typeof taken['client_name'] === 'string') taken['client_name'] = visible(taken['client_name'])
+  if (taken['client_name'] === '') delete taken['client_name']
   if (!/^https?:/.test(String(taken['client_uri']))) delete taken['client_uri']
   return taken
+}
+
+/** A name without what cannot be seen, and could turn the text after it around where people read who asks. */
+function visible(name: string): string {
+  return name
+    .replaceAll(/[\p{C}\p{Zl}\p{Zp}\u2800\u3164\uffa0\u115f\u1160]/gu, '')
+    .trim()
+    .slice(0, NAME_MAX)
 }
 
 /** The host that a redirect leads to, as a person reads it; the scheme where it leads to a program. */
@@ -94,10 +104,6 @@ export function redirectHost(redirect: string): string {
 export function isLocalRedirect(redirect: string): boolean {
   const url = URL.parse(redirect)
   return url !== null && (!/^https?:$/.test(url.protocol) || isLoopbackHost(url.hostname))
-}
-
-function listOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
 
 function orElse(list: readonly string[], otherwise: string): readonly string[] {

@@ -1,6 +1,7 @@
 import type { Configuration, Grant, Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import { isLocalRedirect } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 const KIND = 'Consent'
@@ -21,6 +22,7 @@ export interface Consents {
   grantFor(context: Context): Promise<Grant | undefined>
 }
 
+/** What accounts have agreed to, sealed in the store. */
 export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock): Consents {
   const idOf = (account: string, client: string): string => sealed.hash(`${account}\n${client}`)
 
@@ -68,7 +70,9 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
       if (given !== undefined) return provider.Grant.find(given)
       const { client, account } = oidc
       if (client === undefined || account === undefined) return undefined
-      // Whoever receives its redirects could be any program: it is asked about each time
+      // Whoever receives its redirects, or began at a device, could be any program: it is asked about each time
+      const redirect = oidc.params?.redirect_uri
+      if (typeof redirect !== 'string' || isLocalRedirect(redirect)) return undefined
       if (client.applicationType === 'native') return undefined
       const before = await agreed(account.accountId, client.clientId)
       if (before === undefined || !covers(before, oidc)) return undefined

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { authorization, consent, startAuthorization, tokensFor } from '../../../test/support/authorization.ts'
 import { FetchFailure } from '../../base/guarded-fetch.ts'
-import { createPublicFetchJson } from '../../base/public-fetch.ts'
+import { createPublicGetJson } from '../../base/public-fetch.ts'
+import { readClientPins } from '../../serve/client-pins.ts'
 
+const PINNED = 'https://internal.example/agent.json'
 const asked: string[] = []
 const documents = new Map<string, Record<string, unknown>>()
+const heads = new Map<string, Record<string, string>>()
 const server = await startAuthorization({
-  fetchPublic: async ({ url }) => {
+  fetchPublic: async (url) => {
     asked.push(url)
-    const found = documents.get(url)
-    if (found === undefined) throw new FetchFailure('cannot be reached')
-    return found
+    const value = documents.get(url)
+    if (value === undefined) throw new FetchFailure('cannot be reached')
+    return { value, headers: heads.get(url) ?? {} }
   },
+  pins: readClientPins(join(import.meta.dirname, '../../../test/support/client-pins.json')),
 })
 after(() => server[Symbol.asyncDispose]())
 const { origin } = server
@@ -56,6 +61,55 @@ test('the document of another client is fetched once, outlives a restart, and st
   server.move(-31 * 24 * 60 * 60_000 - 2 * 60 * 60_000)
 })
 
+test('a document is good for as long as its answer says, within bounds', async () => {
+  const cases: readonly (readonly [Record<string, string>, number])[] = [
+    [{}, 60],
+    [{ 'cache-control': 'public, max-age=7200' }, 120],
+    [{ 'cache-control': 'Max-Age="7200"', age: '3600' }, 60],
+    [{ 'cache-control': 'max-age=1' }, 5],
+    [{ 'cache-control': 'max-age=7200, no-cache' }, 5],
+    [{ 'cache-control': 'no-store' }, 5],
+    [{ 'cache-control': 'max-age=31536000, immutable' }, 24 * 60],
+    [{ 'cache-control': 'max-age=-7' }, 60],
+  ]
+  for (const [index, [head, minutes]] of cases.entries()) {
+    const client = `https://agent.example/cached/${index}.json`
+    const redirect_uri = 'https://agent.example/callback'
+    documents.set(client, {
+      client_id: client,
+      redirect_uris: [redirect_uri],
+      token_endpoint_auth_method: 'none',
+    })
+    heads.set(client, head)
+    const timesAsked = async (): Promise<number> => {
+      // The engine has a memory of its own, for half a minute
+      await server.restart()
+      await server.browser().open(authorization(origin, client, { redirect_uri }).url)
+      return asked.filter((url) => url === client).length
+    }
+    const said = JSON.stringify(head)
+    assert.equal(await timesAsked(), 1, said)
+    server.move((minutes - 1) * 60_000)
+    assert.equal(await timesAsked(), 1, `${said} is good for ${minutes} minutes`)
+    server.move(2 * 60_000)
+    assert.equal(await timesAsked(), 2, `${said} is good no longer`)
+    server.move(-(minutes + 1) * 60_000)
+  }
+})
+
+test('a client that the operator has pinned signs in without its document being fetched', async () => {
+  const redirect_uri = 'http://localhost:6001/callback'
+  const before = asked.length
+  const browser = server.browser()
+  const tokens = await tokensFor(origin, browser, PINNED, { redirect_uri })
+  assert.ok(tokens.access_token)
+  const widespread = 'https://zed.dev/oauth/client-metadata.json'
+  const own = { redirect_uri: 'https://zed.internal.example/callback' }
+  const { url: back } = await consent(browser, authorization(origin, widespread, own).url)
+  assert.equal(back.origin, 'https://zed.internal.example', 'it goes before the bundled one')
+  assert.equal(asked.length, before)
+})
+
 test('a document that says it is of another client, or asks for a shared secret, makes none', async () => {
   for (const wrong of [
     { client_id: 'https://other.example/client.json' },
@@ -77,10 +131,9 @@ test('a document that says it is of another client, or asks for a shared secret,
 
 test('nothing inside is fetched for who names a URL', async () => {
   const addressed = (address: string) =>
-    createPublicFetchJson(((_name: string, _options: object, done: (...given: unknown[]) => void) =>
+    createPublicGetJson(((_name: string, _options: object, done: (...given: unknown[]) => void) =>
       done(null, [{ address, family: 4 }])) as never)
-  const fetchOf = (url: string, address = '192.168.1.1') =>
-    addressed(address)({ url, form: null, authorization: '' })
+  const fetchOf = (url: string, address = '192.168.1.1') => addressed(address)(url)
   for (const url of [
     'http://agent.example/client.json',
     'https://localhost/client.json',

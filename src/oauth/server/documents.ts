@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
 import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
+import type { GetJson } from '../../base/public-fetch.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { lenientMetadata } from './clients.ts'
 import { PINNED } from './pinned-documents.ts'
@@ -14,7 +14,10 @@ import type { Sealed } from './sealed.ts'
 export type DocumentMode = 'auto' | 'on' | 'off' | 'pinned-only'
 
 const KIND = 'Document'
+/** For which a document is good whose answer does not say it, and the bounds where it does. */
 const FRESH_MS = 60 * 60_000
+const FRESH_MIN_MS = 5 * 60_000
+const FRESH_MAX_MS = 24 * 60 * 60_000
 const KEPT_MS = 30 * 24 * 60 * 60_000
 const DOCUMENTS_MAX = 1000
 
@@ -24,8 +27,8 @@ export interface ClientDocuments {
   /** Whether a document may be fetched at all. */
   readonly mayFetch: boolean
   /**
-   * Asks for a document, or for the keys that one names. One that was fetched before is good for an hour, and for a
-   * month while it cannot be fetched again. Rejects with a FetchFailure.
+   * Asks for a document, or for the keys that one names. One that was fetched before is good for as long as its answer
+   * said (RFC 9111), and for a month while it cannot be fetched again. Rejects with a FetchFailure.
    */
   fetch(url: string): Promise<Plain>
 }
@@ -36,28 +39,34 @@ export interface ClientDocumentsParts {
   readonly clock: Clock
   readonly mode: DocumentMode
   /** Reaches public addresses alone. */
-  readonly fetchJson: FetchJson
+  readonly getJson: GetJson
+  /** By URL; they go before those that are bundled. */
+  readonly pins: ReadonlyMap<string, Plain>
   readonly warn: (message: string) => void
 }
 
+/** Documents of clients: pinned, kept or fetched, as the mode lets them be. */
 export function createClientDocuments(parts: ClientDocumentsParts): ClientDocuments {
-  const { store, sealed, clock, mode, fetchJson, warn } = parts
+  const { store, sealed, clock, mode, getJson, warn } = parts
+  const known = new Map([...PINNED, ...parts.pins])
   const mayFetch = mode === 'auto' || mode === 'on'
 
   async function kept(url: string): Promise<{ document: Plain; isFresh: boolean } | undefined> {
     const found = await store.read.oauth.artifact(KIND, url)
     if (found === undefined || (found.expires_at ?? 0) <= clock.now()) return undefined
-    const document: unknown = JSON.parse(sealed.open(found.sealed, KIND, url))
-    if (!isPlain(document)) return undefined
-    return { document, isFresh: found.created_at + FRESH_MS > clock.now() }
+    const opened: unknown = JSON.parse(sealed.open(found.sealed, KIND, url))
+    // Earlier versions kept the document alone
+    if (!isPlain(opened) || !isPlain(opened['document'])) return undefined
+    return { document: opened['document'], isFresh: Number(opened['fresh_until']) > clock.now() }
   }
 
-  async function keep(url: string, document: Plain): Promise<void> {
+  async function keep(url: string, document: Plain, freshMs: number): Promise<void> {
     const now = clock.now()
+    const text = JSON.stringify({ document, fresh_until: now + freshMs })
     const artifact = {
       kind: KIND,
       id: url,
-      sealed: sealed.seal(JSON.stringify(document), KIND, url),
+      sealed: sealed.seal(text, KIND, url),
       grant_id: null,
       other_id: null,
       account_id: null,
@@ -70,19 +79,19 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
 
   return {
     mayFetch,
-    pinned: (url) => (mode === 'auto' || mode === 'pinned-only' ? PINNED.get(url) : undefined),
+    pinned: (url) => (mode === 'auto' || mode === 'pinned-only' ? known.get(url) : undefined),
     async fetch(url) {
       if (!mayFetch) throw new FetchFailure('nothing is fetched here')
       const before = await kept(url)
       if (before?.isFresh === true) return before.document
       try {
-        const given = await fetchJson({ url, form: null, authorization: '' })
+        const { value: given, headers } = await getJson(url)
         const document = given['client_id'] === url ? lenientMetadata(given) : given
-        await keep(url, document)
+        await keep(url, document, freshnessOf(headers))
         return document
       } catch (error) {
         if (!(error instanceof FetchFailure)) throw error
-        const instead = before?.document ?? PINNED.get(url)
+        const instead = before?.document ?? known.get(url)
         if (instead !== undefined) return instead
         warn(
           `the metadata document ${url} of an OAuth client cannot be fetched: ${error.message}. Let the server reach it, or set POSTERN_CIMD=off, so that clients register instead.`,
@@ -91,4 +100,19 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
       }
     },
   }
+}
+
+/** For how long an answer is good by what it says of itself (RFC 9111 section 5.2.2), within bounds; milliseconds. */
+function freshnessOf({ 'cache-control': text = '', age = '' }: Readonly<Record<string, string>>): number {
+  const directives = text
+    .toLowerCase()
+    .split(',')
+    .map((one) => one.trim())
+  if (directives.some((one) => /^no-(store|cache)\b/.test(one))) return FRESH_MIN_MS
+  const maxAge = directives
+    .map((one) => /^max-age="?(\d{1,12})"?$/.exec(one)?.[1])
+    .find((one) => one !== undefined)
+  if (maxAge === undefined) return FRESH_MS
+  const left = (Number(maxAge) - (/^\d{1,12}$/.test(age) ? Number(age) : 0)) * 1000
+  return Math.min(Math.max(left, FRESH_MIN_MS), FRESH_MAX_MS)
 }

@@ -41,6 +41,8 @@ test('a service identity gets tokens by its secret, by id or slug, until it has 
   assert.equal(await statusOf(body.access_token, '/collections'), 200)
   const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString())
   assert.deepEqual([claims.sub, claims.client_id], [id, 'pipeline'])
+  const assertion = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: 'x' }
+  assert.equal((await ask(assertion, basic)).body.error, 'unsupported_grant_type', 'nobody asserts anything')
   const byId = await ask({ resource: rest, client_id: id, client_secret: first, scope: 'management:read' })
   assert.equal(byId.body.scope, 'management:read')
   assert.equal(
@@ -119,6 +121,47 @@ test('nobody makes a secret or a key for a machine that may do more than they', 
     })
     assert.equal(answer.status, 403, `${path}: ${await answer.text()}`)
   }
+})
+
+test('an identity that was switched off, or signs by keys, is not opened again by a secret of before', async () => {
+  await serviceOf('old', 'admin')
+  const { client_secret } = (await manage('POST', '/service_identities/old/issue_secret', {})).body
+  const prove = async () => (await ask({ resource: rest, client_id: 'old', client_secret })).status
+  assert.equal(await prove(), 200)
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+  const retires_at = new Date(Date.now() + 60_000).toISOString()
+  assert.equal(
+    (await manage('PATCH', '/service_identities/old', { keys: [{ ...key, retires_at }] })).status,
+    200,
+  )
+  assert.equal(await prove(), 401)
+  server.move(120_000)
+  assert.equal(await prove(), 401, 'a key that has retired leaves nothing')
+  server.move(-120_000)
+
+  const clerk = await serviceOf('clerk', 'viewer')
+  const role = { name: 'Clerks', permissions: ['service_identities:read', 'service_identities:update'] }
+  assert.equal((await manage('POST', '/roles', role)).status, 201)
+  await manage('POST', '/grants', { name: 'clerk', service_identity: clerk, role: 'clerks' })
+  const own = (await manage('POST', '/service_identities/clerk/issue_secret', {})).body.client_secret
+  const { body } = await ask({
+    resource: rest,
+    scope: 'management:admin',
+    client_id: 'clerk',
+    client_secret: own,
+  })
+  const asClerk = async (value: object) =>
+    (
+      await fetch(`${rest}/service_identities/old`, {
+        method: 'PATCH',
+        headers: { authorization: `Bearer ${body.access_token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(value),
+      })
+    ).status
+  assert.equal(await asClerk({ keys: [] }), 403)
+  assert.equal(await asClerk({ active: false }), 200)
+  assert.equal(await asClerk({ active: true }), 403)
+  assert.equal(await asClerk({ description: 'Was the pipeline' }), 200)
 })
 
 test('the token of a workload is exchanged for one for a resource, which lives no longer', async () => {

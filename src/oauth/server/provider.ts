@@ -1,16 +1,20 @@
 import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import type { IdentityAssertions } from '../../access/identity-assertions.ts'
+import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
+import { type Page, pageHeaders, pageText } from '../../base/page.ts'
 import type { Resources } from '../../base/resources.ts'
-import { type Page, pageHeaders, pageText } from '../page.ts'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
+import { findAccessTokens } from './access-tokens.ts'
 import { type AdapterParts, createAdapter } from './adapter.ts'
-import { CLI_CLIENT, keptSecret } from './clients.ts'
+import { CLI_CLIENT, JWT_BEARER, keptSecret } from './clients.ts'
 import type { Consents } from './consents.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
+import { IDENTITY_ASSERTION, registerIdentityAssertion } from './identity-assertion.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 
@@ -30,13 +34,39 @@ const TTL = {
   Session: 12 * 60 * MINUTE,
 } as const
 
+const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  registration: '/oauth/register',
+  revocation: '/oauth/revoke',
+  introspection: '/oauth/introspect',
+  device_authorization: '/oauth/device/authorize',
+  code_verification: '/oauth/device',
+  jwks: '/oauth/jwks',
+  userinfo: '/oauth/userinfo',
+  end_session: '/oauth/sign-out',
+} as const
+
+const PATHS: ReadonlySet<string> = new Set(Object.values(ROUTES))
+
+/**
+ * True for another spelling of a path of the engine, which it takes for that path while what is asked of a path here
+ * compares exactly.
+ */
+export function isMisspelt(path: string): boolean {
+  const meant = path.toLowerCase().replace(/\/$/, '')
+  return meant !== path && (PATHS.has(meant) || path.endsWith('/'))
+}
+
 export interface ProviderParts extends AdapterParts {
   readonly issuer: string
   readonly resources: Resources
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Consents
+  readonly tokens: Pick<OAuthTokens, 'verify'>
   readonly services: ServiceClients
   readonly workloads: WorkloadTokens
+  readonly assertions: IdentityAssertions | null
   readonly documents: ClientDocuments
   readonly documentMode: DocumentMode
   readonly keys: ServerKeys
@@ -73,18 +103,7 @@ export function createProvider(parts: ProviderParts): Provider {
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
       redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
-    routes: {
-      authorization: '/oauth/authorize',
-      token: '/oauth/token',
-      registration: '/oauth/register',
-      revocation: '/oauth/revoke',
-      introspection: '/oauth/introspect',
-      device_authorization: '/oauth/device/authorize',
-      code_verification: '/oauth/device',
-      jwks: '/oauth/jwks',
-      userinfo: '/oauth/userinfo',
-      end_session: '/oauth/sign-out',
-    },
+    routes: ROUTES,
     ttl: TTL,
     interactions: { url: (_context, { uid }) => `/oauth/interaction/${uid}` },
     findAccount: async (context, sub, token) => {
@@ -98,6 +117,7 @@ export function createProvider(parts: ProviderParts): Provider {
     expiresWithSession: () => false,
     issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
+    revokeGrantPolicy: () => true,
     extraTokenClaims: (_context, token) => ('grantId' in token ? { grant_id: token.grantId } : undefined),
     formats: {
       customizers: {
@@ -121,6 +141,8 @@ export function createProvider(parts: ProviderParts): Provider {
       },
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: false },
       clientCredentials: { enabled: true },
       registration: {
         enabled: true,
@@ -128,7 +150,12 @@ export function createProvider(parts: ProviderParts): Provider {
       },
       revocation: {
         enabled: true,
-        allowedPolicy: (_context, client, token) => token.clientId === client.clientId,
+        allowedPolicy: (_context, client, token) => {
+          if (token.clientId !== client.clientId) return false
+          if (token.kind === 'ClientCredentials')
+            throw new errors.UnsupportedTokenType('no grant stands behind this token: it ends by itself')
+          return true
+        },
       },
       introspection: {
         enabled: true,
@@ -172,6 +199,8 @@ export function createProvider(parts: ProviderParts): Provider {
     discovery: { service_documentation: undefined },
   })
   registerTokenExchange(provider, { ...parts, ttl: TTL.ClientCredentials })
+  findAccessTokens(provider, parts.tokens, resources)
+  registerIdentityAssertion(provider, parts, TTL.AccessToken)
   const { compareClientSecret: same } = provider.Client.prototype
   // Of secrets only hashes are kept
   provider.Client.prototype.compareClientSecret = function (actual) {
@@ -181,7 +210,8 @@ export function createProvider(parts: ProviderParts): Provider {
   provider.use(async (context, next) => {
     prepare(context, resources)
     await next()
-    if (context.path.startsWith('/.well-known/') && context.status === 200) tellScopes(context.body)
+    if (context.path.startsWith('/.well-known/') && context.status === 200)
+      tellMore(context.body, parts.assertions !== null)
   })
   return provider
 }
@@ -217,11 +247,16 @@ export function nameAlike(indicator: string, resources: Resources): string {
   return found === null ? indicator : resources.nameOf(found)
 }
 
-/** The engine knows only the scopes of OpenID Connect. */
-function tellScopes(metadata: unknown): void {
-  Object.assign(metadata as object, {
+/** The engine knows only the scopes of OpenID Connect, and all grants that there may be. */
+function tellMore(given: unknown, takesAssertions: boolean): void {
+  // The engine made it just now
+  const metadata = given as { grant_types_supported: string[] }
+  Object.assign(metadata, {
     scopes_supported: [...SCOPES, ...OIDC_SCOPES],
     response_modes_supported: ['query'],
+    ...(takesAssertions
+      ? { authorization_grant_profiles_supported: [IDENTITY_ASSERTION] }
+      : { grant_types_supported: metadata.grant_types_supported.filter((one) => one !== JWT_BEARER) }),
   })
 }
 

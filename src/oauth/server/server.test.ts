@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import {
   addUser,
   authorization,
+  choose,
   consent,
   PASSWORD,
   postForm,
@@ -83,6 +84,13 @@ test('the metadata says what is served, and each protected resource names its is
     assert.deepEqual(metadata['response_types_supported'], ['code'])
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
     assert.ok((metadata['scopes_supported'] as string[]).includes('management:admin'))
+    const grants = metadata['grant_types_supported'] as string[]
+    assert.ok(!grants.some((one) => one.endsWith(':jwt-bearer')), 'there is no issuer of assertions')
+    assert.equal(metadata['authorization_grant_profiles_supported'], undefined)
+    for (const [name, value] of Object.entries(metadata))
+      if (name.endsWith('_endpoint'))
+        assert.ok(String(value).startsWith(`${origin}/oauth/`), `${name}: ${String(value)}`)
+    assert.ok(!('dpop_signing_alg_values_supported' in metadata), 'resources take bearers alone')
   }
   for (const path of ['', '/management/mcp', '/api/v1/mcp', '/management/v1']) {
     const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
@@ -211,6 +219,22 @@ test('a disabled user is out at once: tokens, refreshing and the session of the 
   assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
   const page = await browser.open(authorization(origin, client).url)
   assert.match(page.text, /name="password"/, 'someone has to sign in')
+  assert.equal((await server.manage('PATCH', '/users/eve', { active: true })).status, 200)
+  assert.equal(await statusAtMcp(tokens.access_token), 401, 'what has ended does not come back with the user')
+  assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
+})
+
+test('whoever has signed in and not gone on is out with the password that they knew', async () => {
+  await addUser(server, 'fay')
+  const client = await register(origin)
+  const browser = server.browser()
+  const page = await browser.open(authorization(origin, client).url)
+  const held = await browser.submit(page, { name: 'fay', password: PASSWORD, do: 'password' }, false)
+  assert.match(held.url.pathname, /^\/oauth\/authorize\//)
+  const { body } = await server.manage('POST', '/users/fay/invite', {})
+  await choose(server.browser(), body.set_up_url, {})
+  const late = await browser.open(held.url)
+  assert.equal(late.status, 400, late.text)
 })
 
 test('an ID token opens nothing, nor does a token that is changed, old or of other keys', async () => {
@@ -268,6 +292,27 @@ test('consent is remembered for what was agreed to, but never for a program on t
   const local = authorization(origin, await register(origin)).url
   await consent(browser, local)
   assert.match((await browser.open(local)).text, /Allow access/)
+  const secure = { redirect_uri: 'https://localhost/callback' }
+  const there = await register(origin, { redirect_uris: [secure.redirect_uri], application_type: 'web' })
+  const program = authorization(origin, there, secure).url
+  await consent(browser, program)
+  assert.match((await browser.open(program)).text, /Allow access/)
+})
+
+test('what was agreed to for a client is asked about again when a device comes under its name', async () => {
+  const redirect_uri = 'https://agent.example/callback'
+  const client = await register(origin, {
+    redirect_uris: [redirect_uri],
+    grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+  })
+  const browser = server.browser()
+  const scope = 'management:admin'
+  await consent(browser, authorization(origin, client, { redirect_uri, scope }).url)
+  const form = { client_id: client, scope, resource: `${origin}/management/mcp` }
+  const { verification_uri_complete, user_code } = (await postForm(`${origin}/oauth/device/authorize`, form))
+    .body
+  const shown = await browser.submit(await browser.open(verification_uri_complete), { user_code })
+  assert.match((await browser.submit(shown, { confirm: 'yes' })).text, /Allow access/)
 })
 
 test('clients register with what they leave out, and with what we do not know', async () => {
@@ -294,6 +339,27 @@ test('clients register with what they leave out, and with what we do not know', 
     .browser()
     .open(authorization(origin, custom.body.client_id, { redirect_uri: 'cursor://anysphere/callback' }).url)
   assert.match(page.headers.get('content-security-policy')!, /form-action 'self' cursor:;/)
+})
+
+test('a client is called by what can be seen of its name, or by its id', async () => {
+  const nameOf = async (client_name: string) =>
+    (await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })).body.client_name
+  assert.equal(await nameOf(' \u202eEditor\u200b\n'), 'Editor')
+  assert.equal(await nameOf('\u202e \u3164'), undefined)
+})
+
+test('a path is taken by its one spelling alone, so that none is around what is asked of it', async () => {
+  const machine = {
+    redirect_uris: ['https://agent.example/callback'],
+    grant_types: ['authorization_code', 'client_credentials'],
+  }
+  assert.deepEqual((await postJson(`${origin}/oauth/register`, machine)).body.grant_types, [
+    'authorization_code',
+  ])
+  for (const path of ['/oauth/REGISTER', '/oauth/register/', '/oauth/Register/'])
+    assert.equal((await postJson(origin + path, machine)).status, 404, path)
+  for (const path of ['/oauth/Token', '/oauth/token/', '/oauth/device/AUTHORIZE'])
+    assert.equal((await postForm(origin + path, {})).status, 404, path)
 })
 
 test('what was issued and begun outlives a restart', async () => {
@@ -398,6 +464,11 @@ test('a device gets a token when its user has entered the code, looked at it and
   })
   await browser.submit(page, { abort: 'yes' })
   assert.equal((await poll(refused.device_code)).error, 'access_denied')
+
+  await server.flush()
+  const details = (await entriesOf('access.authenticate')).map(({ detail }) => detail)
+  assert.ok(details.includes('grant: access_denied'))
+  assert.ok(!details.includes('grant: authorization_pending'), 'who waits is refused nothing')
 })
 
 test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {
@@ -467,34 +538,4 @@ test('keys are replaced after ninety days or when asked, and what they have sign
   assert.notEqual(newest, kidOf(after))
   assert.equal(second, kidOf(after))
   server.move(-25 * 60 * 60_000 - 89 * 24 * 60 * 60_000)
-})
-
-test('a client with a secret proves itself by it, and may ask about its own refresh tokens alone', async () => {
-  const confidential = async () =>
-    (
-      await postJson(`${origin}/oauth/register`, {
-        client_name: 'Web app',
-        redirect_uris: ['https://app.example/callback'],
-        grant_types: ['authorization_code', 'refresh_token'],
-        token_endpoint_auth_method: 'client_secret_post',
-      })
-    ).body
-  const [app, other] = [await confidential(), await confidential()]
-  const redirect_uri = 'https://app.example/callback'
-  const { url, redeem } = authorization(origin, app.client_id, { redirect_uri })
-  const codeOf = async () => (await consent(server.browser(), url)).url.searchParams.get('code')!
-  assert.equal((await redeem(await codeOf())).body.error, 'invalid_client')
-  for (const client_secret of ['x', other.client_secret])
-    assert.equal((await redeem(await codeOf(), { client_secret })).body.error, 'invalid_client')
-  const { body } = await redeem(await codeOf(), { client_secret: app.client_secret })
-  assert.equal(await statusAtMcp(body.access_token), 200)
-  const introspect = async ({ client_id, client_secret }: Record<string, string>) =>
-    (
-      await postForm(`${origin}/oauth/introspect`, {
-        client_id: client_id!,
-        client_secret: client_secret!,
-        token: body.refresh_token,
-      })
-    ).body.active
-  assert.deepEqual([await introspect(app), await introspect(other)], [true, false])
 })

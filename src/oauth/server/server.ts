@@ -1,15 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
+import type { IdentityAssertions } from '../../access/identity-assertions.ts'
+import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { FetchJson } from '../../base/fetch-json.ts'
-import { isPlain } from '../../base/plain.ts'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import type { GetJson } from '../../base/public-fetch.ts'
 import { createResources, type Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
+import { withMarkedToken } from './access-tokens.ts'
 import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
 import { readText, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
@@ -17,7 +20,7 @@ import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createInteractions, INTERACTION } from './interactions.ts'
 import { currentKeys } from './keys.ts'
-import { createProvider, nameAlike } from './provider.ts'
+import { createProvider, isMisspelt, nameAlike } from './provider.ts'
 import { createSealed } from './sealed.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -29,13 +32,21 @@ export interface AuthorizationServerParts {
   /** 32 bytes that seal what is kept. */
   readonly key: Uint8Array
   readonly accounts: Accounts
+  /** Proves access tokens, as protected resources do. */
+  readonly tokens: Pick<OAuthTokens, 'verify'>
   readonly services: ServiceClients
   readonly workloads: WorkloadTokens
+  /** Of the corporate issuer; null without one. */
+  readonly assertions: IdentityAssertions | null
   readonly documentMode: DocumentMode
+  /** Documents of clients that the operator has pinned, by their URL. */
+  readonly pins: ReadonlyMap<string, Plain>
   /** Reaches public addresses alone. */
-  readonly fetchPublic: FetchJson
+  readonly fetchPublic: GetJson
   readonly warn: (message: string) => void
   readonly signIn: SignIn
+  /** Whom an address stands for, where requests are counted. */
+  readonly networkOf: (ip: string) => string
   /** Told of a refusal to someone unknown. */
   readonly refused: (asker: Asker, reason: string) => void
   readonly fault: (error: unknown, requestId: string) => void
@@ -53,9 +64,9 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const consents = createConsents(store, sealed, clock)
   const audit = createOAuthAudit(store, clock)
   const interactions = createInteractions({ ...parts, sealed, consents, audit })
-  const { documentMode: mode, fetchPublic: fetchJson } = parts
-  const documents = createClientDocuments({ ...parts, sealed, mode, fetchJson })
-  const wait = createThrottle(clock)
+  const { documentMode: mode, fetchPublic } = parts
+  const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
+  const wait = createThrottle(clock, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
@@ -86,6 +97,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   return {
     async answer(request, response, asker) {
       const path = (request.url ?? '/').split('?', 1)[0]!
+      if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})
       const seconds = wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
@@ -123,6 +135,8 @@ const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => 
   },
   '/oauth/token': namedAlike,
   '/oauth/device/authorize': namedAlike,
+  '/oauth/introspect': withMarkedToken,
+  '/oauth/revoke': withMarkedToken,
 }
 
 /** The form with the one name of each resource, and with a scope where a service leaves that out. */
@@ -153,6 +167,9 @@ const REFUSALS = [
   'introspection.error',
   'device_authorization.error',
 ] as const
+
+/** What a device hears until its user has agreed: nobody was refused anything. */
+const WAITING = new Set(['authorization_pending', 'slow_down'])
 
 /** Has the trail and the log told of what the engine does. */
 function listen(
@@ -207,7 +224,7 @@ function listen(
   })
   provider.on('grant.revoked', (context, grant) => {
     const { client, entities } = context.oidc
-    const token = entities.RefreshToken ?? entities.AuthorizationCode
+    const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode
     note(context, async () =>
       audit({
         operation: 'revoke',
@@ -221,6 +238,7 @@ function listen(
   for (const name of REFUSALS)
     provider.on(name as 'grant.error', (context: KoaContextWithOIDC, error: Error) => {
       const reason = error instanceof errors.OIDCProviderError ? error.error : error.name
+      if (WAITING.has(reason)) return
       refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
     })
   provider.silent = true

@@ -39,17 +39,20 @@ export function toArrival(
   { issuer, groupsClaim, roleMap }: ClaimReading,
   untold: null | undefined,
 ): Arrival {
-  const { email, email_verified, name } = claims
+  const { email, email_verified, name, iat } = claims
   const isVerified = email_verified !== false && email_verified !== 'false'
+  // What people say of themselves gives them nothing
+  const told: Plain = isVerified ? claims : { ...claims, email: undefined }
   const holds = ({ claim, value }: RoleRule): boolean =>
-    value === null || textsOf(claimOf(claims, claim === 'group' ? groupsClaim : claim)).includes(value)
+    value === null || textsOf(claimOf(told, claim === 'group' ? groupsClaim : claim)).includes(value)
   return {
     issuer,
     subject,
     email: typeof email === 'string' ? (isVerified ? email : null) : untold,
     name: typeof name === 'string' ? name : untold,
-    groups: textsOf(claimOf(claims, groupsClaim)),
+    groups: textsOf(claimOf(told, groupsClaim)),
     grants: [...new Set(roleMap.filter(holds).map(({ grant }) => grant))],
+    toldAt: typeof iat === 'number' ? iat : undefined,
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Account, Accounts } from '../../access/accounts.ts'
-import { type Clock, toTime } from '../../base/clock.ts'
-import { newId } from '../../base/ids.ts'
+import type { Clock } from '../../base/clock.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/audit.ts'
+import { newAuditEntry } from '../../model/new-audit-entry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Passwords } from './passwords.ts'
 import type { Browser } from './port.ts'
@@ -106,27 +106,16 @@ export function toSignInEntry(
   inner: string | null,
   clock: Clock,
 ): AuditEntry {
-  return {
-    id: newId('aud', clock),
-    time: toTime(clock.now()),
+  return newAuditEntry(clock, {
     actor: { id, type: 'user', name: slug, auth_method: method },
-    agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface: 'oauth',
     operation: 'access.sign_in',
     action: 'READ',
     resource: { type: 'user', id, slug, collection: null },
-    revision_before: null,
-    revision_after: null,
-    config_revision: null,
-    diff: [],
-    reason: null,
-    http: null,
     ip,
-    user_agent: userAgent?.slice(0, 512) ?? null,
-    request_id: null,
+    user_agent: userAgent,
     outcome: inner === null ? 'ok' : 'denied',
     error: inner === null ? null : 'credential_invalid',
     detail: inner,
-    count: 1,
-  }
+  })
 }

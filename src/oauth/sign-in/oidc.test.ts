@@ -7,6 +7,7 @@ import { createClock } from '../../base/clock.ts'
 import { createGuardedFetch } from '../../base/guarded-fetch.ts'
 import { createAccounts } from '../../operations/access/accounts.ts'
 import { createLocalUsers } from '../../operations/access/local-users.ts'
+import { toArrival } from './arrivals.ts'
 import { createOidcSignIn } from './oidc.ts'
 import type { SignIn } from './port.ts'
 import { createSignIn } from './sign-in.ts'
@@ -132,6 +133,16 @@ test('the request has a challenge, a state and a nonce, and the provider leads b
   const again = (await signIn.begin('one')).searchParams
   for (const name of ['state', 'nonce', 'code_challenge'])
     assert.ok(asked.get(name)!.length >= 43 && asked.get(name) !== again.get(name), name)
+})
+
+test('an email that is not verified gives nothing by a rule either', () => {
+  const rule = { claim: 'email', value: 'boss@example.com', grant: 'admin' }
+  const reading = { issuer: 'https://id.example', groupsClaim: 'groups', roleMap: [rule] }
+  const grantsBy = (verified: object) =>
+    toArrival({ email: 'boss@example.com', ...verified }, 'eve', reading, null).grants
+  assert.deepEqual(grantsBy({ email_verified: false }), [])
+  assert.deepEqual(grantsBy({ email_verified: 'false' }), [])
+  assert.deepEqual(grantsBy({ email_verified: true }), ['admin'])
 })
 
 test('a state works once, for ten minutes, and only one of ours', async () => {

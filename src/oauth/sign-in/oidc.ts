@@ -1,6 +1,6 @@
 import type { Configuration, CustomFetch, IDToken } from 'openid-client'
 import type { Account, Accounts } from '../../access/accounts.ts'
-import { isLoopbackHost } from '../../base/address.ts'
+import { isSecureUrl } from '../../base/address.ts'
 import { claimOf } from '../../base/claims.ts'
 import type { Clock } from '../../base/clock.ts'
 import { FetchFailure, type GuardedFetch } from '../../base/guarded-fetch.ts'
@@ -104,8 +104,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
       nonce,
       state,
     })
-    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname)))
-      throw new FetchFailure('its authorization endpoint is not https')
+    if (!isSecureUrl(url)) throw new FetchFailure('its authorization endpoint is not https')
     flows.set(state, { interaction, verifier, nonce, endsAt: clock.monotonic() + FLOW_MS })
     return url
   }

@@ -96,7 +96,9 @@ test('who is told to wait is told for how long, and a fault tells its request al
     'new-password': 'a long password',
     repeat: 'a long password',
   }
-  assert.equal((await ask('POST', SET_UP_PATH, FORM, form(fields))).status, 200)
+  const set = await ask('POST', SET_UP_PATH, FORM, form(fields))
+  assert.equal(set.status, 200)
+  assert.ok((await set.text()).includes(`postern login ${ORIGIN}<`), 'the page says where to sign in')
   assert.deepEqual(done, [{ name: 'Ada', email: 'ada@example.com' }])
   assert.deepEqual(faults, [])
   const failed = await ask('POST', SET_UP_PATH, FORM, form({ ...fields, name: 'Fail' }))

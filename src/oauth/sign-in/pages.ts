@@ -1,9 +1,9 @@
 import type { Accounts } from '../../access/accounts.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
+import { faultPage, html, page } from '../../base/page.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import { readForm } from '../form.ts'
-import { faultPage, html, page } from '../page.ts'
 import type { NoteUnknown, Proved } from './local.ts'
 import { faultOfPassword, type Passwords } from './passwords.ts'
 import type { Browser } from './port.ts'
@@ -86,7 +86,7 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
         const password = chosen(form, [user.slug, user.name, user.email ?? ''])
         await users.setPassword(user, link, await passwords.hash(password), browser)
       }
-      return donePage()
+      return donePage(parts.origin)
     })
   }
 
@@ -98,7 +98,7 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
       const { account, hash } = await prove(name, form.get('password') ?? '', browser)
       const password = chosen(form, [account.slug, account.name, account.email ?? ''])
       await users.setPassword(account, hash, await passwords.hash(password), browser)
-      return donePage()
+      return donePage(parts.origin)
     })
   }
 
@@ -163,8 +163,14 @@ function deadLink(): Response {
   )
 }
 
-function donePage(): Response {
-  return page(200, 'Done', html`<p>The password holds from now on. Close this page and sign in with it.</p>`)
+/** There is no page to sign in at by itself: what somebody wants to use leads them there. */
+function donePage(origin: string): Response {
+  return page(
+    200,
+    'Done',
+    html`<p>The password holds from now on. Sign in with it where you are asked to: by <code>postern login ${origin}</code> in a
+terminal, or with an MCP client at <code>${origin}/management/mcp</code>.</p>`,
+  )
 }
 
 const faultOf = (fault: string | null) =>

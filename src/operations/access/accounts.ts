@@ -6,6 +6,7 @@ import { intersect } from '../../access/roles.ts'
 import { canonicalJson } from '../../base/canonical.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
+import { Lru } from '../../base/lru.ts'
 import { refuse } from '../../base/refusal.ts'
 import { UserSpec } from '../../model/access.ts'
 import { NOUNS, Slug, slugOf } from '../../model/common.ts'
@@ -15,8 +16,14 @@ import { define, type Invoke, type Via } from '../define.ts'
 import { parseSpec } from '../write-resource.ts'
 import { signInKey, userKind } from './users.ts'
 
+/** Users of whom it is known when the identity provider told of them. */
+const TOLD_MAX = 10_000
+
 /** Users and service identities, as those need them who prove who someone is. */
 export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invoke): Accounts {
+  /** When the identity provider told of someone last; a token that is older gives nobody their groups back. */
+  const told = new Lru<string, number>(TOLD_MAX)
+
   return {
     async find(id) {
       const user = await reader.byId('users', id)
@@ -28,10 +35,19 @@ export function createAccounts(reader: ConfigReader, clock: Clock, invoke: Invok
       return user && toAccount(user)
     },
 
-    async arrive(arrival) {
+    async arrived(issuer, subject) {
+      const user = await arrivedBefore(reader, { issuer, subject })
+      return user && toAccount(user)
+    },
+
+    async arrive({ toldAt, ...arrival }) {
       const known = await arrivedBefore(reader, arrival)
+      const key = signInKey(arrival)!
+      const isLate = toldAt !== undefined && toldAt < (told.get(key) ?? 0)
+      if (toldAt !== undefined && !isLate) told.set(key, toldAt)
       if (known !== undefined) {
         demandActive(known)
+        if (isLate) return toAccount(known)
         const isSame = canonicalJson(await specOf(known, arrival, reader)) === canonicalJson(known.spec)
         if (isSame) return toAccount(known)
       }

@@ -1,7 +1,10 @@
+import { canonicalJson } from '../../base/canonical.ts'
 import { ServiceIdentitySpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
 import { toggleOf } from '../crud.ts'
-import { type Kind, viewSchema } from '../kind.ts'
+import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
 import { demandHoldsOf } from './authority.ts'
@@ -20,11 +23,17 @@ export const serviceIdentityKind: Kind = {
   refs: [],
   staged: false,
   filters: { active: truth },
-  // Whoever holds the private key is it
-  check: async (spec, { id }, context) => {
-    // The schema of this kind has parsed it.
-    if ((spec as ServiceIdentitySpec).keys.length > 0) await demandHoldsOf(id, context)
-  },
+  check: judge,
+}
+
+/** Whoever holds the private key is it; and who lets it in again, or by another proof, could be who has that. */
+async function judge(fields: Fields, { id }: Self, context: OperationContext): Promise<void> {
+  // The schema of this kind has parsed both.
+  const spec = fields as ServiceIdentitySpec
+  const before = (await context.whole.byId('service_identities', id))?.spec as ServiceIdentitySpec | undefined
+  const isRevived = spec.active && before?.active === false
+  const isProvedElse = canonicalJson(spec.keys) !== canonicalJson(before?.keys ?? [])
+  if (isRevived || isProvedElse) await demandHoldsOf(id, context)
 }
 
 export const SERVICE_IDENTITY_OPERATIONS = [

@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
 import { BasePath } from '../../model/collection.ts'
 import { type HttpMethod, slugOf } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
@@ -135,9 +135,9 @@ class Making {
   #route(service: string, upstream: Plain, route: Plain): MadeCollection[] {
     const name = nameOf(route)
     if (isPlain(route['headers'])) this.note(`route ${name} goes by headers, which is left out`)
-    const paths = stringsIn(route, 'paths')
+    const paths = listedTexts(route['paths'])
     if (paths.length === 0) this.note(`route ${name} has no paths and is left out`)
-    const hosts = stringsIn(route, 'hosts').filter((host) => {
+    const hosts = listedTexts(route['hosts']).filter((host) => {
       if (!host.includes('*')) return true
       this.note(`host ${host} of route ${name} is left out: write out the names`)
       return false
@@ -171,7 +171,7 @@ class Making {
   /** The base itself, and everything below it. */
   #proxies(collection: MadeCollection, route: Plain): void {
     const name = nameOf(route)
-    const wanted = stringsIn(route, 'methods')
+    const wanted = listedTexts(route['methods'])
     const all = HTTP_METHODS.filter((method) => wanted.length === 0 || wanted.includes(method))
     const isStripped = route['strip_path'] !== false
     const prefix = isStripped ? '' : collection.base
@@ -226,7 +226,7 @@ class Making {
   }
 
   #cors(config: Plain): Plain {
-    const origins = stringsIn(config, 'origins')
+    const origins = listedTexts(config['origins'])
     const isCredentials = config['credentials'] === true && !origins.includes('*')
     return {
       origins: origins.length === 0 ? ['*'] : origins,
@@ -305,11 +305,6 @@ function urlOf(service: Plain): URL | null {
 function listIn(owner: Plain, member: string): Plain[] {
   const list = owner[member]
   return Array.isArray(list) ? list.filter(isPlain) : []
-}
-
-function stringsIn(owner: Plain, member: string): string[] {
-  const list = owner[member]
-  return Array.isArray(list) ? list.filter((one): one is string => typeof one === 'string') : []
 }
 
 /** Plugins stand beside what they are of, or at the top with its name. */

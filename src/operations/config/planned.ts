@@ -30,6 +30,7 @@ export function shown({ steps, drift, unchanged }: Pick<Steps, 'steps' | 'drift'
   }
 }
 
+/** How many steps there are of each sort. */
 export function countsOf(steps: readonly Step[]) {
   const count = (action: Step['action']): number => steps.filter((step) => step.action === action).length
   return {

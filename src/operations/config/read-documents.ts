@@ -94,7 +94,11 @@ function readOne(
   }
   const missing = new Set<string>()
   const filled = withVariables(value, variables, (name) => missing.add(name)) as Fields
-  for (const name of missing) fault('', `there is no value for the variable ${name}`)
+  for (const name of missing)
+    fault(
+      '',
+      `there is no value for the variable ${name}; give it as variables, on the command line with --var ${name}=… or --var-file`,
+    )
   for (const name of Object.keys(filled))
     if (name !== 'kind' && name !== 'slug' && name !== 'spec') fault(pointerTo('', name), 'unknown member')
   const kind = typeof filled['kind'] === 'string' ? kindCalled(filled['kind']) : undefined

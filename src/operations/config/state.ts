@@ -19,6 +19,7 @@ export interface State {
   readonly secrets: ReadonlyMap<string, readonly StoredSecret[]>
 }
 
+/** Reads all of it, and lets others have their turn between two kinds. */
 export async function readState(reader: ConfigReader): Promise<State> {
   const byId = new Map<string, Resource>()
   const slugs = new Map<string, string>()

@@ -46,6 +46,7 @@ export const counts = {
   aborted: z.int().describe('The caller went away before the end'),
 }
 
+/** The counts of a group, with the share of them that failed. */
 export function toCounts({
   requests,
   clientErrors,

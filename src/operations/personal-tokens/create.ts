@@ -1,12 +1,11 @@
 import { z } from 'zod'
-import type { Grant } from '../../access/principal.ts'
-import { missingOf } from '../../access/roles.ts'
 import { isKnown, toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Name } from '../../model/common.ts'
 import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
+import { refuseNarrowed } from './narrowed.ts'
 import { COLUMNS, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 
 const DAY_MS = 86_400_000
@@ -75,9 +74,5 @@ function refuseWithoutSignIn({ principal }: OperationContext): void {
     throw refuse('permission_denied', { detail: 'Personal tokens belong to users: sign in as one.' })
   if (principal.authMethod === 'personal_token')
     throw refuse('permission_denied', { detail: 'A personal token makes no other ones: sign in for that.' })
-  const isCut = (grant: Grant): boolean => missingOf(principal, grant) !== null
-  if (principal.unnarrowed?.some(isCut) === true)
-    throw refuse('permission_denied', {
-      detail: 'What you signed in with was given less than you may do, so that it makes no personal tokens.',
-    })
+  refuseNarrowed({ principal })
 }

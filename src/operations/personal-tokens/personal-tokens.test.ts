@@ -5,6 +5,7 @@ import type { Accounts } from '../../access/accounts.ts'
 import { createPersonalTokens, type PersonalTokens } from '../../access/personal-tokens.ts'
 import type { Grant, Permission, Principal } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
+import { ceilingOf } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAccounts } from '../access/accounts.ts'
 import type { Invoked, WriteOptions } from '../define.ts'
@@ -89,8 +90,31 @@ test('no more than its owner may do is given to it, and none makes others', asyn
   const { token } = await make({})
   await refused(make({}, await tokens.verify(token)), 'permission_denied')
   await refused(make({}, await as('ada', [{ role: 'viewer' }])), 'permission_denied')
-  assert.ok((await make({}, await as('ada', [{ role: 'admin' }]))).token)
   await refused(control.run('personal_tokens.create', { name: 'T' }), 'permission_denied')
+})
+
+test('what was given less makes none and ends none, though it may be all that its user may do now', async () => {
+  const { id, token } = await make({}, await as('bob'))
+  const proof = { authMethod: 'oauth', expiresAt: null }
+  const narrow = async (scopes: string): Promise<Principal> => ({
+    ...(await accounts.principalOf(ids['bob']!, { ...proof, ceiling: ceilingOf(scopes) })),
+    scopes,
+  })
+  for (const scopes of ['management:read', 'management:read management:write']) {
+    const made = await refused(make({}, await narrow(scopes)), 'insufficient_scope')
+    assert.equal(made.facts.members?.['scope'], `${scopes} management:admin`)
+    await refused(run(await narrow(scopes), 'personal_tokens.revoke', { id }), 'insufficient_scope')
+  }
+  const part = await make({ grants: ['viewer:proxies@orders'] })
+  const other = await make({})
+  await refused(
+    run(await tokens.verify(part.token), 'personal_tokens.revoke', { id: other.id }),
+    'permission_denied',
+  )
+  await tokens.verify(token)
+  await run(await narrow('management:admin'), 'personal_tokens.revoke', { id })
+  await refused(tokens.verify(token), 'credential_invalid')
+  for (const made of [part, other]) await run(await as('ada'), 'personal_tokens.revoke', { id: made.id })
 })
 
 test('it ends when it says, with its owner, and when it is revoked', async () => {

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/common.ts'
 import { define } from '../define.ts'
+import { refuseNarrowed } from './narrowed.ts'
 import { findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 
 export const revokePersonalToken = define({
@@ -20,6 +22,7 @@ export const revokePersonalToken = define({
   subject,
   handle: async ({ id }, context) => {
     const token = await findToken(id, 'users:update', context)
+    if (!permits(context.principal, 'users:update', UNPLACED)) refuseNarrowed(context)
     const now = context.clock.now()
     await context.change.writer.putAccessToken({ ...token, revoked_at: now })
     context.change.tell({ op: 'add', path: '/revoked_at', value: toTime(now) })

@@ -22,6 +22,7 @@ export function keyFileOf({ keyFile, data }: Settings): string {
   return keyFile ?? join(data, 'vault.key')
 }
 
+/** Whether this Node is one that is supported. */
 export function findNode(version = process.versions.node): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isNew = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])
@@ -33,6 +34,7 @@ export function findNode(version = process.versions.node): Finding {
   }
 }
 
+/** Whether the data directory is there, writable and private. */
 export function findDirectory({ data }: Settings): Finding[] {
   const check = 'data directory'
   if (!existsSync(data))
@@ -50,6 +52,7 @@ export function findDirectory({ data }: Settings): Finding[] {
   return [{ check, state: 'warn', found, fix: `chmod 700 ${data}` }]
 }
 
+/** Whether the disk has room for what is written. */
 export function findDisk({ data }: Settings): Finding[] {
   if (!existsSync(data)) return []
   const { bavail, bsize } = statfsSync(data)
@@ -66,6 +69,7 @@ export function diskFinding(bytes: number): Finding {
   }
 }
 
+/** Whether the key file is there and only its owner reads it. */
 export function findKeyFile(settings: Settings): Finding[] {
   const check = 'key file'
   const file = keyFileOf(settings)
@@ -87,6 +91,7 @@ export function findKeyFile(settings: Settings): Finding[] {
   }
 }
 
+/** Whether each certificate can be read, has its key, and is in its time. */
 export function findTls({ tls }: Settings): Finding[] {
   return tls.map((files) => tlsFinding(files, Date.now()))
 }
@@ -127,6 +132,7 @@ export function findClock(): Finding[] {
   return [clockFinding(Date.now())]
 }
 
+/** Whether a time can be that of today. */
 export function clockFinding(now: number): Finding {
   const isSane = now > CLOCK_MIN_MS
   return {

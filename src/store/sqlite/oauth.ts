@@ -4,6 +4,7 @@ import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 
+/** Reads what the authorization server keeps. */
 export function createOAuthReader(db: Db): OAuthReader {
   return {
     artifact: (kind, id) =>
@@ -28,6 +29,7 @@ export function createOAuthReader(db: Db): OAuthReader {
   }
 }
 
+/** Writes it, inside of the transaction that `db` stands in. */
 export function createOAuthWriter(db: Db): OAuthWriter {
   return {
     ...createOAuthReader(db),

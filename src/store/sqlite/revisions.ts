@@ -18,6 +18,7 @@ const COLUMNS = ['resource_id', 'type', 'slug', 'parent_id', 'action'] as const
 /** Rows of one statement: SQLite binds at most 32,766 values. */
 const ROWS_MAX = 1000
 
+/** Reads the revisions that are kept. */
 export function createRevisionReader(db: Db): RevisionReader {
   return {
     revisions: async (limit, before) => {
@@ -82,6 +83,7 @@ export function createRevisionReader(db: Db): RevisionReader {
   }
 }
 
+/** Writes them, inside of the transaction that `db` stands in. */
 export function createRevisionWriter(db: Db): RevisionWriter {
   return {
     putRevision: async (revision, images) => {

@@ -1,5 +1,7 @@
 import type * as OpenIdClient from 'openid-client'
+import { isLoopbackHost } from '../../base/address.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
+import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
 import { API_ROOT } from '../route.ts'
 import type { CliPorts } from './ports.ts'
 
@@ -8,7 +10,6 @@ type Configuration = OpenIdClient.Configuration
 /** The client that authorization servers of Postern know the command line by: public, with loopback redirects. */
 export const CLIENT_ID = 'postern-cli'
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 const ANSWER_MS_MAX = 15_000
 
 /** What a management API says of how to come to tokens for it (RFC 9728). */
@@ -31,12 +32,12 @@ export async function discoverResource(ports: CliPorts, url: string): Promise<Pr
   const named = String(metadata['resource'])
   if (named !== resource && !(isLoopback(named) && isLoopback(resource)))
     throw new Error(`What answers at ${url} calls itself ${named}. Sign in there, by that address.`)
-  const [issuer] = texts(metadata['authorization_servers'])
+  const [issuer] = listedTexts(metadata['authorization_servers'])
   if (issuer === undefined)
     throw new Error(
       `Nobody signs in at ${url}: it names no authorization server. Use postern token, or set POSTERN_TOKEN.`,
     )
-  return { resource: named, issuer, scopes: texts(metadata['scopes_supported']) }
+  return { resource: named, issuer, scopes: listedTexts(metadata['scopes_supported']) }
 }
 
 /** Reads what an authorization server publishes of itself (RFC 8414, else OpenID Connect discovery). */
@@ -80,7 +81,7 @@ export function reasonOf(error: unknown): string {
     : error.message
 }
 
-async function readObject(ports: CliPorts, url: string): Promise<Record<string, unknown>> {
+async function readObject(ports: CliPorts, url: string): Promise<Plain> {
   const foreign = (cause: unknown): Error =>
     new Error(`Nothing at ${url} tells who signs in. Is that the address of a Postern?`, { cause })
   try {
@@ -91,19 +92,14 @@ async function readObject(ports: CliPorts, url: string): Promise<Record<string, 
       signal,
     })
     const value: unknown = response.ok ? await response.json() : null
-    // An object of JSON has no other keys than texts
-    if (value !== null && typeof value === 'object' && 'resource' in value)
-      return value as Record<string, unknown>
+    if (isPlain(value) && 'resource' in value) return value
   } catch (error) {
     throw foreign(error)
   }
   throw foreign(undefined)
 }
 
-function texts(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
-}
-
 function isLoopback(url: string): boolean {
-  return URL.canParse(url) && LOOPBACK.test(new URL(url).hostname)
+  const parsed = URL.parse(url)
+  return parsed !== null && isLoopbackHost(parsed.hostname)
 }

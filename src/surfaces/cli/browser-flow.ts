@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type * as OpenIdClient from 'openid-client'
+import { html, pageHeaders, pageText } from '../../base/page.ts'
 import { reasonOf } from './authorization-server.ts'
 import type { CliPorts } from './ports.ts'
 
@@ -96,13 +97,6 @@ function isRedirect({ method }: IncomingMessage, { pathname, searchParams }: URL
 }
 
 function page(response: ServerResponse, status: number, sentence: string): void {
-  const text = sentence.replaceAll(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
-  response.writeHead(status, {
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'no-store',
-    connection: 'close',
-  })
-  response.end(`<!doctype html><html lang="en"><title>Postern</title><p>${text}</p></html>`)
+  response.writeHead(status, { ...pageHeaders({}), connection: 'close' })
+  response.end(pageText({ title: 'Postern', content: html`<p>${sentence}</p>` }))
 }

@@ -6,12 +6,14 @@ export function addCommonFlags(command: Command): Command {
   return addPlace(addFormat(command))
 }
 
+/** The flag of how answers are printed. */
 export function addFormat(command: Command): Command {
   return command.addOption(
     new Option('-o, --output <format>', 'How to print').choices(FORMATS).default('table'),
   )
 }
 
+/** The flags of where the management API is. */
 export function addPlace(command: Command): Command {
   return command
     .option('--context <name>', 'Context that is meant (POSTERN_CONTEXT)')

@@ -35,7 +35,7 @@ export function warningLines(warnings: unknown): string[] {
   if (!Array.isArray(warnings)) return []
   // Every `warnings` of an output schema has these members.
   return (warnings as Record<string, unknown>[]).map(({ pointer, reason }) =>
-    printable(`${String(pointer)}: ${String(reason)}`),
+    printable(pointer === '' ? String(reason) : `${String(pointer)}: ${String(reason)}`),
   )
 }
 
@@ -102,6 +102,7 @@ function toText(ports: CliPorts, problem: ProblemBody): string {
   return head + errors.join('') + request
 }
 
+/** True where colours are wanted: on a terminal without `NO_COLOR`. */
 export function hasColour(ports: CliPorts): boolean {
   return ports.colour && (ports.env['NO_COLOR'] ?? '') === ''
 }

@@ -10,7 +10,7 @@ import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { define } from '../../operations/define.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
-import { runCli } from './program.ts'
+import { buildProgram, runCli } from './program.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 const directory = mkdtempSync(join(tmpdir(), 'postern-cli-'))
@@ -152,6 +152,28 @@ test('what cannot be undone asks for the slug, and refuses where nobody can be a
   assert.equal(server.gadgets.size, 0)
 })
 
+test('an action of several words is written with underscores or dashes', async () => {
+  const { prepare: _prepare, ...sample } = sampleOperations[0]!
+  const spinUp = define({
+    ...sample,
+    action: 'spin_up',
+    effect: 'act',
+    input: z.strictObject({ id: z.string() }),
+    output: z.object({}),
+    subject: () => ({ type: 'gadget', id: null, slug: null }),
+    handle: async () => ({}),
+  })
+  const asked: string[] = []
+  const answering: typeof fetch = async (url) => {
+    asked.push(String(url).replace(/^.*\/v1/, ''))
+    return Response.json({})
+  }
+  const ports = { operations: [...sampleOperations, spinUp], fetch: answering }
+  for (const action of ['spin_up', 'spin-up'])
+    assert.equal((await postern(`gadgets ${action} g`, { ports })).code, 0, action)
+  assert.deepEqual(asked, ['/gadgets/g/spin_up', '/gadgets/g/spin_up'])
+})
+
 test('the flags of every command may also come before it', async () => {
   const listed = await postern('-o json gadgets list')
   assert.equal(listed.code, 0, listed.err)
@@ -174,7 +196,7 @@ test('an operation with a member called like an option keeps it', async () => {
   assert.equal(rotated.code, 0, rotated.err)
   assert.equal(lastCall().input['reason'], 'leak')
   assert.match(rotated.out, /shown-once/)
-  assert.match(rotated.err, /shown only now/)
+  assert.equal(rotated.err, 'Keep token: shown only now.\n')
 })
 
 test('exit codes: 0 ok, 1 error, 2 usage, 4 conflict', async () => {
@@ -432,7 +454,7 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
     subject: () => ({ type: 'access', id: null, slug: null }),
     handle: async () => ({}),
   })
-  const grants = [{ grant: 'viewer' }, { grant: 'modifier:proxies@payments' }]
+  const grants: Record<string, unknown>[] = [{ grant: 'viewer' }, { grant: 'modifier:proxies@payments' }]
   const answer = {
     name: 'Ada',
     type: 'user',
@@ -451,4 +473,16 @@ test('whoami says in sentences who that is, where, and what it may do', async ()
     `Ada (user, ada@x.example) at ${server.url}\nproved by oauth\nin the teams core\nmay act as viewer and modifier:proxies@payments\n`,
   )
   assert.equal(JSON.parse((await postern('whoami -o json', { ports })).out).url, server.url)
+  const permissions = ['proxies:read', 'proxies:update']
+  grants.splice(0, 2, { grant: 'permissions@payments', role: null, permissions })
+  assert.match((await postern('whoami', { ports })).out, /may act as 2 permissions@payments\n/)
+})
+
+test('help tells of every resource, and of the commands of the one that is named', async () => {
+  const ports = cliPorts({ operations: sampleOperations })
+  const whole = buildProgram(ports)
+  assert.equal(buildProgram(ports, 'table', []).helpInformation(), whole.helpInformation())
+  const { out } = await postern('help gadgets')
+  for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
+    assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))
 })

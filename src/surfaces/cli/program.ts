@@ -28,8 +28,9 @@ import { whoamiCommand } from './whoami.ts'
 /**
  * The whole command line: one command per resource with its operations below, and the few that are more than an
  * operation. Actions set the exit code that {@link runCli} answers.
+ * @param words Of a command line: resources that are not among them get no commands, whose flags are most of the work.
  */
-export function buildProgram(ports: CliPorts, format: Format = 'table'): Command {
+export function buildProgram(ports: CliPorts, format: Format = 'table', words?: readonly string[]): Command {
   const program = new Command('postern')
     .description('One self-hosted gateway for apps, partners and AI agents')
     .version(ports.version)
@@ -58,7 +59,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
     backupCommand(ports),
     restoreCommand(ports),
     doctorCommand(ports),
-    completionCommand(ports, () => program),
+    completionCommand(ports, () => buildProgram(ports)),
   ])
     program.addCommand(settle(command, program))
   program
@@ -85,6 +86,8 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
       .command(resource.replaceAll('_', '-'))
       .aliases(resource.includes('_') ? [resource] : [])
       .description(`Work with ${inWords(resource)}`)
+    const isMeant = words === undefined || words.some((word) => word === group.name() || word === resource)
+    if (!isMeant) continue
     for (const operation of operations) group.addCommand(settle(operationCommand(ports, operation), program))
   }
   return program
@@ -98,7 +101,7 @@ export function buildProgram(ports: CliPorts, format: Format = 'table'): Command
 export async function runCli(ports: CliPorts, args: readonly string[]): Promise<number> {
   const format = formatIn(args)
   try {
-    await buildProgram(ports, format).parseAsync(commonFlagsLast(args), { from: 'user' })
+    await buildProgram(ports, format, args).parseAsync(commonFlagsLast(args), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof Failed) return error.exitCode
@@ -116,6 +119,7 @@ function wrongIn({ code, message }: CommanderError): string {
 
 function operationCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command(operation.action).description(operation.summary)
+  if (operation.action.includes('_')) command.alias(operation.action.replaceAll('_', '-'))
   addFlags(command, operation)
   addCommonFlags(command)
   const followed = exportsIn(ports, operation)
@@ -149,8 +153,8 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
       return
     }
     printAnswer(ports, format, body, operation.columns)
-    if (operation.revealsOnce === true && holdsSecret(body))
-      ports.err('A secret in this answer is shown only now; keep it.\n')
+    const once = operation.revealsOnce === true ? secretsIn(body) : []
+    if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)
   })
 }
@@ -164,13 +168,13 @@ function exportsIn({ operations }: CliPorts, { resource, action }: Operation): E
   return isBegun && get !== undefined ? { get, download } : null
 }
 
-/** True when a member that is shown once is there, also in one of the profiles that a new client came with. */
-function holdsSecret(body: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(body).some(
-    ([name, value]) =>
-      (SHOWN_ONCE.has(name) && typeof value === 'string') ||
-      (name === 'profiles' && Array.isArray(value) && value.some(holdsSecret)),
-  )
+/** Where members are that are shown once, also in the profiles that a new client came with. */
+function secretsIn(body: Readonly<Record<string, unknown>>, place = ''): string[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    if (SHOWN_ONCE.has(name) && typeof value === 'string') return [place + name]
+    if (name !== 'profiles' || !Array.isArray(value)) return []
+    return value.flatMap((profile, i) => secretsIn(profile, `${place}profiles[${i}].`))
+  })
 }
 
 /** The flags of every command, which commands understand after their names, may also come before them. */

@@ -36,7 +36,7 @@ function told(body: Members, url: string, context: string | null): string {
   const words = (name: string): string[] =>
     Array.isArray(body[name]) ? body[name].map((one) => printable(String(one))) : []
   const grants = (name: string): string[] =>
-    Array.isArray(body[name]) ? (body[name] as Members[]).map(({ grant }) => printable(String(grant))) : []
+    Array.isArray(body[name]) ? (body[name] as Members[]).map((held) => printable(called(held))) : []
   const about = [text('type'), text('email')].filter((one) => one !== null).join(', ')
   const until = text('expires_at') === null ? '' : `, until ${text('expires_at')}`
   const lines = [
@@ -47,4 +47,11 @@ function told(body: Members, url: string, context: string | null): string {
     ...(grants('narrowed_from').length > 0 ? [`narrowed from ${grants('narrowed_from').join(' and ')}`] : []),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** A grant as it is written. One without a role, which a narrower token has, tells how many permissions it holds. */
+function called({ grant, role, permissions }: Members): string {
+  return role === null && Array.isArray(permissions)
+    ? `${permissions.length} ${String(grant)}`
+    : String(grant)
 }

@@ -94,6 +94,7 @@ export interface NamedClient {
   ): Promise<Answer<Operations[N]['output']>>
 }
 
+/** A client that knows operations by their names, with the types of what they take and answer. */
 export function createNamedClient(options: ClientOptions): NamedClient {
   return {
     async call(name, input, writeOptions = {}) {

@@ -1,4 +1,5 @@
 import { toTime } from '../../base/clock.ts'
+import { type Html, html, pageHeaders, pageText } from '../../base/page.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { LinkFacts, SecretLinks } from '../../operations/secret-links.ts'
 
@@ -19,15 +20,9 @@ export interface PageAnswer {
   readonly body: string
 }
 
-/** Nothing of it is kept, sent on as a referrer, framed, or able to load anything. */
+/** Nothing of it is found by a search, or reached by the page that led to it. */
 const HEADERS: Readonly<Record<string, string>> = {
-  'content-type': 'text/html; charset=utf-8',
-  'cache-control': 'no-store',
-  'referrer-policy': 'no-referrer',
-  'content-security-policy':
-    "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
+  ...pageHeaders({}),
   'x-robots-tag': 'noindex, nofollow',
   'cross-origin-opener-policy': 'same-origin',
 }
@@ -47,10 +42,10 @@ export async function answerSecretPage(
   if (method === 'GET' || method === 'HEAD') {
     const facts = links.look(token)
     if (facts === null) return gone(request)
-    return page(200, request, 'A secret for you', [...described(facts), OFFER])
+    return page(200, request, 'A secret for you', html`${described(facts)}${OFFER}`)
   }
   if (method !== 'POST') {
-    const refused = page(405, request, 'Open the link in a browser', [])
+    const refused = page(405, request, 'Open the link in a browser', html``)
     return { ...refused, headers: { ...refused.headers, allow: 'GET, HEAD, POST' } }
   }
   const facts = links.look(token)
@@ -60,58 +55,37 @@ export async function answerSecretPage(
     secret = await links.open(token, request)
   } catch (error) {
     fault(error, request.requestId)
-    return page(503, request, 'Try again', ['<p>It could not be opened now, and is still there.</p>'])
+    return page(503, request, 'Try again', html`<p>It could not be opened now, and is still there.</p>`)
   }
   if (secret === null) return gone(request)
-  return page(200, request, 'Your secret', [
-    ...described(facts),
-    `<p><code>${escaped(secret.reveal())}</code></p>`,
-    '<p>Keep it now: this was the only time.</p>',
-  ])
+  return page(
+    200,
+    request,
+    'Your secret',
+    html`${described(facts)}<p><code>${secret.reveal()}</code></p>
+<p>Keep it now: this was the only time.</p>`,
+  )
 }
 
-const OFFER =
-  '<p>It is shown once.</p>\n<form method="post"><button type="submit">Show the secret</button></form>'
+const OFFER = html`<p>It is shown once.</p>
+<form method="post"><button type="submit">Show the secret</button></form>`
 
-function described({ subject, member, principal, expiresAt }: LinkFacts): string[] {
+function described({ subject, member, principal, expiresAt }: LinkFacts): Html {
   const what = `${member.replaceAll('_', ' ')} of ${subject.type.replaceAll('_', ' ')} ${subject.slug ?? subject.id ?? ''}`
-  return [
-    `<p>The ${escaped(what.trim())}, made for ${escaped(principal.name)}. The link ends at ${toTime(expiresAt)}.</p>`,
-  ]
+  return html`<p>The ${what.trim()}, made for ${principal.name}. The link ends at ${toTime(expiresAt)}.</p>
+`
 }
 
 function gone(request: PageRequest): PageAnswer {
-  return page(404, request, 'This link opens nothing', [
-    '<p>It was opened before, its time is over, or it was not copied whole. If nobody you know opened it, rotate the secret.</p>',
-  ])
+  return page(
+    404,
+    request,
+    'This link opens nothing',
+    html`<p>It was opened before, its time is over, or it was not copied whole. If nobody you know opened it, rotate the secret.</p>`,
+  )
 }
 
-function page(
-  status: number,
-  { method, requestId }: PageRequest,
-  title: string,
-  lines: readonly string[],
-): PageAnswer {
-  const html = [
-    '<!doctype html>',
-    '<html lang="en">',
-    '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Postern</title></head>',
-    `<body><main>\n<h1>${title}</h1>`,
-    ...lines,
-    '</main></body>',
-    '</html>\n',
-  ].join('\n')
-  return { status, headers: { ...HEADERS, 'x-request-id': requestId }, body: method === 'HEAD' ? '' : html }
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!)
+function page(status: number, { method, requestId }: PageRequest, title: string, content: Html): PageAnswer {
+  const body = method === 'HEAD' ? '' : pageText({ title, content })
+  return { status, headers: { ...HEADERS, 'x-request-id': requestId }, body }
 }

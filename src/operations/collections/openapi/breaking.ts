@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../../base/canonical.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
-import { pointerTo } from '../../../base/pointer.ts'
+import { pointerTo, tokenText } from '../../../base/pointer.ts'
 import type { FieldError } from '../../../base/refusal.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../../model/proxy.ts'
 
@@ -44,11 +44,7 @@ const json = (schema: unknown): string => canonicalJson(schema ?? null)
 
 function namesIn(schema: unknown): Set<string> {
   const references = json(schema).matchAll(/"\$ref":"#\/\$defs\/([^"/]+)/g)
-  return new Set([...references].map((found) => decoded(found[1]!)))
-}
-
-function decoded(token: string): string {
-  return token.replaceAll('~1', '/').replaceAll('~0', '~')
+  return new Set([...references].map((found) => tokenText(found[1]!)))
 }
 
 /** Pairs of schemas that are compared for one proxy; what lies beyond is told as not compared. */
@@ -288,7 +284,7 @@ function follow(schema: unknown, schemas: Schemas): unknown {
   for (let hops = 0; hops < 32; hops++) {
     const name = /^#\/\$defs\/([^/]+)$/.exec(referenceOf(current))?.[1]
     if (name === undefined) return current
-    current = Object.hasOwn(schemas, decoded(name)) ? schemas[decoded(name)] : true
+    current = Object.hasOwn(schemas, tokenText(name)) ? schemas[tokenText(name)] : true
   }
   return true
 }

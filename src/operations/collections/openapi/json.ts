@@ -117,7 +117,8 @@ function toText(literal: string): string {
   }
 }
 
-function lineOf(text: string, position: number): string {
+/** A place in a text, as people count. */
+export function lineOf(text: string, position: number): string {
   const before = text.slice(0, position)
   return `line ${before.split('\n').length}, column ${before.length - before.lastIndexOf('\n')}`
 }

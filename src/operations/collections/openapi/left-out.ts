@@ -9,6 +9,7 @@ export function leftOut(sentences: Iterable<string>): Plain {
   return { [LEFT_OUT]: [...new Set(sentences)] }
 }
 
+/** Tells what a conversion has left out of a document. */
 export function warnOfLeftOut(document: Plain, warn: Warn): void {
   const sentences = document[LEFT_OUT]
   if (!Array.isArray(sentences)) return

@@ -135,6 +135,10 @@ for (const [name, text, pointer, reason] of BROKEN) {
   })
 }
 
+test('a configuration of Kong is told what reads it', () => {
+  assert.throws(() => read('_format_version: "3.0"\nservices: []'), { message: /postern convert/ })
+})
+
 test('a YAML bomb is refused before it expands', () => {
   const names = 'abcdefghij'.split('')
   const lines = names.map((name, i) =>

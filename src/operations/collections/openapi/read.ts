@@ -89,6 +89,11 @@ function versionOf(document: Plain): '2.0' | '3.0' | '3.1' {
     throw broken('/swagger', 'Swagger 2.0 is read, as text such as "2.0"; nothing older')
   }
   const version = document['openapi']
+  if (version === undefined && document['_format_version'] !== undefined)
+    throw broken(
+      '/_format_version',
+      'this is a configuration of Kong; convert_config (postern convert) makes documents of it',
+    )
   if (version === undefined)
     throw broken('/openapi', 'missing; it says the version, such as 3.1.0 (or `swagger`, for 2.0)')
   const isText = typeof version === 'string' || typeof version === 'number'

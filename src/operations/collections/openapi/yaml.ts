@@ -1,6 +1,7 @@
 import { CST, isAlias, isMap, isPair, isScalar, isSeq, Lexer, parseAllDocuments, parseDocument } from 'yaml'
 import type { Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
+import { lineOf } from './json.ts'
 import { broken, createBounds } from './plain.ts'
 
 /** Values that aliases may add in all; more is a bomb, not a description. */
@@ -54,11 +55,6 @@ function toData(text: string, { errors, warnings, contents }: Parsed, aliased: A
 function firstLine(message: string): string {
   if (message.startsWith('Maximum call stack')) return 'nested too deep'
   return (message.split(/[\n;]/)[0] ?? message).replace(/:$/, '').slice(0, 200)
-}
-
-function lineOf(text: string, position: number): string {
-  const before = text.slice(0, position)
-  return `line ${before.split('\n').length}, column ${before.length - before.lastIndexOf('\n')}`
 }
 
 /**

@@ -60,6 +60,7 @@ export async function ask(
   }
 }
 
+/** How many removals were said to be meant. Throws a usage error for what is no whole number. */
 export function deletesOf({ allowDeletes }: Given): { allow_deletes?: number } {
   if (allowDeletes === undefined) return {}
   const count = fromText('integer', allowDeletes)

@@ -8,7 +8,7 @@ import { kindOf } from '../kinds.ts'
 import { idsOf, mapRefs } from '../refs.ts'
 import { toMake } from '../sight.ts'
 import { demandUse } from '../write-resource.ts'
-import type { Moved } from './revisions-state.ts'
+import type { Moved } from './state.ts'
 
 /** What refers before what is referred to, and what lies below before what it lies in. */
 const REMOVED_IN: readonly ResourceType[] = [

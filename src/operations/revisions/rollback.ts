@@ -5,9 +5,9 @@ import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
-import { about, RevisionId, subjectOf } from './revisions-list.ts'
-import { movedBetween, nameOf, revisionOf, slugsOf } from './revisions-state.ts'
-import { rollBack } from './revisions-steps.ts'
+import { about, RevisionId, subjectOf } from './list.ts'
+import { movedBetween, nameOf, revisionOf, slugsOf } from './state.ts'
+import { rollBack } from './steps.ts'
 
 const Items = z.array(z.string())
 

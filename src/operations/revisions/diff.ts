@@ -3,8 +3,8 @@ import { refuse } from '../../base/refusal.ts'
 import { define } from '../define.ts'
 import { boundedDiff, diffOf } from '../diff.ts'
 import { kindOf } from '../kinds.ts'
-import { about, RevisionId, subjectOf } from './revisions-list.ts'
-import { movedBetween, nameOf, plainOf, revisionOf, slugsOf } from './revisions-state.ts'
+import { about, RevisionId, subjectOf } from './list.ts'
+import { movedBetween, nameOf, plainOf, revisionOf, slugsOf } from './state.ts'
 
 const ITEMS_MAX = 1000
 

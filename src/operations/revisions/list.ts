@@ -3,7 +3,7 @@ import { refuse } from '../../base/refusal.ts'
 import { SURFACES } from '../../model/record.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
-import { nameOf } from './revisions-state.ts'
+import { nameOf } from './state.ts'
 
 export const RevisionId = z
   .string()

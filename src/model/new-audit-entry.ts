@@ -1,0 +1,31 @@
+import { type Clock, toTime } from '../base/clock.ts'
+import { newId } from '../base/ids.ts'
+import type { AuditEntry } from './audit.ts'
+
+/** What callers say of themselves is kept up to this length; the rest says nothing more. */
+const USER_AGENT_CHARS_MAX = 512
+
+type Told = Pick<AuditEntry, 'actor' | 'surface' | 'operation' | 'action' | 'resource'> & Partial<AuditEntry>
+
+/** An entry of this moment. What is not told is null; it went well, once, and changed nothing. */
+export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
+  return {
+    id: newId('aud', clock),
+    time: toTime(clock.now()),
+    agent: { name: null, version: null, session_id: null, conversation_id: null },
+    revision_before: null,
+    revision_after: null,
+    config_revision: null,
+    diff: [],
+    reason: null,
+    http: null,
+    ip: null,
+    request_id: null,
+    outcome: 'ok',
+    error: null,
+    detail: null,
+    count: 1,
+    ...told,
+    user_agent: told.user_agent?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
+  }
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, resolve } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const PAGES = ['*.md', 'docs/**/*.md'].flatMap((glob) => globSync(glob, { cwd: ROOT }))
+const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
+
+interface Link {
+  /** Path in the repository. */
+  readonly page: string
+  readonly anchor: string
+}
+
+/** What a page links to in the repository. */
+function linksOf(page: string): Link[] {
+  const targets = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!)
+  return targets
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .map((target) => {
+      const [path = '', anchor = ''] = target.split('#')
+      return { page: path === '' ? page : normalize(join(dirname(page), path)), anchor }
+    })
+}
+
+/** Names of the headings, as they are written in links. */
+function anchorsOf(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+test('every link of the pages leads to a file, and to a heading in it', () => {
+  for (const page of PAGES)
+    for (const link of linksOf(page)) {
+      assert.ok(existsSync(join(ROOT, link.page)), `${page}: ${link.page}`)
+      if (link.anchor !== '')
+        assert.ok(anchorsOf(link.page).includes(link.anchor), `${page}: ${link.page}#${link.anchor}`)
+    }
+})
+
+test('the README leads to every page, and fits on a few screens', () => {
+  const linked = new Set(linksOf('README.md').map(({ page }) => page))
+  const unlinked = PAGES.filter((page) => page !== 'README.md' && !linked.has(page))
+  assert.deepEqual(
+    unlinked.filter((page) => !/^docs\/problems\//.test(page)),
+    [],
+  )
+  assert.ok(read('README.md').split('\n').length <= 150)
+})
