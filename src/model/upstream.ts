@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { withoutEndSlashes } from '../base/slashes.ts'
 import { Duration } from './common.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
 
@@ -29,7 +30,7 @@ const TARGETS_MAX = 30
 
 /** Equal for two spellings of one server; of text that is no URL, the text. */
 function serverOf(text: string): string {
-  return isUpstreamUrl(text) ? new URL(text).href.replace(/\/+$/, '') : text
+  return isUpstreamUrl(text) ? withoutEndSlashes(new URL(text).href) : text
 }
 
 const Target = z.strictObject({

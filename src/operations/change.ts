@@ -572,7 +572,9 @@ export class Change {
   /** Paths of the subject start at its own members, those of other resources with `/type/slug`. */
   async #diff(changes: readonly Changed[], slugs: ReadonlyMap<string, string>): Promise<DiffEntry[]> {
     const entries: DiffEntry[] = []
+    let done = 0
     for (const changed of changes) {
+      await breathe(++done)
       const { id, slug } = (changed.after ?? changed.before)!
       const path = id === this.#subject?.id ? [] : [changed.kind.type, slug]
       entries.push(...(await this.#diffOf(changed, slugs, path)))

@@ -9,6 +9,7 @@ import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/p
 import type { Vault } from '../vault/vault.ts'
 import { keepAnAdmin } from './access/last-admin.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
+import { breathe } from './breathe.ts'
 import { Change } from './change.ts'
 import type {
   CredentialProbe,
@@ -257,7 +258,9 @@ async function transact(
     diff: options.dryRun === true ? outcome.diff : null,
   }
   const entry = { outcome: 'ok' as const, status: answer.status, configRevision: outcome.revision }
-  for (const { resource, collection, diff, before, after } of outcome.items)
+  let told = 0
+  for (const { resource, collection, diff, before, after } of outcome.items) {
+    await breathe(++told)
     await change.writer.appendAudit(
       toAuditEntry(
         operation,
@@ -278,6 +281,7 @@ async function transact(
       ),
       collection,
     )
+  }
   await appendEntry(deps, call, change, output, {
     ...entry,
     // A diff holds plain JSON; its type says unknown because it is read from specs.

@@ -15,3 +15,19 @@ export function withReplaced(whole: object, value: unknown, seed: number): objec
     here = inner as Plain
   }
 }
+
+/** Copies in which each part in turn is another one. */
+export function* withEachReplaced(whole: object, value: unknown): Generator<object> {
+  const keys = Object.keys(whole)
+  const at = (key: string, inner: unknown): object =>
+    Array.isArray(whole) ? whole.with(Number(key), inner) : { ...whole, [key]: inner }
+  for (const key of keys) {
+    const inner = (whole as Plain)[key]
+    yield at(key, value)
+    if (inner !== null && typeof inner === 'object')
+      for (const changed of withEachReplaced(inner, value)) yield at(key, changed)
+  }
+}
+
+/** What JSON may hold and no text can be made of. */
+export const NO_TEXT = { toString: 0, valueOf: 0 }

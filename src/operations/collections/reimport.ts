@@ -5,6 +5,7 @@ import type { CollectionSpec } from '../../model/collection.ts'
 import { Ref } from '../../model/common.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import type { Resource } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
@@ -110,7 +111,11 @@ export const reimportCollection = define({
     const after = imported.schemas ?? {}
     const kept = keptSchemas(pairs.missing, before, after)
     const shared = sharedBy(before, kept)
-    const judged = pairs.found.map((pair) => ({ ...pair, change: changeOf(pair, shared) }))
+    const judged: (Pairs['found'][number] & { readonly change: ProxyChange | null })[] = []
+    for (const pair of pairs.found) {
+      judged.push({ ...pair, change: changeOf(pair, shared) })
+      await breathe(judged.length)
+    }
     const changes = judged.flatMap(({ change }) => change ?? [])
     for (const { resource } of pairs.missing) changes.push(missing(resource, options.missing === 'draft'))
     refuseBreaking(changes, options.breaking)

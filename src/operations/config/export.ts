@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
+import type { ResourceType } from '../../model/common.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
@@ -44,14 +45,15 @@ export const exportConfig = define({
     const state = await readState(context.reader)
     const documents: z.output<typeof Exported>['documents'] = []
     const set_elsewhere: z.output<typeof Exported>['set_elsewhere'] = []
+    let looked = 0
     for (const kind of KINDS_IN_ORDER)
       for (const { item, resource } of await readOf(kind, state, context)) {
+        await breathe(++looked)
         if (managed_by !== undefined && resource.managed_by !== managed_by) continue
         if (!isSelected(kind, resource, state)) continue
         const spec = await toDocument(kind, resource, state, context)
         documents.push({ kind: kind.noun, slug: resource.slug, spec: { ...spec } })
         for (const field of elsewhere(kind, resource)) set_elsewhere.push({ item, field })
-        await breathe(documents.length)
       }
     return { documents, set_elsewhere }
   },
@@ -71,37 +73,69 @@ async function readOf({ type }: Kind, { slugs }: State, { principal, reader }: O
 
 type Selector = (kind: Kind, resource: Resource, state: State) => boolean
 
+/** Selections with a `*`, each of which is held against each resource. */
+const PATTERNS_MAX = 50
+
+/** What is selected of one kind. */
+interface Selected {
+  readonly names: Set<string>
+  /** Between the `*`; the first and the last stand at the ends. */
+  readonly patterns: (readonly string[])[]
+}
+
 /** Refuses with input_invalid what selects no kind. */
 function selector(select: readonly string[]): Selector {
   if (select.length === 0)
     return ({ type }, { parent }) =>
       !NAMED_ALONE.has(type) && !NAMED_ALONE.has((parent === null ? undefined : kindOfId(parent))?.type ?? '')
-  const patterns = select.map((text, index) => {
-    const [word, slug] = text.split(/\/(.*)/s)
+  const byType = selectedOf(select)
+  const holds = (type: ResourceType, name: string): boolean => {
+    const selected = byType.get(type)
+    if (selected === undefined) return false
+    return selected.names.has(name) || selected.patterns.some((parts) => fits(parts, name))
+  }
+  return ({ type }, { slug, parent }, state) => {
+    const above = parent === null ? undefined : state.byId.get(parent)
+    if (holds(type, slug)) return true
+    return above !== undefined && (holds(type, `${above.slug}:${slug}`) || holds(above.type, above.slug))
+  }
+}
+
+function selectedOf(select: readonly string[]): ReadonlyMap<ResourceType, Selected> {
+  const byType = new Map<ResourceType, Selected>()
+  let patterns = 0
+  for (const [index, text] of [...new Set(select)].entries()) {
+    const [word, slug = '*'] = text.split(/\/(.*)/s)
     const kind = kindCalled(word!)
     if (kind === undefined)
       throw refuse('input_invalid', {
         detail: `"${text}" names no kind.`,
         errors: [{ pointer: `/select/${index}`, reason: 'kind/slug, such as collection/orders' }],
       })
-    return { kind, fits: toPattern(slug ?? '*') }
-  })
-  const fits: Selector = (kind, resource, state) => {
-    const { slug, parent } = resource
-    const above = parent === null ? undefined : state.byId.get(parent)
-    const names = [slug, ...(above === undefined ? [] : [`${above.slug}:${slug}`])]
-    if (patterns.some((one) => one.kind === kind && names.some((name) => one.fits.test(name)))) return true
-    const over = patterns.filter((one) => one.kind.type === above?.type)
-    return above !== undefined && over.some((one) => one.fits.test(above.slug))
+    const selected = byType.get(kind.type) ?? { names: new Set(), patterns: [] }
+    byType.set(kind.type, selected)
+    if (!slug.includes('*')) selected.names.add(slug)
+    else if (++patterns <= PATTERNS_MAX) selected.patterns.push(slug.split('*'))
+    else
+      throw refuse('input_invalid', {
+        detail: `More than ${PATTERNS_MAX} selections with a *.`,
+        errors: [{ pointer: '/select', reason: `at most ${PATTERNS_MAX} with a *` }],
+      })
   }
-  return fits
+  return byType
 }
 
-function toPattern(text: string): RegExp {
-  const parts = text
-    .split('*')
-    .map((part) => part.replaceAll(/[^a-z0-9]/g, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`))
-  return new RegExp(`^${parts.join('.*')}$`, 'u')
+/** Without a regular expression, which could try all ways in which many parts stand in a name. */
+function fits(parts: readonly string[], name: string): boolean {
+  const [first, last] = [parts[0]!, parts.at(-1)!]
+  if (!name.startsWith(first)) return false
+  let at = first.length
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return name.length - at >= last.length && name.endsWith(last)
 }
 
 /** The spec of a document: without members that are as they are by default, but for states, where silence means more. */

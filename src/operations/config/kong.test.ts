@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { refused, startControl } from '../../../test/control.ts'
-import { withReplaced } from '../../../test/support/replaced.ts'
+import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/plain.ts'
 import { ClientSpec } from '../../model/client.ts'
 import { CollectionSpec } from '../../model/collection.ts'
@@ -165,6 +165,36 @@ test('with any one part replaced by anything it becomes documents and notes', ()
     }),
     { numRuns: 500 },
   )
+})
+
+test('many parts cost what they become, and what would become too much is refused', () => {
+  const many = <T>(make: (at: number) => T): T[] => Array.from({ length: 4000 }, (_, at) => make(at))
+  const services = many((at) => ({ name: 'same', url: 'http://a', routes: [{ paths: [`/p${at}`] }] }))
+  const { documents } = fromKong({ services })
+  assert.equal(new Set(documents.map(({ kind, slug }) => `${kind} ${slug}`)).size, 4000 + 2)
+  assert.equal(documents.length, 12_000)
+  const repeated = [
+    { services, plugins: many(() => ({ name: 'rate-limiting', service: 'same' })) },
+    { services, plugins: many(() => ({ name: 'cors' })) },
+    { services, consumers: many((at) => ({ username: `c${at}` })) },
+    {
+      services: [
+        { url: 'http://a', routes: [{ paths: many((at) => `/p${at}`), hosts: many((at) => `h${at}`) }] },
+      ],
+    },
+  ]
+  for (const document of repeated) assert.throws(() => fromKong(document), { code: 'document_invalid' })
+  const slashes = fromKong({
+    services: [{ url: `http://a${'/'.repeat(1_000_000)}x`, routes: [{ paths: ['/p'] }] }],
+  })
+  assert.equal(slashes.documents.length, 3)
+})
+
+test('with what no text can be made of in any place it becomes documents and notes', () => {
+  for (const changed of withEachReplaced(KONG, NO_TEXT)) {
+    const document = changed as Plain
+    if (isKong(document)) assert.ok(Array.isArray(fromKong(document).documents))
+  }
 })
 
 test('what comes out is applied as it is', async () => {

@@ -1,4 +1,6 @@
-import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
+import { isPlain, listedTexts, type Plain, scalarText } from '../../base/plain.ts'
+import { refuse } from '../../base/refusal.ts'
+import { withoutEndSlashes } from '../../base/slashes.ts'
 import { BasePath } from '../../model/collection.ts'
 import { type HttpMethod, slugOf } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
@@ -19,8 +21,13 @@ export interface Converted {
 
 /** True for a declarative configuration of Kong, as decK dumps it. */
 export function isKong(document: Plain): boolean {
-  return /^\d+\.\d+$/.test(String(document['_format_version'] ?? ''))
+  return /^\d+\.\d+$/.test(scalarText(document['_format_version']) ?? '')
 }
+
+/** Collections that a client may call. */
+const CALLABLE_MAX = 1000
+/** Parts that are made in all. */
+const PARTS_MAX = 1_000_000
 
 /** Rates of the plugin rate-limiting by their member, and what they become. */
 const WINDOWS = {
@@ -47,6 +54,7 @@ const AUTHENTICATION = new Set([
  * A declarative configuration of Kong (decK) as documents: each path of a service becomes a collection, routes its
  * proxies, consumers clients with a profile of type token, rate limits policies. Keys of consumers are not taken over: tokens are issued
  * here. Everything that has no counterpart is noted. Pure; members that are no configuration are left out with a note.
+ * Refuses with document_invalid what would become too much.
  */
 export function fromKong(document: Plain): Converted {
   const making = new Making(document)
@@ -70,20 +78,52 @@ interface MadeCollection {
 }
 
 class Making {
-  readonly #document: Plain
   readonly #documents: MadeDocument[] = []
   readonly #collections = new Map<string, MadeCollection>()
   readonly #slugs = new Set<string>()
   readonly #notes = new Set<string>()
   /** Slugs by the plugins that they were made of: one may hold for several collections. */
   readonly #policies = new Map<Plain, string>()
+  /** Numbers to go on with, by slug, so that many equal names stay linear. */
+  readonly #counts = new Map<string, number>()
+  /** Plugins at the top by what they are of: `service orders`. */
+  readonly #plugins = new Map<string, Plain[]>()
+  readonly #pools = new Map<unknown, Plain>()
+  #callable: readonly string[] | undefined
+  #partsLeft = PARTS_MAX
 
   constructor(document: Plain) {
-    this.#document = document
+    for (const pool of listIn(document, 'upstreams').toReversed()) this.#pools.set(pool['name'], pool)
+    for (const plugin of listIn(document, 'plugins'))
+      for (const member of ['service', 'route', 'consumer']) {
+        const owner = plugin[member]
+        const name = isPlain(owner) ? owner['name'] : owner
+        if (typeof name !== 'string') continue
+        const key = `${member} ${name}`
+        const known = this.#plugins.get(key) ?? []
+        known.push(plugin)
+        this.#plugins.set(key, known)
+      }
   }
 
   note(sentence: string): void {
     this.#notes.add(sentence.slice(0, 500))
+  }
+
+  /** Counts what is made. Refuses with document_invalid what would become too much: parts may stand in many places. */
+  #count(parts: number): void {
+    this.#partsLeft -= parts
+    if (this.#partsLeft >= 0) return
+    throw refuse('document_invalid', {
+      detail: `It would become more than ${PARTS_MAX} parts, as plugins, hosts and consumers are repeated for each collection. Convert it in pieces.`,
+      errors: [{ pointer: '', reason: `more than ${PARTS_MAX} parts` }],
+    })
+  }
+
+  #pluginsOf(owner: Plain, member: string, name: string): Plain[] {
+    const plugins = [...listIn(owner, 'plugins'), ...(this.#plugins.get(`${member} ${name}`) ?? [])]
+    this.#count(plugins.length)
+    return plugins
   }
 
   done(): Converted {
@@ -100,23 +140,34 @@ class Making {
     const routes = listIn(service, 'routes')
     if (routes.length === 0) this.note(`service ${name} has no routes and is left out`)
     const made = routes.flatMap((route) => this.#route(name, upstream, route))
-    const plugins = [...listIn(service, 'plugins'), ...pluginsOf(this.#document, 'service', name)]
+    const plugins = this.#pluginsOf(service, 'service', name)
+    const collections = new Set(made)
+    this.#count(plugins.length * collections.size)
     for (const plugin of plugins)
-      for (const collection of new Set(made)) this.#plugin(plugin, collection.spec, `service ${name}`)
+      for (const collection of collections) this.#plugin(plugin, collection.spec, `service ${name}`)
   }
 
   /** A plugin of the whole configuration. */
   sharedPlugin(plugin: Plain): void {
     if (plugin['service'] !== undefined || plugin['route'] !== undefined || plugin['consumer'] !== undefined)
       return
+    this.#count(this.#collections.size)
     for (const { spec } of this.#collections.values()) this.#plugin(plugin, spec, 'the whole')
   }
 
   consumer(consumer: Plain): void {
     const name = nameOf(consumer)
     const slug = this.#slug(name)
-    const spec: Plain = { name, collections: [...this.#collections.values()].map((one) => one.slug) }
-    const plugins = [...listIn(consumer, 'plugins'), ...pluginsOf(this.#document, 'consumer', name)]
+    // All collections are made before the first consumer
+    this.#callable ??= [...this.#collections.values()].slice(0, CALLABLE_MAX).map((one) => one.slug)
+    const callable = this.#callable
+    this.#count(callable.length + 1)
+    if (callable.length < this.#collections.size)
+      this.note(
+        `consumers may call the first ${CALLABLE_MAX} collections only, which is the most that a client may`,
+      )
+    const spec: Plain = { name, collections: callable }
+    const plugins = this.#pluginsOf(consumer, 'consumer', name)
     for (const plugin of plugins) {
       if (plugin['name'] === 'rate-limiting') spec['policy'] = this.#policy(plugin, `consumer ${name}`)
       else this.note(`plugin ${nameOf(plugin)} of consumer ${name} is not taken over`)
@@ -142,8 +193,10 @@ class Making {
       this.note(`host ${host} of route ${name} is left out: write out the names`)
       return false
     })
+    const wanted = new Set(listedTexts(route['methods']))
     return paths.flatMap((path) => {
-      const base = path.replace(/\/+$/, '')
+      this.#count(hosts.length + 1)
+      const base = withoutEndSlashes(path)
       if (path.startsWith('~') || !BasePath.safeParse(base).success) {
         this.note(
           `path ${path} of route ${name} is left out: a collection needs a plain base path that is not reserved`,
@@ -151,12 +204,13 @@ class Making {
         return []
       }
       const collection = this.#collectionAt(service, base, hosts, upstream)
-      this.#proxies(collection, route)
+      this.#proxies(collection, route, wanted)
       return [collection]
     })
   }
 
   #collectionAt(service: string, base: string, hosts: readonly string[], upstream: Plain): MadeCollection {
+    this.#count((upstream['targets'] as readonly unknown[]).length)
     const key = `${base} ${[...hosts].sort().join()} ${JSON.stringify(upstream['targets'])}`
     const known = this.#collections.get(key)
     if (known !== undefined) return known
@@ -169,10 +223,9 @@ class Making {
   }
 
   /** The base itself, and everything below it. */
-  #proxies(collection: MadeCollection, route: Plain): void {
+  #proxies(collection: MadeCollection, route: Plain, wanted: ReadonlySet<string>): void {
     const name = nameOf(route)
-    const wanted = listedTexts(route['methods'])
-    const all = HTTP_METHODS.filter((method) => wanted.length === 0 || wanted.includes(method))
+    const all = HTTP_METHODS.filter((method) => wanted.size === 0 || wanted.has(method))
     const isStripped = route['strip_path'] !== false
     const prefix = isStripped ? '' : collection.base
     for (const path of ['/', '/*']) {
@@ -204,7 +257,7 @@ class Making {
       status: 'published',
       ...(prefix === '' ? {} : { target_path: path === '/' ? prefix : `${prefix}/*` }),
     }
-    const plugins = [...listIn(route, 'plugins'), ...pluginsOf(this.#document, 'route', nameOf(route))]
+    const plugins = this.#pluginsOf(route, 'route', nameOf(route))
     for (const plugin of plugins) this.#plugin(plugin, spec, `route ${nameOf(route)}`)
     return spec
   }
@@ -217,7 +270,7 @@ class Making {
     if (plugin['enabled'] === false) return
     if (name === 'rate-limiting') spec['policy'] = this.#policy(plugin, owner)
     else if (name === 'request-size-limiting' && isCollection) {
-      const size = Number(config['allowed_payload_size'] ?? 128)
+      const size = Number(scalarText(config['allowed_payload_size'] ?? 128))
       spec['max_body'] = Math.round(size * 1024 ** (config['size_unit'] === 'kilobytes' ? 1 : 2))
     } else if (name === 'cors' && isCollection) spec['cors'] = this.#cors(config)
     else if (AUTHENTICATION.has(name))
@@ -253,11 +306,13 @@ class Making {
   #upstreamOf(service: Plain): Plain | null {
     const url = urlOf(service)
     if (url === null) return null
-    const pool = listIn(this.#document, 'upstreams').find((one) => one['name'] === url.hostname)
-    const path = url.pathname.replace(/\/+$/, '')
-    const targets = (pool === undefined ? [] : listIn(pool, 'targets')).flatMap((one) => {
+    const pool = this.#pools.get(url.hostname)
+    const path = withoutEndSlashes(url.pathname)
+    const listed = pool === undefined ? [] : listIn(pool, 'targets')
+    this.#count(listed.length)
+    const targets = listed.flatMap((one) => {
       const { target, weight } = one
-      const at = `${url.protocol}//${String(target)}${path}`
+      const at = `${url.protocol}//${scalarText(target)}${path}`
       if (!URL.canParse(at)) return []
       return [{ url: at, ...(typeof weight === 'number' && weight >= 1 ? { weight } : {}) }]
     })
@@ -285,7 +340,11 @@ class Making {
 
   #unused(base: string, above: string): string {
     let slug = base
-    for (let count = 2; this.#slugs.has(above + slug); count++) slug = `${base.slice(0, 58)}-${count}`
+    const stem = base.slice(0, 56)
+    for (let count = this.#counts.get(above + stem) ?? 2; this.#slugs.has(above + slug); count++) {
+      slug = `${stem}-${count}`
+      this.#counts.set(above + stem, count + 1)
+    }
     this.#slugs.add(above + slug)
     return slug
   }
@@ -296,7 +355,7 @@ function urlOf(service: Plain): URL | null {
   const text =
     typeof url === 'string'
       ? url
-      : `${String(protocol ?? 'http')}://${String(host)}${port === undefined ? '' : `:${String(port)}`}${String(path ?? '')}`
+      : `${scalarText(protocol ?? 'http')}://${scalarText(host)}${port === undefined ? '' : `:${scalarText(port)}`}${scalarText(path ?? '')}`
   if ((url === undefined && typeof host !== 'string') || !URL.canParse(text)) return null
   const parsed = new URL(text)
   return parsed.protocol === 'http:' || parsed.protocol === 'https:' ? parsed : null
@@ -307,16 +366,10 @@ function listIn(owner: Plain, member: string): Plain[] {
   return Array.isArray(list) ? list.filter(isPlain) : []
 }
 
-/** Plugins stand beside what they are of, or at the top with its name. */
-function pluginsOf(document: Plain, member: string, name: string): Plain[] {
-  return listIn(document, 'plugins').filter((plugin) => {
-    const owner = plugin[member]
-    return owner === name || (isPlain(owner) && owner['name'] === name)
-  })
-}
-
 function nameOf(one: Plain): string {
   const { name, username, custom_id: id } = one
-  const text = [name, username, id].find((value) => typeof value === 'string' && value !== '')
-  return String(text ?? 'unnamed').slice(0, 100)
+  const text = [name, username, id].find(
+    (value): value is string => typeof value === 'string' && value !== '',
+  )
+  return (text ?? 'unnamed').slice(0, 100)
 }

@@ -86,7 +86,7 @@ export async function toSteps(
     const step = await compare(one, before, is, wanted, state, context, errors)
     const plain = withoutSecrets(one.kind, wanted)
     words.set(one.address, plain)
-    const last = applied.get(one.address)
+    const last = before !== null || (await seesGone(one, context)) ? applied.get(one.address) : undefined
     const seen = last === undefined ? null : sidesOf(one, last, plain, is)
     const isOwned = before?.managed_by === owner
     if (step !== null || (before !== null && !isOwned))
@@ -117,6 +117,20 @@ export async function toSteps(
     words,
     applied,
     state,
+  }
+}
+
+/** What is not there for a principal may be there for others: then what was applied of it is not for this one either. */
+async function seesGone(
+  { kind: { type } }: Desired,
+  { demand }: Pick<OperationContext, 'demand'>,
+): Promise<boolean> {
+  try {
+    await demand(`${type}:read`, { type, id: '', parent: null, spec: {} })
+    return true
+  } catch (error) {
+    if (error instanceof Refusal) return false
+    throw error
   }
 }
 

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
+import { breathe } from '../breathe.ts'
 import { define } from '../define.ts'
 import { boundedDiff, diffOf } from '../diff.ts'
 import { kindOf } from '../kinds.ts'
@@ -43,7 +45,7 @@ export const diffRevisions = define({
   refuses: ['not_found'],
   columns: ['items.item', 'items.action', 'items.diff'],
   subject: ({ from }) => subjectOf(from),
-  handle: async (input, { reader }) => {
+  handle: async (input, { reader, principal }) => {
     const from = await revisionOf(reader, input.from)
     const to = input.to === undefined ? await reader.revision() : await revisionOf(reader, input.to)
     if (to < from)
@@ -54,8 +56,11 @@ export const diffRevisions = define({
     const moved = await movedBetween(reader, from, to)
     const slugs = await slugsOf(reader, moved)
     const items = []
+    let done = 0
     for (const { from: was, to: is } of moved) {
       const one = (is ?? was)!
+      await breathe(++done)
+      if (!permits(principal, `${one.type}:read`)) continue
       const kind = kindOf(one.type)
       const diff = diffOf(await plainOf(kind, was, slugs), await plainOf(kind, is, slugs))
       if (diff.length === 0) continue

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import { SURFACES } from '../../model/record.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
@@ -77,19 +78,19 @@ export const getRevision = define({
   refuses: ['not_found'],
   columns: ['revision', 'time', 'actor.name', 'operation', 'reason', 'items'],
   subject: ({ id }) => subjectOf(id),
-  handle: async ({ id }, { reader }) => {
+  handle: async ({ id }, { reader, principal }) => {
     const found = await reader.revisionAt(Number(id))
     if (found === undefined)
       throw refuse('not_found', { detail: `There is no revision ${id}, or it is no longer kept.` })
     const items = await reader.revisionItems(found.revision, NAMED_MAX + 1)
-    const shown = items.slice(0, NAMED_MAX)
+    const shown = items.slice(0, NAMED_MAX).filter(({ type }) => permits(principal, `${type}:read`))
     const slugs = new Map(await reader.slugs(shown.flatMap(({ parent }) => parent ?? [])))
     for (const one of shown) slugs.set(one.id, one.slug)
     return {
       ...found,
       surface: Revision.shape.surface.parse(found.surface),
       items: shown.map((item) => ({ item: nameOf(item, slugs), action: item.action })),
-      more: items.length - shown.length,
+      more: Math.max(items.length - NAMED_MAX, 0),
     }
   },
 })

@@ -1,6 +1,7 @@
 import { refuse } from '../../base/refusal.ts'
 import { RESOURCE_TYPES } from '../../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
 import type { Kind } from '../kind.ts'
 import { kindOf } from '../kinds.ts'
 import { readable, referred } from '../views.ts'
@@ -32,6 +33,7 @@ export async function movedBetween(reader: ConfigReader, from: number, to: numbe
   const after = new Map((await reader.changedSince(to)).map((image) => [image.id, image.before]))
   const moved: Moved[] = []
   for (const { id, type, before: was } of before) {
+    await breathe(moved.length)
     const is = after.get(id)
     moved.push({ id, from: was, to: is === undefined ? ((await reader.byId(type, id)) ?? null) : is })
   }

@@ -3,6 +3,7 @@ import { Refusal, refuse } from '../../base/refusal.ts'
 import { RESOURCE_TYPES, type ResourceType } from '../../model/common.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
+import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { kindOf } from '../kinds.ts'
 import { idsOf, mapRefs } from '../refs.ts'
@@ -36,16 +37,22 @@ export interface Rolled {
 export async function rollBack(moved: readonly Moved[], context: OperationContext): Promise<Rolled> {
   const rolled: Rolled = { restored: [], changed: [], removed: [], kept: [] }
   const standIns = await standInsFor(moved, context)
-  const wanted = moved.filter(({ id }) => !standIns.has(id) && ![...standIns.values()].includes(id))
+  const standing = new Set(standIns.values())
+  const wanted = moved.filter(({ id }) => !standIns.has(id) && !standing.has(id))
   const gone = wanted.filter(({ from }) => from === null)
   await refuseHeld(gone, context)
   // What is to change may refer to what goes.
-  for (const { id } of wanted) await context.change.writer.link(id, [])
+  let done = 0
+  for (const { id } of wanted) {
+    await context.change.writer.link(id, [])
+    await breathe(++done)
+  }
   for (const type of REMOVED_IN)
     for (const { to } of gone)
       if (to?.type === type) {
         await context.change.remove(to)
         rolled.removed.push(to)
+        await breathe(++done)
       }
   const left = [...REMOVED_IN].reverse().flatMap((type) => wanted.filter(({ from }) => from?.type === type))
   await takeInTurn(left, (one) => putBack(one, standIns, rolled, context))
@@ -55,11 +62,13 @@ export async function rollBack(moved: readonly Moved[], context: OperationContex
 /** Does each; what another one is still in the way of is tried again after that. */
 async function takeInTurn(all: readonly Moved[], take: (one: Moved) => Promise<void>): Promise<void> {
   let waiting = all
+  let done = 0
   while (waiting.length > 0) {
     const refused: Moved[] = []
     let refusal: Refusal | undefined
     for (const one of waiting)
       try {
+        await breathe(++done)
         await take(one)
       } catch (error) {
         if (!(error instanceof Refusal) || error.code === 'permission_denied') throw error

@@ -4,6 +4,7 @@ import { addFormat } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printData } from './print.ts'
+import { printable } from './table.ts'
 
 interface BackupGiven {
   readonly out: string
@@ -71,7 +72,7 @@ export function restoreCommand(ports: CliPorts): Command {
     if (made.before !== null) ports.err(`What was there is now ${made.before}.\n`)
     if (printData(ports, given.output, made)) return
     ports.out(
-      `${made.data} is as it was at ${made.created_at}, at revision ${made.revision}. Start it with: postern up --data ${made.data}\n`,
+      `${made.data} is as it was at ${printable(made.created_at)}, at revision ${made.revision}. Start it with: postern up --data ${made.data}\n`,
     )
   })
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { printAnswer } from './print.ts'
 
@@ -17,4 +18,23 @@ test('warnings of a write go to the other stream, and with -o json stay in the a
   const json = printed('json')
   assert.equal(json.err, '')
   assert.equal(JSON.parse(json.out).warnings.length, 1)
+})
+
+test('data holds nothing that a terminal would obey, and is read as what it was', () => {
+  const body = { slug: '\u001b[2J\u009b2J', lines: 'a\n\u009b', '\u009bkey': '\u007f' }
+  for (const [format, read] of [
+    ['json', (text: string): unknown => JSON.parse(text)],
+    ['yaml', (text: string): unknown => parse(text)],
+  ] as const) {
+    const ports = cliPorts({ operations: [] })
+    printAnswer(ports, format, body, [])
+    assert.doesNotMatch(ports.printed.out, /[^\n\u0020-\u007e]/)
+    assert.deepEqual(read(ports.printed.out), body)
+  }
+})
+
+test('a list of any length is a table', () => {
+  const ports = cliPorts({ operations: [] })
+  printAnswer(ports, 'table', { items: Array.from({ length: 200_000 }, () => ({ slug: 'a' })) }, ['slug'])
+  assert.equal(ports.printed.out.length, 'SLUG\n'.length + 400_000)
 })

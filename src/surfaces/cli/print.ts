@@ -4,7 +4,7 @@ import type { DiffEntry } from '../../operations/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import type { CliPorts } from './ports.ts'
-import { printable, toSheet, toTable } from './table.ts'
+import { inert, printable, toSheet, toTable } from './table.ts'
 
 export const FORMATS = ['table', 'json', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]
@@ -87,7 +87,8 @@ export function printFailure(ports: CliPorts, format: Format, error: unknown): n
 }
 
 function toData(format: 'json' | 'yaml', value: unknown): string {
-  return format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
+  const text = format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
+  return inert(text)
 }
 
 function toText(ports: CliPorts, problem: ProblemBody): string {

@@ -22,7 +22,7 @@ export function toSheet(resource: Readonly<Record<string, unknown>>, colour: boo
 }
 
 function lines(rows: readonly (readonly string[])[], colour: boolean, heading: boolean): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
+  const widths = rows[0]!.map((_, i) => rows.reduce((widest, row) => Math.max(widest, row[i]!.length), 0))
   return rows
     .map((row, r) => {
       const cells = row.map((cell, i) => {
@@ -66,6 +66,11 @@ export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) =>
     char === '\n' ? '\\n' : char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
+}
+
+/** JSON or YAML without what a terminal would obey still: both have such characters in double quotes alone. */
+export function inert(text: string): string {
+  return text.replaceAll(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
 }
 
 function shorten(text: string): string {

@@ -168,3 +168,25 @@ test('whatever two schemas are, nothing breaks between a version and itself, and
     { numRuns: 300 },
   )
 })
+
+test('a schema costs its size, however deep it lies, and a name that many use its users', () => {
+  const wide = (description: string): JsonSchema =>
+    object(Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`m${at}`, { description }])))
+  const deep = (schema: JsonSchema): JsonSchema => {
+    let whole = schema
+    for (let depth = 0; depth < 60; depth++) whole = object({ a: whole })
+    return whole
+  }
+  assert.deepEqual(told(request(deep(wide('one'))), request(deep(wide('other')))), [
+    `/request_schema${'/properties/a'.repeat(60)}/properties/m4939 too deep to compare; judge it yourself`,
+  ])
+  const users = Object.fromEntries(
+    Array.from({ length: 20_000 }, (_, at) => [`U${at}`, { $ref: '#/$defs/Value' }]),
+  )
+  const part = request({ $ref: '#/$defs/U19999' })
+  const [before, after] = [
+    { ...users, Value: { type: 'string' } },
+    { ...users, Value: { type: 'number' } },
+  ]
+  assert.deepEqual(told(part, part, before, after), ['/request_schema is number now, was string'])
+})

@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../../base/canonical.ts'
-import { isPlain, type Plain } from '../../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { pointerTo, tokenText } from '../../../base/pointer.ts'
 import type { FieldError } from '../../../base/refusal.ts'
 import type { JsonSchema, Parameter, ProxySpec } from '../../../model/proxy.ts'
@@ -21,8 +21,10 @@ export type Contract = Pick<
 export interface Shared {
   readonly before: Schemas
   readonly after: Schemas
-  /** Names of those that differ, or lead to one that does. */
-  readonly affected: ReadonlySet<string>
+  /** True for schemas that say the same, and lead to nothing that differs. */
+  readonly isSame: (before: unknown, after: unknown) => boolean
+  /** Pairs of schemas that may still be compared, of all contracts. */
+  readonly left: { pairs: number }
 }
 
 type Schemas = Readonly<Record<string, JsonSchema>>
@@ -31,13 +33,66 @@ type Schemas = Readonly<Record<string, JsonSchema>>
 export function sharedBy(before: Schemas, after: Schemas): Shared {
   const names = new Set([...Object.keys(before), ...Object.keys(after)])
   const usedBy = new Map<string, string[]>()
-  for (const name of names)
-    for (const used of namesIn([before[name], after[name]]))
-      usedBy.set(used, [...(usedBy.get(used) ?? []), name])
-  const affected = new Set([...names].filter((name) => json(before[name]) !== json(after[name])))
+  const users = (used: string): string[] => {
+    const known = usedBy.get(used) ?? []
+    usedBy.set(used, known)
+    return known
+  }
+  const formOf = createForms()
+  for (const name of names) for (const used of namesIn([before[name], after[name]])) users(used).push(name)
+  const affected = new Set([...names].filter((name) => formOf(before[name]) !== formOf(after[name])))
   // A set is walked with what is added on the way
   for (const name of affected) for (const user of usedBy.get(name) ?? []) affected.add(user)
-  return { before, after, affected }
+  const leads = createLeads(affected)
+  return {
+    before,
+    after,
+    isSame: (was, is) => formOf(was) === formOf(is) && !leads(was),
+    left: { pairs: ALL_PAIRS_MAX },
+  }
+}
+
+/** Gives equal values the same number. Each object is looked at once, at whatever depths it is compared. */
+function createForms(): (value: unknown) => number {
+  const numbers = new Map<string, number>()
+  const known = new WeakMap<object, number>()
+  const numberOf = (text: string): number => {
+    const number = numbers.get(text) ?? numbers.size
+    numbers.set(text, number)
+    return number
+  }
+  const formOf = (value: unknown): number => {
+    if (value === null || typeof value !== 'object') return numberOf(JSON.stringify(value ?? null))
+    const seen = known.get(value)
+    if (seen !== undefined) return seen
+    const form = Array.isArray(value)
+      ? numberOf(`[${value.map(formOf).join()}]`)
+      : numberOf(
+          `{${Object.entries(value)
+            .filter(([, inner]) => inner !== undefined)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([name, inner]) => `${JSON.stringify(name)}:${formOf(inner)}`)
+            .join()}}`,
+        )
+    known.set(value, form)
+    return form
+  }
+  return formOf
+}
+
+/** True for a schema with a reference to one of the names. */
+function createLeads(names: ReadonlySet<string>): (schema: unknown) => boolean {
+  const known = new WeakMap<object, boolean>()
+  const leads = (value: unknown): boolean => {
+    if (value === null || typeof value !== 'object') return false
+    const seen = known.get(value)
+    if (seen !== undefined) return seen
+    const name = /^#\/\$defs\/([^/]+)/.exec(referenceOf(value))?.[1]
+    const found = (name !== undefined && names.has(tokenText(name))) || Object.values(value).some(leads)
+    known.set(value, found)
+    return found
+  }
+  return leads
 }
 
 const json = (schema: unknown): string => canonicalJson(schema ?? null)
@@ -49,6 +104,8 @@ function namesIn(schema: unknown): Set<string> {
 
 /** Pairs of schemas that are compared for one proxy; what lies beyond is told as not compared. */
 const PAIRS_MAX = 5000
+/** Of all proxies. */
+const ALL_PAIRS_MAX = 200_000
 const DEPTH_MAX = 64
 /** Breaking changes that are told of one proxy. */
 const FOUND_MAX = 100
@@ -152,9 +209,7 @@ function narrowings(from: Plain, to: Plain): string[] {
   const reasons: string[] = []
   const lost = typesOf(from).filter((type) => !typesOf(to).includes(type))
   if (lost.length > 0)
-    reasons.push(
-      `is ${String(to['type'])} now${from['type'] === undefined ? '' : `, was ${String(from['type'])}`}`,
-    )
+    reasons.push(`is ${saidTypes(to)} now${from['type'] === undefined ? '' : `, was ${saidTypes(from)}`}`)
   reasons.push(...lostValues(from, to))
   for (const bound of UPPER)
     if (isBound(to[bound]) && !(isBound(from[bound]) && from[bound] <= to[bound]))
@@ -172,6 +227,11 @@ function typesOf({ type }: Plain): readonly unknown[] {
   if (type === undefined) return TYPES
   const types = Array.isArray(type) ? type : [type]
   return types.includes('number') ? [...types, 'integer'] : types
+}
+
+function saidTypes({ type }: Plain): string {
+  const types: readonly unknown[] = Array.isArray(type) ? type : [type]
+  return types.map(scalarText).join(',')
 }
 
 function lostValues(from: Plain, to: Plain): string[] {
@@ -199,6 +259,7 @@ class Comparison {
   /** Pairs of references that were followed: schemas may hold themselves. */
   readonly #followed = new Set<string>()
   #left = PAIRS_MAX
+  #isTold = false
 
   constructor(shared: Shared, direction: 'request' | 'response', tell: Tell) {
     this.#shared = shared
@@ -207,10 +268,11 @@ class Comparison {
   }
 
   run(was: unknown, is: unknown, pointer: string, depth: number = 0): void {
-    if (json(was) === json(is) && ![...namesIn(was)].some((name) => this.#shared.affected.has(name))) return
-    if (--this.#left < 0 || depth > DEPTH_MAX) {
-      if (this.#left === -1 || depth > DEPTH_MAX)
-        this.#tell(pointer, 'too deep to compare; judge it yourself')
+    if (this.#shared.isSame(was, is)) return
+    const isOver = --this.#shared.left.pairs < 0
+    if (--this.#left < 0 || isOver || depth > DEPTH_MAX) {
+      if (!this.#isTold || depth > DEPTH_MAX) this.#tell(pointer, 'too deep to compare; judge it yourself')
+      this.#isTold = true
       return
     }
     const pair = `${referenceOf(was)} ${referenceOf(is)}`
@@ -225,7 +287,7 @@ class Comparison {
     for (const reason of isRequest ? narrowings(old, young) : widenings(old, young))
       this.#tell(pointer, reason)
     for (const keyword of NOT_JUDGED)
-      if (json(old[keyword]) !== json(young[keyword]))
+      if (old[keyword] !== young[keyword] && json(old[keyword]) !== json(young[keyword]))
         this.#tell(pointerTo(pointer, keyword), 'changed in a way that is not compared; judge it yourself')
     this.#members(old, young, pointer, depth)
     if (old['items'] !== undefined || (isRequest && young['items'] !== undefined))
@@ -262,7 +324,7 @@ function widenings(old: Plain, young: Plain): string[] {
   if (Object.hasOwn(old, 'const')) said['const'] = value
   const reasons: string[] = []
   const gained = typesOf(young).filter((one) => !typesOf(said).includes(one))
-  if (gained.length > 0) reasons.push(`may be ${gained.join(', ')} now, was ${String(type)}`)
+  if (gained.length > 0) reasons.push(`may be ${gained.join(', ')} now, was ${saidTypes(said)}`)
   if (valuesOf(said) !== null) {
     const known = new Set(valuesOf(said)!.map(json))
     const others = valuesOf(young)
@@ -298,5 +360,5 @@ function membersOf({ properties }: Plain): ReadonlyMap<string, unknown> {
 }
 
 function requiredOf({ required }: Plain): readonly string[] {
-  return Array.isArray(required) ? required.map(String) : []
+  return Array.isArray(required) ? required.filter((one) => typeof one === 'string') : []
 }

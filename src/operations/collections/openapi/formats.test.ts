@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { withReplaced } from '../../../../test/support/replaced.ts'
+import { NO_TEXT, withEachReplaced, withReplaced } from '../../../../test/support/replaced.ts'
 import type { Plain } from '../../../base/plain.ts'
 import { Refusal } from '../../../base/refusal.ts'
 import { CollectionSpec } from '../../../model/collection.ts'
@@ -220,6 +220,33 @@ test('a HAR gives the calls of one API with ids as parameters, and no value of t
 test('a HAR without a call of an API is refused', () => {
   assert.throws(() => imported({ log: { entries: [] } }), { code: 'document_invalid' })
 })
+
+test('documents that are written to take long take no longer than others of their length', () => {
+  const slashes = `https://api.example.com${'/'.repeat(1_000_000)}x`
+  const postman = (variable: object[], item: object[]) => imported({ ...POSTMAN, variable, item })
+  const item = [{ name: 'Get', request: '{{v}}/orders' }]
+  assert.equal(postman([{ key: 'v', value: '{{v}}'.repeat(100) }], item).collection.upstream, null)
+  assert.equal(postman([{ key: 'v', value: slashes }], item).collection.upstream, null)
+  const request = { name: 'Get', request: `${slashes}/orders` }
+  assert.equal(postman([], [request]).proxies.length, 0)
+  const described = { ...SWAGGER, basePath: `${'/'.repeat(1_000_000)}x` }
+  assert.equal(imported(described).proxies.length, 3)
+  const entries = Array.from({ length: 20_000 }, (_, at) =>
+    entry('GET', `https://a.example.com/x?q=${at % 900}&p${at % 900}`),
+  )
+  assert.equal(imported({ log: { entries } }).proxies[0]?.parameters?.length, 200)
+})
+
+for (const [name, whole] of Object.entries({ SWAGGER, POSTMAN, HAR }))
+  test(`with what no text can be made of in any place it is read or refused: ${name}`, () => {
+    for (const changed of withEachReplaced(whole, NO_TEXT))
+      try {
+        imported(changed)
+      } catch (error) {
+        assert.ok(error instanceof Refusal, error instanceof Error ? error.stack : String(error))
+        assert.equal(error.code, 'document_invalid')
+      }
+  })
 
 for (const [name, whole] of Object.entries({ SWAGGER, POSTMAN, HAR }))
   test(`with any one part replaced by anything it is read or refused: ${name}`, () => {

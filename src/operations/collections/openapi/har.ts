@@ -1,4 +1,4 @@
-import { isPlain, type Plain } from '../../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { leftOut } from './left-out.ts'
 import { MadePaths } from './made-paths.ts'
@@ -29,12 +29,14 @@ export function fromHar(document: Plain): Plain {
   if (main === undefined) throw broken('/log/entries', 'no call of an API is in it')
   const [origin] = main
   const notes = new Set<string>(['values of the traffic are not taken over, and authentication is not'])
-  const paths = new MadePaths()
+  const gathered = new Map<string, Gathered>()
   for (const call of calls) {
     if (call.isAsset) notes.add('pages, scripts, styles and images are left out')
     else if (call.origin !== origin) notes.add(`calls of ${call.origin} are left out; import them apart`)
-    else paths.set(call.path, call.method, merged(paths.get(call.path, call.method), call))
+    else gather(gathered, call)
   }
+  const paths = new MadePaths()
+  for (const one of gathered.values()) paths.set(one.path, one.method, toOperation(one))
   return {
     openapi: '3.1.0',
     info: { title: new URL(origin).hostname, version: '1' },
@@ -68,7 +70,8 @@ function callsOf(entries: readonly unknown[]): Call[] {
     if (protocol !== 'http:' && protocol !== 'https:') return []
     const response = isPlain(entry['response']) ? entry['response'] : {}
     const answered = typeOf(response['content'])
-    const verb = String(method).toLowerCase()
+    if (typeof method !== 'string') throw broken(pointerTo(place, 'request', 'method'), 'a method')
+    const verb = method.toLowerCase()
     return [
       {
         origin,
@@ -77,7 +80,7 @@ function callsOf(entries: readonly unknown[]): Call[] {
         query: [...searchParams.keys()],
         sent: typeOf(postData),
         answered,
-        status: Number(response['status']),
+        status: Number(scalarText(response['status'])),
         isAsset: verb === 'options' || (verb === 'get' && answered !== null && ASSET.test(answered)),
       },
     ]
@@ -100,29 +103,47 @@ function typeOf(body: unknown): string | null {
   return typeof type === 'string' && type !== '' ? type.split(';')[0]!.trim().toLowerCase() : null
 }
 
-/** The operation with what one more call shows of it. */
-function merged(known: Plain | undefined, call: Call): Plain {
-  const query = new Set([...namesOf(known), ...call.query])
-  const body = isPlain(known?.['requestBody']) ? (known['requestBody']['content'] as Plain) : {}
-  const content = call.sent === null ? body : { ...body, [call.sent]: {} }
-  const responses = isPlain(known?.['responses']) ? known['responses'] : {}
+/** What all calls of a method and path show of it. */
+interface Gathered extends Pick<Call, 'method' | 'path' | 'ids'> {
+  readonly query: Set<string>
+  readonly sent: Set<string>
+  /** Media types by status. */
+  readonly answered: Map<number, Set<string>>
+}
+
+function gather(gathered: Map<string, Gathered>, call: Call): void {
+  const { method, path, ids, query, sent, answered, status } = call
+  const key = `${method} ${path}`
+  const known = gathered.get(key) ?? {
+    method,
+    path,
+    ids,
+    query: new Set(),
+    sent: new Set(),
+    answered: new Map<number, Set<string>>(),
+  }
+  gathered.set(key, known)
+  for (const name of query) known.query.add(name)
+  if (sent !== null) known.sent.add(sent)
+  if (!(status >= 200) || answered === null) return
+  const types = known.answered.get(status) ?? new Set()
+  known.answered.set(status, types.add(answered))
+}
+
+function toOperation({ method, path, ids, query, sent, answered }: Gathered): Plain {
   return {
-    summary: `${call.method.toUpperCase()} ${call.path}`.slice(0, 120),
+    summary: `${method.toUpperCase()} ${path}`.slice(0, 120),
     parameters: [
-      ...call.ids.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+      ...ids.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
       ...[...query].map((name) => ({ name, in: 'query', schema: { type: 'string' } })),
     ],
-    ...(Object.keys(content).length === 0 ? {} : { requestBody: { content } }),
-    responses: {
-      ...responses,
-      ...(call.status >= 200 && call.answered !== null
-        ? { [call.status]: { description: '', content: { [call.answered]: {} } } }
-        : {}),
-    },
+    ...(sent.size === 0 ? {} : { requestBody: { content: contentOf(sent) } }),
+    responses: Object.fromEntries(
+      [...answered].map(([status, types]) => [status, { description: '', content: contentOf(types) }]),
+    ),
   }
 }
 
-function namesOf(known: Plain | undefined): string[] {
-  const parameters = (known?.['parameters'] ?? []) as readonly Plain[]
-  return parameters.filter((one) => one['in'] === 'query').map((one) => String(one['name']))
+function contentOf(types: ReadonlySet<string>): Plain {
+  return Object.fromEntries([...types].map((type) => [type, {}]))
 }

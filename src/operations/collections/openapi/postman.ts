@@ -1,18 +1,21 @@
-import { isPlain, type Plain } from '../../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
+import { withoutEndSlashes } from '../../../base/slashes.ts'
 import { leftOut } from './left-out.ts'
 import { MadePaths } from './made-paths.ts'
 import { broken } from './plain.ts'
 
 /** Values of variables may hold variables; more is a circle. */
 const SUBSTITUTIONS_MAX = 8
+/** Longest host with the path that stands in its variables, while they are filled in: they may double it each time. */
+const HOST_MAX = 1000
 /** Headers that say who calls or how bytes travel: never a parameter of an endpoint. */
 const NO_PARAMETER = new Set(['authorization', 'content-type', 'content-length', 'cookie', 'host', 'accept'])
 
 /** True for a collection of Postman in the format 2.0 or 2.1 (schema.getpostman.com). */
 export function isPostman(document: Plain): boolean {
   const { info, item } = document
-  return Array.isArray(item) && isPlain(info) && /\/v2\.[01]\.\d\//.test(String(info['schema']))
+  return Array.isArray(item) && isPlain(info) && /\/v2\.[01]\.\d\//.test(scalarText(info['schema']) ?? '')
 }
 
 /**
@@ -55,7 +58,7 @@ function takeItems(state: State, items: unknown, pointer: string, tags: readonly
     if (!isPlain(item)) throw broken(place, 'a request or a folder is an object')
     noteLeftOut(state, item)
     if (item['item'] !== undefined)
-      takeItems(state, item['item'], pointerTo(place, 'item'), [...tags, String(item['name'] ?? '')])
+      takeItems(state, item['item'], pointerTo(place, 'item'), [...tags, scalarText(item['name']) ?? ''])
     else takeRequest(state, item, place, tags)
   }
 }
@@ -71,10 +74,10 @@ function takeRequest(state: State, item: Plain, pointer: string, tags: readonly 
   const asked: Plain = typeof request === 'string' ? { url: request } : isPlain(request) ? request : {}
   const url = readUrl(state, asked['url'], pointerTo(pointer, 'request', 'url'))
   if (url.server !== null) state.servers.set(url.server, (state.servers.get(url.server) ?? 0) + 1)
-  const method = String(asked['method'] ?? 'GET').toLowerCase()
+  const method = (scalarText(asked['method']) ?? 'GET').toLowerCase()
   if (state.paths.get(url.path, method) !== undefined) {
     state.notes.add(
-      `"${String(name).slice(0, 80)}" is left out: ${method.toUpperCase()} ${url.path.slice(0, 200)} was there before`,
+      `"${(scalarText(name) ?? '').slice(0, 80)}" is left out: ${method.toUpperCase()} ${url.path.slice(0, 200)} was there before`,
     )
     return
   }
@@ -116,23 +119,23 @@ function readUrl(state: State, url: unknown, pointer: string): ReadUrl {
     path,
     parameters: [
       ...names.map((name) => parameter(name, 'path', described.get(name))),
-      ...once(query, 'key').map((one) => parameter(String(one['key']), 'query', one['description'])),
+      ...once(query, 'key').map((one) => parameter(one['key'], 'query', one['description'])),
     ],
   }
 }
 
-function descriptionsOf(variables: unknown): ReadonlyMap<string, unknown> {
+function descriptionsOf(variables: unknown): ReadonlyMap<unknown, unknown> {
   if (!Array.isArray(variables)) return new Map()
-  return new Map(variables.filter(isPlain).map((one) => [String(one['key']), one['description']]))
+  return new Map(variables.filter(isPlain).map((one) => [scalarText(one['key']), one['description']]))
 }
 
 function serverOf({ variables }: State, host: string): string | null {
   let text = host
-  for (let count = 0; count < SUBSTITUTIONS_MAX && text.includes('{{'); count++)
+  for (let count = 0; count < SUBSTITUTIONS_MAX && text.length <= HOST_MAX && text.includes('{{'); count++)
     text = text.replace(/\{\{([^{}]+)\}\}/g, (whole, name: string) => variables.get(name.trim()) ?? whole)
-  if (text.includes('{{') || text === '') return null
+  if (text.includes('{{') || text === '' || text.length > HOST_MAX) return null
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`
-  return URL.canParse(url) ? url.replace(/\/+$/, '') : null
+  return URL.canParse(url) ? withoutEndSlashes(url) : null
 }
 
 function variablesOf(list: unknown): ReadonlyMap<string, string> {
@@ -140,7 +143,9 @@ function variablesOf(list: unknown): ReadonlyMap<string, string> {
   return new Map(
     list.filter(isPlain).flatMap((one) => {
       const { value } = one
-      return typeof value === 'string' ? [[String(one['key'] ?? one['id']), value] as const] : []
+      return typeof value === 'string' && value.length <= HOST_MAX
+        ? [[scalarText(one['key'] ?? one['id']) ?? '', value] as const]
+        : []
     }),
   )
 }
@@ -152,15 +157,15 @@ function queryOf(text: string): Plain[] {
 function headersOf(headers: unknown): Plain[] {
   if (!Array.isArray(headers)) return []
   return once(headers.filter(isPlain), 'key').flatMap((one) => {
-    const name = String(one['key'])
+    const name = one['key']
     return NO_PARAMETER.has(name.toLowerCase()) ? [] : [parameter(name, 'header', one['description'])]
   })
 }
 
 /** Those that have a name, each name once: the first counts. */
-function once(items: readonly Plain[], member: string): Plain[] {
+function once<M extends string>(items: readonly Plain[], member: M): (Plain & Record<M, string>)[] {
   const seen = new Set<unknown>([''])
-  return items.filter((item) => {
+  return items.filter((item): item is Plain & Record<M, string> => {
     const name = item[member]
     if (typeof name !== 'string' || seen.has(name)) return false
     seen.add(name)
@@ -196,17 +201,17 @@ function bodyOf(body: unknown): Plain | null {
   }
 }
 
-const RAW_TYPES: Readonly<Record<string, string>> = {
-  json: 'application/json',
-  xml: 'application/xml',
-  html: 'text/html',
-  text: 'text/plain',
-}
+const RAW_TYPES: ReadonlyMap<unknown, string> = new Map([
+  ['json', 'application/json'],
+  ['xml', 'application/xml'],
+  ['html', 'text/html'],
+  ['text', 'text/plain'],
+])
 
 function rawTypeOf({ raw, options }: Plain): string {
   const settings = isPlain(options) && isPlain(options['raw']) ? options['raw']['language'] : undefined
   const isJson = parsed(raw) !== undefined
-  return RAW_TYPES[String(settings)] ?? (isJson ? 'application/json' : 'text/plain')
+  return RAW_TYPES.get(settings) ?? (isJson ? 'application/json' : 'text/plain')
 }
 
 function withExample(raw: unknown): Plain {
@@ -231,7 +236,7 @@ function formOf(fields: unknown): Plain {
     schema: {
       type: 'object',
       properties: Object.fromEntries(
-        named.map((one) => [String(one['key']), one['type'] === 'file' ? {} : { type: 'string' }]),
+        named.map((one) => [one['key'], one['type'] === 'file' ? {} : { type: 'string' }]),
       ),
     },
   }
@@ -241,7 +246,7 @@ function responsesOf(responses: unknown): Plain {
   if (!Array.isArray(responses)) return {}
   const found: Plain = {}
   for (const one of responses.filter(isPlain)) {
-    const status = String(one['code'] ?? 'default')
+    const status = scalarText(one['code']) ?? 'default'
     const example = parsed(one['body'])
     if (!/^\d{3}$/.test(status) || found[status] !== undefined || example === undefined) continue
     found[status] = { description: textOf(one['name']), content: { 'application/json': { example } } }

@@ -1,6 +1,6 @@
 import { upgradeFromTwoToThree } from '@scalar/openapi-upgrader/2.0-to-3.0'
 import { upgradeFromThreeToThreeOne } from '@scalar/openapi-upgrader/3.0-to-3.1'
-import { isPlain, type Plain } from '../../../base/plain.ts'
+import { isPlain, type Plain, scalarText } from '../../../base/plain.ts'
 import { fromHar, isHar } from './har.ts'
 import { readJson } from './json.ts'
 import { broken, toPlain } from './plain.ts'
@@ -85,7 +85,7 @@ function withSecureFirst(document: Plain): Plain {
 
 function versionOf(document: Plain): '2.0' | '3.0' | '3.1' {
   if (document['swagger'] !== undefined) {
-    if (String(document['swagger']) === '2.0' || document['swagger'] === 2) return '2.0'
+    if (scalarText(document['swagger']) === '2.0' || document['swagger'] === 2) return '2.0'
     throw broken('/swagger', 'Swagger 2.0 is read, as text such as "2.0"; nothing older')
   }
   const version = document['openapi']

@@ -1,5 +1,6 @@
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
+import { withoutEndSlashes } from '../../../base/slashes.ts'
 import { UpstreamUrl } from '../../../model/upstream.ts'
 import { broken } from './plain.ts'
 import type { Warn } from './warnings.ts'
@@ -52,7 +53,7 @@ function serverOf(text: string, pointer: string, warn: Warn): Server {
   const url = new URL(text.trim(), NOWHERE)
   if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
     warn(pointer, 'query, fragment and user information of the server URL are left out')
-  const path = url.pathname.replace(/\/+$/, '')
+  const path = withoutEndSlashes(url.pathname)
   if (!absolute) return { origin: null, path, pointer }
   const origin = `${url.protocol}//${url.host}`
   if (UpstreamUrl.safeParse(origin).success) return { origin, path, pointer }

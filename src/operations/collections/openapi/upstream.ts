@@ -1,4 +1,5 @@
 import type { Plain } from '../../../base/plain.ts'
+import { withoutEndSlashes } from '../../../base/slashes.ts'
 import type { DescribedEndpoint } from './endpoints.ts'
 import { commonPath, firstServer, type Server } from './servers.ts'
 import type { Warn } from './warnings.ts'
@@ -25,7 +26,7 @@ export function placeEndpoints(
 ): Placement {
   const home: Server = firstServer(document, '', warn) ?? { origin: null, path: '', pointer: '/servers' }
   const given = upstream === undefined ? null : new URL(upstream)
-  const givenPath = given === null ? '' : given.pathname.replace(/\/+$/, '')
+  const givenPath = given === null ? '' : withoutEndSlashes(given.pathname)
   const serverOf = (endpoint: DescribedEndpoint): Server => endpoint.server ?? home
   const isElsewhere = (endpoint: DescribedEndpoint): boolean => {
     const { origin } = serverOf(endpoint)

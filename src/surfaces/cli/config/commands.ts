@@ -12,7 +12,7 @@ import { EXIT, Failed } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
-import { printable } from '../table.ts'
+import { inert, printable } from '../table.ts'
 import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
 import { ask, type ConfigOperations, deletesOf, type Given, many, planned } from './planned.ts'
 import { promoteCommand } from './promote.ts'
@@ -95,8 +95,8 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
     if (given.out !== undefined) {
       writeFiles(given.out, documents, ({ kind, spec }) => parentOf(kind, spec))
       ports.err(`${documents.length} documents written to ${given.out}.\n`)
-    } else if (given.output === 'json') ports.out(`${JSON.stringify(documents, null, 2)}\n`)
-    else ports.out(toYaml(documents))
+    } else if (given.output === 'json') ports.out(inert(`${JSON.stringify(documents, null, 2)}\n`))
+    else ports.out(inert(toYaml(documents)))
   })
 }
 
@@ -110,7 +110,7 @@ function convertCommand(ports: CliPorts, operation: Operation): Command {
     const { body } = await client.call(operation, { document })
     const documents = Exported.shape.documents.parse(body['documents'])
     for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
-    ports.out(given.output === 'json' ? `${JSON.stringify(documents, null, 2)}\n` : toYaml(documents))
+    ports.out(inert(given.output === 'json' ? `${JSON.stringify(documents, null, 2)}\n` : toYaml(documents)))
   })
 }
 
