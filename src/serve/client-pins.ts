@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isLoopbackHost } from '../base/address.ts'
+import { isSecureUrl } from '../base/address.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { isPlain, type Plain } from '../base/plain.ts'
 import { lenientMetadata } from '../oauth/server/clients.ts'
@@ -58,7 +58,7 @@ function faultOf(url: string, document: unknown): string | null {
   if (!Array.isArray(redirect_uris) || redirect_uris.length === 0) return 'names no redirect_uris'
   const redirects = redirect_uris.map((one) => (typeof one === 'string' ? URL.parse(one) : null))
   if (redirects.includes(null)) return 'has a redirect that is no URL'
-  if (redirects.some((one) => one?.protocol === 'http:' && !isLoopbackHost(one.hostname)))
+  if (redirects.some((one) => one?.protocol === 'http:' && !isSecureUrl(one)))
     return 'has a redirect over http to another machine'
   if (!METHODS.includes(method)) return 'must have the token_endpoint_auth_method none or private_key_jwt'
   if (method === 'private_key_jwt' && jwks === undefined && jwks_uri === undefined)
