@@ -5,6 +5,7 @@ import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { PROBLEMS } from '../../base/refusal.ts'
 import { define, type Operation } from '../../operations/define.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
+import { nameOf } from '../route.ts'
 import { createComponents } from './components.ts'
 import { toOpenApi } from './document.ts'
 
@@ -75,12 +76,14 @@ for (const [name, operations] of [
         assert.equal(new Set(names).size, names.length, `${path} repeats a parameter`)
         assert.equal(entry.requestBody !== undefined, method !== 'get', `${method} ${path}`)
         assert.ok(Object.keys(entry.responses).some((status) => status.startsWith('2')))
+        const operation = operations.find((one) => nameOf(one) === entry.operationId)
+        const answered = operation?.content?.mediaTypes ?? ['application/json']
         for (const [status, given] of Object.entries(entry.responses)) {
           const response = resolved(document, given)
           assert.match(status, /^[2-5][0-9]{2}$/)
           assert.ok(response.description !== '')
-          const type = Number(status) < 400 ? 'application/json' : 'application/problem+json'
-          assert.deepEqual(Object.keys(response.content), [type])
+          const types = Number(status) < 400 ? answered : ['application/problem+json']
+          assert.deepEqual(Object.keys(response.content), types)
         }
       }
     }
