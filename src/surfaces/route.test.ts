@@ -13,11 +13,14 @@ test('each method and path, each name and each tool stands for one operation', (
     assert.equal(new Set(keys).size, keys.length, keys.join(', '))
 })
 
-test('hints follow from the effect, and a revocation is destructive', () => {
+/** Beside deletions. */
+const DESTROYING = ['profiles.revoke', 'personal_tokens.revoke', 'revisions.rollback', 'config.apply']
+
+test('hints follow from the effect, and what ends for good is destructive', () => {
   for (const operation of OPERATIONS) {
     const { readOnlyHint, destructiveHint } = hintsOf([operation])
     assert.equal(readOnlyHint, operation.effect === 'read', nameOf(operation))
-    const ends = operation.effect === 'delete' || operation.action === 'revoke'
+    const ends = operation.effect === 'delete' || DESTROYING.includes(nameOf(operation))
     assert.equal(destructiveHint, ends, nameOf(operation))
   }
 })

@@ -10,6 +10,7 @@ export const revokePersonalToken = define({
   resource: 'personal_tokens',
   action: 'revoke',
   effect: 'act',
+  destroys: () => true,
   tool: 'revoke_personal_token',
   group: 'manage_access',
   summary: 'End a personal token at once: one of your own, or of a user',

@@ -15,6 +15,7 @@ export const rollbackRevision = define({
   ...about,
   action: 'rollback',
   effect: 'act',
+  destroys: () => true,
   tool: 'rollback_revision',
   summary:
     'Make the state of an older revision a new one; needs confirm with its number. Secrets stay as they are',
