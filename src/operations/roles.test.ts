@@ -106,6 +106,9 @@ const TRUST = {
 /** Neither records nor gateway threads are here, and no credential with an overlap. */
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'records.get': 'not_found',
+  'exports.get': 'not_found',
+  'exports.cancel': 'not_found',
+  'exports.download': 'not_found',
   'personal_tokens.create': 'permission_denied',
   'personal_tokens.get': 'not_found',
   'personal_tokens.revoke': 'not_found',
