@@ -37,7 +37,7 @@ function pageOf(ids: readonly string[], next: string | null): Page {
 }
 
 function start(list: RecordQueries['list'], own: Partial<ExportJobsDeps> = {}): ExportJobs {
-  const store = openConfigStore(':memory:')
+  const store = openConfigStore(join(directory, `config-${open.length}.db`))
   const fault = (error: unknown): void => {
     throw error
   }
