@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { type Jwt, readJwt } from '../base/jwt.ts'
+import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'
 import type { Plain } from '../base/plain.ts'
 import type { Protected } from '../base/resources.ts'
 import type { Accounts, Arrival } from './accounts.ts'
@@ -36,10 +36,7 @@ export function createDirectTokens(
   accounts: Pick<Accounts, 'arrive' | 'principalOf'>,
 ): DirectTokens {
   return {
-    claims(token) {
-      const jwt = readJwt(token)
-      return typeof jwt !== 'string' && jwt.issuer === issuer
-    },
+    claims: (token) => claimsIssuer(token, issuer),
     async verify(token, resource) {
       const jwt = readJwt(token)
       if (typeof jwt === 'string') throw invalid(jwt)

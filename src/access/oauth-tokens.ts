@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { readJwk } from '../base/jwk.ts'
 import { type NamedKey, signingKeyOf } from '../base/jws.ts'
-import { type Jwt, readJwt } from '../base/jwt.ts'
+import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'
 import { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
 import { refuse } from '../base/refusal.ts'
@@ -55,10 +55,7 @@ export function createOAuthTokens(
   }
 
   return {
-    claims(token) {
-      const jwt = readJwt(token)
-      return typeof jwt !== 'string' && jwt.issuer === issuer
-    },
+    claims: (token) => claimsIssuer(token, issuer),
     async verify(token, resource) {
       const jwt = readJwt(token)
       if (typeof jwt === 'string') throw invalid(jwt)

@@ -34,6 +34,12 @@ const AUDIENCES_MAX = 64
 const REFUSED = ['crit', 'b64', 'zip', 'enc'] as const
 const TYPES: readonly string[] = ['jwt', 'at+jwt']
 
+/** True for a token that says it is of the issuer, which nothing proves yet. */
+export function claimsIssuer(token: string, issuer: string): boolean {
+  const jwt = readJwt(token)
+  return typeof jwt !== 'string' && jwt.issuer === issuer
+}
+
 /** True for text of the form of a signed token; says nothing of its content. */
 export function looksLikeJwt(text: string): boolean {
   if (!text.startsWith('ey')) return false

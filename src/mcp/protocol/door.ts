@@ -69,7 +69,7 @@ export type ToolOutcome =
   | { readonly kind: 'invalid_params'; readonly message: string; readonly data?: Members }
 
 /** A prompt as clients list it. */
-interface Prompt {
+export interface Prompt {
   readonly name: string
   readonly title: string
   readonly description: string

@@ -12,7 +12,7 @@ import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { toCollection } from './openapi/collection.ts'
-import { Document, readAheadOf, readInput } from './openapi/input.ts'
+import { BrokenRefs, Document, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({
@@ -35,10 +35,7 @@ export const importCollection = define({
       .boolean()
       .default(false)
       .describe('Publish at once; else the collection is a draft until it is published'),
-    broken_refs: z
-      .enum(['refuse', 'skip'])
-      .default('refuse')
-      .describe('Schema references that point nowhere: refuse them, or allow any value there'),
+    broken_refs: BrokenRefs,
   }),
   output: z.object({
     collection: collectionKind.view,

@@ -17,7 +17,7 @@ import { createResource, replaceResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { breakingChanges, type Shared, sharedBy } from './openapi/breaking.ts'
 import { type Imported, toCollection } from './openapi/collection.ts'
-import { Document, readAheadOf, readInput } from './openapi/input.ts'
+import { BrokenRefs, Document, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
 const DESCRIBED = [
@@ -71,10 +71,7 @@ export const reimportCollection = define({
       .default('keep')
       .describe('Proxies that the description has no more: keep them as they are, or make them drafts'),
     publish: z.boolean().default(false).describe('Publish new proxies at once; else they are drafts'),
-    broken_refs: z
-      .enum(['refuse', 'skip'])
-      .default('refuse')
-      .describe('Schema references that point nowhere: refuse them, or allow any value there'),
+    broken_refs: BrokenRefs,
   }),
   output: z.object({
     collection: collectionKind.view,

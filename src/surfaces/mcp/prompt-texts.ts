@@ -1,3 +1,5 @@
+import type { Prompt } from '../../mcp/protocol/door.ts'
+
 type Values = Readonly<Record<string, string>>
 
 /** A step of a task, and the operations that do it. It is left out where its caller may use none of them. */
@@ -7,17 +9,11 @@ interface Step {
 }
 
 /** A task of people who administer a gateway. */
-export interface PromptText {
-  readonly name: string
-  readonly title: string
-  readonly description: string
-  readonly arguments: readonly {
-    readonly name: string
-    readonly description: string
-    readonly required: boolean
+export interface PromptText extends Prompt {
+  readonly arguments: readonly (Prompt['arguments'][number] & {
     /** Type of the resources whose slugs complete it. */
     readonly of?: string
-  }[]
+  })[]
   /** Operations without which the task cannot be done: who may not use them does not see it. */
   readonly needs: readonly string[]
   readonly aim: (values: Values) => string

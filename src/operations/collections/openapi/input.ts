@@ -8,6 +8,11 @@ export const Document = z
   .describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
 type Document = z.output<typeof Document>
 
+export const BrokenRefs = z
+  .enum(['refuse', 'skip'])
+  .default('refuse')
+  .describe('Schema references that point nowhere: refuse them, or allow any value there')
+
 /** The input with what takes long read already, which `prepare` of an operation may do. Refuses with document_invalid. */
 export async function readAheadOf<I extends { readonly document: Document }>(input: I): Promise<I> {
   const { document } = input
