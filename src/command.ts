@@ -22,6 +22,8 @@ async function up(flags: readonly string[]): Promise<void> {
   )
   const server = await startServer(settings, { log: (level, message) => log[level](message) })
   process.on('SIGHUP', () => server.reload())
+  // From before it says that it is ready: whoever reads that may send a signal at once
+  const told = toldToStop()
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
@@ -30,7 +32,7 @@ async function up(flags: readonly string[]): Promise<void> {
     process.stdout.write(
       `\nNobody administers yet. Set up the administrator, once, until ${link.expires_at}:\n  ${link.url}\n`,
     )
-  const by = await toldToStop()
+  const by = await told
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
