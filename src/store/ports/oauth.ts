@@ -33,6 +33,8 @@ export interface OAuthKey {
 export interface OAuthReader {
   artifact(kind: string, id: string): Promise<OAuthArtifact | undefined>
   artifactByOther(kind: string, other: string): Promise<OAuthArtifact | undefined>
+  /** Whether another of the grant, made from then on, has been used. */
+  isFollowed(artifact: OAuthArtifact, since: number): Promise<boolean>
   /** In order of creation. */
   keys(): Promise<readonly OAuthKey[]>
 }

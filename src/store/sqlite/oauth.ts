@@ -21,6 +21,18 @@ export function createOAuthReader(db: Db): OAuthReader {
         .where('kind', '=', kind)
         .where('other_id', '=', other)
         .executeTakeFirst(),
+    isFollowed: async ({ kind, id, grant_id }, since) => {
+      const found = await db
+        .selectFrom('oauth_artifacts')
+        .select('id')
+        .where('kind', '=', kind)
+        .where('grant_id', '=', grant_id)
+        .where('id', '!=', id)
+        .where('created_at', '>=', since)
+        .where('used_at', 'is not', null)
+        .executeTakeFirst()
+      return found !== undefined
+    },
     keys: async () => {
       const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
       // Only putKey writes this column, from an OAuthKey.
