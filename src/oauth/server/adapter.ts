@@ -2,7 +2,7 @@ import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from '
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
-import { keptSecret } from './clients.ts'
+import { CLIENT_KEPT_MS, keptSecret } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 /** Kinds whose ids prove nothing; those of all others are hashed. */
@@ -65,7 +65,7 @@ class StoreAdapter implements Adapter {
           other_id: other === undefined ? null : sealed.hash(other),
           account_id: accountOf(payload) ?? null,
           created_at: before?.created_at ?? now,
-          expires_at: expiresIn === undefined ? null : now + expiresIn * 1000,
+          expires_at: endOf(kind, now, expiresIn),
           used_at: before?.used_at ?? null,
         },
         KIND_MAX[kind],
@@ -114,7 +114,10 @@ class StoreAdapter implements Adapter {
    * True for a refresh token that was used just now, as long as nobody has used one that it was replaced by: from then on
    * its client has the answer, and whoever comes with it is another.
    */
-  async #isRepeated(found: OAuthArtifact, oauth: OAuthReader = this.#parts.store.read.oauth): Promise<boolean> {
+  async #isRepeated(
+    found: OAuthArtifact,
+    oauth: OAuthReader = this.#parts.store.read.oauth,
+  ): Promise<boolean> {
     const { kind, used_at: usedAt } = found
     if (kind !== 'RefreshToken' || usedAt === null) return false
     return usedAt + REUSE_GRACE_MS > this.#parts.clock.now() && !(await oauth.isFollowed(found, usedAt))
@@ -138,6 +141,12 @@ class StoreAdapter implements Adapter {
   #idOf(id: string): string {
     return OPEN_IDS.has(this.#kind) ? id : this.#parts.sealed.hash(id)
   }
+}
+
+/** Clients are the only ones that the engine keeps without an end. */
+function endOf(kind: string, now: number, expiresIn: number | undefined): number | null {
+  if (kind === 'Client') return now + CLIENT_KEPT_MS
+  return expiresIn === undefined ? null : now + expiresIn * 1000
 }
 
 /** Whose it is, and with whom it ends: of an interaction, who has signed in there or is about to. */

@@ -63,6 +63,14 @@ export function createOAuthWriter(db: Db): OAuthWriter {
         .executeTakeFirst()
       return numUpdatedRows > 0
     },
+    prolong: async (kind, id, now, expiresAt) => {
+      await db
+        .updateTable('oauth_artifacts')
+        .set({ used_at: now, expires_at: expiresAt })
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .execute()
+    },
     remove: async (kind, id) => {
       await db.deleteFrom('oauth_artifacts').where('kind', '=', kind).where('id', '=', id).execute()
     },
