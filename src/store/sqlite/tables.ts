@@ -113,4 +113,7 @@ interface AuditRow {
   collection_slug: string | null
   outcome: string
   entry: string
+  approver: string | null
+  request: string | null
+  response: string | null
 }
