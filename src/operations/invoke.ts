@@ -11,6 +11,7 @@ import { keepAnAdmin } from './access/last-admin.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import { Change } from './change.ts'
+import { endedUsers, imagesOf } from './change-outcome.ts'
 import type {
   CredentialProbe,
   Explainer,
@@ -245,7 +246,7 @@ async function transact(
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
   // Should they come back, they sign in again, and so do their programs
-  for (const id of change.ended) await change.writer.oauth.removeOfAccount(id)
+  for (const id of endedUsers(change.changes)) await change.writer.oauth.removeOfAccount(id)
   const outcome = await change.finish()
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   const created = operation.effect === 'create' || change.created
@@ -290,7 +291,7 @@ async function transact(
     ...change.revisions,
     planId: change.planId,
   })
-  if (attempt !== null) await remember(change.writer, attempt, answer, change.revealed, now)
+  if (attempt !== null) await remember(change.writer, attempt, answer, change.secrets.revealed, now)
   return { answer, delta: outcome.delta }
 }
 
@@ -312,7 +313,7 @@ async function keepRevision(
       reason: options.reason ?? null,
       request_id: via.requestId,
     },
-    change.images,
+    imagesOf(change.changes),
   )
 }
 

@@ -50,9 +50,9 @@ export const rotateKeys = define({
       attempt(() => vault.addKey())
       change.noteBeside({ op: 'replace', path: '/keys/first', from: before[0], value: vault.keys()[0]!.id })
     }
-    await change.retireOAuthKeys()
+    await change.secrets.retireOAuthKeys()
     const [first, ...old] = vault.keys().map(({ id }) => id)
-    const { count, closed } = await change.resealSecrets()
+    const { count, closed } = await change.secrets.resealAll()
     const needed = new Set(closed.map(({ sealed }) => keyIdOf(sealed)))
     const leaving = keep_old ? [] : old.filter((id) => !needed.has(id))
     for (const id of leaving) change.noteBeside({ op: 'add', path: '/keys/leaving/-', value: id })

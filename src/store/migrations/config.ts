@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
+import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
 import type { Migration } from './migration.ts'
 
 /** The schema of configuration and audit, oldest step first. */
@@ -269,6 +269,13 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
+    version: 11,
+    name: 'who approved a change, what was asked and what was answered',
+    statements: ['approver', 'request', 'response'].map(
+      (column) => `alter table audit add column ${column} text`,
+    ),
+  },
+  {
     version: 13,
     name: 'requests for access',
     statements: [
@@ -303,10 +310,7 @@ function chainOlderEntries(database: DatabaseSync): void {
   const put = database.prepare('insert into audit_chain (seq, hash) values (?, ?)')
   let hash = CHAIN_START
   for (const row of database.prepare('select * from audit order by seq').iterate()) {
-    hash = nextLink(
-      hash,
-      AUDIT_COLUMNS.map((column) => row[column]),
-    )
+    hash = nextLink(hash, linkedValues(row))
     put.run(Number(row['seq']), hash)
   }
 }

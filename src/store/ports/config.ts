@@ -173,6 +173,8 @@ export interface AuditFilter {
   readonly actions?: readonly string[]
   /** Id or name of the actor. */
   readonly actor?: string
+  /** Id or name of who approved it. */
+  readonly approver?: string
   readonly operation?: string
   readonly surface?: string
   readonly outcome?: string

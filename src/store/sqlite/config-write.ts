@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
-import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
+import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
 import { createReader } from './config-read.ts'
@@ -146,17 +146,11 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('applied').where('owner', '=', owner).where('address', '=', address).execute()
     },
     appendAudit: async (entry, collectionSlug = null) => {
-      const { seq } = await db
-        .insertInto('audit')
-        .values(toAuditRow(entry, collectionSlug))
-        .returning('seq')
-        .executeTakeFirstOrThrow()
-      const row = { seq, ...toAuditRow(entry, collectionSlug) }
+      const stored = toAuditRow(entry, collectionSlug)
+      const { seq } = await db.insertInto('audit').values(stored).returning('seq').executeTakeFirstOrThrow()
+      const row = { seq, ...stored }
       const before = (await reader.lastAuditLink())?.hash ?? CHAIN_START
-      const hash = nextLink(
-        before,
-        AUDIT_COLUMNS.map((column) => row[column]),
-      )
+      const hash = nextLink(before, linkedValues(row))
       await db.insertInto('audit_chain').values({ seq, hash }).execute()
     },
     putCheckpoint: async (checkpoint) => {
@@ -198,5 +192,8 @@ function toAuditRow(entry: AuditEntry, collectionSlug: string | null): Omit<Conf
     collection_slug: collectionSlug,
     outcome: entry.outcome,
     entry: JSON.stringify(entry),
+    approver: entry.approver?.id ?? null,
+    request: null,
+    response: null,
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,6 +58,7 @@ function entry(id: string): AuditEntry {
     config_revision: null,
     diff: [],
     reason: '100% sure_thing',
+    approver: null,
     http: null,
     ip: null,
     user_agent: null,
@@ -210,6 +212,32 @@ test('entries from before the chain are linked as they are found, and those afte
     assert.equal(nextLink(before, columns!), hash)
     before = hash!
   }
+  await store.close()
+})
+
+test('entries from before approvers and bodies keep their links, and say that nobody approved them', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrate(
+    database,
+    file,
+    CONFIG_MIGRATIONS.filter(({ version }) => version <= 10),
+  )
+  const { approver, ...old } = entry('aud_old')
+  const values = [old.id, old.time, 'a', 'a', 'system', 'policies.create', 'CREATE', 'policy', null, null]
+  const row = [1, ...values, null, null, 'ok', JSON.stringify(old)]
+  database.prepare(`insert into audit values (${row.map(() => '?').join()})`).run(...row)
+  const hash = createHash('sha256')
+    .update(JSON.stringify(['', ...row]))
+    .digest('hex')
+  database.prepare('insert into audit_chain values (1, ?)').run(hash)
+  database.close()
+  const store = openConfigStore(file)
+  await store.write((writer) => writer.appendAudit(entry('aud_new')))
+  const [first, second] = await store.read.auditLinks(0, 10)
+  assert.equal(nextLink('', first!.columns!), hash)
+  assert.equal(nextLink(hash, second!.columns!), second!.hash)
+  assert.equal((await store.read.auditEntry('aud_old'))?.approver, approver)
   await store.close()
 })
 

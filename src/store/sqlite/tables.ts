@@ -128,4 +128,7 @@ interface AuditRow {
   collection_slug: string | null
   outcome: string
   entry: string
+  approver: string | null
+  request: string | null
+  response: string | null
 }
