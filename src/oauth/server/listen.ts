@@ -2,9 +2,12 @@ import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
 import { type Asker, type Happening, NOBODY } from './audit.ts'
+import { CLIENT_KEPT_MS } from './clients.ts'
 
 export interface ListenParts {
+  readonly store: ConfigStore
   readonly accounts: Pick<Accounts, 'find'>
   readonly services: ServiceClients
   readonly clock: Clock
@@ -13,13 +16,16 @@ export interface ListenParts {
   readonly fault: (error: unknown, requestId: string) => void
 }
 
-/** Has the trail and the log told of what the engine does. */
+/** Has the trail and the log told of what the engine does, and clients kept that are used. */
 export function listen(
   provider: Provider,
   parts: ListenParts,
   audit: (happening: Happening) => Promise<void>,
 ): void {
-  const note = noteWithin(provider, audit)
+  const finish = finishWithin(provider)
+  const note: Note = (context, happening) =>
+    finish(context, async () => audit({ ...(await happening()), asker: askerOf(context) }))
+  keepUsedClients(provider, parts, finish)
   listenToTokens(provider, parts, note)
   listenToRegistrations(provider, note)
   listenToRefusals(provider, parts)
@@ -27,22 +33,37 @@ export function listen(
   provider.on('server_error', (context, error) => parts.fault(error, askerOf(context).requestId ?? ''))
 }
 
-/** Notes what happened in a request, in the trail before its answer leaves. */
+/** Does what is to be done before the answer to a request leaves. */
+type Finish = (context: KoaContextWithOIDC, work: () => Promise<void>) => void
+
+/** Notes in the trail what happened in a request: who is answered finds it there. */
 type Note = (context: KoaContextWithOIDC, happening: () => Promise<Omit<Happening, 'asker'>>) => void
 
-function noteWithin(provider: Provider, audit: (happening: Happening) => Promise<void>): Note {
+function finishWithin(provider: Provider): Finish {
   const pending = new WeakMap<object, Promise<void>[]>()
   provider.use(async (context, next) => {
-    const entries: Promise<void>[] = []
-    pending.set(context.req, entries)
+    const work: Promise<void>[] = []
+    pending.set(context.req, work)
     await next()
-    // Who is answered finds it in the trail
-    await Promise.all(entries)
+    await Promise.all(work)
   })
-  return (context, happening) =>
-    pending
-      .get(context.req)
-      ?.push(happening().then((happened) => audit({ ...happened, asker: askerOf(context) })))
+  return (context, work) => pending.get(context.req)?.push(work())
+}
+
+const DAY_MS = 24 * 60 * 60_000
+
+function keepUsedClients(provider: Provider, { store, clock }: ListenParts, finish: Finish): void {
+  const keep = async (id: string): Promise<void> => {
+    const kept = await store.read.oauth.artifact('Client', id)
+    const end = clock.now() + CLIENT_KEPT_MS
+    // To the day is enough
+    if (kept !== undefined && (kept.expires_at ?? 0) + DAY_MS < end)
+      await store.write(({ oauth }) => oauth.prolong('Client', id, clock.now(), end))
+  }
+  provider.on('grant.success', (context) => {
+    const { client } = context.oidc
+    if (client !== undefined) finish(context, () => keep(client.clientId))
+  })
 }
 
 function listenToTokens(provider: Provider, parts: ListenParts, note: Note): void {

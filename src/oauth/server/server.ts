@@ -3,7 +3,7 @@ import type { AdapterPayload, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import { DEFAULT_SCOPE } from '../../access/scopes.ts'
+import { DEFAULT_SCOPE, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -21,7 +21,7 @@ import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
-import { createProvider, isMisspelt, nameAlike } from './provider.ts'
+import { createProvider, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
 import { INTERACTION } from './visit.ts'
@@ -100,6 +100,11 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     async answer(request, response, asker) {
       const path = (request.url ?? '/').split('?', 1)[0]!
       if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})
+      if (path === REGISTRATION) {
+        // Clients in browsers register too; no cookie counts here
+        response.setHeader('access-control-allow-origin', '*')
+        if (request.method === 'OPTIONS') return answerPreflight(response)
+      }
       const seconds = wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
@@ -126,7 +131,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
 
 /** What is said more broadly than the engine takes it, by path; the text is as it came where it cannot be read. */
 const REWRITES: Readonly<Record<string, (text: string, resources: ProtectedResources) => string>> = {
-  '/oauth/register': (text) => {
+  [REGISTRATION]: (text) => {
     try {
       const given: unknown = JSON.parse(text)
       return isPlain(given) ? JSON.stringify(lenientMetadata(given)) : text
@@ -136,7 +141,11 @@ const REWRITES: Readonly<Record<string, (text: string, resources: ProtectedResou
     }
   },
   '/oauth/token': namedAlike,
-  '/oauth/device/authorize': namedAlike,
+  '/oauth/device/authorize': (text, resources) => {
+    const form = new URLSearchParams(namedAlike(text, resources))
+    form.set('scope', scopeAsked(form.get('scope') ?? ''))
+    return form.toString()
+  },
   '/oauth/introspect': withMarkedToken,
   '/oauth/revoke': withMarkedToken,
 }
@@ -149,6 +158,15 @@ function namedAlike(text: string, resources: ProtectedResources): string {
   for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
   if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) form.set('scope', DEFAULT_SCOPE)
   return form.toString()
+}
+
+function answerPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'POST',
+    'access-control-allow-headers': 'content-type, mcp-protocol-version',
+    'access-control-max-age': '3600',
+  })
+  response.end()
 }
 
 function refuse(
