@@ -10,6 +10,7 @@ import { Secret } from '../base/secret.ts'
 import { hashToken, mintClientSecret, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
 import { inWords, NOUNS, RESOURCE_TYPES, type ResourceType, type Status } from '../model/common.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
+import type { RequestTouch } from '../store/ports/change-requests.ts'
 import {
   type ConfigWriter,
   type Fields,
@@ -21,13 +22,16 @@ import {
 import type { RevisionImage } from '../store/ports/revisions.ts'
 import { type Resealed, resealSecrets } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
+import { type Gate, refuseNamed } from './approvals/gate.ts'
+import type { Held } from './approvals/request.ts'
+import { type StoredSettings, writeSettings } from './approvals/stored-settings.ts'
 import { breathe } from './breathe.ts'
 import type { DiffEntry, WriteOptions } from './define.ts'
 import { boundedDiff, diffOf } from './diff.ts'
 import { compileOrClose, compileRoot, rootOf, toDelta, unusedSchemas } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf } from './refs.ts'
-import { type Sight, toMake } from './sight.ts'
+import { type Placed, type Sight, toMake, touchedBy } from './sight.ts'
 import { readable, referred } from './views.ts'
 
 interface Changed {
@@ -61,11 +65,17 @@ export interface ChangeDeps {
   readonly kindOf: (type: ResourceType) => Kind
   /** Judges a fragment as gateway threads will; what it finds refuses the change. */
   readonly check: (fragment: Fragment) => readonly FieldError[]
+  /** Has writes wait for approval; null where none does. */
+  readonly gate: Gate | null
+  /** True when what would wait has been approved. */
+  readonly isApproved: boolean
 }
 
 /** What a finished change did. */
 export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
+  /** With what is in entries of their own, where it has to wait or has waited; else as `diff`. */
+  readonly whole: readonly DiffEntry[]
   /** What was changed of each resource, where each has an entry of its own in the trail. */
   readonly items: readonly ChangedItem[]
   readonly delta: SnapshotDelta | null
@@ -95,10 +105,15 @@ export class Change {
   readonly #told: DiffEntry[] = []
   /** Owners of secrets that were only sealed anew: they count no revision. */
   readonly #resealed: string[] = []
+  /** Things that are no resources, of which a handler has asked whether it must wait. */
+  readonly #waited: string[] = []
   readonly #afterwards: (() => Fields)[] = []
+  #settings: StoredSettings | undefined
   #subject: Resource | undefined
   #created = false
   #revealed = false
+  /** What was carried out in this transaction of what somebody else had asked for. */
+  carried: { readonly delta: SnapshotDelta | null; readonly revision: number | null } | undefined
 
   constructor(deps: ChangeDeps) {
     this.#deps = deps
@@ -204,6 +219,59 @@ export class Change {
     })
   }
 
+  /**
+   * For a handler before it does what no rollback undoes: true when that has to wait for another person, so that it
+   * foretells what it would do, as in a dry run. `what` is a type of what is no resource.
+   */
+  mustWait(what: 'keys' | 'records'): boolean {
+    const { gate, isApproved } = this.#deps
+    if (gate === null || gate.met.size === 0 || isApproved) return false
+    this.#waited.push(what)
+    return true
+  }
+
+  /** Has the rules for approval look at a write; those of resources are looked at anyway. */
+  async judge(permission: Permission, ...placed: readonly Placed[]): Promise<void> {
+    const { gate } = this.#deps
+    if (gate === null) return
+    for (const one of placed) gate.judge(permission, await touchedBy(one, this.writer))
+  }
+
+  /** What was done, as a request to do it says it. Goes by what {@link finish} found. */
+  facts({ whole }: ChangeOutcome): Held {
+    const touches = [...this.#changed.values()].map(({ before, after }): RequestTouch => {
+      const { type, id, slug, parent, spec } = (before ?? after)!
+      // What is about to be made is judged by what it belongs to
+      const tags = (before === null && parent !== null ? [] : (spec['tags'] ?? [])) as readonly string[]
+      return { type, id, slug, parent, tags, revision: before?.revision ?? null }
+    })
+    const beside = (type: string, revision: number | null): RequestTouch => ({
+      type,
+      id: null,
+      slug: null,
+      parent: null,
+      tags: [],
+      revision,
+    })
+    return {
+      rules: [...(this.#deps.gate?.met ?? [])],
+      diff: whole,
+      touches: [
+        ...touches,
+        ...this.#waited.map((type) => beside(type, null)),
+        ...(this.#settings === undefined ? [] : [beside('settings', this.#settings.revision - 1)]),
+      ],
+      isForetold: this.#waited.length > 0,
+      isRevealing: this.#revealed,
+    }
+  }
+
+  /** Stores settings in the place of those before. */
+  async putSettings(settings: StoredSettings): Promise<void> {
+    await writeSettings(this.writer, settings)
+    this.#settings = settings
+  }
+
   newId(kind: Kind): string {
     return newId(kind.prefix, this.#deps.clock)
   }
@@ -228,6 +296,8 @@ export class Change {
       managed_by: this.owner ?? null,
     }
     await this.#deps.sight.demand(`${kind.type}:create`, toMake(resource))
+    await this.judge(`${kind.type}:create`, toMake(resource), resource)
+    await this.#judgePublishing(null, resource)
     await this.writer.insert(resource)
     await this.writer.link(resource.id, idsOf(kind, resource.spec))
     this.#changed.set(resource.id, { kind, before: null, after: resource, notes: [] })
@@ -266,7 +336,11 @@ export class Change {
       updated_at: toTime(this.#deps.clock.now()),
       updated_by: this.#deps.author,
     }
+    await this.#judgePublishing(before ?? null, after)
     if (!this.#isMade(after)) {
+      await this.judge(this.#needed(after), after, ...(before == null ? [] : [before]))
+      if (before != null && this.#deps.gate !== null)
+        this.#deps.gate.judgeMove(await touchedBy(before, this.writer), await touchedBy(after, this.writer))
       await this.#deps.sight.demand(this.#needed(after), after)
       if (before != null) await this.#deps.sight.refuseGain(before, after)
     }
@@ -278,6 +352,13 @@ export class Change {
     if (changed === undefined) this.#changed.set(after.id, { kind, before: before ?? null, after, notes: [] })
     else changed.after = after
     return after
+  }
+
+  /** Whatever makes it live publishes it. */
+  async #judgePublishing(before: Resource | null, after: Resource): Promise<void> {
+    const isLive = after.status === 'published'
+    if (isLive && (before?.status !== 'published' || (before.draft !== null && after.draft === null)))
+      await this.judge(`${after.type}:publish`, after)
   }
 
   #isMade({ id }: Resource): boolean {
@@ -296,6 +377,8 @@ export class Change {
     const kind = this.#deps.kindOf(resource.type)
     const changed = this.#changed.get(resource.id)
     if (resource.id !== this.#subject?.id) await this.#deps.sight.demand(`${resource.type}:delete`, resource)
+    await refuseNamed(resource, this.writer)
+    await this.judge(`${resource.type}:delete`, resource)
     await this.writer.remove(resource.id)
     if (changed === undefined)
       this.#changed.set(resource.id, { kind, before: resource, after: null, notes: [] })
@@ -319,6 +402,7 @@ export class Change {
       last4: hint === 'last4' && text.length >= 16 ? text.slice(-4) : null,
       updated_at: toTime(this.#deps.clock.now()),
     })
+    if (known) await this.judge(`${resource.type}:rotate`, resource)
     await this.note(resource, { op: known ? 'replace' : 'add', path: `/auth/${field}`, value: 'changed' })
   }
 
@@ -485,11 +569,14 @@ export class Change {
     const items = isMany ? await this.#items(changes, slugs) : []
     // Of many resources, each entry has its own part
     const isShown = !isMany || this.#deps.options.dryRun === true
-    const configured = [...this.#beside, ...(isShown ? await this.#diff(changes, slugs) : [])]
-    const diff = boundedDiff([...this.#told, ...configured])
-    if (items.length + configured.length === 0) return { diff, items, delta: null, revision: null }
+    const isHeld = this.#deps.isApproved || (this.#deps.gate?.met.size ?? 0) > 0
+    const resources = isShown || isHeld ? await this.#diff(changes, slugs) : []
+    const whole = boundedDiff([...this.#told, ...this.#beside, ...resources])
+    const configured = [...this.#beside, ...(isShown ? resources : [])]
+    const diff = isShown ? whole : boundedDiff([...this.#told, ...configured])
+    if (items.length + configured.length === 0) return { diff, whole, items, delta: null, revision: null }
     const revision = await this.writer.nextRevision()
-    return { diff, items, revision, delta: await this.#compile(changes, revision) }
+    return { diff, whole, items, revision, delta: await this.#compile(changes, revision) }
   }
 
   async #items(changes: readonly Changed[], slugs: ReadonlyMap<string, string>): Promise<ChangedItem[]> {

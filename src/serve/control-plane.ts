@@ -18,6 +18,7 @@ import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
 import { createLocalUsers } from '../operations/access/local-users.ts'
+import { expireChangeRequests } from '../operations/change-requests/expire.ts'
 import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
 import { OPERATIONS } from '../operations/registry.ts'
@@ -227,6 +228,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     async sweep() {
       exports.sweep()
       await store.write(({ oauth }) => oauth.sweep(clock.now()))
+      await expireChangeRequests(store, clock)
     },
     stop: () => exports.stop(),
     retain: (rule) => trail.retain(rule),

@@ -5,6 +5,7 @@
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
+import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
 
@@ -200,7 +201,7 @@ export interface AuditFilter {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader extends RevisionReader {
+export interface ConfigReader extends RevisionReader, ChangeRequestReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -268,7 +269,7 @@ export interface ConfigReader extends RevisionReader {
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader, RevisionWriter {
+export interface ConfigWriter extends ConfigReader, RevisionWriter, ChangeRequestWriter {
   readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>

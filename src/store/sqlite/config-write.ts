@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
+import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
 import { createOAuthWriter } from './oauth.ts'
 import { createRevisionWriter } from './revisions.ts'
@@ -22,6 +23,7 @@ export function createWriter(db: Db): ConfigWriter {
   return {
     ...reader,
     ...createRevisionWriter(db),
+    ...createChangeRequestWriter(db),
     oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
