@@ -27,6 +27,7 @@ export type IdPrefix =
   | 'pln'
   | 'exp'
   | 'chg'
+  | 'acr'
 
 function encode(value: number, length: number): string {
   let text = ''

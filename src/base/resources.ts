@@ -13,6 +13,11 @@ const PATHS: Readonly<Record<string, Protected>> = {
   '/management': 'rest',
 }
 
+/** True for the path of a resource for which tokens are issued here, by any of its names but the whole origin. */
+export function isProtectedPath(path: string): boolean {
+  return path !== '/' && Object.hasOwn(PATHS, path)
+}
+
 export interface Resources {
   /** The one name of a resource, which stands in tokens. */
   readonly nameOf: (resource: Protected) => string

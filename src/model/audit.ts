@@ -43,6 +43,10 @@ export const AuditEntry = z.object({
     .describe('JSON patch with the old values; secrets as "changed"'),
   plan_id: z.string().optional().describe('Ties the entries of a change of many resources'),
   reason: z.string().nullable(),
+  approver: z
+    .object({ id: z.string(), type: z.enum(['user', 'service', 'system']), name: z.string() })
+    .nullable()
+    .describe('Who approved the change, where it needed another person'),
   http: z.object({ method: z.string(), url: z.string(), status: z.int() }).nullable(),
   ip: z.string().nullable(),
   user_agent: z.string().nullable(),

@@ -18,6 +18,7 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
     config_revision: null,
     diff: [],
     reason: null,
+    approver: null,
     http: null,
     ip: null,
     request_id: null,

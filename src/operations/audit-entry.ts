@@ -56,6 +56,7 @@ export function toAuditEntry(
     ...(ending.planId === undefined ? {} : { plan_id: ending.planId }),
     diff: ending.diff ?? [],
     reason: reason ?? null,
+    approver: via.approver ?? null,
     http: via.http && { ...via.http, status: ending.status },
     outcome: ending.outcome,
     error: ending.error ?? null,

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Permission, Principal } from '../access/principal.ts'
 import type { RefusalCode } from '../base/refusal.ts'
+import type { AuditEntry } from '../model/audit.ts'
 import type { Surface } from '../model/record.ts'
 import type { OperationContext } from './context.ts'
 
@@ -111,6 +112,8 @@ export interface Via {
   readonly userAgent: string | null
   readonly http: { readonly method: string; readonly url: string } | null
   readonly agent: Agent | null
+  /** Who approved the call, where it was held until somebody did. */
+  readonly approver?: AuditEntry['approver']
 }
 
 /** What an AI agent says about itself; declared, never trusted. */

@@ -17,6 +17,7 @@ import { MustWait } from './approvals/request.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import { Change } from './change.ts'
+import { endedUsers, imagesOf } from './change-outcome.ts'
 import type {
   CredentialProbe,
   Explainer,
@@ -254,8 +255,8 @@ async function transact(
   const isCarriedOut = known?.status === 202 && approval.approved !== undefined
   if (known != null && !isCarriedOut)
     return { answer: await answerNow(known, change.writer, now), delta: null }
-  const done = await perform(deps, call, prepared, change, approval)
-  if (attempt !== null) await remember(change.writer, attempt, done.answer, change.revealed, now)
+  const done = await perform(deps, approvedCall(call, approval), prepared, change, approval)
+  if (attempt !== null) await remember(change.writer, attempt, done.answer, change.secrets.revealed, now)
   return done
 }
 
@@ -273,7 +274,7 @@ async function perform(
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
   // Should they come back, they sign in again, and so do their programs
-  for (const id of change.ended) await change.writer.oauth.removeOfAccount(id)
+  for (const id of endedUsers(change.changes)) await change.writer.oauth.removeOfAccount(id)
   const outcome = await change.finish()
   const passed = passes(approval, change.facts(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
@@ -331,6 +332,12 @@ async function perform(
   return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
 }
 
+/** With who has approved it, for the trail. */
+function approvedCall(call: Call, { approved }: Approval): Call {
+  const by = approved?.decided_by ?? null
+  return by === null ? call : { ...call, via: { ...call.via, approver: { ...by, type: 'user' } } }
+}
+
 /** Does what others asked for, in the transaction of `outer`. */
 function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | null): CarryOut {
   const asAsked = async (request: StoredChangeRequest, reader: ConfigReader): Promise<Call> => {
@@ -358,7 +365,8 @@ function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | nul
         const approval = { gate: null, approved: request, isRepeated: false, isPast: false }
         const change = createChange(deps, call, writer, approval)
         // What its own preparation gave
-        const done = await perform(deps, call, prepared as Call['input'], change, approval)
+        const approved = approvedCall(call, approval)
+        const done = await perform(deps, approved, prepared as Call['input'], change, approval)
         outer.carried = { delta: done.delta, revision: done.answer.configRevision }
         outer.afterwards(() => {
           change.settle()
@@ -397,7 +405,7 @@ async function keepRevision(
       reason: options.reason ?? null,
       request_id: via.requestId,
     },
-    change.images,
+    imagesOf(change.changes),
   )
 }
 
@@ -434,14 +442,15 @@ function contextOf(
       if (change === null) throw new Error('A read has no transaction to change anything in.')
       return change
     },
-    async find(type, ref) {
+    async find(type, ref, permission = operation.permission) {
       const found = await getRef(sight.reader, type, ref)
-      await sight.reach(operation.permission, found)
+      await sight.reach(permission, found)
       return found
     },
     require(permission) {
       if (!permits(principal, permission)) throw denial(permission)
     },
+    allows: (permission, resource) => sight.allows(permission, resource),
     demand: (permission, resource) => sight.demand(permission, resource),
     carryOut: createCarryOut(deps, call, change),
   }

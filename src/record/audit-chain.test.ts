@@ -70,7 +70,7 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
     () =>
       database.exec(
         `insert into audit select 13, 'aud_x', time, actor_id, actor_name, surface, operation, action, resource_type,
-         resource_id, resource_slug, collection_id, collection_slug, outcome, entry from audit where seq = 3`,
+         resource_id, resource_slug, collection_id, collection_slug, outcome, entry, approver, request, response from audit where seq = 3`,
       ),
     13,
     /inserted/,

@@ -175,7 +175,8 @@ describe('a trail that retention has cut', () => {
     'an entry that is inserted before the cut': [
       run(
         `insert into audit select 5, 'aud_x', time, actor_id, actor_name, surface, operation, action, resource_type,
-         resource_id, resource_slug, collection_id, collection_slug, outcome, entry from audit where seq = 18`,
+         resource_id, resource_slug, collection_id, collection_slug, outcome, entry, approver, request, response
+         from audit where seq = 18`,
       ),
       /inserted where retention had removed all/,
     ],

@@ -87,6 +87,8 @@ export interface ControlPlane {
   readonly checkpoint: () => Promise<void>
   /** Forgets what sign-ins, tokens and exports have left behind and nobody can use any more. */
   readonly sweep: () => Promise<void>
+  /** Ends the calls that wait for a person, and takes no more of them. */
+  readonly endQuestions: () => void
   /** Ends what works on without being asked. */
   readonly stop: () => Promise<void>
   /** Removes audit entries that have been kept long enough. */
@@ -230,6 +232,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       await store.write(({ oauth }) => oauth.sweep(clock.now()))
       await expireChangeRequests(store, clock)
     },
+    endQuestions: () => mcp.close(),
     stop: () => exports.stop(),
     retain: (rule) => trail.retain(rule),
   }
@@ -260,6 +263,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
+    endQuestions() {},
     stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { AUDIT_COLUMNS, nextLink } from '../../src/store/ports/audit-chain.ts'
+import { linkedValues, nextLink } from '../../src/store/ports/audit-chain.ts'
 
 const TABLES = ['audit', 'audit_chain', 'audit_checkpoints', 'audit_anchors'] as const
 
@@ -41,10 +41,7 @@ export class AuditFile implements Disposable {
       database.prepare('select hash from audit_anchors order by seq desc limit 1').get()
     let hash = String(last?.['hash'] ?? '')
     for (const row of database.prepare(`select * from audit where seq >= ${from} order by seq`).all()) {
-      hash = nextLink(
-        hash,
-        AUDIT_COLUMNS.map((column) => row[column]),
-      )
+      hash = nextLink(hash, linkedValues(row))
       database.prepare('insert into audit_chain values (?, ?)').run(Number(row['seq']), hash)
     }
   }

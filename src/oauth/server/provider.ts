@@ -2,7 +2,7 @@ import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import { DEFAULT_SCOPE, OIDC_SCOPES, SCOPES } from '../../access/scopes.ts'
+import { OIDC_SCOPES, SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import { type Page, pageHeaders, pageText } from '../../base/page.ts'
@@ -27,17 +27,21 @@ const TTL = {
   ClientCredentials: 15 * MINUTE,
   AuthorizationCode: MINUTE,
   DeviceCode: 10 * MINUTE,
-  Interaction: 10 * MINUTE,
   IdToken: 15 * MINUTE,
   RefreshToken: 30 * DAY,
   Grant: 90 * DAY,
-  Session: 12 * 60 * MINUTE,
+  Session: 8 * 60 * MINUTE,
 } as const
+
+/** For a sign-in, and for the decision that follows it. */
+const INTERACTION_TTL = { login: 10 * MINUTE, consent: 15 * MINUTE } as const
+
+export const REGISTRATION = '/oauth/register'
 
 const ROUTES = {
   authorization: '/oauth/authorize',
   token: '/oauth/token',
-  registration: '/oauth/register',
+  registration: REGISTRATION,
   revocation: '/oauth/revoke',
   introspection: '/oauth/introspect',
   device_authorization: '/oauth/device/authorize',
@@ -104,7 +108,10 @@ export function createProvider(parts: ProviderParts): Provider {
     clientBasedCORS: (_context, origin, { redirectUris = [] }) =>
       redirectUris.some((uri) => URL.parse(uri)?.origin === origin),
     routes: ROUTES,
-    ttl: TTL,
+    ttl: {
+      ...TTL,
+      Interaction: (_context, { prompt }) => INTERACTION_TTL[prompt.name === 'login' ? 'login' : 'consent'],
+    },
     interactions: { url: (_context, { uid }) => `/oauth/interaction/${uid}` },
     findAccount: async (context, sub, token) => {
       const account = await accounts.find(sub)
@@ -231,7 +238,7 @@ function prepare(context: Prepared, resources: Resources): void {
     const { scope, resource } = context.query
     context.query = {
       ...context.query,
-      scope: scope === undefined || scope === '' ? DEFAULT_SCOPE : scope,
+      ...(Array.isArray(scope) ? {} : { scope: scopeAsked(scope ?? '') }),
       ...(typeof resource === 'string' ? { resource: nameAlike(resource, resources) } : {}),
     }
   }

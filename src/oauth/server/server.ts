@@ -3,7 +3,7 @@ import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } f
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import { DEFAULT_SCOPE } from '../../access/scopes.ts'
+import { DEFAULT_SCOPE, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -15,14 +15,16 @@ import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
 import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
 import { readText, withBody } from './body.ts'
-import { lenientMetadata, serviceClient } from './clients.ts'
+import { CLIENT_KEPT_MS, lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
 import { createInteractions, INTERACTION } from './interactions.ts'
 import { currentKeys } from './keys.ts'
-import { createProvider, isMisspelt, nameAlike } from './provider.ts'
+import { createProvider, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
 import { createSealed } from './sealed.ts'
 import { createThrottle } from './throttle.ts'
+
+const DAY_MS = 24 * 60 * 60_000
 
 export interface AuthorizationServerParts {
   /** The origin, exactly. */
@@ -98,6 +100,11 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     async answer(request, response, asker) {
       const path = (request.url ?? '/').split('?', 1)[0]!
       if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})
+      if (path === REGISTRATION) {
+        // Clients in browsers register too; no cookie counts here
+        response.setHeader('access-control-allow-origin', '*')
+        if (request.method === 'OPTIONS') return answerPreflight(response)
+      }
       const seconds = wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
@@ -124,7 +131,7 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
 
 /** What is said more broadly than the engine takes it, by path; the text is as it came where it cannot be read. */
 const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => string>> = {
-  '/oauth/register': (text) => {
+  [REGISTRATION]: (text) => {
     try {
       const given: unknown = JSON.parse(text)
       return isPlain(given) ? JSON.stringify(lenientMetadata(given)) : text
@@ -134,7 +141,11 @@ const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => 
     }
   },
   '/oauth/token': namedAlike,
-  '/oauth/device/authorize': namedAlike,
+  '/oauth/device/authorize': (text, resources) => {
+    const form = new URLSearchParams(namedAlike(text, resources))
+    form.set('scope', scopeAsked(form.get('scope') ?? ''))
+    return form.toString()
+  },
   '/oauth/introspect': withMarkedToken,
   '/oauth/revoke': withMarkedToken,
 }
@@ -147,6 +158,15 @@ function namedAlike(text: string, resources: Resources): string {
   for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
   if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) form.set('scope', DEFAULT_SCOPE)
   return form.toString()
+}
+
+function answerPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'POST',
+    'access-control-allow-headers': 'content-type, mcp-protocol-version',
+    'access-control-max-age': '3600',
+  })
+  response.end()
 }
 
 function refuse(
@@ -174,7 +194,7 @@ const WAITING = new Set(['authorization_pending', 'slow_down'])
 /** Has the trail and the log told of what the engine does. */
 function listen(
   provider: Provider,
-  { accounts, services, clock, fault, refused }: AuthorizationServerParts,
+  { store, accounts, services, clock, fault, refused }: AuthorizationServerParts,
   audit: (happening: Happening) => Promise<void>,
 ): void {
   const pending = new WeakMap<object, Promise<void>[]>()
@@ -196,9 +216,17 @@ function listen(
     if (id === undefined) return NOBODY
     return { id, type: 'user', name: (await accounts.find(id))?.slug ?? id }
   }
+  const keepClient = async (id: string): Promise<void> => {
+    const kept = await store.read.oauth.artifact('Client', id)
+    const end = clock.now() + CLIENT_KEPT_MS
+    // To the day is enough
+    if (kept !== undefined && (kept.expires_at ?? 0) + DAY_MS < end)
+      await store.write(({ oauth }) => oauth.prolong('Client', id, clock.now(), end))
+  }
   provider.on('grant.success', (context) => {
     const { params, client, entities } = context.oidc
     const kind = String(params?.['grant_type'])
+    if (client !== undefined) note(context, () => keepClient(client.clientId))
     if (kind === 'refresh_token') return
     const token = entities.AccessToken ?? entities.ClientCredentials
     note(context, async () =>

@@ -68,7 +68,7 @@ export function passes(
     }
     return {
       answer: {},
-      told: [`Change request ${approved.id}, approved by ${approved.decided_by?.name ?? 'nobody'}.`],
+      told: [`As change request ${approved.id} asked for.`],
     }
   }
   const waits =

@@ -105,7 +105,7 @@ test('what a rule covers waits, and is done when another person approves it', as
   const [entry] = await entriesOf('proxies.update')
   assert.equal(entry?.actor.name, 'ada')
   assert.equal(entry.reason, 'asked')
-  assert.match(entry.detail ?? '', /approved by bob/)
+  assert.deepEqual(entry.approver, { id: ids['bob'], type: 'user', name: 'bob' })
   assert.deepEqual(
     (await entriesOf('change_requests.create')).map(({ resource }) => resource.id),
     [request.id],
@@ -361,7 +361,7 @@ test('a secret that is shown once is made when whoever asked repeats the call, f
   assert.match(String(made.output['token']), /^pst_pk_/)
   assert.equal((await control.run('change_requests.get', { id: request.id })).output['state'], 'applied')
   const [entry] = await entriesOf('profiles.create')
-  assert.match(entry?.detail ?? '', /approved by bob/)
+  assert.equal(entry?.approver?.name, 'bob')
   const again = requestOf(await as('ada', 'profiles.rotate', { id: 'acme:second' }))
   assert.equal((await approve('bob', again.id)).output['state'], 'approved')
   await past([])

@@ -28,6 +28,11 @@ before(async () => {
   await control.run('collections.create', { name: 'Gone', base_path: '/gone' })
   await control.run('collections.delete', { id: 'gone' }, { confirm: 'gone' })
   control.move(DAY_MS)
+  await control.run(
+    'policies.create',
+    { name: 'Silver' },
+    { via: { approver: { id: 'usr_1', type: 'user', name: 'Grace' } } },
+  )
   all = await list({})
 })
 after(() => control.close())
@@ -40,6 +45,8 @@ const FILTERS: readonly (readonly [input: Record<string, unknown>, fits: (entry:
     [{ actor: 'viewer' }, (e) => e.actor.name === 'viewer'],
     [{ actor_type: 'user' }, (e) => e.actor.type === 'user'],
     [{ actor_type: 'service' }, () => false],
+    [{ approver: 'usr_1' }, (e) => e.approver?.name === 'Grace'],
+    [{ approver: 'Grace', action: 'CREATE' }, (e) => e.approver?.id === 'usr_1'],
     [{ auth_method: 'access_token' }, (e) => e.actor.auth_method === 'access_token'],
     [{ agent: 'claude' }, (e) => e.agent.name === 'claude'],
     [{ conversation_id: 'talk-1' }, (e) => e.agent.conversation_id === 'talk-1'],

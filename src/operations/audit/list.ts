@@ -26,6 +26,7 @@ export const auditFilters = {
     .optional()
     .describe('CHANGE stands for CREATE, UPDATE and DELETE'),
   actor: text.optional().describe('Id or name'),
+  approver: text.optional().describe('Id or name of who approved the change'),
   actor_type: AuditEntry.shape.actor.shape.type.optional(),
   auth_method: text.optional().describe('How the actor proved to be it, such as access_token'),
   agent: text.optional().describe('Name that an AI agent gave itself'),

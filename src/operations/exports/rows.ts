@@ -17,6 +17,7 @@ export const COLUMNS: Readonly<Record<ExportOrder['of'], readonly string[]>> = {
     ...['surface', 'operation', 'action'],
     ...['resource.type', 'resource.id', 'resource.slug', 'resource.collection'],
     ...['revision_before', 'revision_after', 'config_revision', 'diff', 'plan_id', 'reason'],
+    ...['approver.id', 'approver.type', 'approver.name'],
     ...['http.method', 'http.url', 'http.status', 'ip', 'user_agent', 'request_id'],
     ...['outcome', 'error', 'detail', 'count'],
   ],

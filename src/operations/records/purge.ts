@@ -41,7 +41,7 @@ export const purgeRecords = define({
         detail: `This cannot be undone. Send confirm: "${CONFIRM}".`,
         errors: [{ pointer: '/confirm', reason: `must be "${CONFIRM}"` }],
       })
-    const onlyCount = isDryRun || change.mustWait('records')
+    const onlyCount = change.mustWait('records') || isDryRun
     // While the transaction is open, so that no deletion is without its entry
     const { removed, more } = await context.records.remove(await toSelection(input, context), onlyCount)
     const asked = said.map(([name, value]) => `${name} ${String(value)}`).join(', ')

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
+import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
 import type { Migration } from './migration.ts'
 
 /** The schema of configuration and audit, oldest step first. */
@@ -269,6 +269,13 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
+    version: 11,
+    name: 'who approved a change, what was asked and what was answered',
+    statements: ['approver', 'request', 'response'].map(
+      (column) => `alter table audit add column ${column} text`,
+    ),
+  },
+  {
     version: 12,
     name: 'change requests',
     statements: [
@@ -283,6 +290,34 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create index change_requests_pending on change_requests (asker) where state in ('open', 'approved')`,
     ],
   },
+  {
+    version: 13,
+    name: 'requests for access',
+    statements: [
+      `create table access_requests (
+        id text primary key,
+        requester text not null,
+        requester_name text not null,
+        client text not null,
+        collections text not null,
+        message text not null,
+        state text not null,
+        created_at integer not null,
+        expires_at integer not null,
+        decided_at integer,
+        decided_by text,
+        reason text
+      ) strict, without rowid`,
+      `create index access_requests_requester on access_requests (requester)`,
+      `create index access_requests_open on access_requests (client) where state = 'open'`,
+      `create index access_requests_age on access_requests (created_at)`,
+      // What no one has said can be asked for cannot
+      `update resources set spec = json_set(spec, '$.requestable', json('false')),
+        draft = iif(draft is null, null, json_set(draft, '$.requestable', json('false')))
+        where type = 'collections'`,
+      `update applied set spec = json_set(spec, '$.requestable', json('false')) where address like 'collection/%'`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */
@@ -290,10 +325,7 @@ function chainOlderEntries(database: DatabaseSync): void {
   const put = database.prepare('insert into audit_chain (seq, hash) values (?, ?)')
   let hash = CHAIN_START
   for (const row of database.prepare('select * from audit order by seq').iterate()) {
-    hash = nextLink(
-      hash,
-      AUDIT_COLUMNS.map((column) => row[column]),
-    )
+    hash = nextLink(hash, linkedValues(row))
     put.run(Number(row['seq']), hash)
   }
 }

@@ -17,12 +17,26 @@ export const AUDIT_COLUMNS = [
   'collection_slug',
   'outcome',
   'entry',
+  'approver',
+  'request',
+  'response',
 ] as const
 
 /** What the first entry follows. */
 export const CHAIN_START = ''
 
-/** The link of an entry: SHA-256, in hex, of the link before it and of its columns as JSON. */
+/**
+ * The values of an entry's row that its link is made of. What is null at the end is left out, so that entries from
+ * before the last columns have the links they had; no two rows have the same values.
+ */
+export function linkedValues(row: Partial<Readonly<Record<AuditColumn, unknown>>>): readonly unknown[] {
+  const values = AUDIT_COLUMNS.map((column) => row[column] ?? null)
+  return values.slice(0, values.findLastIndex((value) => value !== null) + 1)
+}
+
+type AuditColumn = (typeof AUDIT_COLUMNS)[number]
+
+/** The link of an entry: SHA-256, in hex, of the link before it and of its values as JSON. */
 export function nextLink(before: string, columns: readonly unknown[]): string {
   return createHash('sha256')
     .update(JSON.stringify([before, ...columns]))
@@ -34,7 +48,7 @@ export interface AuditLink {
   readonly seq: number
   readonly hash: string | null
   readonly id: string | null
-  /** Values of {@link AUDIT_COLUMNS}. */
+  /** As {@link linkedValues}. */
   readonly columns: readonly unknown[] | null
 }
 

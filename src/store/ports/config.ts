@@ -4,6 +4,7 @@
  */
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
+import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
@@ -173,6 +174,8 @@ export interface AuditFilter {
   readonly actions?: readonly string[]
   /** Id or name of the actor. */
   readonly actor?: string
+  /** Id or name of who approved it. */
+  readonly approver?: string
   readonly operation?: string
   readonly surface?: string
   readonly outcome?: string
@@ -201,7 +204,7 @@ export interface AuditFilter {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader extends RevisionReader, ChangeRequestReader {
+export interface ConfigReader extends RevisionReader, AccessRequestReader, ChangeRequestReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -269,11 +272,11 @@ export interface ConfigReader extends RevisionReader, ChangeRequestReader {
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader, RevisionWriter, ChangeRequestWriter {
+export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessRequestWriter, ChangeRequestWriter {
   readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
-  /** Also forgets its tokens, secrets, password and references. */
+  /** Also forgets its tokens, secrets, password and references, and ends what is asked for by it or for it. */
   remove(id: string): Promise<void>
   /** Replaces what a resource refers to. */
   link(from: string, to: readonly string[]): Promise<void>

@@ -1,7 +1,7 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
-import { AUDIT_COLUMNS, type AuditLink } from '../ports/audit-chain.ts'
+import { type AuditLink, linkedValues } from '../ports/audit-chain.ts'
 import type {
   AuditFilter,
   ConfigReader,
@@ -14,7 +14,7 @@ import type {
   StoredPlan,
   StoredSecret,
 } from '../ports/config.ts'
-
+import { createAccessRequestReader } from './access-requests.ts'
 import { createChangeRequestReader } from './change-requests.ts'
 import { createOAuthReader } from './oauth.ts'
 import { createRevisionReader } from './revisions.ts'
@@ -36,6 +36,7 @@ export function createReader(db: Db): ConfigReader {
   return {
     ...createRevisionReader(db),
     ...createChangeRequestReader(db),
+    ...createAccessRequestReader(db),
     oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {
@@ -221,7 +222,7 @@ async function auditLinks(db: Db, after: number, count: number): Promise<AuditLi
       seq,
       hash: hashes.get(seq) ?? null,
       id: row?.id ?? null,
-      columns: row === undefined ? null : AUDIT_COLUMNS.map((column) => row[column]),
+      columns: row === undefined ? null : linkedValues(row),
     }
   })
 }
@@ -292,7 +293,7 @@ async function auditEntries(
   filter: AuditFilter,
 ): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
   let query = db.selectFrom('audit').select(['seq', 'entry'])
-  const { before, resource, actor, collection, actions, statuses, reason, text, from, to } = filter
+  const { before, resource, actor, approver, collection, actions, statuses, reason, text, from, to } = filter
   if (before !== undefined) query = query.where('seq', '<', before)
   for (const column of ['resource_type', 'operation', 'surface', 'outcome'] as const) {
     const value = filter[column]
@@ -320,6 +321,13 @@ async function auditEntries(
     query = query.where((eb) => eb.or([eb('resource_id', '=', resource), eb('resource_slug', '=', resource)]))
   if (actor !== undefined)
     query = query.where((eb) => eb.or([eb('actor_id', '=', actor), eb('actor_name', '=', actor)]))
+  if (approver !== undefined)
+    query = query.where((eb) =>
+      eb.or([
+        eb('approver', '=', approver),
+        sql<boolean>`json_extract(entry, '$.approver.name') = ${approver}`,
+      ]),
+    )
   if (collection !== undefined)
     query = query.where((eb) =>
       eb.or([eb('collection_id', '=', collection), eb('collection_slug', '=', collection)]),
@@ -345,8 +353,8 @@ async function auditEntries(
 }
 
 function toEntry(text: string): AuditEntry {
-  // Only appendAudit writes this column, from an AuditEntry.
-  return JSON.parse(text) as AuditEntry
+  // Only appendAudit writes this column, from an AuditEntry; the first ones knew of no approver.
+  return { approver: null, ...(JSON.parse(text) as Omit<AuditEntry, 'approver'>) }
 }
 
 function toAccessToken(row: ConfigTables['access_tokens']): StoredPersonalToken {

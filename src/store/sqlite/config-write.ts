@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
-import { AUDIT_COLUMNS, CHAIN_START, nextLink } from '../ports/audit-chain.ts'
+import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
+import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
 import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
 import { createOAuthWriter } from './oauth.ts'
@@ -24,6 +25,7 @@ export function createWriter(db: Db): ConfigWriter {
     ...reader,
     ...createRevisionWriter(db),
     ...createChangeRequestWriter(db),
+    ...createAccessRequestWriter(db),
     oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
@@ -39,6 +41,7 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
       await db.deleteFrom('passwords').where('user_id', '=', id).execute()
       await db.deleteFrom('set_up_links').where('user_id', '=', id).execute()
+      await endRequestsAbout(db, id)
       await db.deleteFrom('resources').where('id', '=', id).execute()
     },
     link: async (from, to) => {
@@ -145,17 +148,11 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('applied').where('owner', '=', owner).where('address', '=', address).execute()
     },
     appendAudit: async (entry, collectionSlug = null) => {
-      const { seq } = await db
-        .insertInto('audit')
-        .values(toAuditRow(entry, collectionSlug))
-        .returning('seq')
-        .executeTakeFirstOrThrow()
-      const row = { seq, ...toAuditRow(entry, collectionSlug) }
+      const stored = toAuditRow(entry, collectionSlug)
+      const { seq } = await db.insertInto('audit').values(stored).returning('seq').executeTakeFirstOrThrow()
+      const row = { seq, ...stored }
       const before = (await reader.lastAuditLink())?.hash ?? CHAIN_START
-      const hash = nextLink(
-        before,
-        AUDIT_COLUMNS.map((column) => row[column]),
-      )
+      const hash = nextLink(before, linkedValues(row))
       await db.insertInto('audit_chain').values({ seq, hash }).execute()
     },
     putCheckpoint: async (checkpoint) => {
@@ -197,5 +194,8 @@ function toAuditRow(entry: AuditEntry, collectionSlug: string | null): Omit<Conf
     collection_slug: collectionSlug,
     outcome: entry.outcome,
     entry: JSON.stringify(entry),
+    approver: entry.approver?.id ?? null,
+    request: null,
+    response: null,
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,6 +58,7 @@ function entry(id: string): AuditEntry {
     config_revision: null,
     diff: [],
     reason: '100% sure_thing',
+    approver: null,
     http: null,
     ip: null,
     user_agent: null,
@@ -165,12 +167,15 @@ test('an older data directory is brought to the newest version with all that it 
   migrate(database, file, CONFIG_MIGRATIONS.slice(0, 1))
   database.exec(
     `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
-     values ('pol_1', 'policies', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a')`,
+     values ('pol_1', 'policies', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a'),
+            ('col_1', 'collections', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a')`,
   )
   database.close()
   for (let times = 0; times < 2; times++) {
     const store = openConfigStore(file)
-    assert.equal((await store.read.byId('policies', 'pol_1'))?.revision, 3)
+    assert.deepEqual((await store.read.byId('policies', 'pol_1'))?.spec, { name: 'Old' })
+    const { spec, draft } = (await store.read.byId('collections', 'col_1'))!
+    assert.deepEqual({ spec, draft }, { spec: { name: 'Old', requestable: false }, draft: null })
     assert.equal(await store.read.accessToken('none'), undefined)
     await store.close()
   }
@@ -207,6 +212,32 @@ test('entries from before the chain are linked as they are found, and those afte
     assert.equal(nextLink(before, columns!), hash)
     before = hash!
   }
+  await store.close()
+})
+
+test('entries from before approvers and bodies keep their links, and say that nobody approved them', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrate(
+    database,
+    file,
+    CONFIG_MIGRATIONS.filter(({ version }) => version <= 10),
+  )
+  const { approver, ...old } = entry('aud_old')
+  const values = [old.id, old.time, 'a', 'a', 'system', 'policies.create', 'CREATE', 'policy', null, null]
+  const row = [1, ...values, null, null, 'ok', JSON.stringify(old)]
+  database.prepare(`insert into audit values (${row.map(() => '?').join()})`).run(...row)
+  const hash = createHash('sha256')
+    .update(JSON.stringify(['', ...row]))
+    .digest('hex')
+  database.prepare('insert into audit_chain values (1, ?)').run(hash)
+  database.close()
+  const store = openConfigStore(file)
+  await store.write((writer) => writer.appendAudit(entry('aud_new')))
+  const [first, second] = await store.read.auditLinks(0, 10)
+  assert.equal(nextLink('', first!.columns!), hash)
+  assert.equal(nextLink(hash, second!.columns!), second!.hash)
+  assert.equal((await store.read.auditEntry('aud_old'))?.approver, approver)
   await store.close()
 })
 

@@ -86,6 +86,21 @@ export interface ConfigTables {
     /** JSON */
     entry: string
   }
+  access_requests: {
+    id: string
+    requester: string
+    requester_name: string
+    client: string
+    /** JSON */
+    collections: string
+    message: string
+    state: string
+    created_at: number
+    expires_at: number
+    decided_at: number | null
+    decided_by: string | null
+    reason: string | null
+  }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
 
@@ -123,4 +138,7 @@ interface AuditRow {
   collection_slug: string | null
   outcome: string
   entry: string
+  approver: string | null
+  request: string | null
+  response: string | null
 }

@@ -41,6 +41,8 @@ export interface ManagementDoorOptions extends RunPorts {
 
 export interface ManagementDoor {
   handle(request: ManagementRequest): Promise<McpAnswer>
+  /** Ends calls that wait for a person. */
+  close(): void
 }
 
 const INSTRUCTIONS =
@@ -87,6 +89,7 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
   }
 
   return {
+    close: () => endpoint.close(),
     async handle(request) {
       const { requestId } = request
       let given: McpAnswer
@@ -156,8 +159,13 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
   }
 
   async function run(caller: ManagementCaller, tool: ManagementTool, call: ToolCall): Promise<ToolOutcome> {
-    const { principal, request } = caller
+    const { request } = caller
     try {
+      // A person may take minutes to answer: what the caller proved before may no longer hold
+      const principal =
+        call.reply === null
+          ? caller.principal
+          : await options.authenticate({ authorization: request.header('authorization'), ip: request.ip })
       const via = viaOf(request, call)
       const meant = await meantBy(options, tool, call.arguments, principal, via)
       const person = caller.asksPerson ? call : NOBODY
