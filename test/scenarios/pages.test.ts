@@ -48,6 +48,7 @@ for (const [page, requests] of [
   ['management-mcp.md', 4],
   ['exports.md', 2],
   ['people.md', 5],
+  ['access-requests.md', 5],
 ] as const)
   test(`who has followed the README can follow docs/${page}`, async () => {
     assert.equal(await runPage(page, server, { $TOKEN: token }), requests)
