@@ -18,6 +18,7 @@ import type {
   LimitReader,
   OperationContext,
   RecordQueries,
+  Replayer,
   UpstreamWatch,
 } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
@@ -37,6 +38,7 @@ export interface InvokeDeps {
   readonly clock: Clock
   readonly records: RecordQueries
   readonly explainer: Explainer
+  readonly replayer: Replayer
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
@@ -336,6 +338,7 @@ function contextOf(
     clock: deps.clock,
     records: sight.records(deps.records),
     explainer: deps.explainer,
+    replayer: deps.replayer,
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,
