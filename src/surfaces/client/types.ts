@@ -618,7 +618,7 @@ export interface Operations {
   readonly 'config.apply': { readonly input: ConfigApplyInput; readonly output: ConfigApplyOutput }
   /** Compare documents with the configuration, or with other documents; keeps no plan */
   readonly 'config.diff': { readonly input: ConfigDiffInput; readonly output: ConfigDiffOutput }
-  /** Make documents of a declarative configuration of Kong (decK); changes nothing: plan and apply what comes out */
+  /** Make documents of a declarative configuration of Kong (decK), or of the servers of an MCP client (mcpServers); changes nothing: plan and apply what comes out */
   readonly 'config.convert': { readonly input: ConfigConvertInput; readonly output: ConfigConvertOutput }
   /** Show the keys that secrets are sealed with, and how many each of them holds */
   readonly 'keys.list': { readonly input: KeysListInput; readonly output: KeysListOutput }
