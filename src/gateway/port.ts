@@ -45,7 +45,7 @@ export interface Endpoint {
 }
 
 /** What a call needs to know of who makes it. */
-export type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
+type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
   readonly client: Pick<ClientFragment, 'id'>
   readonly profile: Pick<ProfileFragment, 'id'>
 }
