@@ -3,7 +3,7 @@ import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { PROTECTED } from '../../base/resources.ts'
+import { ALIAS, PROTECTED } from '../../base/resources.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
@@ -56,7 +56,9 @@ const LISTS_MAX = 64
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = createChallenge(options.origin, PROTECTED.mcp, options.scope)
+  const challenges = new Map(
+    [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origin, path, options.scope)]),
+  )
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {
     sealKey: options.sealKey,
@@ -94,6 +96,8 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
         given = await answer(request)
       } catch (error) {
         if (!(error instanceof Refusal)) options.fault(error, requestId)
+        // Clients compare the resource with the URL that they were given
+        const challenge = challenges.get(request.path) ?? challenges.get(PROTECTED.mcp)!
         given = problemAnswer(asRefusal(error), request, challenge)
       }
       return { ...given, headers: { ...given.headers, 'x-request-id': requestId } }
