@@ -36,8 +36,8 @@ export interface AuthorizationTest extends AsyncDisposable {
   readonly sweep: () => Promise<void>
   /** Has what was gathered of unknown callers written into the trail. */
   readonly flush: () => Promise<void>
-  /** Ends the process that was, and begins another over what it left. */
-  readonly restart: () => Promise<void>
+  /** Ends the process that was, and begins another over what it left, also one that is known by another origin. */
+  readonly restart: (issuer?: string) => Promise<void>
 }
 
 /**
@@ -70,7 +70,7 @@ export async function startAuthorization({
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  async function begin() {
+  async function begin(issuer = origin) {
     const store = openConfigStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'vault.key'))
     const plane = createControlPlane({
@@ -79,7 +79,7 @@ export async function startAuthorization({
       vault,
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
-      origin,
+      origin: issuer,
       linkOrigin: origin,
       exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode: 'auto',
@@ -121,9 +121,9 @@ export async function startAuthorization({
     browser: () => new Browser(origin),
     sweep: () => open.sweep(),
     flush: () => open.flush(true),
-    restart: async () => {
+    restart: async (issuer) => {
       await open.store.close()
-      open = await begin()
+      open = await begin(issuer)
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
