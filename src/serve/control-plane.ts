@@ -86,6 +86,8 @@ export interface ControlPlane {
   readonly checkpoint: () => Promise<void>
   /** Forgets what sign-ins, tokens and exports have left behind and nobody can use any more. */
   readonly sweep: () => Promise<void>
+  /** Ends the calls that wait for a person, and takes no more of them. */
+  readonly endQuestions: () => void
   /** Ends what works on without being asked. */
   readonly stop: () => Promise<void>
   /** Removes audit entries that have been kept long enough. */
@@ -228,6 +230,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       exports.sweep()
       await store.write(({ oauth }) => oauth.sweep(clock.now()))
     },
+    endQuestions: () => mcp.close(),
     stop: () => exports.stop(),
     retain: (rule) => trail.retain(rule),
   }
@@ -258,6 +261,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
     flush: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     sweep: () => Promise.resolve(),
+    endQuestions() {},
     stop: () => Promise.resolve(),
     retain: () => Promise.resolve(),
   }

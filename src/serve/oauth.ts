@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import { isProtectedPath } from '../base/resources.ts'
+import { isProtectedPath } from '../base/protected-resources.ts'
 import type { Asker } from '../oauth/server/audit.ts'
 import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
 import { PREAMBLE } from './preamble.ts'
