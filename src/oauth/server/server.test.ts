@@ -698,7 +698,7 @@ test('cookies are for pages of ours alone, and under https for encrypted connect
     return cookies
   }
   assert.ok((await cookiesOf(origin)).every((one) => !one.includes('; secure')))
-  await server.restart('https://gateway.example')
+  await server.restart({ issuer: 'https://gateway.example' })
   const cookies = await cookiesOf('https://gateway.example')
   assert.ok(
     cookies.every((one) => /^__(Host|Secure)-.*; secure/.test(one)),
