@@ -2,7 +2,7 @@ import type { Permission, Principal } from '../access/principal.ts'
 import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
 import { type Clock, toTime } from '../base/clock.ts'
-import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
+import { type FieldError, Refusal, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
@@ -28,6 +28,7 @@ import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
 import { select, takeSelection } from './select.ts'
 import { denial, sightOf } from './sight.ts'
+import { type Told, toTold } from './told.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -54,6 +55,8 @@ export interface InvokeDeps {
 interface Call {
   readonly operation: Operation
   readonly input: Record<string, unknown>
+  /** False where the input is not what was sent: that was not understood, and may hold anything. */
+  readonly isParsed: boolean
   readonly options: WriteOptions
   readonly principal: Principal
   readonly via: Via
@@ -66,13 +69,13 @@ interface Call {
  */
 export function createInvoke(deps: InvokeDeps): Invoke {
   return async (operation, input, options, principal, via) => {
-    const coarse = { operation, input: {}, options, principal, via }
-    if (!mayCall(principal, operation)) throw await deny(deps, coarse)
+    const coarse = { operation, input: {}, isParsed: false, options, principal, via }
+    if (!mayCall(principal, operation)) throw await deny(deps, coarse, input)
     const faulty = WriteOptionsInput.safeParse(fromWriteOptions(options)).error
     if (faulty !== undefined) throw toInputInvalid(faulty)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
-    const call: Call = { ...coarse, input: parsed.data }
+    const call: Call = { ...coarse, input: parsed.data, isParsed: true }
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
   }
 }
@@ -84,11 +87,20 @@ export function mayCall(principal: Principal, { permission, unscoped, itemwise, 
   return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
-/** Notes a refusal of a known principal and makes it. */
-async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
+/** Notes a refusal of a known principal and makes it. What was asked is read for the entry alone. */
+async function deny(deps: InvokeDeps, call: Call, input: unknown): Promise<Refusal> {
   const refusal = asStepUp(denial(call.operation.permission), call.principal)
-  await auditRefusal(deps, call, undefined, refusal)
+  const parsed = call.operation.input.safeParse(input)
+  const asked = parsed.success ? { ...call, input: parsed.data, isParsed: true } : call
+  await auditRefusal(deps, asked, undefined, refusal)
   return refusal
+}
+
+/** What was asked, with the options as they are sent; the reason has a place of its own. */
+function requestOf({ operation, input, isParsed, options }: Call): Told {
+  if (!isParsed) return null
+  const { reason, ...others } = fromWriteOptions(options)
+  return toTold({ ...input, ...others }, operation.input)
 }
 
 async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
@@ -117,7 +129,7 @@ async function noteRead(deps: InvokeDeps, call: Call, output: Fields): Promise<v
     via,
     operation.subject(call.input, output),
     options.reason,
-    { outcome: 'ok', status: 200 },
+    { outcome: 'ok', status: 200, request: requestOf(call) },
     deps.clock,
   )
   await deps.store.write((writer) => writer.appendAudit(entry))
@@ -289,6 +301,8 @@ async function transact(
     ...(change.finding === undefined ? {} : { detail: change.finding }),
     ...change.revisions,
     planId: change.planId,
+    request: requestOf(call),
+    response: toTold(output, operation.output),
   })
   if (attempt !== null) await remember(change.writer, attempt, answer, change.revealed, now)
   return { answer, delta: outcome.delta }
@@ -412,6 +426,8 @@ async function auditRefusal(
       status: refusal.status,
       error: refusal.code,
       detail: refusal.message,
+      request: requestOf(call),
+      response: toTold(toProblem(refusal, via.requestId)),
     },
     deps.clock,
   )
