@@ -55,7 +55,7 @@ export async function plain(quick: boolean): Promise<Outcome> {
     name: 'plain',
     title: 'Plain proxying, one core, 64 connections, 1 KB JSON',
     bar: 'CPU per request at most 1.25 times nginx',
-    met: comparisons[1]!.ratio <= 1.25,
+    met: { 'the wire': comparisons[2]!.ratio <= 1.25, 'the whole program': comparisons[1]!.ratio <= 1.25 },
     comparisons,
     facts: {},
   }

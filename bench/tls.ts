@@ -59,7 +59,7 @@ export async function tls(quick: boolean): Promise<Outcome> {
     name: 'tls',
     title: 'TLS towards callers, HTTP/1.1 kept alive, one core, 64 connections, 1 KB JSON',
     bar: 'CPU per request at most 1.35 times nginx',
-    met: comparisons[1]!.ratio <= 1.35,
+    met: { 'the wire': comparisons[2]!.ratio <= 1.35, 'the whole program': comparisons[1]!.ratio <= 1.35 },
     comparisons,
     facts: {},
   }

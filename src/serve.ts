@@ -174,6 +174,8 @@ async function start(
     Atomics.store(new Int32Array(health), HEALTH.draining, 1)
     await gateways.drain(grace.requestsMs)
   })
+  // Before the requests that they hold are waited for
+  parts.defer(() => control.endQuestions())
   // While the gateway threads can still tell
   parts.defer(() => credentials.keepUses().catch((error: unknown) => fault(error, USES)))
   certificates?.watch((tls) => gateways.setTls(tls))

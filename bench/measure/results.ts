@@ -11,8 +11,8 @@ export interface Outcome {
   readonly name: string
   readonly title: string
   readonly bar: string
-  /** Null where the bar was not measured. */
-  readonly met: boolean | null
+  /** Null where the bar was not measured; by candidate where it is judged for several. */
+  readonly met: boolean | null | Readonly<Record<string, boolean>>
   /** The first is the peer that the ratios are against. */
   readonly comparisons: readonly Comparison[]
   /** Single figures with their unit in the name. */
@@ -78,9 +78,17 @@ of the whole process tree per 100,000 requests, round by round, with its lowest 
 requests per second, which depend on the machine.
 `
 
+function verdictOf(met: Outcome['met']): string {
+  if (met === null) return ''
+  const said = (one: boolean): string => (one ? 'met' : 'not met')
+  if (typeof met === 'boolean') return ` (${said(met)})`
+  return ` (${Object.entries(met)
+    .map(([candidate, one]) => `${candidate}: ${said(one)}`)
+    .join('; ')})`
+}
+
 function tableOf({ title, bar, met, comparisons, facts }: Outcome): string {
-  const verdict = met === null ? '' : met ? ' (met)' : ' (not met)'
-  const lines = [`## ${title}`, '', `Bar: ${bar}${verdict}.`]
+  const lines = [`## ${title}`, '', `Bar: ${bar}${verdictOf(met)}.`]
   if (comparisons.length > 0) {
     lines.push('', '| candidate | CPU-s/100k | ratio | requests/s | p50 ms | p99 ms | RSS MB |')
     lines.push('|---|---|---|---|---|---|---|')

@@ -26,6 +26,8 @@ export type IdPrefix =
   | 'tru'
   | 'pln'
   | 'exp'
+  | 'chg'
+  | 'acr'
 
 function encode(value: number, length: number): string {
   let text = ''

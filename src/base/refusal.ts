@@ -275,11 +275,26 @@ export const PROBLEMS = {
     'Managed elsewhere',
     'A document names a resource that another set of documents manages, as its `managed_by` says. Take it out of one of the two, or apply with `take_over`.',
   ),
+  already_decided: problem(
+    409,
+    'Already decided',
+    'It was approved or rejected before, or its time is over. The detail says which; ask anew if it is still wanted.',
+  ),
   in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
   revision_conflict: problem(
     412,
     'Revision conflict',
     'The resource changed since the revision that was sent. Read it again and repeat the change.',
+  ),
+  change_request_closed: problem(
+    409,
+    'Change request closed',
+    'The change request has been approved, rejected or carried out already, or its time is over. Whoever asked may ask again.',
+  ),
+  change_request_outdated: problem(
+    409,
+    'Change request outdated',
+    'What was asked for cannot be carried out as it was shown: what it touches, or whoever asked, has changed since. The detail says what. Nothing was done. Reject it; whoever asked may ask again.',
   ),
   deletions_unconfirmed: problem(
     400,

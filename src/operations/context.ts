@@ -14,6 +14,7 @@ import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { CarryOut } from './approvals/carry-out.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
 import type { ExportJobs } from './exports/jobs.ts'
@@ -48,15 +49,19 @@ export interface OperationContext {
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
   readonly whole: ConfigReader
+  /** Does what others asked for, as them. */
+  readonly carryOut: CarryOut
   /** The transaction of a write. A read that asks for it is a fault. */
   readonly change: Change
   /**
-   * The resource that a read is about. Refuses with not_found, or with permission_denied when the permission of the
-   * operation does not reach it.
+   * The resource that a read is about, or one that is named beside. Refuses with not_found, or with permission_denied
+   * when the permission, which is that of the operation unless another is given, does not reach it.
    */
-  find(type: ResourceType, ref: string): Promise<Resource>
+  find(type: ResourceType, ref: string, permission?: Permission): Promise<Resource>
   /** Refuses with permission_denied unless the principal has a further permission for anything at all. */
   require(permission: Permission): void
+  /** True when the principal has a further permission for the resource. */
+  allows(permission: Permission, resource: Placed): Promise<boolean>
   /** Refuses with permission_denied unless the principal has a further permission for the resource. */
   demand(permission: Permission, resource: Placed): Promise<void>
 }

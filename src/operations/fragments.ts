@@ -1,4 +1,5 @@
 import { contentHash } from '../base/canonical.ts'
+import { type FieldError, refuse } from '../base/refusal.ts'
 import type { ClientSpec } from '../model/client.ts'
 import type { CollectionSpec } from '../model/collection.ts'
 import type { CredentialAuth } from '../model/credential.ts'
@@ -22,6 +23,8 @@ import {
   type Resource,
   type StoredToken,
 } from '../store/ports/config.ts'
+import { breathe } from './breathe.ts'
+import type { Changed } from './change-outcome.ts'
 import { type CompileReader, holdAll } from './held-reader.ts'
 
 /** What a piece of the desired state compiles to. */
@@ -43,7 +46,7 @@ const FRAGMENT_KINDS = {
 const ROOTS: readonly Root[] = ['policies', 'credentials', 'collections', 'clients']
 
 /** The root whose fragments change with a resource; null for what gateway threads do not serve. */
-export function rootOf({ type, id, parent }: Resource): { type: Root; id: string } | null {
+function rootOf({ type, id, parent }: Resource): { type: Root; id: string } | null {
   if (type === 'proxies') return { type: 'collections', id: parent! }
   if (type === 'profiles') return { type: 'clients', id: parent! }
   const root = ROOTS.find((one) => one === type)
@@ -109,8 +112,60 @@ function desired<S>({ id, slug, spec }: Resource): Desired<S> {
   return { id, slug, spec: spec as S }
 }
 
+/**
+ * Compiles what changed, each root once.
+ * @param check judges a fragment as gateway threads will; what it finds refuses the change
+ */
+export async function compileChanges(
+  reader: ConfigReader,
+  changes: readonly Pick<Changed, 'before' | 'after'>[],
+  check: (fragment: Fragment) => readonly FieldError[],
+): Promise<Compiled> {
+  const put: Fragment[] = []
+  const drop: FragmentKey[] = []
+  const errors: FieldError[] = []
+  for (const [index, { type, id }] of rootsOf(changes).entries()) {
+    const compiled = await compileRoot(reader, type, id)
+    put.push(...compiled.put)
+    drop.push(...compiled.drop)
+    errors.push(...compiled.put.flatMap((fragment) => check(fragment)))
+    await breathe(index + 1)
+  }
+  if (errors.length > 0)
+    throw refuse('configuration_invalid', {
+      detail: `The configuration would not work: ${errors[0]!.reason}.`,
+      errors,
+    })
+  for (const { before, after } of changes) {
+    const schemas = before?.type === 'collections' ? before.spec['schemas'] : null
+    if (typeof schemas !== 'string') continue
+    if (after?.spec['schemas'] !== schemas || after.status !== 'published')
+      drop.push(...(await unusedSchemas(reader, schemas)))
+  }
+  return { put, drop }
+}
+
+function rootsOf(changes: readonly Pick<Changed, 'before' | 'after'>[]) {
+  const roots = changes.map(({ before, after }) => rootOf((after ?? before)!)).filter((root) => root !== null)
+  return [...new Map(roots.map((root) => [root.id, root])).values()]
+}
+
+/** What holds the secrets of these owners, as it stands; what did not work before stays closed. */
+export async function compileResealed(
+  reader: ConfigReader,
+  owners: readonly string[],
+): Promise<readonly Fragment[]> {
+  const put: Fragment[] = []
+  for (const owner of owners) {
+    const resource = (await reader.byId('credentials', owner)) ?? (await reader.byId('profiles', owner))
+    const root = resource === undefined ? null : rootOf(resource)
+    if (root !== null) put.push(...(await compileOrClose(reader, root)))
+  }
+  return put
+}
+
 /** Schemas that only the collection in its earlier state used. */
-export async function unusedSchemas(reader: ConfigReader, hash: string): Promise<FragmentKey[]> {
+async function unusedSchemas(reader: ConfigReader, hash: string): Promise<FragmentKey[]> {
   const users = await reader.list({
     type: 'collections',
     limit: 1,
@@ -139,7 +194,7 @@ export function toDelta(
  * What does not compile although it was stored (a damaged row) must not keep everything else from starting. It is
  * sent without the members that were not understood, so that linking closes it and says so in the readiness report.
  */
-export async function compileOrClose(
+async function compileOrClose(
   reader: CompileReader,
   { type, id: root }: { readonly type: Root; readonly id: string },
 ): Promise<readonly Fragment[]> {

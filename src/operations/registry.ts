@@ -6,9 +6,16 @@ import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
 import { whoami } from './access/whoami.ts'
+import { createAccessRequest } from './access-requests/create.ts'
+import { approveAccessRequest, rejectAccessRequest } from './access-requests/decide.ts'
+import { getAccessRequest, listAccessRequests } from './access-requests/list.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
+import { approveChangeRequest } from './change-requests/approve.ts'
+import { getChangeRequest } from './change-requests/get.ts'
+import { listChangeRequests } from './change-requests/list.ts'
+import { rejectChangeRequest } from './change-requests/reject.ts'
 import { assignCollections, setAssignments, unassignCollections } from './clients/assign.ts'
 import { createClient } from './clients/create.ts'
 import { deleteClient } from './clients/delete.ts'
@@ -98,7 +105,9 @@ import { diffRevisions } from './revisions/diff.ts'
 import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
 import { selectable } from './select.ts'
-import { getSettings } from './settings/list.ts'
+import { getSettings } from './settings/get.ts'
+import { listSettings } from './settings/list.ts'
+import { updateSettings } from './settings/update.ts'
 import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
@@ -154,6 +163,11 @@ export const OPERATIONS: readonly Operation[] = [
   setAssignments,
   assignCollections,
   unassignCollections,
+  listAccessRequests,
+  getAccessRequest,
+  createAccessRequest,
+  approveAccessRequest,
+  rejectAccessRequest,
   listProfiles,
   getProfile,
   getProfileCredentialState,
@@ -187,7 +201,13 @@ export const OPERATIONS: readonly Operation[] = [
   getRevision,
   diffRevisions,
   rollbackRevision,
+  listSettings,
   getSettings,
+  updateSettings,
+  listChangeRequests,
+  getChangeRequest,
+  approveChangeRequest,
+  rejectChangeRequest,
   listPersonalTokens,
   getPersonalToken,
   createPersonalToken,

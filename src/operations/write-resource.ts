@@ -35,7 +35,7 @@ export async function createResource(
       : slugOf(String(input['name'])) || `${kind.noun}-${id.slice(-8)}`
   await refuseTakenSlug(context, kind, slug, parent, id)
   const resource = await change.insert(kind, { id, slug, parent, spec: spec.fields }, subject)
-  for (const [field, text] of spec.secrets) await change.setSecret(resource, field, text)
+  for (const [field, text] of spec.secrets) await change.secrets.set(resource, field, text)
   return resource
 }
 
@@ -60,7 +60,7 @@ export async function replaceResource(
     : await context.change.replace(resource, { spec: spec.fields, slug })
   for (const [field, text] of spec.secrets) {
     if (text === KEEP) continue
-    await context.change.setSecret(stored, field, text)
+    await context.change.secrets.set(stored, field, text)
     stored = (await context.change.writer.byId(kind.type, resource.id))!
   }
   const isSame = spec.secrets.every(([, text]) => text === KEEP)
@@ -240,7 +240,7 @@ async function keptSecret(
   before: Resource | null,
 ): Promise<string | undefined> {
   if (before === null || canonicalJson(spec['auth']) === canonicalJson(before.spec['auth'])) return undefined
-  return change.openSecret(before, field)
+  return change.secrets.open(before, field)
 }
 
 function refuseSecret(kind: Kind, field: string, text: string, spec: Fields): void {

@@ -113,3 +113,63 @@ test('counts of periods that have ended are forgotten', async () => {
   assert.deepEqual(await store.quotas.load(), [recent])
   await store.close()
 })
+
+test('what is counted is stored within a second, also after the store refused it, and once more at the end', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const changing = counters()
+  const stored: string[] = []
+  const told: (string | null)[] = []
+  let refuse = false
+  const store = {
+    load: async () => [],
+    prune: async () => {},
+    save: async (rows: readonly QuotaRow[]) => {
+      if (refuse) throw new Error('full')
+      stored.push(...rows.map(({ key }) => key))
+    },
+  }
+  const end = createQuotaKeeper(changing, store, createClock()).keepSaving((error) => told.push(error))
+  const pass = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms)
+    await new Promise((done) => setImmediate(done))
+  }
+  changing.changed.push({ key: 'a', period: 1, count: 1 })
+  await pass(999)
+  assert.deepEqual(stored, [])
+  await pass(1)
+  assert.deepEqual(stored, ['a'])
+  refuse = true
+  changing.changed.push({ key: 'b', period: 1, count: 1 })
+  await pass(1000)
+  refuse = false
+  await pass(1000)
+  assert.deepEqual(stored, ['a', 'b'])
+  changing.changed.push({ key: 'c', period: 1, count: 1 })
+  await end()
+  await pass(5000)
+  assert.deepEqual(stored, ['a', 'b', 'c'])
+  assert.deepEqual(told, [null, 'full', null, null])
+})
+
+test('what is counted during the last saving is stored too', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const changing = counters()
+  const stored: string[] = []
+  let finish = (): void => {}
+  const store = {
+    load: async () => [],
+    prune: async () => {},
+    save: async (rows: readonly QuotaRow[]) => {
+      if (stored.length === 0) await new Promise<void>((done) => (finish = done))
+      stored.push(...rows.map(({ key }) => key))
+    },
+  }
+  const end = createQuotaKeeper(changing, store, createClock()).keepSaving(() => {})
+  changing.changed.push({ key: 'a', period: 1, count: 1 })
+  t.mock.timers.tick(1000)
+  const ended = end()
+  changing.changed.push({ key: 'b', period: 1, count: 1 })
+  finish()
+  await ended
+  assert.deepEqual(stored, ['a', 'b'])
+})

@@ -13,9 +13,17 @@ export interface QuotaKeeper {
   load(): Promise<void>
   /** Stores what changed. What the store refuses is kept and stored with the next change. */
   save(): Promise<void>
+  /**
+   * Saves once in each `SAVE_MS` from now on, and tells how that ended (null: well). The returned function ends it, with a
+   * last saving.
+   */
+  keepSaving(told: (error: string | null) => void): () => Promise<void>
   /** Forgets counts of periods that have ended. */
   prune(): Promise<void>
 }
+
+/** What a process that is killed forgets at most: the calls of this time. Milliseconds. */
+const SAVE_MS = 1000
 
 /** No period is longer. */
 const PERIOD_MS_MAX = 32 * 86_400_000
@@ -25,9 +33,26 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
   /** Changes that are not stored yet, by key: bounded by the number of counters. */
   const unsaved = new Map<string, QuotaRow>()
   let saving = false
-  return {
+  const keeper: QuotaKeeper = {
     async load() {
       counters.importQuotas(await store.load(), clock.now())
+    },
+    keepSaving(told) {
+      const save = (): Promise<void> =>
+        keeper.save().then(
+          () => told(null),
+          (error: unknown) => told(error instanceof Error ? error.message : String(error)),
+        )
+      let last = Promise.resolve()
+      const timer = setInterval(() => {
+        if (!saving) last = save()
+      }, SAVE_MS)
+      return async () => {
+        clearInterval(timer)
+        // One that is under way holds what was counted before it, not what came since.
+        await last
+        await save()
+      }
     },
     prune: () => store.prune(clock.now() - PERIOD_MS_MAX),
     async save() {
@@ -47,4 +72,5 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
       }
     },
   }
+  return keeper
 }

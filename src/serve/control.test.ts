@@ -14,6 +14,7 @@ test('messages of one principal that are kept at once are bounded, and given bac
       rest: () => assert.fail('not asked for'),
       oauth: { serves: () => false, answer: () => assert.fail('not asked for') },
       mcp: {
+        close() {},
         handle: async ({ header, body }) => {
           const bytes = await body(header('x-who') ?? '').catch((error) => Buffer.from(error.code))
           return {

@@ -67,9 +67,25 @@ async function answerMcp(
       return gather(pieces, request.headers['content-length'], MESSAGE_BYTES_MAX, room)
     },
   })
-  const answer = await asked.finally(() => room?.release())
+  const release = (): void => room?.release()
+  const answer = await asked.catch((error: unknown) => {
+    release()
+    throw error
+  })
   response.writeHead(answer.status, { 'cache-control': 'no-store', ...answer.headers })
-  response.end(answer.body)
+  if (answer.pieces === undefined) {
+    release()
+    response.end(answer.body)
+    return
+  }
+  const left = answer.pieces({ write: (piece) => response.write(piece), end: () => response.end() })
+  // What was sent is kept for as long as the call may still need it
+  const ended = (): void => {
+    release()
+    left()
+  }
+  if (response.closed) ended()
+  else response.once('close', ended)
 }
 
 async function answerSecret(

@@ -19,8 +19,6 @@ import { openRecordStore } from '../store/sqlite/records.ts'
 import { COUNTER_SLOT } from './messages.ts'
 
 const STATE_MS = 1000
-const QUOTA_MS = 1000
-
 const PRUNE_MS = 60_000
 
 /** How long one deletion may take. */
@@ -46,15 +44,6 @@ async function keepQuotas(memory: SharedArrayBuffer): Promise<QuotaKeeper> {
   const keeper = createQuotaKeeper(counters, store.quotas, clock)
   await keeper.load()
   return keeper
-}
-
-async function saveQuotas(): Promise<void> {
-  try {
-    await quotas?.save()
-    quotaError = null
-  } catch (error) {
-    quotaError = error instanceof Error ? error.message : String(error)
-  }
 }
 
 interface Giver {
@@ -150,9 +139,8 @@ async function remove({ id, selection, onlyCount }: ToRecorderThread & { kind: '
 async function stop(): Promise<void> {
   clearInterval(stateTimer)
   clearInterval(pruneTimer)
-  clearInterval(quotaTimer)
   await flush()
-  await saveQuotas()
+  await endSaving?.()
   reportState()
   await store.close()
   toMain({ kind: 'stopped' })
@@ -168,6 +156,8 @@ main.on('message', (message: ToRecorderThread) => {
 })
 const stateTimer = setInterval(reportState, STATE_MS)
 const pruneTimer = setInterval(prune, PRUNE_MS)
-const quotaTimer = setInterval(() => void saveQuotas(), QUOTA_MS)
+const endSaving = quotas?.keepSaving((error) => {
+  quotaError = error
+})
 prune()
 toMain({ kind: 'ready' })

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { after, describe, test } from 'node:test'
+import { QUESTION_MS } from '../../src/mcp/protocol/questions.ts'
+import { pending, startAskingAgent } from '../support/asking-agent.ts'
 import { eventually } from '../support/eventually.ts'
-import { PEERS } from '../support/mcp-clients.ts'
+import { ATTENDED_PEERS, PEERS } from '../support/mcp-clients.ts'
 import { startOrders } from './orders.ts'
 import { call, type Reply, until } from './server.ts'
 
@@ -300,6 +302,71 @@ describe('both MCP doors of a running server', () => {
     for (let i = 0; i < 4; i++) assert.equal((await list()).status, 200)
     assert.equal((await server.manage('POST', '/profiles/brief/revoke', {})).status, 200)
     for (let i = 0; i < 8; i++) assert.equal((await list()).status, 401)
+  })
+
+  for (const [name, connect] of Object.entries(ATTENDED_PEERS))
+    test(`${name} asks its person through the gateway before something is destroyed`, async () => {
+      await server.manage('POST', '/policies', { name: 'Doomed', slug: 'doomed', limits: [] })
+      const asked: string[] = []
+      let confirm = 'no'
+      const peer = await connect(
+        `${server.running.gatewayUrl}/management/mcp?confirm=elicit`,
+        bearer(server.adminToken),
+        ({ message }) => {
+          asked.push(message)
+          return { action: 'accept', content: { confirm } }
+        },
+      )
+      const remove = () => peer.call('delete_policy', { id: 'doomed', confirm: 'doomed' })
+      assert.equal((await remove()).structuredContent?.['code'], 'confirmation_required')
+      confirm = 'doomed'
+      assert.equal((await remove()).structuredContent?.['deleted'], true)
+      assert.match(asked[1]!, /delete the policy "doomed"/)
+      await peer.close()
+    })
+
+  test('a call waits for the person on its stream, and what ends the question leaves all as it was', async () => {
+    const slugs = ['left', 'agreed', 'declined', 'late', 'more']
+    for (const slug of slugs) await server.manage('POST', '/policies', { name: slug, slug, limits: [] })
+    const isThere = async (slug: string) => (await server.manage('GET', `/policies/${slug}`)).status === 200
+    const agent = await startAskingAgent(server.running.gatewayUrl, server.adminToken)
+    const remove = (id: string) => agent.call('delete_policy', { id })
+    const accept = (confirm: string) => ({ action: 'accept', content: { confirm } })
+    const [left, agreed, declined, late] = (await Promise.all(slugs.slice(0, 4).map(remove))).map(pending)
+    const crowded = await remove('more')
+    assert.ok('result' in crowded)
+    assert.match(String(crowded.result?.structuredContent['detail']), /too many questions/)
+
+    assert.equal(await agent.answer(agreed!.id, accept('agreed')), 202)
+    const [done] = await agreed!.rest()
+    assert.equal(done?.result?.structuredContent['deleted'], true)
+    assert.equal(await agent.answer(declined!.id, { action: 'decline' }), 202)
+    assert.match(String((await declined!.rest())[0]?.result?.structuredContent['detail']), /declined/)
+
+    // As many as may wait, so that a further one tells that the one that was left has ended
+    pending(await remove('declined'))
+    pending(await remove('declined'))
+    left!.leave()
+    await eventually(async () => 'question' in (await remove('more')))
+    assert.equal(await agent.answer(left!.id, accept('left')), 202)
+
+    const told = late!.rest()
+    for (let minute = 1; minute < QUESTION_MS / 60_000; minute++) {
+      // Silence of two minutes would end the connection
+      server.moveClock(60_000)
+      await eventually(() => late!.signs() === minute)
+    }
+    server.moveClock(61_000)
+    const [withdrawn, expired] = await told
+    assert.equal(withdrawn?.method, 'notifications/cancelled')
+    assert.match(String(expired?.result?.structuredContent['detail']), /in time/)
+    assert.equal(await agent.answer(late!.id, accept('late')), 202)
+    assert.deepEqual(
+      await Promise.all(slugs.map(isThere)),
+      slugs.map((slug) => slug !== 'agreed'),
+    )
+    const trail = await server.manage('GET', '/audit?resource=agreed&action=DELETE')
+    assert.equal(trail.json.items[0].agent.name, 'asking')
   })
 
   test('discovery has a bucket of its own: the 301st call in a minute is refused, calls of endpoints go on', async () => {

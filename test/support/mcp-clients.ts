@@ -5,6 +5,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 
 export interface CallResult {
   readonly content: readonly { readonly type: string; readonly text?: string }[]
@@ -38,24 +39,20 @@ export const CLIENT_INFO = { name: 'test-agent', version: '1.2.3' }
 export const PEERS: Readonly<
   Record<string, (url: string, headers: Record<string, string>) => Promise<Peer>>
 > = {
-  'SDK v1': async (url, headers) => {
-    const client = new LegacyClient(CLIENT_INFO)
-    const transport = new LegacyTransport(new URL(url), { requestInit: { headers } })
-    // The SDK declares its own transport's session id in a way that exactOptionalPropertyTypes rejects.
-    await client.connect(transport as Parameters<typeof client.connect>[0])
-    return {
-      ...offersOf(client),
-      tools: async () => (await client.listTools()).tools,
-      call: async (name, args) => (await client.callTool({ name, arguments: args })) as CallResult,
-      close: async () => {
-        await transport.terminateSession()
-        await client.close()
-      },
-    }
-  },
+  'SDK v1': (url, headers) => legacyPeer(url, headers),
   'SDK v2, legacy era': (url, headers) => modernPeer(url, headers, 'legacy'),
   'SDK v2, era found by probing': (url, headers) => modernPeer(url, headers, 'auto'),
   'SDK v2, pinned to 2026-07-28': (url, headers) => modernPeer(url, headers, { pin: '2026-07-28' }),
+}
+
+/** As {@link PEERS}, with a person behind them. */
+export const ATTENDED_PEERS: Readonly<
+  Record<string, (url: string, headers: Record<string, string>, answer: AnswerForm) => Promise<Peer>>
+> = {
+  'SDK v1': legacyPeer,
+  'SDK v2, legacy era': (url, headers, answer) => modernPeer(url, headers, 'legacy', answer),
+  'SDK v2, pinned to 2026-07-28': (url, headers, answer) =>
+    modernPeer(url, headers, { pin: '2026-07-28' }, answer),
 }
 
 /** A form that a person is shown, and what they say to it. */
@@ -64,13 +61,24 @@ export type AnswerForm = (form: { readonly message: string }) => {
   readonly content?: Record<string, string | boolean>
 }
 
-/** A client of 2026-07-28 with a person behind it. */
-export function attendedPeer(
-  url: string,
-  headers: Record<string, string>,
-  answer: AnswerForm,
-): Promise<Peer> {
-  return modernPeer(url, headers, { pin: '2026-07-28' }, answer)
+async function legacyPeer(url: string, headers: Record<string, string>, answer?: AnswerForm): Promise<Peer> {
+  const client = new LegacyClient(CLIENT_INFO, {
+    capabilities: answer === undefined ? {} : { elicitation: {} },
+  })
+  if (answer !== undefined)
+    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => answer({ message: params.message }))
+  const transport = new LegacyTransport(new URL(url), { requestInit: { headers } })
+  // The SDK declares its own transport's session id in a way that exactOptionalPropertyTypes rejects.
+  await client.connect(transport as Parameters<typeof client.connect>[0])
+  return {
+    ...offersOf(client),
+    tools: async () => (await client.listTools()).tools,
+    call: async (name, args) => (await client.callTool({ name, arguments: args })) as CallResult,
+    close: async () => {
+      await transport.terminateSession()
+      await client.close()
+    },
+  }
 }
 
 async function modernPeer(

@@ -1,6 +1,6 @@
 import { createClock } from '../../src/base/clock.ts'
 import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
-import type { Door, Tool, ToolCall } from '../../src/mcp/protocol/door.ts'
+import type { Door, Tool, ToolCall, ToolOutcome } from '../../src/mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../src/mcp/protocol/endpoint.ts'
 import type { Heard } from '../../src/mcp/protocol/heard.ts'
 import { createTombstones } from './tombstones.ts'
@@ -36,10 +36,17 @@ export interface Given {
   readonly headers: McpAnswer['headers']
   readonly text: string
   readonly json: Parsed
+  readonly pieces: McpAnswer['pieces']
 }
 
-/** An endpoint before a door with one tool, and what the door and its operator were told. `more` is what else the door has. */
-export function startDoor(more: Pick<Door<string>, 'prompts' | 'resources' | 'complete'> = {}) {
+/**
+ * An endpoint before a door with one tool, and what the door and its operator were told. `more` is what else the door has,
+ * `asks` what its unlisted tool of that name does.
+ */
+export function startDoor(
+  more: Pick<Door<string>, 'prompts' | 'resources' | 'complete'> = {},
+  asks: ((call: ToolCall) => ToolOutcome) | null = null,
+) {
   const calls: ToolCall[] = []
   const faults: unknown[] = []
   const told: Heard[] = []
@@ -61,6 +68,7 @@ export function startDoor(more: Pick<Door<string>, 'prompts' | 'resources' | 'co
         return void waiting.set(`${call.sessionId} ${typeof call.id} ${call.id}`, () =>
           done({ kind: 'cancelled' }),
         )
+      if (call.name === 'asks' && asks !== null) return done(asks(call))
       if (call.name === 'throws') throw new Error('a secret reason')
       if (call.name !== 'echo') done({ kind: 'invalid_params', message: `Unknown tool: ${call.name}` })
       else done({ kind: 'result', json: JSON.stringify(call.arguments), isError: false })
@@ -88,6 +96,7 @@ export function startDoor(more: Pick<Door<string>, 'prompts' | 'resources' | 'co
       status: answer.status,
       headers: answer.headers,
       text: answer.body,
+      pieces: answer.pieces,
       json: answer.body === '' ? { jsonrpc: '' } : (JSON.parse(answer.body) as Parsed),
     }
   }
@@ -110,14 +119,15 @@ export function startDoor(more: Pick<Door<string>, 'prompts' | 'resources' | 'co
     )
   }
   const request = (method: string, params?: unknown) => ({ jsonrpc: '2.0', id: 1, method, params })
-  const initialize = (version: unknown, headers = {}) =>
+  const initialize = (version: unknown, headers = {}, capabilities: unknown = {}) =>
     send(
       request('initialize', {
         protocolVersion: version,
-        capabilities: {},
+        capabilities,
         clientInfo: { name: 'old', version: '2' },
       }),
       headers,
     )
-  return { send, modern, request, initialize, calls, faults, told, waiting }
+  const close = (): void => endpoint.close()
+  return { send, modern, request, initialize, close, calls, faults, told, waiting }
 }

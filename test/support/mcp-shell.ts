@@ -1,6 +1,7 @@
 /** Transport shells on node:http for the MCP doors, so that their tests need no wire of ours. */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { McpAnswer } from '../../src/mcp/protocol/answer.ts'
 import type { Incoming, Outcome } from '../../src/wire/port.ts'
 
 /** The names that the shell takes out of a head, as a gateway thread does. */
@@ -82,11 +83,7 @@ export interface Handled {
 }
 
 /** Serves a handler that answers with status, headers and body. */
-export async function serveHandler(
-  handle: (
-    request: Handled,
-  ) => Promise<{ status: number; headers: Readonly<Record<string, string>>; body: string }>,
-): Promise<Shell> {
+export async function serveHandler(handle: (request: Handled) => Promise<McpAnswer>): Promise<Shell> {
   return listen(
     createServer((request, response) => {
       const url = new URL(request.url ?? '/', 'http://shell')
@@ -101,7 +98,12 @@ export async function serveHandler(
           return Array.isArray(value) ? value.join(', ') : value
         },
         body: () => collected(request),
-      }).then((answer) => response.writeHead(answer.status, answer.headers).end(answer.body))
+      }).then(({ status, headers, body, pieces }) => {
+        response.writeHead(status, headers)
+        if (pieces === undefined) return response.end(body)
+        const left = pieces({ write: (piece) => response.write(piece), end: () => response.end() })
+        return response.once('close', left)
+      })
     }),
   )
 }

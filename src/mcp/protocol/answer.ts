@@ -12,8 +12,19 @@ export interface McpAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /**
+   * Of an answer that comes in pieces, in the place of `body`: hands over where they go, and gives what to call when the
+   * reader has left.
+   */
+  readonly pieces?: (outlet: Outlet) => () => void
   /** Code of the JSON-RPC error that it carries; absent when it carries none. */
   readonly error?: number
+}
+
+/** Takes the pieces of an answer as they come. */
+export interface Outlet {
+  readonly write: (piece: string) => void
+  readonly end: () => void
 }
 
 /** JSON-RPC and MCP error codes that this server uses (2026-07-28, basic: error codes). */

@@ -33,8 +33,15 @@ export function conversationOf(header: string | undefined, params: Members): str
 /** How an era puts questions to the person behind a client. */
 export interface Asking {
   readonly replyTo: (call: Pick<ToolCall, 'name' | 'arguments'>) => Reply | null
-  /** Text of the result that asks. */
-  readonly ask: (call: Pick<ToolCall, 'name' | 'arguments'>, question: Question) => string
+  /**
+   * Text of the result that asks; null when the call waits instead. Then `again` runs it with what the person said, or
+   * ends it without a response.
+   */
+  readonly ask: (
+    call: Pick<ToolCall, 'name' | 'arguments'>,
+    question: Question,
+    again: (reply: Reply | null) => void,
+  ) => string | null
 }
 
 type Question = Extract<ToolOutcome, { kind: 'question' }>
@@ -69,27 +76,30 @@ export function callTool<Caller>(
     answered = true
     done(text)
   }
-  try {
-    const { agent, sessionId, conversationId, place, hangUpCancels } = heard
-    const asked = { name, arguments: given }
-    const reply = asking === null ? null : asking.replyTo(asked)
-    const said = { id, agent, sessionId, conversationId, place, hangUpCancels }
-    const call: ToolCall = { ...asked, ...said, canAsk: asking !== null, reply }
-    door.call(caller, call, (outcome) => {
-      heard.outcome = outcome
-      if (outcome.kind === 'cancelled') return answer(null)
-      if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
-      if (outcome.kind === 'question' && asking !== null)
-        return answer(resultText(id, asking.ask(asked, outcome)))
-      heard.error = RPC.invalidParams
-      const data = outcome.kind === 'question' ? undefined : outcome.data
-      answer(errorText(id, RPC.invalidParams, outcome.message, data))
-    })
-  } catch (error) {
-    fault(error)
-    heard.error = RPC.internalError
-    answer(errorText(id, RPC.internalError, 'Internal error'))
+  const { agent, sessionId, conversationId, place, hangUpCancels } = heard
+  const asked = { name, arguments: given }
+  const said = { id, agent, sessionId, conversationId, place, hangUpCancels, canAsk: asking !== null }
+  const run = (reply: Reply | null): void => {
+    try {
+      door.call(caller, { ...asked, ...said, reply }, (outcome) => {
+        heard.outcome = outcome
+        if (outcome.kind === 'cancelled') return answer(null)
+        if (outcome.kind === 'result') return answer(resultText(id, seal(toolResult(outcome))))
+        if (outcome.kind === 'question' && asking !== null) {
+          const text = asking.ask(asked, outcome, (said) => (said === null ? answer(null) : run(said)))
+          return text === null ? undefined : answer(resultText(id, text))
+        }
+        heard.error = RPC.invalidParams
+        const data = outcome.kind === 'question' ? undefined : outcome.data
+        answer(errorText(id, RPC.invalidParams, outcome.message, data))
+      })
+    } catch (error) {
+      fault(error)
+      heard.error = RPC.internalError
+      answer(errorText(id, RPC.internalError, 'Internal error'))
+    }
   }
+  run(asking === null ? null : asking.replyTo(asked))
 }
 
 /** Members of a CallToolResult without the closing brace's neighbours: `"content":…,"structuredContent":…,"isError":…`. */

@@ -6,6 +6,7 @@ import { readJson } from './json.ts'
 import { createLegacyCodec } from './legacy.ts'
 import { isMembers, type Message, toMessage } from './message.ts'
 import { createModernCodec, PROTOCOL_VERSION, refuseVersion } from './modern.ts'
+import { createOpenQuestions } from './open-questions.ts'
 import { createQuestions } from './questions.ts'
 import { createSessions } from './session.ts'
 import type { Tombstones } from './tombstones.ts'
@@ -20,19 +21,25 @@ export interface EndpointOptions {
   readonly fault: (error: unknown) => void
 }
 
-/** One MCP endpoint of both eras over Streamable HTTP. Every answer is plain JSON, which both eras allow. */
+/**
+ * One MCP endpoint of both eras over Streamable HTTP. Every answer is plain JSON, which both eras allow, but for one that
+ * asks a person first.
+ */
 export interface McpEndpoint<Caller> {
   /**
    * Judges and answers one HTTP request of a caller that was identified for it. Origin, Host and credentials come
    * before: a client that probes with GET must see the challenge, not 405. `done` is called exactly once.
    */
   answer(caller: Caller, request: McpRequest, done: (answer: McpAnswer) => void): void
+  /** Ends what waits for a person, so that all answers come to their end. */
+  close(): void
 }
 
 /** An endpoint for what `door` serves; each message goes to the codec of its era. */
 export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointOptions): McpEndpoint<Caller> {
   const sessions = createSessions(options.sealKey, door.name, options.clock, options.tombstones)
-  const legacy = createLegacyCodec(door, sessions, options.fault)
+  const questions = createOpenQuestions(options.clock)
+  const legacy = createLegacyCodec(door, sessions, questions, options.fault)
   const modern = createModernCodec(
     door,
     createQuestions(options.sealKey, door.name, options.clock),
@@ -40,6 +47,7 @@ export function createMcpEndpoint<Caller>(door: Door<Caller>, options: EndpointO
   )
 
   return {
+    close: () => questions.close(),
     answer(caller, request, done) {
       function tell(answer: McpAnswer, heard = hear(null, request, 0)): void {
         heard.status = answer.status
@@ -85,7 +93,7 @@ function refuseTransport(request: McpRequest): McpAnswer | null {
   if (!/^application\/json[\t ]*(;|$)/i.test(type))
     return errorAnswer(415, undefined, RPC.invalidRequest, 'Content-Type must be application/json')
   const accept = request.header('accept')
-  // All answers are JSON. A client that lists it, or lists nothing, can read them.
+  // Nearly all answers are JSON. A client that lists it, or lists nothing, can read them.
   if (accept !== undefined && !/application\/json|application\/\*|\*\/\*/i.test(accept))
     return errorAnswer(406, undefined, RPC.invalidRequest, 'Accept must list application/json')
   return null

@@ -10,14 +10,23 @@ import {
   resultText,
   withHeaders,
 } from './answer.ts'
-import { callTool, toAgent } from './call.ts'
+import { type AskingCall, askByStream } from './asking-by-stream.ts'
+import { type Asking, callTool, toAgent } from './call.ts'
 import type { DeclaredAgent, Door, Tool } from './door.ts'
 import { type Heard, hear } from './heard.ts'
 import { isRpcId, type Members, type Message, type RpcId, toMessage } from './message.ts'
 import { refuseVersion } from './modern.ts'
 import { capabilitiesOf, errorOf, type Offered, offer } from './offers.ts'
+import type { OpenQuestions } from './open-questions.ts'
+import { takesForms } from './questions.ts'
 import type { Session, Sessions } from './session.ts'
-import { ASSUMED_VERSION, BATCH_VERSION, isLegacyVersion, LEGACY_VERSIONS } from './versions.ts'
+import {
+  ASKING_VERSIONS,
+  ASSUMED_VERSION,
+  BATCH_VERSION,
+  isLegacyVersion,
+  LEGACY_VERSIONS,
+} from './versions.ts'
 
 /** Messages in one batch. Beyond, the batch is refused. */
 const BATCH_MAX = 32
@@ -51,6 +60,7 @@ export interface LegacyCodec<Caller> {
 export function createLegacyCodec<Caller>(
   door: Door<Caller>,
   sessions: Sessions,
+  questions: OpenQuestions,
   fault: (error: unknown) => void,
 ): LegacyCodec<Caller> {
   const plain = (members: string): string => `{${members}}`
@@ -97,7 +107,12 @@ export function createLegacyCodec<Caller>(
       serverInfo: door.info,
       instructions: door.instructions,
     })
-    const session = sessions.seal({ identity, agent: heard.agent, version })
+    const session = sessions.seal({
+      identity,
+      agent: heard.agent,
+      version,
+      takesForms: takesForms(params['capabilities']),
+    })
     heard.sessionId = sessions.open(session, identity)?.hashedId ?? ''
     return withHeaders(jsonAnswer(200, resultText(id, result)), { 'mcp-session-id': session })
   }
@@ -108,14 +123,15 @@ export function createLegacyCodec<Caller>(
     message: Message,
     session: Session | null,
     heard: Heard,
+    asking: Asking | null,
     done: (text: string | null) => void,
   ): void {
     heard.agent = session?.agent ?? UNKNOWN_AGENT
     heard.sessionId = session?.hashedId ?? ''
     if (message.kind === 'request' && message.method === 'tools/call')
-      callTool(door, caller, message.params, message.id, heard, plain, null, fault, done)
+      callTool(door, caller, message.params, message.id, heard, plain, asking, fault, done)
     else {
-      if (session !== null) cancelBy(session, message)
+      if (session !== null) take(session, message)
       const offered =
         message.kind === 'request' ? offer(door, caller, message.method, message.params, heard) : null
       if (message.kind !== 'request' || offered === null) {
@@ -140,11 +156,28 @@ export function createLegacyCodec<Caller>(
     return errorText(id, code, message, data)
   }
 
-  /** Only a session tells whose ids are meant. */
-  function cancelBy(session: Session, message: Message): void {
+  /** What a client says of calls and questions. Only a session tells whose ids are meant. */
+  function take({ identity, hashedId: sessionId }: Session, message: Message): void {
+    if (message.kind === 'response') questions.answer({ identity, sessionId }, message.id, message.result)
     if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return
     const { requestId } = message.params
-    if (isRpcId(requestId)) door.cancel?.(session.hashedId, requestId)
+    if (!isRpcId(requestId)) return
+    questions.cancel(sessionId, requestId)
+    door.cancel?.(sessionId, requestId)
+  }
+
+  /** A call asks where the client takes questions, and a stream to ask on. */
+  function askingOf(
+    session: Session | null,
+    message: Message,
+    request: McpRequest,
+    done: (answer: McpAnswer) => void,
+  ): AskingCall {
+    const alone = { asking: null, respond: (text: string | null) => done(answerOf(text)) }
+    if (message.kind !== 'request' || session === null || !session.takesForms) return alone
+    const { identity, hashedId: sessionId, version } = session
+    const isAble = ASKING_VERSIONS.has(version) && /text\/event-stream/i.test(request.header('accept') ?? '')
+    return isAble ? askByStream(questions, { identity, sessionId, callId: message.id }, version, done) : alone
   }
 
   function replyAtOnce(caller: Caller, message: Message, heard: Heard): string | null {
@@ -170,7 +203,8 @@ export function createLegacyCodec<Caller>(
       if ('status' in context) return done(context)
       if (message.kind === 'invalid')
         return done(errorAnswer(400, message.id, RPC.invalidRequest, message.reason))
-      reply(caller, message, context.session, heard, (text) => done(answerOf(text)))
+      const { asking, respond } = askingOf(context.session, message, request, done)
+      reply(caller, message, context.session, heard, asking, respond)
     },
 
     answerBatch(caller, values, request, done) {
@@ -188,7 +222,7 @@ export function createLegacyCodec<Caller>(
       let waiting = messages.length
       for (const [index, message] of messages.entries()) {
         const heard = hear(message, request, index)
-        reply(caller, message, context.session, heard, (text) => {
+        reply(caller, message, context.session, heard, null, (text) => {
           door.heard?.(caller, heard)
           texts[index] = text
           waiting--
@@ -208,7 +242,9 @@ export function createLegacyCodec<Caller>(
       const session = sessions.open(id, identity)
       heard.agent = session?.agent ?? UNKNOWN_AGENT
       heard.sessionId = session?.hashedId ?? ''
-      return sessions.end(id, identity) ? emptyAnswer(204) : unknownSession()
+      if (session === null || !sessions.end(id, identity)) return unknownSession()
+      questions.endSession(session.hashedId)
+      return emptyAnswer(204)
     },
   }
 }

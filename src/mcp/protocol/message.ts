@@ -7,7 +7,8 @@ export type Members = Readonly<Record<string, unknown>>
 export type Message =
   | { readonly kind: 'request'; readonly id: RpcId; readonly method: string; readonly params: Members }
   | { readonly kind: 'notification'; readonly method: string; readonly params: Members }
-  | { readonly kind: 'response' }
+  /** `result` is null for an error, and for a result that is no object. */
+  | { readonly kind: 'response'; readonly id: RpcId | undefined; readonly result: Members | null }
   | { readonly kind: 'invalid'; readonly id: RpcId | undefined; readonly reason: string }
 
 /** Characters of a method or a string id. Longer ones are refused; they end up in headers, records and logs. */
@@ -34,7 +35,8 @@ export function toMessage(value: unknown): Message {
   if (method === undefined) {
     if ((value['result'] === undefined) === (value['error'] === undefined) || id === undefined)
       return { kind: 'invalid', id: known, reason: 'method is missing' }
-    return { kind: 'response' }
+    const { result } = value
+    return { kind: 'response', id: known, result: isMembers(result) ? result : null }
   }
   if (typeof method !== 'string' || method === '' || method.length > NAME_CHARS_MAX)
     return {

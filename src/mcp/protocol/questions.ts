@@ -6,9 +6,12 @@ import { createSealer } from './sealed.ts'
 
 /** What a person said to a form. */
 export interface Reply {
-  readonly action: 'accept' | 'decline' | 'cancel'
+  readonly action: 'accept' | 'decline' | 'cancel' | Unsaid
   readonly content: Members
 }
+
+/** Why a person has said nothing: it took too long, too much is asked already, or nobody may answer any more. */
+export type Unsaid = 'expired' | 'crowded' | 'ended'
 
 /** A call that a question is about: whoever asks, what they call, with what. */
 interface AskedCall {
@@ -41,7 +44,7 @@ export const QUESTION_MS = 5 * 60_000
 const USED_MAX = 10_000
 
 const ACTIONS: ReadonlySet<unknown> = new Set<Reply['action']>(['accept', 'decline', 'cancel'])
-const NO_CONTENT: Members = Object.freeze({})
+export const NO_CONTENT: Members = Object.freeze({})
 
 /** @param sealKey 32 bytes. @param door bound into every question. Replies are counted in this thread alone. */
 export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock): Questions {
@@ -63,17 +66,23 @@ export function createQuestions(sealKey: Uint8Array, door: string, clock: Clock)
   return {
     ask: (call) => sealer.seal(JSON.stringify([digestOf(call), clock.now()])),
     replyTo(call, { requestState, inputResponses }) {
-      const reply = isMembers(inputResponses) ? inputResponses[QUESTION] : undefined
-      if (typeof requestState !== 'string' || !isMembers(reply) || !ACTIONS.has(reply['action'])) return null
+      const reply = isMembers(inputResponses) ? toReply(inputResponses[QUESTION]) : null
+      if (typeof requestState !== 'string' || reply === null) return null
       const opened = sealer.open(requestState)
       if (opened === null) return null
       // Sealed by `ask` alone
       const [digest, askedAt] = JSON.parse(opened.text) as [string, number]
       if (digest !== digestOf(call) || !isFresh(askedAt) || !use(opened.name, askedAt)) return null
-      const { action, content } = reply
-      return { action: action as Reply['action'], content: isMembers(content) ? content : NO_CONTENT }
+      return reply
     },
   }
+}
+
+/** The reply in what a client sends as one (ElicitResult); null for anything else. */
+export function toReply(value: unknown): Reply | null {
+  if (!isMembers(value) || !ACTIONS.has(value['action'])) return null
+  const { action, content } = value
+  return { action: action as Reply['action'], content: isMembers(content) ? content : NO_CONTENT }
 }
 
 function digestOf({ identity, name, arguments: given }: AskedCall): string {

@@ -5,7 +5,12 @@ import { createClock, createClockCell, moveClock } from '../../base/clock.ts'
 import { createSessions, SESSION_MS_MAX } from './session.ts'
 
 const key = new Uint8Array(32).fill(1)
-const facts = { identity: 'pro_1', agent: { name: 'agent', version: '1' }, version: '2025-11-25' }
+const facts = {
+  identity: 'pro_1',
+  agent: { name: 'agent', version: '1' },
+  version: '2025-11-25',
+  takesForms: true,
+}
 
 test('a session carries what was said at initialize to any holder of the key', () => {
   const one = createSessions(key, 'door', createClock(), createTombstones())
@@ -14,7 +19,7 @@ test('a session carries what was said at initialize to any holder of the key', (
   assert.match(id, /^[A-Za-z0-9_-]+$/)
   const session = other.open(id, 'pro_1')
   assert.deepEqual(session?.agent, facts.agent)
-  assert.equal(session.version, '2025-11-25')
+  assert.deepEqual([session.version, session.takesForms], ['2025-11-25', true])
   assert.ok(!id.includes(session.hashedId))
 })
 

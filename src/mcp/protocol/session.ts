@@ -18,11 +18,13 @@ export interface Session {
   readonly identity: string
   readonly agent: DeclaredAgent
   readonly version: string
+  /** The client shows forms to a person, as it said at `initialize`. */
+  readonly takesForms: boolean
   readonly createdAt: number
 }
 
 export interface Sessions {
-  seal(session: { identity: string; agent: DeclaredAgent; version: string }): string
+  seal(session: Pick<Session, 'identity' | 'agent' | 'version' | 'takesForms'>): string
   /** The session when the id is whole, in time, not ended, and of this identity; else null. */
   open(id: string, identity: string): Session | null
   /** Ends a session everywhere; false when it was not one. */
@@ -48,14 +50,22 @@ export function createSessions(
     const found = sealer.open(id)
     if (found === null) return null
     // Sealed by us alone, so the tuple is what `seal` wrote.
-    const [identity, name, agentVersion, version, createdAt] = JSON.parse(found.text) as [
+    const [identity, name, agentVersion, version, createdAt, takesForms] = JSON.parse(found.text) as [
       string,
       string,
       string,
       string,
       number,
+      boolean?,
     ]
-    return { hashedId: found.name, identity, agent: { name, version: agentVersion }, version, createdAt }
+    return {
+      hashedId: found.name,
+      identity,
+      agent: { name, version: agentVersion },
+      version,
+      takesForms: takesForms === true,
+      createdAt,
+    }
   }
 
   function open(id: string, identity: string): Session | null {
@@ -68,8 +78,8 @@ export function createSessions(
   }
 
   return {
-    seal: ({ identity, agent, version }) =>
-      sealer.seal(JSON.stringify([identity, agent.name, agent.version, version, clock.now()])),
+    seal: ({ identity, agent, version, takesForms }) =>
+      sealer.seal(JSON.stringify([identity, agent.name, agent.version, version, clock.now(), takesForms])),
     open,
     end(id, identity) {
       const session = open(id, identity)

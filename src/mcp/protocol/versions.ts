@@ -13,6 +13,9 @@ export const ASSUMED_VERSION = '2025-03-26'
 /** The only revision with JSON-RPC batches. */
 export const BATCH_VERSION = '2025-03-26'
 
+/** Revisions with a handshake in which servers put questions to a person (client/elicitation). */
+export const ASKING_VERSIONS: ReadonlySet<string> = new Set(['2025-06-18', '2025-11-25'])
+
 const legacy: ReadonlySet<string> = new Set(LEGACY_VERSIONS)
 const modern: ReadonlySet<string> = new Set(MODERN_VERSIONS)
 

@@ -49,7 +49,7 @@ export const inviteUser = define({
     // Who holds the link becomes them
     await demandHoldsOf(user.id, context)
     const expiresAt = context.clock.now() + INVITATION_MS
-    const token = await context.change.issueSetUpLink(user, expiresAt)
+    const token = await context.change.secrets.issueSetUpLink(user, expiresAt)
     return {
       id: user.id,
       slug: user.slug,

@@ -31,7 +31,7 @@ export const issueSecretOf = (kind: Kind) =>
       const identity = await context.change.act(kind.type, id)
       // Who holds the secret becomes it
       await demandHoldsOf(identity.id, context)
-      const secret = await context.change.issueClientSecret(identity)
+      const secret = await context.change.secrets.issueClientSecret(identity)
       return {
         id: identity.id,
         slug: identity.slug,

@@ -29,7 +29,7 @@ export const revertCredential = define({
     const kept = (await reader.secretsOf([credential.id])).find(
       ({ field }) => (previousUntil(field) ?? 0) > now,
     )
-    const text = kept && (await change.openSecret(credential, kept.field))
+    const text = kept && (await change.secrets.open(credential, kept.field))
     if (text === undefined)
       throw refuse('configuration_invalid', {
         detail: `"${credential.slug}" was not rotated, or the overlap has passed: there is nothing to go back to.`,

@@ -68,7 +68,7 @@ export const rotateCredential = define({
     const stored = await patchResource(context, credentialKind, credential, { auth, expires_at })
     const overlapMs = overlapMsOf(overlap)
     const until = overlapMs === 0 ? null : context.clock.now() + overlapMs
-    if (until !== null) await change.setSecret(stored, previousField(until), JSON.stringify(before), 'none')
+    if (until !== null) await change.secrets.set(stored, previousField(until), JSON.stringify(before), 'none')
     const view = await viewOf(
       context.reader,
       credentialKind,
@@ -131,6 +131,6 @@ async function isTested(
 async function withSecret({ spec, ...credential }: Resource, context: OperationContext): Promise<Fields> {
   const auth = { ...(spec['auth'] as Fields) }
   for (const field of secretFieldsOf(spec['auth'] as CredentialAuth))
-    auth[field] = await context.change.openSecret({ spec, ...credential }, field)
+    auth[field] = await context.change.secrets.open({ spec, ...credential }, field)
   return auth
 }

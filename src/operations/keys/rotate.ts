@@ -44,15 +44,15 @@ export const rotateKeys = define({
   subject: (_input, output) => ({ type: 'key', id: output?.key ?? null, slug: null }),
   handle: async ({ keep_old }, context) => {
     const { change, reader, vault } = context
-    if (context.options.dryRun === true) return foretell(keep_old, context)
+    if (change.mustWait('keys') || context.options.dryRun === true) return foretell(keep_old, context)
     const before = vault.keys().map(({ id }) => id)
     if (!(await isRotationUnfinished(reader, vault))) {
       attempt(() => vault.addKey())
       change.noteBeside({ op: 'replace', path: '/keys/first', from: before[0], value: vault.keys()[0]!.id })
     }
-    await change.retireOAuthKeys()
+    await change.secrets.retireOAuthKeys()
     const [first, ...old] = vault.keys().map(({ id }) => id)
-    const { count, closed } = await change.resealSecrets()
+    const { count, closed } = await change.secrets.resealAll()
     const needed = new Set(closed.map(({ sealed }) => keyIdOf(sealed)))
     const leaving = keep_old ? [] : old.filter((id) => !needed.has(id))
     for (const id of leaving) change.noteBeside({ op: 'add', path: '/keys/leaving/-', value: id })

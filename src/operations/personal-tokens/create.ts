@@ -53,7 +53,7 @@ export const createPersonalToken = define({
         errors: [{ pointer: '', reason: `at most ${TOKENS_MAX} of a user` }],
       })
     const expires_at = clock.now() + days * DAY_MS
-    const { stored, token } = await change.issuePersonalToken({
+    const { stored, token } = await change.secrets.issuePersonalToken({
       name,
       grants,
       expires_at,

@@ -40,12 +40,12 @@ async function issueToken(profile: Resource, context: OperationContext): Promise
   // Stored from the parsed spec, whose type was just looked at.
   const auth = profile.spec['auth'] as Extract<ProfileSpec['auth'], { type: 'token' }>
   const expiresAt = auth.expires_in === null ? null : context.clock.now() + toMs(auth.expires_in)
-  const { id, token } = await context.change.issueToken(profile, expiresAt)
+  const { id, token } = await context.change.secrets.issueToken(profile, expiresAt)
   if (token === undefined) return {}
   return { token, credential_id: id, token_expires_at: expiresAt === null ? null : toTime(expiresAt) }
 }
 
 async function issueSecret(profile: Resource, context: OperationContext): Promise<Fields> {
-  const { id, secret, kid } = await context.change.issueSigningSecret(profile)
+  const { id, secret, kid } = await context.change.secrets.issueSigningSecret(profile)
   return secret === undefined ? {} : { signing_secret: secret, credential_id: id, kid }
 }

@@ -47,7 +47,7 @@ export const revokeProfile = define({
     const ending = tokens.filter((token) => token.revoked_at === null && isMeant(token))
     if (ending.length === 0) refuseNothingHeld(profile)
     for (const token of ending)
-      await context.change.putToken(profile, { ...token, revoked_at: now }, 'revoked_at')
+      await context.change.secrets.putToken(profile, { ...token, revoked_at: now }, 'revoked_at')
     const ended = new Set(keys.filter((key) => key.state !== 'expired' && isMeant(key)).map((key) => key.id))
     if (ended.size > 0)
       await retireKeys((await context.whole.byId('profiles', profile.id))!, ended, now, context)

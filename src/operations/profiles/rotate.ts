@@ -49,7 +49,8 @@ export const rotateProfile = define({
         detail: `"${profile.slug}" has two that work already; revoke one, or rotate with overlap 0s.`,
         errors: [{ pointer: '/overlap', reason: 'two work already' }],
       })
-    for (const token of tokens) await context.change.putToken(profile, ...retired(token, now, overlapMs))
+    for (const token of tokens)
+      await context.change.secrets.putToken(profile, ...retired(token, now, overlapMs))
     const issued = await issue(profile, context)
     const stored = (await context.whole.byId('profiles', profile.id))!
     return { ...(await viewOf(context.whole, profileKind, stored)), ...issued }

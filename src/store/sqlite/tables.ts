@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { ChangeRequest } from '../../model/approval.ts'
 import type { StoredAnchor, StoredCheckpoint } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
@@ -75,6 +76,30 @@ export interface ConfigTables {
     action: string
     /** JSON */
     before: string | null
+  }
+  change_requests: {
+    id: string
+    state: ChangeRequest['state']
+    asker: string
+    expires_at: number
+    sealed: string | null
+    /** JSON */
+    entry: string
+  }
+  access_requests: {
+    id: string
+    requester: string
+    requester_name: string
+    client: string
+    /** JSON */
+    collections: string
+    message: string
+    state: string
+    created_at: number
+    expires_at: number
+    decided_at: number | null
+    decided_by: string | null
+    reason: string | null
   }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }

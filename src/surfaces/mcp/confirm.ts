@@ -36,8 +36,18 @@ export async function confirmedBy(
   }
   const { confirm } = reply.content
   if (reply.action !== 'accept' || (typeof confirm !== 'string' && confirm !== true))
-    throw refuse('confirmation_required', { detail: 'The person who was asked did not confirm it.' })
+    throw refuse('confirmation_required', { detail: `Nothing was done: ${UNCONFIRMED[reply.action]}.` })
   return { options: typeof confirm === 'string' ? { ...options, confirm } : options }
+}
+
+/** Why there is no confirmation, by what came of the question. */
+const UNCONFIRMED: Readonly<Record<NonNullable<Person['reply']>['action'], string>> = {
+  accept: 'the person who was asked did not confirm it',
+  decline: 'the person who was asked did not confirm it, and declined',
+  cancel: 'the person who was asked did not confirm it, and gave no answer',
+  expired: 'nobody answered the question in time',
+  crowded: 'too many questions wait for an answer already; let a person answer those first',
+  ended: 'the question ended before somebody answered it',
 }
 
 /** What the call would do, as a dry run tells it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { z } from 'zod'
-import { PEERS } from '../../../test/support/mcp-clients.ts'
+import { ATTENDED_PEERS, PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
 import { createTombstones } from '../../../test/support/tombstones.ts'
 import type { Principal, Role } from '../../access/principal.ts'
@@ -88,6 +88,8 @@ describe('the Management MCP door', () => {
   const widget = { id: 'wid_1', slug: 'one', status: 'draft', revision: 3, at: '2026-01-01T00:00:00Z' }
   const faults: unknown[] = []
   const kept: string[] = []
+  /** How often credentials still prove somebody. */
+  let provingLeft = Number.POSITIVE_INFINITY
   let invoked: Invoked[] = []
   let reply: (call: Invoked) => Record<string, unknown> = () => widget
   let shell: Shell
@@ -115,7 +117,7 @@ describe('the Management MCP door', () => {
       authenticate: ({ authorization }) => {
         if (authorization === undefined) throw refuse('credentials_missing')
         const role = /^Bearer (viewer|modifier|admin)$/.exec(authorization)?.[1]
-        if (role === undefined) throw refuse('credential_invalid')
+        if (role === undefined || provingLeft-- <= 0) throw refuse('credential_invalid')
         // The pattern admits these roles alone.
         return {
           id: `usr_${role}`,
@@ -465,6 +467,24 @@ describe('the Management MCP door', () => {
     assert.equal((await fetch(url, { method: 'POST', body: JSON.stringify(get) })).status, 401)
     assert.equal(invoked.length, 0)
   })
+
+  for (const name of ['SDK v1', 'SDK v2, legacy era'])
+    test(`${name} does nothing once its credential has ended while the person was asked`, async () => {
+      const url = `${shell.url}/management/mcp?confirm=elicit`
+      const peer = await ATTENDED_PEERS[name]!(url, as('modifier'), () => {
+        // The response to the question still proves somebody, the call no more
+        provingLeft = 1
+        return { action: 'accept', content: { confirm: true } }
+      })
+      const refused = await peer.call('delete_widget', { id: 'one' })
+      provingLeft = Number.POSITIVE_INFINITY
+      assert.equal(refused.structuredContent?.['code'], 'credential_invalid')
+      assert.deepEqual(
+        invoked.map(({ options }) => options.dryRun),
+        [true],
+      )
+      await peer.close()
+    })
 
   test('a fault is an internal error that tells nothing', async () => {
     reply = () => {

@@ -2,8 +2,8 @@ import type { Principal } from '../../access/principal.ts'
 import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
+import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { PROTECTED } from '../../base/resources.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
@@ -41,6 +41,8 @@ export interface ManagementDoorOptions extends RunPorts {
 
 export interface ManagementDoor {
   handle(request: ManagementRequest): Promise<McpAnswer>
+  /** Ends calls that wait for a person. */
+  close(): void
 }
 
 const INSTRUCTIONS =
@@ -87,6 +89,7 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
   }
 
   return {
+    close: () => endpoint.close(),
     async handle(request) {
       const { requestId } = request
       let given: McpAnswer
@@ -121,7 +124,7 @@ async function answerPlainCall(
   const meant = await meantBy(ports, tool, call.arguments, principal, via, withChanges)
   const { invoked, content } = await runCall(ports, meant, principal, via)
   return jsonAnswer(
-    200,
+    invoked.status === 202 ? 202 : 200,
     JSON.stringify({
       ok: true,
       tool: call.tool,
@@ -156,8 +159,13 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
   }
 
   async function run(caller: ManagementCaller, tool: ManagementTool, call: ToolCall): Promise<ToolOutcome> {
-    const { principal, request } = caller
+    const { request } = caller
     try {
+      // A person may take minutes to answer: what the caller proved before may no longer hold
+      const principal =
+        call.reply === null
+          ? caller.principal
+          : await options.authenticate({ authorization: request.header('authorization'), ip: request.ip })
       const via = viaOf(request, call)
       const meant = await meantBy(options, tool, call.arguments, principal, via)
       const person = caller.asksPerson ? call : NOBODY

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { principalOf, UNSERVED } from '../../../test/control.ts'
 import { golden } from '../../../test/golden/golden.ts'
-import { type AnswerForm, attendedPeer, PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
+import { type AnswerForm, ATTENDED_PEERS, PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
 import { createTombstones } from '../../../test/support/tombstones.ts'
 import { checkTools } from '../../../test/support/tool-schemas.ts'
@@ -177,7 +177,7 @@ describe('Management MCP over the registry and a store', () => {
 
   test('each role lists what it may do and nothing else', async () => {
     for (const role of ROLES) {
-      const peer = await connect(role, 'SDK v1', '?view=full')
+      const peer = await connect(role, undefined, '?view=full')
       const listed = (await peer.tools()).map((tool) => tool.name)
       const expected = OPERATIONS.filter(
         (operation) =>
@@ -253,86 +253,91 @@ describe('Management MCP over the registry and a store', () => {
       await viewer.close()
     })
 
-  describe('a person behind the agent', () => {
-    const said: string[] = []
-    const url = (query: string): string => `${shell.url}/management/mcp${query}`
-    const attended = (answer: AnswerForm, query = '?confirm=elicit'): Promise<Peer> =>
-      attendedPeer(url(query), { authorization: `Bearer ${bearer.get('modifier')}` }, (form) => {
-        said.push(form.message)
-        return answer(form)
+  for (const [index, [name, connectAttended]] of Object.entries(ATTENDED_PEERS).entries())
+    describe(`a person behind the agent (${name})`, () => {
+      const said: string[] = []
+      const url = (query: string): string => `${shell.url}/management/mcp${query}`
+      const attended = (answer: AnswerForm, query = '?confirm=elicit'): Promise<Peer> =>
+        connectAttended(url(query), { authorization: `Bearer ${bearer.get('modifier')}` }, (form) => {
+          said.push(form.message)
+          return answer(form)
+        })
+      const make = async (slug: string): Promise<void> => {
+        const peer = await connect('modifier')
+        await peer.call('create_policy', { name: 'Gone', slug, limits: [] })
+        await peer.call('create_client', { name: 'Gone', slug, policy: slug })
+        await peer.close()
+      }
+      beforeEach(() => {
+        said.length = 0
       })
-    const make = async (slug: string): Promise<void> => {
-      const peer = await connect('modifier')
-      await peer.call('create_policy', { name: 'Gone', slug, limits: [] })
-      await peer.call('create_client', { name: 'Gone', slug, policy: slug })
-      await peer.close()
-    }
-    beforeEach(() => {
-      said.length = 0
-    })
 
-    test('is asked before something is destroyed, whatever the agent confirms', async () => {
-      await make('gone')
-      const careless = await attended(() => ({ action: 'accept', content: { confirm: 'something' } }))
-      for (const args of [{ id: 'gone' }, { id: 'gone', confirm: 'gone' }])
+      test('is asked before something is destroyed, whatever the agent confirms', async () => {
+        await make('gone')
+        const careless = await attended(() => ({ action: 'accept', content: { confirm: 'something' } }))
+        for (const args of [{ id: 'gone' }, { id: 'gone', confirm: 'gone' }])
+          assert.equal(
+            (await careless.call('delete_client', args)).structuredContent?.['code'],
+            'confirmation_required',
+          )
+        await careless.close()
+        const wary = await attended(() => ({ action: 'decline' }))
+        const declined = await wary.call('manage_clients', { action: 'delete', id: 'gone', confirm: 'gone' })
+        assert.match(String(declined.structuredContent?.['detail']), /did not confirm/)
+        await wary.close()
+        const sure = await attended(() => ({ action: 'accept', content: { confirm: 'gone' } }))
+        assert.equal((await sure.call('delete_client', { id: 'gone' })).structuredContent?.['deleted'], true)
+        await sure.close()
+        assert.equal(said.length, 4)
+        assert.match(
+          said[0]!,
+          /^An agent asks to delete the client "gone"\. This cannot be undone\. Gone with it: profiles\/gone:/,
+        )
+        assert.match(said[0]!, /Detached from it: policies\/gone\./)
+      })
+
+      test('agrees to what has no slug to be written', async () => {
+        const slug = `revoked-${index}`
+        await make(slug)
+        const revoke = async (confirm: boolean): Promise<Record<string, unknown> | undefined> => {
+          const peer = await attended(() => ({ action: 'accept', content: { confirm } }))
+          const answer = await peer.call('revoke_profile_credentials', { id: `${slug}:default` })
+          await peer.close()
+          return answer.structuredContent
+        }
+        assert.equal((await revoke(false))?.['code'], 'confirmation_required')
+        assert.equal((await revoke(true))?.['revoked'], 1)
+        assert.equal(said.length, 2)
+      })
+
+      test('is asked neither what changes nothing nor where nobody wished it', async () => {
+        await make('kept')
+        const peer = await attended(() => ({ action: 'cancel' }))
+        const preview = await peer.call('delete_client', { id: 'kept', dry_run: true, confirm: 'kept' })
+        assert.equal(preview.structuredContent?.['dry_run'], true)
+        assert.notEqual((await peer.call('update_client', { id: 'kept', name: 'Other' })).isError, true)
         assert.equal(
-          (await careless.call('delete_client', args)).structuredContent?.['code'],
+          (await peer.call('delete_client', { id: 'none' })).structuredContent?.['code'],
+          'not_found',
+        )
+        await peer.close()
+        const plain = await attended(() => ({ action: 'cancel' }), '')
+        assert.equal(
+          (await plain.call('delete_client', { id: 'kept' })).structuredContent?.['code'],
           'confirmation_required',
         )
-      await careless.close()
-      const wary = await attended(() => ({ action: 'decline' }))
-      const declined = await wary.call('manage_clients', { action: 'delete', id: 'gone', confirm: 'gone' })
-      assert.match(String(declined.structuredContent?.['detail']), /did not confirm/)
-      await wary.close()
-      const sure = await attended(() => ({ action: 'accept', content: { confirm: 'gone' } }))
-      assert.equal((await sure.call('delete_client', { id: 'gone' })).structuredContent?.['deleted'], true)
-      await sure.close()
-      assert.equal(said.length, 4)
-      assert.match(
-        said[0]!,
-        /^An agent asks to delete the client "gone"\. This cannot be undone\. Gone with it: profiles\/gone:/,
-      )
-      assert.match(said[0]!, /Detached from it: policies\/gone\./)
+        await plain.close()
+        const unattended = await connect('modifier', 'SDK v1', '?confirm=elicit')
+        const alone = await unattended.call('delete_client', { id: 'kept' })
+        assert.equal(alone.structuredContent?.['code'], 'confirmation_required')
+        assert.notEqual(
+          (await unattended.call('delete_client', { id: 'kept', confirm: 'kept' })).isError,
+          true,
+        )
+        await unattended.close()
+        assert.deepEqual(said, [])
+      })
     })
-
-    test('agrees to what has no slug to be written', async () => {
-      await make('revoked')
-      const revoke = async (confirm: boolean): Promise<Record<string, unknown> | undefined> => {
-        const peer = await attended(() => ({ action: 'accept', content: { confirm } }))
-        const answer = await peer.call('revoke_profile_credentials', { id: 'revoked:default' })
-        await peer.close()
-        return answer.structuredContent
-      }
-      assert.equal((await revoke(false))?.['code'], 'confirmation_required')
-      assert.equal((await revoke(true))?.['revoked'], 1)
-      assert.equal(said.length, 2)
-    })
-
-    test('is asked neither what changes nothing nor where nobody wished it', async () => {
-      await make('kept')
-      const peer = await attended(() => ({ action: 'cancel' }))
-      const preview = await peer.call('delete_client', { id: 'kept', dry_run: true, confirm: 'kept' })
-      assert.equal(preview.structuredContent?.['dry_run'], true)
-      assert.notEqual((await peer.call('update_client', { id: 'kept', name: 'Other' })).isError, true)
-      assert.equal(
-        (await peer.call('delete_client', { id: 'none' })).structuredContent?.['code'],
-        'not_found',
-      )
-      await peer.close()
-      const plain = await attended(() => ({ action: 'cancel' }), '')
-      assert.equal(
-        (await plain.call('delete_client', { id: 'kept' })).structuredContent?.['code'],
-        'confirmation_required',
-      )
-      await plain.close()
-      const unattended = await connect('modifier', 'SDK v1', '?confirm=elicit')
-      const alone = await unattended.call('delete_client', { id: 'kept' })
-      assert.equal(alone.structuredContent?.['code'], 'confirmation_required')
-      assert.notEqual((await unattended.call('delete_client', { id: 'kept', confirm: 'kept' })).isError, true)
-      await unattended.close()
-      assert.deepEqual(said, [])
-    })
-  })
 
   test('arguments of prompts are completed by slugs that the caller may list', async () => {
     const admin = await connect('admin')

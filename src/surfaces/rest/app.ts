@@ -3,13 +3,14 @@ import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor, isChallenged } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
+import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { PROTECTED } from '../../base/resources.ts'
 import type { Content, Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, toConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
+import { dryRunOf, requestIn } from '../waiting.ts'
 import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
@@ -51,6 +52,14 @@ const COMMON_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const
 
+/** Beside those, of metadata: clients in browsers read it too. */
+const OPEN_HEADERS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, HEAD',
+  'access-control-allow-headers': 'mcp-protocol-version',
+  'access-control-max-age': '3600',
+} as const
+
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(given: RestPorts): Hono {
   const ports: Parts = { ...given, challenge: createChallenge(given.origin, PROTECTED.rest, given.scope) }
@@ -77,12 +86,13 @@ export function createRestApp(given: RestPorts): Hono {
   )
   app.all('/.well-known/*', (c) =>
     answered(ports, c, async () => {
+      if (c.req.method === 'OPTIONS') return new Response(null, { status: 204, headers: OPEN_HEADERS })
       const path = resourcePathOf(new URL(c.req.url).pathname)
       const origin = originFor(c.req.header('host') ?? null)
       const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
-      return json(200, JSON.stringify(metadata))
+      return json(200, JSON.stringify(metadata), OPEN_HEADERS)
     }),
   )
   for (const [path, operations] of byPath(ports.operations)) {
@@ -181,10 +191,12 @@ function toResponse(operation: Operation, invoked: Invoked): Response {
   const body =
     invoked.diff === null
       ? { ...invoked.output, ...pending }
-      : { dry_run: true, diff: invoked.diff, result: invoked.output }
+      : { ...dryRunOf(invoked), diff: invoked.diff, result: invoked.output }
   const response = json(invoked.diff === null ? invoked.status : 200, JSON.stringify(body))
   if (invoked.revision !== null && invoked.diff === null)
     response.headers.set('etag', toEtag(invoked.revision))
+  if (response.status === 202)
+    response.headers.set('location', `${API_ROOT}/change_requests/${requestIn(invoked.output)}`)
   const id = invoked.output['id']
   if (response.status === 201 && typeof id === 'string')
     response.headers.set('location', `${API_ROOT}/${operation.resource}/${encodeURIComponent(id)}`)
@@ -202,8 +214,8 @@ function toFile({ mediaType, fileName, bytes, stream }: Content): Response {
   })
 }
 
-function json(status: number, text: string): Response {
-  return new Response(text, { status, headers: { 'content-type': 'application/json' } })
+function json(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
 }
 
 /** Throws method_not_allowed unless the method is one of these; `answered` turns `allow` into the field. */

@@ -1,0 +1,57 @@
+import type { McpAnswer, Outlet } from './answer.ts'
+
+/** An answer that is told in events (2025-11-25, transports: sending messages), which no later request takes up again. */
+export interface EventStream {
+  readonly answer: McpAnswer
+  /** @param message text of JSON, which holds no line breaks. */
+  message(message: string): void
+  /** Shows whatever is in between that the answer goes on. */
+  keepAlive(): void
+  end(): void
+}
+
+const HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // Proxies that gather answers would keep the question from the person
+  'x-accel-buffering': 'no',
+})
+
+const NOWHERE: Outlet = { write() {}, end() {} }
+
+/** @param left told when the reader has left before the end. What is said afterwards goes nowhere. */
+export function openEventStream(left: () => void): EventStream {
+  let outlet: Outlet | null = null
+  /** Said before somebody takes it. */
+  let kept = ''
+  let isEnded = false
+
+  function write(piece: string): void {
+    if (outlet === null) kept += piece
+    else outlet.write(piece)
+  }
+
+  return {
+    answer: {
+      status: 200,
+      headers: HEADERS,
+      body: '',
+      pieces(given) {
+        outlet = given
+        given.write(kept)
+        if (isEnded) given.end()
+        return () => {
+          outlet = NOWHERE
+          if (!isEnded) left()
+        }
+      },
+    },
+    message: (message) => write(`event: message\ndata: ${message}\n\n`),
+    keepAlive: () => write(': waiting\n\n'),
+    end() {
+      if (isEnded) return
+      isEnded = true
+      outlet?.end()
+    },
+  }
+}
