@@ -4,8 +4,9 @@ import type { AuditEntry } from '../model/audit.ts'
 import { NOUNS } from '../model/common.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { Resource } from '../store/ports/config.ts'
-import type { Operation, Subject, Via } from './define.ts'
-import { masked, type Told } from './told.ts'
+import type { Operation, Subject, Via, WriteOptions } from './define.ts'
+import { masked, type Told, toTold } from './told.ts'
+import { fromWriteOptions } from './write-options.ts'
 
 /** How an operation ended, for its entry. */
 export interface Ending {
@@ -79,6 +80,21 @@ function maskedDiff({ op, path, from, value }: AuditEntry['diff'][number]): Audi
     ...(from === undefined ? {} : { from: masked(from, name) }),
     ...(value === undefined ? {} : { value: masked(value, name) }),
   }
+}
+
+/** What was asked, with the options as they are sent; the reason has a place of its own. */
+export function requestOf({
+  operation,
+  input,
+  options,
+}: {
+  readonly operation: Operation
+  /** Parsed: what was not understood may hold anything. */
+  readonly input: Readonly<Record<string, unknown>>
+  readonly options: WriteOptions
+}): Told {
+  const { reason, ...others } = fromWriteOptions(options)
+  return toTold({ ...input, ...others }, operation.input)
 }
 
 /** Who called, and from where, as the trail names them. */

@@ -14,7 +14,7 @@ import { answerNow, applied, ask } from './approvals/ask.ts'
 import { type CarryOut, outdated, requesterOf } from './approvals/carry-out.ts'
 import { judgeOperation } from './approvals/gate.ts'
 import { MustWait } from './approvals/request.ts'
-import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
+import { type Ending, requestOf, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import { Change } from './change.ts'
 import { endedUsers, imagesOf } from './change-outcome.ts'
@@ -35,7 +35,7 @@ import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
 import { select, takeSelection } from './select.ts'
 import { denial, sightOf } from './sight.ts'
-import { type Told, toTold } from './told.ts'
+import { toTold } from './told.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -103,13 +103,6 @@ async function deny(deps: InvokeDeps, call: Call, input: unknown): Promise<Refus
   return refusal
 }
 
-/** What was asked, with the options as they are sent; the reason has a place of its own. */
-function requestOf({ operation, input, isParsed, options }: Call): Told {
-  if (!isParsed) return null
-  const { reason, ...others } = fromWriteOptions(options)
-  return toTold({ ...input, ...others }, operation.input)
-}
-
 async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const { selection, input } = takeSelection(call.operation, call.input)
   const context = contextOf(deps, call, deps.store.read, null)
@@ -136,7 +129,7 @@ async function noteRead(deps: InvokeDeps, call: Call, output: Fields): Promise<v
     via,
     operation.subject(call.input, output),
     options.reason,
-    { outcome: 'ok', status: 200, request: requestOf(call) },
+    { outcome: 'ok', status: 200, request: call.isParsed ? requestOf(call) : null },
     deps.clock,
   )
   await deps.store.write((writer) => writer.appendAudit(entry))
@@ -340,7 +333,7 @@ async function perform(
     diff: outcome.diff as NonNullable<Ending['diff']>,
     ...change.revisions,
     planId: change.planId,
-    request: requestOf(call),
+    request: call.isParsed ? requestOf(call) : null,
     response: toTold(output, operation.output),
   })
   return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
@@ -360,6 +353,7 @@ function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | nul
     if (!mayCall(principal, asked.operation)) throw denial(asked.operation.permission)
     return {
       ...asked,
+      isParsed: true,
       options: { ...asked.options, ...(options.dryRun === true && { dryRun: true }) },
       principal,
     }
@@ -521,7 +515,7 @@ async function auditRefusal(
       status: refusal.status,
       error: refusal.code,
       detail: refusal.message,
-      request: requestOf(call),
+      request: call.isParsed ? requestOf(call) : null,
       response: toTold(toProblem(refusal, via.requestId)),
     },
     deps.clock,
