@@ -6,6 +6,7 @@ import { Secret } from './base/secret.ts'
 import { RoleMap, type RoleRule } from './settings/role-map.ts'
 import {
   CERTIFICATE_FIELDS,
+  Environment,
   EnvPatterns,
   EXPOSABLE,
   Expose,
@@ -41,6 +42,7 @@ const SCHEMA = z.strictObject({
   LISTEN: Listen.prefault('127.0.0.1:8080'),
   CONTROL_LISTEN: Listen.prefault('127.0.0.1:8081'),
   ORIGIN: Origin.prefault('http://localhost:8080'),
+  ENV: Environment.optional(),
   WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
   EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
   KEY_FILE: FilePath.optional(),
@@ -94,6 +96,10 @@ const TEXTS: Record<SettingName, SettingText> = {
   ORIGIN: {
     shown: '`http://localhost:8080`',
     text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
+  },
+  ENV: {
+    shown: 'none',
+    text: 'Name of the environment that this instance is, such as `production`. It stands in each audit entry and record.',
   },
   WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
   EXPOSE: {
@@ -229,6 +235,8 @@ export interface Settings {
   readonly origin: string
   /** False where the origin is the default: a start on another port may then correct it. */
   readonly originIsSet: boolean
+  /** Name of the environment that this instance is. */
+  readonly environment: string | null
   readonly workers: number
   readonly expose: readonly Exposed[]
   readonly httpEngine: HttpEngine
@@ -364,6 +372,7 @@ export function readSettings(
     controlListen: CONTROL_LISTEN,
     origin: ORIGIN,
     originIsSet: given.has('ORIGIN'),
+    environment: parsed.data.ENV ?? null,
     workers: WORKERS,
     expose: EXPOSE,
     httpEngine: HTTP_ENGINE,
