@@ -171,10 +171,14 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
       const { input, sources } = await take(ports, files, given)
       const client = await connect(ports, given)
       if (given.dryRun !== true) return planned(ports, client, operations, { input, sources }, given)
-      const { body, diff } = await ask(client, operations.apply, { ...input, ...deletesOf(given) }, sources, {
-        dryRun: true,
-      })
-      printDiff(ports, given.output, diff ?? [], body)
+      const { body, diff, approvalNeeded } = await ask(
+        client,
+        operations.apply,
+        { ...input, ...deletesOf(given) },
+        sources,
+        { dryRun: true },
+      )
+      printDiff(ports, given.output, diff ?? [], body, approvalNeeded)
     }
     if (given.watch !== true) return once()
     if (given.yes !== true) throw new UsageError('--watch asks nobody: add --yes.')

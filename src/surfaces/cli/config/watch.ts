@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ProblemError } from '../../client/client.ts'
+import { ProblemError, WaitsForApproval } from '../../client/client.ts'
 import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
-import { type Format, printFailure } from '../print.ts'
+import { type Format, printFailure, printWaiting } from '../print.ts'
 import { filesOf } from './files.ts'
 
 /** Between two looks at the files. What two looks in a row find alike is whole: editors and copies take a moment. */
@@ -72,6 +72,10 @@ async function isSettled(ports: CliPorts, format: Format, apply: () => Promise<v
     await apply()
     return true
   } catch (error) {
+    if (error instanceof WaitsForApproval) {
+      printWaiting(ports, format, error.body)
+      return true
+    }
     printFailure(ports, format, error)
     ports.err('Nothing was changed; watching on.\n')
     if (!(error instanceof ProblemError)) return error instanceof UsageError
