@@ -198,6 +198,8 @@ function toRecord({ fields, environment }: Found): RequestRecord {
     tool: agent?.tool || null,
     mcp_request_id: agent?.mcpRequestId || null,
     call_reason: agent?.reason || null,
+    replay_of: agent?.replayOf || null,
+    replayed_over: agent?.replayedOver || null,
   }
 }
 
