@@ -16,7 +16,13 @@ test('each method and path, each name and each tool stands for one operation', (
 })
 
 /** Beside deletions. */
-const DESTROYING = ['profiles.revoke', 'personal_tokens.revoke', 'revisions.rollback', 'config.apply']
+const DESTROYING = [
+  'profiles.revoke',
+  'personal_tokens.revoke',
+  'revisions.rollback',
+  'config.apply',
+  'change_requests.approve',
+]
 
 test('hints follow from the effect, and what ends for good is destructive', () => {
   for (const operation of OPERATIONS) {
