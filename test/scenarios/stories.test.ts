@@ -369,5 +369,9 @@ test('a change that a rule covers waits at every door until another person appro
   assert.equal(told.code, 0)
   assert.match(told.out, /^Waits for approval: chg_\w+\n$/)
   assert.match(told.err, /"typed"[\s\S]*Payments needs two[\s\S]*postern change-requests approve chg_/)
-  await server.manage('PATCH', '/settings/current', { approvals: [] })
+  await server.manage('PATCH', '/settings/current', { approvals: [{ name: 'All', permissions: ['*:*'] }] })
+  assert.equal((await server.manage('PATCH', '/settings/current', { approvals: [] })).status, 202)
+  const none = ['settings', 'update', '--json', '{"approvals": []}', '-o', 'json']
+  const out = await runCommand(server.data, none)
+  assert.deepEqual(JSON.parse(out.out).approvals, [], out.err)
 })

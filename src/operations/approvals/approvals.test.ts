@@ -309,6 +309,33 @@ test('approving needs config:approve for all that it touches, and seeing it', as
   assert.equal((await as('ada', 'change_requests.reject', { id: own.id })).output['state'], 'rejected')
 })
 
+test('a change that moves something is for who may approve on both sides, and one of no resource for few', async () => {
+  await past([])
+  const grant = { user: 'dora', role: 'approver', scope: { tags: ['partner'] } }
+  await control.run('grants.create', { ...grant, name: 'tagged' })
+  const made = await as('ada', 'personal_tokens.create', { name: 'script' })
+  await rule('*:*')
+  const move = requestOf(await as('ada', 'proxies.update', { id: 'get-order', tags: ['partner'] }))
+  await refused(as('dora', 'change_requests.get', { id: move.id }), 'not_found')
+  const revoked = requestOf(await as('cleo', 'personal_tokens.revoke', { id: made.output['id'] }))
+  await refused(as('dora', 'change_requests.get', { id: revoked.id }), 'not_found')
+  assert.equal((await approve('bob', revoked.id)).output['state'], 'applied')
+  await refused(as('ada', 'personal_tokens.get', { id: made.output['id'] }), 'not_found')
+  await as('ada', 'change_requests.reject', { id: move.id })
+})
+
+test('nobody has more than a hundred that wait', async () => {
+  const { id } = requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
+  const first = await control.store.read.changeRequest(id)
+  assert.ok(first)
+  await control.store.write(async (writer) => {
+    for (let n = 10; n < 110; n++)
+      await writer.putChangeRequest({ ...first, id: id.slice(0, -2) + n, fingerprint: `other ${n}` })
+  })
+  await refused(as('pipeline', 'policies.create', { name: 'Second' }), 'configuration_invalid')
+  requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
+})
+
 test('of two who approve at once one does it', async () => {
   const { id } = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'once' }))
   const before = await revision()
