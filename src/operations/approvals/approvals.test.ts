@@ -10,12 +10,14 @@ import {
   startControl,
   VIA,
 } from '../../../test/control.ts'
-import type { Principal } from '../../access/principal.ts'
+import type { Permission, Principal } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
 import { createClock } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { createAccounts } from '../access/accounts.ts'
 import { expireChangeRequests } from '../change-requests/expire.ts'
 import type { Invoked, WriteOptions } from '../define.ts'
+import { requesterOf } from './carry-out.ts'
 
 const DAY_MS = 86_400_000
 
@@ -213,6 +215,10 @@ test('a rule for a collection or a tag holds for what lies there, and for taking
   await rule('proxies:delete', {}, { tags: ['money'] })
   assert.equal((await update('pay', { description: 'x' })).status, 200)
   requestOf(await update('pay', { tags: [] }))
+  await rule('clients:*', {}, { tags: ['money'] })
+  const { approval } = await as('ada', 'proxies.update', { id: 'pay', tags: [] }, { dryRun: true })
+  assert.equal(approval, undefined, 'the rule is about no proxies')
+  await rule('proxies:delete', {}, { tags: ['money'] })
   const documents = [
     JSON.stringify({
       kind: 'proxy',
@@ -431,6 +437,28 @@ test('keys and records are left alone until somebody approves', async () => {
   assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
   assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
   assert.equal((await control.run('credentials.get', { id: 'sealed' })).output['name'], 'Sealed')
+})
+
+test('what narrowed whoever asked narrows the carrying out', async () => {
+  const proxies = { types: ['proxies'], verbs: [], collections: [], tags: [] }
+  const grants = [{ role: { permissions: new Set(['proxies:update', 'proxies:read']) }, scope: proxies }]
+  const asked = await as(
+    'ada',
+    'proxies.update',
+    { id: 'get-order', description: 'narrow' },
+    {},
+    {
+      grants,
+      unnarrowed: [{ role: 'admin' }],
+    },
+  )
+  const { id } = requestOf(asked)
+  const stored = await control.store.read.changeRequest(id)
+  assert.ok(stored)
+  const requester = await requesterOf(stored, control.store.read, Date.now())
+  const may = (permission: Permission) => permits(requester, permission)
+  assert.deepEqual([may('proxies:update'), may('proxies:delete'), may('users:read')], [true, false, false])
+  assert.equal((await approve('bob', id)).output['state'], 'applied')
 })
 
 test('requests outlive a restart, and end after seven days', async () => {
