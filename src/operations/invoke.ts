@@ -299,12 +299,7 @@ async function perform(
   if (approval.approved !== undefined)
     await change.writer.putChangeRequest(applied(approval.approved, configRevision))
   const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.told].join(' ')
-  const entry = {
-    outcome: 'ok' as const,
-    status: answer.status,
-    configRevision,
-    ...(detail === '' ? {} : { detail }),
-  }
+  const entry = { outcome: 'ok' as const, status: answer.status, configRevision }
   let told = 0
   for (const { resource, collection, diff, before, after } of outcome.items) {
     await breathe(++told)
@@ -333,6 +328,7 @@ async function perform(
     ...entry,
     // A diff holds plain JSON; its type says unknown because it is read from specs.
     diff: outcome.diff as NonNullable<Ending['diff']>,
+    ...(detail === '' ? {} : { detail }),
     ...change.revisions,
     planId: change.planId,
     request: call.isParsed ? requestOf(call) : null,
