@@ -167,10 +167,11 @@ export function createProvider(parts: ProviderParts): Provider {
         userCodeInputSource: (context, _form, out) =>
           answerPage(
             context,
-            deviceCodePage(
-              deviceForm(context, codeOf(context)),
-              out === undefined ? null : 'This code is not known, used or too old.',
-            ),
+            (out !== undefined && unknownSessionPage(context)) ||
+              deviceCodePage(
+                deviceForm(context, codeOf(context)),
+                out === undefined ? null : 'This code is not known, used or too old.',
+              ),
           ),
         userCodeConfirmSource: (context, _form, client, _device, code) =>
           answerPage(
@@ -268,6 +269,20 @@ function codeOf({ state }: Context): string {
 function deviceForm({ oidc }: Context, code: string) {
   const { secret } = (oidc.session?.state ?? {}) as { secret?: string }
   return { action: '/oauth/device', xsrf: secret ?? '', code }
+}
+
+/**
+ * Where a form comes without the session of its page; null where it has one. The engine has put a secret for a new form
+ * into a session that it never stored, and would fail to store it now.
+ */
+function unknownSessionPage({ oidc }: Context): Page | null {
+  const session = oidc.session as { exp?: number; touched?: boolean } | undefined
+  if (session === undefined || session.exp !== undefined) return null
+  session.touched = false
+  return errorPage(
+    'session_not_found',
+    'This page has expired, or this browser keeps no cookies. Open the address that your device shows once more.',
+  )
 }
 
 function answerPage(context: Pick<Context, 'set' | 'body'>, page: Page): void {

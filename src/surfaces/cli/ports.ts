@@ -114,8 +114,8 @@ export interface CliPorts {
   readonly restore: (request: RestoreRequest) => Promise<RestoreSummary>
   /** Looks for what is wrong with this machine, the settings and the data directory. */
   readonly examine: (request: ExamineRequest) => Promise<readonly Finding[]>
-  /** Shows an address in the person's browser, where there is one. */
-  readonly openBrowser: (url: string) => void
+  /** Shows an address in the person's browser; false where there is none to open. */
+  readonly openBrowser: (url: string) => Promise<boolean>
   /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */
   readonly lock: (file: string) => Promise<() => void>
 }
