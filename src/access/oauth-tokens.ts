@@ -4,8 +4,8 @@ import { type NamedKey, signingKeyOf } from '../base/jws.ts'
 import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'
 import { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
+import { createProtectedResources, type Protected } from '../base/protected-resources.ts'
 import { refuse } from '../base/refusal.ts'
-import { createResources, type Protected } from '../base/resources.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Accounts } from './accounts.ts'
 import { invalid } from './issuer-keys.ts'
@@ -32,7 +32,7 @@ export function createOAuthTokens(
   accounts: Pick<Accounts, 'principalOf'>,
   issuer: string,
 ): OAuthTokens {
-  const resources = createResources(issuer)
+  const resources = createProtectedResources(issuer)
   const parsed = new Lru<string, NamedKey>(KEYS_MAX)
 
   async function keys(): Promise<readonly NamedKey[]> {

@@ -37,6 +37,17 @@ export function broadestOf(text: string): Scope | null {
   return SCOPES.findLast((scope) => words.has(scope)) ?? null
 }
 
+/**
+ * The scopes of a request that there are. A client that names none of management, and does not ask who somebody is
+ * either, gets the default beside them: many ask for what they know from elsewhere.
+ */
+export function scopeAsked(text: string): string {
+  const words = new Set(text.split(' '))
+  const known = [...SCOPES, ...OIDC_SCOPES].filter((scope) => words.has(scope))
+  const saysWhat = broadestOf(text) !== null || words.has('openid')
+  return (saysWhat ? known : [DEFAULT_SCOPE, ...known]).join(' ')
+}
+
 /** What a token with these scopes may at most do, whoever it stands for; null for everything. */
 export function ceilingOf(scopes: string): readonly Grant[] | null {
   const broadest = broadestOf(scopes)

@@ -275,6 +275,11 @@ export const PROBLEMS = {
     'Managed elsewhere',
     'A document names a resource that another set of documents manages, as its `managed_by` says. Take it out of one of the two, or apply with `take_over`.',
   ),
+  already_decided: problem(
+    409,
+    'Already decided',
+    'It was approved or rejected before, or its time is over. The detail says which; ask anew if it is still wanted.',
+  ),
   in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
   revision_conflict: problem(
     412,

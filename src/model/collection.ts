@@ -50,6 +50,10 @@ export const CollectionSpec = z.strictObject({
   request_validation: ValidationMode.default('enforce').describe(
     'What its proxies do with requests that break their contract, unless they say otherwise',
   ),
+  requestable: z
+    .boolean()
+    .default(false)
+    .describe('Whoever may see it may ask that a client be allowed to call it'),
   status: Status.default('draft'),
   schemas: z
     .string()

@@ -90,9 +90,13 @@ function* probes({ resource, action, input: { shape } }: Operation): Generator<R
     const asked = id === undefined ? more : { id, ...more }
     yield asked
     if ('base_path' in shape) yield { ...asked, base_path: '/beyond' }
-    for (const member of REFERRING.filter((one) => one in shape))
-      for (const value of ids.values()) for (const one of [value, [value]]) yield { ...asked, [member]: one }
   }
+  // Beside what is found, or nothing of this would be looked up; nor would be what the schema refuses
+  const found = 'id' in shape ? { id: 'inside', ...more } : more
+  for (const member of REFERRING)
+    for (const value of ids.values())
+      for (const one of [value, [value]])
+        if (shape[member]?.safeParse(one).success) yield { ...found, [member]: one }
 }
 
 test('no operation names what lies beyond a scope, whatever it is asked, and none changes it', async () => {

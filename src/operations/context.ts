@@ -51,12 +51,14 @@ export interface OperationContext {
   /** The transaction of a write. A read that asks for it is a fault. */
   readonly change: Change
   /**
-   * The resource that a read is about. Refuses with not_found, or with permission_denied when the permission of the
-   * operation does not reach it.
+   * The resource that a read is about, or one that is named beside. Refuses with not_found, or with permission_denied
+   * when the permission, which is that of the operation unless another is given, does not reach it.
    */
-  find(type: ResourceType, ref: string): Promise<Resource>
+  find(type: ResourceType, ref: string, permission?: Permission): Promise<Resource>
   /** Refuses with permission_denied unless the principal has a further permission for anything at all. */
   require(permission: Permission): void
+  /** True when the principal has a further permission for the resource. */
+  allows(permission: Permission, resource: Placed): Promise<boolean>
   /** Refuses with permission_denied unless the principal has a further permission for the resource. */
   demand(permission: Permission, resource: Placed): Promise<void>
 }

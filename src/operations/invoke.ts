@@ -350,14 +350,15 @@ function contextOf(
       if (change === null) throw new Error('A read has no transaction to change anything in.')
       return change
     },
-    async find(type, ref) {
+    async find(type, ref, permission = operation.permission) {
       const found = await getRef(sight.reader, type, ref)
-      await sight.reach(operation.permission, found)
+      await sight.reach(permission, found)
       return found
     },
     require(permission) {
       if (!permits(principal, permission)) throw denial(permission)
     },
+    allows: (permission, resource) => sight.allows(permission, resource),
     demand: (permission, resource) => sight.demand(permission, resource),
   }
 }

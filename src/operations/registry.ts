@@ -6,6 +6,9 @@ import { TEAM_OPERATIONS } from './access/teams.ts'
 import { TRUST_RULE_OPERATIONS } from './access/trust-rules.ts'
 import { USER_OPERATIONS } from './access/users.ts'
 import { whoami } from './access/whoami.ts'
+import { createAccessRequest } from './access-requests/create.ts'
+import { approveAccessRequest, rejectAccessRequest } from './access-requests/decide.ts'
+import { getAccessRequest, listAccessRequests } from './access-requests/list.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
@@ -154,6 +157,11 @@ export const OPERATIONS: readonly Operation[] = [
   setAssignments,
   assignCollections,
   unassignCollections,
+  listAccessRequests,
+  getAccessRequest,
+  createAccessRequest,
+  approveAccessRequest,
+  rejectAccessRequest,
   listProfiles,
   getProfile,
   getProfileCredentialState,

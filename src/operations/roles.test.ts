@@ -7,6 +7,8 @@ import { ROLES } from '../model/access.ts'
 import type { WriteOptions } from './define.ts'
 import { OPERATIONS } from './registry.ts'
 
+const NO_REQUEST = `acr_${'0'.repeat(26)}`
+
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
   'collections.put': (n) => ({ id: `put${n}`, name: 'Put', base_path: `/put${n}` }),
@@ -50,6 +52,10 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'clients.put': (n) => ({ id: `put${n}`, name: 'C' }),
   'clients.assign': () => ({ id: 'acme', collections: ['orders'] }),
   'clients.unassign': () => ({ id: 'acme', collections: ['orders'] }),
+  'access_requests.create': () => ({ client: 'nobody', collections: ['orders'] }),
+  'access_requests.get': () => ({ id: NO_REQUEST }),
+  'access_requests.approve': () => ({ id: NO_REQUEST }),
+  'access_requests.reject': () => ({ id: NO_REQUEST }),
   'clients.toggle': () => ({ id: 'acme', status: 'active' }),
   'credentials.rotate': () => ({ id: 'backend', auth: { token: 'y' }, overlap: '0s' }),
   'profiles.access': () => ({ id: 'sandbox', endpoint: 'orders:get-order' }),
@@ -105,6 +111,10 @@ const TRUST = {
 
 /** Neither records nor gateway threads are here, and no credential with an overlap. */
 const REFUSED: Readonly<Record<string, RefusalCode>> = {
+  'access_requests.create': 'not_found',
+  'access_requests.get': 'not_found',
+  'access_requests.approve': 'not_found',
+  'access_requests.reject': 'not_found',
   'records.get': 'not_found',
   'exports.get': 'not_found',
   'exports.cancel': 'not_found',

@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import type { Principal } from '../access/principal.ts'
+import { decrypt, encrypt } from '../base/aes-gcm.ts'
 import type { Clock } from '../base/clock.ts'
 import { Secret } from '../base/secret.ts'
 import { hashToken } from '../base/token.ts'
@@ -76,7 +77,7 @@ export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Cloc
       const { id, type, name, authMethod } = principal
       const facts = { ...about, principal: { id, type, name, authMethod }, expiresAt: clock.now() + LINK_MS }
       // Taken before the trail is written, so that many at once stay within the bounds
-      kept.set(hashToken(token), { facts, sealed: seal(token, secret) })
+      kept.set(hashToken(token), { facts, sealed: encrypt(keyOf(token), secret.reveal(), '') })
       try {
         await store.write((writer) => writer.appendAudit(madeEntry(facts, via, clock)))
       } catch (error) {
@@ -97,31 +98,13 @@ export function createSecretLinks(store: Pick<ConfigStore, 'write'>, clock: Cloc
         kept.set(hashToken(token), found)
         throw error
       }
-      return unseal(token, found.sealed)
+      return new Secret(decrypt(keyOf(token), found.sealed, ''))
     },
   }
 }
 
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
-
 function keyOf(token: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', token, '', 'postern one-time secret', 32))
-}
-
-function seal(token: string, secret: Secret): Buffer {
-  const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv('aes-256-gcm', keyOf(token), nonce)
-  return Buffer.concat([nonce, cipher.update(secret.reveal(), 'utf8'), cipher.final(), cipher.getAuthTag()])
-}
-
-function unseal(token: string, sealed: Buffer): Secret {
-  const decipher = createDecipheriv('aes-256-gcm', keyOf(token), sealed.subarray(0, NONCE_BYTES), {
-    authTagLength: TAG_BYTES,
-  })
-  decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
-  const text = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8')
-  return new Secret(text + decipher.final('utf8'))
 }
 
 function madeEntry(facts: LinkFacts, via: Via, clock: Clock): AuditEntry {

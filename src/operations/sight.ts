@@ -27,6 +27,8 @@ export interface Sight {
    * without their owner.
    */
   readonly reader: ConfigReader
+  /** True when the principal may do this to the resource. */
+  allows(permission: Permission, resource: Placed): Promise<boolean>
   /** Refuses with permission_denied unless the principal may do this to the resource. */
   demand(permission: Permission, resource: Placed): Promise<void>
   /** As {@link demand}, for a resource that was asked for: with not_found when the principal may not even name it. */
@@ -43,12 +45,14 @@ export interface Sight {
 /** Sight of a principal over a reader. Costs nothing for grants that are not narrowed. */
 export function sightOf(principal: Principal, whole: ConfigReader): Sight {
   const isNarrow = principal.grants.some(({ scope }) => scope !== undefined)
+  const allows: Sight['allows'] = async (permission, resource) =>
+    permits(principal, permission, isNarrow ? await touchedBy(resource, whole) : undefined)
   return {
+    allows,
     reader: isNarrow ? narrowed(principal, whole) : whole,
     records: (all) => (isNarrow ? narrowedRecords(principal, whole, all) : all),
     async demand(permission, resource) {
-      const touched = isNarrow ? await touchedBy(resource, whole) : undefined
-      if (!permits(principal, permission, touched)) throw denialTo(principal, permission)
+      if (!(await allows(permission, resource))) throw denialTo(principal, permission)
     },
     async refuseGain(before, after) {
       if (!isNarrow) return

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http'
+import { isProtectedPath } from '../base/protected-resources.ts'
 import type { Asker } from '../oauth/server/audit.ts'
 import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
 import { PREAMBLE } from './preamble.ts'
@@ -10,10 +11,16 @@ export interface OAuthDoor {
   readonly answer: RequestListener
 }
 
-const METADATA: ReadonlySet<string> = new Set([
-  '/.well-known/oauth-authorization-server',
-  '/.well-known/openid-configuration',
-])
+const METADATA = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'] as const
+
+/**
+ * Where the metadata of the authorization server stands that a path asks for, or null for another path. Clients from before
+ * there was metadata of resources (RFC 9728) put the path of the resource behind it.
+ */
+function metadataOf(path: string): string | null {
+  const root = METADATA.find((one) => path === one || path.startsWith(`${one}/`))
+  return root !== undefined && (path === root || isProtectedPath(path.slice(root.length))) ? root : null
+}
 
 /**
  * The authorization server. Its engine is loaded by the first request for it: it would be a third of the memory of the main
@@ -26,8 +33,9 @@ export function createOAuthDoor(parts: AuthorizationServerParts): OAuthDoor {
     return createAuthorizationServer(parts)
   }
   return {
-    serves: (path) => path.startsWith('/oauth/') || METADATA.has(path),
+    serves: (path) => path.startsWith('/oauth/') || metadataOf(path) !== null,
     answer(request, response) {
+      request.url = metadataOf((request.url ?? '/').split('?', 1)[0]!) ?? request.url
       const text = (name: string): string | null => {
         const value = request.headers[name]
         return typeof value === 'string' ? value : null

@@ -7,7 +7,7 @@ import { DEFAULT_SCOPE } from '../access/scopes.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Plain } from '../base/plain.ts'
-import { createResources } from '../base/resources.ts'
+import { createProtectedResources } from '../base/protected-resources.ts'
 import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
 import { type OidcSettings, settingName } from '../settings.ts'
@@ -43,7 +43,7 @@ export function openDirect(
   accounts: Accounts,
 ): DirectTokens | null {
   if (provider === null || provider.direct === null) return null
-  const { nameOf } = createResources(origin)
+  const { nameOf } = createProtectedResources(origin)
   const issuer: DirectIssuer = {
     issuer: provider.issuer,
     clientId: provider.clientId,

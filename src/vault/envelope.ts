@@ -1,10 +1,7 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { decrypt, encrypt } from '../base/aes-gcm.ts'
 
 /** Keys of one purpose by their id; the first one seals. */
 export type KeyRing = ReadonlyMap<string, Uint8Array>
-
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
 
 /**
  * Seals a text with AES-256-GCM: `v1.<key id>.<nonce, ciphertext and tag in base64url>`. Owner and field are
@@ -12,11 +9,7 @@ const TAG_BYTES = 16
  */
 export function seal(ring: KeyRing, text: string, owner: string, field: string): string {
   const [id, key] = ring.entries().next().value!
-  const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
-  cipher.setAAD(placeOf(owner, field))
-  const body = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
-  return `v1.${id}.${body.toString('base64url')}`
+  return `v1.${id}.${encrypt(key, text, placeOf(owner, field)).toString('base64url')}`
 }
 
 /** The text of {@link seal}. Throws when it was changed, moved, or sealed with a key that is not in the ring. */
@@ -26,15 +19,7 @@ export function unseal(ring: KeyRing, sealed: string, owner: string, field: stri
     throw new Error('The sealed text is malformed.')
   const key = ring.get(id)
   if (key === undefined) throw new Error(`The sealed text names the key ${id}, which is not in the key file.`)
-  const body = Buffer.from(encoded, 'base64url')
-  if (body.length < NONCE_BYTES + TAG_BYTES) throw new Error('The sealed text is malformed.')
-  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES), {
-    authTagLength: TAG_BYTES,
-  })
-  decipher.setAAD(placeOf(owner, field))
-  decipher.setAuthTag(body.subarray(-TAG_BYTES))
-  const text = decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES))
-  return Buffer.concat([text, decipher.final()]).toString('utf8')
+  return decrypt(key, Buffer.from(encoded, 'base64url'), placeOf(owner, field))
 }
 
 /** Id of the key that a sealed text names. */
@@ -42,6 +27,6 @@ export function keyIdOf(sealed: string): string {
   return sealed.split('.', 2)[1] ?? ''
 }
 
-function placeOf(owner: string, field: string): Buffer {
-  return Buffer.from(`${owner}\n${field}`)
+function placeOf(owner: string, field: string): string {
+  return `${owner}\n${field}`
 }

@@ -109,3 +109,7 @@ test('what docs/people.md shows is answered', async () => {
   await server.manage('POST', '/collections', { name: 'Orders', base_path: '/orders', upstream })
   assert.equal(await runPage('people.md', server, {}), 5)
 })
+
+test('what docs/access-requests.md shows is answered', async () => {
+  assert.equal(await runPage('access-requests.md', server, {}), 5)
+})

@@ -1,8 +1,8 @@
 import type { Provider } from 'oidc-provider'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
 import { looksLikeJwt, readJwt } from '../../base/jwt.ts'
+import type { ProtectedResources } from '../../base/protected-resources.ts'
 import { Refusal } from '../../base/refusal.ts'
-import type { Resources } from '../../base/resources.ts'
 
 /** Stands before an access token where the engine is asked about one: what looks like a JWT it refuses unread. */
 const MARK = 'jwt:'
@@ -22,7 +22,7 @@ export function withMarkedToken(text: string): string {
 export function findAccessTokens(
   provider: Provider,
   tokens: Pick<OAuthTokens, 'verify'>,
-  resources: Resources,
+  resources: ProtectedResources,
 ): void {
   const { AccessToken, ClientCredentials } = provider
   for (const Kind of [AccessToken, ClientCredentials]) {
@@ -43,7 +43,7 @@ export function findAccessTokens(
 }
 
 /** What a token says that would be taken where it is for; undefined for another. */
-async function proved(token: string, tokens: Pick<OAuthTokens, 'verify'>, resources: Resources) {
+async function proved(token: string, tokens: Pick<OAuthTokens, 'verify'>, resources: ProtectedResources) {
   const jwt = readJwt(token)
   const resource = typeof jwt === 'string' ? null : resources.find(jwt.audience[0] ?? '')
   if (typeof jwt === 'string' || resource === null) return undefined

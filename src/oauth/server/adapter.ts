@@ -1,8 +1,8 @@
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import type { OAuthArtifact } from '../../store/ports/oauth.ts'
-import { keptSecret } from './clients.ts'
+import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
+import { CLIENT_KEPT_MS, keptSecret } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 /** Kinds whose ids prove nothing; those of all others are hashed. */
@@ -15,6 +15,12 @@ const KIND_MAX: Readonly<Record<string, number>> = {
   Session: 20_000,
   DeviceCode: 5000,
 }
+
+/**
+ * For which a refresh token that was replaced is taken once more: its answer may have been lost, or two processes of a
+ * client have asked at once.
+ */
+const REUSE_GRACE_MS = 60_000
 
 /** Clients that are not registered here, by their id. */
 type FindClient = (id: string) => Promise<AdapterPayload | undefined>
@@ -59,7 +65,7 @@ class StoreAdapter implements Adapter {
           other_id: other === undefined ? null : sealed.hash(other),
           account_id: accountOf(payload) ?? null,
           created_at: before?.created_at ?? now,
-          expires_at: expiresIn === undefined ? null : now + expiresIn * 1000,
+          expires_at: endOf(kind, now, expiresIn),
           used_at: before?.used_at ?? null,
         },
         KIND_MAX[kind],
@@ -70,7 +76,10 @@ class StoreAdapter implements Adapter {
   async find(id: string): Promise<AdapterPayload | undefined> {
     const found = await this.#parts.store.read.oauth.artifact(this.#kind, this.#idOf(id))
     if (found === undefined) return this.#kind === 'Client' ? this.#parts.findClient(id) : undefined
-    return this.#open(found)
+    const payload = this.#open(found)
+    if (payload?.['consumed'] === undefined || !(await this.#isRepeated(found))) return payload
+    const { consumed: _, ...unused } = payload
+    return unused
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
@@ -81,11 +90,16 @@ class StoreAdapter implements Adapter {
     return this.#findByOther(userCode)
   }
 
-  /** Of two who use it at once, one is refused: what is used once was asked for in two requests. */
+  /** Of two who use it at once, one is refused, but for refresh tokens: what is used once was asked for in two requests. */
   async consume(id: string): Promise<void> {
     const { store, clock } = this.#parts
-    const isFirst = await store.write(({ oauth }) => oauth.use(this.#kind, this.#idOf(id), clock.now()))
-    if (!isFirst) throw new errors.InvalidGrant('already used')
+    const stored = this.#idOf(id)
+    const isTaken = await store.write(async ({ oauth }) => {
+      if (await oauth.use(this.#kind, stored, clock.now())) return true
+      const found = await oauth.artifact(this.#kind, stored)
+      return found !== undefined && (await this.#isRepeated(found, oauth))
+    })
+    if (!isTaken) throw new errors.InvalidGrant('already used')
   }
 
   async destroy(id: string): Promise<void> {
@@ -94,6 +108,19 @@ class StoreAdapter implements Adapter {
 
   async revokeByGrantId(grantId: string): Promise<void> {
     await this.#parts.store.write(({ oauth }) => oauth.removeOfGrant(this.#kind, grantId))
+  }
+
+  /**
+   * True for a refresh token that was used just now, as long as nobody has used one that it was replaced by: from then on
+   * its client has the answer, and whoever comes with it is another.
+   */
+  async #isRepeated(
+    found: OAuthArtifact,
+    oauth: OAuthReader = this.#parts.store.read.oauth,
+  ): Promise<boolean> {
+    const { kind, used_at: usedAt } = found
+    if (kind !== 'RefreshToken' || usedAt === null) return false
+    return usedAt + REUSE_GRACE_MS > this.#parts.clock.now() && !(await oauth.isFollowed(found, usedAt))
   }
 
   async #findByOther(other: string): Promise<AdapterPayload | undefined> {
@@ -114,6 +141,12 @@ class StoreAdapter implements Adapter {
   #idOf(id: string): string {
     return OPEN_IDS.has(this.#kind) ? id : this.#parts.sealed.hash(id)
   }
+}
+
+/** Clients are the only ones that the engine keeps without an end. */
+function endOf(kind: string, now: number, expiresIn: number | undefined): number | null {
+  if (kind === 'Client') return now + CLIENT_KEPT_MS
+  return expiresIn === undefined ? null : now + expiresIn * 1000
 }
 
 /** Whose it is, and with whom it ends: of an interaction, who has signed in there or is about to. */

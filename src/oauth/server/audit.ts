@@ -1,12 +1,11 @@
+import type { Sender } from '../../access/sender.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 
-/** From where a request came. */
-export interface Asker {
-  readonly ip: string | null
-  readonly userAgent: string | null
+/** Who sent a request, as far as anybody knows. */
+export interface Asker extends Sender {
   readonly requestId: string | null
 }
 

@@ -22,6 +22,8 @@ const MEMBERS = [
   'jwks',
   'jwks_uri',
 ]
+/** For which a client that registered itself is known after it was used last, in milliseconds. */
+export const CLIENT_KEPT_MS = 90 * 24 * 60 * 60 * 1000
 const NAME_MAX = 100
 const REDIRECTS_MAX = 20
 

@@ -1,7 +1,7 @@
 import type { Configuration, Grant, Provider } from 'oidc-provider'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
-import { isLocalRedirect } from './clients.ts'
+import { CLIENT_KEPT_MS, isLocalRedirect } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 const KIND = 'Consent'
@@ -49,7 +49,7 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
       const now = clock.now()
       await store.write(async ({ oauth }) => {
         // Those that nobody used give way first
-        await oauth.use('Client', client, now)
+        await oauth.prolong('Client', client, now, now + CLIENT_KEPT_MS)
         await oauth.put({
           kind: KIND,
           id,

@@ -2,8 +2,8 @@ import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-prov
 import type { IdentityAssertion, IdentityAssertions } from '../../access/identity-assertions.ts'
 import { broadestOf, DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { ProtectedResources } from '../../base/protected-resources.ts'
 import { Refusal } from '../../base/refusal.ts'
-import type { Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { JWT_BEARER } from './clients.ts'
 import { SIGNING_ALG } from './keys.ts'
@@ -19,7 +19,7 @@ export interface IdentityAssertionParts {
   readonly store: ConfigStore
   readonly sealed: Sealed
   readonly clock: Clock
-  readonly resources: Resources
+  readonly resources: ProtectedResources
   /** Null without a corporate issuer: nothing is redeemed then. */
   readonly assertions: IdentityAssertions | null
 }
@@ -90,7 +90,7 @@ async function redeem(
 }
 
 /** The one resource that the assertion is for, which the request may name once more. */
-function resourceOf({ claims }: IdentityAssertion, asked: unknown, resources: Resources): string {
+function resourceOf({ claims }: IdentityAssertion, asked: unknown, resources: ProtectedResources): string {
   const named = [claims['resource']].flat()
   const found = named.length === 1 && typeof named[0] === 'string' ? resources.find(named[0]) : null
   if (found === null) throw new errors.InvalidTarget('the assertion is for none of the resources here')

@@ -20,6 +20,7 @@ import {
 const server = await startAuthorization()
 after(() => server[Symbol.asyncDispose]())
 const { origin } = server
+const DAY_MS = 24 * 60 * 60_000
 
 const listOf = (path: string, token: string): Promise<Response> =>
   fetch(origin + path, { headers: { authorization: `Bearer ${token}` } })
@@ -76,8 +77,10 @@ test('a client that knows nothing registers, has a user sign in and agree, and g
 })
 
 test('the metadata says what is served, and each protected resource names its issuer', async () => {
-  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']) {
-    const metadata = (await (await fetch(origin + path)).json()) as Record<string, unknown>
+  const roots = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']
+  const below = ['', '/management/mcp', '/api/v1/mcp', '/management/v1']
+  for (const path of roots.flatMap((root) => below.map((resource) => root + resource))) {
+    const metadata = (await (await fetch(`${origin}${path}?x=1`)).json()) as Record<string, unknown>
     assert.equal(metadata['issuer'], origin)
     assert.equal(metadata['token_endpoint'], `${origin}/oauth/token`)
     assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256'])
@@ -92,7 +95,9 @@ test('the metadata says what is served, and each protected resource names its is
         assert.ok(String(value).startsWith(`${origin}/oauth/`), `${name}: ${String(value)}`)
     assert.ok(!('dpop_signing_alg_values_supported' in metadata), 'resources take bearers alone')
   }
-  for (const path of ['', '/management/mcp', '/api/v1/mcp', '/management/v1']) {
+  for (const path of [...roots.map((root) => `${root}/mcp`), `${roots[0]}/`, `${roots[0]}x`])
+    assert.equal((await fetch(origin + path)).status, 404, path)
+  for (const path of below) {
     const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${path}`)
     const metadata = (await answer.json()) as Record<string, unknown>
     assert.equal(metadata['resource'], origin + path)
@@ -102,6 +107,50 @@ test('the metadata says what is served, and each protected resource names its is
   }
   const mcp = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
   assert.ok(!('authorization_servers' in (mcp as object)), 'tokens of profiles are not issued here')
+})
+
+test('a page of any origin may read the metadata and register, and nothing else', async () => {
+  const headers = {
+    origin: 'https://app.example',
+    'access-control-request-method': 'GET',
+    'access-control-request-headers': 'mcp-protocol-version',
+  }
+  for (const path of ['oauth-authorization-server', 'oauth-protected-resource/management/mcp'])
+    for (const method of ['GET', 'OPTIONS']) {
+      const answer = await fetch(`${origin}/.well-known/${path}`, { method, headers })
+      const from = answer.headers.get('access-control-allow-origin')
+      assert.ok(answer.ok && (from === '*' || from === headers.origin), `${method} ${path}: ${from}`)
+      if (method === 'OPTIONS')
+        assert.match(answer.headers.get('access-control-allow-headers')!, /mcp-protocol-version/)
+    }
+  const preflight = await fetch(`${origin}/oauth/register`, { method: 'OPTIONS', headers })
+  assert.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin')], [204, '*'])
+  assert.match(preflight.headers.get('access-control-allow-headers')!, /content-type/)
+  for (const redirect of [REDIRECT, 'http://evil.example'])
+    assert.equal(
+      (await postJson(`${origin}/oauth/register`, { redirect_uris: [redirect] }, headers)).headers.get(
+        'access-control-allow-origin',
+      ),
+      '*',
+    )
+  for (const path of ['/management/v1/collections', '/management/mcp', '/oauth/authorize']) {
+    const answer = await fetch(origin + path, { headers })
+    assert.equal(answer.headers.get('access-control-allow-origin'), null, path)
+  }
+})
+
+test('a client that knows no scope of ours gets the default, and is given and shown none that it made up', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const scopeFor = async (scope: string): Promise<string> =>
+    (await tokensFor(origin, browser, client, { scope })).scope
+  assert.equal(await scopeFor('mcp:read offline_access'), 'management:read management:write')
+  assert.equal(await scopeFor('mcp:everything'), 'management:read management:write')
+  const { text } = await browser.open(
+    authorization(origin, client, { scope: 'management:read management:everything' }).url,
+  )
+  assert.match(text, /management:read/)
+  assert.doesNotMatch(text, /everything/)
 })
 
 test('a challenge names the metadata and the scopes', async () => {
@@ -167,25 +216,37 @@ test('a code is for one use, by the client that began, with its verifier', async
   server.move(-61_000)
 })
 
-test('a refresh token is for one use, and using it twice ends all that came from it', async () => {
+test('a refresh token that was replaced is taken again for a minute, and after that ends all that came from it', async () => {
   const client = await register(origin)
   const browser = server.browser()
   const first = await tokensFor(origin, browser, client, { resource: `${origin}/management/v1` })
   const second = (await refresh(client, first.refresh_token)).body
   assert.notEqual(second.refresh_token, first.refresh_token)
-  assert.deepEqual(
-    [await statusAtRest(first.access_token), await statusAtRest(second.access_token)],
-    [200, 200],
-  )
+  server.move(59_000)
+  const again = (await refresh(client, first.refresh_token)).body
+  assert.equal(new Set([first, second, again].map(({ refresh_token }) => refresh_token)).size, 3)
+  const tokens = [first, second, again].map(({ access_token }) => access_token)
+  assert.deepEqual(await Promise.all(tokens.map(statusAtRest)), [200, 200, 200])
+  server.move(1001)
   assert.equal((await refresh(client, first.refresh_token)).body.error, 'invalid_grant')
-  assert.equal((await refresh(client, second.refresh_token)).body.error, 'invalid_grant')
-  assert.deepEqual(
-    [await statusAtRest(first.access_token), await statusAtRest(second.access_token)],
-    [401, 401],
-  )
+  for (const { refresh_token } of [second, again])
+    assert.equal((await refresh(client, refresh_token)).body.error, 'invalid_grant')
+  assert.deepEqual(await Promise.all(tokens.map(statusAtRest)), [401, 401, 401])
+  server.move(-60_001)
 })
 
-test('of many requests with one code or one refresh token at once, one gets tokens', async () => {
+test('a refresh token is not taken again once the one that replaced it was used: then it is in two hands', async () => {
+  const client = await register(origin)
+  const first = await tokensFor(origin, server.browser(), client)
+  const second = (await refresh(client, first.refresh_token)).body
+  const third = (await refresh(client, second.refresh_token)).body
+  assert.equal(await statusAtMcp(third.access_token), 200)
+  assert.equal((await refresh(client, first.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await refresh(client, third.refresh_token)).body.error, 'invalid_grant')
+  assert.equal(await statusAtMcp(third.access_token), 401)
+})
+
+test('of many requests with one code at once, one gets tokens; with one refresh token each gets its own', async () => {
   const client = await register(origin)
   const { url, redeem } = authorization(origin, client)
   const code = (await consent(server.browser(), url)).url.searchParams.get('code')!
@@ -193,7 +254,11 @@ test('of many requests with one code or one refresh token at once, one gets toke
   assert.ok(answers.filter(({ status }) => status === 200).length <= 1)
   const { refresh_token } = await tokensFor(origin, server.browser(), client)
   const refreshed = await Promise.all(Array.from({ length: 8 }, () => refresh(client, refresh_token)))
-  assert.ok(refreshed.filter(({ status }) => status === 200).length <= 1)
+  assert.deepEqual(
+    refreshed.map(({ status }) => status),
+    Array(8).fill(200),
+  )
+  assert.equal(new Set(refreshed.map(({ body }) => body.refresh_token)).size, 8)
 })
 
 test('a revoked refresh token takes its access tokens with it, and nobody else can revoke it', async () => {
@@ -494,7 +559,7 @@ test('what has ended is forgotten, and what was begun by nobody known is bounded
   }
   const before = count()
   assert.ok(before['AuthorizationCode']! > 0 && before['Grant']! > 0)
-  server.move(24 * 60 * 60_000)
+  server.move(DAY_MS)
   await server.sweep()
   assert.deepEqual(
     ['AuthorizationCode', 'Interaction', 'Session'].map((kind) => count()[kind] ?? 0),
@@ -519,7 +584,7 @@ test('what has ended is forgotten, and what was begun by nobody known is bounded
     )
     assert.ok((await oauth.artifact('Test', 'test-1')) !== undefined)
   })
-  server.move(-24 * 60 * 60_000)
+  server.move(-DAY_MS)
 })
 
 test('keys are replaced after ninety days or when asked, and what they have signed stays good', async () => {
@@ -545,9 +610,24 @@ test('keys are replaced after ninety days or when asked, and what they have sign
   )
   server.move(25 * 60 * 60_000)
   assert.deepEqual(await kidsOf(), [kidOf(after)], 'nothing lives any more that the first has signed')
-  server.move(89 * 24 * 60 * 60_000)
+  server.move(89 * DAY_MS)
   const [newest, second] = await kidsOf()
   assert.notEqual(newest, kidOf(after))
   assert.equal(second, kidOf(after))
-  server.move(-25 * 60 * 60_000 - 89 * 24 * 60 * 60_000)
+  server.move(-25 * 60 * 60_000 - 89 * DAY_MS)
+})
+
+test('a client that registered is forgotten ninety days after it was used last', async () => {
+  const [used, unused] = [await register(origin), await register(origin)]
+  const isKnown = async (client: string): Promise<boolean> =>
+    (await server.browser().open(authorization(origin, client).url)).status === 200
+  server.move(89 * DAY_MS)
+  assert.deepEqual([await isKnown(used), await isKnown(unused)], [true, true])
+  const { refresh_token } = await tokensFor(origin, server.browser(), used)
+  server.move(25 * DAY_MS)
+  assert.equal((await refresh(used, refresh_token)).status, 200)
+  server.move(80 * DAY_MS)
+  assert.deepEqual([await isKnown(used), await isKnown(unused)], [true, false])
+  server.move(10 * DAY_MS)
+  assert.equal(await isKnown(used), false)
 })

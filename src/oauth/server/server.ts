@@ -1,28 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type AdapterPayload, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { AdapterPayload, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import type { OAuthTokens } from '../../access/oauth-tokens.ts'
-import { DEFAULT_SCOPE } from '../../access/scopes.ts'
+import { DEFAULT_SCOPE, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
+import { createProtectedResources, type ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
-import { createResources, type Resources } from '../../base/resources.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
 import { withMarkedToken } from './access-tokens.ts'
-import { type Asker, createOAuthAudit, type Happening, NOBODY } from './audit.ts'
+import { type Asker, createOAuthAudit } from './audit.ts'
 import { readText, withBody } from './body.ts'
 import { lenientMetadata, serviceClient } from './clients.ts'
 import { createConsents } from './consents.ts'
 import { createClientDocuments, type DocumentMode } from './documents.ts'
-import { createInteractions, INTERACTION } from './interactions.ts'
+import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
-import { createProvider, isMisspelt, nameAlike } from './provider.ts'
+import { listen } from './listen.ts'
+import { createProvider, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
+import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
-import { createThrottle } from './throttle.ts'
+import { INTERACTION } from './visit.ts'
 
 export interface AuthorizationServerParts {
   /** The origin, exactly. */
@@ -60,13 +62,13 @@ export interface AuthorizationServer {
 export function createAuthorizationServer(parts: AuthorizationServerParts): AuthorizationServer {
   const { issuer, store, clock } = parts
   const sealed = createSealed(parts.key)
-  const resources = createResources(issuer)
+  const resources = createProtectedResources(issuer)
   const consents = createConsents(store, sealed, clock)
   const audit = createOAuthAudit(store, clock)
   const interactions = createInteractions({ ...parts, sealed, consents, audit })
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
-  const wait = createThrottle(clock, parts.networkOf)
+  const wait = createRequestLimits(clock, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined
 
@@ -98,6 +100,11 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
     async answer(request, response, asker) {
       const path = (request.url ?? '/').split('?', 1)[0]!
       if (isMisspelt(path)) return refuse(response, 404, 'invalid_request', {})
+      if (path === REGISTRATION) {
+        // Clients in browsers register too; no cookie counts here
+        response.setHeader('access-control-allow-origin', '*')
+        if (request.method === 'OPTIONS') return answerPreflight(response)
+      }
       const seconds = wait(path, asker.ip ?? '')
       if (seconds > 0)
         return refuse(response, 429, 'temporarily_unavailable', { 'retry-after': String(seconds) })
@@ -123,8 +130,8 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
 }
 
 /** What is said more broadly than the engine takes it, by path; the text is as it came where it cannot be read. */
-const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => string>> = {
-  '/oauth/register': (text) => {
+const REWRITES: Readonly<Record<string, (text: string, resources: ProtectedResources) => string>> = {
+  [REGISTRATION]: (text) => {
     try {
       const given: unknown = JSON.parse(text)
       return isPlain(given) ? JSON.stringify(lenientMetadata(given)) : text
@@ -134,19 +141,32 @@ const REWRITES: Readonly<Record<string, (text: string, resources: Resources) => 
     }
   },
   '/oauth/token': namedAlike,
-  '/oauth/device/authorize': namedAlike,
+  '/oauth/device/authorize': (text, resources) => {
+    const form = new URLSearchParams(namedAlike(text, resources))
+    form.set('scope', scopeAsked(form.get('scope') ?? ''))
+    return form.toString()
+  },
   '/oauth/introspect': withMarkedToken,
   '/oauth/revoke': withMarkedToken,
 }
 
 /** The form with the one name of each resource, and with a scope where a service leaves that out. */
-function namedAlike(text: string, resources: Resources): string {
+function namedAlike(text: string, resources: ProtectedResources): string {
   const form = new URLSearchParams(text)
   const named = form.getAll('resource')
   form.delete('resource')
   for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
   if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) form.set('scope', DEFAULT_SCOPE)
   return form.toString()
+}
+
+function answerPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'POST',
+    'access-control-allow-headers': 'content-type, mcp-protocol-version',
+    'access-control-max-age': '3600',
+  })
+  response.end()
 }
 
 function refuse(
@@ -157,102 +177,4 @@ function refuse(
 ): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
   response.end(JSON.stringify({ error }))
-}
-
-const REFUSALS = [
-  'authorization.error',
-  'grant.error',
-  'registration_create.error',
-  'revocation.error',
-  'introspection.error',
-  'device_authorization.error',
-] as const
-
-/** What a device hears until its user has agreed: nobody was refused anything. */
-const WAITING = new Set(['authorization_pending', 'slow_down'])
-
-/** Has the trail and the log told of what the engine does. */
-function listen(
-  provider: Provider,
-  { accounts, services, clock, fault, refused }: AuthorizationServerParts,
-  audit: (happening: Happening) => Promise<void>,
-): void {
-  const pending = new WeakMap<object, Promise<void>[]>()
-  const note = (context: KoaContextWithOIDC, entry: () => Promise<void>): void => {
-    pending.get(context.req)?.push(entry())
-  }
-  provider.use(async (context, next) => {
-    const entries: Promise<void>[] = []
-    pending.set(context.req, entries)
-    await next()
-    // Who is answered finds it in the trail
-    await Promise.all(entries)
-  })
-  const actorOf = async (id: string | undefined, service?: string): Promise<Happening['actor']> => {
-    if (service !== undefined) {
-      const found = await services.find(service, clock.now())
-      return { id: found?.id ?? service, type: 'service', name: found?.slug ?? service }
-    }
-    if (id === undefined) return NOBODY
-    return { id, type: 'user', name: (await accounts.find(id))?.slug ?? id }
-  }
-  provider.on('grant.success', (context) => {
-    const { params, client, entities } = context.oidc
-    const kind = String(params?.['grant_type'])
-    if (kind === 'refresh_token') return
-    const token = entities.AccessToken ?? entities.ClientCredentials
-    note(context, async () =>
-      audit({
-        operation: 'issue_token',
-        actor: await actorOf(
-          entities.AccessToken?.accountId,
-          entities.ClientCredentials &&
-            (context.oidc.account?.accountId ?? entities.ClientCredentials.clientId),
-        ),
-        client: client?.clientId ?? '',
-        asker: askerOf(context),
-        facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },
-      }),
-    )
-  })
-  provider.on('registration_create.success', (context, client) => {
-    const facts = { name: client.clientName ?? '', redirect_uris: client.redirectUris?.join(' ') ?? '' }
-    const asker = askerOf(context)
-    note(context, () =>
-      audit({ operation: 'register_client', actor: NOBODY, client: client.clientId, asker, facts }),
-    )
-  })
-  provider.on('grant.revoked', (context, grant) => {
-    const { client, entities } = context.oidc
-    const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode
-    note(context, async () =>
-      audit({
-        operation: 'revoke',
-        actor: await actorOf(token?.accountId),
-        client: client?.clientId ?? '',
-        asker: askerOf(context),
-        facts: { grant },
-      }),
-    )
-  })
-  for (const name of REFUSALS)
-    provider.on(name as 'grant.error', (context: KoaContextWithOIDC, error: Error) => {
-      const reason = error instanceof errors.OIDCProviderError ? error.error : error.name
-      if (WAITING.has(reason)) return
-      refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
-    })
-  provider.silent = true
-  provider.on('server_error', (context, error) => fault(error, askerOf(context).requestId ?? ''))
-}
-
-function askerOf({ req }: KoaContextWithOIDC): Asker {
-  const text = (name: string): string | null => {
-    const value = req.headers[name]
-    return typeof value === 'string' ? value : null
-  }
-  return {
-    ip: text('x-forwarded-for'),
-    userAgent: text('user-agent'),
-    requestId: text('x-postern-request-id'),
-  }
 }

@@ -2,8 +2,8 @@ import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-prov
 import { DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { ProtectedResources } from '../../base/protected-resources.ts'
 import { Refusal } from '../../base/refusal.ts'
-import type { Resources } from '../../base/resources.ts'
 import { TOKEN_EXCHANGE } from './clients.ts'
 import { SIGNING_ALG } from './keys.ts'
 
@@ -22,7 +22,7 @@ const TAKEN: ReadonlySet<unknown> = new Set([`${TYPE}jwt`, `${TYPE}id_token`])
 
 interface TokenExchangeParts {
   readonly workloads: WorkloadTokens
-  readonly resources: Resources
+  readonly resources: ProtectedResources
   readonly clock: Clock
   /** Seconds that a token lives at most. */
   readonly ttl: number

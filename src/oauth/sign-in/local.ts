@@ -1,11 +1,11 @@
 import type { Account, Accounts } from '../../access/accounts.ts'
+import type { Sender } from '../../access/sender.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { Passwords } from './passwords.ts'
-import type { Browser } from './port.ts'
 import type { Throttle } from './throttle.ts'
 
 /** Takes an attempt of someone who is not known; many are one entry of the audit. */
@@ -39,11 +39,11 @@ export interface Proved {
  */
 export function createLocalSignIn(
   parts: LocalSignInParts,
-): (name: string, password: string, browser: Browser) => Promise<Proved> {
+): (name: string, password: string, sender: Sender) => Promise<Proved> {
   const { store, clock, accounts, passwords, throttle, noteUnknown, fault } = parts
 
-  return async (name, password, browser) => {
-    const attempt = take(name, browser)
+  return async (name, password, sender) => {
+    const attempt = take(name, sender)
     const account = await accounts.findLocal(name)
     const hash = account === undefined ? undefined : await store.read.password(account.id)
     let isRight: boolean
@@ -51,15 +51,15 @@ export function createLocalSignIn(
       isRight = await passwords.verify(password, hash)
     } catch (error) {
       attempt.withdraw()
-      if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, browser)
+      if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, sender)
       throw error
     }
     if (account === undefined) {
-      tellUnknown('no such local user', browser)
+      tellUnknown('no such local user', sender)
       throw wrong('no such local user')
     }
     const inner = reasonOf(account, hash, isRight)
-    const entry = toSignInEntry(account, 'password', browser, inner, clock)
+    const entry = toSignInEntry(account, 'password', sender, inner, clock)
     const written = store.write((writer) => writer.appendAudit(entry))
     if (inner !== null || hash === undefined) {
       // Not waited for: the time of a write would tell that there is such a user
@@ -71,16 +71,16 @@ export function createLocalSignIn(
     return { account, hash }
   }
 
-  function take(name: string, browser: Browser) {
+  function take(name: string, sender: Sender) {
     try {
-      return throttle.take(name, browser.ip)
+      return throttle.take(name, sender.ip)
     } catch (error) {
-      if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, browser)
+      if (error instanceof Refusal) tellUnknown(error.facts.inner ?? error.code, sender)
       throw error
     }
   }
 
-  function tellUnknown(reason: string, { ip, userAgent }: Browser): void {
+  function tellUnknown(reason: string, { ip, userAgent }: Sender): void {
     noteUnknown({ surface: 'oauth', ip, userAgent, reason })
   }
 }
@@ -102,7 +102,7 @@ function wrong(inner: string): Refusal {
 export function toSignInEntry(
   { id, slug }: Account,
   method: 'password' | 'oidc',
-  { ip, userAgent }: Browser,
+  { ip, userAgent }: Sender,
   inner: string | null,
   clock: Clock,
 ): AuditEntry {

@@ -1,4 +1,5 @@
 import type { Accounts } from '../../access/accounts.ts'
+import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
 import { faultPage, html, page } from '../../base/page.ts'
 import { Refusal } from '../../base/refusal.ts'
@@ -6,7 +7,6 @@ import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import { readForm } from '../form.ts'
 import type { NoteUnknown, Proved } from './local.ts'
 import { faultOfPassword, type Passwords } from './passwords.ts'
-import type { Browser } from './port.ts'
 
 export const SET_UP_PATH = '/oauth/setup'
 export const PASSWORD_PATH = '/oauth/password'
@@ -18,7 +18,7 @@ interface LocalUsers {
     link: StoredSetUpLink,
     person: { readonly name: string; readonly email: string },
     hash: string,
-    browser: Browser,
+    sender: Sender,
   ): Promise<void>
   /**
    * Refuses with not_found when the link was used, or the password changed, meanwhile.
@@ -28,7 +28,7 @@ interface LocalUsers {
     user: { readonly id: string; readonly slug: string },
     proof: StoredSetUpLink | string,
     hash: string,
-    browser: Browser,
+    sender: Sender,
   ): Promise<void>
 }
 
@@ -39,9 +39,9 @@ export interface SignInPagesParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly passwords: Passwords
   /** Proves a local user. Refuses with credential_invalid or auth_throttled. */
-  readonly prove: (name: string, password: string, browser: Browser) => Promise<Proved>
+  readonly prove: (name: string, password: string, sender: Sender) => Promise<Proved>
   readonly noteUnknown: NoteUnknown
-  readonly facts: (request: Request) => Browser & { readonly requestId: string }
+  readonly facts: (request: Request) => Sender & { readonly requestId: string }
   readonly fault: (error: unknown, requestId: string) => void
 }
 
@@ -55,22 +55,22 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
   const { links, users, accounts, passwords, prove } = parts
 
   return async (request) => {
-    const { requestId, ...browser } = parts.facts(request)
+    const { requestId, ...sender } = parts.facts(request)
     try {
       const url = new URL(request.url)
       const form = request.method === 'POST' ? await readForm(request, parts.origin) : null
       if (form === null && request.method !== 'GET' && request.method !== 'HEAD') return notAllowed()
-      if (url.pathname === PASSWORD_PATH) return await changePassword(form, browser)
-      return await setUp(form?.get('token') ?? url.searchParams.get('token') ?? '', form, browser)
+      if (url.pathname === PASSWORD_PATH) return await changePassword(form, sender)
+      return await setUp(form?.get('token') ?? url.searchParams.get('token') ?? '', form, sender)
     } catch (error) {
       return toPage(error, requestId)
     }
   }
 
-  async function setUp(token: string, form: Form | null, browser: Browser): Promise<Response> {
+  async function setUp(token: string, form: Form | null, sender: Sender): Promise<Response> {
     const link = await links.find(token)
     if (link === undefined) {
-      parts.noteUnknown({ surface: 'oauth', ...browser, reason: 'a set-up link that opens nothing' })
+      parts.noteUnknown({ surface: 'oauth', ...sender, reason: 'a set-up link that opens nothing' })
       return deadLink()
     }
     const user = link.user === null ? null : ((await accounts.find(link.user)) ?? null)
@@ -81,23 +81,23 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
       if (user === null) {
         const person = { name: form.get('name')?.trim() ?? '', email: form.get('email')?.trim() ?? '' }
         const password = chosen(form, [person.name, person.email])
-        await users.setUp(link, person, await passwords.hash(password), browser)
+        await users.setUp(link, person, await passwords.hash(password), sender)
       } else {
         const password = chosen(form, [user.slug, user.name, user.email ?? ''])
-        await users.setPassword(user, link, await passwords.hash(password), browser)
+        await users.setPassword(user, link, await passwords.hash(password), sender)
       }
       return donePage(parts.origin)
     })
   }
 
-  async function changePassword(form: Form | null, browser: Browser): Promise<Response> {
+  async function changePassword(form: Form | null, sender: Sender): Promise<Response> {
     const name = form?.get('name') ?? ''
     const shown = (fault: string | null): Response => changePage(name, fault)
     if (form === null) return shown(null)
     return answered(shown, async () => {
-      const { account, hash } = await prove(name, form.get('password') ?? '', browser)
+      const { account, hash } = await prove(name, form.get('password') ?? '', sender)
       const password = chosen(form, [account.slug, account.name, account.email ?? ''])
-      await users.setPassword(account, hash, await passwords.hash(password), browser)
+      await users.setPassword(account, hash, await passwords.hash(password), sender)
       return donePage(parts.origin)
     })
   }

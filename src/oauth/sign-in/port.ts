@@ -1,13 +1,8 @@
 import type { Account } from '../../access/accounts.ts'
+import type { Sender } from '../../access/sender.ts'
 
 /** Where an identity provider sends the browser back to. */
 export const CALLBACK_PATH = '/oauth/callback'
-
-/** From where a browser came, for throttling and for the audit. */
-export interface Browser {
-  readonly ip: string | null
-  readonly userAgent: string | null
-}
 
 /** The ways in which a person proves who they are to the authorization server. Each attempt is audited. */
 export interface SignIn {
@@ -19,7 +14,7 @@ export interface SignIn {
    * Refuses with credential_invalid, without saying which of name and password is wrong, or with auth_throttled.
    * @param name slug or email of a local user
    */
-  password(name: string, password: string, browser: Browser): Promise<Account>
+  password(name: string, password: string, sender: Sender): Promise<Account>
   /**
    * Where the browser goes to sign in at the provider. State, nonce and code verifier are kept under the interaction,
    * for ten minutes and one use.
@@ -29,8 +24,5 @@ export interface SignIn {
    * The end of what {@link begin} began. Refuses with credential_invalid.
    * @param callback the URL that the provider sent the browser to
    */
-  finish(
-    callback: URL,
-    browser: Browser,
-  ): Promise<{ readonly interaction: string; readonly account: Account }>
+  finish(callback: URL, sender: Sender): Promise<{ readonly interaction: string; readonly account: Account }>
 }

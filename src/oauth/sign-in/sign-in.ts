@@ -1,4 +1,5 @@
 import type { Accounts } from '../../access/accounts.ts'
+import type { Sender } from '../../access/sender.ts'
 import type { SetUpLinks } from '../../access/set-up-links.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
@@ -7,7 +8,7 @@ import { createLocalSignIn, type NoteUnknown, toSignInEntry } from './local.ts'
 import type { OidcSignIn } from './oidc.ts'
 import { createSignInPages, type SignInPagesParts } from './pages.ts'
 import { createPasswords } from './passwords.ts'
-import type { Browser, SignIn } from './port.ts'
+import type { SignIn } from './port.ts'
 import { createThrottle } from './throttle.ts'
 
 export interface SignInParts extends Pick<SignInPagesParts, 'users' | 'facts'> {
@@ -35,30 +36,30 @@ export function createSignIn(parts: SignInParts): {
   const throttle = createThrottle(parts.clock, parts.networkOf)
   const prove = createLocalSignIn({ ...parts, passwords, throttle })
   const { oidc, isLocal, store, clock, noteUnknown } = parts
-  const note = (reason: string, { ip, userAgent }: Browser): void =>
+  const note = (reason: string, { ip, userAgent }: Sender): void =>
     noteUnknown({ surface: 'oauth', ip, userAgent, reason })
 
   return {
     signIn: {
       withPassword: isLocal,
       provider: oidc?.name ?? null,
-      async password(name, password, browser) {
+      async password(name, password, sender) {
         if (!isLocal) throw refuse('credential_invalid', { inner: 'local sign-in is off' })
-        return (await prove(name, password, browser)).account
+        return (await prove(name, password, sender)).account
       },
       async begin(interaction) {
         if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
         return oidc.signIn.begin(interaction)
       },
-      async finish(callback, browser) {
+      async finish(callback, sender) {
         if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
         try {
           const done = await oidc.signIn.finish(callback)
-          const entry = toSignInEntry(done.account, 'oidc', browser, null, clock)
+          const entry = toSignInEntry(done.account, 'oidc', sender, null, clock)
           await store.write((writer) => writer.appendAudit(entry))
           return done
         } catch (error) {
-          if (error instanceof Refusal) note(error.facts.inner ?? error.code, browser)
+          if (error instanceof Refusal) note(error.facts.inner ?? error.code, sender)
           throw error
         }
       },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Principal } from '../../access/principal.ts'
+import type { Sender } from '../../access/sender.ts'
 import { hasAdministrator } from '../../access/set-up-links.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
@@ -12,14 +13,9 @@ import { createResource, parseSpec } from '../write-resource.ts'
 import { grantKind } from './grants.ts'
 import { userKind } from './users.ts'
 
-interface Browser {
-  readonly ip: string | null
-  readonly userAgent: string | null
-}
-
 /** What becomes of local users where they sign in: operations on no surface, for which something else was proved than a permission. */
 export function createLocalUsers(clock: Clock, invoke: Invoke) {
-  const viaOf = ({ ip, userAgent }: Browser): Via => {
+  const viaOf = ({ ip, userAgent }: Sender): Via => {
     const requestId = newId('req', clock)
     return { surface: 'oauth', requestId, ip, userAgent, http: null, agent: null }
   }
@@ -29,10 +25,10 @@ export function createLocalUsers(clock: Clock, invoke: Invoke) {
       link: StoredSetUpLink,
       person: { readonly name: string; readonly email: string },
       hash: string,
-      browser: Browser,
+      sender: Sender,
     ): Promise<void> {
       const door = doorOf('system', 'system', 'set-up link', 'set_up_link')
-      await invoke(SET_UP, { ...person, link, hash }, {}, door, viaOf(browser))
+      await invoke(SET_UP, { ...person, link, hash }, {}, door, viaOf(sender))
     },
 
     /**
@@ -43,11 +39,11 @@ export function createLocalUsers(clock: Clock, invoke: Invoke) {
       user: { readonly id: string; readonly slug: string },
       proof: StoredSetUpLink | string,
       hash: string,
-      browser: Browser,
+      sender: Sender,
     ): Promise<void> {
       const method = typeof proof === 'string' ? 'password' : 'set_up_link'
       const door = doorOf(user.id, 'user', user.slug, method)
-      await invoke(SET_PASSWORD, { id: user.id, proof, hash }, {}, door, viaOf(browser))
+      await invoke(SET_PASSWORD, { id: user.id, proof, hash }, {}, door, viaOf(sender))
     },
   }
 }

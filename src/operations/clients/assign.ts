@@ -68,7 +68,12 @@ export const unassignCollections = define({
   handle: async ({ id, collections }, context) => assign(id, { remove: collections }, context),
 })
 
-async function assign(ref: string, { replace, add = [], remove = [] }: Assigning, context: OperationContext) {
+/** Changes the assignments of a client. Refuses like any change of it, and where it cannot name a collection. */
+export async function assign(
+  ref: string,
+  { replace, add = [], remove = [] }: Assigning,
+  context: OperationContext,
+) {
   const client = await context.change.act('clients', ref)
   const idsOf = (refs: readonly string[]): Promise<string[]> =>
     Promise.all(refs.map(async (one) => (await getRef(context.reader, 'collections', one)).id))

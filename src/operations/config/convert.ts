@@ -1,12 +1,15 @@
 import { z } from 'zod'
+import type { Plain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import { DOCUMENT_BYTES_MAX, readPlain } from '../collections/openapi/read.ts'
 import { define } from '../define.ts'
+import type { Converted } from './converted.ts'
 import { fromKong, isKong } from './kong.ts'
+import { fromMcpServers, mcpServersIn } from './mcp-servers.ts'
 import { Exported } from './shapes.ts'
 import { withoutVariables } from './variables.ts'
 
-/** What another gateway was told, as documents: they are planned and applied like any others. */
+/** What another gateway or an MCP client was told, as documents: they are planned and applied like any others. */
 export const convertConfig = define({
   resource: 'config',
   action: 'convert',
@@ -14,7 +17,7 @@ export const convertConfig = define({
   tool: 'convert_config',
   group: 'manage_config',
   summary:
-    'Make documents of a declarative configuration of Kong (decK); changes nothing: plan and apply what comes out',
+    'Make documents of a declarative configuration of Kong (decK), or of the servers of an MCP client (mcpServers); changes nothing: plan and apply what comes out',
   input: z.strictObject({
     document: z
       .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
@@ -22,7 +25,7 @@ export const convertConfig = define({
   }),
   output: z.object({
     documents: Exported.shape.documents,
-    notes: z.array(z.string()).describe('What is not taken over'),
+    notes: z.array(z.string()).describe('What is not taken over, or in another way'),
   }),
   permission: 'config:read',
   refuses: ['document_invalid'],
@@ -33,12 +36,7 @@ export const convertConfig = define({
   subject: () => ({ type: 'config', id: null, slug: null }),
   handle: async ({ document }) => {
     const read = await readPlain(document)
-    if (!isKong(read))
-      throw refuse('document_invalid', {
-        detail: 'It is no declarative configuration of Kong: _format_version is missing.',
-        errors: [{ pointer: '/_format_version', reason: 'missing; such as "3.0"' }],
-      })
-    const { documents, notes } = fromKong(read)
+    const { documents, notes } = converted(read)
     return {
       // What looks like a variable there is none here
       documents: documents.map(({ kind, slug, spec }) => ({
@@ -50,3 +48,14 @@ export const convertConfig = define({
     }
   },
 })
+
+function converted(document: Plain): Converted {
+  if (isKong(document)) return fromKong(document)
+  const servers = mcpServersIn(document)
+  if (servers !== null) return fromMcpServers(servers)
+  throw refuse('document_invalid', {
+    detail:
+      'It is neither a declarative configuration of Kong (_format_version is missing) nor one of an MCP client (mcpServers is missing).',
+    errors: [{ pointer: '', reason: 'has neither _format_version nor mcpServers' }],
+  })
+}

@@ -2,14 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { refused, startControl } from '../../../test/control.ts'
+import { judged, specOf } from '../../../test/support/converted.ts'
 import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
 import type { Plain } from '../../base/plain.ts'
-import { ClientSpec } from '../../model/client.ts'
-import { CollectionSpec } from '../../model/collection.ts'
-import { PolicySpec } from '../../model/policy.ts'
-import { ProfileSpec } from '../../model/profile.ts'
-import { ProxySpec } from '../../model/proxy.ts'
-import { type Converted, fromKong, isKong } from './kong.ts'
+import type { Converted } from './converted.ts'
+import { fromKong, isKong } from './kong.ts'
 
 const KONG = {
   _format_version: '3.0',
@@ -61,25 +58,7 @@ const KONG = {
   ],
 }
 
-const SPECS: Readonly<Record<string, { parse(spec: unknown): unknown }>> = {
-  collection: CollectionSpec,
-  proxy: ProxySpec,
-  policy: PolicySpec,
-  client: ClientSpec,
-  profile: ProfileSpec,
-}
-
-function converted(document: Plain): Converted {
-  const made = fromKong(document)
-  for (const { kind, spec } of made.documents) SPECS[kind]!.parse(spec)
-  return made
-}
-
-const specOf = ({ documents }: Converted, kind: string, slug: string): Plain => {
-  const found = documents.find((one) => one.kind === kind && one.slug === slug)
-  assert.ok(found, `${kind} ${slug} among ${documents.map((one) => `${one.kind} ${one.slug}`).join(', ')}`)
-  return found.spec
-}
+const converted = (document: Plain): Converted => judged(fromKong(document))
 
 test('services and routes become collections and proxies, plugins what they have a counterpart in', () => {
   assert.ok(isKong(KONG))

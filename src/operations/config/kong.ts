@@ -4,20 +4,7 @@ import { withoutEndSlashes } from '../../base/slashes.ts'
 import { BasePath } from '../../model/collection.ts'
 import { type HttpMethod, slugOf } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
-
-/** A document of the configuration as code. */
-interface MadeDocument {
-  readonly kind: string
-  readonly slug: string
-  readonly spec: Plain
-}
-
-/** What a configuration of another gateway becomes. */
-export interface Converted {
-  readonly documents: readonly MadeDocument[]
-  /** Sentences about what is not taken over. */
-  readonly notes: readonly string[]
-}
+import type { Converted, MadeDocument } from './converted.ts'
 
 /** True for a declarative configuration of Kong, as decK dumps it. */
 export function isKong(document: Plain): boolean {

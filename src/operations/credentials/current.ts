@@ -11,7 +11,7 @@ import { expiryOf } from './expiry.ts'
 export const STATES = ['ok', 'unresolved', 'expired', 'failing', 'expiring'] as const
 
 /** What get and list show of how a credential is. */
-export const currentShape = {
+export const currentCredentialShape = {
   state: z.enum(STATES).optional().describe('As in its state. Shown by get and list'),
   ends_at: z
     .string()
@@ -25,7 +25,7 @@ export const currentShape = {
     .describe('Last call with it, to the minute. Shown by get and list'),
 }
 
-export async function currentOf(credentials: readonly Resource[], context: OperationContext) {
+export async function currentCredentials(credentials: readonly Resource[], context: OperationContext) {
   const uses = await context.credentials.uses()
   const [only] = credentials
   const tests =

@@ -5,7 +5,7 @@ import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link-credential.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { type Kind, viewSchema } from '../kind.ts'
-import { currentOf, currentShape } from './current.ts'
+import { currentCredentialShape, currentCredentials } from './current.ts'
 import { notAfter, warnOfExpiry } from './expiry.ts'
 import { answersStayApart } from './shared-answers.ts'
 
@@ -64,7 +64,7 @@ export const credentialKind: Kind = {
   prefix: 'crd',
   group: 'manage_credentials',
   spec: CredentialSpec,
-  view: viewSchema(CredentialSpec.omit({ auth: true }), { auth: AuthView, ...currentShape }),
+  view: viewSchema(CredentialSpec.omit({ auth: true }), { auth: AuthView, ...currentCredentialShape }),
   columns: ['slug', 'name', 'auth.type', 'state', 'ends_at', 'last_used_at', 'updated_at'],
   parent: null,
   refs: [],
@@ -81,7 +81,7 @@ export const credentialKind: Kind = {
     const ends = notAfter(spec['auth'] as CredentialAuth)
     return ends === null ? {} : { not_after: ends }
   },
-  current: currentOf,
+  current: currentCredentials,
   warn: warnOfExpiry,
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

@@ -6,7 +6,7 @@ import { issuesOf } from './issue.ts'
 import { keyStates, toState } from './tokens.ts'
 
 /** What get and list show of the credentials of a profile. */
-export const currentShape = {
+export const currentProfileShape = {
   credential_state: z
     .enum([...CREDENTIAL_STATES, 'none'])
     .optional()
@@ -21,7 +21,7 @@ export const currentShape = {
 /** The best first. */
 const ORDER = CREDENTIAL_STATES
 
-export async function currentOf(profiles: readonly Resource[], { reader, clock }: OperationContext) {
+export async function currentProfiles(profiles: readonly Resource[], { reader, clock }: OperationContext) {
   const now = clock.now()
   const tokens = Map.groupBy(await reader.tokensOf(profiles.map(({ id }) => id)), ({ profile }) => profile)
   return new Map(

@@ -8,7 +8,7 @@ import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
 import { authFaults } from './auth-faults.ts'
-import { currentOf, currentShape } from './current.ts'
+import { currentProfileShape, currentProfiles } from './current.ts'
 import { profileWarnings } from './warnings.ts'
 
 export const profileKind: Kind = {
@@ -17,7 +17,7 @@ export const profileKind: Kind = {
   prefix: 'pro',
   group: 'manage_profiles',
   spec: ProfileSpec,
-  view: viewSchema(ProfileSpec, currentShape),
+  view: viewSchema(ProfileSpec, currentProfileShape),
   columns: ['slug', 'client', 'name', 'auth.type', 'active', 'credential_state', 'policy', 'updated_at'],
   parent: { field: 'client', type: 'clients' },
   refs: [
@@ -33,7 +33,7 @@ export const profileKind: Kind = {
     const { issuer, introspection_url } = auth as Fields
     return [issuer ?? null, introspection_url ?? null]
   },
-  current: currentOf,
+  current: currentProfiles,
   warn: profileWarnings,
 }
 

@@ -275,6 +275,34 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       (column) => `alter table audit add column ${column} text`,
     ),
   },
+  {
+    version: 13,
+    name: 'requests for access',
+    statements: [
+      `create table access_requests (
+        id text primary key,
+        requester text not null,
+        requester_name text not null,
+        client text not null,
+        collections text not null,
+        message text not null,
+        state text not null,
+        created_at integer not null,
+        expires_at integer not null,
+        decided_at integer,
+        decided_by text,
+        reason text
+      ) strict, without rowid`,
+      `create index access_requests_requester on access_requests (requester)`,
+      `create index access_requests_open on access_requests (client) where state = 'open'`,
+      `create index access_requests_age on access_requests (created_at)`,
+      // What no one has said can be asked for cannot
+      `update resources set spec = json_set(spec, '$.requestable', json('false')),
+        draft = iif(draft is null, null, json_set(draft, '$.requestable', json('false')))
+        where type = 'collections'`,
+      `update applied set spec = json_set(spec, '$.requestable', json('false')) where address like 'collection/%'`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

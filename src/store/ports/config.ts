@@ -4,6 +4,7 @@
  */
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
+import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
@@ -202,7 +203,7 @@ export interface AuditFilter {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader extends RevisionReader {
+export interface ConfigReader extends RevisionReader, AccessRequestReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -270,11 +271,11 @@ export interface ConfigReader extends RevisionReader {
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader, RevisionWriter {
+export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessRequestWriter {
   readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>
-  /** Also forgets its tokens, secrets, password and references. */
+  /** Also forgets its tokens, secrets, password and references, and ends what is asked for by it or for it. */
   remove(id: string): Promise<void>
   /** Replaces what a resource refers to. */
   link(from: string, to: readonly string[]): Promise<void>

@@ -33,6 +33,8 @@ export interface OAuthKey {
 export interface OAuthReader {
   artifact(kind: string, id: string): Promise<OAuthArtifact | undefined>
   artifactByOther(kind: string, other: string): Promise<OAuthArtifact | undefined>
+  /** Whether another of the grant, made from then on, has been used. */
+  isFollowed(artifact: OAuthArtifact, since: number): Promise<boolean>
   /** In order of creation. */
   keys(): Promise<readonly OAuthKey[]>
 }
@@ -42,6 +44,8 @@ export interface OAuthWriter extends OAuthReader {
   put(artifact: OAuthArtifact, max?: number): Promise<void>
   /** Marks it used; false when it was already, or is gone. */
   use(kind: string, id: string, now: number): Promise<boolean>
+  /** Marks it used once more, and puts off its end. */
+  prolong(kind: string, id: string, now: number, expiresAt: number): Promise<void>
   remove(kind: string, id: string): Promise<void>
   removeOfGrant(kind: string, grant: string): Promise<void>
   /** Ends all that was issued for an account: sessions, grants with their tokens, consents. */

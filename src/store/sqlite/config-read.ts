@@ -14,7 +14,7 @@ import type {
   StoredPlan,
   StoredSecret,
 } from '../ports/config.ts'
-
+import { createAccessRequestReader } from './access-requests.ts'
 import { createOAuthReader } from './oauth.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
@@ -34,6 +34,7 @@ const BY_ID = sql<string>`+id`
 export function createReader(db: Db): ConfigReader {
   return {
     ...createRevisionReader(db),
+    ...createAccessRequestReader(db),
     oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),
     byId: async (type, id) => {

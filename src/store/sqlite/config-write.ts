@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
 import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
+import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
 import { createReader } from './config-read.ts'
 import { createOAuthWriter } from './oauth.ts'
 import { createRevisionWriter } from './revisions.ts'
@@ -22,6 +23,7 @@ export function createWriter(db: Db): ConfigWriter {
   return {
     ...reader,
     ...createRevisionWriter(db),
+    ...createAccessRequestWriter(db),
     oauth: createOAuthWriter(db),
     setMeta,
     insert: async (resource) => {
@@ -37,6 +39,7 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('secrets').where('owner_id', '=', id).execute()
       await db.deleteFrom('passwords').where('user_id', '=', id).execute()
       await db.deleteFrom('set_up_links').where('user_id', '=', id).execute()
+      await endRequestsAbout(db, id)
       await db.deleteFrom('resources').where('id', '=', id).execute()
     },
     link: async (from, to) => {

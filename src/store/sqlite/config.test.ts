@@ -167,12 +167,15 @@ test('an older data directory is brought to the newest version with all that it 
   migrate(database, file, CONFIG_MIGRATIONS.slice(0, 1))
   database.exec(
     `insert into resources (id, type, slug, name, revision, spec, created_at, created_by, updated_at, updated_by)
-     values ('pol_1', 'policies', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a')`,
+     values ('pol_1', 'policies', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a'),
+            ('col_1', 'collections', 'old', 'Old', 3, '{"name":"Old"}', '2025', 'a', '2025', 'a')`,
   )
   database.close()
   for (let times = 0; times < 2; times++) {
     const store = openConfigStore(file)
-    assert.equal((await store.read.byId('policies', 'pol_1'))?.revision, 3)
+    assert.deepEqual((await store.read.byId('policies', 'pol_1'))?.spec, { name: 'Old' })
+    const { spec, draft } = (await store.read.byId('collections', 'col_1'))!
+    assert.deepEqual({ spec, draft }, { spec: { name: 'Old', requestable: false }, draft: null })
     assert.equal(await store.read.accessToken('none'), undefined)
     await store.close()
   }

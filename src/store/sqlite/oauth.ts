@@ -21,6 +21,18 @@ export function createOAuthReader(db: Db): OAuthReader {
         .where('kind', '=', kind)
         .where('other_id', '=', other)
         .executeTakeFirst(),
+    isFollowed: async ({ kind, id, grant_id }, since) => {
+      const found = await db
+        .selectFrom('oauth_artifacts')
+        .select('id')
+        .where('kind', '=', kind)
+        .where('grant_id', '=', grant_id)
+        .where('id', '!=', id)
+        .where('created_at', '>=', since)
+        .where('used_at', 'is not', null)
+        .executeTakeFirst()
+      return found !== undefined
+    },
     keys: async () => {
       const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
       // Only putKey writes this column, from an OAuthKey.
@@ -50,6 +62,14 @@ export function createOAuthWriter(db: Db): OAuthWriter {
         .where('used_at', 'is', null)
         .executeTakeFirst()
       return numUpdatedRows > 0
+    },
+    prolong: async (kind, id, now, expiresAt) => {
+      await db
+        .updateTable('oauth_artifacts')
+        .set({ used_at: now, expires_at: expiresAt })
+        .where('kind', '=', kind)
+        .where('id', '=', id)
+        .execute()
     },
     remove: async (kind, id) => {
       await db.deleteFrom('oauth_artifacts').where('kind', '=', kind).where('id', '=', id).execute()

@@ -76,6 +76,21 @@ export interface ConfigTables {
     /** JSON */
     before: string | null
   }
+  access_requests: {
+    id: string
+    requester: string
+    requester_name: string
+    client: string
+    /** JSON */
+    collections: string
+    message: string
+    state: string
+    created_at: number
+    expires_at: number
+    decided_at: number | null
+    decided_by: string | null
+    reason: string | null
+  }
   answers: { scope: string; fingerprint: string; answer: string | null; expires_at: number }
 }
 

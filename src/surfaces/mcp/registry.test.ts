@@ -177,7 +177,7 @@ describe('Management MCP over the registry and a store', () => {
 
   test('each role lists what it may do and nothing else', async () => {
     for (const role of ROLES) {
-      const peer = await connect(role, 'SDK v1', '?view=full')
+      const peer = await connect(role, undefined, '?view=full')
       const listed = (await peer.tools()).map((tool) => tool.name)
       const expected = OPERATIONS.filter(
         (operation) =>

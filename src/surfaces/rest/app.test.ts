@@ -34,7 +34,8 @@ async function call(method: string, path: string, { body, raw, headers, token = 
   assert.match(response.headers.get('x-request-id') ?? '', /^req_/)
   assert.equal(response.headers.get('cache-control'), 'no-store')
   assert.equal(response.headers.get('x-content-type-options'), 'nosniff')
-  assert.equal(response.headers.get('access-control-allow-origin'), null)
+  const isMetadata = path.startsWith('/.well-known/oauth-protected-resource') && response.ok
+  assert.equal(response.headers.get('access-control-allow-origin'), isMetadata ? '*' : null)
   if (response.status >= 400 && method !== 'HEAD') {
     assert.equal(response.headers.get('content-type'), 'application/problem+json')
     assert.equal(json?.['status'], response.status)

@@ -3,8 +3,8 @@ import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor, isChallenged } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
+import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
-import { PROTECTED } from '../../base/resources.ts'
 import type { Content, Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
 import { toOpenApi } from '../openapi/document.ts'
@@ -51,6 +51,14 @@ const COMMON_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const
 
+/** Beside those, of metadata: clients in browsers read it too. */
+const OPEN_HEADERS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, HEAD',
+  'access-control-allow-headers': 'mcp-protocol-version',
+  'access-control-max-age': '3600',
+} as const
+
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(given: RestPorts): Hono {
   const ports: Parts = { ...given, challenge: createChallenge(given.origin, PROTECTED.rest, given.scope) }
@@ -77,12 +85,13 @@ export function createRestApp(given: RestPorts): Hono {
   )
   app.all('/.well-known/*', (c) =>
     answered(ports, c, async () => {
+      if (c.req.method === 'OPTIONS') return new Response(null, { status: 204, headers: OPEN_HEADERS })
       const path = resourcePathOf(new URL(c.req.url).pathname)
       const origin = originFor(c.req.header('host') ?? null)
       const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)
-      return json(200, JSON.stringify(metadata))
+      return json(200, JSON.stringify(metadata), OPEN_HEADERS)
     }),
   )
   for (const [path, operations] of byPath(ports.operations)) {
@@ -202,8 +211,8 @@ function toFile({ mediaType, fileName, bytes, stream }: Content): Response {
   })
 }
 
-function json(status: number, text: string): Response {
-  return new Response(text, { status, headers: { 'content-type': 'application/json' } })
+function json(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
 }
 
 /** Throws method_not_allowed unless the method is one of these; `answered` turns `allow` into the field. */

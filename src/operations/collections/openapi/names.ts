@@ -7,11 +7,17 @@ function toWords(identifier: string): string {
 
 /** Gives out slugs that differ: the same request order gives the same slugs. */
 export function createSlugs(): (candidates: readonly string[]) => string {
+  const unused = createUnused()
+  return (candidates) =>
+    unused(candidates.map((text) => slugOf(toWords(text))).find((slug) => slug !== '') ?? 'endpoint')
+}
+
+/** Gives each slug once, and then with a number behind it. */
+export function createUnused(): (slug: string) => string {
   const taken = new Set<string>()
   /** Where to go on counting, so that many equal names stay linear. */
   const counts = new Map<string, number>()
-  return (candidates) => {
-    const base = candidates.map((text) => slugOf(toWords(text))).find((slug) => slug !== '') ?? 'endpoint'
+  return (base) => {
     let slug = base
     for (let count = counts.get(base) ?? 2; taken.has(slug); count++) {
       const suffix = `-${count}`

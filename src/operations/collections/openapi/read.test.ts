@@ -137,6 +137,7 @@ for (const [name, text, pointer, reason] of BROKEN) {
 
 test('a configuration of Kong is told what reads it', () => {
   assert.throws(() => read('_format_version: "3.0"\nservices: []'), { message: /postern convert/ })
+  assert.throws(() => read('{"mcpServers": {}}'), { message: /postern convert/ })
 })
 
 test('a YAML bomb is refused before it expands', () => {

@@ -94,6 +94,11 @@ function versionOf(document: Plain): '2.0' | '3.0' | '3.1' {
       '/_format_version',
       'this is a configuration of Kong; convert_config (postern convert) makes documents of it',
     )
+  if (version === undefined && isPlain(document['mcpServers']))
+    throw broken(
+      '/mcpServers',
+      'these are servers of an MCP client; convert_config (postern convert) makes documents of them',
+    )
   if (version === undefined)
     throw broken('/openapi', 'missing; it says the version, such as 3.1.0 (or `swagger`, for 2.0)')
   const isText = typeof version === 'string' || typeof version === 'number'

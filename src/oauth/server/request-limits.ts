@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import { INTERACTION } from './interactions.ts'
+import { INTERACTION } from './visit.ts'
 
 const WINDOW_MS = 60_000
 const SOURCES_MAX = 10_000
@@ -19,7 +19,7 @@ const MAX: Readonly<Record<string, number>> = {
  * Bounds what a source may ask of paths that write before anyone is known. Answers the seconds to wait, or 0.
  * @param networkOf whom an address stands for
  */
-export function createThrottle(
+export function createRequestLimits(
   clock: Clock,
   networkOf: (ip: string) => string,
 ): (path: string, ip: string) => number {

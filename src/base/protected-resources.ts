@@ -13,7 +13,12 @@ const PATHS: Readonly<Record<string, Protected>> = {
   '/management': 'rest',
 }
 
-export interface Resources {
+/** True for the path of a resource for which tokens are issued here, by any of its names but the whole origin. */
+export function isProtectedPath(path: string): boolean {
+  return path !== '/' && Object.hasOwn(PATHS, path)
+}
+
+export interface ProtectedResources {
   /** The one name of a resource, which stands in tokens. */
   readonly nameOf: (resource: Protected) => string
   /** Which resource an indicator means, by any name of the loopback where the origin is one; null for another. */
@@ -21,7 +26,7 @@ export interface Resources {
 }
 
 /** The protected resources of management. Scheme and host compare without case, and a slash at the end says nothing. */
-export function createResources(origin: string): Resources {
+export function createProtectedResources(origin: string): ProtectedResources {
   const originFor = createOriginFor(origin)
   const isOurs = (url: URL): boolean => url.origin === new URL(originFor(url.host)).origin
   return {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { networkOf } from '../../snapshot/network.ts'
-import { createThrottle } from './throttle.ts'
+import { createRequestLimits } from './request-limits.ts'
 
 test('a source registers so many clients in a minute and no more; others, and other paths, go on', () => {
   let now = 120_000
   const clock = { now: () => now, monotonic: () => now }
-  const wait = createThrottle(clock, (ip) => ip)
+  const wait = createRequestLimits(clock, (ip) => ip)
   for (let count = 0; count < 60; count++) assert.equal(wait('/oauth/register', '192.0.2.1'), 0)
   now += 10_000
   assert.equal(wait('/oauth/register', '192.0.2.1'), 50)
@@ -18,7 +18,7 @@ test('a source registers so many clients in a minute and no more; others, and ot
 })
 
 test('addresses of one network are one source', () => {
-  const wait = createThrottle({ now: () => 0, monotonic: () => 0 }, networkOf)
+  const wait = createRequestLimits({ now: () => 0, monotonic: () => 0 }, networkOf)
   for (let count = 0; count < 60; count++)
     assert.equal(wait('/oauth/register', `2001:db8::${count.toString(16)}`), 0)
   assert.equal(wait('/oauth/register', '2001:db8::ffff:1'), 60)
@@ -26,7 +26,7 @@ test('addresses of one network are one source', () => {
 })
 
 test('the pages of all sign-ins of a source count together', () => {
-  const wait = createThrottle({ now: () => 0, monotonic: () => 0 }, networkOf)
+  const wait = createRequestLimits({ now: () => 0, monotonic: () => 0 }, networkOf)
   for (let count = 0; count < 600; count++)
     assert.equal(wait(`/oauth/interaction/${count}/provider`, '192.0.2.1'), 0)
   assert.equal(wait('/oauth/interaction/other', '192.0.2.1'), 60)

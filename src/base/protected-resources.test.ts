@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createResources } from './resources.ts'
+import { createProtectedResources } from './protected-resources.ts'
 
 test('a resource is found by its path, its alias and any name of the loopback', () => {
-  const { find, nameOf } = createResources('http://localhost:8080')
+  const { find, nameOf } = createProtectedResources('http://localhost:8080')
   for (const name of [
     'http://localhost:8080/management/mcp',
     'HTTP://LOCALHOST:8080/management/mcp/',
@@ -17,7 +17,7 @@ test('a resource is found by its path, its alias and any name of the loopback', 
 })
 
 test('what is of another origin, or has more than a path, is no resource', () => {
-  const { find } = createResources('https://gateway.example')
+  const { find } = createProtectedResources('https://gateway.example')
   for (const name of [
     'https://gateway.example.evil/management/mcp',
     'http://gateway.example/management/mcp',

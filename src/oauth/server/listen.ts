@@ -1,0 +1,148 @@
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { Accounts } from '../../access/accounts.ts'
+import type { ServiceClients } from '../../access/service-clients.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { ConfigStore } from '../../store/ports/config.ts'
+import { type Asker, type Happening, NOBODY } from './audit.ts'
+import { CLIENT_KEPT_MS } from './clients.ts'
+
+export interface ListenParts {
+  readonly store: ConfigStore
+  readonly accounts: Pick<Accounts, 'find'>
+  readonly services: ServiceClients
+  readonly clock: Clock
+  /** Told of a refusal to someone unknown. */
+  readonly refused: (asker: Asker, reason: string) => void
+  readonly fault: (error: unknown, requestId: string) => void
+}
+
+/** Has the trail and the log told of what the engine does, and clients kept that are used. */
+export function listen(
+  provider: Provider,
+  parts: ListenParts,
+  audit: (happening: Happening) => Promise<void>,
+): void {
+  const finish = finishWithin(provider)
+  const note: Note = (context, happening) =>
+    finish(context, async () => audit({ ...(await happening()), asker: askerOf(context) }))
+  keepUsedClients(provider, parts, finish)
+  listenToTokens(provider, parts, note)
+  listenToRegistrations(provider, note)
+  listenToRefusals(provider, parts)
+  provider.silent = true
+  provider.on('server_error', (context, error) => parts.fault(error, askerOf(context).requestId ?? ''))
+}
+
+/** Does what is to be done before the answer to a request leaves. */
+type Finish = (context: KoaContextWithOIDC, work: () => Promise<void>) => void
+
+/** Notes in the trail what happened in a request: who is answered finds it there. */
+type Note = (context: KoaContextWithOIDC, happening: () => Promise<Omit<Happening, 'asker'>>) => void
+
+function finishWithin(provider: Provider): Finish {
+  const pending = new WeakMap<object, Promise<void>[]>()
+  provider.use(async (context, next) => {
+    const work: Promise<void>[] = []
+    pending.set(context.req, work)
+    await next()
+    await Promise.all(work)
+  })
+  return (context, work) => pending.get(context.req)?.push(work())
+}
+
+const DAY_MS = 24 * 60 * 60_000
+
+function keepUsedClients(provider: Provider, { store, clock }: ListenParts, finish: Finish): void {
+  const keep = async (id: string): Promise<void> => {
+    const kept = await store.read.oauth.artifact('Client', id)
+    const end = clock.now() + CLIENT_KEPT_MS
+    // To the day is enough
+    if (kept !== undefined && (kept.expires_at ?? 0) + DAY_MS < end)
+      await store.write(({ oauth }) => oauth.prolong('Client', id, clock.now(), end))
+  }
+  provider.on('grant.success', (context) => {
+    const { client } = context.oidc
+    if (client !== undefined) finish(context, () => keep(client.clientId))
+  })
+}
+
+function listenToTokens(provider: Provider, parts: ListenParts, note: Note): void {
+  provider.on('grant.success', (context) => {
+    const { params, client, account, entities } = context.oidc
+    const kind = String(params?.['grant_type'])
+    if (kind === 'refresh_token') return
+    const { AccessToken: ofUser, ClientCredentials: ofService } = entities
+    const token = ofUser ?? ofService
+    const service = ofService && (account?.accountId ?? ofService.clientId)
+    note(context, async () => ({
+      operation: 'issue_token',
+      actor: service === undefined ? await userOf(ofUser?.accountId, parts) : await serviceOf(service, parts),
+      client: client?.clientId ?? '',
+      facts: { grant_type: kind, resource: String(token?.aud ?? ''), scope: token?.scope ?? '' },
+    }))
+  })
+  provider.on('grant.revoked', (context, grant) => {
+    const { client, entities } = context.oidc
+    const token = entities.RefreshToken ?? entities.AccessToken ?? entities.AuthorizationCode
+    note(context, async () => ({
+      operation: 'revoke',
+      actor: await userOf(token?.accountId, parts),
+      client: client?.clientId ?? '',
+      facts: { grant },
+    }))
+  })
+}
+
+async function userOf(id: string | undefined, { accounts }: ListenParts): Promise<Happening['actor']> {
+  if (id === undefined) return NOBODY
+  return { id, type: 'user', name: (await accounts.find(id))?.slug ?? id }
+}
+
+async function serviceOf(ref: string, { services, clock }: ListenParts): Promise<Happening['actor']> {
+  const found = await services.find(ref, clock.now())
+  return { id: found?.id ?? ref, type: 'service', name: found?.slug ?? ref }
+}
+
+function listenToRegistrations(provider: Provider, note: Note): void {
+  provider.on('registration_create.success', (context, { clientId, clientName, redirectUris }) =>
+    note(context, async () => ({
+      operation: 'register_client',
+      actor: NOBODY,
+      client: clientId,
+      facts: { name: clientName ?? '', redirect_uris: redirectUris?.join(' ') ?? '' },
+    })),
+  )
+}
+
+const REFUSALS = [
+  'authorization.error',
+  'grant.error',
+  'registration_create.error',
+  'revocation.error',
+  'introspection.error',
+  'device_authorization.error',
+] as const
+
+/** What a device hears until its user has agreed: nobody was refused anything. */
+const WAITING = new Set(['authorization_pending', 'slow_down'])
+
+function listenToRefusals(provider: Provider, { refused }: ListenParts): void {
+  for (const name of REFUSALS)
+    provider.on(name as 'grant.error', (context: KoaContextWithOIDC, error: Error) => {
+      const reason = error instanceof errors.OIDCProviderError ? error.error : error.name
+      if (WAITING.has(reason)) return
+      refused(askerOf(context), `${name.slice(0, -'.error'.length)}: ${reason}`)
+    })
+}
+
+function askerOf({ req }: KoaContextWithOIDC): Asker {
+  const text = (name: string): string | null => {
+    const value = req.headers[name]
+    return typeof value === 'string' ? value : null
+  }
+  return {
+    ip: text('x-forwarded-for'),
+    userAgent: text('user-agent'),
+    requestId: text('x-postern-request-id'),
+  }
+}

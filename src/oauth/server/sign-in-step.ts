@@ -1,0 +1,101 @@
+import type { Account, Accounts } from '../../access/accounts.ts'
+import { Refusal } from '../../base/refusal.ts'
+import { errorPage } from '../pages/error.ts'
+import { signInPage } from '../pages/sign-in.ts'
+import type { SignIn } from '../sign-in/port.ts'
+import { type ArrivalTicketParts, createArrivalTickets } from './arrival-tickets.ts'
+import { askedOf, finish, INTERACTION, type Interaction, redirect, show, type Visit } from './visit.ts'
+
+export interface SignInStepParts extends ArrivalTicketParts {
+  readonly accounts: Pick<Accounts, 'find'>
+  readonly signIn: SignIn
+}
+
+interface SignInStep {
+  /** @param fault what went wrong before; null at first */
+  ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void>
+  /** By name and password. */
+  submit(visit: Visit, interaction: Interaction, form: URLSearchParams): Promise<void>
+  /** To the identity provider. */
+  leave(visit: Visit, interaction: Interaction): Promise<void>
+  /** From there to the page that the browser left: only there is its cookie. */
+  comeBack(visit: Visit, url: URL): Promise<void>
+  /** At the page that it left, with the ticket of {@link comeBack}. */
+  arrive(visit: Visit, interaction: Interaction, ticket: string): Promise<void>
+}
+
+/** The page on which a person says who they are, and the way to an identity provider and back. */
+export function createSignInStep(parts: SignInStepParts): SignInStep {
+  const { accounts, signIn, sealed } = parts
+  const tickets = createArrivalTickets(parts)
+
+  async function ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void> {
+    const { client, form } = await askedOf(visit, interaction, sealed)
+    const { withPassword, provider } = signIn
+    const page = signInPage({ ...form, client: client.name ?? client.id, withPassword, provider, fault })
+    show(visit, fault === null ? 200 : 401, page)
+  }
+
+  return {
+    ask,
+
+    async submit(visit, interaction, form) {
+      if (!signIn.withPassword) return ask(visit, interaction, 'Passwords are not taken here.')
+      let account: Account
+      try {
+        account = await signIn.password(form.get('name') ?? '', form.get('password') ?? '', visit.asker)
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error
+        const isThrottled = error.code === 'auth_throttled'
+        const fault = isThrottled ? 'Too many attempts. Wait a little.' : 'Name or password is wrong.'
+        return ask(visit, interaction, fault)
+      }
+      return signedIn(visit, interaction, account)
+    },
+
+    async leave(visit, interaction) {
+      if (signIn.provider === null) return ask(visit, interaction, null)
+      const to = await orNotIn(visit, () => signIn.begin(interaction.uid))
+      if (to !== null) redirect(visit, to.href)
+    },
+
+    async comeBack(visit, url) {
+      const done = await orNotIn(visit, () => signIn.finish(url, visit.asker))
+      if (done === null) return
+      const ticket = await tickets.issue(done.interaction, done.account.id)
+      const page = INTERACTION + encodeURIComponent(done.interaction)
+      redirect(visit, `${page}?arrival=${encodeURIComponent(ticket)}`)
+    },
+
+    async arrive(visit, interaction, ticket) {
+      const id = await tickets.redeem(ticket, interaction.uid)
+      const account = id === null ? undefined : await accounts.find(id)
+      if (account?.active !== true) return ask(visit, interaction, 'Sign in once more.')
+      return signedIn(visit, interaction, account)
+    },
+  }
+}
+
+async function signedIn(visit: Visit, interaction: Interaction, account: Account): Promise<void> {
+  const { session } = interaction
+  if (session?.accountId !== undefined && session.accountId !== account.id) {
+    // Someone else signs in at this browser: the session before ends here, without asking for that by a script
+    const before = await visit.provider.Session.findByUid(session.uid)
+    await before?.destroy()
+    interaction.session = undefined
+  }
+  return finish(visit, interaction, { login: { accountId: account.id } })
+}
+
+/** What comes of work with the identity provider; null when it was refused, which the page then says. */
+async function orNotIn<T>(visit: Visit, work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const { code, message, status } = error
+    if (code === 'identity_unavailable') show(visit, status, errorPage('temporarily_unavailable', message))
+    else show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.'))
+    return null
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { assign } from '../clients/assign.ts'
+import { CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, decide, findOpen, subject } from './shape.ts'
+
+const common = {
+  resource: 'access_requests',
+  effect: 'act',
+  group: 'manage_clients',
+  input: z.strictObject({ id: AccessRequestId }),
+  output: AccessRequest,
+  permission: 'clients:update',
+  columns: COLUMNS,
+  subject,
+} as const
+
+/** It is written like an assignment of one's own, and so by nobody who could not make that. */
+export const approveAccessRequest = define({
+  ...common,
+  action: 'approve',
+  tool: 'approve_access_request',
+  summary: 'Approve an access request: the client may call the collections at once',
+  refuses: [...CHANGE_REFUSES, 'already_decided'],
+  handle: async ({ id }, context) => {
+    const request = await findOpen(id, context)
+    await assign(request.client, { add: request.collections }, context)
+    context.change.finding = `Approved ${id}, which ${request.requester_name} asked for.`
+    return decide(request, 'applied', context)
+  },
+})
+
+export const rejectAccessRequest = define({
+  ...common,
+  action: 'reject',
+  tool: 'reject_access_request',
+  summary: 'Reject an access request with a reason, or take one of your own back',
+  own: () => true,
+  refuses: ['not_found', 'already_decided', 'idempotency_conflict'],
+  handle: async ({ id }, context) => {
+    const request = await findOpen(id, context)
+    const { change, principal, options } = context
+    const isOwn = request.requester === principal.id
+    if (!isOwn && options.reason === undefined)
+      throw refuse('input_invalid', {
+        detail: 'Say why: the requester reads the reason.',
+        errors: [{ pointer: '/reason', reason: 'needed to reject what somebody else asks for' }],
+      })
+    change.finding = isOwn
+      ? `${request.requester_name} took ${id} back.`
+      : `Rejected ${id}, which ${request.requester_name} asked for.`
+    return decide(request, 'rejected', context)
+  },
+})

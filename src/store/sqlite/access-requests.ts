@@ -1,0 +1,76 @@
+import { type Kysely, sql } from 'kysely'
+import type {
+  AccessRequestReader,
+  AccessRequestWriter,
+  StoredAccessRequest,
+} from '../ports/access-requests.ts'
+import type { ConfigTables } from './tables.ts'
+
+type Db = Kysely<ConfigTables>
+type Row = ConfigTables['access_requests']
+
+/** Reads the requests for access that are kept. */
+export function createAccessRequestReader(db: Db): AccessRequestReader {
+  return {
+    accessRequest: async (id) => {
+      const row = await db.selectFrom('access_requests').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && toRequest(row)
+    },
+    accessRequests: async ({ limit, after, requester, client, state, now }) => {
+      let query = db.selectFrom('access_requests').selectAll()
+      if (after !== undefined) query = query.where('id', '>', after)
+      if (requester !== undefined) query = query.where('requester', '=', requester)
+      if (client !== undefined) query = query.where('client', '=', client)
+      if (state === 'open') query = query.where('state', '=', 'open').where('expires_at', '>', now)
+      else if (state === 'expired')
+        query = query.where((eb) =>
+          eb.or([
+            eb('state', '=', 'expired'),
+            eb.and([eb('state', '=', 'open'), eb('expires_at', '<=', now)]),
+          ]),
+        )
+      else if (state !== undefined) query = query.where('state', '=', state)
+      return (await query.orderBy('id').limit(limit).execute()).map(toRequest)
+    },
+  }
+}
+
+/** Writes them, inside of the transaction that `db` stands in. */
+export function createAccessRequestWriter(db: Db): AccessRequestWriter {
+  return {
+    putAccessRequest: async (request, since) => {
+      await db.deleteFrom('access_requests').where('created_at', '<', since).execute()
+      const row = { ...request, collections: JSON.stringify(request.collections) }
+      await db
+        .insertInto('access_requests')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
+    },
+  }
+}
+
+/** Ends what is still asked by a resource that goes, or for it. */
+export async function endRequestsAbout(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('access_requests')
+    .set({ state: 'expired', reason: 'The requester, the client or a collection was deleted.' })
+    .where('state', '=', 'open')
+    .where((eb) =>
+      eb.or([
+        eb('client', '=', id),
+        eb('requester', '=', id),
+        sql<boolean>`exists (select 1 from json_each(collections) where value = ${id})`,
+      ]),
+    )
+    .execute()
+}
+
+function toRequest({ collections, state, ...row }: Row): StoredAccessRequest {
+  // Only putAccessRequest and endRequestsAbout write these columns
+  return {
+    ...row,
+    collections: JSON.parse(collections) as string[],
+    state: state as StoredAccessRequest['state'],
+  }
+}
