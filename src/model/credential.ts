@@ -1,25 +1,13 @@
 import { z } from 'zod'
-import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { Description, HeaderName, Name, Slug, Tags, Time } from './common.ts'
 import { PemInput, SecretInput } from './secret.ts'
+import { secureUrl } from './secure-url.ts'
 import { CertificatesPem } from './upstream-tls.ts'
 
-/** Where tokens are fetched: https, or http on this machine; never a link-local or metadata address. */
-const TokenUrl = z
-  .string()
-  .max(1024)
-  .refine((text) => tokenUrlFault(text) === null, {
-    error: (issue) => tokenUrlFault(String(issue.input)) ?? 'a URL',
-  })
-  .describe('Token endpoint: https, or http on this machine')
-
-function tokenUrlFault(text: string): string | null {
-  const url = URL.parse(text)
-  if (url === null) return 'a URL such as https://id.example.com/oauth/token'
-  if (!isSecureUrl(url)) return 'an https URL; http is for this machine alone'
-  if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
-  return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
-}
+/** Where tokens are fetched. */
+const TokenUrl = secureUrl('https://id.example.com/oauth/token').describe(
+  'Token endpoint: https, or http on this machine',
+)
 
 const Visible = z
   .string()

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import type { ClaimRule } from '../base/claims.ts'
 import { Duration, Ref, Time } from './common.ts'
+import { secureUrl } from './secure-url.ts'
 
 export const SECRET_ALGS = ['HS256', 'HS384', 'HS512'] as const
 export const KEY_ALGS = [
@@ -17,21 +17,8 @@ export const KEY_ALGS = [
   'EdDSA',
 ] as const
 
-/** Where keys are fetched from: https, or http on this machine. */
-export const KeyUrl = z
-  .string()
-  .max(1024)
-  .refine((text) => urlFault(text) === null, {
-    error: (issue) => urlFault(String(issue.input)) ?? 'a URL',
-  })
-
-function urlFault(text: string): string | null {
-  const url = URL.parse(text)
-  if (url === null) return 'a URL such as https://id.example.com'
-  if (!isSecureUrl(url)) return 'an https URL; http is for this machine alone'
-  if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
-  return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
-}
+/** Where keys are fetched from. */
+export const KeyUrl = secureUrl('https://id.example.com')
 
 const Claim = z
   .string()

@@ -3,3 +3,8 @@
  * and the socket is private, so that behind it they can be trusted.
  */
 export const PREAMBLE = { peer: 'x-postern-peer', requestId: 'x-postern-request-id' } as const
+
+/** What the gateway thread says of a request that it hands over. */
+export function factsOf({ headers }: Request): { readonly requestId: string; readonly ip: string | null } {
+  return { requestId: headers.get(PREAMBLE.requestId) ?? '', ip: headers.get(PREAMBLE.peer) }
+}

@@ -1,19 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, readFileSync } from 'node:fs'
 import { CannotStart } from '../base/cannot-start.ts'
+import { replaceOwnFile, withDraft } from '../base/own-file.ts'
 
 /** A master key: 32 bytes under an id that ciphertexts name. */
 export interface MasterKey {
@@ -52,38 +40,23 @@ export function makeKey(): MasterKey {
 
 /** Puts a key ring in the place of the one in the file, for its owner alone. On disk when it returns. Throws as the system does. */
 export function saveKeys(file: string, ring: KeyRingFile): void {
-  withDraft(file, ring, (draft) => renameSync(draft, file))
-  const directory = openSync(dirname(file), constants.O_RDONLY)
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
+  replaceOwnFile(file, textOf(ring))
 }
 
 /** Whole or not at all: a start that is cut off must not leave a key file without a key. */
 function makeFile(file: string): void {
   if (existsSync(file)) return
   try {
-    withDraft(file, { keys: [makeKey()], lasting: new Map() }, (draft) => linkSync(draft, file))
+    withDraft(file, textOf({ keys: [makeKey()], lasting: new Map() }), (draft) => linkSync(draft, file))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new CannotStart(`The key file ${file} cannot be made: ${(error as Error).message}.`, error)
   }
 }
 
-/** Writes the ring beside the file and has it put in place; nothing is left beside it. */
-function withDraft(file: string, { keys, lasting }: KeyRingFile, place: (draft: string) => void): void {
-  const lines = [...keys.map(({ id, bytes }) => [id, bytes] as const), ...lasting].map(
-    ([id, bytes]) => `${id} ${Buffer.from(bytes).toString('base64')}\n`,
-  )
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    writeFileSync(draft, lines.join(''), { mode: 0o600, flag: 'wx', flush: true })
-    place(draft)
-  } finally {
-    rmSync(draft, { force: true })
-  }
+function textOf({ keys, lasting }: KeyRingFile): string {
+  const lines = [...keys.map(({ id, bytes }) => [id, bytes] as const), ...lasting]
+  return lines.map(([id, bytes]) => `${id} ${Buffer.from(bytes).toString('base64')}\n`).join('')
 }
 
 function read(file: string): string {

@@ -10,13 +10,13 @@ import type {
   MessageOutcome,
 } from '../../src/gateway/port.ts'
 import type { HttpMethod } from '../../src/model/common.ts'
-import type {
-  ClientFragment,
-  CollectionFragment,
-  Contract,
-  ProfileFragment,
-  ProxyFragment,
-} from '../../src/snapshot/fragments.ts'
+import type { CollectionFragment, Contract } from '../../src/snapshot/fragments.ts'
+import {
+  client as clientFragment,
+  collection as collectionFragment,
+  profile as profileFragment,
+  proxy as proxyFragment,
+} from '../gateway/fragments.ts'
 import { ROOM } from '../wire/peers.ts'
 
 export const TOKEN = 'good-token'
@@ -35,23 +35,9 @@ export interface FakeGateway extends GatewayPort {
 }
 
 export function collection(slug: string, name: string, basePath: string): CollectionFragment {
-  return {
-    kind: 'collection',
-    id: `col_${slug}`,
-    slug,
-    name,
-    description: `All about ${slug}.\n\nMore text.`,
-    tags: [],
-    base_path: basePath,
-    hosts: [],
-    upstream: null,
-    headers: [],
-    credential: null,
-    policy: null,
-    cors: null,
-    body_bytes_max: 1024,
-    proxies: [],
-  }
+  const description = `All about ${slug}.\n\nMore text.`
+  const given = { name, description, base_path: basePath, body_bytes_max: 1024, upstream: null, proxies: [] }
+  return collectionFragment(slug, given)
 }
 
 export function endpointOf(
@@ -62,51 +48,13 @@ export function endpointOf(
   path: string,
   tags: readonly string[] = [],
 ): Endpoint {
-  const proxy: ProxyFragment = {
-    id: `prx_${slug}`,
-    slug,
-    name,
-    tags,
-    methods,
-    path,
-    target_path: path,
-    headers: [],
-    credential: 'inherit',
-    policy: null,
-    deprecated: false,
-    contract: null,
-    shape: null,
-  }
-  return { collection: of, proxy, methods, path: of.base_path + path }
+  const fragment = proxyFragment(slug, path, { name, tags, methods })
+  return { collection: of, proxy: fragment, methods, path: of.base_path + path }
 }
 
 function callerOf(profile: string): Caller {
-  const fragment: ProfileFragment = {
-    id: `pro_${profile}`,
-    slug: profile,
-    name: profile,
-    active: true,
-    auth: 'token',
-    tokens: [],
-    verify: null,
-    allowed_methods: [],
-    ip_allowlist: [],
-    collections: null,
-    endpoints: { allow: [], deny: [] },
-    policy: null,
-    forward_identity: false,
-  }
-  const client: ClientFragment = {
-    kind: 'client',
-    id: 'cli_acme',
-    slug: 'acme',
-    name: 'Acme',
-    active: true,
-    valid_until: null,
-    collections: [],
-    policy: null,
-    profiles: [fragment],
-  }
+  const fragment = profileFragment(profile, { auth: 'token' })
+  const client = clientFragment('acme', { name: 'Acme', collections: [], profiles: [fragment] })
   return {
     client,
     profile: fragment,

@@ -2,6 +2,7 @@ import { Lru } from '../../base/lru.ts'
 import { readPem } from '../../base/pem.ts'
 import type { Incoming, PeerCertificate } from '../../wire/port.ts'
 import { CLIENT_CERT, CLIENT_CERT_CHAIN, FORWARDED_CLIENT_CERT } from '../fields.ts'
+import { splitQuoted } from './quoted.ts'
 
 /** Certificates that one thread remembers. */
 const KNOWN_MAX = 2000
@@ -88,21 +89,4 @@ export function readForwardedClientCert(value: string): PeerCertificate {
 
 function pemOf(encoded: string): Buffer[] {
   return readPem(decodeURIComponent(encoded), 'CERTIFICATE')
-}
-
-/** Parts between separators outside of quotes; none where a quote is left open. */
-function splitQuoted(text: string, separator: string): string[] {
-  const parts: string[] = []
-  let quoted = false
-  let from = 0
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i]
-    if (quoted && character === '\\') i++
-    else if (character === '"') quoted = !quoted
-    else if (character === separator && !quoted) {
-      parts.push(text.slice(from, i))
-      from = i + 1
-    }
-  }
-  return quoted ? [] : [...parts, text.slice(from)]
 }

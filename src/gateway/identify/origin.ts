@@ -1,6 +1,7 @@
 import { isIn, type Networks, toAddress, toNetworks } from '../../snapshot/network.ts'
 import type { Incoming } from '../../wire/port.ts'
 import { FORWARDED, FORWARDED_FOR, FORWARDED_PROTO, REQUEST_ID } from '../fields.ts'
+import { splitQuoted } from './quoted.ts'
 
 /** Where a request comes from. */
 export interface Origin {
@@ -81,22 +82,10 @@ function addressOf(entry: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
-/** Elements of a Forwarded field (RFC 7239 4): commas within quotes separate nothing. */
+/** Elements of a Forwarded field (RFC 7239 4); one that is empty where they cannot be told apart. */
 function elementsOf(value: string): string[] {
-  const elements: string[] = []
-  let quoted = false
-  let from = 0
-  for (let i = 0; i < value.length; i++) {
-    const character = value[i]
-    if (quoted && character === '\\') i++
-    else if (character === '"') quoted = !quoted
-    else if (character === ',' && !quoted) {
-      elements.push(value.slice(from, i))
-      from = i + 1
-    }
-  }
-  // Nobody knows where an element with an open quote ends
-  return quoted ? [''] : [...elements, value.slice(from)]
+  const elements = splitQuoted(value, ',')
+  return elements.length === 0 ? [''] : elements
 }
 
 const PAIR = /^\s*([A-Za-z]+)=(?:"([^"\\]*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+))\s*$/

@@ -1,18 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { replaceOwnFile } from '../../base/own-file.ts'
 import type { CliPorts } from './ports.ts'
 
 /** What a sign-in left: tokens, and where they are renewed and revoked. */
@@ -96,7 +85,7 @@ export async function changeContexts<T>(
   const release = await ports.lock(`${file}.lock`)
   try {
     const [next, result] = await change(readContexts(ports))
-    if (next !== null) writeOwn(file, `${JSON.stringify(next, null, 2)}\n`)
+    if (next !== null) replaceOwnFile(file, `${JSON.stringify(next, null, 2)}\n`)
     return result
   } finally {
     release()
@@ -120,22 +109,6 @@ function readOwn(file: string): string | null {
     return readFileSync(descriptor, 'utf8')
   } finally {
     closeSync(descriptor)
-  }
-}
-
-function writeOwn(file: string, text: string): void {
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true })
-    renameSync(draft, file)
-  } finally {
-    rmSync(draft, { force: true })
-  }
-  const directory = openSync(dirname(file), constants.O_RDONLY)
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
   }
 }
 

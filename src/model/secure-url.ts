@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { isRefusedHost, isSecureUrl } from '../base/address.ts'
+
+/** A URL that is asked from here: https, or http on this machine; never a link-local or metadata address. */
+export function secureUrl(example: string) {
+  return z
+    .string()
+    .max(1024)
+    .refine((text) => faultOf(text, example) === null, {
+      error: (issue) => faultOf(String(issue.input), example) ?? 'a URL',
+    })
+}
+
+function faultOf(text: string, example: string): string | null {
+  const url = URL.parse(text)
+  if (url === null) return `a URL such as ${example}`
+  if (!isSecureUrl(url)) return 'an https URL; http is for this machine alone'
+  if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
+  return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null
+}
