@@ -30,11 +30,12 @@ const wordsOf = (line: string): string[] =>
 
 test('the page about configuration as code does and prints what it says', async () => {
   writeFileSync(join(directory, 'orders.yaml'), documents)
+  writeFileSync(join(directory, 'shop.yaml'), blocks(CODE, 'yaml')[1]!)
   const sessions = blocks(CODE, 'console').flatMap((block) => block.split(/^\$ /m).slice(1))
-  assert.equal(sessions.length, 6)
+  assert.equal(sessions.length, 7)
   for (const session of sessions) {
     const [line, ...expected] = session.split('\n')
-    const words = wordsOf(line!.replace('orders.yaml', join(directory, 'orders.yaml')))
+    const words = wordsOf(line!.replace(/(orders|shop)\.yaml/, join(directory, '$&')))
     const { out, err } = await runCommand(server.data, words.slice(1))
     // What is shown without an answer is done for what follows
     if (expected.join('') !== '') assert.equal(out, expected.join('\n'), `${line}\n${err}`)

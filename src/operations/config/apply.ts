@@ -6,7 +6,7 @@ import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
 import { carryOut } from './carry-out.ts'
 import { countsOf, refuseMoved } from './planned.ts'
-import { counts, Documents, manner, PlanItem } from './shapes.ts'
+import { counts, Documents, manner, PlanItem, warnings } from './shapes.ts'
 import { type Manner, type Step, toSteps } from './steps.ts'
 import { take } from './take.ts'
 
@@ -41,6 +41,7 @@ export const applyConfig = define({
     items: z
       .array(PlanItem.pick({ action: true, item: true }))
       .describe('In the order in which they were done'),
+    warnings,
   }),
   permission: 'config:update',
   refuses: [
@@ -62,7 +63,7 @@ export const applyConfig = define({
   columns: ['action', 'item'],
   subject: ({ managed_by }) => ({ type: 'config', id: null, slug: managed_by ?? null }),
   prepare: async (input, context) => ({ ...(await take(input, context)), input }),
-  handle: async ({ desired, manner, fingerprint, input }, context) => {
+  handle: async ({ desired, manner, fingerprint, warnings, input }, context) => {
     const { change, clock } = context
     await refuseOptions(context)
     const plan = input.plan_id === undefined ? undefined : await planOf(input.plan_id, fingerprint, context)
@@ -79,6 +80,7 @@ export const applyConfig = define({
       config_revision: (await context.whole.revision()) + (steps.steps.length > 0 ? 1 : 0),
       ...done,
       items: steps.steps.map(({ action, item }) => ({ action, item })),
+      warnings: [...warnings],
     }
   },
 })

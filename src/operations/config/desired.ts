@@ -1,11 +1,13 @@
 import { contentHash } from '../../base/canonical.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
-import { JsonSchema } from '../../model/proxy.ts'
+import { JsonSchema, type ProxySpec } from '../../model/proxy.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
 import { type Kind, writableSchema } from '../kind.ts'
+import { fromImport } from '../proxies/contract.ts'
+import { proxyKind } from '../proxies/kind.ts'
 import { KEEP, parseSpec } from '../write-resource.ts'
 import { addressBy } from './address.ts'
 import { type ReadDocument, refuseFaults } from './read-documents.ts'
@@ -50,10 +52,12 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
   return [...desired.values()]
 }
 
-function judge({ kind, slug, spec: written, place }: ReadDocument): Desired {
+function judge({ kind, slug, spec: written, place, isDescribed }: ReadDocument): Desired {
   const { spec: filled, kept } = withKept(kind, written)
   const { spec: plain, schemas } = withSchemas(kind, filled)
   const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, slug })
+  // The schema of the kind has made it that
+  if (isDescribed && kind === proxyKind) fromImport(spec as ProxySpec)
   const silent = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
   return { kind, slug, address: addressBy(kind, spec, slug), spec, kept, silent, schemas, place }
 }

@@ -31,9 +31,10 @@ export const diffConfig = define({
   columns: ['action', 'item', 'side'],
   subject: ({ managed_by }) => ({ type: 'config', id: null, slug: managed_by ?? null }),
   handle: async (input, context) => {
-    const { desired, manner } = await take(input, context)
-    if (input.against === undefined) return shown(await toSteps(desired, manner, context))
-    return compared(desired, await toDesired(await readDocuments(input.against, input.variables)))
+    const { desired, manner, warnings } = await take(input, context)
+    if (input.against === undefined) return shown({ ...(await toSteps(desired, manner, context)), warnings })
+    const against = await readDocuments(input.against, input.variables)
+    return { ...compared(desired, await toDesired(against.documents)), warnings: [...warnings] }
   },
 })
 

@@ -33,15 +33,15 @@ export const planConfig = define({
   columns: ['action', 'item', 'side'],
   subject: ({ managed_by }) => ({ type: 'config', id: null, slug: managed_by ?? null }),
   prepare: async (input, context) => {
-    const { desired, fingerprint, manner } = await take(input, context)
+    const { desired, fingerprint, manner, warnings } = await take(input, context)
     for (let attempt = 1; ; attempt++) {
       const revision = await context.whole.revision()
       const steps = await toSteps(desired, manner, context)
       if (attempt === ATTEMPTS || revision === (await context.whole.revision()))
-        return { steps, revision, fingerprint, owner: manner.owner }
+        return { steps, revision, fingerprint, warnings, owner: manner.owner }
     }
   },
-  handle: async ({ steps, revision, fingerprint, owner }, { change, clock }) => {
+  handle: async ({ steps, revision, fingerprint, warnings, owner }, { change, clock }) => {
     const now = clock.now()
     const id = newId('pln', clock)
     const kept = {
@@ -53,6 +53,6 @@ export const planConfig = define({
       created_at: now,
     }
     await change.writer.putPlan(kept, now - PLAN_MS)
-    return { plan_id: id, managed_by: owner, config_revision: revision, ...shown(steps) }
+    return { plan_id: id, managed_by: owner, config_revision: revision, ...shown({ ...steps, warnings }) }
   },
 })

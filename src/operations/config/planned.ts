@@ -1,11 +1,16 @@
 import type { z } from 'zod'
-import { refuse } from '../../base/refusal.ts'
+import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Fields, StoredPlan } from '../../store/ports/config.ts'
 import { createDiffBound, type DriftItem, type PlanItem } from './shapes.ts'
 import type { Step, Steps } from './steps.ts'
 
 /** What a plan shows. */
-export function shown({ steps, drift, unchanged }: Pick<Steps, 'steps' | 'drift' | 'unchanged'>): {
+export function shown({
+  steps,
+  drift,
+  unchanged,
+  warnings,
+}: Pick<Steps, 'steps' | 'drift' | 'unchanged'> & { readonly warnings: readonly FieldError[] }): {
   create: number
   update: number
   adopt: number
@@ -13,6 +18,7 @@ export function shown({ steps, drift, unchanged }: Pick<Steps, 'steps' | 'drift'
   unchanged: number
   items: z.output<typeof PlanItem>[]
   drift: z.output<typeof DriftItem>[]
+  warnings: FieldError[]
 } {
   const bound = createDiffBound()
   return {
@@ -27,6 +33,7 @@ export function shown({ steps, drift, unchanged }: Pick<Steps, 'steps' | 'drift'
       diff: bound(diff),
     })),
     drift: drift.map(({ item, side, diff }) => ({ item, side, diff: bound(diff) })),
+    warnings: [...warnings],
   }
 }
 

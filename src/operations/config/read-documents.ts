@@ -7,12 +7,15 @@ import { breathe } from '../breathe.ts'
 import { readYamlStreamApart } from '../collections/openapi/yaml-apart.ts'
 import type { Kind } from '../kind.ts'
 import { KIND_WORDS, kindCalled } from './address.ts'
+import { fromDescription, isDescription } from './openapi-document.ts'
 import { type Variables, withVariables } from './variables.ts'
 
 /** Documents at once. */
 const DOCUMENTS_MAX = 50_000
 /** Faults that one refusal names. */
 const ERRORS_MAX = 100
+/** Warnings that one answer tells. */
+const WARNINGS_MAX = 200
 
 /** One document, its variables filled in; the spec is not judged yet. */
 export interface ReadDocument {
@@ -21,32 +24,49 @@ export interface ReadDocument {
   readonly spec: Fields
   /** Pointer to it in the input. */
   readonly place: string
+  /** Of an OpenAPI description. */
+  readonly isDescribed: boolean
+}
+
+interface Read {
+  readonly documents: readonly ReadDocument[]
+  /** What descriptions among them say and is read differently. */
+  readonly warnings: readonly FieldError[]
 }
 
 /**
- * Documents out of an input: objects, and texts of YAML or JSON that hold any number of them. Refuses with
+ * Documents out of an input: objects, and texts of YAML or JSON that hold any number of them. An OpenAPI description
+ * with `x-postern` is several. Refuses with
  * document_invalid a text that cannot be read, with input_invalid what is no document.
  */
 export async function readDocuments(
   given: readonly (string | Fields)[],
   variables: Variables,
-): Promise<readonly ReadDocument[]> {
+): Promise<Read> {
   const errors: FieldError[] = []
   const documents: ReadDocument[] = []
+  const warnings: FieldError[] = []
   for (const [index, one] of given.entries()) {
     const place = `/documents/${index}`
     for (const [inner, value] of typeof one === 'string'
       ? await readText(one, place)
       : [['', one] as const]) {
-      const document = readOne(value, place + inner, variables, errors)
-      if (document !== null) documents.push(document)
+      const at = place + inner
+      const filled = fill(value, at, variables, errors)
+      const isOne = !isPlain(filled) || !isDescription(filled)
+      const described = isOne ? null : fromDescription(filled, at)
+      for (const one of described?.documents ?? [{ value: filled, place: at }]) {
+        const document = readOne(one.value, one.place, !isOne, errors)
+        if (document !== null) documents.push(document)
+      }
+      warnings.push(...(described?.warnings ?? []))
     }
     if (documents.length > DOCUMENTS_MAX)
       throw refuse('input_invalid', { detail: `More than ${DOCUMENTS_MAX} documents at once.` })
     await breathe(index)
   }
   refuseFaults(errors)
-  return documents
+  return { documents, warnings: warnings.slice(0, WARNINGS_MAX) }
 }
 
 /** Refuses with input_invalid when there are faults. */
@@ -78,27 +98,32 @@ async function readText(text: string, place: string): Promise<(readonly [string,
     .filter(([, value]) => value !== null)
 }
 
+/** The same with the values of variables; those that have none are faults. */
+function fill(value: unknown, place: string, variables: Variables, errors: FieldError[]): unknown {
+  const missing = new Set<string>()
+  const filled = withVariables(value, variables, (name) => missing.add(name))
+  for (const name of missing)
+    errors.push({
+      pointer: place,
+      reason: `there is no value for the variable ${name}; give it as variables, on the command line with --var ${name}=… or --var-file`,
+    })
+  return filled
+}
+
 function readOne(
-  value: unknown,
+  filled: unknown,
   place: string,
-  variables: Variables,
+  isDescribed: boolean,
   errors: FieldError[],
 ): ReadDocument | null {
   const before = errors.length
   const fault = (pointer: string, reason: string): void => {
     errors.push({ pointer: place + pointer, reason })
   }
-  if (!isPlain(value)) {
+  if (!isPlain(filled)) {
     fault('', 'a document is an object of kind, slug and spec')
     return null
   }
-  const missing = new Set<string>()
-  const filled = withVariables(value, variables, (name) => missing.add(name)) as Fields
-  for (const name of missing)
-    fault(
-      '',
-      `there is no value for the variable ${name}; give it as variables, on the command line with --var ${name}=… or --var-file`,
-    )
   for (const name of Object.keys(filled))
     if (name !== 'kind' && name !== 'slug' && name !== 'spec') fault(pointerTo('', name), 'unknown member')
   const kind = typeof filled['kind'] === 'string' ? kindCalled(filled['kind']) : undefined
@@ -109,5 +134,5 @@ function readOne(
   if (!isPlain(spec)) fault('/spec', spec === undefined ? 'required' : 'must be an object')
   else if (spec['slug'] !== undefined) fault('/spec/slug', 'stands beside the spec, not in it')
   if (errors.length > before || kind === undefined || !slug.success || !isPlain(spec)) return null
-  return { kind, slug: slug.data, spec, place }
+  return { kind, slug: slug.data, spec, place, isDescribed }
 }

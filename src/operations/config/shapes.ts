@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { DiffEntry } from '../define.ts'
+import { Warning } from '../kind.ts'
 import { VARIABLE_NAME } from './variables.ts'
 
 const TEXT_CHARS_MAX = 8 * 1024 ** 2
@@ -9,7 +10,9 @@ const GIVEN_MAX = 50_000
 export const Documents = z
   .array(z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})]))
   .max(GIVEN_MAX)
-  .describe('Objects of kind, slug and spec, or texts of YAML or JSON that hold such documents')
+  .describe(
+    'Objects of kind, slug and spec, OpenAPI descriptions with x-postern, or texts of YAML or JSON that hold such documents',
+  )
 
 const Variables = z
   .record(
@@ -72,11 +75,16 @@ export const DriftItem = z.object({
   diff: Diff.describe('From what was applied last to what is there now'),
 })
 
+export const warnings = z
+  .array(Warning)
+  .describe('What OpenAPI descriptions among the documents say and is read differently')
+
 /** What a plan or a comparison shows. */
 export const Shown = z.object({
   ...counts,
   items: z.array(PlanItem).describe('In the order in which they would be done'),
   drift: z.array(DriftItem).describe('What was changed in the instance since the documents were applied'),
+  warnings,
 })
 
 /** Documents as they are exported. */

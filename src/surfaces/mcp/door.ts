@@ -124,7 +124,7 @@ async function answerPlainCall(
   const meant = await meantBy(ports, tool, call.arguments, principal, via, withChanges)
   const { invoked, content } = await runCall(ports, meant, principal, via)
   return jsonAnswer(
-    200,
+    invoked.status === 202 ? 202 : 200,
     JSON.stringify({
       ok: true,
       tool: call.tool,

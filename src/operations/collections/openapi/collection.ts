@@ -32,6 +32,8 @@ export interface ImportOptions {
 export interface Imported {
   readonly collection: z.input<typeof CollectionSpec> & { readonly slug: string }
   readonly proxies: readonly (z.input<typeof ProxySpec> & { readonly slug: string })[]
+  /** The operation that each proxy is made of, in the same order. */
+  readonly endpoints: readonly Pick<DescribedEndpoint, 'operation' | 'pointer'>[]
   /** Shared schemas that `#/$defs/<name>` in the proxies point into; null when there are none. */
   readonly schemas: Readonly<Record<string, JsonSchema>> | null
   readonly warnings: readonly FieldError[]
@@ -92,6 +94,7 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
       status: options.publish === true && upstream !== null ? 'published' : 'draft',
     },
     proxies,
+    endpoints,
     schemas: Object.keys(shared).length > 0 ? shared : null,
     warnings: list(),
   }

@@ -14,7 +14,7 @@ import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
 import { inert, printable } from '../table.ts'
 import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
-import { ask, type ConfigOperations, deletesOf, type Given, many, planned } from './planned.ts'
+import { ask, type ConfigOperations, deletesOf, type Given, many, planned, tellWarnings } from './planned.ts'
 import { promoteCommand } from './promote.ts'
 import { type ReadonlyDocuments, withSources } from './sources.ts'
 import { told } from './told.ts'
@@ -130,6 +130,7 @@ function planCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const client = await connect(ports, given)
     const { body } = await ask(client, operations.plan, input, sources)
     if (!printData(ports, given.output, body)) {
+      tellWarnings(ports, Shown.parse(body).warnings, sources)
       ports.out(told(Shown.parse(body)))
       ports.err(`Plan ${printable(String(body['plan_id']))}\n`)
     }
@@ -148,7 +149,10 @@ function diffCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const whole = { ...input, ...(against !== null && { against: against.documents }) }
     const { body } = await ask(client, operations.diff, whole, sources)
     const shown = Shown.parse(body)
-    if (!printData(ports, given.output, body)) ports.out(told(shown))
+    if (!printData(ports, given.output, body)) {
+      tellWarnings(ports, shown.warnings, sources)
+      ports.out(told(shown))
+    }
     if (shown.items.length > 0) throw new Failed(EXIT.drift)
   })
 }
@@ -164,10 +168,16 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const { input, sources } = await take(ports, files, given)
     const client = await connect(ports, given)
     if (given.dryRun === true) {
-      const { body, diff } = await ask(client, operations.apply, { ...input, ...deletesOf(given) }, sources, {
-        dryRun: true,
-      })
-      return printDiff(ports, given.output, diff ?? [], body)
+      const { body, diff, approvalNeeded } = await ask(
+        client,
+        operations.apply,
+        { ...input, ...deletesOf(given) },
+        sources,
+        {
+          dryRun: true,
+        },
+      )
+      return printDiff(ports, given.output, diff ?? [], body, approvalNeeded)
     }
     await planned(ports, client, operations, { input, sources }, given)
   })
@@ -180,7 +190,9 @@ function validateCommand(ports: CliPorts, operations: ConfigOperations): Command
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
     const { input, sources, documents, variables } = await take(ports, files, given)
     try {
-      await toDesired(await readDocuments(documents, variables))
+      const read = await readDocuments(documents, variables)
+      tellWarnings(ports, read.warnings, sources)
+      await toDesired(read.documents)
     } catch (error) {
       throw withSources(error, sources)
     }

@@ -1,13 +1,15 @@
 import { Option } from 'commander'
 import { Shown } from '../../../operations/config/shapes.ts'
 import type { Operation, WriteOptions } from '../../../operations/define.ts'
+import type { Warning } from '../../../operations/kind.ts'
 import type { Client } from '../../client/client.ts'
 import { fromText } from '../../fields.ts'
 import type { Where } from '../connect.ts'
 import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
-import { type Format, printAnswer } from '../print.ts'
-import { withSources } from './sources.ts'
+import { type Format, printAnswer, warningLines } from '../print.ts'
+import { printable } from '../table.ts'
+import { withFiles, withSources } from './sources.ts'
 import { told } from './told.ts'
 
 export interface Given extends Where {
@@ -60,6 +62,15 @@ export async function ask(
   }
 }
 
+/** What of a description is read differently, a line for each. */
+export function tellWarnings(
+  ports: CliPorts,
+  warnings: readonly Warning[],
+  sources: readonly string[],
+): void {
+  for (const line of warningLines(warnings)) ports.err(`warning: ${printable(withFiles(line, sources))}\n`)
+}
+
 /** How many removals were said to be meant. Throws a usage error for what is no whole number. */
 export function deletesOf({ allowDeletes }: Given): { allow_deletes?: number } {
   if (allowDeletes === undefined) return {}
@@ -84,6 +95,7 @@ export async function planned(
     const { body } = await ask(client, operations.plan, input, sources)
     const shown = Shown.parse(body)
     plan = String(body['plan_id'])
+    tellWarnings(ports, shown.warnings, sources)
     if (isTable) ports.out(told(shown))
     if (given.yes !== true && shown.items.length > 0) {
       if (!isTable) ports.err(told(shown))

@@ -14,13 +14,17 @@ const PLACE = /\/documents\/(\d+)/g
 export function withSources(error: unknown, sources: readonly string[]): unknown {
   const problem = problemOf(error)
   if (problem === null) return error
-  const named = (text: string): string =>
-    text.replaceAll(PLACE, (place, index: string) => sources[Number(index)] ?? place)
+  const named = (text: string): string => withFiles(text, sources)
   return new ProblemError({
     ...problem,
     detail: named(problem.detail),
     errors: problem.errors.map(({ pointer, reason }) => ({ pointer: named(pointer), reason: named(reason) })),
   })
+}
+
+/** A text with files in the place of the numbers of documents. */
+export function withFiles(text: string, sources: readonly string[]): string {
+  return text.replaceAll(PLACE, (place, index: string) => sources[Number(index)] ?? place)
 }
 
 function problemOf(error: unknown): ProblemBody | null {
