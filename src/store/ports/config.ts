@@ -120,6 +120,8 @@ export interface StoredPlan {
   readonly id: string
   /** Name of the set. */
   readonly owner: string
+  /** Id of the principal; empty for plans from before that was kept. */
+  readonly made_by: string
   /** Fingerprint of the documents and of how they are to be applied. */
   readonly documents: string
   readonly steps: readonly {
@@ -298,8 +300,8 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessReques
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>
   /** Stores an answer and forgets those that expired before `now`. */
   putAnswer(answer: StoredAnswer, now: number): Promise<void>
-  /** Stores a plan and forgets those made before `since`, in milliseconds since the epoch. */
-  putPlan(plan: StoredPlan, since: number): Promise<void>
+  /** Stores a plan and forgets those made before `since`, in milliseconds since the epoch, and all but the last `max` of who made it. */
+  putPlan(plan: StoredPlan, since: number, max: number): Promise<void>
   putApplied(applied: StoredApplied): Promise<void>
   removeApplied(owner: string, address: string): Promise<void>
   /** Also links it to the entry before. */
