@@ -90,7 +90,10 @@ export interface StoredSecret {
 
 /** A grant of a token: a role, over everything without a scope. */
 export interface StoredGrant {
+  /** One that is always there, or the id of one that was made here. */
   readonly role: string
+  /** What the role held when it was granted; absent for one that is always there. */
+  readonly permissions?: readonly string[]
   readonly scope?: Part & { readonly types: readonly string[]; readonly verbs: readonly string[] }
 }
 
