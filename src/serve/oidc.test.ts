@@ -45,7 +45,7 @@ test('a role of the map that is not there is told', async () => {
   const { roleMap } = given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:a=publisher@x; group:b=vewer:proxies' })
   await warnOfRoles({ roleMap }, control.store.read, (sentence) => told.push(sentence))
   assert.deepEqual(told, [
-    'POSTERN_OIDC_ROLE_MAP: there is no role "vewer", so "vewer:proxies" gives nothing until one is made.',
+    'POSTERN_OIDC_ROLE_MAP (--oidc-role-map): there is no role "vewer", so "vewer:proxies" gives nothing until one is made.',
   ])
   await control.close()
 })
