@@ -12,7 +12,7 @@ import type { Principal } from './principal.ts'
 /** No bound: a rule that was left out could be that of another identity. */
 const ALL = 2 ** 31 - 1
 
-export interface WorkloadPrincipal extends Principal {
+interface WorkloadPrincipal extends Principal {
   /** Names the trust rule as it is now; see {@link isTrusted}. */
   readonly trustRule: string
 }
