@@ -30,7 +30,7 @@ export function cliPorts(
     backUp: nobody,
     restore: nobody,
     examine: nobody,
-    openBrowser: () => {},
+    openBrowser: async () => true,
     toldToStop: nobody,
     lock: lockFile,
     ...own,

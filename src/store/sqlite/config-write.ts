@@ -129,12 +129,21 @@ export function createWriter(db: Db, environment: string | null): ConfigWriter {
         .onConflict((conflict) => conflict.column('scope').doUpdateSet(row))
         .execute()
     },
-    putPlan: async (plan, since) => {
+    putPlan: async (plan, since, max) => {
       await db.deleteFrom('plans').where('created_at', '<', since).execute()
       await db
         .insertInto('plans')
         .values({ ...plan, steps: JSON.stringify(plan.steps) })
         .execute()
+      const older = db
+        .selectFrom('plans')
+        .select('id')
+        .where('made_by', '=', plan.made_by)
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(-1)
+        .offset(max)
+      await db.deleteFrom('plans').where('id', 'in', older).execute()
     },
     putApplied: async ({ resource, spec, ...applied }) => {
       const row = { ...applied, resource_id: resource, spec: JSON.stringify(spec) }

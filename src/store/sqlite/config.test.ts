@@ -265,6 +265,36 @@ test('entries from before approvers and environments keep their links, and say t
   await store.close()
 })
 
+test('of the plans of one principal the last are kept, and those from before are of nobody', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrate(
+    database,
+    file,
+    CONFIG_MIGRATIONS.filter(({ version }) => version <= 13),
+  )
+  database.exec(`insert into plans values ('old', 'all', 'd', '[]', 1, 5)`)
+  database.close()
+  const store = openConfigStore(file)
+  const put = (id: string, made_by: string, created_at: number) =>
+    store.write((writer) =>
+      writer.putPlan({ id, made_by, created_at, owner: 'all', documents: 'd', steps: [], revision: 1 }, 1, 2),
+    )
+  await put('a', 'ann', 10)
+  await put('b', 'bob', 11)
+  await put('c', 'ann', 12)
+  await put('d', 'ann', 12)
+  const kept = async (id: string) => (await store.read.plan(id))?.made_by
+  assert.deepEqual(await Promise.all(['old', 'a', 'b', 'c', 'd'].map(kept)), [
+    '',
+    undefined,
+    'bob',
+    'ann',
+    'ann',
+  ])
+  await store.close()
+})
+
 test('access tokens from before grants keep their role', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
