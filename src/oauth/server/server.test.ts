@@ -485,6 +485,21 @@ test('what was issued and begun outlives a restart', async () => {
   server.move(-60_000)
 })
 
+test('a page for signing in waits ten minutes, one for consent fifteen', async () => {
+  const { url } = authorization(origin, await register(origin))
+  const [one, other] = [server.browser(), server.browser()]
+  const signIn = await one.open(url)
+  const person = { name: 'ann', password: PASSWORD, do: 'password' }
+  const agreement = await other.submit(await other.open(url), person)
+  server.move(10 * 60_000)
+  assert.equal((await one.open(signIn.url)).status, 400)
+  server.move(4 * 60_000)
+  assert.match((await other.open(agreement.url)).text, /Allow access/)
+  server.move(60_000)
+  assert.equal((await other.open(agreement.url)).status, 400)
+  server.move(-15 * 60_000)
+})
+
 test('a browser is signed in until it was not used for eight hours', async () => {
   const client = await register(origin)
   const browser = server.browser()
@@ -585,6 +600,13 @@ test('a device gets a token when its user has entered the code, looked at it and
   await browser.submit(page, { abort: 'yes' })
   assert.equal((await poll(refused.device_code)).error, 'access_denied')
 
+  const bare = (await postForm(`${origin}/oauth/device/authorize`, { client_id: 'postern-cli' })).body
+  const entered = await browser.open(bare.verification_uri_complete)
+  const asked = await browser.submit(await browser.submit(entered, { user_code: bare.user_code }), {
+    confirm: 'yes',
+  })
+  assert.match(asked.text, /management:read[\s\S]*management:write/)
+  assert.doesNotMatch(asked.text, /management:admin/)
   const late = await begin()
   server.move(10 * 60_000)
   assert.equal((await poll(late.device_code)).error, 'expired_token')
