@@ -144,6 +144,8 @@ test('a method that may change something wants its confirmation, and a body what
     [{ confirm: 'POST', body: '{}' }, '/confirm'],
     [{ confirm: id }, '/body'],
     [{ confirm: id, body: '{}', dry_run: true }, '/dry_run'],
+    [{ confirm: id, body: '{}', expected_revision: 9 }, '/expected_revision'],
+    [{ confirm: id, body: '{}', idempotency_key: 'k' }, '/idempotency_key'],
     [{ confirm: id, body: '{}', headers: ['authorization: Bearer x'] }, '/headers/0'],
   ] as const) {
     const { status, json } = await replay(id, given)
