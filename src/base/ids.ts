@@ -26,6 +26,7 @@ export type IdPrefix =
   | 'tru'
   | 'pln'
   | 'exp'
+  | 'chg'
   | 'acr'
 
 function encode(value: number, length: number): string {

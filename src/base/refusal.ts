@@ -291,6 +291,16 @@ export const PROBLEMS = {
     'Revision conflict',
     'The resource changed since the revision that was sent. Read it again and repeat the change.',
   ),
+  change_request_closed: problem(
+    409,
+    'Change request closed',
+    'The change request has been approved, rejected or carried out already, or its time is over. Whoever asked may ask again.',
+  ),
+  change_request_outdated: problem(
+    409,
+    'Change request outdated',
+    'What was asked for cannot be carried out as it was shown: what it touches, or whoever asked, has changed since. The detail says what. Nothing was done. Reject it; whoever asked may ask again.',
+  ),
   deletions_unconfirmed: problem(
     400,
     'Deletions unconfirmed',

@@ -41,6 +41,7 @@ const BEHIND_PROXIES: FieldRules = {
   ],
 }
 
+/** What the wire does with fields of requests. Behind trusted proxies theirs are read too; they are stripped in any case. */
 export function fieldRules(hasTrustedProxies: boolean): FieldRules {
   return hasTrustedProxies ? BEHIND_PROXIES : FIELD_RULES
 }

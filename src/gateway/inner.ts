@@ -38,152 +38,151 @@ export interface InnerOptions {
 }
 
 /** Runs calls from within the process: the same checks, counters and records as over REST. */
-export function createInnerCalls({
-  clock,
-  pools,
-  rows,
-  record,
-  toExchange,
-}: InnerOptions): (call: InnerCall, done: (answer: InnerAnswer) => void) => CallHandle {
+export function createInnerCalls(
+  options: InnerOptions,
+): (call: InnerCall, done: (answer: InnerAnswer) => void) => CallHandle {
   return (call, done) => {
-    const startedAt = clock.monotonic()
+    const run = new InnerRun(options, call, done)
+    run.begin()
+    return run
+  }
+}
+
+/** One call from its checks to its answer, which is given once, or never when the caller gives up. */
+class InnerRun implements CallHandle {
+  readonly #options: InnerOptions
+  readonly #call: InnerCall
+  readonly #done: (answer: InnerAnswer) => void
+  readonly #startedAt: number
+  readonly #exchange: Exchange
+  readonly #isCanonical: boolean
+  /** The request whose message led to the call; null where there is none. */
+  readonly #outer: Exchange | null
+  #upstreamStatus = 0
+  /** The call of the upstream that is under way. */
+  #handle: CallHandle | null = null
+  #isAccounted = false
+
+  constructor(options: InnerOptions, call: InnerCall, done: (answer: InnerAnswer) => void) {
+    this.#options = options
+    this.#call = call
+    this.#done = done
+    this.#startedAt = options.clock.monotonic()
     const target = canonicalTarget(call.target)
-    const exchange = toExchange(
-      call,
-      target === null ? pathOf(call.target) : target.path,
-      target === null ? '' : target.query,
-    )
-    exchange.agent = call.agent
-    let upstreamStatus = 0
-    let handle: CallHandle | null = null
-    let isAccounted = false
-    const own: CallHandle = { abort: giveUp }
+    this.#isCanonical = target !== null
+    this.#exchange = options.toExchange(call, target?.path ?? pathOf(call.target), target?.query ?? '')
+    this.#exchange.agent = call.agent
     // The door gets its incomings from the gateway's handler, so their state is an exchange
-    const outer = (call.until as Incoming<Exchange> | null)?.state ?? null
-    if (outer !== null) outer.held = own
+    this.#outer = (call.until as Incoming<Exchange> | null)?.state ?? null
+    if (this.#outer !== null) this.#outer.held = this
+  }
 
-    function account(status: number, bytesOut: number, upstreamAt: number, aborted: boolean): number {
-      if (outer !== null) outer.held = null
-      isAccounted = true
-      const endedAt = clock.monotonic()
-      endLimits(exchange, status)
-      endTarget(exchange, upstreamStatus, clock.now())
-      endWatch(exchange, upstreamStatus)
-      exchange.holding?.release()
-      const bytesIn = exchange.bodyBytes
-      record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
-      return endedAt - startedAt
+  begin(): void {
+    const fault = boundFault(this.#call)
+    if (fault !== null) this.#refuse(fault, WIRE, 0)
+    else if (!this.#isCanonical) this.#refuse('request_not_canonical', CANONICAL, 0)
+    // Deleted after the message was admitted
+    else if (this.#exchange.profile === null) this.#refuse('identity_rejected', IDENTIFY, 0)
+    else {
+      const admitted = admits(this.#options.rows, this.#exchange)
+      if (typeof admitted === 'boolean') this.#judged(admitted)
+      else void admitted.then((yes) => this.#judged(yes))
     }
+  }
 
-    function end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
-      const durationMs = account(answer.status, answer.bodyBytes, upstreamAt, false)
-      const { requestId, code } = exchange
-      done({ ...answer, requestId, code, durationMs })
-    }
+  abort(): void {
+    if (this.#isAccounted) return
+    // Whoever still waits to be admitted finds it over
+    this.#exchange.isOver = true
+    if (this.#handle === null) return
+    this.#handle.abort()
+    this.#account(0, 0, 0, true)
+  }
 
-    function giveUp(): void {
-      if (isAccounted) return
-      // Whoever still waits to be admitted finds it over
-      exchange.isOver = true
-      if (handle === null) return
-      handle.abort()
-      account(0, 0, 0, true)
-    }
+  #judged(admitted: boolean): void {
+    const exchange = this.#exchange
+    if (exchange.isOver) this.#account(0, 0, 0, true)
+    else if (admitted) this.#send()
+    else if (exchange.reply === null) this.#giveProblem(0)
+    else this.#giveBytes({ ...exchange.reply, fields: exchange.reply.fields + answerFields(exchange) }, 0)
+  }
 
-    function refuse(upstreamAt: number): void {
-      const { status, fields, body } = problemAnswer(exchange)
-      const bytes = Buffer.from(body)
-      end({ status, fields, body: bytes, bodyBytes: bytes.length, truncated: false }, upstreamAt)
-    }
-
-    function giveBytes({ status, fields, body }: Substitute, upstreamAt: number): void {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body
-      end(
-        {
-          status,
-          fields,
-          body: bytes.subarray(0, call.keepBytesMax),
-          bodyBytes: bytes.length,
-          truncated: bytes.length > call.keepBytesMax,
-        },
-        upstreamAt,
+  #send(): void {
+    const exchange = this.#exchange
+    const { body, keepBytesMax } = this.#call
+    const request = forwardRequest(exchange, exchange.pass, exchange.query)
+    const room = answerRoomOf(exchange)
+    this.#handle = this.#options.pools
+      .of(exchange.target!, exchange.shownCertificate)
+      .call({ ...request, body, keepBytesMax, readBytesMax: READ_BYTES_MAX, room }, (result) =>
+        result.ok ? this.#answered(result, request) : this.#failed(result),
       )
-    }
+  }
 
-    function answered(result: CallResult, request: ForwardRequest): void {
-      if (!result.ok) {
-        const code = FAILURE_CODES[result.failure]
-        exchange.reason = result.inner
-        if (goesElsewhere(exchange, code, result.upstreamAt > 0, clock.now())) {
-          send()
-          return
-        }
-        const other = insteadOf(exchange, code)
-        if (other !== null) {
-          giveBytes(other, result.upstreamAt)
-          return
-        }
-        exchange.code = code
-        exchange.stoppedAt = FORWARD
-        refuse(result.upstreamAt)
-        return
-      }
-      upstreamStatus = result.status
-      const judged = judgeHeld(exchange, request, result)
-      if (typeof judged === 'string') {
-        exchange.code = judged
-        exchange.stoppedAt = ANSWER
-        refuse(result.upstreamAt)
-      } else if (judged === result) {
-        const { status, fields, body, bodyBytes, truncated } = result
-        end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
-      } else giveBytes(judged, result.upstreamAt)
+  #failed({ failure, inner, upstreamAt }: Extract<CallResult, { ok: false }>): void {
+    const exchange = this.#exchange
+    const code = FAILURE_CODES[failure]
+    exchange.reason = inner
+    if (goesElsewhere(exchange, code, upstreamAt > 0, this.#options.clock.now())) {
+      this.#send()
+      return
     }
+    const other = insteadOf(exchange, code)
+    if (other === null) this.#refuse(code, FORWARD, upstreamAt)
+    else this.#giveBytes(other, upstreamAt)
+  }
 
-    const fault = boundFault(call)
-    if (target === null || fault !== null) {
-      exchange.code = fault ?? 'request_not_canonical'
-      exchange.stoppedAt = fault === null ? CANONICAL : WIRE
-      refuse(0)
-      return own
-    }
-    if (exchange.profile === null) {
-      // Deleted after the message was admitted.
-      exchange.code = 'identity_rejected'
-      exchange.stoppedAt = IDENTIFY
-      refuse(0)
-      return own
-    }
-    function judged(admitted: boolean): void {
-      if (exchange.isOver) {
-        account(0, 0, 0, true)
-        return
-      }
-      if (!admitted) {
-        if (exchange.reply === null) refuse(0)
-        else giveBytes({ ...exchange.reply, fields: exchange.reply.fields + answerFields(exchange) }, 0)
-        return
-      }
-      send()
-    }
+  #answered(result: Extract<CallResult, { ok: true }>, request: ForwardRequest): void {
+    this.#upstreamStatus = result.status
+    const judged = judgeHeld(this.#exchange, request, result)
+    if (typeof judged === 'string') this.#refuse(judged, ANSWER, result.upstreamAt)
+    else if (judged === result) {
+      const { status, fields, body, bodyBytes, truncated } = result
+      this.#end({ status, fields, body, bodyBytes, truncated }, result.upstreamAt)
+    } else this.#giveBytes(judged, result.upstreamAt)
+  }
 
-    function send(): void {
-      const request = forwardRequest(exchange, exchange.pass, exchange.query)
-      handle = pools.of(exchange.target!, exchange.shownCertificate).call(
-        {
-          ...request,
-          body: call.body,
-          keepBytesMax: call.keepBytesMax,
-          readBytesMax: READ_BYTES_MAX,
-          room: answerRoomOf(exchange),
-        },
-        (result) => answered(result, request),
-      )
-    }
-    const admitted = admits(rows, exchange)
-    if (typeof admitted === 'boolean') judged(admitted)
-    else void admitted.then(judged)
-    return own
+  #refuse(code: RefusalCode, stoppedAt: number, upstreamAt: number): void {
+    this.#exchange.code = code
+    this.#exchange.stoppedAt = stoppedAt
+    this.#giveProblem(upstreamAt)
+  }
+
+  #giveProblem(upstreamAt: number): void {
+    const { status, fields, body } = problemAnswer(this.#exchange)
+    const bytes = Buffer.from(body)
+    this.#end({ status, fields, body: bytes, bodyBytes: bytes.length, truncated: false }, upstreamAt)
+  }
+
+  #giveBytes({ status, fields, body }: Substitute, upstreamAt: number): void {
+    const { keepBytesMax } = this.#call
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    const kept = bytes.subarray(0, keepBytesMax)
+    const truncated = bytes.length > keepBytesMax
+    this.#end({ status, fields, body: kept, bodyBytes: bytes.length, truncated }, upstreamAt)
+  }
+
+  #end(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>, upstreamAt: number): void {
+    const durationMs = this.#account(answer.status, answer.bodyBytes, upstreamAt, false)
+    const { requestId, code } = this.#exchange
+    this.#done({ ...answer, requestId, code, durationMs })
+  }
+
+  /** Counts and records the call. Answers the milliseconds that it took. */
+  #account(status: number, bytesOut: number, upstreamAt: number, aborted: boolean): number {
+    const exchange = this.#exchange
+    const { clock, record } = this.#options
+    const [startedAt, upstreamStatus] = [this.#startedAt, this.#upstreamStatus]
+    if (this.#outer !== null) this.#outer.held = null
+    this.#isAccounted = true
+    const endedAt = clock.monotonic()
+    endLimits(exchange, status)
+    endTarget(exchange, upstreamStatus, clock.now())
+    endWatch(exchange, upstreamStatus)
+    exchange.holding?.release()
+    const bytesIn = exchange.bodyBytes
+    record(exchange, { startedAt, endedAt, upstreamAt, status, upstreamStatus, bytesIn, bytesOut, aborted })
+    return endedAt - startedAt
   }
 }
 

@@ -28,6 +28,7 @@ const VERBS = [
   'use',
   'verify',
   'export',
+  'approve',
 ] as const
 
 const each = (types: readonly string[], ...verbs: readonly string[]): string[] =>
@@ -49,7 +50,9 @@ export const PERMISSIONS: readonly string[] = [
   'keys:rotate',
   'config:read',
   'config:update',
+  'config:approve',
   'settings:read',
+  'settings:update',
   'audit:read',
   'audit:verify',
   'audit:export',

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../base/canonical.ts'
 import { RESOURCE_TYPES } from '../model/common.ts'
+import type { RequestTouch } from '../store/ports/change-requests.ts'
 import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import type { RevisionImage } from '../store/ports/revisions.ts'
 import { breathe } from './breathe.ts'
@@ -81,6 +82,21 @@ export async function slugsOf(
     if (before === null || after === null || isMany) slugs.set(id, slug)
   }
   return slugs
+}
+
+/** What a change touches, as a request for it says it. */
+export function touchesOf(changes: readonly Changed[]): readonly RequestTouch[] {
+  return changes.map(({ before, after }) => {
+    const { type, id, slug, parent, spec } = (before ?? after)!
+    // What is about to be made is judged by what it belongs to
+    const tags = (before === null && parent !== null ? [] : (spec['tags'] ?? [])) as readonly string[]
+    return { type, id, slug, parent, tags, revision: before?.revision ?? null }
+  })
+}
+
+/** As {@link touchesOf}, for what is no resource. */
+export function besides(type: string, revision: number | null): RequestTouch {
+  return { type, id: null, slug: null, parent: null, tags: [], revision }
 }
 
 /** The changes one by one, without those that changed nothing. */

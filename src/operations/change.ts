@@ -7,14 +7,25 @@ import { inWords, NOUNS, type ResourceType, type Status } from '../model/common.
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigWriter, Fields, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
-import { type Changed, type ChangedItem, diffOfAll, itemsOf, slugsOf } from './change-outcome.ts'
+import { type Gate, refuseNamed } from './approvals/gate.ts'
+import type { Held } from './approvals/request.ts'
+import { type StoredSettings, writeSettings } from './approvals/stored-settings.ts'
+import {
+  besides,
+  type Changed,
+  type ChangedItem,
+  diffOfAll,
+  itemsOf,
+  slugsOf,
+  touchesOf,
+} from './change-outcome.ts'
 import { ChangeSecrets } from './change-secrets.ts'
 import type { DiffEntry, WriteOptions } from './define.ts'
 import { boundedDiff } from './diff.ts'
 import { compileChanges, compileResealed, toDelta } from './fragments.ts'
 import type { Kind } from './kind.ts'
 import { getRef, idsOf } from './refs.ts'
-import { type Sight, toMake } from './sight.ts'
+import { type Placed, type Sight, toMake, touchedBy } from './sight.ts'
 
 export interface ChangeDeps {
   readonly writer: ConfigWriter
@@ -30,11 +41,17 @@ export interface ChangeDeps {
   readonly kindOf: (type: ResourceType) => Kind
   /** Judges a fragment as gateway threads will; what it finds refuses the change. */
   readonly check: (fragment: Fragment) => readonly FieldError[]
+  /** Has writes wait for approval; null where none does. */
+  readonly gate: Gate | null
+  /** True when what would wait has been approved. */
+  readonly isApproved: boolean
 }
 
 /** What a finished change did. */
 export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
+  /** With what is in entries of their own, where it has to wait or has waited; else as `diff`. */
+  readonly whole: readonly DiffEntry[]
   /** What was changed of each resource, where each has an entry of its own in the trail. */
   readonly items: readonly ChangedItem[]
   readonly delta: SnapshotDelta | null
@@ -63,9 +80,14 @@ export class Change {
   /** Changes that are none of a resource. */
   readonly #beside: DiffEntry[] = []
   readonly #told: DiffEntry[] = []
+  /** Things that are no resources, of which a handler has asked whether it must wait. */
+  readonly #waited: string[] = []
   readonly #afterwards: (() => Fields)[] = []
+  #settings: StoredSettings | undefined
   #subject: Resource | undefined
   #created = false
+  /** What was carried out in this transaction of what somebody else had asked for. */
+  carried: { readonly delta: SnapshotDelta | null; readonly revision: number | null } | undefined
 
   constructor(deps: ChangeDeps) {
     this.#deps = deps
@@ -77,6 +99,7 @@ export class Change {
       clock,
       isDryRun: options.dryRun === true,
       note: (resource, entry) => this.note(resource, entry),
+      judge: (permission, resource) => this.judge(permission, resource),
       noteBeside: (entry) => this.noteBeside(entry),
       tell: (entry) => this.tell(entry),
     })
@@ -152,6 +175,45 @@ export class Change {
     })
   }
 
+  /**
+   * For a handler before it does what no rollback undoes: true when that has to wait for another person, so that it
+   * foretells what it would do, as in a dry run. `what` is a type of what is no resource.
+   */
+  mustWait(what: 'keys' | 'records'): boolean {
+    const { gate, isApproved } = this.#deps
+    if (gate === null || gate.met.size === 0 || isApproved) return false
+    this.#waited.push(what)
+    return true
+  }
+
+  /** Has the rules for approval look at a write; those of resources are looked at anyway. */
+  async judge(permission: Permission, ...placed: readonly Placed[]): Promise<void> {
+    const { gate } = this.#deps
+    if (gate === null) return
+    for (const one of placed) gate.judge(permission, await touchedBy(one, this.writer))
+  }
+
+  /** What was done, as a request to do it says it. Goes by what {@link finish} found. */
+  facts({ whole }: ChangeOutcome): Held {
+    return {
+      rules: [...(this.#deps.gate?.met ?? [])],
+      diff: whole,
+      touches: [
+        ...touchesOf(this.changes),
+        ...this.#waited.map((type) => besides(type, null)),
+        ...(this.#settings === undefined ? [] : [besides('settings', this.#settings.revision - 1)]),
+      ],
+      isForetold: this.#waited.length > 0,
+      isRevealing: this.secrets.revealed,
+    }
+  }
+
+  /** Stores settings in the place of those before. */
+  async putSettings(settings: StoredSettings): Promise<void> {
+    await writeSettings(this.writer, settings)
+    this.#settings = settings
+  }
+
   newId(kind: Kind): string {
     return newId(kind.prefix, this.#deps.clock)
   }
@@ -176,6 +238,8 @@ export class Change {
       managed_by: this.owner ?? null,
     }
     await this.#deps.sight.demand(`${kind.type}:create`, toMake(resource))
+    await this.judge(`${kind.type}:create`, toMake(resource), resource)
+    await this.#judgePublishing(null, resource)
     await this.writer.insert(resource)
     await this.writer.link(resource.id, idsOf(kind, resource.spec))
     this.#changed.set(resource.id, { kind, before: null, after: resource, notes: [] })
@@ -215,7 +279,11 @@ export class Change {
       updated_at: toTime(this.#deps.clock.now()),
       updated_by: this.#deps.author,
     }
+    await this.#judgePublishing(before ?? null, after)
     if (!this.#isMade(after)) {
+      await this.judge(this.#needed(after), after, ...(before == null ? [] : [before]))
+      if (before != null && this.#deps.gate !== null)
+        this.#deps.gate.judgeMove(await touchedBy(before, this.writer), await touchedBy(after, this.writer))
       await this.#deps.sight.demand(this.#needed(after), after)
       if (before != null) await this.#deps.sight.refuseGain(before, after)
     }
@@ -226,6 +294,13 @@ export class Change {
     ])
     this.#changed.set(after.id, { kind, before: before ?? null, after, notes: changed?.notes ?? [] })
     return after
+  }
+
+  /** Whatever makes it live publishes it. */
+  async #judgePublishing(before: Resource | null, after: Resource): Promise<void> {
+    const isLive = after.status === 'published'
+    if (isLive && (before?.status !== 'published' || (before.draft !== null && after.draft === null)))
+      await this.judge(`${after.type}:publish`, after)
   }
 
   #isMade({ id }: Resource): boolean {
@@ -244,6 +319,8 @@ export class Change {
     const kind = this.#deps.kindOf(resource.type)
     const changed = this.#changed.get(resource.id)
     if (resource.id !== this.#subject?.id) await this.#deps.sight.demand(`${resource.type}:delete`, resource)
+    await refuseNamed(resource, this.writer)
+    await this.judge(`${resource.type}:delete`, resource)
     await this.writer.remove(resource.id)
     this.#changed.set(resource.id, {
       kind,
@@ -284,16 +361,16 @@ export class Change {
     const items = isMany ? await itemsOf(changes, slugs) : []
     // Of many resources, each entry has its own part
     const isShown = !isMany || this.#deps.options.dryRun === true
-    const configured = [
-      ...this.#beside,
-      ...(isShown ? await diffOfAll(changes, slugs, this.#subject?.id) : []),
-    ]
-    const diff = boundedDiff([...this.#told, ...configured])
-    if (items.length + configured.length === 0) return { diff, items, delta: null, revision: null }
+    const isHeld = this.#deps.isApproved || (this.#deps.gate?.met.size ?? 0) > 0
+    const resources = isShown || isHeld ? await diffOfAll(changes, slugs, this.#subject?.id) : []
+    const whole = boundedDiff([...this.#told, ...this.#beside, ...resources])
+    const configured = [...this.#beside, ...(isShown ? resources : [])]
+    const diff = isShown ? whole : boundedDiff([...this.#told, ...configured])
+    if (items.length + configured.length === 0) return { diff, whole, items, delta: null, revision: null }
     const revision = await writer.nextRevision()
     const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
     const resealed = await compileResealed(writer, this.secrets.resealed)
-    return { diff, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
+    return { diff, whole, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
   }
 }
 

@@ -15,6 +15,7 @@ import type { CredentialFragment } from '../snapshot/fragments.ts'
 import type { PlannedLimit } from '../snapshot/limit-plan.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
+import type { CarryOut } from './approvals/carry-out.ts'
 import type { Change } from './change.ts'
 import type { Via, WriteOptions } from './define.ts'
 import type { ExportJobs } from './exports/jobs.ts'
@@ -51,6 +52,8 @@ export interface OperationContext {
   readonly reader: ConfigReader
   /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
   readonly whole: ConfigReader
+  /** Does what others asked for, as them. */
+  readonly carryOut: CarryOut
   /** The transaction of a write. A read that asks for it is a fault. */
   readonly change: Change
   /**

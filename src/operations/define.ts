@@ -142,8 +142,8 @@ export interface WriteOptions {
 
 /** What every surface projects. */
 export interface Invoked {
-  /** 201 for create (and a put that created), else 200. */
-  readonly status: 200 | 201
+  /** 201 for create (and a put that created), 202 for what waits for another person, else 200. */
+  readonly status: 200 | 201 | 202
   readonly output: Record<string, unknown>
   /** Revision of the resource, for the ETag; null where there is none. */
   readonly revision: number | null
@@ -153,6 +153,8 @@ export interface Invoked {
   readonly pending: boolean
   /** Of a dry run: JSON patch with old values, secrets as "changed". */
   readonly diff: readonly DiffEntry[] | null
+  /** Of a dry run: names of the rules by which it would wait for another person. */
+  readonly approval?: readonly string[]
   /** In the place of the output, of operations that answer bytes. */
   readonly content?: Content
 }

@@ -5,9 +5,15 @@ import { type Clock, toTime } from '../base/clock.ts'
 import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
+import type { StoredChangeRequest } from '../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import { keepAnAdmin } from './access/last-admin.ts'
+import { type Approval, approvalOf, openRequest, passes } from './approvals/approval.ts'
+import { answerNow, applied, ask } from './approvals/ask.ts'
+import { type CarryOut, outdated, requesterOf } from './approvals/carry-out.ts'
+import { judgeOperation } from './approvals/gate.ts'
+import { MustWait } from './approvals/request.ts'
 import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import { Change } from './change.ts'
@@ -175,8 +181,9 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const result = await store.write(
       async (transaction) => {
         const writer = operation.held === true ? await holdWriter(transaction) : transaction
-        change = createChange(deps, call, writer)
-        return transact(deps, call, prepared, change, attempt)
+        const approval = await approvalOf(call, transaction, vault, deps.clock.now())
+        change = createChange(deps, call, writer, approval)
+        return transact(deps, call, prepared, change, attempt, approval)
       },
       {
         rollback: dryRun,
@@ -190,6 +197,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
   } catch (cause) {
+    if (cause instanceof MustWait) return ask(deps, call, cause, attempt)
     const error = asStepUp(cause, principal)
     if (!dryRun || isDenial(error)) await auditRefusal(deps, call, change, error)
     throw error
@@ -220,8 +228,10 @@ function settle(deps: InvokeDeps, change: Change, requestId: string): Fields {
   }
 }
 
-function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter): Change {
+function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approval: Approval): Change {
   return new Change({
+    gate: approval.gate,
+    isApproved: approval.approved !== undefined,
     writer,
     sight: sightOf(call.principal, writer),
     permission: call.operation.permission,
@@ -240,27 +250,56 @@ async function transact(
   prepared: Call['input'],
   change: Change,
   attempt: Attempt | null,
+  approval: Approval,
+) {
+  const now = deps.clock.now()
+  const known = attempt && (await replay(change.writer, attempt, now))
+  const isCarriedOut = known?.status === 202 && approval.approved !== undefined
+  if (known != null && !isCarriedOut)
+    return { answer: await answerNow(known, change.writer, now), delta: null }
+  const done = await perform(deps, approvedCall(call, approval), prepared, change, approval)
+  if (attempt !== null) await remember(change.writer, attempt, done.answer, change.secrets.revealed, now)
+  return done
+}
+
+/** Does it, and tells of it, in the transaction of the change. */
+async function perform(
+  deps: InvokeDeps,
+  call: Call,
+  prepared: Call['input'],
+  change: Change,
+  approval: Approval,
 ) {
   const { operation, options } = call
   const now = deps.clock.now()
-  const known = attempt && (await replay(change.writer, attempt, now))
-  if (known != null) return { answer: known, delta: null }
+  if (approval.gate !== null) judgeOperation(approval.gate, operation.permission)
   const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
   await keepAnAdmin(change, deps.store.read, call.principal, now)
   // Should they come back, they sign in again, and so do their programs
   for (const id of endedUsers(change.changes)) await change.writer.oauth.removeOfAccount(id)
   const outcome = await change.finish()
+  const passed = passes(approval, change.facts(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
+  const configRevision = outcome.revision ?? change.carried?.revision ?? null
   const created = operation.effect === 'create' || change.created
   const answer: Invoked = {
     status: created && options.dryRun !== true ? 201 : 200,
     output,
     revision: revisionOf(output),
-    configRevision: outcome.revision,
+    configRevision,
     pending: false,
     diff: options.dryRun === true ? outcome.diff : null,
+    ...passed.answer,
   }
-  const entry = { outcome: 'ok' as const, status: answer.status, configRevision: outcome.revision }
+  if (approval.approved !== undefined)
+    await change.writer.putChangeRequest(applied(approval.approved, configRevision))
+  const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.told].join(' ')
+  const entry = {
+    outcome: 'ok' as const,
+    status: answer.status,
+    configRevision,
+    ...(detail === '' ? {} : { detail }),
+  }
   let told = 0
   for (const { resource, collection, diff, before, after } of outcome.items) {
     await breathe(++told)
@@ -289,12 +328,65 @@ async function transact(
     ...entry,
     // A diff holds plain JSON; its type says unknown because it is read from specs.
     diff: outcome.diff as NonNullable<Ending['diff']>,
-    ...(change.finding === undefined ? {} : { detail: change.finding }),
     ...change.revisions,
     planId: change.planId,
   })
-  if (attempt !== null) await remember(change.writer, attempt, answer, change.secrets.revealed, now)
-  return { answer, delta: outcome.delta }
+  return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
+}
+
+/** With who has approved it, for the trail. */
+function approvedCall(call: Call, { approved }: Approval): Call {
+  const by = approved?.decided_by ?? null
+  return by === null ? call : { ...call, via: { ...call.via, approver: { ...by, type: 'user' } } }
+}
+
+/** Does what others asked for, in the transaction of `outer`. */
+function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | null): CarryOut {
+  const asAsked = async (request: StoredChangeRequest, reader: ConfigReader): Promise<Call> => {
+    const asked = openRequest(request, deps.vault)
+    const principal = await requesterOf(request, reader, deps.clock.now())
+    if (!mayCall(principal, asked.operation)) throw denial(asked.operation.permission)
+    return {
+      ...asked,
+      options: { ...asked.options, ...(options.dryRun === true && { dryRun: true }) },
+      principal,
+    }
+  }
+  return {
+    prepare: (request) =>
+      asOutdated(async () => {
+        const call = await asAsked(request, deps.store.read)
+        const reading = contextOf(deps, call, deps.store.read, null)
+        return (await call.operation.prepare?.(call.input, reading)) ?? call.input
+      }),
+    carryOut: (request, prepared) =>
+      asOutdated(async () => {
+        if (outer === null) throw new Error('A read carries nothing out.')
+        const call = await asAsked(request, outer.writer)
+        const writer = call.operation.held === true ? await holdWriter(outer.writer) : outer.writer
+        const approval = { gate: null, approved: request, isRepeated: false, isPast: false }
+        const change = createChange(deps, call, writer, approval)
+        // What its own preparation gave
+        const approved = approvedCall(call, approval)
+        const done = await perform(deps, approved, prepared as Call['input'], change, approval)
+        outer.carried = { delta: done.delta, revision: done.answer.configRevision }
+        outer.afterwards(() => {
+          change.settle()
+          return {}
+        })
+        return done.answer.configRevision
+      }),
+  }
+}
+
+/** Whatever keeps it from being done is said to whoever approves, and is no refusal of them. */
+async function asOutdated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code === 'change_request_outdated') throw error
+    throw outdated(error.message)
+  }
 }
 
 /** What a revision did, and what was before it. */
@@ -363,6 +455,7 @@ function contextOf(
     },
     allows: (permission, resource) => sight.allows(permission, resource),
     demand: (permission, resource) => sight.demand(permission, resource),
+    carryOut: createCarryOut(deps, call, change),
   }
 }
 

@@ -18,8 +18,10 @@ test('no input is an alternative at its root, and every schema can be published'
 })
 
 test('what a patch takes has no defaults, so that silence changes nothing', () => {
-  for (const operation of OPERATIONS.filter((one) => one.action === 'update'))
-    assert.deepEqual(operation.input.parse({ id: 'x' }), { id: 'x' }, nameOf(operation))
+  for (const operation of OPERATIONS.filter((one) => one.action === 'update')) {
+    const silent = 'id' in operation.input.shape ? { id: 'x' } : {}
+    assert.deepEqual(operation.input.parse(silent), silent, nameOf(operation))
+  }
 })
 
 const READ_REFUSALS: ReadonlySet<string> = new Set([

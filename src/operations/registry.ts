@@ -12,6 +12,10 @@ import { getAccessRequest, listAccessRequests } from './access-requests/list.ts'
 import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
+import { approveChangeRequest } from './change-requests/approve.ts'
+import { getChangeRequest } from './change-requests/get.ts'
+import { listChangeRequests } from './change-requests/list.ts'
+import { rejectChangeRequest } from './change-requests/reject.ts'
 import { assignCollections, setAssignments, unassignCollections } from './clients/assign.ts'
 import { createClient } from './clients/create.ts'
 import { deleteClient } from './clients/delete.ts'
@@ -102,7 +106,9 @@ import { diffRevisions } from './revisions/diff.ts'
 import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
 import { selectable } from './select.ts'
-import { getSettings } from './settings/list.ts'
+import { getSettings } from './settings/get.ts'
+import { listSettings } from './settings/list.ts'
+import { updateSettings } from './settings/update.ts'
 import { WORKFLOW_OPERATIONS } from './workflows/crud.ts'
 import { listNodes } from './workflows/nodes.ts'
 import { getProxyWorkflow, updateProxyWorkflow } from './workflows/proxy-workflow.ts'
@@ -196,7 +202,13 @@ export const OPERATIONS: readonly Operation[] = [
   getRevision,
   diffRevisions,
   rollbackRevision,
+  listSettings,
   getSettings,
+  updateSettings,
+  listChangeRequests,
+  getChangeRequest,
+  approveChangeRequest,
+  rejectChangeRequest,
   listPersonalTokens,
   getPersonalToken,
   createPersonalToken,

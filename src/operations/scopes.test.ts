@@ -248,7 +248,8 @@ test('operations about what no scope can name are few and known', () => {
   assert.deepEqual(
     OPERATIONS.filter(({ unscoped }) => unscoped).map(({ resource, action }) => `${resource}.${action}`),
     [
-      ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback', 'settings.list'],
+      ...['revisions.list', 'revisions.get', 'revisions.diff', 'revisions.rollback'],
+      ...['settings.list', 'settings.get', 'settings.update'],
       ...['keys.list', 'keys.rotate', 'audit.verify', 'requests.explain'],
     ],
   )

@@ -115,7 +115,8 @@ function namingOf(type: ResourceType): readonly Permission[] {
   return NAMING[type] ?? [`${type}:read`]
 }
 
-async function touchedBy(placed: Placed, whole: Pick<ConfigReader, 'byId'>): Promise<Touched> {
+/** What a scope is judged by. */
+export async function touchedBy(placed: Placed, whole: Pick<ConfigReader, 'byId'>): Promise<Touched> {
   const { type, id, parent, spec } = placed
   const above = await aboveOf(whole, placed)
   const isPlace = type === 'collections' || type === 'teams'

@@ -4,7 +4,8 @@ import { createSecureContext } from 'node:tls'
 import { CannotStart } from '../base/cannot-start.ts'
 import { readCertificate } from '../base/certificate.ts'
 import { readPem } from '../base/pem.ts'
-import { settingName, type TlsFiles } from '../settings.ts'
+import { settingName } from '../settings/schema.ts'
+import type { TlsFiles } from '../settings.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
 /** Certificates of the gateway listener, and what happens when their files change. */

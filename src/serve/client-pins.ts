@@ -3,7 +3,7 @@ import { isSecureUrl } from '../base/address.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { isPlain, type Plain } from '../base/plain.ts'
 import { lenientMetadata } from '../oauth/server/clients.ts'
-import { settingName } from '../settings.ts'
+import { settingName } from '../settings/schema.ts'
 
 /** How a client proves itself that shares no secret with us. */
 const METHODS: readonly unknown[] = ['none', 'private_key_jwt']

@@ -6,6 +6,7 @@ import type { Plain } from '../base/plain.ts'
 import type { GetJson } from '../base/public-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
+import { expireChangeRequests } from '../operations/change-requests/expire.ts'
 import type { Invoke } from '../operations/define.ts'
 import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps, mayCall } from '../operations/invoke.ts'
@@ -105,6 +106,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     async sweep() {
       exports.sweep()
       await store.write(({ oauth }) => oauth.sweep(clock.now()))
+      await expireChangeRequests(store, clock)
     },
     endQuestions: surfaces.endQuestions,
     stop: () => exports.stop(),

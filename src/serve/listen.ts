@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import { CannotStart } from '../base/cannot-start.ts'
-import { type SettingName, settingName } from '../settings.ts'
+import { type SettingName, settingName } from '../settings/schema.ts'
 
 export interface Address {
   readonly host: string

@@ -10,7 +10,8 @@ import type { Plain } from '../base/plain.ts'
 import { createProtectedResources } from '../base/protected-resources.ts'
 import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
-import { type OidcSettings, settingName } from '../settings.ts'
+import { settingName } from '../settings/schema.ts'
+import type { OidcSettings } from '../settings.ts'
 
 /** The identity provider as the control plane knows it. */
 export interface IdentityProvider extends OidcProvider {

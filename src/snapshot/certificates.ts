@@ -4,6 +4,7 @@ import { BINDING_NAMES, type MtlsAuth } from '../model/profile-auth.ts'
 import type { CertificatesFragment } from './fragments.ts'
 import { subjectName } from './subject-name.ts'
 
+/** The id of a binding follows from its name and authority, so that the same binding keeps it over changes. */
 export function compileCertificates({ bindings, revocation }: MtlsAuth): CertificatesFragment {
   return {
     bindings: bindings.map((binding) => {

@@ -71,6 +71,7 @@ function toRules({ balance, hash_key, retries, health, breaker }: UpstreamSpec):
   }
 }
 
+/** In milliseconds; those that a proxy leaves to its collection are absent. */
 export function compileTimeouts({ connect, first_byte, idle }: ProxyTimeouts): TimeoutsFragment {
   return {
     ...(connect === undefined ? {} : { connect_ms: toMs(connect) }),

@@ -28,7 +28,9 @@ const PLAIN: Readonly<Record<string, { method: HttpVerb; byId: boolean }>> = {
 export function routeOf(operation: Operation): Route {
   const base = `/${operation.resource}`
   const plain = Object.hasOwn(PLAIN, operation.action) ? PLAIN[operation.action] : undefined
-  const byId = plain?.byId ?? Object.hasOwn(operation.input.shape, 'id')
+  const byId = plain?.byId !== false && Object.hasOwn(operation.input.shape, 'id')
+  // There is one of it
+  if (plain?.byId === true && !byId) return { method: plain.method, byId, path: `${base}/current` }
   const method = plain?.method ?? (operation.effect === 'read' && operation.posted !== true ? 'GET' : 'POST')
   const item = byId ? `${base}/{id}` : base
   return { method, byId, path: plain === undefined ? `${item}/${operation.action}` : item }

@@ -7,21 +7,16 @@ import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
-import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
+import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
-import {
-  type Answers,
-  type FromGateway,
-  type GatewayInit,
-  HEALTH,
-  type Question,
-  type ToGateway,
-} from './messages.ts'
+import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+import { Mirror } from './mirror.ts'
+import { createQuestions } from './questions.ts'
 
 /**
  * The gateway threads as the main thread sees them.
  *
- * 1. The mirror below is what has been published; a thread that starts gets it whole and then every later change,
+ * 1. The mirror is what has been published; a thread that starts gets it whole and then every later change,
  *    in order, because both travel through the same port.
  * 2. `publish` resolves when every thread that was listening has applied the change, so a change that has
  *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong.
@@ -89,25 +84,12 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   const health = new Int32Array(options.init.health)
   const clock = createClock(options.init.clockCell ?? undefined)
   const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })
-  const mirror = new Map<FragmentKey, { hash: string; fragment: Fragment }>()
+  const mirror = new Mirror(first)
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
-  let revision = first.revision
   let closed = false
-  const asking = new Map<number, (answer: unknown) => void>()
-  let questions = 0
+  const { ask, askAll, answered } = createQuestions(tell)
   let { tls, credentialKey } = options.init
-
-  function remember(delta: SnapshotDelta): void {
-    if (delta.full) mirror.clear()
-    for (const { key, hash, fragment } of delta.put) mirror.set(key, { hash, fragment })
-    for (const key of delta.drop) mirror.delete(key)
-    revision = delta.revision
-  }
-
-  function whole(): SnapshotDelta {
-    return { revision, full: true, drop: [], put: [...mirror].map(([key, held]) => ({ key, ...held })) }
-  }
 
   function tell(thread: Thread, message: ToGateway): void {
     thread.worker.postMessage(message)
@@ -121,37 +103,6 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   function change(thread: Thread, delta: SnapshotDelta): number {
     tell(thread, { kind: 'snapshot', delta })
     return ++thread.told
-  }
-
-  /** Asks a thread. Rejects when there is none, or none that answers in time. */
-  function ask<About extends Question['about']>(
-    thread: Thread | undefined,
-    question: Extract<Question, { about: About }>,
-    deadlineMs: number,
-  ): Promise<Answers[About]> {
-    if (thread === undefined) return Promise.reject(new Error('no gateway thread listens'))
-    const id = ++questions
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        asking.delete(id)
-        reject(new Error('the gateway thread did not answer'))
-      }, deadlineMs)
-      asking.set(id, (answer) => {
-        clearTimeout(timer)
-        asking.delete(id)
-        // A thread answers each question by its own kind
-        resolve(answer as Answers[About])
-      })
-      tell(thread, { kind: 'ask', id, question })
-    })
-  }
-
-  /** Of all that answer: a thread that has just died, or hangs, knows nothing that is worth waiting for. */
-  async function askAll<About extends Question['about']>(
-    question: Extract<Question, { about: About }>,
-  ): Promise<Answers[About][]> {
-    const answers = await Promise.allSettled(live().map((thread) => ask<About>(thread, question, ANSWER_MS)))
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
   function live(): Thread[] {
@@ -191,48 +142,8 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     threads[slot] = thread
     let fault: Error | null = null
     worker.on('message', (message: FromGateway) => {
-      switch (message.kind) {
-        case 'listening':
-          thread.listening = true
-          refresh()
-          onListening()
-          break
-        case 'applied':
-          thread.applied++
-          for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
-          refresh()
-          break
-        case 'key_set': {
-          const { id, source, maxAgeMs } = message
-          void options
-            .keySets(source, maxAgeMs)
-            .then((answer) => tell(thread, { kind: 'key_set', id, answer }))
-          break
-        }
-        case 'answered':
-          asking.get(message.id)?.(message.answer)
-          break
-        case 'drained':
-          thread.drained?.()
-          break
-        case 'claim': {
-          const claim = keys.claim(message.key, message.fingerprint, slot)
-          tell(thread, { kind: 'claimed', id: message.id, claim })
-          break
-        }
-        case 'settle':
-          keys.settle(message.key, message.answer, slot)
-          break
-        case 'release':
-          keys.release(message.key, slot)
-          break
-        case 'cancel':
-          for (const other of threads) if (other !== undefined && other !== thread) tell(other, message)
-          break
-        case 'log':
-          options.log(message.level, `gateway thread ${slot}: ${message.message}`)
-          break
-      }
+      hear(thread, message)
+      if (message.kind === 'listening') onListening()
     })
     worker.on('error', (error: Error) => {
       fault = error
@@ -255,7 +166,50 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       restart(slot, performance.now() - startedAt > HEALTHY_MS ? 0 : 50)
     })
-    change(thread, whole())
+    change(thread, mirror.whole())
+  }
+
+  function hear(thread: Thread, message: FromGateway): void {
+    const { slot } = thread
+    switch (message.kind) {
+      case 'listening':
+        thread.listening = true
+        refresh()
+        break
+      case 'applied':
+        thread.applied++
+        for (const text of message.faults) options.log('error', `gateway thread ${slot}: ${text}`)
+        refresh()
+        break
+      case 'key_set': {
+        const { id, source, maxAgeMs } = message
+        void options.keySets(source, maxAgeMs).then((answer) => tell(thread, { kind: 'key_set', id, answer }))
+        break
+      }
+      case 'answered':
+        answered(message.id, message.answer)
+        break
+      case 'drained':
+        thread.drained?.()
+        break
+      case 'claim': {
+        const claim = keys.claim(message.key, message.fingerprint, slot)
+        tell(thread, { kind: 'claimed', id: message.id, claim })
+        break
+      }
+      case 'settle':
+        keys.settle(message.key, message.answer, slot)
+        break
+      case 'release':
+        keys.release(message.key, slot)
+        break
+      case 'cancel':
+        for (const other of threads) if (other !== undefined && other !== thread) tell(other, message)
+        break
+      case 'log':
+        options.log(message.level, `gateway thread ${slot}: ${message.message}`)
+        break
+    }
   }
 
   function restart(slot: number, delayMs: number): void {
@@ -290,7 +244,6 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   Atomics.store(health, HEALTH.workers, options.count)
-  remember(first)
   await Promise.all(
     Array.from(
       { length: options.count },
@@ -304,7 +257,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
 
   return {
     async publish(delta) {
-      remember(delta)
+      mirror.remember(delta)
       const marks = new Map<Thread, number>()
       for (const thread of threads) if (thread !== undefined) marks.set(thread, change(thread, delta))
       // A thread that started since got it with its first change
@@ -327,12 +280,12 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
     async credentialUses() {
       const uses = new Map<string, number>()
-      for (const answer of await askAll({ about: 'uses' }))
+      for (const answer of await askAll(live(), { about: 'uses' }, ANSWER_MS))
         for (const [id, at] of answer) uses.set(id, Math.max(at, uses.get(id) ?? 0))
       return uses
     },
     async upstreamHealth(collection) {
-      const seen = await askAll({ about: 'health', collection })
+      const seen = await askAll(live(), { about: 'health', collection }, ANSWER_MS)
       return mergeHealth(seen.filter((one) => one !== null))
     },
     async drain(deadlineMs) {

@@ -10,6 +10,7 @@ export interface RemoteKeys extends IdempotencyKeys {
   claimed(id: number, claim: Claim): void
 }
 
+/** @param say tells the main thread; its answers come by `claimed` */
 export function createRemoteKeys(say: (message: FromGateway) => void): RemoteKeys {
   const waiting = new Map<number, { readonly key: string; readonly done: (claim: Claim) => void }>()
   /** Keys of claims that nobody waits for any more. */

@@ -5,6 +5,9 @@ import type { Vault } from './vault.ts'
 /** Name of the known text that is sealed with everything else, and last: it tells which key seals. */
 export const CANARY = 'vault_canary'
 
+/** The field that the arguments of a change request are sealed for. */
+export const ARGUMENTS = 'arguments'
+
 /** Secrets that are sealed at a stretch; then whoever waits for the main thread gets a turn. */
 const STRETCH = 200
 
@@ -42,11 +45,21 @@ export async function resealSecrets(writer: ConfigWriter, vault: Vault): Promise
     owners.add(secret.owner)
     count++
   }
+  for (const request of await writer.pendingChangeRequests()) {
+    const { id, sealed } = request
+    if (sealed === null || vault.isCurrent(sealed)) continue
+    const anew = resealed({ owner: id, field: ARGUMENTS, sealed }, vault)
+    // What no key opens can be rejected alone
+    if (anew !== null) await writer.putChangeRequest({ ...request, sealed: anew })
+  }
   await writer.setMeta(CANARY, vault.canary())
   return { count, owners, closed }
 }
 
-function resealed({ sealed, owner, field }: StoredSecret, vault: Vault): string | null {
+function resealed(
+  { sealed, owner, field }: Pick<StoredSecret, 'sealed' | 'owner' | 'field'>,
+  vault: Vault,
+): string | null {
   try {
     return vault.seal(vault.open(sealed, owner, field), owner, field)
   } catch {

@@ -37,6 +37,7 @@ function metaStore(): ConfigStore {
       work({
         setMeta: async (name: string, value: string) => void meta.set(name, value),
         secrets: async () => [],
+        pendingChangeRequests: async () => [],
       }),
   }
   // The vault asks nothing else of it.

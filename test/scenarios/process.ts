@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { after } from 'node:test'
 import { ownPort } from '../support/ports.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -28,7 +27,7 @@ export interface UpProcess {
 /** Processes that a failed test left behind must not keep the run alive. */
 const children = new Set<ChildProcess>()
 const groups = new Set<number>()
-after(() => {
+process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL')
   for (const group of groups) if (isGroupAlive(group)) process.kill(-group, 'SIGKILL')
 })

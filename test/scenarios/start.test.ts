@@ -6,32 +6,32 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { CannotStart } from '../../src/base/cannot-start.ts'
 import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
+import { startServer } from '../../src/serve.ts'
+import { readSettings } from '../../src/settings.ts'
 import { eventually } from '../support/eventually.ts'
 import { ownPort } from '../support/ports.ts'
+import { runCommand } from './cli.ts'
 import { isGroupAlive, killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 
-/** One clear sentence, no stack, exit code 1. */
-function assertRefusesToStart(
-  finished: { code: number | null; stderr: string; stdout: string },
-  sentence: RegExp,
-): void {
-  assert.notEqual(finished.code, 0)
-  assert.notEqual(finished.code, null)
-  assert.match(finished.stderr, sentence)
-  assert.doesNotMatch(finished.stderr, /\n\s+at /, 'no stack trace')
-}
-
-const upOn = (data: string, listen: string, controlListen: string) =>
-  runPostern(['up', '--data', data, '--listen', listen, '--control-listen', controlListen])
-
 const FREE = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
 
-/** A data directory that an instance has used, and left as a power cut leaves it. */
+/** Starts as `postern up` does, which prints what a {@link CannotStart} says and ends with 1. */
+async function refusesToStart(args: readonly string[], sentence: RegExp): Promise<void> {
+  const starting = async () => startServer(readSettings(args, {}), { log: () => {} })
+  await assert.rejects(starting(), (error) => {
+    assert.ok(error instanceof CannotStart, String(error))
+    assert.match(error.message, sentence)
+    return true
+  })
+}
+
+/** A data directory that an instance has used. */
 const used = await temporaryDirectory()
-before(async () => killNow(await startUp(used)))
+before(async () => (await startTestServer({ data: used })).stop())
 after(() => rm(used, { recursive: true }))
 
 async function copyOfUsed(): Promise<string> {
@@ -40,8 +40,11 @@ async function copyOfUsed(): Promise<string> {
   return data
 }
 
-test('a setting with a wrong value refuses start by name', async () => {
-  assertRefusesToStart(await runPostern(['up', ...FREE, '--workers', 'many']), /workers/i)
+test('a setting with a wrong value refuses start by name, in one sentence and with exit code 1', async () => {
+  const { code, stderr } = await runPostern(['up', ...FREE, '--workers', 'many'])
+  assert.equal(code, 1)
+  assert.match(stderr, /workers/i)
+  assert.doesNotMatch(stderr, /\n\s+at /, 'no stack trace')
 })
 
 test('a busy port refuses start, even when its owner shares it', async () => {
@@ -49,7 +52,8 @@ test('a busy port refuses start, even when its owner shares it', async () => {
   const owner = createServer()
   await new Promise<void>((done) => owner.listen({ port: 0, host: '127.0.0.1', reusePort: true }, done))
   const { port } = owner.address() as AddressInfo
-  assertRefusesToStart(await upOn(data, `127.0.0.1:${port}`, '127.0.0.1:0'), new RegExp(`${port}.*in use`))
+  const listen = ['--listen', `127.0.0.1:${port}`, '--control-listen', '127.0.0.1:0']
+  await refusesToStart(['--data', data, ...listen], new RegExp(`${port}.*in use`))
   owner.close()
   await rm(data, { recursive: true })
 })
@@ -58,8 +62,8 @@ test('two listeners on one port refuse start: each thread would take from both',
   const data = await temporaryDirectory()
   const port = await ownPort()
   for (const host of ['127.0.0.1', '0.0.0.0'])
-    assertRefusesToStart(
-      await upOn(data, `${host}:${port}`, `127.0.0.1:${port}`),
+    await refusesToStart(
+      ['--data', data, '--listen', `${host}:${port}`, '--control-listen', `127.0.0.1:${port}`],
       new RegExp(
         `POSTERN_CONTROL_LISTEN \\(--control-listen\\) .*:${port}: POSTERN_LISTEN \\(--listen\\) has this port`,
       ),
@@ -71,29 +75,23 @@ test('a key file that cannot be read, or is no key, refuses start', async () => 
   const data = await temporaryDirectory()
   const key = join(data, 'broken.key')
   await writeFile(key, 'not a key\n', { mode: 0o600 })
-  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE, '--key-file', key]), /key/i)
+  await refusesToStart(['--data', data, ...FREE, '--key-file', key], /key/i)
   await mkdir(join(data, 'directory.key'))
-  assertRefusesToStart(
-    await runPostern(['up', '--data', data, ...FREE, '--key-file', join(data, 'directory.key')]),
-    /key/i,
-  )
+  await refusesToStart(['--data', data, ...FREE, '--key-file', join(data, 'directory.key')], /key/i)
   await rm(data, { recursive: true })
 })
 
 test('a key file that others may read refuses start', async () => {
   const data = await copyOfUsed()
   await chmod(join(data, 'vault.key'), 0o644)
-  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /vault\.key.*(0600|chmod)/s)
+  await refusesToStart(['--data', data, ...FREE], /vault\.key.*(0600|chmod)/s)
   await rm(data, { recursive: true })
 })
 
 test('a second instance on the data directory is refused and the first goes on', async () => {
   const data = await temporaryDirectory()
   const first = await startUp(data)
-  assertRefusesToStart(
-    await runPostern(['up', '--data', data, ...FREE]),
-    /data directory.*(in use|another)/is,
-  )
+  await refusesToStart(['--data', data, ...FREE], /data directory.*(in use|another)/is)
   assert.equal((await call('GET', `${first.controlUrl}/readyz`)).status, 200)
   await killNow(first)
   const next = await startUp(data)
@@ -113,7 +111,7 @@ test('a data directory from a newer version is refused and left as it is', async
     "INSERT INTO schema_versions (version, name, applied_at) VALUES (9999, 'from the future', '2099-01-01')",
   )
   database.close()
-  assertRefusesToStart(await runPostern(['up', '--data', data, ...FREE]), /newer Postern/i)
+  await refusesToStart(['--data', data, ...FREE], /newer Postern/i)
   await rm(data, { recursive: true })
 })
 
@@ -198,9 +196,9 @@ for (const [what, end] of ENDS)
 test('the break-glass token comes from the running process, or from the store when nothing runs', async () => {
   const data = await temporaryDirectory()
   const up = await startUp(data)
-  const online = await runPostern(['token', '--role', 'admin', '--ttl', '15m', '--data', data])
-  assert.equal(online.code, 0, online.stderr)
-  const first = online.stdout.trim()
+  const online = await runCommand(data, ['token', '--role', 'admin', '--ttl', '15m'])
+  assert.equal(online.code, 0, online.err)
+  const first = online.out.trim()
   assert.match(first, /^pst_at_/)
   assert.equal(
     (await call('GET', `${up.controlUrl}/management/v1/collections`, { token: first })).status,

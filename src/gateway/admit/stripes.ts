@@ -17,6 +17,7 @@ const NAP_MS = 1
 /** A holder that is descheduled is back within milliseconds; a dead one is reported within this. */
 const PATIENCE_MS = 1000
 
+/** The locks as one thread takes them. */
 export class Stripes {
   readonly #locks: Int32Array
   readonly #word: number

@@ -68,6 +68,7 @@ const RELEASED = 2
 
 export const ENTRIES_DEFAULT = 65_536
 
+/** The table as one thread uses it. */
 export class CounterTable {
   readonly stripes: Stripes
   /** A power of two. */

@@ -27,6 +27,7 @@ interface HealthCheck {
   isAsking: boolean
 }
 
+/** The health checks of one gateway thread: one timer for all of them, and at most one question under way to each server. */
 export function createHealthChecks(clock: Clock, pools: Pools): HealthChecks {
   let checks = new Map<TargetState, HealthCheck>()
   let timer: NodeJS.Timeout | null = null

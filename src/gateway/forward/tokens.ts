@@ -41,6 +41,7 @@ export interface Tokens {
   ): Promise<Fetched> | null
 }
 
+/** The tokens of one gateway thread, each fetched once however many calls wait for it. */
 export function createTokens(clock: Clock, fetchJson: FetchJson): Tokens {
   const flights = new WeakMap<LinkedGrant, number>()
 

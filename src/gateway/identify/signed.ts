@@ -143,11 +143,13 @@ export function admit(exchange: Exchange, { credentialId, subject, claims }: Ver
   return null
 }
 
+/** A proof that does not hold; the reason is for the record alone. It counts against where the caller comes from. */
 export function failed(exchange: Exchange, reason: string): RefusalCode {
   exchange.reason = reason
   return countFailure(exchange, 'credential_invalid')
 }
 
+/** As {@link failed}, of a proof that has held before. */
 export function expired(exchange: Exchange, reason: string): RefusalCode {
   exchange.reason = reason
   return countFailure(exchange, 'credential_expired')

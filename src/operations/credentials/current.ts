@@ -25,6 +25,7 @@ export const currentCredentialShape = {
     .describe('Last call with it, to the minute. Shown by get and list'),
 }
 
+/** How credentials are now, by id. Of one alone its last test is looked up, of many among the last thousand. */
 export async function currentCredentials(credentials: readonly Resource[], context: OperationContext) {
   const uses = await context.credentials.uses()
   const [only] = credentials

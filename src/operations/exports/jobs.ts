@@ -1,10 +1,8 @@
-import { setImmediate } from 'node:timers/promises'
-import { type Clock, toTime } from '../../base/clock.ts'
+import { toTime } from '../../base/clock.ts'
 import { Refusal } from '../../base/refusal.ts'
 import type { ExportFiles } from '../../record/export-files.ts'
-import { csvHeader, csvRow } from './csv.ts'
-import { COLUMNS, type RowSources, rowsOf } from './rows.ts'
-import { BYTES_MAX, HISTORY_MS, KEEP_MS, KeptExport, ROWS_MAX } from './shape.ts'
+import { HISTORY_MS, KEEP_MS, KeptExport } from './shape.ts'
+import { type WriteFileDeps, writeFile } from './write-file.ts'
 
 /** Queued and running, of one principal and of all. */
 const UNFINISHED_OWN_MAX = 3
@@ -13,8 +11,6 @@ const UNFINISHED_MAX = 20
 const TOTAL_BYTES_MAX = 1024 ** 3
 /** Exports that are told of; the oldest that are done are forgotten first. */
 const HISTORY_MAX = 1000
-/** How long one may take, while others wait for their turn. */
-const RUN_MS = 5 * 60_000
 
 /** What a new export is, before anything has become of it. */
 type NewExport = Pick<
@@ -48,17 +44,14 @@ export interface ExportJobs {
   stop(): Promise<void>
 }
 
-export interface ExportJobsDeps extends RowSources {
+export interface ExportJobsDeps extends WriteFileDeps {
   readonly files: ExportFiles
-  readonly clock: Clock
   readonly fault: (error: unknown, at: string) => void
-  /** Other bounds, for tests. */
-  readonly rowsMax?: number
-  readonly bytesMax?: number
 }
 
 const isDone = ({ state }: KeptExport): boolean => state !== 'queued' && state !== 'running'
 
+/** Takes up what an earlier process has left: files that are ready stay, what was not done has failed. */
 export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
   const { files, clock } = deps
   const kept = new Map<string, KeptExport>()
@@ -105,7 +98,11 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
   async function run(queued: KeptExport): Promise<void> {
     const running = keep({ ...queued, state: 'running' })
     try {
-      const written = await write(running)
+      const written = await writeFile(
+        running,
+        deps,
+        () => !stopped && kept.get(running.id)?.state === 'running',
+      )
       // It may have been ended before its file was made
       if (written === null) return files.removeBytes(queued.id)
       const now = clock.now()
@@ -121,36 +118,6 @@ export function createExportJobs(deps: ExportJobsDeps): ExportJobs {
       if (!(error instanceof Refusal)) deps.fault(error, `the export ${queued.id}`)
       fail(running, error instanceof Refusal ? error.message : 'The file could not be written.')
     }
-  }
-  /** Null when it was ended meanwhile. */
-  async function write({ id, ...order }: KeptExport) {
-    const end = clock.monotonic() + RUN_MS
-    await using file = await files.create(id)
-    const columns = COLUMNS[order.of]
-    const header = order.format === 'csv' ? csvHeader(columns) : ''
-    await file.write(header)
-    let [rows, bytes, truncated] = [0, Buffer.byteLength(header), false]
-    for await (const items of rowsOf(order, deps)) {
-      if (stopped || kept.get(id)?.state !== 'running') return null
-      let text = ''
-      for (const item of items) {
-        const line = order.format === 'csv' ? csvRow(columns, item) : `${JSON.stringify(item)}\n`
-        const size = Buffer.byteLength(line)
-        truncated = rows === (deps.rowsMax ?? ROWS_MAX) || bytes + size > (deps.bytesMax ?? BYTES_MAX)
-        if (truncated) break
-        text += line
-        rows += 1
-        bytes += size
-      }
-      await file.write(text)
-      if (truncated) break
-      if (clock.monotonic() > end) {
-        truncated = true
-        break
-      }
-      await setImmediate()
-    }
-    return { rows, bytes, truncated }
   }
   function start(): void {
     working ??= work()

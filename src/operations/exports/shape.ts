@@ -57,6 +57,7 @@ export type ExportOrder = Pick<KeptExport, 'of' | 'format' | 'filter' | 'collect
 
 export const EXPORT_COLUMNS = ['id', 'of', 'format', 'state', 'rows', 'truncated', 'created_by', 'expires_at']
 
+/** An export without what only its carrying out needs. */
 export function viewOf({ owner, collections, filter, ...view }: KeptExport): z.output<typeof ExportView> {
   return view
 }

@@ -44,7 +44,7 @@ export const rotateKeys = define({
   subject: (_input, output) => ({ type: 'key', id: output?.key ?? null, slug: null }),
   handle: async ({ keep_old }, context) => {
     const { change, reader, vault } = context
-    if (context.options.dryRun === true) return foretell(keep_old, context)
+    if (change.mustWait('keys') || context.options.dryRun === true) return foretell(keep_old, context)
     const before = vault.keys().map(({ id }) => id)
     if (!(await isRotationUnfinished(reader, vault))) {
       attempt(() => vault.addKey())

@@ -24,6 +24,9 @@ export const revokePersonalToken = define({
   handle: async ({ id }, context) => {
     const token = await findToken(id, 'users:update', context)
     if (!permits(context.principal, 'users:update', UNPLACED)) refuseNarrowed(context)
+    const owner = await context.whole.byId('users', token.owner)
+    if (owner !== undefined && owner.id !== context.principal.id)
+      await context.change.judge('users:update', owner)
     const now = context.clock.now()
     await context.change.writer.putAccessToken({ ...token, revoked_at: now })
     context.change.tell({ op: 'add', path: '/revoked_at', value: toTime(now) })

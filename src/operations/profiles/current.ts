@@ -21,6 +21,7 @@ export const currentProfileShape = {
 /** The best first. */
 const ORDER = CREDENTIAL_STATES
 
+/** How the credentials of profiles are now, by id of the profile. */
 export async function currentProfiles(profiles: readonly Resource[], { reader, clock }: OperationContext) {
   const now = clock.now()
   const tokens = Map.groupBy(await reader.tokensOf(profiles.map(({ id }) => id)), ({ profile }) => profile)

@@ -41,8 +41,9 @@ export const purgeRecords = define({
         detail: `This cannot be undone. Send confirm: "${CONFIRM}".`,
         errors: [{ pointer: '/confirm', reason: `must be "${CONFIRM}"` }],
       })
+    const onlyCount = change.mustWait('records') || isDryRun
     // While the transaction is open, so that no deletion is without its entry
-    const { removed, more } = await context.records.remove(await toSelection(input, context), isDryRun)
+    const { removed, more } = await context.records.remove(await toSelection(input, context), onlyCount)
     const asked = said.map(([name, value]) => `${name} ${String(value)}`).join(', ')
     change.finding = `${removed} request records were deleted${more ? ', and there are more' : ''}: ${asked}.`
     return { removed, more }

@@ -12,6 +12,7 @@ export const ShownRecord = RequestRecord.extend({
   profile_slug: slug,
 })
 
+/** Records with the slugs that their ids have now; null for what is gone. */
 export async function withSlugs(
   records: readonly RequestRecord[],
   reader: ConfigReader,

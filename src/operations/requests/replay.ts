@@ -163,7 +163,8 @@ function refuseOptions({ options }: OperationContext): void {
   const found = vain.find(([, isGiven]) => isGiven)
   if (found !== undefined)
     throw refuse('input_invalid', {
-      detail: 'This makes a real call of what is there now, so it is neither tried out nor answered from memory.',
+      detail:
+        'This makes a real call of what is there now, so it is neither tried out nor answered from memory.',
       errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
     })
 }

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { ShownSetting } from '../../model/setting.ts'
 import { define } from '../define.ts'
 
-export const getSettings = define({
+export const listSettings = define({
   resource: 'settings',
   action: 'list',
   effect: 'read',
-  tool: 'get_settings',
+  tool: 'list_settings',
   group: 'manage_config',
   summary: 'Show the settings with which the process was started; they change with a restart',
   input: z.strictObject({}),

@@ -276,6 +276,21 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
     ),
   },
   {
+    version: 12,
+    name: 'change requests',
+    statements: [
+      `create table change_requests (
+        id text primary key,
+        state text not null,
+        asker text not null,
+        expires_at integer not null,
+        sealed text,
+        entry text not null
+      ) strict, without rowid`,
+      `create index change_requests_pending on change_requests (asker) where state in ('open', 'approved')`,
+    ],
+  },
+  {
     version: 13,
     name: 'requests for access',
     statements: [

@@ -6,6 +6,7 @@ import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
 import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
+import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
 
@@ -203,7 +204,7 @@ export interface AuditFilter {
 }
 
 /** What may be asked at any time. */
-export interface ConfigReader extends RevisionReader, AccessRequestReader {
+export interface ConfigReader extends RevisionReader, AccessRequestReader, ChangeRequestReader {
   readonly oauth: OAuthReader
   /** Revision of the whole configuration; 0 before the first change. */
   revision(): Promise<number>
@@ -271,7 +272,7 @@ export interface ConfigReader extends RevisionReader, AccessRequestReader {
 }
 
 /** What may be done inside of one transaction. */
-export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessRequestWriter {
+export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessRequestWriter, ChangeRequestWriter {
   readonly oauth: OAuthWriter
   insert(resource: Resource): Promise<void>
   replace(resource: Resource): Promise<void>

@@ -15,6 +15,7 @@ import type {
   StoredSecret,
 } from '../ports/config.ts'
 import { createAccessRequestReader } from './access-requests.ts'
+import { createChangeRequestReader } from './change-requests.ts'
 import { createOAuthReader } from './oauth.ts'
 import { createRevisionReader } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
@@ -34,6 +35,7 @@ const BY_ID = sql<string>`+id`
 export function createReader(db: Db): ConfigReader {
   return {
     ...createRevisionReader(db),
+    ...createChangeRequestReader(db),
     ...createAccessRequestReader(db),
     oauth: createOAuthReader(db),
     revision: async () => Number((await metaOf(db, 'config_revision')) ?? 0),

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../model/audit.ts'
 import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
+import { createChangeRequestWriter } from './change-requests.ts'
 import { createReader } from './config-read.ts'
 import { createOAuthWriter } from './oauth.ts'
 import { createRevisionWriter } from './revisions.ts'
@@ -23,6 +24,7 @@ export function createWriter(db: Db): ConfigWriter {
   return {
     ...reader,
     ...createRevisionWriter(db),
+    ...createChangeRequestWriter(db),
     ...createAccessRequestWriter(db),
     oauth: createOAuthWriter(db),
     setMeta,

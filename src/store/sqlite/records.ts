@@ -133,6 +133,7 @@ export function within(words: number): string {
   return `max_time >= ? AND min_time <= ? AND (classes & ?) <> 0 AND agents >= ?${' AND instr(words, ?) > 0'.repeat(words)}`
 }
 
+/** The values for the condition of {@link within}, in its order. */
 export function boundsOf({ fromMs, toMs, words, classes, agentsOnly }: BlockRange): SQLInputValue[] {
   // As JSON writes them, quotes included: it may find too much (then the rows decide), never too little.
   return [fromMs, toMs, classes, agentsOnly ? 1 : 0, ...words.map((word) => JSON.stringify(word))]

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { ChangeRequest } from '../../model/approval.ts'
 import type { StoredAnchor, StoredCheckpoint } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
@@ -75,6 +76,15 @@ export interface ConfigTables {
     action: string
     /** JSON */
     before: string | null
+  }
+  change_requests: {
+    id: string
+    state: ChangeRequest['state']
+    asker: string
+    expires_at: number
+    sealed: string | null
+    /** JSON */
+    entry: string
   }
   access_requests: {
     id: string

@@ -45,11 +45,11 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
       ...(given.publish === true && { publish: true }),
       ...(given.skipBrokenRefs === true && { broken_refs: 'skip' }),
     }
-    const { body, diff } = await client.call(operation, input, {
+    const { body, diff, approvalNeeded } = await client.call(operation, input, {
       ...(given.dryRun === true && { dryRun: true }),
       ...(given.reason !== undefined && { reason: given.reason }),
     })
-    if (diff !== null) return printDiff(ports, given.output, diff, body)
+    if (diff !== null) return printDiff(ports, given.output, diff, body, approvalNeeded)
     if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
     ports.out(summaryOf(body))
   })

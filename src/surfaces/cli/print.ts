@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import { stringify } from 'yaml'
+import type { ChangeRequest } from '../../model/approval.ts'
 import type { DiffEntry } from '../../operations/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
@@ -45,11 +46,38 @@ export function printDiff(
   format: Format,
   diff: readonly DiffEntry[],
   result: unknown,
+  approvalNeeded: readonly string[],
 ): void {
-  if (printData(ports, format, { dry_run: true, diff, result })) return
+  const needed = approvalNeeded.length === 0 ? {} : { approval_needed: approvalNeeded }
+  if (printData(ports, format, { dry_run: true, ...needed, diff, result })) return
   const lines = diffLines(diff)
   ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
   ports.err('Dry run: nothing was stored.\n')
+  if (approvalNeeded.length > 0)
+    ports.err(`Done for real, it waits for approval by ${printable(approvalNeeded.join(', '))}.\n`)
+}
+
+/** Prints that a write waits for another person, and how it can go on; gives the exit code of that. */
+export function printWaiting(
+  ports: CliPorts,
+  format: Format,
+  body: Readonly<Record<string, unknown>>,
+): number {
+  if (printData(ports, format, body)) return EXIT.ok
+  // As every 202 has it
+  const request = body['change_request'] as ChangeRequest
+  const [id, state] = [printable(request.id), printable(request.state)]
+  if (body['waits_for_approval'] !== true) {
+    ports.out(`The change request ${id} is ${state}.\n`)
+    return EXIT.ok
+  }
+  ports.out(`Waits for approval: ${id}\n`)
+  ports.err(`${diffLines(request.diff).join('\n')}\n`)
+  ports.err(
+    `Nothing was done yet (${printable(request.rules.join(', '))}). Another person does it with: postern change-requests approve ${id}\n`,
+  )
+  if (request.repeats) ports.err('Then repeat this command: that carries it out.\n')
+  return EXIT.ok
 }
 
 /** A difference for people, one line for each entry. */

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { inWords } from '../../model/common.ts'
 import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
+import { WaitsForApproval } from '../client/client.ts'
 import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'
 import { backupCommand, restoreCommand } from './backup.ts'
@@ -21,7 +22,7 @@ import { loginCommand, logoutCommand } from './login.ts'
 import { mcpCommand } from './mcp.ts'
 import { importCommand, reimportCommand } from './openapi.ts'
 import type { CliPorts } from './ports.ts'
-import { FORMATS, type Format, printAnswer, printDiff, printFailure } from './print.ts'
+import { FORMATS, type Format, printAnswer, printDiff, printFailure, printWaiting } from './print.ts'
 import { tokenCommand } from './token.ts'
 import { whoamiCommand } from './whoami.ts'
 
@@ -105,6 +106,7 @@ export async function runCli(ports: CliPorts, args: readonly string[]): Promise<
     return EXIT.ok
   } catch (error) {
     if (error instanceof Failed) return error.exitCode
+    if (error instanceof WaitsForApproval) return printWaiting(ports, format, error.body)
     if (!(error instanceof CommanderError)) return printFailure(ports, format, error)
     if (error.exitCode === 0) return EXIT.ok
     // commander has printed what was wrong for people, or the help
@@ -140,12 +142,12 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
     if (operation.content !== undefined && id !== undefined && out !== null)
       return downloadTo(ports, client, operation, id, out)
     const confirm = await confirmed(ports, client, operation, id, given, options)
-    const { body, diff } =
+    const { body, diff, approvalNeeded } =
       given['all'] === true
-        ? { body: await everyPage(ports, client, operation, input), diff: null }
+        ? { body: await everyPage(ports, client, operation, input), diff: null, approvalNeeded: [] }
         : await client.call(operation, input, { ...options, ...confirm })
     const format = given['output'] as Format
-    if (diff !== null) return printDiff(ports, format, diff, body)
+    if (diff !== null) return printDiff(ports, format, diff, body, approvalNeeded)
     if (followed !== null && out !== null) {
       const done = await awaitExport(ports, client, followed, String(body['id']), out)
       printAnswer(ports, format, done, followed.get.columns)

@@ -23,10 +23,15 @@ interface Answer<O> {
   readonly requestId: string | null
   /** Of a dry run; null otherwise. */
   readonly diff: readonly DiffEntry[] | null
+  /** Of a dry run: names of the rules by which it would wait for another person. */
+  readonly approvalNeeded: readonly string[]
 }
 
 export interface Client {
-  /** Calls an operation. Throws a {@link ProblemError} when it is refused, a {@link NoAnswer} when nothing like it answers. */
+  /**
+   * Calls an operation. Throws a {@link ProblemError} when it is refused, a {@link WaitsForApproval} when another person
+   * has to approve it, a {@link NoAnswer} when nothing like it answers.
+   */
   call<I extends z.ZodObject, O extends z.ZodObject>(
     operation: Operation<I, O>,
     input: z.input<I>,
@@ -57,6 +62,18 @@ export class ProblemError extends Error {
     super(problem.detail)
     this.name = 'ProblemError'
     this.problem = problem
+  }
+}
+
+/** Nothing was done yet, or by another answer: another person has to approve it. */
+export class WaitsForApproval extends Error {
+  /** The answer as it came: `waits_for_approval` and `change_request`. */
+  readonly body: Readonly<Record<string, unknown>>
+
+  constructor(body: Readonly<Record<string, unknown>>) {
+    super('This waits for approval by another person.')
+    this.name = 'WaitsForApproval'
+    this.body = body
   }
 }
 
@@ -116,6 +133,7 @@ async function send<O>(
   const response = await ask(options, toRequest(route, { ...input }, writeOptions), 'application/json')
   const body = await readJson(response, options.url)
   if (!response.ok) throw new ProblemError(toProblemBody(body, response.status))
+  if (response.status === 202) throw new WaitsForApproval(body)
   const dryRun = body['dry_run'] === true && Array.isArray(body['diff'])
   return {
     status: response.status,
@@ -123,6 +141,7 @@ async function send<O>(
     etag: response.headers.get('etag'),
     requestId: response.headers.get('x-request-id'),
     diff: dryRun ? (body['diff'] as readonly DiffEntry[]) : null,
+    approvalNeeded: dryRun && Array.isArray(body['approval_needed']) ? body['approval_needed'] : [],
   }
 }
 

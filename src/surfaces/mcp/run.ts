@@ -2,6 +2,7 @@ import type { Principal } from '../../access/principal.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from '../../operations/define.ts'
+import { dryRunOf } from '../waiting.ts'
 import { inputInvalid, splitArguments } from './arguments.ts'
 import { boundedPage, isPaged } from './bounded.ts'
 import { withLinks } from './shown-once.ts'
@@ -96,6 +97,6 @@ function chooseOperation(
 
 function contentOf(invoked: Invoked, content: Arguments): Arguments {
   const { diff, pending } = invoked
-  if (diff !== null) return { dry_run: true, diff, result: content }
+  if (diff !== null) return { ...dryRunOf(invoked), diff, result: content }
   return pending ? { ...content, pending: true } : content
 }

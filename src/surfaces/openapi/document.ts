@@ -1,4 +1,5 @@
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
+import { APPROVABLE } from '../../model/approval.ts'
 import type { Operation } from '../../operations/define.ts'
 import { WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
 import { fieldsOf, type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
@@ -168,7 +169,12 @@ function toSuccess(operation: Operation, components: Components): JsonSchema {
     headers: {
       'X-Request-ID': REQUEST_ID,
       ETag: { description: 'Revision of the resource, where it has one', schema: { type: 'string' } },
-      ...(created && { Location: { description: 'Path of the new resource', schema: { type: 'string' } } }),
+      ...(created && {
+        Location: {
+          description: 'Path of the new resource, or of the change request',
+          schema: { type: 'string' },
+        },
+      }),
     },
     content: { 'application/json': { schema: shape } },
   })
@@ -184,9 +190,16 @@ function toSuccess(operation: Operation, components: Components): JsonSchema {
       false,
     ),
   }
+  const waits = APPROVABLE.includes(operation.permission)
+    ? { 202: response('Waits for another person', { $ref: '#/components/schemas/WaitsForApproval' }, true) }
+    : {}
   if (creates)
-    return { ...(dryRun && { 200: response('Of a dry run: what would be', dryRunShape, false) }), ...created }
-  return operation.action === 'put' ? { ...changed, ...created } : changed
+    return {
+      ...(dryRun && { 200: response('Of a dry run: what would be', dryRunShape, false) }),
+      ...created,
+      ...waits,
+    }
+  return operation.action === 'put' ? { ...changed, ...created, ...waits } : { ...changed, ...waits }
 }
 
 function toFile(mediaTypes: readonly string[]): JsonSchema {

@@ -42,12 +42,32 @@ export const SHARED_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       },
     ],
   },
+  WaitsForApproval: {
+    type: 'object',
+    description: 'Nothing was done yet: another person has to approve it',
+    required: ['waits_for_approval', 'change_request'],
+    properties: {
+      waits_for_approval: {
+        type: 'boolean',
+        description: 'False in the answer to a repeated call whose change request has come to its end',
+      },
+      change_request: {
+        type: 'object',
+        description: 'As `GET /management/v1/change_requests/{id}` shows it',
+      },
+    },
+  },
   DryRun: {
     type: 'object',
     description: 'Answer of a dry run; nothing was stored',
     required: ['dry_run', 'diff', 'result'],
     properties: {
       dry_run: { const: true },
+      approval_needed: {
+        type: 'array',
+        description: 'Names of the rules by which it would wait for another person',
+        items: { type: 'string' },
+      },
       diff: {
         type: 'array',
         description: 'JSON patch with the old values; secrets as "changed"',

@@ -10,6 +10,7 @@ import { toWriteOptions, writeOptionNames } from '../../operations/write-options
 import { toOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, toConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
+import { dryRunOf, requestIn } from '../waiting.ts'
 import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
@@ -190,10 +191,12 @@ function toResponse(operation: Operation, invoked: Invoked): Response {
   const body =
     invoked.diff === null
       ? { ...invoked.output, ...pending }
-      : { dry_run: true, diff: invoked.diff, result: invoked.output }
+      : { ...dryRunOf(invoked), diff: invoked.diff, result: invoked.output }
   const response = json(invoked.diff === null ? invoked.status : 200, JSON.stringify(body))
   if (invoked.revision !== null && invoked.diff === null)
     response.headers.set('etag', toEtag(invoked.revision))
+  if (response.status === 202)
+    response.headers.set('location', `${API_ROOT}/change_requests/${requestIn(invoked.output)}`)
   const id = invoked.output['id']
   if (response.status === 201 && typeof id === 'string')
     response.headers.set('location', `${API_ROOT}/${operation.resource}/${encodeURIComponent(id)}`)

@@ -168,10 +168,16 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
     const { input, sources } = await take(ports, files, given)
     const client = await connect(ports, given)
     if (given.dryRun === true) {
-      const { body, diff } = await ask(client, operations.apply, { ...input, ...deletesOf(given) }, sources, {
-        dryRun: true,
-      })
-      return printDiff(ports, given.output, diff ?? [], body)
+      const { body, diff, approvalNeeded } = await ask(
+        client,
+        operations.apply,
+        { ...input, ...deletesOf(given) },
+        sources,
+        {
+          dryRun: true,
+        },
+      )
+      return printDiff(ports, given.output, diff ?? [], body, approvalNeeded)
     }
     await planned(ports, client, operations, { input, sources }, given)
   })

@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import { GrantSpec, PERMISSIONS } from './access.ts'
+import { Ref, Time } from './common.ts'
+
+/** Verbs of permissions by which something is changed. */
+const CHANGING = ['create', 'update', 'delete', 'publish', 'rotate']
+
+/** Permissions that writes need and a rule may hold back. */
+export const APPROVABLE: readonly string[] = PERMISSIONS.filter((permission) =>
+  CHANGING.includes(permission.slice(permission.indexOf(':') + 1)),
+)
+
+/** The permissions that a pattern such as `proxies:update`, `*:delete` or `keys:*` means. */
+export function permissionsMeant(pattern: string): readonly string[] {
+  const [resource, verb] = pattern.split(':')
+  return APPROVABLE.filter((permission) => {
+    const [ownResource, ownVerb] = permission.split(':')
+    return (resource === '*' || resource === ownResource) && (verb === '*' || verb === ownVerb)
+  })
+}
+
+const Pattern = z
+  .string()
+  .regex(/^(\*|[a-z_]+):(\*|[a-z_]+)$/, 'a permission such as proxies:update, *:delete or keys:*')
+  .refine((text) => permissionsMeant(text).length > 0, `one of ${APPROVABLE.join(', ')}, or * for a part`)
+
+const NAMES_MAX = 100
+
+/** Which writes another person has to approve. */
+export const ApprovalRule = z.strictObject({
+  name: z.string().trim().min(1).max(120).describe('Said to those whose write waits'),
+  permissions: z
+    .array(Pattern)
+    .min(1)
+    .max(APPROVABLE.length)
+    .describe('Writes that need one of these wait, such as ["proxies:update", "*:delete"]'),
+  scope: GrantSpec.shape.scope.describe('For what it holds; an empty list narrows nothing'),
+  subjects: z
+    .strictObject({
+      users: z.array(Ref).max(NAMES_MAX).default([]),
+      teams: z.array(Ref).max(NAMES_MAX).default([]).describe('Members, also of the teams below'),
+      service_identities: z.array(Ref).max(NAMES_MAX).default([]),
+    })
+    .prefault({})
+    .describe('For whom it holds; for everybody when all three are empty'),
+})
+export type ApprovalRule = z.output<typeof ApprovalRule>
+
+/** `approved`: carried out when whoever asked repeats the call. */
+export const CHANGE_REQUEST_STATES = ['open', 'approved', 'applied', 'rejected', 'expired'] as const
+
+const Person = z.object({ id: z.string(), name: z.string() })
+
+/** A write that waits for another person, or did. */
+export const ChangeRequest = z.object({
+  id: z.string(),
+  state: z
+    .enum(CHANGE_REQUEST_STATES)
+    .describe('approved: carried out when whoever asked repeats the same call; applied: carried out'),
+  operation: z.string().describe('resource.action, such as proxies.update'),
+  resource: z.object({ type: z.string(), id: z.string().nullable(), slug: z.string().nullable() }),
+  requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
+  rules: z.array(z.string()).describe('Names of the rules by which it waits'),
+  reason: z.string().nullable(),
+  diff: z
+    .array(
+      z.object({
+        op: z.enum(['add', 'remove', 'replace']),
+        path: z.string(),
+        from: z.json().optional(),
+        value: z.json().optional(),
+      }),
+    )
+    .describe('What it would change, as a dry run says it; secrets as "changed"'),
+  base_revision: z.int().describe('Revision of the configuration that it was judged against'),
+  repeats: z
+    .boolean()
+    .describe('True when approval alone does not carry it out: whoever asked repeats the call'),
+  created_at: Time,
+  expires_at: Time,
+  decided_at: Time.nullable(),
+  decided_by: Person.nullable().describe('Who approved or rejected it'),
+  decision_reason: z.string().nullable(),
+  config_revision: z.int().nullable().describe('Revision of the configuration that it became'),
+})
+export type ChangeRequest = z.output<typeof ChangeRequest>

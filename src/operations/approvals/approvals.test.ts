@@ -1,0 +1,453 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import {
+  type Control,
+  example,
+  ORDERS,
+  operationOf,
+  principalOf,
+  refused,
+  startControl,
+  VIA,
+} from '../../../test/control.ts'
+import type { Principal } from '../../access/principal.ts'
+import { createClock } from '../../base/clock.ts'
+import type { ChangeRequest } from '../../model/approval.ts'
+import { createAccounts } from '../access/accounts.ts'
+import { expireChangeRequests } from '../change-requests/expire.ts'
+import type { Invoked, WriteOptions } from '../define.ts'
+
+const DAY_MS = 86_400_000
+
+let control: Control
+const ids: Record<string, string> = {}
+before(async () => {
+  control = await startControl()
+  await example(control)
+  for (const slug of ['ada', 'bob', 'cleo']) {
+    ids[slug] = String((await control.run('users.create', { name: slug })).output['id'])
+    await control.run('grants.create', { name: 'all', user: slug, role: 'admin' })
+  }
+  await control.run('service_identities.create', { name: 'pipeline' })
+  await control.run('grants.create', { name: 'all', service_identity: 'pipeline', role: 'admin' })
+  ids['pipeline'] = String((await control.run('service_identities.get', { id: 'pipeline' })).output['id'])
+  await control.run('roles.create', { name: 'Approver', permissions: ['config:approve', 'proxies:read'] })
+})
+after(() => control.close())
+
+beforeEach(() => rule('*:*'))
+
+/** Puts one rule in force, past those that are: as whoever has the data directory. */
+async function rule(
+  permission: string | readonly string[],
+  subjects: Record<string, readonly string[]> = {},
+  scope: Record<string, readonly string[]> = {},
+): Promise<Invoked> {
+  const permissions = [permission].flat()
+  return past([{ name: 'Two of us', permissions, subjects, scope }])
+}
+
+function past(approvals: readonly unknown[]): Promise<Invoked> {
+  const local: Principal = { ...principalOf('admin'), authMethod: 'local_token' }
+  return control.invoke(operationOf('settings.update'), { approvals }, {}, local, VIA)
+}
+
+/** Runs an operation as a user or service identity with what it may do now. */
+async function as(
+  name: string,
+  operation: string,
+  input: unknown,
+  options: WriteOptions = {},
+  changed: Partial<Principal> = {},
+): Promise<Invoked> {
+  const accounts = createAccounts(control.store.read, createClock(control.cell), control.invoke)
+  const proof = { authMethod: 'oauth', expiresAt: null, ceiling: null }
+  const principal = await accounts.principalOf(ids[name]!, proof)
+  return control.invoke(operationOf(operation), input, options, { ...principal, ...changed }, VIA)
+}
+
+const approve = (name: string, id: string, options: WriteOptions = {}): Promise<Invoked> =>
+  as(name, 'change_requests.approve', { id }, options)
+
+function requestOf({ status, output }: Invoked): ChangeRequest {
+  assert.equal(status, 202, JSON.stringify(output))
+  return output['change_request'] as ChangeRequest
+}
+
+const revision = (): Promise<number> => control.store.read.revision()
+const entriesOf = async (operation: string) =>
+  (await control.store.read.auditEntries({ operation, limit: 50 })).items
+
+test('what a rule covers waits, and is done when another person approves it', async () => {
+  const [before, published] = [await revision(), control.published.length]
+  const asked = await as(
+    'ada',
+    'proxies.update',
+    { id: 'get-order', description: 'New' },
+    { reason: 'asked' },
+  )
+  const request = requestOf(asked)
+  assert.equal(asked.output['waits_for_approval'], true)
+  assert.equal(request.state, 'open')
+  assert.deepEqual(request.diff, [{ op: 'replace', path: '/description', from: '', value: 'New' }])
+  assert.deepEqual(request.requester, { id: ids['ada'], type: 'user', name: 'ada' })
+  assert.deepEqual(request.rules, ['Two of us'])
+  assert.equal(await revision(), before)
+  assert.equal(control.published.length, published)
+  const done = await approve('bob', request.id)
+  assert.equal(done.status, 200)
+  assert.equal(done.output['state'], 'applied')
+  assert.deepEqual(done.output['decided_by'], { id: ids['bob'], name: 'bob' })
+  assert.equal(done.configRevision, before + 1)
+  assert.equal(control.published.length, published + 1)
+  const proxy = (await control.run('proxies.get', { id: 'get-order' })).output
+  assert.deepEqual([proxy['description'], proxy['updated_by']], ['New', 'ada'])
+  const [entry] = await entriesOf('proxies.update')
+  assert.equal(entry?.actor.name, 'ada')
+  assert.equal(entry.reason, 'asked')
+  assert.deepEqual(entry.approver, { id: ids['bob'], type: 'user', name: 'bob' })
+  assert.deepEqual(
+    (await entriesOf('change_requests.create')).map(({ resource }) => resource.id),
+    [request.id],
+  )
+  assert.equal((await entriesOf('change_requests.approve'))[0]?.actor.name, 'bob')
+})
+
+const documents = (description: string): string[] => [
+  JSON.stringify({ kind: 'policy', slug: 'silver', spec: { name: 'Silver', description } }),
+]
+
+test('every way to a write waits', async () => {
+  const back = await revision()
+  await past([])
+  await control.run('collections.update', { id: 'orders', description: 'Since' })
+  await rule('*:*')
+  const ways: readonly (readonly [string, unknown, WriteOptions?])[] = [
+    [
+      'proxies.put',
+      { id: 'orders:get-order', name: 'Get order', collection: 'orders', methods: ['GET'], path: '/v2/{id}' },
+    ],
+    ['policies.put', { id: 'bronze', name: 'Bronze' }],
+    ['proxies.create', { collection: 'orders', name: 'New', methods: ['GET'], path: '/new' }],
+    ['proxies.duplicate', { id: 'get-order', path: '/copy' }],
+    ['proxies.publish', { id: 'get-order', status: 'draft' }],
+    ['proxies.bulk_update', { ids: ['get-order'], changes: { description: 'Many' } }],
+    ['collections.duplicate', { id: 'orders', base_path: '/copy' }],
+    ['collections.import', { document: OPENAPI, base_path: '/pets' }],
+    ['collections.reimport', { id: 'orders', document: OPENAPI }],
+    ['collections.delete', { id: 'orders' }, { confirm: 'orders' }],
+    ['clients.unassign', { id: 'acme', collections: ['orders'] }],
+    ['profiles.revoke', { id: 'acme:sandbox' }],
+    ['config.apply', { documents: documents('applied'), managed_by: 'files' }],
+    ['revisions.rollback', { id: String(back) }, { confirm: String(back) }],
+    ['users.update', { id: 'cleo', active: false }],
+    ['grants.create', { name: 'more', user: 'cleo', role: 'viewer' }],
+    ['roles.create', { name: 'Reader', permissions: ['proxies:read'] }],
+    ['settings.update', { approvals: [] }],
+    ['keys.rotate', {}],
+    ['records.purge', { collection: 'orders' }, { confirm: 'records' }],
+  ]
+  const [at, asked] = [await revision(), control.asked.length]
+  for (const [name, input, options = {}] of ways) {
+    const request = requestOf(await as('ada', name, input, options))
+    assert.equal(request.operation, name)
+    const { approval } = await as('ada', name, input, { ...options, dryRun: true })
+    assert.deepEqual(approval, ['Two of us'], name)
+  }
+  assert.equal(await revision(), at)
+  assert.equal(control.vault.keys().length, 1)
+  // Counted, and not deleted
+  assert.equal(control.asked.length - asked, 2)
+  const [, other] = await Promise.all([
+    as('ada', 'change_requests.list', { limit: 5 }),
+    as('ada', 'change_requests.list', { state: 'open', limit: 200 }),
+  ])
+  assert.equal((other.output['items'] as unknown[]).length, ways.length)
+  for (const { id } of other.output['items'] as ChangeRequest[])
+    await as('ada', 'change_requests.reject', { id })
+})
+
+const OPENAPI = JSON.stringify({
+  openapi: '3.1.0',
+  info: { title: 'Pets', version: '1' },
+  paths: { '/pets': { get: { operationId: 'pets', responses: { 200: { description: 'ok' } } } } },
+})
+
+test('what no rule covers, and what changes nothing, does not wait', async () => {
+  assert.equal((await as('ada', 'proxies.update', { id: 'get-order', description: 'New' })).status, 200)
+  await rule(['policies:delete', 'clients:*'])
+  assert.equal((await as('ada', 'proxies.update', { id: 'get-order', description: '' })).status, 200)
+  assert.equal((await as('ada', 'personal_tokens.create', { name: 'mine' })).status, 201)
+  requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'x' }))
+})
+
+test('a rule for a collection or a tag holds for what lies there, and for taking it away from there', async () => {
+  await past([])
+  await control.run('collections.create', {
+    ...ORDERS,
+    name: 'Payments',
+    slug: 'payments',
+    base_path: '/payments',
+  })
+  await control.run('proxies.create', {
+    collection: 'payments',
+    name: 'Pay',
+    methods: ['POST'],
+    path: '/pay',
+    tags: ['money'],
+  })
+  const update = (id: string, changes: object) => as('ada', 'proxies.update', { id, ...changes })
+  await rule('proxies:*', {}, { collections: ['payments'] })
+  requestOf(await update('pay', { description: 'x' }))
+  assert.equal((await update('get-order', { description: 'elsewhere' })).status, 200)
+  requestOf(
+    await as('ada', 'proxies.create', {
+      collection: 'payments',
+      name: 'Other',
+      methods: ['GET'],
+      path: '/other',
+    }),
+  )
+  // Its removal would let another of its slug go free
+  await refused(control.run('collections.delete', { id: 'payments' }, { confirm: 'payments' }), 'in_use')
+  await rule('proxies:delete', {}, { tags: ['money'] })
+  assert.equal((await update('pay', { description: 'x' })).status, 200)
+  requestOf(await update('pay', { tags: [] }))
+  const documents = [
+    JSON.stringify({
+      kind: 'proxy',
+      slug: 'pay',
+      spec: { collection: 'payments', name: 'Pay', methods: ['POST'], path: '/pay' },
+    }),
+  ]
+  requestOf(await as('ada', 'config.apply', { documents, managed_by: 'files' }))
+})
+
+test('publishing is held back however it is done, and so is a new secret', async () => {
+  await rule(['*:publish', '*:rotate'])
+  const draft = { collection: 'orders', name: 'Early', methods: ['GET'], path: '/early' }
+  assert.equal((await as('ada', 'proxies.create', draft)).status, 201)
+  requestOf(await as('ada', 'proxies.update', { id: 'early', status: 'published' }))
+  requestOf(await as('ada', 'proxies.create', { ...draft, name: 'Late', path: '/late', status: 'published' }))
+  const auth = { type: 'bearer', token: 'planted-first-secret' }
+  assert.equal((await as('ada', 'credentials.create', { name: 'Bank', auth })).status, 201)
+  requestOf(await as('ada', 'credentials.update', { id: 'bank', auth: { token: 'planted-second-secret' } }))
+})
+
+test('a rule for some holds for them alone, and for the members of their teams', async () => {
+  await past([])
+  await control.run('teams.create', { name: 'Interns', members: [{ user: 'cleo' }] })
+  const change = (name: string, description: string) =>
+    as(name, 'clients.update', { id: 'acme', description })
+  await rule('*:*', { users: ['bob'] })
+  requestOf(await change('bob', 'b'))
+  assert.equal((await change('ada', 'a')).status, 200)
+  await rule('*:*', { service_identities: ['pipeline'] })
+  requestOf(await change('pipeline', 'p'))
+  assert.equal((await change('bob', 'b')).status, 200)
+  await rule('*:*', { teams: ['interns'] })
+  requestOf(await change('cleo', 'c'))
+  assert.equal((await change('ada', 'a')).status, 200)
+})
+
+test('nobody approves what they asked for themselves, by whatever proves them', async () => {
+  const { id } = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'self' }))
+  const itself = { id }
+  await refused(approve('ada', id), 'permission_denied')
+  for (const authMethod of ['personal_token', 'local_token'])
+    await refused(as('ada', 'change_requests.approve', itself, {}, { authMethod }), 'permission_denied')
+  // A machine of theirs, and one with the data directory
+  await refused(approve('pipeline', id), 'permission_denied')
+  await refused(control.run('change_requests.approve', itself), 'permission_denied')
+  await past([])
+  await as('ada', 'service_identities.create', { name: 'robot' })
+  const robot = await control.run('service_identities.get', { id: 'robot' })
+  ids['robot'] = String(robot.output['id'])
+  await control.run('grants.create', { name: 'all', service_identity: 'robot', role: 'admin' })
+  await rule('*:*')
+  const by = requestOf(await as('robot', 'clients.update', { id: 'acme', description: 'robot' }))
+  assert.match((await refused(approve('ada', by.id), 'permission_denied')).message, /could act as it/)
+  assert.equal((await approve('bob', by.id)).output['state'], 'applied')
+  assert.equal((await control.run('change_requests.get', itself)).output['state'], 'open')
+})
+
+test('approving needs config:approve for all that it touches, and seeing it', async () => {
+  await past([])
+  const made = await control.run('users.create', { name: 'dora' })
+  ids['dora'] = String(made.output['id'])
+  const collections = ['payments']
+  await control.run('grants.create', {
+    name: 'narrow',
+    user: 'dora',
+    role: 'approver',
+    scope: { collections },
+  })
+  await rule('*:*')
+  const far = requestOf(await as('ada', 'proxies.update', { id: 'get-order', description: 'far' }))
+  await refused(approve('dora', far.id), 'not_found')
+  await refused(as('dora', 'change_requests.get', { id: far.id }), 'not_found')
+  const near = requestOf(await as('ada', 'proxies.update', { id: 'pay', description: 'near' }))
+  const { output } = await as('dora', 'change_requests.list', {})
+  assert.deepEqual((output['items'] as ChangeRequest[]).map(({ id }) => id).slice(0, 1), [near.id])
+  assert.ok(!JSON.stringify(output).includes('"far"'))
+  assert.equal((await approve('dora', near.id)).output['state'], 'applied')
+  const viewer = [{ role: 'viewer' as const }]
+  await refused(
+    as('bob', 'change_requests.approve', { id: far.id }, {}, { grants: viewer }),
+    'permission_denied',
+  )
+  const read = await as('bob', 'change_requests.get', { id: far.id }, {}, { grants: viewer })
+  assert.equal(read.output['state'], 'open')
+  await refused(
+    as('bob', 'change_requests.reject', { id: far.id }, {}, { grants: viewer }),
+    'permission_denied',
+  )
+  const rejected = await as('bob', 'change_requests.reject', { id: far.id }, { reason: 'not now' })
+  assert.deepEqual([rejected.output['state'], rejected.output['decision_reason']], ['rejected', 'not now'])
+  await refused(approve('cleo', far.id), 'change_request_closed')
+  const own = requestOf(await as('ada', 'proxies.update', { id: 'get-order', description: 'mine' }))
+  assert.equal((await as('ada', 'change_requests.reject', { id: own.id })).output['state'], 'rejected')
+})
+
+test('of two who approve at once one does it', async () => {
+  const { id } = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'once' }))
+  const before = await revision()
+  const ends = await Promise.allSettled([approve('bob', id), approve('cleo', id)])
+  assert.deepEqual(ends.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  assert.equal(await revision(), before + 1)
+})
+
+test('what it touches, or whoever asked, may not have changed since', async () => {
+  const ask = async (description: string) =>
+    requestOf(await as('ada', 'clients.update', { id: 'acme', description })).id
+  const [stale, gone, lost, idle] = [await ask('1'), await ask('2'), await ask('3'), await ask('4')]
+  await past([])
+  await control.run('clients.update', { id: 'acme', description: 'meanwhile' })
+  await rule('*:*')
+  const before = await revision()
+  const refusal = await refused(approve('bob', stale), 'change_request_outdated')
+  assert.match(refusal.message, /"acme" is at revision \d+ now, not \d+/)
+  assert.equal((await control.run('clients.get', { id: 'acme' })).output['description'], 'meanwhile')
+  assert.equal(await revision(), before)
+  const fresh = await ask('5')
+  await past([])
+  const grant = await control.run('grants.get', { id: 'ada:all' })
+  await control.run('grants.delete', { id: 'ada:all' }, { confirm: 'all' })
+  assert.match((await refused(approve('bob', fresh), 'change_request_outdated')).message, /clients:update/)
+  await control.run('users.update', { id: 'ada', active: false })
+  assert.match(
+    (await refused(approve('bob', fresh), 'change_request_outdated')).message,
+    /"ada".* is inactive/,
+  )
+  await control.run('users.update', { id: 'ada', active: true })
+  await control.run('grants.create', { name: 'all', user: 'ada', role: String(grant.output['role']) })
+  assert.equal((await approve('bob', fresh)).output['state'], 'applied')
+  for (const id of [stale, gone, lost, idle])
+    assert.equal((await control.run('change_requests.get', { id })).output['state'], 'open')
+})
+
+test('a secret that is shown once is made when whoever asked repeats the call, for nobody else', async () => {
+  const input = { client: 'acme', name: 'Second', slug: 'second', auth: { type: 'token' } }
+  const request = requestOf(await as('ada', 'profiles.create', input))
+  assert.equal(request.repeats, true)
+  assert.ok(!JSON.stringify(request).includes('pst_pk_'))
+  assert.equal((await approve('bob', request.id)).output['state'], 'approved')
+  await refused(control.run('profiles.get', { id: 'acme:second' }), 'not_found')
+  // Somebody else, and another call
+  requestOf(await as('cleo', 'profiles.create', input))
+  requestOf(await as('ada', 'profiles.create', { ...input, slug: 'third' }))
+  const made = await as('ada', 'profiles.create', input)
+  assert.equal(made.status, 201)
+  assert.match(String(made.output['token']), /^pst_pk_/)
+  assert.equal((await control.run('change_requests.get', { id: request.id })).output['state'], 'applied')
+  const [entry] = await entriesOf('profiles.create')
+  assert.equal(entry?.approver?.name, 'bob')
+  const again = requestOf(await as('ada', 'profiles.rotate', { id: 'acme:second' }))
+  assert.equal((await approve('bob', again.id)).output['state'], 'approved')
+  await past([])
+  await control.run('profiles.update', { id: 'acme:second', description: 'moved' })
+  await rule('*:*')
+  assert.notEqual(requestOf(await as('ada', 'profiles.rotate', { id: 'acme:second' })).id, again.id)
+})
+
+test('the same call is the same request, and its key tells how it went', async () => {
+  const call = (options: WriteOptions = {}) =>
+    as('ada', 'clients.update', { id: 'acme', description: 'keyed' }, options)
+  const first = requestOf(await call({ idempotencyKey: 'k1' }))
+  assert.equal(requestOf(await call({ idempotencyKey: 'k1' })).id, first.id)
+  assert.equal(requestOf(await call()).id, first.id)
+  await approve('bob', first.id)
+  const told = await call({ idempotencyKey: 'k1' })
+  assert.equal(told.output['waits_for_approval'], false)
+  assert.equal(requestOf(told).state, 'applied')
+})
+
+test('keys and records are left alone until somebody approves', async () => {
+  const purge = requestOf(await as('ada', 'records.purge', { collection: 'orders' }, { confirm: 'records' }))
+  await refused(as('ada', 'records.purge', { collection: 'orders' }), 'confirmation_required')
+  const secret = 'planted-in-arguments'
+  const auth = { type: 'bearer', token: secret }
+  const sealed = requestOf(await as('ada', 'credentials.create', { name: 'Sealed', auth }))
+  const [key] = control.vault.keys()
+  const rotate = requestOf(await as('ada', 'keys.rotate', {}))
+  const asked = control.asked.length
+  assert.equal((await approve('bob', purge.id)).output['state'], 'applied')
+  assert.equal(control.asked.length, asked + 1)
+  assert.equal((await approve('bob', rotate.id)).output['state'], 'applied')
+  assert.notEqual(control.vault.keys()[0]?.id, key?.id)
+  assert.equal(control.vault.keys().length, 1)
+  // What waits is sealed by the new key, and opens
+  const stored = await control.store.read.changeRequest(sealed.id)
+  assert.ok(!JSON.stringify(stored).includes(secret))
+  assert.ok(!JSON.stringify(sealed).includes(secret))
+  assert.ok(control.vault.isCurrent(stored?.sealed ?? ''))
+  assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
+  assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
+  assert.equal((await control.run('credentials.get', { id: 'sealed' })).output['name'], 'Sealed')
+})
+
+test('requests outlive a restart, and end after seven days', async () => {
+  const kept = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'kept' }))
+  const late = requestOf(await as('ada', 'clients.update', { id: 'acme', description: 'late' }))
+  const again = await startControl({ directory: control.directory })
+  const { id } = (await again.run('change_requests.get', { id: kept.id })).output
+  assert.equal(id, kept.id)
+  await again.close()
+  assert.equal((await approve('bob', kept.id)).output['state'], 'applied')
+  control.move(7 * DAY_MS)
+  assert.equal((await control.run('change_requests.get', { id: late.id })).output['state'], 'expired')
+  await refused(approve('bob', late.id), 'change_request_closed')
+  await expireChangeRequests(control.store, createClock(control.cell))
+  const stored = await control.store.read.changeRequest(late.id)
+  assert.deepEqual([stored?.state, stored?.sealed], ['expired', null])
+  const expired = await entriesOf('change_requests.expire')
+  assert.ok(expired.some(({ resource }) => resource.id === late.id))
+  control.move(91 * DAY_MS)
+  await expireChangeRequests(control.store, createClock(control.cell))
+  assert.equal(await control.store.read.changeRequest(late.id), undefined)
+})
+
+test('rules that nobody could approve are warned of, and the data directory is the way out', async () => {
+  await past([])
+  const { output } = await rule('*:*')
+  assert.equal(output['warnings'], undefined)
+  await past([])
+  for (const slug of ['bob', 'cleo']) await control.run('users.update', { id: slug, active: false })
+  for (const slug of ['dora']) await control.run('users.update', { id: slug, active: false })
+  const alone = await rule('*:*')
+  assert.match(JSON.stringify(alone.output['warnings']), /only the user \\"ada\\"/)
+  requestOf(await as('ada', 'settings.update', { approvals: [] }))
+  requestOf(await control.run('clients.update', { id: 'acme', description: 'local' }))
+  await past([])
+  const [entry] = await entriesOf('settings.update')
+  assert.match(entry?.detail ?? '', /^Past the rules for approval \(Two of us\)/)
+  for (const permissions of [['proxies:read'], ['nothing:at'], ['proxies update']])
+    await refused(
+      control.run('settings.update', { approvals: [{ name: 'x', permissions }] }),
+      'input_invalid',
+    )
+  const empty = { name: 'x', permissions: ['proxies:update'], scope: { resource_types: ['clients'] } }
+  await refused(control.run('settings.update', { approvals: [empty] }), 'configuration_invalid')
+  const current = (await control.run('settings.get', {})).output['revision'] as number
+  await refused(control.run('settings.update', {}, { expectedRevision: current + 1 }), 'revision_conflict')
+})

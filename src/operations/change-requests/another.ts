@@ -1,0 +1,42 @@
+import { type Refusal, refuse } from '../../base/refusal.ts'
+import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ConfigReader } from '../../store/ports/config.ts'
+import { askerOf, reaches } from '../approvals/request.ts'
+import type { OperationContext } from '../context.ts'
+
+/**
+ * Refuses with permission_denied unless the principal may approve all that the request touches, and is another person than
+ * whoever asked: a user under a name of their own, who has had no hand in a service identity that asked.
+ */
+export async function demandAnother(
+  request: StoredChangeRequest,
+  { principal, whole }: OperationContext,
+): Promise<void> {
+  if (!(await reaches(principal, () => 'config:approve', request, whole)))
+    throw refuse('permission_denied', {
+      detail: 'This needs the permission config:approve for everything that the change request touches.',
+      members: { permission: 'config:approve' },
+    })
+  if (!principal.id.startsWith('usr_'))
+    throw notAnother('Only a user approves: sign in under a name of your own.')
+  const { requester } = request
+  if (request.asker === askerOf(principal)) throw notAnother('Another person than whoever asked approves it.')
+  if (requester.id.startsWith('svc_') && (await hadAHandIn(requester.id, principal.id, whole)))
+    throw notAnother(
+      `You have made or changed "${requester.name}", which asked for it, and could act as it: another person approves it.`,
+    )
+}
+
+/** True for a user who has made or changed the service identity, or what proves it. */
+async function hadAHandIn(service: string, user: string, whole: ConfigReader): Promise<boolean> {
+  const rules = await whole.all('trust_rules', service)
+  for (const resource of [service, ...rules.map(({ id }) => id)]) {
+    const { items } = await whole.auditEntries({ resource, actor: user, outcome: 'ok', limit: 1 })
+    if (items.length > 0) return true
+  }
+  return false
+}
+
+function notAnother(detail: string): Refusal {
+  return refuse('permission_denied', { detail })
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { ChangeRequest } from '../../model/approval.ts'
+import { Ref } from '../../model/common.ts'
+import { viewOfRequest } from '../approvals/request.ts'
+import { define } from '../define.ts'
+import { demandAnother } from './another.ts'
+import { demandPending, findRequest, subject } from './find.ts'
+import { COLUMNS } from './list.ts'
+
+export const approveChangeRequest = define({
+  resource: 'change_requests',
+  action: 'approve',
+  effect: 'act',
+  tool: 'approve_change_request',
+  group: 'manage_config',
+  summary:
+    'Approve a write that somebody else asked for: it is carried out with what they may do now, unless what it touches has changed since',
+  input: z.strictObject({ id: Ref }),
+  output: ChangeRequest,
+  permission: 'config:approve',
+  refuses: ['not_found', 'change_request_closed', 'change_request_outdated', 'idempotency_conflict'],
+  destroys: () => true,
+  columns: COLUMNS,
+  subject,
+  prepare: async ({ id }, context) => {
+    const request = await findRequest(id, context)
+    await demandAnother(request, context)
+    demandPending(request, ['open'], context.clock.now())
+    return { id, prepared: request.repeats ? null : await context.carryOut.prepare(request) }
+  },
+  handle: async ({ id, prepared }, context) => {
+    const { change, clock, principal, options } = context
+    const now = clock.now()
+    const request = await findRequest(id, context)
+    await demandAnother(request, context)
+    demandPending(request, ['open'], now)
+    const approved = {
+      ...request,
+      state: 'approved' as const,
+      decided_at: now,
+      decided_by: { id: principal.id, name: principal.name },
+      decision_reason: options.reason ?? null,
+    }
+    await change.writer.putChangeRequest(approved)
+    if (request.repeats) {
+      change.finding = `${request.operation}: carried out when "${request.requester.name}" repeats the call.`
+      change.tell({ op: 'replace', path: '/state', from: 'open', value: 'approved' })
+      return viewOfRequest(approved, now)
+    }
+    const revision = await context.carryOut.carryOut(approved, prepared)
+    change.finding = `${request.operation} was carried out, as "${request.requester.name}" had asked for.`
+    change.tell({ op: 'replace', path: '/state', from: 'open', value: 'applied' })
+    return viewOfRequest({ ...approved, state: 'applied', config_revision: revision }, now)
+  },
+})

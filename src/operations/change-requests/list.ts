@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
+import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import { sees, viewOfRequest } from '../approvals/request.ts'
+import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { subject } from './find.ts'
+
+export const COLUMNS = ['id', 'state', 'operation', 'resource.slug', 'requester.name', 'rules', 'expires_at']
+
+export const listChangeRequests = define({
+  resource: 'change_requests',
+  action: 'list',
+  effect: 'read',
+  tool: 'list_change_requests',
+  group: 'manage_config',
+  summary:
+    'List writes that wait for another person, or did, newest first: your own, and those whose resources you may read',
+  input: z.strictObject({
+    ...page,
+    state: z.enum(CHANGE_REQUEST_STATES).optional().describe('Only those in this state'),
+  }),
+  output: pageOf(ChangeRequest),
+  permission: 'config:read',
+  own: () => true,
+  refuses: [],
+  columns: COLUMNS,
+  subject,
+  handle: async ({ limit, cursor, state }, context) => {
+    const now = context.clock.now()
+    const found: StoredChangeRequest[] = []
+    let before = cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/)
+    for (let isMore = true; isMore && found.length <= limit; ) {
+      const some = await context.whole.changeRequests({
+        limit: limit + 1,
+        ...(before === undefined ? {} : { before }),
+      })
+      for (const one of some)
+        if (
+          (state === undefined || viewOfRequest(one, now).state === state) &&
+          (await sees(context.principal, one, context.whole))
+        )
+          found.push(one)
+      before = some.at(-1)?.id
+      isMore = some.length > limit
+    }
+    const items = found.slice(0, limit)
+    return {
+      items: items.map((one) => viewOfRequest(one, now)),
+      next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
+    }
+  },
+})

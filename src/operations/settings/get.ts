@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import { readSettings } from '../approvals/stored-settings.ts'
+import { define } from '../define.ts'
+import { RunSettings, viewOfSettings } from './view.ts'
+
+export const getSettings = define({
+  resource: 'settings',
+  action: 'get',
+  effect: 'read',
+  tool: 'get_settings',
+  group: 'manage_config',
+  summary: 'Show the settings that change while the gateway runs: which writes another person has to approve',
+  input: z.strictObject({}),
+  output: RunSettings,
+  permission: 'settings:read',
+  refuses: [],
+  columns: ['revision', 'approvals', 'updated_at', 'updated_by'],
+  unscoped: true,
+  subject: () => ({ type: 'settings', id: null, slug: null }),
+  handle: async (_input, { whole }) => viewOfSettings(await readSettings(whole), whole),
+})

@@ -1,0 +1,145 @@
+import { z } from 'zod'
+import { grantsOf } from '../../access/identities.ts'
+import type { Permission } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
+import { toTime } from '../../base/clock.ts'
+import { refuse } from '../../base/refusal.ts'
+import { APPROVABLE, ApprovalRule } from '../../model/approval.ts'
+import type { ResourceType } from '../../model/common.ts'
+import { asGrant } from '../approvals/gate.ts'
+import { readSettings } from '../approvals/stored-settings.ts'
+import { breathe } from '../breathe.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import { diffOf } from '../diff.ts'
+import { Warning } from '../kind.ts'
+import { findRef } from '../refs.ts'
+import { RunSettings, viewOfSettings } from './view.ts'
+
+const RULES_MAX = 100
+
+export const updateSettings = define({
+  resource: 'settings',
+  action: 'update',
+  effect: 'update',
+  tool: 'update_settings',
+  group: 'manage_config',
+  summary: 'Change settings while the gateway runs: which writes another person has to approve',
+  input: z.strictObject({
+    approvals: z
+      .array(ApprovalRule)
+      .max(RULES_MAX)
+      .optional()
+      .describe('All rules for approval, in the place of those before; empty for none'),
+  }),
+  output: RunSettings.extend({ warnings: z.array(Warning).optional() }),
+  permission: 'settings:update',
+  refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
+  columns: ['revision', 'approvals', 'updated_at', 'updated_by'],
+  unscoped: true,
+  subject: () => ({ type: 'settings', id: null, slug: null }),
+  handle: async ({ approvals: given }, context) => {
+    const { change, clock, options, principal, whole } = context
+    const before = await readSettings(whole)
+    const { expectedRevision: expected } = options
+    if (expected !== undefined && expected !== before.revision)
+      throw refuse('revision_conflict', {
+        detail: `The settings are at revision ${before.revision}, not ${expected}.`,
+        members: { revision: before.revision },
+      })
+    const approvals = given === undefined ? before.approvals : await settled(given, context)
+    const [was, is] = [
+      await viewOfSettings(before, whole),
+      await viewOfSettings({ ...before, approvals }, whole),
+    ]
+    const diff = diffOf(was, is, [])
+    if (diff.length === 0) return was
+    const after = {
+      revision: before.revision + 1,
+      approvals,
+      updated_at: toTime(clock.now()),
+      updated_by: principal.name,
+    }
+    await change.putSettings(after)
+    for (const entry of diff) change.tell(entry)
+    const warnings = await warningsFor(approvals, context)
+    return { ...(await viewOfSettings(after, whole)), ...(warnings.length === 0 ? {} : { warnings }) }
+  },
+})
+
+/** Rules with ids in the place of references. Refuses with configuration_invalid what would never hold. */
+async function settled(rules: readonly ApprovalRule[], context: OperationContext): Promise<ApprovalRule[]> {
+  const settledRules: ApprovalRule[] = []
+  for (const [index, rule] of rules.entries()) {
+    const pointer = `/approvals/${index}`
+    if (rules.slice(0, index).some(({ name }) => name === rule.name))
+      throw invalid(`${pointer}/name`, 'another rule has this name')
+    const grant = asGrant(rule)
+    if (!(APPROVABLE as readonly Permission[]).some((permission) => permits({ grants: [grant] }, permission)))
+      throw invalid(
+        `${pointer}/scope`,
+        'the scope leaves none of the permissions, so that the rule never holds',
+      )
+    const idsFor = (type: ResourceType, refs: readonly string[], at: string): Promise<string[]> =>
+      Promise.all(refs.map((ref, i) => idOf(type, ref, `${pointer}/${at}/${i}`, context)))
+    const { scope, subjects } = rule
+    settledRules.push({
+      ...rule,
+      scope: { ...scope, collections: await idsFor('collections', scope.collections, 'scope/collections') },
+      subjects: {
+        users: await idsFor('users', subjects.users, 'subjects/users'),
+        teams: await idsFor('teams', subjects.teams, 'subjects/teams'),
+        service_identities: await idsFor(
+          'service_identities',
+          subjects.service_identities,
+          'subjects/service_identities',
+        ),
+      },
+    })
+  }
+  return settledRules
+}
+
+async function idOf(
+  type: ResourceType,
+  ref: string,
+  pointer: string,
+  { whole }: OperationContext,
+): Promise<string> {
+  const found = await findRef(whole, type, ref, pointer)
+  if (found !== undefined) return found.id
+  throw invalid(pointer, `there is no such resource among ${type}`)
+}
+
+function invalid(pointer: string, reason: string) {
+  return refuse('configuration_invalid', {
+    detail: `${pointer}: ${reason}.`,
+    errors: [{ pointer, reason }],
+  })
+}
+
+/** What whoever makes rules should know: that nobody, or only one person, could approve. */
+async function warningsFor(
+  rules: readonly ApprovalRule[],
+  { whole, clock }: OperationContext,
+): Promise<Warning[]> {
+  if (rules.length === 0) return []
+  const approvers: string[] = []
+  for (const [index, { id, slug, spec }] of (await whole.all('users')).entries()) {
+    await breathe(index + 1)
+    if (spec['active'] !== true) continue
+    if (permits({ grants: await grantsOf(whole, id, clock.now()) }, 'config:approve')) approvers.push(slug)
+    if (approvers.length > 1) return []
+  }
+  const [only] = approvers
+  const reason =
+    only === undefined
+      ? 'no user has the permission config:approve, so that what waits stays waiting'
+      : `only the user "${only}" has the permission config:approve, so that nobody approves what they ask for`
+  return [
+    {
+      pointer: '/approvals',
+      reason: `${reason}; whoever has the data directory can still change these settings with its local token`,
+    },
+  ]
+}

@@ -1,0 +1,227 @@
+import { availableParallelism } from 'node:os'
+import { z } from 'zod'
+import { RoleMap } from './role-map.ts'
+import {
+  CERTIFICATE_FIELDS,
+  EnvPatterns,
+  EXPOSABLE,
+  Expose,
+  FilePath,
+  FilePaths,
+  HTTP_ENGINES,
+  IssuerUrl,
+  Listen,
+  Networks,
+  Origin,
+  Period,
+  Scopes,
+  Size,
+  VaultUrl,
+  WORKERS_MAX,
+  Workers,
+} from './values.ts'
+
+interface SettingText {
+  /** Shown in the reference in place of the default where that depends on the machine. */
+  readonly shown: string
+  readonly text: string
+}
+
+const DAY_MS = 86_400_000
+
+/** The settings of the process: what a person may set before there is anything else to ask. */
+export const SCHEMA = z.strictObject({
+  DATA: FilePath.default('./.postern'),
+  LISTEN: Listen.prefault('127.0.0.1:8080'),
+  CONTROL_LISTEN: Listen.prefault('127.0.0.1:8081'),
+  ORIGIN: Origin.prefault('http://localhost:8080'),
+  WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
+  EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
+  KEY_FILE: FilePath.optional(),
+  TLS_CERT: FilePaths.optional(),
+  TLS_KEY: FilePaths.optional(),
+  TLS_CLIENT_CA: FilePath.optional(),
+  TRUSTED_PROXIES: Networks.optional(),
+  CLIENT_CERT_FIELD: z
+    .enum(['off', ...CERTIFICATE_FIELDS], '`off`, `client-cert` or `x-forwarded-client-cert`')
+    .default('off'),
+  PROXY_PROTOCOL: z.enum(['off', 'v2'], '`off` or `v2`').default('off'),
+  SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
+  SECRETS_DIR: FilePath.optional(),
+  VAULT_URL: VaultUrl.optional(),
+  VAULT_TOKEN_FILE: FilePath.optional(),
+  RECORDS_KEEP: Period.prefault('30d'),
+  RECORDS_MAX_SIZE: Size.prefault('10GB'),
+  AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
+  AUDIT_HOLD: z.enum(['off', 'on'], '`off` or `on`').default('off'),
+  LOCAL_SIGN_IN: z.enum(['on', 'off'], '`on` or `off`').default('on'),
+  CIMD: z.enum(['auto', 'on', 'off', 'pinned-only'], '`auto`, `on`, `off` or `pinned-only`').default('auto'),
+  CIMD_PINS: FilePath.optional(),
+  OIDC_ISSUER: IssuerUrl.optional(),
+  OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
+  OIDC_CLIENT_SECRET: z.string().min(1, 'a secret').optional(),
+  OIDC_CLIENT_SECRET_FILE: FilePath.optional(),
+  OIDC_SCOPES: Scopes.prefault('openid profile email'),
+  OIDC_GROUPS_CLAIM: z.string().min(1, 'the name of a claim').default('groups'),
+  OIDC_ROLE_MAP: RoleMap.optional(),
+  OIDC_DIRECT: z.enum(['off', 'on', 'only'], '`off`, `on` or `only`').default('off'),
+  OIDC_AUDIENCE: z.string().min(1, 'what stands in aud of access tokens').optional(),
+  ROLE: z.literal('all', '`all`, the only one in this version').default('all'),
+  HTTP_ENGINE: z.enum(HTTP_ENGINES, '`native` or `node`').default('native'),
+})
+
+export type SettingName = keyof typeof SCHEMA.shape
+
+export const TEXTS: Record<SettingName, SettingText> = {
+  DATA: {
+    shown: '`./.postern`',
+    text: 'Directory of everything that is kept: configuration, audit, records, the key. One instance at a time.',
+  },
+  LISTEN: {
+    shown: '`127.0.0.1:8080`',
+    text: 'Address of the gateway: `host:port`, `[IPv6]:port`, `:port` for every address, `port` for the loopback. Port 0 takes a free one.',
+  },
+  CONTROL_LISTEN: {
+    shown: '`127.0.0.1:8081`',
+    text: 'Address of the control plane and of the health checks. Keep it inside.',
+  },
+  ORIGIN: {
+    shown: '`http://localhost:8080`',
+    text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
+  },
+  WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
+  EXPOSE: {
+    shown: `\`${EXPOSABLE.join(',')}\``,
+    text: 'What the gateway listener hands to the control plane, comma-separated; empty hands over nothing.',
+  },
+  KEY_FILE: {
+    shown: '`vault.key` in the data directory',
+    text: 'File with the key that seals secrets. Made on first start, readable by its owner alone.',
+  },
+  TLS_CERT: {
+    shown: 'none: plain HTTP',
+    text: 'Certificate files (PEM, the chain after the certificate), comma-separated. The gateway listener then speaks TLS alone; the first certificate also answers names that none is for.',
+  },
+  TLS_KEY: {
+    shown: 'none',
+    text: 'Private key files (PEM), one for each certificate, in the same order.',
+  },
+  TLS_CLIENT_CA: {
+    shown: 'none: no client certificate is asked for',
+    text: 'File with the authorities (PEM) whose client certificates are asked for, for profiles of type mtls. Callers without a certificate are let in.',
+  },
+  TRUSTED_PROXIES: {
+    shown: 'none',
+    text: 'Addresses and networks of proxies in front, comma-separated. Only what they say of the caller is believed: `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto`, `X-Request-ID`.',
+  },
+  CLIENT_CERT_FIELD: {
+    shown: '`off`',
+    text: '`client-cert` (RFC 9440) or `x-forwarded-client-cert` (Envoy): the field in which trusted proxies tell of the client certificates that they have verified, for profiles of type mtls. They must remove it from what callers send.',
+  },
+  PROXY_PROTOCOL: {
+    shown: '`off`',
+    text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; one that begins otherwise is closed.',
+  },
+  SECRETS_ENV: {
+    shown: '`SECRET_*`',
+    text: 'Environment variables that credentials may refer to, comma-separated; `*` at the end stands for any rest.',
+  },
+  SECRETS_DIR: {
+    shown: 'none',
+    text: 'Directory of files that credentials may refer to. A changed file is in force a second later.',
+  },
+  VAULT_URL: {
+    shown: 'none',
+    text: 'HashiCorp Vault or OpenBao that credentials may refer to (KV version 2).',
+  },
+  VAULT_TOKEN_FILE: {
+    shown: 'none',
+    text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
+  },
+  RECORDS_KEEP: {
+    shown: '`30d`',
+    text: 'How long request records are kept: a number and `m`, `h` or `d`.',
+  },
+  RECORDS_MAX_SIZE: {
+    shown: '`10GB`',
+    text: 'What request records may take on disk: a number and `MB` or `GB`. The oldest make room.',
+  },
+  AUDIT_KEEP: {
+    shown: '`400d`',
+    text: 'How long audit entries are kept, at least a day. What is removed can be told from what somebody removed: [the audit trail](audit.md).',
+  },
+  AUDIT_HOLD: {
+    shown: '`off`',
+    text: '`on` is a legal hold: no audit entry is removed, however old.',
+  },
+  LOCAL_SIGN_IN: {
+    shown: '`on`',
+    text: 'Whether users sign in by passwords that are kept here. `off` leaves the identity provider; what local users hold already stays until it ends.',
+  },
+  CIMD: {
+    shown: '`auto`',
+    text: 'How OAuth clients are known that name themselves by the URL of a metadata document: `auto` takes the bundled documents of widespread clients and fetches others, `on` fetches all, `pinned-only` fetches none, `off` announces nothing, so that clients register.',
+  },
+  CIMD_PINS: {
+    shown: 'none',
+    text: 'Path of a JSON file with metadata documents of OAuth clients by their URL, read at start. They stand beside the bundled ones, and before them. See [OAuth](oauth.md).',
+  },
+  OIDC_ISSUER: {
+    shown: 'none',
+    text: 'The identity provider at which people sign in (OpenID Connect), exactly as it names itself; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
+  },
+  OIDC_CLIENT_ID: { shown: 'none', text: 'As what the gateway is registered there.' },
+  OIDC_CLIENT_SECRET: {
+    shown: 'none',
+    text: 'The secret that goes with it; without one the gateway is a public client.',
+  },
+  OIDC_CLIENT_SECRET_FILE: {
+    shown: 'none',
+    text: 'File with that secret, in the place of the setting before. A changed file is in force at most ten minutes later.',
+  },
+  OIDC_SCOPES: { shown: '`openid profile email`', text: 'What is asked for there, separated by spaces.' },
+  OIDC_GROUPS_CLAIM: {
+    shown: '`groups`',
+    text: 'The claim with the groups of a person, by its name or its path with dots.',
+  },
+  OIDC_ROLE_MAP: {
+    shown: 'none: people who sign in may do nothing until they are granted something',
+    text: 'What people may do by their claims: rules separated by `;`, such as `group:platform=admin; group:devs=modifier:proxies@payments; *=viewer`. See [identity](identity.md#roles-from-claims).',
+  },
+  OIDC_DIRECT: {
+    shown: '`off`',
+    text: '`on`: management takes access tokens of the identity provider too, beside its own. `only`: it also names that provider alone to clients as the one that issues tokens. ID tokens are never taken.',
+  },
+  OIDC_AUDIENCE: {
+    shown: 'the URL of the resource, such as `<origin>/management/mcp`',
+    text: 'What must stand in `aud` of these access tokens; never the client id.',
+  },
+  ROLE: { shown: '`all`', text: 'What this process is. Only `all` is available in this version.' },
+  HTTP_ENGINE: {
+    shown: '`native`',
+    text: 'The HTTP engine: `native`, or `node`, which reads with the parser of Node.js. `node` costs about three times the CPU, refuses to start with `POSTERN_TLS_CERT` and with `POSTERN_PROXY_PROTOCOL`, and ignores offers of WebSockets.',
+  },
+}
+
+/** Names that are reserved for what is not built: set, they refuse start, so that nobody believes them in force. */
+export const NOT_AVAILABLE = {
+  DATABASE_URL: 'PostgreSQL as the store',
+  VALKEY_URL: 'counters shared by several machines',
+  CONTROL_URL: 'gateway nodes without a control plane',
+  NODE_TOKEN: 'gateway nodes without a control plane',
+} as const
+
+/** Environment names that belong to the command line client. */
+export const OF_THE_CLI = ['TOKEN', 'URL', 'CONTEXT', 'CONFIG'] as const
+
+export const PREFIX = 'POSTERN_'
+
+/** The two ways to write a setting: `POSTERN_LISTEN (--listen)`. */
+export function settingName(name: SettingName): string {
+  return `${PREFIX}${name} (--${flagOf(name)})`
+}
+
+/** `CONTROL_LISTEN` is `control-listen` as a flag. */
+export function flagOf(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
+}

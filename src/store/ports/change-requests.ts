@@ -1,0 +1,56 @@
+import type { ChangeRequest } from '../../model/approval.ts'
+import type { Fields } from './config.ts'
+
+/** A thing that a change request touches, as it was when that was asked for. */
+export interface RequestTouch {
+  /** A type of resources; or `keys`, `records`, `settings` for what is none. */
+  readonly type: string
+  /** Null for what is none, and for what it would make. */
+  readonly id: string | null
+  readonly slug: string | null
+  readonly parent: string | null
+  readonly tags: readonly string[]
+  /** Revision before; null for what it would make. */
+  readonly revision: number | null
+}
+
+/** A write that waits for another person, or did. Times in milliseconds since the epoch. */
+export interface StoredChangeRequest extends Omit<ChangeRequest, 'created_at' | 'expires_at' | 'decided_at'> {
+  /** Whoever asks again under this name for the same asks for this. */
+  readonly asker: string
+  /** Of the operation and all it was called with. */
+  readonly fingerprint: string
+  /** Of what it would do: the same request about another state is another one. */
+  readonly base: string
+  /** Input and options of the write; null once it is decided. */
+  readonly sealed: string | null
+  readonly touches: readonly RequestTouch[]
+  /** Whether the diff says what would be done, or only what would be affected. */
+  readonly is_foretold: boolean
+  /** What narrowed the requester then, in addition to what they may do; null for nothing. */
+  readonly ceiling: readonly Fields[] | null
+  readonly auth_method: string
+  /** Where it came from, as for the trail. */
+  readonly via: Fields
+  readonly created_at: number
+  readonly expires_at: number
+  readonly decided_at: number | null
+}
+
+export interface ChangeRequestReader {
+  changeRequest(id: string): Promise<StoredChangeRequest | undefined>
+  /** Newest first, older than `before` where that is given. */
+  changeRequests(query: {
+    readonly limit: number
+    readonly before?: string
+  }): Promise<readonly StoredChangeRequest[]>
+  /** Those that are not decided, or approved and not carried out. */
+  pendingChangeRequests(asker?: string): Promise<readonly StoredChangeRequest[]>
+}
+
+export interface ChangeRequestWriter {
+  /** Makes it, or replaces what was there. */
+  putChangeRequest(request: StoredChangeRequest): Promise<void>
+  /** Forgets those that came to their end before a time, in milliseconds since the epoch. */
+  forgetChangeRequests(before: number): Promise<void>
+}
