@@ -54,6 +54,13 @@ export const AuditEntry = z.object({
   outcome: z.enum(['ok', 'denied', 'failed']),
   error: z.string().nullable().describe('Problem code'),
   detail: z.string().nullable(),
+  request: z
+    .json()
+    .optional()
+    .describe(
+      'What was asked, with secrets masked and what is long cut; null where it was not understood. Lists have it with bodies',
+    ),
+  response: z.json().optional().describe('What was answered, likewise; null for what was read'),
   count: z.int().min(1).describe('More than 1 where refusals of unknown callers were aggregated'),
 })
 export type AuditEntry = z.infer<typeof AuditEntry>

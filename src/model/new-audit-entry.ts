@@ -1,5 +1,6 @@
 import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
+import { maskText } from '../base/mask.ts'
 import type { AuditEntry } from './audit.ts'
 
 /** What callers say of themselves is kept up to this length; the rest says nothing more. */
@@ -17,16 +18,22 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
     revision_after: null,
     config_revision: null,
     diff: [],
-    reason: null,
     approver: null,
-    http: null,
     ip: null,
     request_id: null,
     outcome: 'ok',
     error: null,
-    detail: null,
     count: 1,
     ...told,
-    user_agent: told.user_agent?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
+    reason: maskedText(told.reason),
+    detail: maskedText(told.detail),
+    http: told.http == null ? null : { ...told.http, url: maskText(told.http.url) },
+    user_agent: maskedText(told.user_agent?.slice(0, USER_AGENT_CHARS_MAX)),
+    request: told.request ?? null,
+    response: told.response ?? null,
   }
+}
+
+function maskedText(text: string | null | undefined): string | null {
+  return text == null ? null : maskText(text)
 }

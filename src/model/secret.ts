@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { marked } from './marks.ts'
 
 const EnvName = z
   .string()
@@ -47,17 +48,20 @@ function isPemText(text: string): boolean {
 }
 
 const secretInput = (fits: (text: string) => boolean, form: string) =>
-  z
-    .union([
-      z.string().min(1).max(TEXT_MAX),
-      z.strictObject({ value: z.string().min(1).max(TEXT_MAX) }),
-      SecretReference,
-    ])
-    .transform((input): SecretSource => (typeof input === 'string' ? { value: input } : input))
-    .refine((source) => !('value' in source) || fits(source.value), form)
-    .describe(
-      'Secret, never shown again: the text, or where it is read: {"env": name}, {"file": name}, {"vault": {"path", "field"}}',
-    )
+  marked(
+    'secret',
+    z
+      .union([
+        z.string().min(1).max(TEXT_MAX),
+        z.strictObject({ value: z.string().min(1).max(TEXT_MAX) }),
+        SecretReference,
+      ])
+      .transform((input): SecretSource => (typeof input === 'string' ? { value: input } : input))
+      .refine((source) => !('value' in source) || fits(source.value), form)
+      .describe(
+        'Secret, never shown again: the text, or where it is read: {"env": name}, {"file": name}, {"vault": {"path", "field"}}',
+      ),
+  )
 
 /** A secret as it is written. */
 export const SecretInput = secretInput(isSecretText, 'visible ASCII without line breaks or outer spaces')

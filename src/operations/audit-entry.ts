@@ -4,7 +4,9 @@ import type { AuditEntry } from '../model/audit.ts'
 import { NOUNS } from '../model/common.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { Resource } from '../store/ports/config.ts'
-import type { Operation, Subject, Via } from './define.ts'
+import type { Operation, Subject, Via, WriteOptions } from './define.ts'
+import { masked, type Told, toTold } from './told.ts'
+import { fromWriteOptions } from './write-options.ts'
 
 /** How an operation ended, for its entry. */
 export interface Ending {
@@ -21,6 +23,9 @@ export interface Ending {
   readonly action?: AuditEntry['action']
   /** Ties the entries of one change of many resources. */
   readonly planId?: string | undefined
+  /** See {@link toTold}; absent where another entry of the same change tells it. */
+  readonly request?: Told
+  readonly response?: Told
 }
 
 const ACTIONS = {
@@ -54,14 +59,42 @@ export function toAuditEntry(
     revision_after: ending.after ?? null,
     config_revision: ending.configRevision ?? null,
     ...(ending.planId === undefined ? {} : { plan_id: ending.planId }),
-    diff: ending.diff ?? [],
+    diff: (ending.diff ?? []).map(maskedDiff),
     reason: reason ?? null,
     approver: via.approver ?? null,
     http: via.http && { ...via.http, status: ending.status },
     outcome: ending.outcome,
     error: ending.error ?? null,
     detail: ending.detail ?? null,
+    request: ending.request ?? null,
+    response: ending.response ?? null,
   })
+}
+
+/** Values of a difference may hold what people should not have written there. */
+function maskedDiff({ op, path, from, value }: AuditEntry['diff'][number]): AuditEntry['diff'][number] {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  return {
+    op,
+    path,
+    ...(from === undefined ? {} : { from: masked(from, name) }),
+    ...(value === undefined ? {} : { value: masked(value, name) }),
+  }
+}
+
+/** What was asked, with the options as they are sent; the reason has a place of its own. */
+export function requestOf({
+  operation,
+  input,
+  options,
+}: {
+  readonly operation: Operation
+  /** Parsed: what was not understood may hold anything. */
+  readonly input: Readonly<Record<string, unknown>>
+  readonly options: WriteOptions
+}): Told {
+  const { reason, ...others } = fromWriteOptions(options)
+  return toTold({ ...input, ...others }, operation.input)
 }
 
 /** Who called, and from where, as the trail names them. */

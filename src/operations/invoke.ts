@@ -2,7 +2,7 @@ import type { Permission, Principal } from '../access/principal.ts'
 import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
 import { type Clock, toTime } from '../base/clock.ts'
-import { type FieldError, Refusal, type RefusalCode, refuse } from '../base/refusal.ts'
+import { type FieldError, Refusal, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../store/ports/change-requests.ts'
@@ -14,7 +14,7 @@ import { answerNow, applied, ask } from './approvals/ask.ts'
 import { type CarryOut, outdated, requesterOf } from './approvals/carry-out.ts'
 import { judgeOperation } from './approvals/gate.ts'
 import { MustWait } from './approvals/request.ts'
-import { type Ending, toAuditEntry, toSubject } from './audit-entry.ts'
+import { type Ending, requestOf, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import { Change } from './change.ts'
 import { endedUsers, imagesOf } from './change-outcome.ts'
@@ -36,6 +36,7 @@ import { kindOf } from './kinds.ts'
 import { getRef } from './refs.ts'
 import { select, takeSelection } from './select.ts'
 import { denial, sightOf } from './sight.ts'
+import { toTold } from './told.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -63,6 +64,8 @@ export interface InvokeDeps {
 interface Call {
   readonly operation: Operation
   readonly input: Record<string, unknown>
+  /** False where the input is not what was sent: that was not understood, and may hold anything. */
+  readonly isParsed: boolean
   readonly options: WriteOptions
   readonly principal: Principal
   readonly via: Via
@@ -75,13 +78,13 @@ interface Call {
  */
 export function createInvoke(deps: InvokeDeps): Invoke {
   return async (operation, input, options, principal, via) => {
-    const coarse = { operation, input: {}, options, principal, via }
-    if (!mayCall(principal, operation)) throw await deny(deps, coarse)
+    const coarse = { operation, input: {}, isParsed: false, options, principal, via }
+    if (!mayCall(principal, operation)) throw await deny(deps, coarse, input)
     const faulty = WriteOptionsInput.safeParse(fromWriteOptions(options)).error
     if (faulty !== undefined) throw toInputInvalid(faulty)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) throw toInputInvalid(parsed.error)
-    const call: Call = { ...coarse, input: parsed.data }
+    const call: Call = { ...coarse, input: parsed.data, isParsed: true }
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
   }
 }
@@ -93,10 +96,12 @@ export function mayCall(principal: Principal, { permission, unscoped, itemwise, 
   return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
-/** Notes a refusal of a known principal and makes it. */
-async function deny(deps: InvokeDeps, call: Call): Promise<Refusal> {
+/** Notes a refusal of a known principal and makes it. What was asked is read for the entry alone. */
+async function deny(deps: InvokeDeps, call: Call, input: unknown): Promise<Refusal> {
   const refusal = asStepUp(denial(call.operation.permission), call.principal)
-  await auditRefusal(deps, call, undefined, refusal)
+  const parsed = call.operation.input.safeParse(input)
+  const asked = parsed.success ? { ...call, input: parsed.data, isParsed: true } : call
+  await auditRefusal(deps, asked, undefined, refusal)
   return refusal
 }
 
@@ -126,7 +131,7 @@ async function noteRead(deps: InvokeDeps, call: Call, output: Fields): Promise<v
     via,
     operation.subject(call.input, output),
     options.reason,
-    { outcome: 'ok', status: 200 },
+    { outcome: 'ok', status: 200, request: call.isParsed ? requestOf(call) : null },
     deps.clock,
   )
   await deps.store.write((writer) => writer.appendAudit(entry))
@@ -330,6 +335,8 @@ async function perform(
     diff: outcome.diff as NonNullable<Ending['diff']>,
     ...change.revisions,
     planId: change.planId,
+    request: call.isParsed ? requestOf(call) : null,
+    response: toTold(output, operation.output),
   })
   return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
 }
@@ -348,6 +355,7 @@ function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | nul
     if (!mayCall(principal, asked.operation)) throw denial(asked.operation.permission)
     return {
       ...asked,
+      isParsed: true,
       options: { ...asked.options, ...(options.dryRun === true && { dryRun: true }) },
       principal,
     }
@@ -510,6 +518,8 @@ async function auditRefusal(
       status: refusal.status,
       error: refusal.code,
       detail: refusal.message,
+      request: call.isParsed ? requestOf(call) : null,
+      response: toTold(toProblem(refusal, via.requestId)),
     },
     deps.clock,
   )

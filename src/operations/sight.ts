@@ -186,11 +186,24 @@ export async function entriesOf(
 ): ReturnType<ConfigReader['auditEntries']> {
   if (collections === null) return whole.auditEntries(filter)
   const { items, next } = await whole.auditEntries({ ...filter, collections })
-  const { text } = filter
-  const holds = (entry: AuditEntry): boolean =>
-    text === undefined || JSON.stringify(entry).toLowerCase().includes(text.toLowerCase())
   // What was found by the part that is not shown was not found
-  return { items: items.map(aboutCollection).filter(holds), next }
+  return { items: items.map(aboutCollection).filter((entry) => holds(entry, filter)), next }
+}
+
+/** True when what is shown of an entry holds the texts that were asked for. */
+function holds(entry: AuditEntry, { text, diff, detail, request, response }: AuditFilter): boolean {
+  const has = (shown: unknown, part: string | undefined): boolean =>
+    part === undefined ||
+    JSON.stringify(shown ?? '')
+      .toLowerCase()
+      .includes(part.toLowerCase())
+  return (
+    has(entry, text) &&
+    has(entry.diff, diff) &&
+    has(entry.detail, detail) &&
+    has(entry.request, request) &&
+    has(entry.response, response)
+  )
 }
 
 /** Ids of the collections of which a principal may both read and export; null for everything. */
@@ -214,13 +227,15 @@ const BESIDE = new RegExp(
 
 /**
  * An entry of a collection, or of a proxy, without what the change did to others, such as clients of the collection.
- * Sentences may name others too, but for those of denials, which name permissions.
+ * Sentences may name others too, but for those of denials, which name
+ * permissions; so may what was asked and answered.
  */
 function aboutCollection(entry: AuditEntry): AuditEntry {
   return {
     ...entry,
     diff: entry.diff.filter(({ path }) => !BESIDE.test(path)),
     detail: entry.outcome === 'denied' ? entry.detail : null,
+    ...(entry.request === undefined ? {} : { request: null, response: null }),
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Ref, Slug, Time } from '../../model/common.ts'
+import { marked } from '../../model/marks.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { demandHoldsOf } from './authority.ts'
@@ -21,7 +22,9 @@ export const inviteUser = define({
   output: z.object({
     id: z.string(),
     slug: Slug,
-    set_up_url: z.string().optional().describe('Where they choose it; shown only in this answer'),
+    set_up_url: marked('secret', z.string())
+      .optional()
+      .describe('Where they choose it; shown only in this answer'),
     expires_at: Time,
   }),
   permission: 'users:update',

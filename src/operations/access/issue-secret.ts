@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Ref, Slug } from '../../model/common.ts'
+import { marked } from '../../model/marks.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import type { Kind } from '../kind.ts'
@@ -19,7 +20,7 @@ export const issueSecretOf = (kind: Kind) =>
     output: z.object({
       id: z.string().describe('client_id; the slug is one too'),
       slug: Slug,
-      client_secret: z.string().optional().describe('Shown only in this answer'),
+      client_secret: marked('secret', z.string()).optional().describe('Shown only in this answer'),
     }),
     permission: `${kind.type}:update`,
     refuses: ['not_found', 'revision_conflict', 'idempotency_conflict', 'secret_already_shown'],

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { GrantSpec, UserSpec } from '../../model/access.ts'
+import { marked } from '../../model/marks.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define, type Invoke, type Via } from '../define.ts'
@@ -53,12 +54,16 @@ function doorOf(id: string, type: Principal['type'], name: string, authMethod: s
   return { id, type, name, authMethod, grants: [{ role: 'admin' }], expiresAt: null }
 }
 
-const Link: z.ZodType<StoredSetUpLink> = z.strictObject({
-  hash: z.string(),
-  user: z.string().nullable(),
-  purpose: z.enum(['first', 'reset', 'invite']),
-  expires_at: z.int(),
-})
+const Link: z.ZodType<StoredSetUpLink> = marked(
+  'secret',
+  z.strictObject({
+    hash: z.string(),
+    user: z.string().nullable(),
+    purpose: z.enum(['first', 'reset', 'invite']),
+    expires_at: z.int(),
+  }),
+)
+const Hash = marked('secret', z.string())
 
 const SET_UP = define({
   resource: 'users',
@@ -71,7 +76,7 @@ const SET_UP = define({
     name: UserSpec.shape.name,
     email: UserSpec.shape.email.unwrap().unwrap(),
     link: Link,
-    hash: z.string(),
+    hash: Hash,
   }),
   output: z.object({ id: z.string() }),
   permission: 'users:create',
@@ -101,7 +106,7 @@ const SET_PASSWORD = define({
   tool: null,
   group: userKind.group,
   summary: 'Choose a password',
-  input: z.strictObject({ id: z.string(), proof: z.union([Link, z.string()]), hash: z.string() }),
+  input: z.strictObject({ id: z.string(), proof: z.union([Link, Hash]), hash: Hash }),
   output: z.object({ id: z.string() }),
   permission: 'users:update',
   refuses: ['not_found'],

@@ -76,7 +76,7 @@ function requestOf({ status, output }: Invoked): ChangeRequest {
 
 const revision = (): Promise<number> => control.store.read.revision()
 const entriesOf = async (operation: string) =>
-  (await control.store.read.auditEntries({ operation, limit: 50 })).items
+  (await control.store.read.auditEntries({ operation, limit: 50, bodies: true })).items
 
 test('what a rule covers waits, and is done when another person approves it', async () => {
   const [before, published] = [await revision(), control.published.length]
@@ -107,8 +107,8 @@ test('what a rule covers waits, and is done when another person approves it', as
   assert.equal(entry.reason, 'asked')
   assert.deepEqual(entry.approver, { id: ids['bob'], type: 'user', name: 'bob' })
   assert.deepEqual(
-    (await entriesOf('change_requests.create')).map(({ resource }) => resource.id),
-    [request.id],
+    (await entriesOf('change_requests.create')).map(({ resource, request: told }) => [resource.id, told]),
+    [[request.id, { id: 'get-order', description: 'New' }]],
   )
   assert.equal((await entriesOf('change_requests.approve'))[0]?.actor.name, 'bob')
 })

@@ -9,7 +9,7 @@ import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
-import { toCaller } from '../audit-entry.ts'
+import { requestOf, toCaller } from '../audit-entry.ts'
 import type { Invoked } from '../define.ts'
 import { type Attempt, remember, replay } from '../idempotency.ts'
 import type { Asked } from './approval.ts'
@@ -100,6 +100,7 @@ export async function ask(
           reason: request.reason,
           http: via.http && { ...via.http, status: 202 },
           detail: `${request.operation}${nameOf(resource)} waits for approval, until ${toTime(request.expires_at)}, by ${request.rules.join(', ')}.`,
+          request: requestOf(asked),
         }),
       )
     }

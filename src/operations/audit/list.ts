@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AuditEntry } from '../../model/audit.ts'
-import { NOUNS } from '../../model/common.ts'
+import { HttpMethod, NOUNS } from '../../model/common.ts'
 import { SURFACES } from '../../model/record.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -8,6 +8,7 @@ import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { period, toPeriod } from '../period.ts'
 import { findRef } from '../refs.ts'
+import { truth } from '../truth.ts'
 
 const text = z.string().min(1).max(200)
 
@@ -30,6 +31,8 @@ export const auditFilters = {
   actor_type: AuditEntry.shape.actor.shape.type.optional(),
   auth_method: text.optional().describe('How the actor proved to be it, such as access_token'),
   agent: text.optional().describe('Name that an AI agent gave itself'),
+  agent_version: text.optional(),
+  session_id: text.optional().describe('MCP session of the agent'),
   conversation_id: text.optional(),
   operation: text.optional().describe('Such as collections.update'),
   surface: z.enum(SURFACES).optional(),
@@ -43,9 +46,18 @@ export const auditFilters = {
     )
     .optional()
     .describe('HTTP status: 403, 4xx, or several separated by commas'),
+  method: HttpMethod.optional().describe('Of the HTTP request'),
+  path_contains: text.optional().describe('Part of the path and query of the HTTP request'),
   ip: text.optional(),
+  user_agent: text.optional().describe('Part of the user agent'),
   request_id: text.optional(),
   plan_id: text.optional().describe('Entries of one change of many resources'),
+  revision: z.coerce.number().int().min(1).optional().describe('Of the resource, before or after the change'),
+  config_revision: z.coerce.number().int().min(1).optional().describe('That the change has made'),
+  diff: text.optional().describe('Part of the difference, such as the name of a member'),
+  request: text.optional().describe('Part of what was asked'),
+  response: text.optional().describe('Part of what was answered'),
+  detail: text.optional().describe('Part of the sentence on how it ended'),
   reason: text.optional().describe('Part of the reason that was given'),
   collection: text.optional().describe('Id or slug: the collection itself and what belongs to it'),
   text: text.optional().describe('Part of any text in the entry'),
@@ -62,6 +74,7 @@ export const listAudit = define({
   input: z.strictObject({
     ...page,
     ...auditFilters,
+    bodies: truth.optional().describe('With what was asked and answered'),
   }),
   output: pageOf(AuditEntry),
   permission: 'audit:read',

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Plain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
+import { marked } from '../../model/marks.ts'
 import { DOCUMENT_BYTES_MAX, readPlain } from '../collections/openapi/read.ts'
 import { define } from '../define.ts'
 import type { Converted } from './converted.ts'
@@ -19,9 +20,9 @@ export const convertConfig = define({
   summary:
     'Make documents of a declarative configuration of Kong (decK), or of the servers of an MCP client (mcpServers); changes nothing: plan and apply what comes out',
   input: z.strictObject({
-    document: z
-      .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
-      .describe('The configuration: YAML or JSON as text, or the object itself'),
+    document: marked('document', z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])).describe(
+      'The configuration: YAML or JSON as text, or the object itself',
+    ),
   }),
   output: z.object({
     documents: Exported.shape.documents,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { marked } from '../../model/marks.ts'
 import type { DiffEntry } from '../define.ts'
 import { Warning } from '../kind.ts'
 import { VARIABLE_NAME } from './variables.ts'
@@ -8,7 +9,7 @@ const GIVEN_MAX = 50_000
 
 /** Documents as they are given to an operation. */
 export const Documents = z
-  .array(z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})]))
+  .array(marked('document', z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})])))
   .max(GIVEN_MAX)
   .describe(
     'Objects of kind, slug and spec, OpenAPI descriptions with x-postern, or texts of YAML or JSON that hold such documents',
@@ -17,7 +18,7 @@ export const Documents = z
 const Variables = z
   .record(
     z.string().regex(VARIABLE_NAME, 'a name of letters, digits, - and _'),
-    z.union([z.string().max(65_536), z.number(), z.boolean()]),
+    marked('secret', z.union([z.string().max(65_536), z.number(), z.boolean()])),
   )
   .default({})
   .describe(`What stands for \${var.NAME} in the documents, such as {"STAGE":"test"}`)

@@ -3,6 +3,7 @@ import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import { isFetched } from '../../model/credential.ts'
 import type { CredentialTest } from '../../model/credential-test.ts'
+import { marked } from '../../model/marks.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { CredentialTrial, OperationContext } from '../context.ts'
@@ -17,10 +18,13 @@ export const trialInput = {
     .regex(/^\/[!-~]*$/, 'a path such as /health')
     .default('/')
     .describe('What is asked for there, by GET; below the path of the upstream'),
-  subject_token: z
-    .string()
-    .max(16_384)
-    .regex(/^[!-~]+$/, 'a token')
+  subject_token: marked(
+    'secret',
+    z
+      .string()
+      .max(16_384)
+      .regex(/^[!-~]+$/, 'a token'),
+  )
     .optional()
     .describe('For token_exchange: the token of a caller, to exchange; kept nowhere'),
 }

@@ -19,7 +19,7 @@ export const COLUMNS: Readonly<Record<ExportOrder['of'], readonly string[]>> = {
     ...['revision_before', 'revision_after', 'config_revision', 'diff', 'plan_id', 'reason'],
     ...['approver.id', 'approver.type', 'approver.name'],
     ...['http.method', 'http.url', 'http.status', 'ip', 'user_agent', 'request_id'],
-    ...['outcome', 'error', 'detail', 'count'],
+    ...['outcome', 'error', 'detail', 'request', 'response', 'count'],
   ],
 }
 
@@ -51,7 +51,7 @@ async function* auditOf({ filter, collections }: ExportOrder, { reader }: RowSou
     const place = before === null ? {} : { before }
     const page: Awaited<ReturnType<ConfigReader['auditEntries']>> = await entriesOf(
       collections,
-      { ...filter, ...place, limit: ENTRIES_STEP },
+      { ...filter, ...place, limit: ENTRIES_STEP, bodies: true },
       reader,
     )
     yield page.items

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isKnown, toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Name } from '../../model/common.ts'
+import { marked } from '../../model/marks.ts'
 import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
@@ -32,7 +33,7 @@ export const createPersonalToken = define({
     days: z.int().min(1).max(90).default(30).describe('How long it works'),
   }),
   output: PersonalToken.extend({
-    token: z.string().optional().describe('The token itself; shown only in this answer'),
+    token: marked('secret', z.string()).optional().describe('The token itself; shown only in this answer'),
   }),
   permission: 'users:update',
   own: isUser,

@@ -183,7 +183,11 @@ export interface AuditFilter {
   readonly auth_method?: string
   /** Name that an agent gave itself. */
   readonly agent?: string
+  readonly agent_version?: string
+  readonly session_id?: string
   readonly conversation_id?: string
+  /** Of HTTP. */
+  readonly method?: string
   readonly ip?: string
   readonly request_id?: string
   readonly plan_id?: string
@@ -191,14 +195,25 @@ export interface AuditFilter {
   readonly error?: string
   /** HTTP statuses, and hundreds (4 for 4xx), of which one must fit. */
   readonly statuses?: { readonly exact: readonly number[]; readonly hundreds: readonly number[] }
-  /** Part of the reason. */
+  /** Revision of the resource before or after the change. */
+  readonly revision?: number
+  readonly config_revision?: number
+  /** Part of the reason; so are the others of the path, the user agent, and what follows. */
   readonly reason?: string
+  readonly path_contains?: string
+  readonly user_agent?: string
+  readonly detail?: string
+  readonly diff?: string
+  readonly request?: string
+  readonly response?: string
   /** Id or slug of the collection. */
   readonly collection?: string
   /** Ids of collections, of which it must be one. */
   readonly collections?: readonly string[]
   /** Part of any text in the entry. */
   readonly text?: string
+  /** With `request` and `response`. */
+  readonly bodies?: boolean
   readonly from?: string
   readonly to?: string
 }

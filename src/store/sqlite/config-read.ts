@@ -161,8 +161,12 @@ export function createReader(db: Db): ConfigReader {
       }))
     },
     auditEntry: async (id) => {
-      const row = await db.selectFrom('audit').select('entry').where('id', '=', id).executeTakeFirst()
-      return row && toEntry(row.entry)
+      const row = await db
+        .selectFrom('audit')
+        .select(['entry', 'request', 'response'])
+        .where('id', '=', id)
+        .executeTakeFirst()
+      return row && withBodies(row)
     },
     auditLinks: (after, count) => auditLinks(db, after, count),
     lastAuditLink: () =>
@@ -281,19 +285,38 @@ const ENTRY_PATHS = [
   ['actor_type', '$.actor.type'],
   ['auth_method', '$.actor.auth_method'],
   ['agent', '$.agent.name'],
+  ['agent_version', '$.agent.version'],
+  ['session_id', '$.agent.session_id'],
   ['conversation_id', '$.agent.conversation_id'],
+  ['method', '$.http.method'],
   ['ip', '$.ip'],
   ['request_id', '$.request_id'],
   ['plan_id', '$.plan_id'],
+  ['config_revision', '$.config_revision'],
   ['error', '$.error'],
 ] as const satisfies (readonly [keyof AuditFilter, string])[]
+
+/** Filters that are a part of a text of the entry, in any case, and where that is. */
+const ENTRY_TEXTS = [
+  ['reason', sql<string>`json_extract(entry, '$.reason')`],
+  ['path_contains', sql<string>`json_extract(entry, '$.http.url')`],
+  ['user_agent', sql<string>`json_extract(entry, '$.user_agent')`],
+  ['detail', sql<string>`json_extract(entry, '$.detail')`],
+  ['diff', sql<string>`json_extract(entry, '$.diff')`],
+  ['request', sql<string>`request`],
+  ['response', sql<string>`response`],
+  ['text', sql<string>`concat(entry, char(10), request, char(10), response)`],
+] as const satisfies (readonly [keyof AuditFilter, unknown])[]
 
 async function auditEntries(
   db: Db,
   filter: AuditFilter,
 ): Promise<{ items: readonly AuditEntry[]; next: number | null }> {
-  let query = db.selectFrom('audit').select(['seq', 'entry'])
-  const { before, resource, actor, approver, collection, actions, statuses, reason, text, from, to } = filter
+  let query = db
+    .selectFrom('audit')
+    .select(['seq', 'entry'])
+    .$if(filter.bodies === true, (some) => some.select(['request', 'response']))
+  const { before, resource, actor, approver, collection, actions, statuses, revision, from, to } = filter
   if (before !== undefined) query = query.where('seq', '<', before)
   for (const column of ['resource_type', 'operation', 'surface', 'outcome'] as const) {
     const value = filter[column]
@@ -313,9 +336,15 @@ async function auditEntries(
       ]),
     )
   }
-  if (reason !== undefined)
+  // instr, not LIKE: what people search for may hold % and _
+  for (const [name, place] of ENTRY_TEXTS) {
+    const part = filter[name]
+    if (part !== undefined)
+      query = query.where(sql<boolean>`instr(lower(${place}), ${part.toLowerCase()}) > 0`)
+  }
+  if (revision !== undefined)
     query = query.where(
-      sql<boolean>`instr(lower(json_extract(entry, '$.reason')), ${reason.toLowerCase()}) > 0`,
+      sql<boolean>`${revision} in (json_extract(entry, '$.revision_before'), json_extract(entry, '$.revision_after'))`,
     )
   if (resource !== undefined)
     query = query.where((eb) => eb.or([eb('resource_id', '=', resource), eb('resource_slug', '=', resource)]))
@@ -337,8 +366,6 @@ async function auditEntries(
     query = query.where((eb) =>
       collections.length === 0 ? eb.val(false) : eb('collection_id', 'in', collections),
     )
-  // instr, not LIKE: what people search for may hold % and _
-  if (text !== undefined) query = query.where(sql<boolean>`instr(lower(entry), ${text.toLowerCase()}) > 0`)
   if (from !== undefined) query = query.where('time', '>=', from)
   if (to !== undefined) query = query.where('time', '<', to)
   const rows = await query
@@ -347,9 +374,17 @@ async function auditEntries(
     .execute()
   const page = rows.slice(0, filter.limit)
   return {
-    items: page.map((row) => toEntry(row.entry)),
+    items: page.map((row) => (filter.bodies === true ? withBodies(row) : toEntry(row.entry))),
     next: rows.length > filter.limit ? (page.at(-1)?.seq ?? null) : null,
   }
+}
+
+type Bodies = Partial<Pick<ConfigTables['audit'], 'request' | 'response'>>
+
+function withBodies({ entry, request, response }: { readonly entry: string } & Bodies): AuditEntry {
+  const body = (text: string | null | undefined): AuditEntry['request'] =>
+    text == null ? null : JSON.parse(text)
+  return { ...toEntry(entry), request: body(request), response: body(response) }
 }
 
 function toEntry(text: string): AuditEntry {

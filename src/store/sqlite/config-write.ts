@@ -178,7 +178,11 @@ function toRow(resource: Resource): ResourceRow {
   }
 }
 
-function toAuditRow(entry: AuditEntry, collectionSlug: string | null): Omit<ConfigTables['audit'], 'seq'> {
+/** Bodies have columns of their own, so that lists do not read them. */
+function toAuditRow(
+  { request, response, ...entry }: AuditEntry,
+  collectionSlug: string | null,
+): Omit<ConfigTables['audit'], 'seq'> {
   return {
     id: entry.id,
     time: entry.time,
@@ -195,7 +199,11 @@ function toAuditRow(entry: AuditEntry, collectionSlug: string | null): Omit<Conf
     outcome: entry.outcome,
     entry: JSON.stringify(entry),
     approver: entry.approver?.id ?? null,
-    request: null,
-    response: null,
+    request: toJson(request),
+    response: toJson(response),
   }
+}
+
+function toJson(body: AuditEntry['request']): string | null {
+  return body == null ? null : JSON.stringify(body)
 }

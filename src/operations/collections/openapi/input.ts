@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import type { Plain } from '../../../base/plain.ts'
+import { marked } from '../../../model/marks.ts'
 import { DOCUMENT_BYTES_MAX, readAhead, readDocument, takeDocument } from './read.ts'
 
 /** A description as operations take it. */
-export const Document = z
-  .union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})])
-  .describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
+export const Document = marked(
+  'document',
+  z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
+).describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
 type Document = z.output<typeof Document>
 
 export const BrokenRefs = z

@@ -1,0 +1,17 @@
+import { z } from 'zod'
+
+/** Why a value is not told: it is a secret; or a document, of which the secrets cannot be told from the rest. */
+export type Mark = 'secret' | 'document'
+
+const marks = z.registry<{ readonly mark: Mark }>()
+
+/** The schema, of whose values only that there is one leaves the operation that takes or gives it. */
+export function marked<T extends z.ZodType>(mark: Mark, schema: T): T {
+  marks.add(schema, { mark })
+  return schema
+}
+
+/** The mark of the schema itself; undefined where it has none. */
+export function markOf(schema: z.ZodType): Mark | undefined {
+  return marks.get(schema)?.mark
+}
