@@ -100,6 +100,10 @@ test('a recorded request is made again as who made it, recorded and told of in t
     items.map((entry: Reply['json']) => [entry.resource.slug, entry.detail, entry.outcome]),
     [['one', `Replayed ${id}: GET was answered 200.`, 'ok']],
   )
+  // What callers send and upstreams answer is not for the trail
+  const { request, response } = (await manage('GET', `/audit/${items[0].id}`)).json
+  assert.deepEqual([request.id, response.status], [id, 200])
+  assert.doesNotMatch(JSON.stringify([request, response]), /full=1|X-Stage|x-stage|application.json/)
 })
 
 test('what was otherwise the first time is named, and bytes that are no text are told as such', async () => {
