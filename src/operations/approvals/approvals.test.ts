@@ -454,6 +454,7 @@ test('rules that nobody could approve are warned of, and the data directory is t
 
 test('approving an access request is an assignment: it waits, and assigns when somebody else approves it', async () => {
   await past([])
+  for (const id of ['ada', 'bob', 'cleo']) await control.run('users.toggle', { id, active: true })
   await control.run('collections.update', { id: 'orders', requestable: true })
   await control.run('clients.create', { name: 'Asks', slug: 'asks' })
   const { output } = await as('ada', 'access_requests.create', { client: 'asks', collections: ['orders'] })
