@@ -107,6 +107,7 @@ try {
         restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
         examine: async (request) => (await import('./serve/doctor/doctor.ts')).examine(request),
         openBrowser,
+        toldToStop,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },
       args,

@@ -31,6 +31,7 @@ export function cliPorts(
     restore: nobody,
     examine: nobody,
     openBrowser: () => {},
+    toldToStop: nobody,
     lock: lockFile,
     ...own,
   }

@@ -12,7 +12,7 @@ import type { ConfigTables, ResourceRow } from './tables.ts'
 type Db = Kysely<ConfigTables>
 
 /** Reads and writes inside of the transaction that `db` is. */
-export function createWriter(db: Db): ConfigWriter {
+export function createWriter(db: Db, environment: string | null): ConfigWriter {
   const reader = createReader(db)
   const setMeta = async (name: string, value: string): Promise<void> => {
     await db
@@ -148,7 +148,7 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('applied').where('owner', '=', owner).where('address', '=', address).execute()
     },
     appendAudit: async (entry, collectionSlug = null) => {
-      const stored = toAuditRow(entry, collectionSlug)
+      const stored = toAuditRow({ ...entry, environment }, collectionSlug)
       const { seq } = await db.insertInto('audit').values(stored).returning('seq').executeTakeFirstOrThrow()
       const row = { seq, ...stored }
       const before = (await reader.lastAuditLink())?.hash ?? CHAIN_START

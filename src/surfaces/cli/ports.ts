@@ -116,6 +116,8 @@ export interface CliPorts {
   readonly examine: (request: ExamineRequest) => Promise<readonly Finding[]>
   /** Shows an address in the person's browser, where there is one. */
   readonly openBrowser: (url: string) => void
+  /** Resolves when the process is told to stop, from when on it is asked for; a second time ends it at once. */
+  readonly toldToStop: () => Promise<unknown>
   /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */
   readonly lock: (file: string) => Promise<() => void>
 }
