@@ -509,3 +509,24 @@ test('rules that nobody could approve are warned of, and the data directory is t
   const current = (await control.run('settings.get', {})).output['revision'] as number
   await refused(control.run('settings.update', {}, { expectedRevision: current + 1 }), 'revision_conflict')
 })
+
+test('approving an access request is an assignment: it waits, and assigns when somebody else approves it', async () => {
+  await past([])
+  for (const id of ['ada', 'bob', 'cleo']) await control.run('users.toggle', { id, active: true })
+  await control.run('collections.update', { id: 'orders', requestable: true })
+  await control.run('clients.create', { name: 'Asks', slug: 'asks' })
+  const { output } = await as('ada', 'access_requests.create', { client: 'asks', collections: ['orders'] })
+  const id = output['id']
+  await rule('clients:update')
+  const now = async () => [
+    (await control.run('access_requests.get', { id })).output['state'],
+    (await control.run('clients.get', { id: 'asks' })).output['collections'],
+  ]
+  const request = requestOf(await as('bob', 'access_requests.approve', { id }))
+  assert.deepEqual(await now(), ['open', []])
+  assert.equal((await approve('cleo', request.id)).output['state'], 'applied')
+  assert.deepEqual(await now(), ['applied', ['orders']])
+  const [entry] = await entriesOf('access_requests.approve')
+  assert.deepEqual([entry?.actor.name, entry?.approver?.name], ['bob', 'cleo'])
+  assert.match(entry?.detail ?? '', /which ada asked for/)
+})

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { type RefusalCode, refuse } from '../../base/refusal.ts'
 import { NOUNS, type ResourceType } from '../../model/common.ts'
+import { marked } from '../../model/marks.ts'
 import { RequestRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
-import { findRef } from '../refs.ts'
 import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
@@ -28,8 +28,8 @@ const Replayed = z.object({
   upstream_status,
   reason,
   duration_ms,
-  headers: z.record(z.string(), z.string()).describe('Selected headers of the answer'),
-  body: z.string().describe('Text; of bytes that are none, base64; at most 64 KiB'),
+  headers: marked('document', z.record(z.string(), z.string()).describe('Selected headers of the answer')),
+  body: marked('document', z.string().describe('Text; of bytes that are none, base64; at most 64 KiB')),
   body_encoding: z.enum(['text', 'base64']),
   body_bytes: z.int().describe('Of the whole body'),
   truncated: z.boolean(),
@@ -53,16 +53,19 @@ export const replayRequest = define({
   summary: 'Make a recorded request again, as the client and profile that made it',
   input: z.strictObject({
     id: z.string().min(1).max(64).describe('Id of the record'),
-    query: z
-      .string()
-      .max(8000)
-      .regex(/^[!-~]*$/, 'a query in its encoded form, without ?')
+    query: marked(
+      'document',
+      z
+        .string()
+        .max(8000)
+        .regex(/^[!-~]*$/, 'a query in its encoded form, without ?'),
+    )
       .default('')
       .describe('Query without ?, which records do not keep'),
-    headers: HeaderLines.default([]).describe('Header lines, which records do not keep; no credentials'),
-    body: z
-      .string()
-      .max(262_144)
+    headers: marked('document', HeaderLines)
+      .default([])
+      .describe('Header lines, which records do not keep; no credentials'),
+    body: marked('document', z.string().max(262_144))
       .optional()
       .describe('Body, which records do not keep; needed where the first request had one'),
     confirm: z
@@ -79,7 +82,6 @@ export const replayRequest = define({
     'upstream_timeout',
     'not_ready',
     'records_unavailable',
-    'revision_conflict',
     'idempotency_conflict',
   ],
   columns: ['method', 'path', 'status', 'code', 'stopped_at', 'differs.field', 'duration_ms'],
@@ -160,18 +162,20 @@ function refuseOptions({ options }: OperationContext): void {
   const vain = [
     ['dry_run', options.dryRun === true],
     ['idempotency_key', options.idempotencyKey !== undefined],
+    ['expected_revision', options.expectedRevision !== undefined],
   ] as const
   const found = vain.find(([, isGiven]) => isGiven)
   if (found !== undefined)
     throw refuse('input_invalid', {
-      detail: 'This makes a real call, so it is neither tried out nor answered from memory.',
+      detail:
+        'This makes a real call of what is there now, so it is neither tried out nor answered from memory.',
       errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
     })
 }
 
 /** What the record names, as it is now. Refuses with replay_refused when it is gone; nothing of it is shown. */
 async function there(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
-  const found = await findRef(whole, type, id)
+  const found = await whole.byId(type, id)
   if (found === undefined)
     throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request is gone.` })
   return found
