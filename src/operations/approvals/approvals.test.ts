@@ -436,6 +436,8 @@ test('keys and records are left alone until somebody approves', async () => {
   const stored = await control.store.read.changeRequest(sealed.id)
   assert.ok(!JSON.stringify(stored).includes(secret))
   assert.ok(!JSON.stringify(sealed).includes(secret))
+  const told = await control.store.read.auditEntries({ limit: 5, text: secret, bodies: true })
+  assert.deepEqual(told.items, [])
   assert.ok(control.vault.isCurrent(stored?.sealed ?? ''))
   assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
   assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
