@@ -8,7 +8,7 @@ import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
 import { isKind } from '../kinds.ts'
 import { typesAt } from '../refs.ts'
-import { idsIn, readSettings } from './stored-settings.ts'
+import { idsIn, readStoredSettings } from './stored-settings.ts'
 
 /** The rules for approval that hold for one principal, while it writes. */
 export interface Gate {
@@ -23,7 +23,7 @@ export interface Gate {
 /** Null where no rule holds for the principal. */
 export async function gateFor(principal: Principal, reader: ConfigReader): Promise<Gate | null> {
   if (principal.type === 'system') return null
-  const { approvals } = await readSettings(reader)
+  const { approvals } = await readStoredSettings(reader)
   const rules: (readonly [string, Required<Grant>])[] = []
   for (const rule of approvals)
     if (await holdsFor(rule, principal, reader)) rules.push([rule.name, asGrant(rule)])
@@ -91,7 +91,7 @@ export function judgeOperation(gate: Gate, permission: Permission): void {
 
 /** Refuses with in_use to remove what a rule names: another of its slug would not be meant. */
 export async function refuseNamed({ id, type, slug }: Resource, reader: ConfigReader): Promise<void> {
-  const { approvals } = await readSettings(reader)
+  const { approvals } = await readStoredSettings(reader)
   const rule = approvals.find((one) => idsIn(one).includes(id))
   if (rule !== undefined)
     throw refuse('in_use', {
