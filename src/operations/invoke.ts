@@ -51,6 +51,7 @@ export interface InvokeDeps {
   readonly limits: LimitReader
   readonly exports: ExportJobs
   readonly localSignIn: OperationContext['localSignIn']
+  readonly mappedGrants: OperationContext['mappedGrants']
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
@@ -440,6 +441,7 @@ function contextOf(
     limits: deps.limits,
     exports: deps.exports,
     localSignIn: deps.localSignIn,
+    mappedGrants: deps.mappedGrants,
     settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,

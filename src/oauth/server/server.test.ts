@@ -596,6 +596,18 @@ test('a device gets a token when its user has entered the code, looked at it and
   assert.ok(!details.includes('grant: authorization_pending'), 'who waits is refused nothing')
 })
 
+test('the form of a device without the session of its page is refused with what to do', async () => {
+  for (const body of ['', 'user_code=BBBB-BBBB&xsrf=x&confirm=yes']) {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await fetch(`${origin}/oauth/device`, { method: 'POST', headers, body })
+    assert.equal(answer.status, 400)
+    assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
+    assert.match(await answer.text(), /Open the address that your device shows once more/)
+    assert.equal(answer.headers.get('set-cookie'), null)
+  }
+  assert.deepEqual(server.faults, [])
+})
+
 test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {
   const client = await register(origin)
   await tokensFor(origin, server.browser(), client)
