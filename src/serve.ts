@@ -135,6 +135,7 @@ async function start(
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
+    replayer: { replay: async (asked) => (await started).replay(asked) },
     upstreams: { health: async (collection) => (await started).upstreamHealth(collection) },
     publisher: {
       publish(delta) {

@@ -45,6 +45,7 @@ export const UNSERVED: Pick<
   | 'records'
   | 'exports'
   | 'explainer'
+  | 'replayer'
   | 'credentials'
   | 'upstreams'
   | 'limits'
@@ -69,6 +70,7 @@ export const UNSERVED: Pick<
     sweep: () => {},
     stop: () => Promise.resolve(),
   },
+  replayer: { replay: () => Promise.reject(new Error('nobody listens')) },
   explainer: { explain: () => Promise.reject(new Error('nobody listens')) },
   credentials: {
     test: () => Promise.reject(new Error('nobody listens')),

@@ -24,6 +24,7 @@ const BUILT_IN: Readonly<Record<Exclude<Role, 'admin'>, ReadonlySet<Permission>>
     'config:update',
     'collections:publish',
     'proxies:publish',
+    'proxies:test',
     'profiles:rotate',
     'credentials:use',
     'credentials:test',

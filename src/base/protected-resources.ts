@@ -4,10 +4,13 @@ import { createOriginFor } from './challenge.ts'
 export const PROTECTED = { mcp: '/management/mcp', rest: '/management/v1' } as const
 export type Protected = keyof typeof PROTECTED
 
+/** Another path of Management MCP. */
+export const ALIAS = '/api/v1/mcp'
+
 /** Paths that name the same resource: the alias of Management MCP, and the whole origin for clients that know no more. */
 const PATHS: Readonly<Record<string, Protected>> = {
   [PROTECTED.mcp]: 'mcp',
-  '/api/v1/mcp': 'mcp',
+  [ALIAS]: 'mcp',
   '/': 'mcp',
   [PROTECTED.rest]: 'rest',
   '/management': 'rest',

@@ -275,6 +275,11 @@ export const PROBLEMS = {
     'Managed elsewhere',
     'A document names a resource that another set of documents manages, as its `managed_by` says. Take it out of one of the two, or apply with `take_over`.',
   ),
+  replay_refused: problem(
+    409,
+    'Replay refused',
+    'The recorded request cannot be made again as who made it: the client, profile, token or proxy is gone, switched off or has ended, or the caller was proved by what is not recorded. The detail says which.',
+  ),
   already_decided: problem(
     409,
     'Already decided',

@@ -33,6 +33,14 @@ export interface Reply {
   readonly body: string | Uint8Array
 }
 
+/** What a request is bound to that is made again, since nobody proves it anew. */
+export interface Replayed {
+  /** Id of the proxy that it met. */
+  readonly proxy: string
+  /** Id of the token that proved its caller; empty where none did. */
+  readonly credentialId: string
+}
+
 /** Gives the whole body; see {@link Incoming.collect}. */
 export type BodySource = Pick<Incoming, 'collect'>
 
@@ -168,6 +176,8 @@ export class Exchange {
   /** Messages of a request at `/mcp` that led to no call; null when nothing was said of any. */
   messages: MessageOutcome[] | null = null
   agent: RecordAgent | null = null
+  /** Set for a recorded request that is made again. */
+  replayed: Replayed | null = null
 
   constructor(
     requestId: string,

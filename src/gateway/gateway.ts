@@ -3,6 +3,7 @@ import { createFetchJson } from '../base/fetch-json.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import { HTTP_METHODS } from '../model/methods.ts'
+import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { isReserved } from '../model/reserved-paths.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
@@ -33,6 +34,7 @@ import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
+import { replay } from './make-again.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecordWriter } from './record.ts'
 import { AnswerCache } from './replay/answer-cache.ts'
@@ -42,7 +44,7 @@ import { answerFields } from './shape/answer-fields.ts'
 import { callHeld, insteadOf, isHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
 import { endWatch } from './shape/watch.ts'
-import { admits, CANONICAL, checkOf, MCP, REST, ROUTE } from './stages.ts'
+import { admits, CALL, CANONICAL, checkOf, MCP, REST, ROUTE } from './stages.ts'
 import { createVisible } from './visible.ts'
 
 export interface GatewayOptions {
@@ -86,6 +88,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
+  /** Makes a recorded request again; null when it had no whole answer in time. Never rejects. */
+  replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
   credentialUses(): ReadonlyMap<string, number>
   /** How the servers of a published collection are, as this thread sees them; null when there are none. */
@@ -347,7 +351,22 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
     },
 
-    call: createInnerCalls({ clock, pools, record: recorder.request, toExchange: toInnerExchange }),
+    call: createInnerCalls({
+      clock,
+      pools,
+      rows: CALL,
+      record: recorder.request,
+      toExchange: toInnerExchange,
+    }),
+
+    replay: (asked) =>
+      replay(asked, {
+        clock,
+        pools,
+        secure,
+        record: recorder.request,
+        toExchange: toInnerExchange,
+      }),
 
     apply(delta) {
       const { collections, credentials } = snapshot

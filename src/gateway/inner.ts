@@ -22,7 +22,7 @@ import { answerFields } from './shape/answer-fields.ts'
 import { insteadOf, judgeHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
 import { endWatch } from './shape/watch.ts'
-import { ANSWER, admits, CALL, CANONICAL, FORWARD, IDENTIFY, WIRE } from './stages.ts'
+import { ANSWER, admits, CANONICAL, FORWARD, IDENTIFY, type Row, WIRE } from './stages.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
@@ -30,6 +30,8 @@ const READ_BYTES_MAX = 64 * 1024 * 1024
 export interface InnerOptions {
   readonly clock: Clock
   readonly pools: Pools
+  /** The checks that the calls go through. */
+  readonly rows: readonly Row[]
   readonly record: (exchange: Exchange, measured: Measured) => void
   /** An exchange in the snapshot of this moment. */
   readonly toExchange: (call: InnerCall, path: string, query: string) => Exchange
@@ -82,7 +84,7 @@ class InnerRun implements CallHandle {
     // Deleted after the message was admitted
     else if (this.#exchange.profile === null) this.#refuse('identity_rejected', IDENTIFY, 0)
     else {
-      const admitted = admits(CALL, this.#exchange)
+      const admitted = admits(this.#options.rows, this.#exchange)
       if (typeof admitted === 'boolean') this.#judged(admitted)
       else void admitted.then((yes) => this.#judged(yes))
     }

@@ -44,8 +44,14 @@ export interface Endpoint {
   readonly path: string
 }
 
+/** What a call needs to know of who makes it. */
+type CallerOfCall = Omit<Caller, 'client' | 'profile'> & {
+  readonly client: Pick<ClientFragment, 'id'>
+  readonly profile: Pick<ProfileFragment, 'id'>
+}
+
 export interface InnerCall {
-  readonly caller: Caller
+  readonly caller: CallerOfCall
   /** Id of the message that asks for it, which its record, its answer and the upstream get. */
   readonly requestId: string
   readonly method: string

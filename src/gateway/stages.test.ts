@@ -19,6 +19,7 @@ function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
     rest: true,
     mcp: true,
     call: true,
+    again: true,
     check: () => {
       seen.push(index + 1)
       return verdict

@@ -11,6 +11,7 @@ import { targetChosen } from './forward/targets.ts'
 import { operationFits } from './graphql/check.ts'
 import { callerActive } from './identify/active.ts'
 import { addressAllowed } from './identify/address.ts'
+import { proofStands, sameProxy } from './identify/again.ts'
 import { authenticate } from './identify/authenticate.ts'
 import { identifyCaller } from './identify/caller.ts'
 import { failuresBelowLimit } from './identify/throttle.ts'
@@ -23,7 +24,7 @@ import { ANSWERED, type Verdict } from './verdict.ts'
  */
 type Check = (exchange: Exchange) => Verdict | Promise<Verdict>
 
-interface Row {
+export interface Row {
   /** Number of the check; records name it as `stopped_at`. */
   readonly number: number
   readonly name: string
@@ -33,18 +34,22 @@ interface Row {
   readonly mcp: boolean
   /** Calls from within the process; the caller was proved by the message. */
   readonly call: boolean
+  /** Recorded requests that are made again: nobody proves them anew. */
+  readonly again: boolean
   readonly check: Check
 }
 
 const row = (
   number: number,
   name: string,
-  doors: { readonly rest: boolean; readonly mcp: boolean; readonly call: boolean },
+  doors: Pick<Row, 'rest' | 'mcp' | 'call' | 'again'>,
   check: Check,
 ): Row => ({ number, name, ...doors, check })
 
-const REST_CALL = { rest: true, mcp: false, call: true }
-const REST_MCP = { rest: true, mcp: true, call: false }
+const REST_CALL = { rest: true, mcp: false, call: true, again: true }
+const REST_MCP = { rest: true, mcp: true, call: false, again: false }
+const CALLER = { ...REST_MCP, again: true }
+const AGAIN = { rest: false, mcp: false, call: false, again: true }
 
 /**
  * The order in which a request is judged; the first refusal ends it. Checks 1 to 3 are made on the bytes by the wire,
@@ -54,11 +59,13 @@ const REST_MCP = { rest: true, mcp: true, call: false }
 const STAGES: readonly Row[] = [
   row(4, 'route', REST_CALL, findRoute),
   row(5, 'identify', REST_MCP, identifyCaller),
-  row(6, 'active', REST_MCP, callerActive),
-  row(7, 'address', REST_MCP, addressAllowed),
+  row(6, 'active', CALLER, callerActive),
+  row(7, 'address', CALLER, addressAllowed),
   row(8, 'failures', REST_MCP, failuresBelowLimit),
   row(9, 'authenticate', REST_MCP, authenticate),
+  row(9, 'proof', AGAIN, proofStands),
   row(10, 'held-back route', REST_CALL, heldBackRoute),
+  row(10, 'same proxy', AGAIN, sameProxy),
   row(11, 'assignment', REST_CALL, endpointAssigned),
   row(12, 'method', REST_CALL, methodAllowed),
   row(12, 'upgrade', REST_CALL, upgradeOffered),
@@ -84,6 +91,7 @@ export const ANSWER = 18
 export const REST: readonly Row[] = STAGES.filter(({ rest }) => rest)
 export const MCP: readonly Row[] = STAGES.filter(({ mcp }) => mcp)
 export const CALL: readonly Row[] = STAGES.filter(({ call }) => call)
+export const AGAIN_ROWS: readonly Row[] = STAGES.filter(({ again }) => again)
 
 /**
  * Runs the rows in order, from row `from` on. False when one refused or answered; the exchange then says which and why,

@@ -39,6 +39,7 @@ export const PERMISSIONS: readonly string[] = [
   ...each([...RESOURCE_TYPES, ...ACCESS_TYPES], 'read', 'create', 'update', 'delete'),
   'collections:publish',
   'proxies:publish',
+  'proxies:test',
   'profiles:rotate',
   'profiles:reveal',
   'users:use',

@@ -45,5 +45,7 @@ export const RequestRecord = z.object({
   tool: z.string().nullable(),
   mcp_request_id: z.string().nullable().describe('JSON-RPC id'),
   call_reason: z.string().nullable().describe('Why the agent said it calls'),
+  replay_of: z.string().nullable().describe('The record that was replayed by it'),
+  replayed_over: z.string().nullable().describe('Surface by which that was asked for'),
 })
 export type RequestRecord = z.infer<typeof RequestRecord>

@@ -5,6 +5,7 @@ import type { ResourceType } from '../model/common.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { ShownSetting } from '../model/setting.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { AuditTrail } from '../record/audit-chain.ts'
@@ -29,6 +30,8 @@ export interface OperationContext {
   readonly records: RecordQueries
   /** Judges requests that were not made, by what the gateway serves now. */
   readonly explainer: Explainer
+  /** Makes recorded requests again. */
+  readonly replayer: Replayer
   /** Knows and tries credentials for upstreams. */
   readonly credentials: CredentialProbe
   /** The keys that secrets are sealed with; only a write may change them. */
@@ -120,6 +123,11 @@ export interface UpstreamWatch {
 interface LocalSignInPage {
   /** Where the token of a set-up link is taken. */
   setUpUrl(token: string): string
+}
+
+export interface Replayer {
+  /** Null when there was no whole answer in time. Rejects while no gateway thread listens. */
+  replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
 }
 
 export interface Explainer {

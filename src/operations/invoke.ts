@@ -25,6 +25,7 @@ import type {
   LimitReader,
   OperationContext,
   RecordQueries,
+  Replayer,
   UpstreamWatch,
 } from './context.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
@@ -45,6 +46,7 @@ export interface InvokeDeps {
   readonly clock: Clock
   readonly records: RecordQueries
   readonly explainer: Explainer
+  readonly replayer: Replayer
   readonly credentials: CredentialProbe
   readonly upstreams: UpstreamWatch
   readonly limits: LimitReader
@@ -443,6 +445,7 @@ function contextOf(
     clock: deps.clock,
     records: sight.records(deps.records),
     explainer: deps.explainer,
+    replayer: deps.replayer,
     credentials: deps.credentials,
     upstreams: deps.upstreams,
     limits: deps.limits,

@@ -101,6 +101,7 @@ import { getRecord } from './records/get.ts'
 import { listRecords } from './records/list.ts'
 import { purgeRecords } from './records/purge.ts'
 import { explainRequest } from './requests/explain.ts'
+import { replayRequest } from './requests/replay.ts'
 import { diffRevisions } from './revisions/diff.ts'
 import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
@@ -233,6 +234,7 @@ export const OPERATIONS: readonly Operation[] = [
   getRecord,
   purgeRecords,
   explainRequest,
+  replayRequest,
   listExports,
   getExport,
   createExport,

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JsonSchemaType, JsonSchemaValidator } from '@modelcontextprotocol/sdk/validation'
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv'
 import { example, ORDERS, operationOf, principalOf, refused, startControl } from '../../test/control.ts'
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
-import type { WriteOptions } from './define.ts'
+import { publishTool, toTools } from '../surfaces/mcp/tools.ts'
+import type { Operation, WriteOptions } from './define.ts'
 import { OPERATIONS } from './registry.ts'
 
 const NO_REQUEST = `acr_${'0'.repeat(26)}`
+
+const TOOLS = toTools(OPERATIONS).full
 
 const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'collections.create': (n) => ({ ...ORDERS, slug: `c${n}`, base_path: `/c${n}` }),
@@ -65,6 +70,7 @@ const INPUTS: Readonly<Record<string, (n: number) => object>> = {
   'profiles.rotate': () => ({ id: 'sandbox', overlap: '0s' }),
   'records.purge': () => ({ to: '-30d' }),
   'exports.create': () => ({ of: 'records' }),
+  'requests.replay': () => ({ id: 'req_none' }),
   'requests.explain': () => ({ method: 'GET', target: '/orders' }),
   'credentials.create': (n) => ({ name: `c${n}`, auth: { type: 'bearer', token: 'planted' } }),
   'roles.create': (n) => ({ name: `r${n}`, permissions: ['audit:read'] }),
@@ -125,11 +131,28 @@ const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'personal_tokens.create': 'permission_denied',
   'personal_tokens.get': 'not_found',
   'personal_tokens.revoke': 'not_found',
+  'requests.replay': 'not_found',
   'requests.explain': 'not_ready',
   'profiles.access': 'not_ready',
   'collections.health': 'not_ready',
   'credentials.test': 'configuration_invalid',
   'credentials.revert': 'configuration_invalid',
+}
+
+/** By what an operation answers, which many share. */
+const VALIDATORS = new Map<object, JsonSchemaValidator<unknown>>()
+
+/** As clients hold structured content against what the tool lists; that of a group lists any object. */
+function admitsContent(operation: Operation, content: object): void {
+  const tool = TOOLS.find(({ operations }) => operations[0] === operation)
+  if (tool === undefined) return
+  const { outputSchema } = publishTool(tool, [operation])
+  const validate =
+    VALIDATORS.get(operation.output) ??
+    new AjvJsonSchemaValidator().getValidator(outputSchema as JsonSchemaType)
+  VALIDATORS.set(operation.output, validate)
+  const { valid, errorMessage } = validate(JSON.parse(JSON.stringify(content)))
+  assert.ok(valid, `${tool.name}: ${errorMessage}`)
 }
 
 test('every operation, for every role: done or refused as the table says, and each refusal is one entry', async () => {
@@ -180,9 +203,11 @@ test('every operation, for every role: done or refused as the table says, and ea
         await refused(call, REFUSED[name])
         continue
       }
-      const { output } = await call
+      const { output, diff } = await call
       const parsed = operation.output.safeParse(output)
       assert.ok(parsed.success, `${name}: ${parsed.error?.message}`)
+      if (role === 'admin')
+        admitsContent(operation, diff === null ? output : { dry_run: true, diff, result: output })
       const silent = operation.effect === 'read' || options.dryRun === true
       assert.equal(await entries(), silent ? 0 : 1, `${name} as ${role}`)
     }

@@ -109,7 +109,7 @@ function cut(text: string, max: number): string {
   return text.length <= max ? text : text.slice(0, max)
 }
 
-/** Cut strings are at most (7 * 256 + 500) * 6 characters of JSON, which fits 16 bits. */
+/** Cut strings are at most (9 * 256 + 500) * 6 characters of JSON, which fits 16 bits. */
 function encodeAgent(agent: RecordAgent): string {
   return JSON.stringify([
     cut(agent.name, AGENT_FIELD_MAX),
@@ -120,5 +120,8 @@ function encodeAgent(agent: RecordAgent): string {
     cut(agent.tool, AGENT_FIELD_MAX),
     cut(agent.mcpRequestId, AGENT_FIELD_MAX),
     cut(agent.reason, CALL_REASON_CHARS_MAX),
+    ...(agent.replayOf === undefined
+      ? []
+      : [cut(agent.replayOf, AGENT_FIELD_MAX), cut(agent.replayedOver ?? '', AGENT_FIELD_MAX)]),
   ])
 }

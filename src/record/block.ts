@@ -196,9 +196,9 @@ function readRows(views: RowViews, count: number, words: readonly string[], deco
 
 function decodeAgent(json: string): RecordAgent {
   // Written by encodeAgent; a missing member reads as empty.
-  const [name, version, sessionId, conversationId, mcpMethod, tool, mcpRequestId, reason] = JSON.parse(
-    json,
-  ) as string[]
+  const [name, version, sessionId, conversationId, mcpMethod, tool, mcpRequestId, reason, ...replay] =
+    JSON.parse(json) as string[]
+  const [replayOf, replayedOver = ''] = replay
   return {
     name: name ?? '',
     version: version ?? '',
@@ -208,5 +208,6 @@ function decodeAgent(json: string): RecordAgent {
     tool: tool ?? '',
     mcpRequestId: mcpRequestId ?? '',
     reason: reason ?? '',
+    ...(replayOf === undefined ? {} : { replayOf, replayedOver }),
   }
 }

@@ -27,7 +27,7 @@ export interface RecordFields {
   bytesOut: number
   upstreamStatus: number
   aborted: boolean
-  /** Only for calls over MCP; null on the plain path. */
+  /** Only for calls over MCP, and for requests that are made again; null on the plain path. */
   agent: RecordAgent | null
 }
 
@@ -44,6 +44,9 @@ export interface RecordAgent {
   mcpRequestId: string
   /** At most {@link CALL_REASON_CHARS_MAX}. */
   reason: string
+  /** Of a request that was made again: the id of the one before, and the surface by which it was asked for. */
+  replayOf?: string
+  replayedOver?: string
 }
 
 /** Takes records and never waits: bounded, and what does not fit is counted as dropped. */

@@ -177,7 +177,11 @@ test('one record is found by its id, ours or a foreign one, and an unknown id by
 })
 
 test('a record reads back with every member, and what is missing is null', async () => {
-  const full = recordFields({ agent: agent('execute_call', 'claude'), surface: 1, upstreamMs: 1.125 })
+  const full = recordFields({
+    agent: { ...agent('execute_call', 'claude'), replayOf: 'req_0', replayedOver: 'cli' },
+    surface: 1,
+    upstreamMs: 1.125,
+  })
   const bare = recordFields({
     id: 'bare',
     timeMs: START,
@@ -225,6 +229,8 @@ test('a record reads back with every member, and what is missing is null', async
     tool: 'execute_call',
     mcp_request_id: '1',
     call_reason: null,
+    replay_of: 'req_0',
+    replayed_over: 'cli',
   })
   assert.deepEqual(
     [two?.route, two?.client, two?.upstream_ms, two?.upstream_status, two?.stopped_at, two?.aborted],

@@ -188,6 +188,8 @@ function toRecord(fields: RecordFields): RequestRecord {
     tool: agent?.tool || null,
     mcp_request_id: agent?.mcpRequestId || null,
     call_reason: agent?.reason || null,
+    replay_of: agent?.replayOf || null,
+    replayed_over: agent?.replayedOver || null,
   }
 }
 

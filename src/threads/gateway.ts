@@ -216,6 +216,8 @@ async function answerTo(question: Question): Promise<Answers[Question['about']]>
       return explain(gateway.snapshot, counters, clock.now(), question.asked)
     case 'credential':
       return gateway.tryCredential(question.trial)
+    case 'replay':
+      return gateway.replay(question.asked)
     case 'uses':
       return gateway.credentialUses()
     case 'health':

@@ -5,6 +5,7 @@ import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
@@ -31,6 +32,8 @@ export interface Gateways {
   explain(asked: Hypothetical): Promise<Explanation>
   /** Has a thread try a credential. Rejects when no thread answers in time. */
   tryCredential(trial: Trial): Promise<CredentialTest>
+  /** Has a thread make a recorded request again; null when that had no whole answer in time. Rejects when no thread answers. */
+  replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** When credentials were last used since the threads began, by id; milliseconds since the epoch. */
   credentialUses(): Promise<ReadonlyMap<string, number>>
   /** How the servers of a published collection are; null when there are none, or nobody can tell. */
@@ -70,6 +73,8 @@ const ACKNOWLEDGE_MS = 1000
 const ANSWER_MS = 5000
 /** Longer than a thread tries. */
 const TRIAL_MS = 30_000
+/** Likewise of a request that is made again. */
+const REPLAY_MS = 35_000
 const RESTART_MS_MAX = 5000
 /** A thread that lived this long was healthy: the next restart is immediate again. */
 const HEALTHY_MS = 10_000
@@ -272,6 +277,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     },
     explain: (asked) => ask(live()[0], { about: 'request', asked }, ANSWER_MS),
     tryCredential: (trial) => ask(live()[0], { about: 'credential', trial }, TRIAL_MS),
+    replay: (asked) => ask(live()[0], { about: 'replay', asked }, REPLAY_MS),
     async credentialUses() {
       const uses = new Map<string, number>()
       for (const answer of await askAll(live(), { about: 'uses' }, ANSWER_MS))

@@ -10,6 +10,7 @@ import type { Claim } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
+import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { HttpEngine } from '../settings/values.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
@@ -58,12 +59,15 @@ export interface GatewayInit {
 export type Question =
   | { readonly about: 'request'; readonly asked: Hypothetical }
   | { readonly about: 'credential'; readonly trial: Trial }
+  | { readonly about: 'replay'; readonly asked: ReplayAsked }
   | { readonly about: 'uses' }
   | { readonly about: 'health'; readonly collection: string }
 
 export interface Answers {
   readonly request: Explanation
   readonly credential: CredentialTest
+  /** Null when it had no whole answer in time. */
+  readonly replay: ReplayAnswer | null
   /** When credentials were last used by this thread, by id; milliseconds since the epoch. */
   readonly uses: ReadonlyMap<string, number>
   /** Null for a collection that is not published, or has no upstream. */

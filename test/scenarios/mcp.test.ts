@@ -130,7 +130,7 @@ describe('both MCP doors of a running server', () => {
     for (const [path, resource] of [
       ['/mcp', '/mcp'],
       ['/management/mcp', '/management/mcp'],
-      ['/api/v1/mcp', '/management/mcp'],
+      ['/api/v1/mcp', '/api/v1/mcp'],
     ] as const) {
       const nobody = await server.gateway('GET', path)
       assert.equal(nobody.status, 401)

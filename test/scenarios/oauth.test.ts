@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import { after, test } from 'node:test'
-import { authorization, choose, consent, register } from '../support/authorization.ts'
+import { authorization, choose, consent, register, tokensFor } from '../support/authorization.ts'
 import { AUTHORIZED_PEERS } from '../support/authorized-clients.ts'
 import { Browser } from '../support/browser.ts'
 import { runPage } from '../support/page.ts'
@@ -19,9 +19,12 @@ await choose(new Browser(origin), (await server.running.firstLink())!.url, {
 
 const visit = async (url: URL): Promise<URL> => (await consent(new Browser(origin), url)).url
 
-for (const [name, connect] of Object.entries(AUTHORIZED_PEERS))
-  test(`an MCP client that knows one URL signs in and calls tools: ${name}`, async () => {
-    const peer = await connect(`${origin}/management/mcp`, visit)
+for (const [name, path] of [
+  ['SDK v2', '/management/mcp'],
+  ['SDK v1', '/api/v1/mcp'],
+] as const)
+  test(`an MCP client that knows one URL signs in and calls tools: ${name} at ${path}`, async () => {
+    const peer = await AUTHORIZED_PEERS[name]!(origin + path, visit)
     const tools = await peer.tools()
     assert.ok(tools.some((tool) => tool.name === 'manage_collections'))
     const { structuredContent } = await peer.call('manage_collections', { action: 'list' })
@@ -45,6 +48,15 @@ test('an SDK client whose token is too narrow asks for one with all the scopes t
 
 test('the page of the docs does what it shows', async () => {
   assert.equal(await runPage('oauth.md', server, { 'http://localhost:8080': origin }), 6)
+})
+
+test('a token for management opens no other surface', async () => {
+  const client = await register(origin)
+  const { access_token: token } = await tokensFor(origin, new Browser(origin), client)
+  const statusAt = async (path: string): Promise<number> =>
+    (await server.gateway('POST', path, { token, body: {} })).status
+  assert.deepEqual([await statusAt('/mcp'), await statusAt('/management/v1/collections')], [401, 401])
+  assert.notEqual(await statusAt('/management/mcp'), 401)
 })
 
 test('a browser comes to the pages through the gateway, whose headers alone are believed', async () => {

@@ -5,6 +5,8 @@ import { addUser, consent, register, tokensFor } from '../support/authorization.
 import { AUTHORIZED_PEERS } from '../support/authorized-clients.ts'
 import { Browser } from '../support/browser.ts'
 import { cliDoor, type Door, mcpDoor, restDoor } from '../support/doors.ts'
+import { runPage } from '../support/page.ts'
+import { runCommand } from './cli.ts'
 import { call, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -71,10 +73,20 @@ async function doorsOf(name: string, role: string): Promise<readonly Door[]> {
     async (url) => (await consent(browser, url, name)).url,
   )
   assistants.push(assistant)
-  const client = await register(origin)
-  const resource = `${origin}/management/v1`
-  const { access_token: token } = await tokensFor(origin, browser, client, { resource }, name)
+  const token = await tokenOf(name, browser)
   return [mcpDoor(assistant), restDoor(origin, token), cliDoor(origin, token)]
+}
+
+/** A token for the doors of programs and of the command line. */
+async function tokenOf(
+  name: string,
+  browser: Browser,
+  more: { readonly scope?: string } = {},
+): Promise<string> {
+  const { origin } = site()
+  const client = await register(origin)
+  const wanted = { resource: `${origin}/management/v1`, ...more }
+  return (await tokensFor(origin, browser, client, wanted, name)).access_token
 }
 
 interface Entry {
@@ -319,4 +331,43 @@ test('a line of a script updates a proxy without saying what it sends, and the t
   const { json: trail } = await server.manage('GET', '/audit?operation=proxies.update&limit=1')
   const [{ actor, surface }] = trail.items
   assert.deepEqual([actor.name, actor.type, surface], ['deploy-job', 'service', 'management_mcp'])
+})
+
+test('a change that a rule covers waits at every door until another person approves it', async () => {
+  await made('/collections', { name: 'Ledger', base_path: '/ledger' })
+  await made('/proxies', { collection: 'ledger', name: 'All', methods: ['GET'], path: '/*' })
+  const { origin } = site()
+  await addUser(site(), 'bob')
+  await made('/grants', { user: 'bob', name: 'all', role: 'admin' })
+  const scope = 'management:read management:write management:admin'
+  const ADA = await tokenOf('erin', new Browser(origin))
+  const BOB = await tokenOf('bob', new Browser(origin), { scope })
+  assert.equal(await runPage('approvals.md', server, { payments: 'ledger', $ADA: ADA, $BOB: BOB }), 3)
+  const bob = cliDoor(origin, BOB)
+  const trail = await atEachDoor('erin', doors, async (door) => {
+    const change = { id: 'ledger:all', description: door.name }
+    const dry = await done(door, 'proxies.update', change, { dryRun: true })
+    // The client of programs has it beside the answer
+    if (door.name !== 'management_api') assert.deepEqual(dry.approval_needed, ['Payments needs two'])
+    const asked = await done(door, 'proxies.update', change)
+    assert.equal(asked.waits_for_approval, true)
+    const { id } = asked.change_request
+    assert.equal((await done(door, 'change_requests.get', { id })).state, 'open')
+    await refusedWith('permission_denied', door, 'change_requests.approve', { id })
+    assert.equal((await done(bob, 'change_requests.approve', { id })).state, 'applied')
+    assert.equal((await done(door, 'proxies.get', { id: 'ledger:all' })).description, door.name)
+  })
+  assert.deepEqual(
+    trail.map((entry) => (entry as Entry).operation),
+    ['change_requests.create', 'change_requests.approve', 'proxies.update'],
+  )
+  const { json } = await server.manage('GET', '/audit?operation=proxies.update&actor=erin&limit=1')
+  assert.equal(json.items[0].approver.name, 'bob')
+  const told = await runCommand('', ['proxies', 'update', 'ledger:all', '--description', 'typed'], {
+    env: { POSTERN_URL: origin, POSTERN_TOKEN: ADA },
+  })
+  assert.equal(told.code, 0)
+  assert.match(told.out, /^Waits for approval: chg_\w+\n$/)
+  assert.match(told.err, /"typed"[\s\S]*Payments needs two[\s\S]*postern change-requests approve chg_/)
+  await server.manage('PATCH', '/settings/current', { approvals: [] })
 })

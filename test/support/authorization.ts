@@ -11,6 +11,7 @@ import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import type { Plain } from '../../src/base/plain.ts'
 import type { GetJson } from '../../src/base/public-fetch.ts'
+import type { DocumentMode } from '../../src/oauth/server/documents.ts'
 import { openExportFiles } from '../../src/record/export-files.ts'
 import { createControlPlane } from '../../src/serve/control-plane.ts'
 import type { IdentityProvider } from '../../src/serve/oidc.ts'
@@ -24,6 +25,12 @@ import { Browser, type Shown } from './browser.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
+interface As {
+  /** The origin by which it is known. */
+  readonly issuer?: string
+  readonly documentMode?: DocumentMode
+}
+
 export interface AuthorizationTest extends AsyncDisposable {
   readonly origin: string
   readonly directory: string
@@ -36,8 +43,8 @@ export interface AuthorizationTest extends AsyncDisposable {
   readonly sweep: () => Promise<void>
   /** Has what was gathered of unknown callers written into the trail. */
   readonly flush: () => Promise<void>
-  /** Ends the process that was, and begins another over what it left. */
-  readonly restart: () => Promise<void>
+  /** Ends the process that was, and begins another over what it left, also one that is set up otherwise. */
+  readonly restart: (as?: As) => Promise<void>
 }
 
 /**
@@ -70,7 +77,7 @@ export async function startAuthorization({
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  async function begin() {
+  async function begin({ issuer = origin, documentMode = 'auto' }: As = {}) {
     const store = openConfigStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'vault.key'))
     const plane = createControlPlane({
@@ -79,10 +86,10 @@ export async function startAuthorization({
       vault,
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
-      origin,
+      origin: issuer,
       linkOrigin: origin,
       exportFiles: openExportFiles(join(directory, 'exports')),
-      documentMode: 'auto',
+      documentMode,
       fetchPublic,
       pins,
       isLocalSignIn: true,
@@ -121,9 +128,9 @@ export async function startAuthorization({
     browser: () => new Browser(origin),
     sweep: () => open.sweep(),
     flush: () => open.flush(true),
-    restart: async () => {
+    restart: async (as) => {
       await open.store.close()
-      open = await begin()
+      open = await begin(as)
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { WriteOptions } from '../../src/operations/define.ts'
 import { fromWriteOptions } from '../../src/operations/write-options.ts'
-import { createClient, ProblemError } from '../../src/surfaces/client/client.ts'
+import { createClient, ProblemError, WaitsForApproval } from '../../src/surfaces/client/client.ts'
 import { operationOf } from '../control.ts'
 import { runCommand } from '../scenarios/cli.ts'
 import type { AuthorizedPeer } from './authorized-clients.ts'
@@ -29,6 +29,7 @@ export function restDoor(url: string, token: string): Door {
         return { ok: true, output: (await client.call(operationOf(name), input, options)).body }
       } catch (error) {
         if (error instanceof ProblemError) return { ok: false, output: error.problem }
+        if (error instanceof WaitsForApproval) return { ok: true, output: error.body }
         throw error
       }
     },
@@ -76,5 +77,8 @@ export function cliDoor(url: string, token: string): Door {
 }
 
 function flagsOf(values: Readonly<Record<string, unknown>>): string[] {
-  return Object.entries(values).flatMap(([name, value]) => [`--${name.replaceAll('_', '-')}`, String(value)])
+  return Object.entries(values).flatMap(([name, value]) => [
+    `--${name.replaceAll('_', '-')}`,
+    ...(value === true ? [] : [String(value)]),
+  ])
 }

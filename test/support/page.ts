@@ -12,7 +12,8 @@ interface Message {
 /**
  * Does what a page of the docs shows: each `http` block is a request, or the answer to the one before (status, the
  * header lines that are shown, and the members of the body that are shown). Paths below /management go to the control
- * listener with the administrator's token; $ID in a path stands for the id in the answer before. Gives the number of requests.
+ * listener with the administrator's token, or the one that is shown; $ID in a path stands for the id in the answer before,
+ * $REQUEST_ID for that of the request before. Gives the number of requests.
  * @param words replaced in the page, such as the address of the upstream.
  */
 export async function runPage(
@@ -40,10 +41,12 @@ export async function runPage(
     request = message.start
     const isManagement = path!.startsWith('/management')
     const base = isManagement ? server.running.controlUrl : server.running.gatewayUrl
-    const id = String(answer?.json?.id)
-    answer = await call(method!, base + path!.replace('$ID', id), {
+    const id = String(answer?.json?.id ?? answer?.json?.change_request?.id)
+    const requestId = String(answer?.headers.get('x-request-id'))
+    const target = path!.replace('$ID', id).replace('$REQUEST_ID', requestId)
+    answer = await call(method!, base + target, {
       headers: message.headers,
-      ...(isManagement ? { token: server.adminToken } : {}),
+      ...(isManagement && message.headers['authorization'] === undefined ? { token: server.adminToken } : {}),
       ...(message.body === '' ? {} : { body: message.body }),
     })
     if (isManagement) assert.ok(answer.status < 300, `${name}: ${request}: ${answer.text}`)

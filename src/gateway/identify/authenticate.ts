@@ -15,16 +15,22 @@ export function authenticate(exchange: Exchange): RefusalCode | null | Promise<R
       : proveCertificate(exchange)
   const { token } = exchange
   if (token === null) return authenticateOther(exchange)
-  const { id, hash, expires_at, retires_at } = token.fragment
+  const { id, hash } = token.fragment
   if (!exchange.isProved) {
     if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
     remember(exchange, token)
   }
   if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
-  if (retires_at !== null && exchange.now >= retires_at) return expired(exchange, 'retired by rotation')
-  if (expires_at !== null && exchange.now >= expires_at) return expired(exchange, 'expired')
+  const end = endOf(token, exchange.now)
+  if (end !== null) return expired(exchange, end)
   exchange.credentialId = id
   return null
+}
+
+/** Why a token proves nothing any more; null while it does. */
+export function endOf({ fragment: { expires_at, retires_at } }: LinkedToken, now: number): string | null {
+  if (retires_at !== null && now >= retires_at) return 'retired by rotation'
+  return expires_at !== null && now >= expires_at ? 'expired' : null
 }
 
 /** A token that others sign or hold, as far as check 5 has found a profile for it. */

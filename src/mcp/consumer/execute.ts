@@ -1,4 +1,5 @@
 import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import { shownHeaders } from '../../gateway/shown-headers.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import type { CallHandle } from '../../wire/port.ts'
 import type { ToolCall, ToolOutcome } from '../protocol/door.ts'
@@ -19,26 +20,6 @@ const BYTES_DEFAULT = 64 * 1024
 const METHODS: ReadonlySet<string> = new Set(HTTP_METHODS)
 const NO_PARAMS: Members = Object.freeze({})
 const NO_FIELDS: readonly string[] = []
-
-/** Headers of an answer that an agent can use. */
-const SHOWN_HEADERS = new Set([
-  'content-type',
-  'content-language',
-  'content-disposition',
-  'etag',
-  'last-modified',
-  'link',
-  'location',
-  'ratelimit',
-  'ratelimit-policy',
-  'retry-after',
-  'x-total-count',
-  'deprecation',
-  'x-cache',
-  'age',
-  'idempotency-replayed',
-  'sunset',
-])
 
 /** Runs `execute_call`: finds the endpoint, builds the call, hands it to the stages, shapes the answer. */
 export function execute(
@@ -169,24 +150,4 @@ function retryAfterOf(headers: Members, problem: Members | null): { retry_after_
   return typeof seconds === 'string' && /^[0-9]{1,9}$/.test(seconds)
     ? { retry_after_ms: Number(seconds) * 1000 }
     : {}
-}
-
-/** The headers worth showing of a block of lines, names in lower case. */
-function shownHeaders(fields: string): Record<string, string> {
-  const shown: Record<string, string> = {}
-  let at = 0
-  while (at < fields.length) {
-    const end = fields.indexOf('\r\n', at)
-    const stop = end === -1 ? fields.length : end
-    const colon = fields.indexOf(':', at)
-    if (colon !== -1 && colon < stop) {
-      const name = fields.slice(at, colon).toLowerCase()
-      if (SHOWN_HEADERS.has(name)) {
-        const value = fields.slice(colon + 1, stop).trim()
-        shown[name] = shown[name] === undefined ? value : `${shown[name]}, ${value}`
-      }
-    }
-    at = stop + 2
-  }
-  return shown
 }

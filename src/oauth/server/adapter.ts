@@ -131,9 +131,12 @@ class StoreAdapter implements Adapter {
 
   #open(found: OAuthArtifact): AdapterPayload | undefined {
     const { clock, sealed } = this.#parts
-    if (found.expires_at !== null && found.expires_at <= clock.now()) return undefined
+    const isEnded = found.expires_at !== null && found.expires_at <= clock.now()
+    if (isEnded && found.kind !== 'DeviceCode') return undefined
     // Only upsert seals these, from a payload.
     const payload = JSON.parse(sealed.open(found.sealed, found.kind, found.id)) as AdapterPayload
+    // A device is told that it was too late, and not that there is no such code (RFC 8628 section 3.5)
+    if (isEnded) return { ...payload, exp: 0 }
     const isUsed = found.used_at !== null && found.kind !== 'Client'
     return isUsed ? { ...payload, consumed: Math.floor(found.used_at! / 1000) } : payload
   }

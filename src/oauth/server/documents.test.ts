@@ -149,3 +149,33 @@ test('nothing inside is fetched for who names a URL', async () => {
   for (const address of ['127.0.0.1', '169.254.169.254', '100.64.0.1'])
     await assert.rejects(fetchOf('https://agent.example/x.json', address), /ENOTPUBLIC/)
 })
+
+test('the mode says whether documents are taken, those that are bundled go first, and any are fetched', async () => {
+  const bundled = 'https://claude.ai/oauth/claude-code-client-metadata'
+  const other = 'https://agent.example/modes.json'
+  const redirect_uri = 'http://localhost:61010/callback'
+  for (const client of [bundled, other])
+    documents.set(client, {
+      client_id: client,
+      redirect_uris: [redirect_uri],
+      token_endpoint_auth_method: 'none',
+    })
+  const found: Record<string, unknown> = {}
+  for (const documentMode of ['auto', 'on', 'pinned-only', 'off'] as const) {
+    await server.restart({ documentMode })
+    const before = asked.length
+    const statuses = []
+    for (const client of [bundled, other]) {
+      statuses.push((await server.browser().open(authorization(origin, client, { redirect_uri }).url)).status)
+    }
+    const metadata = await (await fetch(`${origin}/.well-known/oauth-authorization-server`)).json()
+    const { client_id_metadata_document_supported: isSaid = false } = metadata as Record<string, unknown>
+    found[documentMode] = [isSaid, ...statuses, asked.slice(before)]
+  }
+  assert.deepEqual(found, {
+    auto: [true, 200, 200, [other]],
+    on: [true, 200, 200, [bundled]],
+    'pinned-only': [true, 200, 400, []],
+    off: [false, 400, 400, []],
+  })
+})

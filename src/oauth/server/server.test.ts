@@ -55,7 +55,7 @@ test('a client that knows nothing registers, has a user sign in and agree, and g
   assert.equal(back.searchParams.get('iss'), origin)
   const { status, body } = await redeem(back.searchParams.get('code')!)
   assert.equal(status, 200, JSON.stringify(body))
-  assert.equal(body.scope, 'management:read management:write')
+  assert.deepEqual([body.scope, body.expires_in], ['management:read management:write', 900])
   const [header, claims] = body.access_token
     .split('.', 2)
     .map((part: string) => JSON.parse(Buffer.from(part, 'base64url').toString()))
@@ -177,8 +177,11 @@ test('what is no sound request for authorization is not answered with a code', a
   for (const [what, more, isTold] of cases) {
     const { url } = authorization(origin, client, more)
     const page = await browser.open(url)
-    if (isTold) assert.match(page.url.search + page.url.hash, /[?#&]error=/, `${what}: ${page.text}`)
-    else {
+    if (isTold) {
+      const told = new URLSearchParams(page.url.search || page.url.hash.slice(1))
+      assert.ok(told.has('error'), `${what}: ${page.text}`)
+      assert.deepEqual([told.get('iss'), told.get('state')], [origin, 'the-state'], what)
+    } else {
       assert.equal(page.url.origin, origin, what)
       assert.equal(page.status, 400, what)
     }
@@ -187,6 +190,26 @@ test('what is no sound request for authorization is not answered with a code', a
   const onOtherPort = authorization(origin, client, { redirect_uri: 'http://127.0.0.1:61010/callback' })
   const { url: back } = await consent(browser, onOtherPort.url)
   assert.equal(back.origin, 'http://127.0.0.1:61010', 'a program takes the port that is free')
+})
+
+test('a token is for the resource that was named, by default for Management MCP, and for no other', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const rest = await tokensFor(origin, browser, client, { resource: `${origin}/management/v1` })
+  assert.deepEqual([await statusAtRest(rest.access_token), await statusAtMcp(rest.access_token)], [200, 401])
+  const { url, redeem } = authorization(origin, client)
+  url.searchParams.delete('resource')
+  const { body } = await redeem((await consent(browser, url)).url.searchParams.get('code')!)
+  assert.deepEqual([await statusAtRest(body.access_token), await statusAtMcp(body.access_token)], [401, 200])
+  const form = { grant_type: 'refresh_token', client_id: client, refresh_token: body.refresh_token }
+  const other = await postForm(`${origin}/oauth/token`, { ...form, resource: `${origin}/management/v1` })
+  assert.equal(other.body.error, 'invalid_target')
+  const stolen = await refresh(await register(origin), body.refresh_token)
+  assert.deepEqual([stolen.body.error, stolen.headers.get('cache-control')], ['invalid_grant', 'no-store'])
+  const same = await postForm(`${origin}/oauth/token`, { ...form, resource: `${origin}/api/v1/mcp` })
+  assert.deepEqual([same.status, same.headers.get('cache-control')], [200, 'no-store'])
+  const inQuery = await fetch(`${origin}/management/v1/collections?access_token=${rest.access_token}`)
+  assert.equal(inQuery.status, 401)
 })
 
 test('a code is for one use, by the client that began, with its verifier', async () => {
@@ -326,6 +349,7 @@ test('pages cannot be framed, run nothing, and take forms of their own alone', a
   assert.match(page.headers.get('content-security-policy')!, /default-src 'none'.*frame-ancestors 'none'/)
   assert.equal(page.headers.get('x-frame-options'), 'DENY')
   assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
+  assert.equal(page.headers.get('cache-control'), 'no-store')
   assert.doesNotMatch(page.text, /<script/i)
   const forged = await browser.submit(page, { csrf: 'x', name: 'ann', password: PASSWORD, do: 'password' })
   assert.equal(forged.status, 403)
@@ -335,7 +359,18 @@ test('pages cannot be framed, run nothing, and take forms of their own alone', a
   assert.equal(wrong.status, 401)
   const agreement = await browser.submit(wrong, { name: 'ann', password: PASSWORD, do: 'password' })
   assert.match(agreement.text, /any program there could give its name/)
-  assert.match(agreement.text, /127\.0\.0\.1:9/)
+  for (const named of [
+    '<strong>&#60;script&#62;alert(1)&#60;/script&#62;</strong>',
+    '<code>127.0.0.1:9</code>',
+    `<code>${origin}/management/mcp</code>`,
+    '<code>management:read</code>',
+    '<code>management:write</code>',
+  ])
+    assert.ok(agreement.text.includes(named), named)
+  assert.equal(agreement.headers.get('cache-control'), 'no-store')
+  assert.match(agreement.headers.get('content-security-policy')!, /frame-ancestors 'none'/)
+  const unsigned = await browser.submit(agreement, { do: 'allow', csrf: 'x' })
+  assert.equal(unsigned.status, 403)
   assert.match(
     agreement.headers.get('content-security-policy')!,
     /form-action 'self' http:\/\/127\.0\.0\.1:9;/,
@@ -438,8 +473,28 @@ test('what was issued and begun outlives a restart', async () => {
   const { url: back } = await browser.submit(page, { do: 'allow' })
   const code = back.searchParams.get('code')!
   await server.restart()
-  assert.equal((await redeem(code)).status, 200)
+  const { status, body } = await redeem(code)
+  assert.equal(status, 200)
   assert.equal((await refresh(client, tokens.refresh_token)).status, 200)
+  await server.restart()
+  assert.equal((await redeem(code)).body.error, 'invalid_grant')
+  assert.equal(await statusAtMcp(body.access_token), 401)
+  server.move(60_000)
+  assert.equal((await refresh(client, tokens.refresh_token)).body.error, 'invalid_grant')
+  assert.equal(await statusAtMcp(tokens.access_token), 401)
+  server.move(-60_000)
+})
+
+test('a browser is signed in until it was not used for eight hours', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const { url } = authorization(origin, client)
+  await consent(browser, url)
+  server.move(7 * 60 * 60_000)
+  assert.match((await browser.open(url)).text, /Allow access/)
+  server.move(8 * 60 * 60_000)
+  assert.match((await browser.open(url)).text, /name="password"/)
+  server.move(-15 * 60 * 60_000)
 })
 
 test('nothing that proves something stands in the store as it is', async () => {
@@ -530,6 +585,11 @@ test('a device gets a token when its user has entered the code, looked at it and
   await browser.submit(page, { abort: 'yes' })
   assert.equal((await poll(refused.device_code)).error, 'access_denied')
 
+  const late = await begin()
+  server.move(10 * 60_000)
+  assert.equal((await poll(late.device_code)).error, 'expired_token')
+  server.move(-10 * 60_000)
+
   await server.flush()
   const details = (await entriesOf('access.authenticate')).map(({ detail }) => detail)
   assert.ok(details.includes('grant: access_denied'))
@@ -618,4 +678,30 @@ test('a client that registered is forgotten ninety days after it was used last',
   assert.deepEqual([await isKnown(used), await isKnown(unused)], [true, false])
   server.move(10 * DAY_MS)
   assert.equal(await isKnown(used), false)
+})
+
+test('cookies are for pages of ours alone, and under https for encrypted connections of this host', async () => {
+  const cookiesOf = async (issuer: string): Promise<string[]> => {
+    const redirect_uri = 'http://127.0.0.1/callback'
+    const { pathname, search } = authorization(issuer, 'postern-cli', { redirect_uri }).url
+    const answers = [pathname + search, '/oauth/device'].map((path) =>
+      fetch(origin + path, { redirect: 'manual' }),
+    )
+    const cookies = (await Promise.all(answers)).flatMap(({ headers }) => headers.getSetCookie())
+    const own = cookies.filter((one) => !/^[^=]+\.sig=/.test(one))
+    assert.deepEqual(own.map((one) => /postern_\w+/.exec(one)![0]).sort(), [
+      'postern_interaction',
+      'postern_resume',
+      'postern_session',
+    ])
+    for (const one of cookies) assert.ok(/; httponly/.test(one) && /; samesite=lax/.test(one), one)
+    return cookies
+  }
+  assert.ok((await cookiesOf(origin)).every((one) => !one.includes('; secure')))
+  await server.restart({ issuer: 'https://gateway.example' })
+  const cookies = await cookiesOf('https://gateway.example')
+  assert.ok(
+    cookies.every((one) => /^__(Host|Secure)-.*; secure/.test(one)),
+    cookies.join(),
+  )
 })

@@ -9,6 +9,7 @@ import { createAccounts } from '../../operations/access/accounts.ts'
 import { createLocalUsers } from '../../operations/access/local-users.ts'
 import { toArrival } from './arrivals.ts'
 import { createOidcSignIn } from './oidc.ts'
+import { createPasswords } from './passwords.ts'
 import type { SignIn } from './port.ts'
 import { createSignIn } from './sign-in.ts'
 
@@ -18,6 +19,7 @@ const ORIGIN = 'https://gateway.example'
 let issuer: Issuer
 let control: Control
 let signIn: SignIn
+let open: (isLocal: boolean) => ReturnType<typeof createSignIn>
 let secret: string | null = 'secret'
 const warned: string[] = []
 const noted: string[] = []
@@ -55,17 +57,20 @@ beforeEach(async () => {
     accounts,
     warn: (sentence) => warned.push(sentence),
   })
-  const parts = { store, clock, accounts, origin: ORIGIN, isLocal: false }
-  signIn = createSignIn({
-    ...parts,
-    oidc: { name: 'id.example', signIn: oidc },
-    links: createSetUpLinks(store, clock),
-    users: createLocalUsers(clock, control.invoke),
-    noteUnknown: ({ reason }) => noted.push(reason),
-    networkOf: (ip) => ip,
-    facts: () => assert.fail('no page is asked for'),
-    fault: (error) => assert.fail(String(error)),
-  }).signIn
+  const parts = { store, clock, accounts, origin: ORIGIN }
+  open = (isLocal) =>
+    createSignIn({
+      ...parts,
+      isLocal,
+      oidc: { name: 'id.example', signIn: oidc },
+      links: createSetUpLinks(store, clock),
+      users: createLocalUsers(clock, control.invoke),
+      noteUnknown: ({ reason }) => noted.push(reason),
+      networkOf: (ip) => ip,
+      facts: () => assert.fail('no page is asked for'),
+      fault: (error) => assert.fail(String(error)),
+    })
+  signIn = open(false).signIn
 })
 
 afterEach(() => (issuer.isListening ? issuer[Symbol.asyncDispose]() : undefined))
@@ -220,4 +225,18 @@ test('an inactive user does not come in', async () => {
   const { id } = (await arrive()).account
   await control.run('users.toggle', { id, active: false })
   await refused(arrive(), 'credential_invalid')
+})
+
+test('a local user signs in beside those of the provider, and not at all where that is switched off', async () => {
+  const password = 'correct horse battery staple'
+  const { output } = await control.run('users.create', { name: 'Grace' })
+  const kept = await createPasswords().hash(password)
+  await control.store.write((writer) => writer.putPassword(String(output['id']), kept, Date.now()))
+  const both = open(true)
+  assert.deepEqual([both.signIn.withPassword, both.signIn.provider], [true, 'id.example'])
+  assert.equal((await both.signIn.password('grace', password, BROWSER)).slug, 'grace')
+  const alone = open(false)
+  assert.deepEqual([alone.signIn.withPassword, alone.pages], [false, null])
+  await refused(alone.signIn.password('grace', password, BROWSER), 'credential_invalid')
+  assert.ok((await arrive()).account)
 })

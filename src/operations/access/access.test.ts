@@ -118,6 +118,23 @@ test('nobody grants what they lack, by no way', async () => {
     run('trust_rules.update', { id: 'ci:main-branch', conditions: [{ claim: 'sub', glob: '*' }] }),
     'permission_denied',
   )
+  // Nor by documents
+  const apply = (kind: string, slug: string, spec: object) =>
+    control.run(
+      'config.apply',
+      { documents: [{ kind, slug, spec }] },
+      { grants: [...clerk, { role: { permissions: new Set(['config:read', 'config:update']) } }] },
+    )
+  const conditions = [{ claim: 'sub', equals: 'any' }]
+  for (const [kind, slug, spec] of [
+    ['grant', 'all', { name: 'All', service_identity: 'ci', role: 'admin' }],
+    ['role', 'publisher', { name: 'Publisher', permissions: ['collections:read', 'keys:rotate'] }],
+    ['trust_rule', 'any', { ...GITHUB, name: 'Any', conditions }],
+  ] as const) {
+    const given = await refused(apply(kind, slug, spec), 'permission_denied')
+    assert.match(given.message, /Nobody grants what they lack/, kind)
+  }
+  await apply('role', 'unused', { name: 'Unused', permissions: ['keys:rotate'] })
 })
 
 test('a rule that any workload of an issuer fits, or that could be read over plain HTTP, is refused', async () => {

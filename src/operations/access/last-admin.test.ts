@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, test } from 'node:test'
 import { type Control, refused, startControl } from '../../../test/control.ts'
 import { createClock } from '../../base/clock.ts'
@@ -49,9 +50,49 @@ test('no write takes the last administrator away', async () => {
   await run('grants.create', { name: 'All', user: 'guest', role: 'admin' })
   await stays('users.delete', { id: 'ada' }, { confirm: 'ada' })
   await run('grants.create', { name: 'All', service_identity: 'ci', role: 'admin' })
+  await stays('users.delete', { id: 'ada' }, { confirm: 'ada' })
+  await run('service_identities.issue_secret', { id: 'ci' })
   await run('users.delete', { id: 'ada' }, { confirm: 'ada' })
   await stays('service_identities.toggle', { id: 'ci', active: false })
   await stays('service_identities.delete', { id: 'ci' }, { confirm: 'ci' })
+})
+
+test('a service identity administers as long as it has something by which it comes in', async () => {
+  await run('grants.create', { name: 'All', service_identity: 'ci', role: 'admin' })
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = { ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256' }
+  await run('service_identities.update', { id: 'ci', keys: [key] })
+  await stays('service_identities.update', { id: 'ci', keys: [{ ...key, retires_at: later() }] })
+  await stays('service_identities.update', { id: 'ci', keys: [] })
+  await run('trust_rules.create', {
+    service_identity: 'ci',
+    name: 'Main',
+    issuer: 'https://issuer.example',
+    audience: 'gateway',
+    conditions: [{ claim: 'sub', equals: 'main' }],
+  })
+  await run('service_identities.update', { id: 'ci', keys: [] })
+  await stays('trust_rules.delete', { id: 'ci:main' }, { confirm: 'main' })
+})
+
+test('nor does a set of documents, or a way back to before', async () => {
+  await run('service_identities.issue_secret', { id: 'ci' })
+  const before = await control.store.read.revision()
+  await run('grants.create', { name: 'All', service_identity: 'ci', role: 'admin' })
+  const { documents } = (await run('config.export', {})).output as {
+    documents: { kind: string; slug: string }[]
+  }
+  const apply = (kept: readonly object[]) => ({ documents: kept, prune: true, allow_deletes: 9 })
+  await run('config.apply', apply(documents))
+  await stays('config.apply', apply(documents.filter(({ kind }) => kind !== 'grant')))
+  const [grant] = documents.filter(({ kind }) => kind === 'grant')
+  const { spec } = grant as unknown as { spec: object }
+  await stays(
+    'config.apply',
+    apply([...documents.filter((one) => one !== grant), { ...grant, spec: { ...spec, role: 'viewer' } }]),
+  )
+  await run('revisions.rollback', { id: String(before) }, { confirm: String(before) })
+  assert.equal((await run('grants.get', { id: 'ci:all' })).output['role'], 'admin')
 })
 
 test('an administrator by a team is one as long as the team has active members', async () => {

@@ -1,13 +1,14 @@
 import type { Principal } from '../../access/principal.ts'
+import { CLIENT_SECRET } from '../../access/service-clients.ts'
 import { teamsBelow } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { GrantSpec, TeamSpec } from '../../model/access.ts'
+import type { GrantSpec, ServiceIdentitySpec, TeamSpec } from '../../model/access.ts'
 import type { ResourceType } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
 import type { Change } from '../change.ts'
 
 /** Types of which a change may take an administrator away. */
-const DECIDING: readonly ResourceType[] = ['users', 'teams', 'service_identities', 'grants']
+const DECIDING: readonly ResourceType[] = ['users', 'teams', 'service_identities', 'trust_rules', 'grants']
 
 const ALL = 2 ** 31 - 1
 
@@ -27,13 +28,13 @@ export async function keepAnAdmin(
   for (const at of [now, Number.POSITIVE_INFINITY])
     if (!(await hasAdmin(change.writer, at)) && (await hasAdmin(before, at)))
       throw refuse('configuration_invalid', {
-        detail: `This would leave nobody who may administer everything${at === now ? '' : ' without an end'}. Grant the role admin to another active service identity, or to another active user who can sign in, first.`,
+        detail: `This would leave nobody who may administer everything${at === now ? '' : ' without an end'}. Grant the role admin to another active service identity that has a key, a secret or a trust rule, or to another active user who can sign in, first.`,
         errors: [{ pointer: '', reason: 'the last administrator stays' }],
       })
 }
 
 /**
- * True when an active service identity, or an active user who can sign in, has the role admin over everything at a
+ * True when an active service identity that can prove itself, or an active user who can sign in, has the role admin over everything at a
  * moment, by any grant or by what their claims are mapped to.
  */
 async function hasAdmin(reader: ConfigReader, at: number): Promise<boolean> {
@@ -42,7 +43,7 @@ async function hasAdmin(reader: ConfigReader, at: number): Promise<boolean> {
     // Stored by the schema of this type.
     const grant = spec as GrantSpec
     const isEnded = grant.expires_at !== null && Date.parse(grant.expires_at) <= at
-    if (!isEnded && isWhole(grant.scope) && (await hasBearer(reader, grant))) return true
+    if (!isEnded && isWhole(grant.scope) && (await hasBearer(reader, grant, at))) return true
   }
   return hasActive(reader, { mapped_grants: 'admin' })
 }
@@ -54,8 +55,9 @@ function isWhole(scope: GrantSpec['scope']): boolean {
 async function hasBearer(
   reader: ConfigReader,
   { service_identity, user, team, group }: GrantSpec,
+  at: number,
 ): Promise<boolean> {
-  if (service_identity !== null) return isActive(await reader.byId('service_identities', service_identity))
+  if (service_identity !== null) return canProve(reader, service_identity, at)
   if (user !== null) return canSignIn(reader, user)
   if (team !== null) return hasMember(reader, team)
   return group !== null && hasActive(reader, { groups: group })
@@ -74,6 +76,18 @@ async function hasMember(reader: ConfigReader, top: string): Promise<boolean> {
 async function hasActive(reader: ConfigReader, holds: Readonly<Record<string, string>>): Promise<boolean> {
   const where = { active: true }
   return (await reader.list({ type: 'users', limit: 1, where, holds })).length > 0
+}
+
+/** True for an active service identity that has something by which it comes in. */
+async function canProve(reader: ConfigReader, id: string, at: number): Promise<boolean> {
+  const identity = await reader.byId('service_identities', id)
+  if (identity === undefined || !isActive(identity)) return false
+  if ((await reader.all('trust_rules', id)).length > 0) return true
+  // Stored by the schema of this type.
+  const { keys = [] } = identity.spec as Partial<ServiceIdentitySpec>
+  // With keys no secret is taken
+  if (keys.length === 0) return (await reader.secretsOf([id])).some(({ field }) => field === CLIENT_SECRET)
+  return keys.some(({ retires_at }) => typeof retires_at !== 'string' || Date.parse(retires_at) > at)
 }
 
 /** True for an active user who has a password, or an identity provider. */

@@ -6,6 +6,7 @@ import { Explanation, type Hypothetical } from '../../model/explanation.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
 import { getRef } from '../refs.ts'
+import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 export const explainRequest = define({
   resource: 'requests',
@@ -31,16 +32,9 @@ export const explainRequest = define({
       .refine((text) => isIP(text) !== 0, 'an IP address')
       .optional()
       .describe('Address of the caller'),
-    headers: z
-      .array(
-        z
-          .string()
-          .max(8192)
-          .regex(/^[^\r\n\0]+$/, 'a line such as Content-Type: application/json'),
-      )
-      .max(200)
-      .optional()
-      .describe('All header lines of the request; without them, what depends on headers is not judged'),
+    headers: HeaderLines.optional().describe(
+      'All header lines of the request; without them, what depends on headers is not judged',
+    ),
     body_bytes: z.coerce.number().int().min(0).optional().describe('Length of the body'),
     request_id: z
       .string()
@@ -102,16 +96,6 @@ export const explainRequest = define({
     }
   },
 })
-
-/** What proves a caller has no place in a question about it. */
-function refuseCredentials(headers: readonly string[]): void {
-  const index = headers.findIndex((line) => /^(proxy-)?authorization[\t ]*:/i.test(line))
-  if (index === -1) return
-  throw refuse('input_invalid', {
-    detail: 'Say who calls with client and profile; a credential is not asked for.',
-    errors: [{ pointer: `/headers/${index}`, reason: 'must not be a credential' }],
-  })
-}
 
 async function ofRecord(
   id: string,

@@ -229,7 +229,7 @@ describe('the Management MCP door', () => {
       assert.equal(answer.status, 401)
       assert.equal(
         answer.headers.get('www-authenticate'),
-        'Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource/management/mcp", scope="management:read management:write"',
+        `Bearer resource_metadata="https://gateway.example/.well-known/oauth-protected-resource${path}", scope="management:read management:write"`,
       )
       assert.equal(answer.headers.get('x-request-id'), 'req_1')
     }

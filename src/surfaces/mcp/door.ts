@@ -2,7 +2,7 @@ import type { Principal } from '../../access/principal.ts'
 import { createChallenge, isChallenged } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
-import { PROTECTED } from '../../base/protected-resources.ts'
+import { ALIAS, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
@@ -58,7 +58,9 @@ const LISTS_MAX = 64
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origin)
-  const challenge = createChallenge(options.origin, PROTECTED.mcp, options.scope)
+  const challenges = new Map(
+    [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origin, path, options.scope)]),
+  )
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {
     sealKey: options.sealKey,
@@ -97,6 +99,8 @@ export function createManagementDoor(options: ManagementDoorOptions): Management
         given = await answer(request)
       } catch (error) {
         if (!(error instanceof Refusal)) options.fault(error, requestId)
+        // Clients compare the resource with the URL that they were given
+        const challenge = challenges.get(request.path) ?? challenges.get(PROTECTED.mcp)!
         given = problemAnswer(asRefusal(error), request, challenge)
       }
       return { ...given, headers: { ...given.headers, 'x-request-id': requestId } }

@@ -359,6 +359,17 @@ describe('Management MCP over the registry and a store', () => {
   })
 
   test('prompts name operations that are there, and tools that do them', () => {
+    assert.deepEqual(
+      PROMPT_TEXTS.map(({ name }) => name),
+      [
+        'onboard_partner',
+        'publish_api',
+        'investigate_errors',
+        'rotate_credentials',
+        'promote_environment',
+        'compliance_report',
+      ],
+    )
     const names = new Set(OPERATIONS.filter(({ tool }) => tool !== null).map(nameOf))
     for (const { name, needs, steps } of PROMPT_TEXTS)
       for (const operation of [...needs, ...steps.flatMap(({ operations }) => operations)])

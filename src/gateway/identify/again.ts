@@ -1,0 +1,40 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Exchange } from '../exchange.ts'
+import { endOf } from './authenticate.ts'
+
+/**
+ * Check 9 for a recorded request that is made again. What proved its caller is not at hand, but the token of a profile is
+ * known by its id, and must still prove them.
+ */
+export function proofStands(exchange: Exchange): RefusalCode | null {
+  const { replayed, now } = exchange
+  const profile = exchange.profile!
+  const { auth } = profile.fragment
+  if (auth === 'none') return null
+  if (auth !== 'token') {
+    exchange.reason = `callers of a profile of type ${auth} are proved by what is not recorded`
+    return 'credential_invalid'
+  }
+  const token = profile.client.tokens.find(
+    (one) => one.profile === profile && one.fragment.id === replayed!.credentialId,
+  )
+  if (token === undefined) {
+    exchange.reason =
+      replayed!.credentialId === '' ? 'no token had proved the caller' : 'the token of the caller was revoked'
+    return 'credential_invalid'
+  }
+  const end = endOf(token, now)
+  if (end !== null) {
+    exchange.reason = `the token of the caller has ended: ${end}`
+    return 'credential_expired'
+  }
+  exchange.credentialId = token.fragment.id
+  return null
+}
+
+/** Check 10 for one: it is permitted for the proxy that it met, and for no other. */
+export function sameProxy(exchange: Exchange): RefusalCode | null {
+  if (exchange.proxy !== null && exchange.proxy.id === exchange.replayed!.proxy) return null
+  exchange.reason = 'the path leads to another proxy now'
+  return 'route_not_found'
+}

@@ -1,0 +1,103 @@
+import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
+import { createInnerCalls, type InnerOptions } from './inner.ts'
+import { shownHeaders } from './shown-headers.ts'
+import { AGAIN_ROWS } from './stages.ts'
+
+/** A request that takes longer is given up. */
+const WAIT_MS = 30_000
+/** Bytes of the answer that are kept. */
+const KEEP_BYTES_MAX = 64 * 1024
+
+/**
+ * Makes a recorded request again, as its caller, by the checks, counters and record of any other. Gives null when it had
+ * no whole answer in time. Never rejects.
+ */
+export function replay(
+  asked: ReplayAsked,
+  { secure, ...options }: Omit<InnerOptions, 'rows'> & { readonly secure: boolean },
+): Promise<ReplayAnswer | null> {
+  const { client, profile, proxy, credentialId, ip } = asked
+  let ended: Pick<ReplayAnswer, 'reason' | 'stoppedAt' | 'upstreamStatus'> | undefined
+  const call = createInnerCalls({
+    ...options,
+    rows: AGAIN_ROWS,
+    toExchange: (inner, path, query) => {
+      const exchange = options.toExchange(inner, path, query)
+      exchange.surface = asked.surface === 'gateway' ? 0 : 1
+      exchange.credentialId = ''
+      exchange.replayed = { proxy, credentialId }
+      return exchange
+    },
+    record: (exchange, measured) => {
+      const { reason, stoppedAt } = exchange
+      const { upstreamStatus } = measured
+      ended = {
+        reason,
+        stoppedAt: stoppedAt === -1 ? null : stoppedAt,
+        upstreamStatus: upstreamStatus === 0 ? null : upstreamStatus,
+      }
+      options.record(exchange, measured)
+    },
+  })
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      handle.abort()
+      resolve(null)
+    }, WAIT_MS)
+    const handle = call(
+      {
+        caller: {
+          client: { id: client },
+          profile: { id: profile },
+          credentialId: '',
+          subject: '',
+          claims: new Map(),
+          bearer: '',
+          ip,
+          secure,
+        },
+        requestId: asked.requestId,
+        method: asked.method,
+        host: asked.host,
+        target: asked.target,
+        fields: asked.fields,
+        body: asked.body,
+        agent: toAgent(asked),
+        keepBytesMax: KEEP_BYTES_MAX,
+        until: null,
+      },
+      ({ status, code, durationMs, fields, body, bodyBytes }) => {
+        clearTimeout(timer)
+        // The record is written before the answer is given
+        const { reason, stoppedAt, upstreamStatus } = ended!
+        resolve({
+          status,
+          code,
+          reason,
+          stoppedAt,
+          upstreamStatus,
+          durationMs,
+          headers: shownHeaders(fields),
+          // A copy: what it is cut from would go along
+          body: Uint8Array.from(body),
+          bodyBytes,
+        })
+      },
+    )
+  })
+}
+
+function toAgent({ tool, of, over }: ReplayAsked) {
+  return {
+    name: '',
+    version: '',
+    sessionId: '',
+    conversationId: '',
+    mcpMethod: '',
+    tool,
+    mcpRequestId: '',
+    reason: '',
+    replayOf: of,
+    replayedOver: over,
+  }
+}

@@ -1,0 +1,253 @@
+import { z } from 'zod'
+import { type RefusalCode, refuse } from '../../base/refusal.ts'
+import { NOUNS, type ResourceType } from '../../model/common.ts'
+import { RequestRecord } from '../../model/record.ts'
+import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { define } from '../define.ts'
+import { findRef } from '../refs.ts'
+import { HeaderLines, refuseCredentials } from './header-lines.ts'
+
+/** Methods that change nothing (RFC 9110 section 9.2.1). */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+const { status, code, stopped_at, upstream_status, reason, duration_ms } = RequestRecord.shape
+/** What the answers to the same request may differ in. */
+const COMPARED = ['status', 'code', 'stopped_at', 'upstream_status'] as const
+
+const Value = z.union([z.string(), z.number(), z.null()])
+const Replayed = z.object({
+  id: z.string().describe('Id of the record that was replayed'),
+  request_id: z.string().describe('Id of the record of this call'),
+  method: RequestRecord.shape.method,
+  path: RequestRecord.shape.path,
+  status,
+  code,
+  stopped_at,
+  upstream_status,
+  reason,
+  duration_ms,
+  headers: z.record(z.string(), z.string()).describe('Selected headers of the answer'),
+  body: z.string().describe('Text; of bytes that are none, base64; at most 64 KiB'),
+  body_encoding: z.enum(['text', 'base64']),
+  body_bytes: z.int().describe('Of the whole body'),
+  truncated: z.boolean(),
+  differs: z
+    .array(z.object({ field: z.enum(COMPARED), was: Value, is: Value }))
+    .describe('What was otherwise the first time'),
+})
+
+/** What the call came to, and the proxy that it was for. */
+interface Made {
+  readonly proxy: string
+  readonly answer: z.output<typeof Replayed>
+}
+
+export const replayRequest = define({
+  resource: 'requests',
+  action: 'replay',
+  effect: 'act',
+  tool: 'replay_request',
+  group: 'query_logs',
+  summary: 'Make a recorded request again, as the client and profile that made it',
+  input: z.strictObject({
+    id: z.string().min(1).max(64).describe('Id of the record'),
+    query: z
+      .string()
+      .max(8000)
+      .regex(/^[!-~]*$/, 'a query in its encoded form, without ?')
+      .default('')
+      .describe('Query without ?, which records do not keep'),
+    headers: HeaderLines.default([]).describe('Header lines, which records do not keep; no credentials'),
+    body: z
+      .string()
+      .max(262_144)
+      .optional()
+      .describe('Body, which records do not keep; needed where the first request had one'),
+    confirm: z
+      .string()
+      .max(64)
+      .optional()
+      .describe('Id of the record, needed for methods other than GET, HEAD and OPTIONS'),
+  }),
+  output: Replayed,
+  permission: 'proxies:test',
+  refuses: [
+    'not_found',
+    'replay_refused',
+    'upstream_timeout',
+    'not_ready',
+    'records_unavailable',
+    'revision_conflict',
+    'idempotency_conflict',
+  ],
+  columns: ['method', 'path', 'status', 'code', 'stopped_at', 'differs.field', 'duration_ms'],
+  subject: ({ id }) => ({ type: 'record', id, slug: null }),
+  prepare: async (input, context): Promise<Made> => {
+    context.require('records:read')
+    const record = await context.records.get(input.id)
+    if (record === undefined)
+      throw refuse('not_found', { detail: `There is no request record "${input.id}".` })
+    const asked = await toAsked(record, input, context)
+    const answer = await made(asked, context)
+    refuseUnlike(answer)
+    return { proxy: asked.proxy, answer: toOutput(record, asked, answer) }
+  },
+  handle: async ({ proxy, answer }: Made, { change }) => {
+    await change.act('proxies', proxy)
+    change.finding = `Replayed ${answer.id}: ${answer.method} was answered ${answer.status}.`
+    return answer
+  },
+})
+
+interface Given {
+  readonly id: string
+  readonly query: string
+  readonly headers: readonly string[]
+  readonly body?: string | undefined
+  readonly confirm?: string | undefined
+}
+
+/** Refuses what cannot be the same request again, as who made it. */
+async function toAsked(
+  record: RequestRecord,
+  { id, query, headers, body, confirm }: Given,
+  context: OperationContext,
+): Promise<ReplayAsked> {
+  refuseCredentials(headers)
+  refuseOptions(context)
+  if (record.proxy === null || record.profile === null || record.client === null)
+    throw refuse('replay_refused', {
+      detail: `${id} was not found to be for a proxy, or not known to be by a client.`,
+    })
+  const proxy = await there('proxies', record.proxy, context)
+  await context.find('proxies', proxy.id)
+  const collection = await there('collections', proxy.parent!, context)
+  await there('clients', record.client, context)
+  await there('profiles', record.profile, context)
+  if (!SAFE.has(record.method) && confirm !== id)
+    throw refuse('input_invalid', {
+      detail: `${record.method} may change something. Send confirm: "${id}".`,
+      errors: [{ pointer: '/confirm', reason: `must be "${id}"` }],
+    })
+  if (record.bytes_in > 0 && body === undefined)
+    throw refuse('input_invalid', {
+      detail: `The first request had a body of ${record.bytes_in} bytes, which is not kept.`,
+      errors: [{ pointer: '/body', reason: 'required' }],
+    })
+  return {
+    of: id,
+    requestId: context.via.requestId,
+    over: context.via.surface,
+    surface: record.surface,
+    tool: record.tool ?? '',
+    method: record.method,
+    client: record.client,
+    profile: record.profile,
+    proxy: proxy.id,
+    credentialId: record.credential_id ?? '',
+    host: (collection.spec['hosts'] as readonly string[])[0] ?? '',
+    target: query === '' ? record.path : `${record.path}?${query}`,
+    fields: headers.map((line) => `${line}\r\n`).join(''),
+    body: body === undefined ? null : new TextEncoder().encode(body),
+    ip: context.via.ip ?? '',
+  }
+}
+
+/** What would be asked for in vain: the call is made, and once. */
+function refuseOptions({ options }: OperationContext): void {
+  const vain = [
+    ['dry_run', options.dryRun === true],
+    ['idempotency_key', options.idempotencyKey !== undefined],
+  ] as const
+  const found = vain.find(([, isGiven]) => isGiven)
+  if (found !== undefined)
+    throw refuse('input_invalid', {
+      detail: 'This makes a real call, so it is neither tried out nor answered from memory.',
+      errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
+    })
+}
+
+/** What the record names, as it is now. Refuses with replay_refused when it is gone; nothing of it is shown. */
+async function there(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
+  const found = await findRef(whole, type, id)
+  if (found === undefined)
+    throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request is gone.` })
+  return found
+}
+
+async function made(asked: ReplayAsked, { replayer }: OperationContext): Promise<ReplayAnswer> {
+  let answer: ReplayAnswer | null
+  try {
+    answer = await replayer.replay(asked)
+  } catch (error) {
+    throw refuse('not_ready', {
+      detail: `Nobody can make it now: ${error instanceof Error ? error.message : 'unknown reason'}.`,
+    })
+  }
+  if (answer !== null) return answer
+  throw refuse('upstream_timeout', {
+    detail: `There was no whole answer in time, and it was given up; see the record ${asked.requestId}.`,
+  })
+}
+
+/** By these the gateway says that the caller is not, or no more, who they were, or would call something else. */
+const UNLIKE: Readonly<Partial<Record<RefusalCode, string>>> = {
+  identity_rejected: 'the profile is gone',
+  client_inactive: 'the client is switched off, or its time is over',
+  profile_inactive: 'the profile is switched off',
+  credential_invalid: 'its caller proves nothing any more',
+  credential_expired: 'its caller proves nothing any more',
+  route_not_found: 'no published proxy answers the path',
+}
+
+function refuseUnlike({ code, reason, upstreamStatus }: ReplayAnswer): void {
+  const why = UNLIKE[code as RefusalCode]
+  if (why === undefined || upstreamStatus !== null) return
+  throw refuse('replay_refused', {
+    detail: `It cannot be made again: ${reason === '' ? why : reason}.`,
+    members: { replay_code: code },
+  })
+}
+
+function toOutput(
+  record: RequestRecord,
+  { of, requestId, method }: ReplayAsked,
+  answer: ReplayAnswer,
+): z.output<typeof Replayed> {
+  const truncated = answer.body.length < answer.bodyBytes
+  const text = textOf(answer.body, truncated)
+  const now = {
+    status: answer.status,
+    code: answer.code,
+    stopped_at: answer.stoppedAt,
+    upstream_status: answer.upstreamStatus,
+  }
+  return {
+    id: of,
+    request_id: requestId,
+    method,
+    path: record.path,
+    ...now,
+    reason: answer.reason === '' ? null : answer.reason,
+    duration_ms: answer.durationMs,
+    headers: { ...answer.headers },
+    body: text ?? Buffer.from(answer.body).toString('base64'),
+    body_encoding: text === null ? 'base64' : 'text',
+    body_bytes: answer.bodyBytes,
+    truncated,
+    differs: COMPARED.flatMap((field) =>
+      record[field] === now[field] ? [] : [{ field, was: record[field], is: now[field] }],
+    ),
+  }
+}
+
+/** Null for what is no text. @param isCut a character that was cut at the end is left out */
+function textOf(bytes: Uint8Array, isCut: boolean): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isCut })
+  } catch {
+    return null
+  }
+}
