@@ -9,7 +9,8 @@ import { ALL_KINDS } from './kinds.ts'
 import { OPERATIONS } from './registry.ts'
 
 /** In every name and slug beyond the scope, and in no input. */
-const MARK = 'zqx'
+/** With letters that no id has, so that none holds it by chance. */
+const MARK = 'zuloq'
 const upstream = { targets: [{ url: 'http://127.0.0.1:9001' }] }
 const auth = { type: 'bearer', token: 'planted' }
 const rule = { issuer: 'https://id.example.com', audience: 'x', conditions: [{ claim: 'sub', equals: 'x' }] }
