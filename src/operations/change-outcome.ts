@@ -65,7 +65,7 @@ function fieldsOf({ slug, spec, draft, managed_by }: Resource): Fields {
  * Slugs of all that the changed resources are or refer to, also of what is gone.
  * @param isMany names also those that were changed, since each has an entry of its own
  */
-export async function slugsOf(
+export async function slugsOfChanges(
   reader: Pick<ConfigReader, 'slugs'>,
   changes: readonly Changed[],
   isMany: boolean,

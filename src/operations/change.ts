@@ -9,14 +9,14 @@ import type { ConfigWriter, Fields, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type Gate, refuseNamed } from './approvals/gate.ts'
 import type { Held } from './approvals/request.ts'
-import { type StoredSettings, writeSettings } from './approvals/stored-settings.ts'
+import { type StoredSettings, writeStoredSettings } from './approvals/stored-settings.ts'
 import {
   besides,
   type Changed,
   type ChangedItem,
   diffOfAll,
   itemsOf,
-  slugsOf,
+  slugsOfChanges,
   touchesOf,
 } from './change-outcome.ts'
 import { ChangeSecrets } from './change-secrets.ts'
@@ -210,7 +210,7 @@ export class Change {
 
   /** Stores settings in the place of those before. */
   async putSettings(settings: StoredSettings): Promise<void> {
-    await writeSettings(this.writer, settings)
+    await writeStoredSettings(this.writer, settings)
     this.#settings = settings
   }
 
@@ -357,7 +357,7 @@ export class Change {
   async finish(): Promise<ChangeOutcome> {
     const { changes, writer } = this
     const isMany = this.planId !== undefined
-    const slugs = await slugsOf(writer, changes, isMany)
+    const slugs = await slugsOfChanges(writer, changes, isMany)
     const items = isMany ? await itemsOf(changes, slugs) : []
     // Of many resources, each entry has its own part
     const isShown = !isMany || this.#deps.options.dryRun === true

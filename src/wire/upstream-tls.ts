@@ -5,7 +5,7 @@ import type { UpstreamTls } from './port.ts'
 /**
  * What every connection of a pool is made with: certificates are parsed once. Throws for PEM texts that TLS cannot use.
  */
-export function connectionOptions({
+export function tlsConnectionOptions({
   serverName,
   ca = null,
   verify = true,

@@ -7,7 +7,7 @@ import { Browser } from '../support/browser.ts'
 import { cliDoor, type Door, mcpDoor, restDoor } from '../support/doors.ts'
 import { runPage } from '../support/page.ts'
 import { runCommand } from './cli.ts'
-import { call, startTestServer, type TestServer } from './server.ts'
+import { call, type Reply, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let server: TestServer
@@ -95,6 +95,7 @@ interface Entry {
   readonly action: string
   readonly surface: string
   readonly outcome: string
+  readonly reason: string | null
   readonly actor: { readonly name: string; readonly type: string }
   readonly resource: { readonly type: string; readonly slug: string | null }
   readonly diff: readonly { readonly op: string; readonly path: string }[] | null
@@ -106,16 +107,29 @@ async function entriesOf(actor: string, door: Door): Promise<readonly Entry[]> {
   return json.items
 }
 
+interface Told {
+  readonly operation: string
+  readonly action: string
+  readonly outcome: string
+  readonly actor: string
+  readonly type: string
+  readonly slug: string | null | undefined
+  readonly reason: string | null
+  readonly paths: readonly string[] | undefined
+}
+
 /** What entries say, oldest first, without what names the door. */
-function toldBy(entries: readonly Entry[], suffix: string): unknown[] {
+function toldBy(entries: readonly Entry[], suffix: string): Told[] {
   return (
     entries
       // A model gets a link to a secret in the place of the secret
       .filter(({ operation }) => !operation.startsWith('secret_links.'))
-      .map(({ operation, action, outcome, resource, diff }) => ({
+      .map(({ operation, action, outcome, actor, resource, reason, diff }) => ({
         operation,
         action,
         outcome,
+        actor: `${actor.type} ${actor.name}`,
+        reason: reason?.replace(suffix, '') ?? null,
         type: resource.type,
         slug: resource.slug?.replace(suffix, ''),
         paths: diff?.map(({ op, path }) => `${op} ${path.replace(/(key|req)_\w+/g, '$1')}`),
@@ -129,8 +143,8 @@ async function atEachDoor(
   actor: string,
   which: readonly Door[],
   story: (door: Door, suffix: string) => Promise<void>,
-): Promise<readonly unknown[]> {
-  const trails: unknown[][] = []
+): Promise<readonly Told[]> {
+  const trails: Told[][] = []
   for (const [index, door] of which.entries()) {
     const suffix = `-${['assistant', 'program', 'terminal'][index]}`
     const before = new Set((await entriesOf(actor, door)).map(({ id }) => id))
@@ -139,6 +153,7 @@ async function atEachDoor(
     trails.push(toldBy(added, suffix))
   }
   for (const trail of trails) assert.deepEqual(trail, trails[0])
+  for (const told of trails[0]!) assert.equal(told.actor, `user ${actor}`)
   return trails[0]!
 }
 
@@ -154,6 +169,12 @@ async function refusedWith(code: string, door: Door, ...[name, input, options]: 
   return output
 }
 
+/** Refused for want of a permission, which is named. */
+async function denied(permission: string, door: Door, ...asked: Parameters<Door['run']>) {
+  const { status, detail } = await refusedWith('permission_denied', door, ...asked)
+  assert.deepEqual([status, detail], [403, `This needs the permission ${permission}.`])
+}
+
 test('a partner is onboarded: two APIs, a thousand requests a minute, sandbox credentials', async () => {
   const trail = await atEachDoor('erin', doors, async (door, suffix) => {
     const slug = `acme${suffix}`
@@ -167,23 +188,34 @@ test('a partner is onboarded: two APIs, a thousand requests a minute, sandbox cr
       auth: { type: 'token' },
     })
     const token = await tokenIn(profile)
-    const ask = () => call('GET', `${server.running.gatewayUrl}/payments/charges`, { token })
-    const first = await ask()
-    assert.equal(first.status, 200)
-    assert.match(first.headers.get('ratelimit') ?? '', /"minute";r=999;/)
+    const ask = (path = '/payments/charges') => call('GET', `${server.running.gatewayUrl}${path}`, { token })
+    for (const [path, left] of [
+      ['/payments/charges', 999],
+      ['/orders/list', 998],
+    ] as const) {
+      const answer = await ask(path)
+      assert.equal(answer.status, 200, answer.text)
+      assert.match(answer.headers.get('ratelimit') ?? '', new RegExp(`"minute";r=${left};`))
+    }
     // The same limit by another door is spent no other way
     if (door !== doors[0]) return
-    const statuses: number[] = []
-    for (let batch = 0; batch < 20; batch++)
-      statuses.push(...(await Promise.all(Array.from({ length: 50 }, ask))).map(({ status }) => status))
-    assert.equal(statuses.filter((status) => status === 200).length, 999)
+    for (let calls = 2; calls < 1000; ) {
+      const batch = await Promise.all(Array.from({ length: Math.min(50, 1000 - calls) }, () => ask()))
+      for (const { status, text } of batch) assert.equal(status, 200, text)
+      calls += batch.length
+    }
     const refused = await ask()
-    assert.equal(refused.status, 429)
-    assert.ok(Number(refused.headers.get('retry-after')) >= 1)
+    assert.deepEqual([refused.status, refused.json.code], [429, 'rate_limit_exceeded'], refused.text)
+    const wait = Number(refused.headers.get('retry-after'))
+    assert.ok(wait >= 1 && wait <= 60, `${wait}`)
   })
   assert.deepEqual(
-    trail.map((entry) => (entry as Entry).operation),
-    ['policies.create', 'clients.create', 'profiles.create'],
+    trail.map(({ operation, outcome, slug }) => [operation, outcome, slug]),
+    [
+      ['policies.create', 'ok', 'thousand'],
+      ['clients.create', 'ok', 'acme'],
+      ['profiles.create', 'ok', 'sandbox'],
+    ],
   )
 })
 
@@ -208,44 +240,88 @@ test('what a workflow does and how callers prove themselves is read off the live
   }
   await made('/proxies', { collection: 'payments', name: 'Refund', methods: ['POST'], path: '/refunds' })
   await server.manage('POST', '/proxies/payments:refund/set_workflow', { definition })
-  await atEachDoor('erin', doors, async (door) => {
+  const auth = { type: 'jwt', issuer: 'https://teller.test' }
+  await made('/clients', { name: 'Teller', collections: ['payments'], profiles: [] })
+  await made('/profiles', { client: 'teller', name: 'Counter', auth })
+  const trail = await atEachDoor('erin', doors, async (door) => {
     const shown = await done(door, 'proxies.workflow', { id: 'payments:refund' })
     assert.deepEqual(
       shown.definition.nodes.map(({ type }: { type: string }) => type),
       ['http_trigger', 'response_node'],
     )
-    assert.deepEqual([shown.runs, typeof shown.revision], [false, 'number'])
-    const { items } = await done(door, 'profiles.list', { limit: 5 })
-    for (const { auth, revision } of items) assert.ok(auth.type === 'token' && revision >= 1)
+    const proxy = await done(door, 'proxies.get', { id: 'payments:refund' })
+    assert.deepEqual([shown.runs, shown.revision, proxy.revision], [false, 2, 2])
+    const clients = await done(door, 'clients.list', { collections: 'payments' })
+    assert.ok(clients.items.some(({ slug }: { slug: string }) => slug === 'teller'))
+    const { items } = await done(door, 'profiles.list', { client: 'teller' })
+    assert.deepEqual(
+      items.map((one: Record<string, never>) => [
+        one['slug'],
+        one['auth']!['type'],
+        one['auth']!['issuer'],
+        one['revision'],
+      ]),
+      [['counter', 'jwt', auth.issuer, 1]],
+    )
   })
+  assert.deepEqual(trail, [], 'to look is no change')
 })
 
+/** A door, and all that was said at it. */
+function heardAt(door: Door): { readonly door: Door; readonly transcript: unknown[] } {
+  const transcript: unknown[] = []
+  const run: Door['run'] = async (...asked) => {
+    const outcome = await door.run(...asked)
+    transcript.push(asked, outcome)
+    return outcome
+  }
+  return { door: { name: door.name, run }, transcript }
+}
+
 test('the tokens of a tag are rotated with an overlap, and no call fails', async () => {
-  const trail = await atEachDoor('erin', doors, async (door, suffix) => {
+  const trail = await atEachDoor('erin', doors, async (own, suffix) => {
+    const { door, transcript } = heardAt(own)
     const client = `rota${suffix}`
-    await done(door, 'clients.create', { name: client, collections: ['payments'], tags: [`due${suffix}`] })
-    const spec = { client, name: `Live${suffix}`, auth: { type: 'token' } }
-    const old = await tokenIn(await done(door, 'profiles.create', spec))
-    const statusWith = async (token: string): Promise<number> =>
+    const tags = [`due${suffix}`]
+    await done(door, 'clients.create', { name: client, collections: ['payments'], profiles: [] })
+    const tokens = new Map<string, string>()
+    for (const name of [`Live${suffix}`, `Batch${suffix}`]) {
+      const made = await done(door, 'profiles.create', { client, name, tags, auth: { type: 'token' } })
+      tokens.set(name.toLowerCase(), await tokenIn(made))
+    }
+    await done(door, 'profiles.create', { client, name: `Other${suffix}`, auth: { type: 'token' } })
+    const answer = async (token: string): Promise<number> =>
       (await call('GET', `${server.running.gatewayUrl}/payments/charges`, { token })).status
+    const answers = (token: string) => Promise.all([1, 2, 3, 4, 5].map(() => answer(token)))
+    const served = [200, 200, 200, 200, 200]
     const stale = await done(door, 'credentials.stale', {
-      tag: `due${suffix}`,
+      tag: tags[0],
       older_than: '1d',
       expiring_within: '365d',
     })
-    const due = stale.items.filter(({ ref }: { ref: string }) => ref.endsWith(`live${suffix}`))
-    assert.equal(due.length, 1, JSON.stringify(stale))
-    const { ref, credential_id: id } = due[0]
-    const rotated = await done(door, 'profiles.rotate', { id: ref, overlap: '1h' })
-    const fresh = await tokenIn(rotated)
-    assert.deepEqual([await statusWith(old), await statusWith(fresh)], [200, 200])
-    if (door.name === 'management_mcp') assert.ok(!JSON.stringify(rotated).includes(fresh), 'no model saw it')
-    await done(door, 'profiles.revoke', { id: ref, credential_id: id })
-    assert.deepEqual([await statusWith(old), await statusWith(fresh)], [401, 200])
+    const slugs = stale.items.map(({ ref }: { ref: string }) => ref.replace(/^.*[:/]/, ''))
+    assert.deepEqual(slugs.sort(), [...tokens.keys()].sort(), JSON.stringify(stale))
+    for (const { ref, credential_id: id } of stale.items) {
+      const old = tokens.get(ref.replace(/^.*[:/]/, ''))!
+      const rotated = await done(door, 'profiles.rotate', { id: ref, overlap: '1h' })
+      assert.deepEqual(await answers(old), served, 'while there is another')
+      const fresh = await tokenIn(rotated)
+      assert.deepEqual([await answers(old), await answers(fresh)], [served, served])
+      await done(door, 'profiles.revoke', { id: ref, credential_id: id })
+      assert.deepEqual([await answer(old), await answers(fresh)], [401, served])
+      tokens.set(`new ${ref}`, fresh)
+    }
+    const { text } = await server.manage('GET', '/audit?limit=200')
+    const said = door.name === 'management_mcp' ? JSON.stringify(transcript) : ''
+    for (const token of tokens.values()) assert.ok(!said.includes(token) && !text.includes(token))
   })
   assert.deepEqual(
-    trail.map((entry) => (entry as Entry).operation),
-    ['clients.create', 'profiles.create', 'profiles.rotate', 'profiles.revoke'],
+    trail.map(({ operation }) => operation),
+    [
+      'clients.create',
+      ...['profiles.create', 'profiles.create', 'profiles.create'],
+      ...['profiles.rotate', 'profiles.revoke', 'profiles.rotate', 'profiles.revoke'],
+    ],
   )
 })
 
@@ -269,34 +345,129 @@ test('an auditor learns what was deleted and who changed Payments, and others do
       ['assistant', 'program', 'terminal'].map((one) => [`gone-${one}`, 'erin']),
     )
     const changed = await done(door, 'audit.list', { collection: 'payments', action: 'UPDATE', from: '-7d' })
-    const surfaces = new Set(
-      changed.items
-        .filter(({ operation, actor }: Entry) => operation === 'proxies.update' && actor.name === 'erin')
-        .map(({ surface }: Entry) => surface),
+    const who = changed.items
+      .filter(({ operation }: Entry) => operation === 'proxies.update')
+      .map((entry: Entry) => [entry.resource.slug, entry.actor.name, entry.surface, entry.reason])
+    assert.deepEqual(
+      who.sort(),
+      ['cli', 'management_api', 'management_mcp'].map((surface) => ['all', 'erin', surface, 'INC-7']),
     )
-    assert.deepEqual([...surfaces].sort(), ['cli', 'management_api', 'management_mcp'])
-    assert.equal((await done(door, 'audit.verify')).ok, true)
-    await refusedWith('permission_denied', door, 'collections.list')
+    const verified = await done(door, 'audit.verify')
+    assert.deepEqual([verified.ok, verified.entries > 0], [true, true], JSON.stringify(verified))
+    await denied('collections:read', door, 'collections.list')
   })
-  for (const door of await doorsOf('nora', 'viewer-of-proxies'))
-    await refusedWith('permission_denied', door, 'audit.list')
+  const others = await doorsOf('nora', 'viewer-of-proxies')
+  const trail = await atEachDoor('nora', others, (door) => denied('audit:read', door, 'audit.list'))
+  assert.deepEqual(
+    trail.map(({ operation, outcome }) => [operation, outcome]),
+    [['audit.list', 'denied']],
+  )
 })
 
-test('a pipeline changes what it may, and running it again changes nothing', async () => {
-  const viewers = await doorsOf('vic', 'viewer')
-  const deployers = await doorsOf('dana', 'modifier-of-proxies')
-  const target = (n: number) => ({ targets: [{ url: `${upstream.url}/v${n}` }] })
-  for (const [index, door] of viewers.entries()) {
-    const staging = await done(door, 'collections.get', { id: 'payments' })
-    assert.equal(staging.status, 'published')
-    await refusedWith('permission_denied', door, 'collections.update', { id: 'orders', upstream: target(1) })
-    const deployer = deployers[index]!
-    await refusedWith('permission_denied', deployer, 'credentials.list')
-    const change = { id: 'orders:all', description: `release ${index}`, timeouts: { first_byte: '9s' } }
-    const first = await done(deployer, 'proxies.update', change)
-    const again = await done(deployer, 'proxies.update', change)
-    assert.equal(again.revision, first.revision, 'the same again is no change')
+/** What a pipeline does to production, one call after the other, each under a key of its own. */
+function promotion(suffix: string, of: typeof RELEASE): readonly (readonly [string, object])[] {
+  const proxy = `production${suffix}:refund`
+  return [
+    ['collections.update', { id: `production${suffix}`, upstream: of.upstream }],
+    ['proxies.set_workflow', { id: proxy, definition: of.definition }],
+    ['proxies.update', { id: proxy, description: of.description }],
+  ]
+}
+
+const RELEASE = {
+  upstream: { targets: [{ url: 'http://127.0.0.1:9042' }] },
+  description: 'Release 42',
+  definition: {
+    nodes: [
+      { id: 'http', type: 'http_trigger' },
+      { id: 'end', type: 'response_node' },
+    ],
+    edges: [{ from: 'http', to: 'end' }],
+  },
+}
+
+test('a pipeline promotes staging to production: killed midway, run again, and once more', async () => {
+  for (const end of ['assistant', 'program', 'terminal']) {
+    const upstream = { targets: [{ url: 'http://127.0.0.1:9041' }] }
+    await made('/collections', { name: `Production-${end}`, base_path: `/production-${end}`, upstream })
+    const refund = { name: 'Refund', methods: ['POST'], path: '/refunds' }
+    await made('/proxies', { collection: `production-${end}`, ...refund })
   }
+  const looking = await atEachDoor('vic', await doorsOf('vic', 'viewer'), async (door, suffix) => {
+    const staging = await done(door, 'collections.get', { id: 'payments' })
+    assert.deepEqual([staging.slug, staging.status], ['payments', 'published'])
+    const { definition } = RELEASE
+    assert.deepEqual((await done(door, 'workflows.validate', { definition })).findings, [])
+    const [operation, input] = promotion(suffix, RELEASE)[0]!
+    await denied('collections:update', door, operation, { ...input })
+  })
+  assert.deepEqual(
+    looking.map(({ operation, outcome }) => [operation, outcome]),
+    [['collections.update', 'denied']],
+  )
+  const narrow = await doorsOf('dana', 'modifier-of-proxies')
+  const refusals = await atEachDoor('dana', narrow, async (door) => {
+    await denied('credentials:read', door, 'credentials.list')
+    const auth = { type: 'bearer', token: 'planted' }
+    await denied('credentials:create', door, 'credentials.create', { name: 'Taken', auth })
+  })
+  assert.deepEqual(
+    refusals.map(({ operation, outcome }) => [operation, outcome]),
+    [
+      ['credentials.list', 'denied'],
+      ['credentials.create', 'denied'],
+    ],
+  )
+
+  const promoted = await atEachDoor('erin', doors, async (door, suffix) => {
+    const steps = promotion(suffix, RELEASE)
+    /** Up to a step, before which the pipeline is killed. Gives what it was answered. */
+    const run = async (end: number) => {
+      const answers: unknown[] = []
+      for (const [index, [operation, input]] of steps.slice(0, end).entries()) {
+        const options = { idempotencyKey: `release-42${suffix}-${index}`, reason: `release 42${suffix}` }
+        answers.push(await done(door, operation, { ...input }, options))
+      }
+      return answers
+    }
+    const audited = async () =>
+      (await entriesOf('erin', door))
+        .filter(({ reason }) => reason === `release 42${suffix}`)
+        .map(({ operation, outcome }) => `${operation} ${outcome}`)
+        .reverse()
+    const ok = steps.map(([operation]) => `${operation} ok`)
+    const state = async () => {
+      const { upstream } = await done(door, 'collections.get', { id: `production${suffix}` })
+      const refund = { id: `production${suffix}:refund` }
+      const { definition } = await done(door, 'proxies.workflow', refund)
+      const { description } = await done(door, 'proxies.get', refund)
+      return [upstream.targets[0].url, definition?.nodes.length ?? 0, description]
+    }
+    const first = await run(1)
+    assert.deepEqual(await audited(), ok.slice(0, 1), 'what was completed, and nothing else')
+    assert.deepEqual(await state(), ['http://127.0.0.1:9042', 0, ''])
+    const second = await run(steps.length)
+    assert.deepEqual(second.slice(0, 1), first, 'what was done is answered again')
+    assert.deepEqual([await audited(), await state()], [ok, ['http://127.0.0.1:9042', 2, 'Release 42']])
+    assert.deepEqual(await run(steps.length), second)
+    assert.deepEqual(await audited(), ok, 'once more leaves nothing')
+    // A pipeline of tomorrow, with no memory of this one, finds that there is nothing to do
+    const revisions = async () => [
+      (await done(door, 'collections.get', { id: `production${suffix}` })).revision,
+      (await done(door, 'proxies.get', { id: `production${suffix}:refund` })).revision,
+    ]
+    const before = await revisions()
+    for (const [operation, input] of steps) await done(door, operation, { ...input })
+    assert.deepEqual(await revisions(), before)
+  })
+  assert.deepEqual(
+    promoted.slice(0, 3).map(({ operation, outcome, slug }) => [operation, outcome, slug]),
+    [
+      ['collections.update', 'ok', 'production'],
+      ['proxies.set_workflow', 'ok', 'refund'],
+      ['proxies.update', 'ok', 'refund'],
+    ],
+  )
 })
 
 test('a line of a script updates a proxy without saying what it sends, and the trail names its identity', async () => {
@@ -315,22 +486,27 @@ test('a line of a script updates a proxy without saying what it sends, and the t
     }).toString(),
   })
   assert.equal(issued.status, 200, issued.text)
-  // As curl -d sends it
-  const reply = await call('POST', `${origin}/management/mcp`, {
-    token: issued.json.access_token,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: JSON.stringify({
-      tool: 'manage_proxies',
-      action: 'update',
-      id: 'payments:all',
-      changes: { description: 'Deployed by a line' },
-    }),
-  })
-  assert.equal(reply.status, 200, reply.text)
-  assert.deepEqual([reply.json.ok, reply.json.result.description], [true, 'Deployed by a line'])
-  const { json: trail } = await server.manage('GET', '/audit?operation=proxies.update&limit=1')
-  const [{ actor, surface }] = trail.items
-  assert.deepEqual([actor.name, actor.type, surface], ['deploy-job', 'service', 'management_mcp'])
+  const change = (description: string): string =>
+    JSON.stringify({ tool: 'manage_proxies', action: 'update', id: 'payments:all', changes: { description } })
+  const authorization = `Bearer ${issued.json.access_token}`
+  // As curl -d sends it, and with no word of what it is
+  for (const [type, description] of [
+    ['application/x-www-form-urlencoded', 'Deployed by a line'],
+    [null, 'Deployed without a type'],
+  ] as const) {
+    const response = await fetch(`${origin}/management/mcp`, {
+      method: 'POST',
+      headers: { authorization, ...(type === null ? {} : { 'content-type': type }) },
+      // Bytes: fetch would call a text one
+      body: new TextEncoder().encode(change(description)),
+    })
+    const { ok, result } = (await response.json()) as Reply['json']
+    assert.deepEqual([response.status, ok, result?.description], [200, true, description])
+    const { json: trail } = await server.manage('GET', '/audit?operation=proxies.update&limit=1')
+    const [{ actor, action, outcome, resource, surface }] = trail.items
+    assert.deepEqual([actor.name, actor.type, surface], ['deploy-job', 'service', 'management_mcp'])
+    assert.deepEqual([action, outcome, resource.slug], ['UPDATE', 'ok', 'all'])
+  }
 })
 
 test('a change that a rule covers waits at every door until another person approves it', async () => {
@@ -358,7 +534,7 @@ test('a change that a rule covers waits at every door until another person appro
     assert.equal((await done(door, 'proxies.get', { id: 'ledger:all' })).description, door.name)
   })
   assert.deepEqual(
-    trail.map((entry) => (entry as Entry).operation),
+    trail.map(({ operation }) => operation),
     ['change_requests.create', 'change_requests.approve', 'proxies.update'],
   )
   const { json } = await server.manage('GET', '/audit?operation=proxies.update&actor=erin&limit=1')

@@ -56,14 +56,14 @@ export function cliDoor(url: string, token: string): Door {
     async run(name, input = {}, options = {}) {
       const operation = operationOf(name)
       const { id, ...rest } = input
-      const isRead = operation.effect === 'read'
+      const isAsked = operation.effect === 'read' && operation.posted !== true
       const { code, out, err } = await runCommand(
         '',
         [
           operation.resource.replaceAll('_', '-'),
           operation.action.replaceAll('_', '-'),
           ...(id === undefined ? [] : [String(id)]),
-          ...(isRead ? flagsOf(rest) : ['--json', JSON.stringify(rest)]),
+          ...(isAsked ? flagsOf(rest) : ['--json', JSON.stringify(rest)]),
           ...flagsOf(fromWriteOptions(options)),
           ...['-o', 'json'],
         ],

@@ -94,7 +94,7 @@ export interface Reading {
 }
 
 /** Limits that can apply to one request: 4 attachments of at most 8 limits. */
-export const LIMITS_MAX = 32
+export const LIMITS_AT_ONCE_MAX = 32
 /** Before the tables: number of entries, last failure, and the time that the tables have seen. */
 const RESERVED_BYTES = 64
 /** Where nothing says how long it takes: something under way ends, or a place in the table gets free. */
@@ -134,13 +134,13 @@ class SharedCounters implements Counters {
   readonly hasFailures: Failures['hasFailures']
   readonly throttledMs: Failures['throttledMs']
   readonly countFailure: Failures['countFailure']
-  readonly #lows = new Int32Array(LIMITS_MAX)
-  readonly #highs = new Int32Array(LIMITS_MAX)
-  readonly #entries = new Int32Array(LIMITS_MAX)
-  readonly #times = new Float64Array(LIMITS_MAX)
-  readonly #remaining = new Float64Array(LIMITS_MAX)
-  readonly #resets = new Float64Array(LIMITS_MAX)
-  readonly #would = new Uint8Array(LIMITS_MAX)
+  readonly #lows = new Int32Array(LIMITS_AT_ONCE_MAX)
+  readonly #highs = new Int32Array(LIMITS_AT_ONCE_MAX)
+  readonly #entries = new Int32Array(LIMITS_AT_ONCE_MAX)
+  readonly #times = new Float64Array(LIMITS_AT_ONCE_MAX)
+  readonly #remaining = new Float64Array(LIMITS_AT_ONCE_MAX)
+  readonly #resets = new Float64Array(LIMITS_AT_ONCE_MAX)
+  readonly #would = new Uint8Array(LIMITS_AT_ONCE_MAX)
   /** By time zone and length of the period. */
   readonly #calendars = new Map<string, Calendar>()
   readonly #days = new Calendar('d', null)

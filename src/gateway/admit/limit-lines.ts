@@ -1,5 +1,5 @@
 import type { LimitPlan } from '../../snapshot/limit-plan.ts'
-import { type Counters, LIMITS_MAX } from './counters.ts'
+import { type Counters, LIMITS_AT_ONCE_MAX } from './counters.ts'
 
 /**
  * RateLimit-Policy, and RateLimit with the tightest limit first (draft-ietf-httpapi-ratelimit-headers), after a take; and
@@ -48,7 +48,7 @@ function xLines(counters: Counters, plan: LimitPlan, index: number): string {
 }
 
 /** Indexes of the shown limits of the request at hand, the tightest first. Scratch memory. */
-const order = new Uint8Array(LIMITS_MAX)
+const order = new Uint8Array(LIMITS_AT_ONCE_MAX)
 
 /** Insertion sort: there are rarely more than three. */
 function sortByTightness(counters: Counters, plan: LimitPlan): void {

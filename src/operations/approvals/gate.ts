@@ -7,7 +7,7 @@ import { type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
 import { inWords, NOUNS } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
 import { isKind } from '../kinds.ts'
-import { idsIn, readSettings } from './stored-settings.ts'
+import { idsIn, readStoredSettings } from './stored-settings.ts'
 
 /** The rules for approval that hold for one principal, while it writes. */
 export interface Gate {
@@ -22,7 +22,7 @@ export interface Gate {
 /** Null where no rule holds for the principal. */
 export async function gateFor(principal: Principal, reader: ConfigReader): Promise<Gate | null> {
   if (principal.type === 'system') return null
-  const { approvals } = await readSettings(reader)
+  const { approvals } = await readStoredSettings(reader)
   const rules: (readonly [string, Required<Grant>])[] = []
   for (const rule of approvals)
     if (await holdsFor(rule, principal, reader)) rules.push([rule.name, asGrant(rule)])
@@ -79,7 +79,7 @@ export function judgeOperation(gate: Gate, permission: Permission): void {
 
 /** Refuses with in_use to remove what a rule names: another of its slug would not be meant. */
 export async function refuseNamed({ id, type, slug }: Resource, reader: ConfigReader): Promise<void> {
-  const { approvals } = await readSettings(reader)
+  const { approvals } = await readStoredSettings(reader)
   const rule = approvals.find((one) => idsIn(one).includes(id))
   if (rule !== undefined)
     throw refuse('in_use', {

@@ -14,13 +14,13 @@ const NAME = 'settings'
 
 const NONE: StoredSettings = { revision: 1, approvals: [], updated_at: null, updated_by: null }
 
-export async function readSettings(reader: Pick<ConfigReader, 'meta'>): Promise<StoredSettings> {
+export async function readStoredSettings(reader: Pick<ConfigReader, 'meta'>): Promise<StoredSettings> {
   const text = await reader.meta(NAME)
-  // Only writeSettings writes it.
+  // Only writeStoredSettings writes it.
   return text === undefined ? NONE : (JSON.parse(text) as StoredSettings)
 }
 
-export function writeSettings(
+export function writeStoredSettings(
   writer: Pick<ConfigWriter, 'setMeta'>,
   settings: StoredSettings,
 ): Promise<void> {

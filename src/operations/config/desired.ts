@@ -64,7 +64,7 @@ function judge({ kind, slug, spec: written, place, isDescribed }: ReadDocument):
 
 /** Secrets that are left out are those that are stored. */
 function withKept(kind: Kind, spec: Fields): { spec: Fields; kept: readonly string[] } {
-  const fields = secretFieldsOf(kind, spec)
+  const fields = secretMembersOf(kind, spec)
   const auth = spec['auth'] as Fields
   const kept = fields.filter((field) => auth[field] === undefined || auth[field] === null)
   if (kept.length === 0) return { spec, kept }
@@ -72,7 +72,7 @@ function withKept(kind: Kind, spec: Fields): { spec: Fields; kept: readonly stri
 }
 
 /** Names of the secret fields of a spec, also of one that is not judged yet. */
-export function secretFieldsOf(kind: Kind, spec: Fields): readonly string[] {
+export function secretMembersOf(kind: Kind, spec: Fields): readonly string[] {
   if (kind.secrets === undefined || !isPlain(spec['auth'])) return []
   // Of an unknown type there are none to name
   return kind.secrets(spec) ?? []
@@ -90,7 +90,7 @@ function withSchemas(kind: Kind, spec: Fields): { spec: Fields; schemas: Fields 
 
 /** The spec without secrets: what is compared, shown and kept. */
 export function withoutSecrets(kind: Kind, spec: Fields): Fields {
-  const fields = secretFieldsOf(kind, spec)
+  const fields = secretMembersOf(kind, spec)
   if (fields.length === 0) return spec
   const auth = Object.entries(spec['auth'] as Fields).filter(
     ([name, value]) => !fields.includes(name) || isReference(value),

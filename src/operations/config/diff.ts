@@ -3,7 +3,7 @@ import { canonicalJson } from '../../base/canonical.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { define } from '../define.ts'
 import { diffOf } from '../diff.ts'
-import { type Desired, secretFieldsOf, toDesired, withoutSecrets } from './desired.ts'
+import { type Desired, secretMembersOf, toDesired, withoutSecrets } from './desired.ts'
 import { shown } from './planned.ts'
 import { readDocuments } from './read-documents.ts'
 import { createDiffBound, Documents, manner, Shown } from './shapes.ts'
@@ -72,7 +72,7 @@ function plain(one: Desired | undefined): Fields | undefined {
 function secretsOf(was: Desired | undefined, is: Desired | undefined) {
   if (was === undefined || is === undefined) return []
   const of = ({ spec }: Desired, field: string): unknown => (spec['auth'] as Fields)[field]
-  return secretFieldsOf(is.kind, is.spec)
+  return secretMembersOf(is.kind, is.spec)
     .filter((field) => isText(of(was, field)) && isText(of(is, field)))
     .filter((field) => canonicalJson(of(was, field)) !== canonicalJson(of(is, field)))
     .map((field) => ({ op: 'replace' as const, path: `/auth/${field}`, value: 'changed' }))

@@ -10,7 +10,7 @@ import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
 import type { Kind } from '../kind.ts'
 import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
-import { STATES, secretFieldsOf } from './desired.ts'
+import { STATES, secretMembersOf } from './desired.ts'
 import { Exported, SetName } from './shapes.ts'
 import { readState, type State, toWords } from './state.ts'
 import { withoutVariables } from './variables.ts'
@@ -165,5 +165,5 @@ async function toDocument(
 /** Secret fields that are stored here, not read elsewhere. */
 function elsewhere(kind: Kind, { spec }: Resource): readonly string[] {
   const auth = spec['auth'] as Fields
-  return secretFieldsOf(kind, spec).filter((field) => !isReference(auth[field]))
+  return secretMembersOf(kind, spec).filter((field) => !isReference(auth[field]))
 }

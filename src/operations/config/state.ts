@@ -6,7 +6,7 @@ import { ALL_KINDS, kindOf } from '../kinds.ts'
 import { readable, referred } from '../views.ts'
 import { KEEP } from '../write-resource.ts'
 import { addressIn } from './address.ts'
-import { secretFieldsOf, withoutSecrets } from './desired.ts'
+import { secretMembersOf, withoutSecrets } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
 
 /** All that a principal sees of the configuration, read at once. */
@@ -56,7 +56,7 @@ export async function toWords(state: State, resource: Resource): Promise<Fields>
 
 /** The same with every member that the schema of the kind has today: older specs lack later ones. */
 export function completed(kind: Kind, words: Fields): Fields {
-  const fields = secretFieldsOf(kind, words)
+  const fields = secretMembersOf(kind, words)
   const auth = words['auth'] as Fields
   const kept = fields.filter((field) => !isReference(auth[field]))
   const parsed = writableSchema(kind).safeParse(

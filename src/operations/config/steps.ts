@@ -10,7 +10,7 @@ import { diffOf } from '../diff.ts'
 import { mapRefs, refsIn } from '../refs.ts'
 import { KEEP } from '../write-resource.ts'
 import { addressOf } from './address.ts'
-import { type Desired, secretFieldsOf, withoutSecrets } from './desired.ts'
+import { type Desired, secretMembersOf, withoutSecrets } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
 import { inDependence } from './order.ts'
 import { refuseFaults } from './read-documents.ts'
@@ -184,7 +184,7 @@ async function compare(
 ): Promise<Pick<Step, 'spec' | 'diff'> | null> {
   const auth: Record<string, unknown> = { ...(wanted['auth'] as Fields | undefined) }
   const notes: DiffEntry[] = []
-  for (const field of secretFieldsOf(kind, wanted)) {
+  for (const field of secretMembersOf(kind, wanted)) {
     const stored = state.secrets.get(before?.id ?? '')?.find((one) => one.field === field)
     const reference = (before?.spec['auth'] as Fields | undefined)?.[field]
     if (kept.includes(field)) {

@@ -6,7 +6,7 @@ import { define } from '../define.ts'
 import { boundedDiff, diffOf } from '../diff.ts'
 import { kindOf } from '../kinds.ts'
 import { about, RevisionId, subjectOf } from './list.ts'
-import { movedBetween, nameOf, plainOf, revisionOf, slugsOf } from './state.ts'
+import { movedBetween, nameOf, plainOf, revisionOf, slugsOfMoved } from './state.ts'
 
 const ITEMS_MAX = 1000
 
@@ -54,7 +54,7 @@ export const diffRevisions = define({
         errors: [{ pointer: '/to', reason: 'must not be before from' }],
       })
     const moved = await movedBetween(reader, from, to)
-    const slugs = await slugsOf(reader, moved)
+    const slugs = await slugsOfMoved(reader, moved)
     const items = []
     let done = 0
     for (const { from: was, to: is } of moved) {

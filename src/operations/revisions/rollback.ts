@@ -6,7 +6,7 @@ import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { about, RevisionId, subjectOf } from './list.ts'
-import { movedBetween, nameOf, revisionOf, slugsOf } from './state.ts'
+import { movedBetween, nameOf, revisionOf, slugsOfMoved } from './state.ts'
 import { rollBack } from './steps.ts'
 
 const Items = z.array(z.string())
@@ -43,7 +43,7 @@ export const rollbackRevision = define({
     // Each resource has an entry of its own in the trail
     change.planId = newId('pln', context.clock)
     const moved = await movedBetween(whole, revision, now)
-    const slugs = await slugsOf(whole, moved)
+    const slugs = await slugsOfMoved(whole, moved)
     const { restored, changed, removed, kept } = await rollBack(moved, context)
     const parents = [...restored, ...changed, ...kept.map(({ resource }) => resource)].flatMap(
       ({ parent }) => parent ?? [],

@@ -45,7 +45,7 @@ function isServed({ type }: Pick<Resource, 'type'>): boolean {
 }
 
 /** Slugs of all that the resources are or refer to, also of what is gone. */
-export async function slugsOf(
+export async function slugsOfMoved(
   reader: ConfigReader,
   moved: readonly Moved[],
 ): Promise<ReadonlyMap<string, string>> {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { readSettings } from '../approvals/stored-settings.ts'
+import { readStoredSettings } from '../approvals/stored-settings.ts'
 import { define } from '../define.ts'
 import { RunSettings, viewOfSettings } from './view.ts'
 
@@ -17,5 +17,5 @@ export const getSettings = define({
   columns: ['revision', 'approvals', 'updated_at', 'updated_by'],
   unscoped: true,
   subject: () => ({ type: 'settings', id: null, slug: null }),
-  handle: async (_input, { whole }) => viewOfSettings(await readSettings(whole), whole),
+  handle: async (_input, { whole }) => viewOfSettings(await readStoredSettings(whole), whole),
 })

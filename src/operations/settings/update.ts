@@ -7,7 +7,7 @@ import { refuse } from '../../base/refusal.ts'
 import { APPROVABLE, ApprovalRule } from '../../model/approval.ts'
 import type { ResourceType } from '../../model/common.ts'
 import { asGrant } from '../approvals/gate.ts'
-import { readSettings } from '../approvals/stored-settings.ts'
+import { readStoredSettings } from '../approvals/stored-settings.ts'
 import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
@@ -40,7 +40,7 @@ export const updateSettings = define({
   subject: () => ({ type: 'settings', id: null, slug: null }),
   handle: async ({ approvals: given }, context) => {
     const { change, clock, options, principal, whole } = context
-    const before = await readSettings(whole)
+    const before = await readStoredSettings(whole)
     const { expectedRevision: expected } = options
     if (expected !== undefined && expected !== before.revision)
       throw refuse('revision_conflict', {

@@ -1,5 +1,5 @@
 import type { Principal } from '../../access/principal.ts'
-import { refuse } from '../../base/refusal.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from '../../operations/define.ts'
 import { dryRunOf } from '../waiting.ts'
@@ -52,12 +52,26 @@ export async function meantBy(
   reads: (operation: Operation, given: Arguments) => Arguments = (_, same) => same,
 ): Promise<MeantCall> {
   const { operation, given: own } = chooseOperation(tool, given)
+  const read = () => splitArguments(operation, reads(operation, own))
   // Permission comes before the form of the input: invoke refuses and audits, whatever was sent.
   if (!allowed(principal, operation)) {
-    await invoke(operation, {}, {}, principal, via)
+    const { input, options } = ifReadable(read)
+    await invoke(operation, input, options, principal, via)
     throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
   }
-  return { operation, ...splitArguments(operation, reads(operation, own)) }
+  return { operation, ...read() }
+}
+
+type Asked = Omit<MeantCall, 'operation'>
+
+/** What was asked, for the entry of its refusal; nothing where that has not the form that it must have. */
+function ifReadable(read: () => Asked): Asked {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Refusal) return { input: {}, options: {} }
+    throw error
+  }
 }
 
 /** Runs it; throws a Refusal for everything expected. */

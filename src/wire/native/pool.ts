@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { Replays } from '../replays.ts'
-import { connectionOptions } from '../upstream-tls.ts'
+import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
 import { REFUSED } from './resolver.ts'
@@ -32,7 +32,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   constructor(context: Context, options: UpstreamOptions, onClosed: (pool: Pool) => void) {
     this.context = context
     this.options = options
-    this.tls = options.tls === null ? null : connectionOptions(options.tls)
+    this.tls = options.tls === null ? null : tlsConnectionOptions(options.tls)
     this.#onClosed = onClosed
     this.#isRefused = 'host' in options.address && isRefusedHost(options.address.host)
     context.sweep.add(this)

@@ -8,7 +8,7 @@ import { REFUSED } from '../native/resolver.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { Replays } from '../replays.ts'
-import { connectionOptions } from '../upstream-tls.ts'
+import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { NodeCall } from './call.ts'
 import type { Sending } from './sending.ts'
 
@@ -50,7 +50,7 @@ export class NodePool implements Upstream, Timed {
       noDelay: true,
       lookup: shared.lookup,
     }
-    this.agent = tls === null ? new PlainAgent(kept) : new TlsAgent({ ...kept, ...connectionOptions(tls) })
+    this.agent = tls === null ? new PlainAgent(kept) : new TlsAgent({ ...kept, ...tlsConnectionOptions(tls) })
     shared.sweep.add(this)
   }
 
