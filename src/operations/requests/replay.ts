@@ -28,8 +28,8 @@ const Replayed = z.object({
   upstream_status,
   reason,
   duration_ms,
-  headers: marked('document', z.record(z.string(), z.string()).describe('Selected headers of the answer')),
-  body: marked('document', z.string().describe('Text; of bytes that are none, base64; at most 64 KiB')),
+  headers: marked('traffic', z.record(z.string(), z.string())).describe('Selected headers of the answer'),
+  body: marked('traffic', z.string()).describe('Text; of bytes that are none, base64; at most 64 KiB'),
   body_encoding: z.enum(['text', 'base64']),
   body_bytes: z.int().describe('Of the whole body'),
   truncated: z.boolean(),
@@ -54,7 +54,7 @@ export const replayRequest = define({
   input: z.strictObject({
     id: z.string().min(1).max(64).describe('Id of the record'),
     query: marked(
-      'document',
+      'traffic',
       z
         .string()
         .max(8000)
@@ -62,10 +62,10 @@ export const replayRequest = define({
     )
       .default('')
       .describe('Query without ?, which records do not keep'),
-    headers: marked('document', HeaderLines)
-      .default([])
-      .describe('Header lines, which records do not keep; no credentials'),
-    body: marked('document', z.string().max(262_144))
+    headers: marked('traffic', HeaderLines.default([])).describe(
+      'Header lines, which records do not keep; no credentials',
+    ),
+    body: marked('traffic', z.string().max(262_144))
       .optional()
       .describe('Body, which records do not keep; needed where the first request had one'),
     confirm: z
