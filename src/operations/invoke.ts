@@ -27,7 +27,7 @@ import type {
   Replayer,
   UpstreamWatch,
 } from './context.ts'
-import type { Invoke, Invoked, Operation } from './define.ts'
+import type { Invoke, Invoked, Operation, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import type { ExportJobs } from './exports/jobs.ts'
 import { holdWriter } from './held-writer.ts'
