@@ -58,17 +58,24 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-/** Who has no browser to open has the address at the terminal. */
-function openBrowser(url: string): void {
+/** How long a program that opens browsers may take to fail, milliseconds; one that still runs has found one. */
+const OPENING_MS = 2000
+
+/** False where nothing can open one. */
+function openBrowser(url: string): Promise<boolean> {
   const [command, ...before] =
     process.platform === 'darwin'
       ? ['open']
       : process.platform === 'win32'
         ? ['rundll32', 'url.dll,FileProtocolHandler']
         : ['xdg-open']
-  spawn(command!, [...before, url], { detached: true, stdio: 'ignore' })
-    .on('error', () => {})
-    .unref()
+  return new Promise((resolve) => {
+    setTimeout(resolve, OPENING_MS, true).unref()
+    spawn(command!, [...before, url], { detached: true, stdio: 'ignore' })
+      .on('error', () => resolve(false))
+      .on('exit', (code) => resolve(code === 0))
+      .unref()
+  })
 }
 
 /** What kept it from running, as one sentence; a fault of the program with its stack. */
@@ -107,6 +114,7 @@ try {
         restore: async (request) => (await import('./serve/backup/restore.ts')).restore(request),
         examine: async (request) => (await import('./serve/doctor/doctor.ts')).examine(request),
         openBrowser,
+        toldToStop,
         lock: async (file) => (await import('./store/sqlite/file-lock.ts')).lockFile(file),
       },
       args,

@@ -13,6 +13,8 @@ export interface Settings {
   readonly origin: string
   /** False where the origin is the default: a start on another port may then correct it. */
   readonly originIsSet: boolean
+  /** Name of the environment that this instance is. */
+  readonly environment: string | null
   readonly workers: number
   readonly expose: readonly Exposed[]
   readonly httpEngine: HttpEngine
@@ -149,6 +151,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     controlListen: values.CONTROL_LISTEN,
     origin: values.ORIGIN,
     originIsSet: given.has('ORIGIN'),
+    environment: values.ENV ?? null,
     workers: values.WORKERS,
     expose: values.EXPOSE,
     httpEngine: values.HTTP_ENGINE,

@@ -50,6 +50,7 @@ export const UNSERVED: Pick<
   | 'upstreams'
   | 'limits'
   | 'localSignIn'
+  | 'mappedGrants'
   | 'settings'
   | 'trail'
 > = {
@@ -80,6 +81,7 @@ export const UNSERVED: Pick<
   upstreams: { health: async () => null },
   limits: { read: () => null },
   settings: [{ name: 'POSTERN_LISTEN', value: ':9000', source: 'flag', default: '127.0.0.1:8080' }],
+  mappedGrants: [],
   localSignIn: { setUpUrl: (token) => `http://localhost:8080/oauth/setup?token=${token}` },
   trail: { verify: () => Promise.reject(new Error('there is no trail')) },
 }

@@ -15,6 +15,7 @@ test('a grant is a role, and after it the types, collections and tags that it is
     collections: ['payments'],
     tags: [],
   })
+  assert.deepEqual(readGrant('publisher:proxies', '/g'), { ...none, role: 'publisher', types: ['proxies'] })
   assert.deepEqual(readGrant('viewer@tag:partner,orders,tag:eu', '/g'), {
     role: 'viewer',
     verbs: [],
@@ -26,7 +27,8 @@ test('a grant is a role, and after it the types, collections and tags that it is
 
 const WRONG: Readonly<Record<string, RegExp>> = {
   '': /role is one of viewer/,
-  owner: /role is one of viewer, modifier, auditor, admin/,
+  Owner: /role is one of viewer, modifier, auditor, admin, or the slug/,
+  rol_1: /or the slug of one that was made here/,
   'viewer:': /types of collections, proxies/,
   'viewer:proxy': /types of collections, proxies/,
   'viewer:keys': /types of/,

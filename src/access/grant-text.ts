@@ -3,9 +3,9 @@ import { ROLES, SCOPE_TYPES } from '../model/access.ts'
 import { Slug } from '../model/common.ts'
 import type { Role, Scope } from './principal.ts'
 
-/** A grant as people write it: collections are slugs or ids. */
+/** A grant as people write it: collections are slugs or ids, and so is a role that was made here. */
 export interface WrittenGrant extends Scope {
-  readonly role: Role
+  readonly role: string
 }
 
 /**
@@ -27,8 +27,9 @@ export function parseGrant(text: string): WrittenGrant | string {
   const [what = '', where, ...more] = text.split('@')
   const [name, some, ...rest] = what.split(':')
   if (more.length > 0 || rest.length > 0) return 'the form is role:types@collections'
-  const role = ROLES.find((one) => one === name)
-  if (role === undefined) return `the role is one of ${ROLES.join(', ')}`
+  const role = name ?? ''
+  if (!isBuiltIn(role) && !Slug.safeParse(role).success && !/^rol_[0-9a-z]{26}$/.test(role))
+    return `the role is one of ${ROLES.join(', ')}, or the slug of one that was made here`
   const types = some === undefined ? [] : some.split(',')
   if (!types.every((type) => SCOPE_TYPES.some((known) => known === type)))
     return `after the colon stand types of ${SCOPE_TYPES.join(', ')}`
@@ -40,7 +41,12 @@ export function parseGrant(text: string): WrittenGrant | string {
   return { role, types, verbs: [], collections, tags }
 }
 
-/** The inverse of {@link readGrant}, for showing; verbs have no place in it. @param slugs of collections, by id */
+/** True for a role that is always there. */
+export function isBuiltIn(role: string): role is Role {
+  return ROLES.some((one) => one === role)
+}
+
+/** The inverse of {@link readGrant}, for showing; verbs have no place in it. @param slugs of collections and roles, by id */
 export function writeGrant(
   role: string,
   scope: Scope | undefined,
@@ -51,5 +57,5 @@ export function writeGrant(
     ...(scope?.collections ?? []).map((id) => slugs.get(id) ?? id),
     ...(scope?.tags ?? []).map((tag) => `tag:${tag}`),
   ].join(',')
-  return `${role}${types === '' ? '' : `:${types}`}${places === '' ? '' : `@${places}`}`
+  return `${slugs.get(role) ?? role}${types === '' ? '' : `:${types}`}${places === '' ? '' : `@${places}`}`
 }

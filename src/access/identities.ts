@@ -1,6 +1,6 @@
 import type { GrantSpec, RoleSpec, TeamSpec, UserSpec } from '../model/access.ts'
-import type { ConfigReader, Resource } from '../store/ports/config.ts'
-import { parseGrant } from './grant-text.ts'
+import type { ConfigReader, Resource, StoredGrant } from '../store/ports/config.ts'
+import { isBuiltIn, parseGrant } from './grant-text.ts'
 import type { CustomRole, Grant, Role } from './principal.ts'
 import { leads, teamsAbove, teamsBelow, teamsOf } from './teams.ts'
 
@@ -85,11 +85,13 @@ function leading(teams: readonly string[]): Grant[] {
   ]
 }
 
-/** What a claim is mapped to. A collection that is not there is nothing, and never everything. */
+/** What a claim is mapped to. A role or a collection that is not there is nothing, and never everything. */
 async function mappedGrant(text: string, reader: ConfigReader): Promise<Grant[]> {
   const written = parseGrant(text)
   if (typeof written === 'string') return []
-  const { role, ...scope } = written
+  const { role: name, ...scope } = written
+  const role = isBuiltIn(name) ? name : await roleOf(name, reader).then((found) => found && toRole(found))
+  if (role === undefined) return []
   const collections: string[] = []
   for (const ref of scope.collections) {
     const found = await collectionOf(ref, reader)
@@ -116,6 +118,34 @@ export async function collectionOf(ref: string, reader: ConfigReader): Promise<s
     ? await reader.byId('collections', ref)
     : (await reader.bySlug('collections', ref))[0]
   return found?.id
+}
+
+/** The role, made here, that a compact grant names by slug or id. */
+export async function roleOf(ref: string, reader: ConfigReader): Promise<Resource | undefined> {
+  return ref.includes('_') ? reader.byId('roles', ref) : (await reader.bySlug('roles', ref))[0]
+}
+
+/**
+ * What a token holds. Of a role that was made here it is what that holds now and held when the token was made, so that
+ * who changes the role widens no token; without the role it is nothing.
+ */
+export async function grantsOfToken(
+  stored: readonly StoredGrant[],
+  reader: Pick<ConfigReader, 'byId'>,
+): Promise<Grant[]> {
+  const found: Grant[] = []
+  for (const { role, permissions, scope } of stored) {
+    const narrow = scope === undefined ? {} : { scope }
+    if (isBuiltIn(role)) found.push({ role, ...narrow })
+    else {
+      const made = await reader.byId('roles', role)
+      if (made === undefined) continue
+      const { slug, permissions: now } = toRole(made)
+      const kept = (permissions ?? []).filter((permission) => now.has(permission))
+      found.push({ role: { ...(slug !== undefined && { slug }), permissions: new Set(kept) }, ...narrow })
+    }
+  }
+  return found
 }
 
 /** A grant as it is judged. @param role one that is always there, or the id of a role */

@@ -11,6 +11,10 @@ import type { Accounts } from './accounts.ts'
 import { invalid } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'
 import { ceilingOf } from './scopes.ts'
+import { isTrusted } from './workload.ts'
+
+/** Claim of a token that was given for that of a workload: the trust rule as it was then. */
+export const TRUST_RULE = 'trust_rule'
 
 /** Keys that are held parsed. */
 const KEYS_MAX = 16
@@ -19,15 +23,15 @@ export interface OAuthTokens {
   /** True when a token says that it is of our authorization server; nothing in it is proved. */
   claims(token: string): boolean
   /**
-   * Who an access token stands for at one resource (RFC 9068 section 4). It ends with the grant that it came from, and
-   * with the account. Refuses with credential_invalid or credential_expired; why exactly is the inner reason.
+   * Who an access token stands for at one resource (RFC 9068 section 4). It ends with the grant or the trust rule that it
+   * came from, and with the account. Refuses with credential_invalid or credential_expired; why exactly is the inner reason.
    */
   verify(token: string, resource: Protected): Promise<Principal>
 }
 
 /** Access tokens of our own authorization server. @param issuer the origin */
 export function createOAuthTokens(
-  reader: Pick<ConfigReader, 'oauth'>,
+  reader: Pick<ConfigReader, 'oauth' | 'byId'>,
   clock: Clock,
   accounts: Pick<Accounts, 'principalOf'>,
   issuer: string,
@@ -46,9 +50,12 @@ export function createOAuthTokens(
   }
 
   async function demandGrant({ claims, subject }: Jwt, now: number): Promise<void> {
-    const { grant_id } = claims
-    // A service identity delegates nothing: what ends its tokens is its own end.
-    if (grant_id === undefined && subject.startsWith('svc_')) return
+    const { grant_id, [TRUST_RULE]: rule } = claims
+    if (grant_id === undefined && subject.startsWith('svc_')) {
+      // It delegates nothing: what ends its tokens is its own end, or that of the rule by which one was given
+      if (rule === undefined || (typeof rule === 'string' && (await isTrusted(rule, reader)))) return
+      throw invalid('the trust rule is gone or changed')
+    }
     const grant = typeof grant_id === 'string' ? await reader.oauth.artifact('Grant', grant_id) : undefined
     if (grant === undefined || grant.account_id !== subject) throw invalid('the grant was revoked')
     if (grant.expires_at !== null && grant.expires_at <= now) throw invalid('the grant has ended')

@@ -2,8 +2,9 @@ import type { Clock } from '../base/clock.ts'
 import { isToken, lookupOf } from '../base/token.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { Accounts } from './accounts.ts'
+import { grantsOfToken } from './identities.ts'
 import type { Principal } from './principal.ts'
-import { isKnown, proved } from './tokens.ts'
+import { proved } from './tokens.ts'
 
 /** A use is noted at most so often, so that a busy token costs no writes. */
 const USE_NOTED_MS = 60_000
@@ -34,7 +35,7 @@ export function createPersonalTokens(store: ConfigStore, clock: Clock, accounts:
       const principal = await accounts.principalOf(stored.owner, {
         authMethod: 'personal_token',
         expiresAt: stored.expires_at,
-        ceiling: stored.grants.length === 0 ? null : stored.grants.filter(isKnown),
+        ceiling: stored.grants.length === 0 ? null : await grantsOfToken(stored.grants, store.read),
       })
       if (now - (stored.last_used_at ?? 0) >= USE_NOTED_MS) used.set(stored.id, now)
       return principal

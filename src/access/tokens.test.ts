@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refused, startControl } from '../../test/control.ts'
+import { example, refused, startControl } from '../../test/control.ts'
 import { createClock } from '../base/clock.ts'
 import { mintToken } from '../base/token.ts'
+import type { Permission } from './principal.ts'
+import { permits } from './roles.ts'
 import { createAccessTokens } from './tokens.ts'
 
 const REQUEST = {
@@ -32,6 +34,33 @@ test('an access token stands for its role until it expires or is revoked', async
 
   control.move(60_001)
   await refused(tokens.verify(token), 'credential_expired')
+  await control.close()
+})
+
+test('a token has a role of your own by its slug, as it was and as it is: who changes the role widens no token', async () => {
+  const control = await startControl()
+  await example(control)
+  const tokens = createAccessTokens(control.store, createClock(control.cell))
+  const permissions = ['proxies:read', 'proxies:publish']
+  await control.run('roles.create', { name: 'Publisher', permissions })
+  const { token } = await tokens.issue({ ...REQUEST, grants: ['publisher:proxies@orders'] })
+  const orders = (await control.store.read.bySlug('collections', 'orders'))[0]!.id
+  const may = async (permission: Permission, collection = orders) =>
+    permits(await tokens.verify(token), permission, { collection, tags: [] })
+  assert.deepEqual(
+    [await may('proxies:publish'), await may('proxies:publish', 'col_other'), await may('proxies:update')],
+    [true, false, false],
+  )
+  await control.run('roles.update', { id: 'publisher', permissions: ['proxies:read', 'proxies:update'] })
+  assert.deepEqual(
+    [await may('proxies:read'), await may('proxies:publish'), await may('proxies:update')],
+    [true, false, false],
+  )
+  await control.run('roles.delete', { id: 'publisher' }, { confirm: 'publisher' })
+  await control.run('roles.create', { name: 'Publisher', permissions })
+  assert.equal(await may('proxies:read'), false, 'another role by that slug is another')
+  const unknown = await refused(tokens.issue({ ...REQUEST, grants: ['nobody'] }), 'input_invalid')
+  assert.equal(unknown.message, 'there is no role "nobody".')
   await control.close()
 })
 

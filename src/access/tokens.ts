@@ -4,13 +4,19 @@ import { toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { hashToken, isToken, lookupOf, mintToken } from '../base/token.ts'
-import { ROLES } from '../model/access.ts'
+import type { RoleSpec } from '../model/access.ts'
 import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
-import type { ConfigReader, ConfigStore, StoredAccessToken, StoredGrant } from '../store/ports/config.ts'
-import { readGrant } from './grant-text.ts'
-import { collectionOf } from './identities.ts'
-import type { Principal, Role } from './principal.ts'
+import type {
+  ConfigReader,
+  ConfigStore,
+  Resource,
+  StoredAccessToken,
+  StoredGrant,
+} from '../store/ports/config.ts'
+import { isBuiltIn, readGrant } from './grant-text.ts'
+import { collectionOf, grantsOfToken, roleOf } from './identities.ts'
+import type { Principal } from './principal.ts'
 
 /** The audience of access tokens: management REST and Management MCP of this instance. */
 export const AUDIENCE = 'management'
@@ -78,7 +84,7 @@ export function createAccessTokens(store: ConfigStore, clock: Clock): AccessToke
             'Administration wants `Authorization: Bearer <access token>`; sign in with `postern login`, or have `postern token --role admin --ttl 15m` print one beside the data directory.',
         })
       const stored = isToken('at', token) ? await store.read.accessToken(lookupOf('at', token)!) : undefined
-      return toPrincipal(proved('at', stored, token, clock.now()))
+      return toPrincipal(proved('at', stored, token, clock.now()), store.read)
     },
 
     async revoke(lookup, surface) {
@@ -116,45 +122,53 @@ function faultOf(kind: 'at' | 'pt', stored: StoredAccessToken | undefined, token
   if (!timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(stored.hash))) return 'secret differs'
   if (stored.revoked_at !== null) return 'revoked'
   if (stored.audience !== AUDIENCE) return 'wrong audience'
-  return stored.grants.every(isKnown) ? null : 'unknown role'
-}
-
-/** True for a role that there is. */
-export function isKnown(grant: StoredGrant): grant is StoredGrant & { role: Role } {
-  return ROLES.some((role) => role === grant.role)
+  return stored.grants.every(({ role, permissions }) => isBuiltIn(role) || permissions !== undefined)
+    ? null
+    : 'unknown role'
 }
 
 /**
- * Grants in their compact form as they are kept with a token: collections by id, so that another one that takes a slug
- * over is not meant. Refuses with input_invalid.
+ * Grants in their compact form as they are kept with a token: collections and roles by id, so that another one that takes
+ * a slug over is not meant. Refuses with input_invalid. @param find the roles that may be named
  */
-export async function toStoredGrants(texts: readonly string[], reader: ConfigReader): Promise<StoredGrant[]> {
+export async function toStoredGrants(
+  texts: readonly string[],
+  reader: ConfigReader,
+  find: (ref: string) => Promise<Resource | undefined> = (ref) => roleOf(ref, reader),
+): Promise<StoredGrant[]> {
   const grants: StoredGrant[] = []
   for (const [index, text] of texts.entries()) {
     const pointer = `/grants/${index}`
     const { role, types, collections, tags } = readGrant(text, pointer)
+    const made = isBuiltIn(role) ? null : await find(role)
+    if (made === undefined) throw absent(`role "${role}"`, pointer)
     const ids: string[] = []
     for (const ref of collections) {
       const found = await collectionOf(ref, reader)
-      if (found === undefined) {
-        const reason = `there is no collection "${ref}"`
-        throw refuse('input_invalid', { detail: `${reason}.`, errors: [{ pointer, reason }] })
-      }
+      if (found === undefined) throw absent(`collection "${ref}"`, pointer)
       ids.push(found)
     }
     const isWhole = types.length === 0 && ids.length === 0 && tags.length === 0
-    grants.push(isWhole ? { role } : { role, scope: { types, verbs: [], collections: ids, tags } })
+    // Stored by the schema of roles
+    const what =
+      made === null ? { role } : { role: made.id, permissions: (made.spec as RoleSpec).permissions }
+    grants.push(isWhole ? what : { ...what, scope: { types, verbs: [], collections: ids, tags } })
   }
   return grants
 }
 
-function toPrincipal(stored: StoredAccessToken): Principal {
+function absent(what: string, pointer: string) {
+  const reason = `there is no ${what}`
+  return refuse('input_invalid', { detail: `${reason}.`, errors: [{ pointer, reason }] })
+}
+
+async function toPrincipal(stored: StoredAccessToken, reader: ConfigReader): Promise<Principal> {
   return {
     id: stored.id,
     type: 'user',
     name: stored.name,
     authMethod: stored.method,
-    grants: stored.grants.filter(isKnown),
+    grants: await grantsOfToken(stored.grants, reader),
     expiresAt: stored.expires_at,
   }
 }

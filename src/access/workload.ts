@@ -1,3 +1,4 @@
+import { contentHash } from '../base/canonical.ts'
 import { toRule } from '../base/claims.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Jwt, readJwt } from '../base/jwt.ts'
@@ -11,13 +12,18 @@ import type { Principal } from './principal.ts'
 /** No bound: a rule that was left out could be that of another identity. */
 const ALL = 2 ** 31 - 1
 
+interface WorkloadPrincipal extends Principal {
+  /** Names the trust rule as it is now; see {@link isTrusted}. */
+  readonly trustRule: string
+}
+
 export interface WorkloadTokens {
   /**
    * The service identity for which a token stands that an issuer of a trust rule has signed (RFC 7519), such as that of
    * a pipeline of GitHub or GitLab or of a service account of Kubernetes. Refuses with credential_invalid,
    * credential_expired or identity_unavailable; why exactly is the inner reason, for the audit only.
    */
-  verify(token: string): Promise<Principal>
+  verify(token: string): Promise<WorkloadPrincipal>
   /** True when a trust rule fits what a token says; nothing in it is proved. */
   isMeant(token: string): Promise<boolean>
 }
@@ -30,8 +36,8 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
       if (typeof jwt === 'string') throw invalid(jwt)
       const rules = await rulesOf(jwt, reader)
       // Only now: nobody makes an issuer be asked by a token that no rule fits
-      const expiresAt = await proveBy(jwt, rules, clock.now())
-      const identity = await reader.byId('service_identities', rules[0].service_identity)
+      const { rule, expiresAt } = await proveBy(jwt, rules, clock.now())
+      const identity = await reader.byId('service_identities', specOf(rule).service_identity)
       if (identity?.spec['active'] !== true) throw invalid('the service identity is inactive')
       return {
         id: identity.id,
@@ -40,21 +46,29 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
         authMethod: 'workload_token',
         grants: await grantsOf(reader, identity.id, clock.now()),
         expiresAt,
+        trustRule: markOf(rule),
       }
     },
     async isMeant(token) {
       const jwt = readJwt(token)
-      return typeof jwt !== 'string' && (await rulesOfIssuer(jwt, reader)).some((rule) => fits(rule, jwt))
+      return (
+        typeof jwt !== 'string' && (await rulesOfIssuer(jwt, reader)).some((rule) => fits(specOf(rule), jwt))
+      )
     },
   }
 
   /** By the keys of one of the rules: an issuer may be told of by several key sets. */
-  async function proveBy(jwt: Jwt, rules: readonly TrustRuleSpec[], now: number): Promise<number> {
+  async function proveBy(
+    jwt: Jwt,
+    rules: readonly Resource[],
+    now: number,
+  ): Promise<{ rule: Resource; expiresAt: number }> {
     let first: unknown
-    for (const { issuer, jwks_url } of new Map(rules.map((one) => [one.jwks_url, one])).values()) {
+    for (const rule of new Map(rules.map((one) => [specOf(one).jwks_url, one])).values()) {
+      const { issuer, jwks_url } = specOf(rule)
       try {
         const source = jwks_url === null ? `discovery ${issuer}` : `jwks ${jwks_url}`
-        return await proveByIssuer(jwt, source, keysOf, now)
+        return { rule, expiresAt: await proveByIssuer(jwt, source, keysOf, now) }
       } catch (error) {
         first ??= error
       }
@@ -64,22 +78,30 @@ export function createWorkloadTokens(reader: ConfigReader, clock: Clock, keysOf:
 }
 
 /** The rules that a token fits. Refuses where those of several identities do: who it is must never hang on their order. */
-async function rulesOf(
-  jwt: Jwt,
-  reader: ConfigReader,
-): Promise<readonly [TrustRuleSpec, ...TrustRuleSpec[]]> {
+async function rulesOf(jwt: Jwt, reader: ConfigReader): Promise<readonly Resource[]> {
   const known = await rulesOfIssuer(jwt, reader)
   if (known.length === 0) throw invalid('no trust rule is of its issuer')
-  const fitting = known.filter((rule) => fits(rule, jwt))
-  const identities = new Set(fitting.map(({ service_identity }) => service_identity))
+  const fitting = known.filter((rule) => fits(specOf(rule), jwt))
+  const identities = new Set(fitting.map((rule) => specOf(rule).service_identity))
   if (identities.size > 1) throw invalid('trust rules of several service identities fit')
-  const [rule, ...others] = fitting
-  if (rule === undefined) throw invalid('no trust rule fits its audience and claims')
-  return [rule, ...others]
+  if (fitting.length === 0) throw invalid('no trust rule fits its audience and claims')
+  return fitting
 }
 
-async function rulesOfIssuer({ issuer }: Jwt, reader: ConfigReader): Promise<readonly TrustRuleSpec[]> {
-  return (await reader.list({ type: 'trust_rules', limit: ALL, where: { issuer } })).map(specOf)
+async function rulesOfIssuer({ issuer }: Jwt, reader: ConfigReader): Promise<readonly Resource[]> {
+  return reader.list({ type: 'trust_rules', limit: ALL, where: { issuer } })
+}
+
+/** True while the rule of a mark is there and trusts what it trusted. */
+export async function isTrusted(mark: string, reader: Pick<ConfigReader, 'byId'>): Promise<boolean> {
+  const rule = await reader.byId('trust_rules', mark.split('.', 1)[0]!)
+  return rule !== undefined && markOf(rule) === mark
+}
+
+/** Changes with what is trusted, and not with how the rule is called. */
+function markOf(rule: Resource): string {
+  const { service_identity, issuer, jwks_url, audience, conditions } = specOf(rule)
+  return `${rule.id}.${contentHash([service_identity, issuer, jwks_url, audience, conditions])}`
 }
 
 function specOf({ spec }: Resource): TrustRuleSpec {

@@ -5,6 +5,7 @@ import { SURFACES } from './record.ts'
 export const AuditEntry = z.object({
   id: z.string(),
   time: z.string(),
+  environment: z.string().nullable().describe('Of the instance (POSTERN_ENV) when it was written'),
   actor: z.object({
     id: z.string(),
     type: z.enum(['user', 'service', 'system', 'anonymous']),

@@ -13,6 +13,7 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
   return {
     id: newId('aud', clock),
     time: toTime(clock.now()),
+    environment: null,
     agent: { name: null, version: null, session_id: null, conversation_id: null },
     revision_before: null,
     revision_after: null,

@@ -16,6 +16,7 @@ export type Surface = (typeof SURFACES)[number]
 export const RequestRecord = z.object({
   id: z.string().describe('The request id'),
   time: z.string().describe('When its head had arrived'),
+  environment: z.string().nullable().describe('Of the instance (POSTERN_ENV) when it was recorded'),
   surface: z.enum(['gateway', 'gateway_mcp']),
   method: z.string(),
   path: z.string().describe('Canonical path without the query'),

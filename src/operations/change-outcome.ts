@@ -86,12 +86,19 @@ export async function slugsOfChanges(
 
 /** What a change touches, as a request for it says it. */
 export function touchesOf(changes: readonly Changed[]): readonly RequestTouch[] {
-  return changes.map(({ before, after }) => {
+  return changes.flatMap(({ before, after }) => {
     const { type, id, slug, parent, spec } = (before ?? after)!
     // What is about to be made is judged by what it belongs to
-    const tags = (before === null && parent !== null ? [] : (spec['tags'] ?? [])) as readonly string[]
-    return { type, id, slug, parent, tags, revision: before?.revision ?? null }
+    const tags = before === null && parent !== null ? [] : tagsOf(spec)
+    const touch = { type, id, slug, parent, tags, revision: before?.revision ?? null }
+    const next = before === null || after === null ? tags : tagsOf(after.spec)
+    const isMoved = canonicalJson(next) !== canonicalJson(tags)
+    return isMoved ? [touch, { ...touch, tags: next }] : [touch]
   })
+}
+
+function tagsOf(spec: Fields): readonly string[] {
+  return (spec['tags'] ?? []) as readonly string[]
 }
 
 /** As {@link touchesOf}, for what is no resource. */

@@ -283,7 +283,11 @@ export class Change {
     if (!this.#isMade(after)) {
       await this.judge(this.#needed(after), after, ...(before == null ? [] : [before]))
       if (before != null && this.#deps.gate !== null)
-        this.#deps.gate.judgeMove(await touchedBy(before, this.writer), await touchedBy(after, this.writer))
+        this.#deps.gate.judgeMove(
+          after.type,
+          await touchedBy(before, this.writer),
+          await touchedBy(after, this.writer),
+        )
       await this.#deps.sight.demand(this.#needed(after), after)
       if (before != null) await this.#deps.sight.refuseGain(before, after)
     }

@@ -44,6 +44,8 @@ export interface OperationContext {
   readonly limits: LimitReader
   /** Files of records and of the trail that were asked for. */
   readonly exports: ExportJobs
+  /** Grants in their compact form that claims of an identity provider are mapped to. */
+  readonly mappedGrants: readonly string[]
   /** How local users sign in; null when they do not. */
   readonly localSignIn: LocalSignInPage | null
   /** What the process was started with. */

@@ -179,6 +179,7 @@ export interface Making {
   readonly input?: z.ZodRawShape
   readonly output?: z.ZodRawShape
   readonly revealsOnce?: boolean
+  readonly parts?: Operation['parts']
   /** Runs in the same transaction; what it returns joins the answer. */
   readonly made?: (resource: Resource, input: Fields, context: OperationContext) => Promise<Fields>
 }
@@ -197,6 +198,7 @@ export function createOf(kind: Kind, making: Making = {}): Operation {
     permission: `${kind.type}:create`,
     refuses: ['already_exists', 'configuration_invalid', 'idempotency_conflict', ...shown(making)],
     ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
+    ...(making.parts === undefined ? {} : { parts: making.parts }),
     columns: kind.columns,
     ...about(kind),
     handle: async (input: Fields, context) => {

@@ -52,6 +52,8 @@ export interface Operation<
   readonly destroys?: (input: Readonly<Record<string, unknown>>) => boolean
   /** Columns of the human table, as paths into the output (of list items). */
   readonly columns: readonly string[]
+  /** Of resources inside of the answer, by member: what the human table shows of each, as paths into it. */
+  readonly parts?: Readonly<Record<string, readonly string[]>>
   /** It is about what no scope could name, so that a grant within a scope does not do. */
   readonly unscoped?: true
   /** It does nothing but what is permitted resource by resource, so that grants narrowed to types may call it too. */

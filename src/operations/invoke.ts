@@ -1,9 +1,9 @@
 import type { Permission, Principal } from '../access/principal.ts'
 import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
-import { type Clock, toTime } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { maskText } from '../base/mask.ts'
-import { type FieldError, Refusal, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
+import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
 import type { StoredChangeRequest } from '../store/ports/change-requests.ts'
@@ -15,10 +15,9 @@ import { answerNow, applied, ask } from './approvals/ask.ts'
 import { type CarryOut, outdated, requesterOf } from './approvals/carry-out.ts'
 import { judgeOperation } from './approvals/gate.ts'
 import { MustWait } from './approvals/request.ts'
-import { type Ending, requestOf, toAuditEntry, toSubject } from './audit-entry.ts'
-import { breathe } from './breathe.ts'
+import type { Ending } from './audit-entry.ts'
 import { Change } from './change.ts'
-import { endedUsers, imagesOf } from './change-outcome.ts'
+import { endedUsers } from './change-outcome.ts'
 import type {
   CredentialProbe,
   Explainer,
@@ -28,7 +27,7 @@ import type {
   Replayer,
   UpstreamWatch,
 } from './context.ts'
-import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from './define.ts'
+import type { Invoke, Invoked, Operation, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import type { ExportJobs } from './exports/jobs.ts'
 import { holdWriter } from './held-writer.ts'
@@ -38,6 +37,16 @@ import { getRef } from './refs.ts'
 import { select, takeSelection } from './select.ts'
 import { denial, sightOf } from './sight.ts'
 import { toTold } from './told.ts'
+import {
+  appendEntry,
+  appendItems,
+  type Call,
+  isDenial,
+  keepRevision,
+  noteRead,
+  noteRefusal,
+  subjectOf,
+} from './trail-entries.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -52,6 +61,7 @@ export interface InvokeDeps {
   readonly limits: LimitReader
   readonly exports: ExportJobs
   readonly localSignIn: OperationContext['localSignIn']
+  readonly mappedGrants: OperationContext['mappedGrants']
   readonly settings: OperationContext['settings']
   readonly trail: OperationContext['trail']
   readonly publisher: Publisher
@@ -59,17 +69,6 @@ export interface InvokeDeps {
   readonly check?: (fragment: Fragment) => readonly FieldError[]
   /** Told of faults that no caller sees. */
   readonly fault?: (error: unknown, requestId: string) => void
-}
-
-/** One call of an operation, after its input was parsed. */
-interface Call {
-  readonly operation: Operation
-  readonly input: Record<string, unknown>
-  /** False where the input is not what was sent: that was not understood, and may hold anything. */
-  readonly isParsed: boolean
-  readonly options: WriteOptions
-  readonly principal: Principal
-  readonly via: Via
 }
 
 /**
@@ -108,7 +107,7 @@ async function deny(deps: InvokeDeps, call: Call, input: unknown): Promise<Refus
   const refusal = asStepUp(denial(call.operation.permission), call.principal)
   const parsed = call.operation.input.safeParse(input)
   const asked = parsed.success ? { ...call, input: parsed.data, isParsed: true } : call
-  await auditRefusal(deps, asked, undefined, refusal)
+  await noteRefusal(asked, undefined, refusal, deps)
   return refusal
 }
 
@@ -117,7 +116,7 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const context = contextOf(deps, call, deps.store.read, null)
   const output = await readOutput(deps, { ...call, input }, context)
   const content = await call.operation.content?.open(output, context)
-  if (call.operation.noted !== undefined) await noteRead(deps, call, output)
+  if (call.operation.noted !== undefined) await noteRead(call, output, deps)
   return {
     status: 200,
     output: await select(call.operation, selection, output, context),
@@ -127,21 +126,6 @@ async function read(deps: InvokeDeps, call: Call): Promise<Invoked> {
     diff: null,
     ...(content === undefined ? {} : { content }),
   }
-}
-
-/** Before anything is shown. */
-async function noteRead(deps: InvokeDeps, call: Call, output: Fields): Promise<void> {
-  const { operation, principal, via, options } = call
-  const entry = toAuditEntry(
-    operation,
-    principal,
-    via,
-    operation.subject(call.input, output),
-    options.reason,
-    { outcome: 'ok', status: 200, request: call.isParsed ? requestOf(call) : null },
-    deps.clock,
-  )
-  await deps.store.write((writer) => writer.appendAudit(entry))
 }
 
 async function readOutput(
@@ -154,15 +138,9 @@ async function readOutput(
     return await operation.handle(input, context)
   } catch (cause) {
     const error = asStepUp(cause, call.principal)
-    if (isDenial(error)) await auditRefusal(deps, call, undefined, error)
+    if (isDenial(error)) await noteRefusal(call, undefined, error, deps)
     throw error
   }
-}
-
-const DENIALS: ReadonlySet<RefusalCode> = new Set(['permission_denied', 'insufficient_scope'])
-
-function isDenial(error: unknown): boolean {
-  return error instanceof Refusal && DENIALS.has(error.code)
 }
 
 /** A denial that another token of the same account would not meet says which scopes that takes. */
@@ -211,7 +189,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   } catch (cause) {
     if (cause instanceof MustWait) return ask(deps, call, cause, attempt)
     const error = asStepUp(cause, principal)
-    if (!dryRun || isDenial(error)) await auditRefusal(deps, call, change, error)
+    if (!dryRun || isDenial(error)) await noteRefusal(call, change, error, deps)
     throw error
   }
 }
@@ -306,45 +284,23 @@ async function perform(
   if (approval.approved !== undefined)
     await change.writer.putChangeRequest(applied(approval.approved, configRevision))
   const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.told].join(' ')
-  const entry = {
-    outcome: 'ok' as const,
-    status: answer.status,
-    configRevision,
-    ...(detail === '' ? {} : { detail }),
-  }
-  let told = 0
-  for (const { resource, collection, diff, before, after } of outcome.items) {
-    await breathe(++told)
-    await change.writer.appendAudit(
-      toAuditEntry(
-        operation,
-        call.principal,
-        call.via,
-        toSubject(resource),
-        options.reason,
-        {
-          ...entry,
-          // As below
-          diff: diff as NonNullable<Ending['diff']>,
-          before,
-          after,
-          ...(after === null ? { action: 'DELETE' as const } : {}),
-          planId: change.planId,
-        },
-        deps.clock,
-      ),
-      collection,
-    )
-  }
-  await appendEntry(deps, call, change, output, {
-    ...entry,
-    // A diff holds plain JSON; its type says unknown because it is read from specs.
-    diff: outcome.diff as NonNullable<Ending['diff']>,
-    ...change.revisions,
-    planId: change.planId,
-    request: call.isParsed ? requestOf(call) : null,
-    response: toTold(output, operation.output),
-  })
+  const entry = { outcome: 'ok' as const, status: answer.status, configRevision }
+  await appendItems(call, change, outcome.items, entry, deps.clock)
+  await appendEntry(
+    call,
+    change,
+    output,
+    {
+      ...entry,
+      // A diff holds plain JSON; its type says unknown because it is read from specs.
+      diff: outcome.diff as NonNullable<Ending['diff']>,
+      ...(detail === '' ? {} : { detail }),
+      ...change.revisions,
+      planId: change.planId,
+      response: toTold(output, operation.output),
+    },
+    deps.clock,
+  )
   return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
 }
 
@@ -404,28 +360,6 @@ async function asOutdated<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a revision did, and what was before it. */
-async function keepRevision(
-  { operation, options, principal, via }: Call,
-  change: Change,
-  revision: number,
-  now: number,
-): Promise<void> {
-  const { id, type, name } = principal
-  await change.writer.putRevision(
-    {
-      revision,
-      time: toTime(now),
-      actor: { id, type, name },
-      surface: via.surface,
-      operation: `${operation.resource}.${operation.action}`,
-      reason: options.reason ?? null,
-      request_id: via.requestId,
-    },
-    imagesOf(change.changes),
-  )
-}
-
 function revisionOf(output: Record<string, unknown>): number | null {
   return typeof output['revision'] === 'number' ? output['revision'] : null
 }
@@ -451,6 +385,7 @@ function contextOf(
     limits: deps.limits,
     exports: deps.exports,
     localSignIn: deps.localSignIn,
+    mappedGrants: deps.mappedGrants,
     settings: deps.settings,
     trail: deps.trail,
     vault: deps.vault,
@@ -471,70 +406,5 @@ function contextOf(
     allows: (permission, resource) => sight.allows(permission, resource),
     demand: (permission, resource) => sight.demand(permission, resource),
     carryOut: createCarryOut(deps, call, change),
-  }
-}
-
-/** The entry of what happened, in the transaction of the change itself. */
-async function appendEntry(
-  deps: InvokeDeps,
-  call: Call,
-  change: Change,
-  output: Record<string, unknown>,
-  ending: Ending,
-): Promise<void> {
-  const subject = subjectOf(call, change, output)
-  const slugs = await change.writer.slugs(subject.collection == null ? [] : [subject.collection])
-  const slug = subject.type === 'collection' ? subject.slug : (slugs.get(subject.collection ?? '') ?? null)
-  const { operation, principal, via, options } = call
-  await change.writer.appendAudit(
-    toAuditEntry(operation, principal, via, subject, options.reason, ending, deps.clock),
-    slug,
-  )
-}
-
-function subjectOf(
-  call: Call,
-  change: Change | undefined,
-  output: Record<string, unknown> | undefined,
-): Subject {
-  const found = change?.subject
-  if (found !== undefined) return toSubject(found)
-  return call.operation.subject(call.input, output)
-}
-
-/**
- * Notes what was refused: denials always, failed changes once their input was understood. A failure of the store
- * itself cannot be written down there; the fault goes to the caller and the log.
- */
-async function auditRefusal(
-  deps: InvokeDeps,
-  call: Call,
-  change: Change | undefined,
-  error: unknown,
-): Promise<void> {
-  const refusal = error instanceof Refusal ? error : refuse('internal_error')
-  const { operation, principal, via, options } = call
-  const entry = toAuditEntry(
-    operation,
-    principal,
-    via,
-    subjectOf(call, change, undefined),
-    options.reason,
-    {
-      outcome: DENIALS.has(refusal.code) ? 'denied' : 'failed',
-      status: refusal.status,
-      error: refusal.code,
-      detail: refusal.message,
-      request: call.isParsed ? requestOf(call) : null,
-      response: toTold(toProblem(refusal, via.requestId)),
-    },
-    deps.clock,
-  )
-  try {
-    await deps.store.write((writer) => writer.appendAudit(entry))
-  } catch (cause) {
-    throw new AggregateError([error, cause], 'The operation failed, and so did its audit entry.', {
-      cause: error,
-    })
   }
 }

@@ -12,6 +12,12 @@ const PARENTS: Partial<Record<ResourceType, readonly ResourceType[]>> = {
   trust_rules: ['service_identities'],
 }
 
+/** The type, and those whose resources may belong to one of it. */
+export function typesAt(type: ResourceType): readonly string[] {
+  const below = Object.entries(PARENTS).filter(([, parents]) => parents.includes(type))
+  return [type, ...below.map(([name]) => name)]
+}
+
 /** What a resource belongs to. */
 export async function aboveOf(
   reader: Pick<ConfigReader, 'byId'>,

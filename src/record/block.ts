@@ -44,7 +44,7 @@ export function decodeBatch(batch: RecordBatch): RecordFields[] {
 }
 
 /** A batch in the form that is stored. Its buffer is shared, not copied. */
-export function toBlock(batch: RecordBatch): RecordBlock {
+export function toBlock(batch: RecordBatch, environment: string | null = null): RecordBlock {
   const { rows } = batch
   const { f64, i16, u16 } = viewsOf(batch.numbers, 0, rows)
   let minTimeMs = Number.POSITIVE_INFINITY
@@ -64,6 +64,7 @@ export function toBlock(batch: RecordBatch): RecordBlock {
     maxTimeMs: Math.ceil(maxTimeMs),
     classes,
     agents,
+    environment,
     words: JSON.stringify(batch.words),
     numbers: new Uint8Array(batch.numbers, 0, rows * ROW_BYTES),
     // A lone surrogate has no UTF-8; its replacement has the same length, so that no border moves.
@@ -89,14 +90,14 @@ export function readBlock(block: RecordBlock): Rows {
   return readRows(viewsOf(aligned.buffer, aligned.byteOffset, rows), rows, words, decode)
 }
 
-/** One block with the rows of several, in their order. */
+/** One block with the rows of several of one environment, in their order. */
 export function mergeBlocks(blocks: readonly RecordBlock[]): RecordBlock {
   const writer = createBatchWriter(blocks.reduce((sum, block) => sum + block.rows, 0))
   for (const block of blocks) {
     const rows = readBlock(block)
     for (let row = 0; row < rows.count; row++) writer.add(rows.fields(row))
   }
-  return toBlock(writer.take())
+  return toBlock(writer.take(), blocks[0]?.environment)
 }
 
 function readRows(views: RowViews, count: number, words: readonly string[], decode: () => string): Rows {

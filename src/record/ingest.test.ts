@@ -96,6 +96,34 @@ test('many small blocks become one, and every record stays once', async () => {
   await store.close()
 })
 
+test('records keep the environment in which they were made when blocks are merged and rows deleted', async () => {
+  const path = join(directory, 'environment.db')
+  const store = openRecordStore(path)
+  const feed = async (environment: string | null, name: string, batches: number): Promise<void> => {
+    const ingest = createIngest(store, environment)
+    for (let i = 0; i < batches; i++) {
+      ingest.push(batchOf(`${name}${i}`, 2), () => {})
+      await ingest.settle()
+    }
+    if (environment === null) return
+    await eventually(async () => (await stored(path)).length < batches)
+    assert.equal((await ingest.remove({ request_id: `${name}0-0` }, false, never)).removed, 1)
+  }
+  await feed(null, 'a', 3)
+  await feed('staging', 'b', 100)
+  const reader = openRecordReader(path)
+  const found = new Map<string, string | null>()
+  await reader.scan(everything, (block) => {
+    const rows = readBlock(block)
+    for (let row = 0; row < rows.count; row++) found.set(rows.id(row), block.environment)
+    return true
+  })
+  await reader.close()
+  assert.equal(found.size, 6 + 199)
+  for (const [id, environment] of found) assert.equal(environment, id.startsWith('a') ? null : 'staging', id)
+  await store.close()
+})
+
 test('old blocks are deleted in steps while new ones keep coming', async () => {
   const path = join(directory, 'old.db')
   const store = openRecordStore(path)

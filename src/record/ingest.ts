@@ -52,8 +52,9 @@ export interface Ingest {
  * 2. While the store refuses, batches wait here unacknowledged. Their number is bounded by their givers, who stop
  *    at their own bound; so nothing here grows without end.
  * 3. A batch that fails for another reason than an unavailable store is given up alone and counted.
+ * @param environment of the instance; blocks of another one are not merged with its own
  */
-export function createIngest(store: RecordStore): Ingest {
+export function createIngest(store: RecordStore, environment: string | null = null): Ingest {
   const queue: Waiting[] = []
   let queued = 0
   let dropped = 0
@@ -75,7 +76,7 @@ export function createIngest(store: RecordStore): Ingest {
       rows += next.batch.rows
     }
     try {
-      await store.append(taking.map(({ batch }) => toBlock(batch)))
+      await store.append(taking.map(({ batch }) => toBlock(batch, environment)))
       lastError = null
       for (const { batch } of taking) if (batch.rows < SMALL_ROWS) small++
     } catch (error) {
@@ -92,7 +93,7 @@ export function createIngest(store: RecordStore): Ingest {
   const storeEach = async (taking: Waiting[]): Promise<void> => {
     for (const [index, { batch }] of taking.entries()) {
       try {
-        await store.append([toBlock(batch)])
+        await store.append([toBlock(batch, environment)])
       } catch (error) {
         lastError = error instanceof Error ? error.message : String(error)
         if (error instanceof StoreUnavailable) {
@@ -114,7 +115,7 @@ export function createIngest(store: RecordStore): Ingest {
 
   const merge = async (): Promise<void> => {
     small = 0
-    const blocks = await store.small(SMALL_ROWS, SMALL_BLOCKS)
+    const blocks = await store.small(SMALL_ROWS, SMALL_BLOCKS, environment)
     if (blocks.length < SMALL_BLOCKS) {
       small = blocks.length
       return

@@ -24,6 +24,8 @@ export interface RecorderSetup {
   readonly retentionMs: number
   /** Bytes that records may take in the file; the oldest make room. */
   readonly bytesMax: number
+  /** Of the instance; stands in what is recorded. */
+  readonly environment: string | null
   readonly clockCell: ClockCell | null
   /** Shared memory of the limit counters, whose quotas the recorder keeps; null leaves them alone. */
   readonly counters: SharedArrayBuffer | null

@@ -50,5 +50,5 @@ function split(block: RecordBlock, match: Match): { removed: number; left: Recor
   if (kept.length === 0) return { removed: rows.count, left: null }
   const writer = createBatchWriter(kept.length)
   for (const row of kept) writer.add(rows.fields(row))
-  return { removed: rows.count - kept.length, left: toBlock(writer.take()) }
+  return { removed: rows.count - kept.length, left: toBlock(writer.take(), block.environment) }
 }

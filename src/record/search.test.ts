@@ -200,6 +200,7 @@ test('a record reads back with every member, and what is missing is null', async
   assert.deepEqual(one, {
     id: 'req_1',
     time: '2027-01-15T08:00:00.000Z',
+    environment: null,
     surface: 'gateway_mcp',
     method: 'GET',
     path: '/orders/v1/orders/7',

@@ -22,6 +22,11 @@ interface Place {
   readonly id: string
 }
 
+interface Found extends Place {
+  readonly fields: RecordFields
+  readonly environment: string | null
+}
+
 /** How records follow one another in one of the two orders. */
 interface Order {
   readonly name: RecordFilter['order']
@@ -71,7 +76,7 @@ export async function listRecords(
   }
   const deadline = clock.monotonic() + READ_MS
   /** The best rows so far, one more than asked for, to know whether a next page exists. */
-  const found: (Place & { readonly fields: RecordFields })[] = []
+  const found: Found[] = []
   const wanted = filter.limit + 1
   let unread: number | null = null
   const isFull = (): boolean => found.length === wanted
@@ -94,7 +99,11 @@ export async function listRecords(
       if (!precedes(after, place)) continue
       const at = found.findIndex((other) => precedes(place, other))
       if (at === -1 && isFull()) continue
-      found.splice(at === -1 ? found.length : at, 0, { ...place, fields: rows.fields(row) })
+      found.splice(at === -1 ? found.length : at, 0, {
+        ...place,
+        fields: rows.fields(row),
+        environment: block.environment,
+      })
       if (found.length > wanted) found.pop()
     }
     return true
@@ -111,7 +120,7 @@ export async function listRecords(
         ? null
         : { timeMs: boundary, id: order.start.id }
   return {
-    items: items.map(({ fields }) => toRecord(fields)),
+    items: items.map(toRecord),
     next_cursor: next === null ? null : toCursor(next),
   }
 }
@@ -154,11 +163,12 @@ function parseCursor(cursor: string): Place {
   return { timeMs, id: text.slice(space + 1) }
 }
 
-function toRecord(fields: RecordFields): RequestRecord {
+function toRecord({ fields, environment }: Found): RequestRecord {
   const { agent, upstreamMs, durationMs } = fields
   return {
     id: fields.id,
     time: toTime(fields.timeMs),
+    environment,
     surface: fields.surface === 1 ? 'gateway_mcp' : 'gateway',
     method: fields.method,
     path: fields.path,

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CannotStart } from '../base/cannot-start.ts'
 import { fullDelta } from '../operations/fragments.ts'
+import type { Settings } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
@@ -29,7 +30,7 @@ const DAMAGED = new Set([11, 26])
  * and the vault do; a store from a newer version, or with another key, is no damage.
  */
 export async function openConfiguration(
-  data: string,
+  { data, environment }: Pick<Settings, 'data' | 'environment'>,
   keyFile: string,
   lastGood: LastGoodSnapshot,
 ): Promise<Configuration> {
@@ -39,7 +40,7 @@ export async function openConfiguration(
   if (isKept && !existsSync(file)) return withoutStore(keyFile, kept, `${file} is gone`)
   let store: ConfigStore | null = null
   try {
-    store = openConfigStore(file)
+    store = openConfigStore(file, environment)
     // As a file is that was cut off: SQLite takes it for a new one
     if (isKept && (await store.read.meta(CANARY)) === undefined) {
       await store.close()

@@ -31,12 +31,12 @@ import { createIdentities, type Identities, type IdentitiesParts } from './ident
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
-import { issuedBy } from './oidc.ts'
+import { issuedBy, warnOfRoles } from './oidc.ts'
 import { factsOf, PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions
-  extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'exports' | 'fault'>,
+  extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'>,
     IdentitiesParts {
   /** Where the files of exports are kept. */
   readonly exportFiles: ExportFiles
@@ -93,9 +93,13 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     trail,
     exports,
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.setUpOrigin, token) } : null,
+    mappedGrants: options.oidc?.roleMap.map(({ grant }) => grant) ?? [],
     check: checkFragment,
   })
   const identities = createIdentities(options, invoke, unknown)
+  const { oidc, warn } = options
+  if (oidc !== null)
+    warnOfRoles(oidc, store.read, warn).catch((error: unknown) => fault(error, 'the roles of claims'))
   const surfaces = openSurfaces(options, invoke, identities, unknown)
   return {
     listener: surfaces.listener,

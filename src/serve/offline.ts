@@ -38,7 +38,7 @@ async function withStore<T>(dataDirectory: string, work: (store: ConfigStore) =>
     )
   const lock = lockDirectory(dataDirectory)
   try {
-    const store = openConfigStore(file)
+    const store = openConfigStore(file, process.env['POSTERN_ENV'] || null)
     try {
       return await work(store)
     } finally {

@@ -4,9 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { startControl } from '../../test/control.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { readSettings } from '../settings.ts'
-import { issuedBy, toOidcProvider } from './oidc.ts'
+import { issuedBy, toOidcProvider, warnOfRoles } from './oidc.ts'
 
 const given = (more: Record<string, string> = {}) =>
   toOidcProvider(
@@ -31,10 +32,22 @@ test('the settings that docs/identity.md shows are understood, down to their gra
 
 test('a rule that grants nothing refuses the start and names the setting', () => {
   assert.throws(
-    () => given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:x=emperor' }),
+    () => given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:x=Emperor' }),
     (error: Error) =>
-      error instanceof CannotStart && /^POSTERN_OIDC_ROLE_MAP .*"emperor" is no grant/.test(error.message),
+      error instanceof CannotStart && /^POSTERN_OIDC_ROLE_MAP .*"Emperor" is no grant/.test(error.message),
   )
+})
+
+test('a role of the map that is not there is told', async () => {
+  const control = await startControl()
+  await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:read'] })
+  const told: string[] = []
+  const { roleMap } = given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:a=publisher@x; group:b=vewer:proxies' })
+  await warnOfRoles({ roleMap }, control.store.read, (sentence) => told.push(sentence))
+  assert.deepEqual(told, [
+    'POSTERN_OIDC_ROLE_MAP (--oidc-role-map): there is no role "vewer", so "vewer:proxies" gives nothing until one is made.',
+  ])
+  await control.close()
 })
 
 test('a secret in a file is read each time, without the line end', async (t) => {

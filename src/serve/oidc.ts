@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Accounts } from '../access/accounts.ts'
 import { createDirectTokens, type DirectIssuer, type DirectTokens } from '../access/direct-tokens.ts'
+import { isBuiltIn, parseGrant } from '../access/grant-text.ts'
+import { roleOf } from '../access/identities.ts'
 import { createIdentityAssertions, type IdentityAssertions } from '../access/identity-assertions.ts'
 import type { KeysOf } from '../access/issuer-keys.ts'
 import { DEFAULT_SCOPE } from '../access/scopes.ts'
@@ -12,6 +14,7 @@ import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
 import { settingName } from '../settings/schema.ts'
 import type { OidcSettings } from '../settings.ts'
+import type { ConfigReader } from '../store/ports/config.ts'
 
 /** The identity provider as the control plane knows it. */
 export interface IdentityProvider extends OidcProvider {
@@ -32,6 +35,22 @@ export function toOidcProvider(settings: OidcSettings): IdentityProvider {
       clientSecretFile === null
         ? (clientSecret?.reveal() ?? null)
         : (await readFile(clientSecretFile, 'utf8')).trim(),
+  }
+}
+
+/** Tells of roles that claims are mapped to and that are not there: what is mapped to one gives nothing. */
+export async function warnOfRoles(
+  { roleMap }: Pick<IdentityProvider, 'roleMap'>,
+  reader: ConfigReader,
+  warn: (sentence: string) => void,
+): Promise<void> {
+  for (const { grant } of roleMap) {
+    const parsed = parseGrant(grant)
+    if (typeof parsed === 'string' || isBuiltIn(parsed.role)) continue
+    if ((await roleOf(parsed.role, reader)) === undefined)
+      warn(
+        `${settingName('OIDC_ROLE_MAP')}: there is no role "${parsed.role}", so "${grant}" gives nothing until one is made.`,
+      )
   }
 }
 

@@ -33,7 +33,7 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
     fault(error, 'the last known configuration cannot be kept'),
   )
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  const configuration = await openConfiguration(settings.data, keyFile, lastGood)
+  const configuration = await openConfiguration(settings, keyFile, lastGood)
   parts.defer(() => configuration.store?.close())
   if (configuration.fault !== null) log('error', configuration.fault)
   const counterMemory = createCounterMemory()
@@ -42,6 +42,7 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
     path,
     retentionMs: settings.recordsKeepMs,
     bytesMax: settings.recordsBytesMax,
+    environment: settings.environment,
     clockCell,
     counters: counterMemory,
   }

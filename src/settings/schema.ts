@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { RoleMap } from './role-map.ts'
 import {
   CERTIFICATE_FIELDS,
+  Environment,
   EnvPatterns,
   EXPOSABLE,
   Expose,
@@ -35,6 +36,7 @@ export const SCHEMA = z.strictObject({
   LISTEN: Listen.prefault('127.0.0.1:8080'),
   CONTROL_LISTEN: Listen.prefault('127.0.0.1:8081'),
   ORIGIN: Origin.prefault('http://localhost:8080'),
+  ENV: Environment.optional(),
   WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
   EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
   KEY_FILE: FilePath.optional(),
@@ -88,6 +90,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   ORIGIN: {
     shown: '`http://localhost:8080`',
     text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
+  },
+  ENV: {
+    shown: 'none',
+    text: 'Name of the environment that this instance is, such as `production`. It stands in each audit entry and record.',
   },
   WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
   EXPOSE: {

@@ -111,6 +111,11 @@ export const FilePaths = z.string().transform((text, context): readonly string[]
   return z.NEVER
 })
 
+/** Name of an environment. */
+export const Environment = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and hyphens, at most 63')
+
 export const EnvPatterns = z.string().transform((text, context): readonly string[] => {
   const patterns = listOf(text, (part) => /^[A-Za-z_][A-Za-z0-9_]*\*?$/.test(part))
   if (patterns !== null) return patterns

@@ -33,7 +33,7 @@ const main = parentPort
 const setup = workerData as RecorderSetup
 const clock = createClock(setup.clockCell ?? undefined)
 const store = openRecordStore(setup.path)
-const ingest = createIngest(store)
+const ingest = createIngest(store, setup.environment)
 const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
 let quotaError: string | null = null
 

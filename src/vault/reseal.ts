@@ -45,12 +45,13 @@ export async function resealSecrets(writer: ConfigWriter, vault: Vault): Promise
     owners.add(secret.owner)
     count++
   }
-  for (const request of await writer.pendingChangeRequests()) {
-    const { id, sealed } = request
-    if (sealed === null || vault.isCurrent(sealed)) continue
+  for (const { id } of await writer.pendingChangeRequests()) {
+    const whole = await writer.changeRequest(id)
+    const sealed = whole?.sealed ?? null
+    if (whole === undefined || sealed === null || vault.isCurrent(sealed)) continue
     const anew = resealed({ owner: id, field: ARGUMENTS, sealed }, vault)
     // What no key opens can be rejected alone
-    if (anew !== null) await writer.putChangeRequest({ ...request, sealed: anew })
+    if (anew !== null) await writer.putChangeRequest({ ...whole, sealed: anew })
   }
   await writer.setMeta(CANARY, vault.canary())
   return { count, owners, closed }

@@ -158,6 +158,15 @@ test('the whole of a collection, client and profile is made, used and deleted by
   assert.equal((await postern('clients', 'get', 'acme')).code, 1)
 })
 
+test('what a new client comes with and the key of the trail are shown so that a person can read them', async () => {
+  const made = await postern('clients', 'create', '--name', 'Shown')
+  assert.match(made.out, /^profiles\[0\]\.token +pst_pk_\w+$/m)
+  assert.match(made.out, /^profiles\[0\]\.token_expires_at /m)
+  assert.equal(made.out.match(/^profiles/gm)?.length, 4)
+  const { out } = await postern('audit', 'verify')
+  assert.match(out, /^public_key +-----BEGIN PUBLIC KEY-----\n +[\w+/=]+\n +-----END PUBLIC KEY-----$/m)
+})
+
 test('a description is imported and published by one command', async () => {
   const file = join(files, 'shop.json')
   const operation = { responses: { 200: { description: 'ok' } } }

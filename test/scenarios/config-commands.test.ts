@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { eventually } from '../support/eventually.ts'
 import { runCommand } from './cli.ts'
-import { startTestServer, type TestServer } from './server.ts'
+import { startTestServer, type TestServer, until } from './server.ts'
 
 let server: TestServer
 const directory = mkdtempSync(join(tmpdir(), 'postern-documents-'))
@@ -97,6 +98,50 @@ test('what is exported as files is applied from them without a change', async ()
   const text = await postern('export', '--select', 'collection/orders')
   assert.match(text.out, /^---\nkind: collection\nslug: orders\n[\s\S]*---\nkind: proxy\n/)
   assert.equal((await postern('export', '--select', 'nothing/x')).code, 2)
+})
+
+test('a directory is applied whenever a file of it changes; a bad file leaves what was there', async () => {
+  const folder = join(directory, 'watched')
+  mkdirSync(join(folder, '.git'), { recursive: true })
+  writeFileSync(join(folder, '.git', 'config.yaml'), 'no: document\n')
+  const policy = (max: number | string): void => {
+    const limits = `[{name: m, kind: rate, max: ${max}, window: 1m}]`
+    writeFileSync(
+      join(folder, 'watched.yaml'),
+      `kind: policy\nslug: watched\nspec: {name: W, limits: ${limits}}\n`,
+    )
+  }
+  const stop = Promise.withResolvers<void>()
+  let told = ''
+  const take = (text: string): void => {
+    told += text
+  }
+  const own = { out: take, err: take, toldToStop: () => stop.promise }
+  const maxOf = async (): Promise<unknown> =>
+    (await server.manage('GET', '/policies/watched')).json.limits?.[0].max
+
+  policy(1)
+  const args = ['apply', folder, '--watch', '--yes', '--prune', '--allow-deletes', '1']
+  const watching = runCommand(server.data, args, own)
+  await until(maxOf, (max) => max === 1)
+  policy('none')
+  await eventually(() => told.includes('Nothing was changed; watching on.'))
+  assert.match(told, /watched\.yaml\/spec\/limits\/0\/max/)
+  assert.equal(await maxOf(), 1)
+  policy(2)
+  await until(maxOf, (max) => max === 2)
+  rmSync(join(folder, 'watched.yaml'))
+  await until(
+    () => server.manage('GET', '/policies/watched'),
+    ({ status }) => status === 404,
+  )
+  stop.resolve()
+  assert.equal((await watching).code, 0, told)
+  assert.match(told, /Files have changed\.\n~ policy\/watched\n {4}~ \/limits[\s\S]*Stopped/)
+  const mistaken = [[], ['--yes', '--dry-run'], ['--yes', '--plan', 'x']]
+  for (const more of mistaken) assert.equal((await postern('apply', folder, '--watch', ...more)).code, 2)
+  const nowhere = join(directory, 'nowhere')
+  assert.match((await postern('apply', nowhere, '--watch', '--yes')).err, /no such file or directory/)
 })
 
 test('documents are judged without an instance, and by one', async () => {

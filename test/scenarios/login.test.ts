@@ -23,15 +23,16 @@ const postern = (line: string, own: Partial<CliPorts> = {}) =>
   runCommand(directory, line.split(' '), { env: { POSTERN_CONFIG: file, POSTERN_DATA: directory }, ...own })
 const credential = () => JSON.parse(readFileSync(file, 'utf8')).contexts.here.credential
 
-/** The browser of a person who signs in and allows. */
-async function person(url: string): Promise<void> {
+/** Opens the browser of a person who signs in and allows. */
+async function browsing(url: string): Promise<boolean> {
   const { url: back } = await consent(server.browser(), url)
   await fetch(back)
+  return true
 }
 
 test('a person signs in by a browser, administers, and signs out', async () => {
   const made = await postern(`login ${server.origin} --context here`, {
-    openBrowser: (url) => void person(url),
+    openBrowser: browsing,
   })
   assert.equal(made.code, 0, made.err)
   const listed = await postern('collections list -o json')
@@ -54,7 +55,7 @@ test('a person signs in by a browser, administers, and signs out', async () => {
 })
 
 test('a token that has ended is renewed with a refresh token that is used once', async () => {
-  await postern(`login ${server.origin} --context here`, { openBrowser: (url) => void person(url) })
+  await postern(`login ${server.origin} --context here`, { openBrowser: browsing })
   const before = credential()
   const kept = JSON.parse(readFileSync(file, 'utf8'))
   kept.contexts.here.credential.expires_at = Date.now()

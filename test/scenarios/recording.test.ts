@@ -36,6 +36,7 @@ async function open(t: TestContext, name: string, setup: Partial<RecorderSetup> 
     bytesMax: Number.POSITIVE_INFINITY,
     clockCell: null,
     counters: null,
+    environment: null,
     ...setup,
   }
   const threads: Worker[] = []

@@ -57,9 +57,9 @@ test('the limit refuses the next call with its name and the time to wait', async
   assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token })).status, 200)
 })
 
-test('what happened is in the audit and in the records, with names and without secrets', async () => {
+test('what happened is in the audit and in the records, with names, the environment, and without secrets', async () => {
   await using upstream = await startUpstream()
-  await using server = await startTestServer()
+  await using server = await startTestServer({ flags: ['--env', 'staging'] })
   const token = await publishOrders(server, upstream.url)
   await server.gateway('GET', '/orders/v1/orders/7?card=4111', { token })
 
@@ -69,6 +69,7 @@ test('what happened is in the audit and in the records, with names and without s
     ['collections.publish', 'collections.create'],
   )
   assert.equal(audit.json.items[0].surface, 'management_api')
+  assert.equal(audit.json.items[0].environment, 'staging')
 
   const records = await until(
     () => server.manage('GET', '/records?client=acme'),
@@ -78,5 +79,6 @@ test('what happened is in the audit and in the records, with names and without s
   assert.equal(record.status, 200)
   assert.equal(record.path, '/orders/v1/orders/7')
   assert.equal(record.surface, 'gateway')
+  assert.equal(record.environment, 'staging')
   assert.ok(!audit.text.includes(token) && !records.text.includes(token))
 })

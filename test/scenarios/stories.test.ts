@@ -545,5 +545,14 @@ test('a change that a rule covers waits at every door until another person appro
   assert.equal(told.code, 0)
   assert.match(told.out, /^Waits for approval: chg_\w+\n$/)
   assert.match(told.err, /"typed"[\s\S]*Payments needs two[\s\S]*postern change-requests approve chg_/)
-  await server.manage('PATCH', '/settings/current', { approvals: [] })
+  await server.manage('PATCH', '/settings/current', { approvals: [{ name: 'All', permissions: ['*:*'] }] })
+  const waits = await server.manage('PATCH', '/settings/current', { approvals: [] })
+  assert.equal(waits.status, 202)
+  assert.match(waits.headers.get('location') ?? '', /^\/management\/v1\/change_requests\/chg_/)
+  const body = { tool: 'manage_config', action: 'update_settings', approvals: [] }
+  const line = await call('POST', `${origin}/management/mcp`, { token: server.adminToken, body })
+  assert.deepEqual([line.status, line.json.ok, line.json.result.waits_for_approval], [202, true, true])
+  const none = ['settings', 'update', '--json', '{"approvals": []}', '-o', 'json']
+  const out = await runCommand(server.data, none)
+  assert.deepEqual(JSON.parse(out.out).approvals, [], out.err)
 })

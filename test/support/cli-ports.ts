@@ -30,7 +30,8 @@ export function cliPorts(
     backUp: nobody,
     restore: nobody,
     examine: nobody,
-    openBrowser: () => {},
+    openBrowser: async () => true,
+    toldToStop: nobody,
     lock: lockFile,
     ...own,
   }

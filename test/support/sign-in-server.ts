@@ -18,6 +18,7 @@ export class SignInServer extends Loopback {
   redirected: Readonly<Record<string, string>> = {}
   /** Polls of a device that come too early. */
   pending = 2
+  hasDevices = true
   /** Members of the protected-resource metadata in place of its own. */
   metadata: Readonly<Record<string, unknown>> = {}
   readonly asked: string[] = []
@@ -81,7 +82,7 @@ export class SignInServer extends Loopback {
       issuer: this.url,
       authorization_endpoint: `${this.url}/authorize`,
       token_endpoint: `${this.url}/token`,
-      device_authorization_endpoint: `${this.url}/device`,
+      ...(this.hasDevices && { device_authorization_endpoint: `${this.url}/device` }),
       revocation_endpoint: `${this.url}/revoke`,
       response_types_supported: ['code'],
       code_challenge_methods_supported: ['S256'],

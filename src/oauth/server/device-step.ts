@@ -1,5 +1,6 @@
 import type { Configuration } from 'oidc-provider'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
+import { errorPage } from '../pages/error.ts'
 import { answerPage, type EngineContext } from './visit.ts'
 
 type DevicePages = Pick<
@@ -10,6 +11,7 @@ type DevicePages = Pick<
 /** The pages of a person who has been given a code by a device (RFC 8628 section 3.3). */
 export const DEVICE_PAGES: DevicePages = {
   userCodeInputSource(context, _form, out) {
+    if (out !== undefined && forgetNewSession(context)) return answerPage(context, UNKNOWN_SESSION)
     const fault = out === undefined ? null : 'This code is not known, used or too old.'
     answerPage(context, deviceCodePage(deviceForm(context, codeOf(context)), fault))
   },
@@ -26,6 +28,22 @@ export function takeCode(context: Pick<EngineContext, 'query' | 'state'>): void 
   if (code === undefined) return
   context.state['code'] = code
   context.query = rest
+}
+
+const UNKNOWN_SESSION = errorPage(
+  'session_not_found',
+  'This page has expired, or this browser keeps no cookies. Open the address that your device shows once more.',
+)
+
+/**
+ * True for a form that came without the session of its page. The engine has put a secret for a new form into a session
+ * that it never stored, and would fail to store it now.
+ */
+function forgetNewSession({ oidc }: EngineContext): boolean {
+  const session = oidc.session as { exp?: number; touched?: boolean } | undefined
+  if (session === undefined || session.exp !== undefined) return false
+  session.touched = false
+  return true
 }
 
 function codeOf({ state }: EngineContext): string {

@@ -197,6 +197,23 @@ test('the token of a workload is exchanged for one for a resource, which lives n
     ['another key', await exchange({}, { subject_token: signedBy(signingKey('ci'), claims) })],
   ] as const)
     assert.equal(answer.body.error, 'invalid_grant', what)
+  // Who changes a name ends nothing; what is trusted otherwise, or no more, ends what was given for it
+  const given = async (): Promise<string> => (await exchange({})).body.access_token
+  const change = (changes: object) => manage('PATCH', `/trust_rules/${made.body.id}`, changes)
+  assert.equal((await change({ name: 'Pipelines' })).status, 200)
+  assert.equal(await statusOf(body.access_token, '/collections'), 200)
+  const ref = { claim: 'ref', equals: 'main' }
+  assert.equal((await change({ conditions: [...conditions, ref] })).status, 200)
+  assert.equal(await statusOf(body.access_token, '/collections'), 401)
+  assert.equal((await change({ conditions })).status, 200)
+  assert.equal(await statusOf(body.access_token, '/collections'), 200, 'it trusts the same again')
+  const last = await given()
+  assert.equal(await statusOf(last, '/collections'), 200)
+  assert.equal((await manage('DELETE', `/trust_rules/${made.body.id}?confirm=${made.body.slug}`)).status, 200)
+  assert.equal(await statusOf(last, '/collections'), 401)
+  assert.equal((await manage('POST', '/trust_rules', { ...rule, conditions })).status, 201)
+  assert.equal(await statusOf(last, '/collections'), 401, 'another rule gives tokens of its own')
+  assert.equal(await statusOf(await given(), '/collections'), 200)
   assert.equal((await exchange({}, { resource: `${origin}/mcp` })).body.error, 'invalid_target')
   assert.equal((await exchange({}, { subject_token_type: 'urn:x' })).body.error, 'invalid_request')
 })

@@ -1,7 +1,7 @@
 import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
-import type { OAuthTokens } from '../../access/oauth-tokens.ts'
+import { type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { OIDC_SCOPES, SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
@@ -166,12 +166,13 @@ async function findAccount(
   return undefined
 }
 
-/** Who a service identity is does not hang on the name by which it came. */
+/** Who a service identity is does not hang on the name by which it came; and what it was trusted by. */
 function nameService({ services, clock }: ProviderParts): JwtCustomizer {
   return async (context, token, jwt) => {
     if (token.kind !== 'ClientCredentials') return
-    const exchanged = context.oidc.account?.accountId
-    jwt.payload['sub'] = exchanged ?? (await services.find(token.clientId ?? '', clock.now()))?.id
+    const exchanged = context.oidc.account
+    jwt.payload['sub'] = exchanged?.accountId ?? (await services.find(token.clientId ?? '', clock.now()))?.id
+    if (exchanged !== undefined) jwt.payload[TRUST_RULE] = exchanged[TRUST_RULE]
   }
 }
 

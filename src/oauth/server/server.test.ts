@@ -485,6 +485,21 @@ test('what was issued and begun outlives a restart', async () => {
   server.move(-60_000)
 })
 
+test('a page for signing in waits ten minutes, one for consent fifteen', async () => {
+  const { url } = authorization(origin, await register(origin))
+  const [one, other] = [server.browser(), server.browser()]
+  const signIn = await one.open(url)
+  const person = { name: 'ann', password: PASSWORD, do: 'password' }
+  const agreement = await other.submit(await other.open(url), person)
+  server.move(10 * 60_000)
+  assert.equal((await one.open(signIn.url)).status, 400)
+  server.move(4 * 60_000)
+  assert.match((await other.open(agreement.url)).text, /Allow access/)
+  server.move(60_000)
+  assert.equal((await other.open(agreement.url)).status, 400)
+  server.move(-15 * 60_000)
+})
+
 test('a browser is signed in until it was not used for eight hours', async () => {
   const client = await register(origin)
   const browser = server.browser()
@@ -585,6 +600,13 @@ test('a device gets a token when its user has entered the code, looked at it and
   await browser.submit(page, { abort: 'yes' })
   assert.equal((await poll(refused.device_code)).error, 'access_denied')
 
+  const bare = (await postForm(`${origin}/oauth/device/authorize`, { client_id: 'postern-cli' })).body
+  const entered = await browser.open(bare.verification_uri_complete)
+  const asked = await browser.submit(await browser.submit(entered, { user_code: bare.user_code }), {
+    confirm: 'yes',
+  })
+  assert.match(asked.text, /management:read[\s\S]*management:write/)
+  assert.doesNotMatch(asked.text, /management:admin/)
   const late = await begin()
   server.move(10 * 60_000)
   assert.equal((await poll(late.device_code)).error, 'expired_token')
@@ -594,6 +616,18 @@ test('a device gets a token when its user has entered the code, looked at it and
   const details = (await entriesOf('access.authenticate')).map(({ detail }) => detail)
   assert.ok(details.includes('grant: access_denied'))
   assert.ok(!details.includes('grant: authorization_pending'), 'who waits is refused nothing')
+})
+
+test('the form of a device without the session of its page is refused with what to do', async () => {
+  for (const body of ['', 'user_code=BBBB-BBBB&xsrf=x&confirm=yes']) {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await fetch(`${origin}/oauth/device`, { method: 'POST', headers, body })
+    assert.equal(answer.status, 400)
+    assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
+    assert.match(await answer.text(), /Open the address that your device shows once more/)
+    assert.equal(answer.headers.get('set-cookie'), null)
+  }
+  assert.deepEqual(server.faults, [])
 })
 
 test('what has ended is forgotten, and what was begun by nobody known is bounded', async () => {

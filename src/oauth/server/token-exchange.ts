@@ -1,4 +1,5 @@
 import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider'
+import { TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { DEFAULT_SCOPE, SCOPES } from '../../access/scopes.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
@@ -69,8 +70,9 @@ async function exchange(
       jwt: { sign: { alg: SIGNING_ALG } },
     }),
   })
-  // Whom the token stands for; `sub` is made of it
-  context.oidc.entity('Account', { accountId: principal.id, claims: () => ({ sub: principal.id }) })
+  // Whom the token stands for, and by what rule; its claims are made of it
+  const { id, trustRule } = principal
+  context.oidc.entity('Account', { accountId: id, claims: () => ({ sub: id }), [TRUST_RULE]: trustRule })
   context.oidc.entity('ClientCredentials', token)
   context.body = {
     access_token: await token.save(),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, example, operationOf, refused, startControl } from '../../../test/control.ts'
 import type { Accounts, Arrival } from '../../access/accounts.ts'
+import type { Grant, Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAccounts } from './accounts.ts'
@@ -13,7 +14,7 @@ const ADA: Arrival = {
   email: 'Ada@Example.com',
   name: 'Ada Lovelace',
   groups: ['engineering'],
-  grants: ['modifier:proxies@orders', 'admin@nowhere', 'owner'],
+  grants: ['modifier:proxies@orders', 'admin@nowhere', 'Owner'],
 }
 const PROOF = { authMethod: 'oauth', expiresAt: null, ceiling: null }
 
@@ -76,6 +77,41 @@ test('claims give what they are mapped to, and what leads nowhere gives nothing'
   assert.equal(permits(principal, 'proxies:update', { collection: 'col_other', tags: [] }), false)
   const { id: fallen } = await accounts.arrive({ ...ADA, subject: 's-3', grants: [] })
   assert.deepEqual((await accounts.principalOf(fallen, PROOF)).grants, [])
+})
+
+test('claims are mapped to a role of your own by its slug, and then nobody makes a role of more than they hold', async () => {
+  await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:read', 'proxies:publish'] })
+  const few: Grant[] = [
+    { role: { permissions: new Set(['roles:create', 'roles:update', 'roles:read', 'proxies:read']) } },
+  ]
+  const make = (name: string, permissions: string[]) =>
+    control.run('roles.create', { name, permissions }, { grants: few })
+  await make('Before', ['proxies:update'])
+  const grants = ['publisher:proxies@orders', 'nobody', 'before@nowhere']
+  const { id } = await accounts.arrive({ ...ADA, subject: 's-own', grants })
+  const principal = await accounts.principalOf(id, PROOF)
+  assert.equal(principal.grants.length, 1)
+  const may = (permission: Permission, collection = orders) =>
+    permits(principal, permission, { collection, tags: [] })
+  assert.deepEqual(
+    [may('proxies:publish'), may('proxies:publish', 'col_other'), may('proxies:update')],
+    [true, false, false],
+  )
+  await refused(make('Nobody', ['proxies:update']), 'permission_denied')
+  await make('Nobody', ['proxies:read'])
+  await refused(
+    control.run('roles.update', { id: 'nobody', permissions: ['proxies:delete'] }, { grants: few }),
+    'permission_denied',
+  )
+})
+
+test('a role that the settings map claims to is made by those alone who hold what it gives', async () => {
+  const mapped = await startControl({ deps: { mappedGrants: ['viewer', 'ops@orders'] } })
+  const grants: Grant[] = [{ role: { permissions: new Set(['roles:create']) } }]
+  const ops = { name: 'Ops', permissions: ['proxies:update'] }
+  await refused(mapped.run('roles.create', ops, { grants }), 'permission_denied')
+  await mapped.run('roles.create', ops)
+  await mapped.close()
 })
 
 test('a ceiling takes away, and what it took away stays known', async () => {

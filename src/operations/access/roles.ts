@@ -1,5 +1,6 @@
+import { isBuiltIn, parseGrant } from '../../access/grant-text.ts'
 import { toGrant } from '../../access/identities.ts'
-import { type GrantSpec, RoleSpec } from '../../model/access.ts'
+import { type GrantSpec, RoleSpec, type UserSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -23,7 +24,10 @@ export const roleKind: Kind = {
   check: granted,
 }
 
-/** A role that grants refer to grants what it will hold. */
+/**
+ * A role that grants refer to grants what it will hold. Claims may be mapped to any by its slug, once they are mapped to
+ * roles that were made here.
+ */
 async function granted(spec: Fields, self: Self, context: OperationContext): Promise<void> {
   // Judged by the exact schema of the kind
   const role = { permissions: new Set((spec as RoleSpec).permissions) }
@@ -31,6 +35,20 @@ async function granted(spec: Fields, self: Self, context: OperationContext): Pro
     const { scope } = await toGrant(context.whole, self.id, (user.spec as GrantSpec).scope)
     demandHolds([{ role, scope }], context)
   }
+  if (await areClaimsMapped(context)) demandHolds([{ role }], context)
+}
+
+/** True when claims are mapped to roles that were made here, now or for somebody who has signed in before. */
+async function areClaimsMapped({ mappedGrants, whole }: OperationContext): Promise<boolean> {
+  const users = mappedGrants.some(namesRole) ? [] : await whole.all('users')
+  return (
+    mappedGrants.some(namesRole) || users.some(({ spec }) => (spec as UserSpec).mapped_grants.some(namesRole))
+  )
+}
+
+function namesRole(text: string): boolean {
+  const grant = parseGrant(text)
+  return typeof grant !== 'string' && !isBuiltIn(grant.role)
 }
 
 export const ROLE_OPERATIONS = standardOf(roleKind, refuseUsed)

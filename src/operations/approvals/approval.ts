@@ -1,6 +1,6 @@
 import type { Principal } from '../../access/principal.ts'
 import { inWords } from '../../model/common.ts'
-import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -15,7 +15,7 @@ export interface Approval {
   /** Null where no rule holds. */
   readonly gate: Gate | null
   /** The request that it carries out. */
-  readonly approved: StoredChangeRequest | undefined
+  readonly approved: ChangeRequestFacts | undefined
   /** Whoever asked carries it out by asking again. */
   readonly isRepeated: boolean
   /** It passes the rules: the way out for whoever has the data directory. */
@@ -83,7 +83,7 @@ export function passes(
   return { answer: { approval: held.rules }, told: [] }
 }
 
-function whatMoved({ touches }: StoredChangeRequest, now: Held): string {
+function whatMoved({ touches }: ChangeRequestFacts, now: Held): string {
   for (const { type, id, slug, revision } of touches) {
     if (revision === null) continue
     const found = now.touches.find((one) => one.type === type && one.id === id)

@@ -10,12 +10,14 @@ import {
   startControl,
   VIA,
 } from '../../../test/control.ts'
-import type { Principal } from '../../access/principal.ts'
+import type { Permission, Principal } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
 import { createClock } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { createAccounts } from '../access/accounts.ts'
 import { expireChangeRequests } from '../change-requests/expire.ts'
 import type { Invoked, WriteOptions } from '../define.ts'
+import { requesterOf } from './carry-out.ts'
 
 const DAY_MS = 86_400_000
 
@@ -213,6 +215,10 @@ test('a rule for a collection or a tag holds for what lies there, and for taking
   await rule('proxies:delete', {}, { tags: ['money'] })
   assert.equal((await update('pay', { description: 'x' })).status, 200)
   requestOf(await update('pay', { tags: [] }))
+  await rule('clients:*', {}, { tags: ['money'] })
+  const { approval } = await as('ada', 'proxies.update', { id: 'pay', tags: [] }, { dryRun: true })
+  assert.equal(approval, undefined, 'the rule is about no proxies')
+  await rule('proxies:delete', {}, { tags: ['money'] })
   const documents = [
     JSON.stringify({
       kind: 'proxy',
@@ -264,9 +270,12 @@ test('nobody approves what they asked for themselves, by whatever proves them', 
   const robot = await control.run('service_identities.get', { id: 'robot' })
   ids['robot'] = String(robot.output['id'])
   await control.run('grants.create', { name: 'all', service_identity: 'robot', role: 'admin' })
+  // Who has its secret could be it
+  await as('cleo', 'service_identities.issue_secret', { id: 'robot' })
   await rule('*:*')
   const by = requestOf(await as('robot', 'clients.update', { id: 'acme', description: 'robot' }))
-  assert.match((await refused(approve('ada', by.id), 'permission_denied')).message, /could act as it/)
+  for (const name of ['ada', 'cleo'])
+    assert.match((await refused(approve(name, by.id), 'permission_denied')).message, /could act as it/)
   assert.equal((await approve('bob', by.id)).output['state'], 'applied')
   assert.equal((await control.run('change_requests.get', itself)).output['state'], 'open')
 })
@@ -307,6 +316,33 @@ test('approving needs config:approve for all that it touches, and seeing it', as
   await refused(approve('cleo', far.id), 'change_request_closed')
   const own = requestOf(await as('ada', 'proxies.update', { id: 'get-order', description: 'mine' }))
   assert.equal((await as('ada', 'change_requests.reject', { id: own.id })).output['state'], 'rejected')
+})
+
+test('a change that moves something is for who may approve on both sides, and one of no resource for few', async () => {
+  await past([])
+  const grant = { user: 'dora', role: 'approver', scope: { tags: ['partner'] } }
+  await control.run('grants.create', { ...grant, name: 'tagged' })
+  const made = await as('ada', 'personal_tokens.create', { name: 'script' })
+  await rule('*:*')
+  const move = requestOf(await as('ada', 'proxies.update', { id: 'get-order', tags: ['partner'] }))
+  await refused(as('dora', 'change_requests.get', { id: move.id }), 'not_found')
+  const revoked = requestOf(await as('cleo', 'personal_tokens.revoke', { id: made.output['id'] }))
+  await refused(as('dora', 'change_requests.get', { id: revoked.id }), 'not_found')
+  assert.equal((await approve('bob', revoked.id)).output['state'], 'applied')
+  await refused(as('ada', 'personal_tokens.get', { id: made.output['id'] }), 'not_found')
+  await as('ada', 'change_requests.reject', { id: move.id })
+})
+
+test('nobody has more than a hundred that wait', async () => {
+  const { id } = requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
+  const first = await control.store.read.changeRequest(id)
+  assert.ok(first)
+  await control.store.write(async (writer) => {
+    for (let n = 10; n < 110; n++)
+      await writer.putChangeRequest({ ...first, id: id.slice(0, -2) + n, fingerprint: `other ${n}` })
+  })
+  await refused(as('pipeline', 'policies.create', { name: 'Second' }), 'configuration_invalid')
+  requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
 })
 
 test('of two who approve at once one does it', async () => {
@@ -404,6 +440,28 @@ test('keys and records are left alone until somebody approves', async () => {
   assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
   assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
   assert.equal((await control.run('credentials.get', { id: 'sealed' })).output['name'], 'Sealed')
+})
+
+test('what narrowed whoever asked narrows the carrying out', async () => {
+  const proxies = { types: ['proxies'], verbs: [], collections: [], tags: [] }
+  const grants = [{ role: { permissions: new Set(['proxies:update', 'proxies:read']) }, scope: proxies }]
+  const asked = await as(
+    'ada',
+    'proxies.update',
+    { id: 'get-order', description: 'narrow' },
+    {},
+    {
+      grants,
+      unnarrowed: [{ role: 'admin' }],
+    },
+  )
+  const { id } = requestOf(asked)
+  const stored = await control.store.read.changeRequest(id)
+  assert.ok(stored)
+  const requester = await requesterOf(stored, control.store.read, Date.now())
+  const may = (permission: Permission) => permits(requester, permission)
+  assert.deepEqual([may('proxies:update'), may('proxies:delete'), may('users:read')], [true, false, false])
+  assert.equal((await approve('bob', id)).output['state'], 'applied')
 })
 
 test('requests outlive a restart, and end after seven days', async () => {

@@ -5,11 +5,12 @@ import { Secret } from '../../base/secret.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { inWords } from '../../model/common.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
-import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
 import { requestOf, toCaller } from '../audit-entry.ts'
+import { besides } from '../change-outcome.ts'
 import type { Invoked } from '../define.ts'
 import { type Attempt, remember, replay } from '../idempotency.ts'
 import type { Asked } from './approval.ts'
@@ -24,8 +25,9 @@ import {
   WAITS_MS,
 } from './request.ts'
 
-/** Of one asker. */
+/** Of one asker: how many wait, and how much they have sent. */
 const PENDING_MAX = 100
+const SIZE_MAX = 64 * 1024 ** 2
 
 interface Parts {
   readonly store: ConfigStore
@@ -51,15 +53,10 @@ export async function ask(
     const asker = askerOf(principal)
     const [fingerprint, base] = [fingerprintOf(operation, input, options, vault), baseOf(held)]
     const pending = (await writer.pendingChangeRequests(asker)).filter((one) => one.expires_at > now)
-    let request = pending.find(
+    let request: ChangeRequestFacts | undefined = pending.find(
       (one) => one.state === 'open' && one.fingerprint === fingerprint && one.base === base,
     )
     if (request === undefined) {
-      if (pending.length >= PENDING_MAX)
-        throw refuse('configuration_invalid', {
-          detail: `${PENDING_MAX} change requests of yours wait already. Take some of them back first.`,
-          errors: [{ pointer: '', reason: `at most ${PENDING_MAX} wait at once` }],
-        })
       const id = newId('chg', clock)
       const { id: requester, type, name, authMethod } = principal
       request = {
@@ -77,8 +74,7 @@ export async function ask(
         asker,
         fingerprint,
         base,
-        sealed: vault.seal(new Secret(JSON.stringify({ input, options: kept(options) })), id, ARGUMENTS),
-        touches: held.touches,
+        touches: held.touches.length > 0 ? held.touches : [besides(typeOf(operation), null)],
         is_foretold: held.isForetold,
         ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
         auth_method: authMethod,
@@ -90,7 +86,10 @@ export async function ask(
         decision_reason: null,
         config_revision: null,
       }
-      await writer.putChangeRequest(request)
+      const sent = JSON.stringify({ input, options: kept(options) })
+      refuseTooMuch(pending.length, (await writer.pendingSize(asker)) + sent.length)
+      const sealed = vault.seal(new Secret(sent), id, ARGUMENTS)
+      await writer.putChangeRequest({ ...request, sealed })
       await writer.appendAudit(
         newAuditEntry(clock, {
           ...toCaller(principal, via),
@@ -110,6 +109,19 @@ export async function ask(
   })
 }
 
+function refuseTooMuch(count: number, size: number): void {
+  if (count < PENDING_MAX && size <= SIZE_MAX) return
+  throw refuse('configuration_invalid', {
+    detail: `You have as many change requests as may wait: ${PENDING_MAX}, or what they have sent is ${SIZE_MAX} bytes. Take some of them back first.`,
+    errors: [{ pointer: '', reason: `at most ${PENDING_MAX} of one asker wait` }],
+  })
+}
+
+/** What an operation is about that touches no resource. */
+function typeOf({ permission }: Asked['operation']): string {
+  return permission.slice(0, permission.indexOf(':'))
+}
+
 function nameOf({ type, slug }: ChangeRequest['resource']): string {
   return slug === null ? '' : ` of the ${inWords(type)} "${slug}"`
 }
@@ -120,7 +132,7 @@ function kept({ idempotencyKey: _, dryRun: __, ...options }: Asked['options']): 
 }
 
 /** That it waits, or how it went since. */
-function waiting(request: StoredChangeRequest, now: number): Invoked {
+function waiting(request: ChangeRequestFacts, now: number): Invoked {
   return {
     status: 202,
     output: {
@@ -144,6 +156,6 @@ export async function answerNow(known: Invoked, reader: ConfigReader, now: numbe
 }
 
 /** A request that is carried out; its arguments are needed no more. */
-export function applied(request: StoredChangeRequest, revision: number | null): StoredChangeRequest {
+export function applied(request: ChangeRequestFacts, revision: number | null): StoredChangeRequest {
   return { ...request, state: 'applied', sealed: null, config_revision: revision }
 }

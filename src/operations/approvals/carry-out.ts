@@ -2,7 +2,7 @@ import { grantsOf } from '../../access/identities.ts'
 import type { Grant, Principal } from '../../access/principal.ts'
 import { intersect } from '../../access/roles.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
-import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, Fields } from '../../store/ports/config.ts'
 
 /** Does what somebody else asked for and the principal approves, as whoever asked. */
@@ -18,7 +18,7 @@ export interface CarryOut {
 
 /** Whoever asked, with what they may do now. Refuses with change_request_outdated. */
 export async function requesterOf(
-  { requester, auth_method, ceiling }: StoredChangeRequest,
+  { requester, auth_method, ceiling }: ChangeRequestFacts,
   reader: ConfigReader,
   now: number,
 ): Promise<Principal> {

@@ -3,10 +3,11 @@ import { isWithin, permits, UNPLACED } from '../../access/roles.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { UserSpec } from '../../model/access.ts'
-import { type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
-import { inWords, NOUNS } from '../../model/common.ts'
+import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
+import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
 import { isKind } from '../kinds.ts'
+import { typesAt } from '../refs.ts'
 import { idsIn, readStoredSettings } from './stored-settings.ts'
 
 /** The rules for approval that hold for one principal, while it writes. */
@@ -16,7 +17,7 @@ export interface Gate {
   /** Has the rules look at a write of something; without `touched` at one of which the place is not known. */
   judge(permission: Permission, touched?: Touched): void
   /** Has them look at what is taken out of the reach of one, by whatever permission: it could then be changed freely. */
-  judgeMove(from: Touched, to: Touched): void
+  judgeMove(type: ResourceType, from: Touched, to: Touched): void
 }
 
 /** Null where no rule holds for the principal. */
@@ -36,10 +37,21 @@ function createGate(rules: readonly (readonly [string, Required<Grant>])[]): Gat
     judge(permission, touched) {
       for (const [name, grant] of rules) if (permits({ grants: [grant] }, permission, touched)) met.add(name)
     },
-    judgeMove(from, to) {
-      for (const [name, { scope }] of rules) if (isWithin(scope, from) && !isWithin(scope, to)) met.add(name)
+    judgeMove(type, from, to) {
+      for (const [name, grant] of rules)
+        if (isAboutAny(grant, typesAt(type)) && isWithin(grant.scope, from) && !isWithin(grant.scope, to))
+          met.add(name)
     },
   }
+}
+
+function isAboutAny(grant: Grant, types: readonly string[]): boolean {
+  // The model lists permissions in their form.
+  return (APPROVABLE as readonly Permission[]).some(
+    (permission) =>
+      types.includes(permission.slice(0, permission.indexOf(':'))) &&
+      permits({ grants: [grant] }, permission),
+  )
 }
 
 /** What a rule is about, in the form in which permissions are judged. */

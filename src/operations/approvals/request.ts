@@ -4,7 +4,7 @@ import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { toTime } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import type { ResourceType } from '../../model/common.ts'
-import type { RequestTouch, StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts, RequestTouch } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { DiffEntry, Operation, WriteOptions } from '../define.ts'
@@ -82,7 +82,7 @@ export function baseOf({ diff, touches, isForetold }: Held): string {
 export async function reaches(
   principal: Principal,
   permissionFor: (type: string) => Permission,
-  { touches }: Pick<StoredChangeRequest, 'touches'>,
+  { touches }: Pick<ChangeRequestFacts, 'touches'>,
   whole: ConfigReader,
 ): Promise<boolean> {
   for (const { type, id, parent, tags } of touches) {
@@ -97,7 +97,7 @@ export async function reaches(
 /** True for whoever asked for it, and whoever may read all that it touches. */
 export async function sees(
   principal: Principal,
-  request: StoredChangeRequest,
+  request: ChangeRequestFacts,
   whole: ConfigReader,
 ): Promise<boolean> {
   if (request.asker === askerOf(principal)) return true
@@ -105,7 +105,7 @@ export async function sees(
 }
 
 /** A change request as callers read it. */
-export function viewOfRequest(request: StoredChangeRequest, now: number): ChangeRequest {
+export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeRequest {
   const { id, state, operation, resource, requester, rules, reason, diff, base_revision, repeats } = request
   const { created_at, expires_at, decided_at, decided_by, decision_reason, config_revision } = request
   return {
@@ -129,6 +129,6 @@ export function viewOfRequest(request: StoredChangeRequest, now: number): Change
 }
 
 /** True for one that has not come to its end. */
-export function isPending({ state }: Pick<StoredChangeRequest, 'state'>): boolean {
+export function isPending({ state }: Pick<ChangeRequestFacts, 'state'>): boolean {
   return state === 'open' || state === 'approved'
 }

@@ -1,5 +1,5 @@
 import { refuse } from '../../base/refusal.ts'
-import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
 import { isPending, sees } from '../approvals/request.ts'
 import type { OperationContext } from '../context.ts'
 import type { Subject } from '../define.ts'
@@ -20,8 +20,8 @@ export async function findRequest(id: string, context: OperationContext): Promis
 
 /** Refuses with change_request_closed one that nothing is to be decided of any more. */
 export function demandPending(
-  request: StoredChangeRequest,
-  states: readonly StoredChangeRequest['state'][],
+  request: ChangeRequestFacts,
+  states: readonly ChangeRequestFacts['state'][],
   now: number,
 ): void {
   if (states.includes(request.state) && request.expires_at > now) return

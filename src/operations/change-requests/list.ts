@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
-import type { StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import { sees, viewOfRequest } from '../approvals/request.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
@@ -28,7 +28,7 @@ export const listChangeRequests = define({
   subject,
   handle: async ({ limit, cursor, state }, context) => {
     const now = context.clock.now()
-    const found: StoredChangeRequest[] = []
+    const found: ChangeRequestFacts[] = []
     let before = cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/)
     for (let isMore = true; isMore && found.length <= limit; ) {
       const some = await context.whole.changeRequests({

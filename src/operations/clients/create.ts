@@ -23,6 +23,7 @@ export const createClient = createOf(clientKind, {
   },
   output: { profiles: z.array(writtenSchema(profileKind).extend(shownToken)) },
   revealsOnce: true,
+  parts: { profiles: ['slug', 'auth.type', 'token', 'token_expires_at', 'signing_secret', 'kid'] },
   made: async (client, input, context) => {
     context.require('profiles:create')
     const wanted = (input['profiles'] as readonly Fields[] | undefined) ?? [InnerProfile.parse(DEFAULT)]

@@ -133,6 +133,31 @@ test('an existing slug or base path is refused, and nothing is stored', async ()
   assert.equal(await store.read.revision(), revision)
 })
 
+test('without a base path it answers where the description says, or under its slug, and a conflict is told', async () => {
+  const described = (url: string, title: string) => ({
+    openapi: '3.1.0',
+    info: { title, version: '1' },
+    servers: [{ url }],
+    paths: { '/pets': { get: { responses: {} } } },
+  })
+  const placed = async (url: string, title: string) => {
+    const { output } = await run('collections.import', { document: described(url, title) })
+    return (output['collection'] as { base_path: string }).base_path
+  }
+  assert.equal(await placed('https://pets.example/api/v3/', 'Pets'), '/api/v3')
+  assert.equal(await placed('https://cats.example', 'Cats'), '/cats')
+  assert.equal(await placed('https://reserved.example/mcp/v1', 'Dogs'), '/dogs')
+  await assert.rejects(placed('https://more.example/api/v3', 'More'), {
+    code: 'already_exists',
+    message:
+      'The base path /api/v3 belongs to the collection "pets". It was taken from the description: say another base_path.',
+  })
+  await assert.rejects(placed('https://none.example/mcp', 'MCP'), {
+    code: 'input_invalid',
+    message: 'Say under which base_path it is published.',
+  })
+})
+
 test('a broken document is refused with its pointer, and nothing is stored', async () => {
   const revision = await store.read.revision()
   const document = { openapi: '3.1.0', info: { title: 'T' }, paths: { orders: {} } }

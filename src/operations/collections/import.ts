@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
+import { Refusal, refuse } from '../../base/refusal.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import { Name, Slug } from '../../model/common.ts'
 import { ProxySpec } from '../../model/proxy.ts'
@@ -25,7 +26,9 @@ export const importCollection = define({
     'Make a collection and its proxies of an OpenAPI description (2.0, 3.0, 3.1), a Postman collection or a HAR; fetches nothing',
   input: z.strictObject({
     document: Document,
-    base_path: BasePath,
+    base_path: BasePath.optional().describe(
+      'Path under which it is published; the path of the servers of the description when absent, or the slug where they have none',
+    ),
     name: Name.optional().describe('The title of the description when absent'),
     slug: Slug.optional().describe('Made from the name when absent'),
     upstream: UpstreamUrl.optional().describe(
@@ -71,11 +74,10 @@ export const importCollection = define({
 
     const hash = schemas === null ? null : `sha256-${contentHash(schemas)}`
     if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
-    const stored = await createResource(
-      context,
-      collectionKind,
-      CollectionSpec.parse({ ...collection, schemas: hash }),
-    )
+    const made = CollectionSpec.parse({ ...collection, schemas: hash })
+    const stored = await createResource(context, collectionKind, made).catch((error: unknown) => {
+      throw options.base_path === undefined ? asDefault(error) : error
+    })
     for (const proxy of proxies) {
       const spec = ProxySpec.parse({ ...proxy, collection: stored.id })
       fromImport(spec)
@@ -90,3 +92,14 @@ export const importCollection = define({
     }
   },
 })
+
+/** A path that is taken, and that nobody asked for. */
+function asDefault(error: unknown): unknown {
+  if (!(error instanceof Refusal) || error.code !== 'already_exists') return error
+  const { detail, errors } = error.facts
+  if (errors?.[0]?.pointer !== '/base_path') return error
+  return refuse('already_exists', {
+    ...error.facts,
+    detail: `${detail} It was taken from the description: say another base_path.`,
+  })
+}

@@ -4,6 +4,7 @@ import { type Control, example, refused, startControl } from '../../../test/cont
 import type { Grant } from '../../access/principal.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { WriteOptions } from '../define.ts'
+import { PLANS_EACH_MAX } from './plan.ts'
 
 interface Doc {
   readonly kind: string
@@ -268,6 +269,15 @@ test('changes of either side since the last apply are told apart', async () => {
     'policy/e instance',
   ])
   assert.deepEqual(drift[0]!.diff, [{ op: 'replace', path: '/description', from: '', value: 'by hand' }])
+})
+
+test('of the plans of one principal the oldest goes', async () => {
+  const documents = [policy('gold', { description: 'planned' })]
+  const { id } = await plan(documents)
+  for (let more = 1; more < PLANS_EACH_MAX; more++) await plan([policy('gold')])
+  await apply(documents, { plan_id: id, options: { dryRun: true } })
+  await plan([policy('gold')])
+  await refused(apply(documents, { plan_id: id }), 'not_found')
 })
 
 test('what was planned is what is applied, or nothing is', async () => {

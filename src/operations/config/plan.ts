@@ -8,6 +8,8 @@ import { take } from './take.ts'
 
 /** How long a plan may be applied. */
 const PLAN_MS = 7 * 24 * 3_600_000
+/** Plans that are kept of one principal; then the oldest goes. One of thousands of steps takes half a megabyte. */
+export const PLANS_EACH_MAX = 50
 /** Times that it is made anew because something changed meanwhile. */
 const ATTEMPTS = 3
 
@@ -20,7 +22,11 @@ export const planConfig = define({
   summary: 'Show what applying documents would change, and keep that as a plan; changes nothing',
   input: z.strictObject({ documents: Documents, ...manner }),
   output: z.object({
-    plan_id: z.string().describe('Applies exactly this, for seven days'),
+    plan_id: z
+      .string()
+      .describe(
+        'Applies exactly this, for seven days, or until fifty newer plans are kept of the same principal',
+      ),
     managed_by: z.string(),
     config_revision: z.int().describe('Of the configuration that it was compared with'),
     ...Shown.shape,
@@ -41,18 +47,19 @@ export const planConfig = define({
         return { steps, revision, fingerprint, warnings, owner: manner.owner }
     }
   },
-  handle: async ({ steps, revision, fingerprint, warnings, owner }, { change, clock }) => {
+  handle: async ({ steps, revision, fingerprint, warnings, owner }, { change, clock, principal }) => {
     const now = clock.now()
     const id = newId('pln', clock)
     const kept = {
       id,
       owner,
+      made_by: principal.id,
       documents: fingerprint,
       steps: keptSteps(steps.steps),
       revision,
       created_at: now,
     }
-    await change.writer.putPlan(kept, now - PLAN_MS)
+    await change.writer.putPlan(kept, now - PLAN_MS, PLANS_EACH_MAX)
     return { plan_id: id, managed_by: owner, config_revision: revision, ...shown({ ...steps, warnings }) }
   },
 })

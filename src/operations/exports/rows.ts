@@ -12,7 +12,7 @@ const ENTRIES_STEP = 200
 export const COLUMNS: Readonly<Record<ExportOrder['of'], readonly string[]>> = {
   records: Object.keys(ShownRecord.shape),
   audit: [
-    ...['id', 'time', 'actor.id', 'actor.type', 'actor.name', 'actor.auth_method'],
+    ...['id', 'time', 'environment', 'actor.id', 'actor.type', 'actor.name', 'actor.auth_method'],
     ...['agent.name', 'agent.version', 'agent.session_id', 'agent.conversation_id'],
     ...['surface', 'operation', 'action'],
     ...['resource.type', 'resource.id', 'resource.slug', 'resource.collection'],

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { isKnown, toStoredGrants } from '../../access/tokens.ts'
+import { grantsOfToken, roleOf } from '../../access/identities.ts'
+import { toStoredGrants } from '../../access/tokens.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Name } from '../../model/common.ts'
 import { marked } from '../../model/marks.ts'
@@ -44,10 +45,13 @@ export const createPersonalToken = define({
   handle: async ({ name, grants: texts, days }, context) => {
     refuseWithoutSignIn(context)
     const { change, principal, clock } = context
-    const grants = await toStoredGrants(texts, context.reader)
-    demandHolds(grants.filter(isKnown), context)
-    const held = await context.whole.personalTokens({ owner: principal.id, limit: TOKENS_MAX })
-    if (held.length >= TOKENS_MAX)
+    const held = principal.grants.map(({ role }) => (typeof role === 'object' ? role.slug : role))
+    // Who has a role may name it, whether or not they may see roles
+    const find = (ref: string) => roleOf(ref, held.includes(ref) ? context.whole : context.reader)
+    const grants = await toStoredGrants(texts, context.reader, find)
+    demandHolds(await grantsOfToken(grants, context.whole), context)
+    const others = await context.whole.personalTokens({ owner: principal.id, limit: TOKENS_MAX })
+    if (others.length >= TOKENS_MAX)
       throw refuse('configuration_invalid', {
         detail: `You have ${TOKENS_MAX} personal tokens already. Revoke one first.`,
         errors: [{ pointer: '', reason: `at most ${TOKENS_MAX} of a user` }],

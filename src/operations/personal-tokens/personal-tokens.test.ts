@@ -75,6 +75,20 @@ test('a personal token may do what its owner may do now, as far as its grants al
   await control.run('grants.update', { id: 'ada:modifier', role: 'modifier' })
 })
 
+test('who has a role of your own may name it, and what they lack of it is not given', async () => {
+  const { id, token } = await make({ grants: ['publisher:proxies@orders'] })
+  const principal = await tokens.verify(token)
+  assert.deepEqual(
+    (['proxies:publish', 'proxies:read', 'proxies:update'] as const).map((one) => may(principal, one)),
+    [true, true, false],
+  )
+  const { output } = await run(await as('ada'), 'personal_tokens.get', { id })
+  assert.deepEqual(output['grants'], ['publisher:proxies@orders'])
+  await refused(make({ grants: ['publisher'] }), 'permission_denied')
+  await control.run('roles.create', { name: 'Keeper', permissions: ['keys:rotate'] })
+  await refused(make({ grants: ['keeper@orders'] }), 'input_invalid')
+})
+
 test('no more than its owner may do is given to it, and none makes others', async () => {
   for (const grants of [
     ['admin'],

@@ -42,7 +42,7 @@ export async function viewsOf(
 ): Promise<z.output<typeof PersonalToken>[]> {
   const named = tokens.flatMap(({ owner, grants }) => [
     owner,
-    ...grants.flatMap(({ scope }) => scope?.collections ?? []),
+    ...grants.flatMap(({ role, scope }) => [role, ...(scope?.collections ?? [])]),
   ])
   const slugs = await reader.slugs([...new Set(named)])
   return tokens.map(({ id, name, owner, grants, created_at, expires_at, last_used_at }) => ({

@@ -318,6 +318,14 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `update applied set spec = json_set(spec, '$.requestable', json('false')) where address like 'collection/%'`,
     ],
   },
+  {
+    version: 14,
+    name: 'who made a plan',
+    statements: [
+      `alter table plans add column made_by text not null default ''`,
+      `create index plans_made_by on plans (made_by, created_at)`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

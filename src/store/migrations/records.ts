@@ -31,4 +31,9 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
     name: 'blocks from the oldest on',
     statements: ['CREATE INDEX blocks_min_time ON blocks (min_time)'],
   },
+  {
+    version: 3,
+    name: 'the environment of a block',
+    statements: ['ALTER TABLE blocks ADD COLUMN environment TEXT'],
+  },
 ]

@@ -14,16 +14,14 @@ export interface RequestTouch {
   readonly revision: number | null
 }
 
-/** A write that waits for another person, or did. Times in milliseconds since the epoch. */
-export interface StoredChangeRequest extends Omit<ChangeRequest, 'created_at' | 'expires_at' | 'decided_at'> {
+/** A write that waits for another person, or did, without what was sent. Times in milliseconds since the epoch. */
+export interface ChangeRequestFacts extends Omit<ChangeRequest, 'created_at' | 'expires_at' | 'decided_at'> {
   /** Whoever asks again under this name for the same asks for this. */
   readonly asker: string
   /** Of the operation and all it was called with. */
   readonly fingerprint: string
   /** Of what it would do: the same request about another state is another one. */
   readonly base: string
-  /** Input and options of the write; null once it is decided. */
-  readonly sealed: string | null
   readonly touches: readonly RequestTouch[]
   /** Whether the diff says what would be done, or only what would be affected. */
   readonly is_foretold: boolean
@@ -37,15 +35,22 @@ export interface StoredChangeRequest extends Omit<ChangeRequest, 'created_at' | 
   readonly decided_at: number | null
 }
 
+export interface StoredChangeRequest extends ChangeRequestFacts {
+  /** Input and options of the write; null once it has come to its end. */
+  readonly sealed: string | null
+}
+
 export interface ChangeRequestReader {
   changeRequest(id: string): Promise<StoredChangeRequest | undefined>
   /** Newest first, older than `before` where that is given. */
   changeRequests(query: {
     readonly limit: number
     readonly before?: string
-  }): Promise<readonly StoredChangeRequest[]>
+  }): Promise<readonly ChangeRequestFacts[]>
   /** Those that are not decided, or approved and not carried out. */
-  pendingChangeRequests(asker?: string): Promise<readonly StoredChangeRequest[]>
+  pendingChangeRequests(asker?: string): Promise<readonly ChangeRequestFacts[]>
+  /** Characters that are kept of what somebody has sent. */
+  pendingSize(asker: string): Promise<number>
 }
 
 export interface ChangeRequestWriter {

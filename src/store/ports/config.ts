@@ -90,7 +90,10 @@ export interface StoredSecret {
 
 /** A grant of a token: a role, over everything without a scope. */
 export interface StoredGrant {
+  /** One that is always there, or the id of one that was made here. */
   readonly role: string
+  /** What the role held when it was granted; absent for one that is always there. */
+  readonly permissions?: readonly string[]
   readonly scope?: Part & { readonly types: readonly string[]; readonly verbs: readonly string[] }
 }
 
@@ -120,6 +123,8 @@ export interface StoredPlan {
   readonly id: string
   /** Name of the set. */
   readonly owner: string
+  /** Id of the principal; empty for plans from before that was kept. */
+  readonly made_by: string
   /** Fingerprint of the documents and of how they are to be applied. */
   readonly documents: string
   readonly steps: readonly {
@@ -313,8 +318,8 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessReques
   spendSetUpLink(link: StoredSetUpLink): Promise<boolean>
   /** Stores an answer and forgets those that expired before `now`. */
   putAnswer(answer: StoredAnswer, now: number): Promise<void>
-  /** Stores a plan and forgets those made before `since`, in milliseconds since the epoch. */
-  putPlan(plan: StoredPlan, since: number): Promise<void>
+  /** Stores a plan and forgets those made before `since`, in milliseconds since the epoch, and all but the last `max` of who made it. */
+  putPlan(plan: StoredPlan, since: number, max: number): Promise<void>
   putApplied(applied: StoredApplied): Promise<void>
   removeApplied(owner: string, address: string): Promise<void>
   /** Also links it to the entry before. */

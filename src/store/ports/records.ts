@@ -11,6 +11,8 @@ export interface RecordBlock {
   readonly classes: number
   /** Rows that came from an agent. */
   readonly agents: number
+  /** Of the instance when they were recorded. */
+  readonly environment: string | null
   /** JSON array of the strings that the rows refer to by index. */
   readonly words: string
   /** Fixed-width part of the rows. */
@@ -28,7 +30,7 @@ export interface RecordStore {
   /** Stores all blocks in one transaction, so that a reader sees each whole or not at all. */
   append(blocks: readonly RecordBlock[]): Promise<void>
   /** Oldest blocks with fewer than `rowsBelow` rows. */
-  small(rowsBelow: number, blocksMax: number): Promise<readonly StoredBlock[]>
+  small(rowsBelow: number, blocksMax: number, environment: string | null): Promise<readonly StoredBlock[]>
   /** Puts one block in the place of others, in one transaction. */
   replace(ids: readonly number[], block: RecordBlock): Promise<void>
   /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */

@@ -1,5 +1,6 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type {
+  ChangeRequestFacts,
   ChangeRequestReader,
   ChangeRequestWriter,
   StoredChangeRequest,
@@ -10,23 +11,34 @@ type Db = Kysely<ConfigTables>
 type Row = ConfigTables['change_requests']
 
 const PENDING = ['open', 'approved'] as const
+/** What was sent may be large, and is read by id alone. */
+const FACTS = ['id', 'state', 'asker', 'expires_at', 'entry'] as const
 
 /** Reads change requests. */
 export function createChangeRequestReader(db: Db): ChangeRequestReader {
   return {
     changeRequest: async (id) => {
       const row = await db.selectFrom('change_requests').selectAll().where('id', '=', id).executeTakeFirst()
-      return row && toRequest(row)
+      return row && { ...toFacts(row), sealed: row.sealed }
     },
     changeRequests: async ({ limit, before }) => {
-      let query = db.selectFrom('change_requests').selectAll()
+      let query = db.selectFrom('change_requests').select(FACTS)
       if (before !== undefined) query = query.where('id', '<', before)
-      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toRequest)
+      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toFacts)
     },
     pendingChangeRequests: async (asker) => {
-      let query = db.selectFrom('change_requests').selectAll().where('state', 'in', PENDING)
+      let query = db.selectFrom('change_requests').select(FACTS).where('state', 'in', PENDING)
       if (asker !== undefined) query = query.where('asker', '=', asker)
-      return (await query.orderBy('id').execute()).map(toRequest)
+      return (await query.orderBy('id').execute()).map(toFacts)
+    },
+    pendingSize: async (asker) => {
+      const { size } = await db
+        .selectFrom('change_requests')
+        .select(sql<number>`coalesce(sum(length(sealed)), 0)`.as('size'))
+        .where('state', 'in', PENDING)
+        .where('asker', '=', asker)
+        .executeTakeFirstOrThrow()
+      return size
     },
   }
 }
@@ -56,7 +68,7 @@ function toRow({ id, state, asker, expires_at, sealed, ...entry }: StoredChangeR
   return { id, state, asker, expires_at, sealed, entry: JSON.stringify(entry) }
 }
 
-function toRequest({ entry, state, ...columns }: Row): StoredChangeRequest {
+function toFacts({ entry, id, state, asker, expires_at }: Omit<Row, 'sealed'>): ChangeRequestFacts {
   // Only toRow writes these.
-  return { ...JSON.parse(entry), ...columns, state } as StoredChangeRequest
+  return { ...JSON.parse(entry), id, state, asker, expires_at } as ChangeRequestFacts
 }

@@ -388,8 +388,12 @@ function withBodies({ entry, request, response }: { readonly entry: string } & B
 }
 
 function toEntry(text: string): AuditEntry {
-  // Only appendAudit writes this column, from an AuditEntry; the first ones knew of no approver.
-  return { approver: null, ...(JSON.parse(text) as Omit<AuditEntry, 'approver'>) }
+  // Only appendAudit writes this column, from an AuditEntry; the first ones knew of neither.
+  return {
+    approver: null,
+    environment: null,
+    ...(JSON.parse(text) as Omit<AuditEntry, 'approver' | 'environment'>),
+  }
 }
 
 function toAccessToken(row: ConfigTables['access_tokens']): StoredPersonalToken {

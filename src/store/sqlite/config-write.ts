@@ -12,7 +12,7 @@ import type { ConfigTables, ResourceRow } from './tables.ts'
 type Db = Kysely<ConfigTables>
 
 /** Reads and writes inside of the transaction that `db` is. */
-export function createWriter(db: Db): ConfigWriter {
+export function createWriter(db: Db, environment: string | null): ConfigWriter {
   const reader = createReader(db)
   const setMeta = async (name: string, value: string): Promise<void> => {
     await db
@@ -129,12 +129,21 @@ export function createWriter(db: Db): ConfigWriter {
         .onConflict((conflict) => conflict.column('scope').doUpdateSet(row))
         .execute()
     },
-    putPlan: async (plan, since) => {
+    putPlan: async (plan, since, max) => {
       await db.deleteFrom('plans').where('created_at', '<', since).execute()
       await db
         .insertInto('plans')
         .values({ ...plan, steps: JSON.stringify(plan.steps) })
         .execute()
+      const older = db
+        .selectFrom('plans')
+        .select('id')
+        .where('made_by', '=', plan.made_by)
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(-1)
+        .offset(max)
+      await db.deleteFrom('plans').where('id', 'in', older).execute()
     },
     putApplied: async ({ resource, spec, ...applied }) => {
       const row = { ...applied, resource_id: resource, spec: JSON.stringify(spec) }
@@ -148,7 +157,7 @@ export function createWriter(db: Db): ConfigWriter {
       await db.deleteFrom('applied').where('owner', '=', owner).where('address', '=', address).execute()
     },
     appendAudit: async (entry, collectionSlug = null) => {
-      const stored = toAuditRow(entry, collectionSlug)
+      const stored = toAuditRow({ ...entry, environment }, collectionSlug)
       const { seq } = await db.insertInto('audit').values(stored).returning('seq').executeTakeFirstOrThrow()
       const row = { seq, ...stored }
       const before = (await reader.lastAuditLink())?.hash ?? CHAIN_START

@@ -47,6 +47,7 @@ function entry(id: string): AuditEntry {
   return {
     id,
     time: '2026-01-01T00:00:00.000Z',
+    environment: null,
     actor: { id: 'a', type: 'system', name: 'a', auth_method: 'none' },
     agent: { name: null, version: null, session_id: null, conversation_id: null },
     surface: 'system',
@@ -188,6 +189,28 @@ test('an older data directory is brought to the newest version with all that it 
   again.close()
 })
 
+test('entries say of which environment the instance was when they were written', async () => {
+  const file = fresh()
+  for (const [id, environment] of [
+    ['aud_1', 'staging'],
+    ['aud_2', null],
+  ] as const) {
+    const store = openConfigStore(file, environment)
+    await store.write((writer) => writer.appendAudit(entry(id)))
+    await store.close()
+  }
+  const store = openConfigStore(file)
+  const { items } = await store.read.auditEntries({ limit: 10 })
+  assert.deepEqual(
+    items.map(({ id, environment }) => [id, environment]),
+    [
+      ['aud_2', null],
+      ['aud_1', 'staging'],
+    ],
+  )
+  await store.close()
+})
+
 test('entries from before the chain are linked as they are found, and those after them follow', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
@@ -215,7 +238,7 @@ test('entries from before the chain are linked as they are found, and those afte
   await store.close()
 })
 
-test('entries from before approvers and bodies keep their links, and say that nobody approved them', async () => {
+test('entries from before approvers and environments keep their links, and say that there were none', async () => {
   const file = fresh()
   const database = new DatabaseSync(file)
   migrate(
@@ -223,7 +246,7 @@ test('entries from before approvers and bodies keep their links, and say that no
     file,
     CONFIG_MIGRATIONS.filter(({ version }) => version <= 10),
   )
-  const { approver, ...old } = entry('aud_old')
+  const { approver, environment, ...old } = entry('aud_old')
   const values = [old.id, old.time, 'a', 'a', 'system', 'policies.create', 'CREATE', 'policy', null, null]
   const row = [1, ...values, null, null, 'ok', JSON.stringify(old)]
   database.prepare(`insert into audit values (${row.map(() => '?').join()})`).run(...row)
@@ -237,7 +260,38 @@ test('entries from before approvers and bodies keep their links, and say that no
   const [first, second] = await store.read.auditLinks(0, 10)
   assert.equal(nextLink('', first!.columns!), hash)
   assert.equal(nextLink(hash, second!.columns!), second!.hash)
-  assert.equal((await store.read.auditEntry('aud_old'))?.approver, approver)
+  const read = await store.read.auditEntry('aud_old')
+  assert.deepEqual([read?.approver, read?.environment], [approver, environment])
+  await store.close()
+})
+
+test('of the plans of one principal the last are kept, and those from before are of nobody', async () => {
+  const file = fresh()
+  const database = new DatabaseSync(file)
+  migrate(
+    database,
+    file,
+    CONFIG_MIGRATIONS.filter(({ version }) => version <= 13),
+  )
+  database.exec(`insert into plans values ('old', 'all', 'd', '[]', 1, 5)`)
+  database.close()
+  const store = openConfigStore(file)
+  const put = (id: string, made_by: string, created_at: number) =>
+    store.write((writer) =>
+      writer.putPlan({ id, made_by, created_at, owner: 'all', documents: 'd', steps: [], revision: 1 }, 1, 2),
+    )
+  await put('a', 'ann', 10)
+  await put('b', 'bob', 11)
+  await put('c', 'ann', 12)
+  await put('d', 'ann', 12)
+  const kept = async (id: string) => (await store.read.plan(id))?.made_by
+  assert.deepEqual(await Promise.all(['old', 'a', 'b', 'c', 'd'].map(kept)), [
+    '',
+    undefined,
+    'bob',
+    'ann',
+    'ann',
+  ])
   await store.close()
 })
 

@@ -23,8 +23,9 @@ class Undo<T> extends Error {
 /**
  * Configuration and audit in one SQLite file. One connection writes, behind a FIFO lock from BEGIN to COMMIT;
  * another reads. Every COMMIT is on disk before it answers. Throws CannotStart for a file of a newer version.
+ * @param environment stands in the audit entries that are written
  */
-export function openConfigStore(file: string): ConfigStore {
+export function openConfigStore(file: string, environment: string | null = null): ConfigStore {
   const writing = openWriting(file)
   const reading = new DatabaseSync(file, { timeout: 5000, readOnly: true })
   const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
@@ -37,7 +38,7 @@ export function openConfigStore(file: string): ConfigStore {
   ): Promise<T> {
     try {
       const result = await writer.transaction().execute(async (db) => {
-        const result = await work(createWriter(db))
+        const result = await work(createWriter(db, environment))
         if (settings.rollback === true) throw new Undo(result)
         return result
       })

@@ -38,10 +38,10 @@ export function openRecordStore(path: string): RecordStore {
 
 function createStore(db: DatabaseSync): RecordStore {
   const insert = db.prepare(
-    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, words, numbers, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   const remove = db.prepare('DELETE FROM blocks WHERE id = ?')
-  const small = db.prepare('SELECT * FROM blocks WHERE rows < ? ORDER BY id LIMIT ?')
+  const small = db.prepare('SELECT * FROM blocks WHERE rows < ? AND environment IS ? ORDER BY id LIMIT ?')
   const old = db.prepare('DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?)')
   const oldest = db.prepare(
     'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks ORDER BY max_time, id LIMIT 1)',
@@ -55,8 +55,8 @@ function createStore(db: DatabaseSync): RecordStore {
   )
   const pruneQuotas = db.prepare('DELETE FROM quotas WHERE period < ?')
   const add = (block: RecordBlock): void => {
-    const { minTimeMs, maxTimeMs, rows, classes, agents, words, numbers, text } = block
-    insert.run(minTimeMs, maxTimeMs, rows, classes, agents, words, numbers, text)
+    const { minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text } = block
+    insert.run(minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text)
   }
   return {
     append: async (blocks) =>
@@ -65,7 +65,8 @@ function createStore(db: DatabaseSync): RecordStore {
           for (const block of blocks) add(block)
         }),
       ),
-    small: async (rowsBelow, blocksMax) => guarded(() => small.all(rowsBelow, blocksMax).map(toStoredBlock)),
+    small: async (rowsBelow, blocksMax, environment) =>
+      guarded(() => small.all(rowsBelow, environment, blocksMax).map(toStoredBlock)),
     replace: async (ids, block) =>
       guarded(() =>
         inTransaction(db, () => {
@@ -148,6 +149,7 @@ export function toStoredBlock(row: Record<string, unknown>): StoredBlock {
     maxTimeMs: row['max_time'] as number,
     classes: row['classes'] as number,
     agents: row['agents'] as number,
+    environment: row['environment'] as string | null,
     words: row['words'] as string,
     numbers: row['numbers'] as Uint8Array,
     text: row['text'] as Uint8Array,

@@ -43,6 +43,7 @@ export interface ConfigTables {
   plans: {
     id: string
     owner: string
+    made_by: string
     documents: string
     /** JSON */
     steps: string

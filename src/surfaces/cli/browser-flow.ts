@@ -8,10 +8,13 @@ import type { CliPorts } from './ports.ts'
 /** How long a person may take, milliseconds. */
 const PERSON_MS_MAX = 300_000
 const CALLBACK = '/callback'
+const WAITING = 'Waiting, at most five minutes. The browser must run on this machine.\n'
+const ELSEWHERE = 'For a browser elsewhere press Ctrl-C and use postern login --device.\n'
 
 /**
  * Signs a person in by their browser: an authorization code with PKCE, redirected to a port of the loopback that
- * listens for it alone (RFC 8252 section 7.3). State, issuer and verifier are checked.
+ * listens for it alone (RFC 8252 section 7.3). State, issuer and verifier are checked. Gives null where there is no
+ * browser to open and another device can be used; `isOpened` false leaves opening it to the person.
  */
 export async function signInByBrowser(
   ports: CliPorts,
@@ -19,7 +22,7 @@ export async function signInByBrowser(
   server: OpenIdClient.Configuration,
   wanted: Readonly<Record<string, string>>,
   isOpened: boolean,
-): Promise<OpenIdClient.TokenEndpointResponse> {
+): Promise<OpenIdClient.TokenEndpointResponse | null> {
   const verifier = oauth.randomPKCECodeVerifier()
   const state = oauth.randomState()
   const codes = await listenForCode(state, (current) =>
@@ -38,8 +41,11 @@ export async function signInByBrowser(
       code_challenge_method: 'S256',
       state,
     })
+    const hasDevices = server.serverMetadata().device_authorization_endpoint !== undefined
+    const isThere = isOpened && (await Promise.race([ports.openBrowser(address.href), codes.answer]))
+    if (isOpened && isThere === false && hasDevices) return null
     ports.err(`Sign in at this address:\n  ${address.href}\n`)
-    if (isOpened) ports.openBrowser(address.href)
+    ports.err(WAITING + (hasDevices ? ELSEWHERE : ''))
     return await codes.answer
   } finally {
     codes.close()

@@ -29,7 +29,10 @@ async function postern(line: string, own: Partial<CliPorts> = {}) {
   const ports = cliPorts({
     operations: sampleOperations,
     env: { XDG_CONFIG_HOME: directory, POSTERN_DATA: join(directory, 'none') },
-    openBrowser: (url) => void pages.push(fetch(url).then((page) => page.text())),
+    openBrowser: async (url) => {
+      pages.push(fetch(url).then((page) => page.text()))
+      return true
+    },
     ...own,
   })
   const code = await runCli(ports, line.split(' '))
@@ -73,12 +76,13 @@ test('an answer that is not of this sign-in is not taken: another state, another
 
   server.redirected = {}
   const forged = await postern(`login ${server.url}`, {
-    openBrowser: (url) => {
+    openBrowser: async (url) => {
       const back = new URL(new URL(url).searchParams.get('redirect_uri')!)
       back.search = '?code=stolen&state=guessed'
       void fetch(back)
         .then((page) => assert.equal(page.status, 400))
         .then(() => fetch(url))
+      return true
     },
   })
   assert.equal(forged.code, 0, 'the true answer is still waited for')
@@ -91,6 +95,36 @@ test('a device is signed in once its code was entered', async () => {
   assert.match(made.err, /go to http\S+\/activate and enter the code BDWP-HQPK/)
   assert.equal(server.tokenRequests.length, 3)
   assert.equal(kept().contexts.staging.url, server.url)
+})
+
+test('who has no browser to open is sent to another device at once, or told of that', async () => {
+  const none = await postern(`login ${server.url} --context here`, { openBrowser: async () => false })
+  assert.equal(none.code, 0, none.err)
+  assert.match(none.err, /^There is no browser to open here, so use another device\.\nOn any device, go to/)
+
+  const told = Promise.withResolvers<string>()
+  let err = ''
+  const waits = postern(`login ${server.url} --no-browser --context here`, {
+    openBrowser: () => assert.fail('asked not to'),
+    err: (text) => {
+      err += text
+      if (text.includes('Waiting')) told.resolve(err)
+    },
+  })
+  const said = await told.promise
+  assert.match(said, /at most five minutes[\s\S]+postern login --device/)
+  await fetch(/http\S+\/authorize\S+/.exec(said)![0])
+  assert.equal((await waits).code, 0)
+
+  server.hasDevices = false
+  const alone = await postern(`login ${server.url} --context here`, {
+    openBrowser: async (url) => {
+      void fetch(url)
+      return false
+    },
+  })
+  assert.equal(alone.code, 0, alone.err)
+  assert.doesNotMatch(alone.err, /device/)
 })
 
 test('commands at the same time renew a token once, and one of them never burns the refresh token of another', async () => {

@@ -47,10 +47,11 @@ export function loginCommand(ports: CliPorts): Command {
     const wanted = { resource, ...(scope !== '' && { scope }) }
     let answer: TokenEndpointResponse
     try {
-      answer =
-        given.device === true
-          ? await signInByDevice(ports, oauth, server, wanted)
-          : await signInByBrowser(ports, oauth, server, wanted, given.browser)
+      const byBrowser =
+        given.device === true ? null : await signInByBrowser(ports, oauth, server, wanted, given.browser)
+      if (byBrowser === null && given.device !== true)
+        ports.err('There is no browser to open here, so use another device.\n')
+      answer = byBrowser ?? (await signInByDevice(ports, oauth, server, wanted))
     } catch (error) {
       throw new Error(`Not signed in: ${reasonOf(error)}`, { cause: error })
     }

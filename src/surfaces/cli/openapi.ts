@@ -8,7 +8,7 @@ import { type Format, printAnswer, printDiff, warningLines } from './print.ts'
 import { printable } from './table.ts'
 
 interface Given extends Where {
-  readonly basePath: string
+  readonly basePath?: string
   readonly upstream?: string
   readonly name?: string
   readonly slug?: string
@@ -24,7 +24,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('import')
     .description('Make a collection of an OpenAPI description, a Postman collection or a HAR')
     .argument('<file>', 'JSON or YAML; - is standard input')
-    .requiredOption('--base-path <path>', 'Path under which it is published, such as /orders')
+    .option('--base-path <path>', 'Path under which it is published; else that of its servers, or its slug')
     .option('--upstream <url>', 'Where the API runs')
     .option('--name <name>', 'Name of the collection; else the title of the description')
     .option('--slug <slug>', 'Slug of the collection; else made from the name')
@@ -38,7 +38,7 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
     tellReading(ports, file, document)
     const input = {
       document,
-      base_path: given.basePath,
+      ...(given.basePath !== undefined && { base_path: given.basePath }),
       ...(given.upstream !== undefined && { upstream: given.upstream }),
       ...(given.name !== undefined && { name: given.name }),
       ...(given.slug !== undefined && { slug: given.slug }),

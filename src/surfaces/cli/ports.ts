@@ -114,8 +114,10 @@ export interface CliPorts {
   readonly restore: (request: RestoreRequest) => Promise<RestoreSummary>
   /** Looks for what is wrong with this machine, the settings and the data directory. */
   readonly examine: (request: ExamineRequest) => Promise<readonly Finding[]>
-  /** Shows an address in the person's browser, where there is one. */
-  readonly openBrowser: (url: string) => void
+  /** Shows an address in the person's browser; false where there is none to open. */
+  readonly openBrowser: (url: string) => Promise<boolean>
+  /** Resolves when the process is told to stop, from when on it is asked for; a second time ends it at once. */
+  readonly toldToStop: () => Promise<unknown>
   /** Waits until no other process holds the lock of that name, and holds it until the answer is called or the process ends. */
   readonly lock: (file: string) => Promise<() => void>
 }

@@ -33,6 +33,31 @@ test('data holds nothing that a terminal would obey, and is read as what it was'
   }
 })
 
+test('a text of several lines goes on below itself, and cannot pass for another member', () => {
+  const ports = cliPorts({ operations: [] })
+  printAnswer(ports, 'table', { ok: true, public_key: '-----BEGIN-----\nMC\u001bow\n-----END-----\n' }, [])
+  const lines = ['ok          true', 'public_key  -----BEGIN-----']
+  const below = ['            MC\\u001bow', '            -----END-----']
+  assert.equal(ports.printed.out, `${[...lines, ...below].join('\n')}\n`)
+})
+
+test('of resources inside of an answer the paths that matter are shown', () => {
+  const ports = cliPorts({ operations: [] })
+  const profile = { id: 'pro_1', slug: 'one', auth: { type: 'token', expires_in: '90d' }, token: 'secret' }
+  printAnswer(ports, 'table', { slug: 'acme', profiles: [profile] }, [], {
+    profiles: ['slug', 'auth.type', 'token', 'signing_secret'],
+  })
+  assert.equal(
+    ports.printed.out,
+    [
+      'slug                   acme',
+      'profiles[0].slug       one',
+      'profiles[0].auth.type  token',
+      'profiles[0].token      secret\n',
+    ].join('\n'),
+  )
+})
+
 test('a list of any length is a table', () => {
   const ports = cliPorts({ operations: [] })
   printAnswer(ports, 'table', { items: Array.from({ length: 200_000 }, () => ({ slug: 'a' })) }, ['slug'])

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { stringify } from 'yaml'
 import type { ChangeRequest } from '../../model/approval.ts'
-import type { DiffEntry } from '../../operations/define.ts'
+import type { DiffEntry, Operation } from '../../operations/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import type { CliPorts } from './ports.ts'
@@ -16,12 +16,13 @@ export function printAnswer(
   format: Format,
   body: Readonly<Record<string, unknown>>,
   columns: readonly string[],
+  parts: Operation['parts'] = {},
 ): void {
   if (printData(ports, format, body)) return
   const items = body['items']
   if (!Array.isArray(items)) {
     const { warnings, ...rest } = body
-    ports.out(toSheet(rest, hasColour(ports)))
+    ports.out(toSheet(rest, hasColour(ports), parts))
     for (const line of warningLines(warnings)) ports.err(`warning: ${line}\n`)
     return
   }

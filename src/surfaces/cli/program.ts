@@ -154,7 +154,7 @@ function operationCommand(ports: CliPorts, operation: Operation): Command {
       if (done['state'] !== 'ready') throw new Failed(EXIT.error)
       return
     }
-    printAnswer(ports, format, body, operation.columns)
+    printAnswer(ports, format, body, operation.columns, operation.parts)
     const once = operation.revealsOnce === true ? secretsIn(body) : []
     if (once.length > 0) ports.err(`Keep ${once.join(' and ')}: shown only now.\n`)
     if (operation.fails?.(body) === true) throw new Failed(EXIT.error)

@@ -15,9 +15,25 @@ export function toTable(
   return lines([heading, ...rows], colour, true)
 }
 
-/** One resource as two columns, nested members by their paths. */
-export function toSheet(resource: Readonly<Record<string, unknown>>, colour: boolean): string {
-  const rows = flatten('', resource)
+/**
+ * One resource as two columns, nested members by their paths. `parts` says by what paths the items of a member are shown,
+ * where they hold them; a text of several lines goes on below itself.
+ */
+export function toSheet(
+  resource: Readonly<Record<string, unknown>>,
+  colour: boolean,
+  parts: Readonly<Record<string, readonly string[]>> = {},
+): string {
+  const rows = Object.entries(resource).flatMap(([name, value]) => {
+    const paths = Object.hasOwn(parts, name) ? parts[name] : undefined
+    if (paths === undefined || !Array.isArray(value)) return flatten(printable(name), value)
+    return value.flatMap((part, i) =>
+      paths.flatMap((path) => {
+        const shown = at(part, path)
+        return shown === undefined ? [] : flatten(`${name}[${i}].${path}`, shown)
+      }),
+    )
+  })
   return rows.length === 0 ? 'Done.\n' : lines(rows, colour, false)
 }
 
@@ -36,16 +52,16 @@ function lines(rows: readonly (readonly string[])[], colour: boolean, heading: b
 }
 
 function flatten(path: string, value: unknown): string[][] {
+  if (typeof value === 'string' && value.trimEnd().includes('\n'))
+    return value
+      .trimEnd()
+      .split('\n')
+      .map((line, i) => [i === 0 ? path : '', printable(line)])
   const plain = value === null || typeof value !== 'object'
   if (plain || isListOfPlain(value)) return [[path, toCell(value)]]
-  return Object.entries(value).flatMap(([key, item]) => {
-    const name = Array.isArray(value)
-      ? `${path}[${key}]`
-      : path === ''
-        ? printable(key)
-        : `${path}.${printable(key)}`
-    return flatten(name, item)
-  })
+  return Object.entries(value).flatMap(([key, item]) =>
+    flatten(Array.isArray(value) ? `${path}[${key}]` : `${path}.${printable(key)}`, item),
+  )
 }
 
 function isListOfPlain(value: unknown): value is readonly unknown[] {
@@ -60,7 +76,7 @@ function toCell(value: unknown): string {
 
 /**
  * Text without what a terminal would obey: names, paths and agent names come from callers, and an escape sequence
- * in them could rewrite the screen. Line breaks are shown as `\n`.
+ * in them could rewrite the screen. Line breaks are shown as `\n`, where no column keeps what follows apart.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) =>

@@ -453,6 +453,7 @@ describe('the Management MCP door', () => {
     const get = { tool: 'get_widget', id: 'one' }
     assert.equal((await plain(get, { origin: 'https://evil.example' })).status, 403)
     assert.equal((await plain(get, { origin: 'null' })).status, 403)
+    assert.equal((await plain(get, { origin: 'https://evil.example' }, '')).status, 403, 'before who that is')
     assert.equal((await plain(get, { 'content-type': 'text/plain' })).status, 415)
     assert.equal((await plain('tool=get_widget&id=one')).status, 415)
     await plain([get], { 'content-type': 'application/json' })

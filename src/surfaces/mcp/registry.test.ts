@@ -15,6 +15,7 @@ import { createAccessTokens } from '../../access/tokens.ts'
 import { createClock } from '../../base/clock.ts'
 import { createRequestIds } from '../../base/ids.ts'
 import { ROLES } from '../../model/access.ts'
+import type { RequestRecord } from '../../model/record.ts'
 import { createInvoke, mayCall } from '../../operations/invoke.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
@@ -26,6 +27,7 @@ import { PROMPT_TEXTS } from './prompt-texts.ts'
 import { publishTool, toTools } from './tools.ts'
 
 const tools = toTools(OPERATIONS)
+const NOWHERE = { collection: null, proxy: null, client: null, profile: null }
 
 for (const view of ['grouped', 'full'] as const)
   test(`the ${view} tools of the Management MCP are those of the golden file`, () => {
@@ -89,6 +91,11 @@ describe('Management MCP over the registry and a store', () => {
         vault,
         clock,
         ...UNSERVED,
+        records: {
+          ...UNSERVED.records,
+          // The operation reads nothing else of it
+          get: async (id) => (id === 'req_one' ? ({ ...NOWHERE, id } as RequestRecord) : undefined),
+        },
         publisher: { publish: async () => ({ pending: false }) },
       }),
       authenticate: ({ authorization }) => tokens.verify(authorization?.replace(/^bearer +/i, '') ?? null),
@@ -226,6 +233,7 @@ describe('Management MCP over the registry and a store', () => {
         id: string
       }[]
       assert.equal(JSON.parse(await admin.read(`audit://entries/${entry!.id}`)).operation, 'policies.create')
+      assert.equal(JSON.parse(await admin.read('records://req_one')).id, 'req_one')
       assert.deepEqual(await admin.templates(), [
         'config://{type}/{id}',
         'audit://entries/{id}',

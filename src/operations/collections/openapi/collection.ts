@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { type FieldError, refuse } from '../../../base/refusal.ts'
-import type { CollectionSpec } from '../../../model/collection.ts'
+import { BasePath, type CollectionSpec } from '../../../model/collection.ts'
 import { slugOf } from '../../../model/common.ts'
 import { type JsonSchema, PathPattern, type ProxySpec } from '../../../model/proxy.ts'
 import { UpstreamUrl } from '../../../model/upstream.ts'
@@ -17,7 +17,8 @@ import { type Placement, placeEndpoints } from './upstream.ts'
 import { createWarnings, type Warn } from './warnings.ts'
 
 export interface ImportOptions {
-  readonly base_path: string
+  /** That of the servers of the description when absent, else the slug. */
+  readonly base_path?: string | undefined
   readonly name?: string
   readonly slug?: string
   /** URL of the upstream; without a path it takes over the path of the description's servers. */
@@ -88,7 +89,7 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
       name,
       slug,
       description: textOf(info['description']),
-      base_path: options.base_path,
+      base_path: options.base_path ?? basePathOf(placement, slug),
       upstream,
       status: options.publish === true && upstream !== null ? 'published' : 'draft',
     },
@@ -110,6 +111,17 @@ function endpointsOf(document: Plain, warn: Warn): DescribedEndpoint[] {
   const endpoints = listEndpoints(document, warn)
   if (endpoints.length === 0) warn('/paths', 'no operation in it, so there are no proxies')
   return endpoints
+}
+
+/** Under which it answers as it is described, or under its slug where that cannot be. */
+function basePathOf({ path }: Placement, slug: string): string {
+  const found = [path, `/${slug}`].find((one) => BasePath.safeParse(one).success)
+  if (found !== undefined) return found
+  const reason = 'needed: neither the servers of the description nor the slug make a path that is free'
+  throw refuse('input_invalid', {
+    detail: 'Say under which base_path it is published.',
+    errors: [{ pointer: '/base_path', reason }],
+  })
 }
 
 function usableUpstream(placement: Placement, options: ImportOptions): { targets: { url: string }[] } | null {

@@ -8,6 +8,8 @@ import type { Warn } from './warnings.ts'
 export interface Placement {
   /** URL of the upstream, or null when neither the description nor the caller names a host. */
   readonly url: string | null
+  /** Where the description serves its endpoints, as far as that is the same for all; empty at the root. */
+  readonly path: string
   /** Path at the upstream below {@link url}, or null when it is the pattern itself. */
   targetOf(endpoint: DescribedEndpoint): string | null
   /** The description serves this endpoint from another host than the rest. */
@@ -36,11 +38,15 @@ export function placeEndpoints(
     main: home.origin ?? endpoints.map(serverOf).find((server) => server.origin !== null)?.origin,
   }
 
-  if (given !== null && givenPath !== '')
-    return { url: `${given.protocol}//${given.host}${givenPath}`, targetOf: () => null, isElsewhere }
-
   const paths = endpoints.map((endpoint) => serverOf(endpoint).path)
   const common = paths.length === 0 ? home.path : commonPath(paths)
+  if (given !== null && givenPath !== '')
+    return {
+      url: `${given.protocol}//${given.host}${givenPath}`,
+      path: common,
+      targetOf: () => null,
+      isElsewhere,
+    }
   const origin = given === null ? origins.main : `${given.protocol}//${given.host}`
   if (origin === undefined) {
     const path = common === '' ? '' : `, with the path ${common}`
@@ -48,6 +54,7 @@ export function placeEndpoints(
   }
   return {
     url: origin === undefined ? null : `${origin}${common}`,
+    path: common,
     targetOf(endpoint) {
       const rest = serverOf(endpoint).path.slice(common.length)
       return rest === '' ? null : `${rest}${endpoint.path.pattern}`

@@ -8,7 +8,7 @@ import type { Operation } from '../../../operations/define.ts'
 import { parentRef } from '../../../operations/refs.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
-import { EXIT, Failed } from '../exit.ts'
+import { EXIT, Failed, UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
@@ -19,6 +19,7 @@ import { promoteCommand } from './promote.ts'
 import { type ReadonlyDocuments, withSources } from './sources.ts'
 import { told } from './told.ts'
 import { readVariables } from './variables.ts'
+import { applyOnChange } from './watch.ts'
 
 /** `export`, `plan`, `apply`, `diff`, `validate` and `promote`; none where their operations are not there. */
 export function configCommands(ports: CliPorts): readonly Command[] {
@@ -164,22 +165,26 @@ function applyCommand(ports: CliPorts, operations: ConfigOperations): Command {
     .option('--dry-run', 'Do all of it, say what would change, and undo it')
     .option('--reason <text>', 'Kept in the audit entries')
     .option('-y, --yes', 'Do not ask')
+    .option('--watch', 'Apply again whenever a file has changed, until it is told to stop; asks nobody')
   return addCommonFlags(command).action(async (files: string[], given: Given) => {
-    const { input, sources } = await take(ports, files, given)
-    const client = await connect(ports, given)
-    if (given.dryRun === true) {
+    const once = async (): Promise<void> => {
+      const { input, sources } = await take(ports, files, given)
+      const client = await connect(ports, given)
+      if (given.dryRun !== true) return planned(ports, client, operations, { input, sources }, given)
       const { body, diff, approvalNeeded } = await ask(
         client,
         operations.apply,
         { ...input, ...deletesOf(given) },
         sources,
-        {
-          dryRun: true,
-        },
+        { dryRun: true },
       )
-      return printDiff(ports, given.output, diff ?? [], body, approvalNeeded)
+      printDiff(ports, given.output, diff ?? [], body, approvalNeeded)
     }
-    await planned(ports, client, operations, { input, sources }, given)
+    if (given.watch !== true) return once()
+    if (given.yes !== true) throw new UsageError('--watch asks nobody: add --yes.')
+    if (given.plan !== undefined || given.dryRun === true)
+      throw new UsageError('--watch applies what changes: leave --plan and --dry-run out.')
+    await applyOnChange(ports, { paths: [...files, ...(given.varFile ?? [])], format: given.output }, once)
   })
 }
 

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { stringify } from 'yaml'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { Refusal } from '../../../base/refusal.ts'
@@ -30,12 +30,13 @@ export async function readFiles(ports: CliPorts, paths: readonly string[]): Prom
   return { documents, sources }
 }
 
-/** The files that a path stands for, in the order of their names. */
-function filesOf(path: string): readonly string[] {
+/** The files that a path stands for, in the order of their names: of a directory none whose name, or that of a directory on the way, starts with a dot. */
+export function filesOf(path: string): readonly string[] {
   if (path === '-' || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path]
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && DOCUMENT.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .filter((name) => DOCUMENT.test(name) && !name.split(sep).some((part) => part.startsWith('.')))
+    .map((name) => join(path, name))
+    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
     .sort()
 }
 

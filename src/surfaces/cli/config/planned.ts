@@ -21,6 +21,7 @@ export interface Given extends Where {
   readonly allowDeletes?: string
   readonly plan?: string
   readonly yes?: boolean
+  readonly watch?: boolean
   readonly dryRun?: boolean
   readonly detailed?: boolean
   readonly offline?: boolean
