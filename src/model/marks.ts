@@ -1,7 +1,10 @@
 import { z } from 'zod'
 
-/** Why a value is not told: it is a secret; or a document, of which the secrets cannot be told from the rest. */
-export type Mark = 'secret' | 'document'
+/**
+ * Why a value is not told: it is a secret; a document, of which the secrets cannot be told from the rest; or what callers
+ * send and are answered, which is theirs.
+ */
+export type Mark = 'secret' | 'document' | 'traffic'
 
 const marks = z.registry<{ readonly mark: Mark }>()
 

@@ -8,8 +8,8 @@ import type { Operation } from './define.ts'
 import { ALL_KINDS } from './kinds.ts'
 import { OPERATIONS } from './registry.ts'
 
-/** In every name and slug beyond the scope, and in no input. */
-const MARK = 'zqx'
+/** In every name and slug beyond the scope, and in no input; with letters that no id has, so that none holds it by chance. */
+const MARK = 'zuloq'
 const upstream = { targets: [{ url: 'http://127.0.0.1:9001' }] }
 const auth = { type: 'bearer', token: 'planted' }
 const rule = { issuer: 'https://id.example.com', audience: 'x', conditions: [{ claim: 'sub', equals: 'x' }] }

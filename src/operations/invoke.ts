@@ -2,6 +2,7 @@ import type { Permission, Principal } from '../access/principal.ts'
 import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
 import type { Clock } from '../base/clock.ts'
+import { maskText } from '../base/mask.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
@@ -26,7 +27,7 @@ import type {
   Replayer,
   UpstreamWatch,
 } from './context.ts'
-import type { Invoke, Invoked, Operation } from './define.ts'
+import type { Invoke, Invoked, Operation, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import type { ExportJobs } from './exports/jobs.ts'
 import { holdWriter } from './held-writer.ts'
@@ -76,7 +77,8 @@ export interface InvokeDeps {
  * permitted one by one, by its context.
  */
 export function createInvoke(deps: InvokeDeps): Invoke {
-  return async (operation, input, options, principal, via) => {
+  return async (operation, input, given, principal, via) => {
+    const options = withReason(given)
     const coarse = { operation, input: {}, isParsed: false, options, principal, via }
     if (!mayCall(principal, operation)) throw await deny(deps, coarse, input)
     const faulty = WriteOptionsInput.safeParse(fromWriteOptions(options)).error
@@ -86,6 +88,11 @@ export function createInvoke(deps: InvokeDeps): Invoke {
     const call: Call = { ...coarse, input: parsed.data, isParsed: true }
     return operation.effect === 'read' ? read(deps, call) : write(deps, call)
   }
+}
+
+/** The reason is kept for long, in several places, and read by many: a secret that stands in it is in none of them. */
+function withReason(options: WriteOptions): WriteOptions {
+  return options.reason === undefined ? options : { ...options, reason: maskText(options.reason) }
 }
 
 /** True when the principal may do this to anything at all. */

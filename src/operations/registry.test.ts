@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { PROBLEMS } from '../base/refusal.ts'
+import { PERMISSIONS } from '../model/access.ts'
 import { OPERATIONS } from './registry.ts'
 
 const nameOf = (one: { resource: string; action: string }): string => `${one.resource}.${one.action}`
@@ -22,6 +23,15 @@ test('what a patch takes has no defaults, so that silence changes nothing', () =
     const silent = 'id' in operation.input.shape ? { id: 'x' } : {}
     assert.deepEqual(operation.input.parse(silent), silent, nameOf(operation))
   }
+})
+
+test('nothing that can be called changes or deletes entries of the trail, and no permission is for that', () => {
+  const own = OPERATIONS.filter(({ resource }) => resource === 'audit')
+  assert.deepEqual(own.map(nameOf), ['audit.list', 'audit.get', 'audit.verify'])
+  assert.ok(own.every(({ effect }) => effect === 'read'))
+  const permissions = [...PERMISSIONS, ...OPERATIONS.map(({ permission }) => permission)]
+  const verbs = new Set(permissions.filter((one) => one.startsWith('audit:')))
+  assert.deepEqual([...verbs].sort(), ['audit:export', 'audit:read', 'audit:verify'])
 })
 
 const READ_REFUSALS: ReadonlySet<string> = new Set([

@@ -98,6 +98,23 @@ test('no secret that an operation takes is told, and the rest of its input is', 
   }
 })
 
+test('what callers send and are answered is told by its length alone', () => {
+  const input = { id: 'req_1', query: PLANTED, headers: [`X-Name: ${PLANTED}`], body: PLANTED }
+  const sent = `[${PLANTED.length} characters]`
+  assert.deepEqual(toldOf('requests.replay', input), {
+    id: 'req_1',
+    query: sent,
+    headers: '[not kept]',
+    body: sent,
+  })
+  const { output } = OPERATIONS.find(({ tool }) => tool === 'replay_request')!
+  assert.deepEqual(toTold({ status: 200, headers: { etag: PLANTED }, body: PLANTED }, output), {
+    status: 200,
+    headers: '[not kept]',
+    body: sent,
+  })
+})
+
 test('where a secret is read is told', () => {
   const auth = { type: 'bearer', token: { vault: { path: 'secret/data/orders', field: 'token' } } }
   const told = toldOf('credentials.create', { name: 'Backend', auth }) as { auth: unknown }

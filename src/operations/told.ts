@@ -142,6 +142,7 @@ const SLUG = /^[a-z0-9][a-z0-9:._-]{0,129}$/
 function standIn(value: unknown, mark: Mark): Told {
   if (value === null || value === undefined) return null
   if (mark === 'secret') return isReference(value) ? masked(value) : MASKED
+  if (mark === 'traffic') return typeof value === 'string' ? `[${value.length} characters]` : '[not kept]'
   if (typeof value === 'string') return `[document of ${value.length} characters]`
   if (!isPlain(value)) return '[document]'
   const { kind, slug } = value

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { runPostern } from './process.ts'
 import { call, publishOrders, startTestServer, until } from './server.ts'
 import { startUpstream } from './upstream.ts'
+
+const credentialOf = (token: string) => ({ name: 'Backend', auth: { type: 'bearer', token } })
+
+const document = (token: string) => ({ kind: 'credential', slug: 'other', spec: credentialOf(token) })
 
 test('a planted secret reaches the upstream and nothing else: no read, log, audit entry, record, error or file', async () => {
   const planted = 'planted-S3cret-7f1e9c55a0'
@@ -59,13 +64,56 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
         { headers: { 'idempotency-key': 'same' } },
       ),
     )
+  const issued: string[] = []
+  const { token: viewer } = await server.running.issueToken({ role: 'viewer', ttl: '5m', name: 'viewer' })
+  for (const [path, body, once] of [
+    ['/profiles/sandbox/rotate', {}, 'token'],
+    ['/profiles', { client: 'acme', name: 'Signed', auth: { type: 'jwt' } }, 'signing_secret'],
+    ['/service_identities', { name: 'CI', slug: 'ci' }],
+    ['/service_identities/ci/issue_secret', {}, 'client_secret'],
+    ['/users', { name: 'Ada', email: 'ada@example.com' }],
+    ['/users/ada/invite', {}, 'set_up_url'],
+    ['/credentials/backend/rotate', { auth: { token: planted }, untested: true }],
+    ['/config/plan', { documents: [document(planted)] }],
+    ['/config/apply', { documents: [JSON.stringify(document(planted))] }],
+    ['/config/apply', { documents: [document(`\${var.TOKEN}`)], variables: { TOKEN: planted } }],
+    ['/policies', { name: 'Why', reason: `asked with ${server.adminToken}` }],
+  ] as const) {
+    const reply = await server.manage('POST', path, body)
+    assert.ok(reply.status < 300, `${path}: ${reply.text}`)
+    if (once === undefined) keep(reply)
+    else issued.push(String(reply.json[once]).replace(/.*=/, ''))
+  }
+  const made = await server.manage('POST', '/clients', {
+    name: 'Beta',
+    profiles: [{ name: 'Main', auth: { type: 'token' } }],
+  })
+  issued.push(made.json.profiles[0].token)
+  for (const secret of issued) assert.match(secret, /^pst_/)
+  // Refused: of a viewer, and in a place where it is none
+  keep(await server.manage('PUT', '/credentials/backend', credentialOf(planted), { token: viewer }))
+  keep(await server.manage('POST', '/credentials/backend/test', { subject_token: planted }))
+  keep(await server.manage('POST', '/config/apply', { documents: [{ ...document(planted), kind: planted }] }))
+
+  // What people write into the configuration in plain sight stands there, and not in the trail
+  const literal = 'literal-S3cret-4c1d2e88b7'
+  await server.manage('PATCH', '/collections/orders', { headers: [{ name: 'X-Api-Key', value: literal }] })
+  await server.manage('POST', '/workflows', {
+    name: 'Flow',
+    definition: {
+      nodes: [
+        { id: 'a', type: 'http_call_node', inputs: { headers: { Authorization: `Bearer ${literal}` } } },
+      ],
+      edges: [],
+    },
+  })
   upstream.answer = (_seen, response) => response.socket?.destroy()
   assert.equal(keep(await server.gateway('GET', '/orders/v1/orders/7', { token: partner })).status, 502)
   for (const path of [
     '/credentials',
     '/credentials/backend',
     '/collections/orders',
-    '/audit?limit=200',
+    '/audit?limit=200&bodies=true',
     '/profiles/sandbox',
     '/profiles/sandbox/state',
   ])
@@ -85,7 +133,7 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
   for (const [name, args] of [
     ['get_credential', { id: 'backend' }],
     ['manage_credentials', { action: 'list' }],
-    ['list_audit_logs', {}],
+    ['list_audit_logs', { bodies: true, limit: 20 }],
   ] as const) {
     const reply = keep(await tool(name, args))
     assert.equal(reply.json.result.isError, false, reply.text)
@@ -93,7 +141,7 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
   for (const args of [
     ['credentials', 'get', 'backend', '-o', 'json'],
     ['credentials', 'list'],
-    ['audit', 'list', '-o', 'yaml'],
+    ['audit', 'list', '--bodies', '-o', 'yaml'],
   ]) {
     const finished = await runPostern([...args, '--data', server.data])
     assert.equal(finished.code, 0, finished.stderr)
@@ -101,7 +149,26 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
   }
   await server.running.stop()
 
-  const secrets = [planted, partner, server.adminToken]
+  const database = new DatabaseSync(join(server.data, 'config.db'), { readOnly: true })
+  const trail = database.prepare('select operation, outcome, entry, request, response from audit').all()
+  database.close()
+  const withRequest = new Set(
+    trail.flatMap(({ operation, request }) => (request === null ? [] : [operation])),
+  )
+  for (const operation of [
+    'credentials.rotate',
+    'credentials.test',
+    'config.apply',
+    'users.invite',
+    'workflows.create',
+  ])
+    assert.ok(withRequest.has(operation), operation)
+  assert.ok(
+    trail.some(({ outcome, request }) => outcome === 'denied' && String(request).includes('[secret]')),
+  )
+  assert.ok(!JSON.stringify(trail).includes(literal))
+
+  const secrets = [planted, partner, server.adminToken, viewer, ...issued]
   for (const secret of secrets) {
     for (const text of [...outputs, ...server.log])
       assert.ok(!text.includes(secret), `${secret.slice(0, 8)}… is in: ${text.slice(0, 300)}`)

@@ -42,6 +42,7 @@ const entries = async (query: string) => {
     detail: string
     count: number
     diff: unknown
+    request?: unknown
   }[]
 }
 const ADA = { name: 'Ada Lovelace', email: 'ada@example.com' }
@@ -114,7 +115,7 @@ test('of several who use the link at once one becomes the administrator, and nob
   assert.equal(users.length, 1)
   const [entry] = await entries('operation=users.set_up&outcome=ok')
   assert.deepEqual([entry?.actor['type'], entry?.actor['auth_method']], ['system', 'set_up_link'])
-  assert.doesNotMatch(JSON.stringify(await entries('limit=100')), /pst_su_|argon2/)
+  assert.doesNotMatch(JSON.stringify(await entries('limit=100&bodies=true')), /pst_su_|argon2/)
 })
 
 test('an invitation lets a local user choose a password, once', async () => {
@@ -128,8 +129,9 @@ test('an invitation lets a local user choose a password, once', async () => {
   assert.equal((await post('/oauth/setup', { token, ...chosen('grace-hopper') })).status, 400)
   assert.equal((await post('/oauth/setup', { token, ...chosen(GOOD) })).status, 200)
   assert.equal((await post('/oauth/setup', { token, ...chosen(OTHER) })).status, 404)
-  const [entry] = await entries('operation=users.set_password')
+  const [entry] = await entries('operation=users.set_password&bodies=true')
   assert.deepEqual([entry?.actor['name'], entry?.actor['auth_method']], ['grace-hopper', 'set_up_link'])
+  assert.deepEqual(entry?.request, { id: made.json.id, proof: '[secret]', hash: '[secret]' })
 })
 
 const change = (name: string, password: string, next: string): Promise<Reply> =>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type RefusalCode, refuse } from '../../base/refusal.ts'
 import { NOUNS, type ResourceType } from '../../model/common.ts'
+import { marked } from '../../model/marks.ts'
 import { RequestRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { Resource } from '../../store/ports/config.ts'
@@ -28,8 +29,8 @@ const Replayed = z.object({
   upstream_status,
   reason,
   duration_ms,
-  headers: z.record(z.string(), z.string()).describe('Selected headers of the answer'),
-  body: z.string().describe('Text; of bytes that are none, base64; at most 64 KiB'),
+  headers: marked('traffic', z.record(z.string(), z.string())).describe('Selected headers of the answer'),
+  body: marked('traffic', z.string()).describe('Text; of bytes that are none, base64; at most 64 KiB'),
   body_encoding: z.enum(['text', 'base64']),
   body_bytes: z.int().describe('Of the whole body'),
   truncated: z.boolean(),
@@ -53,16 +54,19 @@ export const replayRequest = define({
   summary: 'Make a recorded request again, as the client and profile that made it',
   input: z.strictObject({
     id: z.string().min(1).max(64).describe('Id of the record'),
-    query: z
-      .string()
-      .max(8000)
-      .regex(/^[!-~]*$/, 'a query in its encoded form, without ?')
+    query: marked(
+      'traffic',
+      z
+        .string()
+        .max(8000)
+        .regex(/^[!-~]*$/, 'a query in its encoded form, without ?'),
+    )
       .default('')
       .describe('Query without ?, which records do not keep'),
-    headers: HeaderLines.default([]).describe('Header lines, which records do not keep; no credentials'),
-    body: z
-      .string()
-      .max(262_144)
+    headers: marked('traffic', HeaderLines.default([])).describe(
+      'Header lines, which records do not keep; no credentials',
+    ),
+    body: marked('traffic', z.string().max(262_144))
       .optional()
       .describe('Body, which records do not keep; needed where the first request had one'),
     confirm: z
