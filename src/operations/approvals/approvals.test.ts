@@ -237,7 +237,12 @@ test('publishing is held back however it is done, and so is a new secret', async
   requestOf(await as('ada', 'proxies.create', { ...draft, name: 'Late', path: '/late', status: 'published' }))
   const auth = { type: 'bearer', token: 'planted-first-secret' }
   assert.equal((await as('ada', 'credentials.create', { name: 'Bank', auth })).status, 201)
-  requestOf(await as('ada', 'credentials.update', { id: 'bank', auth: { token: 'planted-second-secret' } }))
+  const update = (auth: object) => as('ada', 'credentials.update', { id: 'bank', auth })
+  requestOf(await update({ token: 'planted-second-secret' }))
+  // Under another name, or from another place
+  requestOf(await update({ type: 'basic', username: 'u', password: 'planted-second-secret' }))
+  requestOf(await update({ token: { env: 'OTHER_SECRET' } }))
+  assert.equal((await as('ada', 'credentials.update', { id: 'bank', description: 'same' })).status, 200)
 })
 
 test('a rule for some holds for them alone, and for the members of their teams', async () => {
@@ -389,6 +394,34 @@ test('what it touches, or whoever asked, may not have changed since', async () =
   assert.equal((await approve('bob', fresh)).output['state'], 'applied')
   for (const id of [stale, gone, lost, idle])
     assert.equal((await control.run('change_requests.get', { id })).output['state'], 'open')
+})
+
+test('what a request names is what it named when it was asked, whatever has its slug now', async () => {
+  const swap = async () => {
+    for (const [id, slug] of [
+      ['orders', 'aside'],
+      ['payments', 'orders'],
+      ['aside', 'payments'],
+    ])
+      await control.run('collections.update', { id, slug })
+  }
+  await past([])
+  await control.run('clients.create', { name: 'Bare' })
+  await rule(['clients:*', 'proxies:*', 'settings:*', 'records:*'])
+  const assign = requestOf(await as('ada', 'clients.assign', { id: 'bare', collections: ['payments'] }))
+  const copy = requestOf(await as('ada', 'proxies.duplicate', { id: 'payments:pay', path: '/again' }))
+  const settings = { approvals: [{ name: 'One', permissions: ['*:*'], scope: { collections: ['orders'] } }] }
+  const rules = requestOf(await as('ada', 'settings.update', settings))
+  const purge = requestOf(await as('ada', 'records.purge', { collection: 'orders' }, { confirm: 'records' }))
+  assert.deepEqual(purge.diff, [
+    { op: 'remove', path: '/records', from: { collection: 'orders', matching: 0 } },
+  ])
+  await swap()
+  for (const { id } of [assign, rules, purge])
+    assert.match((await refused(approve('bob', id), 'change_request_outdated')).message, /something else/)
+  await swap()
+  for (const { id } of [assign, copy, purge, rules])
+    assert.equal((await approve('bob', id)).output['state'], 'applied')
 })
 
 test('a secret that is shown once is made when whoever asked repeats the call, for nobody else', async () => {
