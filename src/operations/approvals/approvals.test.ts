@@ -283,6 +283,21 @@ test('nobody approves what they asked for themselves, by whatever proves them', 
     assert.match((await refused(approve(name, by.id), 'permission_denied')).message, /could act as it/)
   assert.equal((await approve('bob', by.id)).output['state'], 'applied')
   assert.equal((await control.run('change_requests.get', itself)).output['state'], 'open')
+  await past([])
+  // A trust rule that proved whoever asked goes before the approval; one of another service identity is no hand in this one
+  for (const [name, service_identity] of [
+    ['cleo', 'pipeline'],
+    ['bob', 'robot'],
+  ] as const) {
+    const conditions = [{ claim: 'sub', equals: 'x' }]
+    const trust = { name, service_identity, issuer: 'https://ci.test', audience: 'postern', conditions }
+    const { id } = (await as(name, 'trust_rules.create', trust)).output
+    await as(name, 'trust_rules.delete', { id }, { confirm: name })
+  }
+  await rule('*:*')
+  const through = requestOf(await as('pipeline', 'clients.update', { id: 'acme', description: 'pipeline' }))
+  assert.match((await refused(approve('cleo', through.id), 'permission_denied')).message, /could act as it/)
+  assert.equal((await approve('bob', through.id)).output['state'], 'applied')
 })
 
 test('approving needs config:approve for all that it touches, and seeing it', async () => {
