@@ -320,6 +320,12 @@ test('approving needs config:approve for all that it touches, and seeing it', as
   assert.deepEqual((output['items'] as ChangeRequest[]).map(({ id }) => id).slice(0, 1), [near.id])
   assert.ok(!JSON.stringify(output).includes('"far"'))
   assert.equal((await approve('dora', near.id)).output['state'], 'applied')
+  // Whoever may read nothing sees what they asked for, and looks through no others
+  const blind = async (name: string) => {
+    const { items } = (await as(name, 'change_requests.list', {}, {}, { grants: [] })).output
+    return (items as ChangeRequest[]).map(({ requester }) => requester.name)
+  }
+  assert.deepEqual([new Set(await blind('ada')), await blind('dora')], [new Set(['ada']), []])
   const viewer = [{ role: 'viewer' as const }]
   await refused(
     as('bob', 'change_requests.approve', { id: far.id }, {}, { grants: viewer }),
