@@ -100,6 +100,10 @@ test('a recorded request is made again as who made it, recorded and told of in t
     items.map((entry: Reply['json']) => [entry.resource.slug, entry.detail, entry.outcome]),
     [['one', `Replayed ${id}: GET was answered 200.`, 'ok']],
   )
+  // What callers send and upstreams answer is not for the trail
+  const { request, response } = (await manage('GET', `/audit/${items[0].id}`)).json
+  assert.deepEqual([request.id, response.status], [id, 200])
+  assert.doesNotMatch(JSON.stringify([request, response]), /full=1|X-Stage|x-stage|application.json/)
 })
 
 test('what was otherwise the first time is named, and bytes that are no text are told as such', async () => {
@@ -144,6 +148,8 @@ test('a method that may change something wants its confirmation, and a body what
     [{ confirm: 'POST', body: '{}' }, '/confirm'],
     [{ confirm: id }, '/body'],
     [{ confirm: id, body: '{}', dry_run: true }, '/dry_run'],
+    [{ confirm: id, body: '{}', expected_revision: 9 }, '/expected_revision'],
+    [{ confirm: id, body: '{}', idempotency_key: 'k' }, '/idempotency_key'],
     [{ confirm: id, body: '{}', headers: ['authorization: Bearer x'] }, '/headers/0'],
   ] as const) {
     const { status, json } = await replay(id, given)

@@ -326,11 +326,16 @@ test('a change that moves something is for who may approve on both sides, and on
   await rule('*:*')
   const move = requestOf(await as('ada', 'proxies.update', { id: 'get-order', tags: ['partner'] }))
   await refused(as('dora', 'change_requests.get', { id: move.id }), 'not_found')
+  await approve('bob', move.id)
+  const out = requestOf(await as('ada', 'proxies.update', { id: 'get-order', tags: ['mine'] }))
+  await refused(as('dora', 'change_requests.get', { id: out.id }), 'not_found')
+  const within = requestOf(await as('ada', 'proxies.update', { id: 'get-order', description: 'within' }))
+  assert.equal((await approve('dora', within.id)).output['state'], 'applied')
   const revoked = requestOf(await as('cleo', 'personal_tokens.revoke', { id: made.output['id'] }))
   await refused(as('dora', 'change_requests.get', { id: revoked.id }), 'not_found')
   assert.equal((await approve('bob', revoked.id)).output['state'], 'applied')
   await refused(as('ada', 'personal_tokens.get', { id: made.output['id'] }), 'not_found')
-  await as('ada', 'change_requests.reject', { id: move.id })
+  await as('ada', 'change_requests.reject', { id: out.id })
 })
 
 test('nobody has more than a hundred that wait', async () => {
@@ -339,7 +344,11 @@ test('nobody has more than a hundred that wait', async () => {
   assert.ok(first)
   await control.store.write(async (writer) => {
     for (let n = 10; n < 110; n++)
-      await writer.putChangeRequest({ ...first, id: id.slice(0, -2) + n, fingerprint: `other ${n}` })
+      await writer.putChangeRequest({
+        ...first,
+        id: `chg_${String(n).padStart(26, '0')}`,
+        fingerprint: `other ${n}`,
+      })
   })
   await refused(as('pipeline', 'policies.create', { name: 'Second' }), 'configuration_invalid')
   requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
@@ -436,6 +445,8 @@ test('keys and records are left alone until somebody approves', async () => {
   const stored = await control.store.read.changeRequest(sealed.id)
   assert.ok(!JSON.stringify(stored).includes(secret))
   assert.ok(!JSON.stringify(sealed).includes(secret))
+  const told = await control.store.read.auditEntries({ limit: 5, text: secret, bodies: true })
+  assert.deepEqual(told.items, [])
   assert.ok(control.vault.isCurrent(stored?.sealed ?? ''))
   assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
   assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
@@ -508,4 +519,25 @@ test('rules that nobody could approve are warned of, and the data directory is t
   await refused(control.run('settings.update', { approvals: [empty] }), 'configuration_invalid')
   const current = (await control.run('settings.get', {})).output['revision'] as number
   await refused(control.run('settings.update', {}, { expectedRevision: current + 1 }), 'revision_conflict')
+})
+
+test('approving an access request is an assignment: it waits, and assigns when somebody else approves it', async () => {
+  await past([])
+  for (const id of ['ada', 'bob', 'cleo']) await control.run('users.toggle', { id, active: true })
+  await control.run('collections.update', { id: 'orders', requestable: true })
+  await control.run('clients.create', { name: 'Asks', slug: 'asks' })
+  const { output } = await as('ada', 'access_requests.create', { client: 'asks', collections: ['orders'] })
+  const id = output['id']
+  await rule('clients:update')
+  const now = async () => [
+    (await control.run('access_requests.get', { id })).output['state'],
+    (await control.run('clients.get', { id: 'asks' })).output['collections'],
+  ]
+  const request = requestOf(await as('bob', 'access_requests.approve', { id }))
+  assert.deepEqual(await now(), ['open', []])
+  assert.equal((await approve('cleo', request.id)).output['state'], 'applied')
+  assert.deepEqual(await now(), ['applied', ['orders']])
+  const [entry] = await entriesOf('access_requests.approve')
+  assert.deepEqual([entry?.actor.name, entry?.approver?.name], ['bob', 'cleo'])
+  assert.match(entry?.detail ?? '', /which ada asked for/)
 })
