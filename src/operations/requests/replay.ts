@@ -7,7 +7,6 @@ import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
-import { findRef } from '../refs.ts'
 import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
@@ -83,7 +82,6 @@ export const replayRequest = define({
     'upstream_timeout',
     'not_ready',
     'records_unavailable',
-    'revision_conflict',
     'idempotency_conflict',
   ],
   columns: ['method', 'path', 'status', 'code', 'stopped_at', 'differs.field', 'duration_ms'],
@@ -164,18 +162,20 @@ function refuseOptions({ options }: OperationContext): void {
   const vain = [
     ['dry_run', options.dryRun === true],
     ['idempotency_key', options.idempotencyKey !== undefined],
+    ['expected_revision', options.expectedRevision !== undefined],
   ] as const
   const found = vain.find(([, isGiven]) => isGiven)
   if (found !== undefined)
     throw refuse('input_invalid', {
-      detail: 'This makes a real call, so it is neither tried out nor answered from memory.',
+      detail:
+        'This makes a real call of what is there now, so it is neither tried out nor answered from memory.',
       errors: [{ pointer: `/${found[0]}`, reason: 'not for this operation' }],
     })
 }
 
 /** What the record names, as it is now. Refuses with replay_refused when it is gone; nothing of it is shown. */
 async function there(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
-  const found = await findRef(whole, type, id)
+  const found = await whole.byId(type, id)
   if (found === undefined)
     throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request is gone.` })
   return found
