@@ -507,7 +507,11 @@ test('keys and records are left alone until somebody approves', async () => {
   const auth = { type: 'bearer', token: secret }
   const sealed = requestOf(await as('ada', 'credentials.create', { name: 'Sealed', auth }))
   const [key] = control.vault.keys()
+  const kept = requestOf(await as('ada', 'keys.rotate', { keep_old: true }))
   const rotate = requestOf(await as('ada', 'keys.rotate', {}))
+  const leaving = { op: 'add', path: '/keys/leaving/-', value: key?.id }
+  assert.deepEqual(rotate.diff, [...kept.diff, leaving])
+  await as('ada', 'change_requests.reject', { id: kept.id })
   const asked = control.asked.length
   assert.equal((await approve('bob', purge.id)).output['state'], 'applied')
   assert.equal(control.asked.length, asked + 1)

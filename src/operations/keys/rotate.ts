@@ -77,6 +77,7 @@ async function foretell(keepOld: boolean, { change, reader, vault }: OperationCo
   const { length } = await reader.secrets()
   change.noteBeside({ op: 'replace', path: '/secrets', value: length })
   const leaving = keepOld ? [] : vault.keys().map(({ id }) => id)
+  for (const id of leaving) change.noteBeside({ op: 'add', path: '/keys/leaving/-', value: id })
   return { key: null, resealed: length, dropped: [], leaving, closed: [] }
 }
 
