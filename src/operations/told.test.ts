@@ -146,6 +146,14 @@ test('secrets are told from the rest by their names where no schema says it', ()
       tokens: 3,
       passwords: { password: ['a', 'b'], client_secret: { value: 'c' } },
       pst: [[`pst_pk_${'a'.repeat(60)}`]],
+      parameters: [
+        { in: 'header', name: 'X-Api-Key', example: 'a', values: ['b'] },
+        { op: 'replace', path: '/auth/password', value: 12345 },
+        { name: 'password', value: '{{secret.orders}}' },
+      ],
+      nested: { token: [['a'], 7], pwd: 1234, secret: { literal: 'a' }, password: 'x{{secret.orders}}' },
+      [`${'x'.repeat(200)}_password`]: 'a',
+      Authorization: 'Bearer {{secret.orders}}',
     }),
     {
       headers: [
@@ -157,6 +165,14 @@ test('secrets are told from the rest by their names where no schema says it', ()
       tokens: 3,
       passwords: { password: [MASKED, MASKED], client_secret: { value: MASKED } },
       pst: [[MASKED]],
+      parameters: [
+        { in: 'header', name: 'X-Api-Key', example: MASKED, values: MASKED },
+        { op: 'replace', path: '/auth/password', value: MASKED },
+        { name: 'password', value: '{{secret.orders}}' },
+      ],
+      nested: { token: [[MASKED], MASKED], pwd: MASKED, secret: { literal: MASKED }, password: MASKED },
+      [`${'x'.repeat(128)}…`]: MASKED,
+      Authorization: 'Bearer {{secret.orders}}',
     },
   )
   assert.equal(masked('changed', 'password'), 'changed')
