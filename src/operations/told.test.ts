@@ -107,6 +107,7 @@ test('what callers send and are answered is told by its length alone', () => {
     headers: '[not kept]',
     body: sent,
   })
+  assert.deepEqual(toldOf('requests.explain', { headers: [`X-Name: ${PLANTED}`] }), { headers: '[not kept]' })
   const { output } = OPERATIONS.find(({ tool }) => tool === 'replay_request')!
   assert.deepEqual(toTold({ status: 200, headers: { etag: PLANTED }, body: PLANTED }, output), {
     status: 200,
