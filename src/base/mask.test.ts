@@ -57,6 +57,7 @@ test('what people write stays as it is', () => {
     'Rotate the token of the partner, ticket 12: 100%',
     'https://api.example/orders?page=2&key_id=7',
     'mailto:ada@example.com',
+    'send Bearer <token> to https://api.example, where 3 tokens > 2',
     'password: {{secret.orders}}',
     '{"password":"{{secret.orders}}","token":"$\u007bTOKEN}","secret":""}',
     'col_01k9zv3x5t8q2m4n6p0r7s1w2y',

@@ -20,7 +20,7 @@ export function isSecretName(name: string): boolean {
 }
 
 /** A name, what may stand in brackets after it, its quotation mark in JSON within JSON, and what parts it from its value. */
-const NAMED = String.raw`(?:${WORDS}|(?:user|device)_code|code_verifier|x-(?:amz|goog)-signature|${KEYS}|[?&;#](?:code|sig|signature|key|auth))(?:\[\w{0,20}\]|%5B\w{0,20}%5D)?\\{0,8}["']?\s{0,8}(?:=>|[:=>])\s{0,8}`
+const NAMED = String.raw`(?:${WORDS}|(?:user|device)_code|code_verifier|x-(?:amz|goog)-signature|${KEYS}|[?&;#](?:code|sig|signature|key|auth))(?:\[\w{0,20}\]|%5B\w{0,20}%5D)?\\{0,8}["']?(?:\s{0,8}(?:=>|[:=])\s{0,8}|>(?=[^\s<]))`
 
 /** Each with what it is replaced by. None looks further than once over the text from any place where it may begin. */
 const SHAPES: readonly (readonly [form: RegExp, instead: string])[] = [
