@@ -99,8 +99,11 @@ test('a description that says which collection it is of gives the collection, it
     tags: ['own'],
     schemas: { Order: ORDER },
   })
-  const { targets, pool_max } = upstream as Record<string, unknown>
-  assert.deepEqual([targets, pool_max], [[{ url: 'http://127.0.0.1:9000/v1', weight: 1 }], 9])
+  assert.deepEqual(
+    upstream,
+    { targets: [{ url: 'http://127.0.0.1:9000/v1' }], pool_max: 9 },
+    'no member that is as it is by default',
+  )
   const make = specOf(documents, 'make-order')
   assert.deepEqual(
     [make['status'], make['request_schema'], make['timeouts'], make['idempotency']],
