@@ -427,6 +427,25 @@ test('the same call is the same request, and its key tells how it went', async (
   assert.equal(requestOf(told).state, 'applied')
 })
 
+test('what is drawn anew each time, ids and slugs and times, is no other change', async () => {
+  await past([])
+  const auth = { type: 'bearer', token: 'planted-first-secret' }
+  await control.run('credentials.create', { name: 'Wire', auth })
+  await control.run('profiles.create', { client: 'acme', name: 'Drawn', auth: { type: 'token' } })
+  await rule('*:*')
+  const rotation = { id: 'wire', auth: { token: 'planted-second-secret' }, overlap: '1h', untested: true }
+  for (const [operation, input] of [
+    ['credentials.rotate', rotation],
+    ['policies.create', { name: '日本' }],
+    ['profiles.revoke', { id: 'acme:drawn' }],
+  ] as const) {
+    const { id } = requestOf(await as('ada', operation, input))
+    control.move(61_000)
+    assert.equal(requestOf(await as('ada', operation, input)).id, id, operation)
+    assert.equal((await approve('bob', id)).output['state'], 'applied', operation)
+  }
+})
+
 test('keys and records are left alone until somebody approves', async () => {
   const purge = requestOf(await as('ada', 'records.purge', { collection: 'orders' }, { confirm: 'records' }))
   await refused(as('ada', 'records.purge', { collection: 'orders' }), 'confirmation_required')

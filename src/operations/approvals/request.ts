@@ -61,21 +61,23 @@ export function fingerprintOf(
   return vault.fingerprint(canonicalJson(['change request', named, input, mode, confirm, expectedRevision]))
 }
 
+/** What is drawn anew each time that the same is done: ids, and moments that are counted from now. */
+const DRAWN = /\b[a-z]{3}_[0-9a-z]{26}\b|\b\d{4}-\d\d-\d\dT[\d:.]+Z/g
+
 /**
  * Tells whether the same call would do the same again: the same resources at the same revisions, with the same
- * differences. Ids and times are drawn anew each time. What was only foretold is told by the call alone.
+ * differences. What is drawn anew is left out of those by its form, since it stands in paths and texts of all kinds; it
+ * hides no other state, which the revisions tell. What was only foretold is told by the call alone.
  */
 export function baseOf({ diff, touches, isForetold }: Held): string {
   if (isForetold) return 'foretold'
-  const drawn = touches.flatMap(({ revision, slug, id }) =>
-    revision === null && slug !== null && id !== null && slug.endsWith(id.slice(-8)) ? [slug] : [],
-  )
-  const known = touches.map(({ type, id, slug, revision }) => [type, revision === null ? slug : id, revision])
-  let text = canonicalJson([known, diff])
-    .replaceAll(/\b[a-z]{3}_[0-9a-z]{26}\b/g, 'id')
-    .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'time')
-  for (const slug of drawn) text = text.replaceAll(slug, 'slug')
-  return contentHash([known.filter(([, , revision]) => revision !== null), text])
+  const made = touches.filter(({ revision }) => revision === null)
+  const known = touches.filter(({ revision }) => revision !== null)
+  let done = canonicalJson([made.map(({ type, slug }) => [type, slug]), diff]).replaceAll(DRAWN, 'drawn')
+  // A name that makes no slug gives way to the end of the id
+  for (const { id, slug } of made)
+    if (id !== null && slug?.endsWith(id.slice(-8))) done = done.replaceAll(slug, 'drawn')
+  return contentHash([known.map(({ type, id, revision }) => [type, id, revision]), done])
 }
 
 /** True when the principal may do this to everything that the request touches. */
