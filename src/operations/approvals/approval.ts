@@ -113,3 +113,8 @@ export function openRequest(
   if (!parsed.success) throw outdated('this version does not understand what was asked for.')
   return { operation, input: parsed.data, options, via: via as unknown as Via }
 }
+
+/** A request that is carried out; its arguments are needed no more. */
+export function applied(request: ChangeRequestFacts, revision: number | null): StoredChangeRequest {
+  return { ...request, state: 'applied', sealed: null, config_revision: revision }
+}

@@ -5,7 +5,7 @@ import { Secret } from '../../base/secret.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { inWords } from '../../model/common.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
-import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -153,9 +153,4 @@ export async function answerNow(known: Invoked, reader: ConfigReader, now: numbe
   const { id } = known.output['change_request'] as ChangeRequest
   const request = await reader.changeRequest(id)
   return request === undefined ? known : waiting(request, now)
-}
-
-/** A request that is carried out; its arguments are needed no more. */
-export function applied(request: ChangeRequestFacts, revision: number | null): StoredChangeRequest {
-  return { ...request, state: 'applied', sealed: null, config_revision: revision }
 }
