@@ -5,7 +5,7 @@ import { type Refusal, refuse } from '../../base/refusal.ts'
 import { Time } from '../../model/common.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
 import type { OperationContext } from '../context.ts'
-import type { Subject } from '../define.ts'
+import { subjectById } from '../subject.ts'
 
 const DAY_MS = 86_400_000
 /** How long one waits for an answer. */
@@ -40,11 +40,7 @@ export const AccessRequest = z.object({
 export const COLUMNS = ['id', 'requester', 'client', 'collections', 'state', 'expires_at', 'decided_by']
 
 /** What the audit calls it. */
-export function subject(input: object, output: object | undefined): Subject {
-  const of = (from: object | undefined): string | null =>
-    from !== undefined && 'id' in from && typeof from.id === 'string' ? from.id : null
-  return { type: 'access_request', id: of(output) ?? of(input), slug: null }
-}
+export const subject = subjectById('access_request')
 
 /** Requests as callers read them. */
 export async function viewsOf(

@@ -8,7 +8,7 @@ import type { Invoked, Operation, Subject, Via, WriteOptions } from '../define.t
 import { OPERATIONS } from '../registry.ts'
 import { outdated } from './carry-out.ts'
 import { type Gate, gateFor } from './gate.ts'
-import { askerOf, baseOf, fingerprintOf, type Held, MustWait } from './request.ts'
+import { askerOf, baseOf, fingerprintOf, type Held, MustWait, stateAt } from './request.ts'
 
 /** How a write stands to the rules for approval. */
 export interface Approval {
@@ -43,7 +43,7 @@ export async function approvalOf(
   const isPast = operation.permission === 'settings:update' && principal.authMethod === 'local_token'
   if (gate === null) return { gate, approved: undefined, isRepeated: false, isPast }
   const pending = (await reader.pendingChangeRequests(askerOf(principal))).filter(
-    ({ state, expires_at }) => state === 'approved' && expires_at > now,
+    (one) => stateAt(one, now) === 'approved',
   )
   const fingerprint = pending.length === 0 ? '' : fingerprintOf(operation, input, options, vault)
   const approved = pending.find((one) => one.fingerprint === fingerprint)

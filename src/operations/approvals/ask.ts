@@ -1,3 +1,4 @@
+import { typeIn } from '../../access/roles.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
@@ -21,6 +22,7 @@ import {
   fingerprintOf,
   isAccount,
   type MustWait,
+  stateAt,
   viewOfRequest,
   WAITS_MS,
 } from './request.ts'
@@ -74,7 +76,7 @@ export async function ask(
         asker,
         fingerprint,
         base,
-        touches: held.touches.length > 0 ? held.touches : [besides(typeOf(operation), null)],
+        touches: held.touches.length > 0 ? held.touches : [besides(typeIn(operation.permission), null)],
         is_foretold: held.isForetold,
         ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
         auth_method: authMethod,
@@ -117,11 +119,6 @@ function refuseTooMuch(count: number, size: number): void {
   })
 }
 
-/** What an operation is about that touches no resource. */
-function typeOf({ permission }: Asked['operation']): string {
-  return permission.slice(0, permission.indexOf(':'))
-}
-
 function nameOf({ type, slug }: ChangeRequest['resource']): string {
   return slug === null ? '' : ` of the ${inWords(type)} "${slug}"`
 }
@@ -136,7 +133,7 @@ function waiting(request: ChangeRequestFacts, now: number): Invoked {
   return {
     status: 202,
     output: {
-      waits_for_approval: request.state === 'open' && request.expires_at > now,
+      waits_for_approval: stateAt(request, now) === 'open',
       change_request: viewOfRequest(request, now),
     },
     revision: null,

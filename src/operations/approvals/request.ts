@@ -106,13 +106,22 @@ export async function sees(
   return reaches(principal, (type): Permission => `${type}:read`, request, whole)
 }
 
+/** The state of a request at a moment. */
+export function stateAt(
+  { state, expires_at }: Pick<ChangeRequestFacts, 'state' | 'expires_at'>,
+  now: number,
+): ChangeRequest['state'] {
+  const isPending = state === 'open' || state === 'approved'
+  return isPending && expires_at <= now ? 'expired' : state
+}
+
 /** A change request as callers read it. */
 export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeRequest {
-  const { id, state, operation, resource, requester, rules, reason, diff, base_revision, repeats } = request
+  const { id, operation, resource, requester, rules, reason, diff, base_revision, repeats } = request
   const { created_at, expires_at, decided_at, decided_by, decision_reason, config_revision } = request
   return {
     id,
-    state: isPending(request) && expires_at <= now ? 'expired' : state,
+    state: stateAt(request, now),
     operation,
     resource,
     requester,
@@ -128,9 +137,4 @@ export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeR
     decision_reason,
     config_revision,
   }
-}
-
-/** True for one that has not come to its end. */
-export function isPending({ state }: Pick<ChangeRequestFacts, 'state'>): boolean {
-  return state === 'open' || state === 'approved'
 }

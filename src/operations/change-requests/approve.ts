@@ -4,7 +4,7 @@ import { Ref } from '../../model/common.ts'
 import { viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
 import { demandAnother } from './another.ts'
-import { demandPending, findRequest, subject } from './find.ts'
+import { demandState, findRequest, subject } from './find.ts'
 import { COLUMNS } from './list.ts'
 
 export const approveChangeRequest = define({
@@ -25,7 +25,7 @@ export const approveChangeRequest = define({
   prepare: async ({ id }, context) => {
     const request = await findRequest(id, context)
     await demandAnother(request, context)
-    demandPending(request, ['open'], context.clock.now())
+    demandState(request, ['open'], context.clock.now())
     return { id, prepared: request.repeats ? null : await context.carryOut.prepare(request) }
   },
   handle: async ({ id, prepared }, context) => {
@@ -33,7 +33,7 @@ export const approveChangeRequest = define({
     const now = clock.now()
     const request = await findRequest(id, context)
     await demandAnother(request, context)
-    demandPending(request, ['open'], now)
+    demandState(request, ['open'], now)
     const approved = {
       ...request,
       state: 'approved' as const,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
-import { sees, viewOfRequest } from '../approvals/request.ts'
+import { sees, stateAt, viewOfRequest } from '../approvals/request.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { subject } from './find.ts'
@@ -37,7 +37,7 @@ export const listChangeRequests = define({
       })
       for (const one of some)
         if (
-          (state === undefined || viewOfRequest(one, now).state === state) &&
+          (state === undefined || stateAt(one, now) === state) &&
           (await sees(context.principal, one, context.whole))
         )
           found.push(one)

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { refuse } from '../../base/refusal.ts'
 import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
-import { askerOf, reaches, viewOfRequest } from '../approvals/request.ts'
+import { askerOf, viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
-import { demandPending, findRequest, subject } from './find.ts'
+import { demandApprover } from './another.ts'
+import { demandState, findRequest, subject } from './find.ts'
 import { COLUMNS } from './list.ts'
 
 export const rejectChangeRequest = define({
@@ -22,16 +22,11 @@ export const rejectChangeRequest = define({
   columns: COLUMNS,
   subject,
   handle: async ({ id }, context) => {
-    const { change, clock, principal, options, whole } = context
+    const { change, clock, principal, options } = context
     const now = clock.now()
     const request = await findRequest(id, context)
-    const isOwn = request.asker === askerOf(principal)
-    if (!isOwn && !(await reaches(principal, () => 'config:approve', request, whole)))
-      throw refuse('permission_denied', {
-        detail: 'This needs the permission config:approve for everything that the change request touches.',
-        members: { permission: 'config:approve' },
-      })
-    demandPending(request, ['open', 'approved'], now)
+    if (request.asker !== askerOf(principal)) await demandApprover(request, context)
+    demandState(request, ['open', 'approved'], now)
     const rejected = {
       ...request,
       state: 'rejected' as const,
