@@ -13,8 +13,11 @@ const top = resolve(import.meta.dirname, '..')
 const FUZZ_CASES_ALL = '500000'
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
 const COMPILED = resolve(top, 'node_modules/.cache/postern')
-/** No test may take longer, milliseconds: a hang is a failure with a name, not a run that never ends. */
-const TEST_TIMEOUT_MS = 240_000
+/**
+ * No test, and no process with its files, may take longer, milliseconds: a hang is a failure with a name, not a run that
+ * never ends.
+ */
+const TEST_TIMEOUT_MS = 480_000
 
 /** How many test files share a process: loading what they test is most of what many of them cost. */
 const FILES_TOGETHER = 8
@@ -105,7 +108,7 @@ results.push(
     '--no-concurrent-sparkplug',
     // One more than there are cores: now and then a test waits
     `--test-concurrency=${availableParallelism() + 1}`,
-    `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
+    `--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests,
   ]),
 )

@@ -136,7 +136,7 @@ test('a client whose callers invent values does not use up the counters of other
         policy: 'pol_each',
         proxies: [proxy('one', '/x')],
       }),
-      policy('each', [rate(5, { key: 'header:x-tenant' })]),
+      policy('each', [rate(5, { key: 'header:x-tenant', window_ms: 3_600_000 })]),
       ...['acme', 'beta'].map((slug) => client(slug, { profiles: [profile('open', { id: `pro_${slug}` })] })),
     ],
     { counters: createCounterMemory(256) },
@@ -157,7 +157,7 @@ test('a call that finds no counter is told so', async (t) => {
   const served = await serve(
     (port): Fragment[] => [
       collection('orders', { upstream: upstream(port), proxies: [proxy('one', '/x')] }),
-      policy('client', [rate(5, { key: 'header:x-tenant' })]),
+      policy('client', [rate(5, { key: 'header:x-tenant', window_ms: 3_600_000 })]),
       client('acme', { policy: 'pol_client' }),
     ],
     { counters: createCounterMemory(32) },
