@@ -141,7 +141,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const dryRun = options.dryRun === true
   const attempt = dryRun ? null : attemptOf(operation, input, options, principal, vault)
   let change: Change | undefined
-  let held: Promise<{ readonly pending: boolean }> | undefined
+  let published: Promise<{ readonly pending: boolean }> | undefined
   try {
     const reading = contextOf(deps, call, store.read, null)
     const prepared = (await operation.prepare?.(input, reading)) ?? input
@@ -156,11 +156,11 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         rollback: dryRun,
         // Here and not after the turn, so that revisions are published in their order.
         committed: ({ delta }) => {
-          if (delta !== null) held = publish(deps, delta, via.requestId)
+          if (delta !== null) published = publish(deps, delta, via.requestId)
         },
       },
     )
-    const pending = held === undefined ? false : (await held).pending
+    const pending = published === undefined ? false : (await published).pending
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
   } catch (cause) {

@@ -36,7 +36,7 @@ export async function perform(
   // Should they come back, they sign in again, and so do their programs
   for (const id of endedUsers(change.changes)) await change.writer.oauth.removeOfAccount(id)
   const outcome = await change.finish()
-  const passed = passes(approval, change.facts(outcome), call, subjectOf(call, change, output))
+  const passed = passes(approval, change.shown(outcome), call, subjectOf(call, change, output))
   if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
   const configRevision = outcome.revision ?? change.carried?.revision ?? null
   const created = operation.effect === 'create' || change.created
@@ -170,7 +170,7 @@ function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | nul
         if (outer === null) throw new Error('A read carries nothing out.')
         const call = await asAsked(request, outer.writer)
         const writer = call.operation.held === true ? await holdWriter(outer.writer) : outer.writer
-        const approval = { gate: null, approved: request, isRepeated: false, isPast: false }
+        const approval = { gate: null, approved: request, isRepeated: false, isWayOut: false }
         const change = createChange(deps, call, writer, approval)
         // What its own preparation gave
         const approved = approvedCall(call, approval)

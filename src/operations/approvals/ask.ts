@@ -44,7 +44,7 @@ interface Parts {
 export async function ask(
   { store, vault, clock }: Parts,
   asked: Asked,
-  { held, resource }: MustWait,
+  { shown, resource }: MustWait,
   attempt: Attempt | null,
 ): Promise<Invoked> {
   const { operation, input, options, principal, via } = asked
@@ -53,7 +53,7 @@ export async function ask(
     const known = attempt && (await replay(writer, attempt, now))
     if (known != null) return answerNow(known, writer, now)
     const asker = askerOf(principal)
-    const [fingerprint, base] = [fingerprintOf(operation, input, options, vault), baseOf(held)]
+    const [fingerprint, base] = [fingerprintOf(operation, input, options, vault), baseOf(shown)]
     const pending = (await writer.pendingChangeRequests(asker)).filter((one) => one.expires_at > now)
     let request: ChangeRequestFacts | undefined = pending.find(
       (one) => one.state === 'open' && one.fingerprint === fingerprint && one.base === base,
@@ -67,17 +67,17 @@ export async function ask(
         operation: `${operation.resource}.${operation.action}`,
         resource,
         requester: { id: requester, type, name },
-        rules: [...held.rules],
+        rules: [...shown.rules],
         reason: options.reason ?? null,
         // A diff holds plain JSON; its type says unknown because it is read from specs.
-        diff: held.diff as ChangeRequest['diff'],
+        diff: shown.diff as ChangeRequest['diff'],
         base_revision: await writer.revision(),
-        repeats: held.isRevealing || !isAccount(requester),
+        repeats: shown.isRevealing || !isAccount(requester),
         asker,
         fingerprint,
         base,
-        touches: held.touches.length > 0 ? held.touches : [besides(typeIn(operation.permission), null)],
-        is_foretold: held.isForetold,
+        touches: shown.touches.length > 0 ? shown.touches : [besides(typeIn(operation.permission), null)],
+        is_foretold: shown.isForetold,
         ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
         auth_method: authMethod,
         via: { ...via },

@@ -3,7 +3,6 @@ import { permits, UNPLACED } from '../../access/roles.ts'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { toTime } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
-import type { ResourceType } from '../../model/common.ts'
 import type { ChangeRequestFacts, RequestTouch } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -14,8 +13,8 @@ import { touchedBy } from '../sight.ts'
 /** So long a change request waits. */
 export const WAITS_MS = 7 * 86_400_000
 
-/** What an operation was found to do that has to wait. */
-export interface Held {
+/** What an operation was found to do, as a request for it shows that. */
+export interface ShownChange {
   readonly rules: readonly string[]
   readonly diff: readonly DiffEntry[]
   readonly touches: readonly RequestTouch[]
@@ -26,13 +25,13 @@ export interface Held {
 
 /** Rolls the transaction back: it waits for another person. */
 export class MustWait extends Error {
-  readonly held: Held
+  readonly shown: ShownChange
   readonly resource: ChangeRequest['resource']
 
-  constructor(held: Held, resource: ChangeRequest['resource']) {
+  constructor(shown: ShownChange, resource: ChangeRequest['resource']) {
     super('This waits for approval.')
     this.name = 'MustWait'
-    this.held = held
+    this.shown = shown
     this.resource = resource
   }
 }
@@ -69,7 +68,7 @@ const DRAWN = /\b[a-z]{3}_[0-9a-z]{26}\b|\b\d{4}-\d\d-\d\dT[\d:.]+Z/g
  * differences. What is drawn anew is left out of those by its form, since it stands in paths and texts of all kinds; it
  * hides no other state, which the revisions tell. What was only foretold is told by the call alone.
  */
-export function baseOf({ diff, touches, isForetold }: Held): string {
+export function baseOf({ diff, touches, isForetold }: ShownChange): string {
   if (isForetold) return 'foretold'
   const made = touches.filter(({ revision }) => revision === null)
   const known = touches.filter(({ revision }) => revision !== null)
@@ -89,7 +88,7 @@ export async function reaches(
 ): Promise<boolean> {
   for (const { type, id, parent, tags } of touches) {
     const touched = isKind(type)
-      ? await touchedBy({ type: type as ResourceType, id: id ?? '', parent, spec: { tags } }, whole)
+      ? await touchedBy({ type, id: id ?? '', parent, spec: { tags } }, whole)
       : UNPLACED
     if (!permits(principal, permissionFor(type), touched)) return false
   }

@@ -3,7 +3,7 @@ import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
 import { viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
-import { demandAnother } from './another.ts'
+import { demandAnotherPerson } from './another-person.ts'
 import { demandState, findRequest, subject } from './find.ts'
 import { COLUMNS } from './list.ts'
 
@@ -24,7 +24,7 @@ export const approveChangeRequest = define({
   subject,
   prepare: async ({ id }, context) => {
     const request = await findRequest(id, context)
-    await demandAnother(request, context)
+    await demandAnotherPerson(request, context)
     demandState(request, ['open'], context.clock.now())
     return { id, prepared: request.repeats ? null : await context.carryOut.prepare(request) }
   },
@@ -32,7 +32,7 @@ export const approveChangeRequest = define({
     const { change, clock, principal, options } = context
     const now = clock.now()
     const request = await findRequest(id, context)
-    await demandAnother(request, context)
+    await demandAnotherPerson(request, context)
     demandState(request, ['open'], now)
     const approved = {
       ...request,

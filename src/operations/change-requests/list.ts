@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
-import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import { sees, stateAt, viewOfRequest } from '../approvals/request.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
+import { firstThat } from '../first-that.ts'
 import { subject } from './find.ts'
 
 export const COLUMNS = ['id', 'state', 'operation', 'resource.slug', 'requester.name', 'rules', 'expires_at']
@@ -27,23 +27,16 @@ export const listChangeRequests = define({
   columns: COLUMNS,
   subject,
   handle: async ({ limit, cursor, state }, context) => {
-    const now = context.clock.now()
-    const found: ChangeRequestFacts[] = []
-    let before = cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/)
-    for (let isMore = true; isMore && found.length <= limit; ) {
-      const some = await context.whole.changeRequests({
-        limit: limit + 1,
-        ...(before === undefined ? {} : { before }),
-      })
-      for (const one of some)
-        if (
-          (state === undefined || stateAt(one, now) === state) &&
-          (await sees(context.principal, one, context.whole))
-        )
-          found.push(one)
-      before = some.at(-1)?.id
-      isMore = some.length > limit
-    }
+    const { clock, principal, whole } = context
+    const now = clock.now()
+    const found = await firstThat(
+      limit + 1,
+      (count, last) =>
+        whole.changeRequests({ limit: count, ...(last === undefined ? {} : { before: last }) }),
+      cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/),
+      async (one) =>
+        (state === undefined || stateAt(one, now) === state) && (await sees(principal, one, whole)),
+    )
     const items = found.slice(0, limit)
     return {
       items: items.map((one) => viewOfRequest(one, now)),

@@ -3,7 +3,7 @@ import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
 import { askerOf, viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
-import { demandApprover } from './another.ts'
+import { demandApprover } from './another-person.ts'
 import { demandState, findRequest, subject } from './find.ts'
 import { COLUMNS } from './list.ts'
 

@@ -12,18 +12,20 @@ const EXTENSION = 'x-postern'
 
 /** Members of a proxy that only a description says; an operation may say the others in its extension. */
 const DESCRIBED: ReadonlySet<string> = new Set([
-  ...[
-    'collection',
-    'operation_id',
-    'deprecated',
-    'methods',
-    'path',
-    'target_path',
-    'parameters',
-    'contracts',
-  ],
-  ...['request_schema', 'request_types', 'request_required', 'request_example'],
-  ...['response_schema', 'response_example'],
+  'collection',
+  'operation_id',
+  'deprecated',
+  'methods',
+  'path',
+  'target_path',
+  'parameters',
+  'contracts',
+  'request_schema',
+  'request_types',
+  'request_required',
+  'request_example',
+  'response_schema',
+  'response_example',
 ])
 
 /** What a description stands for. */

@@ -92,7 +92,7 @@ export const replayRequest = define({
     if (record === undefined)
       throw refuse('not_found', { detail: `There is no request record "${input.id}".` })
     const asked = await toAsked(record, input, context)
-    const answer = await made(asked, context)
+    const answer = await makeAgain(asked, context)
     refuseUnlike(answer)
     return { proxy: asked.proxy, answer: toOutput(record, asked, answer) }
   },
@@ -123,11 +123,11 @@ async function toAsked(
     throw refuse('replay_refused', {
       detail: `${id} was not found to be for a proxy, or not known to be by a client.`,
     })
-  const proxy = await there('proxies', record.proxy, context)
+  const proxy = await findNamed('proxies', record.proxy, context)
   await context.find('proxies', proxy.id)
-  const collection = await there('collections', proxy.parent!, context)
-  await there('clients', record.client, context)
-  await there('profiles', record.profile, context)
+  const collection = await findNamed('collections', proxy.parent!, context)
+  await findNamed('clients', record.client, context)
+  await findNamed('profiles', record.profile, context)
   if (!SAFE.has(record.method) && confirm !== id)
     throw refuse('input_invalid', {
       detail: `${record.method} may change something. Send confirm: "${id}".`,
@@ -174,14 +174,14 @@ function refuseOptions({ options }: OperationContext): void {
 }
 
 /** What the record names, as it is now. Refuses with replay_refused when it is gone; nothing of it is shown. */
-async function there(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
+async function findNamed(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
   const found = await whole.byId(type, id)
   if (found === undefined)
     throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request is gone.` })
   return found
 }
 
-async function made(asked: ReplayAsked, { replayer }: OperationContext): Promise<ReplayAnswer> {
+async function makeAgain(asked: ReplayAsked, { replayer }: OperationContext): Promise<ReplayAnswer> {
   let answer: ReplayAnswer | null
   try {
     answer = await replayer.replay(asked)

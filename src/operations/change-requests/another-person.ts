@@ -9,7 +9,10 @@ import { isUser } from '../personal-tokens/view.ts'
  * Refuses with permission_denied unless the principal may approve all that the request touches, and is another person than
  * whoever asked: a user under a name of their own, who has had no hand in a service identity that asked.
  */
-export async function demandAnother(request: ChangeRequestFacts, context: OperationContext): Promise<void> {
+export async function demandAnotherPerson(
+  request: ChangeRequestFacts,
+  context: OperationContext,
+): Promise<void> {
   const { principal, whole } = context
   await demandApprover(request, context)
   if (!isUser(principal)) throw notAnother('Only a user approves: sign in under a name of your own.')
