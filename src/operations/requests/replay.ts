@@ -35,7 +35,7 @@ const Replayed = z.object({
   truncated: z.boolean(),
   differs: z
     .array(z.object({ field: z.enum(COMPARED), was: Value, is: Value }))
-    .describe('What was otherwise the first time'),
+    .describe('What was different the first time'),
 })
 
 /** What the call came to, and the proxy that it was for. */
