@@ -207,6 +207,7 @@ const UNLIKE: Readonly<Partial<Record<RefusalCode, string>>> = {
 }
 
 function refuseUnlike({ code, reason, upstreamStatus }: ReplayAnswer): void {
+  // The gateway's own codes; null is no member.
   const why = UNLIKE[code as RefusalCode]
   if (why === undefined || upstreamStatus !== null) return
   throw refuse('replay_refused', {
