@@ -22,6 +22,7 @@ import {
   fingerprintOf,
   isAccount,
   type MustWait,
+  type ShownChange,
   stateAt,
   viewOfRequest,
   WAITS_MS,
@@ -47,67 +48,80 @@ export async function ask(
   { shown, resource }: MustWait,
   attempt: Attempt | null,
 ): Promise<Invoked> {
-  const { operation, input, options, principal, via } = asked
+  const { operation, input, options, principal } = asked
   return store.write(async (writer) => {
     const now = clock.now()
     const known = attempt && (await replay(writer, attempt, now))
     if (known != null) return answerNow(known, writer, now)
-    const asker = askerOf(principal)
-    const [fingerprint, base] = [fingerprintOf(operation, input, options, vault), baseOf(shown)]
-    const pending = (await writer.pendingChangeRequests(asker)).filter((one) => one.expires_at > now)
-    let request: ChangeRequestFacts | undefined = pending.find(
-      (one) => one.state === 'open' && one.fingerprint === fingerprint && one.base === base,
+    const same = {
+      asker: askerOf(principal),
+      fingerprint: fingerprintOf(operation, input, options, vault),
+      base: baseOf(shown),
+    }
+    const pending = (await writer.pendingChangeRequests(same.asker)).filter((one) => one.expires_at > now)
+    let request = pending.find(
+      (one) => one.state === 'open' && one.fingerprint === same.fingerprint && one.base === same.base,
     )
     if (request === undefined) {
-      const id = newId('chg', clock)
-      const { id: requester, type, name, authMethod } = principal
-      request = {
-        id,
-        state: 'open',
-        operation: `${operation.resource}.${operation.action}`,
-        resource,
-        requester: { id: requester, type, name },
-        rules: [...shown.rules],
-        reason: options.reason ?? null,
-        // A diff holds plain JSON; its type says unknown because it is read from specs.
-        diff: shown.diff as ChangeRequest['diff'],
-        base_revision: await writer.revision(),
-        repeats: shown.isRevealing || !isAccount(requester),
-        asker,
-        fingerprint,
-        base,
-        touches: shown.touches.length > 0 ? shown.touches : [besides(typeIn(operation.permission), null)],
-        is_foretold: shown.isForetold,
-        ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
-        auth_method: authMethod,
-        via: { ...via },
-        created_at: now,
-        expires_at: now + WAITS_MS,
-        decided_at: null,
-        decided_by: null,
-        decision_reason: null,
-        config_revision: null,
-      }
       const sent = JSON.stringify({ input, options: kept(options) })
-      refuseTooMuch(pending.length, (await writer.pendingSize(asker)) + sent.length)
+      refuseTooMuch(pending.length, (await writer.pendingSize(same.asker)) + sent.length)
+      const id = newId('chg', clock)
+      const base_revision = await writer.revision()
+      request = { ...toRequest(asked, shown), ...same, id, resource, base_revision, ...waitsFrom(now) }
       const sealed = vault.seal(new Secret(sent), id, ARGUMENTS)
       await writer.putChangeRequest({ ...request, sealed })
-      await writer.appendAudit(
-        newAuditEntry(clock, {
-          ...toCaller(principal, via),
-          operation: 'change_requests.create',
-          action: 'CREATE',
-          resource: { type: 'change_request', id, slug: null, collection: null },
-          reason: request.reason,
-          http: via.http && { ...via.http, status: 202 },
-          detail: `${request.operation}${nameOf(resource)} waits for approval, until ${toTime(request.expires_at)}, by ${request.rules.join(', ')}.`,
-          request: requestOf(asked),
-        }),
-      )
+      await writer.appendAudit(toEntry(asked, request, clock))
     }
     const answer = waiting(request, now)
     if (attempt !== null) await remember(writer, attempt, answer, false, now)
     return answer
+  })
+}
+
+/** What the call alone says of its request, which nobody has decided. */
+function toRequest({ operation, options, principal, via }: Asked, shown: ShownChange) {
+  const { id, type, name, authMethod } = principal
+  const { rules, touches, isForetold, isRevealing } = shown
+  return {
+    state: 'open' as const,
+    operation: `${operation.resource}.${operation.action}`,
+    requester: { id, type, name },
+    rules: [...rules],
+    reason: options.reason ?? null,
+    // A diff holds plain JSON; its type says unknown because it is read from specs.
+    diff: shown.diff as ChangeRequest['diff'],
+    repeats: isRevealing || !isAccount(id),
+    touches: touches.length > 0 ? touches : [besides(typeIn(operation.permission), null)],
+    is_foretold: isForetold,
+    ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
+    auth_method: authMethod,
+    via: { ...via },
+    decided_at: null,
+    decided_by: null,
+    decision_reason: null,
+    config_revision: null,
+  }
+}
+
+function waitsFrom(now: number): Pick<ChangeRequestFacts, 'created_at' | 'expires_at'> {
+  return { created_at: now, expires_at: now + WAITS_MS }
+}
+
+function toEntry(
+  asked: Asked,
+  { id, operation, resource, rules, reason, expires_at }: ChangeRequestFacts,
+  clock: Clock,
+) {
+  const { principal, via } = asked
+  return newAuditEntry(clock, {
+    ...toCaller(principal, via),
+    operation: 'change_requests.create',
+    action: 'CREATE',
+    resource: { type: 'change_request', id, slug: null, collection: null },
+    reason,
+    http: via.http && { ...via.http, status: 202 },
+    detail: `${operation}${nameOf(resource)} waits for approval, until ${toTime(expires_at)}, by ${rules.join(', ')}.`,
+    request: requestOf(asked),
   })
 }
 
