@@ -14,6 +14,21 @@ export async function findRequest(id: string, context: OperationContext): Promis
   throw refuse('not_found', { detail: `There is no change request "${id}".` })
 }
 
+/** The request with what the principal has decided. */
+export function toDecided(
+  request: StoredChangeRequest,
+  state: 'approved' | 'rejected',
+  { clock, principal, options }: OperationContext,
+): StoredChangeRequest {
+  return {
+    ...request,
+    state,
+    decided_at: clock.now(),
+    decided_by: { id: principal.id, name: principal.name },
+    decision_reason: options.reason ?? null,
+  }
+}
+
 /** Refuses with change_request_closed one that is in none of the states. */
 export function demandState(
   request: ChangeRequestFacts,

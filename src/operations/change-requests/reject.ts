@@ -4,7 +4,7 @@ import { Ref } from '../../model/common.ts'
 import { askerOf, viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
 import { demandApprover } from './another-person.ts'
-import { demandState, findRequest, subject } from './find.ts'
+import { demandState, findRequest, subject, toDecided } from './find.ts'
 import { COLUMNS } from './list.ts'
 
 export const rejectChangeRequest = define({
@@ -22,19 +22,12 @@ export const rejectChangeRequest = define({
   columns: COLUMNS,
   subject,
   handle: async ({ id }, context) => {
-    const { change, clock, principal, options } = context
+    const { change, clock, principal } = context
     const now = clock.now()
     const request = await findRequest(id, context)
     if (request.asker !== askerOf(principal)) await demandApprover(request, context)
     demandState(request, ['open', 'approved'], now)
-    const rejected = {
-      ...request,
-      state: 'rejected' as const,
-      sealed: null,
-      decided_at: now,
-      decided_by: { id: principal.id, name: principal.name },
-      decision_reason: options.reason ?? null,
-    }
+    const rejected = { ...toDecided(request, 'rejected', context), sealed: null }
     await change.writer.putChangeRequest(rejected)
     change.finding = `${request.operation}, which "${request.requester.name}" had asked for.`
     change.tell({ op: 'replace', path: '/state', from: request.state, value: 'rejected' })
