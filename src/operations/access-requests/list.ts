@@ -5,16 +5,8 @@ import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { firstThat } from '../first-that.ts'
 import { findRef } from '../refs.ts'
-import {
-  AccessRequest,
-  AccessRequestId,
-  COLUMNS,
-  findRequest,
-  mayRead,
-  STATES,
-  subject,
-  viewsOf,
-} from './shape.ts'
+import { findRequest, mayRead } from './find.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './shape.ts'
 
 const common = {
   resource: 'access_requests',
