@@ -1,3 +1,5 @@
+import { breathe } from './breathe.ts'
+
 /** Read at a time at least: of many things a principal may see few. */
 const STEP_MIN = 50
 
@@ -14,9 +16,12 @@ export async function firstThat<T extends { readonly id: string }>(
   const limit = Math.max(count, STEP_MIN)
   const found: T[] = []
   let last = from
+  let looked = 0
   for (;;) {
     const step = await read(limit, last)
     for (const one of step) {
+      // Each may be as large as a difference
+      await breathe(++looked)
       if (await passes(one)) found.push(one)
       if (found.length === count) return found
     }

@@ -76,7 +76,7 @@ export async function perform(
 export function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approval: Approval): Change {
   return new Change({
     gate: approval.gate,
-    isApproved: approval.approved !== undefined,
+    approved: approval.approved,
     writer,
     sight: sightOf(call.principal, writer),
     permission: call.operation.permission,

@@ -62,7 +62,9 @@ export function passes(
 ): { readonly answer: Pick<Invoked, 'approval'>; readonly told: readonly string[] } {
   const resource = { type, id, slug }
   if (approved !== undefined) {
-    if (!approved.is_foretold && baseOf(shown) !== approved.base) {
+    // What was foretold has been done, by what Change.mustWait found
+    const isDone = approved.is_foretold && shown.foretold.length === 0
+    if (!isDone && baseOf(shown) !== approved.base) {
       if (isRepeated) throw new MustWait(shown, resource)
       throw outdated(whatMoved(approved, shown))
     }
@@ -74,7 +76,7 @@ export function passes(
   const waits =
     gate !== null &&
     gate.met.size > 0 &&
-    (shown.isForetold || shown.touches.length > 0 || shown.diff.length > 0)
+    (shown.foretold.length > 0 || shown.touches.length > 0 || shown.diff.length > 0)
   if (!waits) return { answer: {}, told: [] }
   if (isWayOut)
     return {

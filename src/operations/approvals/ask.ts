@@ -81,7 +81,7 @@ export async function ask(
 /** What the call alone says of its request, which nobody has decided. */
 function toRequest({ operation, options, principal, via }: Asked, shown: ShownChange) {
   const { id, type, name, authMethod } = principal
-  const { rules, touches, isForetold, isRevealing } = shown
+  const { rules, touches, foretold, isRevealing } = shown
   return {
     state: 'open' as const,
     operation: `${operation.resource}.${operation.action}`,
@@ -92,7 +92,7 @@ function toRequest({ operation, options, principal, via }: Asked, shown: ShownCh
     diff: shown.diff as ChangeRequest['diff'],
     repeats: isRevealing || !isAccount(id),
     touches: touches.length > 0 ? touches : [besides(typeIn(operation.permission), null)],
-    is_foretold: isForetold,
+    is_foretold: foretold.length > 0,
     ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
     auth_method: authMethod,
     via: { ...via },

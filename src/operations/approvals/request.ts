@@ -13,12 +13,21 @@ import { touchedBy } from '../sight.ts'
 /** So long a change request waits. */
 export const WAITS_MS = 7 * 86_400_000
 
+/** Something that no rollback undoes, and exactly what of it. */
+export interface Foretold {
+  readonly type: 'keys' | 'records'
+  readonly of: unknown
+}
+
 /** What an operation was found to do, as a request for it shows that. */
 export interface ShownChange {
   readonly rules: readonly string[]
   readonly diff: readonly DiffEntry[]
   readonly touches: readonly RequestTouch[]
-  readonly isForetold: boolean
+  /** What it would store of each resource that it touches, in which others are named by their ids. */
+  readonly stored: readonly unknown[]
+  /** What is foretold and not done; empty where nothing is. */
+  readonly foretold: readonly Foretold[]
   /** A secret would be shown in the answer. */
   readonly isRevealing: boolean
 }
@@ -60,23 +69,32 @@ export function fingerprintOf(
   return vault.fingerprint(canonicalJson(['change request', named, input, mode, confirm, expectedRevision]))
 }
 
-/** What is drawn anew each time that the same is done: ids, and moments that are counted from now. */
-const DRAWN = /\b[a-z]{3}_[0-9a-z]{26}\b|\b\d{4}-\d\d-\d\dT[\d:.]+Z/g
+/** Ids, and moments that are counted from now: drawn anew each time that the same is done. */
+const ID = /\b[a-z]{3}_[0-9a-z]{26}\b/g
+const TIME = /\b\d{4}-\d\d-\d\dT[\d:.]+Z/g
 
 /**
  * Tells whether the same call would do the same again: the same resources at the same revisions, with the same
- * differences. What is drawn anew is left out of those by its form, since it stands in paths and texts of all kinds; it
- * hides no other state, which the revisions tell. What was only foretold is told by the call alone.
+ * differences, and referring to the same others, whatever these are called now. What is drawn anew is told by its form,
+ * since it stands in paths and texts of all kinds.
  */
-export function baseOf({ diff, touches, isForetold }: ShownChange): string {
-  if (isForetold) return 'foretold'
+export function baseOf({ diff, touches, stored, foretold }: ShownChange): string {
+  if (foretold.length > 0) return baseOfForetold(foretold)
   const made = touches.filter(({ revision }) => revision === null)
   const known = touches.filter(({ revision }) => revision !== null)
-  let done = canonicalJson([made.map(({ type, slug }) => [type, slug]), diff]).replaceAll(DRAWN, 'drawn')
+  const places = new Map(made.map(({ id }, index) => [id, `made ${index}`]))
+  const told = canonicalJson([made.map(({ type, slug }) => [type, slug]), diff]).replaceAll(ID, 'id')
+  const kept = canonicalJson(stored).replaceAll(ID, (id) => places.get(id) ?? id)
+  let done = `${told} ${kept}`.replaceAll(TIME, 'time')
   // A name that makes no slug gives way to the end of the id
   for (const { id, slug } of made)
-    if (id !== null && slug?.endsWith(id.slice(-8))) done = done.replaceAll(slug, 'drawn')
+    if (id !== null && slug?.endsWith(id.slice(-8))) done = done.replaceAll(slug, 'slug')
   return contentHash([known.map(({ type, id, revision }) => [type, id, revision]), done])
+}
+
+/** As {@link baseOf}, of what is only foretold: the call tells all but whom it is about. */
+export function baseOfForetold(foretold: readonly Foretold[]): string {
+  return contentHash(['foretold', foretold])
 }
 
 /** True when the principal may do this to everything that the request touches. */

@@ -1,10 +1,16 @@
 import { z } from 'zod'
+import type { Permission } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
+import { PERMISSIONS } from '../../model/access.ts'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
-import { sees, stateAt, viewOfRequest } from '../approvals/request.ts'
+import { askerOf, sees, stateAt, viewOfRequest } from '../approvals/request.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { firstThat } from '../first-that.ts'
 import { subject } from './find.ts'
+
+// The model lists permissions in their form.
+const READS = (PERMISSIONS as readonly Permission[]).filter((permission) => permission.endsWith(':read'))
 
 export const COLUMNS = ['id', 'state', 'operation', 'resource.slug', 'requester.name', 'rules', 'expires_at']
 
@@ -29,10 +35,13 @@ export const listChangeRequests = define({
   handle: async ({ limit, cursor, state }, context) => {
     const { clock, principal, whole } = context
     const now = clock.now()
+    // Whoever may read nothing has nobody else's to be shown
+    const isBlind = !READS.some((permission) => permits(principal, permission))
+    const query = isBlind ? { asker: askerOf(principal) } : {}
     const found = await firstThat(
       limit + 1,
       (count, last) =>
-        whole.changeRequests({ limit: count, ...(last === undefined ? {} : { before: last }) }),
+        whole.changeRequests({ ...query, limit: count, ...(last === undefined ? {} : { before: last }) }),
       cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/),
       async (one) =>
         (state === undefined || stateAt(one, now) === state) && (await sees(principal, one, whole)),
