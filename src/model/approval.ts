@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { GrantSpec, PERMISSIONS } from './access.ts'
 import { Ref, Time } from './common.ts'
+import { Diff } from './diff.ts'
 
 /** Verbs of permissions by which something is changed. */
 const CHANGING = ['create', 'update', 'delete', 'publish', 'rotate']
@@ -68,16 +69,7 @@ export const ChangeRequest = z.object({
   requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
   rules: z.array(z.string()).describe('Names of the rules by which it waits'),
   reason: z.string().nullable(),
-  diff: z
-    .array(
-      z.object({
-        op: z.enum(['add', 'remove', 'replace']),
-        path: z.string(),
-        from: z.json().optional(),
-        value: z.json().optional(),
-      }),
-    )
-    .describe('What it would change, as a dry run says it; secrets as "changed"'),
+  diff: Diff.describe('What it would change, as a dry run says it; secrets as "changed"'),
   base_revision: z.int().describe('Revision of the configuration that it was judged against'),
   repeats: z
     .boolean()

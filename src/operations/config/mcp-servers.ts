@@ -21,8 +21,17 @@ const OF_CALLERS = /^(accept|content-type|last-event-id|mcp-.*)$/i
 
 /** Members that are read, or that say nothing about what is forwarded. */
 const MEMBERS = new Set([
-  ...['type', 'transport', 'url', 'serverUrl', 'httpUrl', 'headers', 'command', 'args', 'env'],
-  ...['disabled', 'enabled'],
+  'type',
+  'transport',
+  'url',
+  'serverUrl',
+  'httpUrl',
+  'headers',
+  'command',
+  'args',
+  'env',
+  'disabled',
+  'enabled',
 ])
 
 /** Tool calls may take minutes, and a stream of notifications may say nothing for long. */
@@ -192,7 +201,7 @@ interface Place {
 /** Where the calls of a server go, or a sentence why none can. */
 function placeOf(text: string): Place | string {
   const [address] = text.split('?', 1)
-  if (address!.includes('$\u007b')) return 'its URL has something to fill in: write the URL out'
+  if (/\$\{/.test(address!)) return 'its URL has something to fill in: write the URL out'
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     return 'it has no http:// or https:// URL'

@@ -10,18 +10,20 @@ import { takeDocument } from '../collections/openapi/read.ts'
 
 /** Members of a proxy that only a description says; an operation may say the others in its extension. */
 const DESCRIBED: ReadonlySet<string> = new Set([
-  ...[
-    'collection',
-    'operation_id',
-    'deprecated',
-    'methods',
-    'path',
-    'target_path',
-    'parameters',
-    'contracts',
-  ],
-  ...['request_schema', 'request_types', 'request_required', 'request_example'],
-  ...['response_schema', 'response_example'],
+  'collection',
+  'operation_id',
+  'deprecated',
+  'methods',
+  'path',
+  'target_path',
+  'parameters',
+  'contracts',
+  'request_schema',
+  'request_types',
+  'request_required',
+  'request_example',
+  'response_schema',
+  'response_example',
 ])
 
 /** A document, the pointer to it in the input, and that to the members of its spec. */
