@@ -3,7 +3,15 @@ import { CannotStart } from './base/cannot-start.ts'
 import { Secret } from './base/secret.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
 import type { RoleRule } from './settings/role-map.ts'
-import { NOT_AVAILABLE, PREFIX, SCHEMA, type SettingName, settingName, TEXTS } from './settings/schema.ts'
+import {
+  NOT_AVAILABLE,
+  PREFIX,
+  SCHEMA,
+  SETTING_NAMES,
+  type SettingName,
+  settingName,
+  TEXTS,
+} from './settings/schema.ts'
 import type { CERTIFICATE_FIELDS, Exposed, HttpEngine, ListenAddress } from './settings/values.ts'
 
 export interface Settings {
@@ -228,7 +236,7 @@ function toOidc(given: Values, named: Named): OidcSettings | null {
 const IS_SECRET = /(^|_)(SECRET|TOKEN|PASSWORD)$/
 
 function shownOf(given: ReadonlyMap<string, Given>): Shown[] {
-  return (Object.keys(TEXTS) as SettingName[]).map((name) => {
+  return SETTING_NAMES.map((name) => {
     const one = given.get(name)
     return {
       name: PREFIX + name,

@@ -99,9 +99,14 @@ export function partsOf(
 }
 
 function isAbout({ types, verbs }: Scope, permission: Permission): boolean {
-  const at = permission.indexOf(':')
-  if (types.length > 0 && !types.includes(permission.slice(0, at))) return false
-  return verbs.length === 0 || verbs.includes(permission.slice(at + 1))
+  const type = typeIn(permission)
+  if (types.length > 0 && !types.includes(type)) return false
+  return verbs.length === 0 || verbs.includes(permission.slice(type.length + 1))
+}
+
+/** What a permission is about: a type of resources, or `keys`, `records`, `settings` and the like. */
+export function typeIn(permission: Permission): string {
+  return permission.slice(0, permission.indexOf(':'))
 }
 
 /**

@@ -283,7 +283,7 @@ export const PROBLEMS = {
   already_decided: problem(
     409,
     'Already decided',
-    'It was approved or rejected before, or its time is over. The detail says which; ask anew if it is still wanted.',
+    'The access request was approved or rejected before, or its time is over. The detail says which; ask anew if it is still wanted.',
   ),
   in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
   revision_conflict: problem(

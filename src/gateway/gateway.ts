@@ -34,7 +34,7 @@ import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
-import { replay } from './make-again.ts'
+import { makeAgain } from './make-again.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
 import { createRecordWriter } from './record.ts'
 import { AnswerCache } from './replay/answer-cache.ts'
@@ -360,7 +360,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }),
 
     replay: (asked) =>
-      replay(asked, {
+      makeAgain(asked, {
         clock,
         pools,
         secure,

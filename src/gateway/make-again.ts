@@ -12,7 +12,7 @@ const KEEP_BYTES_MAX = 64 * 1024
  * Makes a recorded request again, as its caller, by the checks, counters and record of any other. Gives null when it had
  * no whole answer in time. Never rejects.
  */
-export function replay(
+export function makeAgain(
   asked: ReplayAsked,
   { secure, ...options }: Omit<InnerOptions, 'rows'> & { readonly secure: boolean },
 ): Promise<ReplayAnswer | null> {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { GrantSpec, PERMISSIONS } from './access.ts'
 import { Ref, Time } from './common.ts'
+import { Diff } from './diff.ts'
 
 /** Verbs of permissions by which something is changed. */
 const CHANGING = ['create', 'update', 'delete', 'publish', 'rotate']
@@ -22,7 +23,13 @@ export function permissionsMeant(pattern: string): readonly string[] {
 const Pattern = z
   .string()
   .regex(/^(\*|[a-z_]+):(\*|[a-z_]+)$/, 'a permission such as proxies:update, *:delete or keys:*')
-  .refine((text) => permissionsMeant(text).length > 0, `one of ${APPROVABLE.join(', ')}, or * for a part`)
+  .superRefine((text, context) => {
+    if (permissionsMeant(text).length > 0) return
+    const [resource] = text.split(':')
+    const own = permissionsMeant(`${resource}:*`)
+    const there = own.length > 0 ? own : [...new Set(APPROVABLE.map((one) => `${one.split(':')[0]}:*`))]
+    context.addIssue(`"${text}" is nothing by which something is changed; there are ${there.join(', ')}`)
+  })
 
 const NAMES_MAX = 100
 
@@ -62,16 +69,7 @@ export const ChangeRequest = z.object({
   requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
   rules: z.array(z.string()).describe('Names of the rules by which it waits'),
   reason: z.string().nullable(),
-  diff: z
-    .array(
-      z.object({
-        op: z.enum(['add', 'remove', 'replace']),
-        path: z.string(),
-        from: z.json().optional(),
-        value: z.json().optional(),
-      }),
-    )
-    .describe('What it would change, as a dry run says it; secrets as "changed"'),
+  diff: Diff.describe('What it would change, as a dry run says it; secrets as "changed"'),
   base_revision: z.int().describe('Revision of the configuration that it was judged against'),
   repeats: z
     .boolean()

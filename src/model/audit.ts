@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Diff } from './diff.ts'
 import { SURFACES } from './record.ts'
 
 /** One line of the trail: who did what to which thing, from where, and how it ended. */
@@ -32,16 +33,7 @@ export const AuditEntry = z.object({
   revision_before: z.int().nullable(),
   revision_after: z.int().nullable(),
   config_revision: z.int().nullable().describe('Revision of the whole configuration after the change'),
-  diff: z
-    .array(
-      z.object({
-        op: z.enum(['add', 'remove', 'replace']),
-        path: z.string(),
-        from: z.json().optional(),
-        value: z.json().optional(),
-      }),
-    )
-    .describe('JSON patch with the old values; secrets as "changed"'),
+  diff: Diff.describe('JSON patch with the old values; secrets as "changed"'),
   plan_id: z.string().optional().describe('Ties the entries of a change of many resources'),
   reason: z.string().nullable(),
   approver: z

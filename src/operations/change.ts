@@ -8,7 +8,7 @@ import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigWriter, Fields, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type Gate, refuseNamed } from './approvals/gate.ts'
-import { baseOfForetold, type Foretold, type Held } from './approvals/request.ts'
+import { baseOfForetold, type Foretold, type ShownChange } from './approvals/request.ts'
 import { type StoredSettings, writeStoredSettings } from './approvals/stored-settings.ts'
 import {
   besides,
@@ -51,7 +51,7 @@ export interface ChangeDeps {
 export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
   /** With what is in entries of their own, where it has to wait or has waited; else as `diff`. */
-  readonly whole: readonly DiffEntry[]
+  readonly wholeDiff: readonly DiffEntry[]
   /** What was changed of each resource, where each has an entry of its own in the trail. */
   readonly items: readonly ChangedItem[]
   readonly delta: SnapshotDelta | null
@@ -194,11 +194,11 @@ export class Change {
     for (const one of placed) gate.judge(permission, await touchedBy(one, this.writer))
   }
 
-  /** What was done, as a request to do it says it. Goes by what {@link finish} found. */
-  facts({ whole }: ChangeOutcome): Held {
+  /** What was done, as a request to do it shows it. Goes by what {@link finish} found. */
+  shown({ wholeDiff }: ChangeOutcome): ShownChange {
     return {
       rules: [...(this.#deps.gate?.met ?? [])],
-      diff: whole,
+      diff: wholeDiff,
       touches: [
         ...touchesOf(this.changes),
         ...this.#waited.map(({ type }) => besides(type, null)),
@@ -372,14 +372,14 @@ export class Change {
     const isShown = !isMany || this.#deps.options.dryRun === true
     const isHeld = this.#deps.approved !== undefined || (this.#deps.gate?.met.size ?? 0) > 0
     const resources = isShown || isHeld ? await diffOfAll(changes, slugs, this.#subject?.id) : []
-    const whole = boundedDiff([...this.#told, ...this.#beside, ...resources])
+    const wholeDiff = boundedDiff([...this.#told, ...this.#beside, ...resources])
     const configured = [...this.#beside, ...(isShown ? resources : [])]
-    const diff = isShown ? whole : boundedDiff([...this.#told, ...configured])
-    if (items.length + configured.length === 0) return { diff, whole, items, delta: null, revision: null }
+    const diff = isShown ? wholeDiff : boundedDiff([...this.#told, ...configured])
+    if (items.length + configured.length === 0) return { diff, wholeDiff, items, delta: null, revision: null }
     const revision = await writer.nextRevision()
     const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
     const resealed = await compileResealed(writer, this.secrets.resealed)
-    return { diff, whole, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
+    return { diff, wholeDiff, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
   }
 }
 

@@ -1,23 +1,17 @@
 import type { Permission, Principal } from '../access/principal.ts'
-import { permits, permitsForSome, UNPLACED } from '../access/roles.ts'
+import { permits } from '../access/roles.ts'
 import { scopesFor } from '../access/scopes.ts'
 import type { Clock } from '../base/clock.ts'
 import { maskText } from '../base/mask.ts'
 import { type FieldError, Refusal, refuse } from '../base/refusal.ts'
 import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { Publisher } from '../snapshot/publisher.ts'
-import type { StoredChangeRequest } from '../store/ports/change-requests.ts'
-import type { ConfigReader, ConfigStore, ConfigWriter, Fields } from '../store/ports/config.ts'
+import type { ConfigStore, Fields } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
-import { keepAnAdmin } from './access/last-admin.ts'
-import { type Approval, approvalOf, openRequest, passes } from './approvals/approval.ts'
-import { answerNow, applied, ask } from './approvals/ask.ts'
-import { type CarryOut, outdated, requesterOf } from './approvals/carry-out.ts'
-import { judgeOperation } from './approvals/gate.ts'
+import { type Approval, approvalOf } from './approvals/approval.ts'
+import { answerNow, ask } from './approvals/ask.ts'
 import { MustWait } from './approvals/request.ts'
-import type { Ending } from './audit-entry.ts'
-import { Change } from './change.ts'
-import { endedUsers } from './change-outcome.ts'
+import type { Change } from './change.ts'
 import type {
   CredentialProbe,
   Explainer,
@@ -27,26 +21,16 @@ import type {
   Replayer,
   UpstreamWatch,
 } from './context.ts'
-import type { Invoke, Invoked, Operation, WriteOptions } from './define.ts'
+import type { Invoke, Invoked, WriteOptions } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import type { ExportJobs } from './exports/jobs.ts'
 import { holdWriter } from './held-writer.ts'
 import { type Attempt, attemptOf, remember, replay } from './idempotency.ts'
-import { kindOf } from './kinds.ts'
-import { getRef } from './refs.ts'
+import { mayCall } from './may-call.ts'
+import { approvedCall, contextOf, createChange, perform, revisionOf } from './perform.ts'
 import { select, takeSelection } from './select.ts'
-import { denial, sightOf } from './sight.ts'
-import { toTold } from './told.ts'
-import {
-  appendEntry,
-  appendItems,
-  type Call,
-  isDenial,
-  keepRevision,
-  noteRead,
-  noteRefusal,
-  subjectOf,
-} from './trail-entries.ts'
+import { denial } from './sight.ts'
+import { type Call, isDenial, noteRead, noteRefusal } from './trail-entries.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -93,13 +77,6 @@ export function createInvoke(deps: InvokeDeps): Invoke {
 /** The reason is kept for long, in several places, and read by many: a secret that stands in it is in none of them. */
 function withReason(options: WriteOptions): WriteOptions {
   return options.reason === undefined ? options : { ...options, reason: maskText(options.reason) }
-}
-
-/** True when the principal may do this to anything at all. */
-export function mayCall(principal: Principal, { permission, unscoped, itemwise, own }: Operation): boolean {
-  if (own?.(principal) === true) return true
-  if (itemwise === true) return permitsForSome(principal, permission)
-  return permits(principal, permission, unscoped === true ? UNPLACED : undefined)
 }
 
 /** Notes a refusal of a known principal and makes it. What was asked is read for the entry alone. */
@@ -164,7 +141,7 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   const dryRun = options.dryRun === true
   const attempt = dryRun ? null : attemptOf(operation, input, options, principal, vault)
   let change: Change | undefined
-  let held: Promise<{ readonly pending: boolean }> | undefined
+  let published: Promise<{ readonly pending: boolean }> | undefined
   try {
     const reading = contextOf(deps, call, store.read, null)
     const prepared = (await operation.prepare?.(input, reading)) ?? input
@@ -179,11 +156,11 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
         rollback: dryRun,
         // Here and not after the turn, so that revisions are published in their order.
         committed: ({ delta }) => {
-          if (delta !== null) held = publish(deps, delta, via.requestId)
+          if (delta !== null) published = publish(deps, delta, via.requestId)
         },
       },
     )
-    const pending = held === undefined ? false : (await held).pending
+    const pending = published === undefined ? false : (await published).pending
     const settled = dryRun || pending || change === undefined ? {} : settle(deps, change, via.requestId)
     return { ...result.answer, output: { ...result.answer.output, ...settled }, pending }
   } catch (cause) {
@@ -218,22 +195,6 @@ function settle(deps: InvokeDeps, change: Change, requestId: string): Fields {
   }
 }
 
-function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approval: Approval): Change {
-  return new Change({
-    gate: approval.gate,
-    approved: approval.approved,
-    writer,
-    sight: sightOf(call.principal, writer),
-    permission: call.operation.permission,
-    vault: deps.vault,
-    clock: deps.clock,
-    options: call.options,
-    author: call.principal.name,
-    kindOf,
-    check: deps.check ?? (() => []),
-  })
-}
-
 async function transact(
   deps: InvokeDeps,
   call: Call,
@@ -250,161 +211,4 @@ async function transact(
   const done = await perform(deps, approvedCall(call, approval), prepared, change, approval)
   if (attempt !== null) await remember(change.writer, attempt, done.answer, change.secrets.revealed, now)
   return done
-}
-
-/** Does it, and tells of it, in the transaction of the change. */
-async function perform(
-  deps: InvokeDeps,
-  call: Call,
-  prepared: Call['input'],
-  change: Change,
-  approval: Approval,
-) {
-  const { operation, options } = call
-  const now = deps.clock.now()
-  if (approval.gate !== null) judgeOperation(approval.gate, operation.permission)
-  const output = await operation.handle(prepared, contextOf(deps, call, change.writer, change))
-  await keepAnAdmin(change, deps.store.read, call.principal, now)
-  // Should they come back, they sign in again, and so do their programs
-  for (const id of endedUsers(change.changes)) await change.writer.oauth.removeOfAccount(id)
-  const outcome = await change.finish()
-  const passed = passes(approval, change.facts(outcome), call, subjectOf(call, change, output))
-  if (outcome.revision !== null) await keepRevision(call, change, outcome.revision, now)
-  const configRevision = outcome.revision ?? change.carried?.revision ?? null
-  const created = operation.effect === 'create' || change.created
-  const answer: Invoked = {
-    status: created && options.dryRun !== true ? 201 : 200,
-    output,
-    revision: revisionOf(output),
-    configRevision,
-    pending: false,
-    diff: options.dryRun === true ? outcome.diff : null,
-    ...passed.answer,
-  }
-  if (approval.approved !== undefined)
-    await change.writer.putChangeRequest(applied(approval.approved, configRevision))
-  const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.told].join(' ')
-  const entry = { outcome: 'ok' as const, status: answer.status, configRevision }
-  await appendItems(call, change, outcome.items, entry, deps.clock)
-  await appendEntry(
-    call,
-    change,
-    output,
-    {
-      ...entry,
-      // A diff holds plain JSON; its type says unknown because it is read from specs.
-      diff: outcome.diff as NonNullable<Ending['diff']>,
-      ...(detail === '' ? {} : { detail }),
-      ...change.revisions,
-      planId: change.planId,
-      response: toTold(output, operation.output),
-    },
-    deps.clock,
-  )
-  return { answer, delta: outcome.delta ?? change.carried?.delta ?? null }
-}
-
-/** With who has approved it, for the trail. */
-function approvedCall(call: Call, { approved }: Approval): Call {
-  const by = approved?.decided_by ?? null
-  return by === null ? call : { ...call, via: { ...call.via, approver: { ...by, type: 'user' } } }
-}
-
-/** Does what others asked for, in the transaction of `outer`. */
-function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | null): CarryOut {
-  const asAsked = async (request: StoredChangeRequest, reader: ConfigReader): Promise<Call> => {
-    const asked = openRequest(request, deps.vault)
-    const principal = await requesterOf(request, reader, deps.clock.now())
-    if (!mayCall(principal, asked.operation)) throw denial(asked.operation.permission)
-    return {
-      ...asked,
-      isParsed: true,
-      options: { ...asked.options, ...(options.dryRun === true && { dryRun: true }) },
-      principal,
-    }
-  }
-  return {
-    prepare: (request) =>
-      asOutdated(async () => {
-        const call = await asAsked(request, deps.store.read)
-        const reading = contextOf(deps, call, deps.store.read, null)
-        return (await call.operation.prepare?.(call.input, reading)) ?? call.input
-      }),
-    carryOut: (request, prepared) =>
-      asOutdated(async () => {
-        if (outer === null) throw new Error('A read carries nothing out.')
-        const call = await asAsked(request, outer.writer)
-        const writer = call.operation.held === true ? await holdWriter(outer.writer) : outer.writer
-        const approval = { gate: null, approved: request, isRepeated: false, isPast: false }
-        const change = createChange(deps, call, writer, approval)
-        // What its own preparation gave
-        const approved = approvedCall(call, approval)
-        const done = await perform(deps, approved, prepared as Call['input'], change, approval)
-        outer.carried = { delta: done.delta, revision: done.answer.configRevision }
-        outer.afterwards(() => {
-          change.settle()
-          return {}
-        })
-        return done.answer.configRevision
-      }),
-  }
-}
-
-/** Whatever keeps it from being done is said to whoever approves, and is no refusal of them. */
-async function asOutdated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof Refusal) || error.code === 'change_request_outdated') throw error
-    throw outdated(error.message)
-  }
-}
-
-function revisionOf(output: Record<string, unknown>): number | null {
-  return typeof output['revision'] === 'number' ? output['revision'] : null
-}
-
-function contextOf(
-  deps: InvokeDeps,
-  call: Call,
-  reader: ConfigReader,
-  change: Change | null,
-): OperationContext {
-  const { operation, principal, via, options } = call
-  const sight = sightOf(principal, reader)
-  return {
-    principal,
-    via,
-    options,
-    clock: deps.clock,
-    records: sight.records(deps.records),
-    explainer: deps.explainer,
-    replayer: deps.replayer,
-    credentials: deps.credentials,
-    upstreams: deps.upstreams,
-    limits: deps.limits,
-    exports: deps.exports,
-    localSignIn: deps.localSignIn,
-    mappedGrants: deps.mappedGrants,
-    settings: deps.settings,
-    trail: deps.trail,
-    vault: deps.vault,
-    reader: sight.reader,
-    whole: reader,
-    get change(): Change {
-      if (change === null) throw new Error('A read has no transaction to change anything in.')
-      return change
-    },
-    async find(type, ref, permission = operation.permission) {
-      const found = await getRef(sight.reader, type, ref)
-      await sight.reach(permission, found)
-      return found
-    },
-    require(permission) {
-      if (!permits(principal, permission)) throw denial(permission)
-    },
-    allows: (permission, resource) => sight.allows(permission, resource),
-    demand: (permission, resource) => sight.demand(permission, resource),
-    carryOut: createCarryOut(deps, call, change),
-  }
 }

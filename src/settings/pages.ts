@@ -1,9 +1,8 @@
-import { flagOf, NOT_AVAILABLE, PREFIX, type SettingName, TEXTS } from './schema.ts'
+import { flagOf, NOT_AVAILABLE, PREFIX, SETTING_NAMES, TEXTS } from './schema.ts'
 
 /** One line per setting, for the help of `postern up`. */
 export function settingsHelp(): string {
-  const names = Object.keys(TEXTS) as SettingName[]
-  const lines = names.map((name) => {
+  const lines = SETTING_NAMES.map((name) => {
     const { shown, text } = TEXTS[name]
     return `  --${flagOf(name)} <value>\n      ${inTerminal(`${text} (default: ${shown})`)}`
   })
@@ -17,8 +16,7 @@ function inTerminal(text: string): string {
 
 /** docs/settings.md. */
 export function settingsReference(): string {
-  const names = Object.keys(TEXTS) as SettingName[]
-  const rows = names.map((name) => {
+  const rows = SETTING_NAMES.map((name) => {
     const { shown, text } = TEXTS[name]
     return `| \`${PREFIX}${name}\` | \`--${flagOf(name)}\` | ${shown} | ${text} |`
   })

@@ -209,6 +209,11 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
 }
 
+/** In the order in which they are shown. */
+export const SETTING_NAMES: readonly SettingName[] =
+  // The type of the table says that it has these and no others.
+  Object.keys(TEXTS) as SettingName[]
+
 /** Names that are reserved for what is not built: set, they refuse start, so that nobody believes them in force. */
 export const NOT_AVAILABLE = {
   DATABASE_URL: 'PostgreSQL as the store',

@@ -72,6 +72,7 @@ async function agree({ provider }: Visit, { grantId, params, session, prompt }: 
   const grant =
     (grantId === undefined ? undefined : await provider.Grant.find(grantId)) ??
     new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params['client_id']) })
+  // What the engine's own prompt for consent has in its details, which have no type.
   const { missingOIDCScope: openid, missingResourceScopes: missing } = prompt.details as {
     missingOIDCScope?: string[]
     missingResourceScopes?: Record<string, string[]>

@@ -40,6 +40,7 @@ const UNKNOWN_SESSION = errorPage(
  * that it never stored, and would fail to store it now.
  */
 function forgetNewSession({ oidc }: EngineContext): boolean {
+  // Members that the engine's types do not name.
   const session = oidc.session as { exp?: number; touched?: boolean } | undefined
   if (session === undefined || session.exp !== undefined) return false
   session.touched = false
@@ -47,11 +48,13 @@ function forgetNewSession({ oidc }: EngineContext): boolean {
 }
 
 function codeOf({ state }: EngineContext): string {
+  // As takeCode left it.
   const { code } = state as Record<string, unknown>
   return typeof code === 'string' ? code : ''
 }
 
 function deviceForm({ oidc }: EngineContext, code: string) {
+  // The engine keeps the secret of its form there, and has no type for it.
   const { secret } = (oidc.session?.state ?? {}) as { secret?: string }
   return { action: '/oauth/device', xsrf: secret ?? '', code }
 }

@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
+import type { StoredAccessRequest } from '../../store/ports/access-requests.ts'
 import { assign } from '../clients/assign.ts'
+import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
-import { AccessRequest, AccessRequestId, COLUMNS, decide, findOpen, subject } from './shape.ts'
+import { findOpen } from './find.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, keep, subject, viewsOf } from './shape.ts'
 
 const common = {
   resource: 'access_requests',
@@ -53,3 +56,22 @@ export const rejectAccessRequest = define({
     return decide(request, 'rejected', context)
   },
 })
+
+/** Ends an open request by a decision. */
+async function decide(
+  request: StoredAccessRequest,
+  state: 'applied' | 'rejected',
+  context: OperationContext,
+): Promise<z.output<typeof AccessRequest>> {
+  const { change, clock, principal, options } = context
+  const decided: StoredAccessRequest = {
+    ...request,
+    state,
+    decided_at: clock.now(),
+    decided_by: principal.name,
+    reason: options.reason ?? null,
+  }
+  await keep(decided, context)
+  change.tell({ op: 'replace', path: `/access_requests/${request.id}/state`, from: 'open', value: state })
+  return (await viewsOf([decided], context))[0]!
+}

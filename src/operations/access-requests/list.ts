@@ -1,24 +1,12 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { Ref } from '../../model/common.ts'
-import type { StoredAccessRequest } from '../../store/ports/access-requests.ts'
-import type { OperationContext } from '../context.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
+import { firstThat } from '../first-that.ts'
 import { findRef } from '../refs.ts'
-import {
-  AccessRequest,
-  AccessRequestId,
-  COLUMNS,
-  findRequest,
-  mayRead,
-  STATES,
-  subject,
-  viewsOf,
-} from './shape.ts'
-
-/** Read at a time to find those that the principal may see. */
-const STEP = 200
+import { findRequest, mayRead } from './find.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './shape.ts'
 
 const common = {
   resource: 'access_requests',
@@ -43,15 +31,22 @@ export const listAccessRequests = define({
   output: pageOf(AccessRequest),
   refuses: [],
   handle: async ({ limit, cursor, state, client: ref }, context) => {
-    const { principal, clock, reader } = context
+    const { principal, clock, reader, whole } = context
     const client = ref === undefined ? undefined : ((await findRef(reader, 'clients', ref))?.id ?? ref)
     const after = cursor === undefined ? undefined : fromCursor(cursor, /^acr_[0-9a-z]{26}$/)
-    const found = await readable(limit + 1, after, context, {
+    const query = {
       now: clock.now(),
       ...(state === undefined ? {} : { state }),
       ...(client === undefined ? {} : { client }),
       ...(permits(principal, 'clients:update') ? {} : { requester: principal.id }),
-    })
+    }
+    const found = await firstThat(
+      limit + 1,
+      (count, last) =>
+        whole.accessRequests({ ...query, limit: count, ...(last === undefined ? {} : { after: last }) }),
+      after,
+      (request) => mayRead(request, context),
+    )
     const items = found.slice(0, limit)
     return {
       items: await viewsOf(items, context),
@@ -59,30 +54,6 @@ export const listAccessRequests = define({
     }
   },
 })
-
-/** At most `count` that the principal may read. */
-async function readable(
-  count: number,
-  after: string | undefined,
-  context: OperationContext,
-  query: Omit<Parameters<OperationContext['whole']['accessRequests']>[0], 'limit' | 'after'>,
-): Promise<StoredAccessRequest[]> {
-  const found: StoredAccessRequest[] = []
-  let last = after
-  for (;;) {
-    const step = await context.whole.accessRequests({
-      ...query,
-      limit: STEP,
-      ...(last === undefined ? {} : { after: last }),
-    })
-    for (const request of step) {
-      if (await mayRead(request, context)) found.push(request)
-      if (found.length === count) return found
-    }
-    if (step.length < STEP) return found
-    last = step.at(-1)!.id
-  }
-}
 
 export const getAccessRequest = define({
   ...common,

@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import { permits } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
-import { type Refusal, refuse } from '../../base/refusal.ts'
 import { Time } from '../../model/common.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
 import type { OperationContext } from '../context.ts'
-import type { Subject } from '../define.ts'
+import { subjectById } from '../subject.ts'
 
 const DAY_MS = 86_400_000
 /** How long one waits for an answer. */
@@ -40,11 +38,7 @@ export const AccessRequest = z.object({
 export const COLUMNS = ['id', 'requester', 'client', 'collections', 'state', 'expires_at', 'decided_by']
 
 /** What the audit calls it. */
-export function subject(input: object, output: object | undefined): Subject {
-  const of = (from: object | undefined): string | null =>
-    from !== undefined && 'id' in from && typeof from.id === 'string' ? from.id : null
-  return { type: 'access_request', id: of(output) ?? of(input), slug: null }
-}
+export const subject = subjectById('access_request')
 
 /** Requests as callers read them. */
 export async function viewsOf(
@@ -68,59 +62,6 @@ export async function viewsOf(
     decided_by: request.decided_by,
     reason: request.reason,
   }))
-}
-
-/** True for one of the principal's own, and for one that they could carry out themselves. */
-export async function mayRead(request: StoredAccessRequest, context: OperationContext): Promise<boolean> {
-  return request.requester === context.principal.id || mayDecide(request, context)
-}
-
-async function mayDecide(request: StoredAccessRequest, context: OperationContext): Promise<boolean> {
-  if (!permits(context.principal, 'clients:update')) return false
-  const client = await context.reader.byId('clients', request.client)
-  if (client === undefined || !(await context.allows('clients:update', client))) return false
-  for (const id of request.collections)
-    if ((await context.reader.byId('collections', id)) === undefined) return false
-  return true
-}
-
-/** One that the principal may read. Refuses with not_found: what is others' is not told. */
-export async function findRequest(id: string, context: OperationContext): Promise<StoredAccessRequest> {
-  const request = await context.whole.accessRequest(id)
-  if (request === undefined || !(await mayRead(request, context))) throw missing(id)
-  return request
-}
-
-/** As {@link findRequest}; refuses with already_decided unless it is open. */
-export async function findOpen(id: string, context: OperationContext): Promise<StoredAccessRequest> {
-  const request = await findRequest(id, context)
-  const state = stateAt(request, context.clock.now())
-  if (state === 'open') return request
-  const what = { rejected: 'was rejected', applied: 'was approved', expired: 'has expired' }[state]
-  throw refuse('already_decided', { detail: `The access request "${id}" ${what}.`, members: { state } })
-}
-
-function missing(id: string): Refusal {
-  return refuse('not_found', { detail: `There is no access request "${id}".` })
-}
-
-/** Ends an open request by a decision. */
-export async function decide(
-  request: StoredAccessRequest,
-  state: 'applied' | 'rejected',
-  context: OperationContext,
-): Promise<z.output<typeof AccessRequest>> {
-  const { change, clock, principal, options } = context
-  const decided: StoredAccessRequest = {
-    ...request,
-    state,
-    decided_at: clock.now(),
-    decided_by: principal.name,
-    reason: options.reason ?? null,
-  }
-  await keep(decided, context)
-  change.tell({ op: 'replace', path: `/access_requests/${request.id}/state`, from: 'open', value: state })
-  return (await viewsOf([decided], context))[0]!
 }
 
 /** Stores a request. */

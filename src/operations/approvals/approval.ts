@@ -8,7 +8,7 @@ import type { Invoked, Operation, Subject, Via, WriteOptions } from '../define.t
 import { OPERATIONS } from '../registry.ts'
 import { outdated } from './carry-out.ts'
 import { type Gate, gateFor } from './gate.ts'
-import { askerOf, baseOf, fingerprintOf, type Held, MustWait } from './request.ts'
+import { askerOf, baseOf, fingerprintOf, MustWait, type ShownChange, stateAt } from './request.ts'
 
 /** How a write stands to the rules for approval. */
 export interface Approval {
@@ -18,8 +18,8 @@ export interface Approval {
   readonly approved: ChangeRequestFacts | undefined
   /** Whoever asked carries it out by asking again. */
   readonly isRepeated: boolean
-  /** It passes the rules: the way out for whoever has the data directory. */
-  readonly isPast: boolean
+  /** It passes the rules: whoever has the data directory changes the settings. */
+  readonly isWayOut: boolean
 }
 
 /** What is called, and by whom. */
@@ -40,14 +40,14 @@ export async function approvalOf(
 ): Promise<Approval> {
   // Those on no surface are about something else that was proved, such as a password
   const gate = OPERATIONS.includes(operation) ? await gateFor(principal, reader) : null
-  const isPast = operation.permission === 'settings:update' && principal.authMethod === 'local_token'
-  if (gate === null) return { gate, approved: undefined, isRepeated: false, isPast }
+  const isWayOut = operation.permission === 'settings:update' && principal.authMethod === 'local_token'
+  if (gate === null) return { gate, approved: undefined, isRepeated: false, isWayOut }
   const pending = (await reader.pendingChangeRequests(askerOf(principal))).filter(
-    ({ state, expires_at }) => state === 'approved' && expires_at > now,
+    (one) => stateAt(one, now) === 'approved',
   )
   const fingerprint = pending.length === 0 ? '' : fingerprintOf(operation, input, options, vault)
   const approved = pending.find((one) => one.fingerprint === fingerprint)
-  return { gate, approved, isRepeated: approved !== undefined, isPast }
+  return { gate, approved, isRepeated: approved !== undefined, isWayOut }
 }
 
 /**
@@ -55,18 +55,18 @@ export async function approvalOf(
  * with change_request_outdated what is not what was approved.
  */
 export function passes(
-  { gate, approved, isRepeated, isPast }: Approval,
-  held: Held,
+  { gate, approved, isRepeated, isWayOut }: Approval,
+  shown: ShownChange,
   { options }: Pick<Asked, 'options'>,
   { type, id, slug }: Subject,
 ): { readonly answer: Pick<Invoked, 'approval'>; readonly told: readonly string[] } {
   const resource = { type, id, slug }
   if (approved !== undefined) {
     // What was foretold has been done, by what Change.mustWait found
-    const isDone = approved.is_foretold && held.foretold.length === 0
-    if (!isDone && baseOf(held) !== approved.base) {
-      if (isRepeated) throw new MustWait(held, resource)
-      throw outdated(whatMoved(approved, held))
+    const isDone = approved.is_foretold && shown.foretold.length === 0
+    if (!isDone && baseOf(shown) !== approved.base) {
+      if (isRepeated) throw new MustWait(shown, resource)
+      throw outdated(whatMoved(approved, shown))
     }
     return {
       answer: {},
@@ -76,18 +76,18 @@ export function passes(
   const waits =
     gate !== null &&
     gate.met.size > 0 &&
-    (held.foretold.length > 0 || held.touches.length > 0 || held.diff.length > 0)
+    (shown.foretold.length > 0 || shown.touches.length > 0 || shown.diff.length > 0)
   if (!waits) return { answer: {}, told: [] }
-  if (isPast)
+  if (isWayOut)
     return {
       answer: {},
-      told: [`Past the rules for approval (${held.rules.join(', ')}), by whoever has the data directory.`],
+      told: [`Past the rules for approval (${shown.rules.join(', ')}), by whoever has the data directory.`],
     }
-  if (options.dryRun !== true) throw new MustWait(held, resource)
-  return { answer: { approval: held.rules }, told: [] }
+  if (options.dryRun !== true) throw new MustWait(shown, resource)
+  return { answer: { approval: shown.rules }, told: [] }
 }
 
-function whatMoved({ touches }: ChangeRequestFacts, now: Held): string {
+function whatMoved({ touches }: ChangeRequestFacts, now: ShownChange): string {
   for (const { type, id, slug, revision } of touches) {
     if (revision === null) continue
     const found = now.touches.find((one) => one.type === type && one.id === id)
@@ -115,5 +115,11 @@ export function openRequest(
   const { input, options } = JSON.parse(text) as Pick<Asked, 'input' | 'options'>
   const parsed = operation.input.safeParse(input)
   if (!parsed.success) throw outdated('this version does not understand what was asked for.')
+  // As ask stored it.
   return { operation, input: parsed.data, options, via: via as unknown as Via }
+}
+
+/** A request that is carried out; its arguments are needed no more. */
+export function applied(request: ChangeRequestFacts, revision: number | null): StoredChangeRequest {
+  return { ...request, state: 'applied', sealed: null, config_revision: revision }
 }

@@ -1,3 +1,4 @@
+import { typeIn } from '../../access/roles.ts'
 import { type Clock, toTime } from '../../base/clock.ts'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
@@ -5,7 +6,7 @@ import { Secret } from '../../base/secret.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { inWords } from '../../model/common.ts'
 import { newAuditEntry } from '../../model/new-audit-entry.ts'
-import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -21,6 +22,8 @@ import {
   fingerprintOf,
   isAccount,
   type MustWait,
+  type ShownChange,
+  stateAt,
   viewOfRequest,
   WAITS_MS,
 } from './request.ts'
@@ -42,70 +45,83 @@ interface Parts {
 export async function ask(
   { store, vault, clock }: Parts,
   asked: Asked,
-  { held, resource }: MustWait,
+  { shown, resource }: MustWait,
   attempt: Attempt | null,
 ): Promise<Invoked> {
-  const { operation, input, options, principal, via } = asked
+  const { operation, input, options, principal } = asked
   return store.write(async (writer) => {
     const now = clock.now()
     const known = attempt && (await replay(writer, attempt, now))
     if (known != null) return answerNow(known, writer, now)
-    const asker = askerOf(principal)
-    const [fingerprint, base] = [fingerprintOf(operation, input, options, vault), baseOf(held)]
-    const pending = (await writer.pendingChangeRequests(asker)).filter((one) => one.expires_at > now)
-    let request: ChangeRequestFacts | undefined = pending.find(
-      (one) => one.state === 'open' && one.fingerprint === fingerprint && one.base === base,
+    const same = {
+      asker: askerOf(principal),
+      fingerprint: fingerprintOf(operation, input, options, vault),
+      base: baseOf(shown),
+    }
+    const pending = (await writer.pendingChangeRequests(same.asker)).filter((one) => one.expires_at > now)
+    let request = pending.find(
+      (one) => one.state === 'open' && one.fingerprint === same.fingerprint && one.base === same.base,
     )
     if (request === undefined) {
-      const id = newId('chg', clock)
-      const { id: requester, type, name, authMethod } = principal
-      request = {
-        id,
-        state: 'open',
-        operation: `${operation.resource}.${operation.action}`,
-        resource,
-        requester: { id: requester, type, name },
-        rules: [...held.rules],
-        reason: options.reason ?? null,
-        // A diff holds plain JSON; its type says unknown because it is read from specs.
-        diff: held.diff as ChangeRequest['diff'],
-        base_revision: await writer.revision(),
-        repeats: held.isRevealing || !isAccount(requester),
-        asker,
-        fingerprint,
-        base,
-        touches: held.touches.length > 0 ? held.touches : [besides(typeOf(operation), null)],
-        is_foretold: held.foretold.length > 0,
-        ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
-        auth_method: authMethod,
-        via: { ...via },
-        created_at: now,
-        expires_at: now + WAITS_MS,
-        decided_at: null,
-        decided_by: null,
-        decision_reason: null,
-        config_revision: null,
-      }
       const sent = JSON.stringify({ input, options: kept(options) })
-      refuseTooMuch(pending.length, (await writer.pendingSize(asker)) + sent.length)
+      refuseTooMuch(pending.length, (await writer.pendingSize(same.asker)) + sent.length)
+      const id = newId('chg', clock)
+      const base_revision = await writer.revision()
+      request = { ...toRequest(asked, shown), ...same, id, resource, base_revision, ...waitsFrom(now) }
       const sealed = vault.seal(new Secret(sent), id, ARGUMENTS)
       await writer.putChangeRequest({ ...request, sealed })
-      await writer.appendAudit(
-        newAuditEntry(clock, {
-          ...toCaller(principal, via),
-          operation: 'change_requests.create',
-          action: 'CREATE',
-          resource: { type: 'change_request', id, slug: null, collection: null },
-          reason: request.reason,
-          http: via.http && { ...via.http, status: 202 },
-          detail: `${request.operation}${nameOf(resource)} waits for approval, until ${toTime(request.expires_at)}, by ${request.rules.join(', ')}.`,
-          request: requestOf(asked),
-        }),
-      )
+      await writer.appendAudit(toEntry(asked, request, clock))
     }
     const answer = waiting(request, now)
     if (attempt !== null) await remember(writer, attempt, answer, false, now)
     return answer
+  })
+}
+
+/** What the call alone says of its request, which nobody has decided. */
+function toRequest({ operation, options, principal, via }: Asked, shown: ShownChange) {
+  const { id, type, name, authMethod } = principal
+  const { rules, touches, foretold, isRevealing } = shown
+  return {
+    state: 'open' as const,
+    operation: `${operation.resource}.${operation.action}`,
+    requester: { id, type, name },
+    rules: [...rules],
+    reason: options.reason ?? null,
+    // A diff holds plain JSON; its type says unknown because it is read from specs.
+    diff: shown.diff as ChangeRequest['diff'],
+    repeats: isRevealing || !isAccount(id),
+    touches: touches.length > 0 ? touches : [besides(typeIn(operation.permission), null)],
+    is_foretold: foretold.length > 0,
+    ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
+    auth_method: authMethod,
+    via: { ...via },
+    decided_at: null,
+    decided_by: null,
+    decision_reason: null,
+    config_revision: null,
+  }
+}
+
+function waitsFrom(now: number): Pick<ChangeRequestFacts, 'created_at' | 'expires_at'> {
+  return { created_at: now, expires_at: now + WAITS_MS }
+}
+
+function toEntry(
+  asked: Asked,
+  { id, operation, resource, rules, reason, expires_at }: ChangeRequestFacts,
+  clock: Clock,
+) {
+  const { principal, via } = asked
+  return newAuditEntry(clock, {
+    ...toCaller(principal, via),
+    operation: 'change_requests.create',
+    action: 'CREATE',
+    resource: { type: 'change_request', id, slug: null, collection: null },
+    reason,
+    http: via.http && { ...via.http, status: 202 },
+    detail: `${operation}${nameOf(resource)} waits for approval, until ${toTime(expires_at)}, by ${rules.join(', ')}.`,
+    request: requestOf(asked),
   })
 }
 
@@ -115,11 +131,6 @@ function refuseTooMuch(count: number, size: number): void {
     detail: `You have as many change requests as may wait: ${PENDING_MAX}, or what they have sent is ${SIZE_MAX} bytes. Take some of them back first.`,
     errors: [{ pointer: '', reason: `at most ${PENDING_MAX} of one asker wait` }],
   })
-}
-
-/** What an operation is about that touches no resource. */
-function typeOf({ permission }: Asked['operation']): string {
-  return permission.slice(0, permission.indexOf(':'))
 }
 
 function nameOf({ type, slug }: ChangeRequest['resource']): string {
@@ -136,7 +147,7 @@ function waiting(request: ChangeRequestFacts, now: number): Invoked {
   return {
     status: 202,
     output: {
-      waits_for_approval: request.state === 'open' && request.expires_at > now,
+      waits_for_approval: stateAt(request, now) === 'open',
       change_request: viewOfRequest(request, now),
     },
     revision: null,
@@ -153,9 +164,4 @@ export async function answerNow(known: Invoked, reader: ConfigReader, now: numbe
   const { id } = known.output['change_request'] as ChangeRequest
   const request = await reader.changeRequest(id)
   return request === undefined ? known : waiting(request, now)
-}
-
-/** A request that is carried out; its arguments are needed no more. */
-export function applied(request: ChangeRequestFacts, revision: number | null): StoredChangeRequest {
-  return { ...request, state: 'applied', sealed: null, config_revision: revision }
 }

@@ -1,5 +1,5 @@
 import type { Grant, Permission, Principal, Touched } from '../../access/principal.ts'
-import { isWithin, permits, UNPLACED } from '../../access/roles.ts'
+import { isWithin, permits, typeIn, UNPLACED } from '../../access/roles.ts'
 import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { UserSpec } from '../../model/access.ts'
@@ -48,9 +48,7 @@ function createGate(rules: readonly (readonly [string, Required<Grant>])[]): Gat
 function isAboutAny(grant: Grant, types: readonly string[]): boolean {
   // The model lists permissions in their form.
   return (APPROVABLE as readonly Permission[]).some(
-    (permission) =>
-      types.includes(permission.slice(0, permission.indexOf(':'))) &&
-      permits({ grants: [grant] }, permission),
+    (permission) => types.includes(typeIn(permission)) && permits({ grants: [grant] }, permission),
   )
 }
 
@@ -82,10 +80,10 @@ async function holdsFor(
 
 /** Has the gate look at an operation that is about no resource; those about resources are judged write by write. */
 export function judgeOperation(gate: Gate, permission: Permission): void {
-  const resource = permission.slice(0, permission.indexOf(':'))
-  if (isKind(resource)) return
+  const type = typeIn(permission)
+  if (isKind(type)) return
   // Records are chosen by a filter, which may reach anywhere
-  if (resource === 'records') gate.judge(permission)
+  if (type === 'records') gate.judge(permission)
   else gate.judge(permission, UNPLACED)
 }
 

@@ -3,7 +3,6 @@ import { permits, UNPLACED } from '../../access/roles.ts'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { toTime } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
-import type { ResourceType } from '../../model/common.ts'
 import type { ChangeRequestFacts, RequestTouch } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
@@ -20,8 +19,8 @@ export interface Foretold {
   readonly of: unknown
 }
 
-/** What an operation was found to do that has to wait. */
-export interface Held {
+/** What an operation was found to do, as a request for it shows that. */
+export interface ShownChange {
   readonly rules: readonly string[]
   readonly diff: readonly DiffEntry[]
   readonly touches: readonly RequestTouch[]
@@ -35,13 +34,13 @@ export interface Held {
 
 /** Rolls the transaction back: it waits for another person. */
 export class MustWait extends Error {
-  readonly held: Held
+  readonly shown: ShownChange
   readonly resource: ChangeRequest['resource']
 
-  constructor(held: Held, resource: ChangeRequest['resource']) {
+  constructor(shown: ShownChange, resource: ChangeRequest['resource']) {
     super('This waits for approval.')
     this.name = 'MustWait'
-    this.held = held
+    this.shown = shown
     this.resource = resource
   }
 }
@@ -70,29 +69,27 @@ export function fingerprintOf(
   return vault.fingerprint(canonicalJson(['change request', named, input, mode, confirm, expectedRevision]))
 }
 
+/** Ids, and moments that are counted from now: drawn anew each time that the same is done. */
+const ID = /\b[a-z]{3}_[0-9a-z]{26}\b/g
+const TIME = /\b\d{4}-\d\d-\d\dT[\d:.]+Z/g
+
 /**
  * Tells whether the same call would do the same again: the same resources at the same revisions, with the same
- * differences, and referring to the same others, whatever these are called now. Ids and times are drawn anew each time.
+ * differences, and referring to the same others, whatever these are called now. What is drawn anew is told by its form,
+ * since it stands in paths and texts of all kinds.
  */
-export function baseOf({ diff, touches, stored, foretold }: Held): string {
+export function baseOf({ diff, touches, stored, foretold }: ShownChange): string {
   if (foretold.length > 0) return baseOfForetold(foretold)
-  const made = touches.flatMap(({ revision, id }) => (revision === null && id !== null ? [id] : []))
-  const drawn = touches.flatMap(({ revision, slug, id }) =>
-    revision === null && slug !== null && id !== null && slug.endsWith(id.slice(-8)) ? [slug] : [],
-  )
-  const known = touches.map(({ type, id, slug, revision }) => [type, revision === null ? slug : id, revision])
-  let text = canonicalJson([known, diff])
-    .replaceAll(/\b[a-z]{3}_[0-9a-z]{26}\b/g, 'id')
-    .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'time')
-  const order = new Map(made.map((id, index) => [id, `made ${index}`]))
-  let kept = canonicalJson(stored)
-    .replaceAll(/\b[a-z]{3}_[0-9a-z]{26}\b/g, (id) => order.get(id) ?? id)
-    .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'time')
-  for (const slug of drawn) {
-    text = text.replaceAll(slug, 'slug')
-    kept = kept.replaceAll(slug, 'slug')
-  }
-  return contentHash([known.filter(([, , revision]) => revision !== null), text, kept])
+  const made = touches.filter(({ revision }) => revision === null)
+  const known = touches.filter(({ revision }) => revision !== null)
+  const places = new Map(made.map(({ id }, index) => [id, `made ${index}`]))
+  const told = canonicalJson([made.map(({ type, slug }) => [type, slug]), diff]).replaceAll(ID, 'id')
+  const kept = canonicalJson(stored).replaceAll(ID, (id) => places.get(id) ?? id)
+  let done = `${told} ${kept}`.replaceAll(TIME, 'time')
+  // A name that makes no slug gives way to the end of the id
+  for (const { id, slug } of made)
+    if (id !== null && slug?.endsWith(id.slice(-8))) done = done.replaceAll(slug, 'slug')
+  return contentHash([known.map(({ type, id, revision }) => [type, id, revision]), done])
 }
 
 /** As {@link baseOf}, of what is only foretold: the call tells all but whom it is about. */
@@ -109,7 +106,7 @@ export async function reaches(
 ): Promise<boolean> {
   for (const { type, id, parent, tags } of touches) {
     const touched = isKind(type)
-      ? await touchedBy({ type: type as ResourceType, id: id ?? '', parent, spec: { tags } }, whole)
+      ? await touchedBy({ type, id: id ?? '', parent, spec: { tags } }, whole)
       : UNPLACED
     if (!permits(principal, permissionFor(type), touched)) return false
   }
@@ -126,13 +123,22 @@ export async function sees(
   return reaches(principal, (type): Permission => `${type}:read`, request, whole)
 }
 
+/** The state of a request at a moment. */
+export function stateAt(
+  { state, expires_at }: Pick<ChangeRequestFacts, 'state' | 'expires_at'>,
+  now: number,
+): ChangeRequest['state'] {
+  const isPending = state === 'open' || state === 'approved'
+  return isPending && expires_at <= now ? 'expired' : state
+}
+
 /** A change request as callers read it. */
 export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeRequest {
-  const { id, state, operation, resource, requester, rules, reason, diff, base_revision, repeats } = request
+  const { id, operation, resource, requester, rules, reason, diff, base_revision, repeats } = request
   const { created_at, expires_at, decided_at, decided_by, decision_reason, config_revision } = request
   return {
     id,
-    state: isPending(request) && expires_at <= now ? 'expired' : state,
+    state: stateAt(request, now),
     operation,
     resource,
     requester,
@@ -148,9 +154,4 @@ export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeR
     decision_reason,
     config_revision,
   }
-}
-
-/** True for one that has not come to its end. */
-export function isPending({ state }: Pick<ChangeRequestFacts, 'state'>): boolean {
-  return state === 'open' || state === 'approved'
 }

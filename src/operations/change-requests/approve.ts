@@ -3,8 +3,8 @@ import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
 import { viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
-import { demandAnother } from './another.ts'
-import { demandPending, findRequest, subject } from './find.ts'
+import { demandAnotherPerson } from './another-person.ts'
+import { demandState, findRequest, subject, toDecided } from './find.ts'
 import { COLUMNS } from './list.ts'
 
 export const approveChangeRequest = define({
@@ -24,23 +24,17 @@ export const approveChangeRequest = define({
   subject,
   prepare: async ({ id }, context) => {
     const request = await findRequest(id, context)
-    await demandAnother(request, context)
-    demandPending(request, ['open'], context.clock.now())
+    await demandAnotherPerson(request, context)
+    demandState(request, ['open'], context.clock.now())
     return { id, prepared: request.repeats ? null : await context.carryOut.prepare(request) }
   },
   handle: async ({ id, prepared }, context) => {
-    const { change, clock, principal, options } = context
+    const { change, clock } = context
     const now = clock.now()
     const request = await findRequest(id, context)
-    await demandAnother(request, context)
-    demandPending(request, ['open'], now)
-    const approved = {
-      ...request,
-      state: 'approved' as const,
-      decided_at: now,
-      decided_by: { id: principal.id, name: principal.name },
-      decision_reason: options.reason ?? null,
-    }
+    await demandAnotherPerson(request, context)
+    demandState(request, ['open'], now)
+    const approved = toDecided(request, 'approved', context)
     await change.writer.putChangeRequest(approved)
     if (request.repeats) {
       change.finding = `${request.operation}: carried out when "${request.requester.name}" repeats the call.`

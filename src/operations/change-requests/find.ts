@@ -1,15 +1,11 @@
 import { refuse } from '../../base/refusal.ts'
 import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
-import { isPending, sees } from '../approvals/request.ts'
+import { sees, stateAt } from '../approvals/request.ts'
 import type { OperationContext } from '../context.ts'
-import type { Subject } from '../define.ts'
+import { subjectById } from '../subject.ts'
 
 /** What the audit calls it. */
-export function subject(input: object, output: object | undefined): Subject {
-  const of = (from: object | undefined): string | null =>
-    from !== undefined && 'id' in from && typeof from.id === 'string' ? from.id : null
-  return { type: 'change_request', id: of(output) ?? of(input), slug: null }
-}
+export const subject = subjectById('change_request')
 
 /** A change request that the principal may see. Refuses with not_found. */
 export async function findRequest(id: string, context: OperationContext): Promise<StoredChangeRequest> {
@@ -18,14 +14,29 @@ export async function findRequest(id: string, context: OperationContext): Promis
   throw refuse('not_found', { detail: `There is no change request "${id}".` })
 }
 
-/** Refuses with change_request_closed one that nothing is to be decided of any more. */
-export function demandPending(
+/** The request with what the principal has decided. */
+export function toDecided(
+  request: StoredChangeRequest,
+  state: 'approved' | 'rejected',
+  { clock, principal, options }: OperationContext,
+): StoredChangeRequest {
+  return {
+    ...request,
+    state,
+    decided_at: clock.now(),
+    decided_by: { id: principal.id, name: principal.name },
+    decision_reason: options.reason ?? null,
+  }
+}
+
+/** Refuses with change_request_closed one that is in none of the states. */
+export function demandState(
   request: ChangeRequestFacts,
   states: readonly ChangeRequestFacts['state'][],
   now: number,
 ): void {
-  if (states.includes(request.state) && request.expires_at > now) return
-  const state = isPending(request) && request.expires_at <= now ? 'expired' : request.state
+  const state = stateAt(request, now)
+  if (states.includes(state)) return
   throw refuse('change_request_closed', {
     detail: `The change request is ${state}.`,
     members: { state },

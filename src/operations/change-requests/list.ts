@@ -3,11 +3,10 @@ import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { PERMISSIONS } from '../../model/access.ts'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
-import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
-import { askerOf, sees, viewOfRequest } from '../approvals/request.ts'
-import { breathe } from '../breathe.ts'
+import { askerOf, sees, stateAt, viewOfRequest } from '../approvals/request.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
+import { firstThat } from '../first-that.ts'
 import { subject } from './find.ts'
 
 // The model lists permissions in their form.
@@ -34,30 +33,19 @@ export const listChangeRequests = define({
   columns: COLUMNS,
   subject,
   handle: async ({ limit, cursor, state }, context) => {
-    const now = context.clock.now()
-    const found: ChangeRequestFacts[] = []
-    let before = cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/)
+    const { clock, principal, whole } = context
+    const now = clock.now()
     // Whoever may read nothing has nobody else's to be shown
-    const isBlind = !READS.some((permission) => permits(context.principal, permission))
-    let looked = 0
-    for (let isMore = true; isMore && found.length <= limit; ) {
-      const some = await context.whole.changeRequests({
-        limit: limit + 1,
-        ...(isBlind ? { asker: askerOf(context.principal) } : {}),
-        ...(before === undefined ? {} : { before }),
-      })
-      for (const one of some) {
-        // Each is as large as its difference
-        await breathe(++looked)
-        if (
-          (state === undefined || viewOfRequest(one, now).state === state) &&
-          (await sees(context.principal, one, context.whole))
-        )
-          found.push(one)
-      }
-      before = some.at(-1)?.id
-      isMore = some.length > limit
-    }
+    const isBlind = !READS.some((permission) => permits(principal, permission))
+    const query = isBlind ? { asker: askerOf(principal) } : {}
+    const found = await firstThat(
+      limit + 1,
+      (count, last) =>
+        whole.changeRequests({ ...query, limit: count, ...(last === undefined ? {} : { before: last }) }),
+      cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/),
+      async (one) =>
+        (state === undefined || stateAt(one, now) === state) && (await sees(principal, one, whole)),
+    )
     const items = found.slice(0, limit)
     return {
       items: items.map((one) => viewOfRequest(one, now)),

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { refuse } from '../../base/refusal.ts'
 import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
-import { askerOf, reaches, viewOfRequest } from '../approvals/request.ts'
+import { askerOf, viewOfRequest } from '../approvals/request.ts'
 import { define } from '../define.ts'
-import { demandPending, findRequest, subject } from './find.ts'
+import { demandApprover } from './another-person.ts'
+import { demandState, findRequest, subject, toDecided } from './find.ts'
 import { COLUMNS } from './list.ts'
 
 export const rejectChangeRequest = define({
@@ -22,24 +22,12 @@ export const rejectChangeRequest = define({
   columns: COLUMNS,
   subject,
   handle: async ({ id }, context) => {
-    const { change, clock, principal, options, whole } = context
+    const { change, clock, principal } = context
     const now = clock.now()
     const request = await findRequest(id, context)
-    const isOwn = request.asker === askerOf(principal)
-    if (!isOwn && !(await reaches(principal, () => 'config:approve', request, whole)))
-      throw refuse('permission_denied', {
-        detail: 'This needs the permission config:approve for everything that the change request touches.',
-        members: { permission: 'config:approve' },
-      })
-    demandPending(request, ['open', 'approved'], now)
-    const rejected = {
-      ...request,
-      state: 'rejected' as const,
-      sealed: null,
-      decided_at: now,
-      decided_by: { id: principal.id, name: principal.name },
-      decision_reason: options.reason ?? null,
-    }
+    if (request.asker !== askerOf(principal)) await demandApprover(request, context)
+    demandState(request, ['open', 'approved'], now)
+    const rejected = { ...toDecided(request, 'rejected', context), sealed: null }
     await change.writer.putChangeRequest(rejected)
     change.finding = `${request.operation}, which "${request.requester.name}" had asked for.`
     change.tell({ op: 'replace', path: '/state', from: request.state, value: 'rejected' })

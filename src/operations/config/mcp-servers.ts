@@ -21,8 +21,17 @@ const OF_CALLERS = /^(accept|content-type|last-event-id|mcp-.*)$/i
 
 /** Members that are read, or that say nothing about what is forwarded. */
 const MEMBERS = new Set([
-  ...['type', 'transport', 'url', 'serverUrl', 'httpUrl', 'headers', 'command', 'args', 'env'],
-  ...['disabled', 'enabled'],
+  'type',
+  'transport',
+  'url',
+  'serverUrl',
+  'httpUrl',
+  'headers',
+  'command',
+  'args',
+  'env',
+  'disabled',
+  'enabled',
 ])
 
 /** Tool calls may take minutes, and a stream of notifications may say nothing for long. */
@@ -100,6 +109,10 @@ class Making {
       this.#note(`server ${label} was reached through mcp-remote; its URL is forwarded instead`)
     if (isLoopbackHost(new URL(place.origin).hostname))
       this.#note(`server ${label} is asked on the machine of the gateway`)
+    if (place.path.split('/').some((segment) => isTelling('', segment)))
+      this.#note(
+        `the path of server ${label} may hold a secret, which stands in its proxy as it is: ask the server for a URL without one`,
+      )
     this.#noteMembers(label, server)
     const base = slugOf(label) || 'mcp-server'
     const slug = this.#slugs(BasePath.safeParse(`/${base}`).success ? base : `${base}-server`)
@@ -188,7 +201,7 @@ interface Place {
 /** Where the calls of a server go, or a sentence why none can. */
 function placeOf(text: string): Place | string {
   const [address] = text.split('?', 1)
-  if (address!.includes('$\u007b')) return 'its URL has something to fill in: write the URL out'
+  if (/\$\{/.test(address!)) return 'its URL has something to fill in: write the URL out'
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     return 'it has no http:// or https:// URL'

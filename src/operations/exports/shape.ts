@@ -3,10 +3,9 @@ import type { Principal } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Time } from '../../model/common.ts'
-import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
-import type { Subject } from '../define.ts'
 import { exportableOf } from '../sight.ts'
+import { subjectById } from '../subject.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -62,10 +61,8 @@ export function viewOf({ owner, collections, filter, ...view }: KeptExport): z.o
   return view
 }
 
-export const subject = (input: Fields, output: Fields | undefined): Subject => {
-  const named = output?.['id'] ?? input['id']
-  return { type: 'export', id: typeof named === 'string' ? named : null, slug: null }
-}
+/** What the audit calls it. */
+export const subject = subjectById('export')
 
 /** The operations name the permission for records; who may export the trail alone may call them for that. */
 export const exportsAudit = (principal: Principal): boolean => permits(principal, 'audit:export')

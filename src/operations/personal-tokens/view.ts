@@ -7,7 +7,7 @@ import { type Refusal, refuse } from '../../base/refusal.ts'
 import { Time } from '../../model/common.ts'
 import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
-import type { Subject } from '../define.ts'
+import { subjectById } from '../subject.ts'
 
 export const PersonalToken = z.object({
   id: z.string(),
@@ -29,11 +29,7 @@ export function isUser({ id }: Principal): boolean {
 }
 
 /** What the audit calls it. */
-export function subject(input: object, output: object | undefined): Subject {
-  const of = (from: object | undefined): string | null =>
-    from !== undefined && 'id' in from && typeof from.id === 'string' ? from.id : null
-  return { type: 'personal_token', id: of(output) ?? of(input), slug: null }
-}
+export const subject = subjectById('personal_token')
 
 /** Tokens as callers read them. */
 export async function viewsOf(

@@ -38,7 +38,7 @@ const Replayed = z.object({
   truncated: z.boolean(),
   differs: z
     .array(z.object({ field: z.enum(COMPARED), was: Value, is: Value }))
-    .describe('What was otherwise the first time'),
+    .describe('What was different the first time'),
 })
 
 /** What the call came to, and the proxy that it was for. */
@@ -95,7 +95,7 @@ export const replayRequest = define({
     if (record === undefined)
       throw refuse('not_found', { detail: `There is no request record "${input.id}".` })
     const asked = await toAsked(record, input, context)
-    const answer = await made(asked, context)
+    const answer = await makeAgain(asked, context)
     refuseUnlike(answer)
     return { proxy: asked.proxy, answer: toOutput(record, asked, answer) }
   },
@@ -126,11 +126,11 @@ async function toAsked(
     throw refuse('replay_refused', {
       detail: `${id} was not found to be for a proxy, or not known to be by a client.`,
     })
-  const proxy = await there('proxies', record.proxy, context)
+  const proxy = await findNamed('proxies', record.proxy, context)
   await context.find('proxies', proxy.id)
-  const collection = await there('collections', proxy.parent!, context)
-  await there('clients', record.client, context)
-  await there('profiles', record.profile, context)
+  const collection = await findNamed('collections', proxy.parent!, context)
+  await findNamed('clients', record.client, context)
+  await findNamed('profiles', record.profile, context)
   const changing = SAFE.has(record.method) ? headers.find((line) => OVERRIDE.test(line)) : record.method
   if (changing !== undefined && confirm !== id)
     throw refuse('input_invalid', {
@@ -178,14 +178,14 @@ function refuseOptions({ options }: OperationContext): void {
 }
 
 /** What the record names, as it is now. Refuses with replay_refused when it is gone; nothing of it is shown. */
-async function there(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
+async function findNamed(type: ResourceType, id: string, { whole }: OperationContext): Promise<Resource> {
   const found = await whole.byId(type, id)
   if (found === undefined)
     throw refuse('replay_refused', { detail: `The ${NOUNS[type]} of the request is gone.` })
   return found
 }
 
-async function made(asked: ReplayAsked, { replayer }: OperationContext): Promise<ReplayAnswer> {
+async function makeAgain(asked: ReplayAsked, { replayer }: OperationContext): Promise<ReplayAnswer> {
   let answer: ReplayAnswer | null
   try {
     answer = await replayer.replay(asked)
@@ -211,6 +211,7 @@ const UNLIKE: Readonly<Partial<Record<RefusalCode, string>>> = {
 }
 
 function refuseUnlike({ code, reason, upstreamStatus }: ReplayAnswer): void {
+  // The gateway's own codes; null is no member.
   const why = UNLIKE[code as RefusalCode]
   if (why === undefined || upstreamStatus !== null) return
   throw refuse('replay_refused', {
@@ -239,7 +240,7 @@ function toOutput(
     path: record.path,
     ...now,
     reason: answer.reason === '' ? null : answer.reason,
-    duration_ms: answer.durationMs,
+    duration_ms: Math.round(answer.durationMs * 1000) / 1000,
     headers: { ...answer.headers },
     body: text ?? Buffer.from(answer.body).toString('base64'),
     body_encoding: text === null ? 'base64' : 'text',

@@ -65,7 +65,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** Nothing was done yet, or by another answer: another person has to approve it. */
+/** This call did nothing: another person has to approve it, or a call like it has made a change request before. */
 export class WaitsForApproval extends Error {
   /** The answer as it came: `waits_for_approval` and `change_request`. */
   readonly body: Readonly<Record<string, unknown>>

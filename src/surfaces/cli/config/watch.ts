@@ -46,6 +46,7 @@ export async function applyOnChange(
       looksLeft = (await isSettled(ports, format, apply)) ? 0 : LOOKS_TO_RETRY
     }
     seen = now
+    // Told to stop, it need not wait any longer
     await delay(LOOK_MS, undefined, { signal: stopped.signal }).catch(() => undefined)
   }
   ports.err('Stopped; what was applied stays.\n')

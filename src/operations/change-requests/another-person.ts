@@ -6,6 +6,7 @@ import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { askerOf, reaches } from '../approvals/request.ts'
 import type { OperationContext } from '../context.ts'
+import { isUser } from '../personal-tokens/view.ts'
 
 /** Of the trail that are read at a time. */
 const ENTRIES = 100
@@ -14,23 +15,31 @@ const ENTRIES = 100
  * Refuses with permission_denied unless the principal may approve all that the request touches, and is another person than
  * whoever asked: a user under a name of their own, who has had no hand in a service identity that asked.
  */
-export async function demandAnother(
+export async function demandAnotherPerson(
   request: ChangeRequestFacts,
-  { principal, whole }: OperationContext,
+  context: OperationContext,
 ): Promise<void> {
-  if (!(await reaches(principal, () => 'config:approve', request, whole)))
-    throw refuse('permission_denied', {
-      detail: 'This needs the permission config:approve for everything that the change request touches.',
-      members: { permission: 'config:approve' },
-    })
-  if (!principal.id.startsWith('usr_'))
-    throw notAnother('Only a user approves: sign in under a name of your own.')
+  const { principal, whole } = context
+  await demandApprover(request, context)
+  if (!isUser(principal)) throw notAnother('Only a user approves: sign in under a name of your own.')
   const { requester } = request
   if (request.asker === askerOf(principal)) throw notAnother('Another person than whoever asked approves it.')
   if (requester.id.startsWith('svc_') && (await hadAHandIn(requester.id, principal, whole)))
     throw notAnother(
       `You have made or changed "${requester.name}", which asked for it, and could act as it: another person approves it.`,
     )
+}
+
+/** Refuses with permission_denied unless the principal may approve all that the request touches. */
+export async function demandApprover(
+  request: ChangeRequestFacts,
+  { principal, whole }: OperationContext,
+): Promise<void> {
+  if (await reaches(principal, () => 'config:approve', request, whole)) return
+  throw refuse('permission_denied', {
+    detail: 'This needs the permission config:approve for everything that the change request touches.',
+    members: { permission: 'config:approve' },
+  })
 }
 
 /** True for a user who has made or changed the service identity, or what proves it. */
