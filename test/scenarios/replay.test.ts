@@ -83,6 +83,11 @@ test('a recorded request is made again as who made it, recorded and told of in t
   assert.equal(again.headers['x-client-id'], undefined)
   assert.equal(again.headers['x-forwarded-for'], '127.0.0.1')
   assert.partialDeepStrictEqual(json, { id, method: 'GET', status: 200, upstream_status: 200, differs: [] })
+  assert.equal(
+    json.duration_ms,
+    Number(json.duration_ms.toFixed(3)),
+    'to the microsecond, as records have it',
+  )
   assert.deepEqual([json.body_encoding, JSON.parse(json.body).url], ['text', '/v1/orders/7?full=1'])
   assert.deepEqual(json.headers, { 'content-type': 'application/json' })
 
@@ -159,6 +164,11 @@ test('a method that may change something wants its confirmation, and a body what
   const headers = ['Content-Type: application/json']
   assert.equal((await replay(id, { confirm: id, body: '{"item":2}', headers })).json.status, 200)
   assert.equal(upstream.seen.at(-1)?.body, '{"item":2}')
+  // Some servers take it for another method
+  const read = await recorded('open')
+  const override = { headers: ['X-HTTP-Method-Override: DELETE'] }
+  assert.equal((await replay(read, override)).json.errors[0].pointer, '/confirm')
+  assert.equal((await replay(read, { ...override, confirm: read })).json.status, 200)
 })
 
 test('who is gone, switched off or revoked is not acted as, and no other proxy is called', async () => {

@@ -364,6 +364,25 @@ test('a change that moves something is for who may approve on both sides, and on
   await as('ada', 'change_requests.reject', { id: out.id })
 })
 
+test('a grant touches all that it is for', async () => {
+  await past([])
+  await control.run('users.create', { name: 'fay', tags: ['partner'] })
+  const permissions = ['config:approve', 'grants:read', 'proxies:read']
+  await control.run('roles.create', { name: 'Grants', permissions })
+  const grant = { name: 'grants', user: 'dora', role: 'grants', scope: { tags: ['partner'] } }
+  await control.run('grants.create', grant)
+  await rule('grants:*')
+  const ask = async (name: string, scope: object) =>
+    requestOf(await as('ada', 'grants.create', { name, user: 'fay', role: 'modifier', scope })).id
+  const wide = [await ask('all', {}), await ask('tag', { tags: ['partner', 'mine'] })]
+  wide.push(await ask('place', { collections: ['orders'] }))
+  for (const id of wide) await refused(approve('dora', id), 'not_found')
+  const near = await ask('near', { tags: ['partner'] })
+  assert.equal((await approve('dora', near)).output['state'], 'applied')
+  assert.equal((await approve('bob', wide[2]!)).output['state'], 'applied')
+  for (const id of wide.slice(0, 2)) await as('ada', 'change_requests.reject', { id })
+})
+
 test('nobody has more than a hundred that wait', async () => {
   const { id } = requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
   const first = await control.store.read.changeRequest(id)
@@ -564,11 +583,18 @@ test('rules that nobody could approve are warned of, and the data directory is t
   await past([])
   const [entry] = await entriesOf('settings.update')
   assert.match(entry?.detail ?? '', /^Past the rules for approval \(Two of us\)/)
-  for (const permissions of [['proxies:read'], ['nothing:at'], ['proxies update']])
-    await refused(
-      control.run('settings.update', { approvals: [{ name: 'x', permissions }] }),
-      'input_invalid',
-    )
+  for (const [permission, why] of [
+    [
+      'proxies:read',
+      /"proxies:read" is nothing .* there are proxies:create, proxies:update,.* proxies:publish$/,
+    ],
+    ['nothing:at', /there are collections:\*, proxies:\*/],
+    ['proxies update', /a permission such as/],
+  ] as const) {
+    const approvals = [{ name: 'x', permissions: [permission] }]
+    const { facts } = await refused(control.run('settings.update', { approvals }), 'input_invalid')
+    assert.match(facts.errors![0]!.reason, why)
+  }
   const empty = { name: 'x', permissions: ['proxies:update'], scope: { resource_types: ['clients'] } }
   await refused(control.run('settings.update', { approvals: [empty] }), 'configuration_invalid')
   const current = (await control.run('settings.get', {})).output['revision'] as number
