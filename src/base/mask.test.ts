@@ -26,6 +26,21 @@ const SECRETS: readonly (readonly [text: string, secret: string])[] = [
   ['grant_type=password&password=hunter2', 'hunter2'],
   ['use ghp_16C7e42F292c6912E7710c838347Ae178B4a', 'ghp_16C7'],
   ['AKIAIOSFODNN7EXAMPLE', 'AKIAIOSFODNN7EXAMPLE'],
+  [PEM.replace('MHc', 'Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMHc'), 'AbCd'],
+  ['-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBF\n-----END PGP PRIVATE KEY BLOCK-----', 'lQOYBF'],
+  ['Authorization: Custom correcthorse', 'correcthorse'],
+  ['Cookie: theme=dark; sid=4f9a2c', '4f9a2c'],
+  ['{"password":"correct horse, battery"}', 'battery'],
+  ['{"password":"a\\"hunter2"}', 'hunter2'],
+  ['{"password":"$hunter2"}', 'hunter2'],
+  ['{"password":"{{secret.x}}hunter2"}', 'hunter2'],
+  ['{\\\\\\"password\\\\\\":\\\\\\"hunter2\\\\\\"}', 'hunter2'],
+  ['postgres://app:p@hunter2@db.example/orders', 'hunter2'],
+  ['https:\\/\\/app:hunter2@api.example', 'hunter2'],
+  ['Ocp-Apim-Subscription-Key: hunter2', 'hunter2'],
+  ['X-Auth-Key: hunter2', 'hunter2'],
+  ['<password>hunter2</password>', 'hunter2'],
+  ['https://a.example/x?X-Amz-Signature=4f9a2c&x=1', '4f9a2c'],
 ]
 
 test('what looks like a secret does not stay in a text', () => {
@@ -42,7 +57,9 @@ test('what people write stays as it is', () => {
     'Rotate the token of the partner, ticket 12: 100%',
     'https://api.example/orders?page=2&key_id=7',
     'mailto:ada@example.com',
+    'send Bearer <token> to https://api.example, where 3 tokens > 2',
     'password: {{secret.orders}}',
+    '{"password":"{{secret.orders}}","token":"$\u007bTOKEN}","secret":""}',
     'col_01k9zv3x5t8q2m4n6p0r7s1w2y',
     'aud_01k9zv3x5t8q2m4n6p0r7s1w2y with sha256-0f1e2d',
     'sk-collections-of-things',
@@ -57,6 +74,19 @@ test('nothing that stands before or after it lets a secret stay', () => {
       assert.ok(!maskText(`${before} ${text} ${after}`).includes(secret))
     }),
   )
+})
+
+test('a text that is long, whatever it repeats, is looked over once', () => {
+  for (const unit of [
+    'password:"',
+    'token=\\',
+    '-----BEGIN PRIVATE KEY-----',
+    '://a',
+    'eyJaaaaaaaa',
+    'Cookie: ',
+    '\\',
+  ])
+    assert.ok(maskText(unit.repeat(400_000 / unit.length)).length <= 800_000)
 })
 
 test('names of secrets are told from those of what is about them', () => {

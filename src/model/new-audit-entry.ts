@@ -26,6 +26,7 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
     error: null,
     count: 1,
     ...told,
+    resource: { ...told.resource, id: maskedRef(told.resource.id), slug: maskedRef(told.resource.slug) },
     reason: maskedText(told.reason),
     detail: maskedText(told.detail),
     http: told.http == null ? null : { ...told.http, url: maskText(told.http.url) },
@@ -37,4 +38,9 @@ export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
 
 function maskedText(text: string | null | undefined): string | null {
   return text == null ? null : maskText(text)
+}
+
+/** Of what was asked for as a resource, and may be anything: a slug or an id is itself. */
+function maskedRef(ref: string | null): string | null {
+  return ref === null || /^([a-z0-9][a-z0-9:.-]*|[a-z]{2,4}_[0-9a-z]{26})$/.test(ref) ? ref : maskText(ref)
 }

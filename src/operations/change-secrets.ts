@@ -1,4 +1,3 @@
-import type { Permission } from '../access/principal.ts'
 import { CLIENT_SECRET } from '../access/service-clients.ts'
 import { AUDIENCE } from '../access/tokens.ts'
 import { type Clock, toTime } from '../base/clock.ts'
@@ -23,8 +22,6 @@ interface ChangePorts {
   readonly clock: Clock
   readonly isDryRun: boolean
   note(resource: Resource, entry: DiffEntry): Promise<Resource>
-  /** Has the rules for approval look at a write. */
-  judge(permission: Permission, resource: Resource): Promise<void>
   noteBeside(entry: DiffEntry): void
   tell(entry: DiffEntry): void
 }
@@ -69,7 +66,6 @@ export class ChangeSecrets {
       last4: hint === 'last4' && text.length >= 16 ? text.slice(-4) : null,
       updated_at: toTime(this.#change.clock.now()),
     })
-    if (known) await this.#change.judge(`${resource.type}:rotate`, resource)
     await this.#change.note(resource, {
       op: known ? 'replace' : 'add',
       path: `/auth/${field}`,

@@ -8,7 +8,7 @@ import type { Fragment, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigWriter, Fields, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type Gate, refuseNamed } from './approvals/gate.ts'
-import type { Held } from './approvals/request.ts'
+import { baseOfForetold, type Foretold, type Held } from './approvals/request.ts'
 import { type StoredSettings, writeStoredSettings } from './approvals/stored-settings.ts'
 import {
   besides,
@@ -43,8 +43,8 @@ export interface ChangeDeps {
   readonly check: (fragment: Fragment) => readonly FieldError[]
   /** Has writes wait for approval; null where none does. */
   readonly gate: Gate | null
-  /** True when what would wait has been approved. */
-  readonly isApproved: boolean
+  /** What it carries out, where that has been approved. */
+  readonly approved: { readonly base: string } | undefined
 }
 
 /** What a finished change did. */
@@ -81,7 +81,7 @@ export class Change {
   readonly #beside: DiffEntry[] = []
   readonly #told: DiffEntry[] = []
   /** Things that are no resources, of which a handler has asked whether it must wait. */
-  readonly #waited: string[] = []
+  readonly #waited: Foretold[] = []
   readonly #afterwards: (() => Fields)[] = []
   #settings: StoredSettings | undefined
   #subject: Resource | undefined
@@ -99,7 +99,6 @@ export class Change {
       clock,
       isDryRun: options.dryRun === true,
       note: (resource, entry) => this.note(resource, entry),
-      judge: (permission, resource) => this.judge(permission, resource),
       noteBeside: (entry) => this.noteBeside(entry),
       tell: (entry) => this.tell(entry),
     })
@@ -177,13 +176,15 @@ export class Change {
 
   /**
    * For a handler before it does what no rollback undoes: true when that has to wait for another person, so that it
-   * foretells what it would do, as in a dry run. `what` is a type of what is no resource.
+   * foretells what it would do, as in a dry run; also where something else has been approved.
+   * @param of what the call alone does not tell, such as whom it means by their slug
    */
-  mustWait(what: 'keys' | 'records'): boolean {
-    const { gate, isApproved } = this.#deps
-    if (gate === null || gate.met.size === 0 || isApproved) return false
-    this.#waited.push(what)
-    return true
+  mustWait(type: Foretold['type'], of: unknown = null): boolean {
+    const { gate, approved } = this.#deps
+    const isHeld = gate !== null && gate.met.size > 0
+    const waits = approved === undefined ? isHeld : approved.base !== baseOfForetold([{ type, of }])
+    if (waits) this.#waited.push({ type, of })
+    return waits
   }
 
   /** Has the rules for approval look at a write; those of resources are looked at anyway. */
@@ -200,10 +201,14 @@ export class Change {
       diff: whole,
       touches: [
         ...touchesOf(this.changes),
-        ...this.#waited.map((type) => besides(type, null)),
+        ...this.#waited.map(({ type }) => besides(type, null)),
         ...(this.#settings === undefined ? [] : [besides('settings', this.#settings.revision - 1)]),
       ],
-      isForetold: this.#waited.length > 0,
+      stored: [
+        ...this.changes.map(({ after }) => after && [after.slug, after.spec, after.draft]),
+        ...(this.#settings === undefined ? [] : [this.#settings.approvals]),
+      ],
+      foretold: this.#waited,
       isRevealing: this.secrets.revealed,
     }
   }
@@ -365,7 +370,7 @@ export class Change {
     const items = isMany ? await itemsOf(changes, slugs) : []
     // Of many resources, each entry has its own part
     const isShown = !isMany || this.#deps.options.dryRun === true
-    const isHeld = this.#deps.isApproved || (this.#deps.gate?.met.size ?? 0) > 0
+    const isHeld = this.#deps.approved !== undefined || (this.#deps.gate?.met.size ?? 0) > 0
     const resources = isShown || isHeld ? await diffOfAll(changes, slugs, this.#subject?.id) : []
     const whole = boundedDiff([...this.#told, ...this.#beside, ...resources])
     const configured = [...this.#beside, ...(isShown ? resources : [])]

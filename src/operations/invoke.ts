@@ -221,7 +221,7 @@ function settle(deps: InvokeDeps, change: Change, requestId: string): Fields {
 function createChange(deps: InvokeDeps, call: Call, writer: ConfigWriter, approval: Approval): Change {
   return new Change({
     gate: approval.gate,
-    isApproved: approval.approved !== undefined,
+    approved: approval.approved,
     writer,
     sight: sightOf(call.principal, writer),
     permission: call.operation.permission,

@@ -107,6 +107,7 @@ test('what callers send and are answered is told by its length alone', () => {
     headers: '[not kept]',
     body: sent,
   })
+  assert.deepEqual(toldOf('requests.explain', { headers: [`X-Name: ${PLANTED}`] }), { headers: '[not kept]' })
   const { output } = OPERATIONS.find(({ tool }) => tool === 'replay_request')!
   assert.deepEqual(toTold({ status: 200, headers: { etag: PLANTED }, body: PLANTED }, output), {
     status: 200,
@@ -146,6 +147,14 @@ test('secrets are told from the rest by their names where no schema says it', ()
       tokens: 3,
       passwords: { password: ['a', 'b'], client_secret: { value: 'c' } },
       pst: [[`pst_pk_${'a'.repeat(60)}`]],
+      parameters: [
+        { in: 'header', name: 'X-Api-Key', example: 'a', values: ['b'] },
+        { op: 'replace', path: '/auth/password', value: 12345 },
+        { name: 'password', value: '{{secret.orders}}' },
+      ],
+      nested: { token: [['a'], 7], pwd: 1234, secret: { literal: 'a' }, password: 'x{{secret.orders}}' },
+      [`${'x'.repeat(200)}_password`]: 'a',
+      Authorization: 'Bearer {{secret.orders}}',
     }),
     {
       headers: [
@@ -157,6 +166,14 @@ test('secrets are told from the rest by their names where no schema says it', ()
       tokens: 3,
       passwords: { password: [MASKED, MASKED], client_secret: { value: MASKED } },
       pst: [[MASKED]],
+      parameters: [
+        { in: 'header', name: 'X-Api-Key', example: MASKED, values: MASKED },
+        { op: 'replace', path: '/auth/password', value: MASKED },
+        { name: 'password', value: '{{secret.orders}}' },
+      ],
+      nested: { token: [[MASKED], MASKED], pwd: MASKED, secret: { literal: MASKED }, password: MASKED },
+      [`${'x'.repeat(128)}…`]: MASKED,
+      Authorization: 'Bearer {{secret.orders}}',
     },
   )
   assert.equal(masked('changed', 'password'), 'changed')

@@ -105,35 +105,54 @@ function named(name: string): string {
   return plain.length <= NAME_CHARS_MAX ? plain : `${plain.slice(0, NAME_CHARS_MAX)}…`
 }
 
-/** Words that say of a secret what became of it, and expressions that name it. */
-const NO_LITERAL = /^(changed|unchanged|\[secret\]|)$|\{\{/
+/** Words that say of a secret what became of it, and expressions that name all of it. */
+const NO_LITERAL =
+  /^(changed|unchanged|\[secret\]|)$|^((bearer|basic|apikey|token)\s{1,8})?(\{\{[^{}]*\}\}[\s:]*)+$/i
 
 function member(name: string, value: unknown, places: Places | null, room: Room, depth: number): Told {
   if (!isSecretName(name) || places?.mark !== undefined) return told(value, places, room, depth)
   if (typeof value === 'string') return NO_LITERAL.test(value) ? text(value, room) : spent(MASKED, room)
-  if (Array.isArray(value))
-    return list(
-      value.map((item) => (typeof item === 'string' ? MASKED : item)),
-      places,
-      room,
-      depth,
-    )
-  if (isPlain(value) && typeof value['value'] === 'string')
-    return told({ ...value, value: MASKED }, places, room, depth)
-  return told(value, places, room, depth)
+  if (typeof value === 'number') return spent(MASKED, room)
+  if (Array.isArray(value)) return list(withoutLiterals(value, depth), places, room, depth + 1)
+  if (!isPlain(value) || isReference(value)) return told(value, places, room, depth)
+  const entries = Object.entries(value).map(([inner, one]) => [
+    inner,
+    VALUES.has(inner) ? withoutLiteral(one, depth) : one,
+  ])
+  return told(Object.fromEntries(entries), places, room, depth)
+}
+
+function withoutLiterals(items: readonly unknown[], depth: number): unknown[] {
+  return items.map((item) => withoutLiteral(item, depth + 1))
+}
+
+/** In the place of a value of a secret's name, or of a list of such. */
+function withoutLiteral(value: unknown, depth: number): unknown {
+  if (Array.isArray(value)) return depth > DEPTH_MAX ? MASKED : withoutLiterals(value, depth)
+  if (typeof value === 'number') return MASKED
+  return typeof value === 'string' && !NO_LITERAL.test(value) ? MASKED : value
 }
 
 /** Members that make a key private (RFC 7518 section 6). */
 const PRIVATE_OF_KEY: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'])
-const NAMES = ['name', 'header', 'key', 'field']
+const NAMES = ['name', 'header', 'key', 'field', 'path']
+/** Members that hold the value of what has a name beside them, or above. */
+const VALUES: ReadonlySet<string> = new Set(['value', 'values', 'default', 'example', 'literal', 'raw'])
 
 /** Which members of the object are secret for what stands beside them: of a private key, or the value of such a name. */
 function hiddenIn(value: Plain): (name: string) => boolean {
   const isKey = typeof value['kty'] === 'string'
-  const isNamed = NAMES.some((name) => typeof value[name] === 'string' && isSecretName(value[name]))
-  return (name) =>
-    (isKey && PRIVATE_OF_KEY.has(name)) ||
-    (isNamed && name === 'value' && typeof value[name] === 'string' && !NO_LITERAL.test(value[name]))
+  const isNamed = NAMES.some((name) => {
+    const text = value[name]
+    return typeof text === 'string' && isSecretName(text.slice(text.lastIndexOf('/') + 1))
+  })
+  return (name) => {
+    if (isKey && PRIVATE_OF_KEY.has(name)) return true
+    if (!isNamed || !VALUES.has(name)) return false
+    const own = value[name]
+    if (typeof own === 'string') return !NO_LITERAL.test(own)
+    return typeof own === 'number' || Array.isArray(own)
+  }
 }
 
 const KIND = /^[a-z_]{1,64}$/

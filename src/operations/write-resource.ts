@@ -64,6 +64,8 @@ export async function replaceResource(
     stored = (await context.change.writer.byId(kind.type, resource.id))!
   }
   const isSame = spec.secrets.every(([, text]) => text === KEEP)
+  if (!isSame || isReadElsewhere(kind, resource.spec, spec.fields))
+    await context.change.judge(`${kind.type}:rotate`, resource, stored)
   if (!isSame || canonicalJson(spec.fields['auth']) !== canonicalJson(resource.spec['auth']))
     await forgetSecrets(context, kind, stored)
   return stored
@@ -248,6 +250,15 @@ function refuseSecret(kind: Kind, field: string, text: string, spec: Fields): vo
   if (reason === null) return
   const pointer = `/auth/${field}`
   throw refuse('input_invalid', { detail: `${pointer}: ${reason}.`, errors: [{ pointer, reason }] })
+}
+
+/** True when a secret is read from another place than before, and so is another one. */
+function isReadElsewhere(kind: Kind, before: Fields, after: Fields): boolean {
+  if (kind.secrets === undefined) return false
+  const [was, is] = [before['auth'] as Fields, after['auth'] as Fields]
+  return kind
+    .secrets(after)
+    .some((field) => isReference(is[field]) && canonicalJson(is[field]) !== canonicalJson(was[field] ?? null))
 }
 
 /** Secrets of what a credential was before. */

@@ -77,9 +77,11 @@ class StoreAdapter implements Adapter {
     const found = await this.#parts.store.read.oauth.artifact(this.#kind, this.#idOf(id))
     if (found === undefined) return this.#kind === 'Client' ? this.#parts.findClient(id) : undefined
     const payload = this.#open(found)
-    if (payload?.['consumed'] === undefined || !(await this.#isRepeated(found))) return payload
-    const { consumed: _, ...unused } = payload
-    return unused
+    if (payload === undefined) return undefined
+    const { consumed, ...unused } = payload
+    if (consumed === undefined)
+      return (await this.#isOvertaken(found)) ? { ...payload, consumed: 1 } : payload
+    return (await this.#isRepeated(found)) ? unused : payload
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
@@ -95,9 +97,9 @@ class StoreAdapter implements Adapter {
     const { store, clock } = this.#parts
     const stored = this.#idOf(id)
     const isTaken = await store.write(async ({ oauth }) => {
-      if (await oauth.use(this.#kind, stored, clock.now())) return true
       const found = await oauth.artifact(this.#kind, stored)
-      return found !== undefined && (await this.#isRepeated(found, oauth))
+      if (found === undefined || (await this.#isOvertaken(found, oauth))) return false
+      return (await oauth.use(this.#kind, stored, clock.now())) || this.#isRepeated(found, oauth)
     })
     if (!isTaken) throw new errors.InvalidGrant('already used')
   }
@@ -121,6 +123,17 @@ class StoreAdapter implements Adapter {
     const { kind, used_at: usedAt } = found
     if (kind !== 'RefreshToken' || usedAt === null) return false
     return usedAt + REUSE_GRACE_MS > this.#parts.clock.now() && !(await oauth.isFollowed(found, usedAt))
+  }
+
+  /**
+   * True for a refresh token of which a twin was used: one token was taken twice in its minute and gave two, of which its
+   * client keeps one. Whoever comes with the other is somebody else.
+   */
+  async #isOvertaken(
+    found: OAuthArtifact,
+    oauth: OAuthReader = this.#parts.store.read.oauth,
+  ): Promise<boolean> {
+    return found.kind === 'RefreshToken' && found.used_at === null && oauth.isOvertaken(found)
   }
 
   async #findByOther(other: string): Promise<AdapterPayload | undefined> {

@@ -269,6 +269,21 @@ test('a refresh token is not taken again once the one that replaced it was used:
   assert.equal(await statusAtMcp(third.access_token), 401)
 })
 
+test('of two that came of one refresh token one goes on: who brings the other when it was used ends both', async () => {
+  const client = await register(origin)
+  const first = await tokensFor(origin, server.browser(), client)
+  const second = (await refresh(client, first.refresh_token)).body
+  server.move(30_000)
+  const stolen = (await refresh(client, first.refresh_token)).body
+  server.move(1000)
+  const third = (await refresh(client, second.refresh_token)).body
+  assert.equal(await statusAtMcp(third.access_token), 200)
+  assert.equal((await refresh(client, stolen.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await refresh(client, third.refresh_token)).body.error, 'invalid_grant')
+  assert.deepEqual(await Promise.all([stolen, third].map((one) => statusAtMcp(one.access_token))), [401, 401])
+  server.move(-31_000)
+})
+
 test('of many requests with one code at once, one gets tokens; with one refresh token each gets its own', async () => {
   const client = await register(origin)
   const { url, redeem } = authorization(origin, client)

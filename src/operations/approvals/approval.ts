@@ -62,7 +62,9 @@ export function passes(
 ): { readonly answer: Pick<Invoked, 'approval'>; readonly told: readonly string[] } {
   const resource = { type, id, slug }
   if (approved !== undefined) {
-    if (!approved.is_foretold && baseOf(held) !== approved.base) {
+    // What was foretold has been done, by what Change.mustWait found
+    const isDone = approved.is_foretold && held.foretold.length === 0
+    if (!isDone && baseOf(held) !== approved.base) {
       if (isRepeated) throw new MustWait(held, resource)
       throw outdated(whatMoved(approved, held))
     }
@@ -72,7 +74,9 @@ export function passes(
     }
   }
   const waits =
-    gate !== null && gate.met.size > 0 && (held.isForetold || held.touches.length > 0 || held.diff.length > 0)
+    gate !== null &&
+    gate.met.size > 0 &&
+    (held.foretold.length > 0 || held.touches.length > 0 || held.diff.length > 0)
   if (!waits) return { answer: {}, told: [] }
   if (isPast)
     return {

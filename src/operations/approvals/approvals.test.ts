@@ -237,7 +237,12 @@ test('publishing is held back however it is done, and so is a new secret', async
   requestOf(await as('ada', 'proxies.create', { ...draft, name: 'Late', path: '/late', status: 'published' }))
   const auth = { type: 'bearer', token: 'planted-first-secret' }
   assert.equal((await as('ada', 'credentials.create', { name: 'Bank', auth })).status, 201)
-  requestOf(await as('ada', 'credentials.update', { id: 'bank', auth: { token: 'planted-second-secret' } }))
+  const update = (auth: object) => as('ada', 'credentials.update', { id: 'bank', auth })
+  requestOf(await update({ token: 'planted-second-secret' }))
+  // Under another name, or from another place
+  requestOf(await update({ type: 'basic', username: 'u', password: 'planted-second-secret' }))
+  requestOf(await update({ token: { env: 'OTHER_SECRET' } }))
+  assert.equal((await as('ada', 'credentials.update', { id: 'bank', description: 'same' })).status, 200)
 })
 
 test('a rule for some holds for them alone, and for the members of their teams', async () => {
@@ -278,6 +283,21 @@ test('nobody approves what they asked for themselves, by whatever proves them', 
     assert.match((await refused(approve(name, by.id), 'permission_denied')).message, /could act as it/)
   assert.equal((await approve('bob', by.id)).output['state'], 'applied')
   assert.equal((await control.run('change_requests.get', itself)).output['state'], 'open')
+  await past([])
+  // A trust rule that proved whoever asked goes before the approval; one of another service identity is no hand in this one
+  for (const [name, service_identity] of [
+    ['cleo', 'pipeline'],
+    ['bob', 'robot'],
+  ] as const) {
+    const conditions = [{ claim: 'sub', equals: 'x' }]
+    const trust = { name, service_identity, issuer: 'https://ci.test', audience: 'postern', conditions }
+    const { id } = (await as(name, 'trust_rules.create', trust)).output
+    await as(name, 'trust_rules.delete', { id }, { confirm: name })
+  }
+  await rule('*:*')
+  const through = requestOf(await as('pipeline', 'clients.update', { id: 'acme', description: 'pipeline' }))
+  assert.match((await refused(approve('cleo', through.id), 'permission_denied')).message, /could act as it/)
+  assert.equal((await approve('bob', through.id)).output['state'], 'applied')
 })
 
 test('approving needs config:approve for all that it touches, and seeing it', async () => {
@@ -300,6 +320,12 @@ test('approving needs config:approve for all that it touches, and seeing it', as
   assert.deepEqual((output['items'] as ChangeRequest[]).map(({ id }) => id).slice(0, 1), [near.id])
   assert.ok(!JSON.stringify(output).includes('"far"'))
   assert.equal((await approve('dora', near.id)).output['state'], 'applied')
+  // Whoever may read nothing sees what they asked for, and looks through no others
+  const blind = async (name: string) => {
+    const { items } = (await as(name, 'change_requests.list', {}, {}, { grants: [] })).output
+    return (items as ChangeRequest[]).map(({ requester }) => requester.name)
+  }
+  assert.deepEqual([new Set(await blind('ada')), await blind('dora')], [new Set(['ada']), []])
   const viewer = [{ role: 'viewer' as const }]
   await refused(
     as('bob', 'change_requests.approve', { id: far.id }, {}, { grants: viewer }),
@@ -389,6 +415,34 @@ test('what it touches, or whoever asked, may not have changed since', async () =
   assert.equal((await approve('bob', fresh)).output['state'], 'applied')
   for (const id of [stale, gone, lost, idle])
     assert.equal((await control.run('change_requests.get', { id })).output['state'], 'open')
+})
+
+test('what a request names is what it named when it was asked, whatever has its slug now', async () => {
+  const swap = async () => {
+    for (const [id, slug] of [
+      ['orders', 'aside'],
+      ['payments', 'orders'],
+      ['aside', 'payments'],
+    ])
+      await control.run('collections.update', { id, slug })
+  }
+  await past([])
+  await control.run('clients.create', { name: 'Bare' })
+  await rule(['clients:*', 'proxies:*', 'settings:*', 'records:*'])
+  const assign = requestOf(await as('ada', 'clients.assign', { id: 'bare', collections: ['payments'] }))
+  const copy = requestOf(await as('ada', 'proxies.duplicate', { id: 'payments:pay', path: '/again' }))
+  const settings = { approvals: [{ name: 'One', permissions: ['*:*'], scope: { collections: ['orders'] } }] }
+  const rules = requestOf(await as('ada', 'settings.update', settings))
+  const purge = requestOf(await as('ada', 'records.purge', { collection: 'orders' }, { confirm: 'records' }))
+  assert.deepEqual(purge.diff, [
+    { op: 'remove', path: '/records', from: { collection: 'orders', matching: 0 } },
+  ])
+  await swap()
+  for (const { id } of [assign, rules, purge])
+    assert.match((await refused(approve('bob', id), 'change_request_outdated')).message, /something else/)
+  await swap()
+  for (const { id } of [assign, copy, purge, rules])
+    assert.equal((await approve('bob', id)).output['state'], 'applied')
 })
 
 test('a secret that is shown once is made when whoever asked repeats the call, for nobody else', async () => {

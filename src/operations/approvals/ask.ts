@@ -75,7 +75,7 @@ export async function ask(
         fingerprint,
         base,
         touches: held.touches.length > 0 ? held.touches : [besides(typeOf(operation), null)],
-        is_foretold: held.isForetold,
+        is_foretold: held.foretold.length > 0,
         ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
         auth_method: authMethod,
         via: { ...via },

@@ -14,12 +14,21 @@ import { touchedBy } from '../sight.ts'
 /** So long a change request waits. */
 export const WAITS_MS = 7 * 86_400_000
 
+/** Something that no rollback undoes, and exactly what of it. */
+export interface Foretold {
+  readonly type: 'keys' | 'records'
+  readonly of: unknown
+}
+
 /** What an operation was found to do that has to wait. */
 export interface Held {
   readonly rules: readonly string[]
   readonly diff: readonly DiffEntry[]
   readonly touches: readonly RequestTouch[]
-  readonly isForetold: boolean
+  /** What it would store of each resource that it touches, in which others are named by their ids. */
+  readonly stored: readonly unknown[]
+  /** What is foretold and not done; empty where nothing is. */
+  readonly foretold: readonly Foretold[]
   /** A secret would be shown in the answer. */
   readonly isRevealing: boolean
 }
@@ -63,10 +72,11 @@ export function fingerprintOf(
 
 /**
  * Tells whether the same call would do the same again: the same resources at the same revisions, with the same
- * differences. Ids and times are drawn anew each time. What was only foretold is told by the call alone.
+ * differences, and referring to the same others, whatever these are called now. Ids and times are drawn anew each time.
  */
-export function baseOf({ diff, touches, isForetold }: Held): string {
-  if (isForetold) return 'foretold'
+export function baseOf({ diff, touches, stored, foretold }: Held): string {
+  if (foretold.length > 0) return baseOfForetold(foretold)
+  const made = touches.flatMap(({ revision, id }) => (revision === null && id !== null ? [id] : []))
   const drawn = touches.flatMap(({ revision, slug, id }) =>
     revision === null && slug !== null && id !== null && slug.endsWith(id.slice(-8)) ? [slug] : [],
   )
@@ -74,8 +84,20 @@ export function baseOf({ diff, touches, isForetold }: Held): string {
   let text = canonicalJson([known, diff])
     .replaceAll(/\b[a-z]{3}_[0-9a-z]{26}\b/g, 'id')
     .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'time')
-  for (const slug of drawn) text = text.replaceAll(slug, 'slug')
-  return contentHash([known.filter(([, , revision]) => revision !== null), text])
+  const order = new Map(made.map((id, index) => [id, `made ${index}`]))
+  let kept = canonicalJson(stored)
+    .replaceAll(/\b[a-z]{3}_[0-9a-z]{26}\b/g, (id) => order.get(id) ?? id)
+    .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'time')
+  for (const slug of drawn) {
+    text = text.replaceAll(slug, 'slug')
+    kept = kept.replaceAll(slug, 'slug')
+  }
+  return contentHash([known.filter(([, , revision]) => revision !== null), text, kept])
+}
+
+/** As {@link baseOf}, of what is only foretold: the call tells all but whom it is about. */
+export function baseOfForetold(foretold: readonly Foretold[]): string {
+  return contentHash(['foretold', foretold])
 }
 
 /** True when the principal may do this to everything that the request touches. */

@@ -137,7 +137,10 @@ test('input that is not understood is in no entry, and what was read is in none'
   await refused(control.run('policies.create', asked, { role: 'viewer' }), 'permission_denied')
   await refused(control.run('policies.create', asked), 'input_invalid')
   await refused(control.run('audit.verify', {}, { role: 'modifier' }), 'permission_denied')
-  const [read, denied] = await list({ outcome: 'denied', bodies: true })
+  const id = `pst_pk_${'Ab1'.repeat(20)}`
+  await refused(control.run('policies.get', { id }, { role: 'auditor' }), 'permission_denied')
+  const [pasted, read, denied] = await list({ outcome: 'denied', bodies: true })
+  assert.deepEqual([pasted?.resource.id, pasted?.request], ['[secret]', { id: '[secret]' }])
   assert.deepEqual([read?.request, denied?.request], [{}, null])
   assert.deepEqual(await list({ text: 'planted-4711' }), [])
 })

@@ -1,8 +1,14 @@
+import { isPlain } from '../../base/plain.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
+import type { AuditEntry } from '../../model/audit.ts'
+import { NOUNS } from '../../model/common.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
 import { askerOf, reaches } from '../approvals/request.ts'
 import type { OperationContext } from '../context.ts'
+
+/** Of the trail that are read at a time. */
+const ENTRIES = 100
 
 /**
  * Refuses with permission_denied unless the principal may approve all that the request touches, and is another person than
@@ -36,11 +42,41 @@ async function hadAHandIn(
   // Which outlives the trail
   if ((await whole.byId('service_identities', service))?.created_by === name) return true
   const rules = await whole.all('trust_rules', service)
+  if (rules.some(({ created_by }) => created_by === name)) return true
   for (const resource of [service, ...rules.map(({ id }) => id)]) {
     const { items } = await whole.auditEntries({ resource, actor, outcome: 'ok', limit: 1 })
     if (items.length > 0) return true
   }
-  return false
+  return hadOneThatIsGone(service, actor, whole)
+}
+
+/** True for who made, changed or deleted a trust rule that is gone and may have been of the service identity. */
+async function hadOneThatIsGone(service: string, actor: string, whole: ConfigReader): Promise<boolean> {
+  const slug = (await whole.byId('service_identities', service))?.slug
+  for (let before: number | undefined; ; ) {
+    const { items, next } = await whole.auditEntries({
+      resource_type: NOUNS.trust_rules,
+      actor,
+      outcome: 'ok',
+      limit: ENTRIES,
+      ...(before === undefined ? {} : { before }),
+    })
+    for (const { resource, diff } of items) {
+      const isGone = resource.id !== null && (await whole.byId('trust_rules', resource.id)) === undefined
+      if (isGone && !isOfOther(diff, slug)) return true
+    }
+    if (next === null) return false
+    before = next
+  }
+}
+
+/** True when a difference says whole that the trust rule was of another service identity. */
+function isOfOther(diff: AuditEntry['diff'], slug: string | undefined): boolean {
+  return diff.some(({ path, from, value }) => {
+    const whole = path === '' ? (from ?? value) : undefined
+    const owner = isPlain(whole) ? whole['service_identity'] : undefined
+    return typeof owner === 'string' && owner !== slug
+  })
 }
 
 function notAnother(detail: string): Refusal {

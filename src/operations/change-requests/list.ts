@@ -1,10 +1,17 @@
 import { z } from 'zod'
+import type { Permission } from '../../access/principal.ts'
+import { permits } from '../../access/roles.ts'
+import { PERMISSIONS } from '../../model/access.ts'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
-import { sees, viewOfRequest } from '../approvals/request.ts'
+import { askerOf, sees, viewOfRequest } from '../approvals/request.ts'
+import { breathe } from '../breathe.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
 import { subject } from './find.ts'
+
+// The model lists permissions in their form.
+const READS = (PERMISSIONS as readonly Permission[]).filter((permission) => permission.endsWith(':read'))
 
 export const COLUMNS = ['id', 'state', 'operation', 'resource.slug', 'requester.name', 'rules', 'expires_at']
 
@@ -30,17 +37,24 @@ export const listChangeRequests = define({
     const now = context.clock.now()
     const found: ChangeRequestFacts[] = []
     let before = cursor === undefined ? undefined : fromCursor(cursor, /^chg_[0-9a-z]{26}$/)
+    // Whoever may read nothing has nobody else's to be shown
+    const isBlind = !READS.some((permission) => permits(context.principal, permission))
+    let looked = 0
     for (let isMore = true; isMore && found.length <= limit; ) {
       const some = await context.whole.changeRequests({
         limit: limit + 1,
+        ...(isBlind ? { asker: askerOf(context.principal) } : {}),
         ...(before === undefined ? {} : { before }),
       })
-      for (const one of some)
+      for (const one of some) {
+        // Each is as large as its difference
+        await breathe(++looked)
         if (
           (state === undefined || viewOfRequest(one, now).state === state) &&
           (await sees(context.principal, one, context.whole))
         )
           found.push(one)
+      }
       before = some.at(-1)?.id
       isMore = some.length > limit
     }

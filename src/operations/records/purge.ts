@@ -41,9 +41,17 @@ export const purgeRecords = define({
         detail: `This cannot be undone. Send confirm: "${CONFIRM}".`,
         errors: [{ pointer: '/confirm', reason: `must be "${CONFIRM}"` }],
       })
-    const onlyCount = change.mustWait('records') || isDryRun
+    const selected = await toSelection(input, context)
+    const { collection, client, profile } = selected
+    const mustWait = change.mustWait('records', { collection, client, profile })
     // While the transaction is open, so that no deletion is without its entry
-    const { removed, more } = await context.records.remove(await toSelection(input, context), onlyCount)
+    const { removed, more } = await context.records.remove(selected, mustWait || isDryRun)
+    if (mustWait)
+      change.tell({
+        op: 'remove',
+        path: '/records',
+        from: { ...Object.fromEntries(said), matching: removed },
+      })
     const asked = said.map(([name, value]) => `${name} ${String(value)}`).join(', ')
     change.finding = `${removed} request records were deleted${more ? ', and there are more' : ''}: ${asked}.`
     return { removed, more }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { HttpMethod, Ref } from '../../model/common.ts'
 import { Explanation, type Hypothetical } from '../../model/explanation.ts'
+import { marked } from '../../model/marks.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
 import { getRef } from '../refs.ts'
@@ -32,9 +33,9 @@ export const explainRequest = define({
       .refine((text) => isIP(text) !== 0, 'an IP address')
       .optional()
       .describe('Address of the caller'),
-    headers: HeaderLines.optional().describe(
-      'All header lines of the request; without them, what depends on headers is not judged',
-    ),
+    headers: marked('traffic', HeaderLines)
+      .optional()
+      .describe('All header lines of the request; without them, what depends on headers is not judged'),
     body_bytes: z.coerce.number().int().min(0).optional().describe('Length of the body'),
     request_id: z
       .string()

@@ -46,6 +46,7 @@ export interface ChangeRequestReader {
   changeRequests(query: {
     readonly limit: number
     readonly before?: string
+    readonly asker?: string
   }): Promise<readonly ChangeRequestFacts[]>
   /** Those that are not decided, or approved and not carried out. */
   pendingChangeRequests(asker?: string): Promise<readonly ChangeRequestFacts[]>

@@ -35,6 +35,8 @@ export interface OAuthReader {
   artifactByOther(kind: string, other: string): Promise<OAuthArtifact | undefined>
   /** Whether another of the grant, made from then on, has been used. */
   isFollowed(artifact: OAuthArtifact, since: number): Promise<boolean>
+  /** Whether another of the grant has been used since this one was made. */
+  isOvertaken(artifact: OAuthArtifact): Promise<boolean>
   /** In order of creation. */
   keys(): Promise<readonly OAuthKey[]>
 }

@@ -21,9 +21,10 @@ export function createChangeRequestReader(db: Db): ChangeRequestReader {
       const row = await db.selectFrom('change_requests').selectAll().where('id', '=', id).executeTakeFirst()
       return row && { ...toFacts(row), sealed: row.sealed }
     },
-    changeRequests: async ({ limit, before }) => {
+    changeRequests: async ({ limit, before, asker }) => {
       let query = db.selectFrom('change_requests').select(FACTS)
       if (before !== undefined) query = query.where('id', '<', before)
+      if (asker !== undefined) query = query.where('asker', '=', asker)
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toFacts)
     },
     pendingChangeRequests: async (asker) => {

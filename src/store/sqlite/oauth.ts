@@ -33,6 +33,17 @@ export function createOAuthReader(db: Db): OAuthReader {
         .executeTakeFirst()
       return found !== undefined
     },
+    isOvertaken: async ({ kind, id, grant_id, created_at }) => {
+      const found = await db
+        .selectFrom('oauth_artifacts')
+        .select('id')
+        .where('kind', '=', kind)
+        .where('grant_id', '=', grant_id)
+        .where('id', '!=', id)
+        .where('used_at', '>', created_at)
+        .executeTakeFirst()
+      return found !== undefined
+    },
     keys: async () => {
       const rows = await db.selectFrom('oauth_keys').selectAll().orderBy('created_at').orderBy('id').execute()
       // Only putKey writes this column, from an OAuthKey.

@@ -37,7 +37,8 @@ export async function confirmedBy(
   const { confirm } = reply.content
   if (reply.action !== 'accept' || (typeof confirm !== 'string' && confirm !== true))
     throw refuse('confirmation_required', { detail: `Nothing was done: ${UNCONFIRMED[reply.action]}.` })
-  return { options: typeof confirm === 'string' ? { ...options, confirm } : options }
+  const { confirm: _, ...others } = options
+  return { options: typeof confirm === 'string' ? { ...others, confirm } : others }
 }
 
 /** Why there is no confirmation, by what came of the question. */

@@ -289,6 +289,10 @@ describe('Management MCP over the registry and a store', () => {
             'confirmation_required',
           )
         await careless.close()
+        const nodding = await attended(() => ({ action: 'accept', content: { confirm: true } }))
+        const nodded = await nodding.call('delete_client', { id: 'gone', confirm: 'gone' })
+        assert.equal(nodded.structuredContent?.['code'], 'confirmation_required')
+        await nodding.close()
         const wary = await attended(() => ({ action: 'decline' }))
         const declined = await wary.call('manage_clients', { action: 'delete', id: 'gone', confirm: 'gone' })
         assert.match(String(declined.structuredContent?.['detail']), /did not confirm/)
@@ -296,7 +300,7 @@ describe('Management MCP over the registry and a store', () => {
         const sure = await attended(() => ({ action: 'accept', content: { confirm: 'gone' } }))
         assert.equal((await sure.call('delete_client', { id: 'gone' })).structuredContent?.['deleted'], true)
         await sure.close()
-        assert.equal(said.length, 4)
+        assert.equal(said.length, 5)
         assert.match(
           said[0]!,
           /^An agent asks to delete the client "gone"\. This cannot be undone\. Gone with it: profiles\/gone:/,
