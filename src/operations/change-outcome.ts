@@ -1,4 +1,5 @@
 import { canonicalJson } from '../base/canonical.ts'
+import type { GrantSpec } from '../model/access.ts'
 import { RESOURCE_TYPES } from '../model/common.ts'
 import type { RequestTouch } from '../store/ports/change-requests.ts'
 import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
@@ -93,8 +94,19 @@ export function touchesOf(changes: readonly Changed[]): readonly RequestTouch[] 
     const touch = { type, id, slug, parent, tags, revision: before?.revision ?? null }
     const next = before === null || after === null ? tags : tagsOf(after.spec)
     const isMoved = canonicalJson(next) !== canonicalJson(tags)
-    return isMoved ? [touch, { ...touch, tags: next }] : [touch]
+    const reached =
+      type === 'grants' ? [before, after].flatMap((one) => (one === null ? [] : reachOf(one))) : []
+    return [touch, ...(isMoved ? [{ ...touch, tags: next }] : []), ...reached]
   })
+}
+
+/** What a grant is for, which is touched too: whoever it is for comes to it, or loses it. */
+function reachOf({ spec }: Resource): readonly RequestTouch[] {
+  // Stored by the schema of this type.
+  const { collections, tags } = (spec as GrantSpec).scope
+  if (collections.length > 0) return collections.map((parent) => ({ ...besides('proxies', null), parent }))
+  const parts = tags.length === 0 ? [[]] : tags.map((tag) => [tag])
+  return parts.map((part) => ({ ...besides('grants', null), tags: part }))
 }
 
 function tagsOf(spec: Fields): readonly string[] {

@@ -159,6 +159,11 @@ test('a method that may change something wants its confirmation, and a body what
   const headers = ['Content-Type: application/json']
   assert.equal((await replay(id, { confirm: id, body: '{"item":2}', headers })).json.status, 200)
   assert.equal(upstream.seen.at(-1)?.body, '{"item":2}')
+  // Some servers take it for another method
+  const read = await recorded('open')
+  const override = { headers: ['X-HTTP-Method-Override: DELETE'] }
+  assert.equal((await replay(read, override)).json.errors[0].pointer, '/confirm')
+  assert.equal((await replay(read, { ...override, confirm: read })).json.status, 200)
 })
 
 test('who is gone, switched off or revoked is not acted as, and no other proxy is called', async () => {

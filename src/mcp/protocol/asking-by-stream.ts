@@ -13,12 +13,14 @@ export interface AskingCall {
 
 /**
  * Asks by a request on the stream that answers the call (2025-11-25, client/elicitation). `done` gets the answer of the
- * call: the stream, as soon as there is a question.
+ * call: the stream, as soon as there is a question. Nobody is asked once `isOpen` says that the session has ended, which
+ * may be before the call has come to its question.
  */
 export function askByStream(
   questions: OpenQuestions,
   waiting: Waiting,
   version: string,
+  isOpen: () => boolean,
   done: (answer: McpAnswer) => void,
 ): AskingCall {
   let stream: EventStream | null = null
@@ -27,6 +29,10 @@ export function askByStream(
   const asking: Asking = {
     replyTo: () => null,
     ask(_call, { message, form }, again) {
+      if (!isOpen()) {
+        again(unsaid('ended'))
+        return null
+      }
       const id = questions.open(
         waiting,
         () => stream?.keepAlive(),

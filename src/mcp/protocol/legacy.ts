@@ -177,7 +177,9 @@ export function createLegacyCodec<Caller>(
     if (message.kind !== 'request' || session === null || !session.takesForms) return alone
     const { identity, hashedId: sessionId, version } = session
     const isAble = ASKING_VERSIONS.has(version) && /text\/event-stream/i.test(request.header('accept') ?? '')
-    return isAble ? askByStream(questions, { identity, sessionId, callId: message.id }, version, done) : alone
+    if (!isAble) return alone
+    const isOpen = (): boolean => sessions.open(request.header('mcp-session-id') ?? '', identity) !== null
+    return askByStream(questions, { identity, sessionId, callId: message.id }, version, isOpen, done)
   }
 
   function replyAtOnce(caller: Caller, message: Message, heard: Heard): string | null {

@@ -216,6 +216,23 @@ describe('a call that asks on its stream', () => {
     assert.equal(last.sent()[2]?.result?.structuredContent.said.action, 'ended')
   })
 
+  test('asks nobody when its session has ended before there was a question', async () => {
+    const door = startDoor({}, ({ reply }) => {
+      if (reply !== null) return { kind: 'result', json: JSON.stringify({ said: reply }), isError: false }
+      void door.send('', session, 'DELETE')
+      return QUESTION
+    })
+    const { headers } = await door.initialize('2025-11-25', {}, { elicitation: {} })
+    const session = { 'mcp-session-id': headers['mcp-session-id'] }
+    const { pieces, json } = await door.send(door.request('tools/call', { name: 'asks' }), {
+      ...session,
+      accept: BOTH,
+    })
+    assert.equal(pieces, undefined)
+    const ended = json.result?.['structuredContent'] as { said: Reply }
+    assert.equal(ended.said.action, 'ended')
+  })
+
   test('that fails after it was answered says so on the stream', async () => {
     const faults = startDoor({}, ({ reply }) => {
       if (reply !== null) throw new Error('a secret reason')

@@ -370,6 +370,25 @@ test('a change that moves something is for who may approve on both sides, and on
   await as('ada', 'change_requests.reject', { id: out.id })
 })
 
+test('a grant touches all that it is for', async () => {
+  await past([])
+  await control.run('users.create', { name: 'fay', tags: ['partner'] })
+  const permissions = ['config:approve', 'grants:read', 'proxies:read']
+  await control.run('roles.create', { name: 'Grants', permissions })
+  const grant = { name: 'grants', user: 'dora', role: 'grants', scope: { tags: ['partner'] } }
+  await control.run('grants.create', grant)
+  await rule('grants:*')
+  const ask = async (name: string, scope: object) =>
+    requestOf(await as('ada', 'grants.create', { name, user: 'fay', role: 'modifier', scope })).id
+  const wide = [await ask('all', {}), await ask('tag', { tags: ['partner', 'mine'] })]
+  wide.push(await ask('place', { collections: ['orders'] }))
+  for (const id of wide) await refused(approve('dora', id), 'not_found')
+  const near = await ask('near', { tags: ['partner'] })
+  assert.equal((await approve('dora', near)).output['state'], 'applied')
+  assert.equal((await approve('bob', wide[2]!)).output['state'], 'applied')
+  for (const id of wide.slice(0, 2)) await as('ada', 'change_requests.reject', { id })
+})
+
 test('nobody has more than a hundred that wait', async () => {
   const { id } = requestOf(await as('pipeline', 'policies.create', { name: 'First' }))
   const first = await control.store.read.changeRequest(id)

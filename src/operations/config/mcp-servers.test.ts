@@ -128,6 +128,13 @@ test('what is not taken over is said with the reason', () => {
     assert.match(notes, part)
 })
 
+test('a path that may hold a secret is pointed at, and not repeated', () => {
+  const { notes } = converted({ hooked: remote({}, 'https://mcp.example.com/s/a1b2c3d4e5f6a7b8c9/mcp') })
+  assert.ok(notes.some((note) => note.startsWith('the path of server hooked may hold a secret')))
+  assert.doesNotMatch(notes.join(), /a1b2c3/)
+  assert.doesNotMatch(converted({ plain: remote() }).notes.join(), /the path of/)
+})
+
 test('an address that must not be asked, or cannot be, is left out with the reason', () => {
   for (const [url, reason] of [
     ['http://169.254.169.254/latest/meta-data', /link-local/],

@@ -109,6 +109,10 @@ class Making {
       this.#note(`server ${label} was reached through mcp-remote; its URL is forwarded instead`)
     if (isLoopbackHost(new URL(place.origin).hostname))
       this.#note(`server ${label} is asked on the machine of the gateway`)
+    if (place.path.split('/').some((segment) => isTelling('', segment)))
+      this.#note(
+        `the path of server ${label} may hold a secret, which stands in its proxy as it is: ask the server for a URL without one`,
+      )
     this.#noteMembers(label, server)
     const base = slugOf(label) || 'mcp-server'
     const slug = this.#slugs(BasePath.safeParse(`/${base}`).success ? base : `${base}-server`)

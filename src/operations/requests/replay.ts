@@ -12,6 +12,9 @@ import { HeaderLines, refuseCredentials } from './header-lines.ts'
 /** Methods that change nothing (RFC 9110 section 9.2.1). */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
+/** Header lines by which some servers take a request for one of another method. */
+const OVERRIDE = /^x[-_](http[-_])?method([-_]override)?[\t ]*:/i
+
 const { status, code, stopped_at, upstream_status, reason, duration_ms } = RequestRecord.shape
 /** What the answers to the same request may differ in. */
 const COMPARED = ['status', 'code', 'stopped_at', 'upstream_status'] as const
@@ -128,9 +131,10 @@ async function toAsked(
   const collection = await findNamed('collections', proxy.parent!, context)
   await findNamed('clients', record.client, context)
   await findNamed('profiles', record.profile, context)
-  if (!SAFE.has(record.method) && confirm !== id)
+  const changing = SAFE.has(record.method) ? headers.find((line) => OVERRIDE.test(line)) : record.method
+  if (changing !== undefined && confirm !== id)
     throw refuse('input_invalid', {
-      detail: `${record.method} may change something. Send confirm: "${id}".`,
+      detail: `${changing} may change something. Send confirm: "${id}".`,
       errors: [{ pointer: '/confirm', reason: `must be "${id}"` }],
     })
   if (record.bytes_in > 0 && body === undefined)
