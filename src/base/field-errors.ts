@@ -18,6 +18,11 @@ function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): 
       return nearest.flatMap((inner) => toFieldErrors(inner, path))
     return [{ pointer: pointerTo('', ...path), reason: 'not one of the known kinds' }]
   }
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid ')) {
+    const values = issue.values.map(String)
+    const reason = values.length === 1 ? `must be ${values[0]}` : `must be one of ${values.join(', ')}`
+    return [{ pointer: pointerTo('', ...path), reason }]
+  }
   const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
   return [{ pointer: pointerTo('', ...path), reason: missing ? 'required' : issue.message }]
 }

@@ -23,7 +23,13 @@ export function permissionsMeant(pattern: string): readonly string[] {
 const Pattern = z
   .string()
   .regex(/^(\*|[a-z_]+):(\*|[a-z_]+)$/, 'a permission such as proxies:update, *:delete or keys:*')
-  .refine((text) => permissionsMeant(text).length > 0, `one of ${APPROVABLE.join(', ')}, or * for a part`)
+  .superRefine((text, context) => {
+    if (permissionsMeant(text).length > 0) return
+    const [resource] = text.split(':')
+    const own = permissionsMeant(`${resource}:*`)
+    const there = own.length > 0 ? own : [...new Set(APPROVABLE.map((one) => `${one.split(':')[0]}:*`))]
+    context.addIssue(`"${text}" is nothing by which something is changed; there are ${there.join(', ')}`)
+  })
 
 const NAMES_MAX = 100
 

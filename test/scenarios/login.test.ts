@@ -93,4 +93,22 @@ test('a device is signed in by the code that it shows', async () => {
   const made = await login
   assert.equal(made.code, 0, shown)
   assert.equal((await postern('policies list')).code, 0)
+
+  // Management MCP is another resource: the same sign-in gives a token for it too, and keeps both
+  const params = {
+    protocolVersion: '2025-06-18',
+    capabilities: {},
+    clientInfo: { name: 'agent', version: '1' },
+  }
+  const message = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })
+  for (const time of ['first', 'again']) {
+    const carried = await postern('mcp --context here', {
+      lines: async function* () {
+        yield message
+      },
+    })
+    assert.equal(carried.code, 0, carried.err)
+    assert.match(carried.out, /postern-management/, time)
+  }
+  assert.equal((await postern('policies list')).code, 0)
 })

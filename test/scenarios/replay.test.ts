@@ -83,6 +83,11 @@ test('a recorded request is made again as who made it, recorded and told of in t
   assert.equal(again.headers['x-client-id'], undefined)
   assert.equal(again.headers['x-forwarded-for'], '127.0.0.1')
   assert.partialDeepStrictEqual(json, { id, method: 'GET', status: 200, upstream_status: 200, differs: [] })
+  assert.equal(
+    json.duration_ms,
+    Number(json.duration_ms.toFixed(3)),
+    'to the microsecond, as records have it',
+  )
   assert.deepEqual([json.body_encoding, JSON.parse(json.body).url], ['text', '/v1/orders/7?full=1'])
   assert.deepEqual(json.headers, { 'content-type': 'application/json' })
 

@@ -45,6 +45,8 @@ export class SignInServer extends Loopback {
           scopes_supported: ['management:read', 'management:write'],
           ...this.metadata,
         })
+      case '/.well-known/oauth-protected-resource/management/mcp':
+        return send(200, { resource: `${this.url}/management/mcp`, authorization_servers: [this.url] })
       case '/.well-known/oauth-authorization-server':
         return send(200, this.#published())
       case '/authorize': {

@@ -155,6 +155,6 @@ export function errorOf(
   missingCode: number,
 ): { readonly code: number; readonly message: string; readonly data: Members } {
   if (offered.kind === 'missing')
-    return { code: missingCode, message: 'Resource not found', data: { uri: offered.uri } }
+    return { code: missingCode, message: `Resource not found: ${offered.uri}`, data: { uri: offered.uri } }
   return { code: RPC.invalidParams, message: offered.message, data: offered.data }
 }

@@ -248,7 +248,9 @@ function prepare(context: Prepared, resources: ProtectedResources): void {
     context.query = {
       ...context.query,
       ...(Array.isArray(scope) ? {} : { scope: scopeAsked(scope ?? '') }),
-      ...(typeof resource === 'string' ? { resource: nameAlike(resource, resources) } : {}),
+      ...(resource === undefined
+        ? {}
+        : { resource: [resource].flat().map((indicator) => nameAlike(indicator, resources)) }),
     }
   }
   if (context.path === ROUTES.code_verification) takeCode(context)

@@ -606,11 +606,18 @@ test('rules that nobody could approve are warned of, and the data directory is t
   await past([])
   const [entry] = await entriesOf('settings.update')
   assert.match(entry?.detail ?? '', /^Past the rules for approval \(Two of us\)/)
-  for (const permissions of [['proxies:read'], ['nothing:at'], ['proxies update']])
-    await refused(
-      control.run('settings.update', { approvals: [{ name: 'x', permissions }] }),
-      'input_invalid',
-    )
+  for (const [permission, why] of [
+    [
+      'proxies:read',
+      /"proxies:read" is nothing .* there are proxies:create, proxies:update,.* proxies:publish$/,
+    ],
+    ['nothing:at', /there are collections:\*, proxies:\*/],
+    ['proxies update', /a permission such as/],
+  ] as const) {
+    const approvals = [{ name: 'x', permissions: [permission] }]
+    const { facts } = await refused(control.run('settings.update', { approvals }), 'input_invalid')
+    assert.match(facts.errors![0]!.reason, why)
+  }
   const empty = { name: 'x', permissions: ['proxies:update'], scope: { resource_types: ['clients'] } }
   await refused(control.run('settings.update', { approvals: [empty] }), 'configuration_invalid')
   const current = (await control.run('settings.get', {})).output['revision'] as number

@@ -41,6 +41,11 @@ before(async () => {
     { via: { approver: { id: 'usr_1', type: 'user', name: 'Grace' } } },
   )
   all = await list({ bodies: true })
+  assert.deepEqual(
+    Object.keys(all[0]!).slice(0, 3),
+    ['id', 'time', 'environment'],
+    'in the order that is documented',
+  )
 })
 after(() => control.close())
 

@@ -193,9 +193,10 @@ test('a dry run shows what would be made and makes nothing', async () => {
   const revision = await store.read.revision()
   const { output, diff } = await run(
     'collections.import',
-    { document: orders, base_path: '/dry', slug: 'dry', upstream },
+    { document: `${orders}\nx-postern: {}\n`, base_path: '/dry', slug: 'dry', upstream },
     { dryRun: true },
   )
+  assert.match(JSON.stringify(output['warnings']), /"\/x-postern","reason":"is not read by an import/)
   assert.ok(Number(output['proxies']) > 5)
   assert.ok(diff?.some((entry) => entry.path.startsWith('/proxies/')))
   assert.equal(await store.read.revision(), revision)

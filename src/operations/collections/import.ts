@@ -13,6 +13,7 @@ import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { toCollection } from './openapi/collection.ts'
+import { extensionWarnings } from './openapi/extension.ts'
 import { BrokenRefs, Document, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
@@ -70,7 +71,8 @@ export const importCollection = define({
   prepare: readAheadOf,
   handle: async ({ document, ...options }, context) => {
     context.require('proxies:create')
-    const { collection, proxies, schemas, warnings } = toCollection(readInput(document), options)
+    const description = readInput(document)
+    const { collection, proxies, schemas, warnings } = toCollection(description, options)
 
     const hash = schemas === null ? null : `sha256-${contentHash(schemas)}`
     if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
@@ -88,7 +90,7 @@ export const importCollection = define({
       proxies: proxies.length,
       draft_proxies: proxies.filter(({ status }) => status === 'draft').length,
       schemas: schemas === null ? 0 : Object.keys(schemas).length,
-      warnings: [...warnings],
+      warnings: [...extensionWarnings(description), ...warnings],
     }
   },
 })

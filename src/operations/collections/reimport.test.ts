@@ -59,8 +59,9 @@ test('the same description again changes nothing, and no revision', async () => 
   const before = await control.run('collections.get', { id: 'same' })
   const { output } = await control.run('collections.reimport', {
     id: 'same',
-    document: description(FIRST),
+    document: { ...description(FIRST), 'x-postern': {} },
   })
+  assert.match(JSON.stringify(output['warnings']), /x-postern/)
   assert.deepEqual(
     ['added', 'changed', 'missing', 'unchanged', 'breaking'].map((name) => output[name]),
     [0, 0, 0, 4, 0],

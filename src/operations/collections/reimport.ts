@@ -17,6 +17,7 @@ import { createResource, replaceResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { breakingChanges, type Shared, sharedBy } from './openapi/breaking.ts'
 import { type Imported, toCollection } from './openapi/collection.ts'
+import { extensionWarnings } from './openapi/extension.ts'
 import { BrokenRefs, Document, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
@@ -98,7 +99,8 @@ export const reimportCollection = define({
   handle: async ({ document, ...options }, context) => {
     const collection = await context.change.act('collections', options.id)
     const spec = collection.spec as CollectionSpec
-    const imported = toCollection(readInput(document), {
+    const description = readInput(document)
+    const imported = toCollection(description, {
       base_path: spec.base_path,
       broken_refs: options.broken_refs,
     })
@@ -140,7 +142,7 @@ export const reimportCollection = define({
       unchanged: known.length - count('changed') - count('missing'),
       breaking: changes.filter(({ breaking }) => breaking.length > 0).length,
       changes,
-      warnings: [...imported.warnings],
+      warnings: [...extensionWarnings(description), ...imported.warnings],
     }
   },
 })

@@ -125,7 +125,7 @@ function atPlace(error: unknown, { item, desired }: Step): unknown {
       ? {}
       : {
           errors: errors.map(({ pointer, reason }) => ({
-            pointer: `${desired.place}/spec${pointer}`,
+            pointer: desired.specPlace + pointer,
             reason,
           })),
         }),

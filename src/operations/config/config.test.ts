@@ -184,7 +184,7 @@ test('a set changes what it owns and nobody else does, and prunes nothing but th
     apply([policy('one', { description: 'mine' })], { managed_by: 'b' }),
     'managed_elsewhere',
   )
-  assert.match(foreign.message, /policy\/one is managed by "a"/)
+  assert.match(foreign.message, /policy\/one is managed by "a".*or apply as that set \(name\)/)
   await refused(plan([policy('one')], { managed_by: 'b' }), 'managed_elsewhere')
   assert.deepEqual((await plan([policy('one')], { managed_by: 'b', take_over: true })).lines, [
     'adopt policy/one',

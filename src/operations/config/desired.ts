@@ -26,6 +26,7 @@ export interface Desired {
   /** Shared schemas of a collection, to be stored under the hash that the spec has. */
   readonly schemas: Fields | null
   readonly place: string
+  readonly specPlace: string
 }
 
 /** States that a document leaves alone when it does not name them: silence must not publish, hide or revive anything. */
@@ -44,7 +45,7 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       for (const { pointer, reason } of error.facts.errors ?? [])
-        errors.push({ pointer: `${document.place}/spec${pointer}`, reason })
+        errors.push({ pointer: document.specPlace + pointer, reason })
     }
     await breathe(index)
   }
@@ -52,14 +53,14 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
   return [...desired.values()]
 }
 
-function judge({ kind, slug, spec: written, place, isDescribed }: ReadDocument): Desired {
+function judge({ kind, slug, spec: written, place, specPlace, isDescribed }: ReadDocument): Desired {
   const { spec: filled, kept } = withKept(kind, written)
   const { spec: plain, schemas } = withSchemas(kind, filled)
   const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, slug })
   // The schema of the kind has made it that
   if (isDescribed && kind === proxyKind) fromImport(spec as ProxySpec)
   const silent = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
-  return { kind, slug, address: addressBy(kind, spec, slug), spec, kept, silent, schemas, place }
+  return { kind, slug, address: addressBy(kind, spec, slug), spec, kept, silent, schemas, place, specPlace }
 }
 
 /** Secrets that are left out are those that are stored. */

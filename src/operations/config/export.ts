@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
@@ -11,6 +10,7 @@ import { define } from '../define.ts'
 import type { Kind } from '../kind.ts'
 import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
 import { STATES, secretMembersOf } from './desired.ts'
+import { lean } from './lean.ts'
 import { Exported, SetName } from './shapes.ts'
 import { readState, type State, toWords } from './state.ts'
 import { withoutVariables } from './variables.ts'
@@ -149,10 +149,9 @@ async function toDocument(
   const words: Record<string, unknown> = {}
   for (const [name, member] of Object.entries(kind.spec.shape)) {
     if (!(name in stored)) continue
-    const preset = member instanceof z.ZodDefault ? member.def.defaultValue : undefined
     const isState = STATES.some((one) => one === name)
-    if (isState || preset === undefined || !isDeepStrictEqual(stored[name], preset))
-      words[name] = stored[name]
+    const left = isState ? stored[name] : lean(member, stored[name])
+    if (left !== undefined) words[name] = left
   }
   const hash = words['schemas']
   if (kind.type === 'collections' && typeof hash === 'string') {

@@ -5,10 +5,8 @@ import { withoutEndSlashes } from '../../base/slashes.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { type Imported, toCollection } from '../collections/openapi/collection.ts'
+import { EXTENSION } from '../collections/openapi/extension.ts'
 import { takeDocument } from '../collections/openapi/read.ts'
-
-/** The member of a description that makes a document of it. */
-const EXTENSION = 'x-postern'
 
 /** Members of a proxy that only a description says; an operation may say the others in its extension. */
 const DESCRIBED: ReadonlySet<string> = new Set([
@@ -28,9 +26,16 @@ const DESCRIBED: ReadonlySet<string> = new Set([
   'response_example',
 ])
 
+/** A document, the pointer to it in the input, and that to the members of its spec. */
+export interface Placed<T> {
+  readonly value: T
+  readonly place: string
+  readonly specPlace: string
+}
+
 /** What a description stands for. */
 interface Described {
-  readonly documents: readonly { readonly value: Plain; readonly place: string }[]
+  readonly documents: readonly Placed<Plain>[]
   readonly warnings: readonly FieldError[]
 }
 
@@ -76,13 +81,19 @@ function describe(description: Plain, place: string): Described {
   }
   return {
     documents: [
-      { value: { kind: 'collection', slug, spec: whole }, place },
+      {
+        value: { kind: 'collection', slug, spec: whole },
+        place: `${place}/${EXTENSION}`,
+        specPlace: `${place}/${EXTENSION}/spec`,
+      },
       ...proxies.map(({ slug: own, ...proxy }, index) => {
         const { operation, pointer } = endpoints[index]!
         const { slug: chosen, ...members } = settingsOf(operation, pointer)
+        const at = place + (operation[EXTENSION] === undefined ? pointer : pointerTo(pointer, EXTENSION))
         return {
           value: { kind: 'proxy', slug: chosen ?? own, spec: { ...proxy, ...members } },
-          place: place + pointer,
+          place: at,
+          specPlace: at,
         }
       }),
     ],

@@ -7,7 +7,7 @@ import { breathe } from '../breathe.ts'
 import { readYamlStreamApart } from '../collections/openapi/yaml-apart.ts'
 import type { Kind } from '../kind.ts'
 import { KIND_WORDS, kindCalled } from './address.ts'
-import { fromDescription, isDescription } from './openapi-document.ts'
+import { fromDescription, isDescription, type Placed } from './openapi-document.ts'
 import { type Variables, withVariables } from './variables.ts'
 
 /** Documents at once. */
@@ -24,6 +24,8 @@ export interface ReadDocument {
   readonly spec: Fields
   /** Pointer to it in the input. */
   readonly place: string
+  /** Pointer to the members of its spec in the input. */
+  readonly specPlace: string
   /** Of an OpenAPI description. */
   readonly isDescribed: boolean
 }
@@ -55,8 +57,8 @@ export async function readDocuments(
       const filled = fill(value, at, variables, errors)
       const isOne = !isPlain(filled) || !isDescription(filled)
       const described = isOne ? null : fromDescription(filled, at)
-      for (const one of described?.documents ?? [{ value: filled, place: at }]) {
-        const document = readOne(one.value, one.place, !isOne, errors)
+      for (const one of described?.documents ?? [{ value: filled, place: at, specPlace: `${at}/spec` }]) {
+        const document = readOne(one, !isOne, errors)
         if (document !== null) documents.push(document)
       }
       warnings.push(...(described?.warnings ?? []))
@@ -111,8 +113,7 @@ function fill(value: unknown, place: string, variables: Variables, errors: Field
 }
 
 function readOne(
-  filled: unknown,
-  place: string,
+  { value: filled, place, specPlace }: Placed<unknown>,
   isDescribed: boolean,
   errors: FieldError[],
 ): ReadDocument | null {
@@ -134,5 +135,5 @@ function readOne(
   if (!isPlain(spec)) fault('/spec', spec === undefined ? 'required' : 'must be an object')
   else if (spec['slug'] !== undefined) fault('/spec/slug', 'stands beside the spec, not in it')
   if (errors.length > before || kind === undefined || !slug.success || !isPlain(spec)) return null
-  return { kind, slug: slug.data, spec, place, isDescribed }
+  return { kind, slug: slug.data, spec, place, specPlace, isDescribed }
 }

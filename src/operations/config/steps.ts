@@ -78,7 +78,7 @@ export async function toSteps(
     if (before !== null) await context.demand(`${one.kind.type}:read`, before)
     if (before?.managed_by != null && before.managed_by !== owner && !takeOver)
       throw refuse('managed_elsewhere', {
-        detail: `${one.address} is managed by "${before.managed_by}". Take it out there, or take it over (take_over).`,
+        detail: `${one.address} is managed by "${before.managed_by}". Take it out there, take it over (take_over), or apply as that set (name).`,
         errors: [{ pointer: one.place, reason: `managed by "${before.managed_by}"` }],
       })
     const wanted = await inWordsOf(one, before, named, state, errors)

@@ -46,7 +46,7 @@ export const rotateProfile = define({
     // With an overlap the present token stays beside the new one; a third would outlive what people keep track of.
     if (overlapMs > 0 && live.length >= 2)
       throw refuse('configuration_invalid', {
-        detail: `"${profile.slug}" has two that work already; revoke one, or rotate with overlap 0s.`,
+        detail: `"${profile.slug}" has two credentials that work already; rotate with overlap 0s to end both, or revoke them.`,
         errors: [{ pointer: '/overlap', reason: 'two work already' }],
       })
     for (const token of tokens)

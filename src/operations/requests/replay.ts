@@ -240,7 +240,7 @@ function toOutput(
     path: record.path,
     ...now,
     reason: answer.reason === '' ? null : answer.reason,
-    duration_ms: answer.durationMs,
+    duration_ms: Math.round(answer.durationMs * 1000) / 1000,
     headers: { ...answer.headers },
     body: text ?? Buffer.from(answer.body).toString('base64'),
     body_encoding: text === null ? 'base64' : 'text',

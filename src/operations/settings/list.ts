@@ -13,7 +13,7 @@ export const listSettings = define({
   output: z.object({ items: z.array(ShownSetting) }),
   permission: 'settings:read',
   refuses: [],
-  columns: ['name', 'value', 'source'],
+  columns: ['name', 'value', 'default', 'source'],
   unscoped: true,
   subject: () => ({ type: 'settings', id: null, slug: null }),
   handle: async (_input, { settings }) => ({ items: [...settings] }),

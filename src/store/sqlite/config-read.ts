@@ -389,11 +389,8 @@ function withBodies({ entry, request, response }: { readonly entry: string } & B
 
 function toEntry(text: string): AuditEntry {
   // Only appendAudit writes this column, from an AuditEntry; the first ones knew of neither.
-  return {
-    approver: null,
-    environment: null,
-    ...(JSON.parse(text) as Omit<AuditEntry, 'approver' | 'environment'>),
-  }
+  const entry = JSON.parse(text) as Omit<AuditEntry, 'approver' | 'environment'> & Partial<AuditEntry>
+  return { ...entry, approver: entry.approver ?? null, environment: entry.environment ?? null }
 }
 
 function toAccessToken(row: ConfigTables['access_tokens']): StoredPersonalToken {

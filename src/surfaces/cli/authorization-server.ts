@@ -2,6 +2,7 @@ import type * as OpenIdClient from 'openid-client'
 import { isLoopbackHost } from '../../base/address.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
 import { isPlain, listedTexts, type Plain } from '../../base/plain.ts'
+import { PROTECTED } from '../../base/protected-resources.ts'
 import { API_ROOT } from '../route.ts'
 import type { CliPorts } from './ports.ts'
 
@@ -18,6 +19,8 @@ interface ProtectedResource {
   readonly resource: string
   readonly issuer: string
   readonly scopes: readonly string[]
+  /** Management MCP, where it wants tokens of its own by the same issuer. */
+  readonly mcp: string | null
 }
 
 /**
@@ -25,10 +28,8 @@ interface ProtectedResource {
  * names another place than itself: a token for that would be shown here.
  */
 export async function discoverResource(ports: CliPorts, url: string): Promise<ProtectedResource> {
-  const base = new URL(url)
   const resource = url + API_ROOT
-  const at = `${base.origin}${RESOURCE_METADATA}${base.pathname.replace(/\/+$/, '')}${API_ROOT}`
-  const metadata = await readObject(ports, at)
+  const metadata = await readObject(ports, metadataAt(url, API_ROOT))
   const named = String(metadata['resource'])
   if (named !== resource && !(isLoopback(named) && isLoopback(resource)))
     throw new Error(`What answers at ${url} calls itself ${named}. Sign in there, by that address.`)
@@ -37,7 +38,31 @@ export async function discoverResource(ports: CliPorts, url: string): Promise<Pr
     throw new Error(
       `Nobody signs in at ${url}: it names no authorization server. Use postern token, or set POSTERN_TOKEN.`,
     )
-  return { resource: named, issuer, scopes: listedTexts(metadata['scopes_supported']) }
+  return {
+    resource: named,
+    issuer,
+    scopes: listedTexts(metadata['scopes_supported']),
+    mcp: await findMcp(ports, url, named, issuer),
+  }
+}
+
+/** Only an authorization server of the gateway's own gives tokens for each resource; others go by an audience. */
+async function findMcp(
+  ports: CliPorts,
+  url: string,
+  resource: string,
+  issuer: string,
+): Promise<string | null> {
+  if (new URL(resource).origin !== URL.parse(issuer)?.origin) return null
+  const metadata = await readObject(ports, metadataAt(url, PROTECTED.mcp))
+  const named = String(metadata['resource'])
+  return new URL(resource).origin === URL.parse(named)?.origin ? named : null
+}
+
+/** Where the metadata of a protected resource is (RFC 9728 section 3.1). */
+function metadataAt(url: string, path: string): string {
+  const { origin, pathname } = new URL(url)
+  return `${origin}${RESOURCE_METADATA}${pathname.replace(/\/+$/, '')}${path}`
 }
 
 /** Reads what an authorization server publishes of itself (RFC 8414, else OpenID Connect discovery). */

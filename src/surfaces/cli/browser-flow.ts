@@ -20,7 +20,7 @@ export async function signInByBrowser(
   ports: CliPorts,
   oauth: typeof OpenIdClient,
   server: OpenIdClient.Configuration,
-  wanted: Readonly<Record<string, string>>,
+  wanted: URLSearchParams,
   isOpened: boolean,
 ): Promise<OpenIdClient.TokenEndpointResponse | null> {
   const verifier = oauth.randomPKCECodeVerifier()
@@ -30,17 +30,20 @@ export async function signInByBrowser(
       server,
       current,
       { pkceCodeVerifier: verifier, expectedState: state },
-      { resource: wanted['resource']! },
+      { resource: wanted.get('resource')! },
     ),
   )
   try {
-    const address = oauth.buildAuthorizationUrl(server, {
-      ...wanted,
+    const own = {
       redirect_uri: codes.redirectUri,
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
       state,
-    })
+    }
+    const address = oauth.buildAuthorizationUrl(
+      server,
+      new URLSearchParams([...wanted, ...Object.entries(own)]),
+    )
     const hasDevices = server.serverMetadata().device_authorization_endpoint !== undefined
     const isThere = isOpened && (await Promise.race([ports.openBrowser(address.href), codes.answer]))
     if (isOpened && isThere === false && hasDevices) return null

@@ -4,7 +4,7 @@ import { type Context, readContexts } from './context-file.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
 import type { CliPorts } from './ports.ts'
-import { signedInToken } from './sign-in.ts'
+import { type Door, signedInToken } from './sign-in.ts'
 
 const DATA_DEFAULT = './.postern'
 const URL_DEFAULT = 'http://127.0.0.1:8081'
@@ -51,14 +51,14 @@ export async function connect(ports: CliPorts, where: Where): Promise<Client> {
  * `--context`, `POSTERN_CONTEXT` or `postern context use` names; the process that serves the data directory.
  * @throws UsageError with what to do when there is no token to show.
  */
-export async function findTarget(ports: CliPorts, where: Where): Promise<Target> {
+export async function findTarget(ports: CliPorts, where: Where, door: Door = 'rest'): Promise<Target> {
   const asked = where.url ?? (ports.env['POSTERN_URL'] || undefined)
   const given = ports.env['POSTERN_TOKEN'] || undefined
   const own = given === undefined ? undefined : always(given)
   if (asked !== undefined && own !== undefined) return { url: toOrigin(asked), context: null, token: own }
   const chosen = chooseContext(ports, where)
   if (chosen !== null) {
-    const target = await fromContext(ports, chosen)
+    const target = await fromContext(ports, chosen, door)
     if (asked === undefined || toOrigin(asked) === target.url)
       return { ...target, ...(own && { token: own }) }
     // A token of one instance must not be shown to another one
@@ -103,7 +103,7 @@ function chooseContext(ports: CliPorts, where: Where): Chosen | null {
   return { name, context, isAsked: asked !== undefined }
 }
 
-async function fromContext(ports: CliPorts, { name, context }: Chosen): Promise<Target> {
+async function fromContext(ports: CliPorts, { name, context }: Chosen, door: Door): Promise<Target> {
   const { credential, url } = context
   if (credential.kind === 'local' || url === null) {
     const data = credential.kind === 'local' ? credential.data : dataDirOf(ports, {})
@@ -116,7 +116,7 @@ async function fromContext(ports: CliPorts, { name, context }: Chosen): Promise<
     case 'token_file':
       return target(async () => readToken(credential.path))
     case 'oauth':
-      return target((refused) => signedInToken(ports, name, refused))
+      return target((refused) => signedInToken(ports, name, door, refused))
     default:
       return target(async () => {
         throw new UsageError(`The context ${name} has no token. Run postern login --context ${name}.`)

@@ -15,6 +15,11 @@ const SignedIn = z.strictObject({
   /** Milliseconds since the epoch. */
   expires_at: z.int(),
   refresh_token: z.string().nullable(),
+  /** Management MCP where it wants tokens of its own (RFC 8707); the token is asked for when it is first needed. */
+  mcp: z
+    .strictObject({ resource: z.url(), access_token: z.string().nullable(), expires_at: z.int() })
+    .nullable()
+    .default(null),
 })
 export type SignedIn = z.output<typeof SignedIn>
 

@@ -7,9 +7,9 @@ export async function signInByDevice(
   ports: CliPorts,
   oauth: typeof OpenIdClient,
   server: OpenIdClient.Configuration,
-  wanted: Readonly<Record<string, string>>,
+  wanted: URLSearchParams,
 ): Promise<OpenIdClient.TokenEndpointResponse> {
-  const started = await oauth.initiateDeviceAuthorization(server, { ...wanted })
+  const started = await oauth.initiateDeviceAuthorization(server, wanted)
   const whole =
     started.verification_uri_complete === undefined
       ? ''
@@ -17,5 +17,5 @@ export async function signInByDevice(
   ports.err(
     `On any device, go to ${printable(started.verification_uri)} and enter the code ${printable(started.user_code)}\n${whole}Waiting ...\n`,
   )
-  return oauth.pollDeviceAuthorizationGrant(server, started, { resource: wanted['resource']! })
+  return oauth.pollDeviceAuthorizationGrant(server, started, { resource: wanted.get('resource')! })
 }

@@ -41,10 +41,11 @@ export function loginCommand(ports: CliPorts): Command {
     const name = asked ?? nameFor(contexts, url)
     if (!CONTEXT_NAME.test(name))
       throw new UsageError(`"${name}" is no name of a context: letters, digits, dots, - and _ make one.`)
-    const { resource, issuer, scopes } = await discoverResource(ports, url)
+    const { resource, issuer, scopes, mcp } = await discoverResource(ports, url)
     const { oauth, server } = await discoverIssuer(ports, issuer, given.clientId)
     const scope = given.scope ?? scopes.join(' ')
-    const wanted = { resource, ...(scope !== '' && { scope }) }
+    const wanted = new URLSearchParams({ resource, ...(scope !== '' && { scope }) })
+    if (mcp !== null) wanted.append('resource', mcp)
     let answer: TokenEndpointResponse
     try {
       const byBrowser =
@@ -55,7 +56,13 @@ export function loginCommand(ports: CliPorts): Command {
     } catch (error) {
       throw new Error(`Not signed in: ${reasonOf(error)}`, { cause: error })
     }
-    const credential = toSignedIn(answer, { issuer, client_id: given.clientId, resource, scope })
+    const credential = toSignedIn(answer, {
+      issuer,
+      client_id: given.clientId,
+      resource,
+      scope,
+      mcp: mcp === null ? null : { resource: mcp, access_token: null, expires_at: 0 },
+    })
     await changeContexts(ports, (now) => {
       const next = withCredential(now, name, credential)
       return [{ ...next, current: name, contexts: { ...next.contexts, [name]: { url, credential } } }, null]

@@ -61,7 +61,7 @@ async function endpointOf(
   }
   if (given.client !== undefined || given.profile !== undefined)
     throw new UsageError('--client and --profile are for --gateway.')
-  const { url, token } = await findTarget(ports, given)
+  const { url, token } = await findTarget(ports, given, 'mcp')
   const view = given.view === undefined ? '' : `?view=${encodeURIComponent(given.view)}`
   return {
     url: `${url}/management/mcp${view}`,

@@ -9,20 +9,28 @@ const EARLY_MS = 30_000
 /** Life of an access token whose issuer does not say, milliseconds. */
 const LIFE_MS_DEFAULT = 300_000
 
+/** What a token is shown to: the management API, or Management MCP. */
+export type Door = 'rest' | 'mcp'
+
 /**
  * The access token of a context that was signed in to, renewed where it has ended or was refused. A refresh token is
  * used once: of several processes one renews, and the others take what it stored.
  */
-export async function signedInToken(ports: CliPorts, name: string, refused?: string): Promise<string> {
-  const kept = usable(signedIn(readContexts(ports), name), refused)
+export async function signedInToken(
+  ports: CliPorts,
+  name: string,
+  door: Door,
+  refused?: string,
+): Promise<string> {
+  const kept = usable(tokenFor(signedIn(readContexts(ports), name), door), refused)
   if (kept !== null) return kept
   return changeContexts(ports, async (contexts) => {
     const credential = signedIn(contexts, name)
-    const stored = usable(credential, refused)
+    const stored = usable(tokenFor(credential, door), refused)
     if (stored !== null) return [null, stored]
     if (credential.refresh_token === null) throw ended(name, 'the token has ended')
-    const next = await renew(ports, name, credential, credential.refresh_token)
-    return [withCredential(contexts, name, next), next.access_token]
+    const next = await renew(ports, name, credential, credential.refresh_token, door)
+    return [withCredential(contexts, name, next), tokenFor(next, door).access_token!]
   })
 }
 
@@ -32,7 +40,7 @@ export function toSignedIn(
   before: Omit<SignedIn, 'kind' | 'access_token' | 'expires_at' | 'refresh_token'> &
     Partial<Pick<SignedIn, 'refresh_token'>>,
 ): SignedIn {
-  const { issuer, client_id, resource } = before
+  const { issuer, client_id, resource, mcp } = before
   return {
     kind: 'oauth',
     issuer,
@@ -43,6 +51,7 @@ export function toSignedIn(
     expires_at:
       Date.now() + (answer.expires_in === undefined ? LIFE_MS_DEFAULT : Number(answer.expires_in) * 1000),
     refresh_token: answer.refresh_token ?? before.refresh_token ?? null,
+    mcp,
   }
 }
 
@@ -65,7 +74,13 @@ function signedIn({ contexts }: Contexts, name: string): SignedIn {
   return credential
 }
 
-function usable({ access_token, expires_at }: SignedIn, refused: string | undefined): string | null {
+type Kept = NonNullable<SignedIn['mcp']>
+
+function tokenFor(credential: SignedIn, door: Door): Kept {
+  return (door === 'mcp' ? credential.mcp : null) ?? credential
+}
+
+function usable({ access_token, expires_at }: Kept, refused: string | undefined): string | null {
   return access_token !== refused && expires_at - EARLY_MS > Date.now() ? access_token : null
 }
 
@@ -74,11 +89,16 @@ async function renew(
   name: string,
   credential: SignedIn,
   refreshToken: string,
+  door: Door,
 ): Promise<SignedIn> {
   const { oauth, server } = await discoverIssuer(ports, credential.issuer, credential.client_id)
   try {
-    const answer = await oauth.refreshTokenGrant(server, refreshToken, { resource: credential.resource })
-    return toSignedIn(answer, credential)
+    const { resource } = tokenFor(credential, door)
+    const answer = await oauth.refreshTokenGrant(server, refreshToken, { resource })
+    const next = toSignedIn(answer, credential)
+    if (door === 'rest' || credential.mcp === null) return next
+    const { access_token, expires_at, refresh_token } = next
+    return { ...credential, refresh_token, mcp: { resource, access_token, expires_at } }
   } catch (error) {
     if (error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant')
       throw ended(name, reasonOf(error))
