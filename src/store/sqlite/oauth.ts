@@ -1,11 +1,21 @@
 import type { Kysely } from 'kysely'
-import type { OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
+import type { OAuthArtifact, OAuthKey, OAuthReader, OAuthWriter } from '../ports/oauth.ts'
 import type { ConfigTables } from './tables.ts'
 
 type Db = Kysely<ConfigTables>
 
 /** Reads what the authorization server keeps. */
 export function createOAuthReader(db: Db): OAuthReader {
+  /** The others of its kind and grant that were used. */
+  const usedOfGrant = ({ kind, id, grant_id }: OAuthArtifact) =>
+    db
+      .selectFrom('oauth_artifacts')
+      .select('id')
+      .where('kind', '=', kind)
+      .where('grant_id', '=', grant_id)
+      .where('id', '!=', id)
+      .where('used_at', 'is not', null)
+
   return {
     artifact: (kind, id) =>
       db
@@ -21,27 +31,12 @@ export function createOAuthReader(db: Db): OAuthReader {
         .where('kind', '=', kind)
         .where('other_id', '=', other)
         .executeTakeFirst(),
-    isFollowed: async ({ kind, id, grant_id }, since) => {
-      const found = await db
-        .selectFrom('oauth_artifacts')
-        .select('id')
-        .where('kind', '=', kind)
-        .where('grant_id', '=', grant_id)
-        .where('id', '!=', id)
-        .where('created_at', '>=', since)
-        .where('used_at', 'is not', null)
-        .executeTakeFirst()
+    isFollowed: async (artifact, since) => {
+      const found = await usedOfGrant(artifact).where('created_at', '>=', since).executeTakeFirst()
       return found !== undefined
     },
-    isOvertaken: async ({ kind, id, grant_id, created_at }) => {
-      const found = await db
-        .selectFrom('oauth_artifacts')
-        .select('id')
-        .where('kind', '=', kind)
-        .where('grant_id', '=', grant_id)
-        .where('id', '!=', id)
-        .where('used_at', '>', created_at)
-        .executeTakeFirst()
+    isOvertaken: async (artifact) => {
+      const found = await usedOfGrant(artifact).where('used_at', '>', artifact.created_at).executeTakeFirst()
       return found !== undefined
     },
     keys: async () => {
