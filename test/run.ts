@@ -67,8 +67,6 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
-    // A failed test may leave a server behind; waiting for it to end would hide the failure
-    '--test-force-exit',
     // Exiting waits for compilers in other threads, which may be waiting for a collection of garbage by the thread that
     // exits (nodejs/node#54918): one file in thousands hung
     '--no-concurrent-recompilation',

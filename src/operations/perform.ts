@@ -145,6 +145,7 @@ export function contextOf(
     carryOut: createCarryOut(deps, call, change),
   }
 }
+
 /** Does what others asked for, in the transaction of `outer`. */
 function createCarryOut(deps: InvokeDeps, { options }: Call, outer: Change | null): CarryOut {
   const asAsked = async (request: StoredChangeRequest, reader: ConfigReader): Promise<Call> => {

@@ -1,15 +1,7 @@
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceOwnFile } from '../base/own-file.ts'
 
 /** Bytes that are read at a time, when they are wanted. */
 const PIECE_BYTES = 64 * 1024
@@ -59,10 +51,7 @@ export function openExportFiles(directory: string): ExportFiles {
     },
     describe(id, description) {
       prepare()
-      // Whole or not at all, whenever the process ends
-      const made = `${descriptionAt(id)}.new`
-      writeFileSync(made, JSON.stringify(description), { mode: 0o600 })
-      renameSync(made, descriptionAt(id))
+      replaceOwnFile(descriptionAt(id), JSON.stringify(description))
     },
     async create(id) {
       prepare()

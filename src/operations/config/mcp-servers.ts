@@ -53,8 +53,8 @@ export function mcpServersIn(document: Plain): Plain | null {
 
 /**
  * The servers of an MCP client as documents: each that speaks Streamable HTTP becomes a collection with one proxy, and
- * what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. Servers that cannot be
- * forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
+ * what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. Servers that
+ * cannot be forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
  */
 export function fromMcpServers(servers: Plain): Converted {
   const entries = Object.entries(servers)
