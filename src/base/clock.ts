@@ -1,3 +1,6 @@
+// The global of that name is a getter, and looked up on every call
+import { performance } from 'node:perf_hooks'
+
 /**
  * The only source of time. Production reads the system clock; tests move it by hand, in every thread at once,
  * through one shared cell.

@@ -4,12 +4,13 @@ import { DROP_BYTES_MAX, LINGER_MS } from '../limits.ts'
 import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
-import { INTERNALS, Outlet, readInto } from './direct.ts'
+import { INTERNALS, readInto } from './direct.ts'
 import type { FieldSection } from './field-section.ts'
 import { CR, headEnd, LF } from './grammar.ts'
 import { KnownFields } from './known-fields.ts'
 import { LINGER_BYTES_MAX, STRING_BYTES_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
+import { createOutlet, type Outlet } from './outlet.ts'
 import { isBroken } from './partial-head.ts'
 import { ServerExchange } from './server-exchange.ts'
 import type { Timed } from './sweep.ts'
@@ -96,7 +97,7 @@ export class Connection implements Timed {
     this.certificate = from.certificate
     this.deadline = context.clock.monotonic() + context.limits.headTimeoutMs
     context.sweep.add(this)
-    this.#outlet = new Outlet(socket, () => this.#drained())
+    this.#outlet = createOutlet(socket, () => this.#drained())
     // What was read before, and what it left, lies with Node
     const isUntouched = socket.readableFlowing === null && socket.readableLength === 0
     const internals = isUntouched ? INTERNALS : null
@@ -112,10 +113,12 @@ export class Connection implements Timed {
 
   /** Writes to the caller. False when its socket is full; `drained` of the exchange follows. */
   write(data: string | Buffer): boolean {
-    if (this.#outlet.write(data)) return true
-    this.#isFull = true
-    this.deadline = this.#context.clock.monotonic() + this.#context.limits.sendTimeoutMs
-    return false
+    return this.#outlet.write(data) || this.#full()
+  }
+
+  /** As {@link write}: text and `bytes[from, to)` after it. */
+  writeBoth(text: string, bytes: Buffer, from: number, to: number): boolean {
+    return this.#outlet.writeBoth(text, bytes, from, to) || this.#full()
   }
 
   /** The body is wanted now. */
@@ -422,6 +425,12 @@ export class Connection implements Timed {
     reader.read(unread.bytes, unread.at, unread.end)
     unread.at = reader.next
     if (reader.done) this.#mode = HEAD
+  }
+
+  #full(): false {
+    this.#isFull = true
+    this.deadline = this.#context.clock.monotonic() + this.#context.limits.sendTimeoutMs
+    return false
   }
 
   #drained(): void {

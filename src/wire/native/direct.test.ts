@@ -4,7 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
-import { INTERNALS, Outlet, readInto } from './direct.ts'
+import { INTERNALS, readInto } from './direct.ts'
+import { createOutlet } from './outlet.ts'
 
 const KINDS = { TCP: createServer(), TLS: createTlsServer({ cert: CERTIFICATE, key: PRIVATE_KEY }) }
 type Kind = keyof typeof KINDS
@@ -108,7 +109,7 @@ for (const [name, kind, internals] of [
     const { caller, accepted } = await pair(kind)
     caller.pause()
     const drained = Promise.withResolvers<void>()
-    const outlet = new Outlet(accepted, () => drained.resolve(), internals)
+    const outlet = createOutlet(accepted, () => drained.resolve(), internals)
     let sent = ''
     let taken = true
     for (let index = 0; taken; index++) {
@@ -126,10 +127,29 @@ for (const [name, kind, internals] of [
     accepted.destroy()
   })
 
+  test(`${name}, text and bytes after it arrive as they were written, whatever else is written meanwhile`, async () => {
+    const [one, other] = [await pair(kind), await pair(kind)]
+    const outlets = [one, other].map(({ accepted }) => createOutlet(accepted, () => {}, internals))
+    const sent = ['', '']
+    const scratch = Buffer.alloc(20_002)
+    for (const [turn, length] of [0, 1, 3000, 20_000, 16_000, 5, 8191, 8193, 0].entries())
+      for (const [index, outlet] of outlets.entries()) {
+        const text = turn % 2 === 0 ? `${index}:${turn};` : ''
+        scratch.fill(`${index}${turn}`, 'latin1')
+        sent[index] += text + scratch.toString('latin1', 2, 2 + length)
+        outlet.writeBoth(text, scratch, 2, 2 + length)
+        scratch.fill('!')
+      }
+    for (const [index, { caller, accepted }] of [one, other].entries()) {
+      assert.equal(await take(caller, sent[index]!.length), sent[index])
+      accepted.destroy()
+    }
+  })
+
   test(`${name}, a caller that leaves while bytes wait for it ends the socket without a fault`, async () => {
     const { caller, accepted } = await pair(kind)
     caller.pause()
-    const outlet = new Outlet(accepted, () => {}, internals)
+    const outlet = createOutlet(accepted, () => {}, internals)
     while (outlet.write('x'.repeat(8000)));
     const closed = new Promise((done) => accepted.once('close', done))
     if (kind === 'TLS') caller.destroy()
@@ -141,7 +161,7 @@ for (const [name, kind, internals] of [
   test(`${name}, an end after a write comes after its bytes`, async () => {
     const { caller, accepted } = await pair(kind)
     caller.pause()
-    const outlet = new Outlet(accepted, () => {}, internals)
+    const outlet = createOutlet(accepted, () => {}, internals)
     let length = 4
     do length += 8000
     while (outlet.write('x'.repeat(8000)))

@@ -126,7 +126,8 @@ export class ServerExchange implements Incoming, UpstreamUser {
       return
     } else {
       this.outcome.bytesOut = length
-      this.#connection.write(isText ? head + body : joined(head, bytes, 0, length, ''))
+      if (isText) this.#connection.write(head + body)
+      else this.#connection.writeBoth(head, bytes, 0, length)
     }
     this.#finish()
   }
@@ -138,7 +139,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
       const to = Math.min(rest.length, PIECE_BYTES_MAX)
       this.#rest = to < rest.length ? rest.subarray(to) : null
       this.outcome.bytesOut += to
-      if (!this.#connection.write(joined(before, rest, 0, to, '')) && this.#rest !== null) return
+      if (!this.#connection.writeBoth(before, rest, 0, to) && this.#rest !== null) return
       before = ''
     }
     this.#finish()
@@ -398,11 +399,12 @@ export class ServerExchange implements Incoming, UpstreamUser {
 
   #send(text: string, bytes: Buffer, from: number, to: number, last: boolean): boolean {
     this.#tap?.piece(bytes, from, to, last)
-    let data: string | Buffer = text
-    if (this.#framing === CHUNKS) data = chunk(text, bytes, from, to, last)
-    else if (this.#framing !== NOTHING) data = joined(text, bytes, from, to, '')
+    let taken: boolean
+    if (this.#framing === CHUNKS) {
+      const data = chunk(text, bytes, from, to, last)
+      taken = data === '' || this.#connection.write(data)
+    } else taken = this.#connection.writeBoth(text, bytes, from, this.#framing === NOTHING ? from : to)
     if (this.#framing !== NOTHING) this.outcome.bytesOut += to - from
-    const taken = data === '' || this.#connection.write(data)
     if (last) this.#finish()
     return taken
   }

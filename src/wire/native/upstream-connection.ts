@@ -5,9 +5,10 @@ import type { UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import type { Context } from './context.ts'
-import { Outlet, readInto } from './direct.ts'
+import { readInto } from './direct.ts'
 import { headEnd } from './grammar.ts'
 import { KnownFields } from './known-fields.ts'
+import { createOutlet, type Outlet } from './outlet.ts'
 import { isBroken } from './partial-head.ts'
 import type { KnownAnswers } from './response-head.ts'
 import type { Timed } from './sweep.ts'
@@ -66,7 +67,7 @@ export class UpstreamConnection implements Timed {
     this.deadline = this.#context.clock.monotonic() + owner.options.connectTimeoutMs
     this.#context.sweep.add(this)
     this.#socket = this.#open()
-    this.#outlet = new Outlet(this.#socket, () => this.#drained())
+    this.#outlet = createOutlet(this.#socket, () => this.#drained())
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = connectFault(error)
     })

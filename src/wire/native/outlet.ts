@@ -1,0 +1,88 @@
+import type { Socket } from 'node:net'
+import {
+  destroyFor,
+  fittingHandle,
+  handleOf,
+  INTERNALS,
+  type Internals,
+  type WriteRequest,
+} from './direct.ts'
+import { joined } from './message.ts'
+import { TlsOutlet } from './tls-outlet.ts'
+
+/** The writing side of one connected socket, of which nobody else writes or ends anything. */
+export interface Outlet {
+  /** Writes a Buffer, which the socket keeps, or text of latin1. False when no more should follow for now. */
+  write(data: string | Buffer): boolean
+  /** Writes text of latin1 and `bytes[from, to)`, which may change afterwards. False as {@link write}. */
+  writeBoth(text: string, bytes: Buffer, from: number, to: number): boolean
+  /** Ends the writing side after all that was written. */
+  end(): void
+}
+
+/** For a connected socket; `onDrain` is called when more may follow after a write gave false. */
+export function createOutlet(socket: Socket, onDrain: () => void, internals = INTERNALS): Outlet {
+  return 'encrypted' in socket
+    ? new TlsOutlet(socket, onDrain, internals)
+    : new PlainOutlet(socket, onDrain, internals)
+}
+
+/** Over TCP or a Unix socket. */
+class PlainOutlet implements Outlet {
+  readonly #socket: Socket
+  readonly #onDrain: () => void
+  /** Null when everything goes the public way. */
+  readonly #internals: Internals | null
+  /** The system has not taken all of a direct write yet. */
+  #waits = false
+
+  constructor(socket: Socket, onDrain: () => void, internals = INTERNALS) {
+    this.#socket = socket
+    this.#onDrain = onDrain
+    this.#internals = fittingHandle(socket) === null ? null : internals
+    socket.on('drain', onDrain)
+  }
+
+  write(data: string | Buffer): boolean {
+    const socket = this.#socket
+    const internals = this.#internals
+    const handle = handleOf(socket)
+    if (
+      typeof data !== 'string' ||
+      internals === null ||
+      handle === null ||
+      this.#waits ||
+      // What was written before goes first
+      socket.writableLength > 0
+    )
+      return socket.write(data, 'latin1')
+    spare ??= new internals.WriteRequest()
+    // An error comes again below, where Node tells of it
+    if (handle.writeLatin1String(spare, data) !== 0) return socket.write(data, 'latin1')
+    if (internals.state[internals.lastWriteWasAsync] === 0) return true
+    spare.oncomplete = (status) => this.#completed(status)
+    spare = null
+    this.#waits = true
+    return false
+  }
+
+  writeBoth(text: string, bytes: Buffer, from: number, to: number): boolean {
+    const data = joined(text, bytes, from, to, '')
+    return data === '' || this.write(data)
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  #completed(status: number): void {
+    this.#waits = false
+    const socket = this.#socket
+    if (socket.destroyed) return
+    if (status < 0) destroyFor(socket, status)
+    else if (!socket.writableNeedDrain) this.#onDrain()
+  }
+}
+
+/** For the next write of any socket: the system touches it only when it cannot take all at once. */
+let spare: WriteRequest | null = null
