@@ -3,17 +3,26 @@
  * clients of other projects sign in, which it installs. Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
-import { globSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 const top = resolve(import.meta.dirname, '..')
 /** Cases of each fuzz test under `--all`; `npm test` leaves them at their own bounds. */
 const FUZZ_CASES_ALL = '500000'
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
 const COMPILED = resolve(top, 'node_modules/.cache/postern')
-/** No test may take longer, milliseconds: a hang is a failure with a name, not a run that never ends. */
-const TEST_TIMEOUT_MS = 240_000
+/**
+ * No test, and no process with its files, may take longer, milliseconds: a hang is a failure with a name, not a run that
+ * never ends.
+ */
+const TEST_TIMEOUT_MS = 480_000
+
+/** How many test files share a process: loading what they test is most of what many of them cost. */
+const FILES_TOGETHER = 8
+/** Written in files that change their process or look at all of it: those have one of their own. */
+const ALONE = /process\.(env\[[^\]]+\] =|chdir|memoryUsage|getActiveResourcesInfo)/
 
 const all = process.argv.includes('--all')
 const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
@@ -56,13 +65,37 @@ const checks =
       ]
 const results = await Promise.all(checks)
 
+/** Writes for each group of files one that runs them as suites, so that hooks stay with the tests of their file. */
+function together(tests: readonly string[], directory: string): string[] {
+  const isAlone = (test: string): boolean => ALONE.test(readFileSync(resolve(top, test), 'utf8'))
+  const others = tests.filter((test) => !isAlone(test))
+  // What stands side by side loads much the same. Whole servers come first, so that the longest does not end alone
+  const groups = others.reverse().flatMap((_, at) => {
+    if (at % FILES_TOGETHER > 0) return []
+    const members = others.slice(at, at + FILES_TOGETHER)
+    const suites = members.map((test) => [test, pathToFileURL(resolve(top, test)).href])
+    const path = join(directory, `${at / FILES_TOGETHER}.test.mjs`)
+    writeFileSync(
+      path,
+      `import { suite, test } from 'node:test'
+for (const [name, url] of ${JSON.stringify(suites)})
+  suite(name, () => import(url).catch((error) => test('can be loaded', () => { throw error })))
+`,
+    )
+    return [path]
+  })
+  return [...tests.filter(isAlone), ...groups]
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-tests-'))
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 const tests =
   files.length > 0
     ? files
-    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: top })
-        .sort()
-        // Whole servers come first, so that the longest does not end alone
-        .reverse()
+    : together(
+        globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: top }).sort(),
+        directory,
+      )
 results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
@@ -73,7 +106,7 @@ results.push(
     '--no-concurrent-sparkplug',
     // One more than there are cores: now and then a test waits
     `--test-concurrency=${availableParallelism() + 1}`,
-    `--test-timeout=${all ? 10 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
+    `--test-timeout=${all ? 5 * TEST_TIMEOUT_MS : TEST_TIMEOUT_MS}`,
     ...tests,
   ]),
 )
