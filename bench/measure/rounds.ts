@@ -42,7 +42,7 @@ export interface RoundOptions {
 
 /** `--quick` shows whether it works; its figures mean little. */
 export function roundOptions(quick: boolean): RoundOptions {
-  return quick ? { rounds: 3, seconds: 2, warmUpSeconds: 2 } : { rounds: 7, seconds: 3, warmUpSeconds: 6 }
+  return quick ? { rounds: 3, seconds: 2, warmUpSeconds: 2 } : { rounds: 15, seconds: 2, warmUpSeconds: 6 }
 }
 
 /** Measures the candidates by turns, A B and then B A, so that a change of the machine hits all of them. */
