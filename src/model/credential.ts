@@ -93,14 +93,29 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       type: z.literal('api_key').describe('A key in a header or query parameter'),
       key: SecretInput,
       in: z.enum(['header', 'query']).default('header'),
-      name: z.string().min(1).max(128).default('X-API-Key').describe('Name of the header or query parameter'),
+      name: z
+        .string()
+        .min(1)
+        .max(128)
+        .optional()
+        .describe('Name of the header, which is Authorization unless it is given, or of the query parameter'),
       prefix: z
         .string()
         .max(64)
         .regex(/^[ -~]*$/)
-        .default('')
-        .describe('Put before the key, such as "Token "'),
+        .optional()
+        .describe('Put before the key, such as "Token "; "Bearer " in Authorization, else nothing'),
     })
+    .overwrite((auth) => {
+      const name = auth.name ?? (auth.in === 'header' ? 'Authorization' : undefined)
+      const isBearer = auth.in === 'header' && name?.toLowerCase() === 'authorization'
+      return {
+        ...auth,
+        ...(name !== undefined && { name }),
+        prefix: auth.prefix ?? (isBearer ? 'Bearer ' : ''),
+      }
+    })
+    .refine((auth) => auth.name !== undefined, { error: 'required in a query', path: ['name'] })
     .refine((auth) => auth.in === 'query' || HeaderName.safeParse(auth.name).success, {
       error: 'not a header name that may be set',
       path: ['name'],

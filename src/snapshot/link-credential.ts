@@ -52,7 +52,7 @@ export function linkCredential(
     case 'bearer':
       return plain(headerOf('Authorization', `Bearer ${secret('token').reveal()}`))
     case 'api_key': {
-      const name = settings['name'] ?? 'X-API-Key'
+      const name = settings['name'] ?? 'Authorization'
       const value = (settings['prefix'] ?? '') + secret('key').reveal()
       if (settings['in'] !== 'query') return plain(headerOf(name, value))
       const pair = `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
