@@ -158,6 +158,18 @@ test('operations arrive or are refused with their code, over REST and for an age
   }
   for (const [id, [what, stopped_at]] of stoppedAt)
     assert.equal((await record(id)).stopped_at, stopped_at, what)
+  const told = new URLSearchParams({
+    method: 'GET',
+    target: `/orders/v1/graph?query=${encodeURIComponent(WIDE)}`,
+    client: 'acme',
+    headers: 'Accept: */*',
+  })
+  const { json: explained } = await server.manage('GET', `/requests/explain?${told}`)
+  const operation = explained.checks.find(({ name }: { name: string }) => name === 'operation')
+  assert.deepEqual(
+    [explained.code, operation.code, operation.number, operation.setting],
+    ['graphql_rejected', 'graphql_rejected', 14, 'proxies/orders:bounded-graph graphql'],
+  )
   const wide = await ask('POST', '/v1/graph', { query: WIDE })
   assert.deepEqual(
     [wide.status, wide.json.max_complexity, wide.json.errors[0].reason],

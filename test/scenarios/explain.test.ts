@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import type { RequestRecord } from '../../src/model/record.ts'
 import { issue } from '../certificates.ts'
 import { runCommand } from './cli.ts'
 import { askMcp, startTestServer, type TestServer, until } from './server.ts'
@@ -351,10 +352,7 @@ for (const refusal of REFUSALS)
     const problem = JSON.parse(real.slice(real.indexOf('\r\n\r\n')))
     assert.deepEqual([problem.code, problem.status], [answer.code, answer.status])
     assert.equal(/^Allow: (.*)\r$/m.exec(real)?.[1], refusal.allow)
-    const { json: record } = await until(
-      () => server.manage('GET', `/records/${problem.request_id}`),
-      ({ status }) => status === 200,
-    )
+    const record = await recordOf(problem.request_id)
     assert.deepEqual([record.code, record.stopped_at], [code, number])
     if (refusal.reason !== undefined) assert.equal(record.reason, refusing!.reason)
     assert.equal(upstream.seen.length, before)
@@ -421,12 +419,28 @@ test('header lines are judged as the gateway judges those that it gets', async (
     for (const line of headers) asked.append('headers', line)
     const { json, text } = await server.manage('GET', `/requests/explain?${asked}`)
     const deciding = json.checks.find((check: { name: string }) => check.name === name)
-    assert.deepEqual([json.code, deciding?.code], [code, code], `${what}: ${text}`)
+    const setting = name === 'contract' ? 'proxies/orders:report request_validation: enforce' : null
+    assert.deepEqual(
+      [json.code, deciding?.code, deciding?.setting],
+      [code, code, setting],
+      `${what}: ${text}`,
+    )
     if (code === null) assert.deepEqual([json.outcome, deciding.result], ['forwarded', 'not_judged'], text)
     const real = await sendRaw(`POST ${target} HTTP/1.1`, headers, '{}')
     assert.match(real, code === null ? /^HTTP\/1\.1 200 / : new RegExp(`"code":"${code}"`), what)
+    const record = await recordOf(/^X-Request-ID: (.*)\r$/im.exec(real)![1]!)
+    assert.equal(record.stopped_at, code === null ? null : deciding.number, what)
   }
 })
+
+/** The record of a request, once it is stored. */
+async function recordOf(id: string): Promise<RequestRecord> {
+  const { json } = await until(
+    () => server.manage('GET', `/records/${id}`),
+    ({ status }) => status === 200,
+  )
+  return json
+}
 
 /** A request as these very lines; the answer as text. */
 async function sendRaw(start: string, headers: readonly string[], body: string): Promise<string> {
