@@ -69,7 +69,10 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
   )
   assert.match(keep(why).text, /header X-Unread: the environment variable SECRET_NOBODY is not set/)
   const explained = keep(
-    await server.manage('GET', '/requests/explain?method=GET&target=/orders/v1/orders/7&profile=acme:sandbox'),
+    await server.manage(
+      'GET',
+      '/requests/explain?method=GET&target=/orders/v1/orders/7&profile=acme:sandbox',
+    ),
   )
   assert.match(explained.text, /credential_unavailable/)
   await server.manage('PATCH', '/collections/orders', { headers: [{ name: 'X-Backend-Key' }] })
