@@ -103,6 +103,8 @@ export interface LinkedCollection {
   readonly cors: LinkedCors | null
   /** Set when the fragment is broken: every call is refused with 503. */
   readonly fault: string | null
+  /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
+  readonly unresolved: string | null
   readonly key: LimitKey
 }
 
@@ -208,6 +210,8 @@ export interface Injection {
   /** All lines in one string. */
   readonly text: string
   readonly names: NameSet
+  /** Why one of them cannot be sent, as a sentence; null when all can. */
+  readonly fault: string | null
 }
 
 /** Lower-case header names, with a quick way to say no. */
