@@ -64,7 +64,7 @@ const OPERATIONS: readonly Operation[] = [
     url: { query: ['{ a }', 'mutation { a }'] },
     refused: ['parameter_invalid', '/query/query'],
   },
-  ...[' query', 'query[]', 'query\0x'].map((name) => ({
+  ...[' query', 'query[]', 'query\0x', 'Query'].map((name) => ({
     what: `a second document as ${JSON.stringify(name)}`,
     url: { query: '{ a }', [name]: DEEP },
     refused: ['parameter_invalid', '/query/query'] as const,
@@ -101,6 +101,17 @@ const OPERATIONS: readonly Operation[] = [
     url: { query: DEEP },
     body: { query: '{ a }' },
     refused: ['parameter_invalid', '/query/query'],
+  },
+  {
+    what: 'a document in the URL too, under a name in capitals',
+    url: { QUERY: DEEP },
+    body: { query: '{ a }' },
+    refused: ['parameter_invalid', '/query/query'],
+  },
+  {
+    what: 'a second document under a name in capitals',
+    body: { query: '{ a }', Query: DEEP },
+    refused: ['body_invalid', '/Query'],
   },
   { what: 'operationName in the URL', url: { operationName: 'A' }, body: { query: 'query A { a }' } },
   { what: 'no GraphQL', body: { query: '{ a' }, refused: ['body_invalid', '/query'] },

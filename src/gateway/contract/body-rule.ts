@@ -30,9 +30,12 @@ export function compileBodyRule(contract: Contract, method: string, judges: Sche
 }
 
 const ESSENCE = /[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+/y
-/** One parameter, or none between two semicolons. */
+/**
+ * One parameter, or none between two semicolons. Clients often leave quotes out though a value needs them
+ * (`type=application/dicom`, `action=urn:a`): it is taken where nobody could read something else of it.
+ */
 const PARAMETER =
-  /[\t ]*;[\t ]*(?:([!#$%&'*+.^_`|~0-9a-z-]+)=(?:([!#$%&'*+.^_`|~0-9a-z-]+)|"((?:[^"\\]|\\.)*)"))?/y
+  /[\t ]*;[\t ]*(?:([!#$%&'*+.^_`|~0-9a-z-]+)=(?:([!#$%&'*+.^_`|~0-9a-z:/?@<>()-]+)|"((?:[^"\\]|\\.)*)"))?/y
 
 /** What a Content-Type says, in lower case; null when it is no media type (RFC 9110 8.3.1), or says two things of its charset. */
 export function mediaTypeOf(value: string): { readonly essence: string; readonly charset: string } | null {

@@ -59,6 +59,9 @@ function judgePost(exchange: Exchange, limits: GraphqlLimits, bytes: Uint8Array 
   if (!read.ok) return refused(exchange, 'body_invalid', '', read.reason)
   if (!isPlain(read.value))
     return refused(exchange, 'body_invalid', '', 'must be one object; batches are not taken')
+  const other = Object.keys(read.value).find((name) => name !== 'query' && name.toLowerCase() === 'query')
+  if (other !== undefined)
+    return refused(exchange, 'body_invalid', `/${other}`, 'is read as query by some servers')
   const { query } = read.value
   if (typeof query !== 'string')
     return refused(exchange, 'body_invalid', '/query', 'must be the document; stored ones are not taken')
@@ -135,8 +138,8 @@ function queriesIn(query: string): (string | null)[] {
   return found
 }
 
-/** Some drop white space before a name, what stands behind a NUL, or read brackets as members. */
-const READ_AS_QUERY = /^\s*query\s*(?:[\0[]|$)/
+/** Some drop white space before a name, what stands behind a NUL, read brackets as members, or look at no case. */
+const READ_AS_QUERY = /^\s*query\s*(?:[\0[]|$)/i
 
 function nameOf(pair: string): string {
   const equals = pair.indexOf('=')
