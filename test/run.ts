@@ -98,6 +98,10 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
+    ...['spec', join(top, 'test/skipped.ts')].flatMap((reporter) => [
+      `--test-reporter=${reporter}`,
+      '--test-reporter-destination=stdout',
+    ]),
     // Exiting waits for compilers in other threads, which may be waiting for a collection of garbage by the thread that
     // exits (nodejs/node#54918): one file in thousands hung
     '--no-concurrent-recompilation',
