@@ -90,11 +90,14 @@ async function measure(
   processes: Processes,
   candidate: Candidate,
   seconds: number,
+  isLast = false,
 ): Promise<Figures & { readonly requests: number }> {
   const { name, process, url, headers, script } = candidate
   const before = usageOf(process.pid)
   const load = await runLoad(processes, url, seconds, headers, script)
   const after = usageOf(process.pid)
+  // A shared machine may stand still for as long as a turn takes
+  if (load.errors === 0 && load.requests === 0 && !isLast) return measure(processes, candidate, seconds, true)
   if (load.errors > 0 || load.requests === 0)
     throw new Error(`${name}: ${load.errors} of ${load.requests} requests failed\n${process.output()}`)
   return {

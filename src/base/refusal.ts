@@ -283,18 +283,13 @@ export const PROBLEMS = {
   already_decided: problem(
     409,
     'Already decided',
-    'The access request was approved or rejected before, or its time is over. The detail says which; ask anew if it is still wanted.',
+    'The change request or access request was approved, rejected or carried out before, or its time is over. The detail says which; ask anew if it is still wanted.',
   ),
   in_use: problem(409, 'In use', 'Other resources refer to it; the detail names them. Detach it first.'),
   revision_conflict: problem(
     412,
     'Revision conflict',
     'The resource changed since the revision that was sent. Read it again and repeat the change.',
-  ),
-  change_request_closed: problem(
-    409,
-    'Change request closed',
-    'The change request has been approved, rejected or carried out already, or its time is over. Whoever asked may ask again.',
   ),
   change_request_outdated: problem(
     409,

@@ -73,6 +73,9 @@ export class Exchange {
   /** Header lines of the caller that may be passed on, and the query without `?`. */
   pass = ''
   query = ''
+  /** `traceparent` and `tracestate` for the upstream; empty while none is known. */
+  traceParent = ''
+  traceState = ''
   /** Reads the body, for steps that must see it. */
   source: BodySource | null = null
   /** The whole body, once a step has read it. */

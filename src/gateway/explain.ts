@@ -8,6 +8,7 @@ import { type ExplainedHead, readHead, type UnreadableHead } from './explain-hea
 import { explainLimits } from './explain-limits.ts'
 import { candidatesOf } from './explain-routes.ts'
 import { CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { misplaced } from './forward/credential.ts'
 import { pathAtUpstream } from './forward/request.ts'
 import { upstreamOf } from './forward/targets.ts'
 import { agrees } from './identify/agrees.ts'
@@ -137,12 +138,7 @@ function judge(
     return open('no client or profile was given; say who calls')
   if (name === 'address' && asked.ip === null && exchange.profile!.networks !== null)
     return open('no address was given', settingOf(name, exchange))
-  if (name === 'authenticate')
-    return open(
-      exchange.profile?.fragment.auth === 'mtls'
-        ? 'the caller is taken to show a valid certificate'
-        : 'the caller is taken to hold a valid credential',
-    )
+  if (name === 'authenticate') return authentication(exchange)
   if (name === 'limits') return explainLimits(exchange, asked)
   if (name === 'credential') return credential(exchange)
   if (STEPS.has(name)) {
@@ -151,9 +147,13 @@ function judge(
       ? run(name, exchange, check, told.setting)
       : told
   }
-  return RUN.has(name)
-    ? run(name, exchange, check, settingOf(name, exchange))
-    : open('depends on what happens then')
+  return RUN.has(name) ? run(name, exchange, check, null) : open('depends on what happens then')
+}
+
+function authentication({ profile }: Exchange): Judged {
+  if (profile?.fragment.auth === 'none') return pass('the profile asks for no credential')
+  const proof = profile?.fragment.auth === 'mtls' ? 'show a valid certificate' : 'hold a valid credential'
+  return open(`the caller is taken to ${proof}`)
 }
 
 /** Runs a check as it is. */
@@ -174,7 +174,7 @@ function run(
   return refuse(
     verdict,
     reason || facts.detail?.replace(/\.$/, '') || PROBLEMS[verdict].title,
-    setting ?? settingOf(name, exchange),
+    setting ?? decidingSetting(name, exchange, verdict),
   )
 }
 
@@ -282,7 +282,7 @@ function settingOf(name: string, { client, profile, collection, proxy }: Exchang
             ? null
             : `profiles/${profileName} endpoints`
     case 'method':
-      return `${proxy === null ? `collections/${collection!.fragment.slug}` : `proxies/${collection!.fragment.slug}:${proxy.fragment.slug}`} methods; profiles/${profileName} allowed_methods`
+      return `proxies/${collection!.fragment.slug}:${proxy!.fragment.slug} methods; profiles/${profileName} allowed_methods`
     case 'declared body':
       return `collections/${collection!.fragment.slug} max_body`
     default:
@@ -290,7 +290,23 @@ function settingOf(name: string, { client, profile, collection, proxy }: Exchang
   }
 }
 
-function credential({ snapshot, proxy, collection }: Exchange): Judged {
+/** As {@link settingOf}, of a check that has refused: what of it stands in the way. */
+function decidingSetting(name: string, exchange: Exchange, code: RefusalCode): string | null {
+  const { client, profile, collection, proxy, others } = exchange
+  if (code === 'client_inactive') {
+    const { slug, active } = client!.fragment
+    return `clients/${slug} ${active ? 'valid_until' : 'active'}`
+  }
+  const profileName = profile === null ? '' : `${profile.client.fragment.slug}:${profile.fragment.slug}`
+  if (code === 'profile_inactive') return `profiles/${profileName} active`
+  if (code !== 'method_not_allowed') return settingOf(name, exchange)
+  return proxy === null
+    ? others!.map((one) => `proxies/${collection!.fragment.slug}:${one.fragment.slug} methods`).join('; ')
+    : `profiles/${profileName} allowed_methods`
+}
+
+function credential(exchange: Exchange): Judged {
+  const { snapshot, proxy, collection } = exchange
   if (collection!.upstream === null)
     return refuse(
       'upstream_unavailable',
@@ -299,11 +315,13 @@ function credential({ snapshot, proxy, collection }: Exchange): Judged {
     )
   const id = proxy === null ? null : proxy.credential
   if (id === null) return pass('nothing is added for the upstream')
+  const setting = `credentials/${id}`
   const known = snapshot.credentials.get(id)
-  if (known?.grant != null)
-    return open(`credential ${id}: depends on the token endpoint`, `credentials/${id}`)
-  if (known !== undefined) return pass(`credential ${id}`)
-  return refuse('credential_unavailable', `credential ${id} cannot be opened`, `credentials/${id}`)
+  const fault = known === undefined ? `credential ${id} is not available` : misplaced(exchange, known)
+  if (fault !== null) return refuse('credential_unavailable', fault, setting)
+  return known!.grant === null
+    ? pass(`credential ${id}`, setting)
+    : open(`credential ${id}: depends on the token endpoint`, setting)
 }
 
 function tell(exchange: Exchange, checks: CheckResult[], query: string): Explanation {

@@ -9,6 +9,8 @@ const KEPT_BACK = [
   'x-client-id',
   'x-profile-id',
   'x-request-id',
+  'traceparent',
+  'tracestate',
   'x-real-ip',
   'forwarded',
   'x-forwarded-for',

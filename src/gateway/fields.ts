@@ -1,17 +1,21 @@
+import { withoutOwnCookies } from '../base/own-cookies.ts'
 import type { FieldRules } from '../wire/port.ts'
 
 /** Places in `taken` of the values that {@link FIELD_RULES} lifts out. */
 export const AUTHORIZATION = 0
 export const CLIENT_ID = 1
 export const PROFILE_ID = 2
+export const TRACE_PARENT = 3
+export const TRACE_STATE = 4
+export const COOKIE = 5
 
 /** Names that tell an upstream who or where the caller is; never passed on as they came. */
 const FORWARDING = ['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain', 'x-request-id'] as const
 
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
-  take: ['authorization', 'x-client-id', 'x-profile-id'],
-  peek: [],
+  take: ['authorization', 'x-client-id', 'x-profile-id', 'traceparent', 'tracestate'],
+  peek: ['cookie'],
   identity: ['authorization', 'x-client-id', 'x-profile-id'],
   strip: FORWARDING,
   stripPrefixes: ['x-postern-', 'x-forwarded-', 'client-cert-'],
@@ -65,7 +69,7 @@ const FRAMING = [
 
 const KEPT_BACK: ReadonlySet<string> = new Set([...FIELD_RULES.take, ...FORWARDING, ...FRAMING])
 
-/** True for a name that no caller sends on: of identity, framing or forwarding, in any spelling. */
+/** True for a name whose lines are not passed on as they came: of identity, framing, forwarding or tracing, in any spelling. */
 export function isKeptBack(name: string): boolean {
   const plain = name.toLowerCase().replaceAll('_', '-')
   return KEPT_BACK.has(plain) || FIELD_RULES.stripPrefixes.some((prefix) => plain.startsWith(prefix))
@@ -86,5 +90,5 @@ export function agentFields(fields: string): string {
     if (isKeptBack(line[1]!)) continue
     kept += `${line[1]}: ${line[2]}\r\n`
   }
-  return kept
+  return withoutOwnCookies(kept)
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
+import { mayHaveOwnCookies, withoutOwnCookies } from '../base/own-cookies.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import { HTTP_METHODS } from '../model/methods.ts'
@@ -18,13 +19,22 @@ import { admitDiscovery } from './admit/discovery.ts'
 import { endLimits } from './admit/limits.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { Exchange } from './exchange.ts'
-import { AUTHORIZATION, agentFields, CLIENT_ID, PROFILE_ID } from './fields.ts'
+import {
+  AUTHORIZATION,
+  agentFields,
+  CLIENT_ID,
+  COOKIE,
+  PROFILE_ID,
+  TRACE_PARENT,
+  TRACE_STATE,
+} from './fields.ts'
 import { createHealthChecks } from './forward/checks.ts'
 import { healthOf } from './forward/health.ts'
 import { createPools } from './forward/pools.ts'
 import { forwardRequest } from './forward/request.ts'
 import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
+import { takeTrace } from './forward/trace.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
 import { answerRoomOf, overloaded, roomOf } from './holding.ts'
 import { identified } from './identified.ts'
@@ -154,7 +164,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       exchange.certificate = origin === null ? (incoming.certificate ?? null) : told(taken)
     exchange.upgrade = incoming.upgrade === true
     exchange.issuers = issuers
-    exchange.pass = incoming.pass
+    const cookie = taken[COOKIE]
+    exchange.pass =
+      cookie !== undefined && mayHaveOwnCookies(cookie) ? withoutOwnCookies(incoming.pass) : incoming.pass
+    const traceParent = taken[TRACE_PARENT]
+    if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
     exchange.query = incoming.query
     exchange.source = incoming
     exchange.replays = replays
@@ -188,6 +202,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.claims = caller.claims
     exchange.bearer = caller.bearer
     exchange.pass = agentFields(call.fields)
+    if (call.traceParent !== undefined) takeTrace(exchange, call.traceParent, call.traceState)
     exchange.query = query
     exchange.body = body ?? NO_BODY
     exchange.replays = replays
@@ -211,7 +226,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
     const upstream = pools.of(exchange.target!, exchange.shownCertificate)
-    const request = forwardRequest(exchange, incoming.pass, incoming.query)
+    const request = forwardRequest(exchange, exchange.pass, incoming.query)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
     else incoming.forward(upstream, request)

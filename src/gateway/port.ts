@@ -62,6 +62,9 @@ export interface InnerCall {
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
   readonly body: Uint8Array | null
+  /** `traceparent` and `tracestate` as the caller's message gave them; absent where it gave none. */
+  readonly traceParent?: string | undefined
+  readonly traceState?: string | undefined
   readonly agent: RecordAgent
   /** Bytes of the answer's body that are kept. */
   readonly keepBytesMax: number

@@ -79,6 +79,8 @@ const RESERVED_HEADERS = new Set([
   'host',
   'expect',
   'x-request-id',
+  'traceparent',
+  'tracestate',
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',

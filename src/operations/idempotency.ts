@@ -1,7 +1,7 @@
 import type { Grant, Principal } from '../access/principal.ts'
 import { canonicalJson } from '../base/canonical.ts'
 import { refuse } from '../base/refusal.ts'
-import type { ConfigWriter } from '../store/ports/config.ts'
+import type { ConfigReader, ConfigWriter } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import type { Invoked, Operation, WriteOptions } from './define.ts'
 
@@ -50,11 +50,11 @@ function toPlain({ role, scope }: Grant): unknown {
  * something else, and with secret_already_shown when the answer had a secret.
  */
 export async function replay(
-  writer: ConfigWriter,
+  reader: ConfigReader,
   attempt: Attempt,
   now: number,
 ): Promise<Invoked | undefined> {
-  const stored = await writer.answer(attempt.scope)
+  const stored = await reader.answer(attempt.scope)
   if (stored === undefined || stored.expires_at <= now) return undefined
   if (stored.fingerprint !== attempt.fingerprint) throw refuse('idempotency_conflict')
   if (stored.answer === null) throw refuse('secret_already_shown')

@@ -143,6 +143,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   let change: Change | undefined
   let published: Promise<{ readonly pending: boolean }> | undefined
   try {
+    const known = await answeredBefore(deps, call, attempt)
+    if (known !== undefined) return known
     const reading = contextOf(deps, call, store.read, null)
     const prepared = (await operation.prepare?.(input, reading)) ?? input
     const result = await store.write(
@@ -169,6 +171,18 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
     if (!dryRun || isDenial(error)) await noteRefusal(call, change, error, deps)
     throw error
   }
+}
+
+/** The answer to the same attempt, where making ready for another may call others. The transaction asks again. */
+async function answeredBefore(
+  { store, clock }: InvokeDeps,
+  { operation }: Call,
+  attempt: Attempt | null,
+): Promise<Invoked | undefined> {
+  if (operation.prepare === undefined || attempt === null) return undefined
+  const known = await replay(store.read, attempt, clock.now())
+  // What waits may have been approved since
+  return known?.status === 202 ? undefined : known
 }
 
 /** What is committed has happened: a fault on its way to the threads leaves it pending and is not the caller's. */

@@ -423,12 +423,15 @@ export interface ClientCertificate {
 /** How tokens for an upstream are fetched, and those that this thread holds. */
 export interface LinkedGrant {
   readonly url: string
+  /** Empty where an assertion alone says who asks. */
   readonly clientId: string
-  /** The client at the token endpoint: a secret in a header or in the form, or a key that signs assertions. */
-  readonly method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  /** What the token endpoint is shown: a secret in a header or in the form, or an assertion about the client or as the grant. */
+  readonly method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'jwt_bearer'
   readonly secret: Secret | null
   readonly key: KeyObject | null
   readonly keyId: string | null
+  /** What each assertion says beside its times. */
+  readonly claims: Readonly<Record<string, string>>
   /** The caller's own token goes into the form, and what comes back is for this caller alone. */
   readonly exchanges: boolean
   /** Members of the form beside those of the client. */

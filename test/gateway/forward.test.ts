@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { OTHER_CODES } from '../wire/engine-differences.ts'
 import { HOSTILE } from '../wire/hostile-requests.ts'
-import { Caller, ENGINE } from '../wire/peers.ts'
+import { Caller, ENGINE, nativeAlone } from '../wire/peers.ts'
 import {
   client,
   collection,
@@ -21,6 +21,14 @@ import { type Served, serve } from './serve.ts'
 
 const IDS = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
 const ALL = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const WEBSOCKET = {
+  gathers: false,
+  response_validation: 'off',
+  cache: null,
+  idempotency: false,
+  graphql: null,
+  websocket: true,
+} as const
 const reversed = (text: string): string => [...text].reverse().join('')
 
 let served: Served
@@ -58,6 +66,7 @@ before(async () => {
         proxy('unlimited', '/unlimited', { policy: 'pol_off' }),
         proxy('lost', '/lost', { policy: 'pol_nowhere' }),
         proxy('one', '/one', { policy: 'pol_one' }),
+        proxy('socket', '/socket', { shape: WEBSOCKET }),
       ],
     }),
     collection('deep', {
@@ -170,6 +179,77 @@ test('identity and forwarding headers of the caller never reach the upstream', a
   assert.equal(saw.headers['x-own'], 'kept')
   for (const name of ['authorization', 'x-client-id', 'x-profile-id', 'forwarded', 'client-cert'])
     assert.equal(saw.headers[name], undefined, name)
+})
+
+/** What the upstream saw of a request with these lines. */
+async function seenOf(lines: string, path = '/orders/plain') {
+  const caller = new Caller(served.port)
+  caller.send(
+    `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Client-ID: acme\r\nX-Profile-ID: open\r\n${lines}Connection: close\r\n\r\n`,
+  )
+  assert.match(await caller.closed(), /^HTTP\/1\.1 200 /, lines)
+  return served.echo.seen.at(-1)!
+}
+
+test('cookies of the authorization server never reach an upstream, all others do as they came', async () => {
+  const signed = 'postern_session=abc; postern_session.sig=x_-1'
+  for (const [lines, cookie] of [
+    ['Cookie: a=1;b="2, 3";  c\r\n', 'a=1;b="2, 3";  c'],
+    ['Cookie: my_postern_session=1; postern_sessions=2; postern_theme=3; x=postern_session=4\r\n', undefined],
+    [`Cookie: ${signed}\r\n`, null],
+    [`Cookie: a=1; ${signed}; b=2;c=3\r\n`, 'a=1; b=2;c=3'],
+    [`COOKIE:${signed};a=1\r\n`, 'a=1'],
+    [`cookie: a=1; b=2;${signed}\r\n`, 'a=1; b=2'],
+    [`Cookie: \t postern_session = abc ;\ta=1 ; postern_session\r\n`, 'a=1'],
+    [`Cookie: a=1\r\nX-Own: kept\r\nCookie: ${signed}\r\nCookie: b=2; postern_resume=1\r\n`, 'a=1; b=2'],
+    [`Cookie: a=1, ${signed}, b=2\r\n`, 'a=1, b=2'],
+    ['Cookie: __Host-postern_session=1; __Host-postern_session.legacy.sig=2; a=1\r\n', 'a=1'],
+    [
+      'Cookie: __Secure-postern_interaction=1; __Secure-postern_resume.sig=1; postern_interaction=1\r\n',
+      null,
+    ],
+  ] as const) {
+    const { headers } = await seenOf(lines)
+    const wanted = cookie === undefined ? lines.slice('Cookie: '.length, -2) : (cookie ?? undefined)
+    assert.equal(headers['cookie'], wanted, lines)
+    assert.equal(headers['x-own'], lines.includes('X-Own') ? 'kept' : undefined)
+  }
+})
+
+test(
+  'an offer of a WebSocket takes none of them along either',
+  nativeAlone('the engine on node:http takes no offers'),
+  async () => {
+    const offer = 'Upgrade: websocket\r\nConnection: upgrade\r\n'
+    const saw = await seenOf(`Cookie: __Host-postern_session=1; a=1\r\n${offer}`, '/orders/socket')
+    assert.deepEqual([saw.headers['upgrade'], saw.headers['cookie']], ['websocket', 'a=1'])
+  },
+)
+
+test('an upstream always gets a traceparent: that of the caller, or a new one where it is none', async () => {
+  const [trace, span] = ['4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7']
+  const good = `00-${trace}-${span}-01`
+  const state = 'tracestate: a=1\r\nTraceState: b=2\r\n'
+  for (const [lines, passed, stateful] of [
+    [`TraceParent: ${good} \r\n${state}`, good, 'a=1, b=2'],
+    [`traceparent: 00-${trace}-${span}-00\r\n`, `00-${trace}-${span}-00`],
+    [`traceparent: cc-${trace}-${span}-03-more\r\n${state}`, good, 'a=1, b=2'],
+    [state, null],
+    [`traceparent: ${good}\r\ntraceparent: ${good}\r\n${state}`, null],
+    [`traceparent: ${good.toUpperCase()}\r\n${state}`, null],
+    [`traceparent: ${good}-more\r\n`, null],
+    [`traceparent: ff-${trace}-${span}-01\r\n`, null],
+    [`traceparent: 00-${'0'.repeat(32)}-${span}-01\r\n`, null],
+    [`traceparent: 00-${trace}-${'0'.repeat(16)}-01\r\n`, null],
+    ['traceparent:\r\n', null],
+  ] as const) {
+    const { headers } = await seenOf(lines)
+    if (passed === null) {
+      assert.match(headers['traceparent']!, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/, lines)
+      assert.ok(!headers['traceparent']!.includes(trace), lines)
+    } else assert.equal(headers['traceparent'], passed, lines)
+    assert.equal(headers['tracestate'], stateful, lines)
+  }
 })
 
 test('configured headers replace inbound ones, the proxy wins over the collection, the credential over both', async () => {

@@ -117,6 +117,17 @@ test('a dry run makes no call, a viewer may not make one, and each that was made
   assert.equal(audit.text.includes(SECRET), false)
 })
 
+test('sent again with its idempotency key, a test answers as before and makes no other call', async () => {
+  await put(bearer)
+  const keyed = (): Promise<Reply> =>
+    server.manage('POST', '/credentials/backend/test', {}, { headers: { 'idempotency-key': 'once' } })
+  const first = await keyed()
+  assert.equal(first.json.ok, true, first.text)
+  const { length } = upstream.seen
+  assert.deepEqual((await keyed()).json, first.json)
+  assert.equal(upstream.seen.length, length)
+})
+
 test('the state tells expiry, last test and last use, also after a change, and get and the list tell them too', async () => {
   await server.manage('POST', '/credentials', { name: 'Spare', auth: bearer })
   await put(bearer)

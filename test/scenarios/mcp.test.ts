@@ -77,6 +77,25 @@ describe('both MCP doors of a running server', () => {
     await peer.close()
   })
 
+  test('a call goes on in the trace that its message names, else in that of its request, else in a new one', async () => {
+    const parent = (digit: string): string => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`
+    const own = { traceparent: parent('a'), tracestate: 'x=1' }
+    const outer = { traceparent: parent('b'), tracestate: 'y=2' }
+    for (const [meta, headers, wanted] of [
+      [own, outer, own],
+      [undefined, outer, outer],
+      [{ ...own, tracestate: 'a\r\nb: c' }, {}, { traceparent: parent('a') }],
+      [{ traceparent: 'odd' }, {}, undefined],
+    ] as const) {
+      const given = { endpoint: ENDPOINT, params: { headers: { traceparent: parent('c'), 'x-own': 'kept' } } }
+      await rpc('tools/call', { name: 'execute_call', arguments: given, _meta: meta }, headers)
+      const { traceparent, tracestate, ...others } = upstream.seen.at(-1)!.headers
+      assert.equal(others['x-own'], 'kept')
+      if (wanted === undefined) assert.match(String(traceparent), /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+      else assert.deepEqual({ traceparent, ...(tracestate === undefined ? {} : { tracestate }) }, wanted)
+    }
+  })
+
   for (const [name, connect] of Object.entries(PEERS)) {
     test(`${name} finds and calls an API on /mcp, and the record names the agent`, async () => {
       const peer = await connect(`${server.running.gatewayUrl}/mcp`, bearer(token))

@@ -93,12 +93,14 @@ test('HTTP/2 goes through the same checks, limits and records, over REST and MCP
   const session = connectHttp2('https://origin.test', { createConnection: () => socket })
   const authorization = `Bearer ${token}`
 
-  const got = await askHttp2(session, { ':path': '/orders/v1/orders/1', authorization })
+  const cookie = ['__Host-postern_session=1', 'a=1', '__Host-postern_session.sig=2; b=2']
+  const got = await askHttp2(session, { ':path': '/orders/v1/orders/1', authorization, cookie })
   assert.equal(got.headers[':status'], 200)
   assert.match(String(got.headers['ratelimit']), /r=\d+/)
   const { headers } = upstream.seen.at(-1)!
   assert.equal(headers['x-forwarded-proto'], 'https')
   assert.match(String(headers['x-forwarded-host']), /^origin\.test/)
+  assert.equal(headers['cookie'], 'a=1; b=2')
   const record = await until(
     () => server.manage('GET', `/records/${String(got.headers['x-request-id'])}`),
     ({ status }) => status === 200,

@@ -1,6 +1,7 @@
 import type { NameSet } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
+import { traceParentOf } from './trace.ts'
 
 /** Names that never stand in what a caller passes on. */
 const LIFTED: ReadonlySet<string> = new Set(FIELD_RULES.take)
@@ -23,7 +24,8 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
     (credential === null ? '' : credential.line) +
     exchange.profile!.identityLines +
     (exchange.subject === '' ? '' : subjectLine(exchange)) +
-    `X-Request-ID: ${exchange.requestId}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
+    `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
+    (exchange.traceState === '' ? '' : `tracestate: ${exchange.traceState}\r\n`) +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
 }

@@ -1,4 +1,4 @@
-import type { GatewayPort, InnerAnswer } from '../../gateway/port.ts'
+import type { GatewayPort, InnerAnswer, InnerCall } from '../../gateway/port.ts'
 import { shownHeaders } from '../../gateway/shown-headers.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import type { CallHandle } from '../../wire/port.ts'
@@ -66,7 +66,21 @@ export function execute(
   const keepBytesMax = KEEP_BYTES_MAX
   gateway.message(incoming, null)
   const until = toolCall.hangUpCancels ? incoming : null
-  const call = { caller, requestId, method, host, target, fields, body, agent, keepBytesMax, until }
+  const { parent: traceParent, state: traceState } = toolCall.trace
+  const call: InnerCall = {
+    caller,
+    requestId,
+    method,
+    host,
+    target,
+    fields,
+    body,
+    traceParent,
+    traceState,
+    agent,
+    keepBytesMax,
+    until,
+  }
   const name = toolCall.sessionId === '' ? null : callName(toolCall.sessionId, toolCall.id)
   let isOver = false
   const own: CallHandle = {

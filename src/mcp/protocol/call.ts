@@ -76,9 +76,9 @@ export function callTool<Caller>(
     answered = true
     done(text)
   }
-  const { agent, sessionId, conversationId, place, hangUpCancels } = heard
+  const { agent, sessionId, conversationId, trace, place, hangUpCancels } = heard
   const asked = { name, arguments: given }
-  const said = { id, agent, sessionId, conversationId, place, hangUpCancels, canAsk: asking !== null }
+  const said = { id, agent, sessionId, conversationId, trace, place, hangUpCancels, canAsk: asking !== null }
   const run = (reply: Reply | null): void => {
     try {
       door.call(caller, { ...asked, ...said, reply }, (outcome) => {

@@ -33,11 +33,19 @@ export interface Said {
   readonly conversationId: string
 }
 
+/** Members of `_meta`, or headers, of W3C Trace Context. */
+export interface Trace {
+  readonly parent: string | undefined
+  readonly state: string | undefined
+}
+
 /** One `tools/call` after its envelope was judged. */
 export interface ToolCall extends Said {
   readonly name: string
   readonly arguments: Members
   readonly id: RpcId
+  /** What the client says of its trace, by `_meta` or by headers; nobody has looked at it. */
+  readonly trace: Trace
   /** Place in its batch; 0 for a call that came alone. */
   readonly place: number
   /** The call is given up when its HTTP request ends before it; `done` need not be called then. */

@@ -1,6 +1,6 @@
 import type { McpRequest } from './answer.ts'
 import { conversationOf, toAgent } from './call.ts'
-import type { DeclaredAgent, ToolOutcome } from './door.ts'
+import type { DeclaredAgent, ToolOutcome, Trace } from './door.ts'
 import { isMembers, type Members, type Message, type RpcId } from './message.ts'
 
 /** Member of `_meta` in which a client of 2026-07-28 names itself. */
@@ -18,6 +18,7 @@ export interface Heard {
   /** Place in its batch; 0 for a message that came alone. */
   readonly place: number
   readonly conversationId: string
+  readonly trace: Trace
   agent: DeclaredAgent
   /** Hash of the legacy session, or empty. */
   sessionId: string
@@ -45,6 +46,7 @@ export function hear(message: Message | null, request: McpRequest, place: number
       message !== null && (message.kind === 'request' || message.kind === 'invalid') ? message.id : undefined,
     place,
     conversationId: conversationOf(request.header('x-conversation-id'), params),
+    trace: traceOf(request, isMembers(meta) ? meta : NO_PARAMS),
     agent: toAgent(isMembers(meta) ? meta[CLIENT_INFO] : undefined),
     sessionId: '',
     hangUpCancels: false,
@@ -52,4 +54,12 @@ export function hear(message: Message | null, request: McpRequest, place: number
     error: null,
     outcome: null,
   }
+}
+
+/** Of the message where it names a trace, else of the request that brought it. */
+function traceOf({ header }: McpRequest, meta: Members): Trace {
+  const { traceparent, tracestate } = meta
+  if (typeof traceparent !== 'string') return { parent: header('traceparent'), state: header('tracestate') }
+  const isField = typeof tracestate === 'string' && /^[!-~]([ -~]*[!-~])?$/.test(tracestate)
+  return { parent: traceparent, state: isField ? tracestate : undefined }
 }

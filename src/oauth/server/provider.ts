@@ -5,6 +5,7 @@ import { type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
 import { OIDC_SCOPES, SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
+import { ownCookieNames } from '../../base/own-cookies.ts'
 import type { ProtectedResources } from '../../base/protected-resources.ts'
 import { errorPage } from '../pages/error.ts'
 import { findAccessTokens } from './access-tokens.ts'
@@ -138,16 +139,11 @@ function configurationOf(parts: ProviderParts): Configuration {
   }
 }
 
-/** The names bind cookies to this host, or to secure connections, wherever browsers can hold to that. */
 function cookiesOf(keys: ServerKeys, isSecure: boolean): Configuration['cookies'] {
   const common = { signed: true, httpOnly: true, sameSite: 'lax', secure: isSecure } as const
   return {
     keys: [...keys.cookies],
-    names: {
-      session: isSecure ? '__Host-postern_session' : 'postern_session',
-      interaction: isSecure ? '__Secure-postern_interaction' : 'postern_interaction',
-      resume: isSecure ? '__Secure-postern_resume' : 'postern_resume',
-    },
+    names: ownCookieNames(isSecure),
     long: { ...common, path: '/' },
     short: common,
   }

@@ -18,7 +18,7 @@ export const approveChangeRequest = define({
   input: z.strictObject({ id: Ref }),
   output: ChangeRequest,
   permission: 'config:approve',
-  refuses: ['not_found', 'change_request_closed', 'change_request_outdated', 'idempotency_conflict'],
+  refuses: ['not_found', 'already_decided', 'change_request_outdated', 'idempotency_conflict'],
   destroys: () => true,
   columns: COLUMNS,
   subject,

@@ -29,7 +29,7 @@ export function toDecided(
   }
 }
 
-/** Refuses with change_request_closed one that is in none of the states. */
+/** Refuses with already_decided one that is in none of the states. */
 export function demandState(
   request: ChangeRequestFacts,
   states: readonly ChangeRequestFacts['state'][],
@@ -37,7 +37,7 @@ export function demandState(
 ): void {
   const state = stateAt(request, now)
   if (states.includes(state)) return
-  throw refuse('change_request_closed', {
+  throw refuse('already_decided', {
     detail: `The change request is ${state}.`,
     members: { state },
   })

@@ -18,7 +18,7 @@ export const rejectChangeRequest = define({
   output: ChangeRequest,
   permission: 'config:approve',
   own: () => true,
-  refuses: ['not_found', 'change_request_closed', 'idempotency_conflict'],
+  refuses: ['not_found', 'already_decided', 'idempotency_conflict'],
   columns: COLUMNS,
   subject,
   handle: async ({ id }, context) => {

@@ -182,7 +182,7 @@ class Making {
     const isBearer = proof.name.toLowerCase() === 'authorization' && /^bearer $/i.test(prefix)
     const auth = isBearer
       ? { type: 'bearer', token: key }
-      : { type: 'api_key', key, in: proof.in, name: proof.name, ...(prefix === '' ? {} : { prefix }) }
+      : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
     this.#note(
       `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${told}`,

@@ -34,6 +34,16 @@ const AuthView = z.discriminatedUnion('type', [
   z.object({ type: z.literal('oauth2_client_credentials'), ...tokenClientView }),
   z.object({ type: z.literal('token_exchange'), ...tokenClientView, subject_token_type: z.string() }),
   z.object({
+    type: z.literal('jwt_bearer'),
+    token_url: z.string(),
+    issuer: z.string(),
+    subject: z.string().optional(),
+    audience: z.string().optional(),
+    private_key: SecretState,
+    key_id: z.string().optional(),
+    scopes: z.array(z.string()),
+  }),
+  z.object({
     type: z.literal('aws_sigv4'),
     region: z.string(),
     service: z.string(),

@@ -480,6 +480,7 @@ export class Connection implements Timed {
     if (this.#isPaused) return
     this.#isPaused = true
     this.#socket.pause()
+    this.#outlet.watch()
   }
 
   #resume(): void {

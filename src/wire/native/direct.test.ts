@@ -158,6 +158,31 @@ for (const [name, kind, internals] of [
     assert.equal(outlet.write('too late'), false)
   })
 
+  for (const when of ['before', 'after'] as const)
+    test(`${name}, a caller that leaves ends a socket that was paused ${when} its last write, which waits`, async () => {
+      const { caller, accepted } = await pair(kind)
+      caller.pause()
+      readInto(accepted, Buffer.alloc(65_536), () => {}, internals)
+      const outlet = createOutlet(accepted, () => {}, internals)
+      if (when === 'before') accepted.pause()
+      // The one that the system does not take at once is the last
+      const { _handle: handle } = accepted as Socket & {
+        readonly _handle: { readonly writeQueueSize: number }
+      }
+      do {
+        outlet.write('x'.repeat(8000))
+        await new Promise((done) => setImmediate(done))
+      } while (handle.writeQueueSize === 0)
+      if (when === 'after') {
+        accepted.pause()
+        outlet.watch()
+      }
+      const closed = new Promise((done) => accepted.once('close', done))
+      // With bytes that nobody read, this resets
+      caller.destroy()
+      await closed
+    })
+
   test(`${name}, an end after a write comes after its bytes`, async () => {
     const { caller, accepted } = await pair(kind)
     caller.pause()

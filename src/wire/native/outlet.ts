@@ -16,6 +16,8 @@ export interface Outlet {
   write(data: string | Buffer): boolean
   /** Writes text of latin1 and `bytes[from, to)`, which may change afterwards. False as {@link write}. */
   writeBoth(text: string, bytes: Buffer, from: number, to: number): boolean
+  /** The socket was paused: if what was written cannot be sent, the socket is to close nevertheless. */
+  watch(): void
   /** Ends the writing side after all that was written. */
   end(): void
 }
@@ -70,6 +72,9 @@ class PlainOutlet implements Outlet {
     const data = joined(text, bytes, from, to, '')
     return data === '' || this.write(data)
   }
+
+  /** A direct write that is under way tells of its end in any case. */
+  watch(): void {}
 
   end(): void {
     this.#socket.end()

@@ -265,6 +265,7 @@ export class UpstreamConnection implements Timed {
     // The caller is slow: its own timeout holds
     this.deadline = Infinity
     this.#socket.pause()
+    this.#outlet.watch()
   }
 
   /** The upstream sends no more. */

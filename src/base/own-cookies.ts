@@ -1,0 +1,59 @@
+/**
+ * Cookies that the authorization server gives to browsers. Their path holds all that is served at the origin, so a
+ * browser sends them with calls of published APIs too, and whoever runs an upstream could use them.
+ */
+
+const NAMES = { session: 'postern_session', interaction: 'postern_interaction', resume: 'postern_resume' }
+
+/** The names bind cookies to this host, or to secure connections, wherever browsers can hold to that. */
+const SECURE_NAMES = {
+  session: `__Host-${NAMES.session}`,
+  interaction: `__Secure-${NAMES.interaction}`,
+  resume: `__Secure-${NAMES.resume}`,
+}
+
+/** @param isSecure the origin is one of https. */
+export function ownCookieNames(isSecure: boolean): typeof NAMES {
+  return isSecure ? SECURE_NAMES : NAMES
+}
+
+/** In every name of ours. */
+const MARK = 'postern_'
+
+const ALL = [...Object.values(NAMES), ...Object.values(SECURE_NAMES)].join('|')
+
+/**
+ * A cookie of ours with what stands before it, signatures (`.sig`) included. Commas too: some proxies join fields by
+ * them.
+ */
+const OWN = new RegExp(`(?:^|[;,])[\\t ]*(?:${ALL})(?:\\.[a-z.]*)?[\\t ]*(?:=[^;,]*)?(?=[;,]|$)`, 'g')
+
+/** False for most: the value of a Cookie field has none of ours then. */
+export function mayHaveOwnCookies(value: string): boolean {
+  return value.includes(MARK)
+}
+
+/** Header lines without our cookies; the others as they were, and no field that nothing is left of. */
+export function withoutOwnCookies(lines: string): string {
+  let kept = ''
+  let at = 0
+  while (at < lines.length) {
+    const end = lines.indexOf('\r\n', at) + 2
+    const colon = lines.indexOf(':', at)
+    const line = lines.slice(at, end)
+    kept +=
+      lines.slice(at, colon).toLowerCase() === 'cookie' && mayHaveOwnCookies(line) ? cleaned(line) : line
+    at = end
+  }
+  return kept
+}
+
+function cleaned(line: string): string {
+  const from = line.indexOf(':') + 1
+  const value = line.slice(from, -2).trim()
+  const rest = value.replace(OWN, '')
+  if (rest === value) return line
+  // What stood before the next one separated it from ours
+  const left = rest.replace(/^[;,\t ]+/, '')
+  return left === '' ? '' : `${line.slice(0, from)} ${left}\r\n`
+}
