@@ -103,6 +103,8 @@ export interface LinkedCollection {
   readonly cors: LinkedCors | null
   /** Set when the fragment is broken: every call is refused with 503. */
   readonly fault: string | null
+  /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
+  readonly unresolved: string | null
   readonly key: LimitKey
 }
 
@@ -208,6 +210,8 @@ export interface Injection {
   /** All lines in one string. */
   readonly text: string
   readonly names: NameSet
+  /** Why one of them cannot be sent, as a sentence; null when all can. */
+  readonly fault: string | null
 }
 
 /** Lower-case header names, with a quick way to say no. */
@@ -413,11 +417,13 @@ export interface LinkedCredential extends Sent {
 
 /** What the gateway shows in handshakes with upstreams. */
 export interface ClientCertificate {
-  /** Fingerprint (SHA-256); certificates that differ share no connections. */
+  /** Fingerprints (SHA-256) of it and of `ca`; what differs shares no connections. */
   readonly id: string
   /** The certificate and those that lead to its authority. */
   readonly pem: string
   readonly key: Secret
+  /** Authorities that are trusted where the upstream names none of its own; null for those of the system. */
+  readonly ca: string | null
 }
 
 /** How tokens for an upstream are fetched, and those that this thread holds. */
