@@ -151,12 +151,10 @@ function judge(
       ? run(name, exchange, check, told.setting)
       : told
   }
-  return RUN.has(name)
-    ? run(name, exchange, check, settingOf(name, exchange))
-    : open('depends on what happens then')
+  return RUN.has(name) ? run(name, exchange, check, null) : open('depends on what happens then')
 }
 
-/** Runs a check as it is. */
+/** Runs a check as it is. @param setting null for what {@link settingOf} names then. */
 function run(
   name: string,
   exchange: Exchange,
@@ -264,7 +262,8 @@ function reasonOf(name: string, exchange: Exchange): string {
 const collectionOf = ({ collection }: Exchange): string => `collections/${collection!.fragment.slug}`
 
 /** What decides a check, by the names under which it is configured. */
-function settingOf(name: string, { client, profile, collection, proxy }: Exchange): string | null {
+function settingOf(name: string, exchange: Exchange): string | null {
+  const { client, profile, collection, proxy } = exchange
   const profileName = profile === null ? '' : `${profile.client.fragment.slug}:${profile.fragment.slug}`
   switch (name) {
     case 'active':
@@ -273,14 +272,18 @@ function settingOf(name: string, { client, profile, collection, proxy }: Exchang
         : `clients/${client.fragment.slug} active, valid_until; profiles/${profileName} active`
     case 'address':
       return profile!.networks === null ? null : `profiles/${profileName} ip_allowlist`
-    case 'assignment':
-      return !client!.collections.has(collection!.id)
+    case 'assignment': {
+      const decides = !client!.collections.has(collection!.id)
         ? `clients/${client!.fragment.slug} collections`
         : !profile!.collections.has(collection!.id)
           ? `profiles/${profileName} collections`
           : profile!.endpoints === null
             ? null
             : `profiles/${profileName} endpoints`
+      return exchange.reason === '' || decides === null
+        ? decides
+        : `${decides}; collections/${collection!.fragment.slug} hide_unassigned`
+    }
     case 'method':
       return `${proxy === null ? `collections/${collection!.fragment.slug}` : `proxies/${collection!.fragment.slug}:${proxy.fragment.slug}`} methods; profiles/${profileName} allowed_methods`
     case 'declared body':

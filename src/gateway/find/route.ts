@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/methods.ts'
+import { isHidden } from '../admit/access.ts'
 import type { Exchange } from '../exchange.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { crossOrigin } from './cors.ts'
@@ -21,7 +22,7 @@ export function findRoute(exchange: Exchange): Verdict {
 /** Check 10. What check 4 held back. */
 export function heldBackRoute(exchange: Exchange): RefusalCode | null {
   const { fault } = exchange.collection!
-  if (fault !== null) {
+  if (fault !== null && !isHidden(exchange)) {
     exchange.reason = fault
     return 'route_unavailable'
   }
