@@ -8,6 +8,7 @@ import { type ExplainedHead, readHead, type UnreadableHead } from './explain-hea
 import { explainLimits } from './explain-limits.ts'
 import { candidatesOf } from './explain-routes.ts'
 import { CLIENT_ID, PROFILE_ID } from './fields.ts'
+import { misplaced } from './forward/credential.ts'
 import { pathAtUpstream } from './forward/request.ts'
 import { upstreamOf } from './forward/targets.ts'
 import { agrees } from './identify/agrees.ts'
@@ -137,12 +138,7 @@ function judge(
     return open('no client or profile was given; say who calls')
   if (name === 'address' && asked.ip === null && exchange.profile!.networks !== null)
     return open('no address was given', settingOf(name, exchange))
-  if (name === 'authenticate')
-    return open(
-      exchange.profile?.fragment.auth === 'mtls'
-        ? 'the caller is taken to show a valid certificate'
-        : 'the caller is taken to hold a valid credential',
-    )
+  if (name === 'authenticate') return authentication(exchange)
   if (name === 'limits') return explainLimits(exchange, asked)
   if (name === 'credential') return credential(exchange)
   if (STEPS.has(name)) {
@@ -154,7 +150,13 @@ function judge(
   return RUN.has(name) ? run(name, exchange, check, null) : open('depends on what happens then')
 }
 
-/** Runs a check as it is. @param setting null for what {@link settingOf} names then. */
+function authentication({ profile }: Exchange): Judged {
+  if (profile?.fragment.auth === 'none') return pass('the profile asks for no credential')
+  const proof = profile?.fragment.auth === 'mtls' ? 'show a valid certificate' : 'hold a valid credential'
+  return open(`the caller is taken to ${proof}`)
+}
+
+/** Runs a check as it is. */
 function run(
   name: string,
   exchange: Exchange,
@@ -172,7 +174,7 @@ function run(
   return refuse(
     verdict,
     reason || facts.detail?.replace(/\.$/, '') || PROBLEMS[verdict].title,
-    setting ?? settingOf(name, exchange),
+    setting ?? decidingSetting(name, exchange, verdict),
   )
 }
 
@@ -262,8 +264,7 @@ function reasonOf(name: string, exchange: Exchange): string {
 const collectionOf = ({ collection }: Exchange): string => `collections/${collection!.fragment.slug}`
 
 /** What decides a check, by the names under which it is configured. */
-function settingOf(name: string, exchange: Exchange): string | null {
-  const { client, profile, collection, proxy } = exchange
+function settingOf(name: string, { client, profile, collection, proxy }: Exchange): string | null {
   const profileName = profile === null ? '' : `${profile.client.fragment.slug}:${profile.fragment.slug}`
   switch (name) {
     case 'active':
@@ -272,20 +273,16 @@ function settingOf(name: string, exchange: Exchange): string | null {
         : `clients/${client.fragment.slug} active, valid_until; profiles/${profileName} active`
     case 'address':
       return profile!.networks === null ? null : `profiles/${profileName} ip_allowlist`
-    case 'assignment': {
-      const decides = !client!.collections.has(collection!.id)
+    case 'assignment':
+      return !client!.collections.has(collection!.id)
         ? `clients/${client!.fragment.slug} collections`
         : !profile!.collections.has(collection!.id)
           ? `profiles/${profileName} collections`
           : profile!.endpoints === null
             ? null
             : `profiles/${profileName} endpoints`
-      return exchange.reason === '' || decides === null
-        ? decides
-        : `${decides}; collections/${collection!.fragment.slug} hide_unassigned`
-    }
     case 'method':
-      return `${proxy === null ? `collections/${collection!.fragment.slug}` : `proxies/${collection!.fragment.slug}:${proxy.fragment.slug}`} methods; profiles/${profileName} allowed_methods`
+      return `proxies/${collection!.fragment.slug}:${proxy!.fragment.slug} methods; profiles/${profileName} allowed_methods`
     case 'declared body':
       return `collections/${collection!.fragment.slug} max_body`
     default:
@@ -293,7 +290,25 @@ function settingOf(name: string, exchange: Exchange): string | null {
   }
 }
 
-function credential({ snapshot, proxy, collection }: Exchange): Judged {
+/** As {@link settingOf}, of a check that has refused: what of it stands in the way. */
+function decidingSetting(name: string, exchange: Exchange, code: RefusalCode): string | null {
+  const { client, profile, collection, proxy, others } = exchange
+  if (code === 'client_inactive') {
+    const { slug, active } = client!.fragment
+    return `clients/${slug} ${active ? 'valid_until' : 'active'}`
+  }
+  const profileName = profile === null ? '' : `${profile.client.fragment.slug}:${profile.fragment.slug}`
+  if (code === 'profile_inactive') return `profiles/${profileName} active`
+  if (name === 'assignment' && code === 'route_not_found')
+    return `${settingOf(name, exchange)}; ${collectionOf(exchange)} hide_unassigned`
+  if (code !== 'method_not_allowed') return settingOf(name, exchange)
+  return proxy === null
+    ? others!.map((one) => `proxies/${collection!.fragment.slug}:${one.fragment.slug} methods`).join('; ')
+    : `profiles/${profileName} allowed_methods`
+}
+
+function credential(exchange: Exchange): Judged {
+  const { snapshot, proxy, collection } = exchange
   if (collection!.upstream === null)
     return refuse(
       'upstream_unavailable',
@@ -302,11 +317,13 @@ function credential({ snapshot, proxy, collection }: Exchange): Judged {
     )
   const id = proxy === null ? null : proxy.credential
   if (id === null) return pass('nothing is added for the upstream')
+  const setting = `credentials/${id}`
   const known = snapshot.credentials.get(id)
-  if (known?.grant != null)
-    return open(`credential ${id}: depends on the token endpoint`, `credentials/${id}`)
-  if (known !== undefined) return pass(`credential ${id}`)
-  return refuse('credential_unavailable', `credential ${id} cannot be opened`, `credentials/${id}`)
+  const fault = known === undefined ? `credential ${id} is not available` : misplaced(exchange, known)
+  if (fault !== null) return refuse('credential_unavailable', fault, setting)
+  return known!.grant === null
+    ? pass(`credential ${id}`, setting)
+    : open(`credential ${id}: depends on the token endpoint`, setting)
 }
 
 function tell(exchange: Exchange, checks: CheckResult[], query: string): Explanation {

@@ -72,7 +72,7 @@ const EXPECTED: readonly (readonly [string, string | null, string?])[] = [
   ['/a/b/c', 'write', 'PUT'],
   ['/a/b/d', 'deep-param'],
   ['/a/b/e', 'deep-rest'],
-  ['/a/b/c', '405 deep-literal write', 'POST'],
+  ['/a/b/c', '405 deep-literal write deep-rest', 'POST'],
   ['/Orders', null],
 ]
 

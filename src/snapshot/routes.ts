@@ -12,7 +12,10 @@ import type { LinkedProxy } from './snapshot.ts'
  * 4. HEAD is answered by GET where no HEAD is (the method bits say so).
  */
 export interface Routes {
-  /** Looks up a path below the base path (empty for the base path itself). The result is {@link Found}, reused. */
+  /**
+   * Looks up a path below the base path (empty for the base path itself). The result is {@link Found}, reused.
+   * @param method its bit; 0 finds all whose path fits.
+   */
   find(below: string, method: number): Found
 }
 
@@ -20,7 +23,7 @@ export interface Routes {
 interface Found {
   /** Null when no path fits, or none with the method. */
   proxy: LinkedProxy | null
-  /** The path that fits, with all its proxies, when `proxy` is null; null when no path fits. */
+  /** All proxies whose path fits, in order, when `proxy` is null; null when no path fits. */
   others: readonly LinkedProxy[] | null
 }
 
@@ -157,7 +160,7 @@ function choose(proxies: readonly LinkedProxy[], method: number): boolean {
     found.proxy = fallback
     return true
   }
-  found.others ??= proxies
+  found.others = found.others === null ? proxies : [...found.others, ...proxies]
   return false
 }
 

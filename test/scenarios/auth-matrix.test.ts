@@ -33,6 +33,8 @@ let issuer: Issuer
 const recorded = new Map<string, string>()
 /** What proves each profile to be the caller, by its slug. Profiles of type none have none. */
 const proofs = new Map<string, string>()
+/** Ids of credentials as records name them, by the slug of their profile. */
+const credentialIds = new Map<string, string>()
 
 before(async () => {
   upstream = await startUpstream()
@@ -51,7 +53,13 @@ before(async () => {
     await made(blocked, authOf(type, blocked), { ip_allowlist: ['10.0.0.0/8'] })
   }
   await made('token-old', { type: 'token', expires_in: '1m' })
-  recorded.set('acme', (await server.manage('GET', '/clients/acme')).json.id)
+  for (const slug of ['acme', 'other'])
+    recorded.set(slug, (await server.manage('GET', `/clients/${slug}`)).json.id)
+  for (const type of ['token', 'jwt', 'mtls']) {
+    const { json: state } = await server.manage('GET', `/profiles/acme:${type}/state`)
+    credentialIds.set(type, state.credentials[0].id)
+  }
+  credentialIds.set('oidc', KEY.kid)
   server.moveClock(LATER_MS)
 })
 after(async () => {
@@ -128,6 +136,57 @@ interface Case {
   readonly headers?: Record<string, string>
   readonly status: number
   readonly code: string
+  /** Slugs of whom the record names where it is not the profile; null for nobody. */
+  readonly names?: readonly [client: string, profile: null] | null
+}
+
+/** What records say of credentials that prove nothing, and callers are not told. */
+const REASONS: Record<string, Partial<Record<Type, string>>> = {
+  credential_invalid: {
+    token: 'wrong secret',
+    jwt: 'wrong signature',
+    oidc: 'wrong signature',
+    mtls: 'CERT_SIGNATURE_FAILURE',
+  },
+  credential_expired: {
+    token: 'expired',
+    jwt: 'expired',
+    oidc: 'expired',
+    mtls: 'a certificate of the chain has expired',
+  },
+}
+const STOPPED_AT: Record<string, number> = {
+  credentials_missing: 5,
+  identity_rejected: 5,
+  ip_not_allowed: 7,
+  credential_invalid: 9,
+  credential_expired: 9,
+}
+
+function rejection(type: Type, what: string): string {
+  if (type === 'none') return 'the client has no such profile'
+  if (type !== 'token')
+    return `X-Client-ID or X-Profile-ID is not of the ${type === 'mtls' ? 'certificate' : 'token'}`
+  return /client/.test(what)
+    ? 'X-Client-ID is not the client of the token'
+    : 'X-Profile-ID is not the profile of the token'
+}
+
+/** The members of a record that say who called and what became of it. */
+function expectedRecord(type: Type, door: 'rest' | 'mcp', one: Case): Partial<RequestRecord> {
+  const { slug, what, status, code, names = ['acme', slug] } = one
+  const [client, profile] = names ?? [null, null]
+  return {
+    surface: door === 'rest' ? 'gateway' : 'gateway_mcp',
+    ip: '127.0.0.1',
+    client: client === null ? null : recorded.get(client)!,
+    profile: profile === null ? null : recorded.get(profile)!,
+    credential_id: status === 200 ? (credentialIds.get(slug) ?? null) : null,
+    status,
+    code: code === '' ? null : code,
+    reason: code === 'identity_rejected' ? rejection(type, what) : (REASONS[code]?.[type] ?? null),
+    stopped_at: STOPPED_AT[code] ?? null,
+  }
 }
 
 function idsOf(slug: string): Record<string, string> {
@@ -147,6 +206,7 @@ function casesOf(type: Type): Case[] {
       headers: { ...ids, 'x-client-id': 'other' },
       status: 403,
       code: 'identity_rejected',
+      ...(type === 'none' && { names: ['other', null] }),
     },
     {
       slug: `${type}-blocked`,
@@ -171,23 +231,32 @@ function casesOf(type: Type): Case[] {
     headers: SPOOFED,
     status: 401,
     code: 'credentials_missing',
+    names: null,
   })
   if (type === 'none')
     return [
       ...cases,
-      { slug: type, what: 'no ids', status: 401, code: 'credentials_missing' },
+      { slug: type, what: 'no ids', status: 401, code: 'credentials_missing', names: null },
       {
         slug: type,
         what: 'unknown ids',
         headers: { 'x-client-id': 'acme', 'x-profile-id': 'nobody' },
         status: 403,
         code: 'identity_rejected',
+        names: ['acme', null],
       },
     ]
   const expired = type === 'token' ? 'token-old' : type
   return [
     ...cases,
     { slug: type, what: 'valid, without ids', shown: valid, status: 200, code: '' },
+    {
+      slug: `${type}-blocked`,
+      what: 'a blocked address, without ids',
+      shown: credential(`${type}-blocked`, 'valid'),
+      status: 403,
+      code: 'ip_not_allowed',
+    },
     { slug: type, what: 'ids alone', headers: ids, status: 401, code: 'credentials_missing' },
     {
       slug: type,
@@ -206,6 +275,8 @@ function casesOf(type: Type): Case[] {
           headers,
           status: 401,
           code: 'credential_invalid',
+          // Nobody whom this listener knows has said whose certificate it is
+          ...(type === 'mtls' && headers !== ids && { names: null }),
         },
         {
           slug: expired,
@@ -253,7 +324,7 @@ for (const type of TYPES)
   for (const door of ['rest', 'mcp'] as const)
     test(`every situation of a caller of type ${type} has its answer and its record: ${door}`, async () => {
       for (const one of casesOf(type)) {
-        const { slug, what, status, code } = one
+        const { what, status, code } = one
         const before = upstream.seen.length
         const reply = await ask(door, one)
         assert.deepEqual([reply.status, reply.json.code ?? ''], [status, code], `${what}: ${reply.text}`)
@@ -264,8 +335,10 @@ for (const type of TYPES)
             assert.equal(got[name], undefined, `${what}: ${name}`)
         }
         const record = await recordOf(reply)
-        assert.deepEqual([record.status, record.code ?? ''], [status, code], what)
-        if (status === 200 || code === 'ip_not_allowed')
-          assert.deepEqual([record.client, record.profile], [recorded.get('acme'), recorded.get(slug)], what)
+        const expected = expectedRecord(type, door, one)
+        const told = Object.fromEntries(
+          Object.keys(expected).map((name) => [name, record[name as keyof RequestRecord]]),
+        )
+        assert.deepEqual(told, expected, what)
       }
     })

@@ -15,6 +15,190 @@ for (const page of ['validation.md', 'graphql.md'])
     await server.manage('PATCH', '/collections/orders', { request_validation: 'enforce' })
   })
 
+const DEEP = '{ a { b { c { d } } } }'
+const WIDE = '{ a: x b: x c: x d: x e: x f: x }'
+const STORED = { persistedQuery: { version: 1, sha256Hash: '0'.repeat(64) } }
+const schemaOf = (name: string): string => `{ ${name} { types { name } } }`
+
+interface Operation {
+  readonly what: string
+  readonly url?: Record<string, string | readonly string[]>
+  readonly body?: unknown
+  /** Absent for one that arrives; then where it is wrong. */
+  readonly refused?: readonly [code: string, pointer: string]
+}
+
+/** Without a body they are GET, else POST; for a proxy with `max_depth` 3 and `max_complexity` 5. */
+const OPERATIONS: readonly Operation[] = [
+  { what: 'within the bounds', body: { query: '{ a { b { c } } d e }', variables: { x: 1 } } },
+  {
+    what: 'more fields than max_complexity',
+    body: { query: WIDE },
+    refused: ['graphql_rejected', '/query'],
+  },
+  {
+    what: 'more fields by fragments',
+    body: { query: '{ ...F ...F } fragment F on Q { a b c }' },
+    refused: ['graphql_rejected', '/query'],
+  },
+  { what: 'deeper than max_depth', body: { query: DEEP }, refused: ['graphql_rejected', '/query'] },
+  { what: 'by GET', url: { query: '{ a }', variables: '{"x":1}', operationName: '' } },
+  { what: 'by GET, too wide', url: { query: WIDE }, refused: ['graphql_rejected', '/query/query'] },
+  {
+    what: 'by GET, the schema',
+    url: { query: schemaOf('__schema') },
+    refused: ['graphql_rejected', '/query/query'],
+  },
+  {
+    what: 'a mutation by GET',
+    url: { query: 'mutation { a }' },
+    refused: ['parameter_invalid', '/query/query'],
+  },
+  {
+    what: 'a mutation by GET beside a query that is asked for',
+    url: { query: 'query A { a } mutation B { b }', operationName: 'A' },
+    refused: ['parameter_invalid', '/query/query'],
+  },
+  {
+    what: 'two documents by GET',
+    url: { query: ['{ a }', 'mutation { a }'] },
+    refused: ['parameter_invalid', '/query/query'],
+  },
+  ...[' query', 'query[]', 'query\0x'].map((name) => ({
+    what: `a second document as ${JSON.stringify(name)}`,
+    url: { query: '{ a }', [name]: DEEP },
+    refused: ['parameter_invalid', '/query/query'] as const,
+  })),
+  { what: 'no document by GET', url: {}, refused: ['parameter_invalid', '/query/query'] },
+  {
+    what: 'a stored operation by GET',
+    url: { extensions: JSON.stringify(STORED) },
+    refused: ['parameter_invalid', '/query/query'],
+  },
+  { what: 'a mutation by POST', body: { query: 'mutation { a }' } },
+  {
+    what: 'several operations that fit',
+    body: { query: 'query A { a } mutation B { b }', operationName: 'B' },
+  },
+  {
+    what: 'another operation than the one asked for is too deep',
+    body: { query: `query A { a } query B ${DEEP}`, operationName: 'A' },
+    refused: ['graphql_rejected', '/query'],
+  },
+  {
+    what: 'the one asked for is too wide',
+    body: { query: `query A { a } query B ${WIDE}`, operationName: 'B' },
+    refused: ['graphql_rejected', '/query'],
+  },
+  { what: 'a batch', body: [{ query: '{ a }' }, { query: '{ b }' }], refused: ['body_invalid', ''] },
+  { what: 'a batch of one', body: [{ query: DEEP }], refused: ['body_invalid', ''] },
+  { what: 'a stored operation', body: { extensions: STORED }, refused: ['body_invalid', '/query'] },
+  { what: 'a stored operation by id', body: { id: 'orders' }, refused: ['body_invalid', '/query'] },
+  { what: 'no text', body: { query: null, extensions: STORED }, refused: ['body_invalid', '/query'] },
+  { what: 'a document with its hash', body: { query: '{ a }', extensions: STORED } },
+  {
+    what: 'a document in the URL too',
+    url: { query: DEEP },
+    body: { query: '{ a }' },
+    refused: ['parameter_invalid', '/query/query'],
+  },
+  { what: 'operationName in the URL', url: { operationName: 'A' }, body: { query: 'query A { a }' } },
+  { what: 'no GraphQL', body: { query: '{ a' }, refused: ['body_invalid', '/query'] },
+  {
+    what: 'the schema',
+    body: { query: schemaOf('__schema') },
+    refused: ['graphql_rejected', '/query'],
+  },
+  {
+    what: 'the schema under another name, in a fragment',
+    body: { query: '{ ...F } fragment F on Query { x: __type(name: "A") { name } }' },
+    refused: ['graphql_rejected', '/query'],
+  },
+  { what: 'names of types', body: { query: '{ __typename a { __typename } }' } },
+]
+
+test('operations arrive or are refused with their code, over REST and for an agent alike', async () => {
+  const graphql = { max_depth: 3, max_complexity: 5 }
+  const members = { kind: 'graphql', methods: ['GET', 'POST'], path: '/v1/graph', graphql }
+  assert.equal((await addProxy('Bounded graph', members)).status, 201)
+  const stoppedAt = new Map<string, readonly [string, number | null]>()
+  for (const { what, url = {}, body, refused } of OPERATIONS) {
+    const method = body === undefined ? 'GET' : 'POST'
+    const query = new URLSearchParams(
+      Object.entries(url).flatMap(([name, value]) =>
+        [value].flat().map((one) => [name, one] as [string, string]),
+      ),
+    )
+    let before = upstream.seen.length
+    const rest = await ask(method, `/v1/graph?${query}`, body)
+    const arrived = refused === undefined ? 1 : 0
+    assert.deepEqual(
+      [rest.status, upstream.seen.length - before],
+      [arrived ? 200 : rest.status, arrived],
+      what,
+    )
+    before = upstream.seen.length
+    const agent = await executeCall({ endpoint: `${method} /orders/v1/graph`, params: { query: url, body } })
+    assert.equal(upstream.seen.length - before, arrived, `${what}: ${JSON.stringify(agent)}`)
+    for (const answer of [rest.json, { ...agent.body, code: agent.code }])
+      if (refused !== undefined)
+        assert.deepEqual(
+          [answer.code, answer.errors[0].pointer],
+          refused,
+          `${what}: ${JSON.stringify(answer)}`,
+        )
+      else
+        assert.deepEqual(
+          [answer.code, answer.method, answer.body],
+          [undefined, method, body === undefined ? '' : JSON.stringify(body)],
+          what,
+        )
+    for (const id of [rest.headers.get('x-request-id')!, agent.request_id])
+      stoppedAt.set(id, [what, arrived ? null : 14])
+  }
+  for (const [id, [what, stopped_at]] of stoppedAt)
+    assert.equal((await record(id)).stopped_at, stopped_at, what)
+  const told = new URLSearchParams({
+    method: 'GET',
+    target: `/orders/v1/graph?query=${encodeURIComponent(WIDE)}`,
+    client: 'acme',
+    headers: 'Accept: */*',
+  })
+  const { json: explained } = await server.manage('GET', `/requests/explain?${told}`)
+  const operation = explained.checks.find(({ name }: { name: string }) => name === 'operation')
+  assert.deepEqual(
+    [explained.code, operation.code, operation.number, operation.setting],
+    ['graphql_rejected', 'graphql_rejected', 14, 'proxies/orders:bounded-graph graphql'],
+  )
+  const wide = await ask('POST', '/v1/graph', { query: WIDE })
+  assert.deepEqual(
+    [wide.status, wide.json.max_complexity, wide.json.errors[0].reason],
+    [400, 5, 'has 6 fields, and 5 are allowed'],
+  )
+  const behind = await ask('POST', `/v1/graph?a=b;query=${encodeURIComponent(DEEP)}`, { query: '{ a }' })
+  assert.equal(behind.json.code, 'parameter_invalid')
+})
+
+test('the schema is shown where the proxy says so, and bodies that are no JSON are refused', async () => {
+  const shown = { graphql: { introspection: true } }
+  assert.equal((await server.manage('PATCH', '/proxies/orders:bounded-graph', shown)).status, 200)
+  const before = upstream.seen.length
+  assert.equal((await ask('POST', '/v1/graph', { query: schemaOf('__schema') })).status, 200)
+  const query = new URLSearchParams({ query: schemaOf('__type') })
+  assert.equal((await ask('GET', `/v1/graph?${query}`)).status, 200)
+  assert.equal(upstream.seen.length - before, 2)
+  const unreadable: readonly Record<string, string>[] = [
+    { 'content-type': 'application/graphql' },
+    { 'content-type': 'application/x-www-form-urlencoded' },
+    { 'content-type': 'application/json', 'content-encoding': 'br' },
+  ]
+  for (const headers of unreadable) {
+    const reply = await ask('POST', '/v1/graph', '{"query":"{ a }"}', headers)
+    assert.deepEqual([reply.status, reply.json.code], [415, 'unsupported_media_type'])
+  }
+  assert.equal(upstream.seen.length - before, 2)
+})
+
 test('an agent is held to the contract with the same codes, and the records name the check', async () => {
   const made = await addProxy('Book', {
     methods: ['POST'],

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import type { RequestRecord } from '../../src/model/record.ts'
+import { issue } from '../certificates.ts'
 import { runCommand } from './cli.ts'
-import { askMcp, startTestServer, type TestServer } from './server.ts'
+import { askMcp, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let server: TestServer
 let upstream: TestUpstream
+/** Ids of credentials by their slugs: settings name what the snapshot knows. */
+const credentialIds = new Map<string, string>()
 
 before(async () => {
   upstream = await startUpstream()
@@ -33,7 +37,64 @@ before(async () => {
   }
   const published = await server.manage('POST', '/collections/orders/publish', { cascade: true })
   assert.equal(published.status, 200, published.text)
+  await makeRefused()
 })
+/** Clients, profiles and credentials that are refused. */
+async function makeRefused(): Promise<void> {
+  const { certificate, key } = issue({ name: 'Ours', usage: 'client' })
+  const auths = {
+    unresolved: { type: 'bearer', token: { env: 'SECRET_NOBODY' } },
+    certified: { type: 'mtls', client_cert_pem: certificate, client_key_pem: key },
+    exchanged: {
+      type: 'token_exchange',
+      token_url: 'http://127.0.0.1:1/token',
+      client_id: 'postern',
+      client_secret: 'the-client-secret-0001',
+    },
+  }
+  const none = { type: 'none' }
+  const wanting = [
+    ['clients', { name: 'Off', collections: ['orders'], active: false }],
+    [
+      'clients',
+      { name: 'Past', collections: ['orders'], valid_until: new Date(Date.now() - 1000).toISOString() },
+    ],
+    ['profiles', { client: 'off', name: 'Live', auth: none }],
+    ['profiles', { client: 'past', name: 'Live', auth: none }],
+    ['profiles', { client: 'free', name: 'Off', auth: none, active: false }],
+    ['profiles', { client: 'free', name: 'Far', auth: none, ip_allowlist: ['10.0.0.0/8'] }],
+    ['profiles', { client: 'free', name: 'Nothing', auth: none, collections: [] }],
+    [
+      'profiles',
+      { client: 'free', name: 'Denied', auth: none, endpoints: { deny: ['GET /orders/v1/orders/{id}'] } },
+    ],
+    [
+      'profiles',
+      { client: 'free', name: 'Allowed', auth: none, endpoints: { allow: ['GET /orders/v1/orders/recent'] } },
+    ],
+    ['profiles', { client: 'free', name: 'Reader', auth: none, allowed_methods: ['GET'] }],
+    ['profiles', { client: 'free', name: 'Writer', auth: none, allowed_methods: ['POST'] }],
+  ] as const
+  for (const [resource, body] of wanting) {
+    const { status, text } = await server.manage('POST', `/${resource}`, body)
+    assert.equal(status, 201, text)
+  }
+  for (const [slug, auth] of Object.entries(auths)) {
+    const { status, json, text } = await server.manage('POST', '/credentials', { name: slug, slug, auth })
+    assert.equal(status, 201, text)
+    credentialIds.set(slug, json.id)
+    const made = await server.manage('POST', '/proxies', {
+      collection: 'orders',
+      name: slug,
+      methods: ['GET'],
+      path: `/v1/${slug}`,
+      credential: slug,
+      status: 'published',
+    })
+    assert.equal(made.status, 201, made.text)
+  }
+}
+
 after(async () => {
   await server.stop()
   await upstream.close()
@@ -95,49 +156,206 @@ test('a route without the method is passed over, and that is said', async () => 
   assert.match(candidates.find(({ proxy }) => proxy === 'one')!.reason, /does not answer POST/)
 })
 
-const REFUSALS: readonly (readonly [string, Record<string, string>, string, string | null])[] = [
-  ['a path that no collection has', { ...ACME, target: '/nowhere' }, 'route_not_found', null],
-  [
-    'a path that can be read in two ways',
-    { ...ACME, target: '/orders/v1/%2e%2e/x' },
-    'request_not_canonical',
-    null,
-  ],
-  [
-    'an address outside of the list',
-    { ...ACME, target: '/orders/v1/orders/7', ip: '192.0.2.1' },
-    'ip_not_allowed',
-    'profiles/acme:live ip_allowlist',
-  ],
-  [
-    'a client without the collection',
-    { client: 'other', target: '/orders/v1/orders/7' },
-    'collection_not_assigned',
-    'clients/other collections',
-  ],
-  [
-    'a body that is too large',
-    { ...ACME, target: '/orders/v1/orders/7', body_bytes: '99999999' },
-    'body_too_large',
-    'collections/orders max_body',
-  ],
+interface Refusal {
+  readonly what: string
+  readonly client?: string
+  readonly profile?: string
+  readonly method?: string
+  readonly target?: string
+  /** A declared length, of which nothing is sent. */
+  readonly body_bytes?: string
+  readonly code: string
+  readonly number: number
+  readonly setting: string | null
+  /** What the answer says of methods. */
+  readonly allow?: string
+  /** Where the record says more than the code. */
+  readonly reason?: RegExp
+}
+
+const REFUSALS: readonly Refusal[] = [
+  {
+    what: 'a path that can be read in two ways',
+    target: '/orders/v1/%2e%2e/x',
+    code: 'request_not_canonical',
+    number: 3,
+    setting: null,
+  },
+  {
+    what: 'a path that no collection has',
+    target: '/nowhere',
+    code: 'route_not_found',
+    number: 4,
+    setting: null,
+  },
+  {
+    what: 'a client that is switched off',
+    client: 'off',
+    code: 'client_inactive',
+    number: 6,
+    setting: 'clients/off active',
+  },
+  {
+    what: 'a client whose time is over',
+    client: 'past',
+    code: 'client_inactive',
+    number: 6,
+    setting: 'clients/past valid_until',
+    reason: /validity of the client has ended/,
+  },
+  {
+    what: 'a profile that is switched off',
+    profile: 'off',
+    code: 'profile_inactive',
+    number: 6,
+    setting: 'profiles/free:off active',
+  },
+  {
+    what: 'an address outside of the list',
+    profile: 'far',
+    code: 'ip_not_allowed',
+    number: 7,
+    setting: 'profiles/free:far ip_allowlist',
+  },
+  {
+    what: 'a path that no route of the collection has, which is held back until the caller is known',
+    target: '/orders/v2/nothing',
+    code: 'route_not_found',
+    number: 10,
+    setting: null,
+  },
+  {
+    what: 'the same for a client that is switched off',
+    client: 'off',
+    target: '/orders/v2/nothing',
+    code: 'client_inactive',
+    number: 6,
+    setting: 'clients/off active',
+  },
+  {
+    what: 'a client without the collection',
+    client: 'other',
+    code: 'collection_not_assigned',
+    number: 11,
+    setting: 'clients/other collections',
+  },
+  {
+    what: 'a profile without the collection',
+    profile: 'nothing',
+    code: 'collection_not_assigned',
+    number: 11,
+    setting: 'profiles/free:nothing collections',
+  },
+  {
+    what: 'an endpoint that is denied',
+    profile: 'denied',
+    code: 'endpoint_not_allowed',
+    number: 11,
+    setting: 'profiles/free:denied endpoints',
+  },
+  {
+    what: 'an endpoint that is not among those that are allowed',
+    profile: 'allowed',
+    code: 'endpoint_not_allowed',
+    number: 11,
+    setting: 'profiles/free:allowed endpoints',
+  },
+  {
+    what: 'a method that no route of the path has',
+    method: 'DELETE',
+    code: 'method_not_allowed',
+    number: 12,
+    setting: 'proxies/orders:one methods; proxies/orders:rest methods',
+    allow: 'GET, HEAD, POST',
+  },
+  {
+    what: 'a method that the profile may not use',
+    profile: 'reader',
+    method: 'POST',
+    target: '/orders/v1/new',
+    code: 'method_not_allowed',
+    number: 12,
+    setting: 'profiles/free:reader allowed_methods',
+    allow: 'GET, HEAD',
+  },
+  {
+    what: 'a method that the profile may not use, on a path that another route answers too',
+    profile: 'writer',
+    code: 'method_not_allowed',
+    number: 12,
+    setting: 'profiles/free:writer allowed_methods',
+    allow: 'POST',
+  },
+  {
+    what: 'a body that is too large',
+    method: 'POST',
+    body_bytes: '99999999',
+    code: 'body_too_large',
+    number: 1,
+    setting: 'collections/orders max_body',
+  },
+  {
+    what: 'a credential whose secret is not there',
+    target: '/orders/v1/unresolved',
+    code: 'credential_unavailable',
+    number: 17,
+    setting: 'credentials/unresolved',
+    reason: /credential \S+ is not available/,
+  },
+  {
+    what: 'a certificate for an upstream without TLS',
+    target: '/orders/v1/certified',
+    code: 'credential_unavailable',
+    number: 17,
+    setting: 'credentials/certified',
+    reason: /needs an https upstream/,
+  },
+  {
+    what: "a caller's token that is to be exchanged, of a profile that has none",
+    target: '/orders/v1/exchanged',
+    code: 'credential_unavailable',
+    number: 17,
+    setting: 'credentials/exchanged',
+    reason: /shows no token that could be exchanged/,
+  },
 ]
 
-for (const [what, query, code, setting] of REFUSALS)
-  test(`${what} is refused in the explanation as it is in truth`, async () => {
-    const answer = await explained({ method: 'GET', ...query })
-    assert.equal(answer.outcome, 'refused')
-    assert.equal(answer.code, code)
+for (const refusal of REFUSALS)
+  test(`${refusal.what} is refused in the explanation as it is in truth`, async () => {
+    const { client = 'free', profile = 'live', method = 'GET', target = '/orders/v1/orders/7' } = refusal
+    const { code, number, reason = /./, body_bytes } = refusal
+    const query = { client, profile, method, target, ip: '127.0.0.1' }
+    const answer = await explained({ ...query, ...(body_bytes !== undefined && { body_bytes }) })
     const refusing = answer.checks.find(({ result }) => result === 'refuse')
-    assert.deepEqual([refusing?.code, refusing?.setting], [code, setting])
-    if ('ip' in query && query['ip'] !== '127.0.0.1') return
-    if ('body_bytes' in query) return
-    const real = await server.gateway('GET', query['target']!, {
-      headers: { 'x-client-id': query['client']!, 'x-profile-id': 'live' },
+    const [kind, name] = refusal.setting?.split('/') ?? []
+    const setting = kind === 'credentials' ? `${kind}/${credentialIds.get(name!)}` : refusal.setting
+    assert.deepEqual(
+      [answer.outcome, answer.code, refusing?.code, refusing?.number, refusing?.setting],
+      ['refused', code, code, number, setting],
+    )
+    assert.match(refusing!.reason, reason)
+    // An agent is told the same
+    const tool = await askMcp(server, '/management/mcp', server.adminToken, 'tools/call', {
+      name: 'query_logs',
+      arguments: {
+        action: 'explain',
+        ...query,
+        ...(body_bytes !== undefined && { body_bytes: Number(body_bytes) }),
+      },
     })
-    // fetch resolves dot segments before it sends
-    if (code !== 'request_not_canonical') assert.equal(real.json.code, code)
-    assert.equal(real.status === answer.status || code === 'request_not_canonical', true)
+    assert.deepEqual(tool.json.result.structuredContent, answer)
+
+    const before = upstream.seen.length
+    const length = body_bytes === undefined ? [] : [`Content-Length: ${body_bytes}`]
+    const ids = [`X-Client-ID: ${client}`, `X-Profile-ID: ${profile}`]
+    const real = await sendRaw(`${method} ${target} HTTP/1.1`, [...ids, ...length], '')
+    const problem = JSON.parse(real.slice(real.indexOf('\r\n\r\n')))
+    assert.deepEqual([problem.code, problem.status], [answer.code, answer.status])
+    assert.equal(/^Allow: (.*)\r$/m.exec(real)?.[1], refusal.allow)
+    const record = await recordOf(problem.request_id)
+    assert.deepEqual([record.code, record.stopped_at], [code, number])
+    if (refusal.reason !== undefined) assert.equal(record.reason, refusing!.reason)
+    assert.equal(upstream.seen.length, before)
   })
 
 test('checks stand in the order of their numbers, and those behind a refusal name the one that refuses', async () => {
@@ -201,18 +419,34 @@ test('header lines are judged as the gateway judges those that it gets', async (
     for (const line of headers) asked.append('headers', line)
     const { json, text } = await server.manage('GET', `/requests/explain?${asked}`)
     const deciding = json.checks.find((check: { name: string }) => check.name === name)
-    assert.deepEqual([json.code, deciding?.code], [code, code], `${what}: ${text}`)
+    const setting = name === 'contract' ? 'proxies/orders:report request_validation: enforce' : null
+    assert.deepEqual(
+      [json.code, deciding?.code, deciding?.setting],
+      [code, code, setting],
+      `${what}: ${text}`,
+    )
     if (code === null) assert.deepEqual([json.outcome, deciding.result], ['forwarded', 'not_judged'], text)
-    const real = await sendRaw(`POST ${target} HTTP/1.1`, headers)
+    const real = await sendRaw(`POST ${target} HTTP/1.1`, headers, '{}')
     assert.match(real, code === null ? /^HTTP\/1\.1 200 / : new RegExp(`"code":"${code}"`), what)
+    const record = await recordOf(/^X-Request-ID: (.*)\r$/im.exec(real)![1]!)
+    assert.equal(record.stopped_at, code === null ? null : deciding.number, what)
   }
 })
 
+/** The record of a request, once it is stored. */
+async function recordOf(id: string): Promise<RequestRecord> {
+  const { json } = await until(
+    () => server.manage('GET', `/records/${id}`),
+    ({ status }) => status === 200,
+  )
+  return json
+}
+
 /** A request as these very lines; the answer as text. */
-async function sendRaw(start: string, headers: readonly string[]): Promise<string> {
+async function sendRaw(start: string, headers: readonly string[], body: string): Promise<string> {
   const socket = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
   const lines = [start, 'Host: a', 'Connection: close', ...headers]
-  socket.write(`${lines.join('\r\n')}\r\n\r\n{}`)
+  socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
   let text = ''
   for await (const piece of socket) text += piece
   return text

@@ -3,8 +3,8 @@ import { connect as connectHttp2 } from 'node:http2'
 import { after, before, test } from 'node:test'
 import { type Issued, issue, issueCrl } from '../certificates.ts'
 import { CERTIFICATE } from '../wire/certificate.ts'
-import { askHttp2, callSecurely, startSecureServer } from './secure.ts'
-import { publishOrders, type Reply, type TestServer } from './server.ts'
+import { askHttp2, callSecurely, connectionShowing, startSecureServer } from './secure.ts'
+import { publishOrders, type Reply, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const ORDER = '/orders/v1/orders/1'
@@ -47,6 +47,19 @@ async function bind(slug: string, auth: object): Promise<Reply> {
 /** A call in TLS with a certificate (and those that belong to it), or without any. */
 const ask = (shown: readonly Issued[], headers: Record<string, string> = {}): Promise<Reply> =>
   callSecurely(server, 'GET', ORDER, { over: shown, headers })
+
+/** The same call of an agent. */
+const askAgent = (shown: readonly Issued[]): Promise<Reply> =>
+  callSecurely(server, 'POST', '/mcp', {
+    over: shown,
+    headers: { accept: 'application/json, text/event-stream' },
+    body: {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'execute_call', arguments: { endpoint: `GET ${ORDER}` } },
+    },
+  })
 
 const codeOf = async (...args: Parameters<typeof ask>) => {
   const { status, json } = await ask(...args)
@@ -107,12 +120,11 @@ test('bindings are names of several kinds, and two profiles with one name are to
   assert.equal(await codeOf([issue({ name: 'pinned', issuer: root })]), 'credential_invalid')
 })
 
-test('a revoked certificate is refused, and a list that is out of date stops calls unless it may be missing', async () => {
+test('a revoked certificate is refused, and a list that is missing stops calls unless it may be', async () => {
   const good = issue({ name: 'good', issuer: root, uris: ['urn:listed'] })
   const bad = issue({ name: 'bad', issuer: root, uris: ['urn:listed'] })
   const bindings = [{ ca: root.certificate + between.certificate, san_uri: 'urn:listed' }]
-  const until = Date.now() + 2 * DAY_MS
-  const crl = issueCrl(root, [bad], until)
+  const crl = issueCrl(root, [bad], Date.now() + 2 * DAY_MS)
   const wrong = await server.manage('POST', '/profiles', {
     client: 'acme',
     name: 'wrong',
@@ -134,16 +146,59 @@ test('a revoked certificate is refused, and a list that is out of date stops cal
   assert.equal(await codeOf([bad]), 'credential_invalid')
 })
 
-test('an agent calls with its certificate', async () => {
-  const params = {
-    name: 'execute_call',
-    arguments: { endpoint: 'GET /orders/v1/orders/{id}', params: { path: { id: '1' } } },
+test('a list that is out of date stops calls unless it may be, until the next one is put', async () => {
+  const good = issue({ name: 'good', issuer: root, uris: ['urn:dated'] })
+  const bad = issue({ name: 'bad', issuer: root, uris: ['urn:dated'] })
+  const later = issue({ name: 'later', issuer: root, uris: ['urn:dated'] })
+  const bindings = [{ ca: root.certificate, san_uri: 'urn:dated' }]
+  const listUntil = (ms: number, ...revoked: Issued[]) => issueCrl(root, revoked, Date.now() + ms)
+  const dated = listUntil(600_000, bad)
+  const { json: profile } = await bind('dated', { bindings, revocation: { crl: dated } })
+  const put = async (crl: string, soft_fail = false): Promise<unknown> => {
+    const auth = { type: 'mtls', bindings, revocation: { crl, soft_fail } }
+    const patched = await server.manage('PATCH', `/profiles/${profile.id}`, { auth })
+    assert.equal(patched.status, 200, patched.text)
+    return patched.json.warnings?.map(({ reason }: { reason: string }) => reason)
   }
-  const called = await callSecurely(server, 'POST', '/mcp', {
-    over: [partner, between],
-    headers: { accept: 'application/json, text/event-stream' },
-    body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params },
-  })
+  const codes = () => Promise.all([good, bad, later].map((one) => codeOf([one])))
+  assert.deepEqual(await codes(), [200, 'credential_invalid', 200])
+
+  server.moveClock(600_001)
+  assert.deepEqual(await codes(), ['identity_unavailable', 'credential_invalid', 'identity_unavailable'])
+  for (const stopped of [await ask([good]), await askAgent([good])]) {
+    assert.deepEqual([stopped.status, stopped.headers.get('retry-after')], [503, '5'], stopped.text)
+    const id = stopped.headers.get('x-request-id')
+    const { json: record } = await until(
+      () => server.manage('GET', `/records/${id}`),
+      ({ status }) => status === 200,
+    )
+    assert.deepEqual(
+      [record.profile, record.status, record.code, record.stopped_at, record.reason],
+      [profile.id, 503, 'identity_unavailable', 9, 'a revocation list is missing or out of date'],
+    )
+  }
+  // Nobody failed to prove anything
+  for (let i = 0; i < 25; i++) assert.equal(await codeOf([good]), 'identity_unavailable')
+
+  assert.match(String(await put(dated, true)), /^a revocation list ended at/)
+  assert.deepEqual(await codes(), [200, 'credential_invalid', 200])
+  await put(dated)
+  assert.equal(await codeOf([good]), 'identity_unavailable')
+
+  const kept = connectionShowing([later], { keepAlive: true })
+  const overKept = async () => (await callSecurely(server, 'GET', ORDER, { over: kept })).status
+  assert.equal(await put(listUntil(30 * DAY_MS, bad)), undefined)
+  assert.deepEqual([await codes(), await overKept()], [[200, 'credential_invalid', 200], 200])
+  await put(listUntil(30 * DAY_MS, bad, later))
+  assert.deepEqual(
+    [await codes(), await overKept()],
+    [[200, 'credential_invalid', 'credential_invalid'], 401],
+  )
+  kept.destroy()
+})
+
+test('an agent calls with its certificate', async () => {
+  const called = await askAgent([partner, between])
   assert.equal(called.json.result?.structuredContent.status, 200, JSON.stringify(called.json))
 })
 

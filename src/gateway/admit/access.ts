@@ -42,11 +42,20 @@ export function methodAllowed(exchange: Exchange): RefusalCode | null {
   const { proxy } = exchange
   const profile = exchange.profile!
   if (proxy !== null && (proxy.methods & profile.methods & methodBit(exchange.method)) !== 0) return null
-  let bits = 0
-  for (const one of proxy === null ? exchange.others! : [proxy])
-    bits |= visibleMethods(profile, exchange.collection!, one)
-  exchange.allow = allowOf(bits)
+  exchange.allow = allowOf(allowedMethods(exchange, profile))
   return 'method_not_allowed'
+}
+
+/** Methods with which the profile may call the path, each at the proxy that it leads to. */
+function allowedMethods({ collection, others, path }: Exchange, profile: LinkedProfile): number {
+  const { routes, fragment } = collection!
+  let allowed = 0
+  let taken = 0
+  for (const one of others ?? routes.find(path.slice(fragment.base_path.length), 0).others!) {
+    allowed |= visibleMethods(profile, collection!, one) & ~taken
+    taken |= one.methods
+  }
+  return allowed
 }
 
 /** Also check 12. A proxy of kind websocket is called by offering the upgrade, and in no other way. */

@@ -28,13 +28,29 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
   return granted(exchange, credential)
 }
 
-/** A certificate is shown over TLS alone: without it the upstream would be called as by anybody. */
-function certified(exchange: Exchange, { id, certificate }: LinkedCredential): RefusalCode | null {
-  if (upstreamOf(exchange)!.targets.some(({ fragment }) => fragment.scheme !== 'https')) {
-    exchange.reason = `credential ${id} needs an https upstream`
+/** What keeps a credential from being used for this proxy and profile at all; null where nothing does. */
+export function misplaced(exchange: Exchange, { id, certificate, grant }: LinkedCredential): string | null {
+  // A certificate is shown over TLS alone: without it the upstream would be called as by anybody.
+  if (
+    certificate !== null &&
+    upstreamOf(exchange)!.targets.some(({ fragment }) => fragment.scheme !== 'https')
+  )
+    return `credential ${id} needs an https upstream`
+  // Tokens that Postern has issued are for Postern alone.
+  if (grant?.exchanges === true && exchange.profile!.verifier === null) return nothingToExchange(id)
+  return null
+}
+
+const nothingToExchange = (id: string): string =>
+  `credential ${id}: the caller shows no token that could be exchanged`
+
+function certified(exchange: Exchange, credential: LinkedCredential): RefusalCode | null {
+  const fault = misplaced(exchange, credential)
+  if (fault !== null) {
+    exchange.reason = fault
     return 'credential_unavailable'
   }
-  exchange.shownCertificate = certificate
+  exchange.shownCertificate = credential.certificate
   return null
 }
 
@@ -44,7 +60,7 @@ function granted(
 ): RefusalCode | null | Promise<RefusalCode | null> {
   const subject = subjectOf(exchange, grant!)
   if (subject === null) {
-    exchange.reason = `credential ${id}: the caller shows no token that could be exchanged`
+    exchange.reason = nothingToExchange(id)
     return 'credential_unavailable'
   }
   const fetched = exchange.tokens!.of(grant!, ...subject)
@@ -59,7 +75,6 @@ function subjectOf(
   { exchanges }: LinkedGrant,
 ): readonly [string, Readonly<Record<string, string>>] | null {
   if (!exchanges) return ITSELF
-  // Tokens that Postern has issued are for Postern alone.
   return profile!.verifier === null || bearer === '' ? null : [hashToken(bearer), { subject_token: bearer }]
 }
 

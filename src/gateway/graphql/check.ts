@@ -118,15 +118,28 @@ function refused(exchange: Exchange, code: RefusalCode, pointer: string, reason:
   return code
 }
 
-/** Values of the parameter `query`, however its name is encoded; null for one that is no UTF-8. */
+/**
+ * Values of the parameter `query`, however its name is encoded; null for one that is no UTF-8, or that only some
+ * readers find: behind a semicolon, or under a name that they shorten.
+ */
 function queriesIn(query: string): (string | null)[] {
   const found: (string | null)[] = []
   for (const pair of query.split('&')) {
-    const equals = pair.indexOf('=')
-    const name = decoded(equals === -1 ? pair : pair.slice(0, equals))
-    if (name === 'query') found.push(decoded(equals === -1 ? '' : pair.slice(equals + 1)))
+    const [first, ...others] = pair.split(';')
+    const name = nameOf(first!)
+    if (name === 'query') found.push(pair.includes('=') ? decoded(pair.slice(pair.indexOf('=') + 1)) : '')
+    else if (READ_AS_QUERY.test(name)) found.push(null)
+    for (const other of others) if (READ_AS_QUERY.test(nameOf(other))) found.push(null)
   }
   return found
+}
+
+/** Some drop white space before a name, what stands behind a NUL, or read brackets as members. */
+const READ_AS_QUERY = /^\s*query\s*(?:[\0[]|$)/
+
+function nameOf(pair: string): string {
+  const equals = pair.indexOf('=')
+  return decoded(equals === -1 ? pair : pair.slice(0, equals)) ?? ''
 }
 
 function decoded(text: string): string | null {

@@ -15,3 +15,11 @@ export function agreesOnClient(ref: string | undefined, { id, fragment }: Linked
 export function agreesOnProfile(ref: string | undefined, { id, fragment }: LinkedProfile): boolean {
   return ref === undefined || ref === id || ref === fragment.slug
 }
+
+/** For the record of a refusal: who would be calling, where the credential leaves one profile only. */
+export function nameLone(exchange: Exchange, candidates: readonly LinkedProfile[]): void {
+  const [profile] = candidates
+  if (profile === undefined || candidates.length > 1) return
+  exchange.profile = profile
+  exchange.client = profile.client
+}

@@ -3,7 +3,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedProfile, Verified } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import { agrees } from './agrees.ts'
+import { agrees, nameLone } from './agrees.ts'
 
 /**
  * Check 5 for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
@@ -23,6 +23,7 @@ export function identifyBearer(exchange: Exchange): RefusalCode | null | undefin
   if (candidates.length === 0) return undefined
   const fitting = candidates.filter((profile) => agrees(exchange, profile))
   if (fitting.length === 0) {
+    nameLone(exchange, candidates)
     exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
     return 'identity_rejected'
   }

@@ -4,7 +4,7 @@ import type { Bound, Snapshot } from '../../snapshot/snapshot.ts'
 import { subjectName } from '../../snapshot/subject-name.ts'
 import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
-import { agrees } from './agrees.ts'
+import { agrees, nameLone } from './agrees.ts'
 import { judgeCertificate } from './chain.ts'
 import { expired, failed, unavailable } from './signed.ts'
 
@@ -26,6 +26,8 @@ export function identifyCertificate(
   if (candidates.length === 0) return undefined
   const fitting = candidates.filter(({ profile }) => agrees(exchange, profile))
   if (fitting.length === 0) {
+    const profiles = new Set(candidates.map(({ profile }) => profile))
+    nameLone(exchange, [...profiles])
     exchange.reason = 'X-Client-ID or X-Profile-ID is not of the certificate'
     return 'identity_rejected'
   }
