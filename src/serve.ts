@@ -268,7 +268,7 @@ function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer 
 
 function gatewaysOptions(
   { settings, clockCell, log }: Start,
-  { vault, recorder, counters, counterMemory }: Stores,
+  { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: Addresses & Sessions & Pick<GatewayInit, 'tls' | 'health'> & Pick<GatewaysOptions, 'keySets'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
@@ -305,6 +305,7 @@ function gatewaysOptions(
     },
     connectRecorder: (attach) => recorder.connect(attach),
     releaseDead: (slot) => counters.releaseDead(slot),
+    keys,
     keySets: shared.keySets,
     log,
   }

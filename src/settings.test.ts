@@ -123,12 +123,34 @@ test('a wrong value refuses start and says what is expected', () => {
     )
   refused(['--listen'], {}, /needs a value/)
   refused(['--hepl'], {}, /^--hepl is not a setting\. Did you mean --help\?$/)
-  refused(
-    [],
-    { POSTERN_VAULT_URL: 'https://vault.test' },
-    /^POSTERN_VAULT_URL and POSTERN_VAULT_TOKEN_FILE \(--vault-token-file\) are needed together/,
-  )
   refused(['--workers', '1', '--workers', '2'], {}, /given twice/)
+})
+
+test('a vault needs one way to say who asks', () => {
+  const vault = { POSTERN_VAULT_URL: 'https://vault.test' }
+  refused([], vault, /^POSTERN_VAULT_URL needs a way to say who asks: POSTERN_VAULT_TOKEN_FILE /)
+  for (const flag of ['token-file', 'role-id', 'secret-id-file', 'kubernetes-role', 'auth-mount'])
+    refused([`--vault-${flag}=x`], {}, new RegExp(`^--vault-${flag} is for a vault: set POSTERN_VAULT_URL `))
+  const refusedWith = (flags: readonly string[], message: RegExp) =>
+    refused(
+      flags.map((flag) => `--vault-${flag}`),
+      vault,
+      message,
+    )
+  refusedWith(['role-id=a'], /^--vault-role-id and POSTERN_VAULT_SECRET_ID_FILE .* are needed together/)
+  refusedWith(['token-file=a', 'kubernetes-role=b'], /-file and --vault-kubernetes-role are both set/)
+  refusedWith(['token-file=a', 'kubernetes-token-file=b'], /^--vault-kubernetes-token-file is for a login/)
+  refusedWith(['token-file=a', 'auth-mount=b'], /^--vault-auth-mount is for a login/)
+  refusedWith(['kubernetes-role=a', 'auth-mount=../b'], /a path such as approle\.$/)
+  refusedWith(['role-id=a b'], /visible ASCII without spaces\.$/)
+  const proofOf = (flags: readonly string[]) => readSettings(flags, vault).secrets.vault?.proof
+  assert.deepEqual(proofOf(['--vault-token-file=a']), { tokenFile: 'a' })
+  assert.deepEqual(proofOf(['--vault-kubernetes-role=a']), {
+    mount: 'kubernetes',
+    named: { role: 'a' },
+    member: 'jwt',
+    file: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+  })
 })
 
 test('what needs another setting says so', () => {

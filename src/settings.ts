@@ -13,6 +13,7 @@ import {
   TEXTS,
 } from './settings/schema.ts'
 import type { CERTIFICATE_FIELDS, Exposed, HttpEngine, ListenAddress } from './settings/values.ts'
+import { toVault, type VaultSettings } from './settings/vault.ts'
 
 export interface Settings {
   readonly data: string
@@ -55,7 +56,7 @@ export interface Settings {
   readonly secrets: {
     readonly envAllow: readonly string[]
     readonly directory: string | null
-    readonly vault: { readonly url: string; readonly tokenFile: string } | null
+    readonly vault: VaultSettings | null
   }
   /** All of them as they were given, for people. */
   readonly shown: readonly Shown[]
@@ -138,8 +139,6 @@ function faultTogether(values: Values, named: Named): string | null {
   for (const name of ['CLIENT_CERT_FIELD', 'PROXY_PROTOCOL'] as const)
     if (values[name] !== 'off' && TRUSTED_PROXIES === undefined)
       return `${named(name)} is read from trusted proxies alone: set ${named('TRUSTED_PROXIES')} too.`
-  if ((values.VAULT_URL === undefined) !== (values.VAULT_TOKEN_FILE === undefined))
-    return `${named('VAULT_URL')} and ${named('VAULT_TOKEN_FILE')} are needed together: where the vault is, and a file with its token.`
   if (HTTP_ENGINE === 'node' && TLS_CERT !== undefined)
     return `${named('HTTP_ENGINE')} is "node", which speaks no TLS to callers, and ${named('TLS_CERT')} is set: remove one of the two.`
   if (HTTP_ENGINE === 'node' && PROXY_PROTOCOL === 'v2')
@@ -152,7 +151,7 @@ function faultTogether(values: Values, named: Named): string | null {
 }
 
 function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Named): Settings {
-  const { TLS_CERT = [], TLS_KEY, CLIENT_CERT_FIELD, VAULT_URL, VAULT_TOKEN_FILE } = values
+  const { TLS_CERT = [], TLS_KEY, CLIENT_CERT_FIELD } = values
   return {
     data: values.DATA,
     listen: values.LISTEN,
@@ -180,10 +179,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     secrets: {
       envAllow: values.SECRETS_ENV,
       directory: values.SECRETS_DIR ?? null,
-      vault:
-        VAULT_URL === undefined || VAULT_TOKEN_FILE === undefined
-          ? null
-          : { url: VAULT_URL, tokenFile: VAULT_TOKEN_FILE },
+      vault: toVault(values, named),
     },
     shown: shownOf(given),
   }

@@ -4,8 +4,10 @@ import { isPlain, type Plain } from './plain.ts'
 
 interface JsonRequest {
   readonly url: string
-  /** Sent as a form (POST); null asks by GET. */
+  /** Sent as a form (POST); null asks by GET, or sends `json`. */
   readonly form: Readonly<Record<string, string>> | null
+  /** Sent as JSON (POST) in the place of a form. */
+  readonly json?: Plain
   /** Value of the Authorization field; empty for none. */
   readonly authorization: string
   /** Further header fields. */
@@ -33,7 +35,8 @@ export function createAskJson(
   resolve?: typeof lookup,
 ): (request: JsonRequest) => Promise<JsonAnswer> {
   const send = createGuardedFetch(limits, resolve)
-  return async ({ url, form, authorization, headers }) => {
+  return async ({ url, form, json, authorization, headers }) => {
+    const sent = bodyOf(form, json)
     const {
       status,
       headers: told,
@@ -41,14 +44,14 @@ export function createAskJson(
     } = await send(
       {
         url,
-        method: form === null ? 'GET' : 'POST',
+        method: sent === null ? 'GET' : 'POST',
         headers: {
           Accept: 'application/json',
           ...headers,
           ...(authorization === '' ? {} : { Authorization: authorization }),
-          ...(form === null ? {} : { 'Content-Type': 'application/x-www-form-urlencoded' }),
+          ...(sent === null ? {} : { 'Content-Type': sent.type }),
         },
-        body: form === null ? null : Buffer.from(new URLSearchParams(form).toString()),
+        body: sent === null ? null : Buffer.from(sent.text),
       },
       // An endpoint of OAuth says in a 400 or 401 what was wrong
       (answered) => answered === 200 || (form !== null && (answered === 400 || answered === 401)),
@@ -58,6 +61,15 @@ export function createAskJson(
     if (value === null) throw new FetchFailure('the answer is no JSON object')
     return { value, headers: told }
   }
+}
+
+function bodyOf(
+  form: JsonRequest['form'],
+  json: Plain | undefined,
+): { readonly type: string; readonly text: string } | null {
+  if (form !== null)
+    return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() }
+  return json === undefined ? null : { type: 'application/json', text: JSON.stringify(json) }
 }
 
 /** The error code of an OAuth endpoint (RFC 6749 section 5.2), which repeats nothing that was sent. */

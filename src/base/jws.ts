@@ -1,4 +1,12 @@
-import { constants, createHmac, type KeyObject, sign, timingSafeEqual, verify } from 'node:crypto'
+import {
+  constants,
+  createHmac,
+  type KeyObject,
+  type SignKeyObjectInput,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto'
 
 interface Algorithm {
   readonly hash: string | null
@@ -90,33 +98,33 @@ export function signingKeyOf<K extends NamedKey>(
 export function verifyJws(name: string, key: KeyObject, signed: string, signature: Uint8Array): boolean {
   const algorithm = ALGORITHMS.get(name)
   if (algorithm === undefined || !keyFits(key, name)) return false
-  const { hash, pss } = algorithm
+  const { hash } = algorithm
   if (algorithm.type === 'hmac') {
     const expected = createHmac(hash!, key).update(signed).digest()
     return expected.length === signature.length && timingSafeEqual(expected, signature)
   }
-  const options =
-    algorithm.type === 'ec'
-      ? { key, dsaEncoding: 'ieee-p1363' as const }
-      : pss === true
-        ? {
-            key,
-            padding: constants.RSA_PKCS1_PSS_PADDING,
-            saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
-          }
-        : { key }
   try {
-    return verify(hash, Buffer.from(signed, 'latin1'), options, signature)
+    return verify(hash, Buffer.from(signed, 'latin1'), withKey(algorithm, key), signature)
   } catch {
     // A signature of an impossible form is a wrong one.
     return false
   }
 }
 
+/** A key for RSASSA-PSS alone may name the hash that goes with it. */
+const PSS_BY_HASH: ReadonlyMap<string | undefined, string> = new Map([
+  [undefined, 'PS256'],
+  ['sha256', 'PS256'],
+  ['sha384', 'PS384'],
+  ['sha512', 'PS512'],
+])
+
 /** The algorithm that a private key signs by here; null for a key of another kind. */
 export function signingAlgorithm(key: KeyObject): string | null {
   if (key.type !== 'private') return null
   if (key.asymmetricKeyType === 'rsa') return 'RS256'
+  if (key.asymmetricKeyType === 'rsa-pss')
+    return PSS_BY_HASH.get(key.asymmetricKeyDetails?.hashAlgorithm) ?? null
   if (key.asymmetricKeyType === 'ed25519') return 'EdDSA'
   if (key.asymmetricKeyType !== 'ec') return null
   const curve = key.asymmetricKeyDetails?.namedCurve
@@ -134,6 +142,12 @@ export function signJws(
   if (algorithm === undefined) throw new RangeError('the key cannot sign')
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const text = `${part({ alg, typ: 'JWT', ...(keyId === null ? {} : { kid: keyId }) })}.${part(claims)}`
-  const options = algorithm.type === 'ec' ? { key, dsaEncoding: 'ieee-p1363' as const } : { key }
-  return `${text}.${sign(algorithm.hash, Buffer.from(text), options).toString('base64url')}`
+  return `${text}.${sign(algorithm.hash, Buffer.from(text), withKey(algorithm, key)).toString('base64url')}`
+}
+
+/** How an asymmetric key signs and verifies. */
+function withKey({ type, pss }: Algorithm, key: KeyObject): SignKeyObjectInput {
+  if (type === 'ec') return { key, dsaEncoding: 'ieee-p1363' }
+  if (pss !== true) return { key }
+  return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
 }

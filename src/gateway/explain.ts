@@ -315,6 +315,12 @@ function credential(exchange: Exchange): Judged {
       'the collection has no upstream',
       `collections/${collection!.fragment.slug} upstream`,
     )
+  if (proxy !== null && proxy.headers.fault !== null)
+    return refuse(
+      'credential_unavailable',
+      proxy.headers.fault,
+      `proxies/${collection!.fragment.slug}:${proxy.fragment.slug} headers; collections/${collection!.fragment.slug} headers`,
+    )
   const id = proxy === null ? null : proxy.credential
   if (id === null) return pass('nothing is added for the upstream')
   const setting = `credentials/${id}`

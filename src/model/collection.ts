@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { Description, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+import { Description, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
+import { InjectedHeaders } from './injected-header.ts'
 import { isReserved, RESERVED_PATHS } from './reserved-paths.ts'
 import { UpstreamSpec } from './upstream.ts'
 
@@ -31,11 +32,9 @@ export const CollectionSpec = z.strictObject({
   upstream: UpstreamSpec.nullable()
     .default(null)
     .describe('Needed before publishing, such as {"targets":[{"url":"http://127.0.0.1:9000"}]}'),
-  headers: z
-    .array(InjectedHeader)
-    .max(50)
-    .default([])
-    .describe('Sent to the upstream with every call, such as [{"name":"X-Stage","value":"test"}]'),
+  headers: InjectedHeaders.describe(
+    'Sent to the upstream with every call, such as [{"name":"X-Stage","value":"test"}] or [{"name":"X-Key","secret":{"env":"SECRET_KEY"}}]',
+  ),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
   policy: Ref.nullable().default(null).describe('Limits, counted per client'),
   max_body: z

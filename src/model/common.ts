@@ -61,12 +61,6 @@ export const HeaderName = z
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
   .refine((name) => !RESERVED_HEADERS.has(name.toLowerCase()), 'this header belongs to the gateway')
 
-/** RFC 9110 section 5.5 field value: visible ASCII, spaces and tabs inside; never a line break. */
-const HeaderValue = z
-  .string()
-  .max(8192)
-  .regex(/^([!-~]([\t -~]*[!-~])?)?$/, 'visible ASCII without line breaks or outer spaces')
-
 const RESERVED_HEADERS = new Set([
   'connection',
   'keep-alive',
@@ -150,9 +144,6 @@ export function inWords(name: string): string {
 
 export const HttpMethod = z.enum(HTTP_METHODS)
 export type HttpMethod = z.infer<typeof HttpMethod>
-
-/** A header that the gateway adds to the request to the upstream. */
-export const InjectedHeader = z.strictObject({ name: HeaderName, value: HeaderValue })
 
 /** A slug made from a name: `Get order (v2)` gives `get-order-v2`; empty when nothing usable is left. */
 export function slugOf(name: string): string {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { Description, HeaderName, Name, Slug, Tags, Time } from './common.ts'
+import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { Description, Duration, HeaderName, Name, Slug, Tags, Time } from './common.ts'
 import { PemInput, SecretInput } from './secret.ts'
 import { secureUrl } from './secure-url.ts'
 import { CertificatesPem } from './upstream-tls.ts'
@@ -27,33 +28,37 @@ const AuthMethod = z
     'How the token endpoint knows Postern: the secret in a header or in the form, or a signed assertion',
   )
 
+const Scopes = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .max(256)
+      .regex(/^[!#-[\]-~]+$/, 'a scope without spaces (RFC 6749)'),
+  )
+  .max(50)
+  .default([])
+
+/** Who issued a token, whom it is about, whom it is for. */
+const Party = z
+  .string()
+  .min(1)
+  .max(1024)
+  .regex(/^[!-~]+$/, 'visible ASCII without spaces')
+
+/** Each signs by the algorithm of its own: RS256, PS256, ES256, ES384 and EdDSA. */
+const SIGNING_KEYS = 'RSA, RSA-PSS, P-256, P-384 or Ed25519'
+
 /** How Postern asks a token endpoint. */
 const tokenClient = {
   token_url: TokenUrl,
   client_id: Visible,
   auth_method: AuthMethod,
   client_secret: SecretInput.optional().describe('For client_secret_basic and client_secret_post'),
-  private_key: PemInput.optional().describe(
-    'For private_key_jwt: a private key in PEM (RSA, P-256, P-384 or Ed25519)',
-  ),
+  private_key: PemInput.optional().describe(`For private_key_jwt: a private key in PEM (${SIGNING_KEYS})`),
   key_id: Visible.optional().describe('For private_key_jwt: `kid` of the assertion'),
-  scopes: z
-    .array(
-      z
-        .string()
-        .min(1)
-        .max(256)
-        .regex(/^[!#-[\]-~]+$/, 'a scope without spaces (RFC 6749)'),
-    )
-    .max(50)
-    .default([]),
-  audience: z
-    .string()
-    .min(1)
-    .max(1024)
-    .regex(/^[!-~]+$/)
-    .optional()
-    .describe('Sent as `audience` where it is set'),
+  scopes: Scopes,
+  audience: Party.optional().describe('Sent as `audience` where it is set'),
 }
 
 /** The secret that the method needs is there, and no other. */
@@ -93,14 +98,29 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       type: z.literal('api_key').describe('A key in a header or query parameter'),
       key: SecretInput,
       in: z.enum(['header', 'query']).default('header'),
-      name: z.string().min(1).max(128).default('X-API-Key').describe('Name of the header or query parameter'),
+      name: z
+        .string()
+        .min(1)
+        .max(128)
+        .optional()
+        .describe('Name of the header, which is Authorization unless it is given, or of the query parameter'),
       prefix: z
         .string()
         .max(64)
         .regex(/^[ -~]*$/)
-        .default('')
-        .describe('Put before the key, such as "Token "'),
+        .optional()
+        .describe('Put before the key, such as "Token "; "Bearer " in Authorization, else nothing'),
     })
+    .overwrite((auth) => {
+      const name = auth.name ?? (auth.in === 'header' ? 'Authorization' : undefined)
+      const isBearer = auth.in === 'header' && name?.toLowerCase() === 'authorization'
+      return {
+        ...auth,
+        ...(name !== undefined && { name }),
+        prefix: auth.prefix ?? (isBearer ? 'Bearer ' : ''),
+      }
+    })
+    .refine((auth) => auth.name !== undefined, { error: 'required in a query', path: ['name'] })
     .refine((auth) => auth.in === 'query' || HeaderName.safeParse(auth.name).success, {
       error: 'not a header name that may be set',
       path: ['name'],
@@ -130,6 +150,20 @@ export const CredentialAuth = z.discriminatedUnion('type', [
     })
     .check(checkTokenClient),
   z.strictObject({
+    type: z
+      .literal('jwt_bearer')
+      .describe(
+        'RFC 7523 section 2.1: an assertion that is signed here is exchanged for tokens, sent as bearer',
+      ),
+    token_url: TokenUrl,
+    issuer: Party.describe('`iss` of the assertion: as whom the authorization server knows Postern'),
+    subject: Party.optional().describe('`sub`: for whom the tokens are; the issuer unless it is given'),
+    audience: Party.optional().describe('`aud`: the authorization server; token_url unless it is given'),
+    private_key: PemInput.describe(`What signs it, in PEM (${SIGNING_KEYS})`),
+    key_id: Visible.optional().describe('`kid` of the assertion'),
+    scopes: Scopes,
+  }),
+  z.strictObject({
     type: z.literal('aws_sigv4').describe('AWS Signature Version 4: each request is signed'),
     region: AwsName.describe('Such as eu-central-1'),
     service: AwsName.describe('Such as s3, execute-api or dynamodb'),
@@ -153,6 +187,11 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       'The certificate in PEM, then those that lead to its authority',
     ),
     client_key_pem: PemInput.describe('Its private key in PEM, without a password'),
+    ca_cert_pem: CertificatesPem.nullable()
+      .default(null)
+      .describe(
+        'Authorities in PEM that are trusted where it is shown, unless the upstream has a `ca` of its own',
+      ),
   }),
 ])
 export type CredentialAuth = z.output<typeof CredentialAuth>
@@ -176,6 +215,8 @@ export function secretFieldsOf(auth: AuthLike): readonly string[] {
     case 'oauth2_client_credentials':
     case 'token_exchange':
       return [auth.auth_method === 'private_key_jwt' ? 'private_key' : 'client_secret']
+    case 'jwt_bearer':
+      return ['private_key']
     case 'aws_sigv4':
       return ['secret_access_key']
     case 'mtls':
@@ -195,6 +236,8 @@ export function previousUntil(field: string): number | null {
   return field.startsWith(PREVIOUS) ? Date.parse(field.slice(PREVIOUS.length)) : null
 }
 
+const ROTATE_MS_MAX = 3650 * 86_400_000
+
 export const CredentialSpec = z.strictObject({
   name: Name,
   slug: Slug.optional().describe('Made from the name when absent'),
@@ -204,10 +247,19 @@ export const CredentialSpec = z.strictObject({
   expires_at: Time.nullable()
     .default(null)
     .describe('When the secret ends, where that is known; the state warns before'),
+  rotate_every: Duration.refine(
+    (text) => !DURATION_PATTERN.test(text) || toMs(text) <= ROTATE_MS_MAX,
+    'at most 3650d',
+  )
+    .nullable()
+    .default(null)
+    .describe(
+      'How old the secret may become, such as 60d; its state says when that is, and lists of stale ones go by it',
+    ),
 })
 export type CredentialSpec = z.output<typeof CredentialSpec>
 
 /** True for types whose tokens are fetched from an endpoint before a call. */
 export function isFetched(type: CredentialType): boolean {
-  return type === 'oauth2_client_credentials' || type === 'token_exchange'
+  return type === 'oauth2_client_credentials' || type === 'token_exchange' || type === 'jwt_bearer'
 }

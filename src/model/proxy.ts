@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { Description, HttpMethod, InjectedHeader, Name, Ref, Slug, Status, Tags } from './common.ts'
+import { Description, HttpMethod, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { Cache, GraphqlLimits, MediaType, VALIDATION_MODES, ValidationMode } from './contract.ts'
+import { InjectedHeaders } from './injected-header.ts'
 import { ProxyTimeouts } from './upstream.ts'
 
 /**
@@ -99,11 +100,9 @@ export const ProxySpec = z.strictObject({
   target_path: PathPattern.nullable()
     .default(null)
     .describe('Path at the upstream, with the same parameters; the path itself when null'),
-  headers: z
-    .array(InjectedHeader)
-    .max(50)
-    .default([])
-    .describe('Sent to the upstream; wins over the collection'),
+  headers: InjectedHeaders.describe(
+    'Sent to the upstream; wins over the collection. As there, a secret may stand in the place of a value',
+  ),
   credential: Ref.default('inherit').describe('inherit, none, or a credential'),
   policy: Ref.nullable().default(null).describe('Limits, counted per client'),
   kind: z

@@ -4,6 +4,7 @@ import { type Clock, toTime } from '../base/clock.ts'
 import { newId } from '../base/ids.ts'
 import { Secret } from '../base/secret.ts'
 import { hashToken, mintClientSecret, mintLookup, mintSigningSecret, mintToken } from '../base/token.ts'
+import { isHeaderField } from '../model/header-field.ts'
 import {
   type ConfigWriter,
   isSigningSecret,
@@ -68,7 +69,7 @@ export class ChangeSecrets {
     })
     await this.#change.note(resource, {
       op: known ? 'replace' : 'add',
-      path: `/auth/${field}`,
+      path: isHeaderField(field) ? `/${field}` : `/auth/${field}`,
       value: 'changed',
     })
   }

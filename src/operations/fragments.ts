@@ -25,6 +25,7 @@ import {
 } from '../store/ports/config.ts'
 import { breathe } from './breathe.ts'
 import type { Changed } from './change-outcome.ts'
+import { idsWithSealedHeaders } from './header-secrets.ts'
 import { type CompileReader, holdAll } from './held-reader.ts'
 
 /** What a piece of the desired state compiles to. */
@@ -72,8 +73,14 @@ async function compileCollectionOf(
 ): Promise<Compiled> {
   if (resource?.status !== 'published') return { put: [], drop: [`collection:${id}`, `contracts:${id}`] }
   const collection = desired<CollectionSpec>(resource)
-  const proxies = (await reader.all('proxies', id)).map((proxy) => desired<ProxySpec>(proxy))
-  const put: Fragment[] = [compileCollection(collection, proxies), compileContracts(collection, proxies)]
+  const below = await reader.all('proxies', id)
+  const proxies = below.map((proxy) => desired<ProxySpec>(proxy))
+  const owners = idsWithSealedHeaders([resource, ...below])
+  const sealed = owners.length === 0 ? [] : await reader.secretsOf(owners)
+  const put: Fragment[] = [
+    compileCollection(collection, proxies, sealed),
+    compileContracts(collection, proxies),
+  ]
   const { schemas } = collection.spec
   const json = schemas === null ? undefined : await reader.schema(schemas)
   // Shared schemas go first, so that the contracts that point into them never lead nowhere.
@@ -155,13 +162,23 @@ export async function compileResealed(
   reader: ConfigReader,
   owners: readonly string[],
 ): Promise<readonly Fragment[]> {
-  const put: Fragment[] = []
+  const roots = new Map<string, NonNullable<ReturnType<typeof rootOf>>>()
   for (const owner of owners) {
-    const resource = (await reader.byId('credentials', owner)) ?? (await reader.byId('profiles', owner))
+    const resource = await ownerOf(reader, owner)
     const root = resource === undefined ? null : rootOf(resource)
-    if (root !== null) put.push(...(await compileOrClose(reader, root)))
+    if (root !== null) roots.set(root.id, root)
   }
+  const put: Fragment[] = []
+  for (const root of roots.values()) put.push(...(await compileOrClose(reader, root)))
   return put
+}
+
+async function ownerOf(reader: ConfigReader, id: string): Promise<Resource | undefined> {
+  for (const type of ['credentials', 'profiles', 'collections', 'proxies'] as const) {
+    const found = await reader.byId(type, id)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Schemas that only the collection in its earlier state used. */

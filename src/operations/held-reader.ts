@@ -1,5 +1,6 @@
 import { RESOURCE_TYPES } from '../model/common.ts'
 import type { ConfigReader, Resource } from '../store/ports/config.ts'
+import { idsWithSealedHeaders } from './header-secrets.ts'
 
 /** What compiling asks of the configuration. */
 export type CompileReader = Pick<ConfigReader, 'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'schema'>
@@ -21,7 +22,11 @@ export async function holdAll(reader: ConfigReader): Promise<CompileReader> {
     }
   }
   const tokens = Map.groupBy(await reader.tokensOf(idsOf(byType, 'profiles')), (token) => token.profile)
-  const owners = [...idsOf(byType, 'credentials'), ...idsOf(byType, 'profiles')]
+  const owners = [
+    ...idsOf(byType, 'credentials'),
+    ...idsOf(byType, 'profiles'),
+    ...idsWithSealedHeaders([...(byType.get('collections') ?? []), ...(byType.get('proxies') ?? [])]),
+  ]
   const secrets = Map.groupBy(await reader.secretsOf(owners), (secret) => secret.owner)
   return {
     byId: async (_type, id) => byId.get(id),

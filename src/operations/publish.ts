@@ -4,6 +4,7 @@ import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { about, CHANGE_REFUSES } from './crud.ts'
 import { define, type Operation } from './define.ts'
+import { forgetHeaders } from './header-secrets.ts'
 import { type Kind, writtenSchema } from './kind.ts'
 import { writtenView } from './views.ts'
 import { demandUse } from './write-resource.ts'
@@ -55,8 +56,10 @@ export async function setStatus(
   const spec = { ...live, status }
   await demandUse(context, kind, spec, resource.id, [resource.spec])
   await kind.check?.(spec, { id: resource.id, parent: resource.parent }, context)
-  return context.change.replace(resource, {
+  const stored = await context.change.replace(resource, {
     spec,
     draft: status === 'published' ? null : resource.draft,
   })
+  await forgetHeaders(context, resource, stored)
+  return stored
 }

@@ -33,6 +33,12 @@ const TAKEN: readonly (readonly [operation: string, input: object, kept?: unknow
     },
     { type: 'token_exchange', token_url: 'https://id.example/token', client_id: 'a', client_secret: PLANTED },
     {
+      type: 'jwt_bearer',
+      token_url: 'https://id.example/token',
+      issuer: 'a',
+      private_key: `-----BEGIN X-----\n${PLANTED}\n-----END X-----`,
+    },
+    {
       type: 'aws_sigv4',
       region: 'eu',
       service: 's3',

@@ -2,6 +2,7 @@ import type { SecretState } from '../model/secret.ts'
 import { isReference, referenceText } from '../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
+import { idsWithSealedHeaders, withHeaderStates } from './header-secrets.ts'
 import type { Kind } from './kind.ts'
 import { idsOf, mapRefs } from './refs.ts'
 
@@ -12,7 +13,8 @@ export async function viewsOf(
   resources: readonly Resource[],
 ): Promise<Record<string, unknown>[]> {
   const slugs = await reader.slugs(referred(kind, resources))
-  const secrets = kind.secrets === undefined ? [] : await reader.secretsOf(resources.map(({ id }) => id))
+  const owners = kind.secrets === undefined ? idsWithSealedHeaders(resources) : resources.map(({ id }) => id)
+  const secrets = owners.length === 0 ? [] : await reader.secretsOf(owners)
   return Promise.all(resources.map((resource) => toView(kind, resource, slugs, secrets)))
 }
 
@@ -74,7 +76,11 @@ async function toView(
   secrets: readonly StoredSecret[],
 ): Promise<Record<string, unknown>> {
   const { id, slug, revision, created_at, created_by, updated_at, updated_by, managed_by } = resource
-  const spec = await readable(kind, resource.spec, slugs)
+  const shown = async (fields: Fields): Promise<Fields> =>
+    withHeaderStates(await readable(kind, fields, slugs), (field, stored) =>
+      stateOf(resource, field, stored, secrets),
+    )
+  const spec = await shown(resource.spec)
   const view: Record<string, unknown> = {
     id,
     slug,
@@ -87,7 +93,7 @@ async function toView(
     updated_by,
     managed_by,
   }
-  if (resource.draft !== null) view['pending_draft'] = await readable(kind, resource.draft, slugs)
+  if (resource.draft !== null) view['pending_draft'] = await shown(resource.draft)
   return view
 }
 

@@ -9,6 +9,7 @@ import { isReference } from '../model/secret-reference.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { toInputInvalid } from './errors.ts'
+import { forgetHeaders, headerReferencesOf, secretHeadersOf, splitHeaders } from './header-secrets.ts'
 import type { Kind } from './kind.ts'
 import { mergePatch } from './patch.ts'
 import { findRef, heldBy, idsOf, parentField, parentRef, resolveRefs } from './refs.ts'
@@ -64,10 +65,11 @@ export async function replaceResource(
     stored = (await context.change.writer.byId(kind.type, resource.id))!
   }
   const isSame = spec.secrets.every(([, text]) => text === KEEP)
-  if (!isSame || isReadElsewhere(kind, resource.spec, spec.fields))
+  if (kind.secrets !== undefined && (!isSame || isReadElsewhere(kind, resource.spec, spec.fields)))
     await context.change.judge(`${kind.type}:rotate`, resource, stored)
   if (!isSame || canonicalJson(spec.fields['auth']) !== canonicalJson(resource.spec['auth']))
     await forgetSecrets(context, kind, stored)
+  await forgetHeaders(context, resource, stored)
   return stored
 }
 
@@ -145,7 +147,8 @@ async function settle(
       ? []
       : [before.spec, ...(isStaged(context, before) && before.draft !== null ? [before.draft] : [])]
   const held = before === null ? [] : await heldBy(context.whole, kind, before, known)
-  const { spec, secrets } = splitSecrets(kind, await resolveRefs(context.reader, kind, members, held))
+  const split = splitSecrets(kind, await resolveRefs(context.reader, kind, members, held))
+  const { spec, texts } = await splitHeaders(context, split.spec, before)
   const parent = parentRef(kind, spec)
   if (before !== null && parent !== before.parent) {
     const { field } = (parentField(kind, spec) ?? parentField(kind, before.spec))!
@@ -162,12 +165,12 @@ async function settle(
     await context.demand(`${kind.type}:publish`, judged)
   await demandUse(context, kind, spec, id, known)
   await demandElsewhere(context, kind, spec, id, known)
-  for (const [field, text] of secrets) {
+  for (const [field, text] of split.secrets) {
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
     if (known !== undefined) refuseSecret(kind, field, known, spec)
   }
   await kind.check?.(spec, { id, parent }, context)
-  return { fields: spec, secrets }
+  return { fields: spec, secrets: [...split.secrets, ...texts] }
 }
 
 /**
@@ -186,9 +189,15 @@ export async function demandUse(
   const had = new Set(isMoved ? [] : known.flatMap((one) => idsOf(kind, one)))
   const sent = new Set(idsOf(kind, spec).filter((one) => !had.has(one)))
   if (isMoved) sent.add(id)
+  let sendsHeaders = secretHeadersOf(spec).length > 0
   if (isMoved && kind.type === 'collections')
     for (const { spec: below, draft } of await context.whole.all('proxies', id))
-      for (const one of [below, draft ?? below]) sent.add(String(one['credential']))
+      for (const one of [below, draft ?? below]) {
+        sent.add(String(one['credential']))
+        sendsHeaders ||= secretHeadersOf(one).length > 0
+      }
+  if (isMoved && sendsHeaders)
+    await context.demand('credentials:use', { type: kind.type, id, parent: null, spec: known[0]! })
   for (const one of sent) {
     const credential = await context.whole.byId('credentials', one)
     if (credential !== undefined) await context.demand('credentials:use', credential)
@@ -199,19 +208,20 @@ export async function demandUse(
  * Where a secret is read elsewhere, no scope says whose it is. Refuses with permission_denied without the right to use
  * whatever there is for one that no known spec refers to.
  */
-async function demandElsewhere(
+export async function demandElsewhere(
   context: OperationContext,
   kind: Kind,
   spec: Fields,
   id: string,
   known: readonly Fields[],
 ): Promise<void> {
-  const read = (one: Fields): string[] =>
-    Object.values(isPlain(one['auth']) ? one['auth'] : {})
-      .filter(isReference)
-      .map(canonicalJson)
-  const had = kind.secrets === undefined ? [] : known.flatMap(read)
-  if (kind.secrets !== undefined && !read(spec).every((one) => had.includes(one)))
+  const read = (one: Fields): string[] => {
+    const auth = kind.secrets !== undefined && isPlain(one['auth']) ? Object.values(one['auth']) : []
+    return [...auth.filter(isReference), ...headerReferencesOf(one)].map(canonicalJson)
+  }
+  const reads = read(spec)
+  const had = reads.length === 0 ? [] : known.flatMap(read)
+  if (!reads.every((one) => had.includes(one)))
     await context.demand('credentials:use', { type: 'credentials', id, parent: null, spec: {} })
 }
 

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CannotStart } from '../base/cannot-start.ts'
 import { fullDelta } from '../operations/fragments.ts'
 import type { Settings } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
+import { isDamage } from '../store/sqlite/damage.ts'
 import { openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -20,9 +20,6 @@ export interface Configuration {
   /** Why there is no store, as a sentence; null when there is one. */
   readonly fault: string | null
 }
-
-/** Codes of SQLite for a file that is damaged, or none of its own. */
-const DAMAGED = new Set([11, 26])
 
 /**
  * Opens the store of a data directory. When it is gone, empty or damaged and a last known configuration was kept, that is
@@ -64,9 +61,4 @@ function withoutStore(keyFile: string, first: SnapshotDelta, what: string): Conf
     store: null,
     fault: `${what}: the last known configuration (revision ${first.revision}) is served and cannot be changed. Restore a backup of it and start again; to begin anew, delete serving.db and what is left of config.db.`,
   }
-}
-
-function isDamage(error: unknown): boolean {
-  const cause = error instanceof CannotStart ? error.cause : error
-  return cause instanceof Error && 'errcode' in cause && DAMAGED.has(Number(cause.errcode) & 0xff)
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
+import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import type { RecordQueries } from '../operations/context.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
@@ -10,12 +11,14 @@ import { openLastGood } from '../store/sqlite/last-good.ts'
 import { COUNTER_SLOT } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
 import { type Configuration, openConfiguration } from './configuration.ts'
+import { openKeys } from './kept-keys.ts'
 import { createLastGood, type LastGoodSnapshot } from './last-good.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
+  readonly keys: IdempotencyMemory
   readonly counterMemory: SharedArrayBuffer
   /** As the main thread counts. */
   readonly counters: Counters
@@ -24,7 +27,8 @@ export interface Stores extends Configuration {
 }
 
 /** Takes the data directory and opens what is in it. Throws CannotStart as the stores do. */
-export async function openStores({ settings, clockCell, log, fault, parts }: Start): Promise<Stores> {
+export async function openStores(its: Start): Promise<Stores> {
+  const { settings, clockCell, log, fault, parts } = its
   const lock = lockDirectory(settings.data)
   parts.defer(() => lock.release())
   const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
@@ -36,6 +40,7 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
   const configuration = await openConfiguration(settings, keyFile, lastGood)
   parts.defer(() => configuration.store?.close())
   if (configuration.fault !== null) log('error', configuration.fault)
+  const keys = openKeys(its, configuration.vault)
   const counterMemory = createCounterMemory()
   const path = join(settings.data, 'records.db')
   const recorderSetup: RecorderSetup = {
@@ -57,6 +62,7 @@ export async function openStores({ settings, clockCell, log, fault, parts }: Sta
   return {
     ...configuration,
     lastGood,
+    keys,
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,

@@ -17,6 +17,8 @@ import {
   Period,
   Scopes,
   Size,
+  VaultMount,
+  VaultName,
   VaultUrl,
   WORKERS_MAX,
   Workers,
@@ -29,6 +31,9 @@ interface SettingText {
 }
 
 const DAY_MS = 86_400_000
+
+/** Where Kubernetes puts the token of the service account of a pod. */
+export const POD_TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 /** The settings of the process: what a person may set before there is anything else to ask. */
 export const SCHEMA = z.strictObject({
@@ -52,6 +57,11 @@ export const SCHEMA = z.strictObject({
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
   VAULT_TOKEN_FILE: FilePath.optional(),
+  VAULT_ROLE_ID: VaultName.optional(),
+  VAULT_SECRET_ID_FILE: FilePath.optional(),
+  VAULT_KUBERNETES_ROLE: VaultName.optional(),
+  VAULT_KUBERNETES_TOKEN_FILE: FilePath.optional(),
+  VAULT_AUTH_MOUNT: VaultMount.optional(),
   RECORDS_KEEP: Period.prefault('30d'),
   RECORDS_MAX_SIZE: Size.prefault('10GB'),
   AUDIT_KEEP: Period.refine((ms) => ms >= DAY_MS, 'at least 1d').prefault('400d'),
@@ -142,7 +152,27 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   VAULT_TOKEN_FILE: {
     shown: 'none',
-    text: 'File with the token for it, read anew for each question; needed with `POSTERN_VAULT_URL`.',
+    text: 'File with the token for it, read anew for each question. One of this, `POSTERN_VAULT_ROLE_ID` and `POSTERN_VAULT_KUBERNETES_ROLE` is needed with `POSTERN_VAULT_URL`.',
+  },
+  VAULT_ROLE_ID: {
+    shown: 'none',
+    text: 'The role id of a login by AppRole; needed with `POSTERN_VAULT_SECRET_ID_FILE`.',
+  },
+  VAULT_SECRET_ID_FILE: {
+    shown: 'none',
+    text: 'File with the secret id of that login, read anew for each.',
+  },
+  VAULT_KUBERNETES_ROLE: {
+    shown: 'none',
+    text: 'The role of a login by Kubernetes, as the service account of the pod.',
+  },
+  VAULT_KUBERNETES_TOKEN_FILE: {
+    shown: `\`${POD_TOKEN_FILE}\``,
+    text: 'File with the token of the service account, read anew for each login.',
+  },
+  VAULT_AUTH_MOUNT: {
+    shown: '`approle`, `kubernetes`',
+    text: 'Where the method of the login is mounted, without `auth/`.',
   },
   RECORDS_KEEP: {
     shown: '`30d`',

@@ -136,6 +136,13 @@ export const VaultUrl = z.string().transform((text, context): string => {
   return z.NEVER
 })
 
+/** A role as it stands in a login. */
+export const VaultName = z.string().regex(/^[!-~]{1,256}$/, 'visible ASCII without spaces')
+
+export const VaultMount = z
+  .string()
+  .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'a path such as approle')
+
 /** OpenID Connect Discovery 1.0 section 3: compared byte for byte, so it is kept as written. */
 export const IssuerUrl = z.string().transform((text, context): string => {
   if (isServerUrl(text)) return text

@@ -24,6 +24,7 @@ import type {
   SigningSecretFragment,
   TokenFragment,
 } from './fragments.ts'
+import { compileHeaders, compileSecretHeaders, type SealedHeader } from './secret-headers.ts'
 import { compileVerify } from './verify.ts'
 
 /** A resource of the desired state. */
@@ -40,10 +41,14 @@ export interface DesiredProfile extends Desired<ProfileSpec> {
   readonly secrets: readonly SigningSecretFragment[]
 }
 
-/** A published collection and those of its proxies that are published. */
+/**
+ * A published collection and those of its proxies that are published.
+ * @param sealed what the store has of the secrets of their headers
+ */
 export function compileCollection(
   { id, slug, spec }: Desired<CollectionSpec>,
   proxies: readonly Desired<ProxySpec>[],
+  sealed: readonly SealedHeader[] = [],
 ): CollectionFragment {
   return {
     kind: 'collection',
@@ -55,7 +60,7 @@ export function compileCollection(
     base_path: spec.base_path,
     hosts: spec.hosts,
     upstream: spec.upstream && compileUpstream(spec.upstream),
-    headers: spec.headers,
+    headers: compileHeaders({ id, spec }),
     credential: spec.credential,
     policy: spec.policy,
     body_bytes_max: spec.max_body,
@@ -63,6 +68,7 @@ export function compileCollection(
     cors: spec.cors == null ? null : compileCors(spec.cors),
     ...(spec.hide_unassigned === true ? { hide_unassigned: true as const } : {}),
     proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
+    ...compileSecretHeaders([{ id, spec }, ...published(proxies)], sealed),
   }
 }
 
@@ -82,7 +88,7 @@ function compileProxy(
     methods: spec.methods,
     path: spec.path,
     target_path: spec.target_path ?? spec.path,
-    headers: spec.headers,
+    headers: compileHeaders({ id, spec }),
     credential: spec.credential,
     policy: spec.policy,
     deprecated: spec.deprecated,

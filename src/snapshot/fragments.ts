@@ -25,7 +25,8 @@ export type Fragment =
 /** A header the gateway sets on the request to the upstream. */
 export interface HeaderFragment {
   readonly name: string
-  readonly value: string
+  /** Null: a secret of the collection fragment, by `placeOf`. */
+  readonly value: string | null
 }
 
 export interface CollectionFragment {
@@ -47,6 +48,12 @@ export interface CollectionFragment {
   /** There only where it is set: whoever it is not assigned to is told that there is no such path. */
   readonly hide_unassigned?: true | undefined
   readonly proxies: readonly ProxyFragment[]
+  /** Sealed texts of secret headers by `placeOf`; there only where one is set, as the next two. */
+  readonly sealed?: Readonly<Record<string, string>>
+  /** Where the others are read, as of a credential. */
+  readonly references?: Readonly<Record<string, SecretReference>>
+  /** Why some of them could not be read; set for the threads alone. */
+  readonly unresolved?: Readonly<Record<string, string>>
 }
 
 export interface CorsFragment {

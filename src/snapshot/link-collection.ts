@@ -1,23 +1,31 @@
+import type { Opener } from '../vault/opener.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { linkCors } from './link-cors.ts'
 import { linkUpstream, withTimeouts } from './link-upstream.ts'
 import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
+import { partsOfPlace, placeOf } from './secret-headers.ts'
 import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
 import { toParameters, toTarget } from './target.ts'
 
 /**
  * Links a collection. Throws a RangeError that names what is wrong.
  * @param before the one of that id so far.
+ * @param open opens the secrets of headers; what it throws for closes the calls that need them.
  */
 export function linkCollection(
   fragment: CollectionFragment,
   before: LinkedCollection | null = null,
+  open: Opener = opensNothing,
 ): LinkedCollection {
   const upstream =
     fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
-  const proxies = fragment.proxies.map((proxy) => linkProxy(fragment, upstream, proxy)).sort(byPath)
+  const mine = toHeaders(fragment, fragment.id, fragment.headers, open)
+  const proxies = fragment.proxies
+    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, open))
+    .sort(byPath)
+  const closed = proxies.find(({ headers }) => headers.fault !== null)
   return {
     kind: 'collection',
     id: fragment.id,
@@ -27,6 +35,10 @@ export function linkCollection(
     upstream,
     cors: fragment.cors === null ? null : linkCors(fragment.cors),
     fault: null,
+    unresolved:
+      closed === undefined
+        ? null
+        : `headers of ${fragment.slug}:${closed.fragment.slug} cannot be sent: ${closed.headers.fault}`,
     key: limitKeyOf(`collection:${fragment.id}`),
   }
 }
@@ -44,6 +56,7 @@ export function closedCollection(fragment: CollectionFragment, fault: string): L
     upstream: null,
     cors: null,
     fault,
+    unresolved: null,
     key,
   }
 }
@@ -52,6 +65,8 @@ function linkProxy(
   collection: CollectionFragment,
   upstream: LinkedUpstream | null,
   proxy: ProxyFragment,
+  outer: readonly Header[],
+  open: Opener,
 ): LinkedProxy {
   let named = 0
   for (const method of proxy.methods) named |= methodBit(method)
@@ -68,7 +83,7 @@ function linkProxy(
     named,
     methods: methodBits(proxy.methods),
     target: toTarget(proxy.path, proxy.target_path),
-    headers: toInjection(collection.headers, proxy.headers),
+    headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open)),
     credential,
     policy: proxy.policy,
     upstream:
@@ -78,15 +93,62 @@ function linkProxy(
   }
 }
 
+/** A line to set. The name is lower-case. */
+interface Header {
+  readonly name: string
+  readonly line: string
+  readonly fault: string | null
+}
+
+function opensNothing(): never {
+  throw new Error('there is no key')
+}
+
+function toHeaders(
+  collection: CollectionFragment,
+  owner: string,
+  headers: readonly HeaderFragment[],
+  open: Opener,
+): readonly Header[] {
+  return headers.map(({ name, value }) =>
+    value === null
+      ? secretHeader(collection, placeOf(owner, name), name, open)
+      : { name: name.toLowerCase(), line: lineOf(name, value), fault: null },
+  )
+}
+
+function secretHeader(
+  { sealed, unresolved }: CollectionFragment,
+  place: string,
+  name: string,
+  open: Opener,
+): Header {
+  const closed = (why: string): Header => ({
+    name: name.toLowerCase(),
+    line: '',
+    fault: `header ${name}: ${why}`,
+  })
+  const fault = unresolved?.[place]
+  if (fault !== undefined) return closed(fault)
+  const text = sealed?.[place]
+  if (text === undefined) return closed('the secret is not set')
+  try {
+    const line = lineOf(name, open(text, ...partsOfPlace(place)).reveal())
+    return { name: name.toLowerCase(), line, fault: null }
+  } catch (error) {
+    return closed(error instanceof RangeError ? error.message : 'the secret cannot be opened')
+  }
+}
+
 /** Lines of both lists; a name that the proxy sets replaces all lines of the collection with it. */
-function toInjection(outer: readonly HeaderFragment[], inner: readonly HeaderFragment[]): Injection {
-  const overridden = new Set(inner.map(({ name }) => name.toLowerCase()))
-  const kept = [...outer.filter(({ name }) => !overridden.has(name.toLowerCase())), ...inner]
-  const lines = kept.map(({ name, value }) => ({ name: name.toLowerCase(), line: lineOf(name, value) }))
+function toInjection(outer: readonly Header[], inner: readonly Header[]): Injection {
+  const overridden = new Set(inner.map(({ name }) => name))
+  const lines = [...outer.filter(({ name }) => !overridden.has(name)), ...inner]
   return {
     lines,
     text: lines.map(({ line }) => line).join(''),
     names: toNameSet(lines.map(({ name }) => name)),
+    fault: lines.find(({ fault }) => fault !== null)?.fault ?? null,
   }
 }
 

@@ -9,7 +9,7 @@ import type { Opener } from '../vault/opener.ts'
 import { partsOf } from './credential-parts.ts'
 import type { CredentialFragment } from './fragments.ts'
 import { lineOf } from './link-collection.ts'
-import type { ClientCertificate, LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
+import type { ClientCertificate, HeldToken, LinkedCredential, LinkedGrant, Sent } from './snapshot.ts'
 
 /** Tokens that one thread holds of one credential: more than one only where each caller has its own. */
 const TOKENS_MAX = 2000
@@ -52,14 +52,15 @@ export function linkCredential(
     case 'bearer':
       return plain(headerOf('Authorization', `Bearer ${secret('token').reveal()}`))
     case 'api_key': {
-      const name = settings['name'] ?? 'X-API-Key'
+      const name = settings['name'] ?? 'Authorization'
       const value = (settings['prefix'] ?? '') + secret('key').reveal()
       if (settings['in'] !== 'query') return plain(headerOf(name, value))
       const pair = `${encodeURIComponent(name)}=${encodeURIComponent(value)}`
       return plain({ line: '', name: '', pair, parameter: name })
     }
     case 'oauth2_client_credentials':
-    case 'token_exchange': {
+    case 'token_exchange':
+    case 'jwt_bearer': {
       const before = previous?.credential.grant ?? null
       return {
         ...plain(NAMED),
@@ -73,7 +74,8 @@ export function linkCredential(
       return { ...plain(NAMED), signing: signerOf(settings, secret('secret_access_key')) }
     case 'mtls': {
       const pem = settings['client_cert_pem'] ?? ''
-      const certificate = certificateOf(pem, isCheck ? null : secret('client_key_pem'))
+      const key = isCheck ? null : secret('client_key_pem')
+      const certificate = certificateOf(pem, key, settings['ca_cert_pem'] ?? null)
       // An upstream refuses a certificate in the handshake, not by an answer that another one could make good.
       return { ...plain(NOTHING_SENT), certificate, previous: null }
     }
@@ -99,11 +101,13 @@ const NAMED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
 const NOTHING_SENT: Sent = { line: '', name: '', pair: '', parameter: '' }
 
 /** Throws where the two cannot be used together; repeats neither. @param key null where it is not at hand. */
-function certificateOf(pem: string, key: Secret | null): ClientCertificate {
+function certificateOf(pem: string, key: Secret | null, ca: string | null): ClientCertificate {
   const [leaf] = certificatesOf(pem)
   const fault = key === null ? null : clientKeyFault(pem, key.reveal())
   if (fault !== null) throw new RangeError(fault)
-  return { id: leaf!.fingerprint256, pem, key: key ?? new Secret('') }
+  const trusted = ca === null ? [] : certificatesOf(ca)
+  const id = [leaf!, ...trusted].map(({ fingerprint256 }) => fingerprint256).join(' ')
+  return { id, pem, key: key ?? new Secret(''), ca }
 }
 
 /** Why a private key cannot be used with a certificate, the first in the PEM text; null when it can. */
@@ -132,11 +136,13 @@ export function headerOf(name: string, value: string): Sent {
 
 type Settings = CredentialFragment['settings']
 
-function asked({ scopes, audience }: Settings): Record<string, string> {
-  return {
-    ...(scopes === undefined || scopes === '' ? {} : { scope: scopes }),
-    ...(audience === undefined ? {} : { audience }),
-  }
+function asked(settings: Settings): Record<string, string> {
+  const { audience } = settings
+  return { ...scopeOf(settings), ...(audience === undefined ? {} : { audience }) }
+}
+
+function scopeOf({ scopes }: Settings): Record<string, string> {
+  return scopes === undefined || scopes === '' ? {} : { scope: scopes }
 }
 
 function signerOf(settings: Settings, secret: Secret): AwsSigner {
@@ -147,40 +153,66 @@ function signerOf(settings: Settings, secret: Secret): AwsSigner {
 }
 
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:'
+const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:'
 
 function grantOf(
   { type, settings }: CredentialFragment,
   secret: (field: string) => Secret,
   isCheck: boolean,
 ): LinkedGrant {
-  const exchanges = type === 'token_exchange'
   const { token_url, client_id, auth_method, key_id } = settings
-  if (token_url === undefined || client_id === undefined)
-    throw new RangeError('the token endpoint or the client is not set')
+  if (token_url === undefined) throw new RangeError('the token endpoint is not set')
+  const common = {
+    url: token_url,
+    keyId: key_id ?? null,
+    previous: null,
+    held: new Lru<string, HeldToken>(TOKENS_MAX),
+  }
+  const signer = (): KeyObject | null => {
+    const known = secret('private_key')
+    return isCheck ? null : keyOf(known.reveal())
+  }
+  if (type === 'jwt_bearer')
+    return {
+      ...common,
+      clientId: '',
+      method: 'jwt_bearer',
+      secret: null,
+      key: signer(),
+      claims: assertedBy(settings, token_url),
+      exchanges: false,
+      form: { grant_type: `${GRANT_TYPE}jwt-bearer`, ...scopeOf(settings) },
+    }
+  if (client_id === undefined) throw new RangeError('the client is not set')
   const method =
     auth_method === 'client_secret_post' || auth_method === 'private_key_jwt'
       ? auth_method
       : 'client_secret_basic'
   const isSigned = method === 'private_key_jwt'
-  const known = secret(isSigned ? 'private_key' : 'client_secret')
+  const exchanges = type === 'token_exchange'
   return {
-    url: token_url,
+    ...common,
     clientId: client_id,
     method,
-    secret: isSigned ? null : known,
-    key: isSigned && !isCheck ? keyOf(known.reveal()) : null,
-    keyId: key_id ?? null,
+    secret: isSigned ? null : secret('client_secret'),
+    key: isSigned ? signer() : null,
+    claims: { iss: client_id, sub: client_id, aud: token_url },
     exchanges,
     form: exchanges
       ? {
-          grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+          grant_type: `${GRANT_TYPE}token-exchange`,
           subject_token_type: TOKEN_TYPE + (settings['subject_token_type'] ?? 'access_token'),
           ...asked(settings),
         }
       : { grant_type: 'client_credentials', ...asked(settings) },
-    previous: null,
-    held: new Lru(TOKENS_MAX),
   }
+}
+
+/** The assertion that is a grant. Some servers read the scopes there and not in the form. */
+function assertedBy(settings: Settings, tokenUrl: string): Record<string, string> {
+  const { issuer, subject, audience } = settings
+  if (issuer === undefined) throw new RangeError('the issuer is not set')
+  return { iss: issuer, sub: subject ?? issuer, aud: audience ?? tokenUrl, ...scopeOf(settings) }
 }
 
 /** A private key that can sign. Throws without repeating it. */
@@ -192,6 +224,6 @@ export function keyOf(pem: string): KeyObject {
     throw new RangeError('the private key cannot be read')
   }
   if (signingAlgorithm(key) === null)
-    throw new RangeError('the private key is not RSA, P-256, P-384 or Ed25519')
+    throw new RangeError('the private key is not RSA, RSA-PSS, P-256, P-384 or Ed25519')
   return key
 }

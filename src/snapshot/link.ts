@@ -78,7 +78,7 @@ function link(fragment: Fragment, open: Opener, before: Linked | undefined): Lin
   try {
     switch (fragment.kind) {
       case 'collection':
-        return linkCollection(fragment, before?.kind === 'collection' ? before : null)
+        return linkCollection(fragment, before?.kind === 'collection' ? before : null, open)
       case 'client':
         return linkClient(fragment, open)
       case 'policy':
@@ -190,7 +190,7 @@ class Draft {
     switch (linked.kind) {
       case 'collection':
         this.#collections.set(linked.id, linked)
-        this.#faultsChanged ||= linked.fault !== null
+        this.#faultsChanged ||= (linked.fault ?? linked.unresolved) !== null
         break
       case 'client':
         this.#clients.set(linked.id, linked)
@@ -221,7 +221,7 @@ class Draft {
     switch (linked.kind) {
       case 'collection':
         this.#collections.delete(linked.id, linked)
-        this.#faultsChanged ||= linked.fault !== null
+        this.#faultsChanged ||= (linked.fault ?? linked.unresolved) !== null
         break
       case 'client':
         this.#clients.delete(linked.id, linked)
@@ -298,7 +298,9 @@ class Draft {
 
 function faultsOf(held: ReadonlyMap<FragmentKey, HeldFragment>): string[] {
   const faults: string[] = []
-  for (const { linked } of held.values())
+  for (const { linked } of held.values()) {
     if ('fault' in linked && linked.fault !== null) faults.push(linked.fault)
+    if (linked.kind === 'collection' && linked.unresolved !== null) faults.push(linked.unresolved)
+  }
   return faults.sort()
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { startControl } from '../../test/control.ts'
+import { collection } from '../../test/gateway/fragments.ts'
 import { contentHash } from '../base/canonical.ts'
 import type { SecretReference } from '../model/secret.ts'
 import { createOpener } from '../vault/opener.ts'
 import type { SecretSources } from '../vault/sources.ts'
-import type { CredentialFragment, SnapshotDelta } from './fragments.ts'
+import { type CredentialFragment, type Fragment, keyOf, type SnapshotDelta } from './fragments.ts'
+import { linkCollection } from './link-collection.ts'
 import { createReferences } from './references.ts'
 
 /** Sources that know what stands in `texts` by path, once they were asked; `asked` waits for `gate`. */
@@ -40,6 +42,10 @@ async function starting(context: TestContext) {
     sent.splice(0).flatMap(({ put }) =>
       put.map(({ fragment, hash }) => {
         assert.equal(hash, contentHash(fragment))
+        if (fragment.kind === 'collection') {
+          const { headers } = linkCollection(fragment, null, open).proxies[0]!
+          return headers.fault ?? headers.text
+        }
         const { id, sealed, unresolved } = fragment as CredentialFragment
         return `${id} ${unresolved ?? open(sealed['token']!, id, 'token').reveal()}`
       }),
@@ -60,9 +66,9 @@ const fragmentOf = (id: string, path: string): CredentialFragment => ({
   references: { token: { vault: { path, field: 'a' } } },
 })
 
-function deltaOf(revision: number, ...fragments: CredentialFragment[]): SnapshotDelta {
+function deltaOf(revision: number, ...fragments: Fragment[]): SnapshotDelta {
   const put = fragments.map((fragment) => ({
-    key: `credential:${fragment.id}` as const,
+    key: keyOf(fragment),
     hash: contentHash(fragment),
     fragment,
   }))
@@ -128,4 +134,42 @@ test('what another key of the vault seals goes with the next change, whatever th
   addKey()
   await references.publish(deltaOf(3))
   assert.deepEqual(told(), ['a 1'])
+})
+
+test('headers of a collection are read as secrets of credentials are, each for itself', async (context) => {
+  const { references, texts, told, addKey } = await starting(context)
+  const inVault = (path: string) => ({ vault: { path, field: 'a' } })
+  const [proxy] = collection('orders').proxies
+  const orders = collection('orders', {
+    headers: [
+      { name: 'X-Outer', value: null },
+      { name: 'X-Key', value: null },
+    ],
+    proxies: [{ ...proxy!, headers: [{ name: 'X-Key', value: null }] }],
+    references: {
+      'col_orders:headers/x-outer': inVault('one'),
+      // The proxy has another one in its place
+      'col_orders:headers/x-key': inVault('none'),
+      'prx_get-order:headers/x-key': inVault('two'),
+    },
+  })
+  texts.set('one', '1').set('two', '2')
+  await references.publish(deltaOf(1, orders))
+  assert.deepEqual(told(), ['X-Outer: 1\r\nX-Key: 2\r\n'])
+  texts.set('two', 'line\nbreak')
+  await references.refresh()
+  assert.match(told()[0]!, /^header X-Key: the value .* cannot be sent$/)
+  texts.delete('two')
+  await references.refresh()
+  assert.deepEqual(told(), ['header X-Key: gone'])
+  texts.set('two', '3')
+  await references.refresh()
+  assert.deepEqual(told(), ['X-Outer: 1\r\nX-Key: 3\r\n'])
+  addKey()
+  await references.publish(deltaOf(2))
+  assert.deepEqual(told(), ['X-Outer: 1\r\nX-Key: 3\r\n'])
+  await references.publish({ ...deltaOf(3), drop: ['collection:col_orders'] })
+  texts.set('two', '4')
+  await references.refresh()
+  assert.deepEqual(told(), [])
 })

@@ -4,10 +4,11 @@ import type { SecretReference } from '../model/secret.ts'
 import { keyIdOf } from '../vault/envelope.ts'
 import type { SecretSources } from '../vault/sources.ts'
 import type { Vault } from '../vault/vault.ts'
-import type { CredentialFragment, FragmentKey, SnapshotDelta } from './fragments.ts'
+import type { CollectionFragment, CredentialFragment, FragmentKey, SnapshotDelta } from './fragments.ts'
+import { partsOfPlace } from './secret-headers.ts'
 
 /**
- * Credentials whose secrets are read elsewhere, on their way to the gateway threads: the main thread reads, seals what
+ * Credentials, and collections with headers, whose secrets are read elsewhere, on their way to the gateway threads: the main thread reads, seals what
  * it read as it would a stored secret, and sends the fragment. What is kept on disk holds references alone.
  */
 export interface References {
@@ -26,11 +27,20 @@ export interface References {
   faultOf(id: string): string | null
 }
 
-interface HeldCredential {
-  readonly raw: CredentialFragment
+type Referring = CredentialFragment | CollectionFragment
+
+interface Held {
+  readonly raw: Referring
   /** Of what was read, so that the same gives the same fragment. */
   mark: string
-  sent: CredentialFragment | null
+  sent: Referring | null
+}
+
+/** What was read of a fragment: sealed, and why some of it could not be. By field, or place of a header. */
+interface Read {
+  readonly mark: string
+  seal(): Readonly<Record<string, string>>
+  readonly faults: Readonly<Record<string, string>>
 }
 
 /** @param send takes deltas to the threads in the order in which it is called, and starts at once. */
@@ -39,56 +49,49 @@ export function createReferences(
   sources: SecretSources,
   send: (delta: SnapshotDelta) => Promise<{ readonly pending: boolean }>,
 ): References {
-  const held = new Map<FragmentKey, HeldCredential>()
+  const held = new Map<FragmentKey, Held>()
   let revision = 0
 
-  /** The fragment with what is known now; null when something must be fetched first. */
-  function filled(
-    raw: CredentialFragment,
-  ): { readonly mark: string; readonly make: () => CredentialFragment } | null {
+  /** What is known now; null when something must be fetched first. @param isLast that is not waited for any more */
+  function read(raw: Referring, isLast: boolean): Read | null {
     const texts: [string, string][] = []
     const marks: string[] = []
-    let fault = ''
-    for (const [field, reference] of Object.entries(raw.references ?? {})) {
-      const found = sources.peek(reference)
+    const faults: Record<string, string> = {}
+    for (const [place, reference] of Object.entries(raw.references ?? {})) {
+      const found = sources.peek(reference) ?? (isLast ? UNANSWERED : null)
       if (found === null) return null
-      if (found.ok) {
-        texts.push([field, found.text])
-        marks.push(vault.fingerprint(found.text))
-      } else if (fault === '') fault = `${field}: ${found.reason}`
+      if (found.ok) texts.push([place, found.text])
+      else faults[place] = found.reason
+      marks.push(found.ok ? vault.fingerprint(found.text) : found.reason)
     }
-    if (fault !== '') return { mark: fault, make: () => ({ ...raw, unresolved: fault }) }
-    const seal = ([field, text]: [string, string]) => [field, vault.seal(new Secret(text), raw.id, field)]
+    const seal = ([place, text]: [string, string]): [string, string] => {
+      const [owner, field] = raw.kind === 'credential' ? [raw.id, place] : partsOfPlace(place)
+      return [place, vault.seal(new Secret(text), owner, field)]
+    }
     return {
       // Another key of the vault seals it anew
       mark: JSON.stringify([keyIdOf(vault.canary()), ...marks]),
-      make: () => ({ ...raw, sealed: { ...raw.sealed, ...Object.fromEntries(texts.map(seal)) } }),
+      seal: () => Object.fromEntries(texts.map(seal)),
+      faults,
     }
   }
 
-  const bare = (raw: CredentialFragment): CredentialFragment => ({
-    ...raw,
-    unresolved: 'the vault has not answered',
-  })
-
   /** What is to be sent of an entry now; null when that was sent already, or must be fetched first. */
-  function due(entry: HeldCredential, isLast: boolean): CredentialFragment | null {
-    const known = filled(entry.raw)
-    if (known === null && !isLast) return null
-    const mark = known === null ? 'not fetched' : known.mark
-    if (entry.sent !== null && entry.mark === mark) return null
-    entry.mark = mark
-    entry.sent = known === null ? bare(entry.raw) : known.make()
+  function due(entry: Held, isLast: boolean): Referring | null {
+    const known = read(entry.raw, isLast)
+    if (known === null || (entry.sent !== null && entry.mark === known.mark)) return null
+    entry.mark = known.mark
+    entry.sent = filled(entry.raw, known)
     return entry.sent
   }
 
-  const referencesOf = (entries: Iterable<HeldCredential>): SecretReference[] =>
+  const referencesOf = (entries: Iterable<Held>): SecretReference[] =>
     [...entries].flatMap(({ raw }) => Object.values(raw.references ?? {}))
 
   const readAll = (): Promise<void> => sources.refresh(referencesOf(held.values()))
 
   /** What of the entries has changed. What was published since they were taken is none of it. */
-  function changesOf(entries: readonly (readonly [FragmentKey, HeldCredential])[]): SnapshotDelta | null {
+  function changesOf(entries: readonly (readonly [FragmentKey, Held])[]): SnapshotDelta | null {
     const put = entries.flatMap(([key, entry]) => {
       const fragment = held.get(key) === entry ? due(entry, true) : null
       return fragment === null ? [] : [{ key, hash: contentHash(fragment), fragment }]
@@ -104,12 +107,12 @@ export function createReferences(
     let isWaiting = false
     const put = delta.put.flatMap((entry) => {
       const { fragment } = entry
-      if (fragment.kind !== 'credential') return [entry]
+      if (fragment.kind !== 'credential' && fragment.kind !== 'collection') return [entry]
       if (fragment.references === undefined) {
         held.delete(entry.key)
         return [entry]
       }
-      const mine: HeldCredential = { raw: fragment, mark: '', sent: null }
+      const mine: Held = { raw: fragment, mark: '', sent: null }
       held.set(entry.key, mine)
       const sent = due(mine, false)
       isWaiting ||= sent === null
@@ -150,8 +153,29 @@ export function createReferences(
       if (fragment.references === undefined) return fragment
       // With those that are held: the sources forget what nobody refers to.
       await sources.refresh([...referencesOf(held.values()), ...Object.values(fragment.references)])
-      return filled(fragment)?.make() ?? bare(fragment)
+      return withRead(fragment, read(fragment, true)!)
     },
-    faultOf: (id) => held.get(`credential:${id}`)?.sent?.unresolved ?? null,
+    faultOf: (id) => {
+      const sent = held.get(`credential:${id}`)?.sent
+      return sent?.kind === 'credential' ? (sent.unresolved ?? null) : null
+    },
   }
+}
+
+const UNANSWERED = { ok: false, reason: 'the vault has not answered' } as const
+
+function filled(raw: Referring, known: Read): Referring {
+  if (raw.kind === 'credential') return withRead(raw, known)
+  const { faults } = known
+  return {
+    ...raw,
+    sealed: { ...raw.sealed, ...known.seal() },
+    ...(Object.keys(faults).length === 0 ? {} : { unresolved: faults }),
+  }
+}
+
+/** A credential with what was read; of no use where one part is missing. */
+function withRead(raw: CredentialFragment, { faults, seal }: Read): CredentialFragment {
+  for (const [field, reason] of Object.entries(faults)) return { ...raw, unresolved: `${field}: ${reason}` }
+  return { ...raw, sealed: { ...raw.sealed, ...seal() } }
 }

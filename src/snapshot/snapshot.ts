@@ -103,6 +103,8 @@ export interface LinkedCollection {
   readonly cors: LinkedCors | null
   /** Set when the fragment is broken: every call is refused with 503. */
   readonly fault: string | null
+  /** Secret headers that cannot be sent, as a sentence: calls that need them are refused. */
+  readonly unresolved: string | null
   readonly key: LimitKey
 }
 
@@ -208,6 +210,8 @@ export interface Injection {
   /** All lines in one string. */
   readonly text: string
   readonly names: NameSet
+  /** Why one of them cannot be sent, as a sentence; null when all can. */
+  readonly fault: string | null
 }
 
 /** Lower-case header names, with a quick way to say no. */
@@ -411,22 +415,27 @@ export interface LinkedCredential extends Sent {
 
 /** What the gateway shows in handshakes with upstreams. */
 export interface ClientCertificate {
-  /** Fingerprint (SHA-256); certificates that differ share no connections. */
+  /** Fingerprints (SHA-256) of it and of `ca`; what differs shares no connections. */
   readonly id: string
   /** The certificate and those that lead to its authority. */
   readonly pem: string
   readonly key: Secret
+  /** Authorities that are trusted where the upstream names none of its own; null for those of the system. */
+  readonly ca: string | null
 }
 
 /** How tokens for an upstream are fetched, and those that this thread holds. */
 export interface LinkedGrant {
   readonly url: string
+  /** Empty where an assertion alone says who asks. */
   readonly clientId: string
-  /** The client at the token endpoint: a secret in a header or in the form, or a key that signs assertions. */
-  readonly method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  /** What the token endpoint is shown: a secret in a header or in the form, or an assertion about the client or as the grant. */
+  readonly method: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'jwt_bearer'
   readonly secret: Secret | null
   readonly key: KeyObject | null
   readonly keyId: string | null
+  /** What each assertion says beside its times. */
+  readonly claims: Readonly<Record<string, string>>
   /** The caller's own token goes into the form, and what comes back is for this caller alone. */
   readonly exchanges: boolean
   /** Members of the form beside those of the client. */

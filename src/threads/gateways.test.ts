@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { eventually } from '../../test/support/eventually.ts'
+import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { startGateways } from './gateways.ts'
 import { type GatewayInit, HEALTH } from './messages.ts'
@@ -23,6 +24,7 @@ function starting(count: number) {
       init: { health, counters: cells.buffer } as Omit<GatewayInit, 'slot'>,
       connectRecorder: () => () => {},
       releaseDead: () => {},
+      keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
       log: () => {},
     },

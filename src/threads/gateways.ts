@@ -1,8 +1,7 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
-import { createClock } from '../base/clock.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
-import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
+import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
 import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
@@ -53,6 +52,8 @@ export interface GatewaysOptions {
   readonly connectRecorder: (attach: (port: MessagePort) => void) => () => void
   /** Counters: give back what a dead thread held. */
   readonly releaseDead: (slot: number) => void
+  /** Idempotency keys of all threads. */
+  readonly keys: IdempotencyMemory
   /** Fetches the keys of issuers for all threads. */
   readonly keySets: LoadKeySet
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
@@ -82,8 +83,7 @@ const HEALTHY_MS = 10_000
 /** Starts the threads; resolves when all of them listen and hold `first`. Rejects when one cannot start. */
 export async function startGateways(options: GatewaysOptions, first: SnapshotDelta): Promise<Gateways> {
   const health = new Int32Array(options.init.health)
-  const clock = createClock(options.init.clockCell ?? undefined)
-  const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })
+  const { keys } = options
   const mirror = new Mirror(first)
   const threads: (Thread | undefined)[] = []
   const waiting = new Set<() => void>()
@@ -154,7 +154,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
       options.releaseDead(slot)
-      keys.releaseAll(slot)
+      keys.cutOff(slot)
       refresh()
       thread.drained?.()
       if (closed || thread.stopping) return

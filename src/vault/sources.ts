@@ -5,6 +5,7 @@ import type { FetchJson } from '../base/fetch-json.ts'
 import { FetchFailure } from '../base/guarded-fetch.ts'
 import { isPlain } from '../base/plain.ts'
 import type { SecretReference } from '../model/secret.ts'
+import { createRemoteVault, type RemoteVault, type VaultProof } from './remote-vault.ts'
 
 /** What a reference leads to now: the text, or why there is none, without any secret. */
 type Found = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string }
@@ -23,7 +24,7 @@ export interface SourceSettings {
   /** Null: no files. */
   readonly directory: string | null
   /** Null: no vault. */
-  readonly vault: { readonly url: string; readonly tokenFile: string } | null
+  readonly vault: { readonly url: string; readonly proof: VaultProof } | null
 }
 
 /** A secret of a vault is asked for again after as long, or after its lease. */
@@ -53,6 +54,10 @@ export function createSecretSources(
     (pattern) => new RegExp(`^${pattern.replace(/[^A-Za-z0-9_*]/g, '').replaceAll('*', '.*')}$`),
   )
   const kept = new Map<string, Kept>()
+  const vault =
+    settings.vault === null
+      ? null
+      : createRemoteVault(settings.vault.url, settings.vault.proof, clock, fetchJson)
 
   function fromEnv(name: string): Found {
     if (!allowed.some((pattern) => pattern.test(name)))
@@ -64,7 +69,7 @@ export function createSecretSources(
   }
 
   function fromVault({ path, field }: { path: string; field: string }): Found | null {
-    if (settings.vault === null) return missing('no vault is configured (POSTERN_VAULT_URL, --vault-url)')
+    if (vault === null) return missing('no vault is configured (POSTERN_VAULT_URL, --vault-url)')
     const entry = kept.get(path)
     if (entry === undefined) return null
     if (entry.fields === null || clock.monotonic() >= entry.until)
@@ -75,16 +80,9 @@ export function createSecretSources(
       : missing(`the vault: ${path} has no text ${field}`)
   }
 
-  async function ask(entry: Kept, path: string, { url, tokenFile }: { url: string; tokenFile: string }) {
+  async function ask(entry: Kept, path: string, remote: RemoteVault) {
     try {
-      // Agents renew it, so it is read each time.
-      const token = readFileSync(tokenFile, 'utf8').trim()
-      const answer = await fetchJson({
-        url: `${url.replace(/\/$/, '')}/v1/${path}`,
-        form: null,
-        authorization: '',
-        headers: { 'X-Vault-Token': token, 'X-Vault-Request': 'true' },
-      })
+      const answer = await remote.read(path)
       const data = isPlain(answer['data']) ? answer['data']['data'] : undefined
       if (!isPlain(data)) throw new FetchFailure('the answer is no secret of version 2', 404)
       const lease = Number(answer['lease_duration'])
@@ -92,7 +90,7 @@ export function createSecretSources(
       const now = clock.monotonic()
       Object.assign(entry, { fields: data, due: now + keptMs, until: now + keptMs + OUTAGE_MS, reason: '' })
     } catch (error) {
-      entry.reason = error instanceof FetchFailure ? error.message : 'the token file cannot be read'
+      entry.reason = error instanceof FetchFailure ? error.message : 'it cannot be asked'
       entry.due = clock.monotonic() + RETRY_MS
       // A secret that was deleted is no outage.
       if (error instanceof FetchFailure && error.status === 404) entry.fields = null
@@ -106,12 +104,13 @@ export function createSecretSources(
       return fromVault(reference.vault)
     },
     async refresh(references) {
-      const { vault } = settings
       if (vault === null) return
       const paths = new Set(references.flatMap((one) => ('vault' in one ? [one.vault.path] : [])))
       for (const [path, { flight }] of kept) if (flight === null && !paths.has(path)) kept.delete(path)
-      await Promise.all(
-        [...paths].map(async (path) => {
+      if (paths.size === 0) return
+      await Promise.all([
+        vault.keepUp(),
+        ...[...paths].map(async (path) => {
           let entry = kept.get(path)
           if (entry === undefined) {
             entry = { fields: null, due: 0, until: Number.POSITIVE_INFINITY, reason: '', flight: null }
@@ -124,7 +123,7 @@ export function createSecretSources(
           })
           await asked.flight
         }),
-      )
+      ])
     },
   }
 }

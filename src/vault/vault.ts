@@ -22,6 +22,8 @@ export interface Vault {
   trailKey(): Uint8Array
   /** 32 bytes that seal what the authorization server keeps; lasting, as that of sessions. */
   oauthKey(): Uint8Array
+  /** 32 bytes that seal answers which are kept for an idempotency key; lasting, as that of sessions. */
+  answersKey(): Uint8Array
   /** The keys there are; the first seals. */
   keys(): readonly KeyFacts[]
   /** True when the first key has sealed it, and no other need be kept for it. */
@@ -101,6 +103,8 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern audit checkpoints', 32)),
     oauthKey: () =>
       new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern authorization server', 32)),
+    answersKey: () =>
+      new Uint8Array(hkdfSync('sha256', lasting.get('fingerprint')!, '', 'postern kept answers', 32)),
     keys: () => facts,
     isCurrent: (sealed) => keyIdOf(sealed) === held[0]!.id,
     addKey: () => change((kept) => [makeKey(), ...kept]),

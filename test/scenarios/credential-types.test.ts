@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync, verify } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { issue } from '../certificates.ts'
@@ -42,7 +43,11 @@ before(async () => {
     response.writeHead(which !== undefined && known.includes(which) ? 200 : 401).end('{}')
   }
   endpoint = await new TokenEndpoint().listen()
-  endpoint.tokenFor = (form) => `${form.get('client_secret')}-issued-${endpoint.asked.length}`
+  endpoint.tokenFor = (form) => {
+    const assertion = form.get('assertion')
+    const secret = assertion === null ? form.get('client_secret') : SECRETS[signerOf(assertion)]
+    return `${secret}-issued-${endpoint.asked.length}`
+  }
   server = await startTestServer({ workers: 4 })
   await publishOrders(server, upstream.url, { max: 1_000_000, window: '1m' })
   const tls = { ca: CERTIFICATE, server_name: 'origin.test' }
@@ -78,6 +83,28 @@ const tokenClient = (which: Which) => ({
   auth_method: 'client_secret_post',
   client_secret: SECRETS[which],
 })
+
+const keys = {
+  old: generateKeyPairSync('ed25519'),
+  new: generateKeyPairSync('rsa-pss', { modulusLength: 2048 }),
+}
+const ALGORITHMS = { old: 'EdDSA', new: 'PS256' }
+
+/** Whose key has signed an assertion that the endpoint must take (RFC 7523 section 3). */
+function signerOf(assertion: string): Which {
+  const [head = '', body = '', signature = ''] = assertion.split('.')
+  const read = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
+  const which = BOTH.find((one) => ALGORITHMS[one] === read(head).alg)!
+  const { publicKey: key } = keys[which]
+  const hash = which === 'old' ? null : 'sha256'
+  const options = which === 'old' ? { key } : { key, saltLength: 32 }
+  assert.ok(verify(hash, Buffer.from(`${head}.${body}`), options, Buffer.from(signature, 'base64url')))
+  assert.deepEqual(read(head), { alg: ALGORITHMS[which], typ: 'JWT', kid: 'k1' })
+  const { iat, exp, jti, ...claims } = read(body)
+  assert.deepEqual(claims, { iss: 'postern', sub: 'ann', aud: endpoint.url, scope: 'orders.read' })
+  assert.ok(exp - iat <= 60 && exp * 1000 > Date.now() && jti.length > 20)
+  return which
+}
 const issued: Row['shownBy'] = (which, seen) => bearerOf(seen).startsWith(`${SECRETS[which]}-issued-`)
 
 const ROWS: Readonly<Record<string, Row>> = {
@@ -99,6 +126,18 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   oauth2_client_credentials: { auth: tokenClient, rotated: ['client_secret'], shownBy: issued },
   token_exchange: { auth: tokenClient, rotated: ['client_secret'], shownBy: issued },
+  jwt_bearer: {
+    auth: (which) => ({
+      token_url: endpoint.url,
+      issuer: 'postern',
+      subject: 'ann',
+      private_key: keys[which].privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      key_id: 'k1',
+      scopes: ['orders.read'],
+    }),
+    rotated: ['private_key'],
+    shownBy: issued,
+  },
   aws_sigv4: {
     auth: (which) => ({
       region: 'eu-central-1',
@@ -150,7 +189,7 @@ for (const [type, { auth, rotated, ...row }] of Object.entries(ROWS))
       const { json } = await manage('POST', `/credentials/${slug}/test`, trial)
       return [json.summary, json.steps.map(({ step }: { step: string }) => step)]
     }
-    const steps = rotated.includes('client_secret') ? ['secret', 'token', 'call'] : ['secret', 'call']
+    const steps = shownBy === issued ? ['secret', 'token', 'call'] : ['secret', 'call']
     known = ['new']
     assert.deepEqual(await tried(), ['It failed at the call: the upstream refused it (401).', steps])
     known = BOTH

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { after, test } from 'node:test'
 import { startOrders } from './orders.ts'
-import { call, type Reply, until } from './server.ts'
+import { killNow, startUp, temporaryDirectory } from './process.ts'
+import { call, onceMore, type Reply, startTestServer, until } from './server.ts'
 
-const { server, upstream, token, ask, addProxy, executeCall, stop } = await startOrders({
-  workers: 2,
+const data = await temporaryDirectory()
+const { server, upstream, token, ask, addProxy, executeCall, stop } = await startOrders({ workers: 2, data })
+after(async () => {
+  await stop()
+  rmSync(data, { recursive: true })
 })
-after(stop)
 
 test('of many requests with one key at once exactly one reaches the upstream, over all threads and doors', async () => {
   const before = upstream.answer
@@ -109,4 +113,68 @@ test('an answer that breaks off on its way does not let the request be made agai
     assert.deepEqual([again.status, again.json.code, count], [409, 'idempotency_conflict', 1])
   }
   upstream.answer = before
+})
+
+test('a key holds over a restart and when a thread or the process is killed, also with its request under way', async () => {
+  const made = new Map<string, number>()
+  upstream.answer = ({ headers }, response) => {
+    const key = String(headers['idempotency-key'])
+    made.set(key, (made.get(key) ?? 0) + 1)
+    if ((key === 'held' || key === 'lost') && made.get(key) === 1) return
+    response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ key }))
+  }
+  const pay = (at: { gatewayUrl: string }, key: string, amount = 1): Promise<Reply> =>
+    call('POST', `${at.gatewayUrl}/orders/v1/charges`, {
+      token,
+      headers: { 'idempotency-key': key },
+      body: { amount },
+    })
+  const isReplayed = async (at: { gatewayUrl: string }, key: string): Promise<void> => {
+    const { status, text, headers } = await pay(at, key)
+    assert.deepEqual(
+      [status, text, headers.get('content-type'), headers.get('idempotency-replayed')],
+      [201, JSON.stringify({ key }), 'application/json', 'true'],
+    )
+  }
+  const isCutOff = async (at: { gatewayUrl: string }, key: string): Promise<void> => {
+    const { status, json } = await onceMore(() => pay(at, key))
+    assert.deepEqual([status, json.code], [409, 'idempotency_conflict'])
+    assert.match(json.detail, /cut off/)
+  }
+  const isMade = (key: string): Promise<unknown> =>
+    until(
+      async () => made.get(key),
+      (count) => count === 1,
+    )
+  assert.equal((await pay(server.running, 'first')).status, 201)
+  const lost = assert.rejects(pay(server.running, 'lost'))
+  await isMade('lost')
+  for (const slot of [0, 1]) await server.running.killThread(slot)
+  await lost
+  await isCutOff(server.running, 'lost')
+  await server.stop()
+
+  const up = await startUp(data)
+  await isReplayed(up, 'first')
+  assert.equal((await pay(up, 'second')).status, 201)
+  await isReplayed(up, 'second')
+  const held = assert.rejects(pay(up, 'held'))
+  await isMade('held')
+  await killNow(up)
+  await held
+
+  await using next = await startTestServer({ data })
+  for (const key of ['first', 'second']) {
+    await isReplayed(next.running, key)
+    const other = await pay(next.running, key, 2)
+    assert.deepEqual([other.status, other.json.code], [409, 'idempotency_conflict'])
+  }
+  for (const key of ['lost', 'held']) await isCutOff(next.running, key)
+  assert.deepEqual([...made.values()], [1, 1, 1, 1])
+  next.moveClock(25 * 3_600_000)
+  for (const key of made.keys()) {
+    const tomorrow = await onceMore(() => pay(next.running, key, 2))
+    assert.equal(tomorrow.status, 201)
+  }
+  assert.deepEqual([...made.values()], [2, 2, 2, 2])
 })

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { createOrdersService } from '../../examples/orders/service.ts'
-import { signedWith } from '../support/issuer.ts'
+import { signedWith, signingKey } from '../support/issuer.ts'
 import { runPage } from '../support/page.ts'
 import { TokenEndpoint } from '../support/token-endpoint.ts'
 import { runCommand } from './cli.ts'
@@ -85,6 +85,9 @@ test('who has followed the README can follow docs/credentials.md, with a server 
     $TOKEN: token,
     $CALLER: signedWith(people.json.signing_secret, claims),
     'https://id.example.com/oauth/token': endpoint.url,
+    '-----BEGIN PRIVATE KEY-----\\nMC4C…\\n-----END PRIVATE KEY-----\\n': JSON.stringify(
+      signingKey('k1').key.export({ type: 'pkcs8', format: 'pem' }),
+    ).slice(1, -1),
   }
   assert.ok((await runPage('credentials.md', server, words)) >= 20)
 })

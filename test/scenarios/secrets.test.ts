@@ -11,6 +11,12 @@ const credentialOf = (token: string) => ({ name: 'Backend', auth: { type: 'beare
 
 const document = (token: string) => ({ kind: 'credential', slug: 'other', spec: credentialOf(token) })
 
+const headerDocument = (secret: string) => ({
+  kind: 'collection',
+  slug: 'other',
+  spec: { name: 'Other', base_path: '/other', headers: [{ name: 'X-Key', secret }] },
+})
+
 test('a planted secret reaches the upstream and nothing else: no read, log, audit entry, record, error or file', async () => {
   const planted = 'planted-S3cret-7f1e9c55a0'
   await using upstream = await startUpstream()
@@ -35,6 +41,41 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
   const answer = await server.gateway('GET', '/orders/v1/orders/7', { token: partner })
   assert.equal(answer.status, 200)
   assert.equal(upstream.seen[0]?.headers.authorization, `Bearer ${planted}`)
+
+  // The same in a header, which is sent sealed with a new key of the vault too
+  const header = { name: 'X-Backend-Key', secret: planted }
+  const withHeader = keep(await server.manage('PATCH', '/collections/orders', { headers: [header] }))
+  assert.equal(withHeader.json.headers[0].secret.set, true, withHeader.text)
+  assert.equal(keep(await server.manage('POST', '/keys/rotate', {})).status, 200)
+  assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token: partner })).status, 200)
+  assert.equal(upstream.seen.at(-1)?.headers['x-backend-key'], planted)
+  for (const headers of [
+    [header, { ...header, value: planted }],
+    [{ ...header, secret: `${planted}\n` }],
+    [{ ...header, [planted.slice(0, 3)]: planted }],
+  ])
+    keep(await server.manage('PATCH', '/collections/orders', { headers }))
+  keep(await server.manage('PATCH', '/proxies/get-order?dry_run=true', { headers: [header] }))
+
+  // One that cannot be read closes the call, and only the record says why
+  const unread = { name: 'X-Unread', secret: { env: 'SECRET_NOBODY' } }
+  await server.manage('PATCH', '/collections/orders', { headers: [{ name: 'X-Backend-Key' }, unread] })
+  const closed = keep(await server.gateway('GET', '/orders/v1/orders/7', { token: partner }))
+  assert.deepEqual([closed.status, closed.json.code], [500, 'credential_unavailable'])
+  assert.ok(!/SECRET_NOBODY|X-Unread/.test(closed.text))
+  const why = await until(
+    () => server.manage('GET', '/records?status=500'),
+    (reply) => reply.json.items.length > 0,
+  )
+  assert.match(keep(why).text, /header X-Unread: the environment variable SECRET_NOBODY is not set/)
+  const explained = keep(
+    await server.manage(
+      'GET',
+      '/requests/explain?method=GET&target=/orders/v1/orders/7&profile=acme:sandbox',
+    ),
+  )
+  assert.match(explained.text, /credential_unavailable/)
+  await server.manage('PATCH', '/collections/orders', { headers: [{ name: 'X-Backend-Key' }] })
 
   // Errors that could repeat their input, reads that could reveal, replays that could remember.
   keep(
@@ -78,6 +119,9 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
     ['/config/apply', { documents: [JSON.stringify(document(planted))] }],
     ['/config/apply', { documents: [document(`\${var.TOKEN}`)], variables: { TOKEN: planted } }],
     ['/policies', { name: 'Why', reason: `asked with ${server.adminToken}` }],
+    ['/config/plan', { documents: [headerDocument(planted)] }],
+    ['/config/apply', { documents: [JSON.stringify(headerDocument(planted))] }],
+    ['/collections/orders/duplicate', { base_path: '/copy' }],
   ] as const) {
     const reply = await server.manage('POST', path, body)
     assert.ok(reply.status < 300, `${path}: ${reply.text}`)
@@ -113,6 +157,9 @@ test('a planted secret reaches the upstream and nothing else: no read, log, audi
     '/credentials',
     '/credentials/backend',
     '/collections/orders',
+    '/collections',
+    '/revisions?limit=50',
+    '/config/export',
     '/audit?limit=200&bodies=true',
     '/profiles/sandbox',
     '/profiles/sandbox/state',

@@ -11,7 +11,11 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
     exchange.reason = 'the collection has no upstream'
     return 'upstream_unavailable'
   }
-  const id = exchange.proxy!.credential
+  const { credential: id, headers } = exchange.proxy!
+  if (headers.fault !== null) {
+    exchange.reason = headers.fault
+    return 'credential_unavailable'
+  }
   if (id === null) return null
   const credential = exchange.snapshot.credentials.get(id)
   if (credential === undefined) {

@@ -18,6 +18,7 @@ function grantOf(): LinkedGrant {
     secret: new Secret('s:+ä'),
     key: null,
     keyId: null,
+    claims: {},
     exchanges: false,
     form: { grant_type: 'client_credentials' },
     previous: null,

@@ -1,4 +1,4 @@
-/** Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4). */
+/** Tokens that a gateway thread fetches for upstreams (RFC 6749 section 4.4, RFC 7523, RFC 8693). */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { FetchJson } from '../../base/fetch-json.ts'
@@ -193,9 +193,9 @@ function ask(
   })
 }
 
-/** How the endpoint knows the client: RFC 6749 section 2.3.1, RFC 7523 section 2.2. */
+/** How the endpoint knows who asks: RFC 6749 section 2.3.1, RFC 7523 sections 2.1 and 2.2. */
 function clientOf(
-  { method, clientId, secret, key, keyId, url }: LinkedGrant,
+  { method, clientId, secret, key, keyId, claims }: LinkedGrant,
   clock: Clock,
 ): { readonly authorization: string; readonly form: Readonly<Record<string, string>> } {
   if (method === 'client_secret_basic') {
@@ -206,13 +206,12 @@ function clientOf(
     return { authorization: '', form: { client_id: clientId, client_secret: secret!.reveal() } }
   const now = Math.floor(clock.now() / 1000)
   const assertion = signJws(key!, keyId, {
-    iss: clientId,
-    sub: clientId,
-    aud: url,
+    ...claims,
     jti: randomUUID(),
     iat: now,
     exp: now + ASSERTION_MS / 1000,
   })
+  if (method === 'jwt_bearer') return { authorization: '', form: { assertion } }
   return {
     authorization: '',
     form: {

@@ -11,6 +11,8 @@ export type Claim =
   | { readonly state: 'answered'; readonly answer: KeptAnswer }
   /** The first request had its effect, but its answer was not kept: too large, broken off, or not as its contract says. */
   | { readonly state: 'forgotten' }
+  /** The first request was under way when its thread or its process ended: nobody knows how far it came. */
+  | { readonly state: 'cut_off' }
   /** Nobody can tell. */
   | { readonly state: 'unavailable' }
 
@@ -40,41 +42,63 @@ const KEPT_FOR_MS = 24 * 3_600_000
 /** Bounds of the one memory of keys. */
 export const KEYS_BOUNDS = { bytesMax: 64 * 1024 * 1024, entriesMax: 200_000 } as const
 
+/** What is known of a key, for as long as it is. */
+export interface KeptKey {
+  readonly key: string
+  readonly fingerprint: string
+  /** Undefined while the request is under way, and for good when it was cut off; null for one that is not kept. */
+  readonly answer: KeptAnswer | null | undefined
+  /** Wall clock, milliseconds. */
+  readonly until: number
+}
+
+/** Keeps what the memory knows beyond the end of the process. What it cannot keep is its own concern: it does not throw. */
+export interface KeyKeeper {
+  /** Forgets `gone`, then keeps `put`: on disk when it returns. */
+  keep(gone: readonly string[], put: KeptKey | null): void
+}
+
 interface Entry {
   readonly fingerprint: string
-  /** The thread that makes the request. */
-  readonly owner: number
-  /** Undefined while the request is under way. */
-  answer: KeptAnswer | null | undefined
-  /** Wall clock, milliseconds. */
+  /** The thread that makes the request; {@link NOBODY} when it has ended. */
+  owner: number
+  answer: KeptKey['answer']
+  /** Wall clock, milliseconds; of no account while the request is under way. */
   until: number
   bytes: number
 }
+
+const NOBODY = -1
 
 export interface IdempotencyMemoryOptions {
   /** Wall clock, milliseconds. */
   readonly now: () => number
   readonly bytesMax: number
   readonly entriesMax: number
+  /** Absent where keys end with the process. */
+  readonly keeper?: KeyKeeper
 }
 
 /** Bytes of an entry without its answer. */
 const ENTRY_BYTES = 300
 
-/** Answers of one client, the oldest first. */
+/** Keys of one client whose requests have ended, the oldest first. */
 interface Share {
-  readonly answered: Map<string, Entry>
+  readonly ended: Map<string, Entry>
   bytes: number
 }
 
 /**
  * The one memory of keys. At its bounds the oldest answers of the client with the most of them are forgotten before their
- * time; requests under way never are: without room for another, claims are `unavailable`.
+ * time; requests under way never are: without room for another, claims are `unavailable`. What it says holds after a restart
+ * too, where it has a keeper: a claim is kept before its request is made.
  */
 export class IdempotencyMemory {
   readonly #options: IdempotencyMemoryOptions
   readonly #entries = new Map<string, Entry>()
   readonly #shares = new Map<string, Share>()
+  /** Forgotten, and not yet told to the keeper. */
+  #gone: string[] = []
   #bytes = 0
 
   constructor(options: IdempotencyMemoryOptions) {
@@ -88,15 +112,21 @@ export class IdempotencyMemory {
   claim(key: string, fingerprint: string, owner: number): Claim {
     const now = this.#options.now()
     const known = this.#entries.get(key)
-    if (known !== undefined && (known.answer === undefined || now < known.until)) {
+    if (known !== undefined && (isUnderWay(known) || now < known.until)) {
       if (known.fingerprint !== fingerprint) return { state: 'conflict' }
-      if (known.answer === undefined) return { state: 'busy' }
+      if (isUnderWay(known)) return { state: 'busy' }
+      if (known.answer === undefined) return { state: 'cut_off' }
       return known.answer === null ? { state: 'forgotten' } : { state: 'answered', answer: known.answer }
     }
-    if (known !== undefined) this.#drop(key, known)
-    if (!this.#makeRoom(ENTRY_BYTES)) return { state: 'unavailable' }
-    this.#entries.set(key, { fingerprint, owner, answer: undefined, until: Infinity, bytes: ENTRY_BYTES })
+    if (known !== undefined) this.#forget(key, known)
+    if (!this.#makeRoom(ENTRY_BYTES)) {
+      this.#keep(null)
+      return { state: 'unavailable' }
+    }
+    const entry = { fingerprint, owner, answer: undefined, until: now + KEPT_FOR_MS, bytes: ENTRY_BYTES }
+    this.#entries.set(key, entry)
     this.#bytes += ENTRY_BYTES
+    this.#keep({ key, ...entry })
     return { state: 'claimed' }
   }
 
@@ -104,29 +134,78 @@ export class IdempotencyMemory {
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.answer !== undefined || entry.owner !== owner) return
     this.#drop(key, entry)
-    const bytes = ENTRY_BYTES + (answer === null ? 0 : sizeOf(answer))
+    const bytes = bytesOf(answer)
     const fits = this.#makeRoom(bytes)
     entry.answer = fits ? answer : null
     entry.bytes = fits ? bytes : ENTRY_BYTES
     entry.until = this.#options.now() + KEPT_FOR_MS
     this.#entries.set(key, entry)
     this.#bytes += entry.bytes
-    const client = clientOf(key)
-    const share = this.#shares.get(client) ?? { answered: new Map(), bytes: 0 }
-    share.answered.set(key, entry)
-    share.bytes += entry.bytes
-    this.#shares.set(client, share)
+    this.#share(key, entry)
+    this.#keep({ key, ...entry })
   }
 
   release(key: string, owner: number): void {
     const entry = this.#entries.get(key)
-    if (entry !== undefined && entry.answer === undefined && entry.owner === owner) this.#drop(key, entry)
+    if (entry === undefined || entry.answer !== undefined || entry.owner !== owner) return
+    this.#forget(key, entry)
+    this.#keep(null)
   }
 
   /** Ends the claims of a thread that died: nobody knows how far its requests came. */
-  releaseAll(owner: number): void {
-    for (const [key, entry] of this.#entries)
-      if (entry.owner === owner && entry.answer === undefined) this.#drop(key, entry)
+  cutOff(owner: number): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.owner !== owner || entry.answer !== undefined) continue
+      entry.owner = NOBODY
+      this.#share(key, entry)
+    }
+  }
+
+  /** Takes in what was kept by a process before, those that end first coming first. */
+  restore(kept: readonly KeptKey[]): void {
+    const now = this.#options.now()
+    for (const { key, fingerprint, answer, until } of kept) {
+      const bytes = bytesOf(answer)
+      if (until <= now || !this.#makeRoom(bytes)) {
+        this.#gone.push(key)
+        continue
+      }
+      // A clock that was set back makes nothing last longer than a day
+      const entry = { fingerprint, owner: NOBODY, answer, until: Math.min(until, now + KEPT_FOR_MS), bytes }
+      this.#entries.set(key, entry)
+      this.#bytes += bytes
+      this.#share(key, entry)
+    }
+    this.#keep(null)
+  }
+
+  /** Forgets what has had its time, up to `entriesMax` of it. */
+  expire(entriesMax: number): void {
+    const now = this.#options.now()
+    for (const { ended } of this.#shares.values())
+      for (const [key, entry] of ended) {
+        if (now < entry.until || this.#gone.length === entriesMax) break
+        this.#forget(key, entry)
+      }
+    this.#keep(null)
+  }
+
+  /** All that is known. */
+  *all(): Iterable<KeptKey> {
+    for (const [key, { fingerprint, answer, until }] of this.#entries)
+      yield { key, fingerprint, answer, until }
+  }
+
+  #keep(put: KeptKey | null): void {
+    const gone = this.#gone
+    if (gone.length > 0) this.#gone = []
+    else if (put === null) return
+    this.#options.keeper?.keep(gone, put)
+  }
+
+  #forget(key: string, entry: Entry): void {
+    this.#drop(key, entry)
+    this.#gone.push(key)
   }
 
   #drop(key: string, entry: Entry): void {
@@ -134,9 +213,17 @@ export class IdempotencyMemory {
     this.#bytes -= entry.bytes
     const client = clientOf(key)
     const share = this.#shares.get(client)
-    if (share?.answered.delete(key) !== true) return
+    if (share?.ended.delete(key) !== true) return
     share.bytes -= entry.bytes
-    if (share.answered.size === 0) this.#shares.delete(client)
+    if (share.ended.size === 0) this.#shares.delete(client)
+  }
+
+  #share(key: string, entry: Entry): void {
+    const client = clientOf(key)
+    const share = this.#shares.get(client) ?? { ended: new Map(), bytes: 0 }
+    share.ended.set(key, entry)
+    share.bytes += entry.bytes
+    this.#shares.set(client, share)
   }
 
   #makeRoom(bytes: number): boolean {
@@ -145,12 +232,20 @@ export class IdempotencyMemory {
       let largest: Share | undefined
       for (const share of this.#shares.values()) if (share.bytes > (largest?.bytes ?? 0)) largest = share
       if (largest === undefined) return false
-      // A share has an answer
-      const [key, entry] = largest.answered.entries().next().value!
-      this.#drop(key, entry)
+      // A share has an entry
+      const [key, entry] = largest.ended.entries().next().value!
+      this.#forget(key, entry)
     }
     return true
   }
+}
+
+function isUnderWay({ answer, owner }: Entry): boolean {
+  return answer === undefined && owner !== NOBODY
+}
+
+function bytesOf(answer: KeptKey['answer']): number {
+  return ENTRY_BYTES + (answer == null ? 0 : sizeOf(answer))
 }
 
 /** Keys of one thread alone. */

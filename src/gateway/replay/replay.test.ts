@@ -140,13 +140,14 @@ test('a key is claimed once, and its answer given to the same request alone', ()
   assert.equal(memory.claim('k', 'other', 1).state, 'claimed')
 })
 
-test('claims of a thread that died are free again, its answers stay', () => {
+test('claims of a thread that died are cut off, its answers stay', () => {
   const memory = new IdempotencyMemory({ now: () => 0, bytesMax: 10_000, entriesMax: 10 })
   memory.claim('open', 'f', 0)
   memory.claim('done', 'f', 0)
   memory.settle('done', null, 0)
-  memory.releaseAll(0)
-  assert.equal(memory.claim('open', 'f', 1).state, 'claimed')
+  memory.cutOff(0)
+  assert.equal(memory.claim('open', 'f', 1).state, 'cut_off')
+  assert.equal(memory.claim('open', 'other', 1).state, 'conflict')
   assert.equal(memory.claim('done', 'f', 1).state, 'forgotten')
 })
 

@@ -128,6 +128,12 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
           'The request was made, but its answer was not kept, being too large, broken off, or not as its contract says. It cannot be given again.',
       }
       return 'idempotency_conflict'
+    case 'cut_off':
+      exchange.facts = {
+        detail:
+          'The first request with this key was cut off when the gateway ended, so that nobody can tell whether it took effect. Look there, and use a new key if it has not.',
+      }
+      return 'idempotency_conflict'
     case 'unavailable':
       exchange.retryAfterMs = 1000
       return 'idempotency_unavailable'

@@ -536,6 +536,8 @@ test('keys and records are left alone until somebody approves', async () => {
   const leaving = { op: 'add', path: '/keys/leaving/-', value: key?.id }
   assert.deepEqual(rotate.diff, [...kept.diff, leaving])
   await as('ada', 'change_requests.reject', { id: kept.id })
+  const headers = [{ name: 'X-Key', secret }]
+  const header = requestOf(await as('ada', 'proxies.update', { id: 'get-order', headers }))
   const asked = control.asked.length
   assert.equal((await approve('bob', purge.id)).output['state'], 'applied')
   assert.equal(control.asked.length, asked + 1)
@@ -552,6 +554,11 @@ test('keys and records are left alone until somebody approves', async () => {
   assert.equal((await approve('bob', sealed.id)).output['state'], 'applied')
   assert.equal((await control.store.read.changeRequest(sealed.id))?.sealed, null)
   assert.equal((await control.run('credentials.get', { id: 'sealed' })).output['name'], 'Sealed')
+  assert.ok(!JSON.stringify([header, await control.store.read.changeRequest(header.id)]).includes(secret))
+  assert.deepEqual(header.diff.at(-1), { op: 'add', path: '/headers/x-key', value: 'changed' })
+  assert.equal((await approve('bob', header.id)).output['state'], 'applied')
+  const { output } = await control.run('proxies.get', { id: 'get-order' })
+  assert.match(JSON.stringify(output['headers']), /"set":true,"source":"value","last4":"ents"/)
 })
 
 test('what narrowed whoever asked narrows the carrying out', async () => {

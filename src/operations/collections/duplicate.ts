@@ -5,6 +5,7 @@ import type { ProxySpec } from '../../model/proxy.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { draftOf, sourceOf } from '../duplicate.ts'
+import { withHeaderTexts } from '../header-secrets.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
@@ -31,7 +32,11 @@ export const duplicateCollection = define({
   subject: ({ slug }) => ({ type: collectionKind.noun, id: null, slug: slug ?? null }),
   handle: async ({ id, ...members }, context) => {
     const original = await sourceOf(collectionKind, id, context)
-    const copy = await createResource(context, collectionKind, draftOf(collectionKind, original, members))
+    const copy = await createResource(
+      context,
+      collectionKind,
+      await withHeaderTexts(context, draftOf(collectionKind, original, members), original),
+    )
     const proxies = await context.whole.all('proxies', original.id)
     for (const proxy of proxies) {
       await context.demand('proxies:read', proxy)
@@ -39,7 +44,7 @@ export const duplicateCollection = define({
       const spec = draftOf(proxyKind, proxy, { name, slug, collection: copy.id })
       // Judged when the original was stored
       fromImport(spec as ProxySpec)
-      await createResource(context, proxyKind, spec, false)
+      await createResource(context, proxyKind, await withHeaderTexts(context, spec, proxy), false)
     }
     return { ...(await viewOf(context.reader, collectionKind, copy)), proxies: proxies.length }
   },

@@ -4,6 +4,7 @@ import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { NOUNS, Status } from '../../model/common.ts'
+import { HeaderViews } from '../../model/injected-header.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
@@ -19,7 +20,7 @@ export const collectionKind: Kind = {
   prefix: 'col',
   group: 'manage_collections',
   spec: CollectionSpec,
-  view: viewSchema(CollectionSpec, {}, true),
+  view: viewSchema(CollectionSpec.extend({ headers: HeaderViews }), {}, true),
   columns: ['slug', 'name', 'base_path', 'status', 'revision', 'updated_at'],
   parent: null,
   refs: [

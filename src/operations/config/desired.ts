@@ -5,6 +5,7 @@ import { JsonSchema, type ProxySpec } from '../../model/proxy.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
+import { withoutHeaderTexts } from '../header-secrets.ts'
 import { type Kind, writableSchema } from '../kind.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { proxyKind } from '../proxies/kind.ts'
@@ -92,7 +93,7 @@ function withSchemas(kind: Kind, spec: Fields): { spec: Fields; schemas: Fields 
 /** The spec without secrets: what is compared, shown and kept. */
 export function withoutSecrets(kind: Kind, spec: Fields): Fields {
   const fields = secretMembersOf(kind, spec)
-  if (fields.length === 0) return spec
+  if (fields.length === 0) return withoutHeaderTexts(spec)
   const auth = Object.entries(spec['auth'] as Fields).filter(
     ([name, value]) => !fields.includes(name) || isReference(value),
   )

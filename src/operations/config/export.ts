@@ -7,6 +7,7 @@ import type { Fields, Resource } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
+import { sealedHeadersOf } from '../header-secrets.ts'
 import type { Kind } from '../kind.ts'
 import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
 import { STATES, secretMembersOf } from './desired.ts'
@@ -164,5 +165,8 @@ async function toDocument(
 /** Secret fields that are stored here, not read elsewhere. */
 function elsewhere(kind: Kind, { spec }: Resource): readonly string[] {
   const auth = spec['auth'] as Fields
-  return secretMembersOf(kind, spec).filter((field) => !isReference(auth[field]))
+  return [
+    ...secretMembersOf(kind, spec).filter((field) => !isReference(auth[field])),
+    ...sealedHeadersOf(spec).map(({ field }) => field),
+  ]
 }

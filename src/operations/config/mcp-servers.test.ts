@@ -76,6 +76,7 @@ test('what proves the caller is read elsewhere, and no literal of it is told', (
     key: { env: 'SECRET_TRACKER_KEY' },
     in: 'header',
     name: 'X-API-Key',
+    prefix: '',
   })
   assert.deepEqual(authOf(made, 'environment'), {
     type: 'api_key',
@@ -89,6 +90,7 @@ test('what proves the caller is read elsewhere, and no literal of it is told', (
     key: { env: 'SECRET_QUERY' },
     in: 'query',
     name: 'api_key',
+    prefix: '',
   })
   assert.deepEqual(authOf(made, 'bridged'), { type: 'bearer', token: { env: 'SECRET_BRIDGED' } })
   assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
@@ -177,6 +179,7 @@ test('names that are reserved, equal or mean something to the language are names
     key: { env: 'SECRET_constructor' },
     in: 'header',
     name: 'X-Own',
+    prefix: '',
   })
 })
 

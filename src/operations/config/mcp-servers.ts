@@ -3,7 +3,8 @@ import { isLoopbackHost, isRefusedHost } from '../../base/address.ts'
 import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import { BasePath } from '../../model/collection.ts'
-import { HeaderName, InjectedHeader, slugOf } from '../../model/common.ts'
+import { HeaderName, slugOf } from '../../model/common.ts'
+import { InjectedHeader } from '../../model/injected-header.ts'
 import { PathPattern } from '../../model/proxy.ts'
 import { createUnused, toName } from '../collections/openapi/names.ts'
 import type { Converted, MadeDocument } from './converted.ts'
@@ -182,7 +183,7 @@ class Making {
     const isBearer = proof.name.toLowerCase() === 'authorization' && /^bearer $/i.test(prefix)
     const auth = isBearer
       ? { type: 'bearer', token: key }
-      : { type: 'api_key', key, in: proof.in, name: proof.name, ...(prefix === '' ? {} : { prefix }) }
+      : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
     this.#note(
       `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${told}`,

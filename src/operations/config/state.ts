@@ -1,6 +1,7 @@
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
+import { idsWithSealedHeaders } from '../header-secrets.ts'
 import { type Kind, writableSchema } from '../kind.ts'
 import { ALL_KINDS, kindOf } from '../kinds.ts'
 import { readable, referred } from '../views.ts'
@@ -37,8 +38,10 @@ export async function readState(reader: ConfigReader): Promise<State> {
     ),
   )
   for (const [id, slug] of await reader.slugs([...unseen])) slugs.set(id, slug)
-  const owners = [...byId.values()].filter(({ type }) => kindOf(type).secrets !== undefined)
-  const secrets = Map.groupBy(await reader.secretsOf(owners.map(({ id }) => id)), ({ owner }) => owner)
+  const all = [...byId.values()]
+  const owners = all.filter(({ type }) => kindOf(type).secrets !== undefined).map(({ id }) => id)
+  owners.push(...idsWithSealedHeaders(all))
+  const secrets = Map.groupBy(await reader.secretsOf(owners), ({ owner }) => owner)
   const byAddress = new Map([...byId.values()].map((resource) => [addressIn(slugs, resource), resource]))
   return { byAddress, byId, slugs, secrets }
 }

@@ -7,6 +7,7 @@ import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import type { DiffEntry } from '../define.ts'
 import { diffOf } from '../diff.ts'
+import { NOTHING_STAYS, secretHeadersOf, withHeaderSecrets, withKeptReferences } from '../header-secrets.ts'
 import { mapRefs, refsIn } from '../refs.ts'
 import { KEEP } from '../write-resource.ts'
 import { addressOf } from './address.ts'
@@ -165,7 +166,8 @@ async function inWordsOf(
       fault(pointer, `there is no ${inWords(NOUNS[type])} "${ref}", in the documents or in the instance`)
     return ref
   })
-  return mapEndpoints(kind, words, (entry) => {
+  const settled = before === null ? words : withKeptReferences(words, before.spec)
+  return mapEndpoints(kind, settled, (entry) => {
     if (entry.startsWith('proxy/') && !named.has(entry) && !state.byAddress.has(entry))
       fault('/endpoints', `there is no ${entry}, in the documents or in the instance`)
     return entry
@@ -203,12 +205,40 @@ async function compare(
     else
       notes.push({ op: stored === undefined ? 'add' : 'replace', path: `/auth/${field}`, value: 'changed' })
   }
-  const spec = kind.secrets === undefined ? wanted : { ...wanted, auth }
+  const headers = await compareHeaders(wanted, before, place, state, context, errors)
+  notes.push(...headers.notes)
+  const spec = kind.secrets === undefined ? headers.spec : { ...wanted, auth }
   const plain = withoutSecrets(kind, spec)
   if (is === null) return { spec, diff: [...diffOf(undefined, plain), ...notes] }
   if (notes.length === 0 && isDeepStrictEqual(is, plain)) return null
   const diff = [...diffOf(completed(kind, is), plain), ...notes]
   return diff.length === 0 ? null : { spec, diff }
+}
+
+/** The spec to write, without secrets of headers that are stored already, and what differs of the others. */
+async function compareHeaders(
+  wanted: Fields,
+  before: Resource | null,
+  place: string,
+  state: State,
+  context: Pick<OperationContext, 'vault' | 'demand'>,
+  errors: FieldError[],
+): Promise<Pick<Step, 'spec'> & { readonly notes: readonly DiffEntry[] }> {
+  const notes: DiffEntry[] = []
+  const same = new Set<string>()
+  for (const { field, pointer, source } of secretHeadersOf(wanted)) {
+    if (isReference(source)) continue
+    const stored = state.secrets.get(before?.id ?? '')?.find((one) => one.field === field)
+    if (source === undefined) {
+      if (stored === undefined) errors.push({ pointer: `${place}/spec${pointer}`, reason: NOTHING_STAYS })
+    } else if (stored !== undefined && (await isStored(source.value, stored.sealed, before!, field, context)))
+      same.add(field)
+    else notes.push({ op: stored === undefined ? 'add' : 'replace', path: `/${field}`, value: 'changed' })
+  }
+  return {
+    spec: withHeaderSecrets(wanted, ({ field, source }) => (same.has(field) ? undefined : source)),
+    notes,
+  }
 }
 
 /** Only for who may set the secret: others could try what it is. */

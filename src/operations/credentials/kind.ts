@@ -7,6 +7,7 @@ import type { Fields } from '../../store/ports/config.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { currentCredentialShape, currentCredentials } from './current.ts'
 import { notAfter, warnOfExpiry } from './expiry.ts'
+import { warnOfUnknownAge } from './rotation-due.ts'
 import { answersStayApart } from './shared-answers.ts'
 
 const tokenClientView = {
@@ -34,6 +35,16 @@ const AuthView = z.discriminatedUnion('type', [
   z.object({ type: z.literal('oauth2_client_credentials'), ...tokenClientView }),
   z.object({ type: z.literal('token_exchange'), ...tokenClientView, subject_token_type: z.string() }),
   z.object({
+    type: z.literal('jwt_bearer'),
+    token_url: z.string(),
+    issuer: z.string(),
+    subject: z.string().optional(),
+    audience: z.string().optional(),
+    private_key: SecretState,
+    key_id: z.string().optional(),
+    scopes: z.array(z.string()),
+  }),
+  z.object({
     type: z.literal('aws_sigv4'),
     region: z.string(),
     service: z.string(),
@@ -45,6 +56,7 @@ const AuthView = z.discriminatedUnion('type', [
     type: z.literal('mtls'),
     client_cert_pem: z.string(),
     client_key_pem: SecretState,
+    ca_cert_pem: z.string().nullable().optional(),
     not_after: z.string().describe('When the certificate ends'),
   }),
 ])
@@ -82,6 +94,9 @@ export const credentialKind: Kind = {
     return ends === null ? {} : { not_after: ends }
   },
   current: currentCredentials,
-  warn: warnOfExpiry,
+  warn: async (credential, context) => [
+    ...(await warnOfExpiry(credential, context)),
+    ...warnOfUnknownAge(credential),
+  ],
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

@@ -101,6 +101,23 @@ test('a change keeps the secrets that it does not name, and a new type forgets t
   await control.close()
 })
 
+test('a key goes into Authorization as bearer unless it is said otherwise', async () => {
+  const control = await startControl()
+  const made = async (auth: object) => {
+    await control.run('credentials.put', { id: 'a', name: 'A', auth: { type: 'api_key', key: 'k', ...auth } })
+    return (control.published.at(-1)!.put[0]!.fragment as CredentialFragment).settings
+  }
+  const bare = { in: 'header', name: 'Authorization', prefix: 'Bearer ' }
+  assert.deepEqual(await made({}), bare)
+  assert.deepEqual(await made({ prefix: '' }), { ...bare, prefix: '' })
+  assert.deepEqual(await made({ name: 'authorization' }), { ...bare, name: 'authorization' })
+  assert.deepEqual(await made({ name: 'X-API-Key' }), { in: 'header', name: 'X-API-Key', prefix: '' })
+  assert.deepEqual(await made({ in: 'query', name: 'key' }), { in: 'query', name: 'key', prefix: '' })
+  const refusal = await refused(made({ in: 'query' }), 'input_invalid')
+  assert.deepEqual(refusal.facts.errors, [{ pointer: '/auth/name', reason: 'required in a query' }])
+  await control.close()
+})
+
 test('a credential that is attached is not deleted', async () => {
   const control = await startControl()
   await example(control)

@@ -4,6 +4,7 @@ import { PathPattern } from '../../model/proxy.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { draftOf, sourceOf } from '../duplicate.ts'
+import { withHeaderTexts } from '../header-secrets.ts'
 import { writtenSchema } from '../kind.ts'
 import { writtenView } from '../views.ts'
 import { createResource } from '../write-resource.ts'
@@ -33,7 +34,8 @@ export const duplicateProxy = define({
     const original = await sourceOf(proxyKind, id, context)
     // One id stands for one operation
     const operation_id = members.collection === undefined ? null : undefined
-    const spec = draftOf(proxyKind, original, { ...members, operation_id })
+    const copied = draftOf(proxyKind, original, { ...members, operation_id })
+    const spec = await withHeaderTexts(context, copied, original)
     return writtenView(context, proxyKind, await createResource(context, proxyKind, spec))
   },
 })

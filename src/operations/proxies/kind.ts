@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { type HttpMethod, NOUNS, Status } from '../../model/common.ts'
+import { HeaderViews } from '../../model/injected-header.ts'
 import { ProxySpec, parameterNames } from '../../model/proxy.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -18,7 +19,7 @@ export const proxyKind: Kind = {
   prefix: 'prx',
   group: 'manage_proxies',
   spec: ProxySpec,
-  view: viewSchema(ProxySpec, {}, true),
+  view: viewSchema(ProxySpec.extend({ headers: HeaderViews }), {}, true),
   columns: ['slug', 'collection', 'methods', 'path', 'status', 'revision', 'updated_at'],
   parent: { field: 'collection', type: 'collections' },
   refs: [

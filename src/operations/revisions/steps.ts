@@ -5,10 +5,11 @@ import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
+import { forgetHeaders, lostHeaders } from '../header-secrets.ts'
 import { kindOf } from '../kinds.ts'
 import { idsOf, mapRefs } from '../refs.ts'
 import { toMake } from '../sight.ts'
-import { demandUse } from '../write-resource.ts'
+import { demandElsewhere, demandUse } from '../write-resource.ts'
 import type { Moved } from './state.ts'
 
 /** What refers before what is referred to, and what lies below before what it lies in. */
@@ -100,18 +101,17 @@ async function putBack(
     })
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (to?.status === 'published'))
     await context.demand(`${was.type}:publish`, to === null ? toMake(placed) : to)
-  await demandUse(
-    context,
-    kind,
-    spec,
-    id,
-    to === null ? [] : [to.spec, ...(to.draft === null ? [] : [to.draft])],
-  )
+  const known = to === null ? [] : [to.spec, ...(to.draft === null ? [] : [to.draft])]
+  await demandUse(context, kind, spec, id, known)
+  await demandElsewhere(context, kind, spec, id, known)
   await kind.check?.(spec, { id, parent }, context)
   const stored =
     to === null
       ? await inserted(was, spec, draft, context)
       : await context.change.replace(to, { spec, draft, slug })
+  if (to !== null) await forgetHeaders(context, to, stored)
+  for (const name of await lostHeaders(context, stored))
+    rolled.kept.push({ resource: stored, reason: `the secret of header ${name} is gone; set it again` })
   if (to === null) rolled.restored.push(stored)
   else if (stored !== to) rolled.changed.push(stored)
   else

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { LastGood, LastGoodChange, LastGoodStore } from '../ports/last-good.ts'
+import { inTransaction } from './transaction.ts'
 
 /** Of this file's own form; any other is forgotten, since the file can always be made again. */
 const FORM = 2
@@ -39,7 +40,7 @@ create table state (one integer primary key check (one = 1), revision integer no
     },
     keep(change) {
       const into = made()
-      transact(into, () => write(into, change))
+      inTransaction(into, () => write(into, change))
     },
     loadKeySet(source) {
       try {
@@ -52,7 +53,7 @@ create table state (one integer primary key check (one = 1), revision integer no
     keepKeySet(source, { at, hash, text }, since) {
       if (isClosed) return
       const into = made()
-      transact(into, () => {
+      inTransaction(into, () => {
         into.prepare('delete from key_sets where at < ?').run(since)
         into
           .prepare('insert or replace into key_sets (source, at, hash, text) values (?, ?, ?, ?)')
@@ -64,17 +65,6 @@ create table state (one integer primary key check (one = 1), revision integer no
       isClosed = true
       database?.close()
     },
-  }
-}
-
-function transact(into: DatabaseSync, change: () => void): void {
-  into.exec('begin immediate')
-  try {
-    change()
-    into.exec('commit')
-  } catch (error) {
-    into.exec('rollback')
-    throw error
   }
 }
 

@@ -15,6 +15,7 @@ import {
   StoreUnavailable,
 } from '../ports/records.ts'
 import { migrate } from './migrate.ts'
+import { inTransaction } from './transaction.ts'
 
 /** How long a statement waits for another process that holds the file. */
 const BUSY_TIMEOUT_MS = 1000
@@ -153,18 +154,6 @@ export function toStoredBlock(row: Record<string, unknown>): StoredBlock {
     words: row['words'] as string,
     numbers: row['numbers'] as Uint8Array,
     text: row['text'] as Uint8Array,
-  }
-}
-
-function inTransaction(db: DatabaseSync, work: () => void): void {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    work()
-    db.exec('COMMIT')
-  } catch (error) {
-    // SQLite rolls back by itself on some errors, such as a full disk.
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
   }
 }
 

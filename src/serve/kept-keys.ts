@@ -1,0 +1,125 @@
+import { createSecretKey } from 'node:crypto'
+import { join } from 'node:path'
+import { decrypt, encrypt } from '../base/aes-gcm.ts'
+import {
+  IdempotencyMemory,
+  KEYS_BOUNDS,
+  type KeptKey,
+  type KeyKeeper,
+} from '../gateway/replay/idempotency.ts'
+import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
+import type { KeyRow, KeyStore } from '../store/ports/idempotency.ts'
+import { isDamage } from '../store/sqlite/damage.ts'
+import { openKeyStore } from '../store/sqlite/idempotency.ts'
+import type { Vault } from '../vault/vault.ts'
+import { repeat, type Start } from './start.ts'
+
+const EXPIRE_MS = 1000
+/** In each turn, so that none holds up what else the main thread does. */
+const EXPIRED_MAX = 200
+/** Everything is written for it, which a disk that stays full must not have happen all the time. */
+const MEND_MS = 30_000
+
+/** The memory of idempotency keys for all gateway threads, with what the process before knew. Throws CannotStart as its store does. */
+export function openKeys(its: Start, vault: Pick<Vault, 'answersKey'>): IdempotencyMemory {
+  const { settings, clock, fault, parts } = its
+  const store = openKeyStore(join(settings.data, 'idempotency.db'))
+  parts.defer(() => store.close())
+  const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
+  const keeper = createKeptKeys(store, vault.answersKey(), unkept)
+  const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now(), keeper })
+  keys.restore(keeper.load())
+  parts.defer(() => {
+    try {
+      keeper.mend(() => keys.all())
+    } catch (error) {
+      unkept(error)
+    }
+  })
+  repeat(its, EXPIRE_MS, 'idempotency keys', () => keys.expire(EXPIRED_MAX))
+  repeat(its, MEND_MS, 'idempotency keys', () => keeper.mend(() => keys.all()))
+  return keys
+}
+
+/** Keeps idempotency keys over a restart, their answers sealed. */
+export interface KeptKeys extends KeyKeeper {
+  /** What the process before kept; nothing when the file is gone or damaged. Throws CannotStart when it cannot be opened. */
+  load(): readonly KeptKey[]
+  /** After a fault: keeps all there is anew. Throws while that is not possible. */
+  mend(all: () => Iterable<KeptKey>): void
+}
+
+/**
+ * A store that fails leaves the keys to the memory alone: calls go on, and a restart before it is mended forgets some.
+ * @param sealKey 32 bytes. @param report told once of each fault.
+ */
+export function createKeptKeys(
+  store: KeyStore,
+  sealKey: Uint8Array,
+  report: (error: unknown) => void,
+): KeptKeys {
+  // Read once: as bytes it would cost more than the sealing
+  const sealing = createSecretKey(sealKey)
+  let isWhole = true
+
+  function orLater(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      isWhole = false
+      report(error)
+    }
+  }
+
+  function toRow({ key, fingerprint, until, answer }: KeptKey): KeyRow {
+    const shared = { key, fingerprint, until: Math.floor(until) }
+    if (answer === undefined) return { ...shared, state: 'open', sealed: null }
+    if (answer === null) return { ...shared, state: 'unkept', sealed: null }
+    return { ...shared, state: 'answered', sealed: encrypt(sealing, packed(answer), key) }
+  }
+
+  function fromRow({ key, fingerprint, until, state, sealed }: KeyRow): KeptKey {
+    const shared = { key, fingerprint, until }
+    if (state === 'open') return { ...shared, answer: undefined }
+    if (sealed === null) return { ...shared, answer: null }
+    try {
+      return { ...shared, answer: unpacked(decrypt(sealing, sealed, key)) }
+    } catch {
+      // Of another key file, or damaged: the request was made all the same.
+      return { ...shared, answer: null }
+    }
+  }
+
+  return {
+    load() {
+      try {
+        return store.load().map(fromRow)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        report(error)
+        orLater(() => store.replace(() => []))
+        return []
+      }
+    },
+    keep(gone, put) {
+      if (isWhole) orLater(() => store.save(gone, put === null ? [] : [toRow(put)]))
+    },
+    mend(all) {
+      if (isWhole) return
+      store.replace(function* () {
+        for (const kept of all()) yield toRow(kept)
+      })
+      isWhole = true
+    },
+  }
+}
+
+function packed({ status, fields, body }: KeptAnswer): string {
+  return JSON.stringify([status, fields, Buffer.from(body).toString('base64')])
+}
+
+/** Of {@link packed} alone, as the seal proves. */
+function unpacked(text: string): KeptAnswer {
+  const [status, fields, body] = JSON.parse(text) as [number, string, string]
+  return { status, fields, body: Buffer.from(body, 'base64') }
+}

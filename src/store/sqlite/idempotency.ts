@@ -1,0 +1,104 @@
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { CannotStart } from '../../base/cannot-start.ts'
+import { KEY_MIGRATIONS } from '../migrations/idempotency.ts'
+import type { KeyRow, KeyStore } from '../ports/idempotency.ts'
+import { isDamage } from './damage.ts'
+import { migrate } from './migrate.ts'
+import { inTransaction } from './transaction.ts'
+
+/** The data directory is locked; nobody else has the file open for long. */
+const BUSY_TIMEOUT_MS = 100
+
+/** A file that is made when the first key is saved, for its owner alone. */
+export function openKeyStore(file: string): KeyStore {
+  let its: Opened | null = null
+
+  function opened(): Opened {
+    its ??= open(file)
+    return its
+  }
+
+  function close(): void {
+    its?.database.close()
+    its = null
+  }
+
+  function fill(rows: Iterable<KeyRow>): void {
+    const { database, put } = opened()
+    inTransaction(database, () => {
+      database.exec('DELETE FROM keys')
+      for (const row of rows) put(row)
+    })
+  }
+
+  return {
+    load: () => (existsSync(file) ? opened().all() : []),
+    save(gone, rows) {
+      const { database, remove, put } = opened()
+      inTransaction(database, () => {
+        for (const key of gone) remove(key)
+        for (const row of rows) put(row)
+      })
+    },
+    replace(rows) {
+      try {
+        fill(rows())
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        close()
+        for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
+        fill(rows())
+      }
+    },
+    close,
+  }
+}
+
+interface Opened {
+  readonly database: DatabaseSync
+  all(): KeyRow[]
+  put(row: KeyRow): void
+  remove(key: string): void
+}
+
+/**
+ * WAL with synchronous=NORMAL: a killed process loses nothing that was committed, a power cut may lose the last moments.
+ * What is deleted is overwritten, because it was somebody's answer.
+ */
+function open(file: string): Opened {
+  let database: DatabaseSync | undefined
+  try {
+    closeSync(openSync(file, 'a', 0o600))
+    database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON')
+    migrate(database, file, KEY_MIGRATIONS)
+    const all = database.prepare('SELECT key, fingerprint, until, state, sealed FROM keys ORDER BY until')
+    const remove = database.prepare('DELETE FROM keys WHERE key = ?')
+    const put = database.prepare(
+      'INSERT INTO keys (key, fingerprint, until, state, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, until = excluded.until, state = excluded.state, sealed = excluded.sealed',
+    )
+    return {
+      database,
+      all: () => all.all().map(toRow),
+      put: ({ key, fingerprint, until, state, sealed }) =>
+        void put.run(key, fingerprint, until, state, sealed),
+      remove: (key) => void remove.run(key),
+    }
+  } catch (error) {
+    database?.close()
+    if (error instanceof CannotStart) throw error
+    throw new CannotStart(`${file} cannot be opened: ${(error as Error).message}.`, error)
+  }
+}
+
+/** The casts are sound because the table is STRICT and checks its states. */
+function toRow(row: Record<string, unknown>): KeyRow {
+  return {
+    key: row['key'] as string,
+    fingerprint: row['fingerprint'] as string,
+    until: row['until'] as number,
+    state: row['state'] as KeyRow['state'],
+    sealed: row['sealed'] as Uint8Array | null,
+  }
+}
