@@ -3,6 +3,7 @@ import { methodBit } from '../../snapshot/methods.ts'
 import type { TargetTemplate } from '../../snapshot/snapshot.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { canonicalTarget } from '../../wire/target.ts'
+import { isHidden } from '../admit/access.ts'
 import type { Exchange } from '../exchange.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { crossOrigin } from './cors.ts'
@@ -25,12 +26,14 @@ export function findRoute(exchange: Exchange): Verdict {
 export function heldBackRoute(exchange: Exchange): RefusalCode | null {
   const { collection, proxy, path } = exchange
   const { fault, fragment } = collection!
-  if (fault !== null) {
+  if (fault !== null && !isHidden(exchange)) {
     exchange.reason = fault
     return 'route_unavailable'
   }
   if (proxy === null) return exchange.others === null ? 'route_not_found' : null
   if (proxy.target === null || isCanonical(proxy.target, path.slice(fragment.base_path.length))) return null
+  // The check of assignments says that there is nothing
+  if (isHidden(exchange)) return null
   exchange.reason = 'target_path makes a path of it that can be read in two ways'
   return 'request_not_canonical'
 }
