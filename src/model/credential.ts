@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { Description, HeaderName, Name, Slug, Tags, Time } from './common.ts'
+import { DURATION_PATTERN, toMs } from '../base/duration.ts'
+import { Description, Duration, HeaderName, Name, Slug, Tags, Time } from './common.ts'
 import { PemInput, SecretInput } from './secret.ts'
 import { secureUrl } from './secure-url.ts'
 import { CertificatesPem } from './upstream-tls.ts'
@@ -186,6 +187,11 @@ export const CredentialAuth = z.discriminatedUnion('type', [
       'The certificate in PEM, then those that lead to its authority',
     ),
     client_key_pem: PemInput.describe('Its private key in PEM, without a password'),
+    ca_cert_pem: CertificatesPem.nullable()
+      .default(null)
+      .describe(
+        'Authorities in PEM that are trusted where it is shown, unless the upstream has a `ca` of its own',
+      ),
   }),
 ])
 export type CredentialAuth = z.output<typeof CredentialAuth>
@@ -230,6 +236,8 @@ export function previousUntil(field: string): number | null {
   return field.startsWith(PREVIOUS) ? Date.parse(field.slice(PREVIOUS.length)) : null
 }
 
+const ROTATE_MS_MAX = 3650 * 86_400_000
+
 export const CredentialSpec = z.strictObject({
   name: Name,
   slug: Slug.optional().describe('Made from the name when absent'),
@@ -239,6 +247,15 @@ export const CredentialSpec = z.strictObject({
   expires_at: Time.nullable()
     .default(null)
     .describe('When the secret ends, where that is known; the state warns before'),
+  rotate_every: Duration.refine(
+    (text) => !DURATION_PATTERN.test(text) || toMs(text) <= ROTATE_MS_MAX,
+    'at most 3650d',
+  )
+    .nullable()
+    .default(null)
+    .describe(
+      'How old the secret may become, such as 60d; its state says when that is, and lists of stale ones go by it',
+    ),
 })
 export type CredentialSpec = z.output<typeof CredentialSpec>
 

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { createClock } from '../base/clock.ts'
 import { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
 import { toKept } from '../gateway/replay/kept-answer.ts'
+import { readSettings } from '../settings.ts'
 import type { KeyStore } from '../store/ports/idempotency.ts'
 import { openKeyStore } from '../store/sqlite/idempotency.ts'
-import { createKeptKeys } from './kept-keys.ts'
+import { createKeptKeys, openKeys } from './kept-keys.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-keys-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -162,4 +165,33 @@ test('a damaged file is told of and begun anew, one that cannot be opened ends t
   answer('k')
   assert.equal(started(openKeyStore(file), () => 0).claim('k').state, 'answered')
   assert.throws(() => started(openKeyStore(directory), () => 0), /CannotStart: .* cannot be opened/)
+})
+
+test('what could not be written while the process ran is written when it ends', async () => {
+  const parts = new AsyncDisposableStack()
+  const told: string[] = []
+  const keys = openKeys(
+    {
+      settings: readSettings(['--data', directory], {}),
+      clock: createClock(),
+      clockCell: null,
+      log: assert.fail,
+      fault: (error, at) => told.push(`${at}: ${error}`),
+      parts,
+    },
+    { answersKey: () => SEAL_KEY },
+  )
+  const file = join(directory, 'idempotency.db')
+  keys.claim('cli_1 before', 'f', 0)
+  const other = new DatabaseSync(file)
+  other.exec('BEGIN IMMEDIATE')
+  assert.equal(keys.claim('cli_1 k', 'f', 0).state, 'claimed')
+  keys.settle('cli_1 k', ANSWER, 0)
+  assert.deepEqual(told, ['idempotency keys are not kept over a restart: Error: database is locked'])
+  other.close()
+  await parts.disposeAsync()
+  const kept = started(openKeyStore(file), Date.now)
+  assert.deepEqual(kept.claim('k'), { state: 'answered', answer: ANSWER })
+  assert.equal(kept.claim('before').state, 'cut_off')
+  assert.equal(told.length, 1)
 })

@@ -21,15 +21,21 @@ const EXPIRED_MAX = 200
 const MEND_MS = 30_000
 
 /** The memory of idempotency keys for all gateway threads, with what the process before knew. Throws CannotStart as its store does. */
-export function openKeys(its: Start, vault: Vault): IdempotencyMemory {
+export function openKeys(its: Start, vault: Pick<Vault, 'answersKey'>): IdempotencyMemory {
   const { settings, clock, fault, parts } = its
   const store = openKeyStore(join(settings.data, 'idempotency.db'))
   parts.defer(() => store.close())
-  const keeper = createKeptKeys(store, vault.answersKey(), (error) =>
-    fault(error, 'idempotency keys are not kept over a restart'),
-  )
+  const unkept = (error: unknown): void => fault(error, 'idempotency keys are not kept over a restart')
+  const keeper = createKeptKeys(store, vault.answersKey(), unkept)
   const keys = new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now(), keeper })
   keys.restore(keeper.load())
+  parts.defer(() => {
+    try {
+      keeper.mend(() => keys.all())
+    } catch (error) {
+      unkept(error)
+    }
+  })
   repeat(its, EXPIRE_MS, 'idempotency keys', () => keys.expire(EXPIRED_MAX))
   repeat(its, MEND_MS, 'idempotency keys', () => keeper.mend(() => keys.all()))
   return keys

@@ -13,7 +13,7 @@ export function partsOf(auth: { readonly type: CredentialType }): {
   const references: Record<string, SecretReference> = {}
   for (const [name, value] of Object.entries(rest)) {
     if (isReference(value)) references[name] = value
-    else if (value !== undefined) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
+    else if (value != null) settings[name] = Array.isArray(value) ? value.join(' ') : String(value)
   }
   return { type, settings, references }
 }

@@ -74,7 +74,8 @@ export function linkCredential(
       return { ...plain(NAMED), signing: signerOf(settings, secret('secret_access_key')) }
     case 'mtls': {
       const pem = settings['client_cert_pem'] ?? ''
-      const certificate = certificateOf(pem, isCheck ? null : secret('client_key_pem'))
+      const key = isCheck ? null : secret('client_key_pem')
+      const certificate = certificateOf(pem, key, settings['ca_cert_pem'] ?? null)
       // An upstream refuses a certificate in the handshake, not by an answer that another one could make good.
       return { ...plain(NOTHING_SENT), certificate, previous: null }
     }
@@ -100,11 +101,13 @@ const NAMED: Sent = { line: '', name: 'authorization', pair: '', parameter: '' }
 const NOTHING_SENT: Sent = { line: '', name: '', pair: '', parameter: '' }
 
 /** Throws where the two cannot be used together; repeats neither. @param key null where it is not at hand. */
-function certificateOf(pem: string, key: Secret | null): ClientCertificate {
+function certificateOf(pem: string, key: Secret | null, ca: string | null): ClientCertificate {
   const [leaf] = certificatesOf(pem)
   const fault = key === null ? null : clientKeyFault(pem, key.reveal())
   if (fault !== null) throw new RangeError(fault)
-  return { id: leaf!.fingerprint256, pem, key: key ?? new Secret('') }
+  const trusted = ca === null ? [] : certificatesOf(ca)
+  const id = [leaf!, ...trusted].map(({ fingerprint256 }) => fingerprint256).join(' ')
+  return { id, pem, key: key ?? new Secret(''), ca }
 }
 
 /** Why a private key cannot be used with a certificate, the first in the PEM text; null when it can. */

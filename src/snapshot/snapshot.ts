@@ -415,11 +415,13 @@ export interface LinkedCredential extends Sent {
 
 /** What the gateway shows in handshakes with upstreams. */
 export interface ClientCertificate {
-  /** Fingerprint (SHA-256); certificates that differ share no connections. */
+  /** Fingerprints (SHA-256) of it and of `ca`; what differs shares no connections. */
   readonly id: string
   /** The certificate and those that lead to its authority. */
   readonly pem: string
   readonly key: Secret
+  /** Authorities that are trusted where the upstream names none of its own; null for those of the system. */
+  readonly ca: string | null
 }
 
 /** How tokens for an upstream are fetched, and those that this thread holds. */

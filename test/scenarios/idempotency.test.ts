@@ -115,12 +115,12 @@ test('an answer that breaks off on its way does not let the request be made agai
   upstream.answer = before
 })
 
-test('a key holds over a restart and when the process is killed, also with its request under way', async () => {
-  const made = new Map<unknown, number>()
+test('a key holds over a restart and when a thread or the process is killed, also with its request under way', async () => {
+  const made = new Map<string, number>()
   upstream.answer = ({ headers }, response) => {
-    const key = headers['idempotency-key']
+    const key = String(headers['idempotency-key'])
     made.set(key, (made.get(key) ?? 0) + 1)
-    if (key === 'held' && made.get(key) === 1) return
+    if ((key === 'held' || key === 'lost') && made.get(key) === 1) return
     response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ key }))
   }
   const pay = (at: { gatewayUrl: string }, key: string, amount = 1): Promise<Reply> =>
@@ -136,7 +136,22 @@ test('a key holds over a restart and when the process is killed, also with its r
       [201, JSON.stringify({ key }), 'application/json', 'true'],
     )
   }
+  const isCutOff = async (at: { gatewayUrl: string }, key: string): Promise<void> => {
+    const { status, json } = await onceMore(() => pay(at, key))
+    assert.deepEqual([status, json.code], [409, 'idempotency_conflict'])
+    assert.match(json.detail, /cut off/)
+  }
+  const isMade = (key: string): Promise<unknown> =>
+    until(
+      async () => made.get(key),
+      (count) => count === 1,
+    )
   assert.equal((await pay(server.running, 'first')).status, 201)
+  const lost = assert.rejects(pay(server.running, 'lost'))
+  await isMade('lost')
+  for (const slot of [0, 1]) await server.running.killThread(slot)
+  await lost
+  await isCutOff(server.running, 'lost')
   await server.stop()
 
   const up = await startUp(data)
@@ -144,10 +159,7 @@ test('a key holds over a restart and when the process is killed, also with its r
   assert.equal((await pay(up, 'second')).status, 201)
   await isReplayed(up, 'second')
   const held = assert.rejects(pay(up, 'held'))
-  await until(
-    async () => made.get('held'),
-    (count) => count === 1,
-  )
+  await isMade('held')
   await killNow(up)
   await held
 
@@ -157,14 +169,12 @@ test('a key holds over a restart and when the process is killed, also with its r
     const other = await pay(next.running, key, 2)
     assert.deepEqual([other.status, other.json.code], [409, 'idempotency_conflict'])
   }
-  const again = await pay(next.running, 'held')
-  assert.deepEqual([again.status, again.json.code], [409, 'idempotency_conflict'])
-  assert.match(again.json.detail, /cut off/)
-  assert.deepEqual([...made.values()], [1, 1, 1])
+  for (const key of ['lost', 'held']) await isCutOff(next.running, key)
+  assert.deepEqual([...made.values()], [1, 1, 1, 1])
   next.moveClock(25 * 3_600_000)
-  for (const key of ['first', 'second', 'held']) {
+  for (const key of made.keys()) {
     const tomorrow = await onceMore(() => pay(next.running, key, 2))
     assert.equal(tomorrow.status, 201)
   }
-  assert.deepEqual([...made.values()], [2, 2, 2])
+  assert.deepEqual([...made.values()], [2, 2, 2, 2])
 })

@@ -185,6 +185,25 @@ test('a client certificate opens an upstream that refuses calls without one', as
   const tested = await server.manage('POST', '/credentials/ours/test', {})
   assert.equal(tested.json.ok, true, tested.text)
 
+  // With authorities of its own, for upstreams that name none
+  await use(closed, { server_name: 'origin.test' }, 'ours')
+  assert.match(await reasonOf(await order()), /no trusted authority/)
+  const trust = async (ca_cert_pem: string | null): Promise<Reply> => {
+    const changed = await server.manage('PATCH', '/credentials/ours', { auth: { ca_cert_pem } })
+    assert.equal(changed.status, 200, changed.text)
+    return changed
+  }
+  assert.equal((await trust(CERTIFICATE)).json.auth.ca_cert_pem, CERTIFICATE)
+  assert.equal((await order()).text, 'other.test')
+  assert.equal((await server.manage('POST', '/credentials/ours/test', {})).json.ok, true)
+  const [ended] = (await trust(EXPIRED_CERTIFICATE)).json.warnings
+  assert.deepEqual(ended.pointer, '/auth/ca_cert_pem')
+  assert.match(await reasonOf(await order()), /no trusted authority/)
+  await use(closed, { ca: CERTIFICATE }, 'ours')
+  assert.equal((await order()).text, 'other.test')
+  assert.equal((await trust(null)).json.auth.ca_cert_pem, null)
+  assert.equal((await order()).text, 'other.test')
+
   await use({ ...origin, url: 'http://127.0.0.1:9' }, null, 'ours')
   const refused = await order()
   assert.deepEqual([refused.status, refused.json.code], [500, 'credential_unavailable'])

@@ -79,7 +79,7 @@ function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null):
 function tlsOf({ fragment, tls }: LinkedTarget, certificate: ClientCertificate | null): UpstreamTls {
   return {
     serverName: tls?.server_name ?? fragment.host,
-    ca: tls?.ca ?? null,
+    ca: tls?.ca ?? certificate?.ca ?? null,
     verify: tls?.verify ?? true,
     minVersion: tls?.min_version === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
     client: certificate === null ? null : { certificate: certificate.pem, key: certificate.key.reveal() },

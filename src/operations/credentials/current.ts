@@ -7,6 +7,7 @@ import type { OperationContext } from '../context.ts'
 import { toMinute } from '../profiles/tokens.ts'
 import { SOON_MS } from '../soon.ts'
 import { expiryOf } from './expiry.ts'
+import { rotationDueAt } from './rotation-due.ts'
 
 export const STATES = ['ok', 'unresolved', 'expired', 'failing', 'expiring'] as const
 
@@ -18,6 +19,11 @@ export const currentCredentialShape = {
     .nullable()
     .optional()
     .describe('The earlier of expires_at and the end of its certificate. Shown by get and list'),
+  rotation_due_at: z
+    .string()
+    .nullable()
+    .optional()
+    .describe('When its secret is as old as rotate_every says. Shown by get and list'),
   last_used_at: z
     .string()
     .nullable()
@@ -28,6 +34,9 @@ export const currentCredentialShape = {
 /** How credentials are now, by id. Of one alone its last test is looked up, of many among the last thousand. */
 export async function currentCredentials(credentials: readonly Resource[], context: OperationContext) {
   const uses = await context.credentials.uses()
+  const rotated = credentials.filter(({ spec }) => spec['rotate_every'] != null).map(({ id }) => id)
+  const secrets = rotated.length === 0 ? [] : await context.reader.secretsOf(rotated)
+  const byOwner = Map.groupBy(secrets, ({ owner }) => owner)
   const [only] = credentials
   const tests =
     credentials.length === 1 && only !== undefined
@@ -39,6 +48,7 @@ export async function currentCredentials(credentials: readonly Resource[], conte
       const shown = {
         state,
         ends_at: expiryOf(credential.spec),
+        rotation_due_at: rotationDueAt(credential, byOwner.get(credential.id) ?? []),
         last_used_at: toMinute(uses.get(credential.id) ?? null),
       }
       return [credential.id, shown] as const

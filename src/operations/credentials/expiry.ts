@@ -19,10 +19,18 @@ export function expiryOf(spec: Fields): string | null {
   return Date.parse(said) < Date.parse(ends) ? said : ends
 }
 
-/** Warns of a certificate that has ended or soon will. */
+/** Warns of certificates that have ended or soon will. */
 export async function warnOfExpiry({ spec }: Resource, { clock }: OperationContext): Promise<Warning[]> {
-  const ends = notAfter(spec['auth'] as CredentialAuth)
-  return ends === null ? [] : endWarnings('/auth/client_cert_pem', ends, clock.now())
+  const auth = spec['auth'] as CredentialAuth
+  const ends = notAfter(auth)
+  if (auth.type !== 'mtls' || ends === null) return []
+  const { ca_cert_pem } = auth
+  return [
+    ...endWarnings('/auth/client_cert_pem', ends, clock.now()),
+    ...(ca_cert_pem == null ? [] : certificatesOf(ca_cert_pem)).flatMap(({ validToDate }) =>
+      endWarnings('/auth/ca_cert_pem', validToDate.toISOString(), clock.now()),
+    ),
+  ]
 }
 
 /** A warning where a certificate has ended, or soon will. @param ends as ISO 8601. */

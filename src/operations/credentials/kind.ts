@@ -7,6 +7,7 @@ import type { Fields } from '../../store/ports/config.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { currentCredentialShape, currentCredentials } from './current.ts'
 import { notAfter, warnOfExpiry } from './expiry.ts'
+import { warnOfUnknownAge } from './rotation-due.ts'
 import { answersStayApart } from './shared-answers.ts'
 
 const tokenClientView = {
@@ -55,6 +56,7 @@ const AuthView = z.discriminatedUnion('type', [
     type: z.literal('mtls'),
     client_cert_pem: z.string(),
     client_key_pem: SecretState,
+    ca_cert_pem: z.string().nullable().optional(),
     not_after: z.string().describe('When the certificate ends'),
   }),
 ])
@@ -92,6 +94,9 @@ export const credentialKind: Kind = {
     return ends === null ? {} : { not_after: ends }
   },
   current: currentCredentials,
-  warn: warnOfExpiry,
+  warn: async (credential, context) => [
+    ...(await warnOfExpiry(credential, context)),
+    ...warnOfUnknownAge(credential),
+  ],
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }

@@ -17,6 +17,7 @@ before(async () => {
   control.move(100 * DAY_MS)
   await control.run('profiles.rotate', { id: 'acme:sandbox' })
   await control.run('credentials.create', { name: 'Fresh', auth })
+  await control.run('credentials.update', { id: 'fresh', rotate_every: '2d' })
   control.move(60_000)
 })
 after(() => control.close())
@@ -43,6 +44,32 @@ test('what is old or about to end is listed, oldest first, without any secret', 
     'fresh',
     'old',
   ])
+})
+
+test('a credential is due when it is as old as it may become, and not old before', async () => {
+  const due = async (id: string) => (await control.run('credentials.state', { id })).output['rotation_due_at']
+  const rotateEvery = async (id: string, rotate_every: string | null) =>
+    (await control.run('credentials.update', { id, rotate_every })).output
+  const { output } = await control.run('credentials.get', { id: 'fresh' })
+  const changed = (output['auth'] as { token: { updated_at: string } }).token.updated_at
+  assert.equal(await due('fresh'), toTime(Date.parse(changed) + 2 * DAY_MS))
+  assert.equal(output['rotation_due_at'], await due('fresh'))
+  assert.equal(await due('old'), null)
+  await rotateEvery('old', '101d')
+  assert.ok(!(await stale()).some(([ref]) => ref === 'old'))
+  assert.deepEqual((await stale({ older_than: '99d' })).at(-1), ['old', 'old', 100])
+  await rotateEvery('old', '60d')
+  assert.deepEqual((await stale()).at(-1), ['old', 'due', 100])
+  await rotateEvery('old', null)
+
+  const auth = { type: 'bearer', token: { env: 'SECRET_A' } }
+  const elsewhere = { name: 'Elsewhere', auth, rotate_every: '1d' }
+  const made = await control.run('credentials.create', elsewhere)
+  assert.equal((made.output['warnings'] as { pointer: string }[])[0]!.pointer, '/rotate_every')
+  assert.equal(await due('elsewhere'), null)
+  await control.run('credentials.delete', { id: 'elsewhere' }, { confirm: 'elsewhere' })
+  for (const rotate_every of ['3651d', 'soon'])
+    await refused(control.run('credentials.update', { id: 'old', rotate_every }), 'input_invalid')
 })
 
 test('a tag means the thing itself, or the client it belongs to; pages follow each other', async () => {

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { toMs } from '../../base/duration.ts'
 import { Duration, Slug } from '../../model/common.ts'
-import { type CredentialAuth, secretFieldsOf } from '../../model/credential.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { isSigningSecret, type Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
@@ -12,8 +11,11 @@ import { issuesOf } from '../profiles/issue.ts'
 import { keyStates, toState } from '../profiles/tokens.ts'
 import { expiryOf } from './expiry.ts'
 import { credentialKind } from './kind.ts'
+import { rotationDueAt, secretChangedAt } from './rotation-due.ts'
 
 const DAY_MS = 86_400_000
+/** What is old where nobody says another age. */
+const OLD_MS = 90 * DAY_MS
 /** A list of all that may be read. */
 const ALL = 1_000_000
 
@@ -21,7 +23,10 @@ const Stale = z.object({
   type: z.enum(['profile', 'credential']),
   ref: z.string().describe('The profile or credential, such as acme:live'),
   credential_id: z.string().nullable().describe('Of a profile: the token, secret, key or binding'),
-  why: z.array(z.enum(['old', 'expiring', 'expired'])).min(1),
+  why: z
+    .array(z.enum(['due', 'old', 'expiring', 'expired']))
+    .min(1)
+    .describe('due: it is older than its rotate_every'),
   since: z.string().nullable().describe('When it was issued or last changed; null where that is not known'),
   age_days: z.int().nullable(),
   expires_at: z.string().nullable(),
@@ -38,7 +43,9 @@ export const listStaleCredentials = define({
     'List what should be rotated: credentials of profiles and for upstreams that are old or about to expire',
   input: z.strictObject({
     ...page,
-    older_than: Duration.default('90d').describe('Age from which one is old'),
+    older_than: Duration.optional().describe(
+      'Age from which one is old; unless it is given 90d, or the rotate_every of a credential',
+    ),
     expiring_within: Duration.default('7d').describe('Time to its end from which one is expiring'),
     tag: Slug.optional().describe('Only what has the tag, or belongs to a client that has it'),
   }),
@@ -49,7 +56,11 @@ export const listStaleCredentials = define({
   subject: () => ({ type: credentialKind.noun, id: null, slug: null }),
   handle: async ({ limit, cursor, older_than, expiring_within, tag }, context) => {
     const now = context.clock.now()
-    const bounds = { now, oldMs: toMs(older_than), soonMs: toMs(expiring_within) }
+    const bounds = {
+      now,
+      oldMs: older_than === undefined ? null : toMs(older_than),
+      soonMs: toMs(expiring_within),
+    }
     const all = [...(await ofProfiles(bounds, tag, context)), ...(await ofCredentials(bounds, tag, context))]
     // Oldest first; without a known age last
     all.sort((a, b) => (b.age_days ?? -1) - (a.age_days ?? -1) || (a.ref < b.ref ? -1 : 1))
@@ -61,7 +72,8 @@ export const listStaleCredentials = define({
 
 interface Bounds {
   readonly now: number
-  readonly oldMs: number
+  /** Null where that was not asked for. */
+  readonly oldMs: number | null
   readonly soonMs: number
 }
 
@@ -95,11 +107,10 @@ async function ofCredentials(bounds: Bounds, tag: string | undefined, { reader }
   const secrets = Map.groupBy(await reader.secretsOf(credentials.map(({ id }) => id)), ({ owner }) => owner)
   return credentials.flatMap((credential) => {
     if (tag !== undefined && !hasTag(credential, tag)) return []
-    const fields = secretFieldsOf(credential.spec['auth'] as CredentialAuth)
-    const secret = secrets.get(credential.id)?.find(({ field }) => fields.includes(field))
-    // Where one is read elsewhere, nobody knows here when it changed.
-    const since = secret?.updated_at ?? null
-    return staleOf('credential', credential.slug, null, since, expiryOf(credential.spec), bounds)
+    const held = secrets.get(credential.id) ?? []
+    const since = secretChangedAt(credential, held)
+    const due = rotationDueAt(credential, held)
+    return staleOf('credential', credential.slug, null, since, expiryOf(credential.spec), bounds, due)
   })
 }
 
@@ -114,11 +125,14 @@ function staleOf(
   since: string | null,
   expires_at: string | null,
   { now, oldMs, soonMs }: Bounds,
+  due: string | null = null,
 ): Stale[] {
   const age = since === null ? null : now - Date.parse(since)
   const left = expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at) - now
   const why: Stale['why'] = []
-  if (age !== null && age >= oldMs) why.push('old')
+  if (due !== null && Date.parse(due) <= now) why.push('due')
+  const bound = oldMs ?? (due === null ? OLD_MS : Number.POSITIVE_INFINITY)
+  if (age !== null && age >= bound) why.push('old')
   if (left <= soonMs) why.push(left <= 0 ? 'expired' : 'expiring')
   if (why.length === 0) return []
   const age_days = age === null ? null : Math.floor(age / DAY_MS)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/common.ts'
-import { type CredentialAuth, previousUntil, secretFieldsOf } from '../../model/credential.ts'
+import { type CredentialAuth, previousUntil } from '../../model/credential.ts'
 import type { Resource, StoredSecret } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
@@ -9,6 +9,7 @@ import { toMinute } from '../profiles/tokens.ts'
 import { judge, lastTestOf, STATES } from './current.ts'
 import { expiryOf } from './expiry.ts'
 import { credentialKind } from './kind.ts'
+import { rotationDueAt, secretChangedAt } from './rotation-due.ts'
 
 const USERS_MAX = 100
 
@@ -32,6 +33,10 @@ export const getCredentialState = define({
     reason: z.string().nullable().describe('Why it is unresolved or failing'),
     expires_at: z.string().nullable(),
     secret_changed_at: z.string().nullable().describe('null for one that is read elsewhere'),
+    rotation_due_at: z
+      .string()
+      .nullable()
+      .describe('When its secret is as old as rotate_every says; null where that is not set or not known'),
     previous_until: z
       .string()
       .nullable()
@@ -50,9 +55,7 @@ export const getCredentialState = define({
     // Stored by the schema of this type.
     const auth = spec['auth'] as CredentialAuth
     const expires = expiryOf(spec)
-    const fields = secretFieldsOf(auth)
     const secrets = await context.reader.secretsOf([id])
-    const secret = secrets.find(({ field }) => fields.includes(field))
     const test = await lastTestOf(id, context)
     const users = await context.reader.usersOf(id)
     return {
@@ -61,7 +64,8 @@ export const getCredentialState = define({
       type: auth.type,
       ...judge(credential, test, context),
       expires_at: expires,
-      secret_changed_at: secret?.updated_at ?? null,
+      secret_changed_at: secretChangedAt(credential, secrets),
+      rotation_due_at: rotationDueAt(credential, secrets),
       previous_until: previousEnd(secrets, context.clock.now()),
       last_used_at: toMinute((await context.credentials.uses()).get(id) ?? null),
       last_test: test === undefined ? null : { time: test.time, summary: test.detail ?? '' },
