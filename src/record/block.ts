@@ -23,6 +23,8 @@ export interface Rows {
   bytesIn(row: number): number
   bytesOut(row: number): number
   isAborted(row: number): boolean
+  /** Number of the check that ended it; -1 for none. */
+  stoppedAt(row: number): number
   isMcp(row: number): boolean
   word(row: number, column: WordColumn): number
   id(row: number): string
@@ -140,6 +142,7 @@ function readRows(views: RowViews, count: number, words: readonly string[], deco
     upstreamMs: (row) => f32[row * 16 + 7]!,
     bytesIn: (row) => f64[row * 8 + 1]!,
     bytesOut: (row) => f64[row * 8 + 2]!,
+    stoppedAt: (row) => i16[row * 32 + 18]!,
     isAborted: (row) => (u16[row * 32 + 19]! & FLAG_ABORTED) !== 0,
     isMcp: (row) => (u16[row * 32 + 19]! & FLAG_MCP) !== 0,
     word,
@@ -182,7 +185,7 @@ function readRows(views: RowViews, count: number, words: readonly string[], deco
       status: rows.status(row),
       code: wordText(row, 'code'),
       reason: piece(reasonStart(row), reasonLength(row)),
-      stoppedAt: i16[row * 32 + 18]!,
+      stoppedAt: rows.stoppedAt(row),
       durationMs: rows.durationMs(row),
       upstreamMs: rows.upstreamMs(row),
       bytesIn: rows.bytesIn(row),

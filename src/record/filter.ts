@@ -21,6 +21,9 @@ const WORD_FILTERS = [
   ['route', 'route'],
 ] as const satisfies (readonly [keyof RecordSelection, WordColumn])[]
 
+/** The checks up to the proof (see the gateway's list); what ended there may name anybody. */
+const UNPROVED = new Set([3, 4, 5, 6, 7, 8, 9])
+
 /** Compiles a filter once, so that rows are tested by what was asked alone, cheapest test first. */
 export function compileFilter(filter: RecordSelection): Match {
   const fromMs = filter.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(filter.from)
@@ -58,6 +61,8 @@ export function compileFilter(filter: RecordSelection): Match {
       if (surface !== undefined) tests.push((row) => rows.isMcp(row) === (surface === 'gateway_mcp'))
       if (minMs !== undefined) tests.push((row) => rows.durationMs(row) >= minMs)
       if (maxMs !== undefined) tests.push((row) => rows.durationMs(row) <= maxMs)
+      if (filter.proved === true)
+        tests.push((row) => rows.word(row, 'credentialId') !== 0 || !UNPROVED.has(rows.stoppedAt(row)))
       if (aborted !== undefined) tests.push((row) => rows.isAborted(row) === aborted)
       if (path !== undefined) tests.push((row) => rows.pathStartsWith(row, path))
       if (exact !== undefined) tests.push((row) => rows.path(row) === exact)

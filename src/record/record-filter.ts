@@ -35,6 +35,7 @@ export const RecordSelection = z.object({
   min_duration_ms: z.number().min(0).optional(),
   max_duration_ms: z.number().min(0).optional(),
   aborted: z.boolean().optional(),
+  proved: z.literal(true).optional().describe('Whoever called had proved to be who the record names'),
   text: z.string().optional().describe('Part of any text of the record, in any case'),
   from: Time.optional().describe('Inclusive'),
   to: Time.optional().describe('Exclusive'),

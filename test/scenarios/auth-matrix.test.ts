@@ -342,3 +342,14 @@ for (const type of TYPES)
         assert.deepEqual(told, expected, what)
       }
     })
+
+test('profiles and credentials were last used by those who proved to be them', async () => {
+  const stateOf = async (slug: string) => (await server.manage('GET', `/profiles/acme:${slug}/state`)).json
+  for (const type of TYPES) {
+    const { last_used_at, credentials } = await stateOf(type)
+    const own = type === 'none' || type === 'oidc' ? [] : [credentials[0].last_used_at]
+    for (const time of [last_used_at, ...own]) assert.match(time, /:00\.000Z$/, type)
+    // Named by ids, and by what was never proved
+    assert.equal((await stateOf(`${type}-blocked`)).last_used_at, null, type)
+  }
+})

@@ -191,6 +191,7 @@ test('the schema is shown where the proxy says so, and bodies that are no JSON a
     { 'content-type': 'application/graphql' },
     { 'content-type': 'application/x-www-form-urlencoded' },
     { 'content-type': 'application/json', 'content-encoding': 'br' },
+    ...OTHERWISE_READ.map((type) => ({ 'content-type': type })),
   ]
   for (const headers of unreadable) {
     const reply = await ask('POST', '/v1/graph', '{"query":"{ a }"}', headers)
@@ -240,6 +241,16 @@ test('a body arrives unchanged after it was judged, also in pieces', async () =>
   assert.equal(upstream.seen.at(-1)!.body, JSON.stringify({ title }))
 })
 
+/** Types of bodies that some read in another charset than UTF-8. */
+const OTHERWISE_READ = [
+  'application/json; charset=utf-7',
+  'application/json; charset=utf-8; charset=utf-7',
+  'application/json; v="; charset=utf-8"; charset=utf-7',
+  'application/json; charset="utf\\-7"',
+  'application/json; charset = utf-7',
+  'application/json, text/plain',
+]
+
 test('bodies that two readers could read differently are refused', async () => {
   for (const [body, reason] of [
     ['{"title":"a","title":"b"}', 'has the member "title" twice in one object'],
@@ -252,6 +263,18 @@ test('bodies that two readers could read differently are refused', async () => {
     assert.equal(reply.status, 400, body)
     assert.deepEqual(reply.json.errors, [{ pointer: '', reason }])
   }
+  const seen = upstream.seen.length
+  for (const type of OTHERWISE_READ) {
+    const reply = await ask('POST', '/v1/books', '{"title":"a"}', { 'content-type': type })
+    assert.deepEqual([reply.status, reply.json.code], [415, 'unsupported_media_type'], type)
+  }
+  assert.equal(upstream.seen.length, seen)
+  for (const type of ['application/json;', 'Application/JSON; v=";charset=utf-7"; Charset="UTF-8"'])
+    assert.equal(
+      (await ask('POST', '/v1/books', '{"title":"a"}', { 'content-type': type })).status,
+      200,
+      type,
+    )
 })
 
 test('a proxy that streams always, or a schema that cannot be used, is not stored', async () => {

@@ -29,12 +29,35 @@ export function compileBodyRule(contract: Contract, method: string, judges: Sche
   }
 }
 
-/** What a Content-Type says; null when it is no media type (RFC 9110 8.3.1). */
+const ESSENCE = /[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+/y
+/** One parameter, or none between two semicolons. */
+const PARAMETER =
+  /[\t ]*;[\t ]*(?:([!#$%&'*+.^_`|~0-9a-z-]+)=(?:([!#$%&'*+.^_`|~0-9a-z-]+)|"((?:[^"\\]|\\.)*)"))?/y
+
+/** What a Content-Type says, in lower case; null when it is no media type (RFC 9110 8.3.1), or says two things of its charset. */
 export function mediaTypeOf(value: string): { readonly essence: string; readonly charset: string } | null {
-  const match = /^([!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+)[\t ]*(;.*)?$/.exec(value.toLowerCase())
-  if (match === null) return null
-  const charset = /;[\t ]*charset="?([^";,\t ]*)"?/.exec(match[2] ?? '')
-  return { essence: match[1]!, charset: charset?.[1] ?? 'utf-8' }
+  const text = value.toLowerCase().trimEnd()
+  ESSENCE.lastIndex = 0
+  const essence = ESSENCE.exec(text)?.[0]
+  if (essence === undefined) return null
+  let charset: string | null = null
+  for (let at = essence.length; at < text.length; at = PARAMETER.lastIndex) {
+    PARAMETER.lastIndex = at
+    const found = PARAMETER.exec(text)
+    if (found === null) return null
+    const [, name, token, quoted] = found
+    if (name !== 'charset') continue
+    const said = token ?? quoted!.replace(/\\(.)/g, '$1')
+    // Readers differ in which of two they take.
+    if (charset !== null && charset !== said) return null
+    charset = said
+  }
+  return { essence, charset: charset ?? 'utf-8' }
+}
+
+/** A body of this charset is read as UTF-8. */
+export function isUtf8(charset: string): boolean {
+  return charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii'
 }
 
 /** True for media types whose bodies are JSON, in lower case and without parameters (RFC 6839 section 3.1). */

@@ -2,7 +2,7 @@ import type { FieldError, RefusalCode } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { type BodyRule, isJsonType, isTaken, mediaTypeOf } from './body-rule.ts'
+import { type BodyRule, isJsonType, isTaken, isUtf8, mediaTypeOf } from './body-rule.ts'
 import { bodyOf } from './collect.ts'
 import { type Compiled, compiledFor } from './contracts.ts'
 import { readJsonBody } from './json-body.ts'
@@ -84,8 +84,7 @@ function judgeBody(
     return unsupported(exchange, mode, `must be one of ${rule.types.join(', ')}`)
   const { judge } = rule
   if (judge === null || !isJsonType(type.essence)) return null
-  if (type.charset !== 'utf-8' && type.charset !== 'us-ascii')
-    return unsupported(exchange, mode, 'must be in UTF-8')
+  if (!isUtf8(type.charset)) return unsupported(exchange, mode, 'must be in UTF-8')
   const coding = fieldValue(exchange.pass, 'content-encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'identity')
     return unsupported(exchange, mode, 'must not be compressed', '/header/content-encoding')

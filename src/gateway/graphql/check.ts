@@ -1,7 +1,7 @@
 import { isPlain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { GraphqlLimits } from '../../model/contract.ts'
-import { mediaTypeOf } from '../contract/body-rule.ts'
+import { isUtf8, mediaTypeOf } from '../contract/body-rule.ts'
 import { bodyOf } from '../contract/collect.ts'
 import { readJsonBody } from '../contract/json-body.ts'
 import type { Exchange } from '../exchange.ts'
@@ -24,12 +24,13 @@ export function operationFits(exchange: Exchange): Verdict | Promise<Verdict> {
   if (method === 'OPTIONS') return null
   const type = mediaTypeOf(fieldValue(exchange.pass, 'content-type') ?? '')
   const coding = fieldValue(exchange.pass, 'content-encoding')
-  if (type?.essence !== 'application/json' || (coding !== undefined && coding.toLowerCase() !== 'identity'))
+  const isReadable = type?.essence === 'application/json' && isUtf8(type.charset)
+  if (!isReadable || (coding !== undefined && coding.toLowerCase() !== 'identity'))
     return refused(
       exchange,
       'unsupported_media_type',
       '/header/content-type',
-      'must be application/json, uncompressed',
+      'must be application/json in UTF-8, uncompressed',
     )
   if (exchange.bodyBytes === 0) return refused(exchange, 'body_invalid', '', 'is required')
   // A GET parameter beside the body could be what the upstream reads.

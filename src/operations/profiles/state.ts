@@ -24,7 +24,10 @@ export const getProfileCredentialState = define({
     id: z.string(),
     slug: z.string(),
     auth_type: z.string(),
-    last_used_at: z.string().nullable().describe('Last call of the profile, to the minute'),
+    last_used_at: z
+      .string()
+      .nullable()
+      .describe('Last call that was proved to be of the profile, to the minute'),
     credentials: z.array(ProfileCredentialState),
   }),
   permission: 'profiles:read',
@@ -58,13 +61,13 @@ export const getProfileCredentialState = define({
   },
 })
 
-/** Time of the last recorded call of a profile, or with a token or key; null without one, and while records cannot be read. */
+/** Time of the last recorded call that was proved to be of a profile, or with a token or key; null without one, and while records cannot be read. */
 async function lastUsed(
   by: { readonly profile?: string; readonly credential_id?: string },
   context: OperationContext,
 ): Promise<number | null> {
   try {
-    const { items } = await context.records.list({ ...by, limit: 1 })
+    const { items } = await context.records.list({ ...by, proved: true, limit: 1 })
     return items[0] === undefined ? null : Date.parse(items[0].time)
   } catch (error) {
     // What the token may do does not depend on the records, so its state is shown without them.
