@@ -299,6 +299,8 @@ function decidingSetting(name: string, exchange: Exchange, code: RefusalCode): s
   }
   const profileName = profile === null ? '' : `${profile.client.fragment.slug}:${profile.fragment.slug}`
   if (code === 'profile_inactive') return `profiles/${profileName} active`
+  if (name === 'assignment' && code === 'route_not_found')
+    return `${settingOf(name, exchange)}; ${collectionOf(exchange)} hide_unassigned`
   if (code !== 'method_not_allowed') return settingOf(name, exchange)
   return proxy === null
     ? others!.map((one) => `proxies/${collection!.fragment.slug}:${one.fragment.slug} methods`).join('; ')

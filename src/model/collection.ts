@@ -53,6 +53,12 @@ export const CollectionSpec = z.strictObject({
     .boolean()
     .default(false)
     .describe('Whoever may see it may ask that a client be allowed to call it'),
+  hide_unassigned: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Callers that it is not assigned to get 404, as for a path that does not exist, in the place of 403',
+    ),
   status: Status.default('draft'),
   schemas: z
     .string()

@@ -8,7 +8,7 @@ import { toInputInvalid } from './errors.ts'
 import { type Kind, writableSchema, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
 import { findRef, getRef, parentFields } from './refs.ts'
-import { currentViewsOf, viewOf, writtenView } from './views.ts'
+import { currentViewsOf, writtenView } from './views.ts'
 import { createResource, findForPut, parseSpec, patchResource, replaceResource } from './write-resource.ts'
 
 const PAGE_DEFAULT = 50
@@ -347,7 +347,7 @@ export function toggleOf(
       status: z.enum(['active', 'inactive']).optional().describe('The state it is to have'),
       active: z.boolean().optional().describe('The same as a truth value'),
     }),
-    output: kind.view,
+    output: writtenSchema(kind),
     permission: `${kind.type}:update`,
     refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
     idempotent: true,
@@ -363,7 +363,7 @@ export function toggleOf(
       const resource = await context.change.act(kind.type, id)
       if (wanted && resource.spec['active'] !== true) await revive(resource, context)
       const spec = { ...resource.spec, active: wanted }
-      return viewOf(context.reader, kind, await context.change.replace(resource, { spec }))
+      return writtenView(context, kind, await context.change.replace(resource, { spec }))
     },
   })
 }

@@ -245,6 +245,45 @@ test('publishing with cascade does the same to all proxies, in one revision', as
   await control.close()
 })
 
+test('a policy that is off and attached is warned of, where it is switched off and where it is attached', async () => {
+  const control = await startControl()
+  await example(control)
+  await control.run('policies.create', { name: 'Spare', active: false, limits: [] })
+  const told = async (name: string, input: object, options = {}): Promise<string[]> => {
+    const { warnings = [] } = (await control.run(name, input, options)).output
+    return (warnings as { pointer: string; reason: string }[])
+      .filter(({ pointer }) => pointer === '/policy' || pointer === '/active')
+      .map(({ pointer, reason }) => `${pointer} ${reason}`)
+  }
+  const attached = '/policy the policy "spare" is inactive: it limits nothing until it is switched on'
+  for (const [name, input] of [
+    ['clients.create', { name: 'Beta' }],
+    ['clients.update', { id: 'acme' }],
+    ['profiles.update', { id: 'open' }],
+    ['collections.update', { id: 'orders' }],
+    ['proxies.update', { id: 'get-order' }],
+    ['proxies.bulk_update', { ids: ['get-order'] }],
+  ] as const) {
+    const policy = (slug: string | null) =>
+      'ids' in input ? { changes: { policy: slug } } : { policy: slug }
+    assert.deepEqual(await told(name, { ...input, ...policy('spare') }), [attached], name)
+    if (name !== 'clients.create')
+      assert.deepEqual(await told(name, { ...input, ...policy('gold') }), [], name)
+  }
+  const staged = { id: 'get-order', policy: 'spare' }
+  assert.deepEqual(await told('proxies.update', staged, { mode: 'draft' }), [attached])
+  assert.deepEqual(await told('policies.update', { id: 'gold', active: false }), [
+    '/active the policy "gold" is inactive and limits nothing where it is attached: clients/acme, collections/orders, profiles/open, proxies/get-order',
+  ])
+  assert.match(
+    (await told('policies.toggle', { id: 'spare', active: false })).join(),
+    /attached: clients\/beta, proxies\/get-order$/,
+  )
+  assert.deepEqual(await told('policies.toggle', { id: 'spare', active: true }), [])
+  assert.deepEqual(await told('clients.update', { id: 'beta', policy: 'spare' }), [])
+  await control.close()
+})
+
 test('toggle takes an explicit state and refuses a contradiction', async () => {
   const control = await startControl()
   await example(control)

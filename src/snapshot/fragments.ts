@@ -45,6 +45,8 @@ export interface CollectionFragment {
   readonly policy: string | null
   readonly body_bytes_max: number
   readonly cors: CorsFragment | null
+  /** There only where it is set: whoever it is not assigned to is told that there is no such path. */
+  readonly hide_unassigned?: true | undefined
   readonly proxies: readonly ProxyFragment[]
   /** Sealed texts of secret headers by `placeOf`; there only where one is set, as the next two. */
   readonly sealed?: Readonly<Record<string, string>>

@@ -193,6 +193,56 @@ test('a client that is not assigned is refused, whatever the method', async () =
   assert.equal(answer.status, 403)
 })
 
+test('a collection may be hidden from whom it is not assigned to: nothing tells it from a path that is not there', async () => {
+  const hidden = {
+    hide_unassigned: true,
+    upstream: upstream(served.echo.port),
+    proxies: [proxy('x', '/x')],
+  } as const
+  served.apply([
+    collection('hidden', hidden),
+    collection('lost', { ...hidden, proxies: [proxy('l', '/{a}'), proxy('m', '/{b}')] }),
+    collection('told', { ...hidden, hide_unassigned: undefined }),
+    client('member', {
+      collections: ['col_hidden', 'col_lost'],
+      profiles: [
+        profile('all'),
+        profile('none', { endpoints: { allow: ['prx_other'], deny: [] } }),
+        profile('less', { collections: [] }),
+      ],
+    }),
+  ])
+  const headers = { 'x-client-id': 'outsider' }
+  const told = ({ json, headers: { date: _date, 'x-request-id': _id, ...fields } }: Answer) => [
+    { ...json, request_id: '' },
+    fields,
+  ]
+  const nowhere = await served.ask('/nowhere', { headers })
+  assert.equal(nowhere.status, 404)
+  const member = (profile: string) => ({ 'x-client-id': 'member', 'x-profile-id': profile })
+  for (const [path, asked] of [
+    ['/hidden/x', { headers }],
+    ['/hidden/y', { headers }],
+    ['/hidden/x', { headers, method: 'DELETE' }],
+    ['/lost/x', { headers }],
+    ['/hidden/x', { headers: member('less') }],
+    ['/hidden/x', { headers: member('none') }],
+  ] as const) {
+    const answer = await served.ask(path, asked)
+    assert.deepEqual(told(answer), told(nowhere), path)
+  }
+  assert.equal((await served.ask('/told/x', { headers })).json['code'], 'collection_not_assigned')
+  assert.equal((await served.ask('/hidden/x', { headers: member('all') })).status, 200)
+  assert.equal((await served.ask('/lost/x', { headers: member('all') })).json['code'], 'route_unavailable')
+  const index = served.records.length
+  await served.ask('/hidden/x', { headers })
+  const { code, stoppedAt, reason } = await served.record(index)
+  assert.deepEqual(
+    [code, stoppedAt, reason],
+    ['route_not_found', 11, 'collection_not_assigned, which is hidden'],
+  )
+})
+
 test('after twenty failures of one source for one profile even the right token waits, and others do not', async () => {
   const source = '127.0.0.9'
   const one = await serve((port) => [

@@ -503,6 +503,31 @@ test('an explanation counts nothing against a limit and leaves no record of a ca
   server.moveClock(61_000)
 })
 
+test('a collection that hides from whom it is not assigned to is explained by both settings', async () => {
+  const hide = async (hide_unassigned: boolean) => {
+    const { status, text } = await server.manage('PATCH', '/collections/orders', { hide_unassigned })
+    assert.equal(status, 200, text)
+  }
+  await hide(true)
+  const target = '/orders/v1/orders/7'
+  const headers = { 'x-client-id': 'other', 'x-profile-id': 'live' }
+  assert.equal((await server.gateway('GET', target, { headers })).status, 404)
+  const { code, checks } = await explained({ client: 'other', method: 'GET', target })
+  const refusing = checks.find(({ result }) => result === 'refuse')
+  assert.deepEqual(
+    [code, refusing?.number, refusing?.reason, refusing?.setting],
+    [
+      'route_not_found',
+      11,
+      'collection_not_assigned, which is hidden',
+      'clients/other collections; collections/orders hide_unassigned',
+    ],
+  )
+  const member = await explained({ ...ACME, method: 'GET', target })
+  assert.notEqual(member.code, 'route_not_found')
+  await hide(false)
+})
+
 test('a recorded request is judged again by the configuration of now', async () => {
   const real = await server.gateway('GET', '/orders/v1/orders/7', {
     headers: { 'x-client-id': 'other', 'x-profile-id': 'live' },

@@ -8,15 +8,33 @@ import type { Exchange } from '../exchange.ts'
 export function endpointAssigned(exchange: Exchange): RefusalCode | null {
   const profile = exchange.profile!
   const collection = exchange.collection!
-  if (!profile.collections.has(collection.id)) return 'collection_not_assigned'
+  if (!profile.collections.has(collection.id)) return refused(exchange, 'collection_not_assigned')
   if (profile.endpoints === null) return null
   const { proxy, others } = exchange
   if (proxy !== null) {
     const bit = methodBit(exchange.method)
-    return (profile.endpoints(collection, proxy) & bit) === 0 ? 'endpoint_not_allowed' : null
+    return (profile.endpoints(collection, proxy) & bit) === 0
+      ? refused(exchange, 'endpoint_not_allowed')
+      : null
   }
   for (const other of others!) if (visibleMethods(profile, collection, other) !== 0) return null
-  return 'endpoint_not_allowed'
+  return refused(exchange, 'endpoint_not_allowed')
+}
+
+/** Of a collection that hides itself, the record alone says what it was. */
+function refused(exchange: Exchange, code: RefusalCode): RefusalCode {
+  if (exchange.collection!.fragment.hide_unassigned !== true) return code
+  exchange.reason = `${code}, which is hidden`
+  return 'route_not_found'
+}
+
+/** The collection hides itself from the caller, as far as one is known. */
+export function isHidden({ collection, profile }: Exchange): boolean {
+  return (
+    collection!.fragment.hide_unassigned === true &&
+    profile !== null &&
+    !profile.collections.has(collection!.id)
+  )
 }
 
 /** Check 12. The method is in the lists of the proxy and of the profile. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ClientSpec } from '../../model/client.ts'
 import { NOUNS } from '../../model/common.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { truth } from '../truth.ts'
 
 export const clientKind: Kind = {
@@ -24,4 +25,5 @@ export const clientKind: Kind = {
     collections: z.string().max(130),
     policy: z.string().max(130),
   },
+  warn: warnOfInactivePolicy,
 }

@@ -10,6 +10,7 @@ import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { isWithinPaths, overlapsOfCollection } from '../overlaps.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { calledBy } from '../refs.ts'
 import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
 
@@ -43,6 +44,7 @@ export const collectionKind: Kind = {
   warn: async (collection, context) => [
     ...(await overlapsOfCollection(collection, context)),
     ...warnOfTls(collection, context),
+    ...(await warnOfInactivePolicy(collection, context)),
   ],
 }
 

@@ -4,6 +4,7 @@ import { LIMITS_MAX } from '../../model/limit-bounds.ts'
 import { limitsOf, PolicySpec } from '../../model/policy.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { truth } from '../truth.ts'
+import { warnOfAttachments } from './inactive.ts'
 
 export const policyKind: Kind = {
   type: 'policies',
@@ -18,6 +19,7 @@ export const policyKind: Kind = {
   staged: false,
   filters: { active: truth },
   check: async (spec) => checkShortForm(PolicySpec.parse(spec)),
+  warn: warnOfAttachments,
 }
 
 /** The short form and the list are one set of limits: their names must differ, and together they are bounded. */

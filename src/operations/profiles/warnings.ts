@@ -4,6 +4,7 @@ import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import type { Warning } from '../kind.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { SOON_MS } from '../soon.ts'
 import { uncovered } from './uncovered.ts'
 
@@ -13,6 +14,7 @@ export async function profileWarnings(profile: Resource, context: OperationConte
     ...authWarnings(profile),
     ...certificateWarnings(profile, context.clock.now()),
     ...(await uncovered(profile, context)),
+    ...(await warnOfInactivePolicy(profile, context)),
   ]
 }
 

@@ -6,7 +6,9 @@ import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
+import { Warning } from '../kind.ts'
 import { patchSchema } from '../patch.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { getRef } from '../refs.ts'
 import { patchResource } from '../write-resource.ts'
 import { proxyKind } from './kind.ts'
@@ -50,6 +52,7 @@ export const bulkUpdateProxies = define({
     ),
     changed: z.int(),
     collection: z.string().nullable().describe('Id of the collection, where all are of one'),
+    warnings: z.array(Warning).optional(),
   }),
   permission: 'proxies:update',
   refuses: CHANGE_REFUSES,
@@ -75,10 +78,14 @@ export const bulkUpdateProxies = define({
       changed: revision !== found[index]!.revision,
     }))
     const collections = new Set(found.map(({ parent }) => parent))
+    const first = stored[0]
+    const isAttached = first !== undefined && 'policy' in changes
+    const warnings = isAttached ? await warnOfInactivePolicy(first, context) : []
     return {
       proxies,
       changed: proxies.filter(({ changed }) => changed).length,
       collection: collections.size === 1 ? found[0]!.parent : null,
+      ...(warnings.length === 0 ? {} : { warnings }),
     }
   },
 })

@@ -8,6 +8,7 @@ import type { OperationContext } from '../context.ts'
 import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { calledBy } from '../refs.ts'
 import { refuseWorkflow } from '../workflows/of-proxy.ts'
 import { checkContract } from './contract.ts'
@@ -36,7 +37,10 @@ export const proxyKind: Kind = {
   },
   keyOf: (spec) => shapeOf(String(spec['path'])),
   check,
-  warn: overlapsOfProxy,
+  warn: async (proxy, context) => [
+    ...(await overlapsOfProxy(proxy, context)),
+    ...(await warnOfInactivePolicy(proxy, context)),
+  ],
 }
 
 /** Two paths of the same shape match the same requests. */

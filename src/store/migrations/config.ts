@@ -326,6 +326,16 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `create index plans_made_by on plans (made_by, created_at)`,
     ],
   },
+  {
+    version: 15,
+    name: 'collections that hide themselves',
+    statements: [
+      `update resources set spec = json_set(spec, '$.hide_unassigned', json('false')),
+        draft = iif(draft is null, null, json_set(draft, '$.hide_unassigned', json('false')))
+        where type = 'collections'`,
+      `update applied set spec = json_set(spec, '$.hide_unassigned', json('false')) where address like 'collection/%'`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

@@ -176,7 +176,10 @@ test('an older data directory is brought to the newest version with all that it 
     const store = openConfigStore(file)
     assert.deepEqual((await store.read.byId('policies', 'pol_1'))?.spec, { name: 'Old' })
     const { spec, draft } = (await store.read.byId('collections', 'col_1'))!
-    assert.deepEqual({ spec, draft }, { spec: { name: 'Old', requestable: false }, draft: null })
+    assert.deepEqual(
+      { spec, draft },
+      { spec: { name: 'Old', requestable: false, hide_unassigned: false }, draft: null },
+    )
     assert.equal(await store.read.accessToken('none'), undefined)
     await store.close()
   }
