@@ -216,3 +216,42 @@ test('a rollback leaves the secrets of headers as they are, and says which are g
   assert.match(JSON.stringify(output), /the secret of header X-Key is gone/)
   assert.equal(sent(), 'header X-Key: the secret is not set')
 })
+
+test('who may not use credentials has no version take the secret of a header from the other one and send it elsewhere', async () => {
+  const as = { grants: [{ role: { permissions: new Set([...EDITS, 'collections:publish']) } }] }
+  const elsewhere = { upstream: { targets: [{ url: 'http://127.0.0.1:9001' }] } }
+  const edit = (members: object, mode?: 'draft') =>
+    control.run('collections.update', { id: 'orders', ...members }, { ...as, ...(mode && { mode }) })
+  await update([SEALED, { name: 'X-Read', secret: { env: 'SECRET_A' } }])
+  // The draft keeps what the live version gives up to go elsewhere
+  await edit({ description: 'kept' }, 'draft')
+  await edit({ ...elsewhere, headers: [] })
+  await refused(edit({ headers: [{ name: 'X-Key' }] }), 'permission_denied')
+  await refused(edit({ ...elsewhere, headers: [{ name: 'X-Key' }] }, 'draft'), 'permission_denied')
+  await refused(edit({ ...elsewhere, headers: [{ name: 'X-Read' }] }, 'draft'), 'permission_denied')
+  await refused(control.run('collections.publish', { id: 'orders' }, as), 'permission_denied')
+  await edit({ headers: [{ name: 'X-Read', secret: OTHER }] })
+  await refused(edit({ ...elsewhere, headers: [{ name: 'X-Read' }] }, 'draft'), 'permission_denied')
+  assert.equal(sent(), `X-Read: ${OTHER}\r\n`)
+})
+
+test('a draft that goes elsewhere lets no rollback send secrets of headers there', async () => {
+  const to = (port: number, options: object = {}) =>
+    control.run(
+      'collections.update',
+      { id: 'orders', upstream: { targets: [{ url: `http://127.0.0.1:${port}` }] } },
+      options,
+    )
+  const own = (secret: string) =>
+    control.run('proxies.update', { id: 'get-order', headers: [{ name: 'X-Own', secret }] })
+  await to(9001)
+  await own(PLANTED)
+  const id = String(await control.store.read.revision())
+  await to(9002)
+  await own(OTHER)
+  await to(9001, { mode: 'draft' })
+  const permissions = new Set([...EDITS, 'proxies:update', 'config:update'])
+  const as = { grants: [{ role: { permissions } }] }
+  await refused(control.run('revisions.rollback', { id }, { ...as, confirm: id }), 'permission_denied')
+  await control.run('revisions.rollback', { id }, { confirm: id })
+})

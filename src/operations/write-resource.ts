@@ -9,7 +9,13 @@ import { isReference } from '../model/secret-reference.ts'
 import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { toInputInvalid } from './errors.ts'
-import { forgetHeaders, headerReferencesOf, secretHeadersOf, splitHeaders } from './header-secrets.ts'
+import {
+  forgetHeaders,
+  headerReferencesOf,
+  type SecretHeader,
+  secretHeadersOf,
+  splitHeaders,
+} from './header-secrets.ts'
 import type { Kind } from './kind.ts'
 import { mergePatch } from './patch.ts'
 import { findRef, heldBy, idsOf, parentField, parentRef, resolveRefs } from './refs.ts'
@@ -163,7 +169,7 @@ async function settle(
   if (before === null) await context.demand(`${kind.type}:create`, judged)
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (before?.status === 'published'))
     await context.demand(`${kind.type}:publish`, judged)
-  await demandUse(context, kind, spec, id, known)
+  await demandUse(context, kind, spec, id, known, new Set(texts.map(([field]) => field)))
   await demandElsewhere(context, kind, spec, id, known)
   for (const [field, text] of split.secrets) {
     const known = text === KEEP ? await keptSecret(context, spec, field, before) : text
@@ -176,6 +182,8 @@ async function settle(
 /**
  * A credential goes only where somebody with the right to use it sends it. Refuses with permission_denied without
  * that for those that the spec refers to and no known one did and, where they are sent elsewhere, for all of them.
+ * The same holds for secrets of headers.
+ * @param given fields of headers whose secret comes with the spec, which are no secrets to who writes it.
  */
 export async function demandUse(
   context: OperationContext,
@@ -183,20 +191,27 @@ export async function demandUse(
   spec: Fields,
   id: string,
   known: readonly Fields[],
+  given: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const to = (one: Fields): string => canonicalJson(kind.sentTo?.(one) ?? null)
-  const isMoved = known.length > 0 && !known.some((one) => to(one) === to(spec))
+  const alike = known.filter((one) => to(one) === to(spec))
+  const isMoved = known.length > 0 && alike.length === 0
   const had = new Set(isMoved ? [] : known.flatMap((one) => idsOf(kind, one)))
   const sent = new Set(idsOf(kind, spec).filter((one) => !had.has(one)))
   if (isMoved) sent.add(id)
-  let sendsHeaders = secretHeadersOf(spec).length > 0
+  const headers = secretHeadersOf(spec)
+  let sendsHeaders = headers.length > 0
   if (isMoved && kind.type === 'collections')
     for (const { spec: below, draft } of await context.whole.all('proxies', id))
       for (const one of [below, draft ?? below]) {
         sent.add(String(one['credential']))
         sendsHeaders ||= secretHeadersOf(one).length > 0
       }
-  if (isMoved && sendsHeaders)
+  // One version may keep what the other, which goes elsewhere, has given up
+  const keyOf = ({ field, source }: SecretHeader): string => canonicalJson([field, source ?? null])
+  const sentSo = new Set(alike.flatMap(secretHeadersOf).map(keyOf))
+  const isTaken = known.length > 0 && headers.some((one) => !given.has(one.field) && !sentSo.has(keyOf(one)))
+  if ((isMoved && sendsHeaders) || isTaken)
     await context.demand('credentials:use', { type: kind.type, id, parent: null, spec: known[0]! })
   for (const one of sent) {
     const credential = await context.whole.byId('credentials', one)

@@ -83,7 +83,11 @@ export const credentialKind: Kind = {
   staged: false,
   filters: {},
   check: answersStayApart,
-  sentTo: ({ auth }) => (auth as Fields)['token_url'] ?? null,
+  // Where it is sent, and who may say to be that
+  sentTo: ({ auth }) => {
+    const { token_url, ca_cert_pem } = auth as Fields
+    return [token_url ?? null, ca_cert_pem ?? null]
+  },
   secretFault: (field, text, spec) => {
     const auth = spec['auth'] as CredentialAuth
     if (auth.type === 'mtls') return clientKeyFault(auth.client_cert_pem, text)

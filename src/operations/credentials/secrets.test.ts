@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { example, refused, startControl } from '../../../test/control.ts'
+import { CERTIFICATE, PRIVATE_KEY } from '../../../test/wire/certificate.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { createOpener } from '../../vault/opener.ts'
 
@@ -165,5 +166,18 @@ test('a rotation without the new secret is refused by its form', async () => {
   await control.run('credentials.create', { name: 'A', auth: { type: 'bearer', token: PLANTED } })
   for (const more of [{}, { auth: null }, { auth: [] }])
     await refused(control.run('credentials.rotate', { id: 'a', ...more }), 'input_invalid')
+  await control.close()
+})
+
+test('who may not use a credential lets it trust no other authorities, to which secrets would be shown', async () => {
+  const control = await startControl()
+  const auth = { type: 'mtls', client_cert_pem: CERTIFICATE, client_key_pem: PRIVATE_KEY }
+  await control.run('credentials.create', { name: 'A', auth })
+  const permissions = new Set(['credentials:read', 'credentials:update'])
+  const as = { grants: [{ role: { permissions } }] }
+  const update = { id: 'a', auth: { ca_cert_pem: CERTIFICATE } }
+  await refused(control.run('credentials.update', update, as), 'permission_denied')
+  await control.run('credentials.update', { id: 'a', description: 'b' }, as)
+  await control.run('credentials.update', update)
   await control.close()
 })

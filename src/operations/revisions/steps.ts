@@ -101,7 +101,8 @@ async function putBack(
     })
   if (spec['status'] !== undefined && (spec['status'] === 'published') !== (to?.status === 'published'))
     await context.demand(`${was.type}:publish`, to === null ? toMake(placed) : to)
-  const known = to === null ? [] : [to.spec, ...(to.draft === null ? [] : [to.draft])]
+  // Its draft sends nothing anywhere
+  const known = to === null ? [] : [to.spec]
   await demandUse(context, kind, spec, id, known)
   await demandElsewhere(context, kind, spec, id, known)
   await kind.check?.(spec, { id, parent }, context)
