@@ -9,8 +9,6 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const top = resolve(import.meta.dirname, '..')
-/** Cases of each fuzz test under `--all`; `npm test` leaves them at their own bounds. */
-const FUZZ_CASES_ALL = '500000'
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
 const COMPILED = resolve(top, 'node_modules/.cache/postern')
 /**
@@ -31,7 +29,7 @@ function run(name: string, command: string, args: readonly string[]): Promise<bo
   return new Promise((done) => {
     const env = {
       NODE_COMPILE_CACHE: COMPILED,
-      ...(all ? { FUZZ_CASES: FUZZ_CASES_ALL, REAL_CLIENTS: 'true' } : {}),
+      ...(all ? { FUZZ_LONG: 'true', REAL_CLIENTS: 'true' } : {}),
       ...process.env,
     }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
@@ -100,6 +98,10 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
+    ...['spec', join(top, 'test/skipped.ts')].flatMap((reporter) => [
+      `--test-reporter=${reporter}`,
+      '--test-reporter-destination=stdout',
+    ]),
     // Exiting waits for compilers in other threads, which may be waiting for a collection of garbage by the thread that
     // exits (nodejs/node#54918): one file in thousands hung
     '--no-concurrent-recompilation',

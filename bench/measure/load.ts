@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { Processes } from './processes.ts'
+import type { Processes, Started } from './processes.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../peers/wrk.lua')
 
@@ -14,6 +14,11 @@ export interface Load {
   readonly errors: number
 }
 
+/** Connections of a load. */
+export const CONNECTIONS = 64
+/** Longer than anything is measured. */
+const ENDLESS_SECONDS = 36_000
+
 /** 64 connections with the six headers of `peers/wrk.lua`, and further ones as `Name: value`, pinned to core 1. */
 export async function runLoad(
   processes: Processes,
@@ -22,11 +27,43 @@ export async function runLoad(
   headers: readonly string[] = [],
   script: string = SCRIPT,
 ): Promise<Load> {
-  const args = ['-t', '1', '-c', '64', '-d', `${seconds}s`, '-s', script]
-  const wrk = processes.start(1, 'wrk', [...args, ...headers.flatMap((header) => ['-H', header]), url])
+  const wrk = startWrk(processes, url, seconds, headers, script)
   const timer = setTimeout(() => void wrk.end(), (seconds + 20) * 1000)
   await wrk.ended
   clearTimeout(timer)
+  return resultOf(wrk)
+}
+
+/** The same on the same connections until it is stopped. */
+export function startLoad(
+  processes: Processes,
+  url: string,
+  headers: readonly string[],
+): { readonly pid: number; stop(): Promise<Load> } {
+  const wrk = startWrk(processes, url, ENDLESS_SECONDS, headers, SCRIPT)
+  return {
+    pid: wrk.pid,
+    async stop() {
+      // wrk then tells what it has seen, as at its end
+      process.kill(wrk.pid, 'SIGINT')
+      await wrk.ended
+      return resultOf(wrk)
+    },
+  }
+}
+
+function startWrk(
+  processes: Processes,
+  url: string,
+  seconds: number,
+  headers: readonly string[],
+  script: string,
+): Started {
+  const args = ['-t', '1', '-c', `${CONNECTIONS}`, '-d', `${seconds}s`, '-s', script]
+  return processes.start(1, 'wrk', [...args, ...headers.flatMap((header) => ['-H', header]), url])
+}
+
+function resultOf(wrk: Started): Load {
   const json = /RESULT (\{.*\})/.exec(wrk.output())?.[1]
   if (json === undefined) throw new Error(`wrk gave no result\n${wrk.output()}`)
   // Written by the script, all of it numbers.

@@ -227,6 +227,8 @@ export interface TargetTemplate {
   readonly refs: readonly number[]
   /** Reads the parameter values out of a path that matched. */
   readonly values: (below: string) => readonly string[]
+  /** A parameter stands for less than a segment on either side. */
+  readonly isPartial: boolean
 }
 
 export interface LinkedClient {

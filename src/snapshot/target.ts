@@ -33,7 +33,13 @@ export function toTarget(path: string, target: string): TargetTemplate | null {
       pieces.push('')
     }
   }
-  return { pieces, refs, values: valuesOf(segments) }
+  const all = [...segments, ...toSegments(target)]
+  return { pieces, refs, values: valuesOf(segments), isPartial: all.some(isPartial) }
+}
+
+/** The parameters of `v{major}` take, or make, a part of a segment. */
+function isPartial({ kind, shape }: Segment): boolean {
+  return kind === 'pattern' && shape !== '{}'
 }
 
 /** The path below the upstream's own, for a path below the base path that matched. */

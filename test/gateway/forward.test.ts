@@ -48,6 +48,7 @@ before(async () => {
         proxy('cancel', '/v1/orders/{id}:cancel', { methods: ['POST'] }),
         proxy('slash', '/v1/orders/'),
         proxy('moved', '/v2/{area}/{id}', { target_path: '/old/{id}/in/{area}' }),
+        proxy('close', '/v3/{id}:close', { target_path: '/closed/{id}' }),
         proxy('files', '/files/*', { target_path: '/store/*', methods: [...ALL] }),
         proxy('slow', '/slow', { methods: ['GET'] }),
         proxy('headers', '/headers', {
@@ -125,11 +126,26 @@ test('the path that matched is the path that is forwarded, below that of the ups
     ['/orders/', '/backend/'],
     ['/orders/v1/orders/', '/backend/v1/orders/'],
     ['/orders/v2/eu/42', '/backend/old/42/in/eu'],
+    ['/orders/v3/..7:close', '/backend/closed/..7'],
     ['/orders/files/a/b%20c/', '/backend/store/a/b%20c/'],
     ['/orders/files/', '/backend/store/'],
     ['/orders/v1/deep/x', '/x'],
   ] as const
   for (const [asked, url] of cases) assert.equal((await seen(asked)).upstream.url, url, asked)
+})
+
+test('no part of a segment becomes dots or parameters of the path at the upstream', async () => {
+  for (const id of ['..', '.', '...:close', '..;x', '%2E%2E']) {
+    const before = served.echo.seen.length
+    const answer = await served.ask(`/orders/v3/${id}:close`, { headers: IDS })
+    const isSent = id === '...:close'
+    assert.deepEqual(
+      [answer.status, answer.json['code']],
+      isSent ? [200, undefined] : [400, 'request_not_canonical'],
+      id,
+    )
+    assert.equal(served.echo.seen.length - before, isSent ? 1 : 0)
+  }
 })
 
 test('parameters inside a segment go before parameters that are one', async () => {

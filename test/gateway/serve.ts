@@ -85,6 +85,7 @@ export interface Served {
 }
 
 export interface ServeOptions {
+  readonly httpEngine?: 'native' | 'node'
   readonly counters?: SharedArrayBuffer
   readonly slot?: number
   readonly clockCell?: ClockCell
@@ -122,7 +123,7 @@ export async function serve(
     },
     fault: (fault) => faults.push(fault),
   })
-  const createEngine = ENGINE === 'node' ? createNodeEngine : createNativeEngine
+  const createEngine = (options.httpEngine ?? ENGINE) === 'node' ? createNodeEngine : createNativeEngine
   const engine = createEngine({ handler: gateway, rules: FIELD_RULES, clock, sweepMs: 20 })
   const port = await engine.listen({ host: '127.0.0.1', port: 0, reusePort: false })
   const first = fragments(echo.port)

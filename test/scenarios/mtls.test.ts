@@ -144,6 +144,16 @@ test('a revoked certificate is refused, and a list that is missing stops calls u
   assert.equal(patched.status, 200, patched.text)
   assert.equal(await codeOf([far, between]), 200)
   assert.equal(await codeOf([bad]), 'credential_invalid')
+  // With a list of each authority of the chain, every certificate of it is looked up
+  for (const [revoked, expected] of [
+    [[bad], 200],
+    [[between], 'credential_invalid'],
+  ] as const) {
+    const revocation = { crl: issueCrl(root, revoked) + issueCrl(between, []), soft_fail: false }
+    const auth = { type: 'mtls', bindings, revocation }
+    assert.equal((await server.manage('PATCH', `/profiles/${made.json.id}`, { auth })).status, 200)
+    assert.equal(await codeOf([far, between]), expected)
+  }
 })
 
 test('a list that is out of date stops calls unless it may be, until the next one is put', async () => {

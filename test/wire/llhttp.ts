@@ -139,8 +139,9 @@ export function mutate(text: string, pieces: readonly string[], random: (below: 
   return changed
 }
 
-/** Cases of a fuzz test: `FUZZ_CASES` when set, else the bound of the test. */
-export function fuzzCases(usual: number): number {
+/** Cases of a fuzz test: `FUZZ_CASES` when set, else the bound of the test; `long` when `FUZZ_LONG` is set. */
+export function fuzzCases(usual: number, long = 500_000): number {
   const asked = Number(process.env['FUZZ_CASES'])
-  return Number.isInteger(asked) && asked > 0 ? asked : usual
+  if (Number.isInteger(asked) && asked > 0) return asked
+  return process.env['FUZZ_LONG'] === 'true' ? long : usual
 }

@@ -1,5 +1,8 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/methods.ts'
+import type { TargetTemplate } from '../../snapshot/snapshot.ts'
+import { fillTarget } from '../../snapshot/target.ts'
+import { canonicalTarget } from '../../wire/target.ts'
 import { isHidden } from '../admit/access.ts'
 import type { Exchange } from '../exchange.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
@@ -19,12 +22,25 @@ export function findRoute(exchange: Exchange): Verdict {
   return null
 }
 
-/** Check 10. What check 4 held back. */
+/** Check 10. What check 4 held back, and whether the path that the proxy makes of this one can be read in one way only. */
 export function heldBackRoute(exchange: Exchange): RefusalCode | null {
-  const { fault } = exchange.collection!
+  const { collection, proxy, path } = exchange
+  const { fault, fragment } = collection!
   if (fault !== null && !isHidden(exchange)) {
     exchange.reason = fault
     return 'route_unavailable'
   }
-  return exchange.proxy === null && exchange.others === null ? 'route_not_found' : null
+  if (proxy === null) return exchange.others === null ? 'route_not_found' : null
+  if (proxy.target === null || isCanonical(proxy.target, path.slice(fragment.base_path.length))) return null
+  // Check 11 refuses it as if the path were not there
+  if (isHidden(exchange)) return null
+  exchange.reason = 'target_path makes a path of it that can be read in two ways'
+  return 'request_not_canonical'
+}
+
+/** A parameter that takes a part of a segment may be dots alone or begin with `;`: in another place they mean something else. */
+function isCanonical(target: TargetTemplate, below: string): boolean {
+  if (!target.isPartial) return true
+  const path = fillTarget(target, below)
+  return canonicalTarget(path)?.path === path
 }

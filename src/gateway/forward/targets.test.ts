@@ -171,6 +171,16 @@ test('retries are bounded to a fifth of the requests, and so are those of an ups
   assert.ok(sent > 1190 && sent <= 1210, String(sent))
 })
 
+test('where more than ten requests are under way, all that one server fails at once go elsewhere', () => {
+  const upstream = upstreamOf([1, 1])
+  const open = Array.from({ length: 64 }, () => exchangeOf(upstream))
+  for (const exchange of open) chosen(exchange)
+  for (let index = 0; index < 200; index++) ask(upstream, 200)
+  const onFirst = open.filter(({ target }) => target!.fragment.port === 1)
+  assert.equal(onFirst.length, 32)
+  for (const exchange of onFirst) assert.ok(goesElsewhere(exchange, 'upstream_unreachable', false, 1000))
+})
+
 test('the breaker opens at its share of errors, lets one request try, and closes when that works', () => {
   const breaker = { errors_percent: 50, requests: 20, window_ms: 10_000, open_ms: 5000 }
   const upstream = upstreamOf([1], { breaker })

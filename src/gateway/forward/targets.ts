@@ -46,7 +46,7 @@ function targetFault(exchange: Exchange): RefusalCode | null {
       return 'upstream_unavailable'
     }
   }
-  if (targets.length > 1 && state.retries < RETRIES_MAX) state.retries += RETRY_SHARE
+  if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)
   if (target === null) {
     breakerForget(state, exchange.now)
@@ -55,6 +55,13 @@ function targetFault(exchange: Exchange): RefusalCode | null {
   }
   begin(exchange, target)
   return null
+}
+
+/** As many may be made in a row as there are requests under way: a server that goes fails all that it has, at once. */
+function earnRetry({ state, targets }: LinkedUpstream): void {
+  let underWay = 0
+  for (const target of targets) underWay += target.state.pending
+  if (state.retries < Math.max(RETRIES_MAX, underWay)) state.retries += RETRY_SHARE
 }
 
 /** The upstream that a matched exchange goes to; null when its collection has none. */

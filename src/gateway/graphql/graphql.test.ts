@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { fuzzCases } from '../../../test/wire/llhttp.ts'
 import { readDocument } from './document.ts'
 import { Unreadable } from './lexer.ts'
 import { createMeasure, type Size } from './measure.ts'
@@ -119,7 +120,6 @@ test('any text is read or refused, never a fault, and in bounded time', () => {
     '1',
     '"',
   ]
-  const cases = Number(process.env['FUZZ_CASES'] ?? 5000)
   const soup = fc.array(fc.constantFrom(...words, '"""', '"x"', '#', '\n', '-', '.', '\\', 'é'), {
     maxLength: 40,
   })
@@ -139,7 +139,7 @@ test('any text is read or refused, never a fault, and in bounded time', () => {
         if (!(error instanceof Unreadable)) throw error
       }
     }),
-    { numRuns: cases },
+    { numRuns: fuzzCases(5000) },
   )
 })
 

@@ -35,8 +35,10 @@ export function judgeCertificate(
   if (typeof links === 'string') return refused(links)
   const { crls, softFail } = profile.certificates!
   const all = [leaf, ...links.map(({ issuer }) => issuer)]
+  const above = crls === null ? [] : linksAbove(links.at(-1)!.issuer, binding.authorities)
+  if (crls !== null && [...links, ...above].some((link) => isRevoked(link, crls)))
+    return refused('a certificate of the chain is revoked')
   const listed = crls === null ? Infinity : listedUntil(links, crls)
-  if (typeof listed === 'string') return refused(listed)
   return {
     profile,
     binding,
@@ -72,16 +74,32 @@ function chainOf(
   return 'the chain is too long'
 }
 
-/** Until when the lists of all issuers hold, 0 where one is missing; or that a certificate is revoked. */
-function listedUntil(links: readonly Link[], crls: readonly Crl[]): number | string {
-  let until = Infinity
-  for (const { certificate, issuer } of links) {
-    const lists = crls.filter(
-      (crl) => crl.issuer === issuer.subject && issuer.signsCrls && crl.isSignedBy(issuer.x509.publicKey),
+/** From the authority at which the chain ends on, through those of the binding: an authority that is trusted may be revoked by them. */
+function linksAbove(trusted: Certificate, authorities: readonly Certificate[]): readonly Link[] {
+  const links: Link[] = []
+  let last = trusted
+  while (links.length < authorities.length) {
+    const issuer = authorities.find(
+      (one) => one !== last && one.subject === last.issuer && last.x509.verify(one.x509.publicKey),
     )
-    if (lists.some(({ revoked }) => revoked.has(certificate.serial)))
-      return 'a certificate of the chain is revoked'
-    until = Math.min(until, Math.max(0, ...lists.map((crl) => crl.until)))
+    if (issuer === undefined) break
+    links.push({ certificate: last, issuer })
+    last = issuer
   }
-  return until
+  return links
+}
+
+function isRevoked(link: Link, crls: readonly Crl[]): boolean {
+  return listsOf(link, crls).some(({ revoked }) => revoked.has(link.certificate.serial))
+}
+
+/** Until when the lists of all issuers hold; 0 where one is missing. */
+function listedUntil(links: readonly Link[], crls: readonly Crl[]): number {
+  return Math.min(...links.map((link) => Math.max(0, ...listsOf(link, crls).map(({ until }) => until))))
+}
+
+function listsOf({ issuer }: Link, crls: readonly Crl[]): readonly Crl[] {
+  return crls.filter(
+    (crl) => crl.issuer === issuer.subject && issuer.signsCrls && crl.isSignedBy(issuer.x509.publicKey),
+  )
 }

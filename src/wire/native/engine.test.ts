@@ -521,25 +521,31 @@ test('a fault while refusing is answered with a bare 500', async (t) => {
   assert.equal(gateway.finished.length, 1)
 })
 
-test('a caller that leaves ends its upstream request at once', async (t) => {
-  const { origin, caller, gateway } = await start(t, () => {})
-  caller.send(GET)
-  await eventually(
-    () => origin.received !== '',
-    () => 'the request at the upstream',
-  )
-  const [socket] = origin.sockets
-  assert.ok(socket)
-  caller.socket.end()
-  if (!socket.readableEnded) await once(socket, 'end')
-  await eventually(
-    () => gateway.finished.length === 1,
-    () => 'the end',
-  )
-  assert.equal(gateway.finished[0]?.outcome.aborted, true)
-  assert.equal(gateway.upstream.open, 0)
-  gateway.seen[0]?.answer(200, '', 'late answers are ignored')
-})
+for (const [what, leave] of [
+  ['leaves', (socket) => socket.destroy()],
+  // Nobody can tell it from one that left
+  ['shuts down its sending side, after its whole request,', (socket) => socket.end()],
+] as readonly [string, (socket: Socket) => void][])
+  test(`a caller that ${what} ends its upstream request at once`, async (t) => {
+    const { origin, caller, gateway } = await start(t, () => {})
+    caller.send(GET)
+    await eventually(
+      () => origin.received !== '',
+      () => 'the request at the upstream',
+    )
+    const [socket] = origin.sockets
+    assert.ok(socket)
+    leave(caller.socket)
+    if (!socket.readableEnded) await once(socket, 'end')
+    await eventually(
+      () => gateway.finished.length === 1,
+      () => 'the end',
+    )
+    assert.equal(gateway.finished[0]?.outcome.aborted, true)
+    assert.equal(gateway.upstream.open, 0)
+    gateway.seen[0]?.answer(200, '', 'late answers are ignored')
+    assert.equal(await caller.closed(), '')
+  })
 
 test('connections over the bound are closed at once', async (t) => {
   const { gateway, caller } = await start(t, undefined, { limits: { connectionsMax: 1 } })
