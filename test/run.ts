@@ -98,7 +98,7 @@ results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',
     '--test',
-    ...['spec', join(top, 'test/skipped.ts')].flatMap((reporter) => [
+    ...['spec', pathToFileURL(join(top, 'test/skipped.ts')).href].flatMap((reporter) => [
       `--test-reporter=${reporter}`,
       '--test-reporter-destination=stdout',
     ]),

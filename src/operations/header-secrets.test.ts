@@ -141,6 +141,13 @@ test('who may not use credentials reads no secret elsewhere, sends none elsewher
     { id: 'orders', headers: [{ name: 'X-Key' }], description: 'same' },
     as,
   )
+  await update([{ name: 'X-Key', secret: { env: 'SECRET_A' } }])
+  const id = String(await control.store.read.revision())
+  await update([SEALED])
+  const roles = { grants: [{ role: { permissions: new Set([...EDITS, 'config:update']) } }] }
+  const back = control.run('revisions.rollback', { id }, { ...roles, confirm: id })
+  const refusal = await refused(back, 'permission_denied')
+  assert.equal(refusal.facts.members?.['permission'], 'credentials:use')
   // Those of its proxies go the same way
   await update([])
   await denied('collections.update', { id: 'orders', ...elsewhere })

@@ -32,7 +32,7 @@ export function heldBackRoute(exchange: Exchange): RefusalCode | null {
   }
   if (proxy === null) return exchange.others === null ? 'route_not_found' : null
   if (proxy.target === null || isCanonical(proxy.target, path.slice(fragment.base_path.length))) return null
-  // Check 11 refuses it as if the path were not there
+  // The check of assignments says that there is nothing
   if (isHidden(exchange)) return null
   exchange.reason = 'target_path makes a path of it that can be read in two ways'
   return 'request_not_canonical'
