@@ -197,7 +197,7 @@ test('a collection may be hidden from whom it is not assigned to: nothing tells 
   const hidden = {
     hide_unassigned: true,
     upstream: upstream(served.echo.port),
-    proxies: [proxy('x', '/x')],
+    proxies: [proxy('x', '/x'), proxy('part', '/p/{id}:end', { target_path: '/p/{id}' })],
   } as const
   served.apply([
     collection('hidden', hidden),
@@ -223,6 +223,7 @@ test('a collection may be hidden from whom it is not assigned to: nothing tells 
   for (const [path, asked] of [
     ['/hidden/x', { headers }],
     ['/hidden/y', { headers }],
+    ['/hidden/p/..:end', { headers }],
     ['/hidden/x', { headers, method: 'DELETE' }],
     ['/lost/x', { headers }],
     ['/hidden/x', { headers: member('less') }],
@@ -233,7 +234,11 @@ test('a collection may be hidden from whom it is not assigned to: nothing tells 
   }
   assert.equal((await served.ask('/told/x', { headers })).json['code'], 'collection_not_assigned')
   assert.equal((await served.ask('/hidden/x', { headers: member('all') })).status, 200)
-  assert.equal((await served.ask('/lost/x', { headers: member('all') })).json['code'], 'route_unavailable')
+  for (const [path, code] of [
+    ['/lost/x', 'route_unavailable'],
+    ['/hidden/p/..:end', 'request_not_canonical'],
+  ] as const)
+    assert.equal((await served.ask(path, { headers: member('all') })).json['code'], code)
   const index = served.records.length
   await served.ask('/hidden/x', { headers })
   const { code, stoppedAt, reason } = await served.record(index)
