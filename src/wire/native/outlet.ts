@@ -24,9 +24,11 @@ export interface Outlet {
 
 /** For a connected socket; `onDrain` is called when more may follow after a write gave false. */
 export function createOutlet(socket: Socket, onDrain: () => void, internals = INTERNALS): Outlet {
+  socket.on('drain', onDrain)
+  const fitting = fittingHandle(socket) === null ? null : internals
   return 'encrypted' in socket
-    ? new TlsOutlet(socket, onDrain, internals)
-    : new PlainOutlet(socket, onDrain, internals)
+    ? new TlsOutlet(socket, onDrain, fitting)
+    : new PlainOutlet(socket, onDrain, fitting)
 }
 
 /** Over TCP or a Unix socket. */
@@ -38,11 +40,10 @@ class PlainOutlet implements Outlet {
   /** The system has not taken all of a direct write yet. */
   #waits = false
 
-  constructor(socket: Socket, onDrain: () => void, internals = INTERNALS) {
+  constructor(socket: Socket, onDrain: () => void, internals: Internals | null) {
     this.#socket = socket
     this.#onDrain = onDrain
-    this.#internals = fittingHandle(socket) === null ? null : internals
-    socket.on('drain', onDrain)
+    this.#internals = internals
   }
 
   write(data: string | Buffer): boolean {

@@ -1,13 +1,5 @@
 import type { Socket } from 'node:net'
-import {
-  destroyFor,
-  fittingHandle,
-  type Handle,
-  handleOf,
-  INTERNALS,
-  type Internals,
-  type WriteRequest,
-} from './direct.ts'
+import { destroyFor, type Handle, handleOf, type Internals, type WriteRequest } from './direct.ts'
 import { joined } from './message.ts'
 import type { Outlet } from './outlet.ts'
 
@@ -43,11 +35,10 @@ export class TlsOutlet implements Outlet {
   #heldBytes = 0
   #ends = false
 
-  constructor(socket: Socket, onDrain: () => void, internals = INTERNALS) {
+  constructor(socket: Socket, onDrain: () => void, internals: Internals | null) {
     this.#socket = socket
     this.#onDrain = onDrain
-    this.#internals = fittingHandle(socket) === null ? null : internals
-    socket.on('drain', onDrain)
+    this.#internals = internals
   }
 
   write(data: string | Buffer): boolean {
