@@ -100,7 +100,8 @@ const consumer = createConsumerDoor<Exchange>({
 const control = engine.upstream({
   address: { socketPath: init.controlSocket },
   tls: null,
-  connectTimeoutMs: 2000,
+  // The system connects at once: what takes longer is a machine that stood still
+  connectTimeoutMs: 10_000,
   firstByteTimeoutMs: CONTROL_ANSWER_MS,
   idleTimeoutMs: CONTROL_ANSWER_MS,
   connectionsMax: CONTROL_CONNECTIONS_MAX,
