@@ -324,7 +324,7 @@ export const PROBLEMS = {
   store_unavailable: problem(
     503,
     'Store unavailable',
-    'The store of the configuration is gone or damaged. Requests are served by the last known configuration; nothing can be changed until the store is restored.',
+    'The configuration store cannot be used: its disk is full, or its file is missing, replaced or damaged. The detail names the fault. Traffic is served by the last known configuration. Nothing can be changed until the store can be used again.',
   ),
   key_file_unusable: problem(
     503,
