@@ -87,7 +87,7 @@ export const PROBLEMS = {
   auth_throttled: problem(
     429,
     'Too many failed authentications',
-    'Too many attempts with wrong credentials came from this address for this profile, or to sign in by this name or from this network. Wait for `Retry-After`.',
+    'Too many attempts with wrong credentials came from this address for this profile, or to sign in by this name or from this network. Wait for `Retry-After`. A valid token that Postern issued passes all the same, so replace the credential that fails.',
   ),
   credential_invalid: problem(
     401,
