@@ -47,7 +47,8 @@ export function createAuthenticate(
     try {
       return await verify(token, resource)
     } catch (error) {
-      if (error instanceof Refusal)
+      // A store that cannot be read says nothing about the credential
+      if (error instanceof Refusal && error.code !== 'store_unavailable')
         unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })
       throw error
     }
