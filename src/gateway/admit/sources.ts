@@ -3,12 +3,7 @@ import { toAddress } from '../../snapshot/network.ts'
 import { CounterTable, ENTRY_WORDS, IN_FLIGHT, TOTAL, tableBytes } from './table.ts'
 
 /** What is counted for each source, on each of the two listeners. */
-const COUNTED = [
-  'gateway_connections',
-  'control_connections',
-  'gateway_pending',
-  'control_pending',
-] as const
+const COUNTED = ['gateway_connections', 'control_connections', 'gateway_pending', 'control_pending'] as const
 export type Counted = (typeof COUNTED)[number]
 
 /** Sources that are counted at once, powers of two. Beyond that a source is not bounded, only all sources together are. */
