@@ -5,7 +5,7 @@ import type { Operation } from '../../operations/define.ts'
 import { inputInvalid } from './arguments.ts'
 
 /** Name, beside the `action` of a grouped tool, of a member `action` that the operation has itself. */
-export const OWN_ACTION = 'filter_action'
+const OWN_ACTION = 'filter_action'
 
 /** Arguments of an operation as one flat object, whatever form they came in. */
 export interface ReadForm {
