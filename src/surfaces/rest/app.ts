@@ -260,7 +260,12 @@ function refused(ports: Parts, request: Request, refusal: Refusal, requestId: st
   if (isChallenged(refusal))
     response.headers.set(
       'www-authenticate',
-      ports.challenge(request.headers.get('host'), refusal.code, refusal.facts.members?.['scope']),
+      ports.challenge(
+        request.headers.get('host'),
+        refusal.code,
+        refusal.facts.members?.['scope'],
+        refusal.message,
+      ),
     )
   return response
 }
