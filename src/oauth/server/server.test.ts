@@ -581,7 +581,7 @@ test('a token that is too narrow is told the scopes it takes, over REST and MCP,
   assert.equal(overRest.status, 403)
   assert.equal(
     overRest.headers.get('www-authenticate'),
-    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope"`,
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope", error_description="This needs the permission policies:create, which the account has and this token does not reach. Ask for the scopes management:read management:write."`,
   )
   const { access_token: mcp } = await tokensFor(origin, browser, client, { scope })
   const overMcp = await callTool(mcp, 'create_policy', body)
