@@ -6,6 +6,7 @@ import { linkUpstream, withTimeouts } from './link-upstream.ts'
 import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
 import { partsOfPlace, placeOf } from './secret-headers.ts'
+import { toSegments } from './segment.ts'
 import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
 import { toParameters, toTarget } from './target.ts'
 
@@ -82,6 +83,7 @@ function linkProxy(
     route: collection.base_path + (proxy.path === '/' ? '' : proxy.path),
     named,
     methods: methodBits(proxy.methods),
+    isOpen: toSegments(proxy.path).some(({ kind }) => kind !== 'literal'),
     target: toTarget(proxy.path, proxy.target_path),
     headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open)),
     credential,

@@ -191,6 +191,8 @@ export interface LinkedProxy {
   readonly named: number
   /** The same with HEAD where GET is. */
   readonly methods: number
+  /** Its path has a parameter or a wildcard: callers choose a part of what is matched. */
+  readonly isOpen: boolean
   /** How the path at the upstream is built when it is not the path below the base path itself. */
   readonly target: TargetTemplate | null
   readonly headers: Injection
@@ -261,11 +263,20 @@ export interface LinkedProfile {
   readonly collections: ReadonlySet<string>
   /** Methods of a proxy that the endpoint rules leave; null when there are none. */
   readonly endpoints: ((collection: LinkedCollection, proxy: LinkedProxy) => number) | null
+  /** Routes that the rules close and that a path of the proxy may be taken for; null when there are no rules. */
+  readonly closedBeside: ((collection: LinkedCollection, proxy: LinkedProxy) => readonly ClosedRoute[]) | null
   /** X-Postern-Client and X-Postern-Profile, or empty. */
   readonly identityLines: string
   readonly verifier: LinkedVerifier | null
   readonly certificates: LinkedCertificates | null
   readonly key: LimitKey
+}
+
+/** A route of which endpoint rules close these methods. */
+export interface ClosedRoute {
+  readonly methods: number
+  /** For a path by `looseParts`. */
+  readonly matches: (parts: readonly string[]) => boolean
 }
 
 /** Which client certificates are of a profile. */

@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/methods.ts'
+import { hasParameters, mayBeShortened, plainPath } from '../../snapshot/plain-path.ts'
 import type { TargetTemplate } from '../../snapshot/snapshot.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { canonicalTarget } from '../../wire/target.ts'
@@ -31,11 +32,32 @@ export function heldBackRoute(exchange: Exchange): RefusalCode | null {
     return 'route_unavailable'
   }
   if (proxy === null) return exchange.others === null ? 'route_not_found' : null
+  if (proxy.isOpen && mayBeShortened(path) && isShortened(exchange)) {
+    if (isHidden(exchange)) return null
+    exchange.reason =
+      'a server that drops parameters, dots or spaces of a segment reads the path of another route'
+    return 'request_not_canonical'
+  }
   if (proxy.target === null || isCanonical(proxy.target, path.slice(fragment.base_path.length))) return null
   // The check of assignments says that there is nothing
   if (isHidden(exchange)) return null
   exchange.reason = 'target_path makes a path of it that can be read in two ways'
   return 'request_not_canonical'
+}
+
+/**
+ * Whether a server may read the path as one of another route, whose rules, policy and credential would be passed by. What is
+ * nobody's route counts too where the path has parameters: `/secret;.json` is no way through `{id}.json`.
+ */
+function isShortened({ snapshot, collection, proxy, path, host, method }: Exchange): boolean {
+  const { base_path } = collection!.fragment
+  const below = path.slice(base_path.length)
+  const { path: pattern } = proxy!.fragment
+  const plain = plainPath(below, pattern)
+  if (snapshot.mounts.find(base_path + plain, host) !== collection) return true
+  const found = collection!.routes.find(plain, methodBit(method))
+  if (found.proxy !== null) return found.proxy !== proxy
+  return found.others !== null || hasParameters(below, pattern)
 }
 
 /** A parameter that takes a part of a segment may be dots alone or begin with `;`: in another place they mean something else. */
