@@ -99,6 +99,8 @@ export interface LinkedCollection {
   /** In order of path, then of id. */
   readonly proxies: readonly LinkedProxy[]
   readonly upstream: LinkedUpstream | null
+  /** Request headers, lower case, that are passed on although they are removed by default; null for none. */
+  readonly passed: ReadonlySet<string> | null
   /** Null when no page of another origin may call. */
   readonly cors: LinkedCors | null
   /** Set when the fragment is broken: every call is refused with 503. */
@@ -219,6 +221,10 @@ export interface Injection {
 /** Lower-case header names, with a quick way to say no. */
 export interface NameSet {
   readonly names: ReadonlySet<string>
+  /** The same by `twinOf`: a header of such a name gives way too, since many servers take it for the same. */
+  readonly twins: ReadonlySet<string>
+  /** Twins that the collection passes on; lower case. */
+  readonly spared: ReadonlySet<string>
   /** One bit for each length modulo 32 that occurs. */
   readonly lengths: number
 }

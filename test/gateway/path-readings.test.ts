@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { client, collection, policy, profile, proxy, upstream } from './fragments.ts'
+import { client, collection, profile, proxy, upstream } from './fragments.ts'
 import { type Served, serve } from './serve.ts'
 
 let served: Served
@@ -28,7 +28,6 @@ before(async () => {
       upstream: upstream(port),
       proxies: [proxy('v', '/*')],
     }),
-    policy('off', { limits: [] }),
     client('acme', {
       collections: ['col_people', 'col_vault'],
       profiles: [

@@ -6,6 +6,7 @@ import { fillTarget } from '../../snapshot/target.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { isHidden } from '../admit/access.ts'
 import type { Exchange } from '../exchange.ts'
+import { passedLines } from '../fields.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { crossOrigin } from './cors.ts'
 
@@ -15,6 +16,8 @@ export function findRoute(exchange: Exchange): Verdict {
   const collection = exchange.snapshot.mounts.find(path, exchange.host)
   if (collection === null) return 'route_not_found'
   exchange.collection = collection
+  if (collection.passed !== null && exchange.withheld !== '')
+    exchange.pass += passedLines(exchange.withheld, collection.passed)
   if (collection.cors !== null && crossOrigin(exchange, collection.cors)) return ANSWERED
   const below = path.slice(collection.fragment.base_path.length)
   const found = collection.routes.find(below, methodBit(exchange.method))
