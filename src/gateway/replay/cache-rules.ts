@@ -42,7 +42,7 @@ export function cacheKey(
   const isOfToken = personal || isNameless(exchange)
   const who = scope !== 'profile' ? '' : isOfToken ? hashToken(exchange.bearer) : subject
   const { secure, host, path, query } = exchange
-  const fields = keyedFields(pass, cache.vary)
+  const fields = keyedFields(pass, cache.vary, exchange.collection!.cors !== null)
   const { identityLines } = profile!
   const parts = [whose, who, identityLines, proxy!.id, secure, host, path, query, fields.key]
   return { key: JSON.stringify(parts), pass: fields.pass }

@@ -48,15 +48,16 @@ export interface KeyedFields {
  * Header lines of a request whose answer may be kept: each one that the upstream sees is part of the key, or changes no answer.
  * A caller can then put nothing into a kept answer that others get.
  * @param vary lower-case names that are kept in any case.
+ * @param tellsOrigins the gateway speaks to pages of other origins in the place of the upstream, which then sees no Origin.
  */
-export function keyedFields(lines: string, vary: readonly string[]): KeyedFields {
+export function keyedFields(lines: string, vary: readonly string[], tellsOrigins: boolean): KeyedFields {
   const keyed: string[] = []
   let pass = ''
   for (let at = 0; at < lines.length; ) {
     const end = lines.indexOf('\r\n', at) + 2
     const colon = lines.indexOf(':', at)
     const name = lines.slice(at, colon).toLowerCase()
-    if (vary.includes(name) || !isLeftOut(name)) {
+    if (vary.includes(name) || !(isLeftOut(name) || (tellsOrigins && name === 'origin'))) {
       pass += lines.slice(at, end)
       if (!FREE.has(name) || vary.includes(name)) keyed.push(`${name}:${lines.slice(colon + 1, end).trim()}`)
     }
