@@ -17,7 +17,7 @@ export const FORWARDING_HEADERS = [
 export const FORWARDING_PREFIXES = ['x-postern-', 'x-forwarded-', 'client-cert-'] as const
 
 /** Framing and hop-by-hop names (RFC 9110 7.6.1). */
-export const FRAMING_HEADERS = [
+const FRAMING_HEADERS = [
   'connection',
   'content-length',
   'expect',
