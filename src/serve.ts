@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { CannotStart } from './base/cannot-start.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
@@ -20,7 +21,7 @@ import {
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
-import { toOidcProvider } from './serve/oidc.ts'
+import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
@@ -112,6 +113,8 @@ async function start(
   const addresses = await claimAddresses(settings)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
+  const roleFault = oidc === null || store === null ? null : await faultOfRoles(oidc, store.read)
+  if (roleFault !== null) throw new CannotStart(roleFault)
 
   const fetchJson = createFetchJson()
   const keySets = createKeySets(clock, fetchJson, lastGood.keySets)

@@ -12,6 +12,7 @@ import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/co
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
+import { faultOfRoles } from '../oidc.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 
@@ -44,11 +45,21 @@ export async function findStore(
       sealed,
       await servedFinding(store),
       await trailFinding(store, keyFileOf(settings)),
+      ...(await roleFindings(settings, store)),
       ...(isNetworkAsked ? await upstreamFindings(store) : []),
     ]
   } finally {
     await store.close()
   }
+}
+
+/** A role that claims are mapped to and that does not exist keeps an instance from starting. */
+async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Finding[]> {
+  if (oidc === null) return []
+  const fault = await faultOfRoles(oidc, store.read)
+  return fault === null
+    ? []
+    : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
 /** @param version of the schema of the store. */
