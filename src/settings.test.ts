@@ -22,8 +22,34 @@ test('nothing set gives the defaults', () => {
   assert.equal(settings.origin, 'http://localhost:8080')
   assert.equal(settings.originIsSet, false)
   assert.ok(settings.workers >= 1)
-  assert.deepEqual(settings.expose, ['management', 'console', 'portal', 'oauth', 'registry'])
+  assert.deepEqual(settings.expose, ['management', 'oauth', 'registry', 'portal'])
+  assert.deepEqual([settings.controlOrigin, settings.controlTls], [null, []])
   assert.equal(settings.keyFile, null)
+})
+
+test('the gateway listener serves management by default on a loopback address alone', () => {
+  const exposed = (listen: string, env = {}) => readSettings(['--listen', listen], env).expose
+  const elsewhere = ['oauth', 'registry', 'portal']
+  for (const listen of ['127.0.0.1:8080', '127.1.2.3:80', '[::1]:8080', 'localhost:8080', '8080'])
+    assert.deepEqual(exposed(listen), ['management', ...elsewhere], listen)
+  for (const listen of [':8080', '0.0.0.0:8080', '[::]:8080', '10.0.0.1:8080', 'gateway.internal:8080'])
+    assert.deepEqual(exposed(listen), elsewhere, listen)
+  assert.deepEqual(exposed(':8080', { POSTERN_EXPOSE: 'management' }), ['management'])
+  assert.deepEqual(exposed(':8080', { POSTERN_EXPOSE: '' }), [])
+})
+
+test('certificates of the control listener come with their keys, and not with the engine that speaks no TLS', () => {
+  const both = ['--control-tls-cert', 'a.pem,b.pem', '--control-tls-key', 'a.key,b.key']
+  assert.deepEqual(readSettings(both, {}).controlTls, [
+    { certificate: 'a.pem', key: 'a.key' },
+    { certificate: 'b.pem', key: 'b.key' },
+  ])
+  refused(
+    ['--control-tls-cert', 'a.pem,b.pem', '--control-tls-key', 'a.key'],
+    {},
+    /^--control-tls-cert names 2 and --control-tls-key 1 files;/,
+  )
+  refused([...both, '--http-engine', 'node'], {}, /^--http-engine is "node".*--control-tls-cert is set/)
 })
 
 test('a flag wins over the environment, and the environment over the default', () => {
