@@ -27,6 +27,14 @@ export async function readBody(
   return parseObject(bytes)
 }
 
+/** The credential was found valid only after the body had been left with its caller: all of it must be sent again. */
+export function bodyWithheld(): Refusal {
+  return refuse('overloaded', {
+    detail: 'The access token could not be verified in time. Send the request again.',
+    members: { retry_after_ms: 1000 },
+  })
+}
+
 /** What ended the reading of a body. Whoever sent it and left reads nothing of it, and it is no fault. */
 function brokenOff(error: unknown): Refusal {
   return error instanceof Refusal ? error : refuse('payload_rejected', { detail: 'The body broke off.' })
