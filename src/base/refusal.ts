@@ -70,7 +70,7 @@ export const PROBLEMS = {
   profile_ambiguous: problem(
     401,
     'Profile ambiguous',
-    'The client has several profiles that fit. Say which by `X-Profile-ID`.',
+    'Several profiles fit the request equally well. Say which by `X-Profile-ID`, and `X-Client-ID` where they are of several clients. The request record names them.',
   ),
   identity_rejected: problem(
     403,
@@ -295,6 +295,11 @@ export const PROBLEMS = {
     409,
     'Change request outdated',
     'What was asked for cannot be carried out as it was shown: what it touches, or whoever asked, has changed since. The detail says what. Nothing was done. Reject it; whoever asked may ask again.',
+  ),
+  change_too_large: problem(
+    422,
+    'Change too large to approve',
+    'The change has to be approved by another person and is too large to be shown whole, so nobody could approve it. Split it into several smaller changes, such as one for each proxy. A change request of an earlier version that names values by their length is refused as well: reject it and ask again.',
   ),
   deletions_unconfirmed: problem(
     400,
