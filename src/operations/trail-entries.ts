@@ -80,6 +80,7 @@ export async function noteRefusal(
   error: unknown,
   { store, clock }: Trail,
 ): Promise<void> {
+  if (error instanceof Refusal && error.code === 'store_unavailable') return
   const refusal = error instanceof Refusal ? error : refuse('internal_error')
   const ending: Ending = {
     outcome: isDenial(refusal) ? 'denied' : 'failed',

@@ -3,12 +3,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import type { TrailSeal } from '../ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { createReader } from './config-read.ts'
 import { createWriter } from './config-write.ts'
 import { createDialect } from './dialect.ts'
 import { migrate } from './migrate.ts'
 import type { ConfigTables } from './tables.ts'
+import { TrailEnd } from './trail-end.ts'
 import { createTurns } from './turns.ts'
 
 /** Thrown to make Kysely roll back what was asked to be rolled back. */
@@ -18,6 +20,12 @@ class Undo<T> extends Error {
     super('rolled back on purpose')
     this.result = result
   }
+}
+
+interface Committed<T> {
+  readonly result: T
+  /** Resolves when the mark of the audit trail is on disk. */
+  readonly marked: Promise<void> | undefined
 }
 
 /**
@@ -31,29 +39,40 @@ export function openConfigStore(file: string, environment: string | null = null)
   const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
   const reader = new Kysely<ConfigTables>({ dialect: createDialect(reading) })
   const turns = createTurns()
+  let seal: TrailSeal | null = null
 
   async function transaction<T>(
     work: (writer: ConfigWriter) => Promise<T>,
     settings: WriteSettings<T>,
-  ): Promise<T> {
+  ): Promise<Committed<T>> {
+    const trail = seal && new TrailEnd(seal)
     try {
       const result = await writer.transaction().execute(async (db) => {
-        const result = await work(createWriter(db, environment))
+        const result = await work(createWriter(db, environment, trail))
         if (settings.rollback === true) throw new Undo(result)
         return result
       })
+      // First: what is published is on disk before the mark says so
       settings.committed?.(result)
-      return result
+      return { result, marked: trail?.committed() }
     } catch (error) {
       // Only the line above makes one, from the result of this very work.
-      if (error instanceof Undo) return error.result as T
+      if (error instanceof Undo) return { result: error.result as T, marked: undefined }
       throw error
     }
   }
 
   return {
     read: createReader(reader),
-    write: (work, settings = {}) => turns.run(() => transaction(work, settings)),
+    sealTrail(its) {
+      seal = its
+    },
+    async write(work, settings = {}) {
+      const { result, marked } = await turns.run(() => transaction(work, settings))
+      // After its turn: meanwhile the next transaction runs, and both marks may be one write
+      await marked
+      return result
+    },
     still: <T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void) =>
       turns.run(async () => {
         const result = await work(createReader(writer))
