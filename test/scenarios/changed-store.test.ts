@@ -247,6 +247,6 @@ test('a config.db that is changed while the gateway runs takes no more changes, 
   database.close()
   const change = await server.manage('POST', '/policies', { name: 'Late' })
   assert.deepEqual([change.status, change.json.code], [503, 'store_unavailable'])
-  assert.match(change.json.detail, /Another program has changed the audit trail.*postern doctor/)
+  assert.match(change.json.detail, /Another program has changed the audit trail.*postern doctor.*Traffic is served/)
   assert.equal(await statusOf(server, live), 200)
 })

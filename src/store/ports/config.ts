@@ -9,6 +9,7 @@ import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailS
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
+import type { Probed } from './unavailable.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -348,9 +349,10 @@ export interface WriteSettings<T> {
  * 1. One transaction at a time, in order of arrival; a throw leaves nothing behind.
  * 2. Reads never wait for a transaction and never see an unfinished one.
  * 3. A transaction inside of a transaction is a fault and throws.
- * 4. A write that adds audit entries resolves after the mark of the trail has moved to the last of them.
+ * 4. While the file cannot be used, writes reject with StoreUnavailable and change nothing. Reads answer where they can.
+ * 5. A write that adds audit entries resolves after the mark of the trail has moved to the last of them.
  */
-export interface ConfigStore {
+export interface ConfigStore extends Probed {
   readonly read: ConfigReader
   /** Gives the store the key and the mark of its audit trail. Until then it takes no audit entry. */
   sealTrail(seal: TrailSeal): void

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
-import { CHAIN_START, keyedLink, linkedValues } from '../ports/audit-chain.ts'
+import { keyedLink, linkedValues } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
 import { createChangeRequestWriter } from './change-requests.ts'
@@ -160,8 +160,7 @@ export function createWriter(db: Db, environment: string | null, trail: TrailEnd
     },
     appendAudit: async (entry, collectionSlug = null) => {
       if (trail === null) throw new Error('The audit trail has no key yet.')
-      const before = (await reader.lastAuditLink()) ?? { seq: 0, hash: CHAIN_START }
-      trail.expect(before)
+      const before = trail.expect(await reader.lastAuditLink())
       // The number follows the last link: a gap would look like a removed entry
       const seq = before.seq + 1
       const row = { seq, ...toAuditRow({ ...entry, environment }, collectionSlug) }

@@ -1,5 +1,5 @@
-import { refuse } from '../../base/refusal.ts'
-import type { AuditPlace, MarkedPlace, TrailSeal } from '../ports/audit-chain.ts'
+import { type AuditPlace, CHAIN_START, type MarkedPlace, type TrailSeal } from '../ports/audit-chain.ts'
+import { StoreUnavailable } from '../ports/unavailable.ts'
 
 /** The end of the audit trail in one transaction. The mark moves when the transaction is committed. */
 export class TrailEnd {
@@ -13,15 +13,15 @@ export class TrailEnd {
     this.#last = mark.place
   }
 
-  /** Refuses with store_unavailable when the last stored entry is not the last one that this process knows. */
-  expect({ seq, hash }: AuditPlace): void {
-    const { seq: knownSeq, hash: knownHash } = this.#last
-    if (seq === knownSeq && hash === knownHash) return
-    throw refuse('store_unavailable', {
-      detail:
-        'Another program has changed the audit trail. Nothing was changed. Traffic is served. Stop the gateway and run postern doctor, which says what to do.',
-      inner: `the audit trail ends at number ${seq} with the link ${hash}, and the mark is at number ${knownSeq} with the link ${knownHash}`,
-    })
+  /** Throws StoreUnavailable when the last stored link is not the last one that this process knows. Returns it. */
+  expect(last: AuditPlace | undefined): AuditPlace {
+    const found = last ?? { seq: 0, hash: CHAIN_START }
+    const { seq, hash } = this.#last
+    if (found.seq === seq && found.hash === hash) return found
+    throw new StoreUnavailable(
+      'changed',
+      `the audit trail ends at number ${found.seq} with the link ${found.hash}, and the mark is at number ${seq} with the link ${hash}`,
+    )
   }
 
   add(place: AuditPlace): void {
