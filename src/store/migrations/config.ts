@@ -338,6 +338,16 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
   },
   {
     version: 16,
+    name: 'headers that a collection passes on',
+    statements: [
+      `update resources set spec = json_set(spec, '$.pass_headers', json('[]')),
+        draft = iif(draft is null, null, json_set(draft, '$.pass_headers', json('[]')))
+        where type = 'collections'`,
+      `update applied set spec = json_set(spec, '$.pass_headers', json('[]')) where address like 'collection/%'`,
+    ],
+  },
+  {
+    version: 17,
     name: 'keyed links of audit entries',
     statements: [
       `create table audit_key_anchor (
