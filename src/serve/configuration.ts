@@ -25,13 +25,13 @@ export interface Configuration {
   /** The mark of the audit trail. */
   readonly mark: AuditMarkFile
   /** Why there is no store; null when there is one. */
-  readonly fault: StoreFault | null
+  readonly fault: ClosedReason | null
   /** Sentences for the log. */
   readonly notes: readonly string[]
 }
 
 /** Why a start does not use the store. */
-export interface StoreFault {
+interface ClosedReason {
   /** For the log: names the file and what to do. */
   readonly log: string
   /** For callers of management, who may be unknown: without paths. */
