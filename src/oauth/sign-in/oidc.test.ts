@@ -69,7 +69,7 @@ beforeEach(async () => {
   }
   trial = () => tryClient(asked)
   const oidc = createOidcSignIn({ ...asked, accounts, warn: (sentence) => warned.push(sentence) })
-  const parts = { store, clock, accounts, origin: ORIGIN }
+  const parts = { store, clock, accounts, origin: ORIGIN, managementOrigin: ORIGIN }
   open = (isLocal) =>
     createSignIn({
       ...parts,

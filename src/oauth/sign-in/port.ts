@@ -5,7 +5,7 @@ import type { Sender } from '../../access/sender.ts'
 export const CALLBACK_PATH = '/oauth/callback'
 
 /** Who comes to a page, and the request by which the log names a failure. */
-export interface Visitor extends Sender {
+interface Visitor extends Sender {
   readonly requestId: string | null
 }
 
