@@ -8,6 +8,8 @@ export const PROFILE_ID = 2
 export const TRACE_PARENT = 3
 export const TRACE_STATE = 4
 export const COOKIE = 5
+export const AGENT_NAME = 6
+export const CONVERSATION_ID = 7
 
 /** Names that tell an upstream who or where the caller is; never passed on as they came. */
 const FORWARDING = ['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain', 'x-request-id'] as const
@@ -15,7 +17,7 @@ const FORWARDING = ['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain'
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
   take: ['authorization', 'x-client-id', 'x-profile-id', 'traceparent', 'tracestate'],
-  peek: ['cookie'],
+  peek: ['cookie', 'x-agent-name', 'x-conversation-id'],
   identity: ['authorization', 'x-client-id', 'x-profile-id'],
   strip: FORWARDING,
   stripPrefixes: ['x-postern-', 'x-forwarded-', 'client-cert-'],

@@ -45,7 +45,7 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink()
+const sink = createRecordSink({ now: () => clock.now(), sourceOf: networkOf })
 const keys = createRemoteKeys(say)
 const memory = new HeldBytes(init.heldBytesMax)
 let opener = createOpener(init.credentialKey)
@@ -230,7 +230,7 @@ async function drain(deadlineMs: number): Promise<void> {
   await engine.drain(deadlineMs)
   gateway.close()
   control.close()
-  sink.flush()
+  sink.end()
   engine.close()
   say({ kind: 'drained' })
 }
