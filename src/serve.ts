@@ -4,8 +4,8 @@ import { createFetchJson } from './base/fetch-json.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
+import { createKeyMemory } from './gateway/identify/key-memory.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
-import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { type Addresses, claimAddresses } from './serve/addresses.ts'
@@ -62,6 +62,8 @@ export interface Running {
 const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
+/** Verified proofs that the gateway threads remember together. */
+const PROOFS_MAX = 65_536
 const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
@@ -298,7 +300,8 @@ function gatewaysOptions(
       counters: counterMemory,
       health: shared.health,
       tombstones: shared.tombstones,
-      usedTokens: createUsedTokenMemory(),
+      usedTokens: createKeyMemory(),
+      proofs: createKeyMemory(PROOFS_MAX),
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,

@@ -87,7 +87,7 @@ export const PROBLEMS = {
   auth_throttled: problem(
     429,
     'Too many failed authentications',
-    'Too many attempts with wrong credentials came from this address for this profile, or to sign in by this name or from this network. Wait for `Retry-After`.',
+    'Too many attempts with wrong credentials came from this address for this profile, or to sign in by this name or from this network. Wait for `Retry-After`. A valid token that Postern issued passes all the same, so replace the credential that fails.',
   ),
   credential_invalid: problem(
     401,
@@ -324,7 +324,7 @@ export const PROBLEMS = {
   store_unavailable: problem(
     503,
     'Store unavailable',
-    'The store of the configuration is gone or damaged. Requests are served by the last known configuration; nothing can be changed until the store is restored.',
+    'The configuration store cannot be used: its disk is full, or its file is missing, replaced or damaged. The detail names the fault. Traffic is served by the last known configuration. Nothing can be changed until the store can be used again.',
   ),
   key_file_unusable: problem(
     503,

@@ -1,4 +1,5 @@
-import { type RecordStore, StoreUnavailable } from '../store/ports/records.ts'
+import type { RecordStore } from '../store/ports/records.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import { mergeBlocks, toBlock } from './block.ts'
 import type { RecorderState, Removal } from './messages.ts'
@@ -94,7 +95,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       lastError = null
       for (const { batch } of taking) if (batch.rows < SMALL_ROWS) shareOf(batch).small++
     } catch (error) {
-      lastError = error instanceof Error ? error.message : String(error)
+      lastError = reasonOf(error)
       if (error instanceof StoreUnavailable) return false
       if (taking.length > 1) await storeEach(taking)
       else dropped += rowsOf(taking)
@@ -109,7 +110,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       try {
         await store.append([toBlock(batch, environment)])
       } catch (error) {
-        lastError = error instanceof Error ? error.message : String(error)
+        lastError = reasonOf(error)
         if (error instanceof StoreUnavailable) {
           taking.length = index
           return
@@ -173,7 +174,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       for (const share of shares) if (share.small >= SMALL_BLOCKS) await merge(share)
       if (prune !== null && (await pruneSome(prune)) === 0) prune = null
     } catch (error) {
-      lastError = error instanceof Error ? error.message : String(error)
+      lastError = reasonOf(error)
       prune = null
       for (const share of shares) share.small = 0
     }
@@ -239,4 +240,10 @@ function some({ queue }: Share, rowsMax: number): Waiting[] {
 
 function rowsOf(taking: readonly Waiting[]): number {
   return taking.reduce((sum, { batch }) => sum + batch.rows, 0)
+}
+
+/** For the log: a store says more there than callers may know. */
+function reasonOf(error: unknown): string {
+  if (error instanceof StoreUnavailable) return error.facts.inner ?? error.message
+  return error instanceof Error ? error.message : String(error)
 }

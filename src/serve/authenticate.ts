@@ -36,7 +36,8 @@ export function createAuthenticate(
         return await direct.verify(token, resource)
       return await workloads.verify(token)
     } catch (error) {
-      if (error instanceof Refusal)
+      // A store that cannot be read says nothing about the credential
+      if (error instanceof Refusal && error.code !== 'store_unavailable')
         unknown.note({ surface, ip, userAgent, reason: error.facts.inner ?? error.code })
       throw error
     }

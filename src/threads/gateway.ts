@@ -70,6 +70,7 @@ const counters = createCounters(init.counters, init.slot)
 const gateway = createGateway({
   keySets: keySets.load,
   usedTokens: init.usedTokens,
+  proofs: init.proofs,
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,

@@ -46,6 +46,8 @@ export interface GatewayInit {
   readonly health: SharedArrayBuffer
   /** Tokens that may be used once, shared by all threads. */
   readonly usedTokens: SharedArrayBuffer
+  /** Proofs of callers that were verified, shared by all threads. */
+  readonly proofs: SharedArrayBuffer
   /** Ended MCP sessions, shared by all threads. */
   readonly tombstones: SharedArrayBuffer
   readonly clockCell: ClockCell | null
