@@ -24,7 +24,7 @@ before(async () => {
     store.close()
   }
   cpSync(join(FIXTURE, 'vault.key'), join(data, 'vault.key'))
-  // Version control keeps no modes but that of programs
+  // A checkout keeps no modes
   chmodSync(join(data, 'vault.key'), 0o600)
   server = await startTestServer({ data })
 })
