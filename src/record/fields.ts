@@ -1,6 +1,5 @@
 /** What the cache of the gateway did with a request, by the number that a record keeps; the first stands for nothing. */
 export const CACHE_OUTCOMES = ['', 'hit', 'miss', 'stale', 'bypass'] as const
-export type CacheOutcome = Exclude<(typeof CACHE_OUTCOMES)[number], ''>
 
 /**
  * What the gateway hands over for each request: fixed shape, numbers and short strings, no objects. The batch
