@@ -70,9 +70,9 @@ function maskedText(text: string | null | undefined, max: number = AUDIT_CHARS_M
   return text == null ? null : cut(maskText(text), max)
 }
 
-/** Of what was asked for as a resource, and may be anything: a slug or an id is itself. */
-function maskedRef(ref: string | null): string | null {
-  if (ref === null) return null
+/** Of what was asked for as a resource, and may be anything: a slug or an id is itself. Denied before it was parsed, it may be absent. */
+function maskedRef(ref: string | null | undefined): string | null {
+  if (ref == null) return null
   const isPlain = /^([a-z0-9][a-z0-9:.-]*|[a-z]{2,4}_[0-9a-z]{26})$/.test(ref)
   return cut(isPlain ? ref : maskText(ref), AUDIT_CHARS_MAX.ref)
 }
