@@ -8,6 +8,12 @@ export const ValidationMode = z
   .describe('off: not looked at; report: noted in the record; enforce: refused')
 export type ValidationMode = z.infer<typeof ValidationMode>
 
+/**
+ * Keyword of stored schemas that lists keywords of the description that were left out because they cannot be judged
+ * exactly. Without it a `oneOf` or `not` around them would refuse what the description takes.
+ */
+export const NOT_JUDGED = 'x-not-judged'
+
 /** A media type or range, without parameters: `application/json`, `image/*`. */
 export const MediaType = z
   .string()
