@@ -52,7 +52,7 @@ export function parameterNames(pattern: string): string[] {
 export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())])
 export type JsonSchema = z.infer<typeof JsonSchema>
 
-/** How lists and objects are written (OpenAPI 3.1.1 section 4.8.12.2); `tabDelimited` is `tsv` of OpenAPI 2.0. */
+/** How lists and objects are written (OpenAPI 3.1.1 section 4.8.12.2). */
 export const PARAMETER_STYLES = [
   'form',
   'simple',
@@ -60,7 +60,6 @@ export const PARAMETER_STYLES = [
   'matrix',
   'spaceDelimited',
   'pipeDelimited',
-  'tabDelimited',
   'deepObject',
 ] as const
 

@@ -60,6 +60,11 @@ const FORMATS: FormatName[] = [
   'double',
 ]
 
+/** True for formats that are asserted. */
+export function isCheckedFormat(name: string): boolean {
+  return FORMATS.some((format) => format === name)
+}
+
 type Lookup = (reference: SharedReference) => ValidateFunction
 
 /** @param lenient take an expression that is not regular for one that fits everything, instead of throwing. */

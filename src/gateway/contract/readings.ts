@@ -79,6 +79,8 @@ export function itemsOf(
   add(raw)
   if (delimiter === null) add(only.split(','))
   if (whole !== null) found.push(whole.split(','), ...(delimiter === null ? [] : [whole.split(delimiter)]))
+  // `tsv` of OpenAPI 2.0, which later versions have no style for
+  if (whole?.includes('\t') === true) found.push(whole.split('\t'))
   // A list without items, and a list of one empty text
   if (only === '') found.push([])
   if (parameter.in === 'header') return found.map((items) => items.map((item) => item.trim()))
@@ -92,8 +94,6 @@ function delimiterOf({ in: place, name, style, explode }: Parameter): RegExp | s
       return /%20|\+| /
     case 'pipeDelimited':
       return /%7C|\|/i
-    case 'tabDelimited':
-      return /%09|\t/
     case 'label':
       return explode === true ? '.' : /[.,]/
     case 'matrix':
