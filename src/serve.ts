@@ -3,9 +3,10 @@ import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
+import { createKeyMemory } from './gateway/identify/key-memory.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
-import { createUsedTokenMemory } from './gateway/identify/used-tokens.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
 import { type Addresses, claimAddresses } from './serve/addresses.ts'
@@ -28,7 +29,7 @@ import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/references.ts'
 import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
 import { heldBytesMax } from './threads/held-bytes-max.ts'
-import { type GatewayInit, HEALTH } from './threads/messages.ts'
+import { COUNTER_SLOT, type GatewayInit, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
 import { startWorker } from './threads/worker.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -62,6 +63,8 @@ export interface Running {
 const DRAIN_MS = 30_000
 /** For answers that the control plane still writes when the gateway threads have ended. */
 const ANSWERS_MS = 1000
+/** Verified proofs that the gateway threads remember together. */
+const PROOFS_MAX = 65_536
 const HOUSEKEEPING_MS = 1000
 /** The whole configuration is compiled for it, which a disk that stays full must not have happen all the time. */
 const MEND_MS = 30_000
@@ -165,6 +168,7 @@ async function start(
       tls: certificates === null ? null : certificates.current,
       health,
       keySets,
+      prove: control.prove,
     }),
     await references.whole(stores.first),
   )
@@ -269,7 +273,10 @@ function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer 
 function gatewaysOptions(
   { settings, clockCell, log }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
-  shared: Addresses & Sessions & Pick<GatewayInit, 'tls' | 'health'> & Pick<GatewaysOptions, 'keySets'>,
+  shared: Addresses &
+    Sessions &
+    Pick<GatewayInit, 'tls' | 'health'> &
+    Pick<GatewaysOptions, 'keySets' | 'prove'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
@@ -278,6 +285,8 @@ function gatewaysOptions(
       `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
     )
   const count = reusePort ? settings.workers : 1
+  const sourceMemory = createSourceMemory()
+  const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
   return {
     count,
     start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
@@ -296,17 +305,25 @@ function gatewaysOptions(
       tls: shared.tls,
       heldBytesMax: heldBytesMax(count),
       counters: counterMemory,
+      sources: sourceMemory,
+      connectionsPerSourceMax: settings.connectionsPerSourceMax,
+      pendingPerSourceMax: settings.pendingPerSourceMax,
       health: shared.health,
       tombstones: shared.tombstones,
-      usedTokens: createUsedTokenMemory(),
+      usedTokens: createKeyMemory(),
+      proofs: createKeyMemory(PROOFS_MAX),
       clockCell,
       credentialKey: vault.gatewayKey(),
       sessionKey: shared.sessionKey,
     },
     connectRecorder: (attach) => recorder.connect(attach),
-    releaseDead: (slot) => counters.releaseDead(slot),
+    releaseDead: (slot) => {
+      counters.releaseDead(slot)
+      sources.releaseDead(slot)
+    },
     keys,
     keySets: shared.keySets,
+    prove: shared.prove,
     log,
   }
 }

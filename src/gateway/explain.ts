@@ -138,6 +138,8 @@ function judge(
     return open('no client or profile was given; say who calls')
   if (name === 'address' && asked.ip === null && exchange.profile!.networks !== null)
     return open('no address was given', settingOf(name, exchange))
+  if (name === 'failures')
+    return open('only a source that has failed too often waits, unless its credential is known')
   if (name === 'authenticate') return authentication(exchange)
   if (name === 'limits') return explainLimits(exchange, asked)
   if (name === 'credential') return credential(exchange)

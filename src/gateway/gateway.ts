@@ -40,9 +40,9 @@ import { answerRoomOf, overloaded, roomOf } from './holding.ts'
 import { identified } from './identified.ts'
 import { type CertificateField, createToldCertificates } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
+import { createKeyMemory, openKeyMemory } from './identify/key-memory.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
 import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
-import { createUsedTokenMemory, createUsedTokens } from './identify/used-tokens.ts'
 import { createInnerCalls } from './inner.ts'
 import { makeAgain } from './make-again.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
@@ -74,6 +74,8 @@ export interface GatewayOptions {
   readonly keySets?: LoadKeySet
   /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
   readonly usedTokens?: SharedArrayBuffer
+  /** Proofs that any thread has verified; a small memory of its own when absent. */
+  readonly proofs?: SharedArrayBuffer
   /** Opens sealed secrets of credentials. */
   readonly open: Opener
   /** Idempotency keys of all threads; of this one alone when absent. */
@@ -108,8 +110,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   close(): void
 }
 
-/** Places for tokens that may be used once in a gateway that shares none. */
-const USED_ALONE = 4096
+/** Places of each memory of keys in a gateway that shares none. */
+const KEYS_ALONE = 4096
 
 const NO_BODY = new Uint8Array(0)
 /** Bytes of kept answers in one thread. */
@@ -126,8 +128,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const fetchJson = createFetchJson()
   const tokens = createTokens(clock, fetchJson)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
-  const usedTokens = createUsedTokens(options.usedTokens ?? createUsedTokenMemory(USED_ALONE))
-  const issuers = createIssuers(clock, keySets, fetchJson, usedTokens)
+  const usedTokens = openKeyMemory(options.usedTokens ?? createKeyMemory(KEYS_ALONE))
+  const proofs = openKeyMemory(options.proofs ?? createKeyMemory(KEYS_ALONE))
+  const issuers = createIssuers(clock, keySets, fetchJson, usedTokens, proofs)
   const replays: Replays = {
     cache: new AnswerCache(CACHE_BYTES_MAX),
     keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),

@@ -14,7 +14,7 @@ import { addressAllowed } from './identify/address.ts'
 import { proofStands, sameProxy } from './identify/again.ts'
 import { authenticate } from './identify/authenticate.ts'
 import { identifyCaller } from './identify/caller.ts'
-import { failuresBelowLimit } from './identify/throttle.ts'
+import { failuresBelowLimit } from './identify/failures.ts'
 import { replayed } from './replay/replay.ts'
 import { ANSWERED, type Verdict } from './verdict.ts'
 

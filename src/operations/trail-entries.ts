@@ -2,6 +2,7 @@ import type { Principal } from '../access/principal.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { Refusal, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import type { ConfigStore, Fields } from '../store/ports/config.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { type Ending, requestOf, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import type { Change } from './change.ts'
@@ -71,8 +72,8 @@ export async function appendItems(
 }
 
 /**
- * Notes what was refused: denials always, failed changes once their input was understood. A failure of the store
- * itself cannot be written down there; the fault goes to the caller and the log.
+ * Notes what was refused: denials always, failed changes once their input was understood. A store that cannot be used
+ * takes no entry: the caller gets the first error, or 503 where a denial cannot be noted.
  */
 export async function noteRefusal(
   call: Call,
@@ -80,6 +81,7 @@ export async function noteRefusal(
   error: unknown,
   { store, clock }: Trail,
 ): Promise<void> {
+  if (error instanceof StoreUnavailable) return
   const refusal = error instanceof Refusal ? error : refuse('internal_error')
   const ending: Ending = {
     outcome: isDenial(refusal) ? 'denied' : 'failed',
@@ -93,6 +95,7 @@ export async function noteRefusal(
   try {
     await store.write((writer) => writer.appendAudit(entry))
   } catch (cause) {
+    if (cause instanceof StoreUnavailable && error instanceof Refusal) throw cause
     throw new AggregateError([error, cause], 'The operation failed, and so did its audit entry.', {
       cause: error,
     })

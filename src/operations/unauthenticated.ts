@@ -33,7 +33,7 @@ interface Counted {
 
 /** Refusals of unknown callers as one audit entry per source, reason and minute: no attacker buys a disk write per request. */
 export function createUnauthenticatedAudit(store: ConfigStore, clock: Clock): UnauthenticatedAudit {
-  let counts = new Map<string, Counted>()
+  const counts = new Map<string, Counted>()
   return {
     note(caller) {
       const minute = Math.floor(clock.now() / MINUTE_MS)
@@ -56,10 +56,20 @@ export function createUnauthenticatedAudit(store: ConfigStore, clock: Clock): Un
       const minute = Math.floor(clock.now() / MINUTE_MS)
       const due = [...counts].filter(([, counted]) => everything || counted.minute !== minute)
       if (due.length === 0) return
-      counts = new Map([...counts].filter(([key]) => !due.some(([other]) => other === key)))
-      await store.write(async (writer) => {
-        for (const [, counted] of due) await writer.appendAudit(toEntry(counted, clock))
-      })
+      for (const [key] of due) counts.delete(key)
+      try {
+        await store.write(async (writer) => {
+          for (const [, counted] of due) await writer.appendAudit(toEntry(counted, clock))
+        })
+      } catch (error) {
+        // What the store did not take is written once it does
+        for (const [key, counted] of due) {
+          const since = counts.get(key)
+          if (since !== undefined) since.count += counted.count
+          else counts.set(key, counted)
+        }
+        throw error
+      }
     },
   }
 }

@@ -55,7 +55,7 @@ test('while the store refuses, batches wait unacknowledged, the state says why, 
   await eventually(() => ingest.state.lastError !== null)
   assert.deepEqual(
     { ...ingest.state, taken },
-    { queued: 20, dropped: 0, lastError: 'database is locked', taken: 0 },
+    { queued: 20, dropped: 0, lastError: `${path}: database is locked (SQLite 5)`, taken: 0 },
   )
   other.exec('ROLLBACK')
   other.close()

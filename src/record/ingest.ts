@@ -1,4 +1,5 @@
-import { type RecordStore, StoreUnavailable } from '../store/ports/records.ts'
+import type { RecordStore } from '../store/ports/records.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
 import { mergeBlocks, toBlock } from './block.ts'
 import type { RecorderState, Removal } from './messages.ts'
@@ -80,7 +81,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       lastError = null
       for (const { batch } of taking) if (batch.rows < SMALL_ROWS) small++
     } catch (error) {
-      lastError = error instanceof Error ? error.message : String(error)
+      lastError = reasonOf(error)
       if (error instanceof StoreUnavailable) return false
       if (taking.length > 1) await storeEach(taking)
       else dropped += rows
@@ -95,7 +96,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       try {
         await store.append([toBlock(batch, environment)])
       } catch (error) {
-        lastError = error instanceof Error ? error.message : String(error)
+        lastError = reasonOf(error)
         if (error instanceof StoreUnavailable) {
           taking.length = index
           return
@@ -158,7 +159,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       if (small >= SMALL_BLOCKS) await merge()
       if (prune !== null && (await pruneSome(prune)) === 0) prune = null
     } catch (error) {
-      lastError = error instanceof Error ? error.message : String(error)
+      lastError = reasonOf(error)
       prune = null
       small = 0
     }
@@ -208,4 +209,10 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       return { queued, dropped, lastError }
     },
   }
+}
+
+/** For the log: a store says more there than callers may know. */
+function reasonOf(error: unknown): string {
+  if (error instanceof StoreUnavailable) return error.facts.inner ?? error.message
+  return error instanceof Error ? error.message : String(error)
 }

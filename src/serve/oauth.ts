@@ -49,9 +49,11 @@ export function createOAuthDoor(parts: AuthorizationServerParts): OAuthDoor {
       loading
         .then((server) => server.answer(request, response, asker))
         .catch((error: unknown) => {
+          // A caller that leaves in the middle of its body is no fault
+          if (!request.complete && request.destroyed) return response.destroy()
           parts.fault(error, asker.requestId ?? '')
-          if (response.headersSent) response.destroy()
-          else response.writeHead(500, { 'cache-control': 'no-store' }).end()
+          if (response.headersSent) return response.destroy()
+          return response.writeHead(500, { 'cache-control': 'no-store' }).end()
         })
     },
   }

@@ -21,6 +21,8 @@ import type {
 
 /** Proved tokens that one thread remembers. */
 const VERIFIED_MAX = 10_000
+/** Tokens that one thread remembers to have failed. */
+const FAILED_MAX = 1000
 
 /** The snapshot before the first one: nothing is found in it. */
 export const EMPTY_SNAPSHOT: Snapshot = {
@@ -34,6 +36,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   issuers: new Map(),
   introspecting: new Map(),
   verified: new Lru(VERIFIED_MAX),
+  failed: new Lru(FAILED_MAX),
   bindings: new Map(),
   bound: new WeakMap(),
   policies: new Map(),
@@ -283,6 +286,7 @@ class Draft {
       introspecting: this.#introspecting.map,
       // A change may leave a token to another profile, or to several.
       verified: this.#issuers.isChanged ? new Lru(VERIFIED_MAX) : this.#before.verified,
+      failed: this.#issuers.isChanged ? new Lru(FAILED_MAX) : this.#before.failed,
       bindings: this.#bindings.map,
       bound: this.#bindings.isChanged ? new WeakMap() : this.#before.bound,
       policies: this.#policies.map,

@@ -53,6 +53,11 @@ export interface Snapshot {
   readonly introspecting: ReadonlyMap<string, LinkedProfile>
   /** Signed and introspected tokens that requests have proved, by a hash of them and of the ids sent beside. */
   readonly verified: Lru<string, Verified>
+  /**
+   * Signed and introspected tokens that have failed, by the same hash, and until when that is remembered (milliseconds
+   * since the epoch). A throttled source cannot have them verified again before.
+   */
+  readonly failed: Lru<string, number>
   /** Profiles of client certificates, by the names of their bindings. */
   readonly bindings: ReadonlyMap<string, readonly LinkedProfile[]>
   /** What certificates came to, by what holds them: a connection, or a header value that is remembered. */
@@ -288,6 +293,10 @@ export interface LinkedBinding {
 export interface Bound {
   readonly profile: LinkedProfile
   readonly binding: LinkedBinding
+  /** Fingerprint of the certificate. */
+  readonly sha256: string
+  /** Set when a request of this connection was let in by it. */
+  hasProved: boolean
   /** Empty when an authority of the binding has issued it. */
   readonly fault: string
   /** All certificates of the chain are valid in between. */

@@ -104,9 +104,10 @@ export interface Incoming<State = unknown> {
   forward(upstream: Upstream, request: ForwardRequest): void
   /**
    * Reads the whole body, which `forward` then sends on. `null` when it broke a bound, there was no room for it
-   * (503 overloaded), or the caller left; then `answer` was given already.
+   * (503 overloaded), it was not whole after `withinMs` (408 request_timeout), or the caller left; then `answer` was
+   * given already.
    */
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs?: number): void
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome

@@ -248,11 +248,14 @@ test('a collection may be hidden from whom it is not assigned to: nothing tells 
   )
 })
 
-test('after twenty failures of one source for one profile even the right token waits, and others do not', async () => {
+test('after twenty failures of one source for one profile, tokens that prove nothing wait there and the valid one passes', async () => {
   const source = '127.0.0.9'
+  const left = token('tok_left', { retires_at: 1000 })
+  const ended = token('tok_ended', { expires_at: 1000 })
+  const tokens = [good.fragment, left.fragment, ended.fragment]
   const one = await serve((port) => [
     collection('orders', { upstream: upstream(port), proxies: [proxy('all', '/*')] }),
-    client('acme', { profiles: [profile('sandbox', { auth: 'token', tokens: [good.fragment] })] }),
+    client('acme', { profiles: [profile('sandbox', { auth: 'token', tokens })] }),
     client('rival', { profiles: [profile('rival-main', { auth: 'token', tokens: [rival.fragment] })] }),
   ])
   try {
@@ -261,15 +264,23 @@ test('after twenty failures of one source for one profile even the right token w
       const answer = await one.ask(CALL, { headers: bearer(wrong), from: source })
       assert.equal(answer.json['code'], 'credential_invalid')
     }
-    const answer = await one.ask(CALL, { headers: bearer(good.text), from: source })
-    assert.equal(answer.status, 429)
-    assert.equal(answer.json['code'], 'auth_throttled')
-    assert.ok(Number(answer.headers['retry-after']) > 0)
-    assert.equal((await one.record(20)).stoppedAt, 8)
-    assert.equal((await one.ask(CALL, { headers: bearer(good.text) })).status, 200)
+    for (const stale of [wrong, left.text, ended.text]) {
+      const answer = await one.ask(CALL, { headers: bearer(stale), from: source })
+      assert.equal(answer.status, 429)
+      assert.equal(answer.json['code'], 'auth_throttled')
+      assert.ok(Number(answer.headers['retry-after']) > 0)
+      assert.equal((await one.record(one.records.length - 1)).stoppedAt, 8)
+    }
+    // Asked for the first time and again, while the stale process goes on
+    for (let i = 0; i < 5; i++) {
+      assert.equal((await one.ask(CALL, { headers: bearer(good.text), from: source })).status, 200)
+      assert.equal((await one.ask(CALL, { headers: bearer(left.text), from: source })).status, 429)
+    }
+    assert.equal((await one.ask(CALL, { headers: bearer(left.text) })).json['code'], 'credential_expired')
     assert.equal((await one.ask(CALL, { headers: bearer(rival.text), from: source })).status, 200)
     one.moveClock(60_000)
-    assert.equal((await one.ask(CALL, { headers: bearer(good.text), from: source })).status, 200)
+    const again = await one.ask(CALL, { headers: bearer(wrong), from: source })
+    assert.equal(again.json['code'], 'credential_invalid')
   } finally {
     await one.close()
   }

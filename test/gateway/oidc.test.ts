@@ -253,6 +253,27 @@ test('opaque tokens are introspected, once in a minute', async () => {
   assert.equal((await ask('more')).json['code'], 'identity_unavailable')
 })
 
+test('a throttled source has one new introspection a second, and a token that was introspected passes', async () => {
+  put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
+  const from = '127.9.9.9'
+  const send = async (token: string): Promise<unknown> => {
+    const answer = await served.ask(CALL, { headers: { authorization: `Bearer ${token}` }, from })
+    return answer.status === 200 ? 200 : answer.json['code']
+  }
+  for (const token of ['known', 'new']) issuer.opaque.set(token, { aud: 'orders', exp: seconds() + 600 })
+  assert.equal(await send('known'), 200)
+  for (let i = 0; i < 20; i++) assert.equal(await send(`stale-${i}`), 'credential_invalid')
+  const asked = issuer.times('/introspect')
+  assert.equal(await send('stale-20'), 'auth_throttled')
+  assert.equal(issuer.times('/introspect'), asked + 1, 'the new verification of this second')
+  assert.deepEqual([await send('stale-21'), await send('new')], ['auth_throttled', 'auth_throttled'])
+  assert.equal(issuer.times('/introspect'), asked + 1)
+  assert.equal(await send('known'), 200)
+  served.moveClock(1000)
+  assert.equal(await send('stale-20'), 'auth_throttled')
+  assert.equal(await send('new'), 200, 'a token that has failed takes no turn')
+})
+
 test('a link-local address that discovery names for introspection is not asked', async () => {
   issuer.discovery = { introspection_endpoint: 'https://169.254.169.254/introspect' }
   put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))

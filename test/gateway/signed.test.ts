@@ -297,11 +297,34 @@ test('where a token may be used once, its second use is refused, and so is one w
     assert.equal((await ask(signedWith(SECRET, claims({ iss: 'twice', jti: 'a' })))).status, 200)
 })
 
-test('wrong signatures are throttled by source and profile, and right ones wait then too', async () => {
+test('a throttled source has one new verification a second for a profile, and tokens that were verified pass', async () => {
   const from = '127.0.0.77'
-  const send = (token: string) => served.ask(CALL, { headers: { authorization: `Bearer ${token}` }, from })
+  const send = async (token: string): Promise<unknown> => {
+    const answer = await served.ask(CALL, { headers: { authorization: `Bearer ${token}` }, from })
+    return answer.status === 200 ? 200 : answer.json['code']
+  }
+  const known = signedWith(SECRET, claims({ known: true }))
+  assert.equal(await send(known), 200)
   for (let i = 0; i < 20; i++)
-    assert.equal((await send(signedWith('wrong', claims({ i })))).json['code'], 'credential_invalid')
-  assert.equal((await send(signedWith(SECRET, claims()))).json['code'], 'auth_throttled')
-  assert.equal((await send(signedBy(EC, partner()))).status, 200, 'another profile')
+    assert.equal(await send(signedWith('wrong', claims({ i }))), 'credential_invalid')
+  const [first, second, third] = [1, 2, 3].map((n) => signedWith(SECRET, claims({ n }))) as [
+    string,
+    string,
+    string,
+  ]
+  // What can be refused without a signature takes nobody's turn
+  for (let i = 0; i < 3; i++)
+    assert.equal(await send(signedWith(SECRET, claims({ exp: seconds() - 3600, i }))), 'auth_throttled')
+  assert.equal(await send(signedWith('wrong', claims({ i: 19 }))), 'auth_throttled')
+  assert.equal(await send(first), 200)
+  assert.equal(await send(second), 'auth_throttled')
+  const index = served.records.length
+  const answer = await served.ask(CALL, { headers: { authorization: `Bearer ${third}` }, from })
+  assert.ok(Number(answer.headers['retry-after']) > 0)
+  assert.equal((await served.record(index)).stoppedAt, 8)
+  for (let i = 0; i < 5; i++) assert.deepEqual([await send(known), await send(first)], [200, 200])
+  served.moveClock(1000)
+  assert.equal(await send(second), 200)
+  assert.equal(await send(third), 'auth_throttled')
+  assert.equal(await send(signedBy(EC, partner())), 200, 'another profile')
 })

@@ -241,13 +241,32 @@ test('explain knows the profile, and that a certificate is what it shows', async
   assert.equal(check.reason, 'the caller is taken to show a valid certificate')
 })
 
-test('failures with certificates are throttled by source and profile', async () => {
+test('failures with certificates are throttled by source and profile, and certificates that were verified pass', async () => {
   const forged = issue({ name: 'x', issuer: stranger, dns: ['partner.test'] })
+  assert.equal(await codeOf([partner, between]), 200)
   let last: string | number = ''
   for (let i = 0; i < 60 && last !== 'auth_throttled'; i++) last = await codeOf([forged])
   assert.equal(last, 'auth_throttled')
-  assert.equal(await codeOf([partner, between]), 'auth_throttled')
+  for (let i = 0; i < 3; i++)
+    assert.equal(await codeOf([partner, between]), 200, 'over a connection of its own')
+  assert.equal(await codeOf([forged]), 'auth_throttled')
+  const [first, second] = [1, 2].map((n) => issue({ name: `new ${n}`, issuer: root, dns: ['partner.test'] }))
+  assert.deepEqual([await codeOf([first!]), await codeOf([second!])], [200, 'auth_throttled'])
+  server.moveClock(1000)
+  assert.deepEqual([await codeOf([second!]), await codeOf([first!])], [200, 200])
   assert.equal(await codeOf([], { authorization: `Bearer ${token}` }), 200)
+})
+
+test('failures never keep back callers of a profile that asks for no proof, whatever certificate they show', async () => {
+  const open = { client: 'acme', name: 'Open door', slug: 'open-door', auth: { type: 'none' } }
+  assert.equal((await server.manage('POST', '/profiles', open)).status, 201)
+  const named = { 'x-client-id': 'acme', 'x-profile-id': 'open-door' }
+  const other = issue({ name: 'any', issuer: root })
+  let last: string | number = ''
+  for (let i = 0; i < 60 && last !== 'auth_throttled'; i++)
+    last = await codeOf([other], { ...named, authorization: 'Bearer wrong' })
+  assert.equal(last, 'auth_throttled')
+  assert.deepEqual([await codeOf([other], named), await codeOf([], named)], [200, 200])
 })
 
 test('the gateway judges times by its own clock, and the next request after a change by what holds then', async () => {

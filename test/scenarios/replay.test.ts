@@ -67,6 +67,21 @@ async function refusedBecause(id: string, reason: RegExp): Promise<void> {
   assert.equal(upstream.seen.length, count)
 }
 
+test('a request of a source that is throttled by now is replayed, and a replay is no failure of the source', async () => {
+  const id = await recorded('live')
+  const last = token.at(-8) === 'a' ? 'b' : 'a'
+  const authorization = `Bearer ${token.slice(0, 30)}${token[30] === last ? 'c' : last}${token.slice(31)}`
+  const wrong = (): Promise<{ status: number }> =>
+    server.gateway('GET', '/orders/v1/orders/7', { headers: { authorization } })
+  const statuses: number[] = []
+  for (let i = 0; i < 21; i++) statuses.push((await wrong()).status)
+  assert.deepEqual(statuses, [...Array(20).fill(401), 429])
+  const { status, json } = await replay(id)
+  assert.deepEqual([status, json.status], [200, 200])
+  server.moveClock(60_000)
+  assert.equal((await wrong()).status, 401)
+})
+
 test('a recorded request is made again as who made it, recorded and told of in the trail', async () => {
   const id = await recorded('live', '/orders/v1/orders/7?full=1')
   const first = upstream.seen.at(-1)!

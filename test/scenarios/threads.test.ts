@@ -72,7 +72,7 @@ test('four threads count one limit together', async () => {
   assert.equal(orders.upstream.seen.length - before, 50)
 })
 
-test('failures of one source for one profile are counted over four threads and both doors; others go on', async () => {
+test('failures of one source for one profile are counted over four threads and both doors; the valid token and others go on', async () => {
   const { server, token } = orders
   const other = await profile('other')
   const wrong = [...token.split('_').slice(0, 3), ...other.split('_').slice(3)].join('_')
@@ -94,7 +94,8 @@ test('failures of one source for one profile are counted over four threads and b
   const all = (count: number, bearer: string, from = '127.0.0.9'): Promise<unknown[]> =>
     Promise.all(Array.from({ length: count }, (_, n) => code(n, bearer, from)))
   assert.deepEqual(new Set(await all(20, wrong)), new Set(['credential_invalid']))
-  assert.deepEqual(new Set(await all(16, token)), new Set(['auth_throttled']))
+  assert.deepEqual(new Set(await all(16, wrong)), new Set(['auth_throttled']))
+  assert.deepEqual(new Set(await all(16, token)), new Set([200]))
   assert.deepEqual(new Set(await all(16, token, '127.0.0.10')), new Set([200]))
   assert.deepEqual(new Set(await all(16, other)), new Set([200]))
 })

@@ -394,3 +394,14 @@ test('failures of a source are counted apart from limits and end by themselves',
   assert.equal(counters.throttledMs(7, 10, NOON), 0)
   assert.equal(counters.throttledMs(7, 9, NOON + 60_000), 0)
 })
+
+test('a source has one new verification in any second, beside its failures', () => {
+  const counters = create(4096)
+  for (let i = 0; i < 20; i++) counters.countFailure(7, 9, NOON)
+  assert.equal(counters.mayVerify(7, 9, NOON), true)
+  assert.equal(counters.mayVerify(7, 9, NOON + 999), false)
+  assert.equal(counters.mayVerify(7, 10, NOON + 999), true)
+  assert.equal(counters.mayVerify(7, 9, NOON + 1000), true)
+  assert.equal(counters.mayVerify(7, 9, NOON + 1999), false)
+  assert.equal(counters.throttledMs(7, 9, NOON + 1000), 59_000)
+})

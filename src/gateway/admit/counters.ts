@@ -134,6 +134,7 @@ class SharedCounters implements Counters {
   readonly hasFailures: Failures['hasFailures']
   readonly throttledMs: Failures['throttledMs']
   readonly countFailure: Failures['countFailure']
+  readonly mayVerify: Failures['mayVerify']
   readonly #lows = new Int32Array(LIMITS_AT_ONCE_MAX)
   readonly #highs = new Int32Array(LIMITS_AT_ONCE_MAX)
   readonly #entries = new Int32Array(LIMITS_AT_ONCE_MAX)
@@ -160,6 +161,7 @@ class SharedCounters implements Counters {
     this.hasFailures = counted.hasFailures
     this.throttledMs = counted.throttledMs
     this.countFailure = counted.countFailure
+    this.mayVerify = counted.mayVerify
   }
 
   get facts(): { full: number; brokenLocks: number } {

@@ -15,16 +15,31 @@ export function authenticate(exchange: Exchange): RefusalCode | null | Promise<R
       : proveCertificate(exchange)
   const { token } = exchange
   if (token === null) return authenticateOther(exchange)
-  const { id, hash } = token.fragment
-  if (!exchange.isProved) {
-    if (!isEqual(hashToken(exchange.bearer), hash)) return failed(exchange, 'wrong secret')
-    remember(exchange, token)
-  }
+  const { id } = token.fragment
+  if (!isSecretOf(exchange, token)) return failed(exchange, 'wrong secret')
   if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
   const end = endOf(token, exchange.now)
   if (end !== null) return expired(exchange, end)
   exchange.credentialId = id
   return null
+}
+
+/** True when the token proves its caller now. It is one comparison of hashes, and counts no failure. */
+export function provesByToken(exchange: Exchange, token: LinkedToken): boolean {
+  return (
+    token.profile.fragment.auth === 'token' &&
+    endOf(token, exchange.now) === null &&
+    isSecretOf(exchange, token)
+  )
+}
+
+/** Compares once for an exchange, and not at all when an earlier request has proved the same credential. */
+function isSecretOf(exchange: Exchange, token: LinkedToken): boolean {
+  if (exchange.isProved) return true
+  if (!isEqual(hashToken(exchange.bearer), token.fragment.hash)) return false
+  exchange.isProved = true
+  remember(exchange, token)
+  return true
 }
 
 /** Why a token proves nothing any more; null while it does. */
@@ -39,7 +54,20 @@ function authenticateOther(exchange: Exchange): RefusalCode | null | Promise<Ref
   if (verified !== null) return admit(exchange, verified)
   if (bearer === '') return failed(exchange, 'not a bearer token')
   if (!exchange.isForeign || profile === null) return failed(exchange, exchange.reason || 'unknown token')
-  return jwt === null ? proveOpaque(exchange) : proveSigned(exchange, jwt)
+  const verdict = jwt === null ? proveOpaque(exchange) : proveSigned(exchange, jwt)
+  return verdict instanceof Promise
+    ? verdict.then((code) => rememberFailure(exchange, code))
+    : rememberFailure(exchange, verdict)
+}
+
+/** For as long a throttled source cannot have the same credential verified again. */
+const FAILED_MS = 10_000
+
+/** Remembers a credential that did not hold. A proof that could not be judged (503) is no failure. */
+function rememberFailure(exchange: Exchange, code: RefusalCode | null): RefusalCode | null {
+  if (code !== null && code !== 'identity_unavailable')
+    exchange.snapshot.failed.set(exchange.verifiedKey, exchange.now + FAILED_MS)
+  return code
 }
 
 /** Bound of what a thread remembers; after it the memory starts anew. */

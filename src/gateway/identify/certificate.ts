@@ -6,7 +6,7 @@ import type { PeerCertificate } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { judgeCertificate } from './chain.ts'
-import { expired, failed, unavailable } from './signed.ts'
+import { expired, failed, PROOF_MS, unavailable } from './signed.ts'
 
 /**
  * Check 5 for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
@@ -52,12 +52,27 @@ export function proveCertificate(exchange: Exchange): RefusalCode | null {
   if (now >= until) return expired(exchange, 'a certificate of the chain has expired')
   if (now < from) return failed(exchange, 'a certificate of the chain is not valid yet')
   if (now >= listedUntil) return unavailable(exchange, 'a revocation list is missing or out of date')
+  if (!bound.hasProved) {
+    bound.hasProved = true
+    const { proofs } = exchange.issuers!
+    proofs.claim(keyOf(bound), Math.min(until, now + PROOF_MS), now)
+  }
   exchange.credentialId = binding.id
   exchange.subject = binding.name.slice(binding.name.indexOf(':') + 1)
   return null
 }
 
-function isHeld({ fault, until, from, binding }: Bound, now: number): boolean {
+/** True when the certificate has proved its caller before, over this connection or another one. */
+export function hasProved({ issuers, now }: Exchange, bound: Bound): boolean {
+  return bound.hasProved || issuers!.proofs.has(keyOf(bound), now)
+}
+
+function keyOf({ profile, sha256 }: Bound): string {
+  return `${profile.id} ${sha256}`
+}
+
+/** True when the certificate proves its caller now. */
+export function isHeld({ fault, until, from, binding }: Bound, now: number): boolean {
   return fault === '' && now >= from && now < until && (binding.retiresAt === null || now < binding.retiresAt)
 }
 

@@ -25,6 +25,8 @@ export function judgeCertificate(
   const refused = (fault: string): Bound => ({
     profile,
     binding,
+    sha256: leaf.sha256,
+    hasProved: false,
     fault,
     from: 0,
     until: Infinity,
@@ -42,6 +44,8 @@ export function judgeCertificate(
   return {
     profile,
     binding,
+    sha256: leaf.sha256,
+    hasProved: false,
     fault: '',
     from: Math.max(...all.map(({ from }) => from)),
     until: Math.min(...all.map(({ until }) => until)),

@@ -71,13 +71,17 @@ function judge(exchange: Exchange, answer: Plain): RefusalCode | null {
     return failed(exchange, 'the token is not valid yet')
   const fault = faultOf(profile.verifier!, answer)
   if (fault !== null) return failed(exchange, fault)
-  return accept(exchange, {
-    profile,
-    key: null,
-    credentialId: 'introspection',
-    from: now - KEPT_MS,
-    until: Math.min(until, now + KEPT_MS),
-    subject: isText(sub, 1024) ? copyOf(sub) : '',
-    claims: keep(fragment.claims, answer),
-  })
+  return accept(
+    exchange,
+    {
+      profile,
+      key: null,
+      credentialId: 'introspection',
+      from: now - KEPT_MS,
+      until: Math.min(until, now + KEPT_MS),
+      subject: isText(sub, 1024) ? copyOf(sub) : '',
+      claims: keep(fragment.claims, answer),
+    },
+    typeof exp === 'number' ? until : Infinity,
+  )
 }

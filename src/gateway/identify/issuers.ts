@@ -4,8 +4,8 @@ import type { FetchJson } from '../../base/fetch-json.ts'
 import { readJwk } from '../../base/jwk.ts'
 import { Lru } from '../../base/lru.ts'
 import type { VerifyKey } from '../../snapshot/snapshot.ts'
+import type { KeyMemory } from './key-memory.ts'
 import { FAILED_MS, KEPT_MS, type LoadKeySet } from './key-sets.ts'
-import type { UsedTokens } from './used-tokens.ts'
 
 /** Keys are refreshed in the background from this age on. */
 const FRESH_MS = 10 * 60_000
@@ -40,7 +40,9 @@ export interface Issuers {
   /** Where a source introspects, or the reason why that is not known. */
   introspectionOf(source: string): Promise<{ readonly url: string } | { readonly reason: string }>
   readonly fetchJson: FetchJson
-  readonly usedTokens: UsedTokens
+  readonly usedTokens: KeyMemory
+  /** Proofs that any thread has verified, by profile and hash. A throttled source may have them verified again. */
+  readonly proofs: KeyMemory
 }
 
 export type Keys =
@@ -51,9 +53,10 @@ export function createIssuers(
   clock: Clock,
   load: LoadKeySet,
   fetchJson: FetchJson,
-  usedTokens: UsedTokens,
+  usedTokens: KeyMemory,
+  proofs: KeyMemory,
 ): Issuers {
-  return { ...createIssuerKeys(clock, load), fetchJson, usedTokens }
+  return { ...createIssuerKeys(clock, load), fetchJson, usedTokens, proofs }
 }
 
 /** The keys of issuers alone. */

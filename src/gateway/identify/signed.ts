@@ -59,7 +59,9 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
     subject: copyOf(jwt.subject),
     claims: keep(verifier.fragment.claims, jwt.claims),
   }
-  return verifier.fragment.once ? acceptOnce(exchange, verified, jwt, until) : accept(exchange, verified)
+  return verifier.fragment.once
+    ? acceptOnce(exchange, verified, jwt, until)
+    : accept(exchange, verified, until)
 }
 
 /** Lets a token in for the first time only. */
@@ -129,9 +131,19 @@ function isScalar(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
-/** Lets the caller in, and remembers why. */
-export function accept(exchange: Exchange, verified: Verified): null {
-  exchange.snapshot.verified.set(exchange.verifiedKey, verified)
+/** All threads remember for as long that a proof was verified. */
+export const PROOF_MS = 3_600_000
+
+/** Where all threads remember a proof. */
+export function proofKey({ profile, verifiedKey }: Exchange): string {
+  return `${profile!.id} ${verifiedKey}`
+}
+
+/** Lets the caller in, and remembers why. @param expires when the token ends, milliseconds since the epoch. */
+export function accept(exchange: Exchange, verified: Verified, expires: number): null {
+  const { snapshot, issuers, now, verifiedKey } = exchange
+  snapshot.verified.set(verifiedKey, verified)
+  issuers!.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now)
   return admit(exchange, verified)
 }
 

@@ -3,23 +3,28 @@ import { scatter } from '../../snapshot/limit-key.ts'
 import { toAddress, toIPv4 } from '../../snapshot/network.ts'
 import type { Exchange } from '../exchange.ts'
 
-/** Check 8. An address that failed too often for this profile waits, whatever it sends now. */
-export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
-  if (exchange.authorization === undefined && exchange.certificate === null) return null
-  if (!exchange.counters.hasFailures(exchange.now)) return null
+/** Milliseconds for which the source must wait after too many failures for this profile; 0 when it need not. */
+export function throttledMs(exchange: Exchange): number {
+  if (!exchange.counters.hasFailures(exchange.now)) return 0
   sourceOf(exchange)
-  const waitMs = exchange.counters.throttledMs(low, high, exchange.now)
-  return waitMs === 0 ? null : throttled(exchange, waitMs)
+  return exchange.counters.throttledMs(low, high, exchange.now)
 }
 
-/** Counts a failed authentication; one too many is answered as throttled itself. */
+/** Takes the one new verification that a throttled source has in each second for this profile; false when it is taken. */
+export function mayVerify(exchange: Exchange): boolean {
+  sourceOf(exchange)
+  return exchange.counters.mayVerify(low, high, exchange.now)
+}
+
+/** Counts a failed authentication. The code says 429 when the source had too many failures before this one. */
 export function countFailure(exchange: Exchange, code: RefusalCode): RefusalCode {
   sourceOf(exchange)
   if (exchange.counters.countFailure(low, high, exchange.now)) return code
   return throttled(exchange, Math.max(1000, exchange.counters.throttledMs(low, high, exchange.now)))
 }
 
-function throttled(exchange: Exchange, waitMs: number): RefusalCode {
+/** The refusal of a throttled source. @param waitMs for `Retry-After`. */
+export function throttled(exchange: Exchange, waitMs: number): RefusalCode {
   exchange.retryAfterMs = waitMs
   exchange.facts = { members: { retry_after_ms: waitMs } }
   return 'auth_throttled'

@@ -9,6 +9,7 @@ import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
+import type { Probed } from './unavailable.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -341,8 +342,9 @@ export interface WriteSettings<T> {
  * 1. One transaction at a time, in order of arrival; a throw leaves nothing behind.
  * 2. Reads never wait for a transaction and never see an unfinished one.
  * 3. A transaction inside of a transaction is a fault and throws.
+ * 4. While the file cannot be used, writes reject with StoreUnavailable and change nothing. Reads answer where they can.
  */
-export interface ConfigStore {
+export interface ConfigStore extends Probed {
   readonly read: ConfigReader
   write<T>(work: (writer: ConfigWriter) => Promise<T>, settings?: WriteSettings<T>): Promise<T>
   /** Several reads that see one state, with no transaction finishing in between. */

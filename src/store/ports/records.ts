@@ -83,8 +83,3 @@ export interface RecordReader {
   scan(range: BlockRange, visit: (block: RecordBlock) => boolean, order?: 'newest' | 'oldest'): Promise<void>
   close(): Promise<void>
 }
-
-/** A failure of the store that may pass by itself: locked, disk full, I/O error. Anything else is a fault. */
-export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable'
-}

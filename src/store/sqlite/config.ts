@@ -1,15 +1,19 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
+import { StoreUnavailable } from '../ports/unavailable.ts'
 import { createReader } from './config-read.ts'
 import { createWriter } from './config-write.ts'
-import { createDialect } from './dialect.ts'
+import { type Connected, createDialect } from './dialect.ts'
+import { toLastingFault, toStoreError } from './fault.ts'
 import { migrate } from './migrate.ts'
+import { probeFile } from './probe.ts'
 import type { ConfigTables } from './tables.ts'
 import { createTurns } from './turns.ts'
+import { WatchedFile } from './watched-file.ts'
 
 /** Thrown to make Kysely roll back what was asked to be rolled back. */
 class Undo<T> extends Error {
@@ -23,11 +27,17 @@ class Undo<T> extends Error {
 /**
  * Configuration and audit in one SQLite file. One connection writes, behind a FIFO lock from BEGIN to COMMIT;
  * another reads. Every COMMIT is on disk before it answers. Throws CannotStart for a file of a newer version.
+ * A file that is deleted while it is open is written again by the next probe, from what the connection holds.
  * @param environment stands in the audit entries that are written
  */
 export function openConfigStore(file: string, environment: string | null = null): ConfigStore {
-  const writing = openWriting(file)
-  const reading = new DatabaseSync(file, { timeout: 5000, readOnly: true })
+  const failed = (error: unknown): void => {
+    fault = toLastingFault(error) ?? fault
+  }
+  const writing: Connected = { file, database: openWriting(file), failed }
+  const reading: Connected = { file, database: openReading(file), failed }
+  let watched = new WatchedFile(file)
+  let fault: StoreUnavailable | null = null
   const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
   const reader = new Kysely<ConfigTables>({ dialect: createDialect(reading) })
   const turns = createTurns()
@@ -36,6 +46,7 @@ export function openConfigStore(file: string, environment: string | null = null)
     work: (writer: ConfigWriter) => Promise<T>,
     settings: WriteSettings<T>,
   ): Promise<T> {
+    demandFile()
     try {
       const result = await writer.transaction().execute(async (db) => {
         const result = await work(createWriter(db, environment))
@@ -51,6 +62,31 @@ export function openConfigStore(file: string, environment: string | null = null)
     }
   }
 
+  function demandFile(): void {
+    try {
+      watched.demand()
+    } catch (error) {
+      failed(error)
+      throw error
+    }
+  }
+
+  /** Puts a copy of what is held in the place of the file that is gone. No transaction runs. */
+  function writeAgain(): void {
+    const copy = `${file}.new`
+    rmSync(copy, { force: true })
+    closeSync(openSync(copy, 'wx', 0o600))
+    writing.database.prepare('vacuum into ?').run(copy)
+    syncFile(copy)
+    // Their end also removes the write-ahead log, which belongs to the file that is gone
+    reading.database.close()
+    writing.database.close()
+    renameSync(copy, file)
+    writing.database = openWriting(file)
+    reading.database = openReading(file)
+    watched = new WatchedFile(file)
+  }
+
   return {
     read: createReader(reader),
     write: (work, settings = {}) => turns.run(() => transaction(work, settings)),
@@ -60,11 +96,48 @@ export function openConfigStore(file: string, environment: string | null = null)
         done?.(result)
         return result
       }),
+    get fault() {
+      return fault
+    },
+    probe: () =>
+      turns.run(async () => {
+        try {
+          if (watched.look() === 'missing' && fault?.fault === 'missing') writeAgain()
+          probeFile(writing.database, file, watched, fault)
+          // What is damaged needs a person; that a page can be written proves nothing
+          if (fault?.fault !== 'damaged') fault = null
+        } catch (error) {
+          const known = toStoreError(error, file)
+          fault =
+            known instanceof StoreUnavailable
+              ? known
+              : new StoreUnavailable('cannot_open', `${file}: ${String(error)}`, error)
+        }
+      }),
     close: () =>
       turns.run(async () => {
         await reader.destroy()
         await writer.destroy()
+        reading.database.close()
+        writing.database.close()
+        watched.removeLog()
       }),
+  }
+}
+
+function openReading(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5000, readOnly: true })
+  // SQLite opens the log at the first read: after this one, reads go on when the file is gone
+  database.prepare('select count(*) from sqlite_schema').get()
+  return database
+}
+
+function syncFile(file: string): void {
+  const descriptor = openSync(file, 'r+')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

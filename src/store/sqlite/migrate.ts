@@ -30,7 +30,8 @@ function apply(database: DatabaseSync, step: Migration): void {
       .run(step.version, step.name, new Date().toISOString())
     database.exec('commit')
   } catch (error) {
-    database.exec('rollback')
+    // SQLite has rolled back by itself on some errors, such as a full disk
+    if (database.isTransaction) database.exec('rollback')
     throw error
   }
 }

@@ -6,14 +6,8 @@ import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { RECORD_MIGRATIONS } from '../migrations/records.ts'
-import {
-  type BlockRange,
-  type QuotaRow,
-  type RecordBlock,
-  type RecordStore,
-  type StoredBlock,
-  StoreUnavailable,
-} from '../ports/records.ts'
+import type { BlockRange, QuotaRow, RecordBlock, RecordStore, StoredBlock } from '../ports/records.ts'
+import { guarded } from './fault.ts'
 import { migrate } from './migrate.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -29,7 +23,7 @@ export function openRecordStore(path: string): RecordStore {
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     migrate(db, path, RECORD_MIGRATIONS)
-    return createStore(db)
+    return createStore(db, path)
   } catch (error) {
     db?.close()
     if (error instanceof CannotStart) throw error
@@ -37,7 +31,7 @@ export function openRecordStore(path: string): RecordStore {
   }
 }
 
-function createStore(db: DatabaseSync): RecordStore {
+function createStore(db: DatabaseSync, path: string): RecordStore {
   const insert = db.prepare(
     'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
@@ -61,30 +55,30 @@ function createStore(db: DatabaseSync): RecordStore {
   }
   return {
     append: async (blocks) =>
-      guarded(() =>
+      guarded(path, () =>
         inTransaction(db, () => {
           for (const block of blocks) add(block)
         }),
       ),
     small: async (rowsBelow, blocksMax, environment) =>
-      guarded(() => small.all(rowsBelow, environment, blocksMax).map(toStoredBlock)),
+      guarded(path, () => small.all(rowsBelow, environment, blocksMax).map(toStoredBlock)),
     replace: async (ids, block) =>
-      guarded(() =>
+      guarded(path, () =>
         inTransaction(db, () => {
           for (const id of ids) remove.run(id)
           add(block)
         }),
       ),
-    prune: async (beforeMs, blocksMax) => guarded(() => Number(old.run(beforeMs, blocksMax).changes)),
+    prune: async (beforeMs, blocksMax) => guarded(path, () => Number(old.run(beforeMs, blocksMax).changes)),
     find: async (range, after, blocksMax) =>
-      guarded(() =>
+      guarded(path, () =>
         db
           .prepare(`SELECT * FROM blocks WHERE ${within(range.words.length)} AND id > ? ORDER BY id LIMIT ?`)
           .all(...boundsOf(range), after, blocksMax)
           .map(toStoredBlock),
       ),
     erase: async (id, left) =>
-      guarded(() => {
+      guarded(path, () => {
         // Only here: overwriting what retention deletes would cost as much again as storing it.
         db.exec('PRAGMA secure_delete = ON')
         try {
@@ -96,9 +90,9 @@ function createStore(db: DatabaseSync): RecordStore {
           db.exec('PRAGMA secure_delete = OFF')
         }
       }),
-    settle: async () => guarded(() => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')),
+    settle: async () => guarded(path, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')),
     shrink: async (bytesMax, blocksMax) =>
-      guarded(() => {
+      guarded(path, () => {
         let deleted = 0
         // One at a time: blocks are of very different sizes.
         while (deleted < blocksMax && Number(pages.get()?.['bytes']) > bytesMax) {
@@ -109,7 +103,7 @@ function createStore(db: DatabaseSync): RecordStore {
       }),
     quotas: {
       load: async () =>
-        guarded(() =>
+        guarded(path, () =>
           loadQuotas.all().map(
             (row): QuotaRow => ({
               key: String(row['key']),
@@ -119,12 +113,12 @@ function createStore(db: DatabaseSync): RecordStore {
           ),
         ),
       save: async (rows) =>
-        guarded(() =>
+        guarded(path, () =>
           inTransaction(db, () => {
             for (const { key, period, count } of rows) saveQuota.run(key, period, count)
           }),
         ),
-      prune: async (beforeMs) => guarded(() => void pruneQuotas.run(beforeMs)),
+      prune: async (beforeMs) => guarded(path, () => void pruneQuotas.run(beforeMs)),
     },
     close: async () => db.close(),
   }
@@ -154,19 +148,5 @@ export function toStoredBlock(row: Record<string, unknown>): StoredBlock {
     words: row['words'] as string,
     numbers: row['numbers'] as Uint8Array,
     text: row['text'] as Uint8Array,
-  }
-}
-
-/** Primary result codes that may pass: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN. */
-const PASSING = new Set([5, 6, 8, 10, 13, 14])
-
-function guarded<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0
-    if (PASSING.has(code))
-      throw new StoreUnavailable(error instanceof Error ? error.message : String(error), { cause: error })
-    throw error
   }
 }

@@ -145,7 +145,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#finish()
   }
 
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs = Infinity): void {
     if (this.#stage !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
@@ -153,7 +153,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     else {
       this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
-      else this.#connection.wantBody()
+      else this.#connection.wantBody(withinMs)
     }
   }
 

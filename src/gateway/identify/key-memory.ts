@@ -1,22 +1,24 @@
 import { hash } from 'node:crypto'
 
-/** Places for one key; when all of them are taken by tokens that still live, nothing more is let in. */
+/** Places for one key. While all of them are taken, another key of the bucket cannot be remembered. */
 const BUCKET = 16
 const BYTES = BigInt64Array.BYTES_PER_ELEMENT
 /** Room for a million tokens; the system gives memory to it as it is used. */
 const PLACES = 1 << 20
 
-/** Tokens that may be used once, as all threads remember them. */
-export interface UsedTokens {
+/** Keys that all threads remember until a time, as hashes. */
+export interface KeyMemory {
   /**
-   * Claims a token. `again` when any thread has claimed it before, `full` when it cannot be remembered.
+   * Remembers a key. `again` when a thread remembers it already, `full` when it cannot be remembered.
    * @param until milliseconds since the epoch; it is forgotten then. @param now the same.
    */
   claim(key: string, until: number, now: number): 'first' | 'again' | 'full'
+  /** True while a thread remembers the key. */
+  has(key: string, now: number): boolean
 }
 
-/** Memory for {@link createUsedTokens}, shared by all threads. `places` is a multiple of 16. */
-export function createUsedTokenMemory(places: number = PLACES): SharedArrayBuffer {
+/** Memory for {@link openKeyMemory}, shared by all threads. `places` is a multiple of 16. */
+export function createKeyMemory(places: number = PLACES): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * places * BYTES)
 }
 
@@ -24,7 +26,7 @@ export function createUsedTokenMemory(places: number = PLACES): SharedArrayBuffe
  * Each place is a hash and the time until which it holds. A token is written first and looked for afterwards: of two
  * threads that claim one token at once, at least one finds the other's place, and at worst both are told `again`.
  */
-export function createUsedTokens(memory: SharedArrayBuffer): UsedTokens {
+export function openKeyMemory(memory: SharedArrayBuffer): KeyMemory {
   const cells = new BigInt64Array(memory)
   const buckets = cells.length / 2 / BUCKET
 
@@ -44,17 +46,24 @@ export function createUsedTokens(memory: SharedArrayBuffer): UsedTokens {
     return false
   }
 
+  function placeOf(text: string): { key: bigint; start: number } {
+    const digest = hash('sha256', text, 'buffer')
+    return { key: digest.readBigInt64LE(0), start: (digest.readUInt32LE(8) % buckets) * BUCKET * 2 }
+  }
+
   return {
     claim(text, until, now) {
-      const digest = hash('sha256', text, 'buffer')
-      const key = digest.readBigInt64LE(0)
-      const start = (digest.readUInt32LE(8) % buckets) * BUCKET * 2
+      const { key, start } = placeOf(text)
       const at = BigInt(Math.floor(now))
       if (holds(start, key, at, -1)) return 'again'
       const mine = take(start, BigInt(Math.ceil(until)), at)
       if (mine === -1) return 'full'
       Atomics.store(cells, mine, key)
       return holds(start, key, at, mine) ? 'again' : 'first'
+    },
+    has(text, now) {
+      const { key, start } = placeOf(text)
+      return holds(start, key, BigInt(Math.floor(now)), -1)
     },
   }
 }

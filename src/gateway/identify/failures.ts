@@ -1,0 +1,50 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Exchange } from '../exchange.ts'
+import { provesByToken } from './authenticate.ts'
+import { hasProved, isHeld } from './certificate.ts'
+import { proofKey } from './signed.ts'
+import { mayVerify, throttled, throttledMs } from './throttle.ts'
+
+/**
+ * Check 8. A source that failed too often for this profile waits, but never a caller whose credential is known to be good
+ * from memory: else one process with a retired token would lock out all others at its address.
+ */
+export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
+  if (exchange.authorization === undefined && exchange.certificate === null) return null
+  const waitMs = throttledMs(exchange)
+  if (waitMs === 0) return null
+  switch (knownProof(exchange)) {
+    case 'good':
+      return null
+    case 'unknown':
+      return mayVerify(exchange) ? null : throttled(exchange, waitMs)
+    case 'bad':
+      return throttled(exchange, waitMs)
+  }
+}
+
+/**
+ * What memory tells of a credential, without a signature to verify and without a question to an issuer. A `good` one is
+ * judged by check 9 all the same. `unknown` is a proof that no thread has verified lately.
+ */
+function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
+  const { bound, token, verified, jwt, profile, snapshot, verifiedKey, now } = exchange
+  if (bound !== null) {
+    if (!isHeld(bound, now)) return 'bad'
+    return hasProved(exchange, bound) ? 'good' : 'unknown'
+  }
+  // The profile asks for no proof, and a certificate beside the ids is none
+  if (exchange.authorization === undefined) return profile?.fragment.auth === 'none' ? 'good' : 'bad'
+  if (token !== null) return provesByToken(exchange, token) ? 'good' : 'bad'
+  if (verified !== null) return 'good'
+  if (!exchange.isForeign || profile === null) return 'bad'
+  const failedUntil = snapshot.failed.get(verifiedKey)
+  if (failedUntil !== undefined && now < failedUntil) return 'bad'
+  if (exchange.issuers!.proofs.has(proofKey(exchange), now)) return 'good'
+  return jwt !== null && hasEnded(jwt.expires, profile.verifier!.fragment.skew_ms, now) ? 'bad' : 'unknown'
+}
+
+/** A stale process sends expired tokens: they must not use up the verifications of others. */
+function hasEnded(expires: number | null, skewMs: number, now: number): boolean {
+  return expires === null || now >= expires * 1000 + skewMs
+}

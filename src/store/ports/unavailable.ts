@@ -1,0 +1,54 @@
+import { Refusal } from '../../base/refusal.ts'
+
+/** Why a store cannot be used. The list is closed and its order is fixed: health tells of a fault by its number. */
+const STORE_FAULTS = [
+  'disk_full',
+  'io_error',
+  'read_only',
+  'missing',
+  'replaced',
+  'truncated',
+  'damaged',
+  'locked',
+  'cannot_open',
+] as const
+export type StoreFault = (typeof STORE_FAULTS)[number]
+
+const SENTENCES: Readonly<Record<StoreFault, string>> = {
+  disk_full: 'The disk of the store is full.',
+  io_error: 'The disk of the store reports an error.',
+  read_only: 'The file of the store is read-only.',
+  missing: 'The file of the store was deleted or moved.',
+  replaced: 'The file of the store was replaced by another file.',
+  truncated: 'The file of the store was truncated.',
+  damaged: 'The file of the store is damaged.',
+  locked: 'Another process holds the file of the store.',
+  cannot_open: 'The file of the store cannot be opened.',
+}
+
+/**
+ * The store cannot be read or written at the moment. Callers get 503 `store_unavailable`; the detail names the fault and
+ * no path, because it also reaches unauthenticated callers.
+ */
+export class StoreUnavailable extends Refusal {
+  readonly fault: StoreFault
+
+  /** @param inner for the log: the file and the message of the database. */
+  constructor(fault: StoreFault, inner: string, cause?: unknown) {
+    super('store_unavailable', {
+      detail: `${SENTENCES[fault]} Nothing was changed. Traffic is served by the last known configuration.`,
+      inner,
+    })
+    this.name = 'StoreUnavailable'
+    this.fault = fault
+    if (cause !== undefined) this.cause = cause
+  }
+}
+
+/** A store that tells whether it can be used. */
+export interface Probed {
+  /** Why it cannot be used, by its last use or probe; null while it can. */
+  readonly fault: StoreUnavailable | null
+  /** Looks at the file and writes to it; takes up its use again as soon as that is possible. Never rejects. */
+  probe(): Promise<void>
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { mountSmallDisk } from '../../../test/support/small-disk.ts'
+import type { ConfigStore } from '../ports/config.ts'
+import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
+import { openConfigStore } from './config.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'postern-faults-'))
+const disk = mountSmallDisk(2)
+after(() => {
+  rmSync(directory, { recursive: true, force: true })
+  if (typeof disk !== 'string') disk.remove()
+})
+const NEEDS_DISK = typeof disk === 'string' ? { skip: disk } : {}
+
+let files = 0
+function fresh(): { file: string; store: ConfigStore } {
+  const file = join(directory, `${files++}.db`)
+  return { file, store: openConfigStore(file) }
+}
+
+const set = (store: ConfigStore, name: string, value: string): Promise<void> =>
+  store.write((writer) => writer.setMeta(name, value))
+
+/** A write is refused with 503 for this reason. */
+const refused = (store: ConfigStore, fault: StoreFault): Promise<void> =>
+  assert.rejects(set(store, 'refused', 'x'), (error) => {
+    assert.ok(error instanceof StoreUnavailable, String(error))
+    assert.deepEqual([error.code, error.status, error.fault], ['store_unavailable', 503, fault])
+    return true
+  })
+
+test(
+  'a full disk is reported as such, not as the rollback that follows it, and writes go on once there is room',
+  NEEDS_DISK,
+  async () => {
+    assert.ok(typeof disk !== 'string')
+    const store = openConfigStore(join(disk.path, 'config.db'))
+    await set(store, 'kept', 'yes')
+    disk.fill()
+    await assert.rejects(set(store, 'large', 'x'.repeat(500_000)), (error) => {
+      assert.ok(error instanceof StoreUnavailable)
+      assert.equal(error.fault, 'disk_full')
+      assert.match((error.cause as Error).message, /full/)
+      return true
+    })
+    assert.equal(store.fault?.fault, 'disk_full')
+    await store.probe()
+    assert.equal(store.fault?.fault, 'disk_full', 'one page may fit; that is no room')
+    assert.equal(await store.read.meta('kept'), 'yes')
+    disk.free()
+    await store.probe()
+    assert.equal(store.fault, null)
+    await set(store, 'large', 'x'.repeat(500_000))
+    await store.close()
+  },
+)
+
+test(
+  'an error inside of a transaction undoes all of it, also where the work goes on',
+  NEEDS_DISK,
+  async () => {
+    assert.ok(typeof disk !== 'string')
+    const store = openConfigStore(join(disk.path, 'rolled-back.db'))
+    disk.fill()
+    const swallowing = store.write(async (writer) => {
+      await writer.setMeta('large', 'x'.repeat(5_000_000)).catch(() => {})
+      disk.free()
+      await writer.setMeta('after', 'x')
+    })
+    await assert.rejects(swallowing, StoreUnavailable)
+    assert.equal(await store.read.meta('after'), undefined)
+    await set(store, 'later', 'x')
+    await store.close()
+  },
+)
+
+test('the file deleted: writes are refused and lose nothing; two probes later it is there again, whole and private', async () => {
+  const { file, store } = fresh()
+  await set(store, 'kept', 'yes')
+  rmSync(file)
+  await refused(store, 'missing')
+  assert.equal(await store.read.meta('kept'), 'yes', 'what is open can still be read')
+  await store.probe()
+  await store.probe()
+  assert.equal(store.fault, null)
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  await set(store, 'after', 'yes')
+  await store.close()
+  const again = openConfigStore(file)
+  assert.deepEqual([await again.read.meta('kept'), await again.read.meta('after')], ['yes', 'yes'])
+  assert.equal(await again.read.meta('refused'), undefined)
+  await again.close()
+})
+
+test('the file moved away and back: writes are refused meanwhile', async () => {
+  const { file, store } = fresh()
+  renameSync(file, `${file}.away`)
+  await refused(store, 'missing')
+  renameSync(`${file}.away`, file)
+  await set(store, 'after', 'yes')
+  await store.probe()
+  assert.equal(store.fault, null)
+  await store.close()
+})
+
+test('the file replaced by another one: nothing is written to either', async () => {
+  const { file, store } = fresh()
+  const other = fresh()
+  await set(other.store, 'other', 'yes')
+  await other.store.close()
+  renameSync(other.file, file)
+  await refused(store, 'replaced')
+  await store.probe()
+  assert.equal(store.fault?.fault, 'replaced')
+  await store.close()
+  const found = new DatabaseSync(file)
+  assert.deepEqual(found.prepare("select name from meta where name = 'refused'").all(), [])
+  found.close()
+})
+
+test('the file truncated: writes are refused until a person has restored it', async () => {
+  const { file, store } = fresh()
+  await set(store, 'kept', 'yes')
+  truncateSync(file)
+  await refused(store, 'truncated')
+  await store.probe()
+  await store.probe()
+  assert.equal(store.fault?.fault, 'truncated')
+  await store.close()
+})

@@ -1,0 +1,58 @@
+import { rmSync, statSync } from 'node:fs'
+import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
+
+/** An open database file, looked at by its path: a connection goes on with a file that was deleted, and loses what it writes. */
+export class WatchedFile {
+  readonly #path: string
+  readonly #device: number
+  readonly #inode: number
+  /** SQLite never makes a file smaller here: nothing vacuums it. */
+  #bytes: number
+  #isTruncated = false
+  /** Of its write-ahead log. */
+  readonly #logInode: number | undefined
+
+  /** @param path of a file that was just opened and read. Throws where there is none. */
+  constructor(path: string) {
+    const { dev, ino, size } = statSync(path)
+    this.#path = path
+    this.#device = dev
+    this.#inode = ino
+    this.#bytes = size
+    this.#logInode = statSync(`${path}-wal`, { throwIfNoEntry: false })?.ino
+  }
+
+  /** What has become of the file, or null. A file that was truncated stays so: what it held is not known any more. */
+  look(): StoreFault | null {
+    if (this.#isTruncated) return 'truncated'
+    let found: { readonly dev: number; readonly ino: number; readonly size: number } | undefined
+    try {
+      found = statSync(this.#path, { throwIfNoEntry: false })
+    } catch {
+      return 'cannot_open'
+    }
+    if (found === undefined) return 'missing'
+    if (found.dev !== this.#device || found.ino !== this.#inode) return 'replaced'
+    this.#isTruncated = found.size < this.#bytes
+    this.#bytes = Math.max(this.#bytes, found.size)
+    return this.#isTruncated ? 'truncated' : null
+  }
+
+  /** Throws StoreUnavailable unless the path still names the file. */
+  demand(): void {
+    const fault = this.look()
+    if (fault !== null) throw new StoreUnavailable(fault, `${this.#path}: ${fault}`)
+  }
+
+  /**
+   * After the last connection was closed: SQLite leaves the write-ahead log of a file that was replaced, and would read it
+   * as the log of the file that took its place.
+   */
+  removeLog(): void {
+    const log = `${this.#path}-wal`
+    const fault = this.look()
+    if (fault !== 'replaced' && fault !== 'missing') return
+    if (statSync(log, { throwIfNoEntry: false })?.ino !== this.#logInode) return
+    for (const file of [log, `${this.#path}-shm`]) rmSync(file, { force: true })
+  }
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, test } from 'node:test'
+import { runCommand } from './cli.ts'
+import { startTestServer, type TestServer } from './server.ts'
+
+/** A data directory of the previous version, its stores as SQL, with an export that it printed. */
+const FIXTURE = resolve(import.meta.dirname, '../fixtures/previous')
+const TOKENS: Record<'in_force' | 'replacement', string> = JSON.parse(
+  readFileSync(join(FIXTURE, 'tokens.json'), 'utf8'),
+)
+const data = mkdtempSync(join(tmpdir(), 'postern-previous-'))
+let server: TestServer
+
+before(async () => {
+  for (const name of ['config', 'records', 'serving']) {
+    const store = new DatabaseSync(join(data, `${name}.db`))
+    store.exec('PRAGMA journal_mode = WAL')
+    store.exec(readFileSync(join(FIXTURE, `${name}.sql`), 'utf8'))
+    if (name === 'serving') store.exec('PRAGMA user_version = 2')
+    store.close()
+  }
+  cpSync(join(FIXTURE, 'vault.key'), join(data, 'vault.key'))
+  server = await startTestServer({ data })
+})
+after(async () => {
+  await server?.stop()
+  rmSync(data, { recursive: true })
+})
+
+test('an export of the previous version plans empty on a data directory of the previous version', async () => {
+  for (const args of [['export.yaml'], ['team-files.yaml', '--name', 'team-files']]) {
+    const [file, ...name] = args as [string, ...string[]]
+    const plan = await runCommand(server.data, ['plan', join(FIXTURE, file), ...name, '-o', 'json'])
+    assert.equal(plan.code, 0, plan.err)
+    const { create, update, remove, items } = JSON.parse(plan.out)
+    assert.deepEqual([create, update, remove], [0, 0, 0], plan.out)
+    assert.deepEqual(
+      items.flatMap(({ diff }: { diff: unknown[] }) => diff),
+      [],
+    )
+  }
+})
+
+test('tokens of the previous version are in force', async () => {
+  for (const token of Object.values(TOKENS)) {
+    const answer = await server.gateway('GET', '/orders/v1/nothing-here', { token })
+    assert.deepEqual([answer.status, answer.json.code], [404, 'route_not_found'], answer.text)
+  }
+  const forged = await server.gateway('GET', '/orders/v1/nothing-here', {
+    token: TOKENS.in_force.replace(/_[^_]+$/, '_AAAAAAA'),
+  })
+  assert.equal(forged.status, 401)
+})
+
+test('collections that the previous version imported go on to enforce their contracts', async () => {
+  const collection = await server.manage('GET', '/collections/orders')
+  assert.equal(collection.json.request_validation, 'enforce')
+})
+
+test('the audit log of the previous version verifies, and goes on', async () => {
+  const before = await runCommand(server.data, ['audit', 'verify', '-o', 'json'])
+  assert.equal(before.code, 0, before.err)
+  await server.manage('POST', '/policies', { name: 'New', slug: 'new', limits: [] })
+  const after = await runCommand(server.data, ['audit', 'verify', '-o', 'json'])
+  assert.equal(after.code, 0, after.err)
+  assert.ok(JSON.parse(after.out).entries > JSON.parse(before.out).entries)
+})
+
+test('request records of the previous version are listed with new ones', async () => {
+  const records = await server.manage('GET', '/records?client=acme&limit=200')
+  assert.ok(records.json.items.length > 30, records.text.slice(0, 300))
+})
+
+test('secrets, a pending draft, an open change request and an access request of the previous version are kept', async () => {
+  const { json: credential } = await server.manage('GET', '/credentials/backend')
+  assert.equal(credential.state, 'ok', JSON.stringify(credential))
+  const { json: requests } = await server.manage('GET', '/change_requests?state=open')
+  assert.equal(requests.items[0]?.operation, 'workflows.delete')
+  const { json: access } = await server.manage('GET', '/access_requests?state=open')
+  assert.equal(access.items[0]?.client, 'shop-app')
+  const { json: proxy } = await server.manage('GET', '/proxies/payments:all')
+  assert.equal(proxy.pending_draft?.description, 'pending')
+})
