@@ -17,7 +17,7 @@ export interface Definitions {
   get(name: string): unknown
 }
 
-export interface Looseness {
+interface Looseness {
   /** The schema takes more than it says, itself or in what it refers to. */
   isLoose(schema: unknown): boolean
   /** Names of properties that go the other way alone (OpenAPI 3.0.4 section 4.7.24.2), by all that is said of the same value. */
