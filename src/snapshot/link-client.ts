@@ -1,5 +1,5 @@
 import type { Opener } from '../vault/opener.ts'
-import { toEndpointRules } from './endpoint-rules.ts'
+import { toClosedBeside, toEndpointRules } from './endpoint-rules.ts'
 import type { ClientFragment, ProfileFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { linkCertificates } from './link-certificates.ts'
@@ -12,14 +12,15 @@ import type { LinkedClient, LinkedProfile, LinkedToken } from './snapshot.ts'
 const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc', 'mtls'])
 
 /** Links a client with its profiles and tokens. Throws a RangeError that names what is wrong. */
-export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient {
+export function linkClient(fragment: ClientFragment, opener: Opener): LinkedClient {
   const profiles = new Map<string, LinkedProfile>()
   const tokens: LinkedToken[] = []
   const verifying: LinkedProfile[] = []
   const bound: LinkedProfile[] = []
-  const unproved = fragment.profiles.filter((profile) => profile.auth === 'none')
-  const active = unproved.filter((profile) => profile.active)
-  const fitting = active.length > 0 ? active : unproved
+  const unproved: LinkedProfile[] = []
+  const open = fragment.profiles.filter((profile) => profile.auth === 'none')
+  const active = open.filter((profile) => profile.active)
+  const fitting = new Set(active.length > 0 ? active : open)
   const client: { -readonly [K in keyof LinkedClient]: LinkedClient[K] } = {
     kind: 'client',
     id: fragment.id,
@@ -27,14 +28,14 @@ export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient
     collections: new Set(fragment.collections),
     profiles,
     lone: null,
-    isAmbiguous: fitting.length > 1,
+    unproved,
     tokens,
     verifying,
     bound,
     key: limitKeyOf(`client:${fragment.id}`),
   }
   for (const profile of fragment.profiles) {
-    const linked = linkProfile(client, profile, open)
+    const linked = linkProfile(client, profile, opener)
     if (profiles.has(profile.id) || profiles.has(profile.slug))
       throw new RangeError(`two profiles of client ${fragment.slug} are called ${profile.slug}`)
     profiles.set(profile.id, linked)
@@ -46,8 +47,9 @@ export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient
         throw new RangeError(`token ${token.id} is damaged`)
       tokens.push({ fragment: token, profile: linked })
     }
-    if (fitting.length === 1 && fitting[0] === profile) client.lone = linked
+    if (fitting.has(profile)) unproved.push(linked)
   }
+  if (unproved.length === 1) client.lone = unproved[0]!
   return client
 }
 
@@ -55,6 +57,7 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
   if (!AUTH_TYPES.has(fragment.auth))
     throw new RangeError(`profile ${String(fragment.slug)} has an unknown type`)
   const { collections, endpoints, allowed_methods, ip_allowlist, slug } = fragment
+  const rules = toEndpointRules(endpoints.allow, endpoints.deny)
   return {
     id: fragment.id,
     fragment,
@@ -65,7 +68,8 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
       collections === null
         ? client.collections
         : new Set(collections.filter((id) => client.collections.has(id))),
-    endpoints: toEndpointRules(endpoints.allow, endpoints.deny),
+    endpoints: rules,
+    closedBeside: rules === null ? null : toClosedBeside(rules),
     identityLines: fragment.forward_identity
       ? lineOf('X-Postern-Client', client.fragment.slug) + lineOf('X-Postern-Profile', slug)
       : '',

@@ -50,6 +50,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly host: string
   readonly minor: 0 | 1
   readonly pass: string
+  readonly withheld: string
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
@@ -91,6 +92,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.host = head.host
     this.minor = head.minor
     this.pass = head.pass
+    this.withheld = head.withheld
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.peer = connection.peer

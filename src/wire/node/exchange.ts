@@ -39,6 +39,7 @@ export class NodeExchange implements Incoming, Receiver {
   readonly host: string
   readonly minor: 0 | 1
   readonly pass: string
+  readonly withheld: string
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
@@ -82,6 +83,7 @@ export class NodeExchange implements Incoming, Receiver {
     this.host = head.host
     this.minor = head.minor
     this.pass = head.pass
+    this.withheld = head.withheld
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.#expectsContinue = head.expectsContinue
