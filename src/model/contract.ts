@@ -11,12 +11,6 @@ export type ValidationMode = z.infer<typeof ValidationMode>
 /** Of a new collection that is made of a description: how well that tells what its API takes is not known yet. */
 export const IMPORTED_VALIDATION: ValidationMode = 'report'
 
-/**
- * Keyword of stored schemas that lists keywords of the description that were left out because they cannot be judged
- * exactly. Without it a `oneOf` or `not` around them would refuse what the description takes.
- */
-export const NOT_JUDGED = 'x-not-judged'
-
 /** A media type or range, without parameters: `application/json`, `image/*`. */
 export const MediaType = z
   .string()

@@ -5,8 +5,7 @@
 import { linearPattern } from '../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../base/plain.ts'
 import { tokenText } from '../base/pointer.ts'
-import { NOT_JUDGED } from '../model/contract.ts'
-import { LIST, MAP, ONE } from './schema-keywords.ts'
+import { LIST, MAP, NOT_JUDGED, ONE } from './schema-keywords.ts'
 
 /** Which way the value goes: what is read-only is never required of a request, what is write-only never of an answer. */
 export type Way = 'request' | 'response'
