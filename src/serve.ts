@@ -216,13 +216,13 @@ type Sessions = Pick<GatewayInit, 'tombstones' | 'sessionKey'>
 
 function openControl(
   { clock, fault, parts }: Start,
-  { store, fault: missing, vault, records, counters }: Stores,
-  options: Omit<ControlPlaneOptions, 'store' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
+  { store, mark, fault: missing, vault, records, counters }: Stores,
+  options: Omit<ControlPlaneOptions, 'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
 ): ControlPlane {
   const control =
     store === null
-      ? createClosedControlPlane(missing ?? '')
-      : createControlPlane({ ...options, store, vault, clock, records, limits: counters, fault })
+      ? createClosedControlPlane(missing?.detail ?? '')
+      : createControlPlane({ ...options, store, mark, vault, clock, records, limits: counters, fault })
   parts.defer(() => control.stop())
   parts.defer(() => control.flush(true).then(() => control.checkpoint()))
   return control

@@ -20,6 +20,7 @@ import type { RetentionRule } from '../record/audit-retention.ts'
 import type { ExportFiles } from '../record/export-files.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
+import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
@@ -40,6 +41,8 @@ import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link
 export interface ControlPlaneOptions
   extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'>,
     IdentitiesParts {
+  /** The mark of the audit trail. */
+  readonly mark: AuditMark
   /** Where the files of exports are kept. */
   readonly exportFiles: ExportFiles
   /** Where people reach the pages on which they choose passwords. */
@@ -84,7 +87,7 @@ export interface ControlPlane {
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { store, clock, fault } = options
   const unknown = createUnauthenticatedAudit(store, clock)
-  const trail = createAuditTrail(store, clock, options.vault.trailKey())
+  const trail = createAuditTrail(store, clock, options.vault.trailKey(), options.mark)
   const exports = createExportJobs({
     files: options.exportFiles,
     clock,
@@ -226,7 +229,10 @@ function linkWith(
   }
 }
 
-/** Without a store nobody can be known and nothing can be changed: everything is refused with the reason. */
+/**
+ * Without a store nobody can be known and nothing can be changed: everything is refused with the reason.
+ * @param reason a sentence without paths: callers are unknown here
+ */
 export function createClosedControlPlane(reason: string): ControlPlane {
   const refusal = refuse('store_unavailable', { detail: reason })
   return {
@@ -237,8 +243,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
         'cache-control': 'no-store',
         connection: 'close',
       })
-      // Callers of the control plane are not known here: where the files lie is for the log alone.
-      const problem = toProblem(refuse('store_unavailable'), typeof id === 'string' ? id : '')
+      const problem = toProblem(refusal, typeof id === 'string' ? id : '')
       response.end(JSON.stringify(problem))
     },
     prove: () => Promise.resolve(null),

@@ -20,7 +20,7 @@ import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import { createTombstoneCells } from '../../src/threads/tombstones.ts'
 import { openVault } from '../../src/vault/open.ts'
-import { UNSERVED } from '../control.ts'
+import { secured, UNSERVED } from '../control.ts'
 import { Browser, boxesOf, type Shown } from './browser.ts'
 
 export const PASSWORD = 'correct horse battery staple'
@@ -80,9 +80,11 @@ export async function startAuthorization({
   async function begin({ issuer = origin, documentMode = 'auto' }: As = {}) {
     const store = openConfigStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'vault.key'))
+    const mark = await secured(directory, store, vault)
     const plane = createControlPlane({
       ...UNSERVED,
       store,
+      mark,
       vault,
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
