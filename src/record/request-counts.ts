@@ -198,7 +198,7 @@ export interface HistogramCounts {
   readonly sumSeconds: number
 }
 
-export interface CollectionCounts {
+interface CollectionCounts {
   /** Empty for requests that met no collection. */
   readonly slug: string
   /** By surface, then by class. */
@@ -207,7 +207,7 @@ export interface CollectionCounts {
   readonly upstream: HistogramCounts
 }
 
-export interface ThreadFigures {
+interface ThreadFigures {
   readonly heapUsedBytes: number
   readonly heapTotalBytes: number
   readonly lagSeconds: number
