@@ -10,6 +10,7 @@ import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import type { Plain } from '../../src/base/plain.ts'
+import { createProtectedResources } from '../../src/base/protected-resources.ts'
 import type { GetJson } from '../../src/base/public-fetch.ts'
 import type { DocumentMode } from '../../src/oauth/server/documents.ts'
 import { openExportFiles } from '../../src/record/export-files.ts'
@@ -88,14 +89,16 @@ export async function startAuthorization({
       vault,
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
-      origin: issuer,
-      linkOrigin: origin,
+      issuer,
+      gatewayOrigin: issuer,
+      managementOrigin: origin,
+      managementOrigins: [issuer],
+      resources: createProtectedResources([issuer]),
       exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode,
       fetchPublic,
       pins,
       isLocalSignIn: true,
-      setUpOrigin: origin,
       oidc,
       warn: () => {},
       tombstones: createTombstoneCells(),

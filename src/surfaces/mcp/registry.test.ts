@@ -111,7 +111,7 @@ describe('Management MCP over the registry and a store', () => {
       sealKey: new Uint8Array(32).fill(5),
       scope: null,
       tombstones: createTombstones(),
-      origin: 'http://localhost:8080',
+      origins: ['http://localhost:8080'],
       version: '0.0.0',
       docs: {
         topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],
