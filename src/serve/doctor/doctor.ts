@@ -7,6 +7,7 @@ import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
 import { findFiles } from './files.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
+import { findProvider } from './provider.ts'
 import { findStore } from './store.ts'
 
 /** One check. It answers what it found, several things at once, or nothing where there is nothing to look at. */
@@ -36,6 +37,7 @@ export async function examine({ data, env, isNetworkAsked }: ExamineRequest): Pr
     instance: findInstance,
     store: (its) => findStore(its, scratch, isNetworkAsked),
     files: findFiles,
+    'identity provider': (its) => findProvider(its, isNetworkAsked),
     clock: findClock,
   }
   try {
