@@ -25,6 +25,7 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     fields: fieldsOf(exchange, pass, sentHost, target),
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
+    holder: exchange.client!.id,
     tap: watchOf(exchange),
     upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
     again: null,

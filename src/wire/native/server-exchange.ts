@@ -62,6 +62,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly outcome: Outcome
 
   message = ''
+  holder = ''
   complete = true
   replayable = false
   headOnly = false
@@ -192,6 +193,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     }
     this.#stage = FORWARDING
     this.#pool = upstream
+    this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
     this.responseNames = request.responseNames

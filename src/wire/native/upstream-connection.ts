@@ -45,6 +45,8 @@ const NOTHING = Buffer.alloc(0)
  */
 export class UpstreamConnection implements Timed {
   deadline: number
+  /** In whose share of the pool it counts; null while it is idle. The pool's to set. */
+  holder: string | null = null
   readonly #owner: ConnectionOwner
   readonly #context: Context
   readonly #socket: Socket

@@ -64,6 +64,11 @@ export class Sending implements Timed {
     this.#isComplete = bodyBytes === 0 || body !== null
   }
 
+  /** See {@link ForwardRequest.holder}. */
+  get holder(): string {
+    return this.#request.holder ?? ''
+  }
+
   /** The whole request was handed over. */
   get isComplete(): boolean {
     return this.#isComplete
