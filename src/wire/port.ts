@@ -166,6 +166,8 @@ export interface ForwardRequest {
   readonly responseFields: string
   /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
   readonly responseNames: FieldNames
+  /** Header lines that an answer gets by its `contentKind`; none without. */
+  readonly kindFields?: readonly [inert: string, active: string, unknown: string]
   /** In whose share of the pool's connections it counts; absent for requests of the gateway itself, which have no bound of their own. */
   readonly holder?: string
   /**
@@ -267,6 +269,8 @@ export interface UpstreamOptions {
   readonly connectionsMax: number
   /** Requests that wait for a connection, of one holder as many as remain free; beyond: `busy`. */
   readonly waitingMax: number
+  /** True for the value of a Set-Cookie field of an answer that is not passed on; all are without. */
+  readonly refusesCookie?: (value: string) => boolean
 }
 
 export interface Upstream {

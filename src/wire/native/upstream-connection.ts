@@ -179,7 +179,8 @@ export class UpstreamConnection implements Timed {
         return
       }
       const head = this.#context.responseHead
-      if (!head.parse(bytes, at, stop + 2, user.responseNames, this.#fields)) {
+      const { refusesCookie = null } = this.#owner.options
+      if (!head.parse(bytes, at, stop + 2, user.responseNames, this.#fields, refusesCookie)) {
         this.#end('invalid_response', head.inner)
         return
       }
