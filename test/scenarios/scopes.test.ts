@@ -82,10 +82,12 @@ test('the trail has who, by which grant, and what was denied', async () => {
     value: ['modifier:proxies@payments', 'viewer@payments'],
   })
   const denied = await server.manage('GET', '/audit?outcome=denied&actor=Ada')
-  assert.deepEqual(
-    denied.json.items.map(({ operation }: { operation: string }) => operation).sort(),
-    ['collections.get', 'collections.update', 'proxies.update', 'proxies.update'],
-  )
+  assert.deepEqual(denied.json.items.map(({ operation }: { operation: string }) => operation).sort(), [
+    'collections.get',
+    'collections.update',
+    'proxies.update',
+    'proxies.update',
+  ])
   const own = await manage('GET', '/audit?limit=200')
   assert.ok(own.json.items.length > 0)
   for (const { resource } of own.json.items) assert.ok(['proxy', 'collection'].includes(resource.type))
