@@ -18,6 +18,7 @@ import {
   createControlPlane,
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
+import { keepHealth } from './serve/health.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
@@ -222,7 +223,12 @@ function openControl(
       ? createClosedControlPlane(missing ?? '')
       : createControlPlane({ ...options, store, vault, clock, records, limits: counters, fault })
   parts.defer(() => control.stop())
-  parts.defer(() => control.flush(true).then(() => control.checkpoint()))
+  parts.defer(() =>
+    control
+      .flush(true)
+      .then(() => control.checkpoint())
+      .catch((error: unknown) => fault(error, 'the end of the audit trail')),
+  )
   return control
 }
 
@@ -252,20 +258,6 @@ async function listenForControl(
     const server = await listenPrivately(socketPath(settings.data, name), listener)
     parts.defer(() => closeServer(server, grace.answersMs))
   }
-}
-
-/** What all threads answer health questions from, kept up to date; see {@link HEALTH}. */
-function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer {
-  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
-  const cells = new Int32Array(health)
-  Atomics.store(cells, HEALTH.recorder, 1)
-  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
-  repeat(its, HOUSEKEEPING_MS, 'the state of the recorder', () => {
-    const { running, dropped } = recorder.state
-    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
-    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-  })
-  return health
 }
 
 function gatewaysOptions(

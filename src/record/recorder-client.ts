@@ -34,10 +34,12 @@ interface RecordingState {
   readonly running: boolean
   /** Rows received and not stored yet. */
   readonly queued: number
-  /** Rows lost since the start, wherever. */
+  /** Rows lost since the start by the recorder; those that gateway threads drop are counted in shared memory. */
   readonly dropped: number
   /** Why the store did not take rows the last time; null once it does. */
   readonly lastError: string | null
+  /** Why the store cannot be used; null while it can. */
+  readonly fault: RecorderState['fault']
 }
 
 /**
@@ -49,7 +51,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   const flushing = new Map<number, () => void>()
   const removing = new Map<number, (removal: Removal | Error) => void>()
   let asked = 0
-  let state: RecorderState = { queued: 0, dropped: 0, droppedByGateways: 0, lastError: null }
+  let state: RecorderState = { queued: 0, dropped: 0, lastError: null, fault: null }
   /** Drops of recorders that died. */
   let droppedBefore = 0
   let worker: Worker | null = null
@@ -161,6 +163,10 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         }
         say({ kind: 'stop' })
       })
+      if (state.queued > 0)
+        log(
+          `${state.queued} request records were lost at the stop: ${state.lastError ?? 'the recorder thread did not answer'}`,
+        )
       worker = null
       await last.terminate()
     },
@@ -168,8 +174,9 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
       return {
         running: worker !== null,
         queued: state.queued,
-        dropped: droppedBefore + state.dropped + state.droppedByGateways,
+        dropped: droppedBefore + state.dropped,
         lastError: state.lastError,
+        fault: state.fault,
       }
     },
   }

@@ -13,11 +13,13 @@ export interface SinkOptions {
   readonly batchRows?: number
   /** Batches handed over and not yet taken. At the bound one more is gathered; then records are dropped. */
   readonly batchesMax?: number
+  /** Told of records when they are dropped. */
+  readonly dropped?: (rows: number) => void
 }
 
 export interface BatchedSink extends RecordSink {
-  /** Where batches go from now on; `dropped` is the total so far. Null while there is no recorder. */
-  attach(post: ((batch: RecordBatch, dropped: number) => void) | null): void
+  /** Where batches go from now on. Null while there is no recorder. */
+  attach(post: ((batch: RecordBatch) => void) | null): void
   /** The receiver took `batches` more, in order. */
   taken(batches: number): void
 }
@@ -36,9 +38,13 @@ export function createRecordSink(options: SinkOptions = {}): BatchedSink {
   /** Rows of each batch that is on its way. */
   const underway: number[] = []
   let dropped = 0
-  let post: ((batch: RecordBatch, dropped: number) => void) | null = null
+  let post: ((batch: RecordBatch) => void) | null = null
   let timer: NodeJS.Timeout | undefined
 
+  const drop = (rows: number): void => {
+    dropped += rows
+    options.dropped?.(rows)
+  }
   const isFull = (): boolean => writer.rows === batchRows || writer.textLength > TEXT_MAX
   const flush = (): void => {
     if (timer !== undefined) clearTimeout(timer)
@@ -46,7 +52,7 @@ export function createRecordSink(options: SinkOptions = {}): BatchedSink {
     if (writer.rows === 0 || post === null || underway.length >= batchesMax) return
     const batch = writer.take()
     underway.push(batch.rows)
-    post(batch, dropped)
+    post(batch)
   }
   return {
     get dropped(): number {
@@ -56,7 +62,7 @@ export function createRecordSink(options: SinkOptions = {}): BatchedSink {
       if (isFull()) {
         flush()
         if (isFull()) {
-          dropped++
+          drop(1)
           return
         }
       }
@@ -66,7 +72,7 @@ export function createRecordSink(options: SinkOptions = {}): BatchedSink {
     },
     flush,
     attach(next): void {
-      for (const rows of underway.splice(0)) dropped += rows
+      for (const rows of underway.splice(0)) drop(rows)
       post = next
       flush()
     },

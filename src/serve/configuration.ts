@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { CannotStart } from '../base/cannot-start.ts'
 import { fullDelta } from '../operations/fragments.ts'
 import type { Settings } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
+import { type StoreFault, StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { isDamage } from '../store/sqlite/damage.ts'
+import { toStoreError } from '../store/sqlite/fault.ts'
 import { openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -49,16 +52,35 @@ export async function openConfiguration(
     return { vault, first, store, fault: null }
   } catch (error) {
     await store?.close().catch(() => {})
-    if (kept === null || !isDamage(error)) throw error
-    return withoutStore(keyFile, kept, `${file} is damaged`)
+    if (kept === null) throw error
+    if (isDamage(error)) return withoutStore(keyFile, kept, `${file} is damaged`)
+    const known = toStoreError(error instanceof CannotStart ? error.cause : error, file)
+    if (!(known instanceof StoreUnavailable) || !PASSING.has(known.fault)) throw error
+    return withoutStore(
+      keyFile,
+      kept,
+      `${file} cannot be opened (${known.fault}: ${known.facts.inner})`,
+      'Mend the disk, or make room on it, and start again.',
+    )
   }
 }
 
-function withoutStore(keyFile: string, first: SnapshotDelta, what: string): Configuration {
+/** The disk is at fault and not the file: what is in the file is whole. */
+const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read_only'])
+
+const RESTORE =
+  'Restore a backup of it and start again; to begin anew, delete serving.db and what is left of config.db.'
+
+function withoutStore(
+  keyFile: string,
+  first: SnapshotDelta,
+  what: string,
+  remedy: string = RESTORE,
+): Configuration {
   return {
     vault: openVaultAlone(keyFile),
     first,
     store: null,
-    fault: `${what}: the last known configuration (revision ${first.revision}) is served and cannot be changed. Restore a backup of it and start again; to begin anew, delete serving.db and what is left of config.db.`,
+    fault: `${what}: the last known configuration (revision ${first.revision}) is served and cannot be changed. ${remedy}`,
   }
 }

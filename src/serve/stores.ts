@@ -6,9 +6,10 @@ import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
 import { toRecordSelection } from '../record/record-filter.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
+import type { Probed } from '../store/ports/unavailable.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
 import { openLastGood } from '../store/sqlite/last-good.ts'
-import { COUNTER_SLOT } from '../threads/messages.ts'
+import { COUNTER_SLOT, HEALTH } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
 import { type Configuration, openConfiguration } from './configuration.ts'
 import { openKeys } from './kept-keys.ts'
@@ -19,6 +20,10 @@ import type { Start } from './start.ts'
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
   readonly keys: IdempotencyMemory
+  /** What keeps the keys over a restart. */
+  readonly keptKeys: Probed
+  /** See {@link HEALTH}. */
+  readonly health: SharedArrayBuffer
   readonly counterMemory: SharedArrayBuffer
   /** As the main thread counts. */
   readonly counters: Counters
@@ -40,7 +45,7 @@ export async function openStores(its: Start): Promise<Stores> {
   const configuration = await openConfiguration(settings, keyFile, lastGood)
   parts.defer(() => configuration.store?.close())
   if (configuration.fault !== null) log('error', configuration.fault)
-  const keys = openKeys(its, configuration.vault)
+  const { keys, kept: keptKeys } = openKeys(its, configuration.vault)
   const counterMemory = createCounterMemory()
   const path = join(settings.data, 'records.db')
   const recorderSetup: RecorderSetup = {
@@ -63,6 +68,8 @@ export async function openStores(its: Start): Promise<Stores> {
     ...configuration,
     lastGood,
     keys,
+    keptKeys,
+    health: new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT),
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,

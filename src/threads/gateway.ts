@@ -23,7 +23,14 @@ import type { Incoming } from '../wire/port.ts'
 import { controlRequest } from './control-request.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
-import type { Answers, FromGateway, GatewayInit, Question, ToGateway } from './messages.ts'
+import {
+  type Answers,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Question,
+  type ToGateway,
+} from './messages.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
@@ -45,7 +52,9 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink()
+const sink = createRecordSink({
+  dropped: (rows) => Atomics.add(health, HEALTH.droppedByGateways, rows),
+})
 const keys = createRemoteKeys(say)
 const memory = new HeldBytes(init.heldBytesMax)
 let opener = createOpener(init.credentialKey)

@@ -21,7 +21,8 @@ export function lockDirectory(path: string): DirectoryLock {
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(join(path, 'lock.db'), { timeout: 0 })
-    database.exec('begin exclusive')
+    // With its journal in memory the lock writes nothing, so that a full disk does not prevent it
+    database.exec('pragma journal_mode = memory; begin exclusive')
   } catch (error) {
     database?.close()
     const busy = (error as { errcode?: number }).errcode === 5

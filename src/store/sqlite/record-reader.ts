@@ -1,12 +1,23 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { BlockRange, RecordBlock, RecordReader } from '../ports/records.ts'
+import { guarded } from './fault.ts'
 import { boundsOf, toStoredBlock, within } from './records.ts'
+import { WatchedFile } from './watched-file.ts'
 
 /** Opens the records file for reading only; it must exist. */
 export function openRecordReader(path: string): RecordReader {
-  const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
+  let db = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
+  let watched = new WatchedFile(path)
   /** Statements by the number of words that are asked for, and the order. */
   const statements = new Map<string, StatementSync>()
+  const open = (): void => {
+    if (watched.look() === null) return
+    // Another file may be there now; the old one is not written any more
+    if (db.isOpen) db.close()
+    statements.clear()
+    db = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
+    watched = new WatchedFile(path)
+  }
   const statementFor = (words: number, order: 'newest' | 'oldest'): StatementSync => {
     const key = `${words} ${order}`
     let statement = statements.get(key)
@@ -19,10 +30,12 @@ export function openRecordReader(path: string): RecordReader {
     return statement
   }
   return {
-    scan: async (range: BlockRange, visit: (block: RecordBlock) => boolean, order = 'newest') => {
-      const rows = statementFor(range.words.length, order).iterate(...boundsOf(range))
-      for (const row of rows) if (!visit(toStoredBlock(row))) break
-    },
+    scan: async (range: BlockRange, visit: (block: RecordBlock) => boolean, order = 'newest') =>
+      guarded(path, () => {
+        open()
+        const rows = statementFor(range.words.length, order).iterate(...boundsOf(range))
+        for (const row of rows) if (!visit(toStoredBlock(row))) break
+      }),
     close: async () => db.close(),
   }
 }
