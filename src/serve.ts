@@ -3,6 +3,7 @@ import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeyMemory } from './gateway/identify/key-memory.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
@@ -29,7 +30,7 @@ import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/references.ts'
 import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
 import { heldBytesMax } from './threads/held-bytes-max.ts'
-import { type GatewayInit, HEALTH } from './threads/messages.ts'
+import { COUNTER_SLOT, type GatewayInit, HEALTH } from './threads/messages.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
 import { startWorker } from './threads/worker.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -168,6 +169,7 @@ async function start(
       tls: certificates === null ? null : certificates.current,
       health,
       keySets,
+      prove: control.prove,
     }),
     await references.whole(stores.first),
   )
@@ -263,7 +265,10 @@ async function listenForControl(
 function gatewaysOptions(
   { settings, clockCell, log }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
-  shared: Addresses & Sessions & Pick<GatewayInit, 'tls' | 'health'> & Pick<GatewaysOptions, 'keySets'>,
+  shared: Addresses &
+    Sessions &
+    Pick<GatewayInit, 'tls' | 'health'> &
+    Pick<GatewaysOptions, 'keySets' | 'prove'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
@@ -272,6 +277,8 @@ function gatewaysOptions(
       `this system cannot share a port between threads; running 1 gateway thread instead of ${settings.workers}`,
     )
   const count = reusePort ? settings.workers : 1
+  const sourceMemory = createSourceMemory()
+  const sources = new SourceCounts(sourceMemory, COUNTER_SLOT.main)
   return {
     count,
     start: (init) => startWorker('gateway', init, `gateway-${init.slot}`),
@@ -290,6 +297,9 @@ function gatewaysOptions(
       tls: shared.tls,
       heldBytesMax: heldBytesMax(count),
       counters: counterMemory,
+      sources: sourceMemory,
+      connectionsPerSourceMax: settings.connectionsPerSourceMax,
+      pendingPerSourceMax: settings.pendingPerSourceMax,
       health: shared.health,
       tombstones: shared.tombstones,
       usedTokens: createKeyMemory(),
@@ -299,9 +309,13 @@ function gatewaysOptions(
       sessionKey: shared.sessionKey,
     },
     connectRecorder: (attach) => recorder.connect(attach),
-    releaseDead: (slot) => counters.releaseDead(slot),
+    releaseDead: (slot) => {
+      counters.releaseDead(slot)
+      sources.releaseDead(slot)
+    },
     keys,
     keySets: shared.keySets,
+    prove: shared.prove,
     log,
   }
 }

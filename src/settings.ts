@@ -43,6 +43,10 @@ export interface Settings {
   readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  /** Connections of one source on each listener. */
+  readonly connectionsPerSourceMax: number
+  /** Its pending requests to the control plane without a valid access token, on each listener. */
+  readonly pendingPerSourceMax: number
   readonly recordsKeepMs: number
   readonly recordsBytesMax: number
   readonly auditKeepMs: number
@@ -170,6 +174,8 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     trustedProxies: values.TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: values.PROXY_PROTOCOL === 'v2',
+    connectionsPerSourceMax: values.CONNECTIONS_PER_SOURCE_MAX,
+    pendingPerSourceMax: values.PENDING_PER_SOURCE_MAX,
     recordsKeepMs: values.RECORDS_KEEP,
     recordsBytesMax: values.RECORDS_MAX_SIZE,
     auditKeepMs: values.AUDIT_KEEP,

@@ -17,3 +17,15 @@ test('a caller by another loopback name is answered with its own, and nobody els
     'Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource/management/mcp", error="invalid_token"',
   )
 })
+
+test('the challenge of a token that is too narrow describes the error in the characters that RFC 6750 allows', () => {
+  const challenge = createChallenge('https://api.example', '/mcp', 'mcp:tools')
+  const named = challenge(
+    'api.example',
+    'insufficient_scope',
+    'management:write',
+    'Needs "x\\y"\r\n für alle.',
+  )
+  assert.match(named, /scope="management:write", error="insufficient_scope", error_description="([^"]*)"$/)
+  assert.match(named, /error_description="Needs 'x'y''' f'r alle\."$/)
+})

@@ -22,22 +22,29 @@ export function createOriginFor(configured: string): (host: string | null) => st
 /**
  * The challenge of a 401, or of a token whose scopes do not suffice (RFC 6750 section 3): where the metadata of the protected resource stands (RFC 9728
  * section 5.1). Clients compare that resource with the URL they used, so it is named by the origin they came by.
+ * A 403 says in `error_description` what `detail` says.
  * @param scope Value of the `scope` member, or null for none. `needed` stands in its place where a token is too narrow.
  */
 export function createChallenge(
   origin: string,
   resourcePath: string,
   scope: string | null,
-): (host: string | null, code: RefusalCode, needed?: unknown) => string {
+): (host: string | null, code: RefusalCode, needed?: unknown, detail?: string) => string {
   const originFor = createOriginFor(origin)
-  return (host, code, needed) => {
+  return (host, code, needed, detail) => {
     const metadata = `resource_metadata="${originFor(host)}${RESOURCE_METADATA}${resourcePath}"`
     // All scopes for the operation at once, with those held: clients ask for exactly these (MCP, step-up authorization)
     const named = code === 'insufficient_scope' && typeof needed === 'string' ? needed : scope
     const asked = named === null ? '' : `, scope="${named}"`
     const error = code === 'insufficient_scope' ? code : isAboutToken(code) ? 'invalid_token' : null
-    return `Bearer ${metadata}${asked}${error === null ? '' : `, error="${error}"`}`
+    const why = code === 'insufficient_scope' && detail !== undefined ? descriptionOf(detail) : ''
+    return `Bearer ${metadata}${asked}${error === null ? '' : `, error="${error}"`}${why}`
   }
+}
+
+/** The member for people, of the characters that it may have (RFC 6750 section 3). */
+function descriptionOf(detail: string): string {
+  return `, error_description="${detail.replace(/[^ !#-[\]-~]/g, "'")}"`
 }
 
 /** True for a refusal whose answer carries a challenge. */

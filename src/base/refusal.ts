@@ -23,7 +23,7 @@ export const PROBLEMS = {
   request_timeout: problem(
     408,
     'Request timeout',
-    'The head or the body of the request did not arrive in time: a head takes at most 10 seconds, and of a body 7,200 bytes must come in every 30 seconds. Send it faster, or check the network in between.',
+    'The head or the body of the request did not arrive in time: a head takes at most 10 seconds, and of a body 7,200 bytes must come in every 30 seconds. At `/oauth` the whole body must arrive within 10 seconds. Send it faster, or check the network in between.',
   ),
   body_too_large: problem(
     413,
@@ -139,7 +139,7 @@ export const PROBLEMS = {
   concurrency_exceeded: problem(
     429,
     'Too many calls at once',
-    'As many calls are under way as the policy admits at once. Wait until one of them has ended; the body names the policy and the limit.',
+    'As many calls are under way as the policy admits at once. Wait until one of them has ended; the body names the policy and the limit. At `/oauth`, `/.well-known` and `/management` the address has too many requests without a valid access token under way (`POSTERN_PENDING_PER_SOURCE_MAX`): wait for `Retry-After`.',
   ),
 
   // The contract (check 14)
@@ -214,7 +214,7 @@ export const PROBLEMS = {
   overloaded: problem(
     503,
     'Overloaded',
-    'The gateway keeps as much in memory for this caller, or for all, as it may: bodies that it must see as a whole, and answers that nobody has read yet. Read what was answered, send less at once, and try again after `Retry-After`. Without that field the call was made, and only its answer could not be kept.',
+    'The gateway keeps as much in memory for this caller, or for all, as it may: bodies that it must see as a whole, and answers that nobody has read yet. Read what was answered, send less at once, and try again after `Retry-After`. At `/oauth` and `/management` it also means that the control plane has too many requests under way. Without that field the call was made, and only its answer could not be kept.',
   ),
   internal_error: problem(
     500,

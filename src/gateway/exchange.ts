@@ -73,6 +73,8 @@ export class Exchange {
   /** Header lines of the caller that may be passed on, and the query without `?`. */
   pass = ''
   query = ''
+  /** Header lines that only a collection can let pass. */
+  withheld = ''
   /** `traceparent` and `tracestate` for the upstream; empty while none is known. */
   traceParent = ''
   traceState = ''

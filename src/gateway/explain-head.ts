@@ -15,6 +15,7 @@ export interface ExplainedHead {
   readonly host: string
   /** As in `Exchange`; empty and undefined where no header lines were given. */
   readonly pass: string
+  readonly withheld: string
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly upgrade: boolean
@@ -51,7 +52,7 @@ function readTarget(asked: Hypothetical): ExplainedHead | UnreadableHead {
     return notCanonical(
       'the path or query can be read in two ways: dot or empty segments, an escaped slash, a control character or the like',
     )
-  return { ...canonical, host, pass: '', taken: [], bodyBytes: 0, upgrade: false }
+  return { ...canonical, host, pass: '', withheld: '', taken: [], bodyBytes: 0, upgrade: false }
 }
 
 /** Stands for a host that was not said; no collection names it. */
@@ -74,6 +75,7 @@ function readLines(asked: Hypothetical, lines: readonly string[]): ExplainedHead
     query: head.query,
     host: head.host === UNNAMED ? '' : head.host,
     pass: head.pass,
+    withheld: head.withheld,
     taken: head.taken,
     bodyBytes: head.bodyBytes,
     upgrade: head.upgrade,

@@ -72,6 +72,7 @@ function toExchange(
     bytes,
   )
   exchange.pass = head.pass
+  exchange.withheld = head.withheld
   exchange.query = head.query
   exchange.upgrade = head.upgrade
   exchange.clientRef = head.taken[CLIENT_ID]

@@ -1,4 +1,13 @@
 import { withoutOwnCookies } from '../base/own-cookies.ts'
+import {
+  FORWARDING_HEADERS,
+  FORWARDING_PREFIXES,
+  IDENTITY_HEADERS,
+  isNeverPassed,
+  isOverride,
+  OVERRIDE_HEADERS,
+  OVERRIDE_PREFIXES,
+} from '../model/header-names.ts'
 import type { FieldRules } from '../wire/port.ts'
 
 /** Places in `taken` of the values that {@link FIELD_RULES} lifts out. */
@@ -9,16 +18,15 @@ export const TRACE_PARENT = 3
 export const TRACE_STATE = 4
 export const COOKIE = 5
 
-/** Names that tell an upstream who or where the caller is; never passed on as they came. */
-const FORWARDING = ['forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain', 'x-request-id'] as const
-
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
-  take: ['authorization', 'x-client-id', 'x-profile-id', 'traceparent', 'tracestate'],
+  take: [...IDENTITY_HEADERS, 'traceparent', 'tracestate'],
   peek: ['cookie'],
-  identity: ['authorization', 'x-client-id', 'x-profile-id'],
-  strip: FORWARDING,
-  stripPrefixes: ['x-postern-', 'x-forwarded-', 'client-cert-'],
+  identity: IDENTITY_HEADERS,
+  strip: FORWARDING_HEADERS,
+  stripPrefixes: FORWARDING_PREFIXES,
+  withhold: OVERRIDE_HEADERS,
+  withholdPrefixes: OVERRIDE_PREFIXES,
 }
 
 /** Places of what a trusted proxy says: after all others, as it is lifted out only where there are such proxies. */
@@ -50,45 +58,38 @@ export function fieldRules(hasTrustedProxies: boolean): FieldRules {
   return hasTrustedProxies ? BEHIND_PROXIES : FIELD_RULES
 }
 
-/** Framing and hop-by-hop names (RFC 9110 7.6.1); over REST the wire keeps them to itself. */
-const FRAMING = [
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-] as const
-
-const KEPT_BACK: ReadonlySet<string> = new Set([...FIELD_RULES.take, ...FORWARDING, ...FRAMING])
-
-/** True for a name whose lines are not passed on as they came: of identity, framing, forwarding or tracing, in any spelling. */
-export function isKeptBack(name: string): boolean {
-  const plain = name.toLowerCase().replaceAll('_', '-')
-  return KEPT_BACK.has(plain) || FIELD_RULES.stripPrefixes.some((prefix) => plain.startsWith(prefix))
-}
-
 const LINE =
   /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[\t ]*$/
+
+/** What of the header lines of a call from within the process may go on. */
+export interface AgentFields {
+  readonly pass: string
+  /** Lines that only a collection can let pass. */
+  readonly withheld: string
+}
 
 /**
  * Header lines of a call from within the process as they may go on: the same names are kept back as over REST, in any
  * spelling that some server reads as the same, and so is what is no header line.
  */
-export function agentFields(fields: string): string {
-  let kept = ''
+export function agentFields(fields: string): AgentFields {
+  let pass = ''
+  let withheld = ''
   for (const text of fields.split('\r\n')) {
     const line = LINE.exec(text)
     if (line === null) continue
-    if (isKeptBack(line[1]!)) continue
-    kept += `${line[1]}: ${line[2]}\r\n`
+    const name = line[1]!
+    if (isNeverPassed(name)) continue
+    if (isOverride(name)) withheld += `${name}: ${line[2]}\r\n`
+    else pass += `${name}: ${line[2]}\r\n`
   }
-  return withoutOwnCookies(kept)
+  return { pass: withoutOwnCookies(pass), withheld }
+}
+
+/** The lines whose names a collection passes on; lower case. */
+export function passedLines(withheld: string, names: ReadonlySet<string>): string {
+  let passed = ''
+  for (const line of withheld.split('\r\n'))
+    if (names.has(line.slice(0, line.indexOf(':')).toLowerCase())) passed += `${line}\r\n`
+  return passed
 }

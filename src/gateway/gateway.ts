@@ -170,6 +170,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const cookie = taken[COOKIE]
     exchange.pass =
       cookie !== undefined && mayHaveOwnCookies(cookie) ? withoutOwnCookies(incoming.pass) : incoming.pass
+    if (incoming.withheld !== undefined) exchange.withheld = incoming.withheld
     const traceParent = taken[TRACE_PARENT]
     if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
     exchange.query = incoming.query
@@ -204,7 +205,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.subject = caller.subject
     exchange.claims = caller.claims
     exchange.bearer = caller.bearer
-    exchange.pass = agentFields(call.fields)
+    const { pass, withheld } = agentFields(call.fields)
+    exchange.pass = pass
+    exchange.withheld = withheld
     if (call.traceParent !== undefined) takeTrace(exchange, call.traceParent, call.traceState)
     exchange.query = query
     exchange.body = body ?? NO_BODY

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Description, Name, Ref, Slug, Status, Tags } from './common.ts'
 import { ValidationMode } from './contract.ts'
 import { Cors } from './cors.ts'
+import { isNeverPassed } from './header-names.ts'
 import { InjectedHeaders } from './injected-header.ts'
 import { isReserved, RESERVED_PATHS } from './reserved-paths.ts'
 import { UpstreamSpec } from './upstream.ts'
@@ -16,6 +17,12 @@ export const BasePath = z
   .refine((path) => !/(^|\/)\.{1,2}(\/|$)/.test(path), 'no dot segments')
   .refine((path) => !isReserved(path), { error: `reserved: ${RESERVED_PATHS.join(', ')}` })
   .describe('Path under which the collection is published')
+
+const PassedHeader = z
+  .string()
+  .max(128)
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'a header name')
+  .refine((name) => !isNeverPassed(name), 'the gateway writes this header itself and never passes it on')
 
 /** The fields of a collection that a caller may write. Defaults make a full collection of it. */
 export const CollectionSpec = z.strictObject({
@@ -35,6 +42,13 @@ export const CollectionSpec = z.strictObject({
   headers: InjectedHeaders.describe(
     'Sent to the upstream with every call, such as [{"name":"X-Stage","value":"test"}] or [{"name":"X-Key","secret":{"env":"SECRET_KEY"}}]',
   ),
+  pass_headers: z
+    .array(PassedHeader)
+    .max(50)
+    .default([])
+    .describe(
+      'Request headers that are removed by default and that this collection passes on, such as ["X-HTTP-Method-Override"]',
+    ),
   credential: Ref.nullable().default(null).describe('Credential for the upstream'),
   policy: Ref.nullable().default(null).describe('Limits, counted per client'),
   max_body: z

@@ -6,7 +6,8 @@ import { example, ORDERS, operationOf, principalOf, refused, startControl } from
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
-import { publishTool, toTools } from '../surfaces/mcp/tools.ts'
+import { publishTools } from '../surfaces/mcp/list.ts'
+import { toTools } from '../surfaces/mcp/tools.ts'
 import type { Operation, WriteOptions } from './define.ts'
 import { OPERATIONS } from './registry.ts'
 
@@ -146,7 +147,7 @@ const VALIDATORS = new Map<object, JsonSchemaValidator<unknown>>()
 function admitsContent(operation: Operation, content: object): void {
   const tool = TOOLS.find(({ operations }) => operations[0] === operation)
   if (tool === undefined) return
-  const { outputSchema } = publishTool(tool, [operation])
+  const { outputSchema } = publishTools([tool], () => true)[0]!
   const validate =
     VALIDATORS.get(operation.output) ??
     new AjvJsonSchemaValidator().getValidator(outputSchema as JsonSchemaType)

@@ -17,24 +17,35 @@ export interface Came {
   readonly userAgent: string | null
 }
 
-/** Proves who asks a management surface; an attempt that fails is counted in the audit under its source. */
-export function createAuthenticate(
+/** Verifies an access token for a management surface. Refuses with credentials_missing, credential_invalid or credential_expired. */
+export type VerifyToken = (token: string, resource: Protected) => Promise<Principal>
+
+export function createVerifyToken(
   tokens: AccessTokens,
   personal: PersonalTokens,
   workloads: WorkloadTokens,
   oauth: OAuthTokens,
   direct: DirectTokens | null,
+): VerifyToken {
+  return async (token, resource) => {
+    if (isPersonalToken(token)) return personal.verify(token)
+    if (!looksLikeJwt(token)) return tokens.verify(token)
+    if (oauth.claims(token)) return oauth.verify(token, resource)
+    // A pipeline may have its tokens from the identity provider of the people
+    if (direct?.claims(token) === true && !(await workloads.isMeant(token)))
+      return direct.verify(token, resource)
+    return workloads.verify(token)
+  }
+}
+
+/** Proves who asks a management surface; an attempt that fails is counted in the audit under its source. */
+export function createAuthenticate(
+  verify: VerifyToken,
   unknown: UnauthenticatedAudit,
 ): (token: string, resource: Protected, came: Came) => Promise<Principal> {
   return async (token, resource, { surface, ip, userAgent }) => {
     try {
-      if (isPersonalToken(token)) return await personal.verify(token)
-      if (!looksLikeJwt(token)) return await tokens.verify(token)
-      if (oauth.claims(token)) return await oauth.verify(token, resource)
-      // A pipeline may have its tokens from the identity provider of the people
-      if (direct?.claims(token) === true && !(await workloads.isMeant(token)))
-        return await direct.verify(token, resource)
-      return await workloads.verify(token)
+      return await verify(token, resource)
     } catch (error) {
       // A store that cannot be read says nothing about the credential
       if (error instanceof Refusal && error.code !== 'store_unavailable')

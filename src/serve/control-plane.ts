@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { bearerOf } from '../base/bearer.ts'
 import type { Plain } from '../base/plain.ts'
+import type { Protected } from '../base/protected-resources.ts'
 import type { GetJson } from '../base/public-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
@@ -57,6 +58,8 @@ export interface ControlPlaneOptions
 export interface ControlPlane {
   /** What comes over the private socket. */
   readonly listener: RequestListener
+  /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
+  readonly prove: (token: string, resource: Protected) => Promise<string | null>
   /** Issues an access token, as `postern token` does. */
   readonly issueToken: (input: unknown) => Promise<IssuedToken>
   /** Makes the link by which a new installation gets its administrator; null when it needs none. */
@@ -104,6 +107,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const surfaces = openSurfaces(options, invoke, identities, unknown)
   return {
     listener: surfaces.listener,
+    prove: (token, resource) =>
+      identities.verify(token, resource).then(
+        ({ id }) => id,
+        // The request itself is refused, and its reason noted, when it is judged
+        () => null,
+      ),
     issueToken: createLocalTokens(identities.tokens, clock),
     ...linksOf(options, identities),
     flush: (rest) => unknown.flush(rest).finally(() => identities.personal.flush()),
@@ -232,6 +241,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
       const problem = toProblem(refuse('store_unavailable'), typeof id === 'string' ? id : '')
       response.end(JSON.stringify(problem))
     },
+    prove: () => Promise.resolve(null),
     issueToken: () => Promise.reject(refusal),
     firstLink: () => Promise.resolve(null),
     resetLink: () => Promise.reject(refusal),

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { OwnRoom } from '../base/kept.ts'
 import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
-import { gather } from '../surfaces/rest/body.ts'
+import { bodyWithheld, gather } from '../surfaces/rest/body.ts'
 import { type PageAnswer, type PageRequest, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
 import type { OAuthDoor } from './oauth.ts'
 import { PREAMBLE } from './preamble.ts'
@@ -61,6 +61,7 @@ async function answerMcp(
     requestId: header(request, PREAMBLE.requestId) ?? '',
     header: (name) => header(request, name),
     body: (principal) => {
+      if (header(request, PREAMBLE.bodyWithheld) !== undefined) throw bodyWithheld()
       room = parts.keep(principal)
       // Leaving the loop must not take the connection with it: the refusal still has to be said
       const pieces = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>

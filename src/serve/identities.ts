@@ -16,7 +16,7 @@ import type { UnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { networkOf } from '../snapshot/network.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
-import { createAuthenticate } from './authenticate.ts'
+import { createAuthenticate, createVerifyToken } from './authenticate.ts'
 import { type IdentityProvider, openAssertions, openDirect } from './oidc.ts'
 import { factsOf } from './preamble.ts'
 
@@ -49,6 +49,7 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
   const workloads = createWorkloadTokens(store.read, clock, keysOf)
   const oauth = createOAuthTokens(store.read, clock, accounts, origin)
   const direct = openDirect(provider, origin, clock, keysOf, accounts)
+  const verify = createVerifyToken(tokens, personal, workloads, oauth, direct)
 
   const oidc = provider && {
     name: new URL(provider.issuer).host,
@@ -78,7 +79,8 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
     oauth,
     services: createServiceClients(store.read, (...place) => vault.open(...place).reveal()),
     assertions: openAssertions(provider, origin, clock, keysOf, accounts),
-    authenticate: createAuthenticate(tokens, personal, workloads, oauth, direct, unknown),
+    verify,
+    authenticate: createAuthenticate(verify, unknown),
     signIn,
     /** On which local users choose their passwords; null where they do not sign in. */
     pages,

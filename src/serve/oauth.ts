@@ -50,14 +50,16 @@ export function createOAuthDoor(parts: AuthorizationServerParts): OAuthDoor {
       loading
         .then((server) => server.answer(request, response, asker))
         .catch((error: unknown) => {
+          // A caller that leaves in the middle of its body is no fault
+          if (!request.complete && request.destroyed) return response.destroy()
           parts.fault(error, asker.requestId ?? '')
           if (response.headersSent) return response.destroy()
           const headers = { 'cache-control': 'no-store', 'content-type': 'application/json' }
           if (error instanceof StoreUnavailable)
-            response
+            return response
               .writeHead(error.status, headers)
               .end(JSON.stringify({ error: 'temporarily_unavailable', error_description: error.message }))
-          else response.writeHead(500, { 'cache-control': 'no-store' }).end()
+          return response.writeHead(500, { 'cache-control': 'no-store' }).end()
         })
     },
   }

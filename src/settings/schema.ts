@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { RoleMap } from './role-map.ts'
 import {
   CERTIFICATE_FIELDS,
+  Count,
   Environment,
   EnvPatterns,
   EXPOSABLE,
@@ -53,6 +54,8 @@ export const SCHEMA = z.strictObject({
     .enum(['off', ...CERTIFICATE_FIELDS], '`off`, `client-cert` or `x-forwarded-client-cert`')
     .default('off'),
   PROXY_PROTOCOL: z.enum(['off', 'v2'], '`off` or `v2`').default('off'),
+  CONNECTIONS_PER_SOURCE_MAX: Count.prefault('1000'),
+  PENDING_PER_SOURCE_MAX: Count.prefault('64'),
   SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
   SECRETS_DIR: FilePath.optional(),
   VAULT_URL: VaultUrl.optional(),
@@ -137,6 +140,14 @@ export const TEXTS: Record<SettingName, SettingText> = {
   PROXY_PROTOCOL: {
     shown: '`off`',
     text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; one that begins otherwise is closed.',
+  },
+  CONNECTIONS_PER_SOURCE_MAX: {
+    shown: '`1000`',
+    text: 'Open connections of one source on each listener, over all gateway threads, 1 to 1000000. Further connections are closed at once. A source is an IPv4 address or an IPv6 /64; with `POSTERN_PROXY_PROTOCOL` it is the address that the proxy names. Connections of trusted proxies are not bounded by this setting.',
+  },
+  PENDING_PER_SOURCE_MAX: {
+    shown: '`64`',
+    text: 'Requests of one source to the control plane (`/oauth`, `/.well-known`, `/management`) without a valid access token that may be pending on each listener, over all gateway threads, 1 to 1000000. Further requests get 429 `concurrency_exceeded`. Behind trusted proxies the source is the address that they name. Each HTTP/2 stream counts.',
   },
   SECRETS_ENV: {
     shown: '`SECRET_*`',

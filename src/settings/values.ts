@@ -86,6 +86,14 @@ export const Size = z.string().transform((text, context): number => {
   return z.NEVER
 })
 
+/** How many of something there may be. */
+export const Count = z.string().transform((text, context): number => {
+  const count = /^[1-9][0-9]{0,6}$/.test(text) ? Number(text) : 0
+  if (count >= 1 && count <= 1_000_000) return count
+  context.addIssue({ code: 'custom', message: 'a number from 1 to 1000000' })
+  return z.NEVER
+})
+
 export const FilePath = z.string().min(1, 'a path')
 
 /** A comma-separated list; null when one of the parts does not fit. */

@@ -66,6 +66,7 @@ export function compileCollection(
     body_bytes_max: spec.max_body,
     // Specs stored by earlier versions lack the newer members.
     cors: spec.cors == null ? null : compileCors(spec.cors),
+    ...((spec.pass_headers ?? []).length === 0 ? {} : { pass_headers: spec.pass_headers }),
     ...(spec.hide_unassigned === true ? { hide_unassigned: true as const } : {}),
     proxies: published(proxies).map((proxy) => compileProxy(proxy, spec.request_validation ?? 'enforce')),
     ...compileSecretHeaders([{ id, spec }, ...published(proxies)], sealed),

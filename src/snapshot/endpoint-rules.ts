@@ -1,6 +1,8 @@
 import { ALL_METHODS, methodBit, methodBits } from './methods.ts'
-import { type Segment, toSegments } from './segment.ts'
-import type { LinkedCollection, LinkedProxy } from './snapshot.ts'
+import { overlapLoosely, toLooseMatch } from './plain-path.ts'
+import { comparePatterns } from './precedence.ts'
+import { asRead, type Segment, toSegments } from './segment.ts'
+import type { ClosedRoute, LinkedCollection, LinkedProxy } from './snapshot.ts'
 
 /** What an entry looks at. */
 interface Owner {
@@ -44,6 +46,32 @@ export function toEndpointRules(
       known.set(proxy, methods)
     }
     return methods
+  }
+}
+
+/**
+ * The routes that the rules close at least for one method, that are more specific than a proxy, and that a lenient server may take
+ * a path of the proxy for.
+ */
+export function toClosedBeside(
+  rules: (collection: LinkedCollection, proxy: LinkedProxy) => number,
+): (collection: LinkedCollection, proxy: LinkedProxy) => readonly ClosedRoute[] {
+  const known = new WeakMap<LinkedProxy, readonly ClosedRoute[]>()
+  return (collection, proxy) => {
+    let closed = known.get(proxy)
+    if (closed === undefined) {
+      const { path } = proxy.fragment
+      closed = collection.proxies
+        .filter((other) => comparePatterns(other.fragment.path, path) < 0)
+        .filter((other) => overlapLoosely(other.fragment.path, path))
+        .map((other) => ({
+          methods: other.methods & ~rules(collection, other),
+          matches: toLooseMatch(other.fragment.path),
+        }))
+        .filter(({ methods }) => methods !== 0)
+      known.set(proxy, closed)
+    }
+    return closed
   }
 }
 
@@ -91,7 +119,7 @@ function covers(rule: readonly Segment[], pattern: readonly Segment[]): boolean 
     const other = pattern[index]
     if (other === undefined || other.kind === 'wildcard') return false
     const isAny = segment.kind === 'pattern' && segment.shape === '{}' && other.shape !== ''
-    if (!isAny && segment.shape !== other.shape) return false
+    if (!isAny && asRead(segment.shape) !== asRead(other.shape)) return false
   }
   return rule.length === pattern.length
 }

@@ -47,6 +47,8 @@ export interface CollectionFragment {
   readonly cors: CorsFragment | null
   /** There only where it is set: whoever it is not assigned to is told that there is no such path. */
   readonly hide_unassigned?: true | undefined
+  /** Names of request headers that are passed on although they are removed by default; there only where one is. */
+  readonly pass_headers?: readonly string[]
   readonly proxies: readonly ProxyFragment[]
   /** Sealed texts of secret headers by `placeOf`; there only where one is set, as the next two. */
   readonly sealed?: Readonly<Record<string, string>>

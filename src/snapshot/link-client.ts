@@ -1,5 +1,5 @@
 import type { Opener } from '../vault/opener.ts'
-import { toEndpointRules } from './endpoint-rules.ts'
+import { toClosedBeside, toEndpointRules } from './endpoint-rules.ts'
 import type { ClientFragment, ProfileFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { linkCertificates } from './link-certificates.ts'
@@ -55,6 +55,7 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
   if (!AUTH_TYPES.has(fragment.auth))
     throw new RangeError(`profile ${String(fragment.slug)} has an unknown type`)
   const { collections, endpoints, allowed_methods, ip_allowlist, slug } = fragment
+  const rules = toEndpointRules(endpoints.allow, endpoints.deny)
   return {
     id: fragment.id,
     fragment,
@@ -65,7 +66,8 @@ function linkProfile(client: LinkedClient, fragment: ProfileFragment, open: Open
       collections === null
         ? client.collections
         : new Set(collections.filter((id) => client.collections.has(id))),
-    endpoints: toEndpointRules(endpoints.allow, endpoints.deny),
+    endpoints: rules,
+    closedBeside: rules === null ? null : toClosedBeside(rules),
     identityLines: fragment.forward_identity
       ? lineOf('X-Postern-Client', client.fragment.slug) + lineOf('X-Postern-Profile', slug)
       : '',

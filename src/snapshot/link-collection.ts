@@ -1,3 +1,4 @@
+import { isNeverPassed, twinOf } from '../model/header-names.ts'
 import type { Opener } from '../vault/opener.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment } from './fragments.ts'
 import { limitKeyOf } from './limit-key.ts'
@@ -6,6 +7,7 @@ import { linkUpstream, withTimeouts } from './link-upstream.ts'
 import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
 import { partsOfPlace, placeOf } from './secret-headers.ts'
+import { toSegments } from './segment.ts'
 import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
 import { toParameters, toTarget } from './target.ts'
 
@@ -22,8 +24,9 @@ export function linkCollection(
   const upstream =
     fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
   const mine = toHeaders(fragment, fragment.id, fragment.headers, open)
+  const passed = passedOf(fragment)
   const proxies = fragment.proxies
-    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, open))
+    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open))
     .sort(byPath)
   const closed = proxies.find(({ headers }) => headers.fault !== null)
   return {
@@ -33,6 +36,7 @@ export function linkCollection(
     routes: toRoutes(proxies),
     proxies,
     upstream,
+    passed: passed.size === 0 ? null : passed,
     cors: fragment.cors === null ? null : linkCors(fragment.cors),
     fault: null,
     unresolved:
@@ -54,6 +58,7 @@ export function closedCollection(fragment: CollectionFragment, fault: string): L
     routes: none,
     proxies: [],
     upstream: null,
+    passed: null,
     cors: null,
     fault,
     unresolved: null,
@@ -66,6 +71,7 @@ function linkProxy(
   upstream: LinkedUpstream | null,
   proxy: ProxyFragment,
   outer: readonly Header[],
+  passed: ReadonlySet<string>,
   open: Opener,
 ): LinkedProxy {
   let named = 0
@@ -82,8 +88,9 @@ function linkProxy(
     route: collection.base_path + (proxy.path === '/' ? '' : proxy.path),
     named,
     methods: methodBits(proxy.methods),
+    isOpen: toSegments(proxy.path).some(({ kind }) => kind !== 'literal'),
     target: toTarget(proxy.path, proxy.target_path),
-    headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open)),
+    headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open), passed),
     credential,
     policy: proxy.policy,
     upstream:
@@ -141,21 +148,33 @@ function secretHeader(
 }
 
 /** Lines of both lists; a name that the proxy sets replaces all lines of the collection with it. */
-function toInjection(outer: readonly Header[], inner: readonly Header[]): Injection {
+function toInjection(
+  outer: readonly Header[],
+  inner: readonly Header[],
+  passed: ReadonlySet<string>,
+): Injection {
   const overridden = new Set(inner.map(({ name }) => name))
   const lines = [...outer.filter(({ name }) => !overridden.has(name)), ...inner]
   return {
     lines,
     text: lines.map(({ line }) => line).join(''),
-    names: toNameSet(lines.map(({ name }) => name)),
+    names: toNameSet(
+      lines.map(({ name }) => name),
+      passed,
+    ),
     fault: lines.find(({ fault }) => fault !== null)?.fault ?? null,
   }
 }
 
-function toNameSet(names: readonly string[]): NameSet {
+/** Names that no collection may pass on are left out, whoever wrote the fragment. */
+function passedOf({ pass_headers = [] }: CollectionFragment): ReadonlySet<string> {
+  return new Set(pass_headers.filter((name) => !isNeverPassed(name)).map((name) => name.toLowerCase()))
+}
+
+function toNameSet(names: readonly string[], spared: ReadonlySet<string>): NameSet {
   let lengths = 0
   for (const name of names) lengths |= 1 << (name.length & 31)
-  return { names: new Set(names), lengths }
+  return { names: new Set(names), twins: new Set(names.map(twinOf)), spared, lengths }
 }
 
 /** A header line. Throws where a name or value could end the line or the head. */

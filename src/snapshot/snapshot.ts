@@ -104,6 +104,8 @@ export interface LinkedCollection {
   /** In order of path, then of id. */
   readonly proxies: readonly LinkedProxy[]
   readonly upstream: LinkedUpstream | null
+  /** Request headers, lower case, that are passed on although they are removed by default; null for none. */
+  readonly passed: ReadonlySet<string> | null
   /** Null when no page of another origin may call. */
   readonly cors: LinkedCors | null
   /** Set when the fragment is broken: every call is refused with 503. */
@@ -196,6 +198,8 @@ export interface LinkedProxy {
   readonly named: number
   /** The same with HEAD where GET is. */
   readonly methods: number
+  /** Its path has a parameter or a wildcard: callers choose a part of what is matched. */
+  readonly isOpen: boolean
   /** How the path at the upstream is built when it is not the path below the base path itself. */
   readonly target: TargetTemplate | null
   readonly headers: Injection
@@ -222,6 +226,10 @@ export interface Injection {
 /** Lower-case header names, with a quick way to say no. */
 export interface NameSet {
   readonly names: ReadonlySet<string>
+  /** The same by `twinOf`: a header of such a name gives way too, since many servers take it for the same. */
+  readonly twins: ReadonlySet<string>
+  /** Twins that the collection passes on; lower case. */
+  readonly spared: ReadonlySet<string>
   /** One bit for each length modulo 32 that occurs. */
   readonly lengths: number
 }
@@ -266,11 +274,20 @@ export interface LinkedProfile {
   readonly collections: ReadonlySet<string>
   /** Methods of a proxy that the endpoint rules leave; null when there are none. */
   readonly endpoints: ((collection: LinkedCollection, proxy: LinkedProxy) => number) | null
+  /** Routes that the rules close and that a path of the proxy may be taken for; null when there are no rules. */
+  readonly closedBeside: ((collection: LinkedCollection, proxy: LinkedProxy) => readonly ClosedRoute[]) | null
   /** X-Postern-Client and X-Postern-Profile, or empty. */
   readonly identityLines: string
   readonly verifier: LinkedVerifier | null
   readonly certificates: LinkedCertificates | null
   readonly key: LimitKey
+}
+
+/** A route of which endpoint rules close these methods. */
+export interface ClosedRoute {
+  readonly methods: number
+  /** For a path by `looseParts`. */
+  readonly matches: (parts: readonly string[]) => boolean
 }
 
 /** Which client certificates are of a profile. */

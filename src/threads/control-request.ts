@@ -8,8 +8,14 @@ const ANSWER_NAMES = ['x-request-id']
  * A reserved path's request as the control plane gets it: unchanged but for the preamble, which says what this thread
  * has established. Inbound headers of those names were stripped by the wire.
  * @param ip address of the caller.
+ * @param isBodyWithheld its body is not sent.
  */
-export function controlRequest(incoming: Incoming, ip: string, requestId: string): ForwardRequest {
+export function controlRequest(
+  incoming: Incoming,
+  ip: string,
+  requestId: string,
+  isBodyWithheld: boolean,
+): ForwardRequest {
   let fields = incoming.pass
   // The wire lifted these out for the stages; the control plane reads them itself.
   for (const [index, name] of FIELD_RULES.take.entries()) {
@@ -17,6 +23,7 @@ export function controlRequest(incoming: Incoming, ip: string, requestId: string
     if (value !== undefined) fields += `${name}: ${value}\r\n`
   }
   fields += `${PREAMBLE.peer}: ${ip}\r\n${PREAMBLE.requestId}: ${requestId}\r\n`
+  if (isBodyWithheld) fields += `${PREAMBLE.bodyWithheld}: 1\r\n`
   return {
     method: incoming.method,
     target: incoming.query === '' ? incoming.path : `${incoming.path}?${incoming.query}`,

@@ -6,6 +6,7 @@ import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
+import { SourceCounts } from '../gateway/admit/sources.ts'
 import type { Exchange } from '../gateway/exchange.ts'
 import { explain } from '../gateway/explain.ts'
 import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
@@ -20,7 +21,8 @@ import { createOpener } from '../vault/opener.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
-import { controlRequest } from './control-request.ts'
+import { createClosedConnections } from './closed-connections.ts'
+import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
 import {
@@ -31,12 +33,12 @@ import {
   type Question,
   type ToGateway,
 } from './messages.ts'
+import { createProofs } from './proofs.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
 import { createTombstones } from './tombstones.ts'
 
-/** Requests to the control plane that one thread has under way, and how long it waits for their answers. */
-const CONTROL_CONNECTIONS_MAX = 64
+/** How long the control plane may take to answer. */
 const CONTROL_ANSWER_MS = 120_000
 
 if (parentPort === null) throw new Error('threads/gateway.ts runs as a worker thread only')
@@ -56,7 +58,12 @@ const sink = createRecordSink({
   dropped: (rows) => Atomics.add(health, HEALTH.droppedByGateways, rows),
 })
 const keys = createRemoteKeys(say)
+const sources = new SourceCounts(init.sources, init.slot)
+const trusted = trustedNetworks(init.trustedProxies)
 const memory = new HeldBytes(init.heldBytesMax)
+const closedConnections = createClosedConnections(clock, init.connectionsPerSourceMax, (message) =>
+  say({ kind: 'log', level: 'warn', message }),
+)
 let opener = createOpener(init.credentialKey)
 
 const createEngine =
@@ -66,12 +73,16 @@ const engine = createEngine<Exchange>({
   rules: fieldRules(init.trustedProxies.length > 0),
   onFault: report,
   keep: (peer) => memory.open(networkOf(peer)),
+  admits,
   handler: {
     // The control listener serves reserved paths alone; published APIs are found by the gateway.
     request: (incoming) =>
       incoming.listener === LISTENERS.control ? route(incoming) : gateway.request(incoming),
     refused: (incoming, code, inner) => gateway.refused(incoming, code, inner),
-    finished: (incoming) => gateway.finished(incoming),
+    finished: (incoming) => {
+      door.finished(incoming)
+      gateway.finished(incoming)
+    },
   },
 })
 const keySets = createKeySetClient(say)
@@ -117,16 +128,35 @@ const control = engine.upstream({
   connectionsMax: CONTROL_CONNECTIONS_MAX,
   waitingMax: CONTROL_CONNECTIONS_MAX,
 })
+const proofs = createProofs(clock, say)
+const door = createControlDoor<Exchange>({
+  control,
+  trace: (incoming) => gateway.trace(incoming),
+  proofs,
+  sources,
+  pendingMax: init.pendingPerSourceMax,
+  memory,
+  now: () => clock.now(),
+  refuse: answerProblem,
+  failed: (incoming, code, inner) => gateway.refused(incoming, code, inner),
+  fault: report,
+})
 const route = createRouter<Exchange>({
   consumer,
-  control: (incoming) => {
-    const { ip, requestId } = gateway.trace(incoming)
-    incoming.forward(control, controlRequest(incoming, ip, requestId))
-  },
+  control: (incoming) => door.answer(incoming),
   health: answerHealth,
   refuse: answerProblem,
   expose: new Set(init.expose),
 })
+
+/** A trusted proxy stands for many callers: its connections are not bounded by its address. */
+function admits(peer: string, listener: number): (() => void) | null {
+  if (trusted !== null && isIn(trusted, peer)) return () => {}
+  const counted = listener === LISTENERS.control ? 'control_connections' : 'gateway_connections'
+  const leave = sources.enter(counted, peer, init.connectionsPerSourceMax, clock.now())
+  if (leave === null) closedConnections.note(peer)
+  return leave
+}
 
 function answerJson(
   incoming: Incoming<Exchange>,
@@ -172,7 +202,6 @@ function answerHealth(incoming: Incoming<Exchange>): void {
 
 async function listen(): Promise<void> {
   const { reusePort } = init
-  const trusted = trustedNetworks(init.trustedProxies)
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
   await engine.listen({ ...init.controlListen, reusePort })
@@ -197,6 +226,9 @@ main.on('message', (message: ToGateway) => {
       return
     case 'key_set':
       keySets.answered(message.id, message.answer)
+      return
+    case 'proved':
+      proofs.answered(message.id, message.principal)
       return
     case 'ask': {
       const { id, question } = message

@@ -26,6 +26,7 @@ function starting(count: number) {
       releaseDead: () => {},
       keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
+      prove: async () => null,
       log: () => {},
     },
     delta(1),

@@ -1,4 +1,5 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Protected } from '../base/protected-resources.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { LoadKeySet } from '../gateway/identify/key-sets.ts'
 import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
@@ -56,6 +57,8 @@ export interface GatewaysOptions {
   readonly keys: IdempotencyMemory
   /** Fetches the keys of issuers for all threads. */
   readonly keySets: LoadKeySet
+  /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
+  readonly prove: (token: string, resource: Protected) => Promise<string | null>
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
@@ -184,6 +187,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       case 'key_set': {
         const { id, source, maxAgeMs } = message
         void options.keySets(source, maxAgeMs).then((answer) => tell(thread, { kind: 'key_set', id, answer }))
+        break
+      }
+      case 'prove': {
+        const { id, token, resource } = message
+        void options
+          .prove(token, resource)
+          .then((principal) => tell(thread, { kind: 'proved', id, principal }))
         break
       }
       case 'answered':

@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
+import type { Protected } from '../base/protected-resources.ts'
 import { SLOTS_MAX } from '../gateway/admit/stripes.ts'
 import type { Trial } from '../gateway/forward/try-credential.ts'
 import type { CertificateField } from '../gateway/identify/certificate-fields.ts'
@@ -42,6 +43,10 @@ export interface GatewayInit {
   readonly heldBytesMax: number
   /** Rate and quota counters of all threads. */
   readonly counters: SharedArrayBuffer
+  /** Connections and pending requests of each source, counted by all threads; see gateway/admit/sources. */
+  readonly sources: SharedArrayBuffer
+  readonly connectionsPerSourceMax: number
+  readonly pendingPerSourceMax: number
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
   readonly health: SharedArrayBuffer
   /** Tokens that may be used once, shared by all threads. */
@@ -89,6 +94,8 @@ export type ToGateway =
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   /** What became of the question of this number. */
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }
+  /** Id of the principal that the token of this number was verified for; null for none. */
+  | { readonly kind: 'proved'; readonly id: number; readonly principal: string | null }
   /** What the claim of an idempotency key came to. */
   | { readonly kind: 'claimed'; readonly id: number; readonly claim: Claim }
   /** An agent gives up a call that may run here; see mcp/consumer/running. */
@@ -108,6 +115,8 @@ export type FromGateway =
       readonly source: string
       readonly maxAgeMs: number
     }
+  /** Has an access token of management verified; see proofs.ts. */
+  | { readonly kind: 'prove'; readonly id: number; readonly token: string; readonly resource: Protected }
   /** Idempotency keys; see gateway/replay/idempotency. */
   | { readonly kind: 'claim'; readonly id: number; readonly key: string; readonly fingerprint: string }
   | { readonly kind: 'settle'; readonly key: string; readonly answer: KeptAnswer | null }

@@ -30,3 +30,14 @@ test('time in which the body was not wanted does not count', () => {
   assert.equal(body.piece(1010), 1030)
   assert.equal(body.expired(1030, 150), 1040)
 })
+
+test('a body with a deadline of its own ends there, however fast it comes', () => {
+  const body = pace()
+  assert.equal(body.begin(0, 0, 40), 30)
+  assert.equal(body.expired(30, 0), null)
+  assert.equal(body.begin(0, 0, 40), 30)
+  assert.equal(body.piece(25), 30)
+  assert.equal(body.expired(30, 200), 40)
+  assert.equal(body.piece(39), 40)
+  assert.equal(body.expired(40, 100_000), null)
+})

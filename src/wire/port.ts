@@ -51,6 +51,9 @@ export interface FieldRules {
   readonly strip: readonly string[]
   /** Prefixes of names never passed on, such as `x-postern-`. */
   readonly stripPrefixes: readonly string[]
+  /** Names, and prefixes of names, whose lines go into {@link Incoming.withheld} in the place of {@link Incoming.pass}. */
+  readonly withhold?: readonly string[]
+  readonly withholdPrefixes?: readonly string[]
 }
 
 /** Why forwarding did not bring an answer. Each maps to one problem code. */
@@ -78,6 +81,8 @@ export interface Incoming<State = unknown> {
   readonly minor: 0 | 1
   /** Header lines that may be passed on, each ending in CRLF: no framing, hop-by-hop, taken or stripped ones. */
   readonly pass: string
+  /** Header lines that a handler may pass on or not, by {@link FieldRules.withhold}; as `pass`. */
+  readonly withheld?: string
   /** Values by the order of `take`, then `peek`; repeated fields that are no identity joined by `, ` (RFC 9110 5.3). */
   readonly taken: readonly (string | undefined)[]
   /** Declared body: 0 none, a length in bytes, or -1 chunked. */
@@ -104,9 +109,10 @@ export interface Incoming<State = unknown> {
   forward(upstream: Upstream, request: ForwardRequest): void
   /**
    * Reads the whole body, which `forward` then sends on. `null` when it broke a bound, there was no room for it
-   * (503 overloaded), or the caller left; then `answer` was given already.
+   * (503 overloaded), it was not whole after `withinMs` (408 request_timeout), or the caller left; then `answer` was
+   * given already.
    */
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs?: number): void
 
   /** Results, complete when `finished` is called. */
   readonly outcome: Outcome

@@ -26,8 +26,11 @@ PATH[0x25] = PERCENT
 
 const UNRESERVED = /^[A-Za-z0-9._~-]$/
 const ESCAPE = /%([0-9A-Fa-f]{2})/g
-/** A segment that is empty or dots before its parameters: `..;a` and `;a` are read as `..` and as nothing by some servers. */
-const DOT_SEGMENT = /^\.{0,2}(?:;|%3B|$)/
+/**
+ * A segment that is empty or dots before its parameters: `..;a` and `;a` are read as `..` and as nothing by some servers. Others
+ * drop spaces after the dots.
+ */
+const DOT_SEGMENT = /^(?:\.{1,2}(?:%20)*)?(?:;|%3B|$)/
 /** Escapes of an escape whose meaning is a dot, slash, backslash, semicolon, control or broken UTF-8, at any depth. */
 const DOUBLE = /%25(?:25)*(?:2[EFef]|5[Cc]|3[Bb]|[01][0-9A-Fa-f]|7[Ff]|[Cc][01])/
 

@@ -272,7 +272,7 @@ test('the examples of the docs work', async () => {
     'http://10.0.0.1:9000': first.url,
     'http://10.0.0.2:9000': second.url,
   })
-  assert.equal(examples.length, 3)
+  assert.equal(examples.length, 4)
   for (const { method, path, body, status } of examples) {
     const reply = await server.manage(method, path.slice('/management/v1'.length), body)
     assert.equal(reply.status, status, reply.text)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -24,6 +24,8 @@ before(async () => {
     store.close()
   }
   cpSync(join(FIXTURE, 'vault.key'), join(data, 'vault.key'))
+  // A checkout keeps no modes
+  chmodSync(join(data, 'vault.key'), 0o600)
   server = await startTestServer({ data })
 })
 after(async () => {

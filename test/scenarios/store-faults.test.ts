@@ -11,6 +11,7 @@ import { startUpstream, type TestUpstream } from './upstream.ts'
 let upstream: TestUpstream
 const disk = mountSmallDisk(32)
 const NEEDS_DISK = typeof disk === 'string' ? { skip: disk } : {}
+const IS_LONG = process.env['FUZZ_LONG'] === 'true' ? {} : { skip: 'thousands of requests: npm run test:all' }
 const directories: string[] = []
 const fresh = (): string => {
   directories.push(mkdtempSync(join(tmpdir(), 'postern-faults-')))
@@ -206,33 +207,32 @@ test('config.db truncated while it runs: changes answer 503, and traffic goes on
   await server.stop()
 })
 
-test(
-  'records that the store does not take are counted when they are dropped, before the store takes any again',
-  NEEDS_DISK,
-  async () => {
-    assert.ok(typeof disk !== 'string')
-    const server = await startTestServer({ data: join(disk.path, 'fourth') })
-    try {
-      const token = await publishOrders(server, upstream.url, { max: 1_000_000, window: '1m' })
-      disk.fill()
-      await shows(server, 'records', 'disk_full')
-      const ask = () =>
-        fetch(`${server.running.gatewayUrl}/orders/v1/orders/${'7'.repeat(6000)}`, {
-          headers: { authorization: `Bearer ${token}` },
-        }).then((answer) => answer.arrayBuffer())
-      // Each batch ends by its text, so that few thousand long paths are more than wait
-      let sent = 0
-      const deadline = performance.now() + 60_000
-      for (;;) {
-        await Promise.all(Array.from({ length: 100 }, ask))
-        sent += 100
-        const { json } = await readiness(server)
-        if (json.recorder.dropped > 0) break
-        assert.ok(performance.now() < deadline, `${sent} records, and none dropped`)
-      }
-    } finally {
-      disk.free()
-      await server.stop()
+test('records that the store does not take are counted when they are dropped, before the store takes any again', {
+  ...NEEDS_DISK,
+  ...IS_LONG,
+}, async () => {
+  assert.ok(typeof disk !== 'string')
+  const server = await startTestServer({ data: join(disk.path, 'fourth') })
+  try {
+    const token = await publishOrders(server, upstream.url, { max: 1_000_000, window: '1m' })
+    disk.fill()
+    await shows(server, 'records', 'disk_full')
+    const ask = () =>
+      fetch(`${server.running.gatewayUrl}/orders/v1/orders/${'7'.repeat(6000)}`, {
+        headers: { authorization: `Bearer ${token}` },
+      }).then((answer) => answer.arrayBuffer())
+    // Each batch ends by its text, so that few thousand long paths are more than wait
+    let sent = 0
+    const deadline = performance.now() + 60_000
+    for (;;) {
+      await Promise.all(Array.from({ length: 100 }, ask))
+      sent += 100
+      const { json } = await readiness(server)
+      if (json.recorder.dropped > 0) break
+      assert.ok(performance.now() < deadline, `${sent} records, and none dropped`)
     }
-  },
-)
+  } finally {
+    disk.free()
+    await server.stop()
+  }
+})

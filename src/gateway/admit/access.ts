@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { ALL_METHODS, methodBit } from '../../snapshot/methods.ts'
+import { looseParts } from '../../snapshot/plain-path.ts'
 import { allowOf } from '../../snapshot/routes.ts'
 import type { LinkedCollection, LinkedProfile, LinkedProxy } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
@@ -13,12 +14,23 @@ export function endpointAssigned(exchange: Exchange): RefusalCode | null {
   const { proxy, others } = exchange
   if (proxy !== null) {
     const bit = methodBit(exchange.method)
-    return (profile.endpoints(collection, proxy) & bit) === 0
-      ? refused(exchange, 'endpoint_not_allowed')
-      : null
+    const isClosed =
+      (profile.endpoints(collection, proxy) & bit) === 0 || (proxy.isOpen && isWayAround(exchange, bit))
+    return isClosed ? refused(exchange, 'endpoint_not_allowed') : null
   }
   for (const other of others!) if (visibleMethods(profile, collection, other) !== 0) return null
   return refused(exchange, 'endpoint_not_allowed')
+}
+
+/**
+ * The path leads to a route with a parameter, and a lenient server takes it for one that the rules close: `/users/EXPORT` or
+ * `/users/export/` where `/users/export` is denied.
+ */
+function isWayAround({ profile, collection, proxy, path }: Exchange, bit: number): boolean {
+  const closed = profile!.closedBeside!(collection!, proxy!)
+  if (closed.length === 0) return false
+  const parts = looseParts(path.slice(collection!.fragment.base_path.length))
+  return closed.some(({ methods, matches }) => (methods & bit) !== 0 && matches(parts))
 }
 
 /** Of a collection that hides itself, the record alone says what it was. */

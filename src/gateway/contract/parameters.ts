@@ -1,8 +1,8 @@
 import { type LinearPattern, linearPattern } from '../../base/linear-pattern.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
+import { isNeverPassed, isOverride } from '../../model/header-names.ts'
 import type { Parameter } from '../../model/proxy.ts'
-import { isKeptBack } from '../fields.ts'
 import { fieldValues } from '../header-lines.ts'
 
 /** Where the parameters of a request stand. */
@@ -39,7 +39,9 @@ export function compileParameters(
   const path = rules.filter(({ parameter }) => parameter.in === 'path')
   const query = rules.filter(({ parameter }) => parameter.in === 'query')
   // What the gateway reads or sets itself is judged by its own checks.
-  const header = rules.filter(({ parameter }) => parameter.in === 'header' && !isKeptBack(parameter.name))
+  const header = rules.filter(
+    ({ parameter: { in: place, name } }) => place === 'header' && !isNeverPassed(name) && !isOverride(name),
+  )
   const cookie = rules.filter(({ parameter }) => parameter.in === 'cookie')
   if (path.length + query.length + header.length + cookie.length === 0 && !strictQuery) return null
   return (source, errors) => {

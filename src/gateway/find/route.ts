@@ -1,10 +1,12 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/methods.ts'
+import { hasParameters, mayBeShortened, plainPath } from '../../snapshot/plain-path.ts'
 import type { TargetTemplate } from '../../snapshot/snapshot.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { isHidden } from '../admit/access.ts'
 import type { Exchange } from '../exchange.ts'
+import { passedLines } from '../fields.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { crossOrigin } from './cors.ts'
 
@@ -14,6 +16,8 @@ export function findRoute(exchange: Exchange): Verdict {
   const collection = exchange.snapshot.mounts.find(path, exchange.host)
   if (collection === null) return 'route_not_found'
   exchange.collection = collection
+  if (collection.passed !== null && exchange.withheld !== '')
+    exchange.pass += passedLines(exchange.withheld, collection.passed)
   if (collection.cors !== null && crossOrigin(exchange, collection.cors)) return ANSWERED
   const below = path.slice(collection.fragment.base_path.length)
   const found = collection.routes.find(below, methodBit(exchange.method))
@@ -31,11 +35,32 @@ export function heldBackRoute(exchange: Exchange): RefusalCode | null {
     return 'route_unavailable'
   }
   if (proxy === null) return exchange.others === null ? 'route_not_found' : null
+  if (proxy.isOpen && mayBeShortened(path) && isShortened(exchange)) {
+    if (isHidden(exchange)) return null
+    exchange.reason =
+      'a server that drops parameters, dots or spaces of a segment reads the path of another route'
+    return 'request_not_canonical'
+  }
   if (proxy.target === null || isCanonical(proxy.target, path.slice(fragment.base_path.length))) return null
   // The check of assignments says that there is nothing
   if (isHidden(exchange)) return null
   exchange.reason = 'target_path makes a path of it that can be read in two ways'
   return 'request_not_canonical'
+}
+
+/**
+ * Whether a server may read the path as one of another route, whose rules, policy and credential would be passed by. What is
+ * nobody's route counts too where the path has parameters: `/secret;.json` is no way through `{id}.json`.
+ */
+function isShortened({ snapshot, collection, proxy, path, host, method }: Exchange): boolean {
+  const { base_path } = collection!.fragment
+  const below = path.slice(base_path.length)
+  const { path: pattern } = proxy!.fragment
+  const plain = plainPath(below, pattern)
+  if (snapshot.mounts.find(base_path + plain, host) !== collection) return true
+  const found = collection!.routes.find(plain, methodBit(method))
+  if (found.proxy !== null) return found.proxy !== proxy
+  return found.others !== null || hasParameters(below, pattern)
 }
 
 /** A parameter that takes a part of a segment may be dots alone or begin with `;`: in another place they mean something else. */

@@ -1,3 +1,4 @@
+import { twinOf } from '../../model/header-names.ts'
 import type { NameSet } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
@@ -44,8 +45,11 @@ function linesBut(exchange: Exchange, name: string): string {
   return text
 }
 
-/** The block without lines of these names. Most blocks have none of them and come back as they are. */
-function withoutNamed(pass: string, { names, lengths }: NameSet, name: string): string {
+/**
+ * The block without lines of these names and their twins (`X_Tenant` for `X-Tenant`). Most blocks have none of them and come back as
+ * they are.
+ */
+function withoutNamed(pass: string, { names, twins, spared, lengths }: NameSet, name: string): string {
   const wanted = lengths | (name === '' ? 0 : 1 << (name.length & 31))
   let kept = ''
   let from = 0
@@ -55,7 +59,7 @@ function withoutNamed(pass: string, { names, lengths }: NameSet, name: string): 
     const end = pass.indexOf('\r\n', colon) + 2
     if ((wanted & (1 << ((colon - at) & 31))) !== 0) {
       const lower = pass.slice(at, colon).toLowerCase()
-      if (lower === name || names.has(lower)) {
+      if (lower === name || names.has(lower) || isTwin(lower, twins, spared, name)) {
         kept += pass.slice(from, at)
         from = end
       }
@@ -63,4 +67,15 @@ function withoutNamed(pass: string, { names, lengths }: NameSet, name: string): 
     at = end
   }
   return from === 0 ? pass : kept + pass.slice(from)
+}
+
+/** Only a name of the same length comes here. */
+function isTwin(
+  lower: string,
+  twins: ReadonlySet<string>,
+  spared: ReadonlySet<string>,
+  name: string,
+): boolean {
+  const twin = twinOf(lower)
+  return (twins.has(twin) || (name !== '' && twin === twinOf(name))) && !spared.has(lower)
 }

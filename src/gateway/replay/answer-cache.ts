@@ -1,10 +1,11 @@
-import type { LinkedProxy } from '../../snapshot/snapshot.ts'
+import type { LinkedCredential, LinkedProxy } from '../../snapshot/snapshot.ts'
 import { type KeptAnswer, sizeOf } from './kept-answer.ts'
 
 /** One kept answer. Times are wall-clock milliseconds. */
 export interface CacheEntry extends KeptAnswer {
   /** As it was linked then: an answer of an earlier configuration is not given again. */
   readonly proxy: LinkedProxy
+  readonly credential: LinkedCredential | null
   /** When its age was 0. */
   readonly bornAt: number
   readonly freshUntil: number
@@ -27,10 +28,10 @@ export class AnswerCache {
     return this.#bytes
   }
 
-  get(key: string, proxy: LinkedProxy, now: number): CacheEntry | null {
+  get(key: string, proxy: LinkedProxy, credential: LinkedCredential | null, now: number): CacheEntry | null {
     const entry = this.#entries.get(key)
     if (entry === undefined) return null
-    if (entry.proxy !== proxy || now >= entry.staleUntil) {
+    if (entry.proxy !== proxy || entry.credential !== credential || now >= entry.staleUntil) {
       this.#drop(key, entry)
       return null
     }

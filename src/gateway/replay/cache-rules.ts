@@ -4,6 +4,7 @@ import { hashToken } from '../../base/token.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { Exchange } from '../exchange.ts'
 import { fieldValue, fieldValues, firstFieldValue } from '../header-lines.ts'
+import { keyedFields } from './keyed-fields.ts'
 
 /** Statuses that are kept. */
 const KEPT: ReadonlySet<number> = new Set([200, 203, 301, 308])
@@ -21,10 +22,13 @@ export function directivesOf(lines: string): ReadonlyMap<string, string> {
 }
 
 /**
- * The name under which the answer to a request is kept; null for one whose answer is not kept and not taken from what
+ * The name under which the answer to a request is kept, and the header lines that then go to the upstream; null for one whose answer is not kept and not taken from what
  * is kept: a part of a representation, what the caller wants kept nowhere, or a cookie or body that the answer may depend on.
  */
-export function cacheKey(exchange: Exchange, cache: CacheFragment): string | null {
+export function cacheKey(
+  exchange: Exchange,
+  cache: CacheFragment,
+): { readonly key: string; readonly pass: string } | null {
   const { pass, proxy, profile, client, subject } = exchange
   if (exchange.bodyBytes !== 0) return null
   if (fieldValue(pass, 'range') !== undefined) return null
@@ -38,9 +42,10 @@ export function cacheKey(exchange: Exchange, cache: CacheFragment): string | nul
   const isOfToken = personal || isNameless(exchange)
   const who = scope !== 'profile' ? '' : isOfToken ? hashToken(exchange.bearer) : subject
   const { secure, host, path, query } = exchange
-  const parts = [whose, who, proxy!.id, secure, host, path, query]
-  for (const name of cache.vary) parts.push(fieldValue(pass, name) ?? '')
-  return JSON.stringify(parts)
+  const fields = keyedFields(pass, cache.vary, exchange.collection!.cors !== null)
+  const { identityLines } = profile!
+  const parts = [whose, who, identityLines, proxy!.id, secure, host, path, query, fields.key]
+  return { key: JSON.stringify(parts), pass: fields.pass }
 }
 
 /** The token of somebody else's making does not say who its bearer is. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
-import type { LinkedProxy } from '../../snapshot/snapshot.ts'
+import type { LinkedCredential, LinkedProxy } from '../../snapshot/snapshot.ts'
 import { AnswerCache, type CacheEntry } from './answer-cache.ts'
 import { directivesOf, lifetimeOf, matchesTag, wishOf } from './cache-rules.ts'
 import { IdempotencyMemory } from './idempotency.ts'
@@ -18,7 +18,7 @@ const proxy = {} as LinkedProxy
 
 function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
   const times = { bornAt: 0, freshUntil: 10, staleUntil: 20, etag: undefined }
-  return { status: 200, fields: '', body: new Uint8Array(bytes), proxy, ...times, ...given }
+  return { status: 200, fields: '', body: new Uint8Array(bytes), proxy, credential: null, ...times, ...given }
 }
 
 test('an answer is fresh for no longer than the upstream says', () => {
@@ -96,24 +96,27 @@ test('entity tags are compared weakly', () => {
 test('a cache stays within its bytes and forgets what was unused for longest', () => {
   const cache = new AnswerCache(10_000)
   for (const key of ['a', 'b', 'c']) cache.put(key, entry(2500))
-  assert.notEqual(cache.get('a', proxy, 0), null)
+  assert.notEqual(cache.get('a', proxy, null, 0), null)
   cache.put('d', entry(2500))
   assert.deepEqual(
-    ['a', 'b', 'c', 'd'].map((key) => cache.get(key, proxy, 0) !== null),
+    ['a', 'b', 'c', 'd'].map((key) => cache.get(key, proxy, null, 0) !== null),
     [true, false, true, true],
   )
   assert.ok(cache.bytes <= 10_000)
   cache.put('large', entry(20_000))
-  assert.equal(cache.get('large', proxy, 0), null)
+  assert.equal(cache.get('large', proxy, null, 0), null)
 })
 
 test('an answer of an earlier configuration, or past its time, is gone', () => {
   const cache = new AnswerCache(10_000)
   cache.put('a', entry(10))
-  assert.equal(cache.get('a', {} as LinkedProxy, 0), null)
+  assert.equal(cache.get('a', {} as LinkedProxy, null, 0), null)
   assert.equal(cache.bytes, 0)
   cache.put('a', entry(10))
-  assert.equal(cache.get('a', proxy, 20), null)
+  assert.equal(cache.get('a', proxy, {} as LinkedCredential, 0), null)
+  assert.equal(cache.bytes, 0)
+  cache.put('a', entry(10))
+  assert.equal(cache.get('a', proxy, null, 20), null)
   assert.equal(cache.bytes, 0)
 })
 

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PROBLEMS } from '../../base/refusal.ts'
+import type { LinkedCredential } from '../../snapshot/snapshot.ts'
 import { bodyOf } from '../contract/collect.ts'
 import type { Exchange, Reply } from '../exchange.ts'
 import { fieldValue, fieldValues } from '../header-lines.ts'
@@ -35,13 +36,14 @@ export function replayed(exchange: Exchange): Verdict | Promise<Verdict> {
 function cached(exchange: Exchange): Verdict {
   const { cache } = exchange.proxy!.fragment.shape!
   const wish = wishOf(exchange.pass)
-  const key = wish === 'none' ? null : cacheKey(exchange, cache!)
-  if (key === null) {
+  const keyed = wish === 'none' ? null : cacheKey(exchange, cache!)
+  if (keyed === null) {
     exchange.cacheLine = 'X-Cache: BYPASS\r\n'
     return null
   }
-  exchange.cacheKey = key
-  const entry = exchange.replays!.cache.get(key, exchange.proxy!, exchange.now)
+  exchange.cacheKey = keyed.key
+  exchange.pass = keyed.pass
+  const entry = exchange.replays!.cache.get(keyed.key, exchange.proxy!, credentialOf(exchange), exchange.now)
   if (entry === null || wish === 'fresh' || exchange.now >= entry.freshUntil) {
     exchange.stale = entry
     exchange.cacheLine = 'X-Cache: MISS\r\n'
@@ -49,6 +51,12 @@ function cached(exchange: Exchange): Verdict {
   }
   exchange.cacheLine = 'X-Cache: HIT\r\n'
   return given(exchange, fromCache(exchange, entry))
+}
+
+/** What the upstream answers to: another credential may be of another account. */
+export function credentialOf({ snapshot, proxy }: Exchange): LinkedCredential | null {
+  const id = proxy!.credential
+  return id === null ? null : (snapshot.credentials.get(id) ?? null)
 }
 
 /** Answers with what is kept. */

@@ -9,7 +9,7 @@ import { mayHold, roomOf } from '../holding.ts'
 import { lifetimeOf } from '../replay/cache-rules.ts'
 import { ANSWER_BYTES_MAX } from '../replay/idempotency.ts'
 import { toKept } from '../replay/kept-answer.ts'
-import { fromCache } from '../replay/replay.ts'
+import { credentialOf, fromCache } from '../replay/replay.ts'
 import { answerFields } from './answer-fields.ts'
 
 /** Bytes of a body that is kept in the cache, or looked at in passing. */
@@ -64,6 +64,7 @@ function keep(exchange: Exchange, status: number, fields: string, body: Uint8Arr
   exchange.replays!.cache.put(exchange.cacheKey, {
     ...toKept(status, fields, body),
     proxy: exchange.proxy!,
+    credential: credentialOf(exchange),
     bornAt: exchange.now - lifetime.ageMs,
     freshUntil,
     staleUntil: freshUntil + lifetime.staleMs,

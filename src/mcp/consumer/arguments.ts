@@ -1,6 +1,6 @@
 import { pointerTo } from '../../base/pointer.ts'
+import type { FieldError } from '../../base/refusal.ts'
 import { CALL_REASON_CHARS_MAX } from '../../record/fields.ts'
-import type { ToolOutcome } from '../protocol/door.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 
 type Kind = 'string' | 'strings' | 'integer' | 'object'
@@ -63,7 +63,8 @@ const ITEM_CHARS_MAX = 256
 
 type Checked =
   | { readonly ok: true; readonly values: ReadonlyMap<string, unknown> }
-  | { readonly ok: false; readonly outcome: ToolOutcome }
+  /** `pointer` is into the arguments; `example` is a whole call. */
+  | { readonly ok: false; readonly error: FieldError; readonly example: Members }
 
 /** Checks arguments against the shape of the tool. Values are of the kind that the rule names; absent ones are absent. */
 export function checkArguments(tool: ToolName, given: Members): Checked {
@@ -107,15 +108,11 @@ function faultOf(rule: Rule, value: unknown): string | null {
   }
 }
 
-/** The protocol error for a call of the wrong shape, with the place and a call that would be right. */
+/** The refusal of arguments of the wrong shape: the place, and a call that would be right. */
 function wrong(tool: ToolName, key: string, reason: string): Checked {
-  const pointer = pointerTo('/params/arguments', key.slice(0, 64))
   return {
     ok: false,
-    outcome: {
-      kind: 'invalid_params',
-      message: `Invalid arguments for ${tool}: ${key.slice(0, 64)} ${reason}`,
-      data: { pointer, reason, example: { name: tool, arguments: SHAPES[tool].example } },
-    },
+    error: { pointer: pointerTo('', key.slice(0, 64)), reason },
+    example: { name: tool, arguments: SHAPES[tool].example },
   }
 }

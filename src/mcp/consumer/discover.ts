@@ -45,9 +45,11 @@ export function listEndpoints(
   const cursor = values.get('cursor') as string | undefined
   const start = cursor === undefined ? 0 : startOf(endpoints, cursor)
   if (start === null)
-    return parameterInvalid(requestId, [
-      { pointer: '/cursor', reason: 'must be the next_cursor of an earlier page' },
-    ])
+    return parameterInvalid(
+      requestId,
+      [{ pointer: '/cursor', reason: 'must be the next_cursor of an earlier page' }],
+      { name: 'list_endpoints', arguments: { limit: LIMIT_DEFAULT } },
+    )
   const limit = (values.get('limit') as number | undefined) ?? LIMIT_DEFAULT
   const page = endpoints.slice(start, start + limit)
   const last = page.at(-1)

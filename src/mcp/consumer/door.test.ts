@@ -92,7 +92,9 @@ describe('the Gateway MCP door', () => {
       assert.equal(refusal.isError, true)
       assert.equal(refusal.structuredContent?.['code'], 'endpoint_not_found')
       await assert.rejects(peer.call('no_such_tool', {}), /Unknown tool/)
-      await assert.rejects(peer.call('execute_call', {}), /endpoint is required/)
+      const incomplete = await peer.call('execute_call', {})
+      assert.equal(incomplete.isError, true)
+      assert.equal(incomplete.structuredContent?.['detail'], '/endpoint: is required')
       await peer.close()
     })
 
@@ -292,17 +294,43 @@ describe('the Gateway MCP door', () => {
       200,
     )
     assert.equal(gateway.calls[0]!.agent.tool, 'execute_endpoint')
-    const both = await (await post(call({ endpoint: 'a', endpoint_id: 'b' }))).json()
-    assert.equal((both as { error: { code: number } }).error.code, -32602)
+    assert.equal((await execute({ endpoint: 'a', endpoint_id: 'b' }))['code'], 'parameter_invalid')
   })
 
-  test('wrong argument shapes are protocol errors with a pointer and an example', async () => {
-    const answer = (await (await post(call({ endpoint: 7 }))).json()) as {
-      error: { code: number; data: { pointer: string; example: { name: string } } }
+  test('wrong arguments are an error result with a pointer and a call that would be right', async () => {
+    for (const [tool, given, pointer] of [
+      ['execute_call', { endpoint: 7 }, '/endpoint'],
+      ['execute_call', {}, '/endpoint'],
+      ['execute_call', { endpoint: 'get-order', verb: 'GET' }, '/verb'],
+      ['execute_call', { endpoint: 'prx_get-order', params: { path: { nr: 7 } } }, '/params/path/nr'],
+      ['execute_call', { endpoint: 'prx_get-order', method: 'FETCH' }, '/method'],
+      ['list_endpoints', { limit: 'many' }, '/limit'],
+      ['list_endpoints', { cursor: 'nonsense' }, '/cursor'],
+    ] as const) {
+      const answer = (await (await post(call(given, tool))).json()) as {
+        result: { isError: boolean; structuredContent: Record<string, unknown> }
+      }
+      const { isError, structuredContent: content } = answer.result
+      assert.deepEqual([isError, content['code']], [true, 'parameter_invalid'], JSON.stringify(given))
+      assert.equal((content['errors'] as { pointer: string }[])[0]!.pointer, pointer)
+      const { name, arguments: right } = content['example'] as { name: string; arguments: object }
+      assert.equal(name, tool)
+      if (pointer === '/params/path/nr')
+        assert.notEqual((await execute(right as Record<string, unknown>))['status'], 400)
     }
-    assert.equal(answer.error.code, -32602)
-    assert.equal(answer.error.data.pointer, '/params/arguments/endpoint')
-    assert.equal(answer.error.data.example.name, 'execute_call')
+  })
+
+  test('an unknown tool, and arguments that are no object, are protocol errors', async () => {
+    for (const [params, pointer] of [
+      [{ name: 'no_such', arguments: {} }, '/params/name'],
+      [{ name: 'execute_call', arguments: 'x' }, '/params/arguments'],
+    ] as const) {
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+      const { error } = (await (await post(body)).json()) as {
+        error: { code: number; data: { pointer: string } }
+      }
+      assert.deepEqual([error.code, error.data.pointer], [-32602, pointer])
+    }
   })
 
   test('pages of endpoints follow each other without a gap', async () => {

@@ -16,7 +16,7 @@ import { listCollections, listEndpoints } from './discover.ts'
 import { execute } from './execute.ts'
 import { headerReader } from './header.ts'
 import { inspect } from './inspect.ts'
-import { refused } from './outcome.ts'
+import { parameterInvalid, refused } from './outcome.ts'
 import { callName, type RunningCalls } from './running.ts'
 import { INSTRUCTIONS, TOOLS, TOOLS_TTL_MS } from './tools.ts'
 
@@ -160,7 +160,8 @@ function consumerDoor(
     }
     const checked = checkArguments(tool, toolCall.arguments)
     if (!checked.ok) {
-      done(checked.outcome)
+      // An error result, which the model reads: protocol errors stay with its client (2025-11-25, server/tools: error handling)
+      done(parameterInvalid(caller.requestId, [checked.error], checked.example))
       return
     }
     const { values } = checked

@@ -7,6 +7,7 @@ import { isMembers, type Members } from '../protocol/message.ts'
 import { toRecordAgent } from './account.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { ConsumerCaller } from './door.ts'
+import { callExample } from './inspect.ts'
 import { parameterInvalid, refused } from './outcome.ts'
 import { resolve } from './resolve.ts'
 import { callName, type RunningCalls } from './running.ts'
@@ -40,9 +41,10 @@ export function execute(
     return
   }
   const { endpoint, method } = resolved
+  const example = (): Members => callExample(gateway, catalogue, endpoint, method)
   if (method === null || !METHODS.has(method)) {
     const reason = `must be one of ${endpoint.methods.join(', ')}`
-    done(parameterInvalid(requestId, [{ pointer: '/method', reason }]))
+    done(parameterInvalid(requestId, [{ pointer: '/method', reason }], example()))
     return
   }
   const built = buildTarget(
@@ -54,7 +56,7 @@ export function execute(
     values.get('idempotency_key') as string | undefined,
   )
   if (!built.ok) {
-    done(parameterInvalid(requestId, built.errors))
+    done(parameterInvalid(requestId, built.errors, example()))
     return
   }
   const { target, fields, body, dropped } = built.built
@@ -94,7 +96,7 @@ export function execute(
     if (name !== null) running.end(name, own)
     // Called from an event of the upstream's socket: a throw here would end the thread.
     try {
-      done(toOutcome(answer, wanted, bytesMax, dropped))
+      done(toOutcome(answer, wanted, bytesMax, dropped, example))
     } catch (error) {
       fault(error)
       done({ ...refused('internal_error', answer.requestId, {}), accounted: true })
@@ -108,6 +110,7 @@ function toOutcome(
   wanted: readonly string[],
   bytesMax: number,
   dropped: readonly string[],
+  example: () => Members,
 ): ToolOutcome {
   const headers = shownHeaders(answer.fields)
   const mediaType = (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
@@ -128,6 +131,9 @@ function toOutcome(
   const problem = failed ? problemIn(body) : null
   const members = {
     ...(problem === null ? {} : { code: answer.code, title: problem['title'], detail: problem['detail'] }),
+    ...(problem === null || !ABOUT_ARGUMENTS.has(answer.code ?? '')
+      ? {}
+      : { errors: errorsIn(problem, answer.code === 'body_invalid'), example: example() }),
     ...retryAfterOf(headers, problem),
     status: answer.status,
     headers,
@@ -145,6 +151,19 @@ function toOutcome(
     blocks: shaped.blocks,
     accounted: true,
   }
+}
+
+/** Refusals of what the caller wrote as `params`. */
+const ABOUT_ARGUMENTS: ReadonlySet<string> = new Set(['body_invalid', 'parameter_invalid'])
+
+/** What a contract finds wrong, with pointers into the arguments of `execute_call`. */
+function errorsIn({ errors }: Members, isBody: boolean): readonly Members[] {
+  const given = Array.isArray(errors) ? errors.filter(isMembers) : []
+  return given.map((error) => {
+    const pointer = String(error['pointer'])
+    const place = isBody ? `/body${pointer}` : pointer.replace(/^\/header\//, '/headers/')
+    return { ...error, pointer: `/params${place}` }
+  })
 }
 
 /** The problem object that the gateway made; empty when it cannot be read. */

@@ -3,6 +3,7 @@ import type { JsonSchema, Parameter } from '../../model/proxy.ts'
 import { boundedSchema } from '../../snapshot/contract.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { ToolOutcome } from '../protocol/door.ts'
+import type { Members } from '../protocol/message.ts'
 import { answers, type Catalogue } from './catalogue.ts'
 import type { ConsumerCaller } from './door.ts'
 import { given, refused } from './outcome.ts'
@@ -141,6 +142,21 @@ function durationOf(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`
 }
 
+/** A call of the endpoint that has everything its contract requires. */
+export function callExample(
+  gateway: GatewayPort,
+  catalogue: Catalogue,
+  endpoint: Endpoint,
+  method: string | null,
+): Members {
+  const found = gateway.contract(endpoint, method ?? endpoint.methods[0])
+  const contract = found?.contract ?? null
+  const schema = contract?.request_schema ?? null
+  const request = schema === null ? null : boundedSchema(schema, found?.schemas ?? {}, SCHEMA_BYTES_MAX)
+  const said = method !== null && answers(endpoint, method) ? method : null
+  return exampleOf(endpoint, said, catalogue.patternOf(endpoint).names, contract, request)
+}
+
 /** Arguments of an execute_call that has everything the contract requires. */
 function exampleOf(
   endpoint: Endpoint,
@@ -148,7 +164,7 @@ function exampleOf(
   names: readonly string[],
   contract: Contract | null,
   request: JsonSchema | null,
-): object {
+): Members {
   const method = said ?? endpoint.methods[0]!
   const parameters = contract?.parameters ?? []
   const valuesOf = (place: Parameter['in']): [string, unknown][] =>

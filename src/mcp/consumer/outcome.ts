@@ -6,6 +6,7 @@ import {
   toProblem,
 } from '../../base/refusal.ts'
 import type { ToolOutcome } from '../protocol/door.ts'
+import type { Members } from '../protocol/message.ts'
 
 type ToolResult = Extract<ToolOutcome, { kind: 'result' }>
 
@@ -20,8 +21,17 @@ export function refused(code: RefusalCode, requestId: string, facts: RefusalFact
   return { kind: 'result', json, isError: true, refusal: code }
 }
 
-/** The refusal of arguments that have the wrong form. @param errors at least one; the first is the detail. */
-export function parameterInvalid(requestId: string, errors: readonly FieldError[]): ToolOutcome {
+/**
+ * The refusal of arguments that have the wrong form.
+ * @param errors at least one; the first is the detail. Pointers are into the arguments.
+ * @param example a call that would be right
+ */
+export function parameterInvalid(
+  requestId: string,
+  errors: readonly FieldError[],
+  example: Members,
+): ToolOutcome {
   const first = errors[0]!
-  return refused('parameter_invalid', requestId, { detail: `${first.pointer}: ${first.reason}`, errors })
+  const detail = `${first.pointer}: ${first.reason}`
+  return refused('parameter_invalid', requestId, { detail, errors, members: { example } })
 }

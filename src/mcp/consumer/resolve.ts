@@ -37,9 +37,11 @@ export function resolve(
   if (method !== undefined && found.method !== null && method !== found.method)
     return {
       ok: false,
-      outcome: parameterInvalid(requestId, [
-        { pointer: '/method', reason: 'differs from the method that names the endpoint' },
-      ]),
+      outcome: parameterInvalid(
+        requestId,
+        [{ pointer: '/method', reason: 'differs from the method that names the endpoint' }],
+        { arguments: { endpoint: found.endpoint.proxy.id, method: found.method } },
+      ),
     }
   const only = found.endpoint.methods.length === 1 ? found.endpoint.methods[0]! : null
   return {

@@ -1,6 +1,6 @@
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
-import { isKeptBack } from '../../gateway/fields.ts'
+import { isNeverPassed } from '../../model/header-names.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import { isMembers, type Members } from '../protocol/message.ts'
 import { fillPattern, type Pattern } from './pattern.ts'
@@ -29,7 +29,7 @@ interface Sorted {
 
 /** Besides what no caller sends on: how to encode an answer that must be read here, and what speaks of the MCP message. */
 function isGatewayHeader(lower: string): boolean {
-  return isKeptBack(lower) || lower === 'accept-encoding' || lower.startsWith('mcp-')
+  return isNeverPassed(lower) || lower === 'accept-encoding' || lower.startsWith('mcp-')
 }
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/

@@ -24,6 +24,7 @@ const PROBLEM = {
       properties: { pointer: { type: 'string' }, reason: { type: 'string' } },
     },
   },
+  example: { type: 'object', description: 'A call that would be right, where the arguments are wrong' },
   candidates: {
     type: 'array',
     items: { type: 'object' },

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { jsonFaultText } from '../../base/json-fault.ts'
 
 /** Containers inside each other. At the bound the message is refused, so that nothing later can exhaust the stack. */
 export const JSON_DEPTH_MAX = 100
@@ -27,7 +28,7 @@ export function readJson(bytes: Uint8Array): ReadJson {
   try {
     return { ok: true, value: JSON.parse(text) as unknown }
   } catch {
-    return { ok: false, syntax: true, reason: 'The body is not JSON' }
+    return { ok: false, syntax: true, reason: `The body is not JSON: ${jsonFaultText(text)}` }
   }
 }
 

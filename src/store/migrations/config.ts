@@ -336,6 +336,16 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `update applied set spec = json_set(spec, '$.hide_unassigned', json('false')) where address like 'collection/%'`,
     ],
   },
+  {
+    version: 16,
+    name: 'headers that a collection passes on',
+    statements: [
+      `update resources set spec = json_set(spec, '$.pass_headers', json('[]')),
+        draft = iif(draft is null, null, json_set(draft, '$.pass_headers', json('[]')))
+        where type = 'collections'`,
+      `update applied set spec = json_set(spec, '$.pass_headers', json('[]')) where address like 'collection/%'`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */

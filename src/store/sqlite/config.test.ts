@@ -178,7 +178,7 @@ test('an older data directory is brought to the newest version with all that it 
     const { spec, draft } = (await store.read.byId('collections', 'col_1'))!
     assert.deepEqual(
       { spec, draft },
-      { spec: { name: 'Old', requestable: false, hide_unassigned: false }, draft: null },
+      { spec: { name: 'Old', requestable: false, hide_unassigned: false, pass_headers: [] }, draft: null },
     )
     assert.equal(await store.read.accessToken('none'), undefined)
     await store.close()

@@ -25,7 +25,7 @@ const NAMED_MAX = 10
 export async function confirmedBy(
   { canAsk, reply }: Person,
   invoke: Invoke,
-  { operation, input, options }: MeantCall,
+  { operation, input, options }: Omit<MeantCall, 'explained'>,
   principal: Principal,
   via: Via,
 ): Promise<{ readonly options: WriteOptions } | { readonly question: Question }> {
@@ -54,7 +54,7 @@ const UNCONFIRMED: Readonly<Record<NonNullable<Person['reply']>['action'], strin
 /** What the call would do, as a dry run tells it. */
 async function questionAbout(
   invoke: Invoke,
-  { operation, input, options }: MeantCall,
+  { operation, input, options }: Omit<MeantCall, 'explained'>,
   principal: Principal,
   via: Via,
 ): Promise<Question> {

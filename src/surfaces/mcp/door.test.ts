@@ -240,13 +240,13 @@ describe('the Management MCP door', () => {
   test('action enums, fields and hints follow what the caller may do', async () => {
     const { tools } = (await rpc('tools/list', {}, 'viewer')).result
     const [widgets, parts] = tools
-    assert.deepEqual(widgets!.inputSchema.properties['action']!.enum, ['list', 'get'])
-    assert.equal(widgets!.inputSchema.properties['dry_run'], undefined)
+    assert.deepEqual(widgets!.inputSchema.properties['action']!.enum, ['describe', 'list', 'get'])
     assert.equal(widgets!.annotations['readOnlyHint'], true)
-    assert.deepEqual(parts!.inputSchema.properties['action']!.enum, ['list_parts', 'list_bolts'])
+    assert.deepEqual(parts!.inputSchema.properties['action']!.enum, ['describe', 'list_parts', 'list_bolts'])
 
     const [all] = (await rpc('tools/list', {}, 'modifier')).result.tools
     assert.deepEqual(all!.inputSchema.properties['action']!.enum, [
+      'describe',
       'list',
       'get',
       'create',
@@ -257,11 +257,8 @@ describe('the Management MCP door', () => {
     ])
     assert.equal(all!.annotations['readOnlyHint'], false)
     assert.equal(all!.annotations['destructiveHint'], true)
-    assert.equal(
-      all!.inputSchema.properties['name']!.description,
-      'For create (required), update: Name that people read',
-    )
-    assert.match(all!.description, /- rotate: The summary of rotate_widget/)
+    assert.deepEqual(Object.keys(all!.inputSchema.properties), ['action', 'id', 'arguments'])
+    assert.match(all!.description, /- rotate\(id\): The summary of rotate_widget/)
   })
 
   test('hints of single tools follow from the effect', async () => {
@@ -299,18 +296,127 @@ describe('the Management MCP door', () => {
   })
 
   test('a member named action stays usable beside the action of the group', async () => {
-    const [, parts] = (await rpc('tools/list', {})).result.tools
-    assert.deepEqual(parts!.inputSchema.properties['filter_action']!.enum, ['CREATE', 'DELETE'])
-    await call('manage_parts', { action: 'list_bolts', filter_action: 'DELETE' })
+    for (const given of [{ arguments: { action: 'DELETE' } }, { filter_action: 'DELETE' }])
+      await call('manage_parts', { action: 'list_bolts', ...given })
     await call('list_bolts', { action: 'DELETE' })
     assert.deepEqual(
       invoked.map((item) => item.input),
-      [{ action: 'DELETE' }, { action: 'DELETE' }],
+      [{ action: 'DELETE' }, { action: 'DELETE' }, { action: 'DELETE' }],
     )
     assert.equal(
       (await call('manage_parts', { action: 'list_parts', filter_action: 'x' }))['code'],
       'input_invalid',
     )
+  })
+
+  test('arguments stand in arguments, beside the action, in changes, or in both, in tools/call too', async () => {
+    const wanted = { id: 'one', name: 'x' }
+    for (const [tool, given] of [
+      ['manage_widgets', { action: 'update', id: 'one', name: 'x', reason: 'r' }],
+      ['manage_widgets', { action: 'update', id: 'one', arguments: { name: 'x', reason: 'r' } }],
+      ['manage_widgets', { action: 'update', arguments: { id: 'one', name: 'x', reason: 'r' } }],
+      ['manage_widgets', { action: 'update', id: 'one', reason: 'r', arguments: '{"name":"x"}' }],
+      ['manage_widgets', { action: 'update', id: 'one', reason: 'r', changes: { name: 'x' } }],
+      ['manage_widgets', { action: 'update', id: 'one', arguments: { changes: { name: 'x' }, reason: 'r' } }],
+      ['manage_widgets', { arguments: { action: 'update', id: 'one', name: 'x', reason: 'r' } }],
+      ['manage_widgets', { action: 'update', arguments: { action: 'update', ...wanted, reason: 'r' } }],
+      ['update_widget', { id: 'one', changes: { name: 'x' }, reason: 'r' }],
+      ['update_widget', { arguments: { id: 'one', name: 'x', reason: 'r' } }],
+      ['update_widget', { id: 'one', name: 'x', reason: 'r', arguments: null }],
+    ] as const) {
+      const answer = await call(tool, given)
+      assert.equal(answer['isError'], false, JSON.stringify([given, answer]))
+      const { operation, input, options } = invoked.at(-1)!
+      assert.deepEqual(
+        [operation.tool, input, options],
+        ['update_widget', wanted, { reason: 'r' }],
+        JSON.stringify(given),
+      )
+    }
+  })
+
+  test('an argument with two values is refused where the second one stands', async () => {
+    for (const [given, pointer] of [
+      [{ action: 'get', id: 'one', arguments: { id: 'two' } }, '/arguments/id'],
+      [{ action: 'update', id: 'one', name: 'x', changes: { name: 'y' } }, '/changes/name'],
+      [{ action: 'get', arguments: { action: 'delete', id: 'one' } }, '/arguments/action'],
+    ] as const) {
+      const refused = await call('manage_widgets', given)
+      assert.equal(refused['code'], 'input_invalid')
+      assert.equal((refused['errors'] as { pointer: string }[])[0]!.pointer, pointer)
+    }
+    assert.equal(invoked.length, 0)
+  })
+
+  test('describe answers the schema of an action and a call that the action accepts, and runs nothing', async () => {
+    const described = await call('manage_widgets', { action: 'describe', id: 'create' }, 'viewer')
+    const { properties, required } = described['schema'] as { properties: object; required: string[] }
+    assert.deepEqual(Object.keys(properties).slice(0, 3), ['name', 'data', 'kind'])
+    assert.ok(Object.hasOwn(properties, 'dry_run'))
+    assert.deepEqual(required, ['name'])
+    assert.equal(described['permission'], 'widgets:write')
+    assert.deepEqual(described['example'], { action: 'create', arguments: { name: 'Example' } })
+    for (const named of [{ arguments: { action: 'create' } }, { id: 'create_widget' }]) {
+      const same = await call('manage_widgets', { action: 'describe', ...named })
+      assert.deepEqual(same['schema'], described['schema'])
+    }
+    assert.equal(invoked.length, 0)
+    assert.equal(
+      (await call('manage_widgets', described['example'] as Record<string, unknown>))['isError'],
+      false,
+    )
+    assert.deepEqual(invoked.at(-1)!.input, { name: 'Example' })
+
+    const all = await call('manage_widgets', { action: 'describe' }, 'viewer')
+    assert.deepEqual(
+      (all['actions'] as { action: string }[]).map(({ action }) => action),
+      ['list', 'get'],
+    )
+    const unknown = await call('manage_widgets', { action: 'describe', id: 'explode' })
+    assert.match(String(unknown['detail']), /^\/id: must be one of list, get, create/)
+    const { json } = await plain({ tool: 'manage_widgets', action: 'describe', id: 'create' })
+    const { isError: _, ...answered } = described
+    assert.deepEqual([json['action'], json['result']], ['describe', answered])
+  })
+
+  test('an argument error points to the argument as it was sent and holds schema and example of the action', async () => {
+    for (const [tool, given, pointers] of [
+      ['manage_widgets', { action: 'create', arguments: { kind: 'a', nmae: 'x' } }, ['/arguments/nmae']],
+      ['manage_widgets', { action: 'create', kind: 'a', nmae: 'x' }, ['/nmae']],
+      [
+        'manage_widgets',
+        { action: 'create', name: 'x', arguments: { dry_run: 'yes' } },
+        ['/arguments/dry_run'],
+      ],
+      ['create_widget', { nmae: 'x' }, ['/nmae']],
+    ] as const) {
+      const refused = await call(tool, given)
+      assert.deepEqual([refused['isError'], refused['code']], [true, 'input_invalid'])
+      assert.deepEqual(
+        (refused['errors'] as { pointer: string }[]).map(({ pointer }) => pointer),
+        pointers,
+      )
+      assert.ok(String(refused['detail']).startsWith(pointers[0]))
+      const { schema, example } =
+        tool === 'create_widget'
+          ? {
+              schema: (await call('manage_widgets', { action: 'describe', id: 'create' }))['schema'],
+              example: { name: 'Example' },
+            }
+          : await call('manage_widgets', { action: 'describe', id: 'create' })
+      assert.deepEqual([refused['schema'], refused['example']], [schema, example])
+    }
+    // What the operation itself finds is placed as well
+    reply = () => {
+      throw refuse('input_invalid', {
+        detail: '/name: too short.',
+        errors: [{ pointer: '/name', reason: 'too short' }],
+      })
+    }
+    const refused = await call('manage_widgets', { action: 'create', arguments: { name: '' } })
+    assert.deepEqual(refused['errors'], [{ pointer: '/arguments/name', reason: 'too short' }])
+    assert.equal(refused['detail'], '/arguments/name: too short.')
+    assert.equal((await plain({ tool: 'create_widget', name: '' })).json['schema'] !== undefined, true)
   })
 
   test('options of a write are told from its input', async () => {

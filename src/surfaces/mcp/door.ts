@@ -13,11 +13,13 @@ import type { Operation } from '../../operations/define.ts'
 import { inputInvalid } from './arguments.ts'
 import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
 import { confirmedBy, NOBODY } from './confirm.ts'
-import { type PlainCall, readPlainCall, withChanges } from './plain-call.ts'
+import { asksToDescribe, describe } from './describe.ts'
+import { publishTools } from './list.ts'
+import { type PlainCall, readPlainCall } from './plain-call.ts'
 import { createCompletions, createPrompts } from './prompts.ts'
 import { createResources, type DocPages } from './resources.ts'
 import { meantBy, type RunPorts, runCall } from './run.ts'
-import { type ManagementTool, type ManagementTools, publishTool, toTools } from './tools.ts'
+import { DESCRIBE, type ManagementTool, type ManagementTools, toTools } from './tools.ts'
 
 export interface ManagementDoorOptions extends RunPorts {
   readonly operations: readonly Operation[]
@@ -47,6 +49,8 @@ export interface ManagementDoor {
 
 const INSTRUCTIONS =
   'Administers the Postern gateway: collections, proxies, clients, profiles, policies, credentials, audit and request records. ' +
+  'Each manage_* and query_* tool takes an action, the id of a resource, and arguments. ' +
+  'The action describe with the name of another action as id answers the schema of its arguments and an example. ' +
   'Writes take dry_run to see the difference first, expected_revision to avoid overwriting, reason for the audit, and confirm (the slug) for deletions. ' +
   'Refusals carry a code, a detail and errors with pointers.'
 
@@ -124,39 +128,45 @@ async function answerPlainCall(
     const names = shown.map(({ name }) => name).join(', ')
     throw inputInvalid([{ pointer: '/tool', reason: `no such tool; there are: ${names || 'none'}` }])
   }
+  const answered = (status: number, action: string, result: unknown, revision: number | null): McpAnswer => {
+    const { requestId } = request
+    const body = { ok: true, tool: call.tool, action, result, revision, request_id: requestId }
+    return jsonAnswer(status, JSON.stringify(body))
+  }
+  if (asksToDescribe(tool, call.arguments))
+    return answered(200, DESCRIBE, describe(tool, call.arguments, mayUse(ports, principal)), null)
   const via = viaOf(request, NOTHING_SAID)
-  const meant = await meantBy(ports, tool, call.arguments, principal, via, withChanges)
-  const { invoked, content } = await runCall(ports, meant, principal, via)
-  return jsonAnswer(
-    invoked.status === 202 ? 202 : 200,
-    JSON.stringify({
-      ok: true,
-      tool: call.tool,
-      action: meant.operation.action,
-      result: content,
-      revision: invoked.revision,
-      request_id: request.requestId,
-    }),
-  )
+  const meant = await meantBy(ports, tool, call.arguments, principal, via)
+  const { invoked, content } = await runCall(ports, meant, principal, via).catch((error: unknown) => {
+    throw meant.explained(error)
+  })
+  return answered(invoked.status === 202 ? 202 : 200, meant.operation.action, content, invoked.revision)
+}
+
+/**
+ * Whether a caller's lists hold an operation. What a broader token of the account would permit is listed too: calling it
+ * is how a client comes to ask for such a token.
+ */
+function mayUse(
+  { allowed }: Pick<RunPorts, 'allowed'>,
+  principal: Principal,
+): (operation: Operation) => boolean {
+  const account =
+    principal.scopes === undefined
+      ? principal
+      : { ...principal, grants: principal.unnarrowed ?? principal.grants }
+  return (operation) => allowed(account, operation)
 }
 
 function managementDoor(options: ManagementDoorOptions, tools: ManagementTools): Door<ManagementCaller> {
   const lists = new Lru<string, readonly Tool[]>(LISTS_MAX)
 
   function listFor({ principal, view }: ManagementCaller): readonly Tool[] {
-    // What a broader token of the account would do is listed too: calling it is how a client comes to ask for one
-    const account =
-      principal.scopes === undefined
-        ? principal
-        : { ...principal, grants: principal.unnarrowed ?? principal.grants }
-    const permitted = new Set(options.operations.filter((operation) => options.allowed(account, operation)))
+    const permitted = new Set(options.operations.filter(mayUse(options, principal)))
     const key = view + options.operations.map((operation) => (permitted.has(operation) ? 1 : 0)).join('')
     let list = lists.get(key)
     if (list === undefined) {
-      list = tools[view].flatMap((tool) => {
-        const allowed = tool.operations.filter((operation) => permitted.has(operation))
-        return allowed.length === 0 ? [] : [publishTool(tool, allowed)]
-      })
+      list = publishTools(tools[view], (operation) => permitted.has(operation))
       lists.set(key, list)
     }
     return list
@@ -164,7 +174,10 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
 
   async function run(caller: ManagementCaller, tool: ManagementTool, call: ToolCall): Promise<ToolOutcome> {
     const { request } = caller
+    let explained = (error: unknown): unknown => error
     try {
+      if (asksToDescribe(tool, call.arguments))
+        return result(describe(tool, call.arguments, mayUse(options, caller.principal)), false)
       // A person may take minutes to answer: what the caller proved before may no longer hold
       const principal =
         call.reply === null
@@ -172,6 +185,7 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
           : await options.authenticate({ authorization: request.header('authorization'), ip: request.ip })
       const via = viaOf(request, call)
       const meant = await meantBy(options, tool, call.arguments, principal, via)
+      explained = meant.explained
       const person = caller.asksPerson ? call : NOBODY
       const confirmed = await confirmedBy(person, options.invoke, meant, principal, via)
       if ('question' in confirmed) return confirmed.question
@@ -179,7 +193,7 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
       return result(content, false)
     } catch (error) {
       if (!(error instanceof Refusal)) options.fault(error, request.requestId)
-      const refusal = asRefusal(error)
+      const refusal = asRefusal(explained(error))
       if (refusal.code === 'insufficient_scope') caller.beyondScope = refusal
       return result(toProblem(refusal, request.requestId), true)
     }
@@ -237,7 +251,12 @@ function problemAnswer(
     'cache-control': 'no-store',
   }
   if (isChallenged(refusal))
-    headers['www-authenticate'] = challenge(host, refusal.code, refusal.facts.members?.['scope'])
+    headers['www-authenticate'] = challenge(
+      host,
+      refusal.code,
+      refusal.facts.members?.['scope'],
+      refusal.message,
+    )
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))

@@ -75,6 +75,30 @@ test('a member that is named twice is refused at any depth, however it is spelt'
   )
 })
 
+test('broken JSON is refused with the place, unless it can be a message', () => {
+  const told = (text: string, type?: string): string => {
+    try {
+      return readPlainCall(type, Buffer.from(text)) === null ? 'a message' : 'a call'
+    } catch (error) {
+      assert.ok(error instanceof Refusal, String(error))
+      assert.equal(error.status, 400)
+      assert.doesNotMatch(error.message, /secret/)
+      return /line \d+, column \d+/.exec(error.message)?.[0] ?? error.message
+    }
+  }
+  const form = 'application/x-www-form-urlencoded'
+  for (const type of [undefined, form, 'application/json']) {
+    assert.equal(told('{"tool": "get_widget", "id": secret}', type), 'line 1, column 30')
+    assert.equal(told('{"tool": "get_widget",\n "id": "x",}', type), 'line 2, column 12')
+    assert.equal(told("{'tool': 'secret'}", type), 'line 1, column 2')
+    assert.equal(told('{"tool": "get_widget"', type), 'line 1, column 22')
+  }
+  assert.equal(told('{action: list}', form), 'line 1, column 2')
+  assert.equal(told('{action: list}', 'application/json'), 'a message')
+  assert.equal(told('{"jsonrpc": "2.0", "method": "tools/call"', 'application/json'), 'a message')
+  assert.equal(told('{"jsonrpc": "2.0", "method": "ping"}', 'application/json'), 'a message')
+})
+
 test('what is nested deep enough to exhaust a stack is refused', () => {
   const deep = '['.repeat(200) + ']'.repeat(200)
   assert.equal(read(`{"tool":"t","deep":${deep}}`), undefined)

@@ -1,9 +1,7 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { pointerTo } from '../../base/pointer.ts'
 import { refuse } from '../../base/refusal.ts'
 import { parseStrictJson } from '../../base/strict-json.ts'
-import type { Operation } from '../../operations/define.ts'
-import { parseObject } from '../rest/body.ts'
+import { notJson, parseObject } from '../rest/body.ts'
 import { inputInvalid } from './arguments.ts'
 
 /** A call in a body of its own, without JSON-RPC around it: what a line of a script sends. */
@@ -18,16 +16,28 @@ const DEPTH_MAX = 100
 /** JSON, nothing, or what curl says when nobody tells it otherwise. */
 const CONTENT_TYPE = /^(application\/(json|x-www-form-urlencoded)[\t ]*(;.*)?)?$/i
 
+/** What a JSON object begins with; a form of a browser does not. */
+const OBJECT = /^\s*\{/
+
 /**
  * The plain call in a body: a JSON object with `tool` and without `jsonrpc`. Null for anything else, which then is a
  * message, or none. Refuses with payload_rejected what two readers could read differently, and with input_invalid what is
- * said twice.
+ * said twice. Broken JSON that cannot be a message is refused with the place of the fault.
  */
 export function readPlainCall(contentType: string | undefined, bytes: Uint8Array): PlainCall | null {
   if (!CONTENT_TYPE.test(contentType ?? '')) return null
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   // Spares messages a second reading. A name that is spelt with escapes makes no plain call.
-  if (!body.includes('"tool"') || !holdsCall(body)) return null
+  if (body.includes('"jsonrpc"') && !body.includes('"tool"')) return null
+  const kind = kindOf(body)
+  if (kind === 'other') return null
+  if (kind === 'broken') {
+    // The reader of messages answers in the form of JSON-RPC
+    const mayBeMessage =
+      /^application\/json/i.test(contentType ?? '') && (body.includes('jsonrpc') || !body.includes('tool'))
+    if (mayBeMessage || !OBJECT.test(body.toString('latin1', 0, 64))) return null
+    throw notJson(body.toString('utf8'))
+  }
   if (parseStrictJson(body.toString('utf8'), DEPTH_MAX) === undefined)
     throw refuse('payload_rejected', {
       detail: `A member is named twice, or the body is nested deeper than ${DEPTH_MAX}.`,
@@ -36,36 +46,18 @@ export function readPlainCall(contentType: string | undefined, bytes: Uint8Array
   if (typeof tool !== 'string')
     throw inputInvalid([{ pointer: '/tool', reason: 'must be the name of a tool' }])
   if (!isPlain(named)) throw inputInvalid([{ pointer: '/arguments', reason: 'must be an object' }])
-  return { tool, arguments: joined(beside, named, '/arguments') }
+  if (Object.keys(named).length === 0) return { tool, arguments: beside }
+  const isAlone = Object.keys(beside).length === 0
+  return { tool, arguments: isAlone ? named : { ...beside, arguments: named } }
 }
 
-function holdsCall(body: Buffer): boolean {
+/** What a body is that names a tool somewhere: a call without JSON-RPC, text that is not JSON, or anything else. */
+function kindOf(body: Buffer): 'call' | 'broken' | 'other' {
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
-    return isPlain(value) && Object.hasOwn(value, 'tool') && !Object.hasOwn(value, 'jsonrpc')
-  } catch {
-    // No JSON: whoever reads messages says so
-    return false
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch (error) {
+    return error instanceof SyntaxError ? 'broken' : 'other'
   }
-}
-
-/** The arguments of an update, which may stand together in `changes`. */
-export function withChanges(operation: Operation, given: Plain): Plain {
-  const { changes, ...beside } = given
-  if (operation.action !== 'update' || !isPlain(changes) || Object.hasOwn(operation.input.shape, 'changes'))
-    return given
-  return joined(beside, changes, '/changes')
-}
-
-/** Two sets of members as one; none may stand in both. */
-function joined(beside: Plain, inside: Plain, pointer: string): Plain {
-  const twice = Object.keys(inside).filter((name) => Object.hasOwn(beside, name))
-  if (twice.length > 0)
-    throw inputInvalid(
-      twice.slice(0, 20).map((name) => ({
-        pointer: pointerTo(pointer, name.slice(0, 64)),
-        reason: 'stands beside it too',
-      })),
-    )
-  return { ...beside, ...inside }
+  return isPlain(value) && Object.hasOwn(value, 'tool') && !Object.hasOwn(value, 'jsonrpc') ? 'call' : 'other'
 }

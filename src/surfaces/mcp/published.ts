@@ -71,6 +71,11 @@ function outlined(schema: Property, depth: number): Property {
   return description === undefined || depth > 1 ? outline : { ...outline, description }
 }
 
+/** A property of an input as far as it fits an error: types, choices and the names of members, two levels deep. */
+export function outlineOf(schema: Property): Property {
+  return outlined(schema, 0)
+}
+
 function outlinedForm(schema: Property, depth: number): Property {
   const kept = Object.entries(schema).filter(([key]) => OUTLINE_KEYWORDS.has(key))
   const { properties, items, anyOf, oneOf } = schema as {

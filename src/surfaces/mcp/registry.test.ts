@@ -24,31 +24,35 @@ import { openConfigStore } from '../../store/sqlite/config.ts'
 import { openVault } from '../../vault/open.ts'
 import { nameOf } from '../route.ts'
 import { createManagementDoor } from './door.ts'
+import { publishTools } from './list.ts'
 import { PROMPT_TEXTS } from './prompt-texts.ts'
-import { publishTool, toTools } from './tools.ts'
+import { inputOf, toTools } from './tools.ts'
 
 const tools = toTools(OPERATIONS)
 const NOWHERE = { collection: null, proxy: null, client: null, profile: null }
 
 for (const view of ['grouped', 'full'] as const)
   test(`the ${view} tools of the Management MCP are those of the golden file`, () => {
-    const list = tools[view].map((tool) => publishTool(tool, tool.operations))
+    const list = publishTools(tools[view], () => true)
     checkTools(list)
     golden(`mcp-management-${view}.json`, `${JSON.stringify(list, null, 2)}\n`)
   })
 
 test('every tool says what it does and answers, and every write takes what makes it safe', () => {
   for (const tool of [...tools.full, ...tools.grouped]) {
-    const { title, annotations, inputSchema, outputSchema } = publishTool(tool, tool.operations)
+    const { title, annotations, outputSchema } = publishTools([tool], () => true)[0]!
     assert.ok(title !== '' && outputSchema !== undefined, tool.name)
     for (const hint of ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint'] as const)
       assert.equal(typeof annotations[hint], 'boolean', `${tool.name}: ${hint}`)
     const isRead = tool.operations.every(({ effect }) => effect === 'read')
     assert.equal(annotations.readOnlyHint, isRead, tool.name)
     assert.equal(annotations.destructiveHint && isRead, false, tool.name)
-    const properties = Object.keys(inputSchema['properties'] as object)
-    for (const option of ['dry_run', 'expected_revision', 'idempotency_key', 'reason', 'confirm'])
-      assert.ok(isRead || properties.includes(option), `${tool.name}: ${option}`)
+    for (const operation of tool.operations)
+      for (const option of ['dry_run', 'expected_revision', 'idempotency_key', 'reason', 'confirm'])
+        assert.ok(
+          operation.effect === 'read' || Object.hasOwn(inputOf(operation).properties, option),
+          `${nameOf(operation)}: ${option}`,
+        )
   }
 })
 

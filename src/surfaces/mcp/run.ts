@@ -3,10 +3,12 @@ import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from '../../operations/define.ts'
 import { dryRunOf } from '../waiting.ts'
-import { inputInvalid, splitArguments } from './arguments.ts'
+import { splitArguments } from './arguments.ts'
 import { boundedPage, isPaged } from './bounded.ts'
+import { objectOf, type ReadForm, readForm } from './call-form.ts'
+import { withUsage } from './describe.ts'
 import { withLinks } from './shown-once.ts'
-import { type ManagementTool, OWN_ACTION } from './tools.ts'
+import { DESCRIBE, type ManagementTool } from './tools.ts'
 
 export interface RunPorts {
   readonly invoke: Invoke
@@ -37,11 +39,13 @@ export interface MeantCall {
   readonly operation: Operation
   readonly input: Arguments
   readonly options: WriteOptions
+  /** The refusal of wrong arguments with what the operation takes; any other error as it is. */
+  readonly explained: (error: unknown) => unknown
 }
 
 /**
- * The operation that arguments of a tool mean. Refuses who may not use it, with an entry in the audit, and arguments
- * that it does not have. `reads` is told the operation and changes its arguments.
+ * The operation that arguments of a tool mean. Refuses a caller that may not use it, with an entry in the audit, and
+ * arguments that it does not have.
  */
 export async function meantBy(
   { invoke, allowed }: RunPorts,
@@ -49,20 +53,29 @@ export async function meantBy(
   given: Arguments,
   principal: Principal,
   via: Via,
-  reads: (operation: Operation, given: Arguments) => Arguments = (_, same) => same,
 ): Promise<MeantCall> {
-  const { operation, given: own } = chooseOperation(tool, given)
-  const read = () => splitArguments(operation, reads(operation, own))
+  const { operation, given: own, isThis } = chooseOperation(tool, given)
+  let pointerOf: ReadForm['pointerOf'] = (pointer) => pointer
+  const explained = (error: unknown): unknown => withUsage(error, tool, operation, pointerOf)
+  const read = (): Asked => {
+    const form = readForm(operation, own, isThis)
+    pointerOf = form.pointerOf
+    return splitArguments(operation, form.given)
+  }
   // Permission comes before the form of the input: invoke refuses and audits, whatever was sent.
   if (!allowed(principal, operation)) {
     const { input, options } = ifReadable(read)
     await invoke(operation, input, options, principal, via)
     throw refuse('permission_denied', { detail: `This needs the permission ${operation.permission}.` })
   }
-  return { operation, ...read() }
+  try {
+    return { operation, explained, ...read() }
+  } catch (error) {
+    throw explained(error)
+  }
 }
 
-type Asked = Omit<MeantCall, 'operation'>
+type Asked = Pick<MeantCall, 'input' | 'options'>
 
 /** What was asked, for the entry of its refusal; nothing where that has not the form that it must have. */
 function ifReadable(read: () => Asked): Asked {
@@ -94,19 +107,42 @@ export async function runCall(
   return { invoked, content: contentOf(invoked, shown) }
 }
 
-/** The operation that a call means: the tool's only one, or the one its `action` names. */
+/**
+ * The operation that a call means, the tool's only one, or the one its `action` names, which models also write into
+ * `arguments`; and whether an action names that very operation.
+ */
 function chooseOperation(
   tool: ManagementTool,
   given: Arguments,
-): { readonly operation: Operation; readonly given: Arguments } {
-  if (tool.listed.length === 0) return { operation: tool.operations[0]!, given }
-  const { action, ...rest } = given
-  const operation = typeof action === 'string' ? tool.actions.get(action) : undefined
-  if (operation === undefined)
-    throw inputInvalid([{ pointer: '/action', reason: `must be one of ${tool.listed.join(', ')}` }])
-  if (!Object.hasOwn(operation.input.shape, 'action')) return { operation, given: rest }
-  const { [OWN_ACTION]: own, ...others } = rest
-  return { operation, given: own === undefined ? others : { ...others, action: own } }
+): {
+  readonly operation: Operation
+  readonly given: Arguments
+  readonly isThis: ((action: unknown) => boolean) | null
+} {
+  if (tool.listed.length === 0) return { operation: tool.operations[0]!, given, isThis: null }
+  const { action: beside, ...rest } = given
+  const action = beside ?? objectOf(given['arguments'])?.['action']
+  const named = (text: unknown): Operation | undefined =>
+    typeof text === 'string' ? tool.actions.get(text) : undefined
+  const operation = named(action)
+  if (operation === undefined) throw unknownAction(tool)
+  return { operation, given: rest, isThis: (other) => named(other) === operation }
+}
+
+function unknownAction(tool: ManagementTool): Refusal {
+  const reason = `must be one of ${tool.listed.join(', ')}`
+  return refuse('input_invalid', {
+    detail: `/action: ${reason}`,
+    errors: [{ pointer: '/action', reason }],
+    members: {
+      schema: {
+        type: 'object',
+        properties: { action: { enum: [DESCRIBE, ...tool.listed] } },
+        required: ['action'],
+      },
+      example: { action: DESCRIBE, id: tool.listed[0] },
+    },
+  })
 }
 
 function contentOf(invoked: Invoked, content: Arguments): Arguments {

@@ -1,13 +1,10 @@
-import type { Tool } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
 import { nameOf } from '../route.ts'
 import { argumentProperties } from './arguments.ts'
-import { hintsOf } from './hints.ts'
-import { mergeSchemas } from './merge.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'
 
-/** Name in a grouped tool of an operation's own member `action`, since there `action` chooses the operation. */
-export const OWN_ACTION = 'filter_action'
+/** The action by which a grouped tool tells the schema and an example of any of its actions. */
+export const DESCRIBE = 'describe'
 
 /** A tool of either view: operations behind one name. */
 export interface ManagementTool {
@@ -75,6 +72,7 @@ function toolsBy(
       const named = members.filter((other) => other.tool === operation.tool)
       if (named.length === 1) actions.set(operation.tool!, operation)
       const action = isPlain ? operation.action : operation.tool!
+      if (action === DESCRIBE) throw new Error(`${name}: an operation may not be called ${DESCRIBE}`)
       if (!actions.has(action)) throw new Error(`${name}: no action names ${nameOf(operation)}`)
       listed.push(action)
     }
@@ -82,20 +80,8 @@ function toolsBy(
   })
 }
 
-/** The tool as a caller lists it who may use these of its operations (at least one). */
-export function publishTool(tool: ManagementTool, allowed: readonly Operation[]): Tool {
-  const single = tool.listed.length === 0
-  return {
-    name: tool.name,
-    title: titleOf(tool.name),
-    description: single ? allowed[0]!.summary : describeGroup(tool, allowed),
-    inputSchema: single ? singleInput(allowed[0]!) : groupInput(tool, allowed),
-    outputSchema: single ? outputOf(allowed[0]!) : { type: 'object' },
-    annotations: hintsOf(allowed),
-  }
-}
-
-function titleOf(name: string): string {
+/** What a tool is called where people read it. */
+export function titleOf(name: string): string {
   const words = name.replaceAll('_', ' ')
   return words[0]!.toUpperCase() + words.slice(1)
 }
@@ -105,57 +91,14 @@ export function actionOf(tool: ManagementTool, operation: Operation): string {
   return tool.listed[tool.operations.indexOf(operation)]!
 }
 
-function describeGroup(tool: ManagementTool, allowed: readonly Operation[]): string {
-  const lines = allowed.map((operation) => `- ${actionOf(tool, operation)}: ${operation.summary}`)
-  return `One of these actions:\n${lines.join('\n')}`
-}
-
-function singleInput(operation: Operation): PublishedSchema {
+/** The exact schema of the arguments of an operation, with the options that it takes as a write. */
+export function inputOf(operation: Operation): PublishedSchema {
   const input = publishInput(operation.input)
   return {
     ...input,
     properties: argumentProperties(operation),
     additionalProperties: false,
   }
-}
-
-/**
- * One flat object for several operations: each property says for which actions it is meant. Where the operations
- * differ on a property, only what they share is published; the operation itself judges the call.
- */
-function groupInput(tool: ManagementTool, allowed: readonly Operation[]): PublishedSchema {
-  const uses = new Map<
-    string,
-    { readonly operation: Operation; readonly property: Property; readonly needed: boolean }[]
-  >()
-  for (const operation of allowed) {
-    const input = publishInput(operation.input)
-    for (const [own, property] of Object.entries(argumentProperties(operation))) {
-      const needed = input.required?.includes(own) ?? false
-      const name = own === 'action' ? OWN_ACTION : own
-      uses.set(name, [...(uses.get(name) ?? []), { operation, property, needed }])
-    }
-  }
-  const properties: Record<string, Property> = {
-    action: {
-      type: 'string',
-      enum: allowed.map((operation) => actionOf(tool, operation)),
-      description: 'What to do',
-    },
-  }
-  for (const [name, all] of uses) {
-    const where = all.map((use) => actionOf(tool, use.operation) + (use.needed ? ' (required)' : ''))
-    const texts = [
-      ...new Set(all.map((use) => use.property['description']).filter((text) => text !== undefined)),
-    ]
-    const everywhere = all.length === allowed.length && all.every((use) => !use.needed)
-    const meant = everywhere ? '' : `For ${where.join(', ')}`
-    properties[name] = {
-      ...all.map((use) => use.property).reduce(mergeSchemas),
-      description: [meant, texts.join(' / ')].filter((text) => text !== '').join(': '),
-    }
-  }
-  return { type: 'object', properties, required: ['action'], additionalProperties: false }
 }
 
 /** Members of a problem object (RFC 9457), which an error result has in place of the output's. */
@@ -173,7 +116,7 @@ const PROBLEM_PROPERTIES: Readonly<Record<string, Property>> = {
  * Clients check error results against the output schema too, so nothing is required, and a member that an output
  * shares with a problem object may be either.
  */
-function outputOf(operation: Operation): PublishedSchema {
+export function outputOf(operation: Operation): PublishedSchema {
   const output = publishOutput(operation.output)
   const properties = Object.entries(output.properties).map(([name, property]) => {
     const problem = PROBLEM_PROPERTIES[name]

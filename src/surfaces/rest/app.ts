@@ -11,7 +11,7 @@ import { toOpenApi } from '../openapi/document.ts'
 import { CONFIG_SCHEMA_PATH, toConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { dryRunOf, requestIn } from '../waiting.ts'
-import { BODY_BYTES_MAX, IMPORT_BYTES_MAX, readBody } from './body.ts'
+import { BODY_BYTES_MAX, bodyWithheld, IMPORT_BYTES_MAX, readBody } from './body.ts'
 import { readOptionHeaders, toEtag } from './headers.ts'
 import { protectedResourceMetadata, resourcePathOf } from './metadata.ts'
 import { queryParametersOf, readQuery } from './query.ts'
@@ -20,6 +20,8 @@ import { queryParametersOf, readQuery } from './query.ts'
 interface RequestFacts {
   readonly requestId: string
   readonly ip: string | null
+  /** The body was left with the caller; see `bodyWithheld`. */
+  readonly isBodyWithheld?: boolean
 }
 
 export interface RestPorts {
@@ -138,6 +140,7 @@ async function call(
     const invoked = await ports.invoke(operation, { ...query, ...id }, {}, principal, via)
     return invoked.content === undefined ? toResponse(operation, invoked) : toFile(invoked.content)
   }
+  if (ports.facts(c.req.raw).isBodyWithheld === true) throw bodyWithheld()
   const room = ports.keep(principal.id)
   try {
     const bytesMax =
@@ -257,7 +260,12 @@ function refused(ports: Parts, request: Request, refusal: Refusal, requestId: st
   if (isChallenged(refusal))
     response.headers.set(
       'www-authenticate',
-      ports.challenge(request.headers.get('host'), refusal.code, refusal.facts.members?.['scope']),
+      ports.challenge(
+        request.headers.get('host'),
+        refusal.code,
+        refusal.facts.members?.['scope'],
+        refusal.message,
+      ),
     )
   return response
 }

@@ -1,3 +1,4 @@
+import { jsonFaultText } from '../../base/json-fault.ts'
 import { Kept, type Room } from '../../base/kept.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 
@@ -24,6 +25,14 @@ export async function readBody(
   if (encoding.toLowerCase() !== 'identity')
     throw refuse('unsupported_media_type', { detail: 'The body must not be compressed.' })
   return parseObject(bytes)
+}
+
+/** The credential was found valid only after the body had been left with its caller: all of it must be sent again. */
+export function bodyWithheld(): Refusal {
+  return refuse('overloaded', {
+    detail: 'The access token could not be verified in time. Send the request again.',
+    members: { retry_after_ms: 1000 },
+  })
 }
 
 /** What ended the reading of a body. Whoever sent it and left reads nothing of it, and it is no fault. */
@@ -64,10 +73,13 @@ export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw refuse('payload_rejected', { detail: 'The body is not UTF-8.' })
+  }
+  try {
     value = JSON.parse(text)
   } catch {
-    // What the parser says quotes the body, which may hold a secret
-    throw refuse('payload_rejected', { detail: 'The body is not valid JSON in UTF-8.' })
+    throw notJson(text)
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw refuse('payload_rejected', { detail: 'The body must be a JSON object.' })
@@ -76,6 +88,11 @@ export function parseObject(bytes: Uint8Array): Record<string, unknown> {
     throw refuse('payload_rejected', { detail: 'No member may be called "__proto__".' })
   // JSON.parse gives no other objects than plain ones
   return value as Record<string, unknown>
+}
+
+/** The refusal of a text that is not JSON, with the place; the text itself, which may hold a secret, is not quoted. */
+export function notJson(text: string): Refusal {
+  return refuse('payload_rejected', { detail: `The body is not valid JSON: ${jsonFaultText(text)}.` })
 }
 
 /** True when a member is called `__proto__` anywhere: copying such an object could change its prototype. */

@@ -64,6 +64,8 @@ export class Connection implements Timed {
   #fields: KnownFields<FieldSection> | null = null
   /** Of the first body that does not come at once. */
   #pace: BodyPace | null = null
+  /** When the whole body must have come. */
+  #bodyUntil = Infinity
   #mode = HEAD
   #exchange: ServerExchange | null = null
   /** Bytes of the unread head that were looked at. */
@@ -121,9 +123,10 @@ export class Connection implements Timed {
     return this.#outlet.writeBoth(text, bytes, from, to) || this.#full()
   }
 
-  /** The body is wanted now. */
-  wantBody(): void {
+  /** The body is wanted now, and all of it in the given time. */
+  wantBody(withinMs = Infinity): void {
     if (this.#mode !== HOLD) return
+    this.#bodyUntil = this.#context.clock.monotonic() + withinMs
     if (this.#expectsContinue && this.#unread.length === 0) this.write(CONTINUE)
     this.#expectsContinue = false
     const ahead = this.#ahead
@@ -224,7 +227,8 @@ export class Connection implements Timed {
 
   #beginPace(): number {
     this.#pace ??= new BodyPace(this.#context.limits)
-    return this.#pace.begin(this.#context.clock.monotonic(), this.#exchange!.outcome.bytesIn)
+    const now = this.#context.clock.monotonic()
+    return this.#pace.begin(now, this.#exchange!.outcome.bytesIn, this.#bodyUntil)
   }
 
   /** Ends in the middle of an answer, so that the caller cannot take it for complete. */

@@ -18,6 +18,8 @@ export interface Context extends Guarded<ServerExchange> {
   /** Every plain socket is read into it; what outlives the read callback is copied. */
   readonly readBuffer: Buffer
   readonly lookup: LookupFunction
+  /** What to call when a new connection has closed, or null for one that is closed at once; null: all are taken. */
+  readonly admits: ((peer: string, listener: number) => (() => void) | null) | null
   /** Where bytes are counted that wait on one connection for an address to read them; null: nowhere. */
   readonly keep: ((peer: string) => Room) | null
   /** A Date line, at most one sweep old. */

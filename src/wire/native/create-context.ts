@@ -25,6 +25,11 @@ export interface NativeEngineOptions<State> {
   readonly onFault?: (error: unknown) => void
   /** How often deadlines are looked at, milliseconds. */
   readonly sweepMs?: number
+  /**
+   * Asked for each new connection, before TLS: what to call when it has closed, or null to close it at once. All are
+   * taken by default.
+   */
+  readonly admits?: (peer: string, listener: number) => (() => void) | null
   /** Where bytes are counted that wait on one connection for an address to read them; counted nowhere by default. */
   readonly keep?: (peer: string) => Room
   /** Resolves names of upstreams; the system's resolver by default. */
@@ -44,6 +49,7 @@ export function createContext<State>(options: NativeEngineOptions<State>): Conte
     requestHead: new RequestHead(compileRules(options.rules), limits),
     responseHead: new ResponseHead(answerTable(options.stripAnswers ?? ['server'])),
     readBuffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    admits: options.admits ?? null,
     keep: options.keep ?? null,
     lookup: createLookup(clock, options.resolve),
     dateLine: dateLineOf(clock),

@@ -46,7 +46,9 @@ class NativeEngine implements Engine {
     const listener = this.#servers.length
     let open = 0
     const accept = (socket: Socket): void => {
-      if (open >= this.#limits.connectionsMax || this.#context.draining) {
+      // A handshake was let in before it began
+      const isIn = tls !== null || this.#isAdmitted(socket, listener)
+      if (open >= this.#limits.connectionsMax || this.#context.draining || !isIn) {
         socket.destroy()
         return
       }
@@ -67,7 +69,7 @@ class NativeEngine implements Engine {
     const inner =
       tls === null
         ? createServer({ noDelay: true, highWaterMark: UNSENT_BYTES_MAX }, accept)
-        : this.#secureServer(tls, accept)
+        : this.#secureServer(tls, listener, accept)
     const server = announces === null ? inner : this.#announcedServer(announces, inner)
     this.#servers.push(server)
     return new Promise((resolve, reject) => {
@@ -89,8 +91,17 @@ class NativeEngine implements Engine {
     }
   }
 
+  /** Whether the source of a new connection may have one more. */
+  #isAdmitted(socket: Socket, listener: number): boolean {
+    const { admits } = this.#context
+    if (admits === null) return true
+    const closed = admits(this.#proxied.peerOf(socket), listener)
+    if (closed !== null) socket.once('close', closed)
+    return closed !== null
+  }
+
   /** TLS before the very same connections. A handshake has the time of a head, and counts as a connection. */
-  #secureServer(tls: TlsOptions, accept: (socket: Socket) => void): Server {
+  #secureServer(tls: TlsOptions, listener: number, accept: (socket: Socket) => void): Server {
     const certificates = new Certificates()
     const server = createTlsServer(
       {
@@ -109,6 +120,10 @@ class NativeEngine implements Engine {
     )
     server.maxConnections = this.#limits.connectionsMax
     server.on('connection', (socket: Socket) => {
+      if (!this.#isAdmitted(socket, listener)) {
+        socket.destroy()
+        return
+      }
       const ends = endsOf(socket)
       this.#encrypted.set(ends, socket)
       socket.on('close', () => {

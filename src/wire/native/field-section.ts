@@ -15,6 +15,11 @@ import {
   scanFields,
 } from './scan-fields.ts'
 
+/** CGI and its heirs turn every character that is no letter or digit into `_`: to them it is the same name. */
+function twinOf(lower: string): string {
+  return lower.replace(/[^a-z0-9-]/g, '-')
+}
+
 /**
  * What the field section of a request says (RFC 9112 5). It depends on nothing but its bytes and the rules of the
  * engine, and does not change once it was read: requests with the same bytes may share it.
@@ -25,6 +30,8 @@ export class FieldSection implements FieldVisitor {
   readonly fieldsMax: number
   /** Lines that may be passed on, those included that {@link nominated} takes out. */
   pass = ''
+  /** Lines that a handler may let pass; those included that {@link nominated} takes out. */
+  apart = ''
   readonly taken: (string | undefined)[]
   /** As sent; null without the field. */
   host: string | null = null
@@ -101,9 +108,14 @@ export class FieldSection implements FieldVisitor {
     }
   }
 
+  withheld(name: string, line: string): void {
+    const twin = twinOf(name)
+    const { withheld, withheldPrefixes } = this.#rules
+    if (withheld.has(twin) || withheldPrefixes.some((prefix) => twin.startsWith(prefix))) this.apart += line
+  }
+
   oddName(name: string): typeof PASS | typeof DROP | typeof FAULT {
-    // CGI and its heirs turn every character that is no letter or digit into `_`: to them it is the same name
-    const twin = name.replace(/[^a-z0-9-]/g, '-')
+    const twin = twinOf(name)
     const { identity, dropped, droppedPrefixes } = this.#rules
     if (identity.has(twin)) {
       this.#ambiguous(`${name} reads like ${twin}`)

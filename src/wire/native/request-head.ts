@@ -40,6 +40,7 @@ export class RequestHead {
   host = ''
   minor: 0 | 1 = 1
   pass = ''
+  withheld = ''
   taken: readonly (string | undefined)[] = []
   /** 0 none, a length, or -1 chunked. */
   bodyBytes = 0
@@ -69,6 +70,7 @@ export class RequestHead {
     this.host = ''
     this.minor = 1
     this.pass = ''
+    this.withheld = ''
     this.taken = this.#rules.blank
     this.bodyBytes = 0
     this.close = false
@@ -102,6 +104,7 @@ export class RequestHead {
     const section = this.#section(bytes, at + 11, end, known)
     this.taken = section.taken
     this.pass = section.pass
+    this.withheld = section.apart
     if (section.inner !== '') return this.#fault(section.code, section.inner)
     if (section.close) this.close = true
     return this.#framing(section) ?? this.#authority(target, section.host) ?? this.#rest(section)
@@ -192,6 +195,7 @@ export class RequestHead {
   #rest({ nominated, upgrade, expect }: FieldSection): RefusalCode | null {
     if (nominated !== null) {
       this.pass = withoutFields(this.pass, nominated)
+      this.withheld = withoutFields(this.withheld, nominated)
       this.upgrade =
         upgrade.toLowerCase() === 'websocket' &&
         nominated.has('upgrade') &&

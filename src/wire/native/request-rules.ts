@@ -10,6 +10,9 @@ export interface RequestRules {
   /** Names and prefixes that are not passed on. */
   readonly dropped: ReadonlySet<string>
   readonly droppedPrefixes: readonly string[]
+  /** Those of them whose lines are kept apart. */
+  readonly withheld: ReadonlySet<string>
+  readonly withheldPrefixes: readonly string[]
 }
 
 /** Framing, routing and expectations: read by the engine, written anew for the upstream. */
@@ -30,7 +33,10 @@ const HOP_BY_HOP = [
 export function compileRules(rules: FieldRules): RequestRules {
   if (rules.identity.length > 30) throw new RangeError('at most 30 identity names')
   const taken = [...rules.take, ...rules.peek]
-  const names = new Set([...READ, ...HOP_BY_HOP, ...taken, ...rules.identity, ...rules.strip])
+  const { withhold = [], withholdPrefixes = [] } = rules
+  const stripped = [...rules.strip, ...withhold]
+  const prefixes = [...rules.stripPrefixes, ...withholdPrefixes]
+  const names = new Set([...READ, ...HOP_BY_HOP, ...taken, ...rules.identity, ...stripped])
   const compiled: FieldRule[] = []
   for (const name of names) {
     const own = READ.includes(name)
@@ -45,19 +51,21 @@ export function compileRules(rules: FieldRules): RequestRules {
       keep:
         !own &&
         !HOP_BY_HOP.includes(name) &&
-        !rules.strip.includes(name) &&
+        !stripped.includes(name) &&
         !rules.take.includes(name) &&
-        !rules.stripPrefixes.some((prefix) => name.startsWith(prefix)),
+        !prefixes.some((prefix) => name.startsWith(prefix)),
       taken: index,
       framing: FRAMING_NAMES.includes(name),
       identity: identity < 0 ? 0 : 1 << identity,
     })
   }
   return {
-    table: new FieldTable(compiled, rules.stripPrefixes),
+    table: new FieldTable(compiled, prefixes),
     blank: taken.map(() => undefined),
     identity: new Set(rules.identity),
     dropped: new Set(compiled.filter((rule) => !rule.keep).map((rule) => rule.name)),
-    droppedPrefixes: rules.stripPrefixes,
+    droppedPrefixes: prefixes,
+    withheld: new Set(withhold),
+    withheldPrefixes: withholdPrefixes,
   }
 }

@@ -104,6 +104,8 @@ class AnswerSection implements FieldVisitor {
     }
   }
 
+  withheld(): void {}
+
   oddName(): typeof PASS {
     return PASS
   }

@@ -9,6 +9,8 @@ export interface FieldVisitor {
   readonly dropped: FieldTable | null
   /** A field with a rule. False when its value is at fault. */
   field(rule: FieldRule, value: string): boolean
+  /** A line that is dropped without being looked at; `name` in lower case. */
+  withheld(name: string, line: string): void
   /** What to do with a line whose name has characters besides letters, digits and `-`. The name is lower case. */
   oddName(name: string): typeof PASS | typeof DROP | typeof FAULT
 }
@@ -68,11 +70,13 @@ export function scanFields(
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return FIELDS_BROKEN
     const next = at + 2
     let keep = true
+    let isRead = false
     if (length > 63 || flags[bucketOf(length, bytes[line]!)] !== 0) {
       const rule = table.find(bytes, line, length)
       if (rule !== undefined) {
         keep = rule.keep
         if (rule.visit) {
+          isRead = true
           let valueEnd = at
           let last = bytes[valueEnd - 1]
           while (valueEnd > value && (last === SP || (last === HTAB && !rule.framing)))
@@ -86,6 +90,8 @@ export function scanFields(
       if (verdict === FAULT) return FIELDS_REFUSED
       if (verdict === DROP) keep = false
     }
+    if (!keep && !isRead)
+      visitor.withheld(nameAt(text, line - from, length), text.slice(line - from, next - from))
     if (keep && dropped !== null && dropped.flags[bucketOf(length, bytes[line]!)] !== 0)
       keep = dropped.find(bytes, line, length) === undefined
     if (!keep) {

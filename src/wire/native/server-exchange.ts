@@ -50,6 +50,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly host: string
   readonly minor: 0 | 1
   readonly pass: string
+  readonly withheld: string
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
@@ -91,6 +92,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.host = head.host
     this.minor = head.minor
     this.pass = head.pass
+    this.withheld = head.withheld
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.peer = connection.peer
@@ -145,7 +147,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#finish()
   }
 
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs = Infinity): void {
     if (this.#stage !== OPEN || this.#collecting !== null) {
       // The caller has left already
       done(null)
@@ -153,7 +155,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     else {
       this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
-      else this.#connection.wantBody()
+      else this.#connection.wantBody(withinMs)
     }
   }
 

@@ -96,13 +96,13 @@ export class NodeConnection implements Timed {
     this.deadline = isFull ? clock.monotonic() + limits.sendTimeoutMs : Infinity
   }
 
-  /** The next piece of a body is awaited, or not. */
-  awaitBody(isAwaited: boolean): void {
+  /** The next piece of a body is awaited, or not; a body that is awaited anew must be whole in the given time. */
+  awaitBody(isAwaited: boolean, withinMs = Infinity): void {
     const isNew = isAwaited && !this.#isBodyAwaited
     this.#isBodyAwaited = isAwaited
     const now = this.#context.shared.clock.monotonic()
     const deadline = isNew
-      ? this.#pace.begin(now, this.#exchange?.outcome.bytesIn ?? 0)
+      ? this.#pace.begin(now, this.#exchange?.outcome.bytesIn ?? 0, now + withinMs)
       : this.#pace.piece(now)
     if (!this.#isSending) this.deadline = isAwaited ? deadline : Infinity
   }

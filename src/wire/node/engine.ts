@@ -4,6 +4,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { Emptiness } from '../emptiness.ts'
 import { SWEEP_MS, UNSENT_BYTES_MAX } from '../limits.ts'
 import type { NativeEngineOptions } from '../native/create-context.ts'
+import { plainAddress } from '../native/proxy-header.ts'
 import type { Engine, ListenOptions, Upstream, UpstreamOptions } from '../port.ts'
 import { NodeConnection } from './connection.ts'
 import { createNodeContext, type NodeContext } from './context.ts'
@@ -98,10 +99,13 @@ class NodeEngine implements Engine {
   }
 
   #serve(server: Server, listener: number): void {
-    const { limits } = this.#context.shared
+    const { limits, admits } = this.#context.shared
     let open = 0
     server.on('connection', (socket: Socket) => {
-      if (open >= limits.connectionsMax || this.#context.shared.draining) {
+      const closed = admits === null ? null : admits(plainAddress(socket.remoteAddress ?? ''), listener)
+      if (closed !== null) socket.once('close', closed)
+      const isIn = admits === null || closed !== null
+      if (open >= limits.connectionsMax || this.#context.shared.draining || !isIn) {
         socket.destroy()
         return
       }

@@ -39,6 +39,7 @@ export class NodeExchange implements Incoming, Receiver {
   readonly host: string
   readonly minor: 0 | 1
   readonly pass: string
+  readonly withheld: string
   readonly taken: readonly (string | undefined)[]
   readonly bodyBytes: number
   readonly peer: string
@@ -82,6 +83,7 @@ export class NodeExchange implements Incoming, Receiver {
     this.host = head.host
     this.minor = head.minor
     this.pass = head.pass
+    this.withheld = head.withheld
     this.taken = head.taken
     this.bodyBytes = head.bodyBytes
     this.#expectsContinue = head.expectsContinue
@@ -135,14 +137,14 @@ export class NodeExchange implements Incoming, Receiver {
     this.#end(last)
   }
 
-  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void): void {
+  collect(bytesMax: number, room: Room, done: (body: Uint8Array | null) => void, withinMs = Infinity): void {
     // Otherwise the caller has left already
     if (this.#stage !== OPEN || this.#collecting !== null) done(null)
     else if (this.bodyBytes === 0) done(EMPTY)
     else {
       this.#collecting = new Collecting(Math.min(bytesMax, this.bodyBytesMax), room, done)
       if (this.bodyBytes > this.#collecting.bytesMax) this.refuse('body_too_large', 'Content-Length')
-      else this.#wantBody()
+      else this.#wantBody(withinMs)
     }
   }
 
@@ -302,15 +304,15 @@ export class NodeExchange implements Incoming, Receiver {
     incoming.resume()
   }
 
-  /** The body is wanted now. */
-  #wantBody(): void {
+  /** The body is wanted now, and all of it in the given time. */
+  #wantBody(withinMs = Infinity): void {
     const incoming = this.#incoming
     if (this.#isBodyWanted || incoming === null) return
     this.#isBodyWanted = true
     // Also when the body has come already: Node would close a connection whose expectation was not met
     if (this.#expectsContinue) this.#response?.writeContinue()
     this.#expectsContinue = false
-    this.#connection.awaitBody(true)
+    this.#connection.awaitBody(true, withinMs)
     incoming.on('data', (bytes: Buffer) => {
       if (this.#stage !== OVER) this.#body(bytes)
     })

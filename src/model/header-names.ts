@@ -1,0 +1,112 @@
+/**
+ * Names of request headers that callers may not send on, lower case. Prefixes cover every name that begins with them. A name whose
+ * characters besides letters and digits differ is the same name to many servers (CGI turns each into `_`): see `twinOf`.
+ */
+
+/** Who calls, as the gateway reads it. */
+export const IDENTITY_HEADERS = ['authorization', 'x-client-id', 'x-profile-id'] as const
+
+/** They tell an upstream who or where the caller is; the gateway writes its own. */
+export const FORWARDING_HEADERS = [
+  'forwarded',
+  'x-real-ip',
+  'client-cert',
+  'client-cert-chain',
+  'x-request-id',
+] as const
+export const FORWARDING_PREFIXES = ['x-postern-', 'x-forwarded-', 'client-cert-'] as const
+
+/** Framing and hop-by-hop names (RFC 9110 7.6.1). */
+const FRAMING_HEADERS = [
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+] as const
+
+/**
+ * Headers by which an upstream may take another path, method, host, address or user than those that the gateway has judged.
+ * They are removed unless a collection passes them on by name.
+ */
+export const OVERRIDE_HEADERS = [
+  // Path
+  'x-original-url',
+  'x-original-uri',
+  'x-original-path',
+  'x-rewrite-url',
+  'x-override-url',
+  'x-http-destinationurl',
+  'x-envoy-original-path',
+  'x-middleware-subrequest',
+  // Method
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  // Host
+  'x-host',
+  'x-original-host',
+  'x-http-host-override',
+  // Address
+  'true-client-ip',
+  'cf-connecting-ip',
+  'cf-connecting-ipv6',
+  'fastly-client-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-originating-ip',
+  'x-envoy-external-address',
+  // User
+  'remote-user',
+  'x-arr-clientcert',
+  'x-client-dn',
+  'x-client-verify',
+  // HTTP_PROXY of CGI programs
+  'proxy',
+] as const
+export const OVERRIDE_PREFIXES = [
+  'ssl-',
+  'x-ssl-',
+  'x-client-cert',
+  'x-remote-',
+  'x-auth-request-',
+  'x-authenticated-',
+  'x-webauth-',
+  'x-amzn-oidc-',
+  'x-goog-authenticated-user-',
+  'x-ms-client-principal',
+] as const
+
+const OVERRIDES: ReadonlySet<string> = new Set(OVERRIDE_HEADERS)
+const NEVER_PASSED: ReadonlySet<string> = new Set([
+  ...IDENTITY_HEADERS,
+  ...FORWARDING_HEADERS,
+  ...FRAMING_HEADERS,
+  'traceparent',
+  'tracestate',
+])
+
+/** The name as servers read it that take every character besides letters and digits for the same. */
+export function twinOf(lower: string): string {
+  return lower.replace(/[^a-z0-9-]/g, '-')
+}
+
+/** True for a name that no collection can pass on, in any spelling. */
+export function isNeverPassed(name: string): boolean {
+  const twin = twinOf(name.toLowerCase())
+  return NEVER_PASSED.has(twin) || FORWARDING_PREFIXES.some((prefix) => twin.startsWith(prefix))
+}
+
+/** True for a name that is removed unless a collection passes it on, in any spelling. */
+export function isOverride(name: string): boolean {
+  const twin = twinOf(name.toLowerCase())
+  return OVERRIDES.has(twin) || OVERRIDE_PREFIXES.some((prefix) => twin.startsWith(prefix))
+}

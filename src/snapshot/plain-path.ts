@@ -1,0 +1,86 @@
+import { overlap } from './precedence.ts'
+import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
+
+/**
+ * Readings of a path by servers that drop a part of it. RFC 3986 (3.3) leaves the meaning of `;` in a segment to the server:
+ * some take `/export;x=1` for `/export`. Windows drops dots and spaces at the end of a name. Such a server would serve another
+ * endpoint than the one whose route was matched.
+ */
+
+/** False for most paths: no server drops a part of them. */
+export function mayBeShortened(path: string): boolean {
+  return /;|%3B|%20|\.\/|\.$/.test(path)
+}
+
+/**
+ * The path as a server reads it that drops parameters of segments, and dots and spaces at their end.
+ * @param pattern what it matched; a segment of it that has a `;` of its own keeps its parameters.
+ */
+export function plainPath(below: string, pattern: string): string {
+  const segments = toSegments(pattern)
+  const parts = asRead(below).slice(1).split('/')
+  return `/${parts.map((part, index) => plainPart(part, segments[index])).join('/')}`
+}
+
+/** True when the path has a `;` where its pattern has none. */
+export function hasParameters(below: string, pattern: string): boolean {
+  const segments = toSegments(pattern)
+  return asRead(below)
+    .slice(1)
+    .split('/')
+    .some((part, index) => part.includes(';') && !hasOwn(segments[index]))
+}
+
+function plainPart(part: string, segment: Segment | undefined): string {
+  const bare = hasOwn(segment) ? part : part.split(';', 1)[0]!
+  const plain = withoutEnd(bare)
+  return plain === '' ? bare : plain
+}
+
+function hasOwn(segment: Segment | undefined): boolean {
+  return segment !== undefined && segment.kind !== 'wildcard' && asRead(segment.shape).includes(';')
+}
+
+function withoutEnd(part: string): string {
+  let end = part.length
+  for (;;) {
+    if (part.charCodeAt(end - 1) === 0x2e) end--
+    else if (part.endsWith('%20', end)) end -= 3
+    else return part.slice(0, end)
+  }
+}
+
+/** Segments of a path for {@link toLooseMatch}: upper and lower case, and a slash at the end, make no difference. */
+export function looseParts(below: string): readonly string[] {
+  return loose(asRead(below)).slice(1).split('/')
+}
+
+/** Whether a server that is lenient in every known way could take a path for one of `pattern`; see {@link plainPath}. */
+export function toLooseMatch(pattern: string): (parts: readonly string[]) => boolean {
+  const segments = toSegments(loose(asRead(pattern)))
+  return (parts) => {
+    for (const [index, segment] of segments.entries()) {
+      // `/files` may be read as `/files/`
+      if (segment.kind === 'wildcard') return parts.length >= index
+      const part = parts[index]
+      if (part === undefined) return false
+      const plain = plainPart(part, segment)
+      const fits =
+        segment.kind === 'literal'
+          ? segment.shape === plain
+          : matchesSegment(segment.texts, plain, 0, plain.length, null)
+      if (!fits) return false
+    }
+    return parts.length === segments.length
+  }
+}
+
+/** Whether some path may fit both patterns for such a server. */
+export function overlapLoosely(left: string, right: string): boolean {
+  return overlap(loose(left), loose(right))
+}
+
+function loose(path: string): string {
+  const lower = path.toLowerCase()
+  return lower.length > 1 && lower.endsWith('/') ? lower.slice(0, -1) : lower
+}
