@@ -9,6 +9,14 @@ export type Scope = (typeof SCOPES)[number]
 /** What a client gets that asks for none, and what challenges name. */
 export const DEFAULT_SCOPE = 'management:read management:write'
 
+/** What a person should start with. Metadata lists these alone: some clients ask for every scope that they find there. */
+export const START_SCOPES: readonly Scope[] = ['management:read', 'management:write']
+
+/** True for a scope that is never ticked in advance on the page for consent. */
+export function isTickedByHand(scope: string): boolean {
+  return scope === 'management:admin'
+}
+
 /** Scopes that say nothing of management: who signed in, and that refresh tokens are wanted. */
 export const OIDC_SCOPES = ['openid', 'offline_access'] as const
 

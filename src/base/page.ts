@@ -28,6 +28,10 @@ const STYLE = `:root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:10vh auto;padding:0 1rem}
 label{display:block;margin:1rem 0}
 input{display:block;width:100%;box-sizing:border-box;font:inherit;padding:.4rem}
+fieldset{border:0;margin:0 0 1rem;padding:0}
+legend{font-weight:600;padding:0}
+.choice{display:flex;gap:.5rem;margin:.4rem 0}
+.choice input{width:auto;margin-top:.35rem}
 button{font:inherit;padding:.4rem 1rem}
 code{overflow-wrap:anywhere}
 dt{font-weight:600}

@@ -70,7 +70,7 @@ export const PROBLEMS = {
   profile_ambiguous: problem(
     401,
     'Profile ambiguous',
-    'The client has several profiles that fit. Say which by `X-Profile-ID`.',
+    'Several profiles fit the request equally well. Say which by `X-Profile-ID`, and `X-Client-ID` where they are of several clients. The request record names them.',
   ),
   identity_rejected: problem(
     403,

@@ -12,14 +12,15 @@ import type { LinkedClient, LinkedProfile, LinkedToken } from './snapshot.ts'
 const AUTH_TYPES: ReadonlySet<string> = new Set(['none', 'token', 'jwt', 'oidc', 'mtls'])
 
 /** Links a client with its profiles and tokens. Throws a RangeError that names what is wrong. */
-export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient {
+export function linkClient(fragment: ClientFragment, opener: Opener): LinkedClient {
   const profiles = new Map<string, LinkedProfile>()
   const tokens: LinkedToken[] = []
   const verifying: LinkedProfile[] = []
   const bound: LinkedProfile[] = []
-  const unproved = fragment.profiles.filter((profile) => profile.auth === 'none')
-  const active = unproved.filter((profile) => profile.active)
-  const fitting = active.length > 0 ? active : unproved
+  const unproved: LinkedProfile[] = []
+  const open = fragment.profiles.filter((profile) => profile.auth === 'none')
+  const active = open.filter((profile) => profile.active)
+  const fitting = new Set(active.length > 0 ? active : open)
   const client: { -readonly [K in keyof LinkedClient]: LinkedClient[K] } = {
     kind: 'client',
     id: fragment.id,
@@ -27,14 +28,14 @@ export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient
     collections: new Set(fragment.collections),
     profiles,
     lone: null,
-    isAmbiguous: fitting.length > 1,
+    unproved,
     tokens,
     verifying,
     bound,
     key: limitKeyOf(`client:${fragment.id}`),
   }
   for (const profile of fragment.profiles) {
-    const linked = linkProfile(client, profile, open)
+    const linked = linkProfile(client, profile, opener)
     if (profiles.has(profile.id) || profiles.has(profile.slug))
       throw new RangeError(`two profiles of client ${fragment.slug} are called ${profile.slug}`)
     profiles.set(profile.id, linked)
@@ -46,8 +47,9 @@ export function linkClient(fragment: ClientFragment, open: Opener): LinkedClient
         throw new RangeError(`token ${token.id} is damaged`)
       tokens.push({ fragment: token, profile: linked })
     }
-    if (fitting.length === 1 && fitting[0] === profile) client.lone = linked
+    if (fitting.has(profile)) unproved.push(linked)
   }
+  if (unproved.length === 1) client.lone = unproved[0]!
   return client
 }
 

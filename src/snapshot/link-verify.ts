@@ -3,8 +3,8 @@ import { toRule } from '../base/claims.ts'
 import { readJwk } from '../base/jwk.ts'
 import { keyFits, TRIED_MAX } from '../base/jws.ts'
 import type { Opener } from '../vault/opener.ts'
-import type { ProfileFragment } from './fragments.ts'
-import type { LinkedVerifier, VerifyKey } from './snapshot.ts'
+import type { ProfileFragment, VerifyFragment } from './fragments.ts'
+import type { LinkedVerifier, Specificity, VerifyKey } from './snapshot.ts'
 
 /** Links how signed tokens of a profile are judged. Throws a RangeError that names what is wrong. */
 export function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener): LinkedVerifier | null {
@@ -46,5 +46,16 @@ export function linkVerify({ id, slug, verify }: ProfileFragment, open: Opener):
     source: keys.from === 'jwks' || keys.from === 'discovery' ? `${keys.from} ${keys.url}` : '',
     match: verify.match.map(toRule),
     required: verify.required_claims.map(toRule),
+    specificity: specificityOf(verify),
+  }
+}
+
+function specificityOf({ audience, match, required_claims, required_scopes }: VerifyFragment): Specificity {
+  const claimsOf = (rules: VerifyFragment['match']): Set<string> => new Set(rules.map(({ claim }) => claim))
+  const named = audience === null ? 0 : 1
+  return {
+    selectors: named + claimsOf(match).size,
+    exact: named + claimsOf(match.filter(({ glob }) => glob === null)).size,
+    requirements: claimsOf(required_claims).size + new Set(required_scopes).size,
   }
 }

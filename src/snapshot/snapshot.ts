@@ -253,8 +253,8 @@ export interface LinkedClient {
   readonly profiles: ReadonlyMap<string, LinkedProfile>
   /** The profile that ids alone name when only the client is given; active ones go first. */
   readonly lone: LinkedProfile | null
-  /** Several profiles of type none fit. */
-  readonly isAmbiguous: boolean
+  /** Those of its profiles that ask for no proof: the active ones, or all when none is active. */
+  readonly unproved: readonly LinkedProfile[]
   readonly tokens: readonly LinkedToken[]
   /** Those of its profiles that judge signed tokens. */
   readonly verifying: readonly LinkedProfile[]
@@ -333,6 +333,17 @@ export interface LinkedVerifier {
   readonly source: string
   readonly match: readonly ((claims: Plain) => boolean)[]
   readonly required: readonly ((claims: Plain) => boolean)[]
+  readonly specificity: Specificity
+}
+
+/** What decides between profiles that fit one token: see `mostSpecific`. */
+export interface Specificity {
+  /** Claims that the profile selects by. */
+  readonly selectors: number
+  /** Those of them that must have exact values. */
+  readonly exact: number
+  /** Required claims and scopes. */
+  readonly requirements: number
 }
 
 export interface VerifyKey {

@@ -157,6 +157,7 @@ test('the client alone suffices when one profile fits, and is ambiguous when sev
   const answer = await refusal({ headers: ids('acme') })
   assert.equal(answer.json['code'], 'profile_ambiguous')
   assert.equal(answer.status, 401)
+  assert.equal(answer.reason, 'fits the profiles acme:open, acme:office')
   assert.equal((await refusal({ headers: ids('rival') })).json['code'], 'credentials_missing')
 })
 

@@ -145,8 +145,50 @@ test('match rules send the tokens of one provider to several profiles', async ()
     'no profile of the issuer has the audience, key and claims',
   )
   const both = signedBy(FIRST, claims({ email: 'ann@acme.test', azp: 'bot-1' }))
-  assert.equal((await ask(both)).json['code'], 'profile_ambiguous')
-  assert.equal((await ask(both, { 'x-profile-id': 'robots' })).profile, 'pro_robots')
+  assert.equal((await ask(both)).profile, 'pro_robots', 'exact values go before a pattern')
+  assert.equal((await ask(both, { 'x-profile-id': 'staff' })).profile, 'pro_staff')
+})
+
+test('a profile that every token of the issuer fits takes none from the profiles that name more of it', async () => {
+  const token = (given: Plain) => signedBy(FIRST, claims(given))
+  put(
+    oidc('app', { match: [rule('azp', { values: ['app-1'] })] }),
+    oidc('scoped', { required_scopes: ['orders.write'] }),
+  )
+  served.apply([client('rival', { profiles: [oidc('all')] })])
+  const app = { azp: 'app-1' }
+  assert.equal((await ask(token(app))).profile, 'pro_app')
+  assert.equal((await ask(token({ scope: 'orders.write' }))).profile, 'pro_scoped')
+  assert.equal((await ask(token({ scope: 'orders.write', ...app }))).profile, 'pro_app')
+  assert.equal((await ask(token({}))).profile, 'pro_all')
+  assert.equal((await ask(token(app), { 'x-profile-id': 'all' })).profile, 'pro_all')
+
+  put(
+    oidc('app', { match: [rule('azp', { values: ['app-1'] })] }),
+    oidc('lead', { match: [rule('azp', { values: ['app-1'] }), rule('groups', { values: ['lead'] })] }),
+    oidc('named', { match: [rule('azp', { glob: 'app-*' }), rule('azp', { glob: '*' })] }),
+  )
+  assert.equal((await ask(token({ ...app, groups: ['lead'] }))).profile, 'pro_lead')
+  assert.equal((await ask(token(app))).profile, 'pro_app', 'two rules about one claim are one claim')
+
+  put(oidc('app', { match: [rule('azp', { values: ['app-1'] })] }, { active: false }))
+  assert.equal(
+    (await ask(token(app))).json['code'],
+    'profile_inactive',
+    'its callers are not those of another',
+  )
+  served.apply([], ['client:cli_rival'])
+})
+
+test('profiles that fit equally well are ambiguous: the record names them, the answer does not', async () => {
+  put(
+    oidc('one', { match: [rule('azp', { values: ['app-1'] })] }),
+    oidc('two', { match: [rule('groups', { values: ['lead'] })] }),
+  )
+  const answer = await ask(signedBy(FIRST, claims({ azp: 'app-1', groups: 'lead' })))
+  assert.equal(answer.json['code'], 'profile_ambiguous')
+  assert.equal(answer.reason, 'fits the profiles acme:one, acme:two')
+  assert.ok(!answer.text.includes('acme') && !answer.text.includes('one'))
 })
 
 test('a new key is fetched when a token names it, and at most every 30 seconds', async () => {

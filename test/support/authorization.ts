@@ -21,7 +21,7 @@ import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import { createTombstoneCells } from '../../src/threads/tombstones.ts'
 import { openVault } from '../../src/vault/open.ts'
 import { UNSERVED } from '../control.ts'
-import { Browser, type Shown } from './browser.ts'
+import { Browser, boxesOf, type Shown } from './browser.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -233,12 +233,26 @@ export function authorization(origin: string, client: string, more: Record<strin
   return { url, redeem }
 }
 
-/** Signs in where that is asked, and allows; the last page, or the redirect to the client. */
-export async function consent(browser: Browser, url: URL | string, name = 'ann'): Promise<Shown> {
+/**
+ * Signs in where that is asked, and allows all that the page offers, unless `ticked` says what; the last page, or the
+ * redirect to the client.
+ */
+export async function consent(
+  browser: Browser,
+  url: URL | string,
+  name = 'ann',
+  ticked?: readonly string[],
+): Promise<Shown> {
   let page = await browser.open(url)
   if (page.text.includes('name="password"'))
     page = await browser.submit(page, { name, password: PASSWORD, do: 'password' })
-  if (page.text.includes('value="allow"')) page = await browser.submit(page, { do: 'allow' })
+  if (page.text.includes('value="allow"'))
+    page = await browser.submit(
+      page,
+      { do: 'allow' },
+      true,
+      ticked ?? boxesOf(page.text).map(({ value }) => value),
+    )
   return page
 }
 

@@ -14,6 +14,16 @@ interface Cookie {
   readonly path: string
 }
 
+/** The boxes of a form, as the page ticks them. */
+export function boxesOf(form: string): { name: string; value: string; isTicked: boolean }[] {
+  const boxes = form.matchAll(/<input type="checkbox" name="([^"]+)" value="([^"]+)"( checked)?>/g)
+  return [...boxes].map(([, name, value, ticked]) => ({
+    name: name!,
+    value: value!,
+    isTicked: ticked !== undefined,
+  }))
+}
+
 /** As much of a browser as signing in takes: it keeps cookies, follows redirects within one origin, and sends forms. */
 export class Browser {
   readonly #origin: string
@@ -31,7 +41,11 @@ export class Browser {
    * Follows redirects until there is a page, or one leads elsewhere: that is shown by its URL alone, as is the first
    * one where none is followed.
    */
-  async open(target: string | URL, form?: Readonly<Record<string, string>>, follows = true): Promise<Shown> {
+  async open(
+    target: string | URL,
+    form?: Readonly<Record<string, string>> | [string, string][],
+    follows = true,
+  ): Promise<Shown> {
     let url = new URL(target, this.#origin)
     let body = form === undefined ? undefined : new URLSearchParams(form)
     for (let count = 0; count < 20; count++) {
@@ -53,13 +67,23 @@ export class Browser {
     throw new Error(`too many redirects, the last one to ${url.href}`)
   }
 
-  /** Sends the first form of a page, with its hidden fields and these. */
-  submit(page: Shown, fields: Readonly<Record<string, string>>, follows = true): Promise<Shown> {
+  /**
+   * Sends the first form of a page, with its hidden fields and these.
+   * @param ticked values of the boxes that are ticked; absent sends those that the page ticks.
+   */
+  submit(
+    page: Shown,
+    fields: Readonly<Record<string, string>>,
+    follows = true,
+    ticked: readonly string[] | undefined = undefined,
+  ): Promise<Shown> {
     const form = /<form method="post" action="([^"]+)">([\s\S]*?)<\/form>/.exec(page.text)
     assert.ok(form !== null, `a form in ${page.status} ${page.text}`)
     const hidden = [...form[2]!.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)]
     const given = Object.fromEntries(hidden.map(([, name, value]) => [name!, value!]))
-    return this.open(new URL(form[1]!, page.url), { ...given, ...fields }, follows)
+    const boxes = boxesOf(form[2]!).filter(({ value, isTicked }) => ticked?.includes(value) ?? isTicked)
+    const all = [...Object.entries({ ...given, ...fields }), ...boxes.map(({ name, value }) => [name, value])]
+    return this.open(new URL(form[1]!, page.url), all as [string, string][], follows)
   }
 
   #cookieFor(path: string): string {

@@ -4,6 +4,7 @@ import { hashToken } from '../../base/token.ts'
 import type { LinkedProfile, Verified } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
+import { ambiguous, mostSpecific } from './specific.ts'
 
 /**
  * Check 5 for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
@@ -27,9 +28,10 @@ export function identifyBearer(exchange: Exchange): RefusalCode | null | undefin
     exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
     return 'identity_rejected'
   }
-  const active = fitting.filter((profile) => profile.fragment.active && profile.client.fragment.active)
-  const left = active.length > 0 ? active : fitting
-  return left.length > 1 ? 'profile_ambiguous' : settle(exchange, left[0]!)
+  const best = exchange.jwt === null ? fitting : mostSpecific(exchange.jwt, fitting)
+  const active = best.filter((profile) => profile.fragment.active && profile.client.fragment.active)
+  const left = active.length > 0 ? active : best
+  return left.length > 1 ? ambiguous(exchange, left) : settle(exchange, left[0]!)
 }
 
 /** True while what was proved still holds. */

@@ -6,6 +6,7 @@ import type { Exchange } from '../exchange.ts'
 import { agreesOnClient, agreesOnProfile } from './agrees.ts'
 import { identifyBearer } from './bearer.ts'
 import { identifyCertificate } from './certificate.ts'
+import { ambiguous } from './specific.ts'
 
 /** The scheme of a token without one. */
 const NO_BEARER = /^bearer *$/i
@@ -71,7 +72,7 @@ function byIds(exchange: Exchange): RefusalCode | null {
   if (code !== null) return code
   const client = exchange.client!
   if (exchange.profile === null) {
-    if (client.isAmbiguous) return 'profile_ambiguous'
+    if (client.unproved.length > 1) return ambiguous(exchange, client.unproved)
     exchange.profile = client.lone
     if (client.lone === null) return 'credentials_missing'
   }

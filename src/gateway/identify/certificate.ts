@@ -7,6 +7,7 @@ import type { Exchange } from '../exchange.ts'
 import { agrees, nameLone } from './agrees.ts'
 import { judgeCertificate } from './chain.ts'
 import { expired, failed, PROOF_MS, unavailable } from './signed.ts'
+import { ambiguous } from './specific.ts'
 
 /**
  * Check 5 for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
@@ -33,7 +34,8 @@ export function identifyCertificate(
   }
   const active = fitting.filter(({ profile }) => profile.fragment.active && profile.client.fragment.active)
   const left = active.length > 0 ? active : fitting
-  if (new Set(left.map(({ profile }) => profile)).size > 1) return 'profile_ambiguous'
+  const profiles = new Set(left.map(({ profile }) => profile))
+  if (profiles.size > 1) return ambiguous(exchange, [...profiles])
   exchange.bound = left.find((one) => isHeld(one, exchange.now)) ?? left[0]!
   exchange.profile = exchange.bound.profile
   exchange.client = exchange.profile.client

@@ -1,4 +1,4 @@
-import { html, type Page } from '../../base/page.ts'
+import { type Html, html, type Page } from '../../base/page.ts'
 
 export interface ConsentView {
   readonly path: string
@@ -11,8 +11,15 @@ export interface ConsentView {
   /** True when any program of this computer could take the redirect. */
   readonly isLocal: boolean
   readonly resources: readonly string[]
-  readonly scopes: readonly string[]
+  readonly scopes: readonly ConsentScope[]
+  /** What was wrong with the form before; null at first. */
+  readonly fault: string | null
   readonly formAction: string | undefined
+}
+
+interface ConsentScope {
+  readonly name: string
+  readonly isTicked: boolean
 }
 
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -23,18 +30,18 @@ const MEANINGS: Readonly<Record<string, string>> = {
   offline_access: 'go on while you are away',
 }
 
-/** Asks a person whether a client may act for them. */
+/** Asks a person whether a client may act for them, and how much it may do: a scope that is not ticked is not given. */
 export function consentPage(view: ConsentView): Page {
-  const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, formAction } = view
+  const { path, csrf, account, client, redirectHost, isLocal, resources, scopes, fault, formAction } = view
   return {
     title: 'Allow access?',
     formAction,
-    content: html`<p><strong>${client.name ?? client.id}</strong> asks to act for you, <strong>${account}</strong>.</p>
+    content: html`${fault === null ? null : html`<p class="fault" role="alert">${fault}</p>`}
+<p><strong>${client.name ?? client.id}</strong> asks to act for you, <strong>${account}</strong>.</p>
 <dl>
 <dt>Client</dt><dd><code>${client.id}</code></dd>
 ${redirectHost === null ? null : html`<dt>Sends you back to</dt><dd><code>${redirectHost}</code></dd>`}
 <dt>For</dt>${resources.map((resource) => html`<dd><code>${resource}</code></dd>`)}
-<dt>It may</dt>${scopes.map((scope) => html`<dd><code>${scope}</code>: ${MEANINGS[scope] ?? scope}</dd>`)}
 </dl>
 ${
   isLocal
@@ -43,8 +50,19 @@ ${
 }
 <form method="post" action="${path}">
 <input type="hidden" name="csrf" value="${csrf}">
+<fieldset><legend>It may</legend>
+${scopes.map(choice)}
+</fieldset>
 <button name="do" value="allow">Allow</button>
 <button class="other" name="do" value="deny">Deny</button>
 </form>`,
   }
+}
+
+function choice({ name, isTicked }: ConsentScope): Html {
+  const box = isTicked
+    ? html`<input type="checkbox" name="scope" value="${name}" checked>`
+    : html`<input type="checkbox" name="scope" value="${name}">`
+  return html`<label class="choice">${box}<span><code>${name}</code>: ${MEANINGS[name] ?? name}</span></label>
+`
 }

@@ -75,11 +75,10 @@ export function lenientMetadata(given: Plain): Plain {
   const redirects = listedTexts(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
   if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects
   if (redirects.some((one) => !one.startsWith('https://'))) taken['application_type'] = 'native'
-  if (taken['grant_types'] !== undefined)
-    taken['grant_types'] = orElse(
-      listedTexts(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one)),
-      'authorization_code',
-    )
+  const grants = listedTexts(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one))
+  if (grants.length > 0) taken['grant_types'] = grants
+  // RFC 7591 section 2 names the first alone; a client that leaves it out still wants to stay signed in
+  else taken['grant_types'] = ['authorization_code', 'refresh_token']
   if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
   if (typeof taken['client_name'] === 'string') taken['client_name'] = visible(taken['client_name'])
   if (taken['client_name'] === '') delete taken['client_name']
@@ -106,8 +105,4 @@ export function redirectHost(redirect: string): string {
 export function isLocalRedirect(redirect: string): boolean {
   const url = URL.parse(redirect)
   return url !== null && (!/^https?:$/.test(url.protocol) || isLoopbackHost(url.hostname))
-}
-
-function orElse(list: readonly string[], otherwise: string): readonly string[] {
-  return list.length === 0 ? [otherwise] : list
 }

@@ -1,4 +1,5 @@
 import type { Accounts } from '../../access/accounts.ts'
+import { isTickedByHand, OIDC_SCOPES } from '../../access/scopes.ts'
 import { consentPage } from '../pages/consent.ts'
 import type { Happening } from './audit.ts'
 import { isLocalRedirect, redirectHost } from './clients.ts'
@@ -15,7 +16,8 @@ export interface ConsentStepParts {
 
 interface ConsentStep {
   ask(visit: Visit, interaction: Interaction): Promise<void>
-  allow(visit: Visit, interaction: Interaction): Promise<void>
+  /** @param scopes that the person has ticked */
+  allow(visit: Visit, interaction: Interaction, scopes: readonly string[]): Promise<void>
   noteDenial(visit: Visit, interaction: Interaction): Promise<void>
 }
 
@@ -36,29 +38,39 @@ export function createConsentStep({ sealed, accounts, consents, audit }: Consent
     })
   }
 
-  return {
-    async ask(visit, interaction) {
-      const { params, session } = interaction
-      const { client, redirectUri, form } = await askedOf(visit, interaction, sealed)
-      const account = await accounts.find(session?.accountId ?? '')
-      const page = consentPage({
-        ...form,
-        account: account?.name ?? '',
-        client,
-        redirectHost: redirectUri === null ? null : redirectHost(redirectUri),
-        isLocal: redirectUri !== null && isLocalRedirect(redirectUri),
-        resources: [params['resource']].flat().filter((one) => typeof one === 'string'),
-        scopes: String(params['scope'] ?? '').split(' '),
-      })
-      show(visit, 200, page)
-    },
+  async function ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void> {
+    const { session } = interaction
+    const { client, redirectUri, form } = await askedOf(visit, interaction, sealed)
+    const account = await accounts.find(session?.accountId ?? '')
+    const page = consentPage({
+      ...form,
+      account: account?.name ?? '',
+      client,
+      redirectHost: redirectUri === null ? null : redirectHost(redirectUri),
+      isLocal: redirectUri !== null && isLocalRedirect(redirectUri),
+      resources: resourcesOf(interaction),
+      scopes: scopesOf(interaction).map((name) => ({ name, isTicked: !isTickedByHand(name) })),
+      fault,
+    })
+    show(visit, fault === null ? 200 : 400, page)
+  }
 
-    async allow(visit, interaction) {
-      const grant = await agree(visit, interaction)
+  return {
+    ask: (visit, interaction) => ask(visit, interaction, null),
+
+    async allow(visit, interaction, scopes) {
+      const asked = scopesOf(interaction)
+      const allowed = asked.filter((scope) => scopes.includes(scope))
+      if (allowed.length === 0) return ask(visit, interaction, 'Tick what the client may do, or deny.')
+      const declined = asked.filter((scope) => !scopes.includes(scope))
+      const grant = await agree(visit, interaction, allowed, declined)
       await consents.remember(grant)
-      const { resource, scope } = interaction.params
       await note(visit, interaction, {
-        facts: { resource: String(resource ?? ''), scope: String(scope ?? '') },
+        facts: {
+          resource: resourcesOf(interaction).join(' '),
+          scope: allowed.join(' '),
+          ...(declined.length === 0 ? {} : { declined: declined.join(' ') }),
+        },
       })
       return finish(visit, interaction, { consent: { grantId: grant.jti } })
     },
@@ -67,18 +79,44 @@ export function createConsentStep({ sealed, accounts, consents, audit }: Consent
   }
 }
 
-/** The grant of the interaction, or a new one, with what was missing in it. */
-async function agree({ provider }: Visit, { grantId, params, session, prompt }: Interaction) {
-  const grant =
-    (grantId === undefined ? undefined : await provider.Grant.find(grantId)) ??
-    new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params['client_id']) })
+function scopesOf({ params }: Interaction): string[] {
+  return [...new Set(String(params['scope'] ?? '').split(' '))].filter((scope) => scope !== '')
+}
+
+function resourcesOf({ params }: Interaction): string[] {
+  return [params['resource']].flat().filter((one) => typeof one === 'string')
+}
+
+const isOpenId = (scope: string): boolean => OIDC_SCOPES.some((one) => one === scope)
+
+/**
+ * A new grant of what was ticked. What was not is noted as rejected, so that the engine does not ask again. A grant of before is
+ * not gone by: the person has just decided anew.
+ */
+async function agree(
+  { provider }: Visit,
+  interaction: Interaction,
+  allowed: readonly string[],
+  declined: readonly string[],
+) {
+  const { params, session, prompt } = interaction
+  const grant = new provider.Grant({
+    accountId: session?.accountId ?? '',
+    clientId: String(params['client_id']),
+  })
   // What the engine's own prompt for consent has in its details, which have no type.
-  const { missingOIDCScope: openid, missingResourceScopes: missing } = prompt.details as {
-    missingOIDCScope?: string[]
+  const { missingResourceScopes: missing } = prompt.details as {
     missingResourceScopes?: Record<string, string[]>
   }
-  if (openid !== undefined) grant.addOIDCScope(openid)
-  for (const [resource, scopes] of Object.entries(missing ?? {})) grant.addResourceScope(resource, scopes)
+  const resources = new Set([...Object.keys(missing ?? {}), ...resourcesOf(interaction)])
+  const [openid, others] = [allowed.filter(isOpenId), allowed.filter((scope) => !isOpenId(scope))]
+  const [noOpenid, noOthers] = [declined.filter(isOpenId), declined.filter((scope) => !isOpenId(scope))]
+  if (openid.length > 0) grant.addOIDCScope(openid)
+  if (noOpenid.length > 0) grant.rejectOIDCScope(noOpenid)
+  for (const resource of resources) {
+    if (others.length > 0) grant.addResourceScope(resource, others)
+    if (noOthers.length > 0) grant.rejectResourceScope(resource, noOthers)
+  }
   await grant.save()
   return grant
 }

@@ -1,4 +1,5 @@
 import type { Configuration, Grant, Provider } from 'oidc-provider'
+import { isTickedByHand } from '../../access/scopes.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CLIENT_KEPT_MS, isLocalRedirect } from './clients.ts'
@@ -16,7 +17,7 @@ interface Agreed {
 type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
 
 export interface Consents {
-  /** Keeps what was agreed to in a grant, beside what was before. */
+  /** Keeps what was agreed to in a grant, beside what was before and was not declined now. */
   remember(grant: Grant): Promise<void>
   /** The grant of an authorization: what was just agreed to, or a new one of what was agreed to before. */
   grantFor(context: Context): Promise<Grant | undefined>
@@ -39,11 +40,14 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
       const { accountId: account = '', clientId: client = '' } = grant
       const before = await agreed(account, client)
       const resources: Record<string, string> = { ...before?.resources }
-      for (const [name, scope] of Object.entries(grant.resources ?? {}))
-        resources[name] = joined(resources[name] ?? '', scope)
+      for (const name of [...Object.keys(resources), ...Object.keys(grant.resources ?? {})])
+        resources[name] = without(
+          joined(resources[name] ?? '', grant.getResourceScope(name)),
+          grant.getRejectedResourceScope(name),
+        )
       const id = idOf(account, client)
       const text = JSON.stringify({
-        openid: joined(before?.openid ?? '', grant.openid?.scope ?? ''),
+        openid: without(joined(before?.openid ?? '', grant.getOIDCScope()), grant.getRejectedOIDCScope()),
         resources,
       })
       const now = clock.now()
@@ -74,6 +78,8 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
       const redirect = oidc.params?.redirect_uri
       if (typeof redirect !== 'string' || isLocalRedirect(redirect)) return undefined
       if (client.applicationType === 'native') return undefined
+      // What is ticked by hand is ticked anew each time
+      if ([...oidc.requestParamScopes].some(isTickedByHand)) return undefined
       const before = await agreed(account.accountId, client.clientId)
       if (before === undefined || !covers(before, oidc)) return undefined
       const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
@@ -97,4 +103,12 @@ function covers({ openid, resources }: Agreed, oidc: Context['oidc']): boolean {
 
 function joined(a: string, b: string): string {
   return [...new Set(`${a} ${b}`.split(' '))].filter((word) => word !== '').join(' ')
+}
+
+function without(text: string, removed: string): string {
+  const words = new Set(removed.split(' '))
+  return text
+    .split(' ')
+    .filter((word) => !words.has(word))
+    .join(' ')
 }

@@ -2,7 +2,7 @@ import { type Configuration, errors, Provider } from 'oidc-provider'
 import type { Accounts } from '../../access/accounts.ts'
 import type { IdentityAssertions } from '../../access/identity-assertions.ts'
 import { type OAuthTokens, TRUST_RULE } from '../../access/oauth-tokens.ts'
-import { OIDC_SCOPES, SCOPES, scopeAsked } from '../../access/scopes.ts'
+import { OIDC_SCOPES, SCOPES, START_SCOPES, scopeAsked } from '../../access/scopes.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import { ownCookieNames } from '../../base/own-cookies.ts'
@@ -258,12 +258,12 @@ export function nameAlike(indicator: string, resources: ProtectedResources): str
   return found === null ? indicator : resources.nameOf(found)
 }
 
-/** The engine knows only the scopes of OpenID Connect, and all grants that there may be. */
+/** The engine knows only the scopes of OpenID Connect, and all grants that there may be. The scopes named are those to start with. */
 function tellMore(given: unknown, takesAssertions: boolean): void {
   // The engine made it just now
   const metadata = given as { grant_types_supported: string[] }
   Object.assign(metadata, {
-    scopes_supported: [...SCOPES, ...OIDC_SCOPES],
+    scopes_supported: [...START_SCOPES, ...OIDC_SCOPES],
     response_modes_supported: ['query'],
     ...(takesAssertions
       ? { authorization_grant_profiles_supported: [IDENTITY_ASSERTION] }

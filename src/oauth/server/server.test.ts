@@ -86,7 +86,12 @@ test('the metadata says what is served, and each protected resource names its is
     assert.deepEqual(metadata['code_challenge_methods_supported'], ['S256'])
     assert.deepEqual(metadata['response_types_supported'], ['code'])
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true)
-    assert.ok((metadata['scopes_supported'] as string[]).includes('management:admin'))
+    assert.deepEqual(metadata['scopes_supported'], [
+      'management:read',
+      'management:write',
+      'openid',
+      'offline_access',
+    ])
     const grants = metadata['grant_types_supported'] as string[]
     assert.ok(!grants.some((one) => one.endsWith(':jwt-bearer')), 'there is no issuer of assertions')
     assert.equal(metadata['authorization_grant_profiles_supported'], undefined)
@@ -102,8 +107,7 @@ test('the metadata says what is served, and each protected resource names its is
     const metadata = (await answer.json()) as Record<string, unknown>
     assert.equal(metadata['resource'], origin + path)
     assert.deepEqual(metadata['authorization_servers'], [origin])
-    const more = path.endsWith('/mcp') ? [] : ['management:admin']
-    assert.deepEqual(metadata['scopes_supported'], ['management:read', 'management:write', ...more])
+    assert.deepEqual(metadata['scopes_supported'], ['management:read', 'management:write'])
   }
   const mcp = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
   assert.ok(!('authorization_servers' in (mcp as object)), 'tokens of profiles are not issued here')
@@ -404,6 +408,16 @@ test('consent is remembered for what was agreed to, but never for a program on t
   await consent(browser, asked('management:read'))
   assert.ok((await browser.open(asked('management:read'))).url.searchParams.has('code'))
   assert.match((await browser.open(asked('management:read management:write'))).text, /Allow access/)
+  const both = 'management:read management:write'
+  await consent(browser, asked(both))
+  assert.ok((await browser.open(asked(both))).url.searchParams.has('code'))
+  const page = await browser.open(`${asked(both).href}&prompt=consent`)
+  await browser.submit(page, { do: 'allow' }, true, ['management:read'])
+  assert.match((await browser.open(asked(both))).text, /Allow access/, 'what was unticked is not remembered')
+  assert.ok((await browser.open(asked('management:read'))).url.searchParams.has('code'))
+  const admin = 'management:read management:admin'
+  await consent(browser, asked(admin))
+  assert.match((await browser.open(asked(admin))).text, /Allow access/, 'administration is ticked each time')
   const local = authorization(origin, await register(origin)).url
   await consent(browser, local)
   assert.match((await browser.open(local)).text, /Allow access/)
@@ -443,6 +457,15 @@ test('clients register with what they leave out, and with what we do not know', 
   })
   assert.equal(custom.status, 201, JSON.stringify(custom.body))
   assert.equal(custom.body.application_type, 'native')
+  for (const given of [{}, { grant_types: [] }, { grant_types: ['implicit'] }]) {
+    const { body } = await postJson(`${origin}/oauth/register`, { redirect_uris: [REDIRECT], ...given })
+    assert.deepEqual(body.grant_types, ['authorization_code', 'refresh_token'])
+  }
+  const { body: lone } = await postJson(`${origin}/oauth/register`, {
+    redirect_uris: [REDIRECT],
+    grant_types: ['authorization_code'],
+  })
+  assert.deepEqual(lone.grant_types, ['authorization_code'], 'what a client says is kept')
   for (const redirect_uris of [['http://evil.example/callback'], ['javascript:alert(1)'], []]) {
     const { status } = await postJson(`${origin}/oauth/register`, {
       redirect_uris,
@@ -558,7 +581,7 @@ test('a token that is too narrow is told the scopes it takes, over REST and MCP,
   assert.equal(overRest.status, 403)
   assert.equal(
     overRest.headers.get('www-authenticate'),
-    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope"`,
+    `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/management/v1", ${needed}, error="insufficient_scope", error_description="This needs the permission policies:create, which the account has and this token does not reach. Ask for the scopes management:read management:write."`,
   )
   const { access_token: mcp } = await tokensFor(origin, browser, client, { scope })
   const overMcp = await callTool(mcp, 'create_policy', body)
@@ -602,7 +625,7 @@ test('a device gets a token when its user has entered the code, looked at it and
   const signIn = await browser.submit(shown, { confirm: 'yes' })
   const agreement = await browser.submit(signIn, { name: 'ann', password: PASSWORD, do: 'password' })
   assert.match(agreement.text, /management:admin/)
-  const done = await browser.submit(agreement, { do: 'allow' })
+  const done = await browser.submit(agreement, { do: 'allow' }, true, ['management:admin'])
   assert.match(done.text, /Device connected/)
   const tokens = await poll(device_code)
   assert.equal(await statusAtRest(tokens.access_token), 200)

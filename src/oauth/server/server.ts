@@ -22,6 +22,7 @@ import { createInteractions } from './interactions.ts'
 import { currentKeys } from './keys.ts'
 import { listen } from './listen.ts'
 import { createProvider, isMisspelt, nameAlike, REGISTRATION } from './provider.ts'
+import { withinRefreshScope } from './refresh-scope.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { createSealed } from './sealed.ts'
 import { INTERACTION } from './visit.ts'
@@ -122,15 +123,17 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
       if (rewrite !== undefined) {
         const text = await readText(request)
         if (text === null) return refuse(response, 413, 'invalid_request', { connection: 'close' })
-        asked = withBody(request, rewrite(text, resources))
+        asked = withBody(request, await rewrite(text, resources, provider))
       }
       await provider.callback()(asked, response)
     },
   }
 }
 
+type Rewrite = (text: string, resources: ProtectedResources, provider: Provider) => string | Promise<string>
+
 /** What is said more broadly than the engine takes it, by path; the text is as it came where it cannot be read. */
-const REWRITES: Readonly<Record<string, (text: string, resources: ProtectedResources) => string>> = {
+const REWRITES: Readonly<Record<string, Rewrite>> = {
   [REGISTRATION]: (text) => {
     try {
       const given: unknown = JSON.parse(text)
@@ -140,9 +143,10 @@ const REWRITES: Readonly<Record<string, (text: string, resources: ProtectedResou
       return text
     }
   },
-  '/oauth/token': namedAlike,
+  '/oauth/token': async (text, resources, provider) =>
+    (await withinRefreshScope(provider, namedAlike(text, resources))).toString(),
   '/oauth/device/authorize': (text, resources) => {
-    const form = new URLSearchParams(namedAlike(text, resources))
+    const form = namedAlike(text, resources)
     form.set('scope', scopeAsked(form.get('scope') ?? ''))
     return form.toString()
   },
@@ -151,13 +155,13 @@ const REWRITES: Readonly<Record<string, (text: string, resources: ProtectedResou
 }
 
 /** The form with the one name of each resource, and with a scope where a service leaves that out. */
-function namedAlike(text: string, resources: ProtectedResources): string {
+function namedAlike(text: string, resources: ProtectedResources): URLSearchParams {
   const form = new URLSearchParams(text)
   const named = form.getAll('resource')
   form.delete('resource')
   for (const indicator of named) form.append('resource', nameAlike(indicator, resources))
   if (form.get('grant_type') === 'client_credentials' && !form.has('scope')) form.set('scope', DEFAULT_SCOPE)
-  return form.toString()
+  return form
 }
 
 function answerPreflight(response: ServerResponse): void {

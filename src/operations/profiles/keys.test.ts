@@ -217,3 +217,34 @@ test('a profile that proves nothing, or tokens that never end, are stored and to
   ])
   await control.close()
 })
+
+test('a save warns of an OIDC profile that every token of its issuer fits, and of one that makes tokens ambiguous', async () => {
+  const control = await started()
+  const oidc = { type: 'oidc', issuer: 'https://id.test', audience: 'orders' }
+  const match = [{ claim: 'azp', equals: 'app' }]
+  const warned = async (slug: string, auth: object): Promise<{ pointer: string; reason: string }[]> => {
+    const { output } = await make(control, { ...oidc, ...auth }, slug)
+    return (output['warnings'] ?? []) as { pointer: string; reason: string }[]
+  }
+  assert.deepEqual(await warned('app', { match }), [])
+  const [all, ...more] = await warned('all', {})
+  assert.equal(all?.pointer, '/auth/match')
+  assert.match(all.reason, /every token of the issuer/)
+  assert.deepEqual(more, [])
+  assert.deepEqual(await warned('scoped', { required_scopes: ['a'] }), [])
+  const [twin] = await warned('twin', { match })
+  assert.match(twin!.reason, /same tokens as acme:app: .*profile_ambiguous/)
+  const { output } = await control.run('profiles.update', { id: 'all', auth: { skew: '5s' } })
+  assert.equal((output['warnings'] as object[]).length, 1, 'an update warns too')
+  await control.run('credentials.create', {
+    name: 'Asker',
+    auth: { type: 'basic', username: 'a', password: 'b' },
+  })
+  const introspection_credential = 'asker'
+  const other = { audience: 'billing', match, introspection_credential }
+  assert.deepEqual(await warned('opaque', other), [])
+  const [second] = await warned('opaque-too', { ...other, audience: 'stock' })
+  assert.equal(second?.pointer, '/auth/introspection_credential')
+  assert.match(second.reason, /acme:opaque too/)
+  await control.close()
+})

@@ -6,12 +6,14 @@ import type { OperationContext } from '../context.ts'
 import type { Warning } from '../kind.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { SOON_MS } from '../soon.ts'
+import { sharedIssuerWarnings } from './shared-issuer.ts'
 import { uncovered } from './uncovered.ts'
 
 /** What of a profile works but is hardly meant. */
 export async function profileWarnings(profile: Resource, context: OperationContext): Promise<Warning[]> {
   return [
     ...authWarnings(profile),
+    ...(await sharedIssuerWarnings(profile, context)),
     ...certificateWarnings(profile, context.clock.now()),
     ...(await uncovered(profile, context)),
     ...(await warnOfInactivePolicy(profile, context)),

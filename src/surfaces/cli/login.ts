@@ -32,7 +32,10 @@ export function loginCommand(ports: CliPorts): Command {
     .option('--no-browser', 'Print the address in place of opening a browser')
     .option('--context <name>', 'Context that keeps the tokens; else one for that address (POSTERN_CONTEXT)')
     .option('--client-id <id>', 'Client that the authorization server knows this program by', CLIENT_ID)
-    .option('--scope <scope>', 'What to ask for; else everything the instance names, such as management:read')
+    .option(
+      '--scope <scope>',
+      'What to ask for; else everything there is, of which you tick on the page what you allow',
+    )
     .option('--data <dir>', 'Data directory of the running instance (POSTERN_DATA)')
   return addFormat(command).action(async (address: string | undefined, given: Given) => {
     const contexts = readContexts(ports)
@@ -43,7 +46,7 @@ export function loginCommand(ports: CliPorts): Command {
       throw new UsageError(`"${name}" is no name of a context: letters, digits, dots, - and _ make one.`)
     const { resource, issuer, scopes, mcp } = await discoverResource(ports, url)
     const { oauth, server } = await discoverIssuer(ports, issuer, given.clientId)
-    const scope = given.scope ?? scopes.join(' ')
+    const scope = given.scope ?? withAdministration(scopes).join(' ')
     const wanted = new URLSearchParams({ resource, ...(scope !== '' && { scope }) })
     if (mcp !== null) wanted.append('resource', mcp)
     let answer: TokenEndpointResponse
@@ -72,7 +75,23 @@ export function loginCommand(ports: CliPorts): Command {
     ports.out(
       `Signed in at ${printable(url)}. Commands now go to ${name}; postern whoami says who you are.\n`,
     )
+    if (hasWord(scope, ADMINISTRATION) && !hasWord(credential.scope, ADMINISTRATION))
+      ports.out(
+        `Access and keys are left out. To administer them, sign in again and tick ${ADMINISTRATION} on the page.\n`,
+      )
   })
+}
+
+/** The scope that metadata does not name, since a person should not start with it. */
+const ADMINISTRATION = 'management:admin'
+
+/** The scopes that an instance names and, where they are those of Postern, administration: the person decides on the page. */
+function withAdministration(scopes: readonly string[]): readonly string[] {
+  return scopes.includes('management:read') ? [...new Set([...scopes, ADMINISTRATION])] : scopes
+}
+
+function hasWord(text: string, word: string): boolean {
+  return text.split(' ').includes(word)
 }
 
 /** `postern logout`: the tokens of a context are revoked and forgotten. */

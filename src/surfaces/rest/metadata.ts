@@ -1,4 +1,3 @@
-import { SCOPES } from '../../access/scopes.ts'
 import { RESOURCE_METADATA } from '../../base/challenge.ts'
 
 /** Paths that are protected resources of their own (RFC 9728 section 3.1); the empty one is the whole origin. */
@@ -26,8 +25,8 @@ export function protectedResourceMetadata(
       ? {}
       : {
           authorization_servers: authorizationServers,
-          // MCP clients take these for what to ask for: there the least that does, and more when a call takes it
-          ...(scope === null ? {} : { scopes_supported: path.endsWith('/mcp') ? scope.split(' ') : SCOPES }),
+          // Clients ask for all that is listed here, and for more when a call needs it
+          ...(scope === null ? {} : { scopes_supported: scope.split(' ') }),
         }
   return {
     resource: origin + path,

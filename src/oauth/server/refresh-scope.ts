@@ -1,0 +1,30 @@
+import type { Provider } from 'oidc-provider'
+import { SCOPES } from '../../access/scopes.ts'
+
+/**
+ * The form of a refresh without scopes that its client has asked for in vain. Clients repeat the scopes of their first request:
+ * `offline_access`, scopes that are not known here, and scopes that the person has not ticked. These are ignored (RFC 6749
+ * section 3.3) and the answer names what the token has. A scope of management that the client had never asked for stays, and
+ * is refused with `invalid_scope` (section 6).
+ */
+export async function withinRefreshScope(
+  provider: Provider,
+  form: URLSearchParams,
+): Promise<URLSearchParams> {
+  const token = form.get('refresh_token')
+  const scopes = form.getAll('scope')
+  if (form.get('grant_type') !== 'refresh_token' || token === null || scopes.length !== 1) return form
+  const kept = await provider.RefreshToken.find(token, { ignoreExpiration: true })
+  const grant = kept?.grantId === undefined ? undefined : await provider.Grant.find(kept.grantId)
+  const held = new Set((kept?.scope ?? '').split(' '))
+  const declined = new Set(
+    [kept?.resource ?? []].flat().flatMap((name) => grant?.getRejectedResourceScope(name).split(' ') ?? []),
+  )
+  const known: readonly string[] = SCOPES
+  const asked = scopes[0]!
+    .split(' ')
+    .filter((scope) => held.has(scope) || (known.includes(scope) && !declined.has(scope)))
+  form.delete('scope')
+  if (asked.length > 0) form.set('scope', asked.join(' '))
+  return form
+}
