@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
+import { Refusal } from './base/refusal.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
@@ -321,7 +322,8 @@ function gatewaysOptions(
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const inner = error instanceof Refusal && error.facts.inner !== undefined ? ` (${error.facts.inner})` : ''
+  return error instanceof Error ? (error.stack ?? error.message) + inner : String(error)
 }
 
 /** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */

@@ -35,12 +35,14 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
   /** Changes that are not stored yet, by key: bounded by the number of counters. */
   const unsaved = new Map<string, QuotaRow>()
   let saving = false
-  let isLoaded = false
+  /** What is stored could not be read yet. */
+  let mustLoad = false
   let isAll = false
   const keeper: QuotaKeeper = {
     async load() {
+      mustLoad = true
       counters.importQuotas(await store.load(), clock.now())
-      isLoaded = true
+      mustLoad = false
     },
     keepSaving(told) {
       const save = (): Promise<void> =>
@@ -65,7 +67,7 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
     },
     async save() {
       // First: a lower count must not take the place of one that is stored and was not read yet
-      if (!isLoaded) await keeper.load()
+      if (mustLoad) await keeper.load()
       for (const row of counters.exportQuotas(isAll)) unsaved.set(row.key, row)
       isAll = false
       if (saving || unsaved.size === 0) return

@@ -24,6 +24,8 @@ export interface Recorder {
    * Deletes the records that fit, as many as there is time for, or only counts them. Refuses with records_unavailable.
    */
   remove(selection: RecordSelection, onlyCount: boolean): Promise<Removal>
+  /** Tells of the fault of the store, or of none, at once and whenever the recorder has looked. */
+  watch(told: (fault: RecorderState['fault']) => void): void
   /** Stores what is left and ends the thread. */
   stop(): Promise<void>
   /** A second old at most; `running` is false while a recorder that died is being replaced. */
@@ -38,8 +40,6 @@ interface RecordingState {
   readonly dropped: number
   /** Why the store did not take rows the last time; null once it does. */
   readonly lastError: string | null
-  /** Why the store cannot be used; null while it can. */
-  readonly fault: RecorderState['fault']
 }
 
 /**
@@ -57,6 +57,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   let worker: Worker | null = null
   let restart: NodeJS.Timeout | undefined
   let stopping = false
+  let tell = (_: RecorderState['fault']): void => {}
   let stopped = (): void => {}
 
   const say = (message: ToRecorderThread, transfer: MessagePort[] = []): void =>
@@ -67,8 +68,10 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
     attach(port2)
   }
   const hear = (message: FromRecorderThread): void => {
-    if (message.kind === 'state') state = message.state
-    else if (message.kind === 'flushed') flushing.get(message.id)?.()
+    if (message.kind === 'state') {
+      state = message.state
+      tell(state.fault)
+    } else if (message.kind === 'flushed') flushing.get(message.id)?.()
     else if (message.kind === 'removed') removing.get(message.id)?.(message.removal)
     else if (message.kind === 'not_removed') removing.get(message.id)?.(new Error(message.error))
     else if (message.kind === 'stopped') stopped()
@@ -150,6 +153,10 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         if (worker === null) finish(new Error('the recorder thread is being replaced'))
         else say({ kind: 'remove', id, selection, onlyCount })
       }),
+    watch(told) {
+      tell = told
+      told(state.fault)
+    },
     async stop() {
       stopping = true
       clearTimeout(restart)
@@ -176,7 +183,6 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         queued: state.queued,
         dropped: droppedBefore + state.dropped,
         lastError: state.lastError,
-        fault: state.fault,
       }
     },
   }

@@ -61,13 +61,13 @@ export function keepHealth(its: Start, stores: Stores): SharedArrayBuffer {
       tell(name, fault && { fault: fault.fault, inner: fault.facts.inner ?? fault.message })
     if (store !== null) tellConfig(store)
     Atomics.store(cells, HEALTH.store, store === null || store.fault !== null ? 0 : 1)
-    const { running, dropped, fault } = recorder.state
-    tell('records', fault)
+    const { running, dropped } = recorder.state
     Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
     Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
   }
 
   Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
+  recorder.watch((fault) => tell('records', fault))
   repeat(its, LOOK_MS, 'the state of the stores', look)
   return health
 }

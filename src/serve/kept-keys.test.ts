@@ -161,7 +161,7 @@ test('a damaged file is told of and begun anew, one that cannot be opened ends t
   writeFileSync(file, 'damaged '.repeat(1000))
   const told: unknown[] = []
   const { answer } = started(openKeyStore(file), () => 0, { report: (error) => told.push(error) })
-  assert.match(String(told), /not a database/)
+  assert.match(String(told), /file of the store is damaged/)
   answer('k')
   assert.equal(started(openKeyStore(file), () => 0).claim('k').state, 'answered')
   assert.throws(() => started(openKeyStore(directory), () => 0), /CannotStart: .* cannot be opened/)

