@@ -296,6 +296,11 @@ export const PROBLEMS = {
     'Change request outdated',
     'What was asked for cannot be carried out as it was shown: what it touches, or whoever asked, has changed since. The detail says what. Nothing was done. Reject it; whoever asked may ask again.',
   ),
+  change_too_large: problem(
+    422,
+    'Change too large to approve',
+    'The change has to be approved by another person and is too large to be shown whole, so nobody could approve it. Split it into several smaller changes, such as one for each proxy. A change request of an earlier version that names values by their length is refused as well: reject it and ask again.',
+  ),
   deletions_unconfirmed: problem(
     400,
     'Deletions unconfirmed',

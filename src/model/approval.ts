@@ -69,7 +69,10 @@ export const ChangeRequest = z.object({
   requester: Person.extend({ type: z.enum(['user', 'service', 'system']) }),
   rules: z.array(z.string()).describe('Names of the rules by which it waits'),
   reason: z.string().nullable(),
-  diff: Diff.describe('What it would change, as a dry run says it; secrets as "changed"'),
+  diff: Diff.describe(
+    'What it would change, secrets as "changed"; the first entries of a large change, of which the operation diff shows all',
+  ),
+  diff_entries: z.int().describe('Entries of the whole diff'),
   base_revision: z.int().describe('Revision of the configuration that it was judged against'),
   repeats: z
     .boolean()

@@ -1,11 +1,22 @@
 import { z } from 'zod'
 
-/** A JSON patch (RFC 6902) that also says what was before. */
-export const Diff = z.array(
-  z.object({
-    op: z.enum(['add', 'remove', 'replace']),
-    path: z.string(),
-    from: z.json().optional(),
-    value: z.json().optional(),
-  }),
-)
+/**
+ * A JSON patch (RFC 6902) that also says what was before. Entries with `line` or `part` are for readers alone: they show long
+ * texts piece by piece.
+ */
+export const Difference = z.object({
+  op: z.enum(['add', 'remove', 'replace']),
+  path: z.string(),
+  from: z.json().optional(),
+  value: z.json().optional(),
+  item: z.string().optional().describe('Id, slug or name of the item of a list in which the difference lies'),
+  line: z
+    .int()
+    .optional()
+    .describe('Of a long text: from and value are lines, this is the number of the first'),
+  part: z.string().optional().describe('Of a text in several entries, such as 2/3: which of them this is'),
+})
+export const Diff = z.array(Difference)
+
+/** What a table shows of a difference; the command line prints a line for each in its place. */
+export const DIFF_COLUMNS = ['op', 'path', 'item', 'from', 'value']

@@ -6,7 +6,7 @@ import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import type { RevisionImage } from '../store/ports/revisions.ts'
 import { breathe } from './breathe.ts'
 import type { DiffEntry } from './define.ts'
-import { boundedDiff, diffOf } from './diff.ts'
+import { boundedDiff, differencesOf } from './diff.ts'
 import type { Kind } from './kind.ts'
 import { readable, referred } from './views.ts'
 
@@ -143,7 +143,7 @@ export async function itemsOf(
   return items
 }
 
-/** One diff of all changes: paths of the subject start at its own members, those of others with `/type/slug`. */
+/** One diff of all changes, with whole values: paths of the subject start at its own members, those of others with `/type/slug`. */
 export async function diffOfAll(
   changes: readonly Changed[],
   slugs: ReadonlyMap<string, string>,
@@ -167,7 +167,7 @@ async function diffOfOne(
 ): Promise<DiffEntry[]> {
   const [was, is] = [await plain(kind, before, slugs), await plain(kind, after, slugs)]
   const prefix = path.map((part) => `/${part}`).join('')
-  return [...diffOf(was, is, path), ...notes.map((note) => ({ ...note, path: prefix + note.path }))]
+  return [...differencesOf(was, is, path), ...notes.map((note) => ({ ...note, path: prefix + note.path }))]
 }
 
 async function plain(

@@ -9,6 +9,7 @@ import type { ConfigWriter, Fields, Resource } from '../store/ports/config.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type Gate, refuseNamed } from './approvals/gate.ts'
 import { baseOfForetold, type Foretold, type ShownChange } from './approvals/request.ts'
+import { type Review, reviewOf } from './approvals/review.ts'
 import { type StoredSettings, writeStoredSettings } from './approvals/stored-settings.ts'
 import {
   besides,
@@ -50,8 +51,8 @@ export interface ChangeDeps {
 /** What a finished change did. */
 export interface ChangeOutcome {
   readonly diff: readonly DiffEntry[]
-  /** With what is in entries of their own, where it has to wait or has waited; else as `diff`. */
-  readonly wholeDiff: readonly DiffEntry[]
+  /** All of it with whole values, where it has to wait or has waited; else null. */
+  readonly review: Review | null
   /** What was changed of each resource, where each has an entry of its own in the trail. */
   readonly items: readonly ChangedItem[]
   readonly delta: SnapshotDelta | null
@@ -195,10 +196,11 @@ export class Change {
   }
 
   /** What was done, as a request to do it shows it. Goes by what {@link finish} found. */
-  shown({ wholeDiff }: ChangeOutcome): ShownChange {
+  shown({ diff, review }: ChangeOutcome): ShownChange {
     return {
       rules: [...(this.#deps.gate?.met ?? [])],
-      diff: wholeDiff,
+      diff: review?.diff ?? diff,
+      isWhole: review?.isWhole ?? true,
       touches: [
         ...touchesOf(this.changes),
         ...this.#waited.map(({ type }) => besides(type, null)),
@@ -372,14 +374,15 @@ export class Change {
     const isShown = !isMany || this.#deps.options.dryRun === true
     const isHeld = this.#deps.approved !== undefined || (this.#deps.gate?.met.size ?? 0) > 0
     const resources = isShown || isHeld ? await diffOfAll(changes, slugs, this.#subject?.id) : []
-    const wholeDiff = boundedDiff([...this.#told, ...this.#beside, ...resources])
+    const all = [...this.#told, ...this.#beside, ...resources]
+    const review = isHeld ? reviewOf(all) : null
     const configured = [...this.#beside, ...(isShown ? resources : [])]
-    const diff = isShown ? wholeDiff : boundedDiff([...this.#told, ...configured])
-    if (items.length + configured.length === 0) return { diff, wholeDiff, items, delta: null, revision: null }
+    const diff = boundedDiff(isShown ? all : [...this.#told, ...configured])
+    if (items.length + configured.length === 0) return { diff, review, items, delta: null, revision: null }
     const revision = await writer.nextRevision()
     const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
     const resealed = await compileResealed(writer, this.secrets.resealed)
-    return { diff, wholeDiff, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
+    return { diff, review, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
   }
 }
 

@@ -166,6 +166,12 @@ export interface DiffEntry {
   readonly path: string
   readonly from?: unknown
   readonly value?: unknown
+  /** Identity of the item of a list in which the difference lies. */
+  readonly item?: string
+  /** Of a long text in a review: number of the first line. */
+  readonly line?: number
+  /** Of a text that stands in several entries of a review: `2/3`. */
+  readonly part?: string
 }
 
 /** The only way in. Throws a Refusal for everything expected. */

@@ -1,25 +1,103 @@
 import { canonicalJson } from '../base/canonical.ts'
-import { isPlain } from '../base/plain.ts'
+import { isPlain, type Plain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { DiffEntry } from './define.ts'
 
 /** Characters of one value in a diff; longer ones are named by their length, since entries are read by people. */
 const VALUE_CHARS_MAX = 8192
+/** Characters of both lists up to which a list is shown whole. */
+const LIST_CHARS_MAX = 1024
 
-/** JSON patch (RFC 6902) with the old values. Arrays are compared as a whole. */
+/**
+ * JSON patch (RFC 6902) with the old values. Larger lists are compared item by item. A value over 8,192 characters of JSON
+ * is named by its length; {@link differencesOf} keeps it.
+ */
 export function diffOf(before: unknown, after: unknown, path: readonly string[] = []): DiffEntry[] {
-  if (before === after) return []
-  if (before === undefined) return [{ op: 'add', path: pointerTo('', ...path), value: bounded(after) }]
-  if (after === undefined) return [{ op: 'remove', path: pointerTo('', ...path), from: bounded(before) }]
-  if (isPlain(before) && isPlain(after))
-    return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
-      diffOf(before[name], after[name], [...path, name]),
-    )
-  if (canonicalJson(before) === canonicalJson(after)) return []
-  return [{ op: 'replace', path: pointerTo('', ...path), from: bounded(before), value: bounded(after) }]
+  return differencesOf(before, after, path).map(bounded)
 }
 
-function bounded(value: unknown): unknown {
+/** As {@link diffOf}, with every value whole. */
+export function differencesOf(before: unknown, after: unknown, path: readonly string[] = []): DiffEntry[] {
+  if (before === after) return []
+  if (before === undefined) return [{ op: 'add', path: pointerTo('', ...path), value: after }]
+  if (after === undefined) return [{ op: 'remove', path: pointerTo('', ...path), from: before }]
+  if (isPlain(before) && isPlain(after))
+    return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
+      differencesOf(before[name], after[name], [...path, name]),
+    )
+  if (canonicalJson(before) === canonicalJson(after)) return []
+  if (Array.isArray(before) && Array.isArray(after)) {
+    const isSmall = JSON.stringify([before, after]).length <= LIST_CHARS_MAX
+    const items = isSmall ? null : differencesOfLists(before, after, path)
+    if (items !== null) return items
+  }
+  return [{ op: 'replace', path: pointerTo('', ...path), from: before, value: after }]
+}
+
+/** Members that tell the items of a list apart, the first one that all items have with different values. */
+const IDENTITIES = ['id', 'slug', 'name', 'key', 'kid', 'url', 'path', 'claim'] as const
+
+/**
+ * Items that are gone (from the end of the old list), items that are new, and the differences of those that stayed, at their
+ * places in the new list; in this order the entries are a JSON patch. Null where items have no identity or changed places.
+ */
+function differencesOfLists(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  path: readonly string[],
+): DiffEntry[] | null {
+  const identity = identityOf([before, after])
+  if (identity === null) return null
+  const [was, is] = [before.map(identity), after.map(identity)]
+  const [old, now] = [new Map(was.map((key, at) => [key, at])), new Map(is.map((key, at) => [key, at]))]
+  const stayed = was.filter((key) => now.has(key))
+  if (is.filter((key) => old.has(key)).some((key, at) => key !== stayed[at])) return null
+  const at = (index: number): string[] => [...path, String(index)]
+  const gone = was.flatMap((key, index) =>
+    now.has(key) ? [] : [{ op: 'remove' as const, path: pointerTo('', ...at(index)), from: before[index] }],
+  )
+  const added = is.flatMap((key, index) =>
+    old.has(key) ? [] : [{ op: 'add' as const, path: pointerTo('', ...at(index)), value: after[index] }],
+  )
+  const changed = stayed.flatMap((key) => {
+    const index = now.get(key)!
+    return differencesOf(before[old.get(key)!], after[index], at(index)).map((entry) => ({
+      ...entry,
+      item: entry.item === undefined ? key : `${key} ${entry.item}`,
+    }))
+  })
+  return [...gone.reverse(), ...added, ...changed]
+}
+
+/** What tells the items of both lists apart; null where nothing does. */
+function identityOf(lists: readonly (readonly unknown[])[]): ((item: unknown) => string) | null {
+  const isTold = (key: (item: unknown) => unknown): boolean =>
+    lists.every((list) => {
+      const keys = list.map(key)
+      return keys.every((one) => one !== undefined) && new Set(keys).size === keys.length
+    })
+  const scalar = (item: unknown): unknown => (item !== null && typeof item === 'object' ? undefined : item)
+  if (isTold(scalar)) return (item) => JSON.stringify(item)
+  for (const name of IDENTITIES) {
+    const member = (item: unknown): unknown => {
+      const value = isPlain(item) ? (item as Plain)[name] : undefined
+      return typeof value === 'string' ? value : undefined
+    }
+    if (isTold(member)) return (item) => String(member(item))
+  }
+  return null
+}
+
+function bounded(entry: DiffEntry): DiffEntry {
+  const { from, value } = entry
+  return {
+    ...entry,
+    ...(from === undefined ? {} : { from: boundedValue(from) }),
+    ...(value === undefined ? {} : { value: boundedValue(value) }),
+  }
+}
+
+function boundedValue(value: unknown): unknown {
   const text = JSON.stringify(value)
   return text.length <= VALUE_CHARS_MAX ? value : `${text.length} characters of JSON`
 }
@@ -31,7 +109,8 @@ const DIFF_ENTRIES_MAX = 2000
 /** The diff of a whole change: every path in it, and values as long as there is room. */
 export function boundedDiff(entries: readonly DiffEntry[]): readonly DiffEntry[] {
   let left = DIFF_CHARS_MAX
-  const kept = entries.slice(0, DIFF_ENTRIES_MAX).map((entry) => {
+  const kept = entries.slice(0, DIFF_ENTRIES_MAX).map((given) => {
+    const entry = bounded(given)
     const chars = JSON.stringify([entry.from, entry.value]).length
     left -= chars
     if (left >= 0) return entry

@@ -13,6 +13,7 @@ import { getAudit } from './audit/get.ts'
 import { listAudit } from './audit/list.ts'
 import { verifyAudit } from './audit/verify.ts'
 import { approveChangeRequest } from './change-requests/approve.ts'
+import { diffChangeRequest } from './change-requests/diff.ts'
 import { getChangeRequest } from './change-requests/get.ts'
 import { listChangeRequests } from './change-requests/list.ts'
 import { rejectChangeRequest } from './change-requests/reject.ts'
@@ -207,6 +208,7 @@ export const OPERATIONS: readonly Operation[] = [
   updateSettings,
   listChangeRequests,
   getChangeRequest,
+  diffChangeRequest,
   approveChangeRequest,
   rejectChangeRequest,
   listPersonalTokens,

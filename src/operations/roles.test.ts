@@ -123,6 +123,7 @@ const REFUSED: Readonly<Record<string, RefusalCode>> = {
   'access_requests.approve': 'not_found',
   'access_requests.reject': 'not_found',
   'change_requests.get': 'not_found',
+  'change_requests.diff': 'not_found',
   'change_requests.approve': 'not_found',
   'change_requests.reject': 'not_found',
   'records.get': 'not_found',

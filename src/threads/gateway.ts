@@ -204,7 +204,7 @@ async function listen(): Promise<void> {
   const { reusePort } = init
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
-  await engine.listen({ ...init.controlListen, reusePort })
+  await engine.listen({ ...init.controlListen, reusePort, tls: init.controlTls })
   say({ kind: 'listening' })
 }
 
@@ -239,7 +239,7 @@ main.on('message', (message: ToGateway) => {
       opener = createOpener(message.credentialKey)
       return
     case 'tls':
-      engine.setTls(message.tls)
+      engine.setTls(message.tls, LISTENERS[message.listener])
       return
     case 'claimed':
       keys.claimed(message.id, message.claim)

@@ -45,7 +45,7 @@ for (const [page, requests] of [
   ['cache.md', 7],
   ['cors.md', 4],
   ['workflows.md', 5],
-  ['management-mcp.md', 4],
+  ['management-mcp.md', 6],
   ['exports.md', 2],
   ['people.md', 5],
   ['access-requests.md', 5],

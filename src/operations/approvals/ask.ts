@@ -27,6 +27,7 @@ import {
   viewOfRequest,
   WAITS_MS,
 } from './request.ts'
+import { tooLargeToReview } from './review.ts'
 
 /** Of one asker: how many wait, and how much they have sent. */
 const PENDING_MAX = 100
@@ -40,7 +41,8 @@ interface Parts {
 
 /**
  * Makes a change request of what must wait, and answers with it; the same call about the same state is the same request.
- * Refuses with configuration_invalid when too many of the principal's wait.
+ * Refuses with configuration_invalid when too many of the principal's wait, and with change_too_large what cannot be shown
+ * whole to an approver.
  */
 export async function ask(
   { store, vault, clock }: Parts,
@@ -49,6 +51,7 @@ export async function ask(
   attempt: Attempt | null,
 ): Promise<Invoked> {
   const { operation, input, options, principal } = asked
+  if (!shown.isWhole) throw tooLargeToReview()
   return store.write(async (writer) => {
     const now = clock.now()
     const known = attempt && (await replay(writer, attempt, now))
@@ -90,6 +93,7 @@ function toRequest({ operation, options, principal, via }: Asked, shown: ShownCh
     reason: options.reason ?? null,
     // A diff holds plain JSON; its type says unknown because it is read from specs.
     diff: shown.diff as ChangeRequest['diff'],
+    is_whole: true as const,
     repeats: isRevealing || !isAccount(id),
     touches: touches.length > 0 ? touches : [besides(typeIn(operation.permission), null)],
     is_foretold: foretold.length > 0,

@@ -23,6 +23,8 @@ export interface Foretold {
 export interface ShownChange {
   readonly rules: readonly string[]
   readonly diff: readonly DiffEntry[]
+  /** Whether the diff shows all that the change does. */
+  readonly isWhole: boolean
   readonly touches: readonly RequestTouch[]
   /** What it would store of each resource that it touches, in which others are named by their ids. */
   readonly stored: readonly unknown[]
@@ -132,6 +134,18 @@ export function stateAt(
   return isPending && expires_at <= now ? 'expired' : state
 }
 
+/** Characters of JSON of the differences that stand in a change request itself. */
+const SHOWN_CHARS_MAX = 16_384
+
+function firstOf(diff: ChangeRequest['diff']): ChangeRequest['diff'] {
+  let chars = 0
+  const end = diff.findIndex((entry) => {
+    chars += JSON.stringify(entry).length
+    return chars > SHOWN_CHARS_MAX
+  })
+  return end === -1 ? diff : diff.slice(0, end)
+}
+
 /** A change request as callers read it. */
 export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeRequest {
   const { id, operation, resource, requester, rules, reason, diff, base_revision, repeats } = request
@@ -144,7 +158,8 @@ export function viewOfRequest(request: ChangeRequestFacts, now: number): ChangeR
     requester,
     rules,
     reason,
-    diff,
+    diff: firstOf(diff),
+    diff_entries: diff.length,
     base_revision,
     repeats,
     created_at: toTime(created_at),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
 import { viewOfRequest } from '../approvals/request.ts'
+import { holdsLengths, tooLargeToReview } from '../approvals/review.ts'
 import { define } from '../define.ts'
 import { demandAnotherPerson } from './another-person.ts'
 import { demandState, findRequest, subject, toDecided } from './find.ts'
@@ -18,7 +19,13 @@ export const approveChangeRequest = define({
   input: z.strictObject({ id: Ref }),
   output: ChangeRequest,
   permission: 'config:approve',
-  refuses: ['not_found', 'already_decided', 'change_request_outdated', 'idempotency_conflict'],
+  refuses: [
+    'not_found',
+    'already_decided',
+    'change_too_large',
+    'change_request_outdated',
+    'idempotency_conflict',
+  ],
   destroys: () => true,
   columns: COLUMNS,
   subject,
@@ -26,6 +33,7 @@ export const approveChangeRequest = define({
     const request = await findRequest(id, context)
     await demandAnotherPerson(request, context)
     demandState(request, ['open'], context.clock.now())
+    if (request.is_whole !== true && holdsLengths(request.diff)) throw tooLargeToReview()
     return { id, prepared: request.repeats ? null : await context.carryOut.prepare(request) }
   },
   handle: async ({ id, prepared }, context) => {

@@ -15,7 +15,8 @@ export interface RequestTouch {
 }
 
 /** A write that waits for another person, or did, without what was sent. Times in milliseconds since the epoch. */
-export interface ChangeRequestFacts extends Omit<ChangeRequest, 'created_at' | 'expires_at' | 'decided_at'> {
+export interface ChangeRequestFacts
+  extends Omit<ChangeRequest, 'diff_entries' | 'created_at' | 'expires_at' | 'decided_at'> {
   /** Whoever asks again under this name for the same asks for this. */
   readonly asker: string
   /** Of the operation and all it was called with. */
@@ -23,6 +24,8 @@ export interface ChangeRequestFacts extends Omit<ChangeRequest, 'created_at' | '
   /** Of what it would do: the same request about another state is another one. */
   readonly base: string
   readonly touches: readonly RequestTouch[]
+  /** Set where the diff shows every value whole. Requests of earlier versions may name values by their length. */
+  readonly is_whole?: true
   /** Whether the diff says what would be done, or only what would be affected. */
   readonly is_foretold: boolean
   /** What narrowed the requester then, in addition to what they may do; null for nothing. */

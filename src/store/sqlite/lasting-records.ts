@@ -1,5 +1,5 @@
 import type { LastingRecordStore, RecordStore } from '../ports/records.ts'
-import { StoreUnavailable } from '../ports/unavailable.ts'
+import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 import { toLastingFault, toStoreError } from './fault.ts'
 import { demandRoom } from './probe.ts'
 import { openRecordStore } from './records.ts'
@@ -18,6 +18,8 @@ interface Opened {
 export function openLastingRecordStore(path: string): LastingRecordStore {
   let fault: StoreUnavailable | null = null
   let its: Opened | null = null
+  /** What the last probe has found of the file. */
+  let seen: StoreFault | null = null
   let reopened = (): void => {}
 
   function open(): Opened | null {
@@ -75,7 +77,10 @@ export function openLastingRecordStore(path: string): LastingRecordStore {
         const state = its?.watched.look()
         if (state !== null) {
           // Seen first, so that health tells of it; done with at the next probe
-          if (state !== undefined && fault?.fault !== state) its?.watched.demand()
+          const isNew = state !== undefined && seen !== state
+          seen = state ?? null
+          if (isNew) its?.watched.demand()
+          seen = null
           await close()
           its = open()
           if (its === null) return

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { stringify } from 'yaml'
 import type { ChangeRequest } from '../../model/approval.ts'
+import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { DiffEntry, Operation } from '../../operations/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
@@ -26,7 +27,9 @@ export function printAnswer(
     for (const line of warningLines(warnings)) ports.err(`warning: ${line}\n`)
     return
   }
-  ports.out(toTable(items, columns, hasColour(ports)))
+  // Cells of a table are cut, and a difference is to be seen whole
+  if (columns === DIFF_COLUMNS) ports.out(`${diffLines(items as DiffEntry[]).join('\n')}\n`)
+  else ports.out(toTable(items, columns, hasColour(ports)))
   for (const line of warningLines(body['warnings'])) ports.err(`warning: ${line}\n`)
   if (typeof body['next_cursor'] === 'string')
     ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
@@ -74,6 +77,8 @@ export function printWaiting(
   }
   ports.out(`Waits for approval: ${id}\n`)
   ports.err(`${diffLines(request.diff).join('\n')}\n`)
+  const more = request.diff_entries - request.diff.length
+  if (more > 0) ports.err(`... and ${more} more: postern change-requests diff ${id}\n`)
   ports.err(
     `Nothing was done yet (${printable(request.rules.join(', '))}). Another person does it with: postern change-requests approve ${id}\n`,
   )
@@ -86,9 +91,16 @@ export function diffLines(diff: readonly DiffEntry[]): string[] {
   const show = (value: unknown): string => printable(JSON.stringify(value) ?? '-')
   return diff.map((entry) => {
     const path = entry.path === '' ? '(all of it)' : printable(entry.path)
-    if (entry.op === 'add') return `+ ${path}: ${show(entry.value)}`
-    if (entry.op === 'remove') return `- ${path}: ${show(entry.from)}`
-    return `~ ${path}: ${show(entry.from)} -> ${show(entry.value)}`
+    const { item, line, part } = entry
+    const places = [
+      ...(item === undefined ? [] : [printable(item)]),
+      ...(line === undefined ? [] : [`line ${line}`]),
+      ...(part === undefined ? [] : [`part ${printable(part)}`]),
+    ]
+    const place = places.length === 0 ? path : `${path} (${places.join(', ')})`
+    if (entry.op === 'add') return `+ ${place}: ${show(entry.value)}`
+    if (entry.op === 'remove') return `- ${place}: ${show(entry.from)}`
+    return `~ ${place}: ${show(entry.from)} -> ${show(entry.value)}`
   })
 }
 

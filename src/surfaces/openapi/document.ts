@@ -216,7 +216,8 @@ function toFile(mediaTypes: readonly string[]): JsonSchema {
 /** A named response per set of codes, since most operations refuse alike. */
 function toFailures(operation: Operation, responses: Record<string, JsonSchema>): JsonSchema {
   const bodies = operation.effect === 'read' ? [] : OF_BODIES
-  const codes = [...new Set<RefusalCode>([...EVERYWHERE, ...bodies, ...operation.refuses])]
+  const waits: readonly RefusalCode[] = APPROVABLE.includes(operation.permission) ? ['change_too_large'] : []
+  const codes = [...new Set<RefusalCode>([...EVERYWHERE, ...bodies, ...waits, ...operation.refuses])]
   const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status)
   return Object.fromEntries(
     [...byStatus].map(([status, list]) => {

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { Ref } from '../../model/common.ts'
+import { DIFF_COLUMNS, Difference } from '../../model/diff.ts'
+import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
+import { define } from '../define.ts'
+import { findRequest, subject } from './find.ts'
+
+export const diffChangeRequest = define({
+  resource: 'change_requests',
+  action: 'diff',
+  effect: 'read',
+  tool: 'get_change_request_diff',
+  group: 'manage_config',
+  summary:
+    'Show all that a write which waits for another person would change, page by page, with every value whole',
+  input: z.strictObject({ id: Ref, ...page }),
+  output: pageOf(Difference),
+  permission: 'config:read',
+  own: () => true,
+  refuses: ['not_found'],
+  columns: DIFF_COLUMNS,
+  subject,
+  handle: async ({ id, limit, cursor }, context) => {
+    const { diff } = await findRequest(id, context)
+    const start = cursor === undefined ? 0 : Number(fromCursor(cursor, /^\d{1,9}$/))
+    const end = start + limit
+    return { items: diff.slice(start, end), next_cursor: end < diff.length ? toCursor(String(end)) : null }
+  },
+})
