@@ -55,7 +55,9 @@ const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink({
-  dropped: (rows) => Atomics.add(health, HEALTH.droppedByGateways, rows),
+  now: () => clock.now(),
+  sourceOf: networkOf,
+  dropped: (requests) => Atomics.add(health, HEALTH.droppedByGateways, requests),
 })
 const keys = createRemoteKeys(say)
 const sources = new SourceCounts(init.sources, init.slot)
@@ -272,7 +274,7 @@ async function drain(deadlineMs: number): Promise<void> {
   await engine.drain(deadlineMs)
   gateway.close()
   control.close()
-  sink.flush()
+  sink.end()
   engine.close()
   say({ kind: 'drained' })
 }

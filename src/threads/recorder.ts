@@ -68,7 +68,7 @@ function connect(port: MessagePort): void {
   givers.add(giver)
   port.on('message', (message: ToRecorder) => {
     if (message.kind === 'flushed') giver.answered(message.id)
-    else ingest.push(message.batch, () => reply({ kind: 'taken', batches: 1 }))
+    else ingest.push(message.batch, () => reply({ kind: 'taken', proved: message.batch.proved }))
   })
   port.on('close', () => {
     givers.delete(giver)
