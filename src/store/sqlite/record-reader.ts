@@ -36,6 +36,12 @@ export function openRecordReader(path: string): RecordReader {
         const rows = statementFor(range.words.length, order).iterate(...boundsOf(range))
         for (const row of rows) if (!visit(toStoredBlock(row))) break
       }),
+    removedUntil: async () =>
+      guarded(path, () => {
+        open()
+        const row = db.prepare('SELECT until FROM removed').get()
+        return row === undefined ? null : Number(row['until'])
+      }),
     close: async () => db.close(),
   }
 }
