@@ -1,6 +1,8 @@
 import { join } from 'node:path'
+import { isLoopbackHost } from './base/address.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
+import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
@@ -9,8 +11,14 @@ import { createKeyMemory } from './gateway/identify/key-memory.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
-import { type Addresses, claimAddresses } from './serve/addresses.ts'
-import { createCertificates } from './serve/certificates.ts'
+import { type Addresses, claimAddresses, originsOf } from './serve/addresses.ts'
+import {
+  CONTROL_FILES,
+  createCertificates,
+  fingerprintsOf,
+  GATEWAY_FILES,
+  type WatchedCertificates,
+} from './serve/certificates.ts'
 import { readClientPins } from './serve/client-pins.ts'
 import {
   type ControlPlane,
@@ -25,6 +33,7 @@ import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
 import { openStores, type Stores } from './serve/stores.ts'
+import { settingName } from './settings/schema.ts'
 import type { Settings } from './settings.ts'
 import { createReferences } from './snapshot/references.ts'
 import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
@@ -105,11 +114,11 @@ async function start(
   const clock = createClock(options.clockCell)
   const its: Start = { settings, clock, clockCell: options.clockCell ?? null, log, fault, parts }
   const grace: Grace = { requestsMs: 0, answersMs: 0 }
-  const certificates =
-    settings.tls.length === 0 ? null : createCertificates(settings.tls, settings.clientAuthorities, log)
+  const certificates = openCertificates(its)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const pins = readClientPins(settings.cimdPins)
   const addresses = await claimAddresses(settings)
+  const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
 
@@ -124,7 +133,9 @@ async function start(
   const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
   const control = openControl(its, stores, {
     ...sessions,
-    origin: addresses.origin,
+    ...named,
+    managementOrigin: named.managementOrigins[0],
+    resources: createProtectedResources([named.issuer, addresses.origin, addresses.controlOrigin]),
     isLocalSignIn: settings.localSignIn,
     documentMode: settings.cimd,
     pins,
@@ -133,8 +144,6 @@ async function start(
     exportFiles: openExportFiles(join(settings.data, 'exports')),
     oidc,
     warn: (sentence) => log('warn', sentence),
-    setUpOrigin: settings.expose.includes('oauth') ? addresses.origin : addresses.controlUrl,
-    linkOrigin: settings.expose.includes('management') ? addresses.origin : addresses.controlUrl,
     keysOf: createIssuerKeys(clock, keySets).keysOf,
     credentials,
     explainer: { explain: async (asked) => (await started).explain(asked) },
@@ -149,7 +158,7 @@ async function start(
       },
     },
   })
-  await listenForControl(its, control, addresses, grace)
+  await listenForControl(its, control, addresses, certificates.control, grace)
 
   const health = keepHealth(its, stores)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
@@ -165,7 +174,8 @@ async function start(
     gatewaysOptions(its, stores, {
       ...addresses,
       ...sessions,
-      tls: certificates === null ? null : certificates.current,
+      tls: certificates.gateway?.current ?? null,
+      controlTls: certificates.control?.current ?? null,
       health,
       keySets,
       prove: control.prove,
@@ -183,8 +193,10 @@ async function start(
   parts.defer(() => control.endQuestions())
   // While the gateway threads can still tell
   parts.defer(() => credentials.keepUses().catch((error: unknown) => fault(error, USES)))
-  certificates?.watch((tls) => gateways.setTls(tls))
-  parts.defer(() => certificates?.stop())
+  for (const listener of ['gateway', 'control'] as const) {
+    certificates[listener]?.watch((tls) => gateways.setTls(listener, tls))
+    parts.defer(() => certificates[listener]?.stop())
+  }
 
   let stopped: Promise<void> | undefined
   return {
@@ -193,7 +205,10 @@ async function start(
     origin: addresses.origin,
     issueToken: control.issueToken,
     firstLink: control.firstLink,
-    reload: () => certificates?.reload(),
+    reload() {
+      certificates.gateway?.reload()
+      certificates.control?.reload()
+    },
     killThread: (slot) => gateways.kill(slot),
     stop: (deadlineMs = DRAIN_MS) => {
       if (stopped === undefined) {
@@ -216,23 +231,40 @@ type Sessions = Pick<GatewayInit, 'tombstones' | 'sessionKey'>
 
 function openControl(
   { clock, fault, parts }: Start,
-  { store, fault: missing, vault, records, counters }: Stores,
-  options: Omit<ControlPlaneOptions, 'store' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
+  { store, mark, fault: missing, vault, records, counters }: Stores,
+  options: Omit<ControlPlaneOptions, 'store' | 'mark' | 'vault' | 'clock' | 'records' | 'limits' | 'fault'>,
 ): ControlPlane {
   const control =
     store === null
-      ? createClosedControlPlane(missing ?? '')
-      : createControlPlane({ ...options, store, vault, clock, records, limits: counters, fault })
+      ? createClosedControlPlane(missing?.detail ?? '')
+      : createControlPlane({ ...options, store, mark, vault, clock, records, limits: counters, fault })
   parts.defer(() => control.stop())
   parts.defer(() => control.flush(true).then(() => control.checkpoint()))
   return control
+}
+
+type Certificates = Readonly<Record<'gateway' | 'control', WatchedCertificates | null>>
+
+/** Certificates of the listeners that speak TLS. */
+function openCertificates({ settings, log }: Start): Certificates {
+  const { tls, controlTls, controlListen, clientAuthorities } = settings
+  if (controlTls.length === 0 && !isLoopbackHost(controlListen.host))
+    log(
+      'warn',
+      `${settingName('CONTROL_LISTEN')} ${controlListen.host} is not a loopback address, and the control listener speaks no TLS: access tokens can be read on the network. Set ${settingName('CONTROL_TLS_CERT')} and ${settingName('CONTROL_TLS_KEY')}.`,
+    )
+  return {
+    gateway: tls.length === 0 ? null : createCertificates(tls, clientAuthorities, log, GATEWAY_FILES),
+    control: controlTls.length === 0 ? null : createCertificates(controlTls, null, log, CONTROL_FILES),
+  }
 }
 
 /** The private sockets: of the gateway threads, and of the command line of the same user. */
 async function listenForControl(
   { settings, parts }: Start,
   control: ControlPlane,
-  { origin, gatewayUrl, controlUrl }: Addresses,
+  { origin, gatewayUrl, controlUrl, controlOrigin }: Addresses,
+  certificates: WatchedCertificates | null,
   grace: Grace,
 ): Promise<void> {
   const local = createLocalListener({
@@ -244,6 +276,8 @@ async function listenForControl(
       listen: gatewayUrl,
       control_listen: controlUrl,
       management_url: controlUrl,
+      management_origin: certificates === null ? controlUrl : controlOrigin,
+      management_certificates: certificates === null ? [] : fingerprintsOf(certificates.current),
     }),
   })
   const sockets = [
@@ -275,7 +309,7 @@ function gatewaysOptions(
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: Addresses &
     Sessions &
-    Pick<GatewayInit, 'tls' | 'health'> &
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> &
     Pick<GatewaysOptions, 'keySets' | 'prove'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
@@ -303,6 +337,7 @@ function gatewaysOptions(
       proxyProtocol: settings.proxyProtocol,
       httpEngine: settings.httpEngine,
       tls: shared.tls,
+      controlTls: shared.controlTls,
       heldBytesMax: heldBytesMax(count),
       counters: counterMemory,
       sources: sourceMemory,

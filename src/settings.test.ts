@@ -22,8 +22,34 @@ test('nothing set gives the defaults', () => {
   assert.equal(settings.origin, 'http://localhost:8080')
   assert.equal(settings.originIsSet, false)
   assert.ok(settings.workers >= 1)
-  assert.deepEqual(settings.expose, ['management', 'console', 'portal', 'oauth', 'registry'])
+  assert.deepEqual(settings.expose, ['management', 'oauth', 'registry', 'portal'])
+  assert.deepEqual([settings.controlOrigin, settings.controlTls], [null, []])
   assert.equal(settings.keyFile, null)
+})
+
+test('the gateway listener serves management by default on a loopback address alone', () => {
+  const exposed = (listen: string, env = {}) => readSettings(['--listen', listen], env).expose
+  const elsewhere = ['oauth', 'registry', 'portal']
+  for (const listen of ['127.0.0.1:8080', '127.1.2.3:80', '[::1]:8080', 'localhost:8080', '8080'])
+    assert.deepEqual(exposed(listen), ['management', ...elsewhere], listen)
+  for (const listen of [':8080', '0.0.0.0:8080', '[::]:8080', '10.0.0.1:8080', 'gateway.internal:8080'])
+    assert.deepEqual(exposed(listen), elsewhere, listen)
+  assert.deepEqual(exposed(':8080', { POSTERN_EXPOSE: 'management' }), ['management'])
+  assert.deepEqual(exposed(':8080', { POSTERN_EXPOSE: '' }), [])
+})
+
+test('certificates of the control listener come with their keys, and not with the engine that speaks no TLS', () => {
+  const both = ['--control-tls-cert', 'a.pem,b.pem', '--control-tls-key', 'a.key,b.key']
+  assert.deepEqual(readSettings(both, {}).controlTls, [
+    { certificate: 'a.pem', key: 'a.key' },
+    { certificate: 'b.pem', key: 'b.key' },
+  ])
+  refused(
+    ['--control-tls-cert', 'a.pem,b.pem', '--control-tls-key', 'a.key'],
+    {},
+    /^--control-tls-cert names 2 and --control-tls-key 1 files;/,
+  )
+  refused([...both, '--http-engine', 'node'], {}, /^--http-engine is "node".*--control-tls-cert is set/)
 })
 
 test('a flag wins over the environment, and the environment over the default', () => {
@@ -220,10 +246,12 @@ test('trusted proxies are addresses and networks, TLS files come in pairs', () =
 test('the commands of the page about TLS are understood', () => {
   const page = readFileSync(new URL('../docs/tls.md', import.meta.url), 'utf8')
   const commands = [...page.matchAll(/^postern up (.+)$/gm)].map((match) => match[1]!.split(' '))
-  assert.equal(commands.length, 3)
+  assert.equal(commands.length, 4)
   assert.equal(readSettings(commands[0]!, {}).tls.length, 2)
-  assert.equal(readSettings(commands[1]!, {}).trustedProxies.length, 2)
-  assert.equal(readSettings(commands[2]!, {}).proxyProtocol, true)
+  const control = readSettings(commands[1]!, {})
+  assert.deepEqual([control.controlTls.length, control.controlOrigin], [1, 'https://admin.example.com:8081'])
+  assert.equal(readSettings(commands[2]!, {}).trustedProxies.length, 2)
+  assert.equal(readSettings(commands[3]!, {}).proxyProtocol, true)
 })
 
 const OIDC = { POSTERN_OIDC_ISSUER: 'https://id.example.com/realms/staff', POSTERN_OIDC_CLIENT_ID: 'postern' }

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { isLoopbackHost } from './base/address.ts'
 import { CannotStart } from './base/cannot-start.ts'
 import { Secret } from './base/secret.ts'
 import { fromEnvironment, fromFlags, type Given } from './settings/given.ts'
@@ -20,6 +21,8 @@ export interface Settings {
   readonly listen: ListenAddress
   readonly controlListen: ListenAddress
   readonly origin: string
+  /** Null where it follows from the address of the control listener. */
+  readonly controlOrigin: string | null
   /** False where the origin is the default: a start on another port may then correct it. */
   readonly originIsSet: boolean
   /** Name of the environment that this instance is. */
@@ -35,6 +38,8 @@ export interface Settings {
   readonly keyFile: string | null
   /** Files of the gateway listener, the default certificate first; empty for plain HTTP. */
   readonly tls: readonly TlsFiles[]
+  /** Likewise of the control listener. */
+  readonly controlTls: readonly TlsFiles[]
   /** Path of the authorities whose client certificates are asked for. */
   readonly clientAuthorities: string | null
   /** Networks whose forwarding headers are believed. */
@@ -137,7 +142,7 @@ function parse(given: ReadonlyMap<string, Given>): Values {
 
 /** What is wrong with settings that are each right, as a sentence; null for nothing. */
 function faultTogether(values: Values, named: Named): string | null {
-  const { TLS_CERT, TLS_KEY, TLS_CLIENT_CA, TRUSTED_PROXIES, HTTP_ENGINE, PROXY_PROTOCOL } = values
+  const { TLS_CERT, TLS_CLIENT_CA, TRUSTED_PROXIES, HTTP_ENGINE, PROXY_PROTOCOL } = values
   if (TLS_CLIENT_CA !== undefined && TLS_CERT === undefined)
     return `${named('TLS_CLIENT_CA')} asks for client certificates in TLS, which needs ${named('TLS_CERT')} and ${named('TLS_KEY')}.`
   for (const name of ['CLIENT_CERT_FIELD', 'PROXY_PROTOCOL'] as const)
@@ -147,29 +152,39 @@ function faultTogether(values: Values, named: Named): string | null {
     return `${named('HTTP_ENGINE')} is "node", which speaks no TLS to callers, and ${named('TLS_CERT')} is set: remove one of the two.`
   if (HTTP_ENGINE === 'node' && PROXY_PROTOCOL === 'v2')
     return `${named('HTTP_ENGINE')} is "node", which reads no PROXY protocol, and ${named('PROXY_PROTOCOL')} is set: remove one of the two.`
-  if ((TLS_CERT ?? []).length !== (TLS_KEY ?? []).length)
-    return `${named('TLS_CERT')} names ${TLS_CERT?.length ?? 0} and ${named('TLS_KEY')} ${TLS_KEY?.length ?? 0} files; give one key for each certificate, in the same order.`
+  if (HTTP_ENGINE === 'node' && values.CONTROL_TLS_CERT !== undefined)
+    return `${named('HTTP_ENGINE')} is "node", which speaks no TLS to callers, and ${named('CONTROL_TLS_CERT')} is set: remove one of the two.`
+  for (const [certificate, key] of [
+    ['TLS_CERT', 'TLS_KEY'],
+    ['CONTROL_TLS_CERT', 'CONTROL_TLS_KEY'],
+  ] as const) {
+    const [certificates, keys] = [values[certificate]?.length ?? 0, values[key]?.length ?? 0]
+    if (certificates !== keys)
+      return `${named(certificate)} names ${certificates} and ${named(key)} ${keys} files; give one key for each certificate, in the same order.`
+  }
   if (values.CIMD === 'off' && values.CIMD_PINS !== undefined)
     return `${named('CIMD')} is "off", so that no client is known by a document, and ${named('CIMD_PINS')} is set: remove one of the two.`
   return null
 }
 
 function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Named): Settings {
-  const { TLS_CERT = [], TLS_KEY, CLIENT_CERT_FIELD } = values
+  const { CLIENT_CERT_FIELD } = values
   return {
     data: values.DATA,
     listen: values.LISTEN,
     controlListen: values.CONTROL_LISTEN,
     origin: values.ORIGIN,
+    controlOrigin: values.CONTROL_ORIGIN ?? null,
     originIsSet: given.has('ORIGIN'),
     environment: values.ENV ?? null,
     workers: values.WORKERS,
-    expose: values.EXPOSE,
+    expose: values.EXPOSE ?? exposedBy(values.LISTEN),
     httpEngine: values.HTTP_ENGINE,
     cimd: values.CIMD,
     cimdPins: values.CIMD_PINS ?? null,
     keyFile: values.KEY_FILE ?? null,
-    tls: TLS_CERT.map((certificate, index) => ({ certificate, key: TLS_KEY![index]! })),
+    tls: filesOf(values.TLS_CERT, values.TLS_KEY),
+    controlTls: filesOf(values.CONTROL_TLS_CERT, values.CONTROL_TLS_KEY),
     clientAuthorities: values.TLS_CLIENT_CA ?? null,
     trustedProxies: values.TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
@@ -189,6 +204,17 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     },
     shown: shownOf(given),
   }
+}
+
+/** Certificates with the keys that stand at their places. */
+function filesOf(certificates: readonly string[] = [], keys: readonly string[] = []): TlsFiles[] {
+  return certificates.map((certificate, index) => ({ certificate, key: keys[index]! }))
+}
+
+/** Callers from elsewhere do not get management unless it is asked for. */
+function exposedBy({ host }: ListenAddress): readonly Exposed[] {
+  const open: readonly Exposed[] = ['oauth', 'registry', 'portal']
+  return isLoopbackHost(host) ? ['management', ...open] : open
 }
 
 const NEED_AN_ISSUER = [

@@ -11,8 +11,11 @@ import type { Invoke, Invoked, Operation, Via, WriteOptions } from '../src/opera
 import { createExportJobs } from '../src/operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
 import { OPERATIONS } from '../src/operations/registry.ts'
-import { createAuditTrail } from '../src/record/audit-chain.ts'
+import { type AuditTrail, createAuditTrail } from '../src/record/audit-chain.ts'
+import { secureTrail } from '../src/record/audit-continuity.ts'
+import type { AuditMarkFile } from '../src/record/audit-mark.ts'
 import { openExportFiles } from '../src/record/export-files.ts'
+import { openMarkOf } from '../src/serve/audit-mark.ts'
 import type { SnapshotDelta } from '../src/snapshot/fragments.ts'
 import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
@@ -91,6 +94,8 @@ export interface Control {
   readonly directory: string
   readonly store: ConfigStore
   readonly vault: Vault
+  /** The mark of the audit trail. */
+  readonly mark: AuditMarkFile
   readonly cell: ClockCell
   readonly published: SnapshotDelta[]
   readonly asked: Record<string, unknown>[]
@@ -119,6 +124,7 @@ export async function startControl(
   const vault = await openVault(store, join(directory, 'vault.key'))
   const cell = createClockCell()
   const clock = createClock(cell)
+  const mark = await secured(directory, store, vault)
   const published: SnapshotDelta[] = []
   const asked: Record<string, unknown>[] = []
   const records: RecordQueries = {
@@ -155,7 +161,7 @@ export async function startControl(
     ...UNSERVED,
     exports,
     records,
-    trail: createAuditTrail(store, clock, vault.trailKey()),
+    trail: createAuditTrail(store, clock, vault.trailKey(), mark),
     publisher: {
       publish: async (delta) => {
         published.push(delta)
@@ -168,6 +174,7 @@ export async function startControl(
     directory,
     store,
     vault,
+    mark,
     cell,
     published,
     asked,
@@ -181,6 +188,21 @@ export async function startControl(
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** Gives a store the key and the mark of its audit trail. */
+export async function secured(directory: string, store: ConfigStore, vault: Vault): Promise<AuditMarkFile> {
+  const mark = openMarkOf(directory, vault, (error) => {
+    throw error
+  })
+  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark })
+  assert.equal(fault, null)
+  return mark
+}
+
+/** The audit trail of a control plane. */
+export function trailIn({ store, vault, cell, mark }: Control): AuditTrail {
+  return createAuditTrail(store, createClock(cell), vault.trailKey(), mark)
 }
 
 /** Passes when the work is refused with the code; returns the refusal. */

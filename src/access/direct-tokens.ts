@@ -11,8 +11,8 @@ export interface DirectIssuer {
   readonly issuer: string
   /** As what the gateway is registered there to sign people in: the audience of ID tokens. */
   readonly clientId: string
-  /** What must be in `aud`. */
-  readonly audienceOf: (resource: Protected) => string
+  /** One of these must be in `aud`. */
+  readonly audiencesOf: (resource: Protected) => readonly string[]
   /** Whom claims speak of. What they do not tell is undefined. */
   readonly arrivalOf: (claims: Plain, subject: string) => Arrival
 }
@@ -30,7 +30,7 @@ export interface DirectTokens {
 
 /** Takes access tokens of one identity provider, whose keys come from `keysOf`. */
 export function createDirectTokens(
-  { issuer, clientId, audienceOf, arrivalOf }: DirectIssuer,
+  { issuer, clientId, audiencesOf, arrivalOf }: DirectIssuer,
   clock: Clock,
   keysOf: KeysOf,
   accounts: Pick<Accounts, 'arrive' | 'principalOf'>,
@@ -43,7 +43,8 @@ export function createDirectTokens(
       if (jwt.issuer !== issuer) throw invalid('wrong issuer')
       const fault = faultOf(jwt, clientId)
       if (fault !== null) throw invalid(fault)
-      if (!jwt.audience.includes(audienceOf(resource))) throw invalid('wrong audience')
+      const audiences = audiencesOf(resource)
+      if (!jwt.audience.some((audience) => audiences.includes(audience))) throw invalid('wrong audience')
       const expiresAt = await proveByIssuer(jwt, `discovery ${issuer}`, keysOf, clock.now())
       const { id } = await accounts.arrive(arrivalOf(jwt.claims, jwt.subject))
       return accounts.principalOf(id, { authMethod: 'oidc', expiresAt, ceiling: null })

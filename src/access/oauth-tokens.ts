@@ -4,7 +4,7 @@ import { type NamedKey, signingKeyOf } from '../base/jws.ts'
 import { claimsIssuer, type Jwt, readJwt } from '../base/jwt.ts'
 import { Lru } from '../base/lru.ts'
 import type { Plain } from '../base/plain.ts'
-import { createProtectedResources, type Protected } from '../base/protected-resources.ts'
+import type { Protected, ProtectedResources } from '../base/protected-resources.ts'
 import { refuse } from '../base/refusal.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 import type { Accounts } from './accounts.ts'
@@ -29,14 +29,14 @@ export interface OAuthTokens {
   verify(token: string, resource: Protected): Promise<Principal>
 }
 
-/** Access tokens of our own authorization server. @param issuer the origin */
+/** Access tokens of our own authorization server. */
 export function createOAuthTokens(
   reader: Pick<ConfigReader, 'oauth' | 'byId'>,
   clock: Clock,
   accounts: Pick<Accounts, 'principalOf'>,
   issuer: string,
+  resources: Pick<ProtectedResources, 'nameOf'>,
 ): OAuthTokens {
-  const resources = createProtectedResources(issuer)
   const parsed = new Lru<string, NamedKey>(KEYS_MAX)
 
   async function keys(): Promise<readonly NamedKey[]> {

@@ -5,18 +5,30 @@ export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
+/** Origins by which the listeners are reached; the first is named where a request tells of no other one. */
+export type Origins = readonly [string, ...string[]]
+
 /**
- * The origin to name in an answer: the configured one, or, when both it and the Host of the request are names of the
- * loopback with one port, the name that the caller used. Any other Host is not believed.
+ * The origin to name in an answer: the configured one whose authority is the Host of the request. Names of the loopback
+ * with one port are equivalent, and the caller's is named. For any other Host the first configured origin is named.
  */
-export function createOriginFor(configured: string): (host: string | null) => string {
-  const [scheme, authority = ''] = configured.split('://')
+export function createOriginFor(configured: Origins): (host: string | null) => string {
+  const byHost = new Map<string, string>()
+  for (const origin of configured)
+    for (const known of namesOf(origin)) {
+      const host = known.slice(known.indexOf('://') + 3)
+      if (!byHost.has(host)) byHost.set(host, known)
+    }
+  return (host) => byHost.get(host?.toLowerCase() ?? '') ?? configured[0]
+}
+
+/** An origin by each of its names: more than one where it is of the loopback. */
+function namesOf(origin: string): readonly string[] {
+  const [scheme, authority = ''] = origin.split('://')
   const name = LOOPBACK.find((item) => authority === item || authority.startsWith(`${item}:`))
-  const port = name === undefined ? '' : authority.slice(name.length)
-  const twins = new Map(
-    name === undefined ? [] : LOOPBACK.map((item) => [item + port, `${scheme}://${item}${port}`]),
-  )
-  return (host) => twins.get(host?.toLowerCase() ?? '') ?? configured
+  if (name === undefined) return [origin]
+  const port = authority.slice(name.length)
+  return LOOPBACK.map((item) => `${scheme}://${item}${port}`)
 }
 
 /**
@@ -26,11 +38,11 @@ export function createOriginFor(configured: string): (host: string | null) => st
  * @param scope Value of the `scope` member, or null for none. `needed` stands in its place where a token is too narrow.
  */
 export function createChallenge(
-  origin: string,
+  origins: Origins,
   resourcePath: string,
   scope: string | null,
 ): (host: string | null, code: RefusalCode, needed?: unknown, detail?: string) => string {
-  const originFor = createOriginFor(origin)
+  const originFor = createOriginFor(origins)
   return (host, code, needed, detail) => {
     const metadata = `resource_metadata="${originFor(host)}${RESOURCE_METADATA}${resourcePath}"`
     // All scopes for the operation at once, with those held: clients ask for exactly these (MCP, step-up authorization)

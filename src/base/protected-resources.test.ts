@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createProtectedResources } from './protected-resources.ts'
 
 test('a resource is found by its path, its alias and any name of the loopback', () => {
-  const { find, nameOf } = createProtectedResources('http://localhost:8080')
+  const { find, nameOf } = createProtectedResources(['http://localhost:8080'])
   for (const name of [
     'http://localhost:8080/management/mcp',
     'HTTP://LOCALHOST:8080/management/mcp/',
@@ -16,8 +16,20 @@ test('a resource is found by its path, its alias and any name of the loopback', 
   assert.equal(nameOf('rest'), 'http://localhost:8080/management/v1')
 })
 
+test('a resource is known by every listed origin, and has one name', () => {
+  const { find, nameOf, namesOf } = createProtectedResources(['https://gw.example', 'http://localhost:8081'])
+  assert.equal(find('https://gw.example/management/mcp'), 'mcp')
+  assert.equal(find('http://127.0.0.1:8081/management/mcp'), 'mcp')
+  assert.equal(find('https://localhost:8081/management/mcp'), null)
+  assert.equal(nameOf('mcp'), 'https://gw.example/management/mcp')
+  assert.deepEqual(namesOf('rest'), [
+    'https://gw.example/management/v1',
+    'http://localhost:8081/management/v1',
+  ])
+})
+
 test('what is of another origin, or has more than a path, is no resource', () => {
-  const { find } = createProtectedResources('https://gateway.example')
+  const { find } = createProtectedResources(['https://gateway.example'])
   for (const name of [
     'https://gateway.example.evil/management/mcp',
     'http://gateway.example/management/mcp',

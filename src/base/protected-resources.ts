@@ -1,4 +1,4 @@
-import { createOriginFor } from './challenge.ts'
+import { createOriginFor, type Origins } from './challenge.ts'
 
 /** What an access token may be for, by the path of the protected resource (RFC 8707). */
 export const PROTECTED = { mcp: '/management/mcp', rest: '/management/v1' } as const
@@ -24,16 +24,23 @@ export function isProtectedPath(path: string): boolean {
 export interface ProtectedResources {
   /** The one name of a resource, which stands in tokens. */
   readonly nameOf: (resource: Protected) => string
-  /** Which resource an indicator means, by any name of the loopback where the origin is one; null for another. */
+  /** Its names by each of the origins. */
+  readonly namesOf: (resource: Protected) => readonly string[]
+  /** Which resource an indicator means, by any of the origins and of their names; null for another. */
   readonly find: (indicator: string) => Protected | null
 }
 
-/** The protected resources of management. Scheme and host compare without case, and a slash at the end says nothing. */
-export function createProtectedResources(origin: string): ProtectedResources {
-  const originFor = createOriginFor(origin)
+/**
+ * The protected resources of management, named by the first origin and known by all of them. Scheme and host compare
+ * without case, and a slash at the end says nothing.
+ */
+export function createProtectedResources(origins: Origins): ProtectedResources {
+  const [origin] = origins
+  const originFor = createOriginFor(origins)
   const isOurs = (url: URL): boolean => url.origin === new URL(originFor(url.host)).origin
   return {
     nameOf: (resource) => origin + PROTECTED[resource],
+    namesOf: (resource) => origins.map((one) => one + PROTECTED[resource]),
     find(indicator) {
       const url = URL.parse(indicator)
       if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || !isOurs(url))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { type Control, startControl } from '../../test/control.ts'
+import { type Control, refused, startControl, trailIn } from '../../test/control.ts'
 import { AuditFile } from '../../test/support/audit-file.ts'
 import { createClock } from '../base/clock.ts'
 import { AUDIT_COLUMNS } from '../store/ports/audit-chain.ts'
@@ -17,7 +17,7 @@ let file: AuditFile
 let database: DatabaseSync
 before(async () => {
   control = await startControl()
-  trail = createAuditTrail(control.store, createClock(control.cell), control.vault.trailKey())
+  trail = trailIn(control)
   for (let n = 1; n <= ENTRIES; n++) {
     await control.run('policies.create', { name: `P${n}` }, { reason: `reason ${n}` })
     // What leaves no entry leaves no gap
@@ -31,6 +31,9 @@ after(async () => {
   file[Symbol.dispose]()
   await control.close()
 })
+
+const hashAt = (seq: number) =>
+  database.prepare('select hash from audit_chain where seq = ?').get(seq)?.['hash']
 
 /** What verify finds after somebody has written to the file. */
 const tampered = (tamper: () => void, anchor: Parameters<AuditTrail['verify']>[0] = null) =>
@@ -88,22 +91,53 @@ const TAMPERINGS: Readonly<Record<string, readonly [tamper: () => void, seq: num
       database.exec("update audit set actor_name = 'nobody' where seq = 2")
       file.relink(2)
     },
-    4,
-    /made anew/,
+    2,
+    /not keyed: it was made without the key/,
   ],
   'an end that is cut off': [
     () => database.exec(`delete from audit where seq > 6; delete from audit_chain where seq > 6`),
     SIGNED,
     /ends before number 8.*checkpoint/,
   ],
-  'a checkpoint that is made up': [
+  'a trail made anew from its first entry, without checkpoints and anchors': [
     () => {
       database.exec("update audit set actor_name = 'nobody' where seq = 2")
-      file.relink(2)
+      database.exec('delete from audit_checkpoints; delete from audit_key_anchor')
+      file.relink(1)
+    },
+    ENTRIES,
+    /the mark knows another entry here/,
+  ],
+  'a keyed anchor that is moved to the end': [
+    () => {
+      file.relink(1)
       database.exec(
-        `update audit_checkpoints set hash = (select hash from audit_chain where audit_chain.seq = audit_checkpoints.seq)`,
+        `update audit_key_anchor set seq = ${ENTRIES}, hash = (select hash from audit_chain where seq = ${ENTRIES})`,
       )
     },
+    4,
+    /the checkpoint of .* knows another entry/,
+  ],
+  'a keyed anchor that is moved to the end, without checkpoints': [
+    () => {
+      file.relink(1)
+      database.exec(
+        `delete from audit_checkpoints; update audit_key_anchor set seq = ${ENTRIES}, hash = (select hash from audit_chain where seq = ${ENTRIES})`,
+      )
+    },
+    ENTRIES,
+    /the keyed anchor was changed, or made with another key/,
+  ],
+  'a last entry that is removed with its link': [
+    () =>
+      database.exec(
+        `delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`,
+      ),
+    ENTRIES,
+    /the trail ends before number 12, which the mark knows/,
+  ],
+  'a checkpoint that is made up': [
+    () => database.exec('update audit_checkpoints set hash = upper(hash) where seq = 4'),
     4,
     /signature.*wrong/,
   ],
@@ -121,19 +155,41 @@ for (const [what, [tamper, seq, says]] of Object.entries(TAMPERINGS))
     assert.match(found.break?.what ?? '', says)
   })
 
-test('what is changed after the last checkpoint with all its links is found by a link that was kept elsewhere', async () => {
-  const { head } = await trail.verify(null)
-  const tamper = () => {
+test('what is changed after the last checkpoint with plain links made anew is found without a link that was kept elsewhere', async () => {
+  const found = await tampered(() => {
     database.exec(`update audit set actor_name = 'nobody' where seq = ${SIGNED + 1}`)
     file.relink(SIGNED + 1)
-  }
-  assert.equal((await tampered(tamper)).ok, true, 'as the page says')
-  const found = await tampered(tamper, head)
-  assert.match(found.break?.what ?? '', /the anchor knows another entry/)
-  const cut = await tampered(() => {
+  })
+  assert.deepEqual([found.break?.seq, found.keyed_from, found.mark?.seq], [SIGNED + 1, 1, ENTRIES])
+  assert.match(found.break?.what ?? '', /not keyed/)
+})
+
+test('a link that was kept elsewhere finds an end that is cut off, when the mark is from before it too', async () => {
+  const { head } = await trail.verify(null)
+  const before = { ...head!, seq: SIGNED, revision: 0, hash: String(hashAt(SIGNED)) }
+  const earlier = createAuditTrail(control.store, createClock(control.cell), control.vault.trailKey(), {
+    place: before,
+    move: () => Promise.resolve(),
+  })
+  const cut = () =>
     database.exec(`delete from audit where seq > ${SIGNED}; delete from audit_chain where seq > ${SIGNED}`)
-  }, head)
-  assert.match(cut.break?.what ?? '', /ends before number 12, which the anchor knows/)
+  assert.equal((await file.tampered(cut, () => earlier.verify(null))).ok, true, 'as the page says')
+  const found = await file.tampered(cut, () => earlier.verify(head))
+  assert.match(found.break?.what ?? '', /ends before number 12, which the anchor knows/)
+})
+
+test('a trail that another program has changed is not signed, and takes no entry', async () => {
+  const signed = (await control.store.read.checkpoints()).length
+  const cut = () => {
+    database.exec(`delete from audit where seq = ${ENTRIES}; delete from audit_chain where seq = ${ENTRIES}`)
+  }
+  await file.tampered(cut, async () => {
+    await assert.rejects(trail.checkpoint(), /not signed: another program has changed it.*ends at number 11/)
+    const change = control.run('policies.create', { name: 'Late' })
+    await refused(change, 'store_unavailable')
+  })
+  assert.equal((await control.store.read.checkpoints()).length, signed)
+  await control.run('policies.create', { name: 'Late' })
 })
 
 test('a checkpoint is signed once for a link, and the trail reads in pieces', async () => {

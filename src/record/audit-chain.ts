@@ -1,13 +1,18 @@
 import { type Clock, toTime } from '../base/clock.ts'
-import type { StoredAnchor, StoredCheckpoint } from '../store/ports/audit-chain.ts'
+import type { AuditMark, AuditPlace, StoredAnchor, StoredCheckpoint } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
+import { readKeyedPart } from './audit-key-anchor.ts'
 import { createRetention, type RetentionRule } from './audit-retention.ts'
 import { type AuditSigner, createAuditSigner } from './audit-signature.ts'
-import { type AuditPlace, type Expected, type Walked, walk } from './audit-walk.ts'
+import { type Expected, type Walked, walk } from './audit-walk.ts'
 
 interface Verification extends Walked {
   readonly ok: boolean
   readonly checkpoints: number
+  /** Number of the first entry with a keyed link; null for a trail of an older version. */
+  readonly keyed_from: number | null
+  /** The last entry that the mark knows; null before the first. */
+  readonly mark: AuditPlace | null
   /** What retention has removed before them, signed by itself; null where nothing was. */
   readonly removed: Removed | null
   /** Public key of the checkpoints, PEM. */
@@ -23,12 +28,12 @@ interface Removed {
 
 export interface AuditTrail {
   /**
-   * Reads the whole trail and finds where an entry was changed, removed, inserted or moved: by its links, by the signed
-   * checkpoints, by what retention has signed, and by an anchor that was kept elsewhere. What was added since the last
-   * checkpoint by somebody who can write the file and makes all links anew cannot be found, other than by an anchor.
+   * Reads the whole trail and finds where an entry was changed, removed, inserted or moved: by the links, the signed
+   * checkpoints, the anchors, the mark, and a link that was kept elsewhere. Without the key a trail cannot be made anew.
+   * An older state of the whole data directory can only be found by a link that was kept elsewhere.
    */
   verify(anchor: AuditPlace | null): Promise<Verification>
-  /** Signs the last link, where it is not signed yet. */
+  /** Signs the last link, where it is not signed yet. Throws when it is not the link that the mark knows. */
   checkpoint(): Promise<void>
   /**
    * Removes what is older than the rule says, up to a checkpoint, as far as it is whole; resolves to how many entries.
@@ -37,49 +42,76 @@ export interface AuditTrail {
   retain(rule: RetentionRule): Promise<number>
 }
 
-/** @param seed 32 bytes, of which the key of the checkpoints is made. */
-export function createAuditTrail(store: ConfigStore, clock: Clock, seed: Uint8Array): AuditTrail {
+/** @param seed 32 bytes, from which the keys of the trail are derived. */
+export function createAuditTrail(
+  store: ConfigStore,
+  clock: Clock,
+  seed: Uint8Array,
+  mark: AuditMark,
+): AuditTrail {
   const signer = createAuditSigner(seed)
   const retain = createRetention(store, clock, signer)
   return {
     retain,
     async verify(anchor) {
       for (;;) {
+        const { seq, hash } = mark.place
+        const marked = seq === 0 ? null : { seq, hash }
         const anchors = await store.read.auditAnchors()
-        const found = await verifyAfter(store.read, signer, anchors, anchor)
+        const found = await verifyAfter(store.read, signer, anchors, marked, anchor)
         // Retention may have removed what was about to be read
         if (found.ok || (await store.read.auditAnchors()).length === anchors.length) return found
       }
     },
     async checkpoint() {
-      const last = await store.read.lastAuditLink()
-      const signed = (await store.read.checkpoints()).at(-1)
-      if (last === undefined || (signed !== undefined && signed.seq >= last.seq)) return
-      const checkpoint = signer.checkpoint({ ...last, time: toTime(clock.now()) })
-      await store.write((writer) => writer.putCheckpoint(checkpoint))
+      if ((await unsigned(store.read)) === null) return
+      // In a turn of its own, in which no other transaction moves the mark
+      await store.write(async (writer) => {
+        const last = await unsigned(writer)
+        if (last === null) return
+        const { seq, hash } = mark.place
+        if (last.seq !== seq || last.hash !== hash)
+          throw new Error(
+            `The audit trail is not signed: another program has changed it. It ends at number ${last.seq}, and the mark is at number ${seq}. Stop the gateway and run postern doctor, which says what to do.`,
+          )
+        await writer.putCheckpoint(signer.checkpoint({ ...last, time: toTime(clock.now()) }))
+      })
     },
   }
+}
+
+/** The last link, if no checkpoint signs it yet. */
+async function unsigned(reader: ConfigReader): Promise<AuditPlace | null> {
+  const last = await reader.lastAuditLink()
+  const signed = (await reader.checkpoints()).at(-1)
+  return last === undefined || (signed !== undefined && signed.seq >= last.seq) ? null : last
 }
 
 async function verifyAfter(
   reader: ConfigReader,
   signer: AuditSigner,
   anchors: readonly StoredAnchor[],
+  marked: AuditPlace | null,
   kept: AuditPlace | null,
 ): Promise<Verification> {
   const checkpoints = await reader.checkpoints()
+  const { rule, anchor, fault } = await readKeyedPart(reader, signer)
   const start = anchors.at(-1) ?? null
   const found =
     (await anchorBreak(reader, signer, anchors)) ??
-    (await walk(reader, start, [
+    (await walk(reader, rule, start, [
+      ...(anchor === null ? [] : [{ ...anchor, whose: 'the keyed anchor', fault }]),
       ...checkpoints.map((one) => ofCheckpoint(one, signer)),
       ...(start === null ? [] : [ofRetention(start)]),
       ...(kept === null ? [] : [{ ...kept, whose: 'the anchor', fault: null }]),
+      ...(marked === null ? [] : [{ ...marked, whose: 'the mark', fault: null }]),
     ]))
   return {
     ...found,
     ok: found.break === null,
     checkpoints: checkpoints.length,
+    keyed_from: anchor && anchor.seq + 1,
+    mark: marked,
     removed: start && { entries: start.seq, time: start.time },
     public_key: signer.publicKey,
   }

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
-import { type Control, startControl } from '../../test/control.ts'
+import { type Control, startControl, trailIn } from '../../test/control.ts'
 import { AuditFile } from '../../test/support/audit-file.ts'
-import { createClock } from '../base/clock.ts'
-import { type AuditTrail, createAuditTrail } from './audit-chain.ts'
+import type { AuditTrail } from './audit-chain.ts'
 import { createAuditSigner } from './audit-signature.ts'
 
 const DAY_MS = 86_400_000
@@ -14,7 +13,7 @@ const RULE = { keepMs: 30 * DAY_MS, hold: false }
 /** A trail of `days` days with four entries each, the last of each day signed, a day from one to the next. */
 async function trailOf(days: number): Promise<{ control: Control; trail: AuditTrail }> {
   const control = await startControl()
-  const trail = createAuditTrail(control.store, createClock(control.cell), control.vault.trailKey())
+  const trail = trailIn(control)
   for (let day = 0; day < days; day++) {
     for (let n = 0; n < 4; n++) await control.run('policies.create', { name: `P${day}-${n}` })
     await trail.checkpoint()
@@ -245,7 +244,7 @@ describe('a trail that retention has cut', () => {
         run("update audit set actor_name = 'x' where seq = 17")()
         file.relink(17)
       },
-      /made anew/,
+      /not keyed: it was made without the key/,
     ],
   }
   for (const [what, [tamper, says]] of Object.entries(TAMPERINGS))

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../model/audit.ts'
 import { newAuditEntry } from '../model/new-audit-entry.ts'
 import type { StoredCheckpoint } from '../store/ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
+import { readKeyedPart } from './audit-key-anchor.ts'
 import type { AuditSigner } from './audit-signature.ts'
 import { walk } from './audit-walk.ts'
 
@@ -53,7 +54,8 @@ async function cut(
   const { seq, hash } = checkpoint
   const fault = signer.checkpointFault(checkpoint, `the checkpoint of ${checkpoint.time}`)
   const whole = { seq, hash, fault, whose: `the checkpoint of ${checkpoint.time}` }
-  const { break: found } = await walk(store.read, start, [whole], seq)
+  const { rule } = await readKeyedPart(store.read, signer)
+  const { break: found } = await walk(store.read, rule, start, [whole], seq)
   if (found !== null)
     throw new Error(
       `retention removes nothing of an audit trail that is not what it was: at number ${found.seq}, ${found.what}`,

@@ -1,5 +1,14 @@
-import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
-import type { StoredAnchor, StoredCheckpoint } from '../store/ports/audit-chain.ts'
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto'
+import type { StoredAnchor, StoredCheckpoint, StoredKeyAnchor } from '../store/ports/audit-chain.ts'
 
 /** PKCS #8 of an Ed25519 key (RFC 8410 section 7), before its 32 bytes. */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -13,6 +22,13 @@ export interface AuditSigner {
   /** Why what is stored cannot be believed; null when it can. @param whose what it is, for the sentence */
   checkpointFault(stored: StoredCheckpoint, whose: string): string | null
   anchorFault(stored: StoredAnchor, whose: string): string | null
+  /** 32 bytes, for `keyedLink`. */
+  readonly linkKey: Uint8Array
+  /** 32 bytes, for the mark of the trail. */
+  readonly markKey: Uint8Array
+  keyAnchor(said: Omit<StoredKeyAnchor, 'mac'>): StoredKeyAnchor
+  /** Whether the anchor was made with this key and not changed. */
+  isKeyAnchor(stored: StoredKeyAnchor): boolean
 }
 
 type Unsigned<T> = Omit<T, 'key' | 'signature'>
@@ -22,7 +38,7 @@ interface Signature {
   readonly signature: string
 }
 
-/** @param seed 32 bytes, of which the key is made. */
+/** @param seed 32 bytes, from which the keys are derived. */
 export function createAuditSigner(seed: Uint8Array): AuditSigner {
   const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' })
   const verifier = createPublicKey(privateKey)
@@ -37,7 +53,21 @@ export function createAuditSigner(seed: Uint8Array): AuditSigner {
     const holds = verify(null, text, verifier, Buffer.from(signature, 'base64url'))
     return holds ? null : `the signature of ${whose} is wrong`
   }
+  const derived = (purpose: string): Uint8Array =>
+    new Uint8Array(hkdfSync('sha256', seed, '', `postern audit ${purpose}`, 32))
+  const linkKey = derived('links')
+  const anchorKey = derived('key anchor')
+  const macOf = (said: Omit<StoredKeyAnchor, 'mac'>): Buffer =>
+    createHmac('sha256', anchorKey).update(keyAnchorText(said)).digest()
   return {
+    linkKey,
+    markKey: derived('mark'),
+    keyAnchor: (said) => ({ ...said, mac: macOf(said).toString('base64url') }),
+    isKeyAnchor(stored) {
+      const mac = Buffer.from(stored.mac, 'base64url')
+      const expected = macOf(stored)
+      return mac.length === expected.length && timingSafeEqual(mac, expected)
+    },
     publicKey,
     checkpoint: (said) => ({ ...said, ...signed(checkpointText(said)) }),
     anchor: (said) => ({ ...said, ...signed(anchorText(said)) }),
@@ -54,4 +84,8 @@ function anchorText({ seq, hash, entries, head_seq, head_hash, time }: Unsigned<
   return Buffer.from(
     `postern audit retention\n${seq}\n${hash}\n${entries}\n${head_seq}\n${head_hash}\n${time}`,
   )
+}
+
+function keyAnchorText({ seq, hash, time }: Omit<StoredKeyAnchor, 'mac'>): string {
+  return `postern audit key anchor\n${seq}\n${hash}\n${time}`
 }

@@ -1,13 +1,21 @@
-import { type AuditLink, CHAIN_START, nextLink } from '../store/ports/audit-chain.ts'
+import {
+  type AuditLink,
+  type AuditPlace,
+  CHAIN_START,
+  keyedLink,
+  plainLink,
+} from '../store/ports/audit-chain.ts'
 import type { ConfigReader } from '../store/ports/config.ts'
 
 /** Entries that are read at once. */
 const PIECE = 500
 
-/** A link, such as somebody has kept. */
-export interface AuditPlace {
-  readonly seq: number
-  readonly hash: string
+/** How links are computed. */
+export interface LinkRule {
+  /** 32 bytes. */
+  readonly key: Uint8Array
+  /** The last entry with a plain link; every later link is keyed. */
+  readonly plainUpTo: number
 }
 
 /** What a link must be, and who says so. */
@@ -37,6 +45,7 @@ interface Break {
 /** Follows the links from one on, or from the first, up to a number or the end. */
 export async function walk(
   reader: ConfigReader,
+  rule: LinkRule,
   start: AuditPlace | null,
   expectations: readonly Expected[],
   end = Number.POSITIVE_INFINITY,
@@ -50,7 +59,7 @@ export async function walk(
     if (links.length === 0) break
     for (const link of links) {
       if (link.seq > end) break
-      const what = faultOf(link, head, at.get(link.seq) ?? [])
+      const what = faultOf(rule, link, head, at.get(link.seq) ?? [])
       if (what !== null) return { entries, head: place(), break: { seq: link.seq, id: link.id, what } }
       head = { seq: link.seq, hash: link.hash! }
       entries++
@@ -66,6 +75,7 @@ export async function walk(
 }
 
 function faultOf(
+  { key, plainUpTo }: LinkRule,
   { seq, hash, columns }: AuditLink,
   before: AuditPlace | null,
   expectations: readonly Expected[],
@@ -73,8 +83,12 @@ function faultOf(
   if (columns === null) return 'an entry was removed: its link is there, and it is not'
   if (hash === null) return 'an entry was inserted: it has no link'
   if (seq !== (before?.seq ?? 0) + 1) return 'entries were removed before this one'
-  if (nextLink(before?.hash ?? CHAIN_START, columns) !== hash)
-    return 'the entry does not follow from the one before it: it was changed, moved or inserted'
+  const last = before?.hash ?? CHAIN_START
+  const isKeyed = seq > plainUpTo
+  if ((isKeyed ? keyedLink(key, last, columns) : plainLink(last, columns)) !== hash)
+    return isKeyed && plainLink(last, columns) === hash
+      ? 'the link is not keyed: it was made without the key'
+      : 'the entry does not follow from the one before it: it was changed, moved or inserted'
   for (const { hash: wanted, whose, fault } of expectations) {
     if (fault !== null) return fault
     if (wanted !== hash) return `${whose} knows another entry here: the trail up to it was made anew`

@@ -1,3 +1,5 @@
+import type { Origins } from '../base/challenge.ts'
+import type { Exposed } from '../settings/values.ts'
 import type { Settings } from '../settings.ts'
 import { type Address, claimPorts } from './listen.ts'
 
@@ -7,6 +9,8 @@ export interface Addresses {
   readonly controlListen: Address
   /** As callers know it; see `POSTERN_ORIGIN`. */
   readonly origin: string
+  /** Likewise the control listener; see `POSTERN_CONTROL_ORIGIN`. */
+  readonly controlOrigin: string
   /** Of both listeners, for clients on this machine. */
   readonly gatewayUrl: string
   readonly controlUrl: string
@@ -19,12 +23,15 @@ export async function claimAddresses(settings: Settings): Promise<Addresses> {
     CONTROL_LISTEN: settings.controlListen,
   })
   const scheme = settings.tls.length === 0 ? 'http' : 'https'
+  const controlScheme = settings.controlTls.length === 0 ? 'http' : 'https'
+  const controlUrl = `${controlScheme}://${hostOf(settings.controlListen.host)}:${controlPort}`
   return {
     listen: { ...settings.listen, port },
     controlListen: { ...settings.controlListen, port: controlPort },
     origin: settings.originIsSet ? settings.origin : `${scheme}://localhost:${port}`,
     gatewayUrl: `${scheme}://${hostOf(settings.listen.host)}:${port}`,
-    controlUrl: `http://${hostOf(settings.controlListen.host)}:${controlPort}`,
+    controlUrl,
+    controlOrigin: settings.controlOrigin ?? controlUrl,
   }
 }
 
@@ -32,4 +39,16 @@ export async function claimAddresses(settings: Settings): Promise<Addresses> {
 function hostOf(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
+}
+
+/** What the control plane calls itself and its parts, by where the listeners serve them. */
+export function originsOf(
+  { origin, controlOrigin }: Addresses,
+  expose: readonly Exposed[],
+): { readonly gatewayOrigin: string; readonly issuer: string; readonly managementOrigins: Origins } {
+  return {
+    gatewayOrigin: origin,
+    issuer: expose.includes('oauth') ? origin : controlOrigin,
+    managementOrigins: expose.includes('management') ? [origin, controlOrigin] : [controlOrigin],
+  }
 }

@@ -4,11 +4,11 @@ import { createSecureContext } from 'node:tls'
 import { CannotStart } from '../base/cannot-start.ts'
 import { readCertificate } from '../base/certificate.ts'
 import { readPem } from '../base/pem.ts'
-import { settingName } from '../settings/schema.ts'
+import { type SettingName, settingName } from '../settings/schema.ts'
 import type { TlsFiles } from '../settings.ts'
 import type { TlsOptions } from '../wire/port.ts'
 
-/** Certificates of the gateway listener, and what happens when their files change. */
+/** Certificates of a listener, and what happens when their files change. */
 export interface WatchedCertificates {
   readonly current: TlsOptions
   /** Looks at the files from now on, and gives what changes. */
@@ -16,6 +16,14 @@ export interface WatchedCertificates {
   reload(): void
   stop(): void
 }
+
+/** The settings that name the files of a listener. */
+interface Names {
+  readonly certificate: SettingName
+  readonly key: SettingName
+}
+export const GATEWAY_FILES: Names = { certificate: 'TLS_CERT', key: 'TLS_KEY' }
+export const CONTROL_FILES: Names = { certificate: 'CONTROL_TLS_CERT', key: 'CONTROL_TLS_KEY' }
 
 const LOOK_MS = 2000
 /** Life of the keys of session tickets: what a stolen key opens reaches no further back (RFC 8446 C.4). */
@@ -26,13 +34,14 @@ export function createCertificates(
   files: readonly TlsFiles[],
   authorities: string | null,
   log: (level: 'info' | 'error', message: string) => void,
+  names: Names = GATEWAY_FILES,
 ): WatchedCertificates {
   const paths = [
     ...files.flatMap(({ certificate, key }) => [certificate, key]),
     ...(authorities === null ? [] : [authorities]),
   ]
   const read = (): Omit<TlsOptions, 'ticketKeys'> => ({
-    pairs: files.map(readPair),
+    pairs: files.map((pair) => readPair(pair, names)),
     clientAuthorities: authorities === null ? null : readAuthorities(authorities),
   })
   let current: TlsOptions = { ...read(), ticketKeys: randomBytes(48) }
@@ -51,7 +60,7 @@ export function createCertificates(
       put({ ...current, ...read() })
       log(
         'info',
-        `${settingName('TLS_CERT')}: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
+        `${settingName(names.certificate)}: ${files.length === 1 ? 'the certificate was' : `${files.length} certificates were`} read again`,
       )
     } catch (error) {
       log('error', `${(error as Error).message} The certificates in force stay.`)
@@ -89,28 +98,32 @@ function signature(paths: readonly string[]): string {
     .join('|')
 }
 
-function readPair(files: TlsFiles): TlsOptions['pairs'][number] {
-  const certificate = readText(settingName('TLS_CERT'), files.certificate)
-  const key = readText(settingName('TLS_KEY'), files.key)
+/** SHA-256 fingerprints of the certificates themselves, without their chains. */
+export function fingerprintsOf({ pairs }: TlsOptions): string[] {
+  return pairs.map(({ certificate }) => new X509Certificate(certificate).fingerprint256)
+}
+
+function readPair(files: TlsFiles, names: Names): TlsOptions['pairs'][number] {
+  const [certificateName, keyName] = [settingName(names.certificate), settingName(names.key)]
+  const certificate = readText(certificateName, files.certificate)
+  const key = readText(keyName, files.key)
   const leaf = attempt(() => new X509Certificate(certificate))
   if (leaf === null)
-    throw new CannotStart(
-      `${settingName('TLS_CERT')} ${files.certificate}: the file holds no certificate in PEM.`,
-    )
+    throw new CannotStart(`${certificateName} ${files.certificate}: the file holds no certificate in PEM.`)
   const secret = attempt(() => createPrivateKey(key))
   if (secret === null)
     throw new CannotStart(
-      `${settingName('TLS_KEY')} ${files.key}: the file holds no private key in PEM that opens without a password.`,
+      `${keyName} ${files.key}: the file holds no private key in PEM that opens without a password.`,
     )
   if (!leaf.checkPrivateKey(secret))
     throw new CannotStart(
-      `${settingName('TLS_KEY')} ${files.key}: the key does not belong to the certificate in ${files.certificate}.`,
+      `${keyName} ${files.key}: the key does not belong to the certificate in ${files.certificate}.`,
     )
   try {
     createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
   } catch (error) {
     throw new CannotStart(
-      `${settingName('TLS_CERT')} ${files.certificate}: TLS cannot use it (${(error as Error).message}).`,
+      `${certificateName} ${files.certificate}: TLS cannot use it (${(error as Error).message}).`,
       error,
     )
   }

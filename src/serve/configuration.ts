@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { CannotStart } from '../base/cannot-start.ts'
+import type { Clock } from '../base/clock.ts'
 import { fullDelta } from '../operations/fragments.ts'
+import { acceptTrail, type Continuity, secureTrail, type TrailParts } from '../record/audit-continuity.ts'
+import type { AuditMarkFile } from '../record/audit-mark.ts'
 import type { Settings } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
@@ -9,56 +13,150 @@ import { isDamage } from '../store/sqlite/damage.ts'
 import { openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
+import { openMarkOf } from './audit-mark.ts'
 import type { LastGoodSnapshot } from './last-good.ts'
 
 /** What a start has to serve, and what it can be changed in. */
 export interface Configuration {
   readonly vault: Vault
   readonly first: SnapshotDelta
-  /** Null while the store is gone or damaged: the last known configuration is served and cannot be changed. */
+  /** Null while the store cannot be used: the last known configuration is served and cannot be changed. */
   readonly store: ConfigStore | null
-  /** Why there is no store, as a sentence; null when there is one. */
-  readonly fault: string | null
+  /** The mark of the audit trail. */
+  readonly mark: AuditMarkFile
+  /** Why there is no store; null when there is one. */
+  readonly fault: ClosedReason | null
+  /** Sentences for the log. */
+  readonly notes: readonly string[]
+}
+
+/** Why a start does not use the store. */
+interface ClosedReason {
+  /** For the log: names the file and what to do. */
+  readonly log: string
+  /** For callers of management, who may be unknown: without paths. */
+  readonly detail: string
+}
+
+export interface ConfigurationParts {
+  readonly settings: Pick<Settings, 'data' | 'environment'>
+  readonly keyFile: string
+  readonly lastGood: LastGoodSnapshot
+  readonly clock: Clock
+  /** Told of a mark that cannot be saved. */
+  readonly fault: (error: unknown, at: string) => void
 }
 
 /**
- * Opens the store of a data directory. When it is gone, empty or damaged and a last known configuration was kept, that is
- * what is served: callers notice nothing, and revocations that have answered hold. Throws CannotStart as the store
- * and the vault do; a store from a newer version, or with another key, is no damage.
+ * Opens the store of a data directory. The last known configuration is served instead when the store is gone, empty, damaged,
+ * or older than what was served last, or when its audit trail does not extend the mark: callers notice nothing, and
+ * revocations that have answered hold. Throws CannotStart as the store and the vault do, and when there is nothing else to
+ * serve; a store from a newer version, or with another key, is no damage.
  */
-export async function openConfiguration(
-  { data, environment }: Pick<Settings, 'data' | 'environment'>,
-  keyFile: string,
-  lastGood: LastGoodSnapshot,
-): Promise<Configuration> {
-  const file = join(data, 'config.db')
+export async function openConfiguration(parts: ConfigurationParts): Promise<Configuration> {
+  const { settings, keyFile, lastGood, clock } = parts
+  const file = join(settings.data, 'config.db')
   const kept = lastGood.load()
   const isKept = kept !== null && kept.revision > 0
-  if (isKept && !existsSync(file)) return withoutStore(keyFile, kept, `${file} is gone`)
+  if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
   let store: ConfigStore | null = null
   try {
-    store = openConfigStore(file, environment)
+    store = openConfigStore(file, settings.environment)
+    const isNew = (await store.read.meta(CANARY)) === undefined
     // As a file is that was cut off: SQLite takes it for a new one
-    if (isKept && (await store.read.meta(CANARY)) === undefined) {
+    if (isKept && isNew) {
       await store.close()
-      return withoutStore(keyFile, kept, `${file} is empty`)
+      return withoutStore(parts, kept, empty(file))
     }
     const vault = await openVault(store, keyFile)
+    const revision = await store.read.revision()
+    const mark = openMarkOf(settings.data, vault, parts.fault)
+    const trail = { store, clock, seed: vault.trailKey(), mark }
+    const { fault, notes }: Continuity =
+      isKept && revision < kept.revision
+        ? { fault: `It has revision ${revision}, and serving.db has revision ${kept.revision}.`, notes: [] }
+        : isNew
+          ? await beginTrail(trail)
+          : await secureTrail(trail)
+    if (fault !== null) {
+      await store.close()
+      return withoutStore(parts, kept, diverged(file, fault))
+    }
     const first = await fullDelta(store)
     lastGood.keep(first)
-    return { vault, first, store, fault: null }
+    return { vault, first, store, mark, fault: null, notes }
   } catch (error) {
     await store?.close().catch(() => {})
     if (kept === null || !isDamage(error)) throw error
-    return withoutStore(keyFile, kept, `${file} is damaged`)
+    return withoutStore(parts, kept, damaged(file))
   }
 }
 
-function withoutStore(keyFile: string, first: SnapshotDelta, what: string): Configuration {
+/** The trail of a new store. A mark that is there already is of a trail that somebody has deleted, and is told of. */
+async function beginTrail(parts: TrailParts): Promise<Continuity> {
+  const { found, place } = parts.mark
+  if (found !== 'mark' || place.seq === 0) return secureTrail(parts)
+  const detail = `A new audit trail begins. The mark knew an earlier one, which ended at number ${place.seq} with the link ${place.hash}.`
+  await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
+  return { fault: null, notes: [`audit trail: ${detail}`] }
+}
+
+/** What is wrong with the store, and what to do. */
+interface StoreProblem {
+  readonly what: string
+  readonly fix: string
+  readonly detail: string
+}
+
+const RESTORE = 'Restore a backup (postern restore --force) and start again'
+const ANEW = 'to begin anew, delete serving.db and what is left of config.db'
+
+function gone(file: string): StoreProblem {
+  return { what: `${file} is gone`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is gone.' }
+}
+
+function empty(file: string): StoreProblem {
+  return { what: `${file} is empty`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is empty.' }
+}
+
+function damaged(file: string): StoreProblem {
+  return { what: `${file} is damaged`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is damaged.' }
+}
+
+function diverged(file: string, fault: string): StoreProblem {
   return {
-    vault: openVaultAlone(keyFile),
-    first,
+    what: `${file} does not extend what this instance wrote last, so it was replaced by an older file or changed by another program. ${fault}`,
+    fix: `Put the right config.db back, or ${RESTORE.charAt(0).toLowerCase()}${RESTORE.slice(1)}. To go on with this file as it is, run postern backup and restore that backup: the restore is recorded in the audit trail.`,
+    detail: 'The store is older than the mark of the audit trail, or was changed by another program.',
+  }
+}
+
+/** @param kept what was served last; null when there is nothing */
+function withoutStore(
+  parts: ConfigurationParts,
+  kept: SnapshotDelta | null,
+  { what, fix, detail }: StoreProblem,
+): Configuration {
+  const serving = join(parts.settings.data, 'serving.db')
+  if (kept === null || kept.revision === 0)
+    throw new CannotStart(
+      `${what}${what.endsWith('.') ? '' : '.'} There is no last known configuration to serve: ${serving} is not there or is damaged. ${fix}`,
+    )
+  const vault = openVaultAlone(parts.keyFile)
+  const mark = openMarkOf(parts.settings.data, vault, parts.fault)
+  if (mark.place.revision > kept.revision)
+    throw new CannotStart(
+      `${what}${what.endsWith('.') ? '' : '.'} ${serving} is older too: it has revision ${kept.revision}, and the mark knows revision ${mark.place.revision}. It could admit what was revoked. ${fix}`,
+    )
+  return {
+    vault,
+    mark,
+    first: kept,
     store: null,
-    fault: `${what}: the last known configuration (revision ${first.revision}) is served and cannot be changed. Restore a backup of it and start again; to begin anew, delete serving.db and what is left of config.db.`,
+    fault: {
+      log: `${what}${what.endsWith('.') ? '' : ':'} The last known configuration (revision ${kept.revision}) is served and cannot be changed. ${fix}`,
+      detail: `${detail} Traffic is served by the last known configuration, and nothing can be changed. The log of the process and postern doctor say what to do.`,
+    },
+    notes: [],
   }
 }

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { permits, UNPLACED } from '../access/roles.ts'
 import { bearerOf } from '../base/bearer.ts'
+import type { Origins } from '../base/challenge.ts'
 import type { Plain } from '../base/plain.ts'
 import type { Protected } from '../base/protected-resources.ts'
 import type { GetJson } from '../base/public-fetch.ts'
@@ -20,6 +21,7 @@ import type { RetentionRule } from '../record/audit-retention.ts'
 import type { ExportFiles } from '../record/export-files.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
+import type { AuditMark } from '../store/ports/audit-chain.ts'
 import { createManagementDoor, type ManagementDoorOptions } from '../surfaces/mcp/door.ts'
 import { createRestApp } from '../surfaces/rest/app.ts'
 import { answerSecretPage, SECRETS_ROOT } from '../surfaces/secrets/page.ts'
@@ -40,12 +42,13 @@ import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link
 export interface ControlPlaneOptions
   extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'>,
     IdentitiesParts {
+  /** The mark of the audit trail. */
+  readonly mark: AuditMark
   /** Where the files of exports are kept. */
   readonly exportFiles: ExportFiles
-  /** Where people reach the pages on which they choose passwords. */
-  readonly setUpOrigin: string
-  /** Where people reach the pages of management. */
-  readonly linkOrigin: string
+  readonly gatewayOrigin: string
+  /** Where management is reached; the first one is named where nothing tells of another. */
+  readonly managementOrigins: Origins
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   readonly sessionKey: Uint8Array
@@ -84,7 +87,7 @@ export interface ControlPlane {
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { store, clock, fault } = options
   const unknown = createUnauthenticatedAudit(store, clock)
-  const trail = createAuditTrail(store, clock, options.vault.trailKey())
+  const trail = createAuditTrail(store, clock, options.vault.trailKey(), options.mark)
   const exports = createExportJobs({
     files: options.exportFiles,
     clock,
@@ -96,7 +99,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     ...options,
     trail,
     exports,
-    localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.setUpOrigin, token) } : null,
+    localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,
     mappedGrants: options.oidc?.roleMap.map(({ grant }) => grant) ?? [],
     check: checkFragment,
   })
@@ -129,20 +132,20 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 }
 
 function linksOf(
-  { isLocalSignIn, setUpOrigin }: ControlPlaneOptions,
+  { isLocalSignIn, issuer }: ControlPlaneOptions,
   { links }: Identities,
 ): Pick<ControlPlane, 'firstLink' | 'resetLink'> {
   return {
     async firstLink() {
       const issued = isLocalSignIn ? await links.first() : null
-      return issued && toSetUpLink(setUpOrigin, issued)
+      return issued && toSetUpLink(issuer, issued)
     },
     async resetLink(input) {
       if (!isLocalSignIn)
         throw refuse('configuration_invalid', {
           detail: 'Local sign-in is off: start with POSTERN_LOCAL_SIGN_IN=on to use a set-up link.',
         })
-      return toSetUpLink(setUpOrigin, await links.reset(parseReset(input)))
+      return toSetUpLink(issuer, await links.reset(parseReset(input)))
     },
   }
 }
@@ -153,16 +156,17 @@ function openSurfaces(
   identities: Identities,
   unknown: UnauthenticatedAudit,
 ) {
-  const { store, clock, origin, fault } = options
+  const { store, clock, fault } = options
   const { authenticate, pages } = identities
   const memory = new HeldBytes(heldBytesMax(1))
   const keep = (principal: string) => memory.open(principal)
   const secretLinks = createSecretLinks(store, clock)
-  const issued = issuedBy(origin, options.oidc)
+  const issued = issuedBy(options.issuer, options.oidc)
   const rest = createRestApp({
     operations: OPERATIONS,
     invoke,
-    origin,
+    gatewayOrigin: options.gatewayOrigin,
+    origins: options.managementOrigins,
     ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
     keep,
@@ -179,7 +183,7 @@ function openSurfaces(
     reveals: (principal) => permits(principal, 'profiles:reveal', UNPLACED),
     sealKey: options.sessionKey,
     tombstones: createTombstones(options.tombstones),
-    origin,
+    origins: options.managementOrigins,
     scope: issued.scope,
     version: VERSION,
     docs: createDocPages(),
@@ -190,7 +194,6 @@ function openSurfaces(
     ...options,
     ...identities,
     tokens: identities.oauth,
-    issuer: origin,
     key: options.vault.oauthKey(),
     networkOf,
     refused: ({ ip, userAgent }, reason) => unknown.note({ surface: 'oauth', ip, userAgent, reason }),
@@ -212,12 +215,12 @@ function openSurfaces(
 /** Puts a secret that an answer shows once behind a link, for who reads with a model. */
 function linkWith(
   links: SecretLinks,
-  { linkOrigin, fault }: ControlPlaneOptions,
+  { managementOrigin, fault }: ControlPlaneOptions,
 ): ManagementDoorOptions['link'] {
   return async (secret, member, subject, principal, via) => {
     try {
       const token = await links.keep(secret, { subject, member }, principal, via)
-      return token && `${linkOrigin}${SECRETS_ROOT}${token}`
+      return token && `${managementOrigin}${SECRETS_ROOT}${token}`
     } catch (error) {
       // What made the secret has happened: its answer stands without a link
       fault(error, via.requestId)
@@ -226,7 +229,10 @@ function linkWith(
   }
 }
 
-/** Without a store nobody can be known and nothing can be changed: everything is refused with the reason. */
+/**
+ * Without a store nobody can be known and nothing can be changed: everything is refused with the reason.
+ * @param reason a sentence without paths: callers are unknown here
+ */
 export function createClosedControlPlane(reason: string): ControlPlane {
   const refusal = refuse('store_unavailable', { detail: reason })
   return {
@@ -237,8 +243,7 @@ export function createClosedControlPlane(reason: string): ControlPlane {
         'cache-control': 'no-store',
         connection: 'close',
       })
-      // Callers of the control plane are not known here: where the files lie is for the log alone.
-      const problem = toProblem(refuse('store_unavailable'), typeof id === 'string' ? id : '')
+      const problem = toProblem(refusal, typeof id === 'string' ? id : '')
       response.end(JSON.stringify(problem))
     },
     prove: () => Promise.resolve(null),

@@ -7,6 +7,7 @@ import { createAccessTokens } from '../access/tokens.ts'
 import { createWorkloadTokens } from '../access/workload.ts'
 import type { Clock } from '../base/clock.ts'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
+import type { ProtectedResources } from '../base/protected-resources.ts'
 import { createOidcSignIn } from '../oauth/sign-in/oidc.ts'
 import { createSignIn } from '../oauth/sign-in/sign-in.ts'
 import { createAccounts } from '../operations/access/accounts.ts'
@@ -24,7 +25,11 @@ export interface IdentitiesParts {
   readonly store: ConfigStore
   readonly clock: Clock
   readonly vault: Vault
-  readonly origin: string
+  /** The origin of the authorization server. */
+  readonly issuer: string
+  /** Where management is reached, for people. */
+  readonly managementOrigin: string
+  readonly resources: ProtectedResources
   /** The identity provider at which people sign in; null without one. */
   readonly oidc: IdentityProvider | null
   /** Whether local users sign in by their passwords. */
@@ -40,25 +45,34 @@ export type Identities = ReturnType<typeof createIdentities>
 
 /** Everybody who can prove who they are to the control plane, and how they do it. */
 export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown: UnauthenticatedAudit) {
-  const { store, clock, vault, origin, oidc: provider, keysOf, isLocalSignIn: isLocal, warn, fault } = parts
+  const { store, clock, vault, issuer, oidc: provider, keysOf, isLocalSignIn: isLocal, warn, fault } = parts
+  const { resources } = parts
   const accounts = createAccounts(store.read, clock, invoke)
   const links = createSetUpLinks(store, clock)
 
   const tokens = createAccessTokens(store, clock)
   const personal = createPersonalTokens(store, clock, accounts)
   const workloads = createWorkloadTokens(store.read, clock, keysOf)
-  const oauth = createOAuthTokens(store.read, clock, accounts, origin)
-  const direct = openDirect(provider, origin, clock, keysOf, accounts)
+  const oauth = createOAuthTokens(store.read, clock, accounts, issuer, resources)
+  const direct = openDirect(provider, resources, clock, keysOf, accounts)
   const verify = createVerifyToken(tokens, personal, workloads, oauth, direct)
 
   const oidc = provider && {
     name: new URL(provider.issuer).host,
-    signIn: createOidcSignIn({ provider, origin, clock, fetch: createGuardedFetch(), accounts, warn }),
+    signIn: createOidcSignIn({
+      provider,
+      origin: issuer,
+      clock,
+      fetch: createGuardedFetch(),
+      accounts,
+      warn,
+    }),
   }
   const { signIn, pages } = createSignIn({
     store,
     clock,
-    origin,
+    origin: issuer,
+    managementOrigin: parts.managementOrigin,
     accounts,
     oidc,
     links,
@@ -78,7 +92,7 @@ export function createIdentities(parts: IdentitiesParts, invoke: Invoke, unknown
     workloads,
     oauth,
     services: createServiceClients(store.read, (...place) => vault.open(...place).reveal()),
-    assertions: openAssertions(provider, origin, clock, keysOf, accounts),
+    assertions: openAssertions(provider, issuer, clock, keysOf, accounts),
     verify,
     authenticate: createAuthenticate(verify, unknown),
     signIn,

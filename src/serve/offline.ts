@@ -4,9 +4,12 @@ import { createSetUpLinks } from '../access/set-up-links.ts'
 import { createAccessTokens } from '../access/tokens.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { createClock, toTime } from '../base/clock.ts'
+import { secureTrail } from '../record/audit-continuity.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
+import { openVault } from '../vault/open.ts'
+import { openMarkOf } from './audit-mark.ts'
 import { type IssuedToken, parseTokenRequest } from './local.ts'
 import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
 
@@ -40,6 +43,7 @@ async function withStore<T>(dataDirectory: string, work: (store: ConfigStore) =>
   try {
     const store = openConfigStore(file, process.env['POSTERN_ENV'] || null)
     try {
+      await secure(store, dataDirectory)
       return await work(store)
     } finally {
       await store.close()
@@ -47,4 +51,17 @@ async function withStore<T>(dataDirectory: string, work: (store: ConfigStore) =>
   } finally {
     lock.release()
   }
+}
+
+/** What is issued leaves an audit entry, which needs the key of the trail. */
+async function secure(store: ConfigStore, dataDirectory: string): Promise<void> {
+  const vault = await openVault(store, process.env['POSTERN_KEY_FILE'] || join(dataDirectory, 'vault.key'))
+  const mark = openMarkOf(dataDirectory, vault, (error, at) => {
+    throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
+  })
+  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark })
+  if (fault !== null)
+    throw new CannotStart(
+      `The audit trail in ${dataDirectory} does not extend its mark. ${fault} Run postern doctor, which says what to do.`,
+    )
 }

@@ -9,7 +9,7 @@ import { DEFAULT_SCOPE } from '../access/scopes.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Plain } from '../base/plain.ts'
-import { createProtectedResources } from '../base/protected-resources.ts'
+import type { ProtectedResources } from '../base/protected-resources.ts'
 import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
 import { settingName } from '../settings/schema.ts'
@@ -57,17 +57,16 @@ export async function warnOfRoles(
 /** The access tokens of the provider, where management takes them; null where it does not. */
 export function openDirect(
   provider: IdentityProvider | null,
-  origin: string,
+  { namesOf }: ProtectedResources,
   clock: Clock,
   keysOf: KeysOf,
   accounts: Accounts,
 ): DirectTokens | null {
   if (provider === null || provider.direct === null) return null
-  const { nameOf } = createProtectedResources(origin)
   const issuer: DirectIssuer = {
     issuer: provider.issuer,
     clientId: provider.clientId,
-    audienceOf: (resource) => provider.audience ?? nameOf(resource),
+    audiencesOf: (resource) => (provider.audience === null ? namesOf(resource) : [provider.audience]),
     arrivalOf: (claims, subject) => toArrival(claims, subject, provider, undefined),
   }
   return createDirectTokens(issuer, clock, keysOf, accounts)
@@ -76,7 +75,7 @@ export function openDirect(
 /** What the provider asserts of users to clients; null without a provider. */
 export function openAssertions(
   provider: IdentityProvider | null,
-  origin: string,
+  ownIssuer: string,
   clock: Clock,
   keysOf: KeysOf,
   accounts: Accounts,
@@ -84,20 +83,20 @@ export function openAssertions(
   if (provider === null) return null
   const { issuer, groupsClaim } = provider
   const arrivalOf = (claims: Plain, subject: string) => toArrival(claims, subject, provider, undefined)
-  return createIdentityAssertions({ issuer, groupsClaim, arrivalOf }, origin, clock, keysOf, accounts)
+  return createIdentityAssertions({ issuer, groupsClaim, arrivalOf }, ownIssuer, clock, keysOf, accounts)
 }
 
 /** Who issues tokens for management, as its metadata names them: ours first. And the scopes of ours, for challenges. */
 export function issuedBy(
-  origin: string,
+  ownIssuer: string,
   provider: IdentityProvider | null,
 ): { readonly authorizationServers: readonly string[]; readonly scope: string | null } {
   switch (provider?.direct) {
     case 'on':
-      return { authorizationServers: [origin, provider.issuer], scope: DEFAULT_SCOPE }
+      return { authorizationServers: [ownIssuer, provider.issuer], scope: DEFAULT_SCOPE }
     case 'only':
       return { authorizationServers: [provider.issuer], scope: null }
     default:
-      return { authorizationServers: [origin], scope: DEFAULT_SCOPE }
+      return { authorizationServers: [ownIssuer], scope: DEFAULT_SCOPE }
   }
 }

@@ -12,6 +12,7 @@ import { COUNTER_SLOT } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
 import { type Configuration, openConfiguration } from './configuration.ts'
 import { openKeys } from './kept-keys.ts'
+import { isInside, keyBesideData } from './key-place.ts'
 import { createLastGood, type LastGoodSnapshot } from './last-good.ts'
 import type { Start } from './start.ts'
 
@@ -28,7 +29,7 @@ export interface Stores extends Configuration {
 
 /** Takes the data directory and opens what is in it. Throws CannotStart as the stores do. */
 export async function openStores(its: Start): Promise<Stores> {
-  const { settings, clockCell, log, fault, parts } = its
+  const { settings, clock, clockCell, log, fault, parts } = its
   const lock = lockDirectory(settings.data)
   parts.defer(() => lock.release())
   const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
@@ -37,9 +38,11 @@ export async function openStores(its: Start): Promise<Stores> {
     fault(error, 'the last known configuration cannot be kept'),
   )
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
-  const configuration = await openConfiguration(settings, keyFile, lastGood)
+  const configuration = await openConfiguration({ settings, keyFile, lastGood, clock, fault })
   parts.defer(() => configuration.store?.close())
-  if (configuration.fault !== null) log('error', configuration.fault)
+  if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
+  for (const note of configuration.notes) log('warn', note)
+  if (configuration.fault !== null) log('error', configuration.fault.log)
   const keys = openKeys(its, configuration.vault)
   const counterMemory = createCounterMemory()
   const path = join(settings.data, 'records.db')

@@ -44,11 +44,14 @@ export const SCHEMA = z.strictObject({
   ORIGIN: Origin.prefault('http://localhost:8080'),
   ENV: Environment.optional(),
   WORKERS: Workers.prefault(() => String(Math.min(WORKERS_MAX, Math.max(1, availableParallelism())))),
-  EXPOSE: Expose.prefault(EXPOSABLE.join(',')),
+  EXPOSE: Expose.optional(),
   KEY_FILE: FilePath.optional(),
+  CONTROL_ORIGIN: Origin.optional(),
   TLS_CERT: FilePaths.optional(),
   TLS_KEY: FilePaths.optional(),
   TLS_CLIENT_CA: FilePath.optional(),
+  CONTROL_TLS_CERT: FilePaths.optional(),
+  CONTROL_TLS_KEY: FilePaths.optional(),
   TRUSTED_PROXIES: Networks.optional(),
   CLIENT_CERT_FIELD: z
     .enum(['off', ...CERTIFICATE_FIELDS], '`off`, `client-cert` or `x-forwarded-client-cert`')
@@ -100,6 +103,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
     shown: '`127.0.0.1:8081`',
     text: 'Address of the control plane and of the health checks. Keep it inside.',
   },
+  CONTROL_ORIGIN: {
+    shown: 'scheme, host and port of `POSTERN_CONTROL_LISTEN`',
+    text: 'URL at which callers reach the control listener, for URLs in responses and metadata. Names of the loopback are equivalent.',
+  },
   ORIGIN: {
     shown: '`http://localhost:8080`',
     text: 'How callers reach the gateway, for URLs in answers and metadata. Names of the loopback are equivalent.',
@@ -110,8 +117,9 @@ export const TEXTS: Record<SettingName, SettingText> = {
   },
   WORKERS: { shown: 'number of cores', text: `Gateway threads, 1 to ${WORKERS_MAX}.` },
   EXPOSE: {
-    shown: `\`${EXPOSABLE.join(',')}\``,
-    text: 'What the gateway listener hands to the control plane, comma-separated; empty hands over nothing.',
+    shown:
+      '`management,oauth,registry,portal` if `POSTERN_LISTEN` is a loopback address, else `oauth,registry,portal`',
+    text: `Parts of the control plane that the gateway listener serves, comma-separated: ${EXPOSABLE.map((name) => `\`${name}\``).join(', ')}. An empty value serves none. The control listener serves all of them. \`/connect\` and the metadata at \`/.well-known\` belong to \`oauth\`. See [listeners](listeners.md).`,
   },
   KEY_FILE: {
     shown: '`vault.key` in the data directory',
@@ -128,6 +136,14 @@ export const TEXTS: Record<SettingName, SettingText> = {
   TLS_CLIENT_CA: {
     shown: 'none: no client certificate is asked for',
     text: 'File with the authorities (PEM) whose client certificates are asked for, for profiles of type mtls. Callers without a certificate are let in.',
+  },
+  CONTROL_TLS_CERT: {
+    shown: 'none: plain HTTP',
+    text: 'Certificate files of the control listener, in the form of `POSTERN_TLS_CERT`. The control listener then speaks TLS alone.',
+  },
+  CONTROL_TLS_KEY: {
+    shown: 'none',
+    text: 'Private key files of the control listener (PEM), one for each certificate, in the same order.',
   },
   TRUSTED_PROXIES: {
     shown: 'none',

@@ -11,7 +11,7 @@ export interface ListenAddress {
 }
 
 /** Parts of the control plane that the gateway listener may hand requests to. */
-export const EXPOSABLE = ['management', 'console', 'portal', 'oauth', 'registry'] as const
+export const EXPOSABLE = ['management', 'oauth', 'registry', 'portal', 'console'] as const
 export type Exposed = (typeof EXPOSABLE)[number]
 
 export const HTTP_ENGINES = ['native', 'node'] as const

@@ -151,6 +151,8 @@ export interface LinkedTarget {
   readonly pool: string
   /** Scheme, host, port and path: the same server, whatever its timeouts. */
   readonly server: string
+  /** The same as a URL, for people. */
+  readonly url: string
   readonly weight: number
   /** Its place among the targets, as a bit. */
   readonly bit: number
@@ -367,6 +369,8 @@ export interface Verified {
   readonly from: number
   readonly until: number
   readonly subject: string
+  /** OAuth client that the token was issued to (`azp` or `client_id`); empty when it does not say. */
+  readonly agentHost: string
   readonly claims: Claims
 }
 

@@ -47,7 +47,7 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink()
+const sink = createRecordSink({ now: () => clock.now(), sourceOf: networkOf })
 const keys = createRemoteKeys(say)
 const sources = new SourceCounts(init.sources, init.slot)
 const trusted = trustedNetworks(init.trustedProxies)
@@ -195,7 +195,7 @@ async function listen(): Promise<void> {
   const { reusePort } = init
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
-  await engine.listen({ ...init.controlListen, reusePort })
+  await engine.listen({ ...init.controlListen, reusePort, tls: init.controlTls })
   say({ kind: 'listening' })
 }
 
@@ -230,7 +230,7 @@ main.on('message', (message: ToGateway) => {
       opener = createOpener(message.credentialKey)
       return
     case 'tls':
-      engine.setTls(message.tls)
+      engine.setTls(message.tls, LISTENERS[message.listener])
       return
     case 'claimed':
       keys.claimed(message.id, message.claim)
@@ -263,7 +263,7 @@ async function drain(deadlineMs: number): Promise<void> {
   await engine.drain(deadlineMs)
   gateway.close()
   control.close()
-  sink.flush()
+  sink.end()
   engine.close()
   say({ kind: 'drained' })
 }

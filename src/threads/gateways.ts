@@ -9,7 +9,7 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
-import { type FromGateway, type GatewayInit, HEALTH, type ToGateway } from './messages.ts'
+import { type FromGateway, type GatewayInit, HEALTH, type Listener, type ToGateway } from './messages.ts'
 import { Mirror } from './mirror.ts'
 import { createQuestions } from './questions.ts'
 
@@ -25,7 +25,7 @@ import { createQuestions } from './questions.ts'
 export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
   /** New certificates or ticket keys for the threads that run, and for those that replace them. */
-  setTls(tls: TlsOptions): void
+  setTls(listener: Listener, tls: TlsOptions): void
   /** What opens credential secrets, likewise; in force for every change that is published after it. */
   setCredentialKey(credentialKey: Uint8Array): void
   /** Asks a thread what would become of a request. Rejects when no thread answers in time. */
@@ -92,7 +92,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   const waiting = new Set<() => void>()
   let closed = false
   const { ask, askAll, answered } = createQuestions(tell)
-  let { tls, credentialKey } = options.init
+  let { tls, controlTls, credentialKey } = options.init
 
   function tell(thread: Thread, message: ToGateway): void {
     thread.worker.postMessage(message)
@@ -128,7 +128,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
-    const worker = options.start({ ...options.init, tls, credentialKey, slot })
+    const worker = options.start({ ...options.init, tls, controlTls, credentialKey, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
     )
@@ -277,9 +277,10 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       )
       return { pending: !held }
     },
-    setTls(changed) {
-      tls = changed
-      tellAll({ kind: 'tls', tls })
+    setTls(listener, changed) {
+      if (listener === 'gateway') tls = changed
+      else controlTls = changed
+      tellAll({ kind: 'tls', listener, tls: changed })
     },
     setCredentialKey(changed) {
       credentialKey = changed

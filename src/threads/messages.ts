@@ -39,6 +39,8 @@ export interface GatewayInit {
   readonly httpEngine: HttpEngine
   /** Null for plain HTTP. */
   readonly tls: TlsOptions | null
+  /** Likewise for the control listener. */
+  readonly controlTls: TlsOptions | null
   /** Bytes that it may keep in memory for callers. */
   readonly heldBytesMax: number
   /** Rate and quota counters of all threads. */
@@ -61,6 +63,9 @@ export interface GatewayInit {
   /** Seals MCP session ids; derived. */
   readonly sessionKey: Uint8Array
 }
+
+/** The two listeners, by name. */
+export type Listener = 'gateway' | 'control'
 
 /** What a gateway thread can be asked. */
 export type Question =
@@ -90,7 +95,7 @@ export type ToGateway =
   /** What opens credential secrets from now on, before the first snapshot that needs it. */
   | { readonly kind: 'credential_key'; readonly credentialKey: Uint8Array }
   /** New certificates, or new keys for session tickets. */
-  | { readonly kind: 'tls'; readonly tls: TlsOptions }
+  | { readonly kind: 'tls'; readonly listener: Listener; readonly tls: TlsOptions }
   | { readonly kind: 'drain'; readonly deadlineMs: number }
   /** What became of the question of this number. */
   | { readonly kind: 'key_set'; readonly id: number; readonly answer: KeySetAnswer }

@@ -30,6 +30,8 @@ test('the gateway listener hands out what is exposed, the control listener every
     ['/management/mcp', 'control', 'not_available', 'control'],
     ['/api/v1/mcp', 'control', 'not_available', 'control'],
     ['/.well-known/oauth-protected-resource', 'control', 'not_available', 'control'],
+    ['/connect', 'control', 'not_available', 'control'],
+    ['/connect/github', 'control', 'not_available', 'control'],
     ['/console', 'not_available', 'not_available', 'not_available'],
     ['/orders/v1/orders', 'not_available', 'not_available', 'not_available'],
   ] as const) {
@@ -38,4 +40,6 @@ test('the gateway listener hands out what is exposed, the control listener every
     assert.equal(doorOf(path, control, []), inside, `${path} on the control listener`)
   }
   assert.equal(doorOf('/management/v1/collections', gateway, ['oauth']), 'not_available')
+  assert.equal(doorOf('/connect', gateway, ['oauth']), 'control')
+  assert.equal(doorOf('/connect', gateway, ['management']), 'not_available')
 })

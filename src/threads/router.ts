@@ -7,7 +7,7 @@ export const LISTENERS = { gateway: 0, control: 1 } as const
 /** Parts of the control plane that a listener may hand out, and the reserved paths that belong to each. */
 const PARTS: readonly { readonly part: string; readonly paths: readonly string[] }[] = [
   { part: 'management', paths: ['/management', '/api/v1/mcp'] },
-  { part: 'oauth', paths: ['/oauth', '/.well-known'] },
+  { part: 'oauth', paths: ['/oauth', '/connect', '/.well-known'] },
 ]
 
 export interface Doors<State> {
@@ -35,6 +35,10 @@ export function createRouter<State>(doors: Doors<State>): (incoming: Incoming<St
     const part = PARTS.find(({ paths }) => paths.some((own) => path === own || path.startsWith(`${own}/`)))
     if (part !== undefined && (listener === LISTENERS.control || doors.expose.has(part.part)))
       return doors.control(incoming)
-    doors.refuse(incoming, 'not_available', `Nothing answers ${path} here.`)
+    const detail =
+      part === undefined
+        ? `Nothing answers ${path} here.`
+        : `The control listener serves ${path}. POSTERN_EXPOSE adds \`${part.part}\` to this listener.`
+    doors.refuse(incoming, 'not_available', detail)
   }
 }

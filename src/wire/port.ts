@@ -318,8 +318,11 @@ export interface Engine {
   /** Starts listening. Rejects with the system's error (EADDRINUSE, EACCES). Resolves to the port. */
   listen(options: ListenOptions): Promise<number>
   upstream(options: UpstreamOptions): Upstream
-  /** New certificates for the handshakes from now on, on every listener with TLS; connections go on. Throws on those that cannot be used. */
-  setTls(options: TlsOptions): void
+  /**
+   * New certificates for the handshakes from now on, on one listener with TLS, by its index; connections go on. Throws on
+   * certificates that cannot be used.
+   */
+  setTls(options: TlsOptions, listener: number): void
   /** Stops accepting, answers with `Connection: close` from now on, closes idle connections, resolves when all are gone or after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything at once. */

@@ -79,9 +79,10 @@ before(async () => {
     throw error
   }
   const { invoke } = control
-  const ports = { operations: OPERATIONS, invoke, origin: ORIGIN, scope: null }
+  const ports = { operations: OPERATIONS, invoke, origins: [ORIGIN] as const, scope: null }
   rest = createRestApp({
     ...ports,
+    gatewayOrigin: ORIGIN,
     authenticate,
     keep: (principal) => memory.open(principal),
     facts: () => ({ requestId: 'req_test', ip: null }),

@@ -115,5 +115,7 @@ test('what is written when the gateway stops is signed, and the next start verif
   assert.equal(json.checkpoints, 1)
   await again.manage('POST', '/keys/rotate', {})
   assert.equal((await again.manage('GET', '/audit/verify')).json.ok, true, 'also with a new key of the vault')
+  await again.stop()
+  // Removes the directory
   await first.stop()
 })

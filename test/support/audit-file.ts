@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { linkedValues, nextLink } from '../../src/store/ports/audit-chain.ts'
+import { linkedValues, plainLink } from '../../src/store/ports/audit-chain.ts'
 
-const TABLES = ['audit', 'audit_chain', 'audit_checkpoints', 'audit_anchors'] as const
+const TABLES = ['audit', 'audit_chain', 'audit_checkpoints', 'audit_anchors', 'audit_key_anchor'] as const
 
 /** The file of a trail in the hands of somebody who can write it, and has taken its triggers off. */
 export class AuditFile implements Disposable {
@@ -32,7 +32,7 @@ export class AuditFile implements Disposable {
     }
   }
 
-  /** Makes all links anew from a number on, as somebody would who knows how they are made. */
+  /** Makes all links anew from a number on, as somebody would who knows how they are made and has no key. */
   relink(from: number): void {
     const { database } = this
     database.exec(`delete from audit_chain where seq >= ${from}`)
@@ -41,7 +41,7 @@ export class AuditFile implements Disposable {
       database.prepare('select hash from audit_anchors order by seq desc limit 1').get()
     let hash = String(last?.['hash'] ?? '')
     for (const row of database.prepare(`select * from audit where seq >= ${from} order by seq`).all()) {
-      hash = nextLink(hash, linkedValues(row))
+      hash = plainLink(hash, linkedValues(row))
       database.prepare('insert into audit_chain values (?, ?)').run(Number(row['seq']), hash)
     }
   }

@@ -10,6 +10,7 @@ import type { KeysOf } from '../../src/access/issuer-keys.ts'
 import { createClock, createClockCell, moveClock } from '../../src/base/clock.ts'
 import { FetchFailure } from '../../src/base/guarded-fetch.ts'
 import type { Plain } from '../../src/base/plain.ts'
+import { createProtectedResources } from '../../src/base/protected-resources.ts'
 import type { GetJson } from '../../src/base/public-fetch.ts'
 import type { DocumentMode } from '../../src/oauth/server/documents.ts'
 import { openExportFiles } from '../../src/record/export-files.ts'
@@ -20,7 +21,7 @@ import type { ConfigStore } from '../../src/store/ports/config.ts'
 import { openConfigStore } from '../../src/store/sqlite/config.ts'
 import { createTombstoneCells } from '../../src/threads/tombstones.ts'
 import { openVault } from '../../src/vault/open.ts'
-import { UNSERVED } from '../control.ts'
+import { secured, UNSERVED } from '../control.ts'
 import { Browser, boxesOf, type Shown } from './browser.ts'
 
 export const PASSWORD = 'correct horse battery staple'
@@ -80,20 +81,24 @@ export async function startAuthorization({
   async function begin({ issuer = origin, documentMode = 'auto' }: As = {}) {
     const store = openConfigStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'vault.key'))
+    const mark = await secured(directory, store, vault)
     const plane = createControlPlane({
       ...UNSERVED,
       store,
+      mark,
       vault,
       clock: createClock(cell),
       publisher: { publish: async () => ({ pending: false }) },
-      origin: issuer,
-      linkOrigin: origin,
+      issuer,
+      gatewayOrigin: issuer,
+      managementOrigin: origin,
+      managementOrigins: [issuer],
+      resources: createProtectedResources([issuer]),
       exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode,
       fetchPublic,
       pins,
       isLocalSignIn: true,
-      setUpOrigin: origin,
       oidc,
       warn: () => {},
       tombstones: createTombstoneCells(),

@@ -70,7 +70,7 @@ const ALIASES: Readonly<Record<string, ToolName>> = {
 export function createConsumerDoor<State>(
   options: ConsumerDoorOptions<State>,
 ): (incoming: Incoming<State>) => void {
-  const refuseRebinding = createRebindingCheck(options.origin)
+  const refuseRebinding = createRebindingCheck([options.origin])
   const read = headerReader(options.taken)
   const endpoint = createMcpEndpoint(consumerDoor(options), {
     sealKey: options.sealKey,
@@ -78,7 +78,7 @@ export function createConsumerDoor<State>(
     tombstones: options.tombstones,
     fault: (error) => options.fault(error, ''),
   })
-  const challenge = createChallenge(options.origin, '/mcp', 'mcp:tools')
+  const challenge = createChallenge([options.origin], '/mcp', 'mcp:tools')
 
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
   function send(incoming: Incoming, requestId: string, answer: McpAnswer): void {

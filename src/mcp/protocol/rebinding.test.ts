@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createRebindingCheck } from './rebinding.ts'
 
 test('only loopback pages and our own origin may call', () => {
-  const check = createRebindingCheck('https://api.example.com')
+  const check = createRebindingCheck(['https://api.example.com'])
   for (const origin of [
     undefined,
     'https://api.example.com',
@@ -32,7 +32,7 @@ test('only loopback pages and our own origin may call', () => {
 })
 
 test('a local gateway answers no public name', () => {
-  const check = createRebindingCheck('http://localhost:8080')
+  const check = createRebindingCheck(['http://localhost:8080'])
   for (const host of [
     'localhost:8080',
     '127.0.0.1:9',
@@ -50,5 +50,5 @@ test('a local gateway answers no public name', () => {
     '127.0.0.1.nip.io',
   ])
     assert.equal(check(undefined, host)?.status, 403, host)
-  assert.equal(createRebindingCheck('https://api.example.com')(undefined, 'other.example.com'), null)
+  assert.equal(createRebindingCheck(['https://api.example.com'])(undefined, 'other.example.com'), null)
 })

@@ -1,22 +1,23 @@
 import { isIP } from 'node:net'
+import type { Origins } from '../../base/challenge.ts'
 import { errorAnswer, type McpAnswer, RPC } from './answer.ts'
 
 /**
  * Stands against DNS rebinding: a web page that makes a browser talk to a server on the user's own machine or
  * network (2026-07-28, streamable HTTP: security). Browsers name the page in `Origin`; an `Origin` that is neither
- * loopback nor our own is refused. While our own origin is loopback, so is a `Host` that public DNS could have
- * pointed at this machine.
+ * loopback nor our own is refused. While one of our own origins is loopback, so is a `Host` that is not our own and
+ * that public DNS could have pointed at this machine.
  */
 export function createRebindingCheck(
-  ownOrigin: string,
+  origins: Origins,
 ): (origin: string | undefined, host: string) => McpAnswer | null {
-  const own = ownOrigin.toLowerCase()
-  const ownHost = own.slice(own.indexOf('://') + 3)
-  const local = isLoopback(hostNameOf(ownHost))
+  const own = new Set(origins.map((origin) => origin.toLowerCase()))
+  const ownHosts = new Set([...own].map((origin) => origin.slice(origin.indexOf('://') + 3)))
+  const local = [...ownHosts].some((host) => isLoopback(hostNameOf(host)))
   return (origin, host) => {
-    if (origin !== undefined && origin.toLowerCase() !== own && !isLoopbackOrigin(origin))
+    if (origin !== undefined && !own.has(origin.toLowerCase()) && !isLoopbackOrigin(origin))
       return errorAnswer(403, undefined, RPC.invalidRequest, 'This Origin is not allowed')
-    if (local && host !== '' && host !== ownHost && !isPrivateName(hostNameOf(host)))
+    if (local && host !== '' && !ownHosts.has(host) && !isPrivateName(hostNameOf(host)))
       return errorAnswer(
         403,
         undefined,

@@ -8,7 +8,7 @@ import type { ServiceClients } from '../../access/service-clients.ts'
 import type { WorkloadTokens } from '../../access/workload.ts'
 import type { Clock } from '../../base/clock.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { createProtectedResources, type ProtectedResources } from '../../base/protected-resources.ts'
+import type { ProtectedResources } from '../../base/protected-resources.ts'
 import type { GetJson } from '../../base/public-fetch.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { CALLBACK_PATH, type SignIn } from '../sign-in/port.ts'
@@ -28,8 +28,9 @@ import { createSealed } from './sealed.ts'
 import { INTERACTION } from './visit.ts'
 
 export interface AuthorizationServerParts {
-  /** The origin, exactly. */
+  /** The origin at which the endpoints are reached, exactly. */
   readonly issuer: string
+  readonly resources: ProtectedResources
   readonly store: ConfigStore
   readonly clock: Clock
   /** 32 bytes that seal what is kept. */
@@ -61,9 +62,8 @@ export interface AuthorizationServer {
 
 /** The authorization server of this origin (RFC 6749, OAuth 2.1), over the engine `oidc-provider`. */
 export function createAuthorizationServer(parts: AuthorizationServerParts): AuthorizationServer {
-  const { issuer, store, clock } = parts
+  const { issuer, store, clock, resources } = parts
   const sealed = createSealed(parts.key)
-  const resources = createProtectedResources(issuer)
   const consents = createConsents(store, sealed, clock)
   const audit = createOAuthAudit(store, clock)
   const interactions = createInteractions({ ...parts, sealed, consents, audit })
@@ -86,7 +86,6 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
         ...parts,
         documents,
         sealed,
-        resources,
         consents,
         keys,
         findClient,

@@ -57,7 +57,7 @@ beforeEach(async () => {
     accounts,
     warn: (sentence) => warned.push(sentence),
   })
-  const parts = { store, clock, accounts, origin: ORIGIN }
+  const parts = { store, clock, accounts, origin: ORIGIN, managementOrigin: ORIGIN }
   open = (isLocal) =>
     createSignIn({
       ...parts,

@@ -16,6 +16,7 @@ function opened() {
   const done: unknown[] = []
   const pages = createSignInPages({
     origin: ORIGIN,
+    managementOrigin: ORIGIN,
     links: {
       first: () => assert.fail('no page makes a link'),
       reset: () => assert.fail('no page makes a link'),

@@ -33,7 +33,9 @@ interface LocalUsers {
 }
 
 export interface SignInPagesParts {
+  /** Where these pages are. */
   readonly origin: string
+  readonly managementOrigin: string
   readonly links: SetUpLinks
   readonly users: LocalUsers
   readonly accounts: Pick<Accounts, 'find'>
@@ -86,7 +88,7 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
         const password = chosen(form, [user.slug, user.name, user.email ?? ''])
         await users.setPassword(user, link, await passwords.hash(password), sender)
       }
-      return donePage(parts.origin)
+      return donePage(parts.managementOrigin)
     })
   }
 
@@ -98,7 +100,7 @@ export function createSignInPages(parts: SignInPagesParts): (request: Request) =
       const { account, hash } = await prove(name, form.get('password') ?? '', sender)
       const password = chosen(form, [account.slug, account.name, account.email ?? ''])
       await users.setPassword(account, hash, await passwords.hash(password), sender)
-      return donePage(parts.origin)
+      return donePage(parts.managementOrigin)
     })
   }
 

@@ -11,7 +11,7 @@ import { createPasswords } from './passwords.ts'
 import type { SignIn } from './port.ts'
 import { createThrottle } from './throttle.ts'
 
-export interface SignInParts extends Pick<SignInPagesParts, 'users' | 'facts'> {
+export interface SignInParts extends Pick<SignInPagesParts, 'managementOrigin' | 'users' | 'facts'> {
   readonly store: ConfigStore
   readonly clock: Clock
   readonly origin: string

@@ -19,6 +19,14 @@ export const verifyAudit = define({
     ok: z.boolean(),
     entries: z.int().describe('Entries that were looked at'),
     checkpoints: z.int().describe('Signed links that were looked at'),
+    keyed_from: z
+      .int()
+      .nullable()
+      .describe('Number of the first entry with a keyed link; entries before it are of an older version'),
+    mark: z
+      .object({ seq: z.int(), hash: z.string() })
+      .nullable()
+      .describe('The last entry that the mark of the trail knows'),
     removed: z
       .object({ entries: z.int(), time: z.string() })
       .nullable()
@@ -43,6 +51,9 @@ export const verifyAudit = define({
     'ok',
     'entries',
     'checkpoints',
+    'keyed_from',
+    'mark.seq',
+    'mark.hash',
     'removed.entries',
     'removed.time',
     'head.seq',

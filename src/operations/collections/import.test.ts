@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
-import { UNSERVED } from '../../../test/control.ts'
+import { secured, UNSERVED } from '../../../test/control.ts'
 import { corpusText } from '../../../test/fixtures/openapi.ts'
 import type { Role } from '../../access/principal.ts'
 import { createClock } from '../../base/clock.ts'
@@ -27,9 +27,11 @@ const published: SnapshotDelta[] = []
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'postern-import-'))
   store = openConfigStore(join(directory, 'config.db'))
+  const vault = await openVault(store, join(directory, 'vault.key'))
+  await secured(directory, store, vault)
   invoke = createInvoke({
     store,
-    vault: await openVault(store, join(directory, 'vault.key')),
+    vault,
     clock: createClock(),
     ...UNSERVED,
     publisher: {

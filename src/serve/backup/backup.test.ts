@@ -96,7 +96,7 @@ test('what no backup can be made of is told, and nothing is left of the attempt'
 test('an empty directory becomes what was backed up, with its key or with one that is named', async () => {
   const [own, named, elsewhere, volume] = [fresh(), fresh(), fresh(), fresh()]
   await restored(own)
-  assert.deepEqual(readdirSync(own).sort(), ['config.db', 'lock.db', 'vault.key'])
+  assert.deepEqual(readdirSync(own).sort(), ['audit.mark', 'config.db', 'lock.db', 'vault.key'])
   for (const file of ['config.db', 'vault.key']) assert.equal(statSync(join(own, file)).mode & 0o777, 0o600)
   assert.deepEqual(readFileSync(join(own, 'vault.key')), readFileSync(join(data, 'vault.key')))
 
@@ -104,7 +104,11 @@ test('an empty directory becomes what was backed up, with its key or with one th
   await restored(named, { from: keyless, keyFile })
   assert.ok(existsSync(join(named, 'vault.key')))
   await restored(elsewhere, { keyFileElsewhere: keyFile })
-  assert.deepEqual(readdirSync(elsewhere).sort(), ['config.db', 'lock.db'], 'the key stays where it is')
+  assert.deepEqual(
+    readdirSync(elsewhere).sort(),
+    ['audit.mark', 'config.db', 'lock.db'],
+    'the key stays where it is',
+  )
   // What a restore that was cut off has left is no content
   mkdirSync(join(volume, 'restore.part'), { recursive: true })
   writeFileSync(join(volume, 'restore.part', 'config.db'), 'half')

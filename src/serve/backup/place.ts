@@ -13,6 +13,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET } from '../../base/socket-path.ts'
+import { AUDIT_MARK } from '../audit-mark.ts'
 import { CONFIG, KEY, RECORDS } from './manifest.ts'
 
 /** Folder in an empty data directory where a restore is prepared. */
@@ -20,7 +21,7 @@ const DRAFT = 'restore.part'
 /** What is of no worth in a data directory. */
 const LEFT_OVER = new Set([DRAFT, 'lock.db', 'lock.db-journal', CONTROL_SOCKET, LOCAL_SOCKET])
 /** Without its key a start is refused, so that a restore that is cut off is never served: the key comes last. */
-const ORDER = [RECORDS, CONFIG, KEY]
+const ORDER = [RECORDS, AUDIT_MARK, CONFIG, KEY]
 
 /** Where the files of a restore are prepared, and how they come to be the data directory. */
 export interface Place {

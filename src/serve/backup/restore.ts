@@ -1,13 +1,18 @@
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { isAbsolute, join, relative, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
+import { createClock } from '../../base/clock.ts'
+import { acceptTrail } from '../../record/audit-continuity.ts'
+import { openConfigStore } from '../../store/sqlite/config.ts'
 import { readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
 import { loadKeys, saveKeys } from '../../vault/keys.ts'
-import { opensCanaryOf } from '../../vault/open.ts'
+import { opensCanaryOf, openVault } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
+import { openMarkOf } from '../audit-mark.ts'
+import { isInside } from '../key-place.ts'
 import { Damaged, type Entry, extractEntry, listArchive, readEntry } from './archive.ts'
 import { CONFIG, KEY, MANIFEST, MANIFEST_BYTES_MAX, Manifest } from './manifest.ts'
 import { openPlace } from './place.ts'
@@ -27,7 +32,8 @@ export async function restore(request: RestoreRequest): Promise<RestoreSummary> 
     let before: string | null
     try {
       await unpack(archive, from, place.draft)
-      placeKey(request, archive.manifest, place.draft)
+      const used = placeKey(request, archive.manifest, place.draft)
+      await noteRestore(request, archive.manifest, place.draft, used)
       before = place.commit()
     } catch (error) {
       place.discard()
@@ -95,8 +101,11 @@ async function unpack({ manifest, entries }: Archive, file: string, draft: strin
   }
 }
 
-/** Proves that the key opens what is sealed, and puts it beside that, unless it stays elsewhere. */
-function placeKey(request: RestoreRequest, { key_id }: Manifest, draft: string): void {
+/**
+ * Proves that the key opens what is sealed, and puts it beside that, unless it stays elsewhere. Returns the key file that
+ * the instance will use.
+ */
+function placeKey(request: RestoreRequest, { key_id }: Manifest, draft: string): string {
   const { data, from, keyFile } = request
   const own = join(draft, KEY)
   const kept = join(data, KEY)
@@ -112,15 +121,59 @@ function placeKey(request: RestoreRequest, { key_id }: Manifest, draft: string):
     throw new CannotStart(
       `The key file ${used === own ? `in ${from}` : used} does not hold the key ${key_id} that the secrets are sealed with; name the right one with --key-file.`,
     )
-  if (used === elsewhere) rmSync(own, { force: true })
-  else if (used !== own) saveKeys(own, loadKeys(used, false))
+  if (used === elsewhere) {
+    rmSync(own, { force: true })
+    return used
+  }
+  if (used !== own) saveKeys(own, loadKeys(used, false))
+  return own
+}
+
+/**
+ * Takes the restored trail as it is, whatever the mark of before knew: a new mark begins at its end, and an audit entry tells
+ * of the restore. Also brings the store to the schema of this version.
+ */
+async function noteRestore(
+  { data, from }: RestoreRequest,
+  { created_at, revision }: Manifest,
+  draft: string,
+  keyFile: string,
+): Promise<void> {
+  const fault = (error: unknown, at: string): never => {
+    throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
+  }
+  const store = openConfigStore(join(draft, CONFIG), process.env['POSTERN_ENV'] || null)
+  try {
+    const vault = await openVault(store, keyFile)
+    const replaced = openMarkOf(data, vault, fault)
+    const last = await store.read.lastAuditLink()
+    const parts = {
+      store,
+      clock: createClock(),
+      seed: vault.trailKey(),
+      mark: openMarkOf(draft, vault, fault),
+    }
+    await acceptTrail(parts, {
+      operation: 'audit.restore',
+      surface: 'cli',
+      actor: 'postern restore',
+      detail: [
+        `The data directory was restored from ${basename(from)}, a backup of ${created_at} at revision ${revision}.`,
+        `Its audit trail ended at number ${last?.seq ?? 0} with the link ${last?.hash ?? '-'}.`,
+        replaced.found === 'mark'
+          ? `The mark of the replaced data directory was at number ${replaced.place.seq} with the link ${replaced.place.hash}.`
+          : 'The replaced data directory had no mark that this key opens.',
+      ].join(' '),
+    })
+  } finally {
+    await store.close()
+  }
 }
 
 /** The key file that the instance will be started with, where that is not the one in its data directory. */
 function keyFileElsewhere({ data, keyFileElsewhere }: RestoreRequest, kept: string): string | null {
   if (keyFileElsewhere === null || resolve(keyFileElsewhere) === resolve(kept)) return null
-  const path = relative(resolve(data), resolve(keyFileElsewhere))
-  if (path.startsWith('..') || isAbsolute(path)) return keyFileElsewhere
+  if (!isInside(keyFileElsewhere, data)) return keyFileElsewhere
   throw new CannotStart(
     `The key file ${keyFileElsewhere} is in the data directory that is to be replaced; unset POSTERN_KEY_FILE and name it with --key-file.`,
   )

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,7 +52,7 @@ function change(data: string, statement: string): void {
   database.close()
 }
 
-test('of a sound data directory everything is well, nothing is changed, and nothing is left behind', async () => {
+test('of a sound data directory all is well but where its key is, nothing is changed, and nothing is left behind', async () => {
   const data = await make()
   const before = readdirSync(data)
   const all = await found(data)
@@ -63,12 +72,17 @@ test('of a sound data directory everything is well, nothing is changed, and noth
       'configuration',
       'audit trail',
       'clock',
-    ].map((check) => `${check}: ok`),
+    ].map((check) => `${check}: ${check === 'key file' ? 'warn' : 'ok'}`),
   )
   assert.deepEqual(
     readdirSync(data).filter((name) => !/-(wal|shm)$/.test(name)),
     before,
   )
+  const keyFile = join(directory, 'elsewhere.key')
+  copyFileSync(join(data, 'vault.key'), keyFile)
+  chmodSync(keyFile, 0o600)
+  assert.equal((await found(data, { POSTERN_KEY_FILE: keyFile }))['key file']!.state, 'ok')
+  assert.match(all['key file']!.found, /lies in the data directory/)
   const none = await found(join(directory, 'none'))
   assert.equal(none['data directory']!.state, 'warn')
   assert.ok(!readdirSync(directory).includes('none'))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ListenAddress } from '../../settings/values.ts'
 import type { Settings } from '../../settings.ts'
 import { askLocal } from '../../surfaces/cli/local.ts'
+import { localFetch } from '../../surfaces/cli/pinned-fetch.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 
 const ANSWER_MS_MAX = 5000
@@ -11,16 +12,17 @@ const ANSWER_MS_MAX = 5000
 /** Whether an instance runs and is ready; where none does, whether its two ports are free for it. */
 export async function findInstance({ data, listen, controlListen }: Settings): Promise<Finding[]> {
   const local = existsSync(join(data, 'config.db')) ? await askLocal(data, 'GET', '/info') : null
-  if (local !== null) return [await findReady(String(local['management_url']), String(local['version']))]
+  if (local !== null)
+    return [await findReady(String(local['management_url']), String(local['version']), localFetch(local))]
   const ports = await Promise.all([findPort('gateway port', listen), findPort('control port', controlListen)])
   const found = `nothing runs on ${data}`
   return [{ check: 'instance', state: 'ok', found, fix: 'Start it with postern up.' }, ...ports]
 }
 
-async function findReady(url: string, version: string): Promise<Finding> {
+async function findReady(url: string, version: string, reach: typeof fetch = fetch): Promise<Finding> {
   const check = 'instance'
   try {
-    const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    const answer = await reach(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
     const { status } = (await answer.json()) as { status?: unknown }
     const found = `${version} runs at ${url} and says ${String(status)}`
     if (answer.ok && status === 'pass') return { check, state: 'ok', found, fix: null }

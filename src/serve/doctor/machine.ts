@@ -5,6 +5,7 @@ import { CannotStart } from '../../base/cannot-start.ts'
 import type { Settings, TlsFiles } from '../../settings.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { loadKeys } from '../../vault/keys.ts'
+import { isInside } from '../key-place.ts'
 
 /** As `engines` in package.json. */
 const NODE_MIN = [24, 11] as const
@@ -69,7 +70,7 @@ export function diskFinding(bytes: number): Finding {
   }
 }
 
-/** Whether the key file is there and only its owner reads it. */
+/** Whether the key file is there, only its owner reads it, and it lies apart from the data. */
 export function findKeyFile(settings: Settings): Finding[] {
   const check = 'key file'
   const file = keyFileOf(settings)
@@ -77,14 +78,11 @@ export function findKeyFile(settings: Settings): Finding[] {
     return [{ check, state: 'ok', found: 'made at the first start', fix: null }]
   try {
     const { keys } = loadKeys(file, false)
-    return [
-      {
-        check,
-        state: 'ok',
-        found: `${file} holds ${keys.length === 1 ? '1 key' : `${keys.length} keys`}`,
-        fix: null,
-      },
-    ]
+    const found = `${file} holds ${keys.length === 1 ? '1 key' : `${keys.length} keys`}`
+    if (!isInside(file, settings.data)) return [{ check, state: 'ok', found, fix: null }]
+    const fix =
+      'A program that can write config.db can often read the key there, and could forge the audit trail. Keep the key elsewhere, and name it with POSTERN_KEY_FILE.'
+    return [{ check, state: 'warn', found: `${found} and lies in the data directory`, fix }]
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
     return [{ check, state: 'fail', found: error.message, fix: 'See docs/keys.md.' }]

@@ -4,6 +4,7 @@ import { createClock } from '../../base/clock.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { fullDelta } from '../../operations/fragments.ts'
 import { createAuditTrail } from '../../record/audit-chain.ts'
+import type { AuditMarkFile } from '../../record/audit-mark.ts'
 import type { Settings } from '../../settings.ts'
 import { checkFragment } from '../../snapshot/check.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
@@ -12,6 +13,7 @@ import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/co
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
+import { openMarkOf } from '../audit-mark.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 
@@ -27,6 +29,7 @@ export async function findStore(
   const file = join(settings.data, 'config.db')
   if (!existsSync(file)) return [{ check: 'store', state: 'ok', found: 'made at the first start', fix: null }]
   const copy = join(scratch, 'config.db')
+  const mark = markIn(settings)
   try {
     await copyStore(file, copy)
   } catch (error) {
@@ -43,7 +46,7 @@ export async function findStore(
       schema,
       sealed,
       await servedFinding(store),
-      await trailFinding(store, keyFileOf(settings)),
+      await trailFinding(store, keyFileOf(settings), mark),
       ...(isNetworkAsked ? await upstreamFindings(store) : []),
     ]
   } finally {
@@ -89,23 +92,39 @@ async function servedFinding(store: ConfigStore): Promise<Finding> {
   return { check, state: 'fail', found: `${faults[0]}${more}`, fix }
 }
 
-async function trailFinding(store: ConfigStore, keyFile: string): Promise<Finding> {
+/** The mark as it is now; null where no key file opens it, which is a finding of its own. */
+function markIn(settings: Settings): AuditMarkFile | null {
+  try {
+    return openMarkOf(settings.data, openVaultAlone(keyFileOf(settings)), () => {})
+  } catch {
+    return null
+  }
+}
+
+/** @param mark of before the copy was made: the trail may have grown since */
+async function trailFinding(
+  store: ConfigStore,
+  keyFile: string,
+  mark: AuditMarkFile | null,
+): Promise<Finding> {
   const check = 'audit trail'
-  const trail = createAuditTrail(store, createClock(), openVaultAlone(keyFile).trailKey())
-  const { ok, entries, break: broken } = await trail.verify(null)
-  if (ok)
+  if (mark === null)
+    return { check, state: 'fail', found: `${keyFile} cannot be read`, fix: 'See docs/keys.md.' }
+  const trail = createAuditTrail(store, createClock(), openVaultAlone(keyFile).trailKey(), mark)
+  const { ok, entries, break: broken, keyed_from } = await trail.verify(null)
+  const found = `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`
+  if (!ok)
     return {
       check,
-      state: 'ok',
-      found: `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`,
-      fix: null,
+      state: 'fail',
+      found: `entry ${broken!.seq}: ${broken!.what}`,
+      fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To go on with the file as it is, run postern backup and restore that backup. See docs/audit.md.',
     }
-  return {
-    check,
-    state: 'fail',
-    found: `entry ${broken!.seq}: ${broken!.what}`,
-    fix: 'Somebody has changed the file; keep it, and compare it with a backup. See docs/audit.md.',
+  if (mark.found !== 'mark' && keyed_from !== null) {
+    const fix = 'Find out why. The next start makes a new one, with an audit entry.'
+    return { check, state: 'warn', found: `${found}, but audit.mark is ${mark.found}`, fix }
   }
+  return { check, state: 'ok', found, fix: null }
 }
 
 async function upstreamFindings(store: ConfigStore): Promise<Finding[]> {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
+import { CHAIN_START, linkedValues, plainLink } from '../ports/audit-chain.ts'
 import type { Migration } from './migration.ts'
 
 /** The schema of configuration and audit, oldest step first. */
@@ -346,6 +346,23 @@ export const CONFIG_MIGRATIONS: readonly Migration[] = [
       `update applied set spec = json_set(spec, '$.pass_headers', json('[]')) where address like 'collection/%'`,
     ],
   },
+  {
+    version: 17,
+    name: 'keyed links of audit entries',
+    statements: [
+      `create table audit_key_anchor (
+        one integer primary key check (one = 1),
+        seq integer not null,
+        hash text not null,
+        time text not null,
+        mac text not null
+      ) strict`,
+      `create trigger audit_key_anchor_no_update before update on audit_key_anchor begin select raise(abort, 'the audit chain is never changed'); end`,
+      `create trigger audit_key_anchor_no_delete before delete on audit_key_anchor begin select raise(abort, 'the audit chain is never deleted'); end`,
+      `create trigger audit_key_anchor_no_replace before insert on audit_key_anchor when exists (select 1 from audit_key_anchor)
+        begin select raise(abort, 'the audit trail is never replaced'); end`,
+    ],
+  },
 ]
 
 /** Entries from before the chain are linked as they are found. */
@@ -353,7 +370,7 @@ function chainOlderEntries(database: DatabaseSync): void {
   const put = database.prepare('insert into audit_chain (seq, hash) values (?, ?)')
   let hash = CHAIN_START
   for (const row of database.prepare('select * from audit order by seq').iterate()) {
-    hash = nextLink(hash, linkedValues(row))
+    hash = plainLink(hash, linkedValues(row))
     put.run(Number(row['seq']), hash)
   }
 }

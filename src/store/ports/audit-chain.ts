@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 
 /** What an entry is linked by: everything that is stored of it, so that nothing it is found by can be changed either. */
 export const AUDIT_COLUMNS = [
@@ -36,11 +36,55 @@ export function linkedValues(row: Partial<Readonly<Record<AuditColumn, unknown>>
 
 type AuditColumn = (typeof AUDIT_COLUMNS)[number]
 
-/** The link of an entry: SHA-256, in hex, of the link before it and of its values as JSON. */
-export function nextLink(before: string, columns: readonly unknown[]): string {
+/**
+ * The link of an entry of an older version: SHA-256, in hex, of the link before it and of its values as JSON. Anyone can
+ * compute it. Entries up to {@link StoredKeyAnchor} have it.
+ */
+export function plainLink(before: string, columns: readonly unknown[]): string {
   return createHash('sha256')
     .update(JSON.stringify([before, ...columns]))
     .digest('hex')
+}
+
+/** The link of an entry: HMAC-SHA-256, in hex, of the link before it and of its values as JSON. @param key 32 bytes */
+export function keyedLink(key: Uint8Array, before: string, columns: readonly unknown[]): string {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([before, ...columns]))
+    .digest('hex')
+}
+
+/** Number and link of an entry. Number 0 with {@link CHAIN_START} stands before the first entry. */
+export interface AuditPlace {
+  readonly seq: number
+  readonly hash: string
+}
+
+/** The last entry of the trail, and the revision of the configuration at that time. */
+export interface MarkedPlace extends AuditPlace {
+  readonly revision: number
+}
+
+/** The high-water mark of the trail. It is kept outside of the store, so that an older or changed store is noticed. */
+export interface AuditMark {
+  /** The last entry that this process knows. */
+  readonly place: MarkedPlace
+  /** Moves the mark. `place` changes at once; the promise resolves when the mark is on disk, and never rejects. */
+  move(place: MarkedPlace): Promise<void>
+}
+
+/** What the store needs to add entries to the trail. */
+export interface TrailSeal {
+  /** 32 bytes, for {@link keyedLink}. */
+  readonly linkKey: Uint8Array
+  readonly mark: AuditMark
+}
+
+/** Closes the part of the trail that has plain links: every later link is keyed. */
+export interface StoredKeyAnchor extends AuditPlace {
+  /** RFC 3339. */
+  readonly time: string
+  /** HMAC-SHA-256 of the other members, base64url. */
+  readonly mac: string
 }
 
 /** An entry and its link. One of the two may be missing where somebody has changed the file. */

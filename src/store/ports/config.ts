@@ -5,7 +5,7 @@
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType, Status } from '../../model/common.ts'
 import type { AccessRequestReader, AccessRequestWriter } from './access-requests.ts'
-import type { AuditLink, StoredAnchor, StoredCheckpoint } from './audit-chain.ts'
+import type { AuditLink, StoredAnchor, StoredCheckpoint, StoredKeyAnchor, TrailSeal } from './audit-chain.ts'
 import type { ChangeRequestReader, ChangeRequestWriter } from './change-requests.ts'
 import type { OAuthReader, OAuthWriter } from './oauth.ts'
 import type { RevisionReader, RevisionWriter } from './revisions.ts'
@@ -280,6 +280,8 @@ export interface ConfigReader extends RevisionReader, AccessRequestReader, Chang
   lastAuditLink(): Promise<{ readonly seq: number; readonly hash: string } | undefined>
   /** In their order. */
   checkpoints(): Promise<readonly StoredCheckpoint[]>
+  /** Undefined for a trail of an older version, whose links are all plain. */
+  auditKeyAnchor(): Promise<StoredKeyAnchor | undefined>
   /** What retention has signed, in its order. */
   auditAnchors(): Promise<readonly StoredAnchor[]>
   /** The first entry that is there. */
@@ -323,9 +325,14 @@ export interface ConfigWriter extends ConfigReader, RevisionWriter, AccessReques
   putPlan(plan: StoredPlan, since: number, max: number): Promise<void>
   putApplied(applied: StoredApplied): Promise<void>
   removeApplied(owner: string, address: string): Promise<void>
-  /** Also links it to the entry before. */
+  /**
+   * Also links it to the entry before. Throws before {@link ConfigStore.sealTrail}. Refuses with store_unavailable when the
+   * last entry is not the one that the mark knows: another program has changed the file.
+   */
   appendAudit(entry: AuditEntry, collectionSlug?: string | null): Promise<void>
   putCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
+  /** Once for a store. */
+  putAuditKeyAnchor(anchor: StoredKeyAnchor): Promise<void>
   /** Keeps the anchor, and removes entries, links and checkpoints up to it. */
   cutAudit(anchor: StoredAnchor): Promise<void>
 }
@@ -343,9 +350,12 @@ export interface WriteSettings<T> {
  * 2. Reads never wait for a transaction and never see an unfinished one.
  * 3. A transaction inside of a transaction is a fault and throws.
  * 4. While the file cannot be used, writes reject with StoreUnavailable and change nothing. Reads answer where they can.
+ * 5. A write that adds audit entries resolves after the mark of the trail has moved to the last of them.
  */
 export interface ConfigStore extends Probed {
   readonly read: ConfigReader
+  /** Gives the store the key and the mark of its audit trail. Until then it takes no audit entry. */
+  sealTrail(seal: TrailSeal): void
   write<T>(work: (writer: ConfigWriter) => Promise<T>, settings?: WriteSettings<T>): Promise<T>
   /** Several reads that see one state, with no transaction finishing in between. */
   still<T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void): Promise<T>

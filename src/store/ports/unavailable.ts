@@ -11,6 +11,7 @@ const STORE_FAULTS = [
   'damaged',
   'locked',
   'cannot_open',
+  'changed',
 ] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
@@ -24,6 +25,8 @@ const SENTENCES: Readonly<Record<StoreFault, string>> = {
   damaged: 'The file of the store is damaged.',
   locked: 'Another process holds the file of the store.',
   cannot_open: 'The file of the store cannot be opened.',
+  changed:
+    'Another program has changed the audit trail of the store; stop the gateway and run postern doctor.',
 }
 
 /**

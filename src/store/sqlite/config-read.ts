@@ -172,6 +172,8 @@ export function createReader(db: Db): ConfigReader {
     lastAuditLink: () =>
       db.selectFrom('audit_chain').selectAll().orderBy('seq', 'desc').limit(1).executeTakeFirst(),
     checkpoints: () => db.selectFrom('audit_checkpoints').selectAll().orderBy('seq').execute(),
+    auditKeyAnchor: () =>
+      db.selectFrom('audit_key_anchor').select(['seq', 'hash', 'time', 'mac']).executeTakeFirst(),
     auditAnchors: () => db.selectFrom('audit_anchors').selectAll().orderBy('seq').execute(),
     oldestAudit: () =>
       db.selectFrom('audit').select(['seq', 'time']).orderBy('seq').limit(1).executeTakeFirst(),

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AuditEntry } from '../../model/audit.ts'
-import { CHAIN_START, linkedValues, nextLink } from '../ports/audit-chain.ts'
+import { keyedLink, linkedValues } from '../ports/audit-chain.ts'
 import type { ConfigWriter, Resource } from '../ports/config.ts'
 import { createAccessRequestWriter, endRequestsAbout } from './access-requests.ts'
 import { createChangeRequestWriter } from './change-requests.ts'
@@ -8,11 +8,12 @@ import { createReader } from './config-read.ts'
 import { createOAuthWriter } from './oauth.ts'
 import { createRevisionWriter } from './revisions.ts'
 import type { ConfigTables, ResourceRow } from './tables.ts'
+import type { TrailEnd } from './trail-end.ts'
 
 type Db = Kysely<ConfigTables>
 
-/** Reads and writes inside of the transaction that `db` is. */
-export function createWriter(db: Db, environment: string | null): ConfigWriter {
+/** Reads and writes inside of the transaction that `db` is. @param trail null before the store has its key */
+export function createWriter(db: Db, environment: string | null, trail: TrailEnd | null): ConfigWriter {
   const reader = createReader(db)
   const setMeta = async (name: string, value: string): Promise<void> => {
     await db
@@ -78,6 +79,7 @@ export function createWriter(db: Db, environment: string | null): ConfigWriter {
     nextRevision: async () => {
       const next = (await reader.revision()) + 1
       await setMeta('config_revision', String(next))
+      trail?.setRevision(next)
       return next
     },
     putAccessToken: async (token) => {
@@ -157,15 +159,24 @@ export function createWriter(db: Db, environment: string | null): ConfigWriter {
       await db.deleteFrom('applied').where('owner', '=', owner).where('address', '=', address).execute()
     },
     appendAudit: async (entry, collectionSlug = null) => {
-      const stored = toAuditRow({ ...entry, environment }, collectionSlug)
-      const { seq } = await db.insertInto('audit').values(stored).returning('seq').executeTakeFirstOrThrow()
-      const row = { seq, ...stored }
-      const before = (await reader.lastAuditLink())?.hash ?? CHAIN_START
-      const hash = nextLink(before, linkedValues(row))
+      if (trail === null) throw new Error('The audit trail has no key yet.')
+      const before = trail.expect(await reader.lastAuditLink())
+      // The number follows the last link: a gap would look like a removed entry
+      const seq = before.seq + 1
+      const row = { seq, ...toAuditRow({ ...entry, environment }, collectionSlug) }
+      await db.insertInto('audit').values(row).execute()
+      const hash = keyedLink(trail.linkKey, before.hash, linkedValues(row))
       await db.insertInto('audit_chain').values({ seq, hash }).execute()
+      trail.add({ seq, hash })
     },
     putCheckpoint: async (checkpoint) => {
       await db.insertInto('audit_checkpoints').values(checkpoint).execute()
+    },
+    putAuditKeyAnchor: async (anchor) => {
+      await db
+        .insertInto('audit_key_anchor')
+        .values({ one: 1, ...anchor })
+        .execute()
     },
     cutAudit: async (anchor) => {
       // First: without it the triggers let nothing go

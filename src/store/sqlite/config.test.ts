@@ -12,8 +12,8 @@ import { CannotStart } from '../../base/cannot-start.ts'
 import type { AuditEntry } from '../../model/audit.ts'
 import type { ResourceType } from '../../model/common.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
-import { CHAIN_START, nextLink } from '../ports/audit-chain.ts'
-import type { Resource } from '../ports/config.ts'
+import { CHAIN_START, keyedLink, type MarkedPlace, plainLink } from '../ports/audit-chain.ts'
+import type { ConfigStore, Resource } from '../ports/config.ts'
 import { openConfigStore } from './config.ts'
 import { migrate } from './migrate.ts'
 
@@ -69,6 +69,27 @@ function entry(id: string): AuditEntry {
     detail: null,
     count: 1,
   }
+}
+
+const LINK_KEY = new Uint8Array(32).fill(1)
+
+/** Gives a store a key, and a mark at the end of its trail. Returns the places that the mark moves to. */
+async function sealed(store: ConfigStore): Promise<MarkedPlace[]> {
+  const moves: MarkedPlace[] = []
+  let place: MarkedPlace = { seq: 0, hash: CHAIN_START, ...(await store.read.lastAuditLink()), revision: 0 }
+  store.sealTrail({
+    linkKey: LINK_KEY,
+    mark: {
+      get place() {
+        return place
+      },
+      async move(to) {
+        place = to
+        moves.push(to)
+      },
+    },
+  })
+  return moves
 }
 
 test('transactions run one after the other in order of arrival and never mix', async () => {
@@ -150,6 +171,7 @@ test('a transaction inside of a transaction is refused, and the next one still r
 test('audit entries can be neither changed nor deleted, and text is searched as it is written', async () => {
   const file = fresh()
   const store = openConfigStore(file)
+  await sealed(store)
   await store.write((writer) => writer.appendAudit(entry('aud_1')))
   assert.equal((await store.read.auditEntries({ limit: 10, text: '100% SURE_' })).items.length, 1)
   assert.equal((await store.read.auditEntries({ limit: 10, text: '100%s' })).items.length, 0)
@@ -158,6 +180,40 @@ test('audit entries can be neither changed nor deleted, and text is searched as 
   assert.throws(() => database.exec("update audit set entry = '{}'"), /never changed/)
   assert.throws(() => database.exec('delete from audit'), /never deleted/)
   database.close()
+})
+
+test('the mark moves to the last entry of each transaction that adds one or counts a revision, and of no other', async () => {
+  const store = openConfigStore(fresh())
+  await assert.rejects(
+    store.write((writer) => writer.appendAudit(entry('aud_0'))),
+    /has no key yet/,
+  )
+  const moves = await sealed(store)
+  await store.write(async (writer) => {
+    await writer.nextRevision()
+    await writer.appendAudit(entry('aud_1'))
+    await writer.appendAudit(entry('aud_2'))
+  })
+  await store.write((writer) => writer.appendAudit(entry('aud_3')), { rollback: true })
+  await assert.rejects(
+    store.write(async (writer) => {
+      await writer.appendAudit(entry('aud_3'))
+      throw new Error('on purpose')
+    }),
+    /on purpose/,
+  )
+  await store.write((writer) => writer.setMeta('a', 'b'))
+  await store.write((writer) => writer.appendAudit(entry('aud_3')))
+  const last = await store.read.lastAuditLink()
+  assert.deepEqual(
+    moves.map(({ seq, revision }) => [seq, revision]),
+    [
+      [2, 1],
+      [last!.seq, 1],
+    ],
+  )
+  assert.equal(moves.at(-1)!.hash, last!.hash)
+  await store.close()
 })
 
 const NEWEST = CONFIG_MIGRATIONS.at(-1)!.version
@@ -199,6 +255,7 @@ test('entries say of which environment the instance was when they were written',
     ['aud_2', null],
   ] as const) {
     const store = openConfigStore(file, environment)
+    await sealed(store)
     await store.write((writer) => writer.appendAudit(entry(id)))
     await store.close()
   }
@@ -227,6 +284,7 @@ test('entries from before the chain are linked as they are found, and those afte
     .run(old.id, old.time, JSON.stringify(old))
   database.close()
   const store = openConfigStore(file)
+  await sealed(store)
   await store.write((writer) => writer.appendAudit(entry('aud_new')))
   let before = CHAIN_START
   const links = await store.read.auditLinks(0, 10)
@@ -234,8 +292,8 @@ test('entries from before the chain are linked as they are found, and those afte
     links.map(({ id }) => id),
     ['aud_old', 'aud_new'],
   )
-  for (const { columns, hash } of links) {
-    assert.equal(nextLink(before, columns!), hash)
+  for (const [index, { columns, hash }] of links.entries()) {
+    assert.equal(index === 0 ? plainLink(before, columns!) : keyedLink(LINK_KEY, before, columns!), hash)
     before = hash!
   }
   await store.close()
@@ -259,10 +317,11 @@ test('entries from before approvers and environments keep their links, and say t
   database.prepare('insert into audit_chain values (1, ?)').run(hash)
   database.close()
   const store = openConfigStore(file)
+  await sealed(store)
   await store.write((writer) => writer.appendAudit(entry('aud_new')))
   const [first, second] = await store.read.auditLinks(0, 10)
-  assert.equal(nextLink('', first!.columns!), hash)
-  assert.equal(nextLink(hash, second!.columns!), second!.hash)
+  assert.equal(plainLink('', first!.columns!), hash)
+  assert.equal(keyedLink(LINK_KEY, hash, second!.columns!), second!.hash)
   const read = await store.read.auditEntry('aud_old')
   assert.deepEqual([read?.approver, read?.environment], [approver, environment])
   await store.close()

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
+import type { TrailSeal } from '../ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
 import { createReader } from './config-read.ts'
@@ -12,6 +13,7 @@ import { toLastingFault, toStoreError } from './fault.ts'
 import { migrate } from './migrate.ts'
 import { probeFile } from './probe.ts'
 import type { ConfigTables } from './tables.ts'
+import { TrailEnd } from './trail-end.ts'
 import { createTurns } from './turns.ts'
 import { WatchedFile } from './watched-file.ts'
 
@@ -22,6 +24,12 @@ class Undo<T> extends Error {
     super('rolled back on purpose')
     this.result = result
   }
+}
+
+interface Committed<T> {
+  readonly result: T
+  /** Resolves when the mark of the audit trail is on disk. */
+  readonly marked: Promise<void> | undefined
 }
 
 /**
@@ -41,23 +49,27 @@ export function openConfigStore(file: string, environment: string | null = null)
   const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
   const reader = new Kysely<ConfigTables>({ dialect: createDialect(reading) })
   const turns = createTurns()
+  let seal: TrailSeal | null = null
 
   async function transaction<T>(
     work: (writer: ConfigWriter) => Promise<T>,
     settings: WriteSettings<T>,
-  ): Promise<T> {
+  ): Promise<Committed<T>> {
     demandFile()
+    const trail = seal && new TrailEnd(seal)
     try {
       const result = await writer.transaction().execute(async (db) => {
-        const result = await work(createWriter(db, environment))
+        const result = await work(createWriter(db, environment, trail))
         if (settings.rollback === true) throw new Undo(result)
         return result
       })
+      // First: what is published is on disk before the mark says so
       settings.committed?.(result)
-      return result
+      return { result, marked: trail?.committed() }
     } catch (error) {
       // Only the line above makes one, from the result of this very work.
-      if (error instanceof Undo) return error.result as T
+      if (error instanceof Undo) return { result: error.result as T, marked: undefined }
+      if (error instanceof StoreUnavailable && error.fault === 'changed') failed(error)
       throw error
     }
   }
@@ -89,7 +101,15 @@ export function openConfigStore(file: string, environment: string | null = null)
 
   return {
     read: createReader(reader),
-    write: (work, settings = {}) => turns.run(() => transaction(work, settings)),
+    sealTrail(its) {
+      seal = its
+    },
+    async write(work, settings = {}) {
+      const { result, marked } = await turns.run(() => transaction(work, settings))
+      // After its turn: meanwhile the next transaction runs, and both marks may be one write
+      await marked
+      return result
+    },
     still: <T>(work: (reader: ConfigReader) => Promise<T>, done?: (result: T) => void) =>
       turns.run(async () => {
         const result = await work(createReader(writer))
@@ -104,6 +124,7 @@ export function openConfigStore(file: string, environment: string | null = null)
         try {
           if (watched.look() === 'missing' && fault?.fault === 'missing') writeAgain()
           probeFile(writing.database, file, watched, fault)
+          if (seal !== null) new TrailEnd(seal).expect(await createReader(writer).lastAuditLink())
           // What is damaged needs a person; that a page can be written proves nothing
           if (fault?.fault !== 'damaged') fault = null
         } catch (error) {

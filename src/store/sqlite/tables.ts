@@ -1,6 +1,6 @@
 import type { Generated } from 'kysely'
 import type { ChangeRequest } from '../../model/approval.ts'
-import type { StoredAnchor, StoredCheckpoint } from '../ports/audit-chain.ts'
+import type { StoredAnchor, StoredCheckpoint, StoredKeyAnchor } from '../ports/audit-chain.ts'
 import type { StoredSetUpLink } from '../ports/config.ts'
 import type { OAuthArtifact, OAuthKey } from '../ports/oauth.ts'
 
@@ -25,6 +25,7 @@ export interface ConfigTables {
   audit_chain: { seq: number; hash: string }
   audit_checkpoints: StoredCheckpoint
   audit_anchors: StoredAnchor
+  audit_key_anchor: StoredKeyAnchor & { one: 1 }
   access_tokens: {
     id: string
     lookup: string

@@ -46,14 +46,19 @@ export async function discoverResource(ports: CliPorts, url: string): Promise<Pr
   }
 }
 
-/** Only an authorization server of the gateway's own gives tokens for each resource; others go by an audience. */
+/** Only the gateway's own authorization server gives tokens for each resource; others go by an audience. */
 async function findMcp(
   ports: CliPorts,
   url: string,
   resource: string,
   issuer: string,
 ): Promise<string | null> {
-  if (new URL(resource).origin !== URL.parse(issuer)?.origin) return null
+  if (new URL(resource).origin !== URL.parse(issuer)?.origin) {
+    // Two listeners with addresses of their own have one authorization server
+    const at = `${new URL(url).origin}/.well-known/oauth-authorization-server`
+    const own = await readObject(ports, at, 'issuer').catch(() => null)
+    if (own?.['issuer'] !== issuer) return null
+  }
   const metadata = await readObject(ports, metadataAt(url, PROTECTED.mcp))
   const named = String(metadata['resource'])
   return new URL(resource).origin === URL.parse(named)?.origin ? named : null
@@ -106,7 +111,8 @@ export function reasonOf(error: unknown): string {
     : error.message
 }
 
-async function readObject(ports: CliPorts, url: string): Promise<Plain> {
+/** @param member that it has. */
+async function readObject(ports: CliPorts, url: string, member = 'resource'): Promise<Plain> {
   const foreign = (cause: unknown): Error =>
     new Error(`Nothing at ${url} tells who signs in. Is that the address of a Postern?`, { cause })
   try {
@@ -117,7 +123,7 @@ async function readObject(ports: CliPorts, url: string): Promise<Plain> {
       signal,
     })
     const value: unknown = response.ok ? await response.json() : null
-    if (isPlain(value) && 'resource' in value) return value
+    if (isPlain(value) && member in value) return value
   } catch (error) {
     throw foreign(error)
   }

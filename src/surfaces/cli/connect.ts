@@ -3,6 +3,7 @@ import { type Client, createClient } from '../client/client.ts'
 import { type Context, readContexts } from './context-file.ts'
 import { UsageError } from './exit.ts'
 import { askLocal } from './local.ts'
+import { localFetch } from './pinned-fetch.ts'
 import type { CliPorts } from './ports.ts'
 import { type Door, signedInToken } from './sign-in.ts'
 
@@ -28,6 +29,8 @@ export interface Target {
   /** The context it comes from; null when it does not. */
   readonly context: string | null
   readonly token: TokenSource
+  /** Reaches it where the usual fetch cannot verify its certificate. */
+  readonly fetch?: typeof fetch | undefined
 }
 
 /** The data directory that flags and environment mean. */
@@ -37,12 +40,17 @@ export function dataDirOf({ env }: Pick<CliPorts, 'env'>, where: Where): string 
 
 /** A client of the instance that is meant; see {@link findTarget}. */
 export async function connect(ports: CliPorts, where: Where): Promise<Client> {
-  const { url, token } = await findTarget(ports, where)
+  return clientOf(ports, await findTarget(ports, where))
+}
+
+/** A client of an instance. */
+export async function clientOf(ports: CliPorts, { url, token, fetch }: Target): Promise<Client> {
+  const reach = fetch ?? ports.fetch
   return createClient({
     url,
     token: await token(),
     userAgent: `postern-cli/${ports.version}`,
-    ...(ports.fetch !== undefined && { fetch: ports.fetch }),
+    ...(reach !== undefined && { fetch: reach }),
   })
 }
 
@@ -132,7 +140,8 @@ async function fromDirectory(
   const local = await askLocal(data, 'GET', '/info')
   const localUrl = local === null ? null : toOrigin(String(local['management_url']))
   const url = asked === undefined ? (localUrl ?? URL_DEFAULT) : toOrigin(asked)
-  if (own !== undefined) return { url, context: null, token: own }
+  const fetch = url === localUrl ? localFetch(local) : undefined
+  if (own !== undefined) return { url, context: null, token: own, fetch }
   if (localUrl === null)
     throw new UsageError(
       asked === undefined
@@ -144,7 +153,7 @@ async function fromDirectory(
     throw new UsageError(
       `No token for ${asked ?? url}: the running instance is at ${localUrl}. Set POSTERN_TOKEN to call elsewhere.`,
     )
-  return { url, context: null, token: () => localToken(data) }
+  return { url, context: null, token: () => localToken(data), fetch }
 }
 
 async function localToken(data: string): Promise<string> {

@@ -129,7 +129,8 @@ async function urlOf(
   const kept = given.data === undefined ? contexts[context ?? current ?? '']?.url : undefined
   if (typeof kept === 'string') return kept
   const local = await askLocal(dataDirOf(ports, given), 'GET', '/info')
-  if (local !== null) return toOrigin(String(local['management_url']))
+  // By the name that its certificate is for
+  if (local !== null) return toOrigin(String(local['management_origin']))
   throw new UsageError('Say where to sign in, such as postern login https://gateway.example.com.')
 }
 

@@ -36,12 +36,12 @@ export function mcpCommand(ports: CliPorts): Command {
       '\nWith --gateway the token of a profile is read from POSTERN_TOKEN.\n\nExamples:\n  postern mcp --context staging\n  POSTERN_TOKEN=... postern mcp --gateway --url https://gateway.example.com --client acme --profile live\n',
     )
   return addPlace(command).action(async (given: Given) => {
-    const { url, authorization } = await endpointOf(ports, given)
+    const { url, authorization, fetch: reach } = await endpointOf(ports, given)
     await bridge(ports.lines(), {
       url,
       authorization,
       headers: { 'user-agent': `postern-mcp/${ports.version}`, ...fieldsOf(given) },
-      fetch: ports.fetch ?? fetch,
+      fetch: reach ?? ports.fetch ?? fetch,
       send: (message) => ports.out(`${message}\n`),
       warn: (sentence) => ports.err(`warning: ${printable(sentence)}\n`),
     })
@@ -51,7 +51,11 @@ export function mcpCommand(ports: CliPorts): Command {
 async function endpointOf(
   ports: CliPorts,
   given: Given,
-): Promise<{ url: string; authorization: (refused?: string) => Promise<string | null> }> {
+): Promise<{
+  url: string
+  authorization: (refused?: string) => Promise<string | null>
+  fetch?: typeof fetch | undefined
+}> {
   if (given.gateway === true) {
     const token = ports.env['POSTERN_TOKEN'] || null
     return {
@@ -61,11 +65,12 @@ async function endpointOf(
   }
   if (given.client !== undefined || given.profile !== undefined)
     throw new UsageError('--client and --profile are for --gateway.')
-  const { url, token } = await findTarget(ports, given, 'mcp')
+  const { url, token, fetch } = await findTarget(ports, given, 'mcp')
   const view = given.view === undefined ? '' : `?view=${encodeURIComponent(given.view)}`
   return {
     url: `${url}/management/mcp${view}`,
     authorization: async (refused) => `Bearer ${await token(refused?.replace(/^Bearer /, ''))}`,
+    fetch,
   }
 }
 

@@ -1,8 +1,7 @@
 import { Command } from 'commander'
 import type { Operation } from '../../operations/define.ts'
-import { createClient } from '../client/client.ts'
 import { addCommonFlags } from './common-flags.ts'
-import { findTarget, type Where } from './connect.ts'
+import { clientOf, findTarget, type Where } from './connect.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printData } from './print.ts'
 import { printable } from './table.ts'
@@ -15,13 +14,9 @@ interface Given extends Where {
 export function whoamiCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('whoami').description(operation.summary)
   return addCommonFlags(command).action(async (given: Given) => {
-    const { url, context, token } = await findTarget(ports, given)
-    const client = createClient({
-      url,
-      token: await token(),
-      userAgent: `postern-cli/${ports.version}`,
-      ...(ports.fetch !== undefined && { fetch: ports.fetch }),
-    })
+    const target = await findTarget(ports, given)
+    const { url, context } = target
+    const client = await clientOf(ports, target)
     const { body } = await client.call(operation, {})
     if (printData(ports, given.output, { ...body, url, context })) return
     ports.out(told(body, url, context))

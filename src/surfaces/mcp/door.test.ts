@@ -137,7 +137,7 @@ describe('the Management MCP door', () => {
       sealKey: new Uint8Array(32).fill(3),
       scope: DEFAULT_SCOPE,
       tombstones: createTombstones(),
-      origin: 'https://gateway.example',
+      origins: ['https://gateway.example'],
       version: '0.0.0',
       docs: {
         topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],

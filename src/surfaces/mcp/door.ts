@@ -1,5 +1,5 @@
 import type { Principal } from '../../access/principal.ts'
-import { createChallenge, isChallenged } from '../../base/challenge.ts'
+import { createChallenge, isChallenged, type Origins } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { ALIAS, PROTECTED } from '../../base/protected-resources.ts'
@@ -31,8 +31,8 @@ export interface ManagementDoorOptions extends RunPorts {
   /** 32 bytes that seal session ids. */
   readonly sealKey: Uint8Array
   readonly tombstones: Tombstones
-  /** Public origin: `https://api.example.com`. */
-  readonly origin: string
+  /** Where it is reached, such as `https://api.example.com`. */
+  readonly origins: Origins
   /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
   readonly scope: string | null
   readonly version: string
@@ -61,9 +61,9 @@ const LISTS_MAX = 64
 
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
-  const refuseRebinding = createRebindingCheck(options.origin)
+  const refuseRebinding = createRebindingCheck(options.origins)
   const challenges = new Map(
-    [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origin, path, options.scope)]),
+    [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origins, path, options.scope)]),
   )
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {

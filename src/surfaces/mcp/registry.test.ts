@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { principalOf, UNSERVED } from '../../../test/control.ts'
+import { principalOf, secured, UNSERVED } from '../../../test/control.ts'
 import { golden } from '../../../test/golden/golden.ts'
 import { type AnswerForm, ATTENDED_PEERS, PEERS, type Peer } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
@@ -77,6 +77,7 @@ describe('Management MCP over the registry and a store', () => {
   before(async () => {
     store = openConfigStore(join(directory, 'config.db'))
     const vault = await openVault(store, join(directory, 'key'))
+    await secured(directory, store, vault)
     const tokens = createAccessTokens(store, clock)
     for (const role of ROLES) {
       const request = {
@@ -110,7 +111,7 @@ describe('Management MCP over the registry and a store', () => {
       sealKey: new Uint8Array(32).fill(5),
       scope: null,
       tombstones: createTombstones(),
-      origin: 'http://localhost:8080',
+      origins: ['http://localhost:8080'],
       version: '0.0.0',
       docs: {
         topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
-import { createChallenge, createOriginFor, isChallenged } from '../../base/challenge.ts'
+import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import type { OwnRoom } from '../../base/kept.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
@@ -32,8 +32,10 @@ export interface RestPorts {
   readonly facts: (request: Request) => RequestFacts
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
   readonly keep: (principal: string) => OwnRoom
-  /** The configured origin, for metadata and challenges. */
-  readonly origin: string
+  /** Where management is reached, for metadata and challenges. */
+  readonly origins: Origins
+  /** Where `/mcp` is reached. */
+  readonly gatewayOrigin: string
   /** Who issues tokens for management, for the metadata. */
   readonly authorizationServers: readonly string[]
   /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
@@ -64,9 +66,10 @@ const OPEN_HEADERS = {
 
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(given: RestPorts): Hono {
-  const ports: Parts = { ...given, challenge: createChallenge(given.origin, PROTECTED.rest, given.scope) }
+  const ports: Parts = { ...given, challenge: createChallenge(given.origins, PROTECTED.rest, given.scope) }
   const app = new Hono()
-  const originFor = createOriginFor(ports.origin)
+  const originFor = createOriginFor(ports.origins)
+  const gatewayOriginFor = createOriginFor([ports.gatewayOrigin])
   let document: string | undefined
   let schema: string | undefined
   const read = ['GET', 'HEAD']
@@ -90,7 +93,7 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       if (c.req.method === 'OPTIONS') return new Response(null, { status: 204, headers: OPEN_HEADERS })
       const path = resourcePathOf(new URL(c.req.url).pathname)
-      const origin = originFor(c.req.header('host') ?? null)
+      const origin = (path === '/mcp' ? gatewayOriginFor : originFor)(c.req.header('host') ?? null)
       const metadata = path === null ? null : protectedResourceMetadata(origin, path, ports)
       if (metadata === null) throw refuse('not_available')
       demandMethod(c, read)

@@ -105,9 +105,9 @@ test('no Host makes an origin that is not the configured one or a name of the lo
   )
   fc.assert(
     fc.property(host, (text) => {
-      assert.equal(createOriginFor('https://gw.example')(text), 'https://gw.example')
+      assert.equal(createOriginFor(['https://gw.example'])(text), 'https://gw.example')
       assert.match(
-        createOriginFor('http://localhost:8080')(text),
+        createOriginFor(['http://localhost:8080'])(text),
         /^http:\/\/(localhost|127\.0\.0\.1|\[::1\]):8080$/,
       )
       assert.ok(resourcePathOf(text) === null || text.startsWith('/.well-known/'))
@@ -124,7 +124,8 @@ test('any request is answered with JSON, a request id and a status below 500', a
     authenticate: sampleAuthenticate,
     keep: () => new HeldBytes(1024 ** 2).open('anybody'),
     facts: () => ({ requestId: 'req_1', ip: null }),
-    origin: 'https://gw.example',
+    origins: ['https://gw.example'],
+    gatewayOrigin: 'https://gw.example',
     authorizationServers: [],
     scope: null,
     log: (error) => faults.push(error instanceof Refusal ? null : error),

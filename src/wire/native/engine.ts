@@ -29,7 +29,8 @@ class NativeEngine implements Engine {
   readonly #pools = new Set<Pool>()
   /** What lies under TLS, also while a handshake lasts; by its ends, since TLS hides it. */
   readonly #encrypted = new Map<string, Socket>()
-  readonly #secure: { readonly server: TlsServer; readonly certificates: Certificates }[] = []
+  /** Listeners with TLS, by their index. */
+  readonly #secure = new Map<number, { readonly server: TlsServer; readonly certificates: Certificates }>()
   readonly #emptiness = new Emptiness()
   readonly #proxied = new Proxied()
 
@@ -84,11 +85,11 @@ class NativeEngine implements Engine {
     })
   }
 
-  setTls(options: TlsOptions): void {
-    for (const { server, certificates } of this.#secure) {
-      server.setSecureContext(certificates.replace(options))
-      server.setTicketKeys(Buffer.from(options.ticketKeys))
-    }
+  setTls(options: TlsOptions, listener: number): void {
+    const secure = this.#secure.get(listener)
+    if (secure === undefined) return
+    secure.server.setSecureContext(secure.certificates.replace(options))
+    secure.server.setTicketKeys(Buffer.from(options.ticketKeys))
   }
 
   /** Whether the source of a new connection may have one more. */
@@ -135,7 +136,7 @@ class NativeEngine implements Engine {
       // A handshake that takes too long is only told of
       socket.destroy()
     })
-    this.#secure.push({ server, certificates })
+    this.#secure.set(listener, { server, certificates })
     return server
   }
 

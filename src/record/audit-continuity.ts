@@ -1,0 +1,171 @@
+import { type Clock, toTime } from '../base/clock.ts'
+import type { AuditEntry } from '../model/audit.ts'
+import { newAuditEntry } from '../model/new-audit-entry.ts'
+import {
+  type AuditPlace,
+  CHAIN_START,
+  type MarkedPlace,
+  type StoredAnchor,
+} from '../store/ports/audit-chain.ts'
+import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
+import { createAuditTrail } from './audit-chain.ts'
+import { readKeyedPart } from './audit-key-anchor.ts'
+import type { AuditMarkFile } from './audit-mark.ts'
+import { type AuditSigner, createAuditSigner } from './audit-signature.ts'
+import { walk } from './audit-walk.ts'
+
+export interface TrailParts {
+  readonly store: ConfigStore
+  readonly clock: Clock
+  /** 32 bytes, from which the keys of the trail are derived. */
+  readonly seed: Uint8Array
+  readonly mark: AuditMarkFile
+}
+
+/** What a start finds of the audit trail. */
+export interface Continuity {
+  /** Why the trail does not extend the mark; null when it does. Then the store takes audit entries. */
+  readonly fault: string | null
+  /** Sentences for the log. */
+  readonly notes: readonly string[]
+}
+
+/** Why a state of the store is accepted that need not extend the mark. It becomes an audit entry. */
+export interface Acceptance extends Pick<AuditEntry, 'operation' | 'surface'> {
+  readonly actor: string
+  readonly detail: string
+}
+
+/**
+ * Compares the trail with its mark, and gives the store the key and the mark when the trail extends it. A trail of an older
+ * version is verified once and closed with a keyed anchor. A missing mark is made anew, with an audit entry that says so.
+ */
+export async function secureTrail(parts: TrailParts): Promise<Continuity> {
+  const { store, seed, mark } = parts
+  const signer = createAuditSigner(seed)
+  const head = await headOf(store.read)
+  const { anchor, fault } = await readKeyedPart(store.read, signer)
+  if (fault !== null) return { fault: sentence(fault), notes: [] }
+  if (anchor === null) {
+    // A cut-off upgrade has moved the mark already
+    if (mark.found === 'mark' && !isSame(mark.place, head))
+      return { fault: 'The trail has no keyed anchor, and the mark shows that it had one.', notes: [] }
+    const notes = await closePlainPart(parts, signer, head)
+    seal(parts, signer)
+    return { fault: null, notes }
+  }
+  if (mark.found === 'mark') {
+    const found = await breakAfterMark(store.read, signer, mark.place)
+    if (found !== null) return { fault: found, notes: [] }
+    if (!isSame(mark.place, head)) await mark.move(head)
+    seal(parts, signer)
+    return { fault: null, notes: [] }
+  }
+  const verified = await createAuditTrail(store, parts.clock, seed, mark).verify(null)
+  if (verified.break !== null)
+    return { fault: `At number ${verified.break.seq}, ${verified.break.what}.`, notes: [] }
+  const why =
+    mark.found === 'missing' ? 'The mark was missing' : 'The mark was damaged, or made with another key'
+  const detail = `${why}: a new mark begins at number ${head.seq} with the link ${head.hash || '-'}. Entries that were removed from the end before are not noticed.`
+  await acceptTrail(parts, { operation: 'audit.mark', surface: 'system', actor: 'start', detail })
+  return { fault: null, notes: [`audit trail: ${detail}`] }
+}
+
+/** Takes the trail as it is: the mark begins anew at its end, and an audit entry says why. */
+export async function acceptTrail(parts: TrailParts, acceptance: Acceptance): Promise<void> {
+  const { store, clock, seed, mark } = parts
+  const signer = createAuditSigner(seed)
+  const head = await headOf(store.read)
+  if ((await readKeyedPart(store.read, signer)).anchor === null) await closePlainPart(parts, signer, head)
+  await mark.move(head)
+  seal(parts, signer)
+  await store.write((writer) => writer.appendAudit(toEntry(clock, acceptance)))
+}
+
+function seal({ store, mark }: TrailParts, { linkKey }: AuditSigner): void {
+  store.sealTrail({ linkKey, mark })
+}
+
+/** Verifies the plain links of an older version once. From here on every link is keyed. */
+async function closePlainPart(
+  { store, clock, seed, mark }: TrailParts,
+  signer: AuditSigner,
+  head: MarkedPlace,
+): Promise<readonly string[]> {
+  const notes: string[] = []
+  if (head.seq > 0) {
+    const found = await createAuditTrail(store, clock, seed, mark).verify(null)
+    notes.push(
+      found.break === null
+        ? `audit trail: ${found.entries} entries of an older version were verified and closed with a keyed anchor at number ${head.seq}`
+        : `audit trail: entries of an older version do not verify: at number ${found.break.seq}, ${found.break.what}. They are kept as they are; postern audit verify shows it. Later entries have keyed links`,
+    )
+  }
+  const { seq, hash } = head
+  // First: an anchor without a mark would look as if the mark had been deleted
+  await mark.move(head)
+  await store.write((writer) =>
+    writer.putAuditKeyAnchor(signer.keyAnchor({ seq, hash, time: toTime(clock.now()) })),
+  )
+  return notes
+}
+
+/** Why the trail does not extend the mark, as a sentence; null when it does. Reads only what came after the mark. */
+async function breakAfterMark(
+  reader: ConfigReader,
+  signer: AuditSigner,
+  place: MarkedPlace,
+): Promise<string | null> {
+  const head = await headOf(reader)
+  const marked = `the mark is at number ${place.seq}`
+  if (head.seq < place.seq) return `The trail ends at number ${head.seq}, and ${marked}.`
+  if ((await reader.revision()) < place.revision)
+    return `The configuration has revision ${await reader.revision()}, and the mark knows revision ${place.revision}.`
+  const removed = (await reader.auditAnchors()).at(-1)
+  const start = await startBefore(reader, signer, place, removed)
+  if (typeof start === 'string') return start
+  const { rule } = await readKeyedPart(reader, signer)
+  const { break: found } = await walk(reader, rule, start, [{ ...place, whose: 'the mark', fault: null }])
+  return found && `At number ${found.seq}, ${found.what}; ${marked}.`
+}
+
+/** Where to follow the links from, so that the marked entry itself is looked at; a sentence where there is no such place. */
+async function startBefore(
+  reader: ConfigReader,
+  signer: AuditSigner,
+  { seq }: AuditPlace,
+  removed: StoredAnchor | undefined,
+): Promise<AuditPlace | null | string> {
+  if (removed !== undefined && removed.seq >= seq - 1) {
+    const fault = signer.anchorFault(removed, `the anchor of retention at ${removed.time}`)
+    return fault === null ? removed : sentence(fault)
+  }
+  if (seq <= 1) return null
+  const [before] = await reader.auditLinks(seq - 2, 1)
+  if (before?.seq === seq - 1 && before.hash !== null) return { seq: before.seq, hash: before.hash }
+  return `The entry before number ${seq}, at which the mark is, was removed.`
+}
+
+async function headOf(reader: ConfigReader): Promise<MarkedPlace> {
+  const { seq, hash } = (await reader.lastAuditLink()) ?? { seq: 0, hash: CHAIN_START }
+  return { seq, hash, revision: await reader.revision() }
+}
+
+function isSame(a: AuditPlace, b: AuditPlace): boolean {
+  return a.seq === b.seq && a.hash === b.hash
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+function toEntry(clock: Clock, { operation, surface, actor, detail }: Acceptance): AuditEntry {
+  return newAuditEntry(clock, {
+    actor: { id: 'system', type: 'system', name: actor, auth_method: 'none' },
+    surface,
+    operation,
+    action: 'UPDATE',
+    resource: { type: 'audit', id: null, slug: null, collection: null },
+    detail,
+  })
+}
