@@ -210,8 +210,8 @@ export interface LinkedProxy {
   readonly policy: string | null
   /** The collection's with other timeouts; null: the collection's itself. */
   readonly upstream: LinkedUpstream | null
-  /** Values of path parameters by name; null when nothing looks at them. */
-  readonly parameters: ((below: string) => ReadonlyMap<string, string>) | null
+  /** Values of path parameters by name, in each way that they can be read; null when nothing looks at them. */
+  readonly parameters: ((below: string) => readonly ReadonlyMap<string, string>[]) | null
   readonly key: LimitKey
 }
 
