@@ -2,14 +2,27 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { createClock } from '../base/clock.ts'
+import { createClock, createClockCell, moveClock } from '../base/clock.ts'
+import { RECORD_MIGRATIONS } from '../store/migrations/records.ts'
 import type { QuotaRow } from '../store/ports/records.ts'
+import { migrate } from '../store/sqlite/migrate.ts'
 import { openRecordStore } from '../store/sqlite/records.ts'
 import { createQuotaKeeper } from './quotas.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-quotas-'))
 after(() => rmSync(directory, { recursive: true }))
+
+const DAY_MS = 86_400_000
+
+const row = (key: string, period: number, count: number): QuotaRow => ({
+  key,
+  period,
+  ends: period + DAY_MS,
+  entered: 1,
+  count,
+})
 
 function counters() {
   const changed: QuotaRow[] = []
@@ -27,18 +40,15 @@ test('quota counts survive a restart, the newest of each key', async () => {
   const first = counters()
   const store = openRecordStore(path)
   const keeper = createQuotaKeeper(first, store.quotas, createClock())
-  first.changed.push({ key: 'a', period: 1, count: 5 }, { key: 'b', period: 1, count: 1 })
+  first.changed.push(row('a', 1, 5), row('b', 1, 1))
   await keeper.save()
-  first.changed.push({ key: 'a', period: 2, count: 1 })
+  first.changed.push(row('a', 2, 1))
   await keeper.save()
   await store.close()
   const reopened = openRecordStore(path)
   const second = counters()
   await createQuotaKeeper(second, reopened.quotas, createClock()).load()
-  assert.deepEqual(second.imported, [
-    { key: 'a', period: 2, count: 1 },
-    { key: 'b', period: 1, count: 1 },
-  ])
+  assert.deepEqual(second.imported, [row('a', 2, 1), row('b', 1, 1)])
   await reopened.close()
 })
 
@@ -58,10 +68,10 @@ test('counts that the store refused are stored with the next change', async () =
     },
     createClock(),
   )
-  changing.changed.push({ key: 'a', period: 1, count: 1 }, { key: 'b', period: 1, count: 1 })
+  changing.changed.push(row('a', 1, 1), row('b', 1, 1))
   await assert.rejects(keeper.save())
   refuse = false
-  changing.changed.push({ key: 'a', period: 1, count: 2 })
+  changing.changed.push(row('a', 1, 2))
   await keeper.save()
   assert.deepEqual(
     (await store.quotas.load()).map(({ key, count }) => [key, count]),
@@ -90,27 +100,70 @@ test('a count that changed while an older one was refused is the one that is sto
     },
     createClock(),
   )
-  changing.changed.push({ key: 'a', period: 1, count: 1 })
+  changing.changed.push(row('a', 1, 1))
   const first = keeper.save()
-  changing.changed.push({ key: 'a', period: 1, count: 2 })
+  changing.changed.push(row('a', 1, 2))
   await keeper.save()
   refusal.reject(new Error('full'))
   await assert.rejects(first)
   refusing = false
   await keeper.save()
-  assert.deepEqual(stored, [{ key: 'a', period: 1, count: 2 }])
+  assert.deepEqual(stored, [row('a', 1, 2)])
 })
 
-test('counts of periods that have ended are forgotten', async () => {
+test('a count is forgotten when its period ended long ago by the clock and it was not saved for long', async () => {
   const store = openRecordStore(join(directory, 'prune.db'))
-  const clock = createClock()
-  const first = counters()
-  const keeper = createQuotaKeeper(first, store.quotas, clock)
-  const recent = { key: 'recent', period: clock.now() - 31 * 86_400_000, count: 1 }
-  first.changed.push(recent, { key: 'old', period: clock.now() - 33 * 86_400_000, count: 1 })
-  await keeper.save()
-  await keeper.prune()
+  const now = Date.now()
+  const recent = row('recent', now - 31 * DAY_MS, 1)
+  const old = row('old', now - 33 * DAY_MS, 1)
+  await store.quotas.save([recent, old])
+  for (let turn = 0; turn < 3; turn++) await store.quotas.prune(now - 32 * DAY_MS, 3)
+  assert.deepEqual(await store.quotas.load(), [old, recent])
+  await store.quotas.prune(now - 32 * DAY_MS, 3)
   assert.deepEqual(await store.quotas.load(), [recent])
+  await store.close()
+})
+
+test('a clock that is 500 days ahead for a minute makes no count forgotten', async () => {
+  const store = openRecordStore(join(directory, 'ahead.db'))
+  const first = counters()
+  const cell = createClockCell()
+  const keeper = createQuotaKeeper(first, store.quotas, createClock(cell))
+  const today = row('today', Date.now(), 5)
+  first.changed.push(today)
+  await keeper.save()
+  moveClock(cell, 500 * DAY_MS)
+  await keeper.prune()
+  assert.deepEqual(await store.quotas.load(), [today])
+  await store.close()
+})
+
+test('a file of before keeps its counts, each kind of period in a place of its own', async () => {
+  const path = join(directory, 'before.db')
+  const db = new DatabaseSync(path)
+  migrate(db, path, RECORD_MIGRATIONS.slice(0, 5))
+  const key = '1111111122222222'
+  const rows = [`${key}d`, `${key}w`, `${key}m`, `${key}z`, `k33333333.${key}z`, `${key}r3600000.7`]
+  for (const [index, name] of rows.entries())
+    db.prepare('INSERT INTO quotas (key, period, count) VALUES (?, ?, ?)').run(
+      name,
+      index * DAY_MS,
+      index + 1,
+    )
+  db.close()
+  const store = openRecordStore(path)
+  const loaded = await store.quotas.load()
+  assert.deepEqual(
+    loaded.map(({ key: name, period, ends, count }) => [name, period / DAY_MS, ends / DAY_MS, count]).sort(),
+    [
+      [`${key}q0`, 0, 1, 1],
+      [`${key}q1`, 1, 8, 2],
+      [`${key}q2`, 2, 34, 3],
+      [`${key}q3`, 3, 35, 4],
+      [`${key}r3600000.7`, 5, 5, 6],
+      [`k33333333.${key}q3`, 4, 36, 5],
+    ],
+  )
   await store.close()
 })
 
@@ -133,18 +186,18 @@ test('what is counted is stored within a second, also after the store refused it
     t.mock.timers.tick(ms)
     await new Promise((done) => setImmediate(done))
   }
-  changing.changed.push({ key: 'a', period: 1, count: 1 })
+  changing.changed.push(row('a', 1, 1))
   await pass(999)
   assert.deepEqual(stored, [])
   await pass(1)
   assert.deepEqual(stored, ['a'])
   refuse = true
-  changing.changed.push({ key: 'b', period: 1, count: 1 })
+  changing.changed.push(row('b', 1, 1))
   await pass(1000)
   refuse = false
   await pass(1000)
   assert.deepEqual(stored, ['a', 'b'])
-  changing.changed.push({ key: 'c', period: 1, count: 1 })
+  changing.changed.push(row('c', 1, 1))
   await end()
   await pass(5000)
   assert.deepEqual(stored, ['a', 'b', 'c'])
@@ -165,10 +218,10 @@ test('what is counted during the last saving is stored too', async (t) => {
     },
   }
   const end = createQuotaKeeper(changing, store, createClock()).keepSaving(() => {})
-  changing.changed.push({ key: 'a', period: 1, count: 1 })
+  changing.changed.push(row('a', 1, 1))
   t.mock.timers.tick(1000)
   const ended = end()
-  changing.changed.push({ key: 'b', period: 1, count: 1 })
+  changing.changed.push(row('b', 1, 1))
   finish()
   await ended
   assert.deepEqual(stored, ['a', 'b'])

@@ -20,7 +20,10 @@ export interface QuotaKeeper {
    * last saving.
    */
   keepSaving(told: (error: string | null) => void): () => Promise<void>
-  /** Forgets counts of periods that have ended. */
+  /**
+   * Forgets counts of periods that ended long ago, by the clock and by the time that the process has run since. Call it once
+   * in each {@link PRUNE_MS}.
+   */
   prune(): Promise<void>
 }
 
@@ -29,6 +32,9 @@ const SAVE_MS = 1000
 
 /** No period is longer. */
 const PERIOD_MS_MAX = 32 * 86_400_000
+
+/** How often what is old is forgotten, milliseconds. */
+export const PRUNE_MS = 60_000
 
 /** Carries the counts of quotas between the shared counters and the store. */
 export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, clock: Clock): QuotaKeeper {
@@ -61,7 +67,7 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
         await save()
       }
     },
-    prune: () => store.prune(clock.now() - PERIOD_MS_MAX),
+    prune: () => store.prune(clock.now() - PERIOD_MS_MAX, PERIOD_MS_MAX / PRUNE_MS),
     saveAll() {
       isAll = true
     },

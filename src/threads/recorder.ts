@@ -14,14 +14,13 @@ import type {
   ToRecorder,
   ToRecorderThread,
 } from '../record/messages.ts'
-import { createQuotaKeeper, type QuotaKeeper } from '../record/quotas.ts'
+import { createQuotaKeeper, PRUNE_MS, type QuotaKeeper } from '../record/quotas.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openLastingRecordStore } from '../store/sqlite/lasting-records.ts'
 import { COUNTER_SLOT } from './messages.ts'
 
 const STATE_MS = 1000
 const PROBE_MS = 2000
-const PRUNE_MS = 60_000
 
 /** How long one deletion may take. */
 const REMOVE_MS = 2000
@@ -119,7 +118,7 @@ function reportState(): void {
 
 function prune(): void {
   void ingest.prune(clock.now() - setup.retentionMs, setup.bytesMax)
-  // Nothing depends on it: what has ended is not put back either.
+  // Nothing depends on it: a count that is stored too long changes no answer.
   quotas?.prune().catch(() => {})
 }
 

@@ -248,12 +248,14 @@ test('quotas survive a restart, once each, and only those of the period', () => 
   take(before, [limit({})], NOON)
   const counts = before.exportQuotas()
   assert.deepEqual(counts.map(({ count }) => count).sort(), [1, 4])
-  assert.ok(counts.every(({ period, key }) => period === Date.UTC(2026, 2, 4) && /^[0-9a-f]{16}d$/.test(key)))
+  assert.ok(
+    counts.every(({ period, key }) => period === Date.UTC(2026, 2, 4) && /^[0-9a-f]{16}q0$/.test(key)),
+  )
   assert.deepEqual(before.exportQuotas(), [])
 
   const after = create()
   after.importQuotas(counts, NOON + 1000)
-  after.importQuotas([{ key: 'nonsense', period: 0, count: 1 }], NOON)
+  after.importQuotas([{ key: 'nonsense', period: 0, ends: 1, entered: 1, count: 1 }], NOON)
   assert.equal(take(after, [daily], NOON + 1000), -1)
   assert.equal(after.remaining(0), 0)
   assert.equal(take(after, [daily], NOON + 1000), 0)

@@ -4,6 +4,7 @@ import { advanceBucket, bucketRemaining, bucketResetMs, countBucket } from './bu
 import { Calendar } from './calendar.ts'
 import { createFailures, type Failures } from './failures.ts'
 import { periodKindOf } from './period.ts'
+import { enterPeriod, giveBackQuota } from './periods.ts'
 import { exportQuotas, importQuotas, type QuotaCount } from './persisted.ts'
 import { advanceRate, countRate, rateResetMs, uncountRate } from './rate.ts'
 import { NOBODY } from './shares.ts'
@@ -16,7 +17,6 @@ import {
   EXPIRES,
   IN_FLIGHT,
   LATEST,
-  OLDEST,
   QUOTA,
   RATE,
   REFUSALS,
@@ -66,7 +66,7 @@ export interface Counters extends Failures {
 
   /** Quotas that changed since the last call of any thread, or all of them. */
   exportQuotas(isAll?: boolean): QuotaCount[]
-  /** Puts back counts of an earlier run; those of periods that have ended are left out. */
+  /** Puts back counts of an earlier run: of calendar quotas every period, of rolling ones what is still in the window. */
   importQuotas(counts: readonly QuotaCount[], now: number): void
   /** Gives back what a thread held when it ended. Call it before another starts under its slot. */
   releaseDead(slot: number): void
@@ -307,19 +307,11 @@ class SharedCounters implements Counters {
   }
 
   #advanceQuota(table: CounterTable, entry: number, calendar: Calendar, now: number): void {
-    const { floats, words } = table
     const at = entry * ENTRY_FLOATS
     calendar.at(now)
     const { start, end } = calendar
-    const before = floats[at + LATEST]!
-    if (before !== start) {
-      // A clock that was set back does not give the quota again, nor does one that returns to where it was.
-      const returned = start === floats[at + OLDEST]
-      if (before < start && !returned) words[entry * ENTRY_WORDS + TOTAL] = 0
-      floats[at + OLDEST] = before < start ? 0 : Math.max(before, floats[at + OLDEST]!)
-      floats[at + LATEST] = start
-    }
-    floats[at + EXPIRES] = end
+    if (table.floats[at + LATEST] !== start) enterPeriod(table, entry, start, end)
+    table.floats[at + EXPIRES] = end
   }
 
   #count(planned: PlannedLimit, index: number): void {
@@ -340,7 +332,7 @@ class SharedCounters implements Counters {
         return
       case 'quota':
         table.words[entry * ENTRY_WORDS + TOTAL] = Math.min(COUNT_MAX, total + cost)
-        table.dirty[entry] = 1
+        if (table.dirty[entry] === 0) table.dirty[entry] = 1
         return
       case 'rolling':
         if (table.dirty[entry] === 0) table.dirty[entry] = 1
@@ -429,15 +421,18 @@ class SharedCounters implements Counters {
         countBucket(table, entry, time, limit.windowMs, limit.max, -cost)
         return
       case 'quota':
-        // Of a period that has ended nothing is left to give back.
-        if (time < table.floats[entry * ENTRY_FLOATS + LATEST]!) return
-        table.words[entry * ENTRY_WORDS + TOTAL] = Math.max(0, totalOf(table, entry) - cost)
-        table.dirty[entry] = 1
+        giveBackQuota(table, entry, this.#periodOf(limit, time), cost)
         return
       default:
         uncountRate(table, entry, time, limit.slotMs, cost)
         if (limit.algorithm === 'rolling') table.dirty[entry] = 2
     }
+  }
+
+  #periodOf(limit: LinkedLimit, time: number): number {
+    const calendar = this.#calendarOf(limit)
+    calendar.at(time)
+    return calendar.start
   }
 
   get released(): number {

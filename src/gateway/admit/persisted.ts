@@ -1,4 +1,4 @@
-import { periodStart } from './period.ts'
+import { mergePeriod, periodsOf, restorePeriod } from './periods.ts'
 import { NOBODY } from './shares.ts'
 import { STRIPES } from './stripes.ts'
 import {
@@ -16,21 +16,25 @@ import {
 } from './table.ts'
 
 /**
- * A count that survives a restart: of a calendar quota one, of a rolling quota one for each slot. The key is the owner of the
- * counter, unless that is nobody, its key and a suffix: `d`, `w` or `m` for a day, week or month in UTC, `z` for a period of
- * another time zone, `r`, window and cell for a slot.
+ * A count that survives a restart: of a calendar quota one for each period that it keeps, of a rolling quota one for each slot.
+ * The key is the owner of the counter, unless that is nobody, its key and a suffix: `q` and the place of a period, or `r`,
+ * window and cell of a slot. A place is used again, so that the number of keys of a counter has a bound.
  */
 export interface QuotaCount {
   readonly key: string
   /** Start of the period; of a slot its last admission. Milliseconds since the epoch. */
   readonly period: number
+  /** From when on it no longer counts, milliseconds since the epoch. */
+  readonly ends: number
+  /** Rises with each change of the period of a counter; 0 for a slot. */
+  readonly entered: number
   readonly count: number
 }
 
 /** No period is longer. */
 const PERIOD_MS_MAX = 32 * 86_400_000
 
-const KEY = /^(?:([0-9a-f]{8})\.)?([0-9a-f]{8})([0-9a-f]{8})(?:([dwmz])|r([1-9][0-9]{0,11})\.[0-9]{1,2})$/
+const KEY = /^(?:([0-9a-f]{8})\.)?([0-9a-f]{8})([0-9a-f]{8})(?:q([0-7])|r([1-9][0-9]{0,11})\.[0-9]{1,2})$/
 
 /** Quotas that changed since the last call of any thread, or all of them. */
 export function exportQuotas(table: CounterTable, isAll: boolean): QuotaCount[] {
@@ -45,18 +49,17 @@ export function exportQuotas(table: CounterTable, isAll: boolean): QuotaCount[] 
       if (dirty === 0) continue
       table.dirty[entry] = 0
       if (table.kindOf(entry) === ROLLING) exportSlots(table, entry, dirty === 2, counts)
-      else if (table.kindOf(entry) === QUOTA) exportPeriod(table, entry, counts)
+      else if (table.kindOf(entry) === QUOTA) exportPeriods(table, entry, dirty === 2, counts)
     }
     table.stripes.unlock(1 << stripe)
   }
   return counts
 }
 
-function exportPeriod(table: CounterTable, entry: number, counts: QuotaCount[]): void {
-  const at = entry * ENTRY_FLOATS
-  const period = table.floats[at + LATEST]!
-  const suffix = suffixOf(period, table.floats[at + EXPIRES]!)
-  counts.push({ key: nameOf(table, entry) + suffix, period, count: totalOf(table, entry) })
+function exportPeriods(table: CounterTable, entry: number, all: boolean, counts: QuotaCount[]): void {
+  const name = nameOf(table, entry)
+  for (const { place, start, end, order, count } of periodsOf(table, entry, all))
+    counts.push({ key: `${name}q${place}`, period: start, ends: end, entered: order, count })
 }
 
 /** Slots are at least a minute wide and exports a second apart, so that without `all` only the latest two can have changed. */
@@ -72,46 +75,56 @@ function exportSlots(table: CounterTable, entry: number, all: boolean, counts: Q
     const count = words[cell]!
     if (count === 0 && !all) continue
     const key = `${nameOf(table, entry)}r${windowMs}.${slot % CELLS}`
-    counts.push({ key, period: slot * slotMs + words[cell + CELLS]!, count })
+    const period = slot * slotMs + words[cell + CELLS]!
+    counts.push({ key, period, ends: period + windowMs, entered: 0, count })
   }
 }
 
-/** Puts back counts of an earlier run, beyond the share of their owner too; those of periods that have ended are left out. */
+/**
+ * Puts back counts of an earlier run, beyond the share of their owner too. Periods that have ended or not begun are put back as
+ * well: the clock may be wrong now, or may have been. Slots that have left their window are left out.
+ */
 export function importQuotas(table: CounterTable, counts: readonly QuotaCount[], now: number): void {
-  for (const { key, period, count } of counts) {
-    const match = KEY.exec(key)
-    if (match === null || count <= 0) continue
-    const [, ownerHex, lowHex, highHex, suffix, windowMs] = match
+  /** Entries that hold nothing but what is put back here. */
+  const made = new Set<number>()
+  for (const stored of counts.toSorted((one, other) => one.entered - other.entered)) {
+    const match = KEY.exec(stored.key)
+    if (match === null || stored.count <= 0) continue
+    const [, ownerHex, lowHex, highHex, place, windowMs] = match
     const owner = ownerHex === undefined ? NOBODY : wordOf(ownerHex)
     const low = wordOf(lowHex!)
     const high = wordOf(highHex!)
     const stripe = table.stripeOf(low)
     if (!table.stripes.lock(stripe)) continue
     const find = (kind: number): number => table.find(low, high, kind, table.timeOf(low, now), owner, false)
-    if (suffix === undefined) importSlot(table, find, Number(windowMs), period, count, now)
-    else importPeriod(table, find, suffix, period, count, now)
+    if (place === undefined) importSlot(table, find, Number(windowMs), stored.period, stored.count, now)
+    else {
+      const isNew = table.peek(low, high, QUOTA) === -1
+      const entry = find(QUOTA)
+      if (isNew && entry !== -1) made.add(entry)
+      if (entry !== -1) importPeriod(table, entry, made.has(entry), Number(place), stored, now)
+    }
     table.stripes.unlock(stripe)
   }
 }
 
 function importPeriod(
   table: CounterTable,
-  find: (kind: number) => number,
-  suffix: string,
-  period: number,
-  count: number,
+  entry: number,
+  isMade: boolean,
+  place: number,
+  { period, ends, entered, count }: QuotaCount,
   now: number,
 ): void {
-  // Of another time zone the first request finds out whether the period still lasts.
-  if (suffix === 'z' ? period <= now - PERIOD_MS_MAX : periodStart(suffix as 'd' | 'w' | 'm', now) !== period)
+  const stored = { start: period, end: ends, order: entered, count }
+  if (!isMade) {
+    mergePeriod(table, entry, stored)
     return
-  const entry = find(QUOTA)
-  if (entry === -1) return
-  const at = entry * ENTRY_FLOATS
-  const totalAt = entry * ENTRY_WORDS + TOTAL
-  table.words[totalAt] = table.floats[at + LATEST] === period ? Math.max(table.words[totalAt]!, count) : count
-  table.floats[at + LATEST] = period
-  table.floats[at + EXPIRES] = Math.min(period + PERIOD_MS_MAX, now + PERIOD_MS_MAX)
+  }
+  restorePeriod(table, entry, place, stored)
+  let expires = now + 1
+  for (const { end } of periodsOf(table, entry, true)) expires = Math.max(expires, end)
+  table.floats[entry * ENTRY_FLOATS + EXPIRES] = Math.min(expires, now + PERIOD_MS_MAX)
 }
 
 function importSlot(
@@ -149,21 +162,10 @@ function nameOf(table: CounterTable, entry: number): string {
   return (owner === NOBODY ? '' : `${hex(owner)}.`) + hex(low) + hex(high)
 }
 
-function totalOf(table: CounterTable, entry: number): number {
-  return table.words[entry * ENTRY_WORDS + TOTAL]!
-}
-
 function wordOf(text: string): number {
   return Number.parseInt(text, 16) | 0
 }
 
 function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0')
-}
-
-/** By its length a period is a day, a week or a month of UTC, unless it does not begin where those do. */
-function suffixOf(start: number, end: number): string {
-  const days = Math.round((end - start) / 86_400_000)
-  const kind = days === 1 ? 'd' : days === 7 ? 'w' : 'm'
-  return periodStart(kind, start) === start ? kind : 'z'
 }

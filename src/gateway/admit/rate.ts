@@ -78,6 +78,8 @@ function rebase(
   floats[entry * ENTRY_FLOATS + OLDEST] = slot
   words[cell] = total
   floats[entry * ENTRY_FLOATS + EXPIRES] = now + windowMs
+  // Stored slots that no longer hold anything must not be put back after a restart.
+  table.dirty[entry] = 2
 }
 
 /** Counts an admission that takes `cost` at `time`, to which the rate was advanced before. */

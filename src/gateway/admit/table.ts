@@ -9,7 +9,7 @@ import { LOCK_WORDS, SLOTS_MAX, SPACING, STRIPES, Stripes } from './stripes.ts'
  * 3. `total` is the sum of the cells of a rate, the count of a quota, or what is under way in all threads.
  * 4. The time of a stripe does not go back: threads that read the clock a little earlier count at the time of the
  *    one ahead. That holds up to {@link BACK_MS_MAX}; a clock that is further behind was set back, and nobody knows
- *    for how long, so counting goes on by it (see rate.ts and the quotas in counters.ts for what that must not give away).
+ *    for how long, so counting goes on by it (see rate.ts and periods.ts for what that must not give away).
  * 5. When no entry is free within the probes of a key, the table is full for it: the caller fails closed, and it
  *    is counted.
  * 6. The probes of a key go their own way through its stripe, so that no keys can crowd the places of others.
@@ -34,9 +34,9 @@ const ENTRY_BYTES = 576
 export const ENTRY_FLOATS = ENTRY_BYTES / 8
 export const ENTRY_WORDS = ENTRY_BYTES / 4
 export const EXPIRES = 0
-/** Rate: number of the latest slot with an admission. Quota: start of the period. Bucket: when it was last brought to now. */
+/** Rate: number of the latest slot with an admission. Quota: start of the current period. Bucket: when it was last brought to now. */
 export const LATEST = 1
-/** Rate: number of the first slot that can hold admissions. Quota: a later period that the clock was set back from. Bucket: its debt. */
+/** Rate: number of the first slot that can hold admissions. Quota: place of the current period (see periods.ts). Bucket: its debt. */
 export const OLDEST = 2
 const KEY_LOW = 6
 const KEY_HIGH = 7
@@ -50,7 +50,11 @@ export const BEHIND = 10
 export const REFUSALS = 11
 /** Float: window of a rolling quota, milliseconds. */
 export const WINDOW = 6
-const FIRST_CELL = 16
+/** Where the cells of a rate begin, or what a quota keeps of its periods. */
+export const FIRST_CELL = 16
+
+/** {@link LATEST} of a quota that has no period yet. No period starts at this millisecond. */
+export const NO_PERIOD = -1
 
 const PROBES_MAX = 256
 /** How far the clock of a thread may be behind the latest time seen and still count at that time, milliseconds. */
@@ -82,7 +86,7 @@ export class CounterTable {
   readonly #seen: Float64Array
   readonly floats: Float64Array
   readonly words: Int32Array
-  /** 1 for a quota that changed since it was last exported; 2 for a rolling one of which more than the latest slots did. */
+  /** 1 for a quota that changed since it was last exported; 2 when more than its current period or its latest slots did. */
   readonly dirty: Int32Array
   /** How much each thread has under way; only the thread of a slot writes it, or who buries that thread. */
   readonly #inFlight: Int32Array
@@ -166,6 +170,8 @@ export class CounterTable {
    */
   find(low: number, high: number, kind: number, now: number, owner = NOBODY, isBound = true): number {
     let free = -1
+    // A quota that has expired counts again when the clock comes back: it gives way only when nothing else does.
+    let quota = -1
     for (let probe = 0; probe < this.#probes; probe++) {
       const entry = this.#entryAt(low, high, probe)
       const keyLow = this.words[entry * ENTRY_WORDS + KEY_LOW]!
@@ -177,9 +183,13 @@ export class CounterTable {
         this.#hold(entry, now)
         return entry
       }
-      if (free === -1 && this.#isOver(entry, now)) free = entry
+      if (free === -1 && this.#isOver(entry, now)) {
+        if (this.#shares !== null || this.kindOf(entry) !== QUOTA) free = entry
+        else if (quota === -1) quota = entry
+      }
       if (keyLow === 0 && keyHigh === 0) break
     }
+    if (free === -1) free = quota
     if (free === -1) {
       this.countFull()
       return -1
@@ -246,9 +256,9 @@ export class CounterTable {
     this.words[word + TOTAL] = 0
     this.words[word + BEHIND] = 0
     this.words[word + REFUSALS] = 0
-    this.floats[entry * ENTRY_FLOATS + LATEST] = 0
+    this.floats[entry * ENTRY_FLOATS + LATEST] = kind === QUOTA ? NO_PERIOD : 0
     this.floats[entry * ENTRY_FLOATS + OLDEST] = 0
-    if (kind === RATE || kind === ROLLING)
+    if (kind === RATE || kind === ROLLING || kind === QUOTA)
       this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + CELLS * 2)
     else if (kind === IN_FLIGHT) this.words.fill(0, word + FIRST_CELL, word + FIRST_CELL + SLOTS_MAX)
     this.words[word + KEY_LOW] = low

@@ -53,4 +53,22 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       'CREATE TABLE removed (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER NOT NULL) STRICT',
     ],
   },
+  {
+    version: 6,
+    name: 'several periods of a quota',
+    statements: [
+      'ALTER TABLE quotas ADD COLUMN ends INTEGER NOT NULL DEFAULT 0',
+      'ALTER TABLE quotas ADD COLUMN entered INTEGER NOT NULL DEFAULT 0',
+      'ALTER TABLE quotas ADD COLUMN turn INTEGER NOT NULL DEFAULT 0',
+      // Until now the key of a calendar quota ended with its kind; each kind gets a place of its own
+      `UPDATE quotas SET
+         entered = 1,
+         ends = period + 86400000 * CASE substr(key, -1) WHEN 'd' THEN 1 WHEN 'w' THEN 7 ELSE 32 END,
+         key = substr(key, 1, length(key) - 1) || 'q' || (instr('dwmz', substr(key, -1)) - 1)
+       WHERE key GLOB '*[dwmz]'`,
+      'UPDATE quotas SET ends = period WHERE ends = 0',
+      'CREATE TABLE quota_turns (id INTEGER PRIMARY KEY CHECK (id = 1), turn INTEGER NOT NULL) STRICT',
+      'INSERT INTO quota_turns (id, turn) VALUES (1, 0)',
+    ],
+  },
 ]

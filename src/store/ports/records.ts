@@ -72,6 +72,10 @@ export interface QuotaRow {
   readonly key: string
   /** Start of the period that is counted, or the time of the last call, milliseconds since the epoch. */
   readonly period: number
+  /** From when on it no longer counts, milliseconds since the epoch. */
+  readonly ends: number
+  /** Of a calendar quota: rises with each change of the period. */
+  readonly entered: number
   readonly count: number
 }
 
@@ -79,8 +83,11 @@ export interface QuotaStore {
   load(): Promise<readonly QuotaRow[]>
   /** Adds or overwrites by key. */
   save(rows: readonly QuotaRow[]): Promise<void>
-  /** Deletes those whose `period` is before. */
-  prune(beforeMs: number): Promise<void>
+  /**
+   * Begins another turn, and deletes those whose `period` is before `beforeMs` and which were saved more than `turnsKept` turns
+   * ago: the wall clock alone does not tell how old they are, since it may be set forward and back again.
+   */
+  prune(beforeMs: number, turnsKept: number): Promise<void>
 }
 
 /** Which blocks may hold an answer. Bounds are inclusive. */

@@ -52,11 +52,17 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
   const pages = db.prepare(
     'SELECT (page_count - freelist_count) * page_size AS bytes FROM pragma_page_count, pragma_freelist_count, pragma_page_size',
   )
-  const loadQuotas = db.prepare('SELECT key, period, count FROM quotas')
+  const loadQuotas = db.prepare('SELECT key, period, ends, entered, count FROM quotas')
   const saveQuota = db.prepare(
-    'INSERT INTO quotas (key, period, count) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET period = excluded.period, count = excluded.count',
+    `INSERT INTO quotas (key, period, ends, entered, count, turn) VALUES (?, ?, ?, ?, ?, (SELECT turn FROM quota_turns))
+     ON CONFLICT (key) DO UPDATE SET period = excluded.period, ends = excluded.ends, entered = excluded.entered,
+       count = excluded.count, turn = excluded.turn`,
   )
-  const pruneQuotas = db.prepare('DELETE FROM quotas WHERE period < ?')
+  // Nothing is written while there is nothing to forget
+  const turnQuotas = db.prepare('UPDATE quota_turns SET turn = turn + 1 WHERE EXISTS (SELECT 1 FROM quotas)')
+  const pruneQuotas = db.prepare(
+    'DELETE FROM quotas WHERE period < ? AND turn < (SELECT turn FROM quota_turns) - ?',
+  )
   const add = (block: RecordBlock): void => {
     const { minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text, proved } = block
     const head = [minTimeMs, maxTimeMs, rows, classes, agents, environment]
@@ -134,6 +140,8 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
             (row): QuotaRow => ({
               key: String(row['key']),
               period: Number(row['period']),
+              ends: Number(row['ends']),
+              entered: Number(row['entered']),
               count: Number(row['count']),
             }),
           ),
@@ -141,10 +149,17 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
       save: async (rows) =>
         guarded(path, () =>
           inTransaction(db, () => {
-            for (const { key, period, count } of rows) saveQuota.run(key, period, count)
+            for (const { key, period, ends, entered, count } of rows)
+              saveQuota.run(key, period, ends, entered, count)
           }),
         ),
-      prune: async (beforeMs) => guarded(path, () => void pruneQuotas.run(beforeMs)),
+      prune: async (beforeMs, turnsKept) =>
+        guarded(path, () =>
+          inTransaction(db, () => {
+            turnQuotas.run()
+            pruneQuotas.run(beforeMs, turnsKept)
+          }),
+        ),
     },
     touch: async () => guarded(path, () => db.exec('PRAGMA user_version = 1')),
     close: async () => db.close(),
