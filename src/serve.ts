@@ -5,7 +5,7 @@ import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, openSocketDirectory } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeyMemory } from './gateway/identify/key-memory.ts'
@@ -161,7 +161,9 @@ async function start(
       },
     },
   })
-  await listenForControl(its, control, addresses, certificates.control, grace)
+  const sockets = openSocketDirectory(settings.data)
+  parts.defer(() => sockets.close())
+  await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const health = keepHealth(its, stores)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
@@ -177,6 +179,7 @@ async function start(
     gatewaysOptions(its, stores, {
       ...addresses,
       ...sessions,
+      sockets: sockets.path,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
@@ -264,11 +267,12 @@ function openCertificates({ settings, log }: Start): Certificates {
 
 /** The private sockets: of the gateway threads, and of the command line of the same user. */
 async function listenForControl(
-  { settings, parts }: Start,
+  { parts }: Start,
   control: ControlPlane,
   { origin, gatewayUrl, controlUrl, controlOrigin }: Addresses,
   certificates: WatchedCertificates | null,
   grace: Grace,
+  directory: string,
 ): Promise<void> {
   const local = createLocalListener({
     issue: control.issueToken,
@@ -288,7 +292,7 @@ async function listenForControl(
     [LOCAL_SOCKET, local],
   ] as const
   for (const [name, listener] of sockets) {
-    const server = await listenPrivately(socketPath(settings.data, name), listener)
+    const server = await listenPrivately(join(directory, name), listener)
     parts.defer(() => closeServer(server, grace.answersMs))
   }
 }
@@ -310,7 +314,7 @@ function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer 
 function gatewaysOptions(
   { settings, clockCell, log }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
-  shared: Addresses &
+  shared: { readonly sockets: string } & Addresses &
     Sessions &
     Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> &
     Pick<GatewaysOptions, 'keySets' | 'prove'>,
@@ -331,7 +335,7 @@ function gatewaysOptions(
       listen: shared.listen,
       controlListen: shared.controlListen,
       reusePort,
-      controlSocket: socketPath(settings.data, CONTROL_SOCKET),
+      controlSocket: join(shared.sockets, CONTROL_SOCKET),
       origin: shared.origin,
       version: VERSION,
       expose: settings.expose,
