@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { isLoopbackHost } from './base/address.ts'
+import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
@@ -135,6 +136,11 @@ async function start(
     ...sessions,
     ...named,
     managementOrigin: named.managementOrigins[0],
+    allowsOrigin: createAllowedOrigins(
+      [addresses.origin, addresses.controlOrigin],
+      settings.corsOrigins,
+      false,
+    ),
     resources: createProtectedResources([named.issuer, addresses.origin, addresses.controlOrigin]),
     isLocalSignIn: settings.localSignIn,
     documentMode: settings.cimd,
@@ -330,6 +336,8 @@ function gatewaysOptions(
       reusePort,
       controlSocket: socketPath(settings.data, CONTROL_SOCKET),
       origin: shared.origin,
+      controlOrigin: shared.controlOrigin,
+      corsOrigins: settings.corsOrigins,
       version: VERSION,
       expose: settings.expose,
       trustedProxies: settings.trustedProxies,
