@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js'
+import { toRe2 } from './ecma-pattern.ts'
 import { Lru } from './lru.ts'
 
 /** A regular expression that takes time linear in the text, whatever the expression. */
@@ -15,7 +16,7 @@ const kept = new Lru<string, LinearPattern | null>(KEPT_MAX)
 
 /**
  * Compiles an ECMA-262 expression as far as it is regular; null for one that has look-around or back references, is
- * broken, or is too large. Kept, so that asking again costs nothing.
+ * broken or too large, or that other dialects read differently. Kept, so that asking again costs nothing.
  */
 export function linearPattern(source: string): LinearPattern | null {
   let pattern = kept.get(source)
@@ -28,8 +29,10 @@ export function linearPattern(source: string): LinearPattern | null {
 
 function compiled(source: string): LinearPattern | null {
   if (source.length > 4096) return null
+  const text = toRe2(source)
+  if (text === null) return null
   try {
-    const pattern = RE2JS.compile(RE2JS.translateRegExp(source))
+    const pattern = RE2JS.compile(text)
     return pattern.programSize() > PROGRAM_MAX ? null : pattern
   } catch {
     return null

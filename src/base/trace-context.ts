@@ -28,6 +28,11 @@ export function newTraceParent(): string {
   return value
 }
 
+/** The trace id in the value of a `traceparent` that {@link passedTraceParent} or {@link newTraceParent} gave. */
+export function traceIdOf(value: string): string {
+  return value.slice(3, 3 + 2 * TRACE_BYTES)
+}
+
 const KNOWN = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const LATER = /^(?!00|ff)[0-9a-f]{2}(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-)([0-9a-f]{2})(?:-.*)?$/
 

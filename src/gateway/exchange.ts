@@ -39,6 +39,8 @@ export interface Replayed {
   readonly proxy: string
   /** Id of the token that proved its caller; empty where none did. */
   readonly credentialId: string
+  /** Id of the user who asks for it; empty where no user does. */
+  readonly user: string
 }
 
 /** Gives the whole body; see {@link Incoming.collect}. */
@@ -107,6 +109,8 @@ export class Exchange {
   verified: Verified | null = null
   /** `sub` of a proved token that others signed; empty when there is none. */
   subject = ''
+  /** OAuth client that such a token was issued to; empty when there is none. */
+  agentHost = ''
   /** Claims of it that the profile lists. */
   claims: Claims = NO_CLAIMS
   issuers: Issuers | null = null
@@ -129,6 +133,8 @@ export class Exchange {
   /** The server that is asked now, and the bits of those that were. */
   target: LinkedTarget | null = null
   tried = 0
+  /** URL of the server that was asked last; empty when none was. */
+  askedUrl = ''
   /** How often another server was asked. */
   retries = 0
 
@@ -139,6 +145,8 @@ export class Exchange {
   code: RefusalCode | null = null
   /** Number of the check that ended it; -1 when none did. */
   stoppedAt = -1
+  /** Name of the row that refused; empty for refusals from outside of the list. */
+  check = ''
   facts: RefusalFacts = NO_FACTS
   /** For the record alone. */
   reason = ''
@@ -146,6 +154,8 @@ export class Exchange {
   retryAfterMs = 0
   /** Lines of RateLimit-Policy and RateLimit, or empty. */
   limitLines = ''
+  /** `policy/limit` with the fewest requests left, or that refused; empty without limits. */
+  nearestLimit = ''
   /** {@link limitLines} has X-RateLimit-* too. */
   hasXLimits = false
   /** What the limits get back when the answer has ended. */

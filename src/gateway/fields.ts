@@ -17,11 +17,13 @@ export const PROFILE_ID = 2
 export const TRACE_PARENT = 3
 export const TRACE_STATE = 4
 export const COOKIE = 5
+export const AGENT_NAME = 6
+export const CONVERSATION_ID = 7
 
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
   take: [...IDENTITY_HEADERS, 'traceparent', 'tracestate'],
-  peek: ['cookie'],
+  peek: ['cookie', 'x-agent-name', 'x-conversation-id'],
   identity: IDENTITY_HEADERS,
   strip: FORWARDING_HEADERS,
   stripPrefixes: FORWARDING_PREFIXES,

@@ -20,9 +20,11 @@ import { endLimits } from './admit/limits.ts'
 import { createContractFaults } from './contract/unusable.ts'
 import { Exchange } from './exchange.ts'
 import {
+  AGENT_NAME,
   AUTHORIZATION,
   agentFields,
   CLIENT_ID,
+  CONVERSATION_ID,
   COOKIE,
   PROFILE_ID,
   TRACE_PARENT,
@@ -46,7 +48,7 @@ import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
 import { createInnerCalls } from './inner.ts'
 import { makeAgain } from './make-again.ts'
 import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
-import { createRecordWriter } from './record.ts'
+import { createRecordWriter, declaredAgent } from './record.ts'
 import { AnswerCache } from './replay/answer-cache.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './replay/idempotency.ts'
 import type { Replays } from './replay/replay.ts'
@@ -173,6 +175,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (incoming.withheld !== undefined) exchange.withheld = incoming.withheld
     const traceParent = taken[TRACE_PARENT]
     if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
+    const agentName = taken[AGENT_NAME]
+    const conversationId = taken[CONVERSATION_ID]
+    if (agentName !== undefined || conversationId !== undefined)
+      exchange.agent = declaredAgent(agentName, conversationId)
     exchange.query = incoming.query
     exchange.source = incoming
     exchange.replays = replays
@@ -203,6 +209,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     exchange.credentialId = caller.credentialId
     exchange.secure = caller.secure ?? false
     exchange.subject = caller.subject
+    exchange.agentHost = caller.agentHost
     exchange.claims = caller.claims
     exchange.bearer = caller.bearer
     const { pass, withheld } = agentFields(call.fields)

@@ -15,12 +15,13 @@ export function identified(exchange: Exchange, admitted: boolean): Identified {
 }
 
 function callerOf(exchange: Exchange): Caller {
-  const { client, profile, credentialId, subject, claims, bearer, ip, secure } = exchange
+  const { client, profile, credentialId, subject, agentHost, claims, bearer, ip, secure } = exchange
   return {
     client: client!.fragment,
     profile: profile!.fragment,
     credentialId,
     subject,
+    agentHost,
     claims,
     bearer,
     ip,

@@ -16,7 +16,7 @@ export function makeAgain(
   asked: ReplayAsked,
   { secure, ...options }: Omit<InnerOptions, 'rows'> & { readonly secure: boolean },
 ): Promise<ReplayAnswer | null> {
-  const { client, profile, proxy, credentialId, ip } = asked
+  const { client, profile, proxy, credentialId, user, ip } = asked
   let ended: Pick<ReplayAnswer, 'reason' | 'stoppedAt' | 'upstreamStatus'> | undefined
   const call = createInnerCalls({
     ...options,
@@ -25,7 +25,7 @@ export function makeAgain(
       const exchange = options.toExchange(inner, path, query)
       exchange.surface = asked.surface === 'gateway' ? 0 : 1
       exchange.credentialId = ''
-      exchange.replayed = { proxy, credentialId }
+      exchange.replayed = { proxy, credentialId, user }
       return exchange
     },
     record: (exchange, measured) => {
@@ -51,6 +51,7 @@ export function makeAgain(
           profile: { id: profile },
           credentialId: '',
           subject: '',
+          agentHost: '',
           claims: new Map(),
           bearer: '',
           ip,

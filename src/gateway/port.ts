@@ -25,6 +25,8 @@ export interface Caller {
   readonly credentialId: string
   /** `sub` of a token that others signed; empty when there is none. */
   readonly subject: string
+  /** OAuth client that such a token was issued to; empty when there is none. */
+  readonly agentHost: string
   /** Claims of such a token that the profile lists. */
   readonly claims: Claims
   /** What the caller sent after `Bearer`, for exchanging it upstream; never shown, never recorded. */

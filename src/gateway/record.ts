@@ -1,7 +1,9 @@
 import { PROBLEMS } from '../base/refusal.ts'
-import type { RecordFields, RecordSink } from '../record/fields.ts'
+import { traceIdOf } from '../base/trace-context.ts'
+import { CACHE_OUTCOMES, type RecordAgent, type RecordFields, type RecordSink } from '../record/fields.ts'
 import type { Exchange } from './exchange.ts'
 import type { MessageOutcome } from './port.ts'
+import { checkNameOf } from './stages.ts'
 
 /** Monotonic times and sizes of a request, from the wire or from a call within the process. */
 export interface Measured {
@@ -42,16 +44,25 @@ export function createRecordWriter(
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
     fields.credentialId = exchange.credentialId
+    fields.user = exchange.replayed === null ? '' : exchange.replayed.user
+    fields.subject = exchange.subject
+    fields.agentHost = exchange.agentHost
     fields.ip = exchange.ip
     fields.status = measured.status
     fields.code = exchange.code ?? ''
     fields.reason = exchange.reason
     fields.stoppedAt = exchange.stoppedAt
+    fields.check = checkNameOf(exchange)
     fields.durationMs = Math.max(0, measured.endedAt - measured.startedAt)
     fields.upstreamMs = measured.upstreamAt === 0 ? -1 : Math.max(0, measured.endedAt - measured.upstreamAt)
     fields.bytesIn = measured.bytesIn
     fields.bytesOut = measured.bytesOut
     fields.upstreamStatus = measured.upstreamStatus === 0 ? -1 : measured.upstreamStatus
+    fields.upstreamTarget = exchange.askedUrl
+    fields.retries = exchange.retries
+    fields.cache = exchange.cacheLine === '' ? 0 : cacheOutcomeOf(exchange.cacheLine)
+    fields.nearestLimit = exchange.nearestLimit
+    fields.traceId = exchange.traceParent === '' ? '' : traceIdOf(exchange.traceParent)
     fields.aborted = measured.aborted
     fields.agent = exchange.agent
   }
@@ -88,6 +99,28 @@ export function createRecordWriter(
   }
 }
 
+/** What a caller over REST says of itself in X-Agent-Name and X-Conversation-ID. */
+export function declaredAgent(name = '', conversationId = ''): RecordAgent {
+  return {
+    name,
+    version: '',
+    sessionId: '',
+    conversationId,
+    mcpMethod: '',
+    tool: '',
+    mcpRequestId: '',
+    reason: '',
+  }
+}
+
+const CACHE_PREFIX = 'X-Cache: '
+
+/** What the line of X-Cache says, as an index into CACHE_OUTCOMES. */
+function cacheOutcomeOf(line: string): number {
+  const said = line.slice(CACHE_PREFIX.length).trim().toLowerCase()
+  return Math.max(0, (CACHE_OUTCOMES as readonly string[]).indexOf(said))
+}
+
 function emptyFields(): RecordFields {
   return {
     id: '',
@@ -101,17 +134,27 @@ function emptyFields(): RecordFields {
     client: '',
     profile: '',
     credentialId: '',
+    user: '',
+    subject: '',
+    agentHost: '',
     ip: '',
     status: 0,
     code: '',
     reason: '',
     stoppedAt: -1,
+    check: '',
     durationMs: 0,
     upstreamMs: -1,
     bytesIn: 0,
     bytesOut: 0,
     upstreamStatus: -1,
+    upstreamTarget: '',
+    retries: 0,
+    cache: 0,
+    nearestLimit: '',
+    traceId: '',
     aborted: false,
+    count: 1,
     agent: null,
   }
 }

@@ -99,11 +99,11 @@ export const AGAIN_ROWS: readonly Row[] = STAGES.filter(({ again }) => again)
  */
 export function admits(rows: readonly Row[], exchange: Exchange, from = 0): boolean | Promise<boolean> {
   for (let i = from; i < rows.length; i++) {
-    const { check, number } = rows[i]!
+    const { check } = rows[i]!
     const verdict = check(exchange)
     if (verdict === null) continue
     if (typeof verdict === 'object') return later(verdict, rows, exchange, i)
-    return stop(exchange, number, verdict)
+    return stop(exchange, rows[i]!, verdict)
   }
   return true
 }
@@ -121,13 +121,32 @@ async function later(
     exchange.reason = String(error)
     settled = 'internal_error'
   }
-  return settled === null ? admits(rows, exchange, index + 1) : stop(exchange, rows[index]!.number, settled)
+  return settled === null ? admits(rows, exchange, index + 1) : stop(exchange, rows[index]!, settled)
 }
 
-function stop(exchange: Exchange, number: number, verdict: RefusalCode | typeof ANSWERED): false {
-  exchange.code = verdict === ANSWERED ? null : verdict
-  exchange.stoppedAt = verdict === ANSWERED ? -1 : number
+function stop(exchange: Exchange, { number, name }: Row, verdict: RefusalCode | typeof ANSWERED): false {
+  const refused = verdict !== ANSWERED
+  exchange.code = refused ? verdict : null
+  exchange.stoppedAt = refused ? number : -1
+  exchange.check = refused ? name : ''
   return false
+}
+
+/** Names of checks whose refusals come from outside of the list. */
+const OUTSIDE: Readonly<Record<number, string>> = {
+  [WIRE]: 'wire',
+  [CANONICAL]: 'canonical',
+  [ROUTE]: 'route',
+  [IDENTIFY]: 'identify',
+  [METHOD]: 'method',
+  [FORWARD]: 'forward',
+  [ANSWER]: 'answer',
+}
+
+/** The name of the check that ended a request; empty when none did. */
+export function checkNameOf({ stoppedAt, check }: Exchange): string {
+  if (stoppedAt === -1) return ''
+  return check === '' ? (OUTSIDE[stoppedAt] ?? '') : check
 }
 
 /** The check that a refusal of the wire belongs to. */

@@ -8,6 +8,9 @@ export const ValidationMode = z
   .describe('off: not looked at; report: noted in the record; enforce: refused')
 export type ValidationMode = z.infer<typeof ValidationMode>
 
+/** Of a new collection that is made of a description: how well that tells what its API takes is not known yet. */
+export const IMPORTED_VALIDATION: ValidationMode = 'report'
+
 /** A media type or range, without parameters: `application/json`, `image/*`. */
 export const MediaType = z
   .string()

@@ -48,6 +48,21 @@ export function parameterNames(pattern: string): string[] {
   return [...pattern.matchAll(PARAMETER)].map((match) => match[1]!)
 }
 
+/** JSON Schema (2020-12). `$ref` may point at `#/$defs/<name>` of the collection's shared schemas. */
+export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())])
+export type JsonSchema = z.infer<typeof JsonSchema>
+
+/** How lists and objects are written (OpenAPI 3.1.1 section 4.8.12.2). */
+export const PARAMETER_STYLES = [
+  'form',
+  'simple',
+  'label',
+  'matrix',
+  'spaceDelimited',
+  'pipeDelimited',
+  'deepObject',
+] as const
+
 export const Parameter = z.strictObject({
   name: z.string().min(1).max(256),
   in: z.enum(['path', 'query', 'header', 'cookie']),
@@ -59,16 +74,27 @@ export const Parameter = z.strictObject({
   pattern: z.string().max(4096).optional(),
   min: z.number().optional(),
   max: z.number().optional(),
+  schema: JsonSchema.optional().describe(
+    'JSON Schema of the value; judged in the place of type, enum, pattern, min and max',
+  ),
+  style: z
+    .enum(PARAMETER_STYLES)
+    .optional()
+    .describe('How lists and objects are written; form in query and cookie, else simple'),
+  explode: z.boolean().optional().describe('A list is written as repeated values; true for style form'),
+  allow_empty: z.boolean().optional().describe('An empty value fits too'),
+  content_type: MediaType.optional().describe(
+    'The value is text of this media type, such as application/json',
+  ),
 })
 export type Parameter = z.output<typeof Parameter>
-
-/** JSON Schema (2020-12). `$ref` may point at `#/$defs/<name>` of the collection's shared schemas. */
-export const JsonSchema = z.union([z.boolean(), z.record(z.string(), z.json())])
-export type JsonSchema = z.infer<typeof JsonSchema>
 
 const contractMembers = {
   parameters: z.array(Parameter).max(200),
   request_schema: JsonSchema.nullable().describe('JSON Schema of the request body'),
+  request_schemas: z
+    .record(MediaType, JsonSchema)
+    .describe('JSON Schema by media type, where one has another than request_schema'),
   request_types: z
     .array(MediaType)
     .max(20)
@@ -120,6 +146,7 @@ export const ProxySpec = z.strictObject({
   parameters: contractMembers.parameters.default([]),
   strict_query: z.boolean().default(false).describe('Refuse query parameters that are not declared'),
   request_schema: contractMembers.request_schema.default(null),
+  request_schemas: contractMembers.request_schemas.optional(),
   request_types: contractMembers.request_types.default([]),
   request_required: contractMembers.request_required.default(true),
   request_validation: z

@@ -18,6 +18,8 @@ export interface ReplayAsked {
   readonly proxy: string
   /** Id of the token that proved the caller; empty where none did. */
   readonly credentialId: string
+  /** Id of the user who asks for it; empty where no user does. */
+  readonly user: string
   /** A host that the collection answers on; empty for one that answers on all. */
   readonly host: string
   /** Path and query. */

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { recordFields } from '../../test/programs/record-fields.ts'
 import { createBatchWriter } from './batch.ts'
 import { decodeBatch, mergeBlocks, readBlock, toBlock } from './block.ts'
-import { CALL_REASON_CHARS_MAX, type RecordFields } from './fields.ts'
+import { CALL_REASON_CHARS_MAX, CUT_MARK, RECORD_CHARS_MAX, type RecordFields } from './fields.ts'
 
 /** Any UTF-16, control characters, separators and lone surrogates included. */
 const text = (maxLength: number) =>
@@ -17,7 +17,7 @@ const float = fc.float({ min: 0, max: 1e6, noNaN: true, noDefaultInfinity: true 
 const plain = { noNullPrototype: true } as const
 const fields: fc.Arbitrary<RecordFields> = fc.record(
   {
-    id: text(255),
+    id: text(128),
     timeMs: fc.integer({ min: 0, max: 4e12 }),
     surface: fc.constantFrom(0, 1),
     method: text(20),
@@ -28,17 +28,27 @@ const fields: fc.Arbitrary<RecordFields> = fc.record(
     client: text(10),
     profile: text(10),
     credentialId: text(10),
+    user: text(10),
+    subject: text(40),
+    agentHost: text(20),
     ip: text(45),
     status: fc.integer({ min: 0, max: 599 }),
     code: text(10),
     reason: text(100),
     stoppedAt: fc.integer({ min: -1, max: 19 }),
+    check: text(10),
     durationMs: float,
     upstreamMs: fc.oneof(fc.constant(-1), float),
     bytesIn: fc.maxSafeNat(),
     bytesOut: fc.maxSafeNat(),
     upstreamStatus: fc.integer({ min: -1, max: 599 }),
+    upstreamTarget: text(40),
+    retries: fc.integer({ min: -1, max: 254 }),
+    cache: fc.integer({ min: 0, max: 4 }),
+    nearestLimit: text(20),
+    traceId: fc.constantFrom('', 'a'.repeat(32), '0af7651916cd43dd8448eb211c80319c'),
     aborted: fc.boolean(),
+    count: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
     agent: fc.option(
       fc.record(
         {
@@ -117,7 +127,7 @@ test('a writer that was emptied starts anew and leaves what it gave alone', () =
   )
 })
 
-test('overlong text is cut and does not reach into the next record', () => {
+test('every text of a record is cut at its bound with a mark, and does not reach into the next record', () => {
   const long = '\0'.repeat(100_000)
   const agent = {
     name: long,
@@ -129,11 +139,23 @@ test('overlong text is cut and does not reach into the next record', () => {
     mcpRequestId: long,
     reason: long,
   }
-  const monster = recordFields({ id: long, path: long, ip: long, method: long, reason: long, agent })
+  const plain = recordFields()
+  const texts = Object.entries(plain).filter(
+    ([name, value]) => typeof value === 'string' && name !== 'traceId',
+  )
+  const monster = { ...plain, ...Object.fromEntries(texts.map(([name]) => [name, long])), agent }
   const records = decodeBatch(batchOf([monster, recordFields({ id: 'next' })]))
-  assert.equal(records[0]?.path.length, 16_384)
-  assert.equal(records[0]?.agent?.tool.length, 256)
-  assert.equal(records[0]?.agent?.reason.length, CALL_REASON_CHARS_MAX)
+  const { agent: cut, ...first } = records[0]!
+  const bounds = new Map<string, number>(Object.entries(RECORD_CHARS_MAX))
+  for (const [name] of texts) {
+    const value = String(Object.entries(first).find(([other]) => other === name)?.[1])
+    assert.equal(value.length, bounds.get(name) ?? RECORD_CHARS_MAX.word, name)
+    assert.ok(value.endsWith(CUT_MARK), name)
+  }
+  for (const [name, value] of Object.entries(cut!)) {
+    assert.equal(value.length, name === 'reason' ? CALL_REASON_CHARS_MAX : RECORD_CHARS_MAX.agentField, name)
+    assert.ok(value.endsWith(CUT_MARK), name)
+  }
   assert.deepEqual(records[1], recordFields({ id: 'next' }))
 })
 

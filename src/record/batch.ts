@@ -1,9 +1,27 @@
-import { CALL_REASON_CHARS_MAX, type RecordAgent, type RecordFields } from './fields.ts'
-import { FLAG_ABORTED, FLAG_MCP, ROW_BYTES, viewsOf } from './row.ts'
+import {
+  CALL_REASON_CHARS_MAX,
+  cutText,
+  RECORD_CHARS_MAX,
+  type RecordAgent,
+  type RecordFields,
+} from './fields.ts'
+import {
+  CACHE_SHIFT,
+  FLAG_ABORTED,
+  FLAG_MCP,
+  FLAG_TRACE,
+  RETRIES_UNKNOWN,
+  ROW_BYTES,
+  TRACE_CHARS,
+  viewsOf,
+  WORD_COLUMNS,
+} from './row.ts'
 
 /** What a gateway thread hands over: `numbers` is transferred, the rest copied. */
 export interface RecordBatch {
   readonly rows: number
+  /** Their callers have proved who they are. Such rows have a share of queue and store that others cannot take. */
+  readonly proved: boolean
   /** At least `rows * ROW_BYTES` bytes. */
   readonly numbers: ArrayBuffer
   /** Strings that many rows share; the first is empty. */
@@ -11,33 +29,35 @@ export interface RecordBatch {
   readonly text: string
 }
 
-/** Bounds of the text of one row, in UTF-16 units; longer values are cut. */
-const PATH_MAX = 16_384
-const REASON_MAX = 1000
-const AGENT_FIELD_MAX = 256
-const SHORT_MAX = 255
+/** Where more cannot be told; one more stands for records of earlier releases, which do not say. */
+const RETRIES_MAX = RETRIES_UNKNOWN - 1
+const COUNT_MAX = 0xffff_ffff
 /** Columns of a row whose values are words. */
-const WORD_COLUMNS = 7
+const COLUMNS = Object.keys(WORD_COLUMNS).length
 
-/** Gathers rows. `rowsMax` is at most `BLOCK_ROWS_MAX`. */
-export function createBatchWriter(rowsMax: number) {
+/**
+ * Gathers rows.
+ * @param rowsMax at most `BLOCK_ROWS_MAX`. @param proved see {@link RecordBatch.proved}
+ */
+export function createBatchWriter(rowsMax: number, proved = true) {
   let numbers = new ArrayBuffer(rowsMax * ROW_BYTES)
-  let { f64, f32, i16, u16, u8 } = viewsOf(numbers, 0, rowsMax)
+  let { f64, f32, u32, i16, u16, u8 } = viewsOf(numbers, 0, rowsMax)
   let words: string[] = ['']
   let indexes = new Map<string, number>([['', 0]])
   let text = ''
   let rows = 0
 
   /** Of each column the word of the row before, which is mostly that of the next too. */
-  const lastWords: string[] = Array.from({ length: WORD_COLUMNS }, () => '')
-  const lastIndexes = new Uint16Array(WORD_COLUMNS)
+  const lastWords: string[] = Array.from({ length: COLUMNS }, () => '')
+  const lastIndexes = new Uint16Array(COLUMNS)
 
   const wordOf = (column: number, word: string): number => {
     if (word === lastWords[column]) return lastIndexes[column]!
-    let index = indexes.get(word)
+    const cut = cutText(word, RECORD_CHARS_MAX.word)
+    let index = indexes.get(cut)
     if (index === undefined) {
-      index = words.push(word) - 1
-      indexes.set(word, index)
+      index = words.push(cut) - 1
+      indexes.set(cut, index)
     }
     lastWords[column] = word
     lastIndexes[column] = index
@@ -54,46 +74,60 @@ export function createBatchWriter(rowsMax: number) {
     },
     /** Adds a row; the caller has checked that there is room. */
     add(fields: RecordFields): void {
-      const at8 = rows * 8
+      const at8 = rows * (ROW_BYTES / 8)
       f64[at8] = fields.timeMs
       f64[at8 + 1] = fields.bytesIn
       f64[at8 + 2] = fields.bytesOut
-      const at4 = rows * 16
+      const at4 = rows * (ROW_BYTES / 4)
       f32[at4 + 6] = fields.durationMs
       f32[at4 + 7] = fields.upstreamMs
-      const at2 = rows * 32
+      u32[at4 + 19] = Math.min(fields.count, COUNT_MAX)
+      const at2 = rows * (ROW_BYTES / 2)
       i16[at2 + 16] = fields.status
       i16[at2 + 17] = fields.upstreamStatus
       i16[at2 + 18] = fields.stoppedAt
-      u16[at2 + 19] = (fields.surface === 1 ? FLAG_MCP : 0) | (fields.aborted ? FLAG_ABORTED : 0)
-      u16[at2 + 20] = wordOf(0, fields.route)
-      u16[at2 + 21] = wordOf(1, fields.collection)
-      u16[at2 + 22] = wordOf(2, fields.proxy)
-      u16[at2 + 23] = wordOf(3, fields.client)
-      u16[at2 + 24] = wordOf(4, fields.profile)
-      u16[at2 + 25] = wordOf(5, fields.credentialId)
-      u16[at2 + 26] = wordOf(6, fields.code)
-      const id = cut(fields.id, SHORT_MAX)
-      const method = cut(fields.method, SHORT_MAX)
-      const path = cut(fields.path, PATH_MAX)
-      const ip = cut(fields.ip, SHORT_MAX)
-      const reason = cut(fields.reason, REASON_MAX)
+      const hasTrace = fields.traceId.length === TRACE_CHARS
+      u16[at2 + 19] =
+        (fields.surface === 1 ? FLAG_MCP : 0) |
+        (fields.aborted ? FLAG_ABORTED : 0) |
+        (hasTrace ? FLAG_TRACE : 0) |
+        (fields.cache << CACHE_SHIFT)
+      u16[at2 + WORD_COLUMNS.route] = wordOf(0, fields.route)
+      u16[at2 + WORD_COLUMNS.collection] = wordOf(1, fields.collection)
+      u16[at2 + WORD_COLUMNS.proxy] = wordOf(2, fields.proxy)
+      u16[at2 + WORD_COLUMNS.client] = wordOf(3, fields.client)
+      u16[at2 + WORD_COLUMNS.profile] = wordOf(4, fields.profile)
+      u16[at2 + WORD_COLUMNS.credentialId] = wordOf(5, fields.credentialId)
+      u16[at2 + WORD_COLUMNS.code] = wordOf(6, fields.code)
+      u16[at2 + WORD_COLUMNS.check] = wordOf(7, fields.check)
+      u16[at2 + WORD_COLUMNS.user] = wordOf(8, fields.user)
+      u16[at2 + WORD_COLUMNS.subject] = wordOf(9, fields.subject)
+      u16[at2 + WORD_COLUMNS.agentHost] = wordOf(10, fields.agentHost)
+      u16[at2 + WORD_COLUMNS.upstreamTarget] = wordOf(11, fields.upstreamTarget)
+      u16[at2 + WORD_COLUMNS.nearestLimit] = wordOf(12, fields.nearestLimit)
+      const id = cutText(fields.id, RECORD_CHARS_MAX.id)
+      const method = cutText(fields.method, RECORD_CHARS_MAX.method)
+      const path = cutText(fields.path, RECORD_CHARS_MAX.path)
+      const ip = cutText(fields.ip, RECORD_CHARS_MAX.ip)
+      const reason = cutText(fields.reason, RECORD_CHARS_MAX.reason)
       const agent = fields.agent === null ? '' : encodeAgent(fields.agent)
       u16[at2 + 27] = path.length
       u16[at2 + 28] = reason.length
       u16[at2 + 29] = agent.length
-      const at1 = rows * 64
+      const at1 = rows * ROW_BYTES
       u8[at1 + 60] = id.length
       u8[at1 + 61] = method.length
       u8[at1 + 62] = ip.length
+      u8[at1 + 63] = fields.retries < 0 ? RETRIES_UNKNOWN : Math.min(fields.retries, RETRIES_MAX)
       text += id + method + path + ip + reason + agent
+      if (hasTrace) text += fields.traceId
       rows++
     },
     /** What was gathered; the writer starts anew and shares nothing with it. */
     take(): RecordBatch {
-      const batch = { rows, numbers, words, text }
+      const batch = { rows, proved, numbers, words, text }
       numbers = new ArrayBuffer(rowsMax * ROW_BYTES)
-      ;({ f64, f32, i16, u16, u8 } = viewsOf(numbers, 0, rowsMax))
+      ;({ f64, f32, u32, i16, u16, u8 } = viewsOf(numbers, 0, rowsMax))
       words = ['']
       indexes = new Map([['', 0]])
       lastWords.fill('')
@@ -105,23 +139,22 @@ export function createBatchWriter(rowsMax: number) {
   }
 }
 
-function cut(text: string, max: number): string {
-  return text.length <= max ? text : text.slice(0, max)
-}
-
 /** Cut strings are at most (9 * 256 + 500) * 6 characters of JSON, which fits 16 bits. */
 function encodeAgent(agent: RecordAgent): string {
   return JSON.stringify([
-    cut(agent.name, AGENT_FIELD_MAX),
-    cut(agent.version, AGENT_FIELD_MAX),
-    cut(agent.sessionId, AGENT_FIELD_MAX),
-    cut(agent.conversationId, AGENT_FIELD_MAX),
-    cut(agent.mcpMethod, AGENT_FIELD_MAX),
-    cut(agent.tool, AGENT_FIELD_MAX),
-    cut(agent.mcpRequestId, AGENT_FIELD_MAX),
-    cut(agent.reason, CALL_REASON_CHARS_MAX),
+    cutText(agent.name, RECORD_CHARS_MAX.agentField),
+    cutText(agent.version, RECORD_CHARS_MAX.agentField),
+    cutText(agent.sessionId, RECORD_CHARS_MAX.agentField),
+    cutText(agent.conversationId, RECORD_CHARS_MAX.agentField),
+    cutText(agent.mcpMethod, RECORD_CHARS_MAX.agentField),
+    cutText(agent.tool, RECORD_CHARS_MAX.agentField),
+    cutText(agent.mcpRequestId, RECORD_CHARS_MAX.agentField),
+    cutText(agent.reason, CALL_REASON_CHARS_MAX),
     ...(agent.replayOf === undefined
       ? []
-      : [cut(agent.replayOf, AGENT_FIELD_MAX), cut(agent.replayedOver ?? '', AGENT_FIELD_MAX)]),
+      : [
+          cutText(agent.replayOf, RECORD_CHARS_MAX.agentField),
+          cutText(agent.replayedOver ?? '', RECORD_CHARS_MAX.agentField),
+        ]),
   ])
 }

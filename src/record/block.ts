@@ -2,10 +2,16 @@ import type { RecordBlock } from '../store/ports/records.ts'
 import { createBatchWriter, type RecordBatch } from './batch.ts'
 import type { RecordAgent, RecordFields } from './fields.ts'
 import {
+  CACHE_MASK,
+  CACHE_SHIFT,
+  FIRST_ROW_BYTES,
   FLAG_ABORTED,
   FLAG_MCP,
+  FLAG_TRACE,
+  RETRIES_UNKNOWN,
   ROW_BYTES,
   type RowViews,
+  TRACE_CHARS,
   viewsOf,
   WORD_COLUMNS,
   type WordColumn,
@@ -26,6 +32,15 @@ export interface Rows {
   /** Number of the check that ended it; -1 for none. */
   stoppedAt(row: number): number
   isMcp(row: number): boolean
+  upstreamStatus(row: number): number
+  /** How often another server was asked; -1 when that was not recorded. */
+  retries(row: number): number
+  /** Index into `CACHE_OUTCOMES`. */
+  cache(row: number): number
+  /** Requests that the row stands for. */
+  requests(row: number): number
+  /** Empty for none. */
+  traceId(row: number): string
   word(row: number, column: WordColumn): number
   id(row: number): string
   method(row: number): string
@@ -41,7 +56,8 @@ export interface Rows {
 
 /** The rows of a batch in the order they were added. */
 export function decodeBatch(batch: RecordBatch): RecordFields[] {
-  const rows = readRows(viewsOf(batch.numbers, 0, batch.rows), batch.rows, batch.words, () => batch.text)
+  const views = viewsOf(batch.numbers, 0, batch.rows)
+  const rows = readRows(views, ROW_BYTES, batch.rows, batch.words, () => batch.text)
   return Array.from({ length: rows.count }, (_, row) => rows.fields(row))
 }
 
@@ -54,14 +70,15 @@ export function toBlock(batch: RecordBatch, environment: string | null = null): 
   let classes = 0
   let agents = 0
   for (let row = 0; row < rows; row++) {
-    const time = f64[row * 8]!
+    const time = f64[row * (ROW_BYTES / 8)]!
     if (time < minTimeMs) minTimeMs = time
     if (time > maxTimeMs) maxTimeMs = time
-    classes |= classOf(i16[row * 32 + 16]!)
-    if (u16[row * 32 + 29]! > 0) agents++
+    classes |= classOf(i16[row * (ROW_BYTES / 2) + 16]!)
+    if (u16[row * (ROW_BYTES / 2) + 29]! > 0) agents++
   }
   return {
     rows,
+    proved: batch.proved,
     minTimeMs: Math.floor(minTimeMs),
     maxTimeMs: Math.ceil(maxTimeMs),
     classes,
@@ -82,19 +99,23 @@ export function classOf(status: number): number {
 /** Throws when the block is damaged. */
 export function readBlock(block: RecordBlock): Rows {
   const { rows, numbers } = block
-  if (numbers.byteLength !== rows * ROW_BYTES) throw new Error('a block of records has a wrong size')
+  const rowBytes = numbers.byteLength === rows * FIRST_ROW_BYTES ? FIRST_ROW_BYTES : ROW_BYTES
+  if (numbers.byteLength !== rows * rowBytes) throw new Error('a block of records has a wrong size')
   const aligned = numbers.byteOffset % 8 === 0 ? numbers : numbers.slice()
   // Written by toBlock from an array of strings.
   const words = JSON.parse(block.words) as string[]
   // Only for those who read any: most counting needs numbers and words alone.
   const decode = (): string =>
     Buffer.from(block.text.buffer, block.text.byteOffset, block.text.byteLength).toString('utf8')
-  return readRows(viewsOf(aligned.buffer, aligned.byteOffset, rows), rows, words, decode)
+  return readRows(viewsOf(aligned.buffer, aligned.byteOffset, rows, rowBytes), rowBytes, rows, words, decode)
 }
 
-/** One block with the rows of several of one environment, in their order. */
+/** One block with the rows of several of one environment and one share, in their order. */
 export function mergeBlocks(blocks: readonly RecordBlock[]): RecordBlock {
-  const writer = createBatchWriter(blocks.reduce((sum, block) => sum + block.rows, 0))
+  const writer = createBatchWriter(
+    blocks.reduce((sum, block) => sum + block.rows, 0),
+    blocks[0]?.proved,
+  )
   for (const block of blocks) {
     const rows = readBlock(block)
     for (let row = 0; row < rows.count; row++) writer.add(rows.fields(row))
@@ -102,14 +123,24 @@ export function mergeBlocks(blocks: readonly RecordBlock[]): RecordBlock {
   return toBlock(writer.take(), blocks[0]?.environment)
 }
 
-function readRows(views: RowViews, count: number, words: readonly string[], decode: () => string): Rows {
-  const { f64, f32, i16, u16, u8 } = views
-  const idLength = (row: number): number => u8[row * 64 + 60]!
-  const methodLength = (row: number): number => u8[row * 64 + 61]!
-  const ipLength = (row: number): number => u8[row * 64 + 62]!
-  const pathLength = (row: number): number => u16[row * 32 + 27]!
-  const reasonLength = (row: number): number => u16[row * 32 + 28]!
-  const agentLength = (row: number): number => u16[row * 32 + 29]!
+function readRows(
+  views: RowViews,
+  rowBytes: number,
+  count: number,
+  words: readonly string[],
+  decode: () => string,
+): Rows {
+  const { f64, f32, u32, i16, u16, u8 } = views
+  const [by8, by4, by2] = [rowBytes / 8, rowBytes / 4, rowBytes / 2]
+  const isFirst = rowBytes === FIRST_ROW_BYTES
+  const idLength = (row: number): number => u8[row * rowBytes + 60]!
+  const methodLength = (row: number): number => u8[row * rowBytes + 61]!
+  const ipLength = (row: number): number => u8[row * rowBytes + 62]!
+  const pathLength = (row: number): number => u16[row * by2 + 27]!
+  const reasonLength = (row: number): number => u16[row * by2 + 28]!
+  const agentLength = (row: number): number => u16[row * by2 + 29]!
+  const flags = (row: number): number => u16[row * by2 + 19]!
+  const traceLength = (row: number): number => ((flags(row) & FLAG_TRACE) === 0 ? 0 : TRACE_CHARS)
 
   let text = ''
   let starts: Uint32Array | undefined
@@ -120,7 +151,8 @@ function readRows(views: RowViews, count: number, words: readonly string[], deco
       let at = 0
       for (let i = 0; i < count; i++) {
         starts[i] = at
-        at += idLength(i) + methodLength(i) + pathLength(i) + ipLength(i) + reasonLength(i) + agentLength(i)
+        at += idLength(i) + methodLength(i) + pathLength(i) + ipLength(i) + reasonLength(i)
+        at += agentLength(i) + traceLength(i)
       }
       if (at !== text.length) throw new Error('a block of records has text of a wrong length')
     }
@@ -130,44 +162,47 @@ function readRows(views: RowViews, count: number, words: readonly string[], deco
   const pathStart = (row: number): number => startOf(row) + idLength(row) + methodLength(row)
   const ipStart = (row: number): number => pathStart(row) + pathLength(row)
   const reasonStart = (row: number): number => ipStart(row) + ipLength(row)
-  const word = (row: number, column: WordColumn): number => u16[row * 32 + WORD_COLUMNS[column]]!
+  const agentStart = (row: number): number => reasonStart(row) + reasonLength(row)
+  const word = (row: number, column: WordColumn): number =>
+    isFirst && WORD_COLUMNS[column] >= FIRST_ROW_BYTES / 2 ? 0 : u16[row * by2 + WORD_COLUMNS[column]]!
   const wordText = (row: number, column: WordColumn): string => words[word(row, column)] ?? ''
 
   const rows: Rows = {
     count,
     words,
-    timeMs: (row) => f64[row * 8]!,
-    status: (row) => i16[row * 32 + 16]!,
-    durationMs: (row) => f32[row * 16 + 6]!,
-    upstreamMs: (row) => f32[row * 16 + 7]!,
-    bytesIn: (row) => f64[row * 8 + 1]!,
-    bytesOut: (row) => f64[row * 8 + 2]!,
-    stoppedAt: (row) => i16[row * 32 + 18]!,
-    isAborted: (row) => (u16[row * 32 + 19]! & FLAG_ABORTED) !== 0,
-    isMcp: (row) => (u16[row * 32 + 19]! & FLAG_MCP) !== 0,
+    timeMs: (row) => f64[row * by8]!,
+    status: (row) => i16[row * by2 + 16]!,
+    durationMs: (row) => f32[row * by4 + 6]!,
+    upstreamMs: (row) => f32[row * by4 + 7]!,
+    bytesIn: (row) => f64[row * by8 + 1]!,
+    bytesOut: (row) => f64[row * by8 + 2]!,
+    stoppedAt: (row) => i16[row * by2 + 18]!,
+    isAborted: (row) => (flags(row) & FLAG_ABORTED) !== 0,
+    isMcp: (row) => (flags(row) & FLAG_MCP) !== 0,
+    upstreamStatus: (row) => i16[row * by2 + 17]!,
+    retries: (row) => {
+      const retries = isFirst ? RETRIES_UNKNOWN : u8[row * rowBytes + 63]!
+      return retries === RETRIES_UNKNOWN ? -1 : retries
+    },
+    cache: (row) => (flags(row) >> CACHE_SHIFT) & CACHE_MASK,
+    requests: (row) => (isFirst ? 1 : u32[row * by4 + 19]!),
+    traceId: (row) => piece(agentStart(row) + agentLength(row), traceLength(row)),
     word,
     id: (row) => piece(startOf(row), idLength(row)),
     method: (row) => piece(startOf(row) + idLength(row), methodLength(row)),
     path: (row) => piece(pathStart(row), pathLength(row)),
     pathStartsWith: (row, prefix) => prefix.length <= pathLength(row) && rows.path(row).startsWith(prefix),
     holds: (row, lowerCase) => {
-      const { id, method, path, route, ip, code, reason, agent } = rows.fields(row)
-      const texts = [
-        id,
-        method,
-        path,
-        route,
-        ip,
-        code,
-        reason,
-        ...(agent === null ? [] : Object.values(agent)),
-      ]
+      const { agent, ...others } = rows.fields(row)
+      const texts = [...Object.values(others), ...Object.values(agent ?? {})].filter(
+        (value) => typeof value === 'string',
+      )
       return texts.some((one) => one.toLowerCase().includes(lowerCase))
     },
     ip: (row) => piece(ipStart(row), ipLength(row)),
     agent: (row) => {
       const length = agentLength(row)
-      return length === 0 ? null : decodeAgent(piece(reasonStart(row) + reasonLength(row), length))
+      return length === 0 ? null : decodeAgent(piece(agentStart(row), length))
     },
     fields: (row) => ({
       id: rows.id(row),
@@ -181,17 +216,27 @@ function readRows(views: RowViews, count: number, words: readonly string[], deco
       client: wordText(row, 'client'),
       profile: wordText(row, 'profile'),
       credentialId: wordText(row, 'credentialId'),
+      user: wordText(row, 'user'),
+      subject: wordText(row, 'subject'),
+      agentHost: wordText(row, 'agentHost'),
       ip: rows.ip(row),
       status: rows.status(row),
       code: wordText(row, 'code'),
       reason: piece(reasonStart(row), reasonLength(row)),
       stoppedAt: rows.stoppedAt(row),
+      check: wordText(row, 'check'),
       durationMs: rows.durationMs(row),
       upstreamMs: rows.upstreamMs(row),
       bytesIn: rows.bytesIn(row),
       bytesOut: rows.bytesOut(row),
-      upstreamStatus: i16[row * 32 + 17]!,
+      upstreamStatus: rows.upstreamStatus(row),
+      upstreamTarget: wordText(row, 'upstreamTarget'),
+      retries: rows.retries(row),
+      cache: rows.cache(row),
+      nearestLimit: wordText(row, 'nearestLimit'),
+      traceId: rows.traceId(row),
       aborted: rows.isAborted(row),
+      count: rows.requests(row),
       agent: rows.agent(row),
     }),
   }

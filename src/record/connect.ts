@@ -11,7 +11,7 @@ export function connectSink(sink: BatchedSink, port: MessagePort): void {
   const post = (message: ToRecorder, transfer: ArrayBuffer[]): void => port.postMessage(message, transfer)
   port.on('message', (message: FromRecorder) => {
     if (!open) return
-    if (message.kind === 'taken') sink.taken(message.batches)
+    if (message.kind === 'taken') sink.taken(message.proved)
     else {
       sink.flush()
       post({ kind: 'flushed', id: message.id, dropped: sink.dropped }, [])

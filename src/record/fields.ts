@@ -1,3 +1,6 @@
+/** What the cache of the gateway did with a request, by the number that a record keeps; the first stands for nothing. */
+export const CACHE_OUTCOMES = ['', 'hit', 'miss', 'stale', 'bypass'] as const
+
 /**
  * What the gateway hands over for each request: fixed shape, numbers and short strings, no objects. The batch
  * copies it, so the giver may reuse it. Missing strings are empty, missing numbers -1.
@@ -16,23 +19,58 @@ export interface RecordFields {
   client: string
   profile: string
   credentialId: string
+  /** Id of the user for whom the call was made. */
+  user: string
+  /** `sub` of a token that another issuer signed, or the name in a client certificate. */
+  subject: string
+  /** OAuth client that the caller's token was issued to, as its issuer says. */
+  agentHost: string
   ip: string
   status: number
   code: string
   reason: string
   stoppedAt: number
+  /** Name of that check. */
+  check: string
   durationMs: number
   upstreamMs: number
   bytesIn: number
   bytesOut: number
   upstreamStatus: number
+  /** URL of the server that was asked last. */
+  upstreamTarget: string
+  /** How often another server was asked. */
+  retries: number
+  /** Index into {@link CACHE_OUTCOMES}. */
+  cache: number
+  /** `policy/limit` that had the fewest requests left. */
+  nearestLimit: string
+  /** 32 hexadecimal digits, or empty. */
+  traceId: string
   aborted: boolean
-  /** Only for calls over MCP, and for requests that are made again; null on the plain path. */
+  /** Requests that the record stands for. */
+  count: number
+  /** What agents say of themselves, and what is known of requests that are made again; null on the plain path. */
   agent: RecordAgent | null
 }
 
 /** Characters that are kept of the reason of a call. */
 export const CALL_REASON_CHARS_MAX = 500
+
+/** Ends a text that was cut. It counts within the bound. */
+export const CUT_MARK = '…'
+
+/** Characters (UTF-16 units) that a record keeps of each text. docs/records.md shows them. */
+export const RECORD_CHARS_MAX = {
+  id: 128,
+  method: 32,
+  path: 2048,
+  ip: 64,
+  reason: 1000,
+  agentField: 256,
+  /** Every text that many records share: ids, route, code, check, subject, agent host, upstream target, limit. */
+  word: 512,
+} as const
 
 export interface RecordAgent {
   name: string
@@ -56,4 +94,14 @@ export interface RecordSink {
   readonly dropped: number
   /** Hands over what is gathered now; called by a timer and on drain. */
   flush(): void
+}
+
+/** The text, or its beginning and {@link CUT_MARK} where it is longer than `max` UTF-16 units. */
+export function cutText(text: string, max: number): string {
+  return text.length <= max ? text : text.slice(0, max - CUT_MARK.length) + CUT_MARK
+}
+
+/** True for a record whose caller has proved who it is, or whose replay an administrator asked for. */
+export function isProved({ credentialId, agent }: RecordFields): boolean {
+  return credentialId !== '' || agent?.replayOf !== undefined
 }

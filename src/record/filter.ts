@@ -1,5 +1,7 @@
 import type { BlockRange } from '../store/ports/records.ts'
 import { classOf, type Rows } from './block.ts'
+import { CACHE_OUTCOMES } from './fields.ts'
+import { failureOriginOf, type Outcome, outcomeClassOf } from './outcome.ts'
 import type { RecordSelection } from './record-filter.ts'
 import type { WordColumn } from './row.ts'
 
@@ -19,6 +21,12 @@ const WORD_FILTERS = [
   ['credential_id', 'credentialId'],
   ['code', 'code'],
   ['route', 'route'],
+  ['check', 'check'],
+  ['user', 'user'],
+  ['subject', 'subject'],
+  ['agent_host', 'agentHost'],
+  ['upstream_target', 'upstreamTarget'],
+  ['nearest_limit', 'nearestLimit'],
 ] as const satisfies (readonly [keyof RecordSelection, WordColumn])[]
 
 /** The checks up to the proof (see the gateway's list); what ended there may name anybody. */
@@ -33,6 +41,8 @@ export function compileFilter(filter: RecordSelection): Match {
   const agentTests = agentTestsOf(filter)
   const { surface, method, path, path_exact: exact, path_contains: part, ip, collections, aborted } = filter
   const { request_id: id, min_duration_ms: minMs, max_duration_ms: maxMs } = filter
+  const { min_retries: minRetries, outcome_class: outcome, failure_origin: origin, trace_id: trace } = filter
+  const cache = filter.cache === undefined ? -1 : CACHE_OUTCOMES.indexOf(filter.cache)
   const text = filter.text?.toLowerCase()
 
   return {
@@ -63,6 +73,10 @@ export function compileFilter(filter: RecordSelection): Match {
       if (maxMs !== undefined) tests.push((row) => rows.durationMs(row) <= maxMs)
       if (filter.proved === true)
         tests.push((row) => rows.word(row, 'credentialId') !== 0 || !UNPROVED.has(rows.stoppedAt(row)))
+      if (minRetries !== undefined) tests.push((row) => rows.retries(row) >= minRetries)
+      if (cache !== -1) tests.push((row) => rows.cache(row) === cache)
+      if (outcome !== undefined) tests.push((row) => outcomeClassOf(outcomeOf(rows, row)) === outcome)
+      if (origin !== undefined) tests.push((row) => failureOriginOf(outcomeOf(rows, row)) === origin)
       if (aborted !== undefined) tests.push((row) => rows.isAborted(row) === aborted)
       if (path !== undefined) tests.push((row) => rows.pathStartsWith(row, path))
       if (exact !== undefined) tests.push((row) => rows.path(row) === exact)
@@ -70,6 +84,7 @@ export function compileFilter(filter: RecordSelection): Match {
       if (method !== undefined) tests.push((row) => rows.method(row) === method)
       if (ip !== undefined) tests.push((row) => rows.ip(row) === ip)
       if (id !== undefined) tests.push((row) => rows.id(row) === id)
+      if (trace !== undefined) tests.push((row) => rows.traceId(row) === trace)
       if (agentTests.length > 0)
         tests.push((row) => {
           const agent = rows.agent(row)
@@ -78,6 +93,14 @@ export function compileFilter(filter: RecordSelection): Match {
       if (text !== undefined) tests.push((row) => rows.holds(row, text))
       return (row) => tests.every((test) => test(row))
     },
+  }
+}
+
+function outcomeOf(rows: Rows, row: number): Outcome {
+  return {
+    status: rows.status(row),
+    code: rows.words[rows.word(row, 'code')] ?? '',
+    upstreamStatus: rows.upstreamStatus(row),
   }
 }
 

@@ -24,8 +24,8 @@ const everything = {
   agentsOnly: false,
 }
 
-function batchOf(name: string, rows: number, timeMs = 1_800_000_000_000) {
-  const writer = createBatchWriter(rows)
+function batchOf(name: string, rows: number, timeMs = 1_800_000_000_000, proved = true) {
+  const writer = createBatchWriter(rows, proved)
   for (let i = 0; i < rows; i++) writer.add(recordFields({ id: `${name}-${i}`, timeMs }))
   return writer.take()
 }
@@ -155,6 +155,51 @@ test('beyond the size they may take, the oldest blocks make room, and the file s
   assert.ok(!kept.flat().some((id) => id.startsWith('r0')), 'the oldest is not')
   // What is freed is used again
   assert.ok(statSync(path).size < 3 * bytesMax, `${statSync(path).size}`)
+  await store.close()
+})
+
+test('when the store is full, callers who have proved nothing keep a quarter of it and evict nothing of the others', async () => {
+  const path = join(directory, 'shares.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  const bytesMax = 600_000
+  for (let i = 0; i < 12; i++) ingest.push(batchOf(`known${i}`, 130, 1000 + i), () => {})
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 40; i++)
+      ingest.push(batchOf(`flood${round}.${i}`, 130, 2000 + 100 * round + i, false), () => {})
+    await ingest.settle()
+    await ingest.prune(0, bytesMax)
+  }
+  const kept = (await stored(path)).map((ids) => ids[0]!)
+  assert.equal(kept.filter((id) => id.startsWith('known')).length, 12, 'older than all of the flood')
+  assert.equal(kept[0], 'flood4.39-0', 'of the flood the newest are there')
+  assert.ok(!kept.some((id) => id.startsWith('flood0')))
+
+  for (let i = 0; i < 100; i++) ingest.push(batchOf(`later${i}`, 130, 3000 + i), () => {})
+  await ingest.settle()
+  await ingest.prune(0, bytesMax)
+  const left = (await stored(path)).map((ids) => ids[0]!)
+  assert.ok(
+    left.some((id) => id.startsWith('flood')),
+    'the others do not push it out of its quarter',
+  )
+  assert.ok(!left.some((id) => id.startsWith('known')), 'they make room among themselves')
+  assert.equal(left[0], 'later99-0')
+  await store.close()
+})
+
+test('batches of callers who have proved who they are go first', async () => {
+  const path = join(directory, 'first.db')
+  const store = openRecordStore(path)
+  const ingest = createIngest(store)
+  const order: string[] = []
+  for (let i = 0; i < 20; i++)
+    ingest.push(batchOf(`flood${i}`, 500, 1000, false), () => order.push(`flood${i}`))
+  for (let i = 0; i < 3; i++) ingest.push(batchOf(`known${i}`, 500), () => order.push(`known${i}`))
+  await ingest.settle()
+  assert.deepEqual(order.slice(0, 4), ['known0', 'known1', 'known2', 'flood0'])
+  assert.equal(order.length, 23)
+  assert.equal((await stored(path)).length, 23)
   await store.close()
 })
 

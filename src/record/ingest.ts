@@ -7,15 +7,19 @@ import type { RecordSelection } from './record-filter.ts'
 import { RemovalRun } from './removal.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 
-/** Rows after which a transaction is closed. */
+/** Rows after which a transaction is closed, and those of them that callers who have proved nothing get when there are more. */
 const TRANSACTION_ROWS = 2000
+const UNPROVED_ROWS = 500
 
 /** Wait before the store is tried again after it refused. */
 const RETRY_MS = 250
 
 /** Blocks below this many rows are gathered into larger ones, once there are this many of them. */
 const SMALL_ROWS = 128
-const SMALL_BLOCKS = 64
+const SMALL_BLOCKS = 32
+
+/** Part of the bytes of the store that records of callers who have proved nothing keep when it is full. */
+const UNPROVED_BYTES = 0.25
 
 /** Blocks deleted at a time, so that a large clean-up does not delay new rows. */
 const PRUNE_BLOCKS = 64
@@ -31,6 +35,14 @@ interface Waiting {
   readonly batch: RecordBatch
   /** Called when the batch was stored or given up; the giver may then hand over another. */
   readonly taken: () => void
+}
+
+/** What waits, and the small blocks that are stored, of callers who have proved who they are or of the others. */
+interface Share {
+  readonly proved: boolean
+  readonly queue: Waiting[]
+  /** Small blocks stored since the last merge; starts full so that those of an earlier run are looked at. */
+  small: number
 }
 
 export interface Ingest {
@@ -53,38 +65,40 @@ export interface Ingest {
  * 2. While the store refuses, batches wait here unacknowledged. Their number is bounded by their givers, who stop
  *    at their own bound; so nothing here grows without end.
  * 3. A batch that fails for another reason than an unavailable store is given up alone and counted.
+ * 4. Batches of callers who have proved nothing delay those of the others by a part of one transaction at most.
  * @param environment of the instance; blocks of another one are not merged with its own
  */
 export function createIngest(store: RecordStore, environment: string | null = null): Ingest {
-  const queue: Waiting[] = []
+  const proved: Share = { proved: true, queue: [], small: SMALL_BLOCKS }
+  const unproved: Share = { proved: false, queue: [], small: SMALL_BLOCKS }
+  const shares = [proved, unproved]
   let queued = 0
   let dropped = 0
   let lastError: string | null = null
-  /** Small blocks stored since the last merge; starts full so that those of an earlier run are looked at. */
-  let small = SMALL_BLOCKS
   let running: Promise<void> | null = null
   let retry: NodeJS.Timeout | undefined
   let prune: { readonly beforeMs: number; readonly bytesMax: number } | null = null
   const removals: Removing[] = []
 
+  const shareOf = (batch: RecordBatch): Share => (batch.proved ? proved : unproved)
+  const isWaiting = (): boolean => shares.some(({ queue }) => queue.length > 0)
+
   /** Stores batches up to the bound of a transaction. False when the store refuses for now. */
   const storeSome = async (): Promise<boolean> => {
-    const taking: Waiting[] = []
-    let rows = 0
-    while (taking.length < queue.length && rows < TRANSACTION_ROWS) {
-      const next = queue[taking.length]!
-      taking.push(next)
-      rows += next.batch.rows
-    }
+    const first = some(
+      proved,
+      unproved.queue.length > 0 ? TRANSACTION_ROWS - UNPROVED_ROWS : TRANSACTION_ROWS,
+    )
+    const taking = [...first, ...some(unproved, TRANSACTION_ROWS - rowsOf(first))]
     try {
       await store.append(taking.map(({ batch }) => toBlock(batch, environment)))
       lastError = null
-      for (const { batch } of taking) if (batch.rows < SMALL_ROWS) small++
+      for (const { batch } of taking) if (batch.rows < SMALL_ROWS) shareOf(batch).small++
     } catch (error) {
       lastError = reasonOf(error)
       if (error instanceof StoreUnavailable) return false
       if (taking.length > 1) await storeEach(taking)
-      else dropped += rows
+      else dropped += rowsOf(taking)
     }
     finish(taking)
     return true
@@ -107,18 +121,18 @@ export function createIngest(store: RecordStore, environment: string | null = nu
   }
 
   const finish = (done: readonly Waiting[]): void => {
-    queue.splice(0, done.length)
     for (const { batch, taken } of done) {
+      shareOf(batch).queue.shift()
       queued -= batch.rows
       taken()
     }
   }
 
-  const merge = async (): Promise<void> => {
-    small = 0
-    const blocks = await store.small(SMALL_ROWS, SMALL_BLOCKS, environment)
+  const merge = async (share: Share): Promise<void> => {
+    share.small = 0
+    const blocks = await store.small(SMALL_ROWS, SMALL_BLOCKS, environment, share.proved)
     if (blocks.length < SMALL_BLOCKS) {
-      small = blocks.length
+      share.small = blocks.length
       return
     }
     const merged = mergeBlocks(blocks)
@@ -127,11 +141,12 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       blocks.map(({ id }) => id),
       merged,
     )
-    small = SMALL_BLOCKS // There may be more to merge.
+    share.small = SMALL_BLOCKS // There may be more to merge.
   }
 
   const pruneSome = async ({ beforeMs, bytesMax }: NonNullable<typeof prune>): Promise<number> =>
-    (await store.prune(beforeMs, PRUNE_BLOCKS)) || store.shrink(bytesMax, PRUNE_BLOCKS)
+    (await store.prune(beforeMs, PRUNE_BLOCKS)) ||
+    store.shrink(bytesMax, bytesMax * UNPROVED_BYTES, PRUNE_BLOCKS)
 
   /** One step of what is to be deleted first. */
   const removeSome = async (): Promise<void> => {
@@ -153,15 +168,15 @@ export function createIngest(store: RecordStore, environment: string | null = nu
   }
 
   const work = async (): Promise<void> => {
-    while (queue.length > 0) if (!(await storeSome())) return retryLater()
+    while (isWaiting()) if (!(await storeSome())) return retryLater()
     try {
       // After the rows, and one step each, so that new rows come first again.
-      if (small >= SMALL_BLOCKS) await merge()
+      for (const share of shares) if (share.small >= SMALL_BLOCKS) await merge(share)
       if (prune !== null && (await pruneSome(prune)) === 0) prune = null
     } catch (error) {
       lastError = reasonOf(error)
       prune = null
-      small = 0
+      for (const share of shares) share.small = 0
     }
     await removeSome()
   }
@@ -174,7 +189,7 @@ export function createIngest(store: RecordStore, environment: string | null = nu
   }
 
   const hasWork = (): boolean =>
-    queue.length > 0 || small >= SMALL_BLOCKS || prune !== null || removals.length > 0
+    isWaiting() || shares.some(({ small }) => small >= SMALL_BLOCKS) || prune !== null || removals.length > 0
 
   const start = (): Promise<void> => {
     running ??= new Promise<void>((done) => setImmediate(done)).then(work).finally(() => {
@@ -186,14 +201,14 @@ export function createIngest(store: RecordStore, environment: string | null = nu
 
   return {
     push(batch, taken) {
-      queue.push({ batch, taken })
+      shareOf(batch).queue.push({ batch, taken })
       queued += batch.rows
       if (retry === undefined) void start()
     },
     async settle() {
       // The run under way may have begun before the last push; the second one has seen everything.
       if (running !== null) await running
-      if (queue.length > 0) await start()
+      if (isWaiting()) await start()
     },
     async prune(beforeMs, bytesMax = Number.POSITIVE_INFINITY) {
       prune = { beforeMs, bytesMax }
@@ -209,6 +224,22 @@ export function createIngest(store: RecordStore, environment: string | null = nu
       return { queued, dropped, lastError }
     },
   }
+}
+
+/** The batches that a transaction takes of a share: until it has so many rows. */
+function some({ queue }: Share, rowsMax: number): Waiting[] {
+  const taking: Waiting[] = []
+  let rows = 0
+  while (taking.length < queue.length && rows < rowsMax) {
+    const next = queue[taking.length]!
+    taking.push(next)
+    rows += next.batch.rows
+  }
+  return taking
+}
+
+function rowsOf(taking: readonly Waiting[]): number {
+  return taking.reduce((sum, { batch }) => sum + batch.rows, 0)
 }
 
 /** For the log: a store says more there than callers may know. */

@@ -9,10 +9,11 @@ export class Latency {
   readonly #counts = new Uint32Array(STEPS)
   #count = 0
 
-  add(ms: number): void {
+  /** @param times how many took so long */
+  add(ms: number, times = 1): void {
     const step = ms <= SMALLEST_MS ? 0 : Math.ceil(Math.log(ms / SMALLEST_MS) / Math.log(GROWTH))
-    this.#counts[Math.min(STEPS - 1, step)]!++
-    this.#count++
+    this.#counts[Math.min(STEPS - 1, step)]! += times
+    this.#count += times
   }
 
   /** The duration that this part (0 to 1) does not exceed, milliseconds within 1 %; null when nothing was counted. */

@@ -15,7 +15,7 @@ export type ToRecorder =
 
 /** Recorder to gateway thread. */
 export type FromRecorder =
-  | { readonly kind: 'taken'; readonly batches: number }
+  | { readonly kind: 'taken'; readonly proved: boolean }
   | { readonly kind: 'flush'; readonly id: number }
 
 /** `workerData` of the recorder thread. */

@@ -99,7 +99,7 @@ export async function measure(
         tally = new Tally(key, question.by)
         tallies.set(key, tally)
       }
-      if (tally === undefined) ungrouped++
+      if (tally === undefined) ungrouped += rows.requests(row)
       else tally.add(rows, row)
     }
     return true
@@ -181,25 +181,26 @@ class Tally {
 
   add(rows: Rows, row: number): void {
     const status = rows.status(row)
-    this.requests++
-    if (status >= 500) this.#serverErrors++
-    else if (status >= 400) this.#clientErrors++
-    if (rows.isAborted(row)) this.#aborted++
-    if (rows.isMcp(row)) this.#agents++
+    const requests = rows.requests(row)
+    this.requests += requests
+    if (status >= 500) this.#serverErrors += requests
+    else if (status >= 400) this.#clientErrors += requests
+    if (rows.isAborted(row)) this.#aborted += requests
+    if (rows.isMcp(row)) this.#agents += requests
     this.#bytesIn += Math.max(0, rows.bytesIn(row))
     this.#bytesOut += Math.max(0, rows.bytesOut(row))
-    if (isAnswer(status)) this.#time(rows.durationMs(row), rows.upstreamMs(row))
+    if (isAnswer(status)) this.#time(rows.durationMs(row), rows.upstreamMs(row), requests)
     if (this.#by === 'all') this.#clients.add(rows.words[rows.word(row, 'client')] ?? '')
     if (this.#by === 'endpoint') {
       const code = rows.words[rows.word(row, 'code')] ?? ''
-      if (code !== '') this.#codes.set(code, (this.#codes.get(code) ?? 0) + 1)
+      if (code !== '') this.#codes.set(code, (this.#codes.get(code) ?? 0) + requests)
     }
   }
 
-  #time(durationMs: number, upstreamMs: number): void {
-    this.#duration.add(durationMs)
-    if (upstreamMs >= 0) this.#upstream?.add(upstreamMs)
-    this.#gateway?.add(upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs))
+  #time(durationMs: number, upstreamMs: number, requests: number): void {
+    this.#duration.add(durationMs, requests)
+    if (upstreamMs >= 0) this.#upstream?.add(upstreamMs, requests)
+    this.#gateway?.add(upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs), requests)
   }
 
   group(): MetricsGroup {

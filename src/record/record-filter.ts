@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../base/refusal.ts'
 import { Time } from '../model/common.ts'
+import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../model/record.ts'
 
 const STATUS = /^[1-5]([0-9]{2}|xx)$/
 
@@ -25,6 +26,17 @@ export const RecordSelection = z.object({
   path_exact: z.string().optional(),
   path_contains: z.string().optional(),
   route: z.string().optional(),
+  check: z.string().optional(),
+  outcome_class: z.enum(OUTCOME_CLASSES).optional(),
+  failure_origin: z.enum(FAILURE_ORIGINS).optional(),
+  user: z.string().optional(),
+  subject: z.string().optional(),
+  agent_host: z.string().optional(),
+  trace_id: z.string().optional(),
+  upstream_target: z.string().optional(),
+  min_retries: z.int().min(0).optional(),
+  cache: z.enum(CACHES).optional(),
+  nearest_limit: z.string().optional(),
   mcp_method: z.string().optional(),
   tool: z.string().optional(),
   agent_name: z.string().optional(),

@@ -48,7 +48,7 @@ function split(block: RecordBlock, match: Match): { removed: number; left: Recor
   if (fits === null) return { removed: 0, left: block }
   const kept = Array.from({ length: rows.count }, (_, row) => row).filter((row) => !fits(row))
   if (kept.length === 0) return { removed: rows.count, left: null }
-  const writer = createBatchWriter(kept.length)
+  const writer = createBatchWriter(kept.length, block.proved)
   for (const row of kept) writer.add(rows.fields(row))
   return { removed: rows.count - kept.length, left: toBlock(writer.take(), block.environment) }
 }

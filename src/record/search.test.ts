@@ -6,7 +6,7 @@ import { RecordFiles } from '../../test/support/record-file.ts'
 import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { Refusal } from '../base/refusal.ts'
-import type { RequestRecord } from '../model/record.ts'
+import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES, type RequestRecord } from '../model/record.ts'
 import type { RecordFields } from './fields.ts'
 import { RecordFilter } from './record-filter.ts'
 import { getRecord, listRecords } from './search.ts'
@@ -40,6 +40,17 @@ const members = fc.record({
   credentialId: few('', 'key_a', 'key_b'),
   status: fc.constantFrom(200, 201, 302, 404, 429, 502),
   code: few('', 'route_not_found'),
+  check: few('', 'limits'),
+  user: few('', 'usr_a'),
+  subject: few('', 'ann', 'cli_a'),
+  agentHost: few('', 'desktop'),
+  upstreamTarget: few('', 'http://a:1'),
+  upstreamStatus: fc.constantFrom(-1, 200, 502),
+  retries: fc.constantFrom(-1, 0, 2),
+  cache: fc.integer({ min: 0, max: 4 }),
+  nearestLimit: few('', 'gold/minute'),
+  traceId: few('', '0af7651916cd43dd8448eb211c80319c'),
+  count: fc.constantFrom(1, 7),
   ip: few('127.0.0.1', '::1'),
   durationMs: fc.constantFrom(0.5, 20, 300),
   aborted: fc.boolean(),
@@ -64,6 +75,17 @@ const filters = fc.record(
     session_id: few('s-claude'),
     conversation_id: few('c-list_endpoints'),
     ip: few('::1'),
+    check: few('limits', 'contract'),
+    outcome_class: few(...OUTCOME_CLASSES),
+    failure_origin: few(...FAILURE_ORIGINS),
+    user: few('usr_a'),
+    subject: few('ann', 'cli_a'),
+    agent_host: few('desktop'),
+    upstream_target: few('http://a:1'),
+    min_retries: fc.constantFrom(0, 1),
+    cache: few(...CACHES),
+    nearest_limit: few('gold/minute'),
+    trace_id: few('0af7651916cd43dd8448eb211c80319c'),
     min_duration_ms: fc.constantFrom(20, 301),
     max_duration_ms: fc.constantFrom(0.5, 299),
     path_exact: few('/orders'),
@@ -84,6 +106,7 @@ function fits(record: RequestRecord, filter: Record<string, unknown>): boolean {
     if (name === 'to') return record.time < String(wanted)
     if (name === 'min_duration_ms') return record.duration_ms >= Number(wanted)
     if (name === 'max_duration_ms') return record.duration_ms <= Number(wanted)
+    if (name === 'min_retries') return record.retries !== null && record.retries >= Number(wanted)
     if (name === 'path_exact') return record.path === wanted
     if (name === 'path_contains') return record.path.includes(String(wanted))
     if (name === 'text') return JSON.stringify(record).toLowerCase().includes(String(wanted).toLowerCase())
@@ -179,6 +202,13 @@ test('one record is found by its id, ours or a foreign one, and an unknown id by
 test('a record reads back with every member, and what is missing is null', async () => {
   const full = recordFields({
     agent: { ...agent('execute_call', 'claude'), replayOf: 'req_0', replayedOver: 'cli' },
+    user: 'usr_ann',
+    subject: 'ann',
+    agentHost: 'desktop',
+    retries: 1,
+    cache: 2,
+    nearestLimit: 'gold/minute',
+    traceId: '0af7651916cd43dd8448eb211c80319c',
     surface: 1,
     upstreamMs: 1.125,
   })
@@ -191,6 +221,11 @@ test('a record reads back with every member, and what is missing is null', async
     upstreamMs: -1,
     upstreamStatus: -1,
     stoppedAt: 4,
+    check: 'route',
+    status: 404,
+    upstreamTarget: '',
+    retries: -1,
+    count: 12,
     code: 'route_not_found',
     reason: 'no base path',
     aborted: true,
@@ -210,20 +245,31 @@ test('a record reads back with every member, and what is missing is null', async
     client: 'cli_acme',
     profile: 'pro_live',
     credential_id: 'key_1',
+    user: 'usr_ann',
+    subject: 'ann',
     ip: '127.0.0.1',
     status: 200,
     code: null,
     reason: null,
     stopped_at: null,
+    check: null,
+    outcome_class: 'success',
+    failure_origin: null,
     duration_ms: 1.25,
     gateway_ms: 0.125,
     upstream_ms: 1.125,
     bytes_in: 0,
     bytes_out: 1024,
     upstream_status: 200,
+    upstream_target: 'http://127.0.0.1:9000',
+    retries: 1,
+    cache: 'miss',
+    nearest_limit: 'gold/minute',
+    trace_id: '0af7651916cd43dd8448eb211c80319c',
     aborted: false,
     agent_name: 'claude',
     agent_version: '1',
+    agent_host: 'desktop',
     session_id: 's-claude',
     conversation_id: 'c-execute_call',
     mcp_method: 'tools/call',
@@ -232,12 +278,19 @@ test('a record reads back with every member, and what is missing is null', async
     call_reason: null,
     replay_of: 'req_0',
     replayed_over: 'cli',
+    count: 1,
   })
   assert.deepEqual(
     [two?.route, two?.client, two?.upstream_ms, two?.upstream_status, two?.stopped_at, two?.aborted],
     [null, null, null, null, 4, true],
   )
   assert.deepEqual([two?.code, two?.reason], ['route_not_found', 'no base path'])
+  assert.deepEqual(
+    [two?.check, two?.outcome_class, two?.failure_origin, two?.upstream_target, two?.retries, two?.count],
+    ['route', 'gateway_error', 'client', null, null, 12],
+  )
+  assert.deepEqual([two?.user, two?.subject, two?.agent_host], [null, null, null])
+  assert.deepEqual([two?.cache, two?.nearest_limit, two?.trace_id], [null, null, null])
   await reader.close()
 })
 

@@ -5,9 +5,10 @@ import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
-import type { RecordFields } from './fields.ts'
+import { CACHE_OUTCOMES, type RecordFields } from './fields.ts'
 import { compileFilter } from './filter.ts'
 import type { RecordPage } from './messages.ts'
+import { failureOriginOf, outcomeClassOf } from './outcome.ts'
 import type { RecordFilter } from './record-filter.ts'
 
 /** How long one question may read. A list then ends early and its cursor goes on from there. */
@@ -178,20 +179,31 @@ function toRecord({ fields, environment }: Found): RequestRecord {
     client: fields.client || null,
     profile: fields.profile || null,
     credential_id: fields.credentialId || null,
+    user: fields.user || null,
+    subject: fields.subject || null,
     ip: fields.ip,
     status: fields.status,
     code: fields.code || null,
     reason: fields.reason || null,
     stopped_at: fields.stoppedAt < 0 ? null : fields.stoppedAt,
+    check: fields.check || null,
+    outcome_class: outcomeClassOf(fields),
+    failure_origin: failureOriginOf(fields),
     duration_ms: toMicros(durationMs),
     gateway_ms: toMicros(upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs)),
     upstream_ms: upstreamMs < 0 ? null : toMicros(upstreamMs),
     bytes_in: Math.max(0, fields.bytesIn),
     bytes_out: Math.max(0, fields.bytesOut),
     upstream_status: fields.upstreamStatus < 0 ? null : fields.upstreamStatus,
+    upstream_target: fields.upstreamTarget || null,
+    retries: fields.retries < 0 ? null : fields.retries,
+    cache: CACHE_OUTCOMES[fields.cache] || null,
+    nearest_limit: fields.nearestLimit || null,
+    trace_id: fields.traceId || null,
     aborted: fields.aborted,
     agent_name: agent?.name || null,
     agent_version: agent?.version || null,
+    agent_host: fields.agentHost || null,
     session_id: agent?.sessionId || null,
     conversation_id: agent?.conversationId || null,
     mcp_method: agent?.mcpMethod || null,
@@ -200,6 +212,7 @@ function toRecord({ fields, environment }: Found): RequestRecord {
     call_reason: agent?.reason || null,
     replay_of: agent?.replayOf || null,
     replayed_over: agent?.replayedOver || null,
+    count: fields.count,
   }
 }
 

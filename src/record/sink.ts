@@ -1,5 +1,6 @@
 import { createBatchWriter, type RecordBatch } from './batch.ts'
-import type { RecordFields, RecordSink } from './fields.ts'
+import { isProved, type RecordFields, type RecordSink } from './fields.ts'
+import { RefusalCounts } from './refusals.ts'
 import { BLOCK_ROWS_MAX } from './row.ts'
 
 /** Between the first record of a batch and its hand-over: how old the newest record in a query may be. */
@@ -8,71 +9,155 @@ const FLUSH_MS = 200
 /** UTF-16 units of text after which a batch is handed over though rows are left: long paths do not pile up. */
 const TEXT_MAX = 512 * 1024
 
+/** Batches of callers who have proved nothing, for each of the others. */
+const UNPROVED_SHARE = 0.25
+
 export interface SinkOptions {
-  /** Rows of a batch; at most 8192. */
+  /** Rows of a batch; at most `BLOCK_ROWS_MAX`. */
   readonly batchRows?: number
-  /** Batches handed over and not yet taken. At the bound one more is gathered; then records are dropped. */
+  /**
+   * Batches handed over and not yet taken. At the bound one more is gathered; then records are dropped. Callers who have
+   * proved nothing have a bound of their own, a quarter of this.
+   */
   readonly batchesMax?: number
+  /** Wall clock, milliseconds. */
+  readonly now?: () => number
+  /** Whom an address stands for. */
+  readonly sourceOf?: (ip: string) => string
 }
 
+/** Takes a batch; `dropped` is the total of the sink so far. */
+type Post = (batch: RecordBatch, dropped: number) => void
+
 export interface BatchedSink extends RecordSink {
-  /** Where batches go from now on; `dropped` is the total so far. Null while there is no recorder. */
-  attach(post: ((batch: RecordBatch, dropped: number) => void) | null): void
-  /** The receiver took `batches` more, in order. */
-  taken(batches: number): void
+  /** Where batches go from now on. Null while there is no recorder. */
+  attach(post: Post | null): void
+  /** The receiver took the next batch of this share. */
+  taken(proved: boolean): void
+  /** Hands over everything, also refusals of the minute that is not over. */
+  end(): void
 }
 
 /**
  * The gateway thread's end. Invariants:
  * 1. `add` copies, never waits and never throws.
- * 2. Every record added is either handed over once or counted in `dropped`. What was handed over to a receiver
- *    that went away before taking it counts as dropped.
+ * 2. Every record added is either handed over once, counted in an aggregate, or counted in `dropped`. What was handed
+ *    over to a receiver that went away before taking it counts as dropped.
  * 3. Nothing that was handed over is used again.
+ * 4. Callers who have proved nothing take no place of those who have: each has batches of its own.
  */
 export function createRecordSink(options: SinkOptions = {}): BatchedSink {
   const batchRows = Math.min(options.batchRows ?? 1024, BLOCK_ROWS_MAX)
   const batchesMax = options.batchesMax ?? 64
-  const writer = createBatchWriter(batchRows)
-  /** Rows of each batch that is on its way. */
-  const underway: number[] = []
-  let dropped = 0
-  let post: ((batch: RecordBatch, dropped: number) => void) | null = null
+  const now = options.now ?? Date.now
+  const refusals = new RefusalCounts(options.sourceOf ?? ((ip) => ip))
+  const proved = new Share(true, batchRows, batchesMax)
+  const unproved = new Share(false, batchRows, Math.ceil(batchesMax * UNPROVED_SHARE))
+  const dropped = (): number => proved.dropped + unproved.dropped
+  let post: Post | null = null
   let timer: NodeJS.Timeout | undefined
+  let minuteTimer: NodeJS.Timeout | undefined
 
-  const isFull = (): boolean => writer.rows === batchRows || writer.textLength > TEXT_MAX
+  const give = (batch: RecordBatch): void => post?.(batch, dropped())
+  const hand = (share: Share): void => {
+    if (post !== null) share.hand(give)
+  }
+  const put = (share: Share, fields: RecordFields): void => {
+    if (share.isFull) {
+      hand(share)
+      if (share.isFull) {
+        share.dropped += fields.count
+        return
+      }
+    }
+    share.add(fields)
+    if (share.isFull) hand(share)
+    else timer ??= setTimeout(flush, FLUSH_MS).unref()
+  }
+  const drain = (): void => {
+    if (minuteTimer !== undefined) clearTimeout(minuteTimer)
+    minuteTimer = undefined
+    for (const fields of refusals.drain()) put(unproved, fields)
+  }
   const flush = (): void => {
+    if (refusals.isOver(now())) drain()
     if (timer !== undefined) clearTimeout(timer)
     timer = undefined
-    if (writer.rows === 0 || post === null || underway.length >= batchesMax) return
-    const batch = writer.take()
-    underway.push(batch.rows)
-    post(batch, dropped)
+    hand(proved)
+    hand(unproved)
+  }
+  const addUnproved = (fields: RecordFields): void => {
+    if (refusals.isOver(fields.timeMs)) drain()
+    if (!refusals.takes(fields)) put(unproved, fields)
+    else minuteTimer ??= setTimeout(flushMinute, refusals.leftMs(fields.timeMs)).unref()
+  }
+  const flushMinute = (): void => {
+    minuteTimer = undefined
+    drain()
   }
   return {
     get dropped(): number {
-      return dropped
+      return dropped()
     },
     add(fields: RecordFields): void {
-      if (isFull()) {
-        flush()
-        if (isFull()) {
-          dropped++
-          return
-        }
-      }
-      writer.add(fields)
-      if (isFull()) flush()
-      else if (timer === undefined) timer = setTimeout(flush, FLUSH_MS).unref()
+      if (isProved(fields)) put(proved, fields)
+      else addUnproved(fields)
     },
     flush,
+    end() {
+      drain()
+      flush()
+    },
     attach(next): void {
-      for (const rows of underway.splice(0)) dropped += rows
+      proved.lose()
+      unproved.lose()
       post = next
       flush()
     },
-    taken(batches: number): void {
-      underway.splice(0, batches)
-      if (isFull() || timer === undefined) flush()
+    taken(isOfProved): void {
+      const share = isOfProved ? proved : unproved
+      share.underway.shift()
+      if (share.isFull || timer === undefined) hand(share)
     },
+  }
+}
+
+/** The batches of one kind of callers. */
+class Share {
+  readonly writer
+  /** Requests of each batch that is on its way. */
+  readonly underway: number[] = []
+  dropped = 0
+  #gathered = 0
+  readonly #batchRows: number
+  readonly #batchesMax: number
+
+  constructor(proved: boolean, batchRows: number, batchesMax: number) {
+    this.writer = createBatchWriter(batchRows, proved)
+    this.#batchRows = batchRows
+    this.#batchesMax = batchesMax
+  }
+
+  get isFull(): boolean {
+    return this.writer.rows === this.#batchRows || this.writer.textLength > TEXT_MAX
+  }
+
+  /** Adds a record; there must be room. */
+  add(fields: RecordFields): void {
+    this.writer.add(fields)
+    this.#gathered += fields.count
+  }
+
+  /** Gives what is gathered, where there is something and a place for it. */
+  hand(give: (batch: RecordBatch) => void): void {
+    if (this.writer.rows === 0 || this.underway.length >= this.#batchesMax) return
+    this.underway.push(this.#gathered)
+    this.#gathered = 0
+    give(this.writer.take())
+  }
+
+  /** What is on its way has been lost. */
+  lose(): void {
+    for (const requests of this.underway.splice(0)) this.dropped += requests
   }
 }

@@ -27,8 +27,11 @@ function hasContract(spec: ProxySpec): boolean {
   return (
     spec.strict_query === true ||
     [spec, ...Object.values(spec.contracts ?? {})].some(
-      ({ parameters, request_schema, request_types }) =>
-        (parameters ?? []).some(isChecked) || request_schema != null || (request_types ?? []).length > 0,
+      ({ parameters, request_schema, request_schemas, request_types }) =>
+        (parameters ?? []).some(isChecked) ||
+        request_schema != null ||
+        request_schemas != null ||
+        (request_types ?? []).length > 0,
     )
   )
 }
@@ -39,6 +42,7 @@ function isChecked(parameter: ProxySpec['parameters'][number]): boolean {
   if (parameter.in !== 'path') return true
   return (
     type !== 'string' ||
+    parameter.schema !== undefined ||
     pattern !== undefined ||
     parameter.enum !== undefined ||
     min !== undefined ||

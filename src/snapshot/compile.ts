@@ -111,6 +111,7 @@ export function compileContracts(
       operation_id: spec.operation_id,
       parameters: spec.parameters,
       request_schema: spec.request_schema,
+      ...(spec.request_schemas === undefined ? {} : { request_schemas: spec.request_schemas }),
       request_types: spec.request_types ?? [],
       request_required: spec.request_required ?? true,
       response_schema: spec.response_schema,

@@ -203,6 +203,8 @@ export interface Contract {
   readonly operation_id: string | null
   readonly parameters: readonly Parameter[]
   readonly request_schema: JsonSchema | null
+  /** By media type, where one has a schema of its own. */
+  readonly request_schemas?: Readonly<Record<string, JsonSchema>>
   readonly request_types: readonly string[]
   readonly request_required: boolean
   readonly response_schema: JsonSchema | null

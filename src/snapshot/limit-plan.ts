@@ -14,6 +14,8 @@ import type {
 export interface PlannedLimit {
   readonly limit: LinkedLimit
   readonly attachedTo: Attachment
+  /** `policy/limit`, as records name it. */
+  readonly name: string
   /** Of the counter; while {@link isKeyed}, of the one for requests that lack what it is keyed by. */
   readonly low: number
   readonly high: number
@@ -130,7 +132,16 @@ export function planLimit(
   const subject = limit.by === 'global' ? EVERYWHERE : isPlace ? within(key, client) : key
   const place = limit.by === 'ip' ? key : subject
   const isKeyed = limit.by !== 'attachment' && limit.by !== 'global'
-  return { limit, attachedTo, ...counterKeyOf(limit.key, subject), isKeyed, place, owner: client.low | 2 }
+  const name = `${limit.policy.slug}/${limit.fragment.name}`
+  return {
+    limit,
+    attachedTo,
+    name,
+    ...counterKeyOf(limit.key, subject),
+    isKeyed,
+    place,
+    owner: client.low | 2,
+  }
 }
 
 /** A plan of these limits. */

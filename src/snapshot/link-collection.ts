@@ -95,7 +95,7 @@ function linkProxy(
     policy: proxy.policy,
     upstream:
       upstream === null || proxy.timeouts === undefined ? null : withTimeouts(upstream, proxy.timeouts),
-    parameters: proxy.contract === null ? null : toParameters(proxy.path),
+    parameters: proxy.contract === null ? null : toParameters(proxy.path, proxy.target_path),
     key: limitKeyOf(`proxy:${proxy.id}`),
   }
 }

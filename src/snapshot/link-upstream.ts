@@ -93,6 +93,7 @@ function linkTarget(
     tls,
     pool: `${scheme} ${host} ${port} ${connect_ms} ${first_byte_ms} ${idle_ms} ${pool_max}${tls === null ? '' : tlsKey(tls)}`,
     server,
+    url: `${scheme}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}${path}`,
     weight,
     bit: 1 << index,
     seed: limitKeyOf(server).low,

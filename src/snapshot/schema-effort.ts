@@ -4,6 +4,8 @@ import type { ErrorObject } from 'ajv'
 const FREE = 10_000
 const PER_PART = 20
 
+export const NO_NUMBERS: ReadonlySet<number> = new Set()
+
 /**
  * What it costs to judge one value. Where a schema leads back into itself by several alternatives, each part of a value is
  * looked at once for each way to it, and the ways multiply with each level.
@@ -12,19 +14,35 @@ export class Effort {
   #value: unknown
   #spent = 0
   #allowed = FREE
+  #inexact: ReadonlySet<number> = NO_NUMBERS
   readonly #known = new Map<string, Map<object, readonly ErrorObject[]>>()
 
-  /** Judges one value; what is known of its parts is forgotten afterwards. */
-  run<T>(value: unknown, work: () => T): T {
+  /**
+   * Judges one value; what is known of its parts is forgotten afterwards.
+   * @param inexact doubles in it that stand for other numbers
+   */
+  run<T>(value: unknown, inexact: ReadonlySet<number>, work: () => T): T {
     this.#value = value
+    this.#inexact = inexact
     this.#spent = 0
     this.#allowed = FREE
     try {
       return work()
     } finally {
       this.#value = undefined
+      this.#inexact = NO_NUMBERS
       this.#known.clear()
     }
+  }
+
+  /** The double stands for a number that it does not hold exactly. */
+  isInexact(value: number): boolean {
+    return this.#inexact.has(value)
+  }
+
+  /** Some number of the value is not held exactly. */
+  hasInexact(): boolean {
+    return this.#inexact.size > 0
   }
 
   /** A reference is followed. True when that has happened far more often than the value has parts. */

@@ -205,3 +205,106 @@ test('each pattern of a schema is its own', () => {
     ['/a', '/b', '/c'],
   )
 })
+
+test('a multiple is judged in decimal, and so is each number that a double holds', () => {
+  const price: JsonSchema = { type: 'number', multipleOf: 0.01, exclusiveMaximum: 100 }
+  for (const good of [19.99, 0.07, 4.35, 1e1, -0]) assert.equal(judge(price, good), null, `${good}`)
+  assert.deepEqual(judge(price, 19.995), [{ pointer: '', reason: 'must be multiple of 0.01' }])
+  assert.deepEqual(judge(price, 100), [{ pointer: '', reason: 'must be < 100' }])
+})
+
+test('nothing is refused for digits that a double cannot hold', () => {
+  const inexact = (text: string): ReadonlySet<number> => new Set([Number(text)])
+  const judgeText = (schema: JsonSchema, text: string) =>
+    createSchemaJudges({}, true).of(schema, 'request')(JSON.parse(text), inexact(text))
+  for (const [schema, text] of [
+    [{ type: 'integer', multipleOf: 10 }, '12345678901234567890'],
+    [{ type: 'integer', exclusiveMaximum: 2 ** 63 }, '9223372036854775806'],
+    [{ type: 'number', exclusiveMaximum: 1 }, '0.99999999999999999999'],
+    [{ type: 'number', minimum: 5 }, '1e400'],
+  ] as const)
+    assert.equal(judgeText(schema, text), null, text)
+  assert.notEqual(judgeText({ maximum: 7 }, '12345678901234567890'), null)
+  const distinct = createSchemaJudges({}, true).of({ uniqueItems: true }, 'request')
+  const text = '9007199254740993'
+  assert.equal(distinct([Number(text), 9007199254740992], inexact(text)), null)
+})
+
+const TIMES = {
+  Stamp: { type: 'string', readOnly: true },
+  Base: { required: ['id'], properties: { id: { type: 'string' }, at: { $ref: '#/$defs/Stamp' } } },
+  Entity: { type: 'object', required: ['id', 'name'] },
+  Open: { properties: { note: { type: 'string' } } },
+}
+
+test('what is read-only behind a reference, allOf or a neighbour is not required of a request', () => {
+  const request = (schema: JsonSchema, value: unknown) =>
+    createSchemaJudges(TIMES, true).of(schema, 'request')(value)
+  const response = (schema: JsonSchema, value: unknown) =>
+    createSchemaJudges(TIMES, true).of(schema, 'response')(value)
+  const schemas: JsonSchema[] = [
+    { required: ['at'], properties: { at: { $ref: '#/$defs/Stamp' } } },
+    { required: ['at'], properties: { at: { allOf: [{ $ref: '#/$defs/Stamp' }], title: 'At' } } },
+    { required: ['at'], properties: { at: { anyOf: [{ $ref: '#/$defs/Stamp' }, { type: 'null' }] } } },
+    { allOf: [{ $ref: '#/$defs/Base' }, { required: ['at'] }], properties: { id: { readOnly: true } } },
+    { required: ['at', 'id'], allOf: [{ $ref: '#/$defs/Base' }, { properties: { id: { readOnly: true } } }] },
+    { $ref: '#/$defs/Base', properties: { id: { readOnly: true } } },
+    { dependentRequired: { name: ['at'] }, properties: { at: { $ref: '#/$defs/Stamp' } } },
+    { oneOf: [{ required: ['at'] }, { required: ['name'] }], properties: { at: { readOnly: true } } },
+  ]
+  for (const schema of schemas) {
+    assert.equal(request(schema, { name: 'a' }), null, JSON.stringify(schema))
+    assert.notEqual(
+      response(schema, schema === schemas[7] ? {} : { name: 'a' }),
+      null,
+      JSON.stringify(schema),
+    )
+  }
+  const entity: JsonSchema = { allOf: [{ $ref: '#/$defs/Entity' }], properties: { id: { readOnly: true } } }
+  assert.equal(request(entity, { name: 'a' }), null)
+  assert.deepEqual(request(entity, {}), [{ pointer: '/name', reason: 'is required' }])
+  assert.equal(request({ required: ['secret'], properties: { secret: { writeOnly: true } } }, {})!.length, 1)
+  assert.equal(response({ required: ['secret'], properties: { secret: { writeOnly: true } } }, {}), null)
+})
+
+test('a part that takes more than it says refuses nothing from within not, oneOf or if', () => {
+  const looseDate = '2026-19-39'
+  for (const [schema, value] of [
+    [{ not: { format: 'date' } }, looseDate],
+    [{ oneOf: [{ format: 'date' }, { pattern: '^2026' }] }, looseDate],
+    [
+      {
+        oneOf: [
+          { type: 'string', format: 'a' },
+          { type: 'string', format: 'b' },
+        ],
+      },
+      'text',
+    ],
+    [JSON.parse('{ "if": { "format": "date" }, "then": false }'), looseDate],
+    [{ not: { type: 'string', 'x-not-judged': ['pattern'] } }, 'text'],
+    [{ oneOf: [{ $ref: '#/$defs/Open' }, { 'x-not-judged': ['pattern'] }] }, {}],
+    [{ allOf: [{ $ref: '#/$defs/Open' }], unevaluatedProperties: false }, { note: 'a' }],
+    [{ contains: { format: 'date' }, maxContains: 1 }, [looseDate, looseDate]],
+    [{ patternProperties: { '(?=a)': { type: 'string' } }, additionalProperties: false }, { a: 1 }],
+  ] as const)
+    assert.equal(
+      createSchemaJudges(TIMES, true).of(schema as JsonSchema, 'request')(value),
+      null,
+      JSON.stringify(schema),
+    )
+  assert.notEqual(judge({ oneOf: [{ minimum: 1 }, { maximum: 5 }] }, 3), null)
+  assert.notEqual(judge({ not: { type: 'string' } }, 'a'), null)
+})
+
+test('formats take every value of their standard', () => {
+  for (const [format, values] of Object.entries({
+    'date-time': ['2026-01-01t00:00:00z', '1998-12-31T23:59:60Z', '2026-01-01T00:00:00.123456789+05:30'],
+    email: ['"joe bloggs"@example.com', 'joe@[127.0.0.1]', 'a+b@example.co.uk', 'jose@exämple.com'],
+    byte: ['aGk=', 'aGk', '_-8=', ''],
+    uuid: ['2EB8AA08-AA98-11EA-B4AA-73B441D16380'],
+    unknown: ['anything'],
+    int64: [2 ** 62, 1e3, -0],
+  }))
+    for (const value of values) assert.equal(judge({ format }, value), null, `${format} ${value}`)
+})

@@ -2,20 +2,26 @@
  * JSON Schema 2020-12 and draft-07 for bodies. Schemas come from operators and imported descriptions, values from
  * anybody, so nothing here may take more than about linear time in the value.
  */
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type Options, str, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats, { type FormatName } from 'ajv-formats'
 import { canonicalJson } from '../base/canonical.ts'
+import { isMultipleOf } from '../base/decimal.ts'
 import { linearPattern } from '../base/linear-pattern.ts'
 import type { Plain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { FieldError } from '../base/refusal.ts'
 import type { JsonSchema } from '../model/proxy.ts'
-import { Effort, TooMuch } from './schema-effort.ts'
-import { FOLLOWED, prepareSchema, SHARED, type Way } from './schema-prepare.ts'
+import { Effort, NO_NUMBERS, TooMuch } from './schema-effort.ts'
+import type { Definitions, Way } from './schema-looseness.ts'
+import { createPreparation, FOLLOWED, SHARED, type SharedReference } from './schema-prepare.ts'
 
-/** What is wrong with a value, or null. Pointers lead into the value. */
-export type Judge = (value: unknown) => FieldError[] | null
+/**
+ * What is wrong with a value, or null. Pointers lead into the value.
+ * @param inexact doubles in the value that stand for numbers that they do not hold exactly: nothing is refused for the
+ *   difference
+ */
+export type Judge = (value: unknown, inexact?: ReadonlySet<number>) => FieldError[] | null
 
 /** Compiles schemas whose `#/$defs/<name>` may lead into shared ones. */
 export interface SchemaJudges {
@@ -24,6 +30,8 @@ export interface SchemaJudges {
    * says what is wrong with the schema.
    */
   of(schema: JsonSchema, way: Way): Judge
+  /** The shared schemas themselves. */
+  readonly shared: Definitions
 }
 
 /** Errors that one value is told. */
@@ -52,7 +60,12 @@ const FORMATS: FormatName[] = [
   'double',
 ]
 
-type Lookup = (name: string) => ValidateFunction
+/** True for formats that are asserted. */
+export function isCheckedFormat(name: string): boolean {
+  return FORMATS.some((format) => format === name)
+}
+
+type Lookup = (reference: SharedReference) => ValidateFunction
 
 /** @param lenient take an expression that is not regular for one that fits everything, instead of throwing. */
 function createAjv(
@@ -80,20 +93,31 @@ function createAjv(
     validateSchema: !lenient,
     addUsedSchema: false,
     ownProperties: true,
+    // 1e400 is a number of JSON, and Infinity here.
+    strictNumbers: false,
     logger: false,
     allErrors,
     code: { regExp },
   }
   const ajv = draft7 ? new Ajv(options) : new Ajv2020(options)
   formats.default(ajv, { mode: 'fast', formats: FORMATS })
+  ajv.addFormat('email', EMAIL)
+  ajv.addFormat('byte', BYTE)
+  takeNumbers(ajv, effort)
   // The built-in compares each item with each other.
   ajv.removeKeyword('uniqueItems')
-  ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: isUnique })
+  ajv.addKeyword({
+    keyword: 'uniqueItems',
+    type: 'array',
+    schemaType: 'boolean',
+    validate: isUniqueBy(effort),
+  })
   ajv.addKeyword({
     keyword: SHARED,
-    schemaType: 'string',
+    schemaType: 'object',
     errors: 'full',
-    compile: (name: string) => {
+    compile: (reference: SharedReference) => {
+      const name = keyOf(reference)
       const judge = Object.assign(
         (value: unknown, place?: { instancePath: string }): boolean => {
           const known =
@@ -104,7 +128,7 @@ function createAjv(
             judge.errors = [...before]
             return before.length === 0
           }
-          const validate = lookUp(name)
+          const validate = lookUp(reference)
           // The generated function reads the place for its errors from its second argument.
           const fits = validate(value, place as Parameters<ValidateFunction>[1])
           judge.errors = fits ? [] : (validate.errors ?? []).slice(0, LOOKED_AT_MAX)
@@ -128,14 +152,64 @@ function createAjv(
   return ajv
 }
 
-function isUnique(wanted: boolean, items: readonly unknown[]): boolean {
-  if (!wanted) return true
-  const plain = new Set<unknown>()
-  const composite = new Set<string>()
-  for (const item of items)
-    if (item !== null && typeof item === 'object') composite.add(canonicalJson(item))
-    else plain.add(item)
-  return plain.size + composite.size === items.length
+function keyOf({ name, others }: SharedReference): string {
+  return others.length === 0 ? name : JSON.stringify([name, ...others])
+}
+
+/** Quoted names and address literals are addresses too (RFC 5321 section 4.1.2). */
+const EMAIL = /^(?:"(?:[^"\\]|\\.)*"|[^\s@"]+)@(?:\[[^\s\]]+\]|[^\s@.-][^\s@]*)$/
+/** Base64 in either alphabet, with or without padding and line breaks: which of them is meant differs between APIs. */
+const BYTE = /^[A-Za-z0-9+/_\r\n-]*={0,2}[\r\n]*$/
+
+/** Keywords of numbers in decimal arithmetic. A double that is not the number that was written is given the benefit of the doubt. */
+function takeNumbers(ajv: Ajv, effort: Effort): void {
+  ajv.removeKeyword('multipleOf')
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    validate: (divisor: number, value: number) => isMultipleOf(value, divisor) || effort.isInexact(value),
+    error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` },
+  })
+  const isNear = (bound: number, value: number): boolean =>
+    value === bound && (effort.isInexact(value) || !isExactBound(bound))
+  ajv.removeKeyword('exclusiveMinimum')
+  ajv.addKeyword({
+    keyword: 'exclusiveMinimum',
+    type: 'number',
+    schemaType: 'number',
+    validate: (bound: number, value: number) => value > bound || isNear(bound, value),
+    error: { message: ({ schemaCode }) => str`must be > ${schemaCode}` },
+  })
+  ajv.removeKeyword('exclusiveMaximum')
+  ajv.addKeyword({
+    keyword: 'exclusiveMaximum',
+    type: 'number',
+    schemaType: 'number',
+    validate: (bound: number, value: number) => value < bound || isNear(bound, value),
+    error: { message: ({ schemaCode }) => str`must be < ${schemaCode}` },
+  })
+}
+
+/** Bounds of schemas were read as doubles when they were stored. */
+function isExactBound(bound: number): boolean {
+  return Math.abs(bound) <= Number.MAX_SAFE_INTEGER
+}
+
+function isUniqueBy(effort: Effort): (wanted: boolean, items: readonly unknown[]) => boolean {
+  return (wanted, items) => {
+    if (!wanted) return true
+    const plain = new Set<unknown>()
+    const composite = new Set<string>()
+    let uncertain = 0
+    for (const item of items)
+      if (item !== null && typeof item === 'object') {
+        if (effort.hasInexact()) uncertain++
+        else composite.add(canonicalJson(item))
+      } else if (typeof item === 'number' && effort.isInexact(item)) uncertain++
+      else plain.add(item)
+    return plain.size + composite.size + uncertain === items.length
+  }
 }
 
 /**
@@ -146,8 +220,15 @@ export function createSchemaJudges(
   shared: Readonly<Record<string, unknown>>,
   lenient: boolean,
 ): SchemaJudges {
-  const has = (name: string): boolean => Object.hasOwn(shared, name)
+  const definitions: Definitions = {
+    has: (name: string): boolean => Object.hasOwn(shared, name),
+    get: (name: string): unknown => shared[name],
+  }
   const effort = new Effort()
+  const prepare = {
+    request: createPreparation(definitions, 'request', lenient),
+    response: createPreparation(definitions, 'response', lenient),
+  }
 
   /** One way of looking: to the first error, or to all of them. */
   function createPass(
@@ -155,13 +236,15 @@ export function createSchemaJudges(
     way: Way,
   ): (prepared: Plain | boolean, draft7: boolean) => ValidateFunction {
     const known = new Map<string, ValidateFunction>()
-    const lookUp: Lookup = (name) => {
-      let validate = known.get(name)
+    const lookUp: Lookup = (reference) => {
+      const { name, others } = reference
+      const key = keyOf(reference)
+      let validate = known.get(key)
       if (validate === undefined) {
         // A schema that is reached only now must not refuse what the rest allows: it was judged when it was stored.
-        const { schema } = prepareSchema(shared[name] as JsonSchema, has, way)
+        const { schema } = prepare[way](shared[name] as JsonSchema, others)
         validate = compiled(() => ajvOf('modern').compile(schema), name)
-        known.set(name, validate)
+        known.set(key, validate)
       }
       return validate
     }
@@ -177,17 +260,18 @@ export function createSchemaJudges(
   const all = { request: createPass(true, 'request'), response: createPass(true, 'response') }
 
   return {
+    shared: definitions,
     of(schema, way) {
-      const { schema: prepared, draft7 } = prepareSchema(schema, has, way)
+      const { schema: prepared, draft7 } = prepare[way](schema)
       const fits = compiled(() => first[way](prepared, draft7))
       let full: ValidateFunction | null = null
-      return (value) => {
-        const errors = effort.run(value, () => errorsOf(fits, value))
+      return (value, inexact = NO_NUMBERS) => {
+        const errors = effort.run(value, inexact, () => errorsOf(fits, value))
         if (errors.length === 0) return null
         if (!isSmall(value)) return toFieldErrors(errors)
         full ??= all[way](prepared, draft7)
         const validate = full
-        const more = effort.run(value, () => errorsOf(validate, value))
+        const more = effort.run(value, inexact, () => errorsOf(validate, value))
         return toFieldErrors(more.length === 0 || more[0] === TOO_MUCH ? errors : more)
       }
     },

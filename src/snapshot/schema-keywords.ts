@@ -14,3 +14,9 @@ export const ONE = [
 ] as const
 export const LIST = ['prefixItems', 'allOf', 'anyOf', 'oneOf'] as const
 export const MAP = ['properties', 'patternProperties', 'dependentSchemas'] as const
+
+/**
+ * Keyword of stored schemas that lists keywords of the description that were left out because they cannot be judged
+ * exactly. Without it a `oneOf` or `not` around them would refuse what the description takes.
+ */
+export const NOT_JUDGED = 'x-not-judged'

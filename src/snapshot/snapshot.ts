@@ -151,6 +151,8 @@ export interface LinkedTarget {
   readonly pool: string
   /** Scheme, host, port and path: the same server, whatever its timeouts. */
   readonly server: string
+  /** The same as a URL, for people. */
+  readonly url: string
   readonly weight: number
   /** Its place among the targets, as a bit. */
   readonly bit: number
@@ -208,8 +210,8 @@ export interface LinkedProxy {
   readonly policy: string | null
   /** The collection's with other timeouts; null: the collection's itself. */
   readonly upstream: LinkedUpstream | null
-  /** Values of path parameters by name; null when nothing looks at them. */
-  readonly parameters: ((below: string) => ReadonlyMap<string, string>) | null
+  /** Values of path parameters by name, in each way that they can be read; null when nothing looks at them. */
+  readonly parameters: ((below: string) => readonly ReadonlyMap<string, string>[]) | null
   readonly key: LimitKey
 }
 
@@ -367,6 +369,8 @@ export interface Verified {
   readonly from: number
   readonly until: number
   readonly subject: string
+  /** OAuth client that the token was issued to (`azp` or `client_id`); empty when it does not say. */
+  readonly agentHost: string
   readonly claims: Claims
 }
 

@@ -79,13 +79,64 @@ function valuesOf(segments: readonly Segment[]): (below: string) => string[] {
   }
 }
 
-/** Values of the parameters by name, for a path below the base path that matched; as they came, percent-encoded. */
-export function toParameters(path: string): (below: string) => ReadonlyMap<string, string> {
+/** Ways to divide one path among its parameters that are looked at. */
+const DIVISIONS_MAX = 32
+
+/**
+ * Values of the parameters by name, for a path below the base path that matched; as they came, percent-encoded. First
+ * those that are forwarded. Where a segment with several parameters can be divided in other ways (`a.b.png` by
+ * `{name}.{ext}`) and the target does not depend on it, these follow.
+ */
+export function toParameters(
+  path: string,
+  target: string,
+): (below: string) => readonly ReadonlyMap<string, string>[] {
   const segments = toSegments(path)
   const names = segments.flatMap((segment) => segment.names)
   const values = valuesOf(segments)
+  const named = (read: readonly string[]): ReadonlyMap<string, string> =>
+    new Map(names.map((name, index) => [name, read[index] ?? '']))
+  const isDivided = segments.some((segment) => segment.names.length > 1) && keepsSegments(path, target)
+  if (!isDivided) return (below) => [named(values(below))]
   return (below) => {
-    const read = values(below)
-    return new Map(names.map((name, index) => [name, read[index] ?? '']))
+    const parts = below.slice(1).split('/')
+    let ways: string[][] = [[]]
+    for (const [index, segment] of segments.entries()) {
+      if (segment.kind !== 'pattern') continue
+      const found = divisionsOf(segment.texts, parts[index] ?? '')
+      ways = ways.flatMap((before) => found.map((more) => [...before, ...more])).slice(0, DIVISIONS_MAX)
+    }
+    // Empty where the path matched in the form that is read alone
+    return [values(below), ...ways].map(named)
   }
+}
+
+/** Each segment with several parameters stands in the target as it is, and none of them stands elsewhere. */
+function keepsSegments(path: string, target: string): boolean {
+  if (path === target) return true
+  const shared = path.split('/').filter((part) => (part.match(/\{/g) ?? []).length > 1)
+  const rest = target.split('/').filter((part) => !shared.includes(part))
+  return shared.every(
+    (part) =>
+      target.split('/').includes(part) &&
+      [...part.matchAll(/\{[^{}]*\}/g)].every(([name]) => !rest.some((other) => other.includes(name))),
+  )
+}
+
+/** Every way in which a text fits the texts around parameters; each parameter takes at least one character. */
+function divisionsOf(texts: readonly string[], text: string): string[][] {
+  const found: string[][] = []
+  const divide = (index: number, from: number, values: readonly string[]): void => {
+    if (found.length === DIVISIONS_MAX) return
+    const next = texts[index]!
+    if (index === texts.length - 1) {
+      const end = text.length - next.length
+      if (end > from && text.endsWith(next)) found.push([...values, text.slice(from, end)])
+      return
+    }
+    for (let at = text.indexOf(next, from + 1); at !== -1; at = text.indexOf(next, at + 1))
+      divide(index + 1, at + next.length, [...values, text.slice(from, at)])
+  }
+  if (text.startsWith(texts[0]!)) divide(1, texts[0]!.length, [])
+  return found
 }

@@ -49,7 +49,7 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink()
+const sink = createRecordSink({ now: () => clock.now(), sourceOf: networkOf })
 const keys = createRemoteKeys(say)
 const sources = new SourceCounts(init.sources, init.slot)
 const trusted = trustedNetworks(init.trustedProxies)
@@ -283,7 +283,7 @@ async function drain(deadlineMs: number): Promise<void> {
   await engine.drain(deadlineMs)
   gateway.close()
   control.close()
-  sink.flush()
+  sink.end()
   engine.close()
   say({ kind: 'drained' })
 }

@@ -67,7 +67,7 @@ function connect(port: MessagePort): void {
   port.on('message', (message: ToRecorder) => {
     giver.dropped = message.dropped
     if (message.kind === 'flushed') giver.answered(message.id)
-    else ingest.push(message.batch, () => reply({ kind: 'taken', batches: 1 }))
+    else ingest.push(message.batch, () => reply({ kind: 'taken', proved: message.batch.proved }))
   })
   port.on('close', () => {
     givers.delete(giver)

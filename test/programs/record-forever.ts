@@ -14,8 +14,8 @@ let taken = 0
 recorder.connect((port) => {
   port.on('message', (message: FromRecorder) => {
     if (message.kind !== 'taken') return
-    taken += message.batches * 50
-    sink.taken(message.batches)
+    taken += 50
+    sink.taken(message.proved)
     console.log(taken)
   })
   sink.attach((batch, dropped) => port.postMessage({ kind: 'batch', batch, dropped }, [batch.numbers]))

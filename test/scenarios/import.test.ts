@@ -108,10 +108,14 @@ test('requests are held to the schemas that an imported description shares', asy
     publish: true,
   })
   assert.equal(made.status, 201, made.text)
+  assert.equal(made.json.collection.request_validation, 'report')
   const assigned = await server.manage('PATCH', '/clients/acme', { collections: ['orders', 'shop'] })
   assert.equal(assigned.status, 200, assigned.text)
   const post = (body: unknown) => server.gateway('POST', '/shop/items', { token, body })
   assert.equal((await post({ price: 1 })).status, 200)
+  assert.equal((await post({ price: 0 })).status, 200, 'a new import reports')
+  const enforced = await server.manage('PATCH', '/collections/shop', { request_validation: 'enforce' })
+  assert.equal(enforced.status, 200, enforced.text)
   const refused = await post({ price: 0 })
   assert.deepEqual(
     [refused.status, refused.json.errors],

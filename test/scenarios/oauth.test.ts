@@ -59,6 +59,15 @@ test('a token for management opens no other surface', async () => {
   assert.notEqual(await statusAt('/management/mcp'), 401)
 })
 
+test('a registration with redirect addresses of 50 KB leaves a small audit entry', async () => {
+  const redirects = Array.from({ length: 100 }, (_, i) => `http://127.0.0.1/${i}/${'a'.repeat(480)}`)
+  const client = await register(origin, { redirect_uris: redirects })
+  const { json } = await server.manage('GET', '/audit?operation=oauth.register_client')
+  const entry = json.items.find(({ resource }: { resource: { id: string } }) => resource.id === client)
+  assert.match(JSON.stringify(entry.diff), /… \(\d{5} characters\)/)
+  assert.ok(JSON.stringify(entry).length < 3000, `${JSON.stringify(entry).length} characters`)
+})
+
 test('a browser comes to the pages through the gateway, whose headers alone are believed', async () => {
   const client = await register(origin)
   const { url } = authorization(origin, client)

@@ -77,6 +77,29 @@ test('request records of the previous version are listed with new ones', async (
   assert.ok(records.json.items.length > 30, records.text.slice(0, 300))
 })
 
+test('members that the previous version did not record are null, and how its requests ended is still told', async () => {
+  const { json } = await server.manage('GET', '/records?to=2026-11-22T10:01:30Z&limit=200')
+  assert.ok(json.items.length > 30)
+  for (const record of json.items) {
+    const { check, user, subject, agent_host, upstream_target, retries, cache, nearest_limit, trace_id } =
+      record
+    const unknown = [
+      check,
+      user,
+      subject,
+      agent_host,
+      upstream_target,
+      retries,
+      cache,
+      nearest_limit,
+      trace_id,
+    ]
+    assert.deepEqual(new Set(unknown), new Set([null]))
+    assert.equal(record.count, 1)
+    assert.equal(record.outcome_class === 'success', record.status < 400, JSON.stringify(record))
+  }
+})
+
 test('secrets, a pending draft, an open change request and an access request of the previous version are kept', async () => {
   const { json: credential } = await server.manage('GET', '/credentials/backend')
   assert.equal(credential.state, 'ok', JSON.stringify(credential))

@@ -410,8 +410,9 @@ describe('the records of a running server', () => {
       [`${head('GET /orders/nowhere', token)}Connection: close\r\n\r\n`, 'route_not_found'],
       [`${head('POST /orders/v1/orders', token)}Content-Length: 99999999999\r\n\r\n`, 'body_too_large'],
     ]
-    for (const [bytes, code] of refused) {
-      const answer = await raw(bytes)
+    for (const [index, [bytes, code]] of refused.entries()) {
+      // Each from an address of its own: many refusals of one are counted together
+      const answer = await raw(bytes, `127.0.1.${index + 1}`)
       const what = JSON.stringify(bytes.slice(0, 100))
       // A broken body stands behind a head that the checks refuse already.
       assert.ok(answer.code === code || answer.code === 'route_not_found', `${what}: ${answer.code}`)
@@ -424,8 +425,9 @@ describe('the records of a running server', () => {
     }
   })
 
-  function open(): Socket {
-    const socket = connect(Number(new URL(server.running.gatewayUrl).port), '127.0.0.1')
+  function open(from = '127.0.0.1'): Socket {
+    const port = Number(new URL(server.running.gatewayUrl).port)
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from })
     socket.on('error', () => {})
     return socket
   }
@@ -434,8 +436,11 @@ describe('the records of a running server', () => {
     `${line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`
 
   /** Sends bytes and reads what comes until the connection closes. */
-  async function raw(bytes: string): Promise<{ status: number; id: string; code: string }> {
-    const socket = open()
+  async function raw(
+    bytes: string,
+    from = '127.0.0.1',
+  ): Promise<{ status: number; id: string; code: string }> {
+    const socket = open(from)
     socket.write(bytes, 'latin1')
     let text = ''
     socket.on('data', (piece: Buffer) => {

@@ -60,6 +60,7 @@ function callerOf(profile: string): Caller {
     profile: fragment,
     credentialId: 'key_1',
     subject: '',
+    agentHost: '',
     claims: new Map(),
     bearer: '',
     ip: '127.0.0.1',

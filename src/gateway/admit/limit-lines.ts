@@ -18,6 +18,11 @@ export function limitLines(counters: Counters, plan: LimitPlan): string {
   return plan.hasXLines ? lines + xLines(counters, plan, order[0]!) : lines
 }
 
+/** Index of the limit that has the fewest requests left; right after {@link limitLines} was asked for the same plan. */
+export function tightestOf({ shown }: LimitPlan): number {
+  return shown.length === 1 ? shown[0]! : order[0]!
+}
+
 function stateLine(counters: Counters, plan: LimitPlan): string {
   let states = ''
   for (let i = 0; i < plan.shown.length; i++)

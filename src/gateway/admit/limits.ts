@@ -4,7 +4,7 @@ import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/limit-
 import type { LinkedLimit } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { keyValueOf } from './key-value.ts'
-import { limitLines } from './limit-lines.ts'
+import { limitLines, tightestOf } from './limit-lines.ts'
 
 /** Requests of one thread that wait for a place; further ones are refused at once. */
 const WAITING_MAX = 1000
@@ -71,6 +71,7 @@ function conclude(exchange: Exchange, plan: LimitPlan, refused: number): Refusal
   const { counters } = exchange
   if (plan.policyLine !== '') {
     exchange.limitLines = limitLines(counters, plan)
+    exchange.nearestLimit = plan.limits[refused === -1 ? tightestOf(plan) : refused]!.name
     exchange.hasXLimits = plan.hasXLines
   }
   if (refused !== -1) return refusedBy(exchange, plan.limits[refused]!, refused)

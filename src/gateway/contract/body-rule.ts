@@ -1,4 +1,5 @@
 import { isPlain } from '../../base/plain.ts'
+import type { JsonSchema } from '../../model/proxy.ts'
 import type { Contract } from '../../snapshot/fragments.ts'
 import type { Judge, SchemaJudges } from '../../snapshot/schema-judge.ts'
 
@@ -8,8 +9,8 @@ export interface BodyRule {
   readonly required: boolean
   /** Media types and ranges that are taken. */
   readonly types: readonly string[]
-  /** Of JSON bodies; null when any is good. */
-  readonly judge: Judge | null
+  /** Of JSON bodies of a media type; null when any is good. */
+  judgeFor(essence: string): Judge | null
 }
 
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
@@ -17,15 +18,24 @@ const JSON_TYPES = ['application/json', 'application/*+json', 'text/json']
 
 /** Null when the contract says nothing about bodies. */
 export function compileBodyRule(contract: Contract, method: string, judges: SchemaJudges): BodyRule | null {
-  const { request_schema: schema, request_types: given, request_required } = contract
+  const { request_schema: schema, request_schemas = {}, request_types: given, request_required } = contract
   if (schema === null && given.length === 0) return null
   // The importer notes the type of bodies that are no JSON in their schema.
   const other = isPlain(schema) ? schema['contentMediaType'] : undefined
   const types = given.length > 0 ? given : typeof other === 'string' ? [other.toLowerCase()] : JSON_TYPES
+  const judgeOf = (one: JsonSchema | null): Judge | null =>
+    one === null || one === true ? null : judges.of(one, 'request')
+  const common = typeof other === 'string' ? null : judgeOf(schema)
+  const own = new Map(Object.entries(request_schemas).map(([type, one]) => [type, judgeOf(one)]))
   return {
     required: request_required && BODY_METHODS.has(method),
     types,
-    judge: schema === null || typeof other === 'string' ? null : judges.of(schema, 'request'),
+    judgeFor(essence) {
+      if (own.size === 0) return common
+      const type = bestOf(essence, types)
+      const judge = type === null ? undefined : own.get(type)
+      return judge === undefined ? common : judge
+    },
   }
 }
 
@@ -70,9 +80,22 @@ export function isJsonType(essence: string): boolean {
 
 /** Whether a media type is in a list of types and ranges (`image/*`, `application/*+json`). */
 export function isTaken(essence: string, types: readonly string[]): boolean {
-  return types.some((type) => {
-    if (type === essence || type === '*/*') return true
-    const star = type.indexOf('*')
-    return star !== -1 && essence.startsWith(type.slice(0, star)) && essence.endsWith(type.slice(star + 1))
-  })
+  return types.some((type) => fits(essence, type))
+}
+
+/** The narrowest of the types and ranges that a media type is in, as RFC 9110 12.5.1 has it for Accept; null when in none. */
+function bestOf(essence: string, types: readonly string[]): string | null {
+  const found = types.filter((type) => fits(essence, type))
+  return found.sort((a, b) => widthOf(a) - widthOf(b) || b.length - a.length)[0] ?? null
+}
+
+function widthOf(type: string): number {
+  if (type === '*/*') return 3
+  return type.includes('*') ? (type.endsWith('*') ? 2 : 1) : 0
+}
+
+function fits(essence: string, type: string): boolean {
+  if (type === essence || type === '*/*') return true
+  const star = type.indexOf('*')
+  return star !== -1 && essence.startsWith(type.slice(0, star)) && essence.endsWith(type.slice(star + 1))
 }

@@ -83,7 +83,7 @@ function judgesOf(snapshot: Snapshot, contracts: ContractsFragment): SchemaJudge
 function compile(contract: Contract, method: string, strictQuery: boolean, some: SchemaJudges): Compiled {
   let response: Judge | null | undefined
   return {
-    parameters: compileParameters(contract.parameters, strictQuery),
+    parameters: compileParameters(contract.parameters, strictQuery, some),
     body: compileBodyRule(contract, method, some),
     response() {
       if (response === undefined)

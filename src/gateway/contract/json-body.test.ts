@@ -8,7 +8,9 @@ const read = (text: string) => readJsonBody(Buffer.from(text))
 test('any JSON is read as JSON.parse reads it', () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 8 }), (text) => {
-      assert.deepEqual(read(text), { ok: true, value: JSON.parse(text) })
+      const found = read(text)
+      assert.ok(found.ok)
+      assert.deepEqual(found.value, JSON.parse(text))
     }),
     { numRuns: 500 },
   )
@@ -38,4 +40,17 @@ test('bytes that are no UTF-8, a byte order mark, and deep nesting are refused',
   assert.equal(read(`${'['.repeat(100)}${']'.repeat(100)}`).ok, true)
   assert.equal(read(`${'['.repeat(101)}${']'.repeat(101)}`).ok, false)
   assert.equal(read('['.repeat(1_000_000)).ok, false)
+})
+
+test('the numbers that a double does not hold are told', () => {
+  const inexact = (text: string) => {
+    const found = read(text)
+    assert.ok(found.ok)
+    return [...found.inexact]
+  }
+  assert.deepEqual(
+    inexact('{"a":12345678901234567891,"b":[1e400,0.1,"99999999999999999999"]}'),
+    [12345678901234567891n, Infinity].map(Number),
+  )
+  assert.deepEqual(inexact('[9007199254740992,19.990000000000000,1e+21,-0]'), [])
 })

@@ -1,13 +1,22 @@
+import { isExactNumber } from '../../base/decimal.ts'
+
 /**
  * Reading of JSON bodies that a later reader must understand in the same way: a member that stands twice, or nesting
  * that one parser refuses and another does not, would let a body say one thing here and another thing there.
  */
 const DEPTH_MAX = 100
+const NO_NUMBERS: ReadonlySet<number> = new Set()
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export type ReadBody =
-  | { readonly ok: true; readonly value: unknown }
+  | {
+      readonly ok: true
+      readonly value: unknown
+      /** Doubles that stand for numbers that they do not hold exactly. */
+      readonly inexact: ReadonlySet<number>
+    }
   | { readonly ok: false; readonly reason: string }
 
 /** The value of a body (RFC 8259), or one sentence on why it has none. */
@@ -22,10 +31,30 @@ export function readJsonBody(body: Uint8Array): ReadBody {
   const fault = doubtIn(text)
   if (fault !== null) return { ok: false, reason: fault }
   try {
-    return { ok: true, value: JSON.parse(text) }
+    return { ok: true, value: JSON.parse(text), inexact: inexactIn(text) }
   } catch {
     return { ok: false, reason: 'must be JSON' }
   }
+}
+
+/** Stands in every text with a number that a double may not hold. */
+const LONG = /\d[\d.]{14}|[eE][+-]?\d\d/
+
+/** The doubles of a JSON text that are not the numbers that were written. */
+function inexactIn(text: string): ReadonlySet<number> {
+  if (!LONG.test(text)) return NO_NUMBERS
+  const found = new Set<number>()
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = endOfString(text, at)
+    else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
+      NUMBER.lastIndex = at
+      const number = NUMBER.exec(text)![0]
+      if (!isExactNumber(number)) found.add(Number(number))
+      at += number.length - 1
+    }
+  }
+  return found
 }
 
 const QUOTE = 0x22

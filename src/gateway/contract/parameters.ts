@@ -1,14 +1,18 @@
 import { type LinearPattern, linearPattern } from '../../base/linear-pattern.ts'
+import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import { isNeverPassed, isOverride } from '../../model/header-names.ts'
 import type { Parameter } from '../../model/proxy.ts'
+import type { SchemaJudges } from '../../snapshot/schema-judge.ts'
 import { fieldValues } from '../header-lines.ts'
+import { compileSchemaCheck, type SchemaCheck } from './parameter-schema.ts'
+import { withoutPrefix } from './readings.ts'
 
 /** Where the parameters of a request stand. */
 export interface ParameterSource {
-  /** Values of path parameters, percent-encoded. */
-  readonly path: ReadonlyMap<string, string>
+  /** Values of path parameters, percent-encoded, in each way that they can be read; at least one. */
+  readonly paths: readonly ReadonlyMap<string, string>[]
   /** Without `?`. */
   readonly query: string
   /** Header lines. */
@@ -28,14 +32,19 @@ interface Rule {
   readonly pattern: LinearPattern | null
   /** Texts of the values that are allowed. */
   readonly allowed: ReadonlySet<string> | null
+  /** Numbers among them. */
+  readonly numbers: ReadonlySet<number>
+  /** Of parameters with a schema, in the place of the members above. */
+  readonly bySchema: SchemaCheck | null
 }
 
 /** Compiles declared parameters; null when none of them can be wrong. */
 export function compileParameters(
   declared: readonly Parameter[],
   strictQuery: boolean,
+  judges: SchemaJudges,
 ): ParameterCheck | null {
-  const rules = declared.map(toRule)
+  const rules = declared.map((parameter) => toRule(parameter, judges))
   const path = rules.filter(({ parameter }) => parameter.in === 'path')
   const query = rules.filter(({ parameter }) => parameter.in === 'query')
   // What the gateway reads or sets itself is judged by its own checks.
@@ -45,27 +54,38 @@ export function compileParameters(
   const cookie = rules.filter(({ parameter }) => parameter.in === 'cookie')
   if (path.length + query.length + header.length + cookie.length === 0 && !strictQuery) return null
   return (source, errors) => {
-    for (const rule of path) judgePath(rule, source.path, errors)
+    if (path.length > 0) judgePaths(path, source.paths, errors)
     if (query.length > 0 || (strictQuery && source.query !== ''))
       judgeQuery(query, source.query, strictQuery, errors)
     for (const rule of header) {
       const { name } = rule.parameter
-      judge(rule, fieldValues(source.lines, name.toLowerCase()), errors)
+      judge(rule, fieldValues(source.lines, name.toLowerCase()), errors, asIs)
     }
     if (cookie.length > 0) {
       const cookies = cookiesIn(source.lines)
-      for (const rule of cookie) judge(rule, cookies.get(rule.parameter.name) ?? [], errors)
+      for (const rule of cookie) judge(rule, cookies.get(rule.parameter.name) ?? [], errors, asIs)
     }
     if (errors.length > ERRORS_MAX) errors.length = ERRORS_MAX
   }
 }
 
-function toRule(parameter: Parameter): Rule {
+function toRule(parameter: Parameter, judges: SchemaJudges): Rule {
+  const { type, schema, content_type } = parameter
+  // An expression says nothing of numbers (JSON Schema 2020-12, section 6.3.3).
+  const isText = type === 'string' || type === 'array'
+  const values = type === 'array' ? parameter.enum?.flat() : parameter.enum
   return {
     parameter,
-    pattern: parameter.pattern === undefined ? null : linearPattern(parameter.pattern),
-    allowed: parameter.enum === undefined ? null : new Set(parameter.enum.map(textOf)),
+    pattern: parameter.pattern === undefined || !isText ? null : linearPattern(parameter.pattern),
+    allowed: values === undefined ? null : new Set(values.map(textOf)),
+    numbers: new Set((values ?? []).filter((value) => typeof value === 'number')),
+    bySchema:
+      schema === undefined && content_type === undefined ? null : compileSchemaCheck(parameter, judges),
   }
+}
+
+function asIs(text: string): string {
+  return text
 }
 
 function textOf(value: unknown): string {
@@ -80,15 +100,41 @@ function add(
   if (errors.length < ERRORS_MAX) errors.push({ pointer: pointerTo('', place, name), reason })
 }
 
+/** One way to read the path must fit; what is wrong is told of the first. */
+function judgePaths(
+  rules: readonly Rule[],
+  ways: readonly ReadonlyMap<string, string>[],
+  errors: FieldError[],
+): void {
+  let first: FieldError[] | null = null
+  for (const values of ways) {
+    const found: FieldError[] = []
+    for (const rule of rules) judgePath(rule, values, found)
+    if (found.length === 0) return
+    first ??= found
+  }
+  errors.push(...(first ?? []))
+}
+
 function judgePath(rule: Rule, values: ReadonlyMap<string, string>, errors: FieldError[]): void {
-  const value = values.get(rule.parameter.name)
+  const { parameter } = rule
+  const value = values.get(parameter.name)
   if (value === undefined) return
-  const text = decoded(value, false)
-  if (text === null) add(errors, rule.parameter, 'must be UTF-8')
-  else judge(rule, [text], errors)
+  const raw = withoutPrefix(parameter, value)
+  if (inPath(raw) === null) add(errors, parameter, 'must be UTF-8')
+  else judge(rule, [raw], errors, inPath)
+}
+
+function inPath(text: string): string | null {
+  return decoded(text, false)
+}
+
+function inQuery(text: string): string | null {
+  return decoded(text, true)
 }
 
 function judgeQuery(rules: readonly Rule[], query: string, strict: boolean, errors: FieldError[]): void {
+  /** Values as they came, by decoded name. */
   const found = new Map<string, string[]>()
   let count = 0
   for (let at = 0; at <= query.length && query !== ''; ) {
@@ -101,9 +147,9 @@ function judgeQuery(rules: readonly Rule[], query: string, strict: boolean, erro
       return
     }
     const equals = pair.indexOf('=')
-    const name = decoded(equals === -1 ? pair : pair.slice(0, equals), true)
-    const value = decoded(equals === -1 ? '' : pair.slice(equals + 1), true)
-    if (name === null || value === null) {
+    const name = inQuery(equals === -1 ? pair : pair.slice(0, equals))
+    const value = equals === -1 ? '' : pair.slice(equals + 1)
+    if (name === null || inQuery(value) === null) {
       errors.push({ pointer: '/query', reason: 'must be percent-encoded UTF-8' })
       return
     }
@@ -113,14 +159,24 @@ function judgeQuery(rules: readonly Rule[], query: string, strict: boolean, erro
   }
   for (const rule of rules) {
     const { name, type } = rule.parameter
-    if (type === 'string' || type === 'integer' || type === 'number' || type === 'boolean')
-      judge(rule, found.get(name) ?? [], errors)
-    else judgeList(rule, membersOf(found, name), errors)
+    const values = found.get(name) ?? []
+    if (rule.parameter.allow_empty === true && values.length > 0 && values.every((value) => value === ''))
+      continue
+    const isScalar = type === 'string' || type === 'integer' || type === 'number' || type === 'boolean'
+    if (rule.bySchema !== null)
+      rule.bySchema(values.length > 0 ? values : membersOf(found, name), errors, inQuery, found)
+    else if (isScalar) judge(rule, values, errors, inQuery)
+    else judgeList(rule, membersOf(found, name).map(inQueryKnown), errors)
   }
   if (!strict) return
   for (const name of found.keys())
     if (!rules.some(({ parameter }) => isDeclared(name, parameter)))
       add(errors, { in: 'query', name: name.slice(0, 80) }, 'is not declared')
+}
+
+/** Text that was decoded before. */
+function inQueryKnown(text: string): string {
+  return inQuery(text) ?? ''
 }
 
 /** Values of a list or object, however it is written: `tag=a&tag=b`, `tag[]=a`, `tag[0]=a`, `filter[name]=a`. */
@@ -130,9 +186,12 @@ function membersOf(found: ReadonlyMap<string, readonly string[]>, name: string):
   return values
 }
 
-function isDeclared(name: string, { name: declared, type }: Parameter): boolean {
+function isDeclared(name: string, { name: declared, type, schema }: Parameter): boolean {
   if (name === declared) return true
-  return (type === 'array' || type === 'object') && name.startsWith(`${declared}[`)
+  if ((type === 'array' || type === 'object') && name.startsWith(`${declared}[`)) return true
+  // Members of an object of style form stand for themselves.
+  const properties = type === 'object' && isPlain(schema) ? schema['properties'] : undefined
+  return isPlain(properties) && Object.hasOwn(properties, name)
 }
 
 /** A list is judged by its presence, the number of its items and each item; an object, of which forms differ, not at all. */
@@ -156,9 +215,22 @@ function judgeList(rule: Rule, values: readonly string[], errors: FieldError[]):
   }
 }
 
-/** A scalar: there at most once, and of its form. */
-function judge(rule: Rule, values: readonly string[], errors: FieldError[]): void {
+/**
+ * A scalar: there at most once, and of its form.
+ * @param raw values as they came; `decode` has been tried on them where it may fail
+ */
+function judge(
+  rule: Rule,
+  raw: readonly string[],
+  errors: FieldError[],
+  decode: (text: string) => string | null,
+): void {
   const { parameter } = rule
+  if (rule.bySchema !== null) {
+    rule.bySchema(raw, errors, decode, NO_QUERY)
+    return
+  }
+  const values = raw.map((value) => decode(value) ?? '')
   if (parameter.type === 'array' || parameter.type === 'object') {
     judgeList(rule, values, errors)
     return
@@ -175,21 +247,29 @@ function judge(rule: Rule, values: readonly string[], errors: FieldError[]): voi
   if (reason !== null) add(errors, parameter, reason)
 }
 
-const INTEGER = /^-?(0|[1-9][0-9]{0,18})$/
-const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$/
+const NO_QUERY: ReadonlyMap<string, readonly string[]> = new Map()
+const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/
+
+/** Numbers are those of JSON: 1.0 and 1e3 are integers. */
+function isInteger(text: string): boolean {
+  if (!NUMBER.test(text)) return false
+  return !/[.eE]/.test(text) || !Number.isFinite(Number(text)) || Number.isInteger(Number(text))
+}
 
 function faultOf(rule: Rule, value: string): string | null {
   const { type, min, max } = rule.parameter
   if (type === 'boolean') {
     if (value !== 'true' && value !== 'false') return 'must be true or false'
   } else if (type === 'integer' || type === 'number') {
-    if (!(type === 'integer' ? INTEGER : NUMBER).test(value))
+    if (!(type === 'integer' ? isInteger(value) : NUMBER.test(value)))
       return type === 'integer' ? 'must be an integer' : 'must be a number'
     const number = Number(value)
     if (min !== undefined && number < min) return `must be at least ${min}`
     if (max !== undefined && number > max) return `must be at most ${max}`
+    if (rule.numbers.has(number)) return null
   } else {
-    const { length } = value
+    // Characters are code points (JSON Schema 2020-12, section 6.3.1).
+    const length = min === undefined && max === undefined ? 0 : [...value].length
     if (min !== undefined && length < min) return `must have at least ${min} characters`
     if (max !== undefined && length > max) return `must have at most ${max} characters`
   }

@@ -40,7 +40,7 @@ function judged(exchange: Exchange, mode: 'report' | 'enforce'): Verdict | Promi
 function sourceOf(exchange: Exchange) {
   const { proxy, collection, path, query, pass } = exchange
   const below = path.slice(collection!.fragment.base_path.length)
-  return { path: proxy!.parameters!(below === '' ? '/' : below), query, lines: pass }
+  return { paths: proxy!.parameters!(below === '' ? '/' : below), query, lines: pass }
 }
 
 /** A contract that cannot be used cannot be held to: nothing passes rather than anything. */
@@ -82,8 +82,8 @@ function judgeBody(
   const type = mediaTypeOf(fieldValue(exchange.pass, 'content-type') ?? '')
   if (type === null || !isTaken(type.essence, rule.types))
     return unsupported(exchange, mode, `must be one of ${rule.types.join(', ')}`)
-  const { judge } = rule
-  if (judge === null || !isJsonType(type.essence)) return null
+  const judge = isJsonType(type.essence) ? rule.judgeFor(type.essence) : null
+  if (judge === null) return null
   if (!isUtf8(type.charset)) return unsupported(exchange, mode, 'must be in UTF-8')
   const coding = fieldValue(exchange.pass, 'content-encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'identity')
@@ -94,7 +94,7 @@ function judgeBody(
     const read = readJsonBody(bytes)
     if (!read.ok) return broken(exchange, mode, 'body_invalid', [{ pointer: '', reason: read.reason }])
     try {
-      const errors = judge(read.value)
+      const errors = judge(read.value, read.inexact)
       return errors === null ? null : broken(exchange, mode, 'body_invalid', errors)
     } catch (error) {
       // Shared schemas are compiled when a value first needs them

@@ -115,6 +115,7 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
   target.state.pending++
   exchange.tried |= target.bit
   exchange.target = target
+  exchange.askedUrl = target.url
 }
 
 /** The breaker counts requests: one that another server has answered is well. */

@@ -3,7 +3,7 @@ import type { Plain } from '../../base/plain.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Issuers } from './issuers.ts'
-import { accept, copyOf, failed, faultOf, keep, unavailable } from './signed.ts'
+import { accept, copyOf, failed, faultOf, hostOf, keep, unavailable } from './signed.ts'
 
 /** What introspection said is believed for as long, or until the token expires. */
 const KEPT_MS = 60_000
@@ -80,6 +80,7 @@ function judge(exchange: Exchange, answer: Plain): RefusalCode | null {
       from: now - KEPT_MS,
       until: Math.min(until, now + KEPT_MS),
       subject: isText(sub, 1024) ? copyOf(sub) : '',
+      agentHost: hostOf(answer),
       claims: keep(fragment.claims, answer),
     },
     typeof exp === 'number' ? until : Infinity,

@@ -57,6 +57,7 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
     from,
     until: Math.min(...bounds),
     subject: copyOf(jwt.subject),
+    agentHost: hostOf(jwt.claims),
     claims: keep(verifier.fragment.claims, jwt.claims),
   }
   return verifier.fragment.once
@@ -120,6 +121,12 @@ export function keep(names: readonly string[], claims: Plain): Claims {
   return kept
 }
 
+/** The OAuth client that a token was issued to (RFC 9068 section 2.2, OpenID Connect Core section 2); empty where it names none. */
+export function hostOf({ azp, client_id }: Plain): string {
+  const named = azp ?? client_id
+  return isText(named, CLAIM_MAX) ? copyOf(named) : ''
+}
+
 /** A copy: what was cut from a token would keep all of it. */
 export function copyOf(text: string): string {
   return Buffer.from(text).toString()
@@ -148,9 +155,10 @@ export function accept(exchange: Exchange, verified: Verified, expires: number):
 }
 
 /** Puts what was proved into the exchange. */
-export function admit(exchange: Exchange, { credentialId, subject, claims }: Verified): null {
+export function admit(exchange: Exchange, { credentialId, subject, agentHost, claims }: Verified): null {
   exchange.credentialId = credentialId
   exchange.subject = subject
+  exchange.agentHost = agentHost
   exchange.claims = claims
   return null
 }

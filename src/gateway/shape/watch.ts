@@ -126,7 +126,7 @@ export function answerFault(
       return 'the answer is compressed although nobody asked for it'
     const read = readJsonBody(body)
     if (!read.ok) return `the body ${read.reason}`
-    const errors = judge(read.value)
+    const errors = judge(read.value, read.inexact)
     return errors === null ? null : `${errors[0]!.pointer} ${errors[0]!.reason}`.slice(0, 500)
   } catch (error) {
     return unusableContract(error)

@@ -3,6 +3,7 @@ import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import { Name, Slug } from '../../model/common.ts'
+import { IMPORTED_VALIDATION, ValidationMode } from '../../model/contract.ts'
 import { ProxySpec } from '../../model/proxy.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { define } from '../define.ts'
@@ -14,7 +15,7 @@ import { createResource } from '../write-resource.ts'
 import { collectionKind } from './kind.ts'
 import { toCollection } from './openapi/collection.ts'
 import { extensionWarnings } from './openapi/extension.ts'
-import { BrokenRefs, Document, readAheadOf, readInput } from './openapi/input.ts'
+import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({
@@ -39,6 +40,9 @@ export const importCollection = define({
       .boolean()
       .default(false)
       .describe('Publish at once; else the collection is a draft until it is published'),
+    request_validation: ValidationMode.default(IMPORTED_VALIDATION).describe(
+      'What is done about requests that break the description; report: they pass, and collections contract-report lists them',
+    ),
     broken_refs: BrokenRefs,
   }),
   output: z.object({
@@ -51,6 +55,7 @@ export const importCollection = define({
     warnings: z
       .array(Warning)
       .describe('What was imported differently from how it is written; pointers are into the document'),
+    not_enforced: NotEnforced,
   }),
   permission: 'collections:create',
   refuses: ['document_invalid', 'already_exists', 'configuration_invalid', 'idempotency_conflict'],
@@ -69,14 +74,14 @@ export const importCollection = define({
     slug: (output?.collection['slug'] as string | undefined) ?? input.slug ?? null,
   }),
   prepare: readAheadOf,
-  handle: async ({ document, ...options }, context) => {
+  handle: async ({ document, request_validation, ...options }, context) => {
     context.require('proxies:create')
     const description = readInput(document)
-    const { collection, proxies, schemas, warnings } = toCollection(description, options)
+    const { collection, proxies, schemas, warnings, notEnforced } = toCollection(description, options)
 
     const hash = schemas === null ? null : `sha256-${contentHash(schemas)}`
     if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
-    const made = CollectionSpec.parse({ ...collection, schemas: hash })
+    const made = CollectionSpec.parse({ ...collection, request_validation, schemas: hash })
     const stored = await createResource(context, collectionKind, made).catch((error: unknown) => {
       throw options.base_path === undefined ? asDefault(error) : error
     })
@@ -91,6 +96,7 @@ export const importCollection = define({
       draft_proxies: proxies.filter(({ status }) => status === 'draft').length,
       schemas: schemas === null ? 0 : Object.keys(schemas).length,
       warnings: [...extensionWarnings(description), ...warnings],
+      not_enforced: [...notEnforced],
     }
   },
 })

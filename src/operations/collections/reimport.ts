@@ -18,7 +18,7 @@ import { collectionKind } from './kind.ts'
 import { breakingChanges, type Shared, sharedBy } from './openapi/breaking.ts'
 import { type Imported, toCollection } from './openapi/collection.ts'
 import { extensionWarnings } from './openapi/extension.ts'
-import { BrokenRefs, Document, readAheadOf, readInput } from './openapi/input.ts'
+import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './openapi/input.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
 const DESCRIBED = [
@@ -31,6 +31,7 @@ const DESCRIBED = [
   'path',
   'parameters',
   'request_schema',
+  'request_schemas',
   'request_types',
   'request_required',
   'response_schema',
@@ -85,6 +86,7 @@ export const reimportCollection = define({
     warnings: z
       .array(Warning)
       .describe('What was imported differently from how it is written; pointers are into the document'),
+    not_enforced: NotEnforced,
   }),
   permission: 'collections:update',
   refuses: [...CHANGE_REFUSES, 'document_invalid'],
@@ -143,6 +145,7 @@ export const reimportCollection = define({
       breaking: changes.filter(({ breaking }) => breaking.length > 0).length,
       changes,
       warnings: [...extensionWarnings(description), ...imported.warnings],
+      not_enforced: [...imported.notEnforced],
     }
   },
 })

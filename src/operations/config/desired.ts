@@ -1,10 +1,12 @@
 import { contentHash } from '../../base/canonical.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
+import { IMPORTED_VALIDATION } from '../../model/contract.ts'
 import { JsonSchema, type ProxySpec } from '../../model/proxy.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
+import { collectionKind } from '../collections/kind.ts'
 import { withoutHeaderTexts } from '../header-secrets.ts'
 import { type Kind, writableSchema } from '../kind.ts'
 import { fromImport } from '../proxies/contract.ts'
@@ -57,10 +59,14 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
 function judge({ kind, slug, spec: written, place, specPlace, isDescribed }: ReadDocument): Desired {
   const { spec: filled, kept } = withKept(kind, written)
   const { spec: plain, schemas } = withSchemas(kind, filled)
-  const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, slug })
+  const isImported = isDescribed && kind === collectionKind && written['request_validation'] === undefined
+  const implied = isImported ? { request_validation: IMPORTED_VALIDATION } : {}
+  const { slug: _slug, ...spec } = parseSpec(writableSchema(kind), { ...plain, ...implied, slug })
   // The schema of the kind has made it that
   if (isDescribed && kind === proxyKind) fromImport(spec as ProxySpec)
-  const silent = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
+  const silent: string[] = STATES.filter((name) => name in kind.spec.shape && !Object.hasOwn(written, name))
+  // As in a newer version of a description that is imported: how requests are judged is not for the description to change.
+  if (isImported) silent.push('request_validation')
   return { kind, slug, address: addressBy(kind, spec, slug), spec, kept, silent, schemas, place, specPlace }
 }
 

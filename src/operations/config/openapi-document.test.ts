@@ -95,6 +95,7 @@ test('a description that says which collection it is of gives the collection, it
     name: 'Shop',
     description: 'What is sold.',
     base_path: '/shop',
+    request_validation: 'report',
     status: 'published',
     tags: ['own'],
     schemas: { Order: ORDER },
@@ -267,4 +268,18 @@ test('with any one part replaced by anything it becomes documents or one refusal
     }),
     { numRuns: 400, examples: [[{}, 1840220270]] },
   )
+})
+
+test('what is stored of an instance before, or said by hand, is how requests are judged', async (t) => {
+  await withControl(t)
+  await apply([SHOP])
+  const modeOf = async () => specOf(await exported(control), 'shop')['request_validation'] ?? 'enforce'
+  assert.equal(await modeOf(), 'report')
+  await control.run('collections.update', { id: 'shop', request_validation: 'enforce' })
+  const plan = async (document: unknown) =>
+    (await control.run('config.plan', { documents: [document], variables, managed_by: 's' })).output
+  const { items, drift } = await plan(SHOP)
+  assert.deepEqual([items, drift], [[], []])
+  await apply([SHOP])
+  assert.equal(await modeOf(), 'enforce')
 })

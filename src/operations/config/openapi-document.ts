@@ -19,6 +19,7 @@ const DESCRIBED: ReadonlySet<string> = new Set([
   'parameters',
   'contracts',
   'request_schema',
+  'request_schemas',
   'request_types',
   'request_required',
   'request_example',

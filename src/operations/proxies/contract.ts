@@ -1,4 +1,5 @@
 import { linearPattern } from '../../base/linear-pattern.ts'
+import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema-judge.ts'
@@ -11,8 +12,8 @@ import type { OperationContext } from '../context.ts'
 const imported = new WeakSet<object>()
 
 /** Notes that the schemas of a spec come from the importer. */
-export function fromImport(spec: Pick<ProxySpec, 'request_schema' | 'response_schema'>): void {
-  for (const schema of [spec.request_schema, spec.response_schema])
+export function fromImport(spec: Part): void {
+  for (const [, schema] of schemasOf(spec))
     if (schema !== null && typeof schema === 'object') imported.add(schema)
 }
 
@@ -63,12 +64,27 @@ function wholeBodyStep(spec: ProxySpec): string | null {
   if (spec.idempotency) return 'idempotency'
   if (spec.response_validation !== 'off') return 'response_validation'
   const isLooked = spec.request_validation !== 'off'
-  return isLooked && contractsOf(spec).some(([, { request_schema }]) => request_schema != null)
+  return isLooked &&
+    contractsOf(spec).some(
+      ([, { request_schema, request_schemas }]) => request_schema != null || request_schemas !== undefined,
+    )
     ? 'request_schema (unless request_validation is off)'
     : null
 }
 
-type Part = Partial<Pick<ProxySpec, 'parameters' | 'request_schema' | 'response_schema'>>
+type Part = Partial<Pick<ProxySpec, 'parameters' | 'request_schema' | 'request_schemas' | 'response_schema'>>
+
+/** Every schema of a contract, with its place in it. */
+function schemasOf(part: Part): (readonly [string, JsonSchema | null | undefined])[] {
+  return [
+    ['/request_schema', part.request_schema],
+    ...Object.entries(part.request_schemas ?? {}).map(
+      ([type, schema]) => [pointerTo('/request_schemas', type), schema] as const,
+    ),
+    ...(part.parameters ?? []).map(({ schema }, index) => [`/parameters/${index}/schema`, schema] as const),
+    ['/response_schema', part.response_schema],
+  ]
+}
 
 /** The contract and those of single methods, with their places. */
 function contractsOf(spec: ProxySpec): (readonly [string, Part])[] {
@@ -94,19 +110,18 @@ function patternErrors(spec: ProxySpec): FieldError[] {
 
 async function schemaErrors(spec: ProxySpec, context: OperationContext): Promise<FieldError[]> {
   const schemas = contractsOf(spec).flatMap(([place, part]) =>
-    (['request_schema', 'response_schema'] as const).map(
-      (member): readonly [string, JsonSchema | null | undefined] => [`${place}/${member}`, part[member]],
-    ),
+    schemasOf(part).map(([member, schema]) => [place + member, schema] as const),
   )
   const toJudge = schemas.filter(
-    ([, schema]) => schema !== null && typeof schema === 'object' && !imported.has(schema),
+    ([, schema]) =>
+      schema !== null && schema !== undefined && typeof schema === 'object' && !imported.has(schema),
   )
   if (toJudge.length === 0) return []
   const judges = createSchemaJudges(await sharedSchemas(spec, context), false)
   const errors: FieldError[] = []
   for (const [pointer, schema] of toJudge) {
     try {
-      judges.of(schema!, pointer.endsWith('/request_schema') ? 'request' : 'response')
+      judges.of(schema!, pointer.endsWith('/response_schema') ? 'response' : 'request')
     } catch (error) {
       errors.push({
         pointer,

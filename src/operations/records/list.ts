@@ -20,6 +20,13 @@ export const recordFilters = {
   tool: shortText.optional(),
   session_id: shortText.optional(),
   conversation_id: shortText.optional(),
+  user: shortText.optional().describe('Id of the user for whom the call was made'),
+  trace_id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/, '32 hexadecimal digits in lower case')
+    .optional(),
+  nearest_limit: shortText.optional().describe('policy/limit that had the fewest requests left'),
+  min_retries: z.coerce.number().int().min(0).max(254).optional(),
   ip: shortText.optional(),
   request_id: shortText.optional(),
   min_duration_ms: z.coerce.number().min(0).optional(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { HttpMethod, Ref, type ResourceType } from '../../model/common.ts'
+import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../../model/record.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { toPeriod } from '../period.ts'
@@ -23,6 +24,13 @@ export const selection = {
     .describe('app says the same as gateway, and agent as gateway_mcp'),
   method: HttpMethod.optional(),
   agent_name: shortText.optional(),
+  agent_host: shortText.optional().describe('OAuth client that the token was issued to'),
+  subject: shortText.optional().describe('Subject of the token or client certificate'),
+  check: shortText.optional().describe('Name of the check that ended the request, such as limits'),
+  outcome_class: z.enum(OUTCOME_CLASSES).optional(),
+  failure_origin: z.enum(FAILURE_ORIGINS).optional(),
+  upstream_target: z.string().min(1).max(512).optional().describe('URL of the server that was asked last'),
+  cache: z.enum(CACHES).optional().describe('What the cache did'),
 }
 
 const REFS: readonly (readonly [string, ResourceType])[] = [

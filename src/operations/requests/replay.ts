@@ -146,6 +146,7 @@ async function toAsked(
     of: id,
     requestId: context.via.requestId,
     over: context.via.surface,
+    user: context.principal.type === 'user' ? context.principal.id : '',
     surface: record.surface,
     tool: record.tool ?? '',
     method: record.method,

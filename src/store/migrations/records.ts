@@ -36,4 +36,14 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
     name: 'the environment of a block',
     statements: ['ALTER TABLE blocks ADD COLUMN environment TEXT'],
   },
+  {
+    version: 4,
+    name: 'a share for callers who have proved nothing',
+    statements: [
+      // Blocks of before hold both kinds of rows: they keep the place of those that others cannot push out
+      'ALTER TABLE blocks ADD COLUMN proved INTEGER NOT NULL DEFAULT 1',
+      'ALTER TABLE blocks ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0',
+      'CREATE INDEX blocks_share ON blocks (proved, max_time, bytes)',
+    ],
+  },
 ]

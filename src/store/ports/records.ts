@@ -4,6 +4,8 @@
  */
 export interface RecordBlock {
   readonly rows: number
+  /** The callers of all rows have proved who they are. Other blocks have a share of the store of their own. */
+  readonly proved: boolean
   /** Earliest and latest start of a request in the block, milliseconds since the epoch. */
   readonly minTimeMs: number
   readonly maxTimeMs: number
@@ -29,8 +31,13 @@ export interface StoredBlock extends RecordBlock {
 export interface RecordStore {
   /** Stores all blocks in one transaction, so that a reader sees each whole or not at all. */
   append(blocks: readonly RecordBlock[]): Promise<void>
-  /** Oldest blocks with fewer than `rowsBelow` rows. */
-  small(rowsBelow: number, blocksMax: number, environment: string | null): Promise<readonly StoredBlock[]>
+  /** Oldest blocks with fewer than `rowsBelow` rows, of one environment and share. */
+  small(
+    rowsBelow: number,
+    blocksMax: number,
+    environment: string | null,
+    proved: boolean,
+  ): Promise<readonly StoredBlock[]>
   /** Puts one block in the place of others, in one transaction. */
   replace(ids: readonly number[], block: RecordBlock): Promise<void>
   /** Blocks in which such rows may be, in the order of their ids, of which all are above `after`. */
@@ -41,8 +48,11 @@ export interface RecordStore {
   settle(): Promise<void>
   /** Deletes up to `blocksMax` blocks whose newest row is older than `beforeMs`; resolves to how many. */
   prune(beforeMs: number, blocksMax: number): Promise<number>
-  /** While the file holds more than `bytesMax`, deletes the oldest blocks, up to `blocksMax`; resolves to how many. */
-  shrink(bytesMax: number, blocksMax: number): Promise<number>
+  /**
+   * While the file holds more than `bytesMax`, deletes the oldest blocks, up to `blocksMax`; resolves to how many. Blocks that
+   * are not `proved` go first while they hold more than `unprovedMax` bytes; then the others go.
+   */
+  shrink(bytesMax: number, unprovedMax: number, blocksMax: number): Promise<number>
   readonly quotas: QuotaStore
   close(): Promise<void>
 }

@@ -33,14 +33,17 @@ export function openRecordStore(path: string): RecordStore {
 
 function createStore(db: DatabaseSync, path: string): RecordStore {
   const insert = db.prepare(
-    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO blocks (min_time, max_time, rows, classes, agents, environment, words, numbers, text, proved, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   const remove = db.prepare('DELETE FROM blocks WHERE id = ?')
-  const small = db.prepare('SELECT * FROM blocks WHERE rows < ? AND environment IS ? ORDER BY id LIMIT ?')
+  const small = db.prepare(
+    'SELECT * FROM blocks WHERE rows < ? AND environment IS ? AND proved = ? ORDER BY id LIMIT ?',
+  )
   const old = db.prepare('DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?)')
   const oldest = db.prepare(
-    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks ORDER BY max_time, id LIMIT 1)',
+    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE proved = ? ORDER BY max_time, id LIMIT 1) RETURNING bytes',
   )
+  const unproved = db.prepare('SELECT sum(bytes) AS bytes FROM blocks WHERE proved = 0')
   const pages = db.prepare(
     'SELECT (page_count - freelist_count) * page_size AS bytes FROM pragma_page_count, pragma_freelist_count, pragma_page_size',
   )
@@ -50,8 +53,10 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
   )
   const pruneQuotas = db.prepare('DELETE FROM quotas WHERE period < ?')
   const add = (block: RecordBlock): void => {
-    const { minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text } = block
-    insert.run(minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text)
+    const { minTimeMs, maxTimeMs, rows, classes, agents, environment, words, numbers, text, proved } = block
+    const head = [minTimeMs, maxTimeMs, rows, classes, agents, environment]
+    const bytes = Buffer.byteLength(words) + numbers.byteLength + text.byteLength
+    insert.run(...head, words, numbers, text, proved ? 1 : 0, bytes)
   }
   return {
     append: async (blocks) =>
@@ -60,8 +65,8 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
           for (const block of blocks) add(block)
         }),
       ),
-    small: async (rowsBelow, blocksMax, environment) =>
-      guarded(path, () => small.all(rowsBelow, environment, blocksMax).map(toStoredBlock)),
+    small: async (rowsBelow, blocksMax, environment, proved) =>
+      guarded(path, () => small.all(rowsBelow, environment, proved ? 1 : 0, blocksMax).map(toStoredBlock)),
     replace: async (ids, block) =>
       guarded(path, () =>
         inTransaction(db, () => {
@@ -91,12 +96,18 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
         }
       }),
     settle: async () => guarded(path, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')),
-    shrink: async (bytesMax, blocksMax) =>
+    shrink: async (bytesMax, unprovedMax, blocksMax) =>
       guarded(path, () => {
         let deleted = 0
+        let ofUnproved: number | null = null
         // One at a time: blocks are of very different sizes.
         while (deleted < blocksMax && Number(pages.get()?.['bytes']) > bytesMax) {
-          if (Number(oldest.run().changes) === 0) break
+          ofUnproved ??= Number(unproved.get()?.['bytes'] ?? 0)
+          const first = ofUnproved > unprovedMax ? 0 : 1
+          let gone = oldest.get(first)
+          if (gone !== undefined && first === 0) ofUnproved -= Number(gone['bytes'])
+          gone ??= oldest.get(1 - first)
+          if (gone === undefined) break
           deleted++
         }
         return deleted
@@ -140,6 +151,7 @@ export function toStoredBlock(row: Record<string, unknown>): StoredBlock {
   return {
     id: row['id'] as number,
     rows: row['rows'] as number,
+    proved: row['proved'] === 1,
     minTimeMs: row['min_time'] as number,
     maxTimeMs: row['max_time'] as number,
     classes: row['classes'] as number,

@@ -1,4 +1,4 @@
-import type { Json } from '../../../base/canonical.ts'
+import { canonicalJson, type Json } from '../../../base/canonical.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import { MediaType } from '../../../model/contract.ts'
@@ -17,6 +17,8 @@ const TYPES_MAX = 20
 /** Contract of a body, as far as the description has one. */
 export interface Body {
   readonly schema: JsonSchema | null
+  /** Schemas of JSON media types that have another one, by media type. */
+  readonly schemas?: Readonly<Record<string, JsonSchema>>
   /** Media types and ranges of a request body, of which the schema is for the JSON ones. */
   readonly types?: readonly string[]
   readonly required?: boolean
@@ -41,10 +43,34 @@ export function requestBody(document: Plain, value: unknown, pointer: string, sc
   const required = body['required'] === true
   if (media === undefined) return { schema: null, required }
   const contract = { ...contractOf(document, media, schemas), types: typesOf(body), required }
-  if (media.rank <= 2) return contract
+  if (media.rank <= 2)
+    return { ...contract, ...othersOf(document, body, place, media, contract.schema, schemas) }
   const schema = contract.schema === null || contract.schema === true ? {} : contract.schema
   if (schema === false) return contract
   return { ...contract, schema: { ...schema, contentMediaType: media.mediaType.split(';')[0]!.trim() } }
+}
+
+/** Schemas of the JSON types beside the best one, where they say something else: each body is judged by that of its type. */
+function othersOf(
+  document: Plain,
+  body: Plain,
+  pointer: string,
+  best: Media,
+  schema: JsonSchema | null,
+  schemas: Schemas,
+): Pick<Body, 'schemas'> {
+  const content = isPlain(body['content']) ? body['content'] : {}
+  const common = canonicalJson(schema ?? true)
+  const found: Record<string, JsonSchema> = {}
+  for (const [mediaType, value] of Object.entries(content).slice(0, TYPES_MAX)) {
+    const type = mediaType.split(';')[0]!.trim().toLowerCase()
+    if (mediaType === best.mediaType || rankOf(mediaType) > 2 || !isPlain(value) || type in found) continue
+    const place = pointerTo(pointer, 'content', mediaType)
+    const own =
+      contractOf(document, { mediaType, rank: 0, found: { value, pointer: place } }, schemas).schema ?? true
+    if (canonicalJson(own) !== common && MediaType.safeParse(type).success) found[type] = own
+  }
+  return Object.keys(found).length === 0 ? {} : { schemas: found }
 }
 
 /** Every media type that the description takes; none when one of them cannot be told apart from others. */

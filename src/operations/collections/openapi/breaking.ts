@@ -12,6 +12,7 @@ export type Contract = Pick<
   | 'parameters'
   | 'strict_query'
   | 'request_schema'
+  | 'request_schemas'
   | 'request_types'
   | 'request_required'
   | 'response_schema'
@@ -122,7 +123,7 @@ export function breakingChanges(was: Contract, is: Contract, shared: Shared): Fi
   for (const method of was.methods)
     if (!is.methods.includes(method)) tell('/methods', `${method} is no longer answered`)
   if (shapeOf(was.path) !== shapeOf(is.path)) tell('/path', `was ${was.path}`)
-  compareParameters(was, is, tell)
+  compareParameters(was, is, shared, tell)
   if (is.request_schema !== null && is.request_required && !requiresBody(was))
     tell('/request_required', 'a body has become required')
   for (const type of was.request_types)
@@ -134,6 +135,13 @@ export function breakingChanges(was: Contract, is: Contract, shared: Shared): Fi
       is.request_schema,
       '/request_schema',
     )
+  for (const [type, schema] of Object.entries(is.request_schemas ?? {}))
+    if (was.request_types.includes(type))
+      new Comparison(shared, 'request', tell).run(
+        was.request_schemas?.[type] ?? was.request_schema ?? true,
+        schema,
+        pointerTo('/request_schemas', type),
+      )
   if (was.response_schema !== null)
     new Comparison(shared, 'response', tell).run(
       was.response_schema,
@@ -153,7 +161,7 @@ function requiresBody({ request_schema, request_required }: Contract): boolean {
   return request_schema !== null && request_required
 }
 
-function compareParameters(was: Contract, is: Contract, tell: Tell): void {
+function compareParameters(was: Contract, is: Contract, shared: Shared, tell: Tell): void {
   const before = new Map(was.parameters.map((one) => [keyOf(one), one]))
   for (const [index, parameter] of is.parameters.entries()) {
     // The path says which there are, whatever they are called
@@ -166,6 +174,10 @@ function compareParameters(was: Contract, is: Contract, tell: Tell): void {
       continue
     }
     if (parameter.required && !known.required) tell(pointer, `"${parameter.name}" has become required`)
+    if (known.schema !== undefined && parameter.schema !== undefined) {
+      new Comparison(shared, 'request', tell).run(known.schema, parameter.schema, `${pointer}/schema`)
+      continue
+    }
     for (const reason of narrowings(asSchema(known), asSchema(parameter)))
       tell(pointer, `"${parameter.name}" ${reason}`)
   }
@@ -178,7 +190,9 @@ function keyOf({ in: place, name }: Parameter): string {
   return `${place} ${place === 'header' ? name.toLowerCase() : name}`
 }
 
-function asSchema({ type, enum: values, pattern, min, max }: Parameter): Plain {
+/** What the members of a parameter say, where one of two versions has no schema: earlier imports had none. */
+function asSchema({ type, enum: values, pattern, min, max, schema }: Parameter): Plain {
+  if (schema === true) return {}
   return { type, enum: values, pattern, minimum: min, maximum: max }
 }
 

@@ -74,7 +74,7 @@ test('queries and fragments in paths are left out, and what then collides is ski
     result.warnings.map(({ pointer, reason }) => `${pointer}: ${reason}`),
     [
       '/paths/~1x?action=a: imported without "?action=a"',
-      '/paths/~1x?action=b/get: left out, it is the same route as /paths/~1x?action=a/get',
+      '/paths/~1x?action=b/get: left out, it is the same route as /paths/~1x?action=a/get; requests are held to what both ask',
       '/paths/~1x?action=b: imported without "?action=b"',
       '/paths/~1y#z: imported without "#z"',
       '/paths/~1search{?q,limit}: imported without {?q,limit}',
@@ -142,10 +142,37 @@ test('parameters of the path item are merged and replaced by those of the operat
   )
   assert.deepEqual(result.proxies[0]?.parameters, [
     { name: 'id', in: 'path', type: 'integer', required: true, min: 1 },
-    { name: 'q', in: 'query', type: 'string', required: true, enum: ['a', 'b'], pattern: '^[ab]$' },
-    { name: 'page', in: 'query', type: 'integer', max: 9 },
-    { name: 'X-Trace', in: 'header', type: 'boolean', description: 'd', default: true },
-    { name: 'filter', in: 'query', type: 'object' },
+    {
+      name: 'q',
+      in: 'query',
+      type: 'string',
+      required: true,
+      enum: ['a', 'b'],
+      pattern: '^[ab]$',
+      schema: { $ref: '#/$defs/Kind' },
+    },
+    {
+      name: 'page',
+      in: 'query',
+      type: 'integer',
+      max: 9,
+      schema: { allOf: [{ type: 'integer', maximum: 9 }] },
+    },
+    {
+      name: 'X-Trace',
+      in: 'header',
+      type: 'boolean',
+      description: 'd',
+      default: true,
+      schema: { type: ['null', 'boolean'], default: true },
+    },
+    {
+      name: 'filter',
+      in: 'query',
+      type: 'object',
+      content_type: 'application/json',
+      schema: { type: 'object' },
+    },
   ])
   assert.match(result.warnings[0]!.reason, /"gone" is not in the path/)
 })
@@ -489,4 +516,105 @@ test('references that multiply a small document are bounded', () => {
 test('pointers are told in a length that can be read', () => {
   const result = imported({ [`/${'{a!}{b!}'.repeat(100_000)}`]: { get: ok } })
   assert.equal(result.warnings[0]?.pointer.length, 2000)
+})
+
+test('operations of one route are held to what each of them asks', () => {
+  const page = { name: 'page', in: 'query', schema: { type: 'integer' } }
+  const body = (schema: object, type = 'application/json') => ({
+    required: true,
+    content: { [type]: { schema } },
+  })
+  const { proxies } = imported({
+    '/a/{x}': {
+      post: {
+        ...ok,
+        operationId: 'first',
+        parameters: [
+          page,
+          { name: 'x', in: 'path', required: true, schema: { type: 'integer' } },
+          { name: 'size', in: 'query', required: true, schema: { type: 'integer' } },
+          { name: 'only', in: 'query', required: true, schema: { type: 'string', maxLength: 1 } },
+        ],
+        requestBody: body({ type: 'object', required: ['a'] }),
+      },
+    },
+    '/a/{y}': {
+      post: {
+        ...ok,
+        operationId: 'second',
+        parameters: [
+          page,
+          { name: 'y', in: 'path', required: true, schema: { type: 'string' } },
+          { name: 'size', in: 'query', required: true, schema: { type: 'string' } },
+        ],
+        requestBody: body({ type: 'array' }, 'application/xml'),
+      },
+    },
+  })
+  assert.equal(proxies.length, 1)
+  const [proxy] = proxies
+  assert.deepEqual(proxy!.parameters, [
+    { name: 'page', in: 'query', type: 'integer' },
+    { name: 'x', in: 'path', required: true, schema: true },
+    { name: 'size', in: 'query', required: true, schema: true },
+    { name: 'only', in: 'query', schema: true },
+  ])
+  assert.deepEqual(
+    [proxy!.operation_id, proxy!.request_schema, proxy!.request_types, proxy!.request_required],
+    ['first', null, ['application/json', 'application/xml'], true],
+  )
+})
+
+test('each media type of a body keeps its own schema', () => {
+  const patch = { type: 'array' }
+  const { proxies } = imported({
+    '/a': {
+      patch: {
+        ...ok,
+        requestBody: {
+          content: {
+            'application/json-patch+json': { schema: patch },
+            'application/merge-patch+json': { schema: { type: 'object' } },
+            'application/json': { schema: { type: 'object' } },
+          },
+        },
+      },
+    },
+  })
+  assert.deepEqual(proxies[0]!.request_schema, { type: 'object' })
+  assert.deepEqual(proxies[0]!.request_schemas, { 'application/json-patch+json': { type: 'array' } })
+})
+
+test('keywords that no request is held to are told with their place and the reason', () => {
+  const { notEnforced, schemas } = imported(
+    { '/a': { get: ok } },
+    {
+      components: {
+        schemas: {
+          Name: { type: 'string', pattern: '^(?=a)', format: 'person-name' },
+          Map: { patternProperties: { '(?!x)': { type: 'string' } }, additionalProperties: false },
+          Tree: { $dynamicRef: '#node' },
+          Either: { oneOf: [{ type: 'string', format: 'date' }, { $ref: '#/components/schemas/Name' }] },
+          None: { not: { $ref: '#/components/schemas/Name' } },
+          Closed: { allOf: [{ $ref: '#/components/schemas/Map' }], unevaluatedProperties: false },
+          Fine: { oneOf: [{ type: 'string' }, { type: 'integer' }] },
+        },
+      },
+    },
+  )
+  const at = '/components/schemas'
+  assert.deepEqual(notEnforced.map(({ pointer, keyword }) => [pointer, keyword]).sort(), [
+    [`${at}/Closed/unevaluatedProperties`, 'unevaluatedProperties'],
+    [`${at}/Either/oneOf`, 'oneOf'],
+    [`${at}/Map/patternProperties/(?!x)`, 'patternProperties'],
+    [`${at}/Name/format`, 'format'],
+    [`${at}/Name/pattern`, 'pattern'],
+    [`${at}/None/not`, 'not'],
+    [`${at}/Tree/$dynamicRef`, '$dynamicRef'],
+  ])
+  assert.deepEqual(schemas!['Map'], {
+    patternProperties: { '': true },
+    additionalProperties: false,
+    'x-not-judged': ['patternProperties'],
+  })
 })

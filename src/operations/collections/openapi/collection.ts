@@ -7,14 +7,15 @@ import { slugOf } from '../../../model/common.ts'
 import { type JsonSchema, PathPattern, type ProxySpec } from '../../../model/proxy.ts'
 import { UpstreamUrl } from '../../../model/upstream.ts'
 import { type Body, requestBody, responseBody } from './body.ts'
+import { commonContract, type ImportedContract } from './common-contract.ts'
 import { type DescribedEndpoint, listEndpoints } from './endpoints.ts'
 import { warnOfLeftOut } from './left-out.ts'
 import { createSlugs, toName, toTags } from './names.ts'
-import { takeParameters } from './parameters.ts'
+import { type Reading, takeParameters } from './parameters.ts'
 import { broken } from './plain.ts'
-import { createSchemas, type Schemas } from './schemas.ts'
+import { createSchemas } from './schemas.ts'
 import { type Placement, placeEndpoints } from './upstream.ts'
-import { createWarnings, type Warn } from './warnings.ts'
+import { createWarnings, type NotEnforced, type Warn } from './warnings.ts'
 
 export interface ImportOptions {
   /** That of the servers of the description when absent, else the slug. */
@@ -37,6 +38,8 @@ export interface Imported {
   /** Shared schemas that `#/$defs/<name>` in the proxies point into; null when there are none. */
   readonly schemas: Readonly<Record<string, JsonSchema>> | null
   readonly warnings: readonly FieldError[]
+  /** Keywords that no request is held to. */
+  readonly notEnforced: readonly NotEnforced[]
 }
 
 const DESCRIPTION_MAX = 20_000
@@ -48,7 +51,7 @@ const PROXIES_MAX = 64 * 1024 ** 2
  * deterministic; linear in the document. Refuses with `document_invalid` and the pointer of what is broken.
  */
 export function toCollection(document: Plain, options: ImportOptions): Imported {
-  const { warn, list } = createWarnings()
+  const { warn, leave, list, notEnforced } = createWarnings()
   const info = document['info']
   if (!isPlain(info))
     throw broken('/info', info === undefined ? 'missing' : 'an object with title and version')
@@ -60,12 +63,13 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
   const endpoints = endpointsOf(document, warn)
   const placement = placeEndpoints(document, endpoints, options.upstream, warn)
   const upstream = usableUpstream(placement, options)
-  const schemas = createSchemas(document, options.broken_refs ?? 'refuse', warn)
+  const schemas = createSchemas(document, options.broken_refs ?? 'refuse', warn, leave)
+  const reading = { document, schemas, warn, leave }
   const slugs = createSlugs()
   const operationIds = new Set<string>()
   let left = PROXIES_MAX
   const proxies = endpoints.map((endpoint) => {
-    const proxy = toProxy(document, endpoint, schemas, warn)
+    const proxy = toProxy(reading, endpoint)
     left -= JSON.stringify(proxy).length
     if (left < 0) throw broken('/paths', `references in it expand to more than ${PROXIES_MAX} characters`)
     const unique = uniqueOperationId(endpoint, operationIds, warn)
@@ -97,6 +101,7 @@ export function toCollection(document: Plain, options: ImportOptions): Imported 
     endpoints,
     schemas: Object.keys(shared).length > 0 ? shared : null,
     warnings: list(),
+    notEnforced: notEnforced(),
   }
 }
 
@@ -156,17 +161,12 @@ function targetOf(
 }
 
 function toProxy(
-  document: Plain,
-  { method, path, operation, pointer, item, parameters }: DescribedEndpoint,
-  schemas: Schemas,
-  warn: Warn,
+  reading: Reading,
+  endpoint: DescribedEndpoint,
 ): Omit<z.input<typeof ProxySpec>, 'collection' | 'slug'> {
-  const request: Body =
-    operation['requestBody'] === undefined
-      ? { schema: null }
-      : requestBody(document, operation['requestBody'], pointerTo(pointer, 'requestBody'), schemas)
-  const response = responseBody(document, operation['responses'], pointerTo(pointer, 'responses'), schemas)
+  const { method, path, operation, item, twins } = endpoint
   const texts = [operation['description'], operation['summary'], item['description'], item['summary']]
+  const own = contractOf(reading, endpoint)
   return {
     name: toName([
       operation['summary'],
@@ -179,8 +179,34 @@ function toProxy(
     deprecated: operation['deprecated'] === true,
     methods: [method],
     path: path.pattern,
-    parameters: takeParameters(document, parameters, path, warn),
+    ...(twins.length === 0
+      ? own
+      : commonContract(
+          own,
+          twins.map((twin) => contractOf(reading, twin)),
+        )),
+  }
+}
+
+function contractOf(
+  reading: Reading,
+  {
+    path,
+    operation,
+    pointer,
+    parameters,
+  }: Pick<DescribedEndpoint, 'path' | 'operation' | 'pointer' | 'parameters'>,
+): ImportedContract {
+  const { document, schemas } = reading
+  const request: Body =
+    operation['requestBody'] === undefined
+      ? { schema: null }
+      : requestBody(document, operation['requestBody'], pointerTo(pointer, 'requestBody'), schemas)
+  const response = responseBody(document, operation['responses'], pointerTo(pointer, 'responses'), schemas)
+  return {
+    parameters: takeParameters(reading, parameters, path),
     request_schema: request.schema,
+    ...(request.schemas === undefined ? {} : { request_schemas: { ...request.schemas } }),
     request_types: [...(request.types ?? [])],
     request_required: request.required ?? false,
     response_schema: response.schema,

@@ -33,14 +33,25 @@ export interface DescribedEndpoint {
   readonly parameters: readonly ParameterList[]
   /** The server of the operation or path item where it has one of its own. */
   readonly server: Server | undefined
+  /** Further operations with the same method and path, but for the names of its parameters. */
+  readonly twins: readonly Pick<DescribedEndpoint, 'path' | 'operation' | 'pointer' | 'parameters'>[]
 }
 
-/** The operations that can become proxies, in the order of the document. Of two for one route the first is kept. */
+/** As it is in a path item. */
+type ReadEndpoint = Omit<DescribedEndpoint, 'path' | 'twins'>
+
+/**
+ * The operations that can become proxies, in the order of the document. Of several for one route the first is kept, with the
+ * others as its twins.
+ */
 export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] {
   const paths = document['paths']
   if (!isPlain(paths)) throw broken('/paths', 'a map of paths')
   const endpoints: DescribedEndpoint[] = []
-  const routes = new Map<string, string>()
+  const routes = new Map<
+    string,
+    { readonly pointer: string; readonly path: ReadPath; readonly twins: Twin[] }
+  >()
   for (const [text, value] of Object.entries(paths)) {
     if (text.startsWith('x-')) continue
     const pointer = pointerTo('/paths', text)
@@ -53,24 +64,32 @@ export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] 
       const route = `${endpoint.method} ${path.shape}`
       const first = routes.get(route)
       if (first !== undefined) {
-        warn(endpoint.pointer, `left out, it is the same route as ${first}`)
+        warn(
+          endpoint.pointer,
+          `left out, it is the same route as ${first.pointer}; requests are held to what both ask`,
+        )
+        first.twins.push({ ...endpoint, path: withNamesOf(first.path, path) })
         continue
       }
-      routes.set(route, endpoint.pointer)
+      const twins: Twin[] = []
+      routes.set(route, { pointer: endpoint.pointer, path, twins })
       if (routes.size > ENDPOINTS_MAX) throw broken('/paths', `more than ${ENDPOINTS_MAX} operations`)
       for (const note of path.notes) warn(pointer, note)
-      endpoints.push({ ...endpoint, path })
+      endpoints.push({ ...endpoint, path, twins })
     }
   }
   return endpoints
 }
 
-function readItem(
-  document: Plain,
-  value: unknown,
-  place: string,
-  warn: Warn,
-): Omit<DescribedEndpoint, 'path'>[] {
+type Twin = DescribedEndpoint['twins'][number]
+
+/** A path of the same shape, whose parameters are called as those of the other in our pattern. */
+function withNamesOf(first: ReadPath, { names, ...path }: ReadPath): ReadPath {
+  const ours = [...first.names.values()]
+  return { ...path, names: new Map([...names.keys()].map((name, index) => [name, ours[index] ?? null])) }
+}
+
+function readItem(document: Plain, value: unknown, place: string, warn: Warn): ReadEndpoint[] {
   const found = resolve(document, value, place, 'a path item')
   // Members beside the reference of a path item add to what it refers to.
   const own = isPlain(value) && found.value !== value ? value : {}
@@ -80,7 +99,7 @@ function readItem(
   const shared: ParameterList = { value: item['parameters'], pointer: pointerOf('parameters') }
   const itemServer = firstServer(item, found.pointer, warn)
 
-  const endpoints: Omit<DescribedEndpoint, 'path'>[] = []
+  const endpoints: ReadEndpoint[] = []
   for (const [member, operation] of Object.entries(item)) {
     const pointer = pointerOf(member)
     const method = METHODS.get(member)

@@ -9,6 +9,7 @@ type Contract = Pick<
   ProxySpec,
   | 'parameters'
   | 'request_schema'
+  | 'request_schemas'
   | 'request_types'
   | 'request_required'
   | 'response_schema'
@@ -112,7 +113,8 @@ function operationOf(proxy: ProxySpec, contract: Contract, names: ReadonlyMap<st
 
 function toParameter(parameter: Parameter, names: ReadonlyMap<string, string>): Plain {
   const { name, in: place, required, description, type, enum: values, pattern, min, max } = parameter
-  const schema = {
+  const own = parameter.schema === undefined ? undefined : withComponents(parameter.schema)
+  const schema = own ?? {
     type,
     ...(values === undefined ? {} : { enum: values }),
     ...(pattern === undefined ? {} : { pattern }),
@@ -126,7 +128,12 @@ function toParameter(parameter: Parameter, names: ReadonlyMap<string, string>): 
     in: place,
     ...(isPath || required ? { required: true } : {}),
     ...(description === '' ? {} : { description }),
-    schema,
+    ...(parameter.allow_empty === true ? { allowEmptyValue: true } : {}),
+    ...(parameter.style === undefined ? {} : { style: parameter.style }),
+    ...(parameter.explode === undefined ? {} : { explode: parameter.explode }),
+    ...(parameter.content_type === undefined
+      ? { schema }
+      : { content: { [parameter.content_type]: { schema } } }),
   }
 }
 
@@ -134,13 +141,16 @@ function requestBodyOf(contract: Contract): Plain | null {
   const { request_schema: schema, request_types, request_example: example } = contract
   if (schema === null && request_types.length === 0) return null
   const types = request_types.length === 0 ? ['application/json'] : request_types
-  const media = {
-    ...(schema === null ? {} : { schema: withComponents(schema) }),
-    ...(example === undefined ? {} : { example }),
+  const media = (type: string): Plain => {
+    const own = contract.request_schemas?.[type] ?? schema
+    return {
+      ...(own === null ? {} : { schema: withComponents(own) }),
+      ...(example === undefined ? {} : { example }),
+    }
   }
   return {
     ...(contract.request_required ? { required: true } : {}),
-    content: Object.fromEntries(types.map((type) => [type, media])),
+    content: Object.fromEntries(types.map((type) => [type, media(type)])),
   }
 }
 

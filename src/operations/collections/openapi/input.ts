@@ -15,6 +15,11 @@ export const BrokenRefs = z
   .default('refuse')
   .describe('Schema references that point nowhere: refuse them, or allow any value there')
 
+/** Of the answer of an import. */
+export const NotEnforced = z
+  .array(z.object({ pointer: z.string(), keyword: z.string(), reason: z.string() }))
+  .describe('Keywords of the description that no request is held to, and why; pointers are into the document')
+
 /** The input with what takes long read already, which `prepare` of an operation may do. Refuses with document_invalid. */
 export async function readAheadOf<I extends { readonly document: Document }>(input: I): Promise<I> {
   const { document } = input

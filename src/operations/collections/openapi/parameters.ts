@@ -2,24 +2,34 @@ import type { z } from 'zod'
 import { linearPattern } from '../../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
-import type { Parameter } from '../../../model/proxy.ts'
+import { MediaType } from '../../../model/contract.ts'
+import { PARAMETER_STYLES, type Parameter } from '../../../model/proxy.ts'
+import { isCheckedFormat } from '../../../snapshot/schema-judge.ts'
 import type { ReadPath } from './paths.ts'
 import { broken } from './plain.ts'
-import { localTokens, lookUp } from './pointer.ts'
+import { localTokens, lookUp, tokensOf } from './pointer.ts'
 import { resolve } from './resolve.ts'
-import type { Warn } from './warnings.ts'
+import type { Schemas } from './schemas.ts'
+import type { Leave, Warn } from './warnings.ts'
 
 type ParameterInput = z.input<typeof Parameter>
 
 const PLACES = ['path', 'query', 'header', 'cookie'] as const
 const TYPES = ['string', 'integer', 'number', 'boolean', 'array', 'object'] as const
 const PARAMETERS_MAX = 200
-const NOT_LINEAR = 'it is broken, too large, or needs look-around or back references'
 /** In one list of the description. */
 const LISTED_MAX = 1000
 const TEXT_MAX = 20_000
 /** OpenAPI 3.1 section 4.8.12.1: described elsewhere, and not parameters. */
 const IGNORED_HEADERS = new Set(['accept', 'content-type', 'authorization'])
+
+/** What parameters are read with. */
+export interface Reading {
+  readonly document: Plain
+  readonly schemas: Schemas
+  readonly warn: Warn
+  readonly leave: Leave
+}
 
 /** A list of parameters in the description. */
 export interface ParameterList {
@@ -32,15 +42,15 @@ export interface ParameterList {
  * in the pattern is among the result, described or not.
  */
 export function takeParameters(
-  document: Plain,
+  reading: Reading,
   lists: readonly ParameterList[],
   path: ReadPath,
-  warn: Warn,
 ): ParameterInput[] {
+  const { warn } = reading
   const merged = new Map<string, ParameterInput>()
   for (const list of lists) {
     const own = new Set<string>()
-    for (const { parameter, pointer } of readList(document, list, warn)) {
+    for (const { parameter, pointer } of readList(reading, list)) {
       const key = `${parameter.in} ${parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name}`
       if (own.has(key))
         warn(pointer, `parameter "${parameter.name.slice(0, 80)}" stands twice; the first is kept`)
@@ -82,20 +92,20 @@ function bounded(parameters: ParameterInput[], pointer: string, warn: Warn): Par
 }
 
 function readList(
-  document: Plain,
+  reading: Reading,
   { value, pointer }: ParameterList,
-  warn: Warn,
 ): { parameter: ParameterInput; pointer: string }[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) throw broken(pointer, 'a list of parameters')
   if (value.length > LISTED_MAX) throw broken(pointer, `more than ${LISTED_MAX} parameters`)
   return value.map((item, index) => {
-    const found = resolve(document, item, pointerTo(pointer, index), 'a parameter')
-    return { parameter: readParameter(document, found.value, found.pointer, warn), pointer: found.pointer }
+    const found = resolve(reading.document, item, pointerTo(pointer, index), 'a parameter')
+    return { parameter: readParameter(reading, found.value, found.pointer), pointer: found.pointer }
   })
 }
 
-function readParameter(document: Plain, value: Plain, pointer: string, warn: Warn): ParameterInput {
+function readParameter(reading: Reading, value: Plain, pointer: string): ParameterInput {
+  const { document } = reading
   const name = value['name']
   if (typeof name !== 'string' || name === '')
     throw broken(pointerTo(pointer, 'name'), 'a parameter has a name')
@@ -113,14 +123,104 @@ function readParameter(document: Plain, value: Plain, pointer: string, warn: War
     parameter.enum = schema['enum'] as ParameterInput['enum']
   else if (schema['const'] !== undefined) parameter.enum = [schema['const']] as ParameterInput['enum']
   const { pattern, minimum, maximum } = schema
-  if (typeof pattern === 'string') {
-    if (pattern.length <= 4096 && linearPattern(pattern) !== null) parameter.pattern = pattern
-    else warn(pointer, `the pattern of parameter "${name.slice(0, 80)}" is left out: ${NOT_LINEAR}`)
+  const isNumber = parameter.type === 'integer' || parameter.type === 'number'
+  if (typeof pattern === 'string' && pattern.length <= 4096 && linearPattern(pattern) !== null)
+    parameter.pattern = pattern
+  if (isNumber && typeof minimum === 'number') parameter.min = minimum
+  if (isNumber && typeof maximum === 'number') parameter.max = maximum
+  return { ...parameter, ...formOf(reading, value, parameter, pointer) }
+}
+
+type Form = Pick<ParameterInput, 'schema' | 'style' | 'explode' | 'allow_empty' | 'content_type'>
+
+/** How the value is written, and its schema where the other members do not say all of it. */
+function formOf(reading: Reading, value: Plain, parameter: ParameterInput, pointer: string): Form {
+  const { schemas, leave } = reading
+  const content = contentOf(value)
+  const isQuery = parameter.in === 'query'
+  const form: Form = isQuery && value['allowEmptyValue'] === true ? { allow_empty: true } : {}
+  if (content !== null) {
+    const { mediaType, schema } = content
+    const type = MediaType.safeParse(mediaType.split(';')[0]!.trim().toLowerCase())
+    const isJson = type.success && /[/+]json$/.test(type.data)
+    if (!isJson) leave(pointerTo(pointer, 'content'), 'content', 'only JSON is looked into')
+    return {
+      ...form,
+      content_type: isJson ? type.data : 'application/octet-stream',
+      schema: isJson
+        ? schemas.take(schema ?? true, [...tokensOf(pointer), 'content', mediaType, 'schema'])
+        : true,
+    }
   }
-  if (parameter.type !== 'integer' && parameter.type !== 'number') return parameter
-  if (typeof minimum === 'number') parameter.min = minimum
-  if (typeof maximum === 'number') parameter.max = maximum
-  return parameter
+  const { schema } = value
+  if (isPlain(schema) && isFlat(schema)) return form
+  if (schema === undefined) return { ...form, schema: true }
+  const usual = isQuery || parameter.in === 'cookie' ? 'form' : 'simple'
+  const { style } = value
+  const known = PARAMETER_STYLES.find((one) => one === style)
+  if (style !== undefined && known === undefined)
+    leave(pointerTo(pointer, 'style'), 'style', 'not a style of OpenAPI; the value may be anything')
+  const explodes = (known ?? usual) === 'form'
+  const explode = typeof value['explode'] === 'boolean' ? value['explode'] : explodes
+  if (parameter.type === 'object' && explodes && explode)
+    leave(
+      pointerTo(pointer, 'schema'),
+      'schema',
+      'the members of an object of style form are parameters of their own, which are not looked at together',
+    )
+  return {
+    ...form,
+    schema:
+      style !== undefined && known === undefined
+        ? true
+        : schemas.take(schema, [...tokensOf(pointer), 'schema']),
+    ...(known === undefined || known === usual ? {} : { style: known }),
+    ...(explode === explodes ? {} : { explode }),
+  }
+}
+
+function contentOf(parameter: Plain): { mediaType: string; schema: unknown } | null {
+  const content = parameter['content']
+  if (parameter['schema'] !== undefined || !isPlain(content)) return null
+  const first = Object.entries(content)[0]
+  if (first === undefined) return null
+  return { mediaType: first[0], schema: isPlain(first[1]) ? first[1]['schema'] : undefined }
+}
+
+const FLAT = new Set([
+  ...['type', 'enum', 'pattern', 'minimum', 'maximum', 'format', 'default', 'description', 'title'],
+  ...['example', 'examples', 'deprecated', '$comment', 'externalDocs', 'readOnly', 'writeOnly', 'xml'],
+])
+
+/** The members of a parameter say all that the schema does: a scalar of one type. */
+function isFlat(schema: Plain): boolean {
+  const { type, enum: values, pattern, format } = schema
+  const isText = type === 'string'
+  if (!isText && type !== 'integer' && type !== 'number' && type !== 'boolean') return false
+  if (!Object.keys(schema).every((keyword) => FLAT.has(keyword) || keyword.startsWith('x-'))) return false
+  const isNumber = type === 'integer' || type === 'number'
+  if (
+    Array.isArray(values)
+      ? !values.every((one) => typeof one === (isNumber ? 'number' : type))
+      : values !== undefined
+  )
+    return false
+  if (Array.isArray(values) && (values.length === 0 || values.length > 2000)) return false
+  if (pattern !== undefined && !(isText && typeof pattern === 'string' && linearPattern(pattern) !== null))
+    return false
+  if (
+    ['minimum', 'maximum'].some(
+      (bound) => schema[bound] !== undefined && (isText || typeof schema[bound] !== 'number'),
+    )
+  )
+    return false
+  // `int64`, `float` and `double` are no narrower than their types.
+  return typeof format !== 'string' || (isNumber ? format !== 'int32' : isText && !isTold(format))
+}
+
+/** Formats that are checked, or that the import tells are not. */
+function isTold(format: string): boolean {
+  return isCheckedFormat(format) || !['password', 'binary', 'byte'].includes(format)
 }
 
 /** The schema that says type and bounds: references followed, and a wrapper with one meaning looked into. */

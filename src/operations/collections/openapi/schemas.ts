@@ -3,9 +3,12 @@ import { linearPattern } from '../../../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { pointerTo } from '../../../base/pointer.ts'
 import type { JsonSchema } from '../../../model/proxy.ts'
+import { isCheckedFormat } from '../../../snapshot/schema-judge.ts'
+import { NOT_JUDGED } from '../../../snapshot/schema-keywords.ts'
+import { createLooseness } from '../../../snapshot/schema-looseness.ts'
 import { broken } from './plain.ts'
 import { localTokens, lookUp } from './pointer.ts'
-import type { Warn } from './warnings.ts'
+import type { Leave, Warn } from './warnings.ts'
 
 /** Keywords whose value is a schema, a list of schemas, a map of schemas (JSON Schema 2020-12 and what 3.0 had). */
 const ONE = new Set([
@@ -30,6 +33,10 @@ const DATA = new Set(['default', 'const', 'enum', 'examples'])
  * reached through references, which move them into the shared set.
  */
 const DROPPED = new Set(['$id', '$schema', '$anchor', '$comment', '$vocabulary', 'nullable'])
+/** References that are only known while a value is judged. */
+const DYNAMIC = new Set(['$dynamicRef', '$recursiveRef', '$dynamicAnchor', '$recursiveAnchor'])
+/** Formats that say how a value is shown or stored, and nothing about which are valid. */
+const NOTES = new Set(['password', 'binary', 'float', 'double', 'int64', 'byte'])
 const TYPES: ReadonlySet<unknown> = new Set([
   'null',
   'boolean',
@@ -59,7 +66,12 @@ export interface Schemas {
  * whether or not it contains itself, so the work is linear in the document. References to other documents become
  * schemas that allow everything, with a warning; so do local ones that point nowhere when `broken_refs` is `skip`.
  */
-export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', warn: Warn): Schemas {
+export function createSchemas(
+  document: Plain,
+  brokenRefs: 'refuse' | 'skip',
+  warn: Warn,
+  leave: Leave,
+): Schemas {
   const components = componentNames(document)
   /** By pointer. Components keep their names where these need no escaping, so theirs are given out first. */
   const reserved = new Map(
@@ -91,14 +103,25 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
         pointer,
         `${text.slice(0, 200) || 'this'} is not a reference into this document; any value is allowed`,
       )
-      return { description: `Described elsewhere: ${text.slice(0, 200)}` }
+      return { description: `Described elsewhere: ${text.slice(0, 200)}`, [NOT_JUDGED]: ['$ref'] }
     }
     const name = toDefinition(tokens)
     if (name !== null) return { $ref: `#/$defs/${name}` }
     const reason = `points at ${text.slice(0, 200)}, which is not there`
     if (!lenient) throw broken(pointer, reason)
     warn(pointer, `${reason}; any value is allowed`)
-    return { description: `Not described: ${text.slice(0, 200)}` }
+    return { description: `Not described: ${text.slice(0, 200)}`, [NOT_JUDGED]: ['$ref'] }
+  }
+
+  /** Keywords that turn around what is in them, with the schemas that they stand in. */
+  const turning: { readonly keyword: string; readonly schema: Plain; readonly pointer: string }[] = []
+  /** Formats that have been told of. */
+  const formats = new Set<string>()
+
+  const notJudged = (result: Plain, pointer: string, keyword: string, reason: string): void => {
+    leave(pointer, keyword, reason)
+    const known = result[NOT_JUDGED]
+    result[NOT_JUDGED] = [...(Array.isArray(known) ? known : []), keyword]
   }
 
   let left = TAKEN_MAX
@@ -121,14 +144,27 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
       else if (keyword === 'required') takeRequired(value, place, result)
       else if (keyword === 'example') result['examples'] ??= [value]
       else if (keyword === 'pattern' && (typeof value !== 'string' || linearPattern(value) === null))
-        warn(place, 'left out, it is broken, too large, or needs look-around or back references')
+        notJudged(result, place, keyword, NOT_LINEAR)
+      else if (DYNAMIC.has(keyword)) notJudged(result, place, keyword, 'dynamic references are not followed')
       else if (isUnfit(keyword, value)) warn(place, 'not a value that this keyword can have; left out')
       else if (DATA.has(keyword)) result[keyword] = value
       else if (DROPPED.has(keyword) || keyword.startsWith('x-')) continue
       else if (isSimple(keyword, value)) result[keyword] = value
+      if (keyword === 'format' && typeof value === 'string') tellFormat(value, place)
+      if (TURNING.has(keyword) && result[keyword] !== undefined)
+        turning.push({ keyword, schema: result, pointer: place })
     }
+    const known = schema[NOT_JUDGED]
+    if (Array.isArray(known)) result[NOT_JUDGED] ??= known.filter((one) => typeof one === 'string')
     if (schema['nullable'] === true) allowNull(result)
+    nullAmongValues(result)
     return result as Record<string, Json> as JsonSchema // Copied from a document that is plain JSON.
+  }
+
+  const tellFormat = (format: string, place: string): void => {
+    if (isCheckedFormat(format) || NOTES.has(format) || formats.has(format)) return
+    formats.add(format)
+    leave(place, 'format', `the format "${format.slice(0, 80)}" is not checked, here and elsewhere`)
   }
 
   const takeOne = (keyword: string, value: unknown, place: string, result: Plain): void => {
@@ -144,18 +180,24 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
   }
 
   const takeMap = (keyword: string, value: unknown, place: string, result: Plain): void => {
-    if (!isPlain(value)) warn(place, 'a map of schemas; left out')
-    else
-      result[keyword] = Object.fromEntries(
-        Object.entries(value)
-          .filter(([name]) => keyword !== 'patternProperties' || linearPattern(name) !== null)
-          .map(([name, item]) => [name, take(item, pointerTo(place, name))]),
-      )
+    if (!isPlain(value)) {
+      warn(place, 'a map of schemas; left out')
+      return
+    }
+    const isPatterns = keyword === 'patternProperties'
+    const unfit = isPatterns ? Object.keys(value).filter((name) => linearPattern(name) === null) : []
+    for (const name of unfit) notJudged(result, pointerTo(place, name), keyword, NOT_LINEAR)
+    const kept = Object.entries(value).filter(([name]) => !unfit.includes(name))
+    result[keyword] = Object.fromEntries([
+      ...kept.map(([name, item]): [string, unknown] => [name, take(item, pointerTo(place, name))]),
+      // Any name may be one of those that are left out, so that none is additional.
+      ...(unfit.length > 0 && !kept.some(([name]) => name === '') ? [['', true]] : []),
+    ])
   }
 
   const takeType = (value: unknown, place: string, result: Plain): void => {
     const types = (Array.isArray(value) ? value.flat() : [value]).filter((item) => TYPES.has(item))
-    if (types.length === 0) warn(place, 'not a type of JSON Schema; left out')
+    if (types.length === 0) notJudged(result, place, 'type', 'not a type of JSON Schema')
     else result['type'] = types.length === 1 ? types[0] : [...new Set(types)]
   }
 
@@ -184,6 +226,25 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
       definitions[next.name] = take(next.schema, next.pointer)
   }
 
+  /** Tells of what is judged less strictly because of what is in it, now that all schemas are known. */
+  const tellLoosened = (): void => {
+    const shared = {
+      has: (name: string) => Object.hasOwn(definitions, name),
+      get: (name: string) => definitions[name],
+    }
+    const looseness = createLooseness(shared, 'request')
+    for (const { keyword, schema, pointer } of turning) {
+      const { isLoose } = looseness.of(schema)
+      const value = schema[keyword]
+      if (keyword === 'oneOf' && Array.isArray(value) && value.some(isLoose))
+        leave(pointer, keyword, `judged as anyOf: a part of it ${LOOSE}`)
+      else if (keyword !== 'oneOf' && keyword.startsWith('unevaluated') && leadsAway(schema))
+        leave(pointer, keyword, 'not known together with references to other schemas')
+      else if ((keyword === 'not' || keyword === 'if') && isLoose(value))
+        leave(pointer, keyword, `left out: a part of it ${LOOSE}`)
+    }
+  }
+
   const met = new Set<string>()
   return {
     take(schema, tokens) {
@@ -199,9 +260,33 @@ export function createSchemas(document: Plain, brokenRefs: 'refuse' | 'skip', wa
       lenient = true
       for (const name of components) toDefinition(['components', 'schemas', name])
       drain()
+      tellLoosened()
       return definitions
     },
   }
+}
+
+const TURNING = new Set(['oneOf', 'not', 'if', 'unevaluatedProperties', 'unevaluatedItems'])
+const LOOSE = 'is judged less strictly (readOnly, format, multipleOf, or a keyword that is not enforced)'
+const NOT_LINEAR =
+  'the expression is broken, too large, needs look-around or back references, or is no ECMA-262'
+
+/** What is said of the same value stands in part behind a reference. */
+function leadsAway(schema: unknown): boolean {
+  if (!isPlain(schema)) return false
+  if (schema['$ref'] !== undefined) return true
+  return [...LIST].some((keyword) => {
+    const list = schema[keyword]
+    return Array.isArray(list) && list.some(leadsAway)
+  })
+}
+
+/** A value that may be null is null also where its values are listed without it, as many do since OpenAPI 3.0. */
+function nullAmongValues(schema: Plain): void {
+  const { type, enum: values } = schema
+  if (!Array.isArray(type) || !type.includes('null') || !Array.isArray(values) || values.includes(null))
+    return
+  schema['enum'] = [...values, null]
 }
 
 const NUMBERS = new Set([
@@ -211,6 +296,7 @@ const NUMBERS = new Set([
 
 /** With such a value no contract that holds the schema could be used. */
 function isUnfit(keyword: string, value: unknown): boolean {
+  if (keyword === 'multipleOf') return !(typeof value === 'number' && value > 0)
   if (NUMBERS.has(keyword)) return typeof value !== 'number'
   if (keyword === 'format') return typeof value !== 'string'
   if (keyword === 'uniqueItems') return typeof value !== 'boolean'

@@ -1,0 +1,225 @@
+/**
+ * ECMA-262 regular expressions (with the `u` flag, as JSON Schema 2020-12 section 6.4 recommends) written for RE2. The two
+ * share most of their syntax but not all of its meaning: `\s`, `.`, `[^]` and `[[:alpha:]]` differ.
+ */
+
+/** Characters that `\s` stands for (ECMA-262 12.2 and 12.3), as members of a class. */
+const SPACE =
+  '\\t-\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}'
+/** All other characters. */
+const NOT_SPACE =
+  '\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}'
+const ANY = '\\x{0}-\\x{10ffff}'
+/** `.` without the `s` flag: anything but a line terminator (ECMA-262 12.3). */
+const DOT = '[^\\n\\r\\x{2028}\\x{2029}]'
+
+const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13 }
+
+/** Thrown inside of this module where the expression has no certain counterpart. */
+class Untranslatable extends Error {}
+
+/** One member of a class: a character, or a set that is no end of a range. */
+type Member = { readonly code: number } | { readonly set: string }
+
+/**
+ * The expression in the syntax of RE2, or null where it has no counterpart of the same meaning: look-around, back
+ * references, flags in groups, and what ECMA-262 and other dialects read differently (`\A`, `\Z`, `[[:alpha:]]`).
+ * A broken expression gives null or text that RE2 refuses.
+ */
+export function toRe2(source: string): string | null {
+  try {
+    return new Translation(source).whole()
+  } catch (error) {
+    if (error instanceof Untranslatable) return null
+    throw error
+  }
+}
+
+class Translation {
+  readonly #source: string
+  #at = 0
+
+  constructor(source: string) {
+    this.#source = source
+  }
+
+  whole(): string {
+    let result = ''
+    while (this.#at < this.#source.length) result += this.#next()
+    return result
+  }
+
+  #next(): string {
+    const char = this.#take()
+    switch (char) {
+      case '\\':
+        return this.#escape()
+      case '[':
+        return this.#class()
+      case '(':
+        return this.#group()
+      case '.':
+        return DOT
+      case '{':
+        return this.#brace()
+      case '}':
+      case ']':
+        return `\\${char}`
+      case '*':
+      case '+':
+      case '?':
+        // `a++` and `a**` are no ECMA-262
+        if (char !== '?' && '*+'.includes(this.#source[this.#at] ?? ' ')) throw new Untranslatable()
+        return char
+      default:
+        return '^$|)'.includes(char) ? char : literal(char.codePointAt(0)!)
+    }
+  }
+
+  #take(): string {
+    const code = this.#source.codePointAt(this.#at)
+    if (code === undefined) throw new Untranslatable()
+    const char = String.fromCodePoint(code)
+    this.#at += char.length
+    return char
+  }
+
+  /** What follows, taken when it is found here. */
+  #match(expression: RegExp): RegExpExecArray | null {
+    expression.lastIndex = this.#at
+    const found = expression.exec(this.#source)
+    if (found !== null) this.#at = expression.lastIndex
+    return found
+  }
+
+  #group(): string {
+    if (this.#source[this.#at] !== '?') return '(?:'
+    if (this.#match(/\?:|\?<[A-Za-z_$][A-Za-z0-9_$]*>/y) !== null) return '(?:'
+    throw new Untranslatable()
+  }
+
+  /** A counted repetition, or the character where it is none. */
+  #brace(): string {
+    return this.#match(/\d+(?:,\d*)?\}/y)?.[0].replace(/^/, '{') ?? '\\{'
+  }
+
+  #escape(): string {
+    const anchor = this.#match(/[bB]/y)
+    if (anchor !== null) return `\\${anchor[0]}`
+    const member = this.#escaped()
+    return 'code' in member ? literal(member.code) : `[${member.set}]`
+  }
+
+  /** What stands behind a backslash, inside or outside of a class. */
+  #escaped(): Member {
+    const hex = this.#match(/x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}/y)
+    if (hex !== null) return this.#unit(Number.parseInt(hex[1] ?? hex[2] ?? hex[3]!, 16))
+    const property = this.#match(/([pP])\{([A-Za-z_]+)(?:=([A-Za-z_]+))?\}/y)
+    if (property !== null) return { set: propertyOf(property) }
+    const control = this.#match(/c([A-Za-z])/y)
+    if (control !== null) return { code: control[1]!.charCodeAt(0) % 32 }
+    if (this.#match(/0(?![0-9])/y) !== null) return { code: 0 }
+    const char = this.#take()
+    if (char === 's') return { set: SPACE }
+    if (char === 'S') return { set: NOT_SPACE }
+    if ('dDwW'.includes(char)) return { set: `\\${char}` }
+    const known = CONTROLS[char]
+    if (known !== undefined) return { code: known }
+    // Letters and digits mean something else in each dialect; every other character stands for itself.
+    if (/[A-Za-z0-9]/.test(char)) throw new Untranslatable()
+    return { code: char.codePointAt(0)! }
+  }
+
+  /** Two escaped halves of a surrogate pair are one character. */
+  #unit(code: number): Member {
+    if (code > 0x10ffff) throw new Untranslatable()
+    if (code < 0xd800 || code > 0xdfff) return { code }
+    const low = code < 0xdc00 ? this.#match(/\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})/y) : null
+    // A lone half is in no text that is UTF-8.
+    if (low === null) throw new Untranslatable()
+    return { code: (code - 0xd800) * 0x400 + (Number.parseInt(low[1]!, 16) - 0xdc00) + 0x10000 }
+  }
+
+  #class(): string {
+    const isNegated = this.#match(/\^/y) !== null
+    if (this.#source[this.#at] === ']') {
+      this.#at++
+      // Any character; its counterpart `[]` matches nothing, which RE2 has no class for.
+      if (isNegated) return `[${ANY}]`
+      throw new Untranslatable()
+    }
+    // Other dialects read a POSIX class here.
+    if (this.#source.startsWith('[:', this.#at)) throw new Untranslatable()
+    let members = ''
+    for (;;) {
+      if (this.#source[this.#at] === undefined) throw new Untranslatable()
+      if (this.#match(/\]/y) !== null) break
+      const from = this.#member()
+      if (this.#match(/-(?!\])/y) === null) {
+        members += textOf(from)
+        continue
+      }
+      const to = this.#member()
+      if ('code' in from && 'code' in to) {
+        if (from.code > to.code) throw new Untranslatable()
+        members += `${textOf(from)}-${textOf(to)}`
+      } else members += `${textOf(from)}\\-${textOf(to)}`
+    }
+    return isNegated ? `[^${members}]` : `[${members}]`
+  }
+
+  #member(): Member {
+    const char = this.#take()
+    if (char !== '\\') {
+      if (char === '[' && ':.='.includes(this.#source[this.#at] ?? ' ')) throw new Untranslatable()
+      return { code: char.codePointAt(0)! }
+    }
+    return this.#match(/b/y) === null ? this.#escaped() : { code: 8 }
+  }
+}
+
+/** Names of ECMA-262 that RE2 knows as they are: general categories of one or two letters, and scripts. */
+function propertyOf([, sign, name, value]: RegExpExecArray): string {
+  if (value === undefined) {
+    if (name === 'Any') return sign === 'p' ? ANY : impossible()
+    if (name === 'ASCII') return sign === 'p' ? '\\x{0}-\\x{7f}' : '\\x{80}-\\x{10ffff}'
+    const short = CATEGORIES[name!] ?? name!
+    // Unassigned characters and letters with case are computed differently.
+    if (!/^(?:L[ulmto]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|Cc)$/.test(short)) return impossible()
+    return `\\${sign}{${short}}`
+  }
+  if (name === 'Script' || name === 'sc') return `\\${sign}{${value}}`
+  if (name === 'General_Category' || name === 'gc')
+    return propertyOf(['', sign!, value] as unknown as RegExpExecArray)
+  return impossible()
+}
+
+function impossible(): never {
+  throw new Untranslatable()
+}
+
+const CATEGORIES: Readonly<Record<string, string>> = {
+  Letter: 'L',
+  Uppercase_Letter: 'Lu',
+  Lowercase_Letter: 'Ll',
+  Titlecase_Letter: 'Lt',
+  Modifier_Letter: 'Lm',
+  Other_Letter: 'Lo',
+  Mark: 'M',
+  Number: 'N',
+  Decimal_Number: 'Nd',
+  Punctuation: 'P',
+  Symbol: 'S',
+  Separator: 'Z',
+  Space_Separator: 'Zs',
+}
+
+function textOf(member: Member): string {
+  return 'set' in member ? member.set : literal(member.code)
+}
+
+/** One character, inside or outside of a class. */
+function literal(code: number): string {
+  const char = String.fromCodePoint(code)
+  return /^[A-Za-z0-9_ ]$/.test(char) ? char : `\\x{${code.toString(16)}}`
+}

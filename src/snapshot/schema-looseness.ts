@@ -1,0 +1,270 @@
+/**
+ * Where a schema is judged less strictly than it is written. A part that takes too much does no harm where it stands alone;
+ * inside of `not`, `oneOf` and `if` it would refuse values that the schema takes.
+ */
+import { linearPattern } from '../base/linear-pattern.ts'
+import { isPlain, type Plain } from '../base/plain.ts'
+import { tokenText } from '../base/pointer.ts'
+import { LIST, MAP, NOT_JUDGED, ONE } from './schema-keywords.ts'
+
+/** Which way the value goes: what is read-only is never required of a request, what is write-only never of an answer. */
+export type Way = 'request' | 'response'
+
+/** Shared schemas by name. */
+export interface Definitions {
+  has(name: string): boolean
+  get(name: string): unknown
+}
+
+interface Looseness {
+  /** The schema takes more than it says, itself or in what it refers to. */
+  isLoose(schema: unknown): boolean
+  /** Names of properties that go the other way alone (OpenAPI 3.0.4 section 4.7.24.2), by all that is said of the same value. */
+  othersOf(schema: Plain): ReadonlySet<string>
+}
+
+export const NO_NAMES: ReadonlySet<string> = new Set()
+
+const HAS_ONE = [...ONE, 'additionalItems', 'unevaluatedItems', 'unevaluatedProperties']
+const HAS_LIST = [...LIST, 'items']
+const HAS_MAP = [...MAP, 'dependencies']
+/** Schemas about the same value. `not` and `if` are no promise about it. */
+const IN_PLACE = ['allOf', 'anyOf', 'oneOf'] as const
+/** Schemas of one value that are looked into; deeper ones are not worth their cost. */
+const DEPTH_MAX = 32
+
+/** Of all schemas over one set of shared ones. */
+export interface Loosenesses {
+  of(root: unknown): Looseness
+  /** Of the names, those that a shared schema requires although what is said of them stands with what refers to it. Sorted. */
+  relevantTo(name: string, others: ReadonlySet<string>): readonly string[]
+}
+
+/** @param way of the values that are judged */
+export function createLooseness(shared: Definitions, way: Way): Loosenesses {
+  const mark = way === 'request' ? 'readOnly' : 'writeOnly'
+  /** What is said of a shared schema alone, and the names that it leads to. */
+  const surveys = new Map<string, Survey>()
+  const looseNames = new Map<string, boolean>()
+
+  const surveyOf = (name: string): Survey => {
+    const known = surveys.get(name)
+    if (known !== undefined) return known
+    const found: Survey = { isLoose: false, names: new Set() }
+    surveys.set(name, found)
+    survey(shared.get(name), found, () => undefined)
+    return found
+  }
+
+  function isLooseName(start: string): boolean {
+    const known = looseNames.get(start)
+    if (known !== undefined) return known
+    const seen = new Set([start])
+    let isLoose = false
+    // A set is walked with what is added on the way
+    for (const name of seen) {
+      const found = surveyOf(name)
+      isLoose ||= found.isLoose || looseNames.get(name) === true
+      if (isLoose) break
+      for (const next of found.names) seen.add(next)
+    }
+    looseNames.set(start, isLoose)
+    return isLoose
+  }
+
+  /** Notes what a schema says, without what it refers to among the shared ones. */
+  function survey(schema: unknown, found: Survey, local: (reference: string) => unknown): void {
+    if (!isPlain(schema) || found.isLoose) return
+    if (isLooseItself(schema, mark)) {
+      found.isLoose = true
+      return
+    }
+    const reference = schema['$ref']
+    if (typeof reference === 'string') {
+      const name = nameIn(reference)
+      const target = local(reference)
+      if (target !== undefined) survey(target, found, local)
+      else if (name !== null && shared.has(name)) found.names.add(name)
+    }
+    for (const inner of partsOf(schema)) survey(inner, found, local)
+  }
+
+  const required = new Map<string, ReadonlySet<string>>()
+
+  const of = (root: unknown): Looseness => {
+    const resolved = new Map<string, unknown>()
+    const target = (reference: string): unknown => {
+      const local = lookUpLocal(root, reference)
+      if (local !== undefined) return local
+      const name = nameIn(reference)
+      return name !== null && shared.has(name) ? shared.get(name) : undefined
+    }
+    const known = new Map<object, boolean>()
+    const others = new Map<object, ReadonlySet<string>>()
+
+    const goesOtherWay = (property: unknown, depth: number): boolean => {
+      if (!isPlain(property) || depth > DEPTH_MAX) return false
+      if (property[mark] === true) return true
+      const reference = property['$ref']
+      if (typeof reference === 'string' && goesOtherWay(target(reference), depth + 1)) return true
+      return IN_PLACE.some((keyword) => {
+        const list = property[keyword]
+        return Array.isArray(list) && list.some((item) => goesOtherWay(item, depth + 1))
+      })
+    }
+
+    const collect = (schema: unknown, names: Set<string>, seen: Set<unknown>): void => {
+      if (!isPlain(schema) || seen.has(schema)) return
+      seen.add(schema)
+      const { properties, $ref: reference } = schema
+      if (isPlain(properties))
+        for (const [name, property] of Object.entries(properties))
+          if (goesOtherWay(property, 0)) names.add(name)
+      if (typeof reference === 'string') collect(target(reference), names, seen)
+      for (const keyword of IN_PLACE) {
+        const list = schema[keyword]
+        if (Array.isArray(list)) for (const item of list) collect(item, names, seen)
+      }
+      for (const keyword of ['then', 'else']) collect(schema[keyword], names, seen)
+      if (isPlain(schema['dependentSchemas']))
+        for (const item of Object.values(schema['dependentSchemas'])) collect(item, names, seen)
+    }
+
+    return {
+      isLoose(schema) {
+        if (!isPlain(schema)) return false
+        const before = known.get(schema)
+        if (before !== undefined) return before
+        const found: Survey = { isLoose: false, names: new Set() }
+        const entered = new Set<string>()
+        survey(schema, found, (reference) => {
+          if (entered.has(reference)) return undefined
+          entered.add(reference)
+          if (!resolved.has(reference)) resolved.set(reference, lookUpLocal(root, reference))
+          return resolved.get(reference)
+        })
+        const isLoose = found.isLoose || [...found.names].some(isLooseName)
+        known.set(schema, isLoose)
+        return isLoose
+      },
+      othersOf(schema) {
+        const before = others.get(schema)
+        if (before !== undefined) return before
+        const names = new Set<string>()
+        collect(schema, names, new Set())
+        others.set(schema, names)
+        return names
+      },
+    }
+  }
+
+  /** Names that a shared schema requires and does not say the way of itself. */
+  const requiredBy = (name: string): ReadonlySet<string> => {
+    const known = required.get(name)
+    if (known !== undefined) return known
+    const schema = shared.get(name)
+    const names = new Set<string>()
+    collectRequired(schema, shared, names, new Set())
+    if (isPlain(schema)) for (const own of of(schema).othersOf(schema)) names.delete(own)
+    required.set(name, names)
+    return names
+  }
+
+  return {
+    of,
+    relevantTo(name, others) {
+      if (others.size === 0) return []
+      const wanted = requiredBy(name)
+      return [...others].filter((one) => wanted.has(one)).sort()
+    },
+  }
+}
+
+/** Every name that a schema or what it refers to may require of the same value. */
+function collectRequired(schema: unknown, shared: Definitions, names: Set<string>, seen: Set<unknown>): void {
+  if (!isPlain(schema) || seen.has(schema)) return
+  seen.add(schema)
+  const add = (list: unknown): void => {
+    if (Array.isArray(list)) for (const name of list) names.add(String(name))
+  }
+  add(schema['required'])
+  for (const keyword of ['dependentRequired', 'dependencies']) {
+    const map = schema[keyword]
+    if (isPlain(map)) for (const list of Object.values(map)) add(list)
+  }
+  const inner = (one: unknown): void => collectRequired(one, shared, names, seen)
+  const reference = schema['$ref']
+  const name = typeof reference === 'string' ? nameIn(reference) : null
+  if (name !== null && shared.has(name)) inner(shared.get(name))
+  for (const keyword of IN_PLACE) {
+    const list = schema[keyword]
+    if (Array.isArray(list)) for (const item of list) inner(item)
+  }
+  for (const keyword of ['then', 'else']) inner(schema[keyword])
+  for (const keyword of ['dependentSchemas', 'dependencies']) {
+    const map = schema[keyword]
+    if (isPlain(map)) for (const item of Object.values(map)) inner(item)
+  }
+}
+
+interface Survey {
+  isLoose: boolean
+  readonly names: Set<string>
+}
+
+/** A keyword of its own is judged less strictly than it is written. */
+function isLooseItself(schema: Plain, mark: string): boolean {
+  const { pattern, patternProperties } = schema
+  return (
+    schema[mark] === true ||
+    // Readers differ in which they know, and in how strictly they take them.
+    typeof schema['format'] === 'string' ||
+    schema['multipleOf'] !== undefined ||
+    schema['$dynamicRef'] !== undefined ||
+    schema['unevaluatedProperties'] !== undefined ||
+    schema['unevaluatedItems'] !== undefined ||
+    (Array.isArray(schema[NOT_JUDGED]) && schema[NOT_JUDGED].length > 0) ||
+    (typeof pattern === 'string' && linearPattern(pattern) === null) ||
+    (isPlain(patternProperties) &&
+      Object.keys(patternProperties).some((source) => linearPattern(source) === null))
+  )
+}
+
+function* partsOf(schema: Plain): Iterable<unknown> {
+  for (const keyword of HAS_ONE) yield schema[keyword]
+  for (const keyword of HAS_LIST) {
+    const list = schema[keyword]
+    if (Array.isArray(list)) yield* list
+  }
+  for (const keyword of HAS_MAP) {
+    const map = schema[keyword]
+    if (isPlain(map)) yield* Object.values(map)
+  }
+}
+
+/** Name of a definition at the root, or null. */
+export function nameIn(reference: string): string | null {
+  const match = /^#\/\$defs\/([^/]+)$/.exec(reference)
+  return match === null ? null : tokenText(decoded(match[1]!))
+}
+
+/** What a reference into the schema itself points at, or undefined. */
+function lookUpLocal(root: unknown, reference: string): unknown {
+  if (reference === '#') return root
+  if (!reference.startsWith('#/')) return undefined
+  let value = root
+  for (const token of reference.slice(2).split('/')) {
+    const name = tokenText(decoded(token))
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, name)) return undefined
+    value = (value as Plain)[name]
+  }
+  return value
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
