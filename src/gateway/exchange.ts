@@ -19,6 +19,7 @@ import type {
 import type { HeldBytes, Holding } from '../wire/held-bytes.ts'
 import type { CallHandle, Incoming, PeerCertificate } from '../wire/port.ts'
 import type { Counters, Held } from './admit/counters.ts'
+import type { CheckName } from './check-names.ts'
 import type { Tokens } from './forward/tokens.ts'
 import type { Issuers } from './identify/issuers.ts'
 import type { MessageOutcome } from './port.ts'
@@ -69,6 +70,10 @@ export class Exchange {
   upgrade = false
   /** The caller spoke TLS. */
   secure = false
+  /** A browser shows the answer as a document. */
+  isDocument = false
+  /** Hosts that serve pages beside the published APIs; null where no pages are served. */
+  pageHosts: ReadonlySet<string> | null = null
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
 
@@ -146,7 +151,7 @@ export class Exchange {
   /** Number of the check that ended it; -1 when none did. */
   stoppedAt = -1
   /** Name of the row that refused; empty for refusals from outside of the list. */
-  check = ''
+  check: CheckName = ''
   facts: RefusalFacts = NO_FACTS
   /** For the record alone. */
   reason = ''

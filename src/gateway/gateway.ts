@@ -8,8 +8,10 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { isReserved } from '../model/reserved-paths.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
+import type { RequestCounts } from '../record/request-counts.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
+import { hostName } from '../snapshot/mounts.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import { HELD_BYTES_MAX, HeldBytes } from '../wire/held-bytes.ts'
@@ -27,6 +29,7 @@ import {
   CONVERSATION_ID,
   COOKIE,
   PROFILE_ID,
+  SEC_FETCH_DEST,
   TRACE_PARENT,
   TRACE_STATE,
 } from './fields.ts'
@@ -55,6 +58,7 @@ import type { Replays } from './replay/replay.ts'
 import { answerFields } from './shape/answer-fields.ts'
 import { callHeld, insteadOf, isHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
+import { isDocument, isPage, replyFields } from './shape/shared-origin.ts'
 import { endWatch } from './shape/watch.ts'
 import { admits, CALL, CANONICAL, checkOf, MCP, REST, ROUTE } from './stages.ts'
 import { createVisible } from './visible.ts'
@@ -64,6 +68,8 @@ export interface GatewayOptions {
   readonly upstream: (options: UpstreamOptions) => Upstream
   readonly counters: Counters
   readonly records: RecordSink
+  /** What the metrics page counts; nothing is counted when absent. */
+  readonly counts?: RequestCounts
   readonly clock: Clock
   readonly requestIds: () => string
   /** Networks whose forwarding headers are believed; the listener must then have the rules for them. None by default. */
@@ -72,6 +78,8 @@ export interface GatewayOptions {
   readonly certificateField?: CertificateField | null
   /** The gateway listener speaks TLS. */
   readonly secure?: boolean
+  /** Host names at which pages to sign in, agree and administer are served beside the published APIs; null: none are. */
+  readonly pageHosts?: ReadonlySet<string> | null
   /** Key sets of issuers; fetched by this very thread when absent. */
   readonly keySets?: LoadKeySet
   /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
@@ -125,7 +133,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
   const checks = createHealthChecks(clock, pools)
-  const recorder = createRecordWriter(options.records, createContractFaults(options.fault ?? (() => {})))
+  const recorder = createRecordWriter(
+    options.records,
+    createContractFaults(options.fault ?? (() => {})),
+    options.counts ?? null,
+  )
   const visible = createVisible()
   const fetchJson = createFetchJson()
   const tokens = createTokens(clock, fetchJson)
@@ -143,6 +155,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])
   const secure = options.secure ?? false
+  const pageHosts = options.pageHosts ?? null
+  /** Hosts that collections have to themselves: no page is served there. */
+  let siteHosts: ReadonlySet<string> = new Set()
 
   function toExchange(incoming: Incoming<Exchange>): Exchange {
     const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
@@ -172,6 +187,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const cookie = taken[COOKIE]
     exchange.pass =
       cookie !== undefined && mayHaveOwnCookies(cookie) ? withoutOwnCookies(incoming.pass) : incoming.pass
+    const dest = taken[SEC_FETCH_DEST]
+    if (dest !== undefined) exchange.isDocument = isDocument(dest)
+    exchange.pageHosts = pageHosts
     if (incoming.withheld !== undefined) exchange.withheld = incoming.withheld
     const traceParent = taken[TRACE_PARENT]
     if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
@@ -229,7 +247,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!admitted) {
       const { reply } = exchange
       if (reply === null) answerProblem(incoming, exchange)
-      else incoming.answer(reply.status, reply.fields + answerFields(exchange), reply.body)
+      else incoming.answer(reply.status, replyFields(exchange, reply) + answerFields(exchange), reply.body)
       return
     }
     const max = exchange.collection!.fragment.body_bytes_max
@@ -285,7 +303,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       if (isReserved(incoming.path)) {
         setReserved(exchange)
-        reserved(incoming, exchange)
+        if (siteHosts.size > 0 && isPage(incoming.path) && siteHosts.has(hostName(incoming.host))) {
+          exchange.code = 'not_available'
+          answerProblem(incoming, exchange)
+        } else reserved(incoming, exchange)
         return
       }
       if (!ready) {
@@ -400,7 +421,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
+      if (snapshot.collections !== collections) options.counts?.rename(snapshot.collections)
       const isRotated = snapshot.credentials !== credentials
+      if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
       if (snapshot.collections !== collections || isRotated) {
         pools.keepFor(snapshot)
         checks.keepFor(snapshot)
@@ -430,6 +453,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   function profileOf(caller: Caller) {
     return snapshot.clients.get(caller.client.id)?.profiles.get(caller.profile.id) ?? null
   }
+}
+
+function siteHostsOf({ collections }: Snapshot, pageHosts: ReadonlySet<string> | null): ReadonlySet<string> {
+  if (pageHosts === null) return new Set()
+  const hosts = [...collections.values()].flatMap(({ fragment }) => fragment.hosts)
+  return new Set(hosts.filter((host) => !pageHosts.has(host)))
 }
 
 /** A credential that was linked anew was used when it was used before. */
