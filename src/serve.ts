@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { isLoopbackHost } from './base/address.ts'
+import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { CannotStart } from './base/cannot-start.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
@@ -155,6 +156,11 @@ async function start(
     ...sessions,
     ...named,
     managementOrigin: named.managementOrigins[0],
+    allowsOrigin: createAllowedOrigins(
+      [addresses.origin, addresses.controlOrigin],
+      settings.corsOrigins,
+      false,
+    ),
     resources: createProtectedResources([named.issuer, addresses.origin, addresses.controlOrigin]),
     metricsPage: (format) => metricsPage(format, readinessOf(new Int32Array(health), true, 0)),
     isLocalSignIn: settings.localSignIn,
@@ -349,6 +355,8 @@ function gatewaysOptions(
       reusePort,
       controlSocket: join(shared.sockets, CONTROL_SOCKET),
       origin: shared.origin,
+      controlOrigin: shared.controlOrigin,
+      corsOrigins: settings.corsOrigins,
       version: VERSION,
       expose: settings.expose,
       trustedProxies: settings.trustedProxies,
