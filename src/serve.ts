@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { isLoopbackHost } from './base/address.ts'
+import { CannotStart } from './base/cannot-start.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
@@ -28,7 +29,7 @@ import {
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
-import { toOidcProvider } from './serve/oidc.ts'
+import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
@@ -121,6 +122,8 @@ async function start(
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
   const { vault, store, lastGood } = stores
+  const roleFault = oidc === null || store === null ? null : await faultOfRoles(oidc, store.read)
+  if (roleFault !== null) throw new CannotStart(roleFault)
 
   const fetchJson = createFetchJson()
   const keySets = createKeySets(clock, fetchJson, lastGood.keySets)

@@ -283,6 +283,17 @@ test('an identity provider has an issuer and a client, and its secret is shown n
     'https://169.254.169.254',
   ])
     refused([], { ...OIDC, POSTERN_OIDC_ISSUER: issuer }, /must be an https URL without query/)
+  for (const [given, fault] of [
+    [{ AUTH: 'private_key_jwt' }, /is "private_key_jwt", which needs POSTERN_OIDC_CLIENT_KEY_FILE/],
+    [{ AUTH: 'client_secret_post' }, /is "client_secret_post", which needs POSTERN_OIDC_CLIENT_SECRET/],
+    [{ AUTH: 'none', SECRET: 'hunter2' }, /is "none", and POSTERN_OIDC_CLIENT_SECRET is set/],
+    [{ SECRET: 'hunter2', KEY_FILE: 'f' }, /SECRET and POSTERN_OIDC_CLIENT_KEY_FILE.* are both set/],
+    [{ AUTH: 'none', KEY_FILE: 'f' }, /KEY_FILE.* is for "private_key_jwt"/],
+    [{ AUTH: 'basic' }, /must be `auto`, `client_secret_basic`, `client_secret_basic_raw`/],
+  ] as const) {
+    const env = Object.entries(given).map(([name, text]) => [`POSTERN_OIDC_CLIENT_${name}`, text])
+    refused([], { ...OIDC, ...Object.fromEntries(env) }, fault)
+  }
   refused([], { ...OIDC, POSTERN_OIDC_SCOPES: 'profile' }, /with openid among them/)
   refused([], { POSTERN_OIDC_DIRECT: 'on' }, /^POSTERN_OIDC_DIRECT needs POSTERN_OIDC_ISSUER/)
   refused(

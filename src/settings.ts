@@ -13,7 +13,13 @@ import {
   settingName,
   TEXTS,
 } from './settings/schema.ts'
-import type { CERTIFICATE_FIELDS, Exposed, HttpEngine, ListenAddress } from './settings/values.ts'
+import type {
+  CERTIFICATE_FIELDS,
+  CLIENT_AUTH_METHODS,
+  Exposed,
+  HttpEngine,
+  ListenAddress,
+} from './settings/values.ts'
 import { toVault, type VaultSettings } from './settings/vault.ts'
 
 export interface Settings {
@@ -85,6 +91,10 @@ export interface OidcSettings {
   readonly clientSecret: Secret | null
   /** In its place; read anew from time to time. */
   readonly clientSecretFile: string | null
+  /** Path of a private key in the place of a secret; the same. */
+  readonly clientKeyFile: string | null
+  /** How the gateway authenticates at the token endpoint; null leaves it to what it has and the provider takes. */
+  readonly clientAuth: Exclude<(typeof CLIENT_AUTH_METHODS)[number], 'auto'> | null
   /** Separated by spaces. */
   readonly scopes: string
   readonly groupsClaim: string
@@ -221,6 +231,7 @@ const NEED_AN_ISSUER = [
   'OIDC_CLIENT_ID',
   'OIDC_CLIENT_SECRET',
   'OIDC_CLIENT_SECRET_FILE',
+  'OIDC_CLIENT_KEY_FILE',
   'OIDC_ROLE_MAP',
   'OIDC_AUDIENCE',
 ] as const
@@ -247,17 +258,54 @@ function toOidc(given: Values, named: Named): OidcSettings | null {
     throw new CannotStart(
       `${named('OIDC_CLIENT_SECRET')} and ${named('OIDC_CLIENT_SECRET_FILE')} are both set: remove one of the two.`,
     )
+  demandProof(given, named)
   return {
     issuer: OIDC_ISSUER,
     clientId: OIDC_CLIENT_ID,
     clientSecret: OIDC_CLIENT_SECRET === undefined ? null : new Secret(OIDC_CLIENT_SECRET),
     clientSecretFile: OIDC_CLIENT_SECRET_FILE ?? null,
+    clientKeyFile: given.OIDC_CLIENT_KEY_FILE ?? null,
+    clientAuth: given.OIDC_CLIENT_AUTH === 'auto' ? null : given.OIDC_CLIENT_AUTH,
     scopes: given.OIDC_SCOPES,
     groupsClaim: given.OIDC_GROUPS_CLAIM,
     roleMap: given.OIDC_ROLE_MAP ?? [],
     direct: given.OIDC_DIRECT === 'off' ? null : given.OIDC_DIRECT,
     audience: given.OIDC_AUDIENCE ?? null,
   }
+}
+
+/** The client authentication and what it shows must go together. */
+function demandProof(given: Values, named: Named): void {
+  const {
+    OIDC_CLIENT_SECRET,
+    OIDC_CLIENT_SECRET_FILE,
+    OIDC_CLIENT_KEY_FILE,
+    OIDC_CLIENT_AUTH: method,
+  } = given
+  const secret =
+    OIDC_CLIENT_SECRET !== undefined
+      ? 'OIDC_CLIENT_SECRET'
+      : OIDC_CLIENT_SECRET_FILE !== undefined
+        ? 'OIDC_CLIENT_SECRET_FILE'
+        : null
+  if (secret !== null && OIDC_CLIENT_KEY_FILE !== undefined)
+    throw new CannotStart(
+      `${named(secret)} and ${named('OIDC_CLIENT_KEY_FILE')} are both set: remove one of the two.`,
+    )
+  if (method === 'auto') return
+  const set = `${named('OIDC_CLIENT_AUTH')} is "${method}"`
+  if (method === 'private_key_jwt' && OIDC_CLIENT_KEY_FILE === undefined)
+    throw new CannotStart(`${set}, which needs ${named('OIDC_CLIENT_KEY_FILE')}.`)
+  if (method.startsWith('client_secret') && secret === null)
+    throw new CannotStart(
+      `${set}, which needs ${named('OIDC_CLIENT_SECRET')} or ${named('OIDC_CLIENT_SECRET_FILE')}.`,
+    )
+  if (method !== 'private_key_jwt' && OIDC_CLIENT_KEY_FILE !== undefined)
+    throw new CannotStart(
+      `${set}, and ${named('OIDC_CLIENT_KEY_FILE')} is for "private_key_jwt": change one of the two.`,
+    )
+  if (method === 'none' && secret !== null)
+    throw new CannotStart(`${set}, and ${named(secret)} is set: remove one of the two.`)
 }
 
 /** Names of settings that are secrets themselves, and not the files that hold them. */

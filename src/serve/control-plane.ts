@@ -35,7 +35,7 @@ import { createIdentities, type Identities, type IdentitiesParts } from './ident
 import type { IssuedToken } from './local.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createOAuthDoor } from './oauth.ts'
-import { issuedBy, warnOfRoles } from './oidc.ts'
+import { issuedBy } from './oidc.ts'
 import { factsOf, PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
@@ -104,9 +104,6 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     check: checkFragment,
   })
   const identities = createIdentities(options, invoke, unknown)
-  const { oidc, warn } = options
-  if (oidc !== null)
-    warnOfRoles(oidc, store.read, warn).catch((error: unknown) => fault(error, 'the roles of claims'))
   const surfaces = openSurfaces(options, invoke, identities, unknown)
   return {
     listener: surfaces.listener,

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { startControl } from '../../test/control.ts'
 import { CannotStart } from '../base/cannot-start.ts'
 import { readSettings } from '../settings.ts'
-import { issuedBy, toOidcProvider, warnOfRoles } from './oidc.ts'
+import { faultOfRoles, issuedBy, toOidcProvider } from './oidc.ts'
 
 const given = (more: Record<string, string> = {}) =>
   toOidcProvider(
@@ -38,15 +38,15 @@ test('a rule that grants nothing refuses the start and names the setting', () =>
   )
 })
 
-test('a role of the map that is not there is told', async () => {
+test('a role of the map that is not there is a fault that says what to do', async () => {
   const control = await startControl()
   await control.run('roles.create', { name: 'Publisher', permissions: ['proxies:read'] })
-  const told: string[] = []
-  const { roleMap } = given({ POSTERN_OIDC_ROLE_MAP: '*=viewer; group:a=publisher@x; group:b=vewer:proxies' })
-  await warnOfRoles({ roleMap }, control.store.read, (sentence) => told.push(sentence))
-  assert.deepEqual(told, [
-    'POSTERN_OIDC_ROLE_MAP (--oidc-role-map): there is no role "vewer", so "vewer:proxies" gives nothing until one is made.',
-  ])
+  const fault = (map: string) => faultOfRoles(given({ POSTERN_OIDC_ROLE_MAP: map }), control.store.read)
+  assert.equal(await fault('*=viewer; group:a=publisher@x'), null)
+  assert.match(
+    (await fault('*=viewer; group:b=vewer:proxies; group:c=other'))!,
+    /^POSTERN_OIDC_ROLE_MAP \(--oidc-role-map\): there is no role "vewer", which "vewer:proxies" names\. Correct/,
+  )
   await control.close()
 })
 
@@ -54,12 +54,12 @@ test('a secret in a file is read each time, without the line end', async (t) => 
   const directory = await mkdtemp(join(tmpdir(), 'postern-test-'))
   t.after(() => rm(directory, { recursive: true }))
   const file = join(directory, 'secret')
-  const { secret } = given({ POSTERN_OIDC_CLIENT_SECRET_FILE: file })
+  const { proof } = given({ POSTERN_OIDC_CLIENT_SECRET_FILE: file })
   await writeFile(file, 'one\n')
-  assert.equal(await secret(), 'one')
+  assert.equal((await proof()).secret, 'one')
   await writeFile(file, 'two')
-  assert.equal(await secret(), 'two')
-  assert.equal(await given().secret(), null)
+  assert.equal((await proof()).secret, 'two')
+  assert.deepEqual(await given().proof(), { secret: null, key: null })
 })
 
 test('clients are told of our own issuer, of both, or of the provider alone', () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Accounts } from '../access/accounts.ts'
 import { createDirectTokens, type DirectIssuer, type DirectTokens } from '../access/direct-tokens.ts'
@@ -11,6 +12,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Plain } from '../base/plain.ts'
 import type { ProtectedResources } from '../base/protected-resources.ts'
 import { faultOfRoleMap, toArrival } from '../oauth/sign-in/arrivals.ts'
+import { readClientKey } from '../oauth/sign-in/client-auth.ts'
 import type { OidcProvider } from '../oauth/sign-in/oidc.ts'
 import { settingName } from '../settings/schema.ts'
 import type { OidcSettings } from '../settings.ts'
@@ -24,34 +26,46 @@ export interface IdentityProvider extends OidcProvider {
   readonly audience: string | null
 }
 
-/** The identity provider of the settings. Throws CannotStart for a rule that grants nothing. */
+/** The identity provider of the settings. Throws CannotStart for a rule that grants nothing, and for a key that signs nothing. */
 export function toOidcProvider(settings: OidcSettings): IdentityProvider {
   const fault = faultOfRoleMap(settings.roleMap)
   if (fault !== null) throw new CannotStart(`${settingName('OIDC_ROLE_MAP')}: ${fault}.`)
-  const { clientSecret, clientSecretFile } = settings
+  const { clientSecret, clientSecretFile, clientKeyFile } = settings
+  if (clientKeyFile !== null) demandKey(clientKeyFile)
   return {
     ...settings,
-    secret: async () =>
-      clientSecretFile === null
-        ? (clientSecret?.reveal() ?? null)
-        : (await readFile(clientSecretFile, 'utf8')).trim(),
+    proof: async () => ({
+      secret:
+        clientSecretFile === null
+          ? (clientSecret?.reveal() ?? null)
+          : (await readFile(clientSecretFile, 'utf8')).trim(),
+      key: clientKeyFile === null ? null : readClientKey(await readFile(clientKeyFile, 'utf8')),
+    }),
   }
 }
 
-/** Tells of roles that claims are mapped to and that are not there: what is mapped to one gives nothing. */
-export async function warnOfRoles(
-  { roleMap }: Pick<IdentityProvider, 'roleMap'>,
+function demandKey(file: string): void {
+  try {
+    readClientKey(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new CannotStart(
+      `${settingName('OIDC_CLIENT_KEY_FILE')}: ${file} cannot be used: ${(error as Error).message}.`,
+    )
+  }
+}
+
+/** The first role that claims are mapped to and that does not exist, as a sentence; null when all exist. */
+export async function faultOfRoles(
+  { roleMap }: Pick<OidcSettings, 'roleMap'>,
   reader: ConfigReader,
-  warn: (sentence: string) => void,
-): Promise<void> {
+): Promise<string | null> {
   for (const { grant } of roleMap) {
     const parsed = parseGrant(grant)
     if (typeof parsed === 'string' || isBuiltIn(parsed.role)) continue
     if ((await roleOf(parsed.role, reader)) === undefined)
-      warn(
-        `${settingName('OIDC_ROLE_MAP')}: there is no role "${parsed.role}", so "${grant}" gives nothing until one is made.`,
-      )
+      return `${settingName('OIDC_ROLE_MAP')}: there is no role "${parsed.role}", which "${grant}" names. Correct the rule, or start without it, create the role, and start again with it.`
   }
+  return null
 }
 
 /** The access tokens of the provider, where management takes them; null where it does not. */

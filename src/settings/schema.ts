@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { RoleMap } from './role-map.ts'
 import {
   CERTIFICATE_FIELDS,
+  CLIENT_AUTH_METHODS,
   Count,
   Environment,
   EnvPatterns,
@@ -79,6 +80,10 @@ export const SCHEMA = z.strictObject({
   OIDC_CLIENT_ID: z.string().min(1, 'the id of a client').optional(),
   OIDC_CLIENT_SECRET: z.string().min(1, 'a secret').optional(),
   OIDC_CLIENT_SECRET_FILE: FilePath.optional(),
+  OIDC_CLIENT_KEY_FILE: FilePath.optional(),
+  OIDC_CLIENT_AUTH: z
+    .enum(CLIENT_AUTH_METHODS, CLIENT_AUTH_METHODS.map((method) => `\`${method}\``).join(', '))
+    .default('auto'),
   OIDC_SCOPES: Scopes.prefault('openid profile email'),
   OIDC_GROUPS_CLAIM: z.string().min(1, 'the name of a claim').default('groups'),
   OIDC_ROLE_MAP: RoleMap.optional(),
@@ -241,6 +246,14 @@ export const TEXTS: Record<SettingName, SettingText> = {
   OIDC_CLIENT_SECRET_FILE: {
     shown: 'none',
     text: 'File with that secret, in the place of the setting before. A changed file is in force at most ten minutes later.',
+  },
+  OIDC_CLIENT_KEY_FILE: {
+    shown: 'none',
+    text: 'File with the private key of the gateway as a client, for `private_key_jwt`: PEM, or a JWK whose `kid` is sent. RSA, P-256, P-384 or Ed25519.',
+  },
+  OIDC_CLIENT_AUTH: {
+    shown: '`auto`',
+    text: 'How the gateway authenticates at the token endpoint of the identity provider: `client_secret_basic` (form-encoded, RFC 6749 section 2.3.1), `client_secret_basic_raw` (not encoded, for providers that do not decode), `client_secret_post`, `private_key_jwt` or `none`. `auto` takes what the secret or key and the metadata of the provider allow. `postern doctor --network` tries it. See [identity](identity.md#client-authentication).',
   },
   OIDC_SCOPES: { shown: '`openid profile email`', text: 'What is asked for there, separated by spaces.' },
   OIDC_GROUPS_CLAIM: {

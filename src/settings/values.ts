@@ -17,6 +17,16 @@ export type Exposed = (typeof EXPOSABLE)[number]
 export const HTTP_ENGINES = ['native', 'node'] as const
 export type HttpEngine = (typeof HTTP_ENGINES)[number]
 
+/** How the gateway authenticates at the token endpoint of the identity provider. */
+export const CLIENT_AUTH_METHODS = [
+  'auto',
+  'client_secret_basic',
+  'client_secret_basic_raw',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+] as const
+
 export const CERTIFICATE_FIELDS = ['client-cert', 'x-forwarded-client-cert'] as const
 
 export const Listen = z.string().transform((text, context): ListenAddress => {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { authorization, consent, register } from '../support/authorization.ts'
 import { Browser, type Shown } from '../support/browser.ts'
+import { eventually } from '../support/eventually.ts'
 import { Issuer, part, signedBy, signedWith, signingKey } from '../support/issuer.ts'
 import { askMcp, type Reply, startTestServer, type TestServer } from './server.ts'
 
@@ -178,5 +182,56 @@ test('a provider that has gone shows a plain page', async () => {
   const said = server.log.filter((line) => line.includes('Nobody can sign in'))
   assert.equal(said.length, 1)
   assert.match(said[0]!, /invalid_client/)
+  const [, requestId] = /request id <code>(req_[0-9a-z]+)<\/code>/.exec(refused.text)!
+  assert.ok(said[0]!.includes(requestId!), 'the page names the line of the log')
   assert.match((await consent(browser, url, 'nobody')).text, /name or password is wrong/i)
+})
+
+test('a person whom the provider turns away is shown a request id, and the log and the audit the cause', async () => {
+  const { origin } = server.running
+  const { url } = authorization(origin, await register(origin))
+  issuer.client = 'postern:secret'
+  issuer.callback = { code: '', error: 'access_denied', error_description: 'not on the list' }
+  const browser = new Browser(origin)
+  server.moveClock(60_000)
+  const refused = await throughProvider(browser, await browser.open(url))
+  issuer.callback = {}
+  assert.equal(refused.status, 401)
+  assert.doesNotMatch(refused.text, /not on the list/)
+  const [, requestId] = /request id <code>(req_[0-9a-z]+)<\/code>/.exec(refused.text)!
+  const said = server.log.filter((line) => line.includes(requestId!))
+  assert.match(said.join(' '), /A sign-in at .* failed: it answered access_denied: not on the list/)
+  server.moveClock(61_000)
+  await eventually(async () => {
+    const { json } = await server.manage('GET', '/audit?operation=access.authenticate')
+    return JSON.stringify(json).includes('not on the list')
+  })
+})
+
+test('a start with a rule for a role that does not exist is refused', async () => {
+  const flags = [
+    ['--oidc-issuer', issuer.url],
+    ['--oidc-client-id', 'postern'],
+    ['--oidc-role-map', '*=publisher'],
+  ].flat()
+  await assert.rejects(startTestServer({ flags }), /there is no role "publisher"/)
+})
+
+test('a role that claims are mapped to cannot be deleted', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'postern-'))
+  const first = await startTestServer({ data: directory })
+  const role = { name: 'Publisher', permissions: ['proxies:read'] }
+  assert.equal((await first.manage('POST', '/roles', role)).status, 201)
+  await first.stop()
+  const flags = [
+    ['--oidc-issuer', issuer.url],
+    ['--oidc-client-id', 'postern'],
+    ['--oidc-role-map', '*=publisher'],
+  ].flat()
+  const again = await startTestServer({ data: directory, flags })
+  const { status, json } = await again.manage('DELETE', '/roles/publisher', { confirm: 'publisher' })
+  assert.deepEqual([status, json.code], [409, 'in_use'])
+  assert.match(json.detail, /POSTERN_OIDC_ROLE_MAP/)
+  await again.stop()
+  rmSync(directory, { recursive: true, force: true })
 })

@@ -8,6 +8,8 @@ import {
   sign as signBytes,
 } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { verifyJws } from '../../src/base/jws.ts'
+import { readJwt } from '../../src/base/jwt.ts'
 import { Loopback } from './loopback.ts'
 
 type Claims = Readonly<Record<string, unknown>>
@@ -81,6 +83,15 @@ export class Issuer extends Loopback {
   callback: Readonly<Record<string, string>> = {}
   /** What clients show at the token endpoint: `id:secret`, or the id alone. */
   client = 'postern:secret'
+  /** How clients must authenticate at the token endpoint; `any` compares what comes, encoded or not in a header. */
+  clientAuth: 'any' | 'basic' | 'basic_raw' | 'post' | 'private_key_jwt' = 'any'
+  /** Public key of the client, for `private_key_jwt`. */
+  clientKey: KeyObject | null = null
+  /** Answer to a code that is not known. */
+  unknownCode: readonly [number, string] = [400, 'invalid_grant']
+  /** Time by which assertions of clients are judged, milliseconds since the epoch. */
+  now: () => number = Date.now
+  readonly #assertions = new Set<string>()
   readonly #codes = new Map<
     string,
     { nonce: string; challenge: string; clientId: string; redirect: string }
@@ -144,16 +155,19 @@ export class Issuer extends Loopback {
 
   #exchange(incoming: IncomingMessage, form: URLSearchParams, outgoing: ServerResponse): unknown {
     const refuse = (status: number, error: string) =>
-      outgoing.writeHead(status).end(JSON.stringify({ error }))
-    const basic = Buffer.from(incoming.headers.authorization?.slice(6) ?? '', 'base64').toString()
-    const posted = [form.get('client_id'), form.get('client_secret')].filter((one) => one !== null).join(':')
-    if ((basic === '' ? posted : basic) !== this.client) return refuse(401, 'invalid_client')
+      outgoing.writeHead(status).end(JSON.stringify({ error, error_description: `about ${error}` }))
+    if (!this.#isClient(incoming.headers.authorization, form)) {
+      // RFC 6749 section 5.2
+      if (incoming.headers.authorization !== undefined)
+        outgoing.setHeader('www-authenticate', 'Basic realm="id"')
+      return refuse(401, 'invalid_client')
+    }
     const code = this.#codes.get(form.get('code') ?? '')
     const challenge = createHash('sha256')
       .update(form.get('code_verifier') ?? '')
       .digest('base64url')
     if (code?.challenge !== challenge || form.get('redirect_uri') !== code.redirect)
-      return refuse(400, 'invalid_grant')
+      return refuse(...this.unknownCode)
     const now = Math.floor(Date.now() / 1000)
     const id = { iss: this.url, aud: code.clientId, nonce: code.nonce, iat: now, exp: now + 300 }
     const claims = { ...id, ...this.person, ...this.idToken }
@@ -163,6 +177,49 @@ export class Issuer extends Loopback {
         access_token: 'opaque',
         id_token: signedBy(this.keys[0]!, claims),
       }),
+    )
+  }
+
+  #isClient(authorization: string | undefined, form: URLSearchParams): boolean {
+    const basic = Buffer.from(authorization?.slice(6) ?? '', 'base64').toString()
+    const posted = [form.get('client_id'), form.get('client_secret')].filter((one) => one !== null).join(':')
+    const isBasic = authorization?.startsWith('Basic ') === true && !form.has('client_secret')
+    const decoded = (text: string): string => new URLSearchParams(`x=${text}`).get('x') ?? ''
+    switch (this.clientAuth) {
+      case 'any':
+        return (basic === '' ? posted : basic) === this.client
+      case 'basic':
+        return isBasic && basic.split(':').map(decoded).join(':') === this.client
+      case 'basic_raw':
+        return isBasic && basic === this.client
+      case 'post':
+        return authorization === undefined && posted === this.client
+      case 'private_key_jwt':
+        return authorization === undefined && !form.has('client_secret') && this.#isSigned(form)
+    }
+  }
+
+  /** RFC 7523 section 3, by a server that takes each assertion once. */
+  #isSigned(form: URLSearchParams): boolean {
+    const jwt = readJwt(form.get('client_assertion') ?? '')
+    if (typeof jwt === 'string') return false
+    const { issuer, subject, audience, expires, alg, signed, signature, claims } = jwt
+    const [id] = this.client.split(':')
+    const jti = String(claims['jti'])
+    const isNew = !this.#assertions.has(jti)
+    this.#assertions.add(jti)
+    const now = this.now() / 1000
+    return (
+      form.get('client_assertion_type') === 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' &&
+      issuer === id &&
+      subject === id &&
+      form.get('client_id') === id &&
+      (audience.includes(this.url) || audience.includes(`${this.url}/token`)) &&
+      expires !== null &&
+      expires > now &&
+      expires < now + 300 &&
+      isNew &&
+      verifyJws(alg, this.clientKey!, signed, signature)
     )
   }
 

@@ -17,7 +17,8 @@ const server = await startAuthorization({
   oidc: {
     issuer: ISSUER,
     clientId: 'postern',
-    secret: async () => null,
+    clientAuth: null,
+    proof: async () => ({ secret: null, key: null }),
     scopes: 'openid',
     groupsClaim: 'groups',
     roleMap: [

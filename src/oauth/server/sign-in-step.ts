@@ -55,7 +55,7 @@ export function createSignInStep(parts: SignInStepParts): SignInStep {
 
     async leave(visit, interaction) {
       if (signIn.provider === null) return ask(visit, interaction, null)
-      const to = await orNotIn(visit, () => signIn.begin(interaction.uid))
+      const to = await orNotIn(visit, () => signIn.begin(interaction.uid, visit.asker))
       if (to !== null) redirect(visit, to.href)
     },
 
@@ -94,8 +94,10 @@ async function orNotIn<T>(visit: Visit, work: () => Promise<T>): Promise<T | nul
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     const { code, message, status } = error
-    if (code === 'identity_unavailable') show(visit, status, errorPage('temporarily_unavailable', message))
-    else show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.'))
+    const { requestId } = visit.asker
+    if (code === 'identity_unavailable')
+      show(visit, status, errorPage('temporarily_unavailable', message, requestId))
+    else show(visit, 401, errorPage('access_denied', 'The identity provider did not let you in.', requestId))
     return null
   }
 }

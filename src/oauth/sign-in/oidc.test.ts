@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { type Control, refused, startControl } from '../../../test/control.ts'
 import { Issuer, signingKey } from '../../../test/support/issuer.ts'
@@ -8,19 +9,24 @@ import { createGuardedFetch } from '../../base/guarded-fetch.ts'
 import { createAccounts } from '../../operations/access/accounts.ts'
 import { createLocalUsers } from '../../operations/access/local-users.ts'
 import { toArrival } from './arrivals.ts'
+import { type ClientAuthMethod, type ClientKey, readClientKey } from './client-auth.ts'
 import { createOidcSignIn } from './oidc.ts'
 import { createPasswords } from './passwords.ts'
 import type { SignIn } from './port.ts'
 import { createSignIn } from './sign-in.ts'
+import { tryClient } from './try-client.ts'
 
-const BROWSER = { ip: '203.0.113.7', userAgent: 'test/1' }
+const BROWSER = { ip: '203.0.113.7', userAgent: 'test/1', requestId: 'req_1' }
 const ORIGIN = 'https://gateway.example'
 
 let issuer: Issuer
 let control: Control
 let signIn: SignIn
+let trial: () => ReturnType<typeof tryClient>
 let open: (isLocal: boolean) => ReturnType<typeof createSignIn>
 let secret: string | null = 'secret'
+let key: ClientKey | null = null
+let clientAuth: ClientAuthMethod | null = null
 const warned: string[] = []
 const noted: string[] = []
 
@@ -31,16 +37,22 @@ after(() => control.close())
 
 beforeEach(async () => {
   secret = 'secret'
+  key = null
+  clientAuth = null
   warned.length = 0
   noted.length = 0
   issuer = await new Issuer(signingKey('k1')).listen()
   const clock = createClock(control.cell)
+  issuer.now = () => clock.now()
   const { store } = control
   const accounts = createAccounts(store.read, clock, control.invoke)
   const provider = {
     issuer: issuer.url,
     clientId: 'postern',
-    secret: async () => secret,
+    get clientAuth() {
+      return clientAuth
+    },
+    proof: async () => ({ secret, key }),
     scopes: 'openid profile email',
     groupsClaim: 'groups',
     roleMap: [
@@ -49,14 +61,14 @@ beforeEach(async () => {
       { claim: '*', value: null, grant: 'viewer' },
     ],
   }
-  const oidc = createOidcSignIn({
+  const asked = {
     provider,
     origin: ORIGIN,
     clock,
     fetch: createGuardedFetch({ timeoutMs: 2000, bytesMax: 100_000 }),
-    accounts,
-    warn: (sentence) => warned.push(sentence),
-  })
+  }
+  trial = () => tryClient(asked)
+  const oidc = createOidcSignIn({ ...asked, accounts, warn: (sentence) => warned.push(sentence) })
   const parts = { store, clock, accounts, origin: ORIGIN, managementOrigin: ORIGIN }
   open = (isLocal) =>
     createSignIn({
@@ -81,7 +93,7 @@ async function visit(begun: URL): Promise<URL> {
   assert.equal(status, 302)
   return new URL(headers.get('location')!)
 }
-const arrive = async () => signIn.finish(await visit(await signIn.begin('one')), BROWSER)
+const arrive = async () => signIn.finish(await visit(await signIn.begin('one', BROWSER)), BROWSER)
 const stored = async (slug: string) => (await control.store.read.bySlug('users', slug))[0]!.spec
 
 test('who signs in at the provider becomes a user with what their claims are mapped to, each time anew', async () => {
@@ -131,11 +143,11 @@ test('claims that the ID token lacks are asked for, and it wins over what is tol
 })
 
 test('the request has a challenge, a state and a nonce, and the provider leads back to the callback', async () => {
-  const asked = (await signIn.begin('one')).searchParams
+  const asked = (await signIn.begin('one', BROWSER)).searchParams
   assert.equal(asked.get('redirect_uri'), `${ORIGIN}/oauth/callback`)
   assert.equal(asked.get('code_challenge_method'), 'S256')
   assert.equal(asked.get('scope'), 'openid profile email')
-  const again = (await signIn.begin('one')).searchParams
+  const again = (await signIn.begin('one', BROWSER)).searchParams
   for (const name of ['state', 'nonce', 'code_challenge'])
     assert.ok(asked.get(name)!.length >= 43 && asked.get(name) !== again.get(name), name)
 })
@@ -151,13 +163,13 @@ test('an email that is not verified gives nothing by a rule either', () => {
 })
 
 test('a state works once, for ten minutes, and only one of ours', async () => {
-  const back = await visit(await signIn.begin('one'))
+  const back = await visit(await signIn.begin('one', BROWSER))
   await signIn.finish(back, BROWSER)
   await refused(signIn.finish(back, BROWSER), 'credential_invalid')
-  const late = await visit(await signIn.begin('one'))
+  const late = await visit(await signIn.begin('one', BROWSER))
   control.move(10 * 60_000)
   await refused(signIn.finish(late, BROWSER), 'credential_invalid')
-  const foreign = await visit(await signIn.begin('one'))
+  const foreign = await visit(await signIn.begin('one', BROWSER))
   foreign.searchParams.set('state', 'x'.repeat(43))
   await refused(signIn.finish(foreign, BROWSER), 'credential_invalid')
   assert.deepEqual(noted, Array(3).fill('an unknown, used or late state'))
@@ -186,7 +198,7 @@ for (const [what, set] of Object.entries(WRONG))
     const refusal = await refused(arrive(), 'credential_invalid')
     assert.doesNotMatch(refusal.message, /nonce|iss|aud|key|code/)
     assert.equal(noted.length, 1)
-    assert.deepEqual(warned, [])
+    assert.deepEqual(warned, [`A sign-in at ${issuer.url} failed: ${noted[0]} (request req_1).`])
   })
 
 const UNAVAILABLE: Readonly<Record<string, (issuer: Issuer) => unknown>> = {
@@ -239,4 +251,88 @@ test('a local user signs in beside those of the provider, and not at all where t
   assert.deepEqual([alone.signIn.withPassword, alone.pages], [false, null])
   await refused(alone.signIn.password('grace', password, BROWSER), 'credential_invalid')
   assert.ok((await arrive()).account)
+})
+
+const SECRET = 'a-b_c.d~e+f/g=h i:j%k&l'
+const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+/** How a strict provider takes clients, and what of ours it takes. */
+const STRICT = [
+  ['basic', 'client_secret_basic'],
+  ['basic_raw', 'client_secret_basic_raw'],
+  ['post', 'client_secret_post'],
+  ['private_key_jwt', 'private_key_jwt'],
+] as const
+for (const [strict, method] of STRICT)
+  test(`a provider that takes clients by ${method} alone lets people in by it and by no other method`, async () => {
+    issuer.clientAuth = strict
+    issuer.client = `postern:${SECRET}`
+    issuer.clientKey = RSA.publicKey
+    secret = SECRET
+    key = { key: RSA.privateKey, kid: 'k1' }
+    for (const [, other] of STRICT) {
+      clientAuth = other
+      control.move(10 * 60_000)
+      const tried = await trial()
+      assert.ok(typeof tried !== 'string')
+      assert.deepEqual([tried.method, tried.outcome], [other, other === method ? 'accepted' : 'refused'])
+      const instead = other !== method && method !== 'private_key_jwt' ? method : null
+      assert.equal(tried.instead, instead)
+      if (other === method) {
+        await arrive()
+        continue
+      }
+      warned.length = 0
+      await refused(arrive(), 'identity_unavailable')
+      assert.match(warned[0]!, /it answered invalid_client: about invalid_client \(request req_1\)/)
+      assert.ok(!warned[0]!.includes(SECRET))
+    }
+  })
+
+test('a secret with a hyphen is understood by a provider that decodes nothing, without a setting', async () => {
+  issuer.clientAuth = 'basic_raw'
+  secret = '0d7e-4a52_b.c*'
+  issuer.client = `postern:${secret}`
+  await arrive()
+})
+
+test('with a key and no setting the gateway signs, by a key of each kind', async () => {
+  issuer.clientAuth = 'private_key_jwt'
+  secret = null
+  for (const pair of [RSA, EC, generateKeyPairSync('ed25519')]) {
+    issuer.clientKey = pair.publicKey
+    const pem = pair.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const jwk = { ...pair.privateKey.export({ format: 'jwk' }), kid: 'mine' }
+    for (const text of [pem, JSON.stringify(jwk)]) {
+      key = readClientKey(text)
+      control.move(10 * 60_000)
+      await arrive()
+    }
+    assert.equal(key?.kid, 'mine')
+  }
+})
+
+test('what is no private key is told without its text', () => {
+  const publicPem = RSA.publicKey.export({ format: 'pem', type: 'spki' }).toString()
+  const small = generateKeyPairSync('x25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  for (const text of ['', 'hunter2', '{"kty":"oct","k":"aHVudGVyMg"}', publicPem, small])
+    assert.throws(
+      () => readClientKey(text),
+      /^Error: (it holds no private key|its key is of a kind)(?!.*hunter2)/,
+    )
+})
+
+test('a try says what a provider answers that is not there, or that tells nothing', async () => {
+  issuer.unknownCode = [403, 'invalid_code']
+  assert.deepEqual(await trial(), {
+    method: 'client_secret_basic',
+    outcome: 'accepted',
+    answer: '403 invalid_code: about invalid_code',
+    instead: null,
+  })
+  issuer.unknownCode = [400, 'invalid_request']
+  assert.equal(((await trial()) as { outcome: string }).outcome, 'unclear')
+  issuer.status = 500
+  assert.equal(await trial(), 'it answered 500')
 })

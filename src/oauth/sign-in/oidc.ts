@@ -8,6 +8,7 @@ import { Lru } from '../../base/lru.ts'
 import type { Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
 import { type ClaimReading, toArrival } from './arrivals.ts'
+import { type ClientAuthMethod, type ClientProof, methodFor, toClientAuth } from './client-auth.ts'
 import { CALLBACK_PATH } from './port.ts'
 
 /** How long someone may take to sign in there, milliseconds. */
@@ -19,8 +20,10 @@ const CONFIGURATION_MS = 10 * 60_000
 
 export interface OidcProvider extends ClaimReading {
   readonly clientId: string
-  /** The secret as it is now; null for a public client. */
-  readonly secret: () => Promise<string | null>
+  /** How it is shown that we are the client; null leaves it to the proof and the provider. */
+  readonly clientAuth: ClientAuthMethod | null
+  /** The secret or key as it is now. Rejects when its file cannot be read. */
+  readonly proof: () => Promise<ClientProof>
   readonly scopes: string
 }
 
@@ -30,7 +33,7 @@ export interface OidcParts {
   readonly clock: Clock
   readonly fetch: GuardedFetch
   readonly accounts: Pick<Accounts, 'arrive'>
-  /** Told in a sentence, without secrets, why the provider cannot be used. */
+  /** Told in a sentence, without secrets, why a sign-in has failed; at most {@link TOLD_MAX} times a minute. */
   readonly warn: (sentence: string) => void
 }
 
@@ -43,10 +46,13 @@ interface Flow {
 }
 
 export interface OidcSignIn {
-  /** Refuses with identity_unavailable. */
-  begin(interaction: string): Promise<URL>
+  /** Refuses with identity_unavailable. @param requestId by which the log names a failure */
+  begin(interaction: string, requestId: string | null): Promise<URL>
   /** Refuses with credential_invalid or identity_unavailable. */
-  finish(callback: URL): Promise<{ readonly interaction: string; readonly account: Account }>
+  finish(
+    callback: URL,
+    requestId: string | null,
+  ): Promise<{ readonly interaction: string; readonly account: Account }>
 }
 
 /**
@@ -59,7 +65,7 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   const redirectUri = parts.origin + CALLBACK_PATH
   const flows = new Lru<string, Flow>(FLOWS_MAX)
   let known: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined
-  let lastWarning = ''
+  const tell = atMost(TOLD_MAX, clock, parts.warn)
 
   async function configured(): Promise<Configuration> {
     const now = clock.monotonic()
@@ -69,21 +75,25 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   }
 
   /** What goes wrong on the way is told apart: the provider cannot be used, or it did not let someone in. */
-  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  async function guarded<T>(requestId: string | null, work: () => Promise<T>): Promise<T> {
+    const at = requestId === null ? '' : ` (request ${requestId})`
     try {
-      const done = await work()
-      lastWarning = ''
-      return done
+      return await work()
     } catch (error) {
-      if (error instanceof Refusal) throw error
+      if (error instanceof Refusal) {
+        tell(`A sign-in at ${provider.issuer} failed: ${error.facts.inner ?? error.message}${at}.`)
+        throw error
+      }
       const judged = judge(error)
       if (judged === null) throw error
       const { isOurs, reason } = judged
-      if (!isOurs) throw refuse('credential_invalid', { inner: reason })
+      if (!isOurs) {
+        tell(`A sign-in at ${provider.issuer} failed: ${reason}${at}.`)
+        throw refuse('credential_invalid', { inner: reason })
+      }
       // It may have changed, or be back
       known = undefined
-      if (reason !== lastWarning) parts.warn(`Nobody can sign in at ${provider.issuer}: ${reason}.`)
-      lastWarning = reason
+      tell(`Nobody can sign in at ${provider.issuer}: ${reason}${at}. postern doctor --network tries it.`)
       throw refuse('identity_unavailable', {
         detail: 'The identity provider cannot be used at the moment. Try again in a little while.',
         members: { retry_after_ms: 10_000 },
@@ -145,12 +155,30 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
   }
 
   return {
-    begin: (interaction) => guarded(() => begin(interaction)),
-    finish: (callback) => guarded(() => finish(callback)),
+    begin: (interaction, requestId) => guarded(requestId, () => begin(interaction)),
+    finish: (callback, requestId) => guarded(requestId, () => finish(callback)),
   }
 }
 
-async function discover({ provider, fetch }: OidcParts): Promise<Configuration> {
+/** Sentences of the log in a minute: whoever comes to the page can cause one. */
+const TOLD_MAX = 30
+
+function atMost(max: number, clock: Clock, warn: (sentence: string) => void): (sentence: string) => void {
+  let minute = 0
+  let count = 0
+  return (sentence) => {
+    const now = Math.floor(clock.monotonic() / 60_000)
+    if (now !== minute) [minute, count] = [now, 0]
+    if (++count <= max) warn(sentence)
+  }
+}
+
+/** Reads what the provider says of itself, and how we prove ourselves there. Rejects with what {@link reasonOf} reads. */
+export async function discover({
+  provider,
+  fetch,
+  clock,
+}: Pick<OidcParts, 'provider' | 'fetch' | 'clock'>): Promise<Configuration> {
   // Loaded by the first sign-in: few starts need it
   const oidc = await import('openid-client')
   const { issuer, clientId } = provider
@@ -158,15 +186,12 @@ async function discover({ provider, fetch }: OidcParts): Promise<Configuration> 
   const execute = [oidc.enableNonRepudiationChecks]
   if (issuer.startsWith('http:')) execute.push(oidc.allowInsecureRequests)
   const options = { [oidc.customFetch]: send, execute }
-  const secret = await provider.secret()
+  const proof = await provider.proof()
   const found = await oidc.discovery(new URL(issuer), clientId, undefined, oidc.None(), options)
-  if (secret === null) return found
-  // OpenID Connect Discovery 1.0 section 3: client_secret_basic where nothing is said
-  const methods = found.serverMetadata().token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  const authentication = methods.includes('client_secret_basic')
-    ? oidc.ClientSecretBasic(secret)
-    : oidc.ClientSecretPost(secret)
-  const configuration = new oidc.Configuration(found.serverMetadata(), clientId, secret, authentication)
+  const metadata = found.serverMetadata()
+  const method = methodFor(provider.clientAuth, proof, metadata.token_endpoint_auth_methods_supported)
+  const authentication = toClientAuth(method, proof, () => clock.now())
+  const configuration = new oidc.Configuration(metadata, clientId, proof.secret ?? undefined, authentication)
   configuration[oidc.customFetch] = send
   for (const apply of execute) apply(configuration)
   return configuration
@@ -188,7 +213,9 @@ function toCustomFetch(send: GuardedFetch): CustomFetch {
       throw new FetchFailure(`it answered ${answer.status}`, answer.status)
     // A status without a body allows none
     const content = answer.body.length === 0 ? null : new Uint8Array(answer.body)
-    return new Response(content, { status: answer.status, headers: answer.headers })
+    // Beside a challenge the body would not be read, and it names the error (RFC 6749 section 5.2)
+    const { 'www-authenticate': _, ...rest } = answer.headers
+    return new Response(content, { status: answer.status, headers: rest })
   }
 }
 
@@ -214,13 +241,26 @@ function judge(error: unknown): Judgement | null {
   for (let one: unknown = error; one instanceof Error; one = one.cause) {
     if (one instanceof FetchFailure) return { isOurs: true, reason: one.message }
     if ('error' in one && typeof one.error === 'string')
-      return { isOurs: NOT_THE_PERSON.has(one.error), reason: `it answered ${one.error.slice(0, 100)}` }
+      return { isOurs: NOT_THE_PERSON.has(one.error), reason: `it answered ${shownError(one as never)}` }
     if (!('code' in one)) continue
     if (one.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM') return { isOurs: true, reason: one.message }
     if (one.code === 'ENOENT' || one.code === 'EACCES')
-      return { isOurs: true, reason: 'the file with the secret cannot be read' }
+      return { isOurs: true, reason: 'the file with the secret or key cannot be read' }
     if (typeof one.code === 'string' && one.code.startsWith('OAUTH_'))
       return { isOurs: false, reason: one.message }
   }
   return null
+}
+
+/** Why asking the provider failed; null for a fault of the program. */
+export function reasonOf(error: unknown): string | null {
+  return judge(error)?.reason ?? null
+}
+
+const SHOWN_MAX = 200
+
+/** An error of the provider and what it says about it, as one line of bounded length for administrators. */
+export function shownError({ error, error_description: text }: Readonly<Record<string, unknown>>): string {
+  const said = typeof text === 'string' && text !== '' ? `${String(error)}: ${text}` : String(error)
+  return said.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').slice(0, SHOWN_MAX)
 }

@@ -4,6 +4,11 @@ import type { Sender } from '../../access/sender.ts'
 /** Where an identity provider sends the browser back to. */
 export const CALLBACK_PATH = '/oauth/callback'
 
+/** Who comes to a page, and the request by which the log names a failure. */
+interface Visitor extends Sender {
+  readonly requestId: string | null
+}
+
 /** The ways in which a person proves who they are to the authorization server. Each attempt is audited. */
 export interface SignIn {
   /** True while local users may sign in by their password. */
@@ -19,10 +24,10 @@ export interface SignIn {
    * Where the browser goes to sign in at the provider. State, nonce and code verifier are kept under the interaction,
    * for ten minutes and one use.
    */
-  begin(interaction: string): Promise<URL>
+  begin(interaction: string, sender: Visitor): Promise<URL>
   /**
    * The end of what {@link begin} began. Refuses with credential_invalid.
    * @param callback the URL that the provider sent the browser to
    */
-  finish(callback: URL, sender: Sender): Promise<{ readonly interaction: string; readonly account: Account }>
+  finish(callback: URL, sender: Visitor): Promise<{ readonly interaction: string; readonly account: Account }>
 }

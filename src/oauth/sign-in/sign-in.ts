@@ -47,19 +47,24 @@ export function createSignIn(parts: SignInParts): {
         if (!isLocal) throw refuse('credential_invalid', { inner: 'local sign-in is off' })
         return (await prove(name, password, sender)).account
       },
-      async begin(interaction) {
-        if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
-        return oidc.signIn.begin(interaction)
-      },
-      async finish(callback, sender) {
+      async begin(interaction, visitor) {
         if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
         try {
-          const done = await oidc.signIn.finish(callback)
-          const entry = toSignInEntry(done.account, 'oidc', sender, null, clock)
+          return await oidc.signIn.begin(interaction, visitor.requestId)
+        } catch (error) {
+          if (error instanceof Refusal) note(error.facts.inner ?? error.code, visitor)
+          throw error
+        }
+      },
+      async finish(callback, visitor) {
+        if (oidc === null) throw refuse('not_found', { detail: 'There is no identity provider.' })
+        try {
+          const done = await oidc.signIn.finish(callback, visitor.requestId)
+          const entry = toSignInEntry(done.account, 'oidc', visitor, null, clock)
           await store.write((writer) => writer.appendAudit(entry))
           return done
         } catch (error) {
-          if (error instanceof Refusal) note(error.facts.inner ?? error.code, sender)
+          if (error instanceof Refusal) note(error.facts.inner ?? error.code, visitor)
           throw error
         }
       },

@@ -1,8 +1,9 @@
 import { isBuiltIn, parseGrant } from '../../access/grant-text.ts'
 import { toGrant } from '../../access/identities.ts'
+import { refuse } from '../../base/refusal.ts'
 import { type GrantSpec, RoleSpec, type UserSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
@@ -51,4 +52,18 @@ function namesRole(text: string): boolean {
   return typeof grant !== 'string' && !isBuiltIn(grant.role)
 }
 
-export const ROLE_OPERATIONS = standardOf(roleKind, refuseUsed)
+/** A role that the settings map claims to stays: without it the next start would be refused. */
+async function refuseMapped(role: Resource, context: OperationContext): Promise<void> {
+  await refuseUsed(role, context)
+  const names = (text: string): boolean => {
+    const grant = parseGrant(text)
+    return typeof grant !== 'string' && (grant.role === role.slug || grant.role === role.id)
+  }
+  if (context.mappedGrants.some(names))
+    throw refuse('in_use', {
+      detail: `"${role.slug}" is named by a rule that maps claims to roles. Take it out of POSTERN_OIDC_ROLE_MAP first.`,
+      members: { used_by: [] },
+    })
+}
+
+export const ROLE_OPERATIONS = standardOf(roleKind, refuseMapped)

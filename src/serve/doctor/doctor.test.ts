@@ -17,6 +17,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { issue } from '../../../test/certificates.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
+import { Issuer, signingKey } from '../../../test/support/issuer.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
@@ -169,4 +170,35 @@ test('postern doctor prints what it found, and ends with 1 where something fails
   const json = JSON.parse((await run('-o', 'json')).out) as { ok: boolean; findings: Finding[] }
   assert.equal(json.ok, false)
   assert.ok(json.findings.length > 10)
+})
+
+test('with --network the client authentication at the identity provider is tried, and what would work is named', async () => {
+  const issuer = await new Issuer(signingKey('k1')).listen()
+  const data = await make()
+  const oidc = {
+    POSTERN_OIDC_ISSUER: issuer.url,
+    POSTERN_OIDC_CLIENT_ID: 'postern',
+    POSTERN_OIDC_CLIENT_SECRET: 'a+b',
+    POSTERN_OIDC_ROLE_MAP: '*=viewer',
+  }
+  issuer.client = 'postern:a+b'
+  issuer.clientAuth = 'basic_raw'
+  const check = 'identity provider'
+  const { [check]: refused } = await found(data, oidc)
+  assert.equal(refused!.state, 'fail')
+  assert.match(refused!.found, /refuses the client by client_secret_basic: it answered 401 invalid_client/)
+  assert.match(refused!.fix!, /accepts client_secret_basic_raw: set POSTERN_OIDC_CLIENT_AUTH/)
+  assert.ok(!JSON.stringify(refused).includes('a+b'))
+  const raw = { ...oidc, POSTERN_OIDC_CLIENT_AUTH: 'client_secret_basic_raw' }
+  assert.deepEqual((await found(data, raw))[check]!.state, 'ok')
+  const asked = issuer.asked.length
+  const [alone] = (await examine({ data, env: { ...FREE, ...raw }, isNetworkAsked: false })).filter(
+    (one) => one.check === check,
+  )
+  assert.deepEqual([alone?.state, issuer.asked.length], ['ok', asked], 'nothing is asked without --network')
+  const mapped = await found(data, { ...raw, POSTERN_OIDC_ROLE_MAP: '*=publisher' })
+  assert.equal(mapped['roles of claims']!.state, 'fail')
+  assert.match(mapped['roles of claims']!.found, /there is no role "publisher"/)
+  await issuer[Symbol.asyncDispose]()
+  assert.equal((await found(data, raw))[check]!.state, 'fail')
 })

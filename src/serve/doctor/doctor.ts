@@ -6,6 +6,7 @@ import { readSettings, type Settings } from '../../settings.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
+import { findProvider } from './provider.ts'
 import { findStore } from './store.ts'
 
 /** One check. It answers what it found, several things at once, or nothing where there is nothing to look at. */
@@ -34,6 +35,7 @@ export async function examine({ data, env, isNetworkAsked }: ExamineRequest): Pr
     'TLS files': findTls,
     instance: findInstance,
     store: (its) => findStore(its, scratch, isNetworkAsked),
+    'identity provider': (its) => findProvider(its, isNetworkAsked),
     clock: findClock,
   }
   try {

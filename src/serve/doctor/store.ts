@@ -14,6 +14,7 @@ import type { Finding } from '../../surfaces/cli/ports.ts'
 import { opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import { openMarkOf } from '../audit-mark.ts'
+import { faultOfRoles } from '../oidc.ts'
 import { findReachable } from './instance.ts'
 import { keyFileOf } from './machine.ts'
 
@@ -47,11 +48,21 @@ export async function findStore(
       sealed,
       await servedFinding(store),
       await trailFinding(store, keyFileOf(settings), mark),
+      ...(await roleFindings(settings, store)),
       ...(isNetworkAsked ? await upstreamFindings(store) : []),
     ]
   } finally {
     await store.close()
   }
+}
+
+/** A role that claims are mapped to and that does not exist keeps an instance from starting. */
+async function roleFindings({ oidc }: Settings, store: ConfigStore): Promise<Finding[]> {
+  if (oidc === null) return []
+  const fault = await faultOfRoles(oidc, store.read)
+  return fault === null
+    ? []
+    : [{ check: 'roles of claims', state: 'fail', found: fault, fix: 'Correct it before the next start.' }]
 }
 
 /** @param version of the schema of the store. */

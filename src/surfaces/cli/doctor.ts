@@ -21,7 +21,10 @@ export function doctorCommand(ports: CliPorts): Command {
       'Check this machine, the settings and the data directory, and say what to do; changes nothing',
     )
     .option('--data <dir>', 'Data directory (POSTERN_DATA)')
-    .option('--network', 'Also whether each upstream can be reached')
+    .option(
+      '--network',
+      'Also whether each upstream can be reached, and the identity provider accepts the gateway as a client',
+    )
     .addHelpText('after', '\nIt goes by the settings in the environment, as postern up does.\n')
   return addFormat(command).action(async (given: Given) => {
     const findings = await ports.examine({
