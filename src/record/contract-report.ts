@@ -13,7 +13,7 @@ export interface ContractQuestion {
 }
 
 /** Requests to one endpoint that would have been refused for one place. */
-export interface ContractGroup {
+interface ContractGroup {
   readonly method: string
   readonly route: string
   /** Id. */
