@@ -33,6 +33,17 @@ export function mayHaveOwnCookies(value: string): boolean {
   return value.includes(MARK)
 }
 
+/**
+ * Names that browsers send back as ours: with prefixes (RFC 6265bis 4.1.3, in any case), and without a name but with a value that
+ * looks like one (`=postern_session=x` is sent as `postern_session=x`).
+ */
+const OWN_SET = /^[\s=]*(?:__[a-z]+(?:-[a-z]+)*-)*postern_/i
+
+/** True for the value of a Set-Cookie field that would set a cookie of ours: no upstream has any business with them. */
+export function isOwnSetCookie(value: string): boolean {
+  return OWN_SET.test(value)
+}
+
 /** Header lines without our cookies; the others as they were, and no field that nothing is left of. */
 export function withoutOwnCookies(lines: string): string {
   let kept = ''

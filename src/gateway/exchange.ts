@@ -69,6 +69,10 @@ export class Exchange {
   upgrade = false
   /** The caller spoke TLS. */
   secure = false
+  /** A browser shows the answer as a document. */
+  isDocument = false
+  /** Hosts that serve pages beside the published APIs; null where no pages are served. */
+  pageHosts: ReadonlySet<string> | null = null
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
 

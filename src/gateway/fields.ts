@@ -19,11 +19,12 @@ export const TRACE_STATE = 4
 export const COOKIE = 5
 export const AGENT_NAME = 6
 export const CONVERSATION_ID = 7
+export const SEC_FETCH_DEST = 8
 
 /** What the gateway listener does with header names: the one place that says so. */
 export const FIELD_RULES: FieldRules = {
   take: [...IDENTITY_HEADERS, 'traceparent', 'tracestate'],
-  peek: ['cookie', 'x-agent-name', 'x-conversation-id'],
+  peek: ['cookie', 'x-agent-name', 'x-conversation-id', 'sec-fetch-dest'],
   identity: IDENTITY_HEADERS,
   strip: FORWARDING_HEADERS,
   stripPrefixes: FORWARDING_PREFIXES,

@@ -10,6 +10,7 @@ import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
+import { hostName } from '../snapshot/mounts.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Opener } from '../vault/opener.ts'
 import { HELD_BYTES_MAX, HeldBytes } from '../wire/held-bytes.ts'
@@ -27,6 +28,7 @@ import {
   CONVERSATION_ID,
   COOKIE,
   PROFILE_ID,
+  SEC_FETCH_DEST,
   TRACE_PARENT,
   TRACE_STATE,
 } from './fields.ts'
@@ -55,6 +57,7 @@ import type { Replays } from './replay/replay.ts'
 import { answerFields } from './shape/answer-fields.ts'
 import { callHeld, insteadOf, isHeld } from './shape/held.ts'
 import { problemAnswer } from './shape/problem.ts'
+import { isDocument, isPage, replyFields } from './shape/shared-origin.ts'
 import { endWatch } from './shape/watch.ts'
 import { admits, CALL, CANONICAL, checkOf, MCP, REST, ROUTE } from './stages.ts'
 import { createVisible } from './visible.ts'
@@ -72,6 +75,8 @@ export interface GatewayOptions {
   readonly certificateField?: CertificateField | null
   /** The gateway listener speaks TLS. */
   readonly secure?: boolean
+  /** Host names at which pages to sign in, agree and administer are served beside the published APIs; null: none are. */
+  readonly pageHosts?: ReadonlySet<string> | null
   /** Key sets of issuers; fetched by this very thread when absent. */
   readonly keySets?: LoadKeySet
   /** Tokens that may be used once, as all threads remember them; a small memory of its own when absent. */
@@ -143,6 +148,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   let ready = false
   const trusted = trustedNetworks(options.trustedProxies ?? [])
   const secure = options.secure ?? false
+  const pageHosts = options.pageHosts ?? null
+  /** Hosts that collections have to themselves: no page is served there. */
+  let siteHosts: ReadonlySet<string> = new Set()
 
   function toExchange(incoming: Incoming<Exchange>): Exchange {
     const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
@@ -172,6 +180,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const cookie = taken[COOKIE]
     exchange.pass =
       cookie !== undefined && mayHaveOwnCookies(cookie) ? withoutOwnCookies(incoming.pass) : incoming.pass
+    const dest = taken[SEC_FETCH_DEST]
+    if (dest !== undefined) exchange.isDocument = isDocument(dest)
+    exchange.pageHosts = pageHosts
     if (incoming.withheld !== undefined) exchange.withheld = incoming.withheld
     const traceParent = taken[TRACE_PARENT]
     if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
@@ -229,7 +240,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!admitted) {
       const { reply } = exchange
       if (reply === null) answerProblem(incoming, exchange)
-      else incoming.answer(reply.status, reply.fields + answerFields(exchange), reply.body)
+      else incoming.answer(reply.status, replyFields(exchange, reply) + answerFields(exchange), reply.body)
       return
     }
     const max = exchange.collection!.fragment.body_bytes_max
@@ -285,7 +296,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       if (isReserved(incoming.path)) {
         setReserved(exchange)
-        reserved(incoming, exchange)
+        if (siteHosts.size > 0 && isPage(incoming.path) && siteHosts.has(hostName(incoming.host))) {
+          exchange.code = 'not_available'
+          answerProblem(incoming, exchange)
+        } else reserved(incoming, exchange)
         return
       }
       if (!ready) {
@@ -401,6 +415,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
       const isRotated = snapshot.credentials !== credentials
+      if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
       if (snapshot.collections !== collections || isRotated) {
         pools.keepFor(snapshot)
         checks.keepFor(snapshot)
@@ -430,6 +445,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   function profileOf(caller: Caller) {
     return snapshot.clients.get(caller.client.id)?.profiles.get(caller.profile.id) ?? null
   }
+}
+
+function siteHostsOf({ collections }: Snapshot, pageHosts: ReadonlySet<string> | null): ReadonlySet<string> {
+  if (pageHosts === null) return new Set()
+  const hosts = [...collections.values()].flatMap(({ fragment }) => fragment.hosts)
+  return new Set(hosts.filter((host) => !pageHosts.has(host)))
 }
 
 /** A credential that was linked anew was used when it was used before. */

@@ -110,3 +110,9 @@ export function isOverride(name: string): boolean {
   const twin = twinOf(name.toLowerCase())
   return OVERRIDES.has(twin) || OVERRIDE_PREFIXES.some((prefix) => twin.startsWith(prefix))
 }
+
+/** True for a name by which a server in front of the upstream may choose another host or path. */
+export function isRouting(name: string): boolean {
+  const twin = twinOf(name.toLowerCase())
+  return isOverride(twin) || twin === 'forwarded' || twin.startsWith('x-forwarded-')
+}

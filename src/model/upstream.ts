@@ -123,7 +123,12 @@ export const UpstreamSpec = z.strictObject({
       idle: Duration.default('60s').describe('Between two pieces of the answer'),
     })
     .prefault({}),
-  pool_max: z.int().min(1).max(10_000).default(256).describe('Connections per gateway thread and target'),
+  pool_max: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Connections per gateway thread and target; one client uses at most as many as remain free'),
   host_header: z.enum(['target', 'preserve']).default('target').describe('The Host that the upstream sees'),
   tls: UpstreamTlsSpec.nullable()
     .default(null)

@@ -154,6 +154,58 @@ test('a credential goes to no other place without the right to use it', async ()
   await trusted('collections.update', { id: 'payments', upstream: theirs })
 })
 
+test('nor by way of the Host, or of a header that stands for it', async () => {
+  await control.run('collections.create', {
+    name: 'Shared server',
+    slug: 'behind',
+    base_path: '/behind',
+    hosts: ['api.example.com'],
+    credential: 'bank',
+    upstream: { targets: [{ url: 'https://127.0.0.1:9001' }] },
+  })
+  await control.run('proxies.create', {
+    collection: 'behind',
+    name: 'One',
+    slug: 'one',
+    methods: ['GET'],
+    path: '/one',
+  })
+  const { output } = await control.run('collections.get', { id: 'behind' })
+  const id = String(output['id'])
+  const run = as(
+    scoped('modifier', { types: ['collections'], collections: [id] }),
+    scoped('modifier', { types: ['proxies'], collections: [id] }),
+  )
+  const needsUse = async (name: string, input: Record<string, unknown>) =>
+    assert.match(
+      (await refused(run(name, input), 'permission_denied')).message,
+      /credentials:use/,
+      JSON.stringify(input),
+    )
+  for (const changed of [
+    { upstream: { host_header: 'preserve' } },
+    { upstream: { tls: { server_name: 'elsewhere.example.com' } } },
+    { upstream: { tls: { verify: false } } },
+    { pass_headers: ['X-Original-Host'] },
+    { headers: [{ name: 'X-Original-Host', value: 'elsewhere.example.com' }] },
+    { headers: [{ name: 'X_Forwarded_Server', value: 'elsewhere.example.com' }] },
+  ])
+    await needsUse('collections.update', { id: 'behind', ...changed })
+  const headers = [{ name: 'X-Rewrite-URL', value: '/accounts' }]
+  await needsUse('proxies.update', { id: 'behind:one', headers })
+  const two = { collection: 'behind', name: 'Two', methods: ['GET'], path: '/two' }
+  await needsUse('proxies.create', { ...two, headers })
+  // What goes to the same place needs no such right
+  await run('collections.update', { id: 'behind', hosts: ['api.example.com', 'b.example.com'] })
+  await run('collections.update', { id: 'behind', headers: [{ name: 'X-Stage', value: 'test' }] })
+  await run('proxies.create', { ...two, headers: [{ name: 'X-Stage', value: 'test' }] })
+  await run('proxies.create', { ...two, name: 'Three', path: '/three', credential: 'none', headers })
+  // Where the Host is passed on, the hosts decide as well
+  await control.run('collections.update', { id: 'behind', upstream: { host_header: 'preserve' } })
+  await needsUse('collections.update', { id: 'behind', hosts: [] })
+  await run('collections.update', { id: 'behind', description: 'As it was' })
+})
+
 test('nor when a draft of before is published', async () => {
   const { output } = await control.run('collections.create', {
     name: 'Later',

@@ -207,6 +207,8 @@ export async function demandUse(
         sent.add(String(one['credential']))
         sendsHeaders ||= secretHeadersOf(one).length > 0
       }
+  if (kind.type === 'proxies' && alike.length === 0 && to(spec) !== NOWHERE_ELSE)
+    for (const one of await inherited(context, spec)) sent.add(one)
   // One version may keep what the other, which goes elsewhere, has given up
   const keyOf = ({ field, source }: SecretHeader): string => canonicalJson([field, source ?? null])
   const sentSo = new Set(alike.flatMap(secretHeadersOf).map(keyOf))
@@ -217,6 +219,18 @@ export async function demandUse(
     const credential = await context.whole.byId('credentials', one)
     if (credential !== undefined) await context.demand('credentials:use', credential)
   }
+}
+
+/** What `sentTo` of a proxy comes to that goes where its collection sends it. */
+const NOWHERE_ELSE = canonicalJson(null)
+
+/** Ids of the credentials that a proxy has of its collection. */
+async function inherited(context: OperationContext, proxy: Fields): Promise<readonly string[]> {
+  if (proxy['credential'] !== 'inherit') return []
+  const collection = await context.whole.byId('collections', String(proxy['collection']))
+  return [collection?.spec, collection?.draft].flatMap((one) =>
+    typeof one?.['credential'] === 'string' ? [one['credential']] : [],
+  )
 }
 
 /**

@@ -52,12 +52,13 @@ function at(there: readonly LinkedCollection[], host: string): LinkedCollection 
   for (let i = 0; i < there.length; i++) {
     const collection = there[i]!
     const { hosts } = collection.fragment
-    if (hosts.length === 0 || hosts.includes(nameOf(host))) return collection
+    if (hosts.length === 0 || hosts.includes(hostName(host))) return collection
   }
   return null
 }
 
-function nameOf(host: string): string {
+/** The name in an authority, without its port. */
+export function hostName(host: string): string {
   const colon = host.lastIndexOf(':')
   return colon === -1 || host.endsWith(']') ? host : host.slice(0, colon)
 }

@@ -90,12 +90,19 @@ const gateway = createGateway({
   trustedProxies: init.trustedProxies,
   certificateField: init.certificateField,
   secure: init.tls !== null,
+  pageHosts: pageHostsOf(init.expose, [init.origin, init.listen.host, init.controlListen.host]),
   idempotency: keys,
   memory,
   open: (sealed, owner, field) => opener(sealed, owner, field),
   reserved: (incoming) => route(incoming),
   fault: report,
 })
+/** Null where the gateway listener serves no page. @param addresses origins and hosts of this process. */
+function pageHostsOf(expose: readonly string[], addresses: readonly string[]): ReadonlySet<string> | null {
+  if (!['oauth', 'console', 'portal'].some((part) => expose.includes(part))) return null
+  const names = addresses.map((address) => URL.parse(address)?.hostname ?? address.toLowerCase())
+  return new Set([...names, 'localhost', '127.0.0.1', '[::1]'])
+}
 const running = createRunningCalls((call) => say({ kind: 'cancel', call }))
 const consumer = createConsumerDoor<Exchange>({
   gateway,

@@ -166,6 +166,10 @@ export interface ForwardRequest {
   readonly responseFields: string
   /** Lower-case names of `responseFields`. Give the same list again for the same names: an engine prepares each list once. */
   readonly responseNames: FieldNames
+  /** Header lines that an answer gets by its `contentKind`; none without. */
+  readonly kindFields?: readonly [inert: string, active: string, unknown: string]
+  /** In whose share of the pool's connections it counts; absent for requests of the gateway itself, which have no bound of their own. */
+  readonly holder?: string
   /**
    * Pass the caller's offer of a WebSocket on. When the upstream agrees (101), bytes go both ways with backpressure
    * until either side closes, or nothing moves for the idle time of the upstream; the outcome counts them as bodies.
@@ -261,9 +265,12 @@ export interface UpstreamOptions {
   readonly connectTimeoutMs: number
   readonly firstByteTimeoutMs: number
   readonly idleTimeoutMs: number
+  /** One holder may use as many as remain free. */
   readonly connectionsMax: number
-  /** Requests that wait for a connection at the cap; beyond: `busy`. */
+  /** Requests that wait for a connection, of one holder as many as remain free; beyond: `busy`. */
   readonly waitingMax: number
+  /** True for the value of a Set-Cookie field of an answer that is not passed on; all are without. */
+  readonly refusesCookie?: (value: string) => boolean
 }
 
 export interface Upstream {

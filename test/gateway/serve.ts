@@ -90,6 +90,7 @@ export interface ServeOptions {
   readonly slot?: number
   readonly clockCell?: ClockCell
   readonly memory?: HeldBytes
+  readonly pageHosts?: ReadonlySet<string>
   readonly reserved?: (incoming: Incoming<Exchange>, exchange: Exchange, gateway: Gateway) => void
 }
 
@@ -112,6 +113,7 @@ export async function serve(
     clock,
     requestIds: createRequestIds(clock),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
+    pageHosts: options.pageHosts ?? null,
     // The tests seal by turning the text around.
     open: (sealed) => {
       if (sealed === 'broken') throw new Error('cannot open')

@@ -1,3 +1,4 @@
+import { isOwnSetCookie } from '../../base/own-cookies.ts'
 import type { ClientCertificate, LinkedTarget, Snapshot } from '../../snapshot/snapshot.ts'
 import type { Upstream, UpstreamOptions, UpstreamTls } from '../../wire/port.ts'
 
@@ -73,6 +74,7 @@ function optionsOf(target: LinkedTarget, certificate: ClientCertificate | null):
     connectionsMax: target.pool_max,
     // As many may wait as are served: a longer line only turns a refusal into a timeout.
     waitingMax: target.pool_max,
+    refusesCookie: isOwnSetCookie,
   }
 }
 

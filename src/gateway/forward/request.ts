@@ -3,6 +3,7 @@ import { fillTarget } from '../../snapshot/target.ts'
 import { type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
 import { answerFields, answerNames } from '../shape/answer-fields.ts'
+import { kindFields } from '../shape/shared-origin.ts'
 import { watchOf } from '../shape/watch.ts'
 import { renewed } from './credential.ts'
 import { headerLines } from './headers.ts'
@@ -18,6 +19,7 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
   const { host } = exchange
   const target = targetOf(exchange, path, query)
   const sentHost = host_header === 'preserve' && host !== '' ? host : authority
+  const lines = kindFields(exchange)
   const request: ForwardRequest = {
     method: exchange.method,
     target,
@@ -25,6 +27,8 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     fields: fieldsOf(exchange, pass, sentHost, target),
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
+    ...(lines === undefined ? {} : { kindFields: lines }),
+    holder: exchange.client!.id,
     tap: watchOf(exchange),
     upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
     again: null,

@@ -10,6 +10,7 @@ import {
 import { holdsAnswer } from '../contract/collect.ts'
 import type { Exchange } from '../exchange.ts'
 import { answerRoomOf } from '../holding.ts'
+import { kindLines } from './shared-origin.ts'
 import { answerFault, staleAnswer } from './watch.ts'
 
 /** Bytes of an answer that is gathered before it is passed on; a longer one cannot be judged. */
@@ -60,7 +61,11 @@ export function callHeld(
       if (judged === result && result.truncated)
         refuse('response_invalid', 'the answer is too long to be gathered')
       else if (typeof judged === 'string') refuse(judged, exchange.reason)
-      else incoming.answer(judged.status, withoutFields(judged.fields, DATE), judged.body)
+      else {
+        const { status, fields, body } = judged
+        const lines = judged === result ? kindLines(exchange, status, fields) : ''
+        incoming.answer(status, withoutFields(fields, DATE) + lines, body)
+      }
     },
   )
 }

@@ -11,6 +11,7 @@ import { ANSWER_BYTES_MAX } from '../replay/idempotency.ts'
 import { toKept } from '../replay/kept-answer.ts'
 import { credentialOf, fromCache } from '../replay/replay.ts'
 import { answerFields } from './answer-fields.ts'
+import { replyFields } from './shared-origin.ts'
 
 /** Bytes of a body that is kept in the cache, or looked at in passing. */
 const COPY_BYTES_MAX = 1024 * 1024
@@ -42,7 +43,7 @@ export function watchOf(exchange: Exchange): AnswerTap | null {
 /** The kept answer that stands in for a failing upstream, or null. */
 export function staleAnswer(exchange: Exchange): Substitute | null {
   const reply = staleReply(exchange)
-  return reply === null ? null : { ...reply, fields: reply.fields + answerFields(exchange) }
+  return reply === null ? null : { ...reply, fields: replyFields(exchange, reply) + answerFields(exchange) }
 }
 
 /** The same for a request that is not forwarded at all. */

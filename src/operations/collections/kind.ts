@@ -12,6 +12,7 @@ import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { isWithinPaths, overlapsOfCollection } from '../overlaps.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { calledBy } from '../refs.ts'
+import { routingHeaders } from '../routing-headers.ts'
 import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
 
 export const collectionKind: Kind = {
@@ -36,9 +37,18 @@ export const collectionKind: Kind = {
   },
   keyOf: (spec) => String(spec['base_path']),
   sentTo: (spec) => {
-    // Stored by the schema of this type; earlier versions had no TLS settings.
-    const upstream = (spec as CollectionSpec).upstream
-    return upstream && [upstream.targets.map(({ url }) => url), upstream.tls ?? null]
+    // Stored by the schema of this type; earlier versions had fewer members.
+    const { upstream, hosts, pass_headers = [], headers } = spec as CollectionSpec
+    if (upstream === null) return null
+    const isPreserved = upstream.host_header === 'preserve'
+    return [
+      upstream.targets.map(({ url }) => url),
+      upstream.tls ?? null,
+      // The caller's Host names the site at the server, within those that the collection answers on
+      isPreserved ? hosts : null,
+      pass_headers,
+      routingHeaders(headers),
+    ]
   },
   check,
   warn: async (collection, context) => [

@@ -10,6 +10,7 @@ import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { calledBy } from '../refs.ts'
+import { routingHeaders } from '../routing-headers.ts'
 import { refuseWorkflow } from '../workflows/of-proxy.ts'
 import { checkContract } from './contract.ts'
 
@@ -36,6 +37,10 @@ export const proxyKind: Kind = {
     workflow: z.string().max(130),
   },
   keyOf: (spec) => shapeOf(String(spec['path'])),
+  sentTo: (spec) => {
+    const headers = routingHeaders((spec as ProxySpec).headers)
+    return headers.length === 0 ? null : headers
+  },
   check,
   warn: async (proxy, context) => [
     ...(await overlapsOfProxy(proxy, context)),

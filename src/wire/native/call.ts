@@ -18,6 +18,7 @@ import type { UpstreamUser } from './upstream-user.ts'
 /** One request from within the process: its body is at hand, its answer is gathered up to a bound. */
 export class Call implements UpstreamUser, CallHandle {
   message: string
+  readonly holder: string
   readonly complete = true
   readonly replayable: boolean
   readonly headOnly: boolean
@@ -39,6 +40,7 @@ export class Call implements UpstreamUser, CallHandle {
     this.#request = request
     this.#gathering = new Gathering(request)
     this.#done = done
+    this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
     this.responseNames = request.responseNames

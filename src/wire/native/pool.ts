@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
+import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { Replays } from '../replays.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
@@ -12,7 +13,8 @@ import type { UpstreamUser } from './upstream-user.ts'
 
 /**
  * The kept connections to one server. The one used last is used next, so that surplus ones grow old and are closed.
- * At the cap requests wait in line, no longer than a connection may take; a full line is `busy`.
+ * Each holder has a share of them. Beyond it, and at the cap, requests wait in line, no longer than a connection may take; a full
+ * line is `busy`.
  */
 export class Pool implements Upstream, ConnectionOwner, Timed {
   deadline = Infinity
@@ -20,8 +22,8 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly options: UpstreamOptions
   readonly tls: ConnectionOptions | null
   readonly #idle: UpstreamConnection[] = []
-  /** Who waits, in order, and until when. */
-  readonly #waiting = new Map<UpstreamUser, number>()
+  readonly #waiting: WaitingLine<UpstreamUser>
+  readonly #share: PoolShare
   readonly #all = new Set<UpstreamConnection>()
   readonly #replays = new Replays()
   readonly #onClosed: (pool: Pool) => void
@@ -34,6 +36,8 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
     this.options = options
     this.tls = options.tls === null ? null : tlsConnectionOptions(options.tls)
     this.#onClosed = onClosed
+    this.#share = new PoolShare(options.connectionsMax)
+    this.#waiting = new WaitingLine(options.waitingMax)
     this.#isRefused = 'host' in options.address && isRefusedHost(options.address.host)
     context.sweep.add(this)
   }
@@ -57,26 +61,41 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
       return
     }
     this.#replays.earn(this.#all.size)
-    const connection = this.#idle.pop()
-    if (connection !== undefined) connection.begin(user)
-    else this.#place(user)
+    if (this.#share.mayTake(user.holder)) this.#begin(user)
+    else this.#wait(user)
   }
 
   retry(user: UpstreamUser): void {
-    if (this.#replays.spend()) this.#place(user)
-    else user.failed('unreachable', 'closed')
+    if (!this.#replays.spend()) user.failed('unreachable', 'closed')
+    else if (!this.#share.mayTake(user.holder)) this.#wait(user)
+    else {
+      // On a fresh connection: the others may have been closed as well
+      if (this.#all.size >= this.options.connectionsMax) this.#idle.shift()?.abandon()
+      this.#connect(user)
+    }
   }
 
-  #place(user: UpstreamUser): void {
-    if (this.#all.size < this.options.connectionsMax) this.#connect(user)
-    else if (this.#waiting.size >= this.options.waitingMax) user.failed('busy', 'waiting line is full')
-    else {
-      const until = this.context.clock.monotonic() + this.options.connectTimeoutMs
-      this.#waiting.set(user, until)
-      // A closed pool may have left the sweep
-      this.context.sweep.add(this)
-      if (this.#waiting.size === 1) this.deadline = until
+  #begin(user: UpstreamUser): void {
+    const connection = this.#idle.pop()
+    if (connection === undefined) this.#connect(user)
+    else this.#use(connection, user)
+  }
+
+  #use(connection: UpstreamConnection, user: UpstreamUser): void {
+    this.#share.take(user.holder)
+    connection.holder = user.holder
+    connection.begin(user)
+  }
+
+  #wait(user: UpstreamUser): void {
+    const until = this.context.clock.monotonic() + this.options.connectTimeoutMs
+    if (!this.#waiting.add(user, until)) {
+      user.failed('busy', 'waiting line is full')
+      return
     }
+    // A closed pool may have left the sweep
+    this.context.sweep.add(this)
+    if (this.#waiting.size === 1) this.deadline = until
   }
 
   /** A user that waits gives up. */
@@ -85,19 +104,37 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   }
 
   release(connection: UpstreamConnection): void {
-    const next = this.#next()
-    if (next !== null) connection.begin(next)
+    this.#give(connection)
+    const next = this.#waiting.next(this.#share)
+    if (next !== null) this.#use(connection, next)
     else if (this.#isClosed) connection.abandon()
     else this.#idle.push(connection)
+    this.#serve()
   }
 
   gone(connection: UpstreamConnection): void {
+    this.#give(connection)
     this.#all.delete(connection)
     const index = this.#idle.lastIndexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
-    const next = this.#next()
-    if (next !== null) this.#connect(next)
+    this.#serve()
     this.#settle()
+  }
+
+  #give(connection: UpstreamConnection): void {
+    if (connection.holder === null) return
+    this.#share.give(connection.holder)
+    connection.holder = null
+  }
+
+  /** Serves those that wait and may take a connection now. */
+  #serve(): void {
+    if (this.#waiting.size === 0) return
+    for (;;) {
+      const next = this.#waiting.next(this.#share)
+      if (next === null) return
+      this.#begin(next)
+    }
   }
 
   close(): void {
@@ -115,29 +152,17 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   }
 
   expired(): void {
-    const now = this.context.clock.monotonic()
-    for (const [user, until] of this.#waiting) {
-      if (until > now) {
-        this.deadline = until
-        return
-      }
-      this.#waiting.delete(user)
-      user.failed('busy', 'waited too long for a connection')
-    }
-    if (this.#waiting.size === 0) this.deadline = Infinity
+    this.deadline = this.#waiting.expire(this.context.clock.monotonic(), (user) =>
+      user.failed('busy', 'waited too long for a connection'),
+    )
   }
 
   #connect(user: UpstreamUser): void {
+    this.#share.take(user.holder)
     const connection = new UpstreamConnection(this, user)
+    connection.holder = user.holder
     this.#all.add(connection)
     user.connecting(connection)
-  }
-
-  #next(): UpstreamUser | null {
-    if (this.#waiting.size === 0) return null
-    const user = this.#waiting.keys().next().value!
-    this.#waiting.delete(user)
-    return user
   }
 
   #settle(): void {

@@ -1,3 +1,5 @@
+import { withoutCookies } from '../answer-cookies.ts'
+import { ACTIVE, contentKind, INERT, UNKNOWN } from '../content-kind.ts'
 import { type FieldNames, withoutFields } from '../port.ts'
 import { connectionOptions } from './connection-options.ts'
 import { type FieldRule, FieldTable, FRAMING_NAMES } from './field-table.ts'
@@ -7,8 +9,18 @@ import { ANSWER_FIELDS_MAX } from './limits.ts'
 import { latin1 } from './message.ts'
 import { type FieldVisitor, PASS, passedFields, scanFields } from './scan-fields.ts'
 
-/** Read here; `date` is passed on too. */
-const READ = ['content-length', 'transfer-encoding', 'connection', 'date']
+/** Read here. */
+const READ = [
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'date',
+  'content-type',
+  'set-cookie',
+  'set-cookie2',
+]
+/** Of these, passed on too. */
+const KEPT = ['date', 'content-type', 'set-cookie', 'set-cookie2']
 
 /** Hop-by-hop fields of answers: never passed on. */
 const HOP_BY_HOP = ['keep-alive', 'proxy-connection', 'proxy-authenticate', 'trailer', 'upgrade', 'te']
@@ -19,7 +31,7 @@ export function answerTable(strip: readonly string[]): FieldTable {
   const rules = [...names].map((name) => ({
     ...dropRule(name),
     visit: READ.includes(name),
-    keep: name === 'date' && !strip.includes(name),
+    keep: KEPT.includes(name) && !strip.includes(name),
     framing: FRAMING_NAMES.includes(name),
   }))
   return new FieldTable(rules, [])
@@ -56,7 +68,10 @@ function droppedTable(names: FieldNames): FieldTable | null {
   return table
 }
 
-/** What the field section of an answer says: nothing but its bytes and the names that are dropped decides it. */
+/** See {@link UpstreamOptions.refusesCookie}. */
+type RefusesCookie = ((value: string) => boolean) | null
+
+/** What the field section of an answer says: nothing but its bytes, and what is dropped of it, decides it. */
 class AnswerSection implements FieldVisitor {
   readonly table: FieldTable
   readonly fieldsMax = ANSWER_FIELDS_MAX
@@ -66,12 +81,18 @@ class AnswerSection implements FieldVisitor {
   chunked = false
   close = false
   hasDate = false
+  /** As `contentKind`; without a type it is unknown. */
+  kind: number = UNKNOWN
   inner = ''
+  readonly #refusesCookie: RefusesCookie
+  #hasRefused = false
+  #hasType = false
   #nominated: Set<string> | null = null
 
-  constructor(table: FieldTable, dropped: FieldTable | null) {
+  constructor(table: FieldTable, dropped: FieldTable | null, refusesCookie: RefusesCookie) {
     this.table = table
     this.dropped = dropped
+    this.#refusesCookie = refusesCookie
   }
 
   /** Reads `bytes[from, end)`, once. False when it is at fault: `inner` says why. */
@@ -82,6 +103,7 @@ class AnswerSection implements FieldVisitor {
     }
     this.pass = passedFields()
     if (this.#nominated !== null) this.pass = withoutFields(this.pass, this.#nominated)
+    if (this.#hasRefused) this.pass = withoutCookies(this.pass, this.#refusesCookie!)
     if (this.chunked && this.length >= 0) return this.#fault('Content-Length and Transfer-Encoding')
     return true
   }
@@ -90,6 +112,13 @@ class AnswerSection implements FieldVisitor {
     switch (rule.name) {
       case 'date':
         this.hasDate = true
+        return true
+      case 'content-type':
+        this.#type(value)
+        return true
+      case 'set-cookie':
+      case 'set-cookie2':
+        if (this.#refusesCookie?.(value) === true) this.#hasRefused = true
         return true
       case 'content-length':
         if (this.length >= 0) return this.#fault('Content-Length is repeated')
@@ -105,6 +134,13 @@ class AnswerSection implements FieldVisitor {
   }
 
   withheld(): void {}
+
+  /** Of several types the one counts that a browser could do most with. */
+  #type(value: string): void {
+    const kind = contentKind(value)
+    if (!this.#hasType || kind === ACTIVE || this.kind === INERT) this.kind = kind
+    this.#hasType = true
+  }
 
   oddName(): typeof PASS {
     return PASS
@@ -142,6 +178,8 @@ export class ResponseHead {
   /** The upstream closes after this answer. */
   close = false
   hasDate = false
+  /** See `contentKind`. */
+  kind: number = UNKNOWN
   /** Why the last head was not accepted. */
   inner = ''
   readonly #table: FieldTable
@@ -152,7 +190,8 @@ export class ResponseHead {
 
   /**
    * Reads `bytes[from, end)`: a whole head including the CRLF of its last line. Lines whose names stand in
-   * `replaced` are dropped. False when the head is at fault. `known` are the fields of the same connection.
+   * `replaced` are dropped. False when the head is at fault. `known` are the fields of the same connection, which always gives
+   * the same `refusesCookie`.
    */
   parse(
     bytes: Buffer,
@@ -160,12 +199,13 @@ export class ResponseHead {
     end: number,
     replaced: FieldNames,
     known: KnownAnswers | null = null,
+    refusesCookie: RefusesCookie = null,
   ): boolean {
     let at = this.#statusLine(bytes, from)
     if (at < 0) return this.#fault('status line')
     while (VALUE[bytes[at]!] === 1) at++
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#fault('reason phrase')
-    const section = this.#section(bytes, at + 2, end, droppedTable(replaced), known)
+    const section = this.#section(bytes, at + 2, end, droppedTable(replaced), known, refusesCookie)
     if (section.inner !== '') return this.#fault(section.inner)
     if (section.chunked && this.minor === 0) return this.#fault('Transfer-Encoding in HTTP/1.0')
     this.pass = section.pass
@@ -173,6 +213,7 @@ export class ResponseHead {
     this.chunked = section.chunked
     this.close = section.close || this.minor === 0
     this.hasDate = section.hasDate
+    this.kind = section.kind
     return true
   }
 
@@ -182,10 +223,11 @@ export class ResponseHead {
     end: number,
     dropped: FieldTable | null,
     known: KnownAnswers | null,
+    refusesCookie: RefusesCookie,
   ): AnswerSection {
     const found = known?.find(bytes, from, end) ?? null
     if (found !== null && found.dropped === dropped) return found
-    const section = new AnswerSection(this.#table, dropped)
+    const section = new AnswerSection(this.#table, dropped, refusesCookie)
     if (section.read(bytes, from, end)) known?.learn(bytes, from, end, section)
     return section
   }

@@ -1,6 +1,7 @@
 import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
+import { kindFieldsOf } from '../content-kind.ts'
 import { BODY_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isIdempotent } from '../methods.ts'
 import {
@@ -62,11 +63,13 @@ export class ServerExchange implements Incoming, UpstreamUser {
   readonly outcome: Outcome
 
   message = ''
+  holder = ''
   complete = true
   replayable = false
   headOnly = false
   responseFields = ''
   responseNames: FieldNames = []
+  #kindFields: ForwardRequest['kindFields']
   retried = false
   #tap: Tapped | null = null
   /** What of an answer at hand has not left yet. */
@@ -192,9 +195,11 @@ export class ServerExchange implements Incoming, UpstreamUser {
     }
     this.#stage = FORWARDING
     this.#pool = upstream
+    this.holder = request.holder ?? ''
     this.headOnly = request.method === 'HEAD'
     this.responseFields = request.responseFields
     this.responseNames = request.responseNames
+    this.#kindFields = request.kindFields
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     this.upgrade = this.upgrade && request.upgrade === true
     if (request.again != null) this.#again = request.again
@@ -293,6 +298,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     this.#stage = ANSWERING
     outcome.status = status
     let text = statusLine(status) + head.pass + this.responseFields
+    if (this.#kindFields !== undefined) text += kindFieldsOf(this.#kindFields, status, head.kind)
     if (!head.hasDate) text += this.#context.dateLine
     // An answer before the end of the request leaves the rest of it in doubt
     let close = this.#connection.closes || !this.complete || this.#context.draining

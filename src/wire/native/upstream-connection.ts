@@ -45,6 +45,8 @@ const NOTHING = Buffer.alloc(0)
  */
 export class UpstreamConnection implements Timed {
   deadline: number
+  /** In whose share of the pool it counts; null while it is idle. The pool's to set. */
+  holder: string | null = null
   readonly #owner: ConnectionOwner
   readonly #context: Context
   readonly #socket: Socket
@@ -177,7 +179,8 @@ export class UpstreamConnection implements Timed {
         return
       }
       const head = this.#context.responseHead
-      if (!head.parse(bytes, at, stop + 2, user.responseNames, this.#fields)) {
+      const { refusesCookie = null } = this.#owner.options
+      if (!head.parse(bytes, at, stop + 2, user.responseNames, this.#fields, refusesCookie)) {
         this.#end('invalid_response', head.inner)
         return
       }

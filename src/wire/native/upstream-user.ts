@@ -6,6 +6,8 @@ import type { UpstreamConnection } from './upstream-connection.ts'
 export interface UpstreamUser {
   /** Head and, when it is at hand and small, body: latin1. */
   readonly message: string
+  /** As in `ForwardRequest`; empty for none. */
+  readonly holder: string
   /** The whole request was handed over. */
   readonly complete: boolean
   /** May be sent again when a kept connection turns out to be dead: idempotent, and all of it is in `message`. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Room } from '../../base/kept.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { Collecting } from '../collecting.ts'
+import { kindFieldsOf } from '../content-kind.ts'
 import { BODY_BYTES_MAX, DROP_BYTES_MAX, PIECE_BYTES_MAX } from '../limits.ts'
 import { isTrailerName } from '../native/chunked.ts'
 import type { RequestHead } from '../native/request-head.ts'
@@ -230,7 +231,9 @@ export class NodeExchange implements Incoming, Receiver {
     }
     this.#stage = ANSWERING
     outcome.status = status
-    let fields = head.pass + this.#request!.responseFields
+    const { responseFields, kindFields } = this.#request!
+    let fields = head.pass + responseFields
+    if (kindFields !== undefined) fields += kindFieldsOf(kindFields, status, head.kind)
     if (!head.hasDate) fields += this.#context.shared.dateLine
     // An answer before the end of the request leaves the rest of it in doubt
     if (this.#sending?.isComplete === false || this.#context.shared.draining) this.#connection.closes = true

@@ -6,6 +6,7 @@ import { POOLED_MS } from '../limits.ts'
 import type { Context } from '../native/context.ts'
 import { REFUSED } from '../native/resolver.ts'
 import type { Timed } from '../native/sweep.ts'
+import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
 import { Replays } from '../replays.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
@@ -23,8 +24,8 @@ export class NodePool implements Upstream, Timed {
   readonly where: { host: string; port: number } | { socketPath: string }
   readonly replays = new Replays()
   readonly #active = new Set<Sending>()
-  /** Who waits, in order, and until when. */
-  readonly #waiting = new Map<Sending, number>()
+  readonly #waiting: WaitingLine<Sending>
+  readonly #share: PoolShare
   readonly #onClosed: (pool: NodePool) => void
   #isClosed = false
   /** A literal that nothing may connect to; names are judged by what they resolve to. */
@@ -34,7 +35,9 @@ export class NodePool implements Upstream, Timed {
     this.shared = shared
     this.options = options
     this.#onClosed = onClosed
-    const { address, tls, connectionsMax } = options
+    const { address, tls, connectionsMax, waitingMax } = options
+    this.#share = new PoolShare(connectionsMax)
+    this.#waiting = new WaitingLine(waitingMax)
     this.#isRefused = 'host' in address && isRefusedHost(address.host)
     this.where =
       'socketPath' in address
@@ -69,12 +72,11 @@ export class NodePool implements Upstream, Timed {
   /** Begins the request, now or when there is room. Its receiver may hear of a failure before this returns. */
   submit(sending: Sending): void {
     if (this.#isRefused) sending.refuse('unreachable', REFUSED)
-    else if (this.#active.size < this.options.connectionsMax) this.#begin(sending)
-    else if (this.#waiting.size >= this.options.waitingMax) sending.refuse('busy', 'waiting line is full')
+    else if (this.#share.mayTake(sending.holder)) this.#begin(sending)
     else {
       const until = this.shared.clock.monotonic() + this.options.connectTimeoutMs
-      this.#waiting.set(sending, until)
-      if (this.#waiting.size === 1) this.deadline = until
+      if (!this.#waiting.add(sending, until)) sending.refuse('busy', 'waiting line is full')
+      else if (this.#waiting.size === 1) this.deadline = until
     }
   }
 
@@ -82,10 +84,11 @@ export class NodePool implements Upstream, Timed {
   done(sending: Sending): void {
     this.#waiting.delete(sending)
     if (!this.#active.delete(sending)) return
-    for (const next of this.#waiting.keys()) {
-      this.#waiting.delete(next)
+    this.#share.give(sending.holder)
+    for (;;) {
+      const next = this.#waiting.next(this.#share)
+      if (next === null) break
       this.#begin(next)
-      break
     }
     this.#settle()
   }
@@ -111,21 +114,15 @@ export class NodePool implements Upstream, Timed {
   }
 
   expired(): void {
-    const now = this.shared.clock.monotonic()
-    for (const [sending, until] of this.#waiting) {
-      if (until > now) {
-        this.deadline = until
-        return
-      }
-      this.#waiting.delete(sending)
-      sending.refuse('busy', 'waited too long for a connection')
-    }
-    this.deadline = Infinity
+    this.deadline = this.#waiting.expire(this.shared.clock.monotonic(), (sending) =>
+      sending.refuse('busy', 'waited too long for a connection'),
+    )
   }
 
   #begin(sending: Sending): void {
     this.replays.earn(this.#active.size)
     this.#active.add(sending)
+    this.#share.take(sending.holder)
     sending.begin()
   }
 

@@ -5,7 +5,7 @@ import { ANSWER_HEAD_BYTES_MAX, INTERIM_MAX } from '../limits.ts'
 import { isIdempotent } from '../methods.ts'
 import type { ResponseHead } from '../native/response-head.ts'
 import type { Timed } from '../native/sweep.ts'
-import type { ForwardRequest, UpstreamFailure } from '../port.ts'
+import type { ForwardRequest, UpstreamFailure, UpstreamOptions } from '../port.ts'
 import { connectFault } from '../upstream-tls.ts'
 import { flushHead, headOf, pairsOf } from './lines.ts'
 import type { NodePool } from './pool.ts'
@@ -62,6 +62,11 @@ export class Sending implements Timed {
     this.#bodyBytes = bodyBytes
     this.#body = body
     this.#isComplete = bodyBytes === 0 || body !== null
+  }
+
+  /** See {@link ForwardRequest.holder}. */
+  get holder(): string {
+    return this.#request.holder ?? ''
   }
 
   /** The whole request was handed over. */
@@ -180,7 +185,7 @@ export class Sending implements Timed {
   #interim(status: number, version: string, rawHeaders: readonly string[]): void {
     const head = this.pool.shared.responseHead
     if (++this.#interims > INTERIM_MAX) this.#fail('invalid_response', 'too many interim answers')
-    else if (!parse(head, status, version, rawHeaders, this.#request))
+    else if (!parse(head, status, version, rawHeaders, this.#request, this.pool.options))
       this.#fail('invalid_response', head.inner)
     else if (status === 101) this.#fail('invalid_response', 'switched protocols unasked')
     else if (status > 101) this.#receiver.interim(head)
@@ -194,7 +199,7 @@ export class Sending implements Timed {
       this.#fail('invalid_response', 'switched protocols unasked')
       return
     }
-    if (!parse(head, statusCode!, httpVersion, rawHeaders, this.#request)) {
+    if (!parse(head, statusCode!, httpVersion, rawHeaders, this.#request, this.pool.options)) {
       this.#fail('invalid_response', head.inner)
       return
     }
@@ -265,9 +270,10 @@ function parse(
   version: string,
   rawHeaders: readonly string[],
   request: ForwardRequest,
+  { refusesCookie }: UpstreamOptions,
 ): boolean {
   const bytes = headOf(`HTTP/${version} ${status} `, rawHeaders)
-  return head.parse(bytes, 0, bytes.length, request.responseNames)
+  return head.parse(bytes, 0, bytes.length, request.responseNames, null, refusesCookie ?? null)
 }
 
 /** Values by name, names as first written. */

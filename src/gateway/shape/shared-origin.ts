@@ -1,0 +1,80 @@
+import { isOwnSetCookie } from '../../base/own-cookies.ts'
+import { hostName } from '../../snapshot/mounts.ts'
+import { withoutCookies } from '../../wire/answer-cookies.ts'
+import { contentKind, kindFieldsOf, UNKNOWN } from '../../wire/content-kind.ts'
+import { withoutFields } from '../../wire/port.ts'
+import type { Exchange, Reply } from '../exchange.ts'
+import { fieldValues } from '../header-lines.ts'
+
+/** Paths of the pages on which people sign in, agree and administer. */
+const PAGES = ['/oauth', '/connect', '/console', '/portal'] as const
+
+/** Lower-case names that are removed from answers: they reach over all of an origin, the pages included. */
+export const ORIGIN_FIELDS = ['clear-site-data', 'service-worker-allowed', 'nel', 'report-to'] as const
+const STRIPPED: ReadonlySet<string> = new Set(ORIGIN_FIELDS)
+
+/** The document gets an origin of its own: it reads nothing of the pages, and sends no cookies to them. */
+const SANDBOX = 'Content-Security-Policy: sandbox allow-scripts\r\n'
+const NO_SNIFFING = 'X-Content-Type-Options: nosniff\r\n'
+const BY_KIND = ['', SANDBOX, SANDBOX + NO_SNIFFING] as const
+/** Where every kind has the sandbox already. */
+const DOCUMENT_BY_KIND = ['', '', NO_SNIFFING] as const
+
+/** Values of Sec-Fetch-Dest (Fetch Metadata) for what is shown as a document. */
+const DOCUMENTS: ReadonlySet<string> = new Set([
+  'document',
+  'iframe',
+  'frame',
+  'fencedframe',
+  'embed',
+  'object',
+])
+
+/** @param dest the value of Sec-Fetch-Dest. */
+export function isDocument(dest: string): boolean {
+  return DOCUMENTS.has(dest.toLowerCase())
+}
+
+/** True for a path at which pages are served; it is one of the reserved paths. */
+export function isPage(path: string): boolean {
+  return PAGES.some(
+    (page) => path.startsWith(page) && (path.length === page.length || path[page.length] === '/'),
+  )
+}
+
+/**
+ * Whether the answer stands at an origin that also serves the pages. Collections with `hosts` have those to themselves, but for
+ * the hosts of the gateway.
+ */
+export function sharesOrigin({ pageHosts, collection, host }: Exchange): boolean {
+  if (pageHosts === null || collection === null) return false
+  return collection.fragment.hosts.length === 0 || pageHosts.has(hostName(host))
+}
+
+/** The line for an answer that a browser asks for as a document, or nothing. */
+export function documentLine(exchange: Exchange): string {
+  return exchange.isDocument && sharesOrigin(exchange) ? SANDBOX : ''
+}
+
+/** Lines for an answer by what a browser makes of its type; see {@link documentLine} for the others. */
+export function kindFields(exchange: Exchange): readonly [string, string, string] | undefined {
+  if (!sharesOrigin(exchange)) return undefined
+  return exchange.isDocument ? DOCUMENT_BY_KIND : BY_KIND
+}
+
+/** The same for an answer that is at hand. */
+export function kindLines(exchange: Exchange, status: number, fields: string): string {
+  const lines = kindFields(exchange)
+  if (lines === undefined) return ''
+  const kinds = fieldValues(fields, 'content-type').map(contentKind)
+  return kindFieldsOf(lines, status, kinds.find((kind) => lines[kind] !== '') ?? kinds[0] ?? UNKNOWN)
+}
+
+/** The header lines of an answer that was kept: it may have come at another host, or been stored by an earlier version. */
+export function replyFields(
+  exchange: Exchange,
+  { status, fields }: Pick<Reply, 'status' | 'fields'>,
+): string {
+  const own = sharesOrigin(exchange) ? withoutFields(fields, STRIPPED) : fields
+  return withoutCookies(own, isOwnSetCookie) + kindLines(exchange, status, fields)
+}
