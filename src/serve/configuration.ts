@@ -10,6 +10,7 @@ import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { isDamage } from '../store/sqlite/damage.ts'
+import { keyIdOf } from '../vault/envelope.ts'
 import { openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -54,21 +55,27 @@ export interface ConfigurationParts {
  * serve; a store from a newer version, or with another key, is no damage.
  */
 export async function openConfiguration(parts: ConfigurationParts): Promise<Configuration> {
-  const { settings, keyFile, lastGood, clock } = parts
+  const { settings, lastGood, clock } = parts
   const file = join(settings.data, 'config.db')
   const kept = lastGood.load()
   const isKept = kept !== null && kept.revision > 0
   if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
-  let store: ConfigStore | null = null
+  let store: ConfigStore
   try {
     store = openConfigStore(file, settings.environment)
+  } catch (error) {
+    // Of a newer version
+    if (error instanceof CannotStart && error.cause === undefined) throw error
+    return withoutStore(parts, kept, unusable(file, error))
+  }
+  try {
     const isNew = (await store.read.meta(CANARY)) === undefined
     // As a file is that was cut off: SQLite takes it for a new one
     if (isKept && isNew) {
       await store.close()
       return withoutStore(parts, kept, empty(file))
     }
-    const vault = await openVault(store, keyFile)
+    const vault = await openVaultOf(store, parts)
     const revision = await store.read.revision()
     const mark = openMarkOf(settings.data, vault, parts.fault)
     const trail = { store, clock, seed: vault.trailKey(), mark }
@@ -86,9 +93,32 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     lastGood.keep(first)
     return { vault, first, store, mark, fault: null, notes }
   } catch (error) {
-    await store?.close().catch(() => {})
-    if (kept === null || !isDamage(error)) throw error
-    return withoutStore(parts, kept, damaged(file))
+    await store.close().catch(() => {})
+    // Of the key file, or there is nothing else to serve
+    if (error instanceof CannotStart) throw error
+    return withoutStore(parts, kept, unusable(file, error))
+  }
+}
+
+/** As `openVault`; throws an Error where the key file is right and the text in the store that proves it is damaged. */
+async function openVaultOf(store: ConfigStore, parts: ConfigurationParts): Promise<Vault> {
+  try {
+    return await openVault(store, parts.keyFile)
+  } catch (error) {
+    const canary = await store.read.meta(CANARY)
+    if (!(error instanceof CannotStart) || canary === undefined || !isRightKey(parts, canary)) throw error
+    throw new Error('what is sealed in it cannot be opened with its key', { cause: error })
+  }
+}
+
+/** Whether a key file holds the key that a sealed text names, and is that of this data directory. */
+function isRightKey({ settings, keyFile, fault }: ConfigurationParts, sealed: string): boolean {
+  try {
+    const vault = openVaultAlone(keyFile)
+    const isThere = vault.keys().some(({ id }) => id === keyIdOf(sealed))
+    return isThere && openMarkOf(settings.data, vault, fault).found === 'mark'
+  } catch {
+    return false
   }
 }
 
@@ -119,8 +149,15 @@ function empty(file: string): StoreProblem {
   return { what: `${file} is empty`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is empty.' }
 }
 
-function damaged(file: string): StoreProblem {
-  return { what: `${file} is damaged`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is damaged.' }
+/** Whatever keeps a store from being read, damage can be behind it. */
+function unusable(file: string, error: unknown): StoreProblem {
+  const cause = error instanceof CannotStart ? error.cause : error
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return {
+    what: `${file} is ${isDamage(error) ? 'damaged' : 'damaged or cannot be read'} (${reason})`,
+    fix: `${RESTORE}; ${ANEW}.`,
+    detail: 'The store is damaged or cannot be read.',
+  }
 }
 
 function diverged(file: string, fault: string): StoreProblem {

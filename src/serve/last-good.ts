@@ -15,6 +15,11 @@ export interface LastGoodSnapshot {
   readonly keySets: KeptKeySets
 }
 
+/** What was kept is not what was written. The message says what. */
+export class DamagedCopy extends Error {
+  override readonly name = 'DamagedCopy'
+}
+
 /** @param report told once of each failure to keep or forget; what is published goes on. */
 export function createLastGood(store: LastGoodStore, report: (error: unknown) => void): LastGoodSnapshot {
   /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
@@ -73,12 +78,14 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
         const put = kept.entries.map(({ key, hash, text }) => {
           // Written from this very type; the hash says whether it is still that.
           const fragment = JSON.parse(text) as Fragment
-          if (contentHash(fragment) !== hash) throw new Error(`${key} is damaged`)
+          if (contentHash(fragment) !== hash) throw new DamagedCopy(`${key} is damaged`)
           return { key: key as FragmentKey, hash, fragment }
         })
         return { revision: kept.revision, full: true, put, drop: [] }
       } catch (error) {
-        report(error)
+        report(
+          error instanceof DamagedCopy ? error : new DamagedCopy((error as Error).message, { cause: error }),
+        )
         return null
       }
     },

@@ -11,9 +11,10 @@ import { openLastGood } from '../store/sqlite/last-good.ts'
 import { COUNTER_SLOT } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
 import { type Configuration, openConfiguration } from './configuration.ts'
+import { clearDamagedFiles } from './damaged-files.ts'
 import { openKeys } from './kept-keys.ts'
 import { isInside, keyBesideData } from './key-place.ts'
-import { createLastGood, type LastGoodSnapshot } from './last-good.ts'
+import { createLastGood, DamagedCopy, type LastGoodSnapshot } from './last-good.ts'
 import type { Start } from './start.ts'
 
 /** All that an instance keeps, and the threads that keep it. */
@@ -27,23 +28,33 @@ export interface Stores extends Configuration {
   readonly records: RecordQueryClient & RecordQueries
 }
 
-/** Takes the data directory and opens what is in it. Throws CannotStart as the stores do. */
-export async function openStores(its: Start): Promise<Stores> {
-  const { settings, clock, clockCell, log, fault, parts } = its
+/** Takes the data directory and opens what the main thread owns in it. Throws CannotStart as the stores do. */
+export async function openOwnStores(its: Start) {
+  const { settings, clock, log, fault, parts } = its
   const lock = lockDirectory(settings.data)
   parts.defer(() => lock.release())
-  const lastGoodStore = openLastGood(join(settings.data, 'serving.db'))
-  parts.defer(() => lastGoodStore.close())
-  const lastGood = createLastGood(lastGoodStore, (error) =>
-    fault(error, 'the last known configuration cannot be kept'),
-  )
   const keyFile = settings.keyFile ?? join(settings.data, 'vault.key')
+  clearDamagedFiles(settings.data, keyFile, log)
+  const serving = join(settings.data, 'serving.db')
+  const lastGoodStore = openLastGood(serving)
+  parts.defer(() => lastGoodStore.close())
+  const lastGood = createLastGood(lastGoodStore, (error) => {
+    if (error instanceof DamagedCopy)
+      log('warn', `${serving} is damaged (${error.message}): it is made anew from config.db`)
+    else fault(error, 'the last known configuration cannot be kept')
+  })
   const configuration = await openConfiguration({ settings, keyFile, lastGood, clock, fault })
   parts.defer(() => configuration.store?.close())
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  const keys = openKeys(its, configuration.vault)
+  return { ...configuration, lastGood, keys: openKeys(its, configuration.vault) }
+}
+
+/** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
+export async function openStores(its: Start): Promise<Stores> {
+  const { settings, clockCell, log, parts } = its
+  const own = await openOwnStores(its)
   const counterMemory = createCounterMemory()
   const path = join(settings.data, 'records.db')
   const recorderSetup: RecorderSetup = {
@@ -63,9 +74,7 @@ export async function openStores(its: Start): Promise<Stores> {
   const queries = createRecordQueries(() => startWorker('query', querySetup))
   parts.defer(() => queries.close())
   return {
-    ...configuration,
-    lastGood,
-    keys,
+    ...own,
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,

@@ -17,9 +17,9 @@ import { AUDIT_MARK } from '../audit-mark.ts'
 import { CONFIG, KEY, RECORDS } from './manifest.ts'
 
 /** Folder in an empty data directory where a restore is prepared. */
-const DRAFT = 'restore.part'
+export const RESTORE_PART = 'restore.part'
 /** What is of no worth in a data directory. */
-const LEFT_OVER = new Set([DRAFT, 'lock.db', 'lock.db-journal', CONTROL_SOCKET, LOCAL_SOCKET])
+const LEFT_OVER = new Set([RESTORE_PART, 'lock.db', 'lock.db-journal', CONTROL_SOCKET, LOCAL_SOCKET])
 /** Without its key a start is refused, so that a restore that is cut off is never served: the key comes last. */
 const ORDER = [RECORDS, AUDIT_MARK, CONFIG, KEY]
 
@@ -47,7 +47,7 @@ export function openPlace(data: string, isForced: boolean): Place {
 
 /** Such a directory may be the root of a volume, whose place nothing can take: files are moved in one by one. */
 function emptyPlace(data: string): Place {
-  const draft = join(data, DRAFT)
+  const draft = join(data, RESTORE_PART)
   const discard = (): void => rmSync(draft, { recursive: true, force: true })
   discard()
   mkdirSync(draft, { mode: 0o700 })

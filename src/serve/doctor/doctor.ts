@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { readSettings, type Settings } from '../../settings.ts'
 import type { ExamineRequest, Finding } from '../../surfaces/cli/ports.ts'
+import { findFiles } from './files.ts'
 import { findInstance } from './instance.ts'
 import { findClock, findDirectory, findDisk, findKeyFile, findNode, findTls } from './machine.ts'
 import { findProvider } from './provider.ts'
@@ -35,6 +36,7 @@ export async function examine({ data, env, isNetworkAsked }: ExamineRequest): Pr
     'TLS files': findTls,
     instance: findInstance,
     store: (its) => findStore(its, scratch, isNetworkAsked),
+    files: findFiles,
     'identity provider': (its) => findProvider(its, isNetworkAsked),
     clock: findClock,
   }

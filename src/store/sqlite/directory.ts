@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
+import { isDamage } from './damage.ts'
 
 /** Held while a process uses a data directory; keep it, for a lock that nothing refers to ends with a collection. */
 export interface DirectoryLock {
@@ -18,20 +19,43 @@ export function lockDirectory(path: string): DirectoryLock {
   } catch (error) {
     throw new CannotStart(`The data directory ${path} cannot be made: ${(error as Error).message}.`, error)
   }
-  let database: DatabaseSync | undefined
+  let database: DatabaseSync
   try {
-    database = new DatabaseSync(join(path, 'lock.db'), { timeout: 0 })
-    database.exec('begin exclusive')
+    database = lockedDatabase(join(path, 'lock.db'))
   } catch (error) {
-    database?.close()
     const busy = (error as { errcode?: number }).errcode === 5
     throw new CannotStart(
       busy
         ? `The data directory ${path} is in use by another running instance; stop it, or set POSTERN_DATA to another directory.`
-        : `The data directory ${path} cannot be used: ${(error as Error).message}.`,
+        : `The data directory ${path} cannot be used: its file lock.db cannot be locked (${(error as Error).message}). Make lock.db readable and writable for this user, or delete it while no instance runs; it holds nothing.`,
       error,
     )
   }
-  const held = database
-  return { release: () => held.close() }
+  return { release: () => database.close() }
+}
+
+/**
+ * The file holds nothing: a damaged one is emptied in place. Deleting it would part it from the lock of a process that starts
+ * at the same time.
+ */
+function lockedDatabase(file: string): DatabaseSync {
+  try {
+    return openLocked(file)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    rmSync(`${file}-journal`, { force: true })
+    truncateSync(file)
+    return openLocked(file)
+  }
+}
+
+function openLocked(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 0 })
+  try {
+    database.exec('begin exclusive')
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
 }

@@ -1,0 +1,66 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Settings } from '../../settings.ts'
+import { faultOfDatabase, faultOfKeys, faultOfRecords } from '../../store/sqlite/judge-file.ts'
+import type { Finding } from '../../surfaces/cli/ports.ts'
+import { RESTORE_PART } from '../backup/place.ts'
+
+/** A larger file is not read as a whole. */
+const WHOLE_BYTES_MAX = 256 * 1024 * 1024
+
+interface Judged {
+  readonly fault: (file: string) => string | null
+  readonly fix: string
+}
+
+const FILES: Readonly<Record<string, Judged>> = {
+  'serving.db': {
+    fault: faultOfDatabase,
+    fix: 'The next start makes it anew from config.db. Where config.db is damaged too, restore a backup with postern restore.',
+  },
+  'records.db': {
+    fault: (file) =>
+      faultOfRecords(file) ?? (statSync(file).size > WHOLE_BYTES_MAX ? null : faultOfDatabase(file)),
+    fix: 'Stop, move it away or delete it, and start: new records begin. Or restore a backup that has the records.',
+  },
+  'idempotency.db': {
+    fault: faultOfKeys,
+    fix: 'The next start removes it and begins a new one. Requests that are repeated reach their upstream again.',
+  },
+  'lock.db': {
+    fault: faultOfDatabase,
+    fix: 'The next start empties it: it holds nothing. You can delete it.',
+  },
+}
+
+/** What is damaged or left over in the data directory, beside the store. */
+export function findFiles({ data }: Settings): Finding[] {
+  if (!existsSync(data)) return []
+  const findings: Finding[] = []
+  for (const [check, { fault, fix }] of Object.entries(FILES)) {
+    const file = join(data, check)
+    const found = existsSync(file) ? fault(file) : null
+    if (found !== null) findings.push({ check, state: 'warn', found: `${file} is damaged: ${found}`, fix })
+  }
+  const part = join(data, RESTORE_PART)
+  if (existsSync(part)) {
+    const isServed = existsSync(join(data, 'config.db'))
+    findings.push({
+      check: RESTORE_PART,
+      state: isServed ? 'warn' : 'fail',
+      found: `${part} is left of a restore that was cut off`,
+      fix: isServed
+        ? 'Delete it; if the start is refused, run postern restore again.'
+        : 'Run postern restore again.',
+    })
+  }
+  for (const name of readdirSync(data))
+    if (name.startsWith('records.db.damaged-') && !/-(wal|shm)$/.test(name))
+      findings.push({
+        check: name,
+        state: 'warn',
+        found: `${join(data, name)} was put aside by a start because it was damaged`,
+        fix: 'Keep it elsewhere if you want to recover records from it, then delete it.',
+      })
+  return findings
+}
