@@ -7,11 +7,13 @@ import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
+import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
 import { createKeyMemory } from './gateway/identify/key-memory.ts'
 import { createKeySets } from './gateway/identify/key-sets.ts'
 import { fullDelta } from './operations/fragments.ts'
 import { openExportFiles } from './record/export-files.ts'
+import { createCountMemory, RequestCounts } from './record/request-counts.ts'
 import { type Addresses, claimAddresses, originsOf } from './serve/addresses.ts'
 import {
   CONTROL_FILES,
@@ -40,6 +42,9 @@ import { createReferences } from './snapshot/references.ts'
 import { type Gateways, type GatewaysOptions, startGateways } from './threads/gateways.ts'
 import { heldBytesMax } from './threads/held-bytes-max.ts'
 import { COUNTER_SLOT, type GatewayInit, HEALTH } from './threads/messages.ts'
+import { createMetricsPage } from './threads/metrics-page.ts'
+import { readinessOf } from './threads/readiness.ts'
+import { keepThreadFigures } from './threads/thread-figures.ts'
 import { createTombstoneCells } from './threads/tombstones.ts'
 import { startWorker } from './threads/worker.ts'
 import { createSecretSources } from './vault/sources.ts'
@@ -134,11 +139,22 @@ async function start(
   vault.watch(() => void started.then((gateways) => gateways.setCredentialKey(vault.gatewayKey())))
   const credentials = createCredentialProbe({ vault, references, store, gateways: started })
   const sessions: Sessions = { tombstones: createTombstoneCells(), sessionKey: vault.sessionKey() }
+  const counts = {
+    memory: createCountMemory(settings.workers + 1),
+    startedAt: Date.now() / 1000 - process.uptime(),
+  }
+  const metricsPage = createMetricsPage({
+    ...counts,
+    slots: settings.workers + 1,
+    checks: CHECK_NAMES,
+    version: VERSION,
+  })
   const control = openControl(its, stores, {
     ...sessions,
     ...named,
     managementOrigin: named.managementOrigins[0],
     resources: createProtectedResources([named.issuer, addresses.origin, addresses.controlOrigin]),
+    metricsPage: (format) => metricsPage(format, readinessOf(new Int32Array(health), true, 0)),
     isLocalSignIn: settings.localSignIn,
     documentMode: settings.cimd,
     pins,
@@ -164,6 +180,7 @@ async function start(
   await listenForControl(its, control, addresses, certificates.control, grace)
 
   const health = keepHealth(its, stores)
+  keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
   repeat(its, HOUSEKEEPING_MS, 'audit of unknown callers', () => control.flush())
   repeat(its, CHECKPOINT_MS, 'the audit trail', () => control.checkpoint())
   repeat(its, SWEEP_MS, 'what sign-ins and exports have left', () => control.sweep())
@@ -180,6 +197,7 @@ async function start(
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
+      counts,
       keySets,
       prove: control.prove,
     }),
@@ -312,8 +330,9 @@ function gatewaysOptions(
   { vault, recorder, keys, counters, counterMemory }: Stores,
   shared: Addresses &
     Sessions &
-    Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> &
-    Pick<GatewaysOptions, 'keySets' | 'prove'>,
+    Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> & {
+      readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
+    } & Pick<GatewaysOptions, 'keySets' | 'prove'>,
 ): GatewaysOptions {
   const reusePort = canShareAPort()
   if (!reusePort && settings.workers > 1)
@@ -347,6 +366,9 @@ function gatewaysOptions(
       connectionsPerSourceMax: settings.connectionsPerSourceMax,
       pendingPerSourceMax: settings.pendingPerSourceMax,
       health: shared.health,
+      counts: shared.counts.memory,
+      countSlots: settings.workers + 1,
+      startedAt: shared.counts.startedAt,
       tombstones: shared.tombstones,
       usedTokens: createKeyMemory(),
       proofs: createKeyMemory(PROOFS_MAX),

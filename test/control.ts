@@ -63,7 +63,7 @@ export const UNSERVED: Pick<
     list: async () => ({ items: [], next_cursor: null }),
     get: async () => undefined,
     remove: async () => ({ removed: 0, more: false }),
-    metrics: async () => ({ groups: [], total: 0, ungrouped: 0, read: 0, completeFrom: null }),
+    metrics: async () => ({ groups: [], total: 0, ungrouped: 0, omitted: 0, read: 0, completeFrom: null }),
     contract: async () => NO_FAULTS,
   },
   exports: {

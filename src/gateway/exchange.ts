@@ -19,6 +19,7 @@ import type {
 import type { HeldBytes, Holding } from '../wire/held-bytes.ts'
 import type { CallHandle, Incoming, PeerCertificate } from '../wire/port.ts'
 import type { Counters, Held } from './admit/counters.ts'
+import type { CheckName } from './check-names.ts'
 import type { Tokens } from './forward/tokens.ts'
 import type { Issuers } from './identify/issuers.ts'
 import type { MessageOutcome } from './port.ts'
@@ -150,7 +151,7 @@ export class Exchange {
   /** Number of the check that ended it; -1 when none did. */
   stoppedAt = -1
   /** Name of the row that refused; empty for refusals from outside of the list. */
-  check = ''
+  check: CheckName = ''
   facts: RefusalFacts = NO_FACTS
   /** For the record alone. */
   reason = ''

@@ -8,6 +8,7 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { isReserved } from '../model/reserved-paths.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
+import type { RequestCounts } from '../record/request-counts.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { applyDelta, EMPTY_SNAPSHOT } from '../snapshot/link.ts'
 import { hostName } from '../snapshot/mounts.ts'
@@ -67,6 +68,8 @@ export interface GatewayOptions {
   readonly upstream: (options: UpstreamOptions) => Upstream
   readonly counters: Counters
   readonly records: RecordSink
+  /** What the metrics page counts; nothing is counted when absent. */
+  readonly counts?: RequestCounts
   readonly clock: Clock
   readonly requestIds: () => string
   /** Networks whose forwarding headers are believed; the listener must then have the rules for them. None by default. */
@@ -130,7 +133,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { counters, clock, requestIds, open, reserved } = options
   const pools = createPools(options.upstream)
   const checks = createHealthChecks(clock, pools)
-  const recorder = createRecordWriter(options.records, createContractFaults(options.fault ?? (() => {})))
+  const recorder = createRecordWriter(
+    options.records,
+    createContractFaults(options.fault ?? (() => {})),
+    options.counts ?? null,
+  )
   const visible = createVisible()
   const fetchJson = createFetchJson()
   const tokens = createTokens(clock, fetchJson)
@@ -414,6 +421,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
+      if (snapshot.collections !== collections) options.counts?.rename(snapshot.collections)
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
       if (snapshot.collections !== collections || isRotated) {

@@ -1,6 +1,7 @@
 import { PROBLEMS } from '../base/refusal.ts'
 import { traceIdOf } from '../base/trace-context.ts'
 import { CACHE_OUTCOMES, type RecordAgent, type RecordFields, type RecordSink } from '../record/fields.ts'
+import type { RequestCounts } from '../record/request-counts.ts'
 import type { Exchange } from './exchange.ts'
 import type { MessageOutcome } from './port.ts'
 import { checkNameOf } from './stages.ts'
@@ -24,10 +25,14 @@ export interface RecordWriter {
   messages(exchange: Exchange, measured: Measured, messages: readonly MessageOutcome[]): void
 }
 
-/** @param remarked gets requests with something that callers are not told, before they are recorded. */
+/**
+ * @param remarked gets requests with something that callers are not told, before they are recorded
+ * @param counts for the metrics page; null counts nothing
+ */
 export function createRecordWriter(
   sink: RecordSink,
   remarked: (exchange: Exchange) => void = () => {},
+  counts: RequestCounts | null = null,
 ): RecordWriter {
   const fields = emptyFields()
 
@@ -67,8 +72,9 @@ export function createRecordWriter(
     fields.agent = exchange.agent
   }
 
-  function add(): void {
+  function add(collection: Exchange['collection']): void {
     try {
+      counts?.add(fields, collection)
       sink.add(fields)
     } catch {
       // The sink counts what it loses; the caller's answer is on its way already.
@@ -79,7 +85,7 @@ export function createRecordWriter(
     request(exchange, measured) {
       if (exchange.reason !== '') remarked(exchange)
       fill(exchange, measured)
-      add()
+      add(exchange.collection)
     },
     messages(exchange, measured, messages) {
       fill(exchange, measured)
@@ -90,7 +96,7 @@ export function createRecordWriter(
         fields.status = code === null || measured.status >= 400 ? measured.status : PROBLEMS[code].status
         fields.code = code ?? exchange.code ?? ''
         fields.reason = reason
-        add()
+        add(exchange.collection)
         // Bytes of a batch are counted once
         fields.bytesIn = 0
         fields.bytesOut = 0

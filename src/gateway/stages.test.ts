@@ -15,7 +15,7 @@ function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
   const seen: number[] = []
   const list = verdicts.map((verdict, index) => ({
     number: index + 1,
-    name: `check ${index + 1}`,
+    name: 'route' as const,
     rest: true,
     mcp: true,
     call: true,

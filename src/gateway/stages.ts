@@ -2,6 +2,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import { endpointAssigned, methodAllowed, upgradeOffered } from './admit/access.ts'
 import { bodyFits } from './admit/body.ts'
 import { limitsAdmit } from './admit/limits.ts'
+import type { CheckName } from './check-names.ts'
 import { bodyGathered } from './contract/collect.ts'
 import { requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
@@ -27,7 +28,7 @@ type Check = (exchange: Exchange) => Verdict | Promise<Verdict>
 export interface Row {
   /** Number of the check; records name it as `stopped_at`. */
   readonly number: number
-  readonly name: string
+  readonly name: CheckName
   /** Requests over REST. */
   readonly rest: boolean
   /** Messages at `/mcp`. */
@@ -41,7 +42,7 @@ export interface Row {
 
 const row = (
   number: number,
-  name: string,
+  name: CheckName,
   doors: Pick<Row, 'rest' | 'mcp' | 'call' | 'again'>,
   check: Check,
 ): Row => ({ number, name, ...doors, check })
@@ -133,7 +134,7 @@ function stop(exchange: Exchange, { number, name }: Row, verdict: RefusalCode | 
 }
 
 /** Names of checks whose refusals come from outside of the list. */
-const OUTSIDE: Readonly<Record<number, string>> = {
+const OUTSIDE: Readonly<Record<number, CheckName>> = {
   [WIRE]: 'wire',
   [CANONICAL]: 'canonical',
   [ROUTE]: 'route',
@@ -144,7 +145,7 @@ const OUTSIDE: Readonly<Record<number, string>> = {
 }
 
 /** The name of the check that ended a request; empty when none did. */
-export function checkNameOf({ stoppedAt, check }: Exchange): string {
+export function checkNameOf({ stoppedAt, check }: Exchange): CheckName {
   if (stoppedAt === -1) return ''
   return check === '' ? (OUTSIDE[stoppedAt] ?? '') : check
 }

@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { recordFields } from '../../test/programs/record-fields.ts'
 import { RecordFiles } from '../../test/support/record-file.ts'
 import { createClock } from '../base/clock.ts'
+import { openRecordReader } from '../store/sqlite/record-reader.ts'
+import { openRecordStore } from '../store/sqlite/records.ts'
 import { type MetricsQuestion, measure } from './metrics.ts'
 
 const files = new RecordFiles()
@@ -135,5 +137,29 @@ test('a question that runs out of time says from when on it has counted everythi
   const after = records.filter(({ timeMs }) => timeMs >= Date.parse(completeFrom)).length
   assert.equal(groups[0]?.requests, after)
   assert.equal((await measure(reader, clock, ask('all'))).completeFrom, null)
+  await reader.close()
+})
+
+test('a question about a time of which retention has removed a part says from when on it counts everything', async () => {
+  const path = await files.write(
+    Array.from({ length: 40 }, (_, i) => recordFields({ id: `r${i}`, timeMs: START + i * 1000 })),
+    10,
+  )
+  const store = openRecordStore(path)
+  assert.equal(await store.prune(START + 15_000, 100), 1)
+  await store.close()
+  const reader = openRecordReader(path)
+  const from = (ms: number) => ({ selection: { from: new Date(START + ms).toISOString() } })
+  const whole = await measure(reader, clock, ask('all', from(0)))
+  assert.deepEqual([whole.completeFrom, whole.groups[0]?.requests], ['2026-01-01T00:00:09.001Z', 30])
+  assert.equal((await measure(reader, clock, ask('all', from(9_500)))).completeFrom, null)
+  await reader.close()
+})
+
+test('requests of more groups than are told apart are counted as omitted, not as requests without an endpoint', async () => {
+  const records = Array.from({ length: 5100 }, (_, i) => recordFields({ id: `r${i}`, route: `/r${i}` }))
+  const reader = await files.read([...records, recordFields({ route: '' })], 1000)
+  const { omitted, ungrouped, total } = await measure(reader, clock, ask('endpoint'))
+  assert.deepEqual([omitted, ungrouped, total], [100, 1, 5000])
   await reader.close()
 })

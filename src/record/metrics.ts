@@ -57,7 +57,9 @@ export interface MetricsAnswer {
   readonly ungrouped: number
   /** Records that were read. */
   readonly read: number
-  /** Not null when reading was ended early: everything from here on was read, and of what is before only a part. */
+  /** Requests of further groups than are told apart. */
+  readonly omitted: number
+  /** Not null when something is missing: everything from here on was counted, and of what is before only a part. */
   readonly completeFrom: string | null
 }
 
@@ -79,6 +81,7 @@ export async function measure(
   const deadline = clock.monotonic() + READ_MS
   const tallies = new Map<string | number, Tally>()
   let ungrouped = 0
+  let omitted = 0
   let read = 0
   let completeFrom: string | null = null
 
@@ -99,18 +102,23 @@ export async function measure(
         tally = new Tally(key, question.by)
         tallies.set(key, tally)
       }
-      if (tally === undefined) ungrouped += rows.requests(row)
+      if (key === null) ungrouped += rows.requests(row)
+      else if (tally === undefined) omitted += rows.requests(row)
       else tally.add(rows, row)
     }
     return true
   }
   await reader.scan(match.range, visit)
+  const removedUntil = await reader.removedUntil()
+  if (completeFrom === null && removedUntil !== null && removedUntil >= match.range.fromMs)
+    completeFrom = toTime(removedUntil + 1)
 
   const ordered = [...tallies.values()].sort(ORDERS[question.order])
   return {
     groups: ordered.slice(0, question.limit).map((tally) => tally.group()),
     total: ordered.length,
     ungrouped,
+    omitted,
     read,
     completeFrom,
   }

@@ -13,12 +13,14 @@ import type { Invoke } from '../operations/define.ts'
 import { createExportJobs } from '../operations/exports/jobs.ts'
 import { createInvoke, type InvokeDeps } from '../operations/invoke.ts'
 import { mayCall } from '../operations/may-call.ts'
+import { createScrape } from '../operations/metrics/scrape.ts'
 import { OPERATIONS } from '../operations/registry.ts'
 import { createSecretLinks, type SecretLinks } from '../operations/secret-links.ts'
 import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/unauthenticated.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
 import type { ExportFiles } from '../record/export-files.ts'
+import type { ExpositionFormat } from '../record/exposition.ts'
 import { checkFragment } from '../snapshot/check.ts'
 import { networkOf } from '../snapshot/network.ts'
 import type { AuditMark } from '../store/ports/audit-chain.ts'
@@ -51,6 +53,8 @@ export interface ControlPlaneOptions
   readonly managementOrigins: Origins
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
+  /** The text of the metrics page. */
+  readonly metricsPage: (format: ExpositionFormat) => string
   readonly sessionKey: Uint8Array
   /** How OAuth clients are known by the URL of a document, and what fetches these. */
   readonly documentMode: DocumentMode
@@ -166,6 +170,7 @@ function openSurfaces(
     origins: options.managementOrigins,
     ...issued,
     authenticate: (token, via) => authenticate(token, 'rest', via),
+    scrape: createScrape(options.metricsPage),
     keep,
     facts: factsOf,
     log: fault,

@@ -2,19 +2,24 @@
  * A gateway thread: two listeners, the stages, the /mcp door. Wiring only; what is decided is decided by the parts.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { isLoopbackHost } from '../base/address.ts'
 import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
 import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
+import { CHECK_NAMES } from '../gateway/check-names.ts'
 import type { Exchange } from '../gateway/exchange.ts'
 import { explain } from '../gateway/explain.ts'
 import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
+import { fieldValue } from '../gateway/header-lines.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
 import { createConsumerDoor } from '../mcp/consumer/door.ts'
 import { createRunningCalls } from '../mcp/consumer/running.ts'
 import { connectSink } from '../record/connect.ts'
+import { EXPOSITION_TYPES, expositionFormatOf } from '../record/exposition.ts'
+import { RequestCounts } from '../record/request-counts.ts'
 import { createRecordSink } from '../record/sink.ts'
 import { isIn, networkOf } from '../snapshot/network.ts'
 import { createOpener } from '../vault/opener.ts'
@@ -26,9 +31,11 @@ import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
 import type { Answers, FromGateway, GatewayInit, Question, ToGateway } from './messages.ts'
+import { createMetricsPage } from './metrics-page.ts'
 import { createProofs } from './proofs.ts'
 import { readinessOf } from './readiness.ts'
 import { createRouter, LISTENERS } from './router.ts'
+import { keepThreadFigures } from './thread-figures.ts'
 import { createTombstones } from './tombstones.ts'
 
 /** How long the control plane may take to answer. */
@@ -48,6 +55,7 @@ const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
 const sink = createRecordSink({ now: () => clock.now(), sourceOf: networkOf })
+const counts = new RequestCounts(init.counts, init.slot, CHECK_NAMES)
 const keys = createRemoteKeys(say)
 const sources = new SourceCounts(init.sources, init.slot)
 const trusted = trustedNetworks(init.trustedProxies)
@@ -85,6 +93,7 @@ const gateway = createGateway({
   upstream: (options) => engine.upstream(options),
   counters,
   records: sink,
+  counts,
   clock,
   requestIds,
   trustedProxies: init.trustedProxies,
@@ -143,6 +152,7 @@ const route = createRouter<Exchange>({
   consumer,
   control: (incoming) => door.answer(incoming),
   health: answerHealth,
+  metrics: (incoming) => (isLocal(incoming) ? answerMetrics(incoming) : door.answer(incoming)),
   refuse: answerProblem,
   expose: new Set(init.expose),
 })
@@ -198,6 +208,34 @@ function answerHealth(incoming: Incoming<Exchange>): void {
   })
 }
 
+/**
+ * True for a caller on this machine that asks for it by a loopback name: a page that a browser there shows under a name of
+ * its own is none.
+ */
+function isLocal(incoming: Incoming<Exchange>): boolean {
+  return isLoopbackHost(gateway.trace(incoming).ip) && isLoopbackHost(incoming.host.replace(/:\d+$/, ''))
+}
+
+const metricsPage = createMetricsPage({
+  memory: init.counts,
+  slots: init.countSlots,
+  checks: CHECK_NAMES,
+  version: init.version,
+  startedAt: init.startedAt,
+})
+
+/** From shared memory alone. */
+function answerMetrics(incoming: Incoming<Exchange>): void {
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') {
+    answerProblem(incoming, 'method_not_allowed', '/metrics answers GET.', 'Allow: GET, HEAD\r\n')
+    return
+  }
+  const format = expositionFormatOf(fieldValue(incoming.pass, 'accept') ?? '')
+  const page = metricsPage(format, readinessOf(health, gateway.ready, gateway.snapshot.faults.length))
+  const fields = `Content-Type: ${EXPOSITION_TYPES[format]}\r\nX-Request-ID: ${requestIds()}\r\nCache-Control: no-store\r\n`
+  incoming.answer(200, fields, page)
+}
+
 async function listen(): Promise<void> {
   const { reusePort } = init
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
@@ -205,6 +243,8 @@ async function listen(): Promise<void> {
   await engine.listen({ ...init.controlListen, reusePort, tls: init.controlTls })
   say({ kind: 'listening' })
 }
+
+keepThreadFigures(counts, () => gateway.snapshot.revision)
 
 let started = false
 main.on('message', (message: ToGateway) => {

@@ -49,6 +49,12 @@ export interface GatewayInit {
   readonly sources: SharedArrayBuffer
   readonly connectionsPerSourceMax: number
   readonly pendingPerSourceMax: number
+  /** What all threads count for the metrics page; see record/request-counts. */
+  readonly counts: SharedArrayBuffer
+  /** Threads that write there. */
+  readonly countSlots: number
+  /** Start of the process, seconds since the epoch. */
+  readonly startedAt: number
   /** Facts that all threads answer health questions from; see {@link HEALTH}. */
   readonly health: SharedArrayBuffer
   /** Tokens that may be used once, shared by all threads. */

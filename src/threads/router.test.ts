@@ -10,6 +10,7 @@ function doorOf(path: string, listener: number, expose: readonly string[]): stri
     consumer: () => (door = 'consumer'),
     control: () => (door = 'control'),
     health: () => (door = 'health'),
+    metrics: () => (door = 'metrics'),
     refuse: (_incoming, code) => (door = code),
     expose: new Set(expose),
   })
@@ -24,6 +25,7 @@ test('the gateway listener hands out what is exposed, the control listener every
   for (const [path, open, closed, inside] of [
     ['/healthz', 'health', 'health', 'health'],
     ['/readyz', 'health', 'health', 'health'],
+    ['/metrics', 'not_available', 'not_available', 'metrics'],
     ['/mcp', 'consumer', 'consumer', 'not_available'],
     ['/mcp/travel', 'not_available', 'not_available', 'not_available'],
     ['/management/v1/collections', 'control', 'not_available', 'control'],

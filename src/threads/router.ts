@@ -17,6 +17,8 @@ export interface Doors<State> {
   readonly control: (incoming: Incoming<State>) => void
   /** `/healthz`, `/readyz` from the state of this thread. */
   readonly health: (incoming: Incoming<State>) => void
+  /** `/metrics`, on the control listener alone. */
+  readonly metrics: (incoming: Incoming<State>) => void
   /** Answers a problem. */
   readonly refuse: (incoming: Incoming<State>, code: RefusalCode, detail: string) => void
   /** Parts that the gateway listener hands to the control plane; the control listener hands out all. */
@@ -31,6 +33,7 @@ export function createRouter<State>(doors: Doors<State>): (incoming: Incoming<St
   return (incoming) => {
     const { path, listener } = incoming
     if (path === '/healthz' || path === '/readyz') return doors.health(incoming)
+    if (path === '/metrics' && listener === LISTENERS.control) return doors.metrics(incoming)
     if (path === '/mcp' && listener === LISTENERS.gateway) return doors.consumer(incoming)
     const part = PARTS.find(({ paths }) => paths.some((own) => path === own || path.startsWith(`${own}/`)))
     if (part !== undefined && (listener === LISTENERS.control || doors.expose.has(part.part)))

@@ -102,6 +102,7 @@ export async function startAuthorization({
       oidc,
       warn: () => {},
       tombstones: createTombstoneCells(),
+      metricsPage: () => '',
       sessionKey: vault.sessionKey(),
       keysOf,
       fault: (error) => faults.push(error),

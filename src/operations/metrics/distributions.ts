@@ -34,13 +34,13 @@ export const metricsStatusCodes = define({
   columns: ['status', 'requests', 'share'],
   handle: async (input, context) => {
     const { answer, coverage } = await measured(input, context, gathered('status', 'key', GROUPS_SHOWN))
-    const all = answer.groups.reduce((sum, { requests }) => sum + requests, answer.ungrouped)
+    const all = answer.groups.reduce((sum, { requests }) => sum + requests, answer.omitted)
     const items = answer.groups.map(({ key, requests }) => ({
       status: Number(key[0]),
       requests,
       share: rateOf(requests, all),
     }))
-    return { ...coverage, items }
+    return { ...coverage, truncated: coverage.truncated || answer.total > items.length, items }
   },
 })
 
@@ -62,6 +62,6 @@ export const metricsMethods = define({
       ...toCounts(group),
       duration_ms: group.duration,
     }))
-    return { ...coverage, items }
+    return { ...coverage, truncated: coverage.truncated || answer.total > items.length, items }
   },
 })

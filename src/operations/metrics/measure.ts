@@ -23,7 +23,9 @@ export const coverage = {
   to: z.string(),
   truncated: z
     .boolean()
-    .describe('True when there was more than one question may read; narrow it, or ask for a shorter time'),
+    .describe(
+      'True when the figures do not count everything: there was more than one question may read, retention has removed a part, or there are more groups than are shown. Narrow it, or ask for a shorter time',
+    ),
   complete_from: z
     .string()
     .describe('From here on everything is counted; of what is before only a part where truncated'),
@@ -103,7 +105,7 @@ export async function measured(
     coverage: {
       from: toTime(fromMs),
       to: toTime(toMs),
-      truncated: completeFrom !== null,
+      truncated: completeFrom !== null || answer.omitted > 0,
       complete_from: completeFrom ?? toTime(fromMs),
       sampled: false,
       records_read: answer.read,

@@ -46,4 +46,11 @@ export const RECORD_MIGRATIONS: readonly Migration[] = [
       'CREATE INDEX blocks_share ON blocks (proved, max_time, bytes)',
     ],
   },
+  {
+    version: 5,
+    name: 'what retention has removed',
+    statements: [
+      'CREATE TABLE removed (id INTEGER PRIMARY KEY CHECK (id = 1), until INTEGER NOT NULL) STRICT',
+    ],
+  },
 ]

@@ -91,5 +91,10 @@ export interface RecordReader {
    * ascending `minTimeMs`.
    */
   scan(range: BlockRange, visit: (block: RecordBlock) => boolean, order?: 'newest' | 'oldest'): Promise<void>
+  /**
+   * Time of the newest record that retention, or the bound of the store, has removed, milliseconds since the epoch; null for
+   * none. Before it records may be missing.
+   */
+  removedUntil(): Promise<number | null>
   close(): Promise<void>
 }

@@ -39,9 +39,14 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
   const small = db.prepare(
     'SELECT * FROM blocks WHERE rows < ? AND environment IS ? AND proved = ? ORDER BY id LIMIT ?',
   )
-  const old = db.prepare('DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?)')
+  const old = db.prepare(
+    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE max_time < ? LIMIT ?) RETURNING max_time',
+  )
+  const saveRemoved = db.prepare(
+    'INSERT INTO removed (id, until) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET until = max(until, excluded.until)',
+  )
   const oldest = db.prepare(
-    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE proved = ? ORDER BY max_time, id LIMIT 1) RETURNING bytes',
+    'DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE proved = ? ORDER BY max_time, id LIMIT 1) RETURNING bytes, max_time',
   )
   const unproved = db.prepare('SELECT sum(bytes) AS bytes FROM blocks WHERE proved = 0')
   const pages = db.prepare(
@@ -74,7 +79,16 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
           add(block)
         }),
       ),
-    prune: async (beforeMs, blocksMax) => guarded(path, () => Number(old.run(beforeMs, blocksMax).changes)),
+    prune: async (beforeMs, blocksMax) =>
+      guarded(path, () => {
+        let deleted = 0
+        inTransaction(db, () => {
+          const gone = old.all(beforeMs, blocksMax)
+          deleted = gone.length
+          if (deleted > 0) saveRemoved.run(Math.max(...gone.map((row) => Number(row['max_time']))))
+        })
+        return deleted
+      }),
     find: async (range, after, blocksMax) =>
       guarded(path, () =>
         db
@@ -108,6 +122,7 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
           if (gone !== undefined && first === 0) ofUnproved -= Number(gone['bytes'])
           gone ??= oldest.get(1 - first)
           if (gone === undefined) break
+          saveRemoved.run(Number(gone['max_time']))
           deleted++
         }
         return deleted

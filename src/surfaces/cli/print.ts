@@ -31,6 +31,10 @@ export function printAnswer(
   if (columns === DIFF_COLUMNS) ports.out(`${diffLines(items as DiffEntry[]).join('\n')}\n`)
   else ports.out(toTable(items, columns, hasColour(ports)))
   for (const line of warningLines(body['warnings'])) ports.err(`warning: ${line}\n`)
+  if (body['truncated'] === true && typeof body['complete_from'] === 'string')
+    ports.err(
+      `Not everything is counted: the figures are complete from ${printable(body['complete_from'])} on. Ask for a shorter time, or narrow the filters.\n`,
+    )
   if (typeof body['next_cursor'] === 'string')
     ports.err(`There are more: add --cursor ${printable(body['next_cursor'])}\n`)
 }

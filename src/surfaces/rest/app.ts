@@ -30,6 +30,8 @@ export interface RestPorts {
   /** Who a bearer token stands for (empty: none was sent); refuses with credentials_missing, credential_invalid or credential_expired. */
   readonly authenticate: (token: string, via: Via) => Promise<Principal>
   readonly facts: (request: Request) => RequestFacts
+  /** The metrics page for callers with a token, in the format that they accept; absent where there is none. */
+  readonly scrape?: Operation
   /** Where bytes are counted that are kept in memory for a principal, until it is released. */
   readonly keep: (principal: string) => OwnRoom
   /** Where management is reached, for metadata and challenges. */
@@ -100,6 +102,18 @@ export function createRestApp(given: RestPorts): Hono {
       return json(200, JSON.stringify(metadata), OPEN_HEADERS)
     }),
   )
+  const { scrape } = ports
+  if (scrape !== undefined)
+    app.all('/metrics', (c) =>
+      answered(ports, c, async (via) => {
+        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+        demandMethod(c, read)
+        const accept = c.req.header('accept') ?? ''
+        const { output } = await ports.invoke(scrape, { accept }, {}, principal, via)
+        const headers = { 'content-type': String(output['content_type']) }
+        return new Response(String(output['text']), { headers })
+      }),
+    )
   for (const [path, operations] of byPath(ports.operations)) {
     const methods = new Map(operations.map((operation) => [routeOf(operation).method, operation]))
     const allowed = [...methods.keys()].flatMap((method) => (method === 'GET' ? read : [method]))

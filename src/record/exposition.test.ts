@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { recordFields } from '../../test/programs/record-fields.ts'
+import { parseExposition } from '../../test/support/exposition-parser.ts'
+import { PROBLEMS } from '../base/refusal.ts'
+import { CHECK_NAMES } from '../gateway/check-names.ts'
+import { type ExpositionFormat, toExposition } from './exposition.ts'
+import {
+  COLLECTIONS_MAX,
+  createCountMemory,
+  OTHER_COLLECTIONS,
+  RequestCounts,
+  readCounts,
+} from './request-counts.ts'
+
+const SLOTS = 3
+const FIGURES = {
+  version: '1.2.3',
+  startedAt: 1_800_000_000,
+  cpuSeconds: 1.5,
+  residentBytes: 100_000_000,
+  ready: true,
+  threads: 2,
+  workers: 2,
+  recordsDropped: 0,
+  stores: { configuration: true, records: false },
+}
+const collection = (number: number) => ({ id: `col_${number}`, fragment: { slug: `c-${number}` } })
+
+function page(memory: SharedArrayBuffer, format: ExpositionFormat = 'prometheus') {
+  const text = toExposition(readCounts(memory, SLOTS, CHECK_NAMES), FIGURES, format)
+  return parseExposition(text, format)
+}
+
+function sumOf(families: ReturnType<typeof page>, name: string, labels: Record<string, string>): number {
+  const found = families
+    .flatMap(({ series }) => series)
+    .filter((one) => one.name === name)
+    .filter((one) => Object.entries(labels).every(([label, value]) => one.labels[label] === value))
+  return found.reduce((sum, { value }) => sum + value, 0)
+}
+
+test('what several threads count is summed up, in both formats', () => {
+  const memory = createCountMemory(SLOTS)
+  const threads = [0, 1].map((slot) => new RequestCounts(memory, slot, CHECK_NAMES))
+  for (const thread of threads) {
+    thread.add(recordFields({ durationMs: 3, upstreamMs: 2 }), collection(1))
+    thread.add(
+      recordFields({ status: 429, code: 'rate_limit_exceeded', check: 'limits', upstreamMs: -1 }),
+      collection(1),
+    )
+    thread.add(recordFields({ status: 404, code: 'route_not_found', check: 'route', upstreamMs: -1 }), null)
+    thread.add(recordFields({ surface: 1, status: 0, upstreamMs: -1 }), collection(2))
+  }
+  for (const format of ['prometheus', 'openmetrics'] as const) {
+    const families = page(memory, format)
+    const at = (name: string, labels: Record<string, string>) => sumOf(families, name, labels)
+    assert.equal(at('postern_requests_total', { collection: 'c-1', surface: 'gateway', class: '2xx' }), 2)
+    assert.equal(at('postern_requests_total', { collection: '', class: '4xx' }), 2)
+    assert.equal(at('postern_requests_total', { surface: 'gateway_mcp', class: 'none' }), 2)
+    assert.equal(at('postern_refusals_total', { check: 'limits', code: 'rate_limit_exceeded' }), 2)
+    assert.equal(at('postern_upstream_duration_seconds_count', { collection: 'c-1' }), 2)
+    assert.equal(at('postern_upstream_duration_seconds_bucket', { collection: 'c-1', le: '0.001' }), 0)
+    assert.equal(at('postern_upstream_duration_seconds_bucket', { collection: 'c-1', le: '0.0025' }), 2)
+    assert.equal(at('postern_gateway_duration_seconds_count', { collection: 'c-1' }), 4)
+    assert.equal(at('postern_gateway_duration_seconds_count', { collection: 'c-2' }), 0)
+    assert.deepEqual(
+      [
+        at('postern_store_available', { store: 'configuration' }),
+        at('postern_store_available', { store: 'records' }),
+      ],
+      [1, 0],
+    )
+  }
+})
+
+test('however many collections, checks and codes there are, the page stays below 5,000 series', () => {
+  const memory = createCountMemory(SLOTS)
+  const counts = new RequestCounts(memory, 0, CHECK_NAMES)
+  const statuses = [0, 100, 200, 300, 400, 500]
+  for (let number = 0; number < 500; number++)
+    for (const status of statuses)
+      for (const surface of [0, 1] as const)
+        counts.add(recordFields({ status, surface, upstreamMs: 1 }), collection(number))
+  for (const check of CHECK_NAMES)
+    for (const code of Object.keys(PROBLEMS)) counts.add(recordFields({ check, code }), null)
+  const families = page(memory)
+  const series = families.reduce((sum, family) => sum + family.series.length, 0)
+  assert.ok(series < 5000, `${series} series`)
+  const requests = families.find(({ name }) => name === 'postern_requests_total')!.series
+  assert.equal(new Set(requests.map(({ labels }) => labels['collection'])).size, COLLECTIONS_MAX + 2)
+  assert.equal(
+    sumOf(families, 'postern_requests_total', { collection: OTHER_COLLECTIONS }),
+    (500 - COLLECTIONS_MAX) * statuses.length * 2,
+  )
+  assert.equal(
+    requests.reduce((sum, { value }) => sum + value, 0),
+    500 * statuses.length * 2 + CHECK_NAMES.length * Object.keys(PROBLEMS).length,
+  )
+})
+
+test('a collection that gets another slug goes on under it, and one slug is one series', () => {
+  const memory = createCountMemory(SLOTS)
+  const [one, two] = [0, 1].map((slot) => new RequestCounts(memory, slot, CHECK_NAMES)) as [
+    RequestCounts,
+    RequestCounts,
+  ]
+  one.add(recordFields(), collection(1))
+  two.add(recordFields(), collection(2))
+  two.rename(new Map([['col_2', { id: 'col_2', fragment: { slug: 'c-1' } }]]))
+  one.add(recordFields(), collection(2))
+  const families = page(memory)
+  assert.equal(sumOf(families, 'postern_requests_total', { collection: 'c-1' }), 3)
+  assert.equal(sumOf(families, 'postern_requests_total', { collection: 'c-2' }), 0)
+})

@@ -1,0 +1,280 @@
+/**
+ * What the metrics page counts, in memory that all threads share: each gateway thread adds to cells of its own, and
+ * whoever answers sums them up. Invariants:
+ * 1. Counting takes no lock and makes no object. Only the first request of a collection claims a row under a lock.
+ * 2. Rows are bounded: collections beyond {@link COLLECTIONS_MAX} are counted together.
+ * 3. Cells only grow, and outlive the thread that wrote them.
+ */
+import { PROBLEMS } from '../base/refusal.ts'
+import type { RecordFields } from './fields.ts'
+
+/** Collections that have a row of their own. */
+export const COLLECTIONS_MAX = 64
+/** Stands in the place of the slug of all further collections. No slug begins so. */
+export const OTHER_COLLECTIONS = '_other'
+
+/** Rows after those of collections: further collections, and requests that met none. */
+const OTHER_ROW = COLLECTIONS_MAX
+const NONE_ROW = COLLECTIONS_MAX + 1
+const ROWS = COLLECTIONS_MAX + 2
+
+export const SURFACE_LABELS = ['gateway', 'gateway_mcp'] as const
+/** By the first digit of the status; the first for callers who left before an answer. */
+export const CLASS_LABELS = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
+const STATUS_CELLS = SURFACE_LABELS.length * CLASS_LABELS.length
+
+/** Upper bounds of the buckets, seconds. */
+export const GATEWAY_BUCKETS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10,
+] as const
+export const UPSTREAM_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as const
+/** Of one histogram: a cell for each bucket, one for what is above, and the sum. */
+const HISTOGRAM_CELLS = GATEWAY_BUCKETS.length + 2
+const ROW_CELLS = STATUS_CELLS + 2 * HISTOGRAM_CELLS
+
+const CODES = Object.keys(PROBLEMS)
+const CODE_INDEXES = new Map(CODES.map((code, index) => [code, index]))
+/** Names of checks that are told apart; further ones are counted as the last. */
+const CHECKS_MAX = 32
+
+/** What a thread says of itself, after its counts. */
+export const THREAD_CELLS = { heapUsedBytes: 0, heapTotalBytes: 1, lagSeconds: 2, revision: 3 } as const
+const THREAD_CELL_COUNT = 4
+
+const SLOT_CELLS = ROWS * ROW_CELLS + CHECKS_MAX * CODES.length + THREAD_CELL_COUNT
+
+/** A name in the memory: its length, then UTF-8. */
+const NAME_BYTES = 64
+const NAME_CELL_BYTES = NAME_BYTES + 1
+/** Int32 cells at the start: the lock, and how many rows are claimed. */
+const LOCK = 0
+const CLAIMED = 1
+const HEAD_BYTES = 8
+/** Looks at a lock that another thread holds. A thread that died with it leaves new collections without a row. */
+const LOCK_TRIES = 10_000
+
+/** @param slots threads that write, the main thread included */
+export function createCountMemory(slots: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(cellsAt() + slots * SLOT_CELLS * Float64Array.BYTES_PER_ELEMENT)
+}
+
+/** Where the cells of the slots begin: after head, ids and slugs. */
+function cellsAt(): number {
+  return HEAD_BYTES + Math.ceil((2 * COLLECTIONS_MAX * NAME_CELL_BYTES) / 8) * 8
+}
+
+interface Named {
+  readonly id: string
+  readonly fragment: { readonly slug: string }
+}
+
+/** What one thread counts. */
+export class RequestCounts {
+  readonly #head: Int32Array
+  readonly #names: Names
+  readonly #cells: Float64Array
+  readonly #rows = new Map<string, number>()
+  readonly #checks: ReadonlyMap<string, number>
+  #lastId = ''
+  #lastRow = NONE_ROW
+
+  /** @param checks names of all checks, the same and in the same order for all threads */
+  constructor(memory: SharedArrayBuffer, slot: number, checks: readonly string[]) {
+    this.#head = new Int32Array(memory, 0, 2)
+    this.#names = new Names(memory)
+    this.#cells = slotOf(memory, slot)
+    this.#checks = new Map(checks.map((name, index) => [name, Math.min(index, CHECKS_MAX - 1)]))
+  }
+
+  /** Counts one request; `collection` is the one that it met. */
+  add(fields: RecordFields, collection: Named | null): void {
+    const cells = this.#cells
+    const row = collection === null ? NONE_ROW : this.#rowOf(collection)
+    const at = row * ROW_CELLS
+    const { status, upstreamMs, durationMs, code } = fields
+    const statusClass = status >= 100 && status < 600 ? Math.floor(status / 100) : 0
+    cells[at + fields.surface * CLASS_LABELS.length + statusClass]! += 1
+    // A tunnel lasts as long as both ends like
+    if (status >= 200) {
+      const ofGateway = upstreamMs < 0 ? durationMs : Math.max(0, durationMs - upstreamMs)
+      observe(cells, at + STATUS_CELLS, GATEWAY_BUCKETS, ofGateway / 1000)
+      if (upstreamMs >= 0)
+        observe(cells, at + STATUS_CELLS + HISTOGRAM_CELLS, UPSTREAM_BUCKETS, upstreamMs / 1000)
+    }
+    if (code === '') return
+    const check = this.#checks.get(fields.check) ?? 0
+    const index = CODE_INDEXES.get(code)
+    if (index !== undefined) cells[ROWS * ROW_CELLS + check * CODES.length + index]! += 1
+  }
+
+  /** What this thread says of itself; a cell of {@link THREAD_CELLS}. */
+  set(cell: number, value: number): void {
+    this.#cells[SLOT_CELLS - THREAD_CELL_COUNT + cell] = value
+  }
+
+  /** Takes over the slugs that collections have now. */
+  rename(collections: ReadonlyMap<string, Named>): void {
+    const claimed = Atomics.load(this.#head, CLAIMED)
+    for (let row = 0; row < claimed; row++) {
+      const slug = collections.get(this.#names.id(row))?.fragment.slug
+      if (slug !== undefined && slug !== this.#names.slug(row)) this.#names.setSlug(row, slug)
+    }
+  }
+
+  #rowOf(collection: Named): number {
+    const { id } = collection
+    if (id === this.#lastId) return this.#lastRow
+    const row = this.#rows.get(id) ?? this.#claim(id, collection.fragment.slug)
+    // A lock that another thread held for too long says nothing about the next time
+    if (row === null) return OTHER_ROW
+    this.#rows.set(id, row)
+    this.#lastId = id
+    this.#lastRow = row
+    return row
+  }
+
+  #claim(id: string, slug: string): number | null {
+    const head = this.#head
+    let tries = 0
+    while (Atomics.compareExchange(head, LOCK, 0, 1) !== 0) if (++tries > LOCK_TRIES) return null
+    try {
+      const claimed = Atomics.load(head, CLAIMED)
+      for (let row = 0; row < claimed; row++) if (this.#names.id(row) === id) return row
+      if (claimed === COLLECTIONS_MAX) return OTHER_ROW
+      this.#names.setId(claimed, id)
+      this.#names.setSlug(claimed, slug)
+      Atomics.store(head, CLAIMED, claimed + 1)
+      return claimed
+    } finally {
+      Atomics.store(head, LOCK, 0)
+    }
+  }
+}
+
+function observe(cells: Float64Array, at: number, buckets: readonly number[], seconds: number): void {
+  let bucket = 0
+  while (bucket < buckets.length && seconds > buckets[bucket]!) bucket++
+  cells[at + bucket]! += 1
+  cells[at + buckets.length + 1]! += seconds
+}
+
+function slotOf(memory: SharedArrayBuffer, slot: number): Float64Array {
+  const at = cellsAt() + slot * SLOT_CELLS * Float64Array.BYTES_PER_ELEMENT
+  return new Float64Array(memory, at, SLOT_CELLS)
+}
+
+/** Ids and slugs of the collections that have a row. */
+class Names {
+  readonly #bytes: Uint8Array
+  readonly #decoder = new TextDecoder()
+  readonly #encoder = new TextEncoder()
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#bytes = new Uint8Array(memory, HEAD_BYTES, 2 * COLLECTIONS_MAX * NAME_CELL_BYTES)
+  }
+
+  id = (row: number): string => this.#read(2 * row)
+  slug = (row: number): string => this.#read(2 * row + 1)
+  setId = (row: number, id: string): void => this.#write(2 * row, id)
+  setSlug = (row: number, slug: string): void => this.#write(2 * row + 1, slug)
+
+  #read(cell: number): string {
+    const at = cell * NAME_CELL_BYTES
+    // A copy: nothing decodes shared memory
+    return this.#decoder.decode(this.#bytes.slice(at + 1, at + 1 + this.#bytes[at]!))
+  }
+
+  #write(cell: number, name: string): void {
+    const at = cell * NAME_CELL_BYTES
+    const bytes = this.#encoder.encode(name).subarray(0, NAME_BYTES)
+    this.#bytes.set(bytes, at + 1)
+    this.#bytes[at] = bytes.length
+  }
+}
+
+/** A histogram: counts of its buckets, not summed up, the last of what is above all bounds. */
+export interface HistogramCounts {
+  readonly buckets: readonly number[]
+  readonly sumSeconds: number
+}
+
+interface CollectionCounts {
+  /** Empty for requests that met no collection. */
+  readonly slug: string
+  /** By surface, then by class. */
+  readonly requests: readonly (readonly number[])[]
+  readonly gateway: HistogramCounts
+  readonly upstream: HistogramCounts
+}
+
+interface ThreadFigures {
+  readonly heapUsedBytes: number
+  readonly heapTotalBytes: number
+  readonly lagSeconds: number
+  readonly revision: number
+}
+
+/** The counts of all threads together. */
+export interface CountTotals {
+  readonly collections: readonly CollectionCounts[]
+  readonly refusals: readonly { readonly check: string; readonly code: string; readonly count: number }[]
+  /** By slot. */
+  readonly threads: readonly ThreadFigures[]
+}
+
+/** Sums up what all threads have counted. Reads shared cells while others write them: each of them is whole. */
+export function readCounts(memory: SharedArrayBuffer, slots: number, checks: readonly string[]): CountTotals {
+  const sums = new Float64Array(SLOT_CELLS)
+  const cells = Array.from({ length: slots }, (_, slot) => slotOf(memory, slot))
+  for (const own of cells) for (let i = 0; i < SLOT_CELLS; i++) sums[i]! += own[i]!
+  const names = new Names(memory)
+  const claimed = Atomics.load(new Int32Array(memory, 0, 2), CLAIMED)
+  const slugs = [
+    ...Array.from({ length: claimed }, (_, row) => names.slug(row)),
+    ...Array<string>(COLLECTIONS_MAX - claimed).fill(''),
+    OTHER_COLLECTIONS,
+    '',
+  ]
+  // A collection that is gone and one that has its slug now are told as one: series must differ
+  const bySlug = new Map<string, Float64Array>()
+  for (const [row, slug] of slugs.entries()) {
+    const own = sums.subarray(row * ROW_CELLS, (row + 1) * ROW_CELLS)
+    const known = bySlug.get(slug)
+    if (known === undefined) bySlug.set(slug, own.slice())
+    else for (let i = 0; i < ROW_CELLS; i++) known[i]! += own[i]!
+  }
+  return {
+    collections: [...bySlug].map(([slug, own]) => ({
+      slug,
+      requests: SURFACE_LABELS.map((_, surface) => [
+        ...own.subarray(surface * CLASS_LABELS.length, (surface + 1) * CLASS_LABELS.length),
+      ]),
+      gateway: histogramAt(own, STATUS_CELLS),
+      upstream: histogramAt(own, STATUS_CELLS + HISTOGRAM_CELLS),
+    })),
+    refusals: refusalsIn(sums.subarray(ROWS * ROW_CELLS), checks),
+    threads: cells.map((own) => {
+      const at = SLOT_CELLS - THREAD_CELL_COUNT
+      return {
+        heapUsedBytes: own[at + THREAD_CELLS.heapUsedBytes]!,
+        heapTotalBytes: own[at + THREAD_CELLS.heapTotalBytes]!,
+        lagSeconds: own[at + THREAD_CELLS.lagSeconds]!,
+        revision: own[at + THREAD_CELLS.revision]!,
+      }
+    }),
+  }
+}
+
+function histogramAt(cells: Float64Array, at: number): HistogramCounts {
+  const buckets = [...cells.subarray(at, at + HISTOGRAM_CELLS - 1)]
+  return { buckets, sumSeconds: cells[at + HISTOGRAM_CELLS - 1]! }
+}
+
+function refusalsIn(cells: Float64Array, checks: readonly string[]): CountTotals['refusals'] {
+  return checks
+    .slice(0, CHECKS_MAX)
+    .flatMap((check, index) =>
+      CODES.map((code, of) => ({ check, code, count: cells[index * CODES.length + of]! })),
+    )
+    .filter(({ count }) => count > 0)
+}

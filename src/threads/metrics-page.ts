@@ -1,0 +1,42 @@
+import { type ExpositionFormat, toExposition } from '../record/exposition.ts'
+import { readCounts } from '../record/request-counts.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface MetricsPageOptions {
+  /** Counts of all threads; see record/request-counts. */
+  readonly memory: SharedArrayBuffer
+  /** Threads that write there. */
+  readonly slots: number
+  readonly checks: readonly string[]
+  readonly version: string
+  /** Seconds since the epoch. */
+  readonly startedAt: number
+}
+
+/** The metrics page of any thread, from shared memory and figures of the process alone. */
+export function createMetricsPage({
+  memory,
+  slots,
+  checks,
+  version,
+  startedAt,
+}: MetricsPageOptions): (format: ExpositionFormat, readiness: Readiness) => string {
+  return (format, { ready, threads, workers, store, recorder }) => {
+    const { user, system } = process.cpuUsage()
+    return toExposition(
+      readCounts(memory, slots, checks),
+      {
+        version,
+        startedAt,
+        cpuSeconds: (user + system) / 1e6,
+        residentBytes: process.memoryUsage.rss(),
+        ready,
+        threads,
+        workers,
+        recordsDropped: recorder.dropped,
+        stores: { configuration: store, records: recorder.running },
+      },
+      format,
+    )
+  }
+}
