@@ -5,6 +5,7 @@ import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
+import { Refusal } from './base/refusal.ts'
 import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
@@ -30,6 +31,7 @@ import {
   createControlPlane,
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
+import { keepHealth } from './serve/health.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
@@ -260,7 +262,12 @@ function openControl(
       ? createClosedControlPlane(missing?.detail ?? '')
       : createControlPlane({ ...options, store, mark, vault, clock, records, limits: counters, fault })
   parts.defer(() => control.stop())
-  parts.defer(() => control.flush(true).then(() => control.checkpoint()))
+  parts.defer(() =>
+    control
+      .flush(true)
+      .then(() => control.checkpoint())
+      .catch((error: unknown) => fault(error, 'the end of the audit trail')),
+  )
   return control
 }
 
@@ -309,20 +316,6 @@ async function listenForControl(
     const server = await listenPrivately(socketPath(settings.data, name), listener)
     parts.defer(() => closeServer(server, grace.answersMs))
   }
-}
-
-/** What all threads answer health questions from, kept up to date; see {@link HEALTH}. */
-function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer {
-  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
-  const cells = new Int32Array(health)
-  Atomics.store(cells, HEALTH.recorder, 1)
-  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
-  repeat(its, HOUSEKEEPING_MS, 'the state of the recorder', () => {
-    const { running, dropped } = recorder.state
-    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
-    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-  })
-  return health
 }
 
 function gatewaysOptions(
@@ -389,7 +382,8 @@ function gatewaysOptions(
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const inner = error instanceof Refusal && error.facts.inner !== undefined ? ` (${error.facts.inner})` : ''
+  return error instanceof Error ? (error.stack ?? error.message) + inner : String(error)
 }
 
 /** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */

@@ -30,7 +30,14 @@ import { createClosedConnections } from './closed-connections.ts'
 import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
-import type { Answers, FromGateway, GatewayInit, Question, ToGateway } from './messages.ts'
+import {
+  type Answers,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Question,
+  type ToGateway,
+} from './messages.ts'
 import { createMetricsPage } from './metrics-page.ts'
 import { createProofs } from './proofs.ts'
 import { readinessOf } from './readiness.ts'
@@ -54,7 +61,11 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink({ now: () => clock.now(), sourceOf: networkOf })
+const sink = createRecordSink({
+  now: () => clock.now(),
+  sourceOf: networkOf,
+  dropped: (requests) => Atomics.add(health, HEALTH.droppedByGateways, requests),
+})
 const counts = new RequestCounts(init.counts, init.slot, CHECK_NAMES)
 const keys = createRemoteKeys(say)
 const sources = new SourceCounts(init.sources, init.slot)

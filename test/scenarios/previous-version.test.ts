@@ -7,11 +7,15 @@ import { after, before, test } from 'node:test'
 import { runCommand } from './cli.ts'
 import { startTestServer, type TestServer } from './server.ts'
 
-/** A data directory of the previous version, its stores as SQL, with an export that it printed. */
+/**
+ * A data directory of the previous version, its stores as SQL, with an export that it printed. The clock is set to a few
+ * minutes after it was made, so that its tokens and records are as young as they were.
+ */
 const FIXTURE = resolve(import.meta.dirname, '../fixtures/previous')
 const TOKENS: Record<'in_force' | 'replacement', string> = JSON.parse(
   readFileSync(join(FIXTURE, 'tokens.json'), 'utf8'),
 )
+const MADE = Date.parse('2026-11-22T10:03:00Z')
 const data = mkdtempSync(join(tmpdir(), 'postern-previous-'))
 let server: TestServer
 
@@ -26,7 +30,7 @@ before(async () => {
   cpSync(join(FIXTURE, 'vault.key'), join(data, 'vault.key'))
   // A checkout keeps no modes
   chmodSync(join(data, 'vault.key'), 0o600)
-  server = await startTestServer({ data })
+  server = await startTestServer({ data, startAt: MADE })
 })
 after(async () => {
   await server?.stop()

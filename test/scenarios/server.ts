@@ -42,6 +42,8 @@ export interface TestServerOptions {
   readonly flags?: readonly string[]
   /** Address and port of the control listener; a free port when absent. */
   readonly controlListen?: string
+  /** What the clocks of all threads say at the start, milliseconds since 1970; the time of the system when absent. */
+  readonly startAt?: number
   /** Makes no token of an administrator: nobody can, without a store. */
   readonly adminless?: boolean
 }
@@ -86,6 +88,7 @@ export async function onceMore(ask: () => Promise<Reply>): Promise<Reply> {
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), 'postern-test-')))
   const clockCell: ClockCell = createClockCell()
+  if (options.startAt !== undefined) moveClock(clockCell, options.startAt - Date.now())
   const log: string[] = []
   const settings = readSettings(
     [

@@ -418,7 +418,7 @@ describe('Management MCP over the registry and a store', () => {
     assert.notEqual(hidden.isError, true, hidden.content[0]?.text)
     assert.doesNotMatch(JSON.stringify(hidden), /pst_pk_/)
     assert.match(String(hidden.structuredContent?.['token_withheld']), /Rotate/)
-    const group = await modifier.call('manage_credentials', { action: 'rotate', id: 'acme:one' })
+    const group = await modifier.call('manage_credentials', { action: 'rotate', profile: 'acme:one' })
     assert.doesNotMatch(JSON.stringify(group), /pst_pk_/)
     assert.notEqual(group.isError, true, group.content[0]?.text)
     await modifier.close()
