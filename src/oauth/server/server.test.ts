@@ -288,7 +288,7 @@ test('of two that came of one refresh token one goes on: who brings the other wh
   server.move(-31_000)
 })
 
-test('of many requests with one code at once, one gets tokens; with one refresh token each gets its own', async () => {
+test('of many requests with one code at once, at most one gets tokens; with one refresh token each gets its own', async () => {
   const client = await register(origin)
   const { url, redeem } = authorization(origin, client)
   const code = (await consent(server.browser(), url)).url.searchParams.get('code')!
