@@ -28,6 +28,9 @@ export interface GatewayInit {
   /** Unix socket of the control plane. */
   readonly controlSocket: string
   readonly origin: string
+  readonly controlOrigin: string
+  /** Origins of pages that may call; null where no list is set. */
+  readonly corsOrigins: readonly string[] | null
   readonly version: string
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
