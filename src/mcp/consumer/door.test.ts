@@ -5,6 +5,7 @@ import { type FakeGateway, fakeGateway, OTHER_TOKEN, TOKEN } from '../../../test
 import { PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveIncoming, TAKEN } from '../../../test/support/mcp-shell.ts'
 import { createTombstones } from '../../../test/support/tombstones.ts'
+import { createAllowedOrigins } from '../../base/allowed-origins.ts'
 import { createClock } from '../../base/clock.ts'
 import { createConsumerDoor } from './door.ts'
 import { createRunningCalls } from './running.ts'
@@ -25,6 +26,8 @@ describe('the Gateway MCP door', () => {
       tombstones: createTombstones(),
       running: createRunningCalls(() => {}),
       origin: 'http://localhost:8080',
+      allowsOrigin: createAllowedOrigins(['http://localhost:8080'], null, true),
+      corsLines: () => '',
       version: '0.0.0',
       clock: createClock(),
       requestId: () => `req_${++count}`,
