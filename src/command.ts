@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process'
 import { createInterface as createLines } from 'node:readline'
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { CannotStart } from './base/cannot-start.ts'
 import { toldToStop } from './base/told-to-stop.ts'
 import { OPERATIONS } from './operations/registry.ts'
+import type { Running } from './serve.ts'
 import { settingsHelp } from './settings/pages.ts'
 import { readSettings } from './settings.ts'
 import type { ResetRequest, TokenRequest } from './surfaces/cli/ports.ts'
@@ -28,15 +30,40 @@ async function up(flags: readonly string[]): Promise<void> {
   process.stdout.write(
     `Postern ${VERSION} is ready\n  gateway  ${server.gatewayUrl}\n  control  ${server.controlUrl}\n  data     ${settings.data}\n`,
   )
-  const link = await server.firstLink()
-  if (link !== null)
-    process.stdout.write(
-      `\nNobody administers yet. Set up the administrator, once, until ${link.expires_at}:\n  ${link.url}\n`,
-    )
+  void showFirstLink(server, told, (sentence) => log.error(sentence))
   const by = await told
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1))
   log.info(`${by}: letting requests end, then stopping`)
   await server.stop()
+}
+
+/** After this a link that the store has refused is tried again, milliseconds. */
+const LINK_AGAIN_MS = 5000
+
+/** Prints the link by which a new installation gets its administrator, as soon as the store takes it. */
+async function showFirstLink(
+  server: Pick<Running, 'firstLink'>,
+  told: Promise<unknown>,
+  log: (sentence: string) => void,
+): Promise<void> {
+  let isOver = false
+  void told.then(() => {
+    isOver = true
+  })
+  for (let isFirst = true; !isOver; isFirst = false) {
+    try {
+      const link = await server.firstLink()
+      if (link !== null)
+        process.stdout.write(
+          `\nNobody administers yet. Set up the administrator, once, until ${link.expires_at}:\n  ${link.url}\n`,
+        )
+      return
+    } catch (error) {
+      if (isFirst)
+        log(`No link to set up the administrator can be made; it is tried again: ${explain(error)}`)
+    }
+    await Promise.race([told, setTimeout(LINK_AGAIN_MS, undefined, { ref: false })])
+  }
 }
 
 async function issueOffline(dataDirectory: string, request: TokenRequest) {
@@ -70,7 +97,7 @@ function openBrowser(url: string): Promise<boolean> {
         ? ['rundll32', 'url.dll,FileProtocolHandler']
         : ['xdg-open']
   return new Promise((resolve) => {
-    setTimeout(resolve, OPENING_MS, true).unref()
+    void setTimeout(OPENING_MS, true, { ref: false }).then(resolve)
     spawn(command!, [...before, url], { detached: true, stdio: 'ignore' })
       .on('error', () => resolve(false))
       .on('exit', (code) => resolve(code === 0))

@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import { isLoopbackHost } from './base/address.ts'
+import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { CannotStart } from './base/cannot-start.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { Refusal } from './base/refusal.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, openSocketDirectory } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
@@ -30,6 +32,7 @@ import {
   createControlPlane,
 } from './serve/control-plane.ts'
 import { createCredentialProbe } from './serve/credential-probe.ts'
+import { keepHealth } from './serve/health.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
@@ -153,6 +156,11 @@ async function start(
     ...sessions,
     ...named,
     managementOrigin: named.managementOrigins[0],
+    allowsOrigin: createAllowedOrigins(
+      [addresses.origin, addresses.controlOrigin],
+      settings.corsOrigins,
+      false,
+    ),
     resources: createProtectedResources([named.issuer, addresses.origin, addresses.controlOrigin]),
     metricsPage: (format) => metricsPage(format, readinessOf(new Int32Array(health), true, 0)),
     isLocalSignIn: settings.localSignIn,
@@ -177,7 +185,9 @@ async function start(
       },
     },
   })
-  await listenForControl(its, control, addresses, certificates.control, grace)
+  const sockets = openSocketDirectory(settings.data)
+  parts.defer(() => sockets.close())
+  await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const health = keepHealth(its, stores)
   keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
@@ -194,6 +204,7 @@ async function start(
     gatewaysOptions(its, stores, {
       ...addresses,
       ...sessions,
+      sockets: sockets.path,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
@@ -260,7 +271,12 @@ function openControl(
       ? createClosedControlPlane(missing?.detail ?? '')
       : createControlPlane({ ...options, store, mark, vault, clock, records, limits: counters, fault })
   parts.defer(() => control.stop())
-  parts.defer(() => control.flush(true).then(() => control.checkpoint()))
+  parts.defer(() =>
+    control
+      .flush(true)
+      .then(() => control.checkpoint())
+      .catch((error: unknown) => fault(error, 'the end of the audit trail')),
+  )
   return control
 }
 
@@ -282,11 +298,12 @@ function openCertificates({ settings, log }: Start): Certificates {
 
 /** The private sockets: of the gateway threads, and of the command line of the same user. */
 async function listenForControl(
-  { settings, parts }: Start,
+  { parts }: Start,
   control: ControlPlane,
   { origin, gatewayUrl, controlUrl, controlOrigin }: Addresses,
   certificates: WatchedCertificates | null,
   grace: Grace,
+  directory: string,
 ): Promise<void> {
   const local = createLocalListener({
     issue: control.issueToken,
@@ -306,29 +323,15 @@ async function listenForControl(
     [LOCAL_SOCKET, local],
   ] as const
   for (const [name, listener] of sockets) {
-    const server = await listenPrivately(socketPath(settings.data, name), listener)
+    const server = await listenPrivately(join(directory, name), listener)
     parts.defer(() => closeServer(server, grace.answersMs))
   }
-}
-
-/** What all threads answer health questions from, kept up to date; see {@link HEALTH}. */
-function keepHealth(its: Start, { store, recorder }: Stores): SharedArrayBuffer {
-  const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
-  const cells = new Int32Array(health)
-  Atomics.store(cells, HEALTH.recorder, 1)
-  Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
-  repeat(its, HOUSEKEEPING_MS, 'the state of the recorder', () => {
-    const { running, dropped } = recorder.state
-    Atomics.store(cells, HEALTH.recorder, running ? 1 : 0)
-    Atomics.store(cells, HEALTH.recordsDropped, Math.min(dropped, 2 ** 31 - 1))
-  })
-  return health
 }
 
 function gatewaysOptions(
   { settings, clockCell, log }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
-  shared: Addresses &
+  shared: { readonly sockets: string } & Addresses &
     Sessions &
     Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
@@ -350,8 +353,10 @@ function gatewaysOptions(
       listen: shared.listen,
       controlListen: shared.controlListen,
       reusePort,
-      controlSocket: socketPath(settings.data, CONTROL_SOCKET),
+      controlSocket: join(shared.sockets, CONTROL_SOCKET),
       origin: shared.origin,
+      controlOrigin: shared.controlOrigin,
+      corsOrigins: settings.corsOrigins,
       version: VERSION,
       expose: settings.expose,
       trustedProxies: settings.trustedProxies,
@@ -389,7 +394,8 @@ function gatewaysOptions(
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const inner = error instanceof Refusal && error.facts.inner !== undefined ? ` (${error.facts.inner})` : ''
+  return error instanceof Error ? (error.stack ?? error.message) + inner : String(error)
 }
 
 /** `reusePort` with balancing between sockets: Linux and the BSDs that Node knows (see `listen` in node:net). */

@@ -366,6 +366,8 @@ export interface RefusalFacts {
   readonly members?: Readonly<Record<string, unknown>>
   /** What only the log and the record may know. */
   readonly inner?: string
+  /** What was looked for and not found, as it was named; for the trail alone. */
+  readonly sought?: { readonly type: string; readonly ref: string }
 }
 
 /** An expected failure. Anything else that is thrown is a fault and is answered with `internal_error`. */

@@ -55,6 +55,8 @@ export interface ChangeOutcome {
   readonly review: Review | null
   /** What was changed of each resource, where each has an entry of its own in the trail. */
   readonly items: readonly ChangedItem[]
+  /** What was deleted with the subject, below which it was. */
+  readonly gone: readonly ChangedItem[]
   readonly delta: SnapshotDelta | null
   readonly revision: number | null
 }
@@ -364,12 +366,23 @@ export class Change {
     return Object.assign({}, ...this.#afterwards.map((work) => work()))
   }
 
+  /** Resources that were deleted because what they belong to was. */
+  #goneWith(): readonly Changed[] {
+    const parent = this.#subject?.id
+    const isDeleted = this.changes.some(({ before, after }) => before?.id === parent && after === null)
+    return isDeleted
+      ? this.changes.filter(({ before, after }) => before !== null && before.id !== parent && after === null)
+      : []
+  }
+
   /** Counts the configuration's revision, compiles what is touched, and says what changed. Refuses what does not work. */
   async finish(): Promise<ChangeOutcome> {
     const { changes, writer } = this
     const isMany = this.planId !== undefined
     const slugs = await slugsOfChanges(writer, changes, isMany)
     const items = isMany ? await itemsOf(changes, slugs) : []
+    // What is gone with its parent has an entry too, beside its part in that of the parent
+    const gone = isMany ? [] : await itemsOf(this.#goneWith(), await slugsOfChanges(writer, changes, true))
     // Of many resources, each entry has its own part
     const isShown = !isMany || this.#deps.options.dryRun === true
     const isHeld = this.#deps.approved !== undefined || (this.#deps.gate?.met.size ?? 0) > 0
@@ -378,11 +391,19 @@ export class Change {
     const review = isHeld ? reviewOf(all) : null
     const configured = [...this.#beside, ...(isShown ? resources : [])]
     const diff = boundedDiff(isShown ? all : [...this.#told, ...configured])
-    if (items.length + configured.length === 0) return { diff, review, items, delta: null, revision: null }
+    if (items.length + configured.length === 0)
+      return { diff, review, items, gone, delta: null, revision: null }
     const revision = await writer.nextRevision()
     const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
     const resealed = await compileResealed(writer, this.secrets.resealed)
-    return { diff, review, items, revision, delta: toDelta(revision, false, [...put, ...resealed], drop) }
+    return {
+      diff,
+      review,
+      items,
+      gone,
+      revision,
+      delta: toDelta(revision, false, [...put, ...resealed], drop),
+    }
   }
 }
 

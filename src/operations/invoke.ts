@@ -30,7 +30,7 @@ import { mayCall } from './may-call.ts'
 import { approvedCall, contextOf, createChange, perform, revisionOf } from './perform.ts'
 import { select, takeSelection } from './select.ts'
 import { denial } from './sight.ts'
-import { type Call, isDenial, noteRead, noteRefusal } from './trail-entries.ts'
+import { type Call, isBeyondScope, isDenial, noteRead, noteRefusal } from './trail-entries.ts'
 import { fromWriteOptions, WriteOptionsInput } from './write-options.ts'
 
 export interface InvokeDeps {
@@ -116,7 +116,18 @@ async function readOutput(
   } catch (cause) {
     const error = asStepUp(cause, call.principal)
     if (isDenial(error)) await noteRefusal(call, undefined, error, deps)
+    // Not waited for: the time of the answer would tell that there is such a thing
+    else void noteBeyondScope(deps, call, error)
     throw error
+  }
+}
+
+/** Notes a read of what exists beyond the scope of the caller. */
+async function noteBeyondScope(deps: InvokeDeps, call: Call, error: unknown): Promise<void> {
+  try {
+    if (await isBeyondScope(error, deps.store.read)) await noteRefusal(call, undefined, error, deps, true)
+  } catch (cause) {
+    deps.fault?.(cause, call.via.requestId)
   }
 }
 
@@ -168,7 +179,8 @@ async function write(deps: InvokeDeps, call: Call): Promise<Invoked> {
   } catch (cause) {
     if (cause instanceof MustWait) return ask(deps, call, cause, attempt)
     const error = asStepUp(cause, principal)
-    if (!dryRun || isDenial(error)) await noteRefusal(call, change, error, deps)
+    const isDenied = isDenial(error) || (await isBeyondScope(error, store.read))
+    if (!dryRun || isDenied) await noteRefusal(call, change, error, deps, isDenied)
     throw error
   }
 }

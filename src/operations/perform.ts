@@ -1,5 +1,6 @@
 import { permits } from '../access/roles.ts'
 import { Refusal } from '../base/refusal.ts'
+import { inWords } from '../model/common.ts'
 import type { StoredChangeRequest } from '../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigWriter } from '../store/ports/config.ts'
 import { keepAnAdmin } from './access/last-admin.ts'
@@ -54,6 +55,9 @@ export async function perform(
   const detail = [...(change.finding === undefined ? [] : [change.finding]), ...passed.told].join(' ')
   const entry = { outcome: 'ok' as const, status: answer.status, configRevision }
   await appendItems(call, change, outcome.items, entry, deps.clock)
+  const { type, slug } = subjectOf(call, change, output)
+  const cause = `Deleted with the ${inWords(type)} "${slug ?? ''}".`
+  await appendItems(call, change, outcome.gone, { ...entry, detail: cause }, deps.clock)
   await appendEntry(
     call,
     change,

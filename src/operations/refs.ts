@@ -88,7 +88,10 @@ async function candidatesOf(reader: ConfigReader, found: readonly Resource[]): P
 export async function getRef(reader: ConfigReader, type: ResourceType, ref: string): Promise<Resource> {
   const found = await findRef(reader, type, ref)
   if (found === undefined)
-    throw refuse('not_found', { detail: `There is no ${inWords(NOUNS[type])} "${ref}".` })
+    throw refuse('not_found', {
+      detail: `There is no ${inWords(NOUNS[type])} "${ref}".`,
+      sought: { type, ref },
+    })
   return found
 }
 

@@ -73,6 +73,7 @@ export function sightOf(principal: Principal, whole: ConfigReader): Sight {
         throw denialTo(principal, permission)
       throw refuse('not_found', {
         detail: `There is no ${inWords(NOUNS[resource.type])} "${resource.slug}".`,
+        sought: { type: resource.type, ref: resource.id },
       })
     },
   }
@@ -254,6 +255,11 @@ function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQ
       all.metrics({
         ...question,
         selection: { ...question.selection, ...(await ofCollections(principal, 'metrics:read', whole)) },
+      }),
+    contract: async (question) =>
+      all.contract({
+        ...question,
+        selection: { ...question.selection, ...(await ofCollections(principal, 'records:read', whole)) },
       }),
   }
 }

@@ -1,13 +1,15 @@
 import type { Principal } from '../access/principal.ts'
 import { type Clock, toTime } from '../base/clock.ts'
 import { Refusal, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
-import type { ConfigStore, Fields } from '../store/ports/config.ts'
+import type { ResourceType } from '../model/common.ts'
+import type { ConfigReader, ConfigStore, Fields } from '../store/ports/config.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { type Ending, requestOf, toAuditEntry, toSubject } from './audit-entry.ts'
 import { breathe } from './breathe.ts'
 import type { Change } from './change.ts'
 import { type ChangedItem, imagesOf } from './change-outcome.ts'
 import type { Operation, Subject, Via, WriteOptions } from './define.ts'
+import { findRef } from './refs.ts'
 import { toTold } from './told.ts'
 
 /** One call of an operation, after its input was parsed. */
@@ -74,17 +76,19 @@ export async function appendItems(
 /**
  * Notes what was refused: denials always, failed changes once their input was understood. A store that cannot be used
  * takes no entry: the caller gets the first error, or 503 where a denial cannot be noted.
+ * @param isDenied true also for what exists beyond the scope of the caller, who is told that there is no such thing
  */
 export async function noteRefusal(
   call: Call,
   change: Change | undefined,
   error: unknown,
   { store, clock }: Trail,
+  isDenied: boolean = isDenial(error),
 ): Promise<void> {
   if (error instanceof StoreUnavailable) return
   const refusal = error instanceof Refusal ? error : refuse('internal_error')
   const ending: Ending = {
-    outcome: isDenial(refusal) ? 'denied' : 'failed',
+    outcome: isDenied ? 'denied' : 'failed',
     status: refusal.status,
     error: refusal.code,
     detail: refusal.message,
@@ -107,6 +111,24 @@ const DENIALS: ReadonlySet<RefusalCode> = new Set(['permission_denied', 'insuffi
 /** True for what somebody may not do, which the trail tells from what failed. */
 export function isDenial(error: unknown): boolean {
   return error instanceof Refusal && DENIALS.has(error.code)
+}
+
+/**
+ * True for a resource that a caller was told not to exist, because it lies beyond the scope of the caller's grants.
+ * @param whole reads everything.
+ */
+export async function isBeyondScope(error: unknown, whole: ConfigReader): Promise<boolean> {
+  if (!(error instanceof Refusal) || error.code !== 'not_found' || error.facts.sought === undefined)
+    return false
+  const { type, ref } = error.facts.sought
+  try {
+    // Only types of resources are looked for by name
+    return (await findRef(whole, type as ResourceType, ref)) !== undefined
+  } catch (cause) {
+    // Several go by that name
+    if (cause instanceof Refusal) return true
+    throw cause
+  }
 }
 
 /** What a revision did, and what was before it. */

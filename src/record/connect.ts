@@ -14,7 +14,7 @@ export function connectSink(sink: BatchedSink, port: MessagePort): void {
     if (message.kind === 'taken') sink.taken(message.proved)
     else {
       sink.flush()
-      post({ kind: 'flushed', id: message.id, dropped: sink.dropped }, [])
+      post({ kind: 'flushed', id: message.id }, [])
     }
   })
   port.once('close', () => {
@@ -23,7 +23,7 @@ export function connectSink(sink: BatchedSink, port: MessagePort): void {
     open = false
   })
   sinkPorts.set(sink, port)
-  sink.attach((batch, dropped) => post({ kind: 'batch', batch, dropped }, [batch.numbers]))
+  sink.attach((batch) => post({ kind: 'batch', batch }, [batch.numbers]))
   // A port alone shall not keep a draining thread alive.
   port.unref()
 }

@@ -56,7 +56,7 @@ export interface Ingest {
    * @param onlyCount deletes nothing
    */
   remove(selection: RecordSelection, onlyCount: boolean, isLate: () => boolean): Promise<Removal>
-  readonly state: Omit<RecorderState, 'droppedByGateways'>
+  readonly state: Omit<RecorderState, 'fault'>
 }
 
 /**

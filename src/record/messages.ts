@@ -3,15 +3,17 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ClockCell } from '../base/clock.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { StoreFault } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
+import type { ContractAnswer, ContractQuestion } from './contract-report.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
 import type { RecordFilter, RecordSelection } from './record-filter.ts'
 
 /** Gateway thread to recorder, on the port between the two. */
 export type ToRecorder =
-  | { readonly kind: 'batch'; readonly batch: RecordBatch; readonly dropped: number }
+  | { readonly kind: 'batch'; readonly batch: RecordBatch }
   /** Everything added before the question was asked has been posted. */
-  | { readonly kind: 'flushed'; readonly id: number; readonly dropped: number }
+  | { readonly kind: 'flushed'; readonly id: number }
 
 /** Recorder to gateway thread. */
 export type FromRecorder =
@@ -63,12 +65,12 @@ export interface Removal {
 export interface RecorderState {
   /** Rows received and not stored yet. */
   readonly queued: number
-  /** Rows that gateway threads running now could not hand over since they started. */
-  readonly droppedByGateways: number
-  /** Rows lost otherwise: the store refused them for good, or the thread that dropped them has ended. */
+  /** Rows that the store refused for good. Rows that gateway threads drop are counted in shared memory. */
   readonly dropped: number
   /** Why the store did not take rows the last time; null once it does. */
   readonly lastError: string | null
+  /** Why the store cannot be used, with words for the log; null while it can. */
+  readonly fault: { readonly fault: StoreFault; readonly inner: string } | null
 }
 
 /** `workerData` of the query thread. */
@@ -82,12 +84,14 @@ export type ToQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly filter: RecordFilter }
   | { readonly kind: 'get'; readonly id: number; readonly record: string }
   | { readonly kind: 'metrics'; readonly id: number; readonly question: MetricsQuestion }
+  | { readonly kind: 'contract'; readonly id: number; readonly question: ContractQuestion }
 
 /** Query thread to main thread; one answer per question. */
 export type FromQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly page: RecordPage }
   | { readonly kind: 'get'; readonly id: number; readonly record: RequestRecord | undefined }
   | { readonly kind: 'metrics'; readonly id: number; readonly answer: MetricsAnswer }
+  | { readonly kind: 'contract'; readonly id: number; readonly answer: ContractAnswer }
   | { readonly kind: 'refused'; readonly id: number; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'failed'; readonly id: number; readonly error: string }
 

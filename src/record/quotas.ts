@@ -3,14 +3,16 @@ import type { QuotaRow, QuotaStore } from '../store/ports/records.ts'
 
 /** The part of the limit counters that outlives the process. */
 export interface QuotaCounters {
-  /** Quotas that changed since the last call. */
-  exportQuotas(): QuotaRow[]
+  /** Quotas that changed since the last call, or all of them. */
+  exportQuotas(isAll?: boolean): QuotaRow[]
   importQuotas(counts: readonly QuotaRow[], now: number): void
 }
 
 export interface QuotaKeeper {
-  /** Puts the counts of the last run back; before the first request is admitted. */
+  /** Puts the counts of the last run back; before the first request is admitted. While that fails, nothing is saved. */
   load(): Promise<void>
+  /** Saves every count next time: the store holds none of them any more. */
+  saveAll(): void
   /** Stores what changed. What the store refuses is kept and stored with the next change. */
   save(): Promise<void>
   /**
@@ -33,9 +35,14 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
   /** Changes that are not stored yet, by key: bounded by the number of counters. */
   const unsaved = new Map<string, QuotaRow>()
   let saving = false
+  /** What is stored could not be read yet. */
+  let mustLoad = false
+  let isAll = false
   const keeper: QuotaKeeper = {
     async load() {
+      mustLoad = true
       counters.importQuotas(await store.load(), clock.now())
+      mustLoad = false
     },
     keepSaving(told) {
       const save = (): Promise<void> =>
@@ -55,8 +62,14 @@ export function createQuotaKeeper(counters: QuotaCounters, store: QuotaStore, cl
       }
     },
     prune: () => store.prune(clock.now() - PERIOD_MS_MAX),
+    saveAll() {
+      isAll = true
+    },
     async save() {
-      for (const row of counters.exportQuotas()) unsaved.set(row.key, row)
+      // First: a lower count must not take the place of one that is stored and was not read yet
+      if (mustLoad) await keeper.load()
+      for (const row of counters.exportQuotas(isAll)) unsaved.set(row.key, row)
+      isAll = false
       if (saving || unsaved.size === 0) return
       const rows = [...unsaved.values()]
       unsaved.clear()

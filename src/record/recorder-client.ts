@@ -24,6 +24,8 @@ export interface Recorder {
    * Deletes the records that fit, as many as there is time for, or only counts them. Refuses with records_unavailable.
    */
   remove(selection: RecordSelection, onlyCount: boolean): Promise<Removal>
+  /** Tells of the fault of the store, or of none, at once and whenever the recorder has looked. */
+  watch(told: (fault: RecorderState['fault']) => void): void
   /** Stores what is left and ends the thread. */
   stop(): Promise<void>
   /** A second old at most; `running` is false while a recorder that died is being replaced. */
@@ -34,7 +36,7 @@ interface RecordingState {
   readonly running: boolean
   /** Rows received and not stored yet. */
   readonly queued: number
-  /** Rows lost since the start, wherever. */
+  /** Rows lost since the start by the recorder; those that gateway threads drop are counted in shared memory. */
   readonly dropped: number
   /** Why the store did not take rows the last time; null once it does. */
   readonly lastError: string | null
@@ -49,12 +51,13 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
   const flushing = new Map<number, () => void>()
   const removing = new Map<number, (removal: Removal | Error) => void>()
   let asked = 0
-  let state: RecorderState = { queued: 0, dropped: 0, droppedByGateways: 0, lastError: null }
+  let state: RecorderState = { queued: 0, dropped: 0, lastError: null, fault: null }
   /** Drops of recorders that died. */
   let droppedBefore = 0
   let worker: Worker | null = null
   let restart: NodeJS.Timeout | undefined
   let stopping = false
+  let tell = (_: RecorderState['fault']): void => {}
   let stopped = (): void => {}
 
   const say = (message: ToRecorderThread, transfer: MessagePort[] = []): void =>
@@ -65,8 +68,10 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
     attach(port2)
   }
   const hear = (message: FromRecorderThread): void => {
-    if (message.kind === 'state') state = message.state
-    else if (message.kind === 'flushed') flushing.get(message.id)?.()
+    if (message.kind === 'state') {
+      state = message.state
+      tell(state.fault)
+    } else if (message.kind === 'flushed') flushing.get(message.id)?.()
     else if (message.kind === 'removed') removing.get(message.id)?.(message.removal)
     else if (message.kind === 'not_removed') removing.get(message.id)?.(new Error(message.error))
     else if (message.kind === 'stopped') stopped()
@@ -148,6 +153,10 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         if (worker === null) finish(new Error('the recorder thread is being replaced'))
         else say({ kind: 'remove', id, selection, onlyCount })
       }),
+    watch(told) {
+      tell = told
+      told(state.fault)
+    },
     async stop() {
       stopping = true
       clearTimeout(restart)
@@ -161,6 +170,10 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
         }
         say({ kind: 'stop' })
       })
+      if (state.queued > 0)
+        log(
+          `${state.queued} request records were lost at the stop: ${state.lastError ?? 'the recorder thread did not answer'}`,
+        )
       worker = null
       await last.terminate()
     },
@@ -168,7 +181,7 @@ export async function startRecorder(start: () => Worker, log: (text: string) => 
       return {
         running: worker !== null,
         queued: state.queued,
-        dropped: droppedBefore + state.dropped + state.droppedByGateways,
+        dropped: droppedBefore + state.dropped,
         lastError: state.lastError,
       }
     },

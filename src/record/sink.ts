@@ -20,14 +20,15 @@ export interface SinkOptions {
    * proved nothing have a bound of their own, a quarter of this.
    */
   readonly batchesMax?: number
+  /** Told of requests whose record was dropped, at that moment. */
+  readonly dropped?: (requests: number) => void
   /** Wall clock, milliseconds. */
   readonly now?: () => number
   /** Whom an address stands for. */
   readonly sourceOf?: (ip: string) => string
 }
 
-/** Takes a batch; `dropped` is the total of the sink so far. */
-type Post = (batch: RecordBatch, dropped: number) => void
+type Post = (batch: RecordBatch) => void
 
 export interface BatchedSink extends RecordSink {
   /** Where batches go from now on. Null while there is no recorder. */
@@ -51,14 +52,14 @@ export function createRecordSink(options: SinkOptions = {}): BatchedSink {
   const batchesMax = options.batchesMax ?? 64
   const now = options.now ?? Date.now
   const refusals = new RefusalCounts(options.sourceOf ?? ((ip) => ip))
-  const proved = new Share(true, batchRows, batchesMax)
-  const unproved = new Share(false, batchRows, Math.ceil(batchesMax * UNPROVED_SHARE))
+  const proved = new Share(true, batchRows, batchesMax, options.dropped)
+  const unproved = new Share(false, batchRows, Math.ceil(batchesMax * UNPROVED_SHARE), options.dropped)
   const dropped = (): number => proved.dropped + unproved.dropped
   let post: Post | null = null
   let timer: NodeJS.Timeout | undefined
   let minuteTimer: NodeJS.Timeout | undefined
 
-  const give = (batch: RecordBatch): void => post?.(batch, dropped())
+  const give = (batch: RecordBatch): void => post?.(batch)
   const hand = (share: Share): void => {
     if (post !== null) share.hand(give)
   }
@@ -66,7 +67,7 @@ export function createRecordSink(options: SinkOptions = {}): BatchedSink {
     if (share.isFull) {
       hand(share)
       if (share.isFull) {
-        share.dropped += fields.count
+        share.drop(fields.count)
         return
       }
     }
@@ -131,8 +132,10 @@ class Share {
   #gathered = 0
   readonly #batchRows: number
   readonly #batchesMax: number
+  readonly #told: SinkOptions['dropped']
 
-  constructor(proved: boolean, batchRows: number, batchesMax: number) {
+  constructor(proved: boolean, batchRows: number, batchesMax: number, told: SinkOptions['dropped']) {
+    this.#told = told
     this.writer = createBatchWriter(batchRows, proved)
     this.#batchRows = batchRows
     this.#batchesMax = batchesMax
@@ -156,8 +159,13 @@ class Share {
     give(this.writer.take())
   }
 
+  drop(requests: number): void {
+    this.dropped += requests
+    this.#told?.(requests)
+  }
+
   /** What is on its way has been lost. */
   lose(): void {
-    for (const requests of this.underway.splice(0)) this.dropped += requests
+    for (const requests of this.underway.splice(0)) this.drop(requests)
   }
 }

@@ -8,8 +8,10 @@ import type { AuditMarkFile } from '../record/audit-mark.ts'
 import type { Settings } from '../settings.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
+import { type StoreFault, StoreUnavailable } from '../store/ports/unavailable.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { isDamage } from '../store/sqlite/damage.ts'
+import { toStoreError } from '../store/sqlite/fault.ts'
 import { keyIdOf } from '../vault/envelope.ts'
 import { openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
@@ -152,6 +154,13 @@ function empty(file: string): StoreProblem {
 /** Whatever keeps a store from being read, damage can be behind it. */
 function unusable(file: string, error: unknown): StoreProblem {
   const cause = error instanceof CannotStart ? error.cause : error
+  const known = toStoreError(cause, file)
+  if (known instanceof StoreUnavailable && PASSING.has(known.fault))
+    return {
+      what: `${file} cannot be opened (${known.fault}, ${known.facts.inner})`,
+      fix: 'Make room on the disk, or repair it, and start again.',
+      detail: 'The disk of the store is full or faulty.',
+    }
   const reason = cause instanceof Error ? cause.message : String(cause)
   return {
     what: `${file} is ${isDamage(error) ? 'damaged' : 'damaged or cannot be read'} (${reason})`,
@@ -159,6 +168,9 @@ function unusable(file: string, error: unknown): StoreProblem {
     detail: 'The store is damaged or cannot be read.',
   }
 }
+
+/** The disk is at fault and not the file: what is in the file is whole. */
+const PASSING: ReadonlySet<StoreFault> = new Set(['disk_full', 'io_error', 'read_only'])
 
 function diverged(file: string, fault: string): StoreProblem {
   return {

@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import { join } from 'node:path'
 import { decrypt, encrypt } from '../base/aes-gcm.ts'
+import { CannotStart } from '../base/cannot-start.ts'
 import {
   IdempotencyMemory,
   KEYS_BOUNDS,
@@ -9,7 +10,8 @@ import {
 } from '../gateway/replay/idempotency.ts'
 import type { KeptAnswer } from '../gateway/replay/kept-answer.ts'
 import type { KeyRow, KeyStore } from '../store/ports/idempotency.ts'
-import { isDamage } from '../store/sqlite/damage.ts'
+import { type Probed, StoreUnavailable } from '../store/ports/unavailable.ts'
+import { toStoreError } from '../store/sqlite/fault.ts'
 import { openKeyStore } from '../store/sqlite/idempotency.ts'
 import type { Vault } from '../vault/vault.ts'
 import { repeat, type Start } from './start.ts'
@@ -21,7 +23,10 @@ const EXPIRED_MAX = 200
 const MEND_MS = 30_000
 
 /** The memory of idempotency keys for all gateway threads, with what the process before knew. Throws CannotStart as its store does. */
-export function openKeys(its: Start, vault: Pick<Vault, 'answersKey'>): IdempotencyMemory {
+export function openKeys(
+  its: Start,
+  vault: Pick<Vault, 'answersKey'>,
+): { readonly keys: IdempotencyMemory; readonly kept: Probed } {
   const { settings, clock, fault, parts } = its
   const store = openKeyStore(join(settings.data, 'idempotency.db'))
   parts.defer(() => store.close())
@@ -38,11 +43,11 @@ export function openKeys(its: Start, vault: Pick<Vault, 'answersKey'>): Idempote
   })
   repeat(its, EXPIRE_MS, 'idempotency keys', () => keys.expire(EXPIRED_MAX))
   repeat(its, MEND_MS, 'idempotency keys', () => keeper.mend(() => keys.all()))
-  return keys
+  return { keys, kept: keeper }
 }
 
 /** Keeps idempotency keys over a restart, their answers sealed. */
-export interface KeptKeys extends KeyKeeper {
+export interface KeptKeys extends KeyKeeper, Probed {
   /** What the process before kept; nothing when the file is gone or damaged. Throws CannotStart when it cannot be opened. */
   load(): readonly KeptKey[]
   /** After a fault: keeps all there is anew. Throws while that is not possible. */
@@ -61,14 +66,21 @@ export function createKeptKeys(
   // Read once: as bytes it would cost more than the sealing
   const sealing = createSecretKey(sealKey)
   let isWhole = true
+  let fault: StoreUnavailable | null = null
 
   function orLater(work: () => void): void {
     try {
       work()
     } catch (error) {
       isWhole = false
+      fault = toFault(error)
       report(error)
     }
+  }
+
+  function recover(): void {
+    isWhole = true
+    fault = null
   }
 
   function toRow({ key, fingerprint, until, answer }: KeptKey): KeyRow {
@@ -95,9 +107,16 @@ export function createKeptKeys(
       try {
         return store.load().map(fromRow)
       } catch (error) {
-        if (!isDamage(error)) throw error
-        report(error)
-        orLater(() => store.replace(() => []))
+        const known = toStoreError(error instanceof CannotStart ? error.cause : error, 'idempotency.db')
+        if (!(known instanceof StoreUnavailable) || known.fault === 'cannot_open') throw error
+        orLater(() => {
+          throw known
+        })
+        if (known.fault === 'damaged')
+          orLater(() => {
+            store.replace(() => [])
+            recover()
+          })
         return []
       }
     },
@@ -109,7 +128,13 @@ export function createKeptKeys(
       store.replace(function* () {
         for (const kept of all()) yield toRow(kept)
       })
-      isWhole = true
+      recover()
+    },
+    get fault() {
+      return fault
+    },
+    async probe() {
+      if (isWhole) orLater(() => store.look())
     },
   }
 }
@@ -122,4 +147,8 @@ function packed({ status, fields, body }: KeptAnswer): string {
 function unpacked(text: string): KeptAnswer {
   const [status, fields, body] = JSON.parse(text) as [number, string, string]
   return { status, fields, body: Buffer.from(body, 'base64') }
+}
+
+function toFault(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable ? error : new StoreUnavailable('io_error', String(error), error)
 }

@@ -2,9 +2,10 @@ import { contentHash } from '../base/canonical.ts'
 import { KEPT_MS, type KeptKeySet, type KeptKeySets } from '../gateway/identify/key-sets.ts'
 import type { Fragment, FragmentKey, SnapshotDelta } from '../snapshot/fragments.ts'
 import type { LastGoodStore } from '../store/ports/last-good.ts'
+import { type Probed, StoreUnavailable } from '../store/ports/unavailable.ts'
 
 /** Keeps what is published, so that a start without the store serves it. */
-export interface LastGoodSnapshot {
+export interface LastGoodSnapshot extends Probed {
   /** The whole of what was published last, or null. Null too when anything of it is damaged: half of it could admit too much. */
   load(): SnapshotDelta | null
   /** On disk when it returns. What cannot be kept is forgotten: an older state might hold what has been revoked. */
@@ -24,6 +25,7 @@ export class DamagedCopy extends Error {
 export function createLastGood(store: LastGoodStore, report: (error: unknown) => void): LastGoodSnapshot {
   /** Nothing was forgotten since the last full delta; a part alone would be no whole. */
   let isWhole = true
+  let fault: StoreUnavailable | null = null
   function keep(delta: SnapshotDelta): void {
     if (!isWhole && !delta.full) return
     orForget(() => {
@@ -32,6 +34,7 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
         put: delta.put.map(({ key, hash, fragment }) => ({ key, hash, text: JSON.stringify(fragment) })),
       })
       isWhole = true
+      fault = null
     })
   }
 
@@ -40,6 +43,7 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
       change()
     } catch (error) {
       isWhole = false
+      fault = toFault(error)
       report(error)
       store.forget()
     }
@@ -61,13 +65,23 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
     },
     keep(source, set) {
       const kept = { at: Math.floor(set.at), hash: contentHash([source, set]), text: JSON.stringify(set) }
-      orForget(() => store.keepKeySet(source, kept, kept.at - KEPT_MS))
+      try {
+        store.keepKeySet(source, kept, kept.at - KEPT_MS)
+      } catch (error) {
+        report(error)
+        // The configuration that is kept is still the last
+        orForget(() => store.forgetKeySets())
+      }
     },
   }
 
   return {
     keep,
     keySets,
+    get fault() {
+      return fault
+    },
+    probe: async () => orForget(() => store.look()),
     async mend(whole) {
       if (!isWhole) await whole(keep)
     },
@@ -90,4 +104,8 @@ export function createLastGood(store: LastGoodStore, report: (error: unknown) =>
       }
     },
   }
+}
+
+function toFault(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable ? error : new StoreUnavailable('io_error', String(error), error)
 }

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import { isProtectedPath } from '../base/protected-resources.ts'
 import type { Asker } from '../oauth/server/audit.ts'
 import type { AuthorizationServer, AuthorizationServerParts } from '../oauth/server/server.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
 import { PREAMBLE } from './preamble.ts'
 
 /** The authorization server as the control plane hands requests to it. */
@@ -53,6 +54,11 @@ export function createOAuthDoor(parts: AuthorizationServerParts): OAuthDoor {
           if (!request.complete && request.destroyed) return response.destroy()
           parts.fault(error, asker.requestId ?? '')
           if (response.headersSent) return response.destroy()
+          const headers = { 'cache-control': 'no-store', 'content-type': 'application/json' }
+          if (error instanceof StoreUnavailable)
+            return response
+              .writeHead(error.status, headers)
+              .end(JSON.stringify({ error: 'temporarily_unavailable', error_description: error.message }))
           return response.writeHead(500, { 'cache-control': 'no-store' }).end()
         })
     },

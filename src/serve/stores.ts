@@ -6,9 +6,10 @@ import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
 import { toRecordSelection } from '../record/record-filter.ts'
 import { type Recorder, startRecorder } from '../record/recorder-client.ts'
+import type { Probed } from '../store/ports/unavailable.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
 import { openLastGood } from '../store/sqlite/last-good.ts'
-import { COUNTER_SLOT } from '../threads/messages.ts'
+import { COUNTER_SLOT, HEALTH } from '../threads/messages.ts'
 import { startWorker } from '../threads/worker.ts'
 import { type Configuration, openConfiguration } from './configuration.ts'
 import { clearDamagedFiles } from './damaged-files.ts'
@@ -21,6 +22,10 @@ import type { Start } from './start.ts'
 export interface Stores extends Configuration {
   readonly lastGood: LastGoodSnapshot
   readonly keys: IdempotencyMemory
+  /** What keeps the keys over a restart. */
+  readonly keptKeys: Probed
+  /** See {@link HEALTH}. */
+  readonly health: SharedArrayBuffer
   readonly counterMemory: SharedArrayBuffer
   /** As the main thread counts. */
   readonly counters: Counters
@@ -48,7 +53,8 @@ export async function openOwnStores(its: Start) {
   if (isInside(keyFile, settings.data)) log('warn', keyBesideData(keyFile))
   for (const note of configuration.notes) log('warn', note)
   if (configuration.fault !== null) log('error', configuration.fault.log)
-  return { ...configuration, lastGood, keys: openKeys(its, configuration.vault) }
+  const { keys, kept: keptKeys } = openKeys(its, configuration.vault)
+  return { ...configuration, lastGood, keys, keptKeys }
 }
 
 /** Opens all that is in the data directory, records in threads of their own. Throws CannotStart as the stores do. */
@@ -75,6 +81,7 @@ export async function openStores(its: Start): Promise<Stores> {
   parts.defer(() => queries.close())
   return {
     ...own,
+    health: new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT),
     counterMemory,
     counters: createCounters(counterMemory, COUNTER_SLOT.main),
     recorder,

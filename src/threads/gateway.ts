@@ -3,6 +3,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { isLoopbackHost } from '../base/address.ts'
+import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
@@ -28,9 +29,17 @@ import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
 import { createClosedConnections } from './closed-connections.ts'
 import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
+import { createCrossOrigin } from './cross-origin.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
-import type { Answers, FromGateway, GatewayInit, Question, ToGateway } from './messages.ts'
+import {
+  type Answers,
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Question,
+  type ToGateway,
+} from './messages.ts'
 import { createMetricsPage } from './metrics-page.ts'
 import { createProofs } from './proofs.ts'
 import { readinessOf } from './readiness.ts'
@@ -54,7 +63,11 @@ const report = (error: unknown, requestId = ''): void => {
 const clock = createClock(init.clockCell ?? undefined)
 const requestIds = createRequestIds(clock)
 const health = new Int32Array(init.health)
-const sink = createRecordSink({ now: () => clock.now(), sourceOf: networkOf })
+const sink = createRecordSink({
+  now: () => clock.now(),
+  sourceOf: networkOf,
+  dropped: (requests) => Atomics.add(health, HEALTH.droppedByGateways, requests),
+})
 const counts = new RequestCounts(init.counts, init.slot, CHECK_NAMES)
 const keys = createRemoteKeys(say)
 const sources = new SourceCounts(init.sources, init.slot)
@@ -106,6 +119,13 @@ const gateway = createGateway({
   reserved: (incoming) => route(incoming),
   fault: report,
 })
+const own = [init.origin, init.controlOrigin]
+const allowsOrigin = createAllowedOrigins(own, init.corsOrigins, true)
+const crossOrigin = createCrossOrigin<Exchange>({
+  gateway: allowsOrigin,
+  management: createAllowedOrigins(own, init.corsOrigins, false),
+  refuse: answerProblem,
+})
 /** Null where the gateway listener serves no page. @param addresses origins and hosts of this process. */
 function pageHostsOf(expose: readonly string[], addresses: readonly string[]): ReadonlySet<string> | null {
   if (!['oauth', 'console', 'portal'].some((part) => expose.includes(part))) return null
@@ -119,6 +139,8 @@ const consumer = createConsumerDoor<Exchange>({
   tombstones: createTombstones(init.tombstones),
   running,
   origin: init.origin,
+  allowsOrigin,
+  corsLines: crossOrigin.linesOf,
   version: init.version,
   clock,
   requestId: (incoming) => incoming.state?.requestId ?? requestIds(),
@@ -139,6 +161,7 @@ const proofs = createProofs(clock, say)
 const door = createControlDoor<Exchange>({
   control,
   trace: (incoming) => gateway.trace(incoming),
+  corsLines: crossOrigin.linesOf,
   proofs,
   sources,
   pendingMax: init.pendingPerSourceMax,
@@ -148,7 +171,7 @@ const door = createControlDoor<Exchange>({
   failed: (incoming, code, inner) => gateway.refused(incoming, code, inner),
   fault: report,
 })
-const route = createRouter<Exchange>({
+const router = createRouter<Exchange>({
   consumer,
   control: (incoming) => door.answer(incoming),
   health: answerHealth,
@@ -156,6 +179,13 @@ const route = createRouter<Exchange>({
   refuse: answerProblem,
   expose: new Set(init.expose),
 })
+
+function route(incoming: Incoming<Exchange>): void {
+  if (crossOrigin.answers(incoming)) return
+  // For answers that the gateway makes of a fault of the wire
+  if (incoming.state !== null) incoming.state.corsLines = crossOrigin.linesOf(incoming)
+  router(incoming)
+}
 
 /** A trusted proxy stands for many callers: its connections are not bounded by its address. */
 function admits(peer: string, listener: number): (() => void) | null {
@@ -183,7 +213,8 @@ function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: 
   if (incoming.state !== null) incoming.state.code = code
   const requestId = incoming.state?.requestId ?? requestIds()
   const problem = toProblem(refuse(code, { detail }), requestId)
-  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, more)
+  const lines = more + crossOrigin.linesOf(incoming)
+  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, lines)
 }
 
 /** Alive, and ready to serve: from memory alone. */

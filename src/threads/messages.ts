@@ -28,6 +28,9 @@ export interface GatewayInit {
   /** Unix socket of the control plane. */
   readonly controlSocket: string
   readonly origin: string
+  readonly controlOrigin: string
+  /** Origins of pages that may call; null where no list is set. */
+  readonly corsOrigins: readonly string[] | null
   readonly version: string
   /** What the gateway listener hands to the control plane. */
   readonly expose: readonly string[]
@@ -143,7 +146,7 @@ export const HEALTH = {
   draining: 0,
   /** Gateway threads that listen. */
   threads: 1,
-  /** Request records that were lost. */
+  /** Request records that the recorder lost. */
   recordsDropped: 2,
   /** 1 while the recorder thread runs and writes. */
   recorder: 3,
@@ -151,10 +154,18 @@ export const HEALTH = {
   workers: 4,
   /** 1 once all of them have listened. */
   started: 5,
-  /** 1 while the store of the configuration is there. */
+  /** 1 while the store of the configuration can be used. */
   store: 6,
-  cells: 7,
+  /** Request records that gateway threads dropped; they add to it. */
+  droppedByGateways: 7,
+  /** From here on one cell for each of {@link STORES}: 0, or one more than the index of its fault in STORE_FAULTS. */
+  faults: 8,
+  cells: 12,
 } as const
+
+/** The files whose state health tells of, in the order of their cells. */
+export const STORES = ['config', 'records', 'idempotency', 'serving'] as const
+export type StoreName = (typeof STORES)[number]
 
 /** Slots of the threads beside the gateway threads, which count up from 0, among those who use the shared counters. */
 export const COUNTER_SLOT = { main: SLOTS_MAX - 2, recorder: SLOTS_MAX - 1 } as const

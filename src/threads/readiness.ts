@@ -1,4 +1,5 @@
-import { HEALTH } from './messages.ts'
+import { STORE_FAULTS, type StoreFault } from '../store/ports/unavailable.ts'
+import { HEALTH, STORES, type StoreName } from './messages.ts'
 
 /** What `/readyz` says, with the states of draft-inadarei-api-health-check. */
 export interface Readiness {
@@ -10,6 +11,8 @@ export interface Readiness {
   readonly draining: boolean
   /** Without its store an instance serves the last known configuration. */
   readonly store: boolean
+  /** Why each file of the data directory cannot be used; null while it can. */
+  readonly stores: Readonly<Record<StoreName, StoreFault | null>>
   readonly recorder: { readonly running: boolean; readonly dropped: number }
 }
 
@@ -26,7 +29,9 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
   const running = Atomics.load(health, HEALTH.recorder) === 1
   const ready = holds && !draining && Atomics.load(health, HEALTH.started) === 1
   const store = Atomics.load(health, HEALTH.store) === 1
-  const whole = running && store && faults === 0 && threads >= workers
+  const stores = faultsOf(health)
+  const areUsable = Object.values(stores).every((fault) => fault === null)
+  const whole = running && store && areUsable && faults === 0 && threads >= workers
   return {
     ready,
     status: !ready ? 'fail' : whole ? 'pass' : 'warn',
@@ -34,6 +39,22 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
     workers,
     draining,
     store,
-    recorder: { running, dropped: Atomics.load(health, HEALTH.recordsDropped) },
+    stores,
+    recorder: { running, dropped: droppedRecords(health) },
   }
+}
+
+/** Request records that were lost since the start, wherever. */
+export function droppedRecords(health: Int32Array): number {
+  return Atomics.load(health, HEALTH.recordsDropped) + Atomics.load(health, HEALTH.droppedByGateways)
+}
+
+/** Why each file cannot be used; null while it can. */
+export function faultsOf(health: Int32Array): Record<StoreName, StoreFault | null> {
+  const faults = STORES.map((name, index) => [
+    name,
+    STORE_FAULTS[Atomics.load(health, HEALTH.faults + index) - 1] ?? null,
+  ])
+  // One entry for each of STORES.
+  return Object.fromEntries(faults) as Record<StoreName, StoreFault | null>
 }

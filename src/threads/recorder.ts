@@ -15,10 +15,12 @@ import type {
   ToRecorderThread,
 } from '../record/messages.ts'
 import { createQuotaKeeper, type QuotaKeeper } from '../record/quotas.ts'
-import { openRecordStore } from '../store/sqlite/records.ts'
+import { StoreUnavailable } from '../store/ports/unavailable.ts'
+import { openLastingRecordStore } from '../store/sqlite/lasting-records.ts'
 import { COUNTER_SLOT } from './messages.ts'
 
 const STATE_MS = 1000
+const PROBE_MS = 2000
 const PRUNE_MS = 60_000
 
 /** How long one deletion may take. */
@@ -32,7 +34,7 @@ const main = parentPort
 // The host of this thread builds it by this very type.
 const setup = workerData as RecorderSetup
 const clock = createClock(setup.clockCell ?? undefined)
-const store = openRecordStore(setup.path)
+const store = openLastingRecordStore(setup.path)
 const ingest = createIngest(store, setup.environment)
 const quotas = setup.counters === null ? null : await keepQuotas(setup.counters)
 let quotaError: string | null = null
@@ -42,36 +44,34 @@ async function keepQuotas(memory: SharedArrayBuffer): Promise<QuotaKeeper> {
   // A recorder that died may have held a lock.
   counters.releaseDead(COUNTER_SLOT.recorder)
   const keeper = createQuotaKeeper(counters, store.quotas, clock)
-  await keeper.load()
+  store.whenReopened(() => keeper.saveAll())
+  // What cannot be read now is read before anything is saved
+  await keeper.load().catch((error: unknown) => {
+    if (!(error instanceof StoreUnavailable)) throw error
+  })
   return keeper
 }
 
 interface Giver {
   readonly port: MessagePort
-  /** The giver's own count of drops. */
-  dropped: number
   answered: (id: number) => void
 }
 const givers = new Set<Giver>()
-/** Drops of gateway threads that are gone. */
-let droppedBefore = 0
 
 function toMain(message: FromRecorderThread): void {
   main.postMessage(message)
 }
 
 function connect(port: MessagePort): void {
-  const giver: Giver = { port, dropped: 0, answered: () => {} }
+  const giver: Giver = { port, answered: () => {} }
   const reply = (message: FromRecorder): void => port.postMessage(message)
   givers.add(giver)
   port.on('message', (message: ToRecorder) => {
-    giver.dropped = message.dropped
     if (message.kind === 'flushed') giver.answered(message.id)
     else ingest.push(message.batch, () => reply({ kind: 'taken', proved: message.batch.proved }))
   })
   port.on('close', () => {
     givers.delete(giver)
-    droppedBefore += giver.dropped
     giver.answered(-1)
   })
 }
@@ -103,14 +103,13 @@ async function flush(): Promise<void> {
 let lastState = ''
 
 function reportState(): void {
-  let droppedByGateways = 0
-  for (const giver of givers) droppedByGateways += giver.dropped
   const { queued, dropped, lastError } = ingest.state
+  const { fault } = store
   const state: RecorderState = {
     queued,
-    dropped: dropped + droppedBefore,
-    droppedByGateways,
+    dropped,
     lastError: lastError ?? quotaError,
+    fault: fault && { fault: fault.fault, inner: fault.facts.inner ?? '' },
   }
   const text = JSON.stringify(state)
   if (text === lastState) return
@@ -139,6 +138,7 @@ async function remove({ id, selection, onlyCount }: ToRecorderThread & { kind: '
 async function stop(): Promise<void> {
   clearInterval(stateTimer)
   clearInterval(pruneTimer)
+  clearInterval(probeTimer)
   await flush()
   await endSaving?.()
   reportState()
@@ -156,8 +156,10 @@ main.on('message', (message: ToRecorderThread) => {
 })
 const stateTimer = setInterval(reportState, STATE_MS)
 const pruneTimer = setInterval(prune, PRUNE_MS)
+const probeTimer = setInterval(() => void store.probe().then(reportState), PROBE_MS)
 const endSaving = quotas?.keepSaving((error) => {
   quotaError = error
 })
 prune()
+reportState()
 toMain({ kind: 'ready' })

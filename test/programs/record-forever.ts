@@ -18,7 +18,7 @@ recorder.connect((port) => {
     sink.taken(message.proved)
     console.log(taken)
   })
-  sink.attach((batch, dropped) => port.postMessage({ kind: 'batch', batch, dropped }, [batch.numbers]))
+  sink.attach((batch) => port.postMessage({ kind: 'batch', batch }, [batch.numbers]))
 })
 let added = 0
 setInterval(() => {

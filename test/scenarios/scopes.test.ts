@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { eventually } from '../support/eventually.ts'
 import { runCommand } from './cli.ts'
 import { askMcp, type Reply, startTestServer, type TestServer } from './server.ts'
 
@@ -81,10 +82,12 @@ test('the trail has who, by which grant, and what was denied', async () => {
     value: ['modifier:proxies@payments', 'viewer@payments'],
   })
   const denied = await server.manage('GET', '/audit?outcome=denied&actor=Ada')
-  assert.deepEqual(
-    denied.json.items.map(({ operation }: { operation: string }) => operation),
-    ['collections.update'],
-  )
+  assert.deepEqual(denied.json.items.map(({ operation }: { operation: string }) => operation).sort(), [
+    'collections.get',
+    'collections.update',
+    'proxies.update',
+    'proxies.update',
+  ])
   const own = await manage('GET', '/audit?limit=200')
   assert.ok(own.json.items.length > 0)
   for (const { resource } of own.json.items) assert.ok(['proxy', 'collection'].includes(resource.type))
@@ -119,4 +122,69 @@ test('a grant that says nothing clear issues no token, and says why', async () =
     assert.match(given.err, reason)
   }
   await assert.rejects(server.running.issueToken({ ttl: '5m' }), /either role or grants/)
+})
+
+test('an attempt beyond the scope is denied in the trail, and one at what does not exist has failed', async () => {
+  const outcomeOf = async (operation: string): Promise<unknown[]> => {
+    const { json } = await server.manage('GET', `/audit?operation=${operation}`)
+    return [json.items[0]?.outcome, json.items[0]?.error]
+  }
+  assert.equal((await manage('PATCH', '/proxies/orders:list-orders', { name: 'x' })).status, 404)
+  assert.deepEqual(await outcomeOf('proxies.update'), ['denied', 'not_found'])
+  assert.equal((await manage('PATCH', '/proxies/orders:nothing', { name: 'x' })).status, 404)
+  assert.equal((await manage('PATCH', '/proxies/payments:nothing', { name: 'x' })).status, 404)
+  assert.deepEqual(await outcomeOf('proxies.update'), ['failed', 'not_found'])
+  assert.equal((await manage('GET', '/proxies/orders:list-orders')).status, 404)
+  await eventually(async () => (await outcomeOf('proxies.get'))[0] === 'denied')
+})
+
+test('what is deleted with its parent has an entry of its own that names the cause', async () => {
+  const made = [
+    ['/collections', { name: 'Gone', base_path: '/gone' }],
+    ['/proxies', { collection: 'gone', name: 'Below', methods: ['GET'], path: '/' }],
+    ['/clients', { name: 'Leaver' }],
+  ] as const
+  for (const [path, body] of made) assert.equal((await server.manage('POST', path, body)).status, 201)
+  for (const [path, slug] of [
+    ['/collections', 'gone'],
+    ['/clients', 'leaver'],
+  ])
+    assert.equal((await server.manage('DELETE', `${path}/${slug}`, { confirm: slug })).status, 200)
+  for (const [type, parent, slug] of [
+    ['proxy', 'collection', 'below'],
+    ['profile', 'client', 'default'],
+  ]) {
+    const { json } = await server.manage('GET', `/audit?resource_type=${type}&action=DELETE`)
+    const [entry] = json.items
+    const above = parent === 'collection' ? 'gone' : 'leaver'
+    assert.deepEqual([entry.resource.slug, entry.revision_after], [slug, null])
+    assert.equal(entry.detail, `Deleted with the ${parent} "${above}".`)
+    const of = await server.manage('GET', `/audit?resource_type=${parent}&action=DELETE`)
+    assert.equal(of.json.items[0].config_revision, entry.config_revision, 'of the same change')
+    assert.equal(of.json.items[0].request_id, entry.request_id)
+  }
+  assert.equal((await server.manage('POST', '/audit/verify', {})).json.state ?? 'intact', 'intact')
+})
+
+test('manage_credentials rotates a token of a profile only when the profile is named', async () => {
+  await server.manage('POST', '/clients', {
+    name: 'Holder',
+    profiles: [{ name: 'Main', auth: { type: 'token' } }],
+  })
+  const rotate = async (args: object): Promise<Reply> =>
+    askMcp(server, '/management/mcp', server.adminToken, 'tools/call', {
+      name: 'manage_credentials',
+      arguments: { action: 'rotate', ...args },
+    })
+  const rotations = async (): Promise<number> =>
+    (await server.manage('GET', '/audit?operation=profiles.rotate&outcome=ok')).json.items.length
+  assert.match((await rotate({ id: 'holder:main' })).text, /isError":true/)
+  assert.equal(await rotations(), 0)
+  assert.doesNotMatch((await rotate({ profile: 'holder:main' })).text, /isError":true/)
+  assert.doesNotMatch(
+    (await rotate({ arguments: { profile: 'holder:main', overlap: '0s' } })).text,
+    /isError":true/,
+  )
+  assert.equal(await rotations(), 2)
+  assert.match((await rotate({ id: 'other', profile: 'holder:main' })).text, /give one of the two/)
 })

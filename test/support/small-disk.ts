@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -27,8 +27,15 @@ export function mountSmallDisk(megabytes: number): SmallDisk | string {
   return {
     path,
     fill() {
-      const { bavail, bsize } = statfsSync(path)
-      writeFileSync(filler, Buffer.alloc(bavail * bsize))
+      const descriptor = openSync(filler, 'w')
+      const block = Buffer.alloc(statfsSync(path).bsize)
+      try {
+        for (;;) writeSync(descriptor, block)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      } finally {
+        closeSync(descriptor)
+      }
     },
     free: () => rmSync(filler, { force: true }),
     remove() {

@@ -64,8 +64,8 @@ export interface Counters extends Failures {
   /** What a counter holds; null when nothing was counted yet. Takes nothing. */
   read(planned: PlannedLimit, now: number): Reading | null
 
-  /** Quotas that changed since the last call of any thread. */
-  exportQuotas(): QuotaCount[]
+  /** Quotas that changed since the last call of any thread, or all of them. */
+  exportQuotas(isAll?: boolean): QuotaCount[]
   /** Puts back counts of an earlier run; those of periods that have ended are left out. */
   importQuotas(counts: readonly QuotaCount[], now: number): void
   /** Gives back what a thread held when it ended. Call it before another starts under its slot. */
@@ -476,8 +476,8 @@ class SharedCounters implements Counters {
     return reading
   }
 
-  exportQuotas(): QuotaCount[] {
-    return [...exportQuotas(this.#table), ...exportQuotas(this.#keyed).map(asKeyed)]
+  exportQuotas(isAll = false): QuotaCount[] {
+    return [...exportQuotas(this.#table, isAll), ...exportQuotas(this.#keyed, isAll).map(asKeyed)]
   }
 
   importQuotas(counts: readonly QuotaCount[], now: number): void {

@@ -32,16 +32,16 @@ const PERIOD_MS_MAX = 32 * 86_400_000
 
 const KEY = /^(?:([0-9a-f]{8})\.)?([0-9a-f]{8})([0-9a-f]{8})(?:([dwmz])|r([1-9][0-9]{0,11})\.[0-9]{1,2})$/
 
-/** Quotas that changed since the last call of any thread. */
-export function exportQuotas(table: CounterTable): QuotaCount[] {
+/** Quotas that changed since the last call of any thread, or all of them. */
+export function exportQuotas(table: CounterTable, isAll: boolean): QuotaCount[] {
   const counts: QuotaCount[] = []
   for (let stripe = 0; stripe < STRIPES; stripe++) {
     const { from, to } = table.rangeOf(stripe)
     let first = from
-    while (first < to && table.dirty[first] === 0) first++
+    while (!isAll && first < to && table.dirty[first] === 0) first++
     if (first === to || !table.stripes.lock(1 << stripe)) continue
     for (let entry = first; entry < to; entry++) {
-      const dirty = table.dirty[entry]!
+      const dirty = isAll ? 2 : table.dirty[entry]!
       if (dirty === 0) continue
       table.dirty[entry] = 0
       if (table.kindOf(entry) === ROLLING) exportSlots(table, entry, dirty === 2, counts)

@@ -2,6 +2,7 @@ import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from '
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import type { OAuthArtifact, OAuthReader } from '../../store/ports/oauth.ts'
+import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { CLIENT_KEPT_MS, keptSecret } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
@@ -34,7 +35,33 @@ export interface AdapterParts {
 
 /** What the provider keeps, in our store: reads on the reading connection, each write a transaction of its own. */
 export function createAdapter(parts: AdapterParts): AdapterFactory {
-  return (kind) => new StoreAdapter(kind, parts)
+  return (kind) => retryable(new StoreAdapter(kind, parts))
+}
+
+/** The same adapter, in which a store that cannot be used is what RFC 6749 section 4.1.2.1 calls temporarily unavailable. */
+function retryable(adapter: Adapter): Adapter {
+  const or503 = <A extends unknown[], T>(method: (...args: A) => Promise<T>) => {
+    const bound = method.bind(adapter)
+    return (...args: A): Promise<T> =>
+      bound(...args).catch((error: unknown) => {
+        throw error instanceof StoreUnavailable ? temporarilyUnavailable(error) : error
+      })
+  }
+  return {
+    upsert: or503(adapter.upsert),
+    find: or503(adapter.find),
+    findByUid: or503(adapter.findByUid),
+    findByUserCode: or503(adapter.findByUserCode),
+    consume: or503(adapter.consume),
+    destroy: or503(adapter.destroy),
+    revokeByGrantId: or503(adapter.revokeByGrantId),
+  }
+}
+
+/** The engine answers with the status that the error carries. */
+function temporarilyUnavailable(cause: StoreUnavailable): Error {
+  const error = new errors.TemporarilyUnavailable(cause.message)
+  return Object.assign(error, { status: 503, statusCode: 503, error_description: cause.message })
 }
 
 class StoreAdapter implements Adapter {

@@ -3,6 +3,7 @@ import type { Accounts } from '../../access/accounts.ts'
 import type { ServiceClients } from '../../access/service-clients.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
+import { StoreUnavailable } from '../../store/ports/unavailable.ts'
 import { type Asker, type Happening, NOBODY } from './audit.ts'
 import { CLIENT_KEPT_MS } from './clients.ts'
 
@@ -45,7 +46,12 @@ function finishWithin(provider: Provider): Finish {
     const work: Promise<void>[] = []
     pending.set(context.req, work)
     await next()
-    await Promise.all(work)
+    await Promise.all(work).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailable)) throw error
+      // What cannot be noted is not answered
+      context.status = error.status
+      context.body = { error: 'temporarily_unavailable', error_description: error.message }
+    })
   })
   return (context, work) => pending.get(context.req)?.push(work())
 }

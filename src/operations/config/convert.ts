@@ -26,7 +26,8 @@ export const convertConfig = define({
   }),
   output: z.object({
     documents: Exported.shape.documents,
-    notes: z.array(z.string()).describe('What is not taken over, or in another way'),
+    notes: z.array(z.string()).describe('What is left out, closed or different, a sentence each'),
+    exact: z.boolean().describe('False where something is left out, closed or different'),
   }),
   permission: 'config:read',
   refuses: ['document_invalid'],
@@ -37,7 +38,7 @@ export const convertConfig = define({
   subject: () => ({ type: 'config', id: null, slug: null }),
   handle: async ({ document }) => {
     const read = await readPlain(document)
-    const { documents, notes } = converted(read)
+    const { documents, notes, exact } = converted(read)
     return {
       // What looks like a variable there is none here
       documents: documents.map(({ kind, slug, spec }) => ({
@@ -46,6 +47,7 @@ export const convertConfig = define({
         spec: withoutVariables(spec) as typeof spec,
       })),
       notes: [...notes],
+      exact,
     }
   },
 })

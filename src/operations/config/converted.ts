@@ -12,4 +12,6 @@ export interface Converted {
   readonly documents: readonly MadeDocument[]
   /** Sentences about what is not taken over, or taken over in another way. */
   readonly notes: readonly string[]
+  /** False where something was left out, closed or made different. */
+  readonly exact: boolean
 }

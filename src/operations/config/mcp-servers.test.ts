@@ -214,13 +214,24 @@ test('whatever stands as URL and header becomes documents that are valid, or a n
   )
 })
 
+test('a server of which its client leaves out tools is a draft, and only what is carried over exactly is exact', () => {
+  for (const member of ['includeTools', 'excludeTools', 'disabledTools', 'tools']) {
+    const made = converted({ s: { ...remote({}), [member]: ['search'] } })
+    assert.equal(specOf(made, 'collection', 's')['status'], 'draft', member)
+    assert.equal(made.exact, false)
+    assert.ok(made.notes.some((note) => note.includes(member)))
+  }
+  assert.equal(converted({ s: remote({}) }).exact, true)
+  assert.equal(converted({ s: { command: 'npx' } }).exact, false)
+})
+
 test('many servers, headers and members are bounded', () => {
   const many = (count: number, value: unknown): Plain =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`n${at}`, value]))
   assert.throws(() => fromMcpServers(many(1001, {})), { code: 'document_invalid' })
-  const { documents, notes } = converted({ s: { ...remote(many(20_000, 'v')), ...many(20_000, 1) } })
-  assert.equal((specOf({ documents, notes }, 'collection', 's')['headers'] as unknown[]).length, 50)
-  assert.equal(notes.length, 3)
+  const made = converted({ s: { ...remote(many(20_000, 'v')), ...many(20_000, 1) } })
+  assert.equal((specOf(made, 'collection', 's')['headers'] as unknown[]).length, 50)
+  assert.equal(made.notes.length, 3)
 })
 
 test('what comes out is applied as it is', async () => {

@@ -35,6 +35,10 @@ const MEMBERS = new Set([
   'enabled',
 ])
 
+/** Members by which clients leave out tools. */
+const CHOOSES_TOOLS =
+  /^(include|exclude|enabled|disabled|allowed|denied|blocked)[-_]?tools$|^tools?[-_]?(filter|configuration|allowlist)$|^tools$/i
+
 /** Tool calls may take minutes, and a stream of notifications may say nothing for long. */
 const ENDPOINT = {
   name: 'MCP endpoint',
@@ -79,21 +83,29 @@ interface Proof {
 class Making {
   readonly #documents: MadeDocument[] = []
   readonly #notes = new Set<string>()
+  #isExact = true
   readonly #slugs = createUnused()
   readonly #secrets: SecretNames = createSecretNames()
   /** Servers to which no credential goes. */
   readonly #unproved: string[] = []
 
+  /** Something is left out, closed or different. */
   #note(sentence: string): void {
+    this.#isExact = false
+    this.#tell(sentence)
+  }
+
+  /** Something that is good to know of what is carried over. */
+  #tell(sentence: string): void {
     this.#notes.add(sentence.slice(0, 500).toWellFormed())
   }
 
   done(): Converted {
     if (this.#unproved.length > 0)
-      this.#note(
+      this.#tell(
         `no credential goes to these, so one that signs people in itself (OAuth) answers 401, since the Authorization of callers ends at the gateway: ${this.#unproved.join(', ')}`,
       )
-    return { documents: this.#documents, notes: [...this.#notes] }
+    return { documents: this.#documents, notes: [...this.#notes], exact: this.#isExact }
   }
 
   server(name: string, server: unknown): void {
@@ -107,20 +119,25 @@ class Making {
 
   #remote(label: string, server: Plain, remote: Remote, place: Place): void {
     if (remote.isBridged)
-      this.#note(`server ${label} was reached through mcp-remote; its URL is forwarded instead`)
+      this.#tell(`server ${label} was reached through mcp-remote; its URL is forwarded instead`)
     if (isLoopbackHost(new URL(place.origin).hostname))
-      this.#note(`server ${label} is asked on the machine of the gateway`)
+      this.#tell(`server ${label} is asked on the machine of the gateway`)
     if (place.path.split('/').some((segment) => isTelling('', segment)))
       this.#note(
         `the path of server ${label} may hold a secret, which stands in its proxy as it is: ask the server for a URL without one`,
       )
     this.#noteMembers(label, server)
+    const chooses = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
+    if (chooses.length > 0)
+      this.#note(
+        `server ${label} is a draft: ${chooses[0]!.slice(0, 64)} leaves out tools, which is not carried over`,
+      )
     const base = slugOf(label) || 'mcp-server'
     const slug = this.#slugs(BasePath.safeParse(`/${base}`).success ? base : `${base}-server`)
     const { headers, proof } = this.#headersOf(label, remote, place.proof)
     if (proof === null) this.#unproved.push(label)
     else this.#credential(label, slug, proof)
-    const status = remote.isOff ? 'draft' : 'published'
+    const status = remote.isOff || chooses.length > 0 ? 'draft' : 'published'
     this.#documents.push(
       {
         kind: 'collection',
@@ -161,7 +178,7 @@ class Making {
         this.#note(
           `a header of server ${label} is left out: its name is no header name, or belongs to the gateway`,
         )
-      else if (OF_CALLERS.test(name)) this.#note(`header ${name} of server ${label} is left to its callers`)
+      else if (OF_CALLERS.test(name)) this.#tell(`header ${name} of server ${label} is left to its callers`)
       else if (text === undefined || text === '')
         this.#note(`header ${name} of server ${label} is left out: it has no text`)
       else if (isTelling(name, text)) proofs.push({ in: 'header', name, value: text })
@@ -185,7 +202,7 @@ class Making {
       ? { type: 'bearer', token: key }
       : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
     this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
-    this.#note(
+    this.#tell(
       `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${told}`,
     )
   }

@@ -9,6 +9,8 @@ export interface KeyStore {
   save(gone: readonly string[], rows: readonly KeyRow[]): void
   /** Puts rows in the place of all there are, and a new file in the place of a damaged one. */
   replace(rows: () => Iterable<KeyRow>): void
+  /** Throws StoreUnavailable where the file that is in use was deleted, replaced or truncated. */
+  look(): void
   close(): void
 }
 

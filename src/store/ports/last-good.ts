@@ -11,6 +11,10 @@ export interface LastGoodStore {
   loadKeySet(source: string): KeptText | null
   /** Keeps the key set of a source, and forgets those that were fetched before `since`. On disk when it returns; throws as `keep`; nothing after `close`. */
   keepKeySet(source: string, set: KeptText & { readonly at: number }, since: number): void
+  /** Throws StoreUnavailable where the file that is in use was deleted, replaced or truncated. */
+  look(): void
+  /** Forgets all key sets, so that no withdrawn key is used again. */
+  forgetKeySets(): void
   /** Forgets everything, so that nothing outdated is ever served. */
   forget(): void
   close(): void

@@ -1,3 +1,5 @@
+import type { Probed } from './unavailable.ts'
+
 /**
  * Request records rest as they travel: many rows in one block of columns. A store keeps blocks, finds those that
  * may hold an answer and forgets old ones; what is inside of a block only `record/` knows.
@@ -53,8 +55,16 @@ export interface RecordStore {
    * are not `proved` go first while they hold more than `unprovedMax` bytes; then the others go.
    */
   shrink(bytesMax: number, unprovedMax: number, blocksMax: number): Promise<number>
+  /** Writes something that changes nothing, so that a file that cannot be written is noticed. */
+  touch(): Promise<void>
   readonly quotas: QuotaStore
   close(): Promise<void>
+}
+
+/** A store that outlives its file; see {@link Probed}. */
+export interface LastingRecordStore extends RecordStore, Probed {
+  /** Told when another file was opened, which holds nothing of the former one. */
+  whenReopened(told: () => void): void
 }
 
 /** Counts of quotas, which survive a restart. */

@@ -1,7 +1,7 @@
 import { Refusal } from '../../base/refusal.ts'
 
 /** Why a store cannot be used. The list is closed and its order is fixed: health tells of a fault by its number. */
-const STORE_FAULTS = [
+export const STORE_FAULTS = [
   'disk_full',
   'io_error',
   'read_only',

@@ -52,7 +52,7 @@ function lockedDatabase(file: string): DatabaseSync {
 function openLocked(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 0 })
   try {
-    database.exec('begin exclusive')
+    database.exec('pragma journal_mode = memory; begin exclusive')
     return database
   } catch (error) {
     database.close()

@@ -1,11 +1,14 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import { KEY_MIGRATIONS } from '../migrations/idempotency.ts'
 import type { KeyRow, KeyStore } from '../ports/idempotency.ts'
 import { isDamage } from './damage.ts'
+import { guarded } from './fault.ts'
 import { migrate } from './migrate.ts'
+import { openAlone } from './open-alone.ts'
 import { inTransaction } from './transaction.ts'
+import { WatchedFile } from './watched-file.ts'
 
 /** The data directory is locked; nobody else has the file open for long. */
 const BUSY_TIMEOUT_MS = 100
@@ -21,6 +24,7 @@ export function openKeyStore(file: string): KeyStore {
 
   function close(): void {
     its?.database.close()
+    its?.watched.removeLog()
     its = null
   }
 
@@ -35,15 +39,21 @@ export function openKeyStore(file: string): KeyStore {
   return {
     load: () => (existsSync(file) ? opened().all() : []),
     save(gone, rows) {
-      const { database, remove, put } = opened()
-      inTransaction(database, () => {
-        for (const key of gone) remove(key)
-        for (const row of rows) put(row)
+      const { database, remove, put, watched } = opened()
+      guarded(file, () => {
+        watched.demand()
+        inTransaction(database, () => {
+          for (const key of gone) remove(key)
+          for (const row of rows) put(row)
+        })
       })
     },
+    look: () => its?.watched.demand(),
     replace(rows) {
       try {
-        fill(rows())
+        // What was deleted or replaced is not written any more
+        if (its !== null && its.watched.look() !== null) close()
+        guarded(file, () => fill(rows()))
       } catch (error) {
         if (!isDamage(error)) throw error
         close()
@@ -57,6 +67,7 @@ export function openKeyStore(file: string): KeyStore {
 
 interface Opened {
   readonly database: DatabaseSync
+  readonly watched: WatchedFile
   all(): KeyRow[]
   put(row: KeyRow): void
   remove(key: string): void
@@ -70,7 +81,7 @@ function open(file: string): Opened {
   let database: DatabaseSync | undefined
   try {
     closeSync(openSync(file, 'a', 0o600))
-    database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+    database = openAlone(file, BUSY_TIMEOUT_MS)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON')
     migrate(database, file, KEY_MIGRATIONS)
     const all = database.prepare('SELECT key, fingerprint, until, state, sealed FROM keys ORDER BY until')
@@ -80,6 +91,7 @@ function open(file: string): Opened {
     )
     return {
       database,
+      watched: new WatchedFile(file),
       all: () => all.all().map(toRow),
       put: ({ key, fingerprint, until, state, sealed }) =>
         void put.run(key, fingerprint, until, state, sealed),

@@ -1,7 +1,10 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { LastGood, LastGoodChange, LastGoodStore } from '../ports/last-good.ts'
+import { guarded } from './fault.ts'
+import { openAlone } from './open-alone.ts'
 import { inTransaction } from './transaction.ts'
+import { WatchedFile } from './watched-file.ts'
 
 /** Of this file's own form; any other is forgotten, since the file can always be made again. */
 const FORM = 2
@@ -9,10 +12,16 @@ const FORM = 2
 /** The file is made at the first `keep`, for its owner alone. */
 export function openLastGood(file: string): LastGoodStore {
   let database: DatabaseSync | null = existsSync(file) ? opened(file) : null
+  let watched = database && new WatchedFile(file)
+  /** Says that the key sets in the file are outdated, where they cannot be deleted: an empty file fits on a full disk. */
+  const outdated = `${file}.keys-outdated`
   let isClosed = false
 
   function made(): DatabaseSync {
-    if (database !== null) return database
+    if (database !== null) {
+      watched?.demand()
+      return database
+    }
     remove(file)
     closeSync(openSync(file, 'a', 0o600))
     database = new DatabaseSync(file, { timeout: 5000 })
@@ -20,12 +29,14 @@ export function openLastGood(file: string): LastGoodStore {
 create table fragments (key text primary key, hash text not null, text text not null) strict, without rowid;
 create table key_sets (source text primary key, at integer not null, hash text not null, text text not null) strict, without rowid;
 create table state (one integer primary key check (one = 1), revision integer not null) strict`)
+    watched = new WatchedFile(file)
     return database
   }
 
   function forget(): void {
     database?.close()
     database = null
+    watched = null
     remove(file)
   }
 
@@ -39,10 +50,13 @@ create table state (one integer primary key check (one = 1), revision integer no
       }
     },
     keep(change) {
-      const into = made()
-      inTransaction(into, () => write(into, change))
+      guarded(file, () => {
+        const into = made()
+        inTransaction(into, () => write(into, change))
+      })
     },
     loadKeySet(source) {
+      if (existsSync(outdated)) return null
       try {
         const row = database?.prepare('select hash, text from key_sets where source = ?').get(source)
         return row === undefined ? null : { hash: String(row['hash']), text: String(row['text']) }
@@ -52,14 +66,21 @@ create table state (one integer primary key check (one = 1), revision integer no
     },
     keepKeySet(source, { at, hash, text }, since) {
       if (isClosed) return
-      const into = made()
-      inTransaction(into, () => {
-        into.prepare('delete from key_sets where at < ?').run(since)
-        into
-          .prepare('insert or replace into key_sets (source, at, hash, text) values (?, ?, ?, ?)')
-          .run(source, at, hash, text)
+      guarded(file, () => {
+        const into = made()
+        const isOutdated = existsSync(outdated)
+        inTransaction(into, () => {
+          if (isOutdated) into.exec('delete from key_sets')
+          into.prepare('delete from key_sets where at < ?').run(since)
+          into
+            .prepare('insert or replace into key_sets (source, at, hash, text) values (?, ?, ?, ?)')
+            .run(source, at, hash, text)
+        })
+        if (isOutdated) rmSync(outdated)
       })
     },
+    forgetKeySets: () => closeSync(openSync(outdated, 'w', 0o600)),
+    look: () => watched?.demand(),
     forget,
     close() {
       isClosed = true
@@ -75,7 +96,7 @@ function remove(file: string): void {
 function opened(file: string): DatabaseSync | null {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(file, { timeout: 5000 })
+    database = openAlone(file, 5000)
     database.exec('pragma synchronous = full')
     if (database.prepare('pragma user_version').get()?.['user_version'] === FORM) return database
   } catch {
@@ -114,7 +135,8 @@ on conflict (key) do update set hash = excluded.hash, text = excluded.text where
   for (const { key, hash, text } of put) upsert.run(key, hash, text)
   database
     .prepare(
-      'insert into state (one, revision) values (1, ?) on conflict (one) do update set revision = excluded.revision',
+      // Where nothing has changed, nothing is written: a start on a full disk keeps what there is
+      'insert into state (one, revision) values (1, ?) on conflict (one) do update set revision = excluded.revision where revision <> excluded.revision',
     )
     .run(revision)
 }

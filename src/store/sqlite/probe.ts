@@ -23,7 +23,8 @@ export function probeFile(
   guarded(path, () => database.exec('pragma user_version = 1'))
 }
 
-function demandRoom(path: string): void {
+/** Throws StoreUnavailable unless some blocks can be written beside a file. */
+export function demandRoom(path: string): void {
   const scratch = `${path}.room`
   try {
     const descriptor = openSync(scratch, 'w', 0o600)

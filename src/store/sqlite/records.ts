@@ -146,6 +146,7 @@ function createStore(db: DatabaseSync, path: string): RecordStore {
         ),
       prune: async (beforeMs) => guarded(path, () => void pruneQuotas.run(beforeMs)),
     },
+    touch: async () => guarded(path, () => db.exec('PRAGMA user_version = 1')),
     close: async () => db.close(),
   }
 }

@@ -1,7 +1,10 @@
 import type { ProblemBody } from '../client/client.ts'
 
-/** What a command ends with; scripts rely on them. `drift`: what is there differs from what was compared with it. */
-export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, conflict: 4 } as const
+/**
+ * What a command ends with; scripts rely on them. `drift`: what is there differs from what was compared with it.
+ * `inexact`: what was made differs from what it was made of.
+ */
+export const EXIT = { ok: 0, error: 1, usage: 2, drift: 3, inexact: 3, conflict: 4 } as const
 
 /** The command was not written right; nothing was sent. */
 export class UsageError extends Error {

@@ -13,7 +13,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   manage_profiles:
     'Profiles: how a client authenticates (token, JWT, mTLS and others) and what it may call. Rotates and revokes profile tokens.',
   manage_credentials:
-    'Credentials: secrets that the gateway sends to upstreams. Tests and rotates them, and lists stale credentials.',
+    'Credentials: secrets that the gateway sends to upstreams. Tests and rotates them, and lists stale ones. `rotate` rotates a profile token only when `profile` is given.',
   manage_access:
     'Administrators: users, teams, roles, grants, service identities, trust rules and personal tokens.',
   manage_config:

@@ -112,6 +112,7 @@ describe('Management MCP over the registry and a store', () => {
       scope: null,
       tombstones: createTombstones(),
       origins: ['http://localhost:8080'],
+      allowsOrigin: () => false,
       version: '0.0.0',
       docs: {
         topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],
@@ -418,7 +419,7 @@ describe('Management MCP over the registry and a store', () => {
     assert.notEqual(hidden.isError, true, hidden.content[0]?.text)
     assert.doesNotMatch(JSON.stringify(hidden), /pst_pk_/)
     assert.match(String(hidden.structuredContent?.['token_withheld']), /Rotate/)
-    const group = await modifier.call('manage_credentials', { action: 'rotate', id: 'acme:one' })
+    const group = await modifier.call('manage_credentials', { action: 'rotate', profile: 'acme:one' })
     assert.doesNotMatch(JSON.stringify(group), /pst_pk_/)
     assert.notEqual(group.isError, true, group.content[0]?.text)
     await modifier.close()

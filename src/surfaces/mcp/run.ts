@@ -3,12 +3,12 @@ import { Refusal, refuse } from '../../base/refusal.ts'
 import type { Secret } from '../../base/secret.ts'
 import type { Invoke, Invoked, Operation, Subject, Via, WriteOptions } from '../../operations/define.ts'
 import { dryRunOf } from '../waiting.ts'
-import { splitArguments } from './arguments.ts'
+import { inputInvalid, splitArguments } from './arguments.ts'
 import { boundedPage, isPaged } from './bounded.ts'
 import { objectOf, type ReadForm, readForm } from './call-form.ts'
 import { withUsage } from './describe.ts'
 import { withLinks } from './shown-once.ts'
-import { DESCRIBE, type ManagementTool } from './tools.ts'
+import { DESCRIBE, type ManagementTool, meantByMember } from './tools.ts'
 
 export interface RunPorts {
   readonly invoke: Invoke
@@ -124,9 +124,26 @@ function chooseOperation(
   const action = beside ?? objectOf(given['arguments'])?.['action']
   const named = (text: unknown): Operation | undefined =>
     typeof text === 'string' ? tool.actions.get(text) : undefined
+  const inside = objectOf(given['arguments']) ?? {}
+  const other = meantByMember(tool, action, { ...inside, ...rest })
+  if (other !== null)
+    return {
+      operation: other.operation,
+      given: asId(rest, inside, other.member),
+      isThis: (one) => one === action,
+    }
   const operation = named(action)
   if (operation === undefined) throw unknownAction(tool)
   return { operation, given: rest, isThis: (other) => named(other) === operation }
+}
+
+/** Arguments in which a member stands for the `id`. Refuses another `id` beside it. */
+function asId(beside: Arguments, inside: Arguments, member: string): Arguments {
+  const { arguments: _, ...flat } = beside
+  const { [member]: id, ...others } = { ...inside, ...flat }
+  if (others['id'] != null && others['id'] !== id)
+    throw inputInvalid([{ pointer: `/${member}`, reason: 'names another than id: give one of the two' }])
+  return { ...others, id }
 }
 
 function unknownAction(tool: ManagementTool): Refusal {

@@ -13,7 +13,7 @@ import { RequestRecord } from '../../model/record.ts'
 import { define, type Operation } from '../../operations/define.ts'
 import { publishTools } from './list.ts'
 import { publishInput, publishOutput } from './published.ts'
-import { toTools } from './tools.ts'
+import { meantByMember, toTools } from './tools.ts'
 
 const Id = z.strictObject({ id: z.string().describe('Id or slug') })
 
@@ -100,7 +100,10 @@ test('manage_credentials understands what people call the credentials of a clien
   const rotate = make('profiles', 'rotate', 'act', 'rotate_profile_credentials', Id, Id)
   const tools = toTools([...OPERATIONS, rotate])
   const group = tools.byName.get('manage_credentials')!
-  assert.equal(group.actions.get('rotate'), rotate)
+  assert.equal(group.actions.get('generate'), rotate)
+  assert.equal(group.actions.get('rotate'), undefined)
+  assert.equal(meantByMember(group, 'rotate', { profile: 'acme:one' })?.operation, rotate)
+  assert.equal(meantByMember(group, 'rotate', { id: 'acme:one' }), null)
   assert.equal(group.actions.get('create_client')?.tool, 'create_clients')
   assert.equal(group.actions.get('revoke'), undefined)
   assert.ok(!group.listed.includes('rotate'))

@@ -14,6 +14,8 @@ export interface ManagementTool {
   /** Listed names of the actions, in order; empty when the tool is one operation. */
   readonly listed: readonly string[]
   readonly operations: readonly Operation[]
+  /** Operations of other groups that an action may mean; see {@link meantByMember}. */
+  readonly others: readonly Operation[]
 }
 
 export interface ManagementTools {
@@ -28,9 +30,31 @@ const UNLISTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   manage_credentials: {
     create_client: 'clients.create',
     generate: 'profiles.rotate',
-    rotate: 'profiles.rotate',
     revoke: 'profiles.revoke',
   },
+}
+
+/** Actions of a group that mean another operation when a member names what that is about. */
+const BY_MEMBER: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
+  manage_credentials: {
+    rotate: { profile: 'profiles.rotate' },
+    generate: { profile: 'profiles.rotate' },
+    revoke: { profile: 'profiles.revoke' },
+  },
+}
+
+/** The operation that an action means because a member is given, which then stands for its `id`; null for none. */
+export function meantByMember(
+  tool: ManagementTool,
+  action: unknown,
+  given: Readonly<Record<string, unknown>>,
+): { readonly member: string; readonly operation: Operation } | null {
+  const members = typeof action === 'string' ? BY_MEMBER[tool.name]?.[action] : undefined
+  for (const [member, name] of Object.entries(members ?? {})) {
+    const operation = tool.others.find((one) => nameOf(one) === name)
+    if (given[member] != null && operation !== undefined) return { member, operation }
+  }
+  return null
 }
 
 function withUnlisted(tool: ManagementTool, operations: readonly Operation[]): ManagementTool {
@@ -39,7 +63,10 @@ function withUnlisted(tool: ManagementTool, operations: readonly Operation[]): M
     const operation = operations.find((item) => nameOf(item) === meant)
     if (operation !== undefined && !actions.has(action)) actions.set(action, operation)
   }
-  return { ...tool, actions }
+  const named = new Set(
+    Object.values(BY_MEMBER[tool.name] ?? {}).flatMap((members) => Object.values(members)),
+  )
+  return { ...tool, actions, others: operations.filter((operation) => named.has(nameOf(operation))) }
 }
 
 /** Projects the registry into both views. The order of the registry is the order of the lists. */
@@ -76,7 +103,7 @@ function toolsBy(
       if (!actions.has(action)) throw new Error(`${name}: no action names ${nameOf(operation)}`)
       listed.push(action)
     }
-    return { name, actions, listed, operations: members }
+    return { name, actions, listed, operations: members, others: [] }
   })
 }
 

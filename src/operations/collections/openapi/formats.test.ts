@@ -181,12 +181,8 @@ test('a Postman collection gives folders as tags, paths, parameters and examples
   assert.equal(result.collection.name, 'Shop')
   assert.equal(result.collection.description, 'Orders of a shop')
   assert.equal(result.collection.upstream?.targets[0]?.url, 'https://shop.example.com/api')
-  assert.deepEqual(routes(result), [
-    'GET /orders/{id}',
-    'POST /orders',
-    'GET /health',
-    'POST /files/{folder}',
-  ])
+  assert.deepEqual(routes(result), ['GET /orders/{id}', 'POST /orders', 'POST /files/{folder}'])
+  assert.match(reasons(result), /"Health" is left out: it is sent to https:\/\/other\.example\.com/)
   const [get, place] = result.proxies
   assert.deepEqual([get?.name, get?.tags, get?.response_example], ['Get order', ['orders'], { id: 7 }])
   assert.deepEqual(
@@ -202,6 +198,43 @@ test('a Postman collection gives folders as tags, paths, parameters and examples
   assert.match(reasons(result), /authentication is not taken over/)
   assert.match(reasons(result), /scripts and tests are not taken over/)
   assert.doesNotMatch(JSON.stringify(result), /PLANTED/)
+})
+
+test('a request of Postman goes to no other host than before, and what is left out is named', () => {
+  const of = (...requests: unknown[]) =>
+    imported({
+      ...POSTMAN,
+      event: [],
+      variable: [{ key: 'base', value: 'https://a.example/v1' }],
+      item: requests.map((request, at) => ({ name: `r${at}`, request })),
+    })
+  const result = of(
+    '{{base}}/x',
+    '{{base}}/y',
+    'https://a.example/v1/z',
+    'https://a.example/v2/x',
+    '{{unknown}}/u',
+  )
+  assert.equal(result.collection.upstream?.targets[0]?.url, 'https://a.example/v1')
+  assert.deepEqual(routes(result), ['GET /x', 'GET /y', 'GET /z', 'GET /u'])
+  assert.match(reasons(result), /"r3" is left out: it is sent to https:\/\/a\.example; import that apart/)
+  assert.match(
+    reasons(result),
+    /"r4" is sent to a host that is not known; it is taken for https:\/\/a\.example\/v1/,
+  )
+  const odd = of({
+    method: 'POST',
+    url: '{{base}}/x',
+    header: [{ key: 'Authorization', value: 'Bearer PLANTED' }],
+    body: { mode: 'new-mode' },
+  })
+  assert.match(reasons(odd), /authentication is not taken over/)
+  assert.match(reasons(odd), /the body of "r0" is left out/)
+})
+
+test('calls of a HAR by other protocols are named', () => {
+  const entries = [...HAR.log.entries, entry('GET', 'wss://api.example.com/live')]
+  assert.match(reasons(imported({ log: { ...HAR.log, entries } })), /calls by wss: are left out/)
 })
 
 test('a HAR gives the calls of one API with ids as parameters, and no value of the traffic', () => {

@@ -22,13 +22,13 @@ export function isHar(document: Plain): boolean {
  * secrets and personal data. Refuses with document_invalid.
  */
 export function fromHar(document: Plain): Plain {
-  const calls = callsOf((document['log'] as Plain)['entries'] as unknown[])
+  const notes = new Set<string>(['values of the traffic are not taken over, and authentication is not'])
+  const calls = callsOf((document['log'] as Plain)['entries'] as unknown[], notes)
   const counts = new Map<string, number>()
   for (const { origin, isAsset } of calls) if (!isAsset) counts.set(origin, (counts.get(origin) ?? 0) + 1)
   const [main] = [...counts].sort(([, a], [, b]) => b - a)
   if (main === undefined) throw broken('/log/entries', 'no call of an API is in it')
   const [origin] = main
-  const notes = new Set<string>(['values of the traffic are not taken over, and authentication is not'])
   const gathered = new Map<string, Gathered>()
   for (const call of calls) {
     if (call.isAsset) notes.add('pages, scripts, styles and images are left out')
@@ -59,7 +59,7 @@ interface Call {
   readonly isAsset: boolean
 }
 
-function callsOf(entries: readonly unknown[]): Call[] {
+function callsOf(entries: readonly unknown[], notes: Set<string>): Call[] {
   return entries.flatMap((entry, index) => {
     const place = pointerTo('/log/entries', index)
     if (!isPlain(entry) || !isPlain(entry['request'])) throw broken(place, 'an entry has a request')
@@ -67,7 +67,10 @@ function callsOf(entries: readonly unknown[]): Call[] {
     if (typeof url !== 'string' || !URL.canParse(url))
       throw broken(pointerTo(place, 'request', 'url'), 'an absolute URL')
     const { protocol, origin, pathname, searchParams } = new URL(url)
-    if (protocol !== 'http:' && protocol !== 'https:') return []
+    if (protocol !== 'http:' && protocol !== 'https:') {
+      notes.add(`calls by ${protocol.slice(0, 40)} are left out`)
+      return []
+    }
     const response = isPlain(entry['response']) ? entry['response'] : {}
     const answered = typeOf(response['content'])
     if (typeof method !== 'string') throw broken(pointerTo(place, 'request', 'method'), 'a method')

@@ -30,10 +30,12 @@ export function fromPostman(collection: Plain): Plain {
     paths: new MadePaths(),
     servers: new Map(),
     notes: new Set(),
+    requests: [],
   }
   takeItems(state, collection['item'], '/item', [])
   noteLeftOut(state, collection)
   const [main] = [...state.servers].sort(([, a], [, b]) => b - a)
+  for (const request of state.requests) takeRequest(state, request, main?.[0] ?? null)
   return {
     openapi: '3.1.0',
     info: { title: info['name'], description: textOf(info['description']), version: '1' },
@@ -49,6 +51,14 @@ interface State {
   /** How many requests go to each. */
   readonly servers: Map<string, number>
   readonly notes: Set<string>
+  readonly requests: FoundRequest[]
+}
+
+interface FoundRequest {
+  readonly item: Plain
+  readonly asked: Plain
+  readonly url: ReadUrl
+  readonly tags: readonly string[]
 }
 
 function takeItems(state: State, items: unknown, pointer: string, tags: readonly string[]): void {
@@ -59,7 +69,7 @@ function takeItems(state: State, items: unknown, pointer: string, tags: readonly
     noteLeftOut(state, item)
     if (item['item'] !== undefined)
       takeItems(state, item['item'], pointerTo(place, 'item'), [...tags, scalarText(item['name']) ?? ''])
-    else takeRequest(state, item, place, tags)
+    else findRequest(state, item, place, tags)
   }
 }
 
@@ -69,28 +79,66 @@ function noteLeftOut({ notes }: State, { auth, event }: Plain): void {
   if (Array.isArray(event) && event.length > 0) notes.add('scripts and tests are not taken over')
 }
 
-function takeRequest(state: State, item: Plain, pointer: string, tags: readonly string[]): void {
-  const { name, request } = item
+function findRequest(state: State, item: Plain, pointer: string, tags: readonly string[]): void {
+  const { request } = item
   const asked: Plain = typeof request === 'string' ? { url: request } : isPlain(request) ? request : {}
   const url = readUrl(state, asked['url'], pointerTo(pointer, 'request', 'url'))
   if (url.server !== null) state.servers.set(url.server, (state.servers.get(url.server) ?? 0) + 1)
+  state.requests.push({ item, asked, url, tags })
+}
+
+/** @param main the server of the description: what was sent elsewhere is not sent there instead */
+function takeRequest(state: State, { item, asked, url, tags }: FoundRequest, main: string | null): void {
+  const called = `"${(scalarText(item['name']) ?? '').slice(0, 80)}"`
+  const path = pathAt(url, main)
+  if (path === null) {
+    state.notes.add(`${called} is left out: it is sent to ${url.server?.slice(0, 200)}; import that apart`)
+    return
+  }
+  if (url.server === null && main !== null)
+    state.notes.add(`${called} is sent to a host that is not known; it is taken for ${main.slice(0, 200)}`)
   const method = (scalarText(asked['method']) ?? 'GET').toLowerCase()
-  if (state.paths.get(url.path, method) !== undefined) {
-    state.notes.add(
-      `"${(scalarText(name) ?? '').slice(0, 80)}" is left out: ${method.toUpperCase()} ${url.path.slice(0, 200)} was there before`,
-    )
+  if (state.paths.get(path, method) !== undefined) {
+    state.notes.add(`${called} is left out: ${method.toUpperCase()} ${path.slice(0, 200)} was there before`)
     return
   }
   noteLeftOut(state, asked)
+  if (listedHeaders(asked['header']).some((name) => name.toLowerCase() === 'authorization'))
+    state.notes.add('authentication is not taken over; set a credential')
   const body = bodyOf(asked['body'])
-  state.paths.set(url.path, method, {
-    summary: name,
+  if (
+    body === null &&
+    isPlain(asked['body']) &&
+    asked['body']['disabled'] !== true &&
+    Object.keys(asked['body']).length > 0
+  )
+    state.notes.add(`the body of ${called} is left out: its mode is not known`)
+  if (
+    Array.isArray(item['response']) &&
+    item['response'].some((one) => isPlain(one) && parsed(one['body']) === undefined)
+  )
+    state.notes.add('examples of answers that are not JSON are left out')
+  state.paths.set(path, method, {
+    summary: item['name'],
     description: textOf(asked['description'] ?? item['description']),
     tags,
     parameters: [...url.parameters, ...headersOf(asked['header'])],
     ...(body === null ? {} : { requestBody: { content: body } }),
     responses: responsesOf(item['response']),
   })
+}
+
+/** The path of a request below the main server; null where it is sent elsewhere. */
+function pathAt({ server, path }: ReadUrl, main: string | null): string | null {
+  if (server === null || main === null || server === main) return path
+  const whole = server + path
+  return whole.startsWith(`${main}/`) ? whole.slice(main.length) : null
+}
+
+/** Names of headers. */
+function listedHeaders(headers: unknown): string[] {
+  if (!Array.isArray(headers)) return []
+  return headers.filter(isPlain).flatMap(({ key }) => (typeof key === 'string' ? [key] : []))
 }
 
 interface ReadUrl {

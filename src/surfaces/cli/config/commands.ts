@@ -103,7 +103,7 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
 
 function convertCommand(ports: CliPorts, operation: Operation): Command {
   const command = new Command('convert')
-    .description(operation.summary)
+    .description(`${operation.summary}. Ends with 3 where something is left out or a draft`)
     .argument('<file>', 'YAML or JSON; - is standard input')
   return addCommonFlags(command).action(async (file: string, given: Given) => {
     const document = await readText(ports, file)
@@ -112,6 +112,7 @@ function convertCommand(ports: CliPorts, operation: Operation): Command {
     const documents = Exported.shape.documents.parse(body['documents'])
     for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
     ports.out(inert(given.output === 'json' ? `${JSON.stringify(documents, null, 2)}\n` : toYaml(documents)))
+    if (body['exact'] !== true) throw new Failed(EXIT.inexact)
   })
 }
 

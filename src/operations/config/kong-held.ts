@@ -1,0 +1,114 @@
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { listIn, nameOf, refOf } from './kong-parts.ts'
+import { type Effect, effectOf } from './kong-plugins.ts'
+
+export type Level = 'global' | 'service' | 'route' | 'consumer'
+
+/** A plugin that is in force somewhere. */
+export interface Held {
+  readonly plugin: Plain
+  readonly name: string
+  readonly level: Level
+  /** Such as `service orders`. */
+  readonly owner: string
+  readonly effect: Effect
+}
+
+/** Plugins by name: of several, the most specific one is in force. */
+export type HeldByName = ReadonlyMap<string, Held>
+
+const OWNERS = ['service', 'route', 'consumer', 'consumer_group'] as const
+
+interface Owned {
+  readonly plugin: Plain
+  /** It holds for two owners together, such as a consumer at a service. */
+  readonly isJoint: boolean
+}
+
+/** Finds the plugins of each owner, nested in it or at the top of the document, and what they mean. */
+export class Plugins {
+  readonly #byOwner = new Map<string, Owned[]>()
+  readonly #unseen = new Map<string, string>()
+  readonly #effects = new Map<Plain, Effect>()
+  readonly #presets: Plain
+  readonly #count: (parts: number) => void
+  readonly global: HeldByName
+
+  /** @param count told how many parts are looked at; throws where they become too many */
+  constructor(document: Plain, count: (parts: number) => void) {
+    this.#count = count
+    this.#presets = isPlain(document['_plugin_configs']) ? document['_plugin_configs'] : {}
+    const global: Plain[] = []
+    for (const plugin of listIn(document, 'plugins')) {
+      const owners = OWNERS.filter((member) => plugin[member] != null)
+      if (owners.length === 0) global.push(plugin)
+      // The narrowest place closes it: a route before its service, that before a consumer
+      const member = owners.find((one) => one === 'route') ?? owners[0]
+      if (member === undefined) continue
+      const key = `${member} ${refOf(plugin[member])}`
+      const known = this.#byOwner.get(key) ?? []
+      known.push({ plugin, isJoint: owners.length > 1 })
+      this.#byOwner.set(key, known)
+      this.#unseen.set(key, nameOf(plugin))
+    }
+    this.global = this.#held(
+      global.map((plugin) => ({ plugin, isJoint: false })),
+      'global',
+      'all services',
+    )
+  }
+
+  /** @param within what the owner stands in, so that a plugin that names it too is not joint */
+  of(
+    owner: Plain,
+    member: Exclude<Level, 'global'> | 'consumer_group',
+    within: readonly string[],
+  ): HeldByName {
+    const keys = new Set(
+      [owner['name'], owner['username'], owner['id']].filter((one) => typeof one === 'string'),
+    )
+    const top = [...keys].flatMap((key) => {
+      this.#unseen.delete(`${member} ${key}`)
+      return this.#byOwner.get(`${member} ${key}`) ?? []
+    })
+    const nested = listIn(owner, 'plugins').map((plugin) => ({
+      plugin,
+      isJoint: OWNERS.some((one) => one !== member && !within.includes(one) && plugin[one] != null),
+    }))
+    const level = member === 'consumer_group' ? 'consumer' : member
+    return this.#held([...top, ...nested], level, `${member.replace('_', ' ')} ${nameOf(owner)}`)
+  }
+
+  /** Sentences about plugins whose owner is not in the document. */
+  unowned(): string[] {
+    return [...this.#unseen].map(([owner, plugin]) => `plugin ${plugin} is left out: there is no ${owner}`)
+  }
+
+  #held(list: readonly Owned[], level: Level, owner: string): HeldByName {
+    this.#count(list.length)
+    const held = new Map<string, Held>()
+    for (const { plugin, isJoint } of list) {
+      // What is switched off holds nowhere, and overrides nothing
+      if (plugin['enabled'] === false) continue
+      const name = nameOf(plugin)
+      const known = held.get(name)
+      const effect: Effect =
+        isJoint || known !== undefined
+          ? { kind: 'closes', reason: `plugin ${name} holds for a part of ${owner} alone` }
+          : this.#effectOf(plugin)
+      held.set(name, { plugin, name, level, owner, effect })
+    }
+    return held
+  }
+
+  #effectOf(plugin: Plain): Effect {
+    const known = this.#effects.get(plugin) ?? effectOf(plugin, this.#presets)
+    this.#effects.set(plugin, known)
+    return known
+  }
+}
+
+/** What is in force for the routes of a service, or for one of them. */
+export function narrowed(...levels: readonly HeldByName[]): HeldByName {
+  return new Map(levels.flatMap((held) => [...held]))
+}

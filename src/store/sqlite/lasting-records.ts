@@ -1,0 +1,105 @@
+import type { LastingRecordStore, RecordStore } from '../ports/records.ts'
+import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
+import { toLastingFault, toStoreError } from './fault.ts'
+import { demandRoom } from './probe.ts'
+import { openRecordStore } from './records.ts'
+import { WatchedFile } from './watched-file.ts'
+
+interface Opened {
+  readonly store: RecordStore
+  readonly watched: WatchedFile
+}
+
+/**
+ * The records file of a process that goes on without it. A file that cannot be opened or used is tried again at each
+ * probe; in the place of one that was deleted or replaced, the file that is there then is opened, or made.
+ * Throws CannotStart for a file of a newer version alone.
+ */
+export function openLastingRecordStore(path: string): LastingRecordStore {
+  let fault: StoreUnavailable | null = null
+  let its: Opened | null = null
+  /** What the last probe has found of the file. */
+  let seen: StoreFault | null = null
+  let reopened = (): void => {}
+
+  function open(): Opened | null {
+    try {
+      const store = openRecordStore(path)
+      return { store, watched: new WatchedFile(path) }
+    } catch (error) {
+      const known = toStoreError(error instanceof Error && 'cause' in error ? error.cause : error, path)
+      if (!(known instanceof StoreUnavailable)) throw error
+      fault = known
+      return null
+    }
+  }
+
+  async function use<T>(work: (store: RecordStore) => Promise<T>): Promise<T> {
+    if (its === null) throw fault ?? new StoreUnavailable('cannot_open', path)
+    try {
+      its.watched.demand()
+      return await work(its.store)
+    } catch (error) {
+      fault = toLastingFault(error) ?? fault
+      throw error
+    }
+  }
+
+  async function close(): Promise<void> {
+    const last = its
+    its = null
+    await last?.store.close()
+    last?.watched.removeLog()
+  }
+
+  its = open()
+  return {
+    append: (blocks) => use((store) => store.append(blocks)),
+    small: (...asked) => use((store) => store.small(...asked)),
+    replace: (ids, block) => use((store) => store.replace(ids, block)),
+    find: (...asked) => use((store) => store.find(...asked)),
+    erase: (id, left) => use((store) => store.erase(id, left)),
+    settle: () => use((store) => store.settle()),
+    prune: (...asked) => use((store) => store.prune(...asked)),
+    shrink: (...asked) => use((store) => store.shrink(...asked)),
+    touch: () => use((store) => store.touch()),
+    quotas: {
+      load: () => use((store) => store.quotas.load()),
+      save: (rows) => use((store) => store.quotas.save(rows)),
+      prune: (...asked) => use((store) => store.quotas.prune(...asked)),
+    },
+    get fault() {
+      return fault
+    },
+    async probe() {
+      try {
+        if (fault?.fault === 'disk_full') demandRoom(path)
+        const state = its?.watched.look()
+        if (state !== null) {
+          // Seen first, so that health tells of it; done with at the next probe
+          const isNew = state !== undefined && seen !== state
+          seen = state ?? null
+          if (isNew) its?.watched.demand()
+          seen = null
+          await close()
+          its = open()
+          if (its === null) return
+          fault = null
+          reopened()
+        }
+        await use((store) => store.touch())
+        // That a page can be written does not repair the others
+        if (fault?.fault !== 'damaged') fault = null
+      } catch (error) {
+        fault =
+          error instanceof StoreUnavailable
+            ? error
+            : new StoreUnavailable('cannot_open', String(error), error)
+      }
+    },
+    whenReopened(told) {
+      reopened = told
+    },
+    close,
+  }
+}

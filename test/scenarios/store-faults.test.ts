@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { mountSmallDisk } from '../support/small-disk.ts'
+import { killNow, startUp } from './process.ts'
+import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+let upstream: TestUpstream
+const disk = mountSmallDisk(32)
+const NEEDS_DISK = typeof disk === 'string' ? { skip: disk } : {}
+const IS_LONG = process.env['FUZZ_LONG'] === 'true' ? {} : { skip: 'thousands of requests: npm run test:all' }
+const directories: string[] = []
+const fresh = (): string => {
+  directories.push(mkdtempSync(join(tmpdir(), 'postern-faults-')))
+  return directories.at(-1)!
+}
+
+before(async () => {
+  upstream = await startUpstream()
+})
+after(async () => {
+  await upstream.close()
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+  if (typeof disk !== 'string') disk.remove()
+})
+
+const order = (server: TestServer, token: string) =>
+  server.gateway('GET', '/orders/v1/orders/7', { headers: { authorization: `Bearer ${token}` } })
+
+async function readiness(server: TestServer) {
+  const answer = await fetch(`${server.running.controlUrl}/readyz`)
+  // biome-ignore lint/suspicious/noExplicitAny: the test reads the members it asserts on
+  return { status: answer.status, json: (await answer.json()) as any }
+}
+
+async function shows(server: TestServer, store: string, fault: string | null): Promise<void> {
+  await until(
+    () => readiness(server),
+    ({ json }) => json.stores[store] === fault,
+  )
+}
+
+const change = (server: TestServer, n: number) =>
+  server.manage('POST', '/policies', {
+    name: `Policy ${n}`,
+    description: 'x'.repeat(2000),
+    limits: [{ name: 'minute', kind: 'rate', max: n + 1, window: '1m' }],
+  })
+
+test(
+  'a full disk while it runs: changes answer 503, traffic goes on, it shows everywhere, and ends without a restart',
+  NEEDS_DISK,
+  async () => {
+    assert.ok(typeof disk !== 'string')
+    const server = await startTestServer({ data: disk.path })
+    try {
+      const token = await publishOrders(server, upstream.url)
+      disk.fill()
+      await shows(server, 'config', 'disk_full')
+      await shows(server, 'records', 'disk_full')
+      const refused = await change(server, 1)
+      assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+      assert.match(refused.json.detail, /disk of the store is full/)
+      assert.ok(!refused.text.includes(disk.path), 'says nothing of where files lie')
+      const asked = await server.gateway('POST', '/oauth/register', {
+        body: { redirect_uris: ['http://127.0.0.1:1/done'], client_name: 'Any' },
+      })
+      assert.equal(asked.status, 503, asked.text)
+      assert.equal(asked.json.error, 'temporarily_unavailable')
+      assert.equal((await order(server, token)).status, 200)
+      const { status, json } = await readiness(server)
+      assert.deepEqual([status, json.status, json.store], [200, 'warn', false])
+      assert.ok(server.log.some((line) => /^error config\.db cannot be used \(disk_full\)/.test(line)))
+      assert.equal((await server.manage('GET', '/policies')).status, 200, 'what is stored can be read')
+
+      disk.free()
+      await shows(server, 'config', null)
+      await shows(server, 'records', null)
+      assert.equal((await change(server, 2)).status, 201)
+      assert.ok(server.log.includes('info config.db can be used again'))
+      await until(
+        () => server.manage('GET', '/records'),
+        ({ json: page }) => page.items?.length >= 1,
+      )
+    } finally {
+      disk.free()
+      await server.stop()
+    }
+  },
+)
+
+test(
+  'a full disk at start: the last configuration is served, and nothing can be changed',
+  NEEDS_DISK,
+  async () => {
+    assert.ok(typeof disk !== 'string')
+    const data = join(disk.path, 'second')
+    const before = await startTestServer({ data })
+    const token = await publishOrders(before, upstream.url)
+    await before.stop()
+    disk.fill()
+    for (const _ of ['once', 'twice']) {
+      const server = await startTestServer({ data, adminless: true })
+      try {
+        assert.equal((await order(server, token)).status, 200)
+        const refused = await server.manage('GET', '/policies', undefined, { token: 'pst_at_any' })
+        assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+        assert.ok(server.log.some((line) => /config\.db cannot be opened \(disk_full.*is served/.test(line)))
+      } finally {
+        await server.stop()
+      }
+    }
+    disk.free()
+    const again = await startTestServer({ data })
+    assert.equal((await order(again, token)).status, 200)
+    assert.equal((await change(again, 1)).status, 201)
+    await again.stop()
+  },
+)
+
+test(
+  'a disk that fills before there is an administrator: the process says so, prints the link later and ends when told',
+  NEEDS_DISK,
+  async () => {
+    assert.ok(typeof disk !== 'string')
+    const data = join(disk.path, 'third')
+    const before = await startUp(data)
+    disk.fill()
+    try {
+      // With the files of a process that was killed the store opens on a full disk too
+      await killNow(before)
+      const up = await startUp(data)
+      try {
+        await until(
+          async () => up.output(),
+          (output) => /No link to set up the administrator/.test(output),
+        )
+        disk.free()
+        await until(
+          async () => up.output(),
+          (output) => /Set up the administrator, once/.test(output),
+        )
+        disk.fill()
+      } finally {
+        up.child.kill('SIGTERM')
+      }
+      const { code } = await up.ended
+      assert.equal(code, 0)
+    } finally {
+      disk.free()
+    }
+  },
+)
+
+for (const [store, file] of [
+  ['config', 'config.db'],
+  ['records', 'records.db'],
+  ['serving', 'serving.db'],
+] as const)
+  test(`${file} deleted while it runs: it shows, and no quota is granted again at the next start`, async () => {
+    const data = fresh()
+    let token = ''
+    const server = await startTestServer({ data })
+    try {
+      token = await publishOrders(server, upstream.url, { kind: 'quota', max: 2, window: '1d' })
+      assert.equal((await order(server, token)).status, 200)
+      assert.equal((await order(server, token)).status, 200)
+      await until(
+        () => server.manage('GET', '/records'),
+        ({ json }) => json.items?.length >= 2,
+      )
+      rmSync(join(data, file))
+      if (store === 'config') {
+        const refused = await change(server, 1)
+        assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+      }
+      await until(
+        async () => server.log,
+        (log) => log.some((line) => line.startsWith(`error ${file} cannot be used (missing)`)),
+      )
+      // Mended within half a minute; the test does not wait for it
+      if (store !== 'serving') {
+        await shows(server, store, null)
+        assert.ok(existsSync(join(data, file)))
+        assert.equal((await change(server, 2)).status, 201)
+      }
+    } finally {
+      await server.stop()
+    }
+    const again = await startTestServer({ data })
+    try {
+      const over = await order(again, token)
+      assert.deepEqual([over.status, over.json.code], [429, 'quota_exceeded'])
+    } finally {
+      await again.stop()
+    }
+  })
+
+test('config.db truncated while it runs: changes answer 503, and traffic goes on', async () => {
+  const data = fresh()
+  const server = await startTestServer({ data })
+  const token = await publishOrders(server, upstream.url)
+  truncateSync(join(data, 'config.db'))
+  const refused = await change(server, 1)
+  assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+  await shows(server, 'config', 'truncated')
+  assert.equal((await order(server, token)).status, 200)
+  await server.stop()
+})
+
+test('records that the store does not take are counted when they are dropped, before the store takes any again', {
+  ...NEEDS_DISK,
+  ...IS_LONG,
+}, async () => {
+  assert.ok(typeof disk !== 'string')
+  const server = await startTestServer({ data: join(disk.path, 'fourth') })
+  try {
+    const token = await publishOrders(server, upstream.url, { max: 1_000_000, window: '1m' })
+    disk.fill()
+    await shows(server, 'records', 'disk_full')
+    const ask = () =>
+      fetch(`${server.running.gatewayUrl}/orders/v1/orders/${'7'.repeat(6000)}`, {
+        headers: { authorization: `Bearer ${token}` },
+      }).then((answer) => answer.arrayBuffer())
+    // Each batch ends by its text, so that few thousand long paths are more than wait
+    let sent = 0
+    const deadline = performance.now() + 60_000
+    for (;;) {
+      await Promise.all(Array.from({ length: 100 }, ask))
+      sent += 100
+      const { json } = await readiness(server)
+      if (json.recorder.dropped > 0) break
+      assert.ok(performance.now() < deadline, `${sent} records, and none dropped`)
+    }
+  } finally {
+    disk.free()
+    await server.stop()
+  }
+})
