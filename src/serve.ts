@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { isLoopbackHost } from './base/address.ts'
+import { createAllowedOrigins } from './base/allowed-origins.ts'
 import { CannotStart } from './base/cannot-start.ts'
 import { type ClockCell, createClock } from './base/clock.ts'
 import { createFetchJson } from './base/fetch-json.ts'
 import { createProtectedResources } from './base/protected-resources.ts'
 import { createPublicGetJson } from './base/public-fetch.ts'
 import { Refusal } from './base/refusal.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET, socketPath } from './base/socket-path.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, openSocketDirectory } from './base/socket-path.ts'
 import { createSourceMemory, SourceCounts } from './gateway/admit/sources.ts'
 import { CHECK_NAMES } from './gateway/check-names.ts'
 import { createIssuerKeys } from './gateway/identify/issuers.ts'
@@ -34,6 +35,7 @@ import { createCredentialProbe } from './serve/credential-probe.ts'
 import { keepHealth } from './serve/health.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
+import { logOpenFiles } from './serve/open-files.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
@@ -125,6 +127,7 @@ async function start(
   const certificates = openCertificates(its)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const pins = readClientPins(settings.cimdPins)
+  logOpenFiles(log)
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)
@@ -155,6 +158,11 @@ async function start(
     ...sessions,
     ...named,
     managementOrigin: named.managementOrigins[0],
+    allowsOrigin: createAllowedOrigins(
+      [addresses.origin, addresses.controlOrigin],
+      settings.corsOrigins,
+      false,
+    ),
     resources: createProtectedResources([named.issuer, addresses.origin, addresses.controlOrigin]),
     metricsPage: (format) => metricsPage(format, readinessOf(new Int32Array(health), true, 0)),
     isLocalSignIn: settings.localSignIn,
@@ -179,7 +187,9 @@ async function start(
       },
     },
   })
-  await listenForControl(its, control, addresses, certificates.control, grace)
+  const sockets = openSocketDirectory(settings.data)
+  parts.defer(() => sockets.close())
+  await listenForControl(its, control, addresses, certificates.control, grace, sockets.path)
 
   const health = keepHealth(its, stores)
   keepThreadFigures(new RequestCounts(counts.memory, settings.workers, CHECK_NAMES), () => 0)
@@ -196,6 +206,7 @@ async function start(
     gatewaysOptions(its, stores, {
       ...addresses,
       ...sessions,
+      sockets: sockets.path,
       tls: certificates.gateway?.current ?? null,
       controlTls: certificates.control?.current ?? null,
       health,
@@ -289,11 +300,12 @@ function openCertificates({ settings, log }: Start): Certificates {
 
 /** The private sockets: of the gateway threads, and of the command line of the same user. */
 async function listenForControl(
-  { settings, parts }: Start,
+  { parts }: Start,
   control: ControlPlane,
   { origin, gatewayUrl, controlUrl, controlOrigin }: Addresses,
   certificates: WatchedCertificates | null,
   grace: Grace,
+  directory: string,
 ): Promise<void> {
   const local = createLocalListener({
     issue: control.issueToken,
@@ -313,7 +325,7 @@ async function listenForControl(
     [LOCAL_SOCKET, local],
   ] as const
   for (const [name, listener] of sockets) {
-    const server = await listenPrivately(socketPath(settings.data, name), listener)
+    const server = await listenPrivately(join(directory, name), listener)
     parts.defer(() => closeServer(server, grace.answersMs))
   }
 }
@@ -321,7 +333,7 @@ async function listenForControl(
 function gatewaysOptions(
   { settings, clockCell, log }: Start,
   { vault, recorder, keys, counters, counterMemory }: Stores,
-  shared: Addresses &
+  shared: { readonly sockets: string } & Addresses &
     Sessions &
     Pick<GatewayInit, 'tls' | 'controlTls' | 'health'> & {
       readonly counts: { readonly memory: SharedArrayBuffer; readonly startedAt: number }
@@ -343,8 +355,10 @@ function gatewaysOptions(
       listen: shared.listen,
       controlListen: shared.controlListen,
       reusePort,
-      controlSocket: socketPath(settings.data, CONTROL_SOCKET),
+      controlSocket: join(shared.sockets, CONTROL_SOCKET),
       origin: shared.origin,
+      controlOrigin: shared.controlOrigin,
+      corsOrigins: settings.corsOrigins,
       version: VERSION,
       expose: settings.expose,
       trustedProxies: settings.trustedProxies,

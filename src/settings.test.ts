@@ -38,6 +38,25 @@ test('the gateway listener serves management by default on a loopback address al
   assert.deepEqual(exposed(':8080', { POSTERN_EXPOSE: '' }), [])
 })
 
+test('pages are listed by their origins, and neither `null` nor `*` is one', () => {
+  const listed = readSettings(['--cors-origins', 'https://app.example.com, http://localhost:6274/'], {})
+  assert.deepEqual(listed.corsOrigins, ['https://app.example.com', 'http://localhost:6274'])
+  assert.equal(readSettings([], {}).corsOrigins, null)
+  for (const list of [
+    'null',
+    '*',
+    'https://*.example.com',
+    'https://a.example,null',
+    'app.example.com',
+    'https://a.example/path',
+  ])
+    refused(
+      ['--cors-origins', list],
+      {},
+      /^--cors-origins is ".*", and must be a comma-separated list of origins/,
+    )
+})
+
 test('certificates of the control listener come with their keys, and not with the engine that speaks no TLS', () => {
   const both = ['--control-tls-cert', 'a.pem,b.pem', '--control-tls-key', 'a.key,b.key']
   assert.deepEqual(readSettings(both, {}).controlTls, [

@@ -54,6 +54,8 @@ export interface Settings {
   readonly certificateField: (typeof CERTIFICATE_FIELDS)[number] | null
   /** They begin connections with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean
+  /** Origins of pages that may call MCP and management; null where none is set. */
+  readonly corsOrigins: readonly string[] | null
   /** Connections of one source on each listener. */
   readonly connectionsPerSourceMax: number
   /** Its pending requests to the control plane without a valid access token, on each listener. */
@@ -199,6 +201,7 @@ function toSettings(values: Values, given: ReadonlyMap<string, Given>, named: Na
     trustedProxies: values.TRUSTED_PROXIES ?? [],
     certificateField: CLIENT_CERT_FIELD === 'off' ? null : CLIENT_CERT_FIELD,
     proxyProtocol: values.PROXY_PROTOCOL === 'v2',
+    corsOrigins: values.CORS_ORIGINS ?? null,
     connectionsPerSourceMax: values.CONNECTIONS_PER_SOURCE_MAX,
     pendingPerSourceMax: values.PENDING_PER_SOURCE_MAX,
     recordsKeepMs: values.RECORDS_KEEP,

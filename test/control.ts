@@ -22,6 +22,8 @@ import { openConfigStore } from '../src/store/sqlite/config.ts'
 import { openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
 
+const NO_FAULTS = { groups: [], total: 0, requests: 0, wouldRefuse: 0, read: 0, completeFrom: null }
+
 export const VIA: Via = {
   surface: 'management_api',
   requestId: 'req_test',
@@ -62,6 +64,7 @@ export const UNSERVED: Pick<
     get: async () => undefined,
     remove: async () => ({ removed: 0, more: false }),
     metrics: async () => ({ groups: [], total: 0, ungrouped: 0, omitted: 0, read: 0, completeFrom: null }),
+    contract: async () => NO_FAULTS,
   },
   exports: {
     faultOf: () => 'Nobody makes files here.',
@@ -128,6 +131,10 @@ export async function startControl(
   const published: SnapshotDelta[] = []
   const asked: Record<string, unknown>[] = []
   const records: RecordQueries = {
+    contract: async ({ selection }) => {
+      asked.push({ ...selection })
+      return NO_FAULTS
+    },
     list: async (filter) => {
       asked.push(filter)
       return { items: [], next_cursor: null }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { example, refused, startControl } from '../../test/control.ts'
 import { createClock } from '../base/clock.ts'
@@ -64,7 +66,7 @@ test('a token has a role of your own by its slug, as it was and as it is: who ch
   await control.close()
 })
 
-test('what callers are told does not say why a token is refused; the audit knows', async () => {
+test('what callers are told does not say why a token is refused; the inner reason does', async () => {
   const control = await startControl()
   const tokens = createAccessTokens(control.store, createClock(control.cell))
   const { token } = await tokens.issue(REQUEST)
@@ -94,5 +96,7 @@ test('issuing a token is audited, and the token is nowhere in the store', async 
   assert.equal(items[0]?.action, 'CREATE')
   assert.equal(items[0]?.surface, 'cli')
   assert.equal(JSON.stringify(items).includes(token.slice(20, 60)), false)
+  for (const file of readdirSync(control.directory))
+    assert.equal(readFileSync(join(control.directory, file)).includes(token.slice(20, 60)), false, file)
   await control.close()
 })

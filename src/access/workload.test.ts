@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createPublicKey } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { type Control, refused, startControl } from '../../test/control.ts'
-import { part, type SigningKey, signedBy, signedWith, signingKey } from '../../test/support/issuer.ts'
+import { type SigningKey, signedBy, signedWith, signingKey } from '../../test/support/issuer.ts'
 import { createClock, createClockCell } from '../base/clock.ts'
 import { createWorkloadTokens, type WorkloadTokens } from './workload.ts'
 
@@ -54,7 +54,10 @@ const pem = createPublicKey(one.key).export({ type: 'spki', format: 'pem' })
 const WRONG: Readonly<Record<string, () => string>> = {
   'the public key as a shared secret': () => signedWith(String(pem), claims(), { kid: 'k1' }),
   'another algorithm of the key': () => signedBy(one, claims(), { alg: 'RS512' }),
-  'a key in its own header': () => signedBy({ ...signingKey('k1'), kid: 'k1' }, claims(), { jwk: other.jwk }),
+  'a key in its own header': () => {
+    const own = signingKey('k1')
+    return signedBy(own, claims(), { jwk: own.jwk })
+  },
   'the issuer with a slash': () => signedBy(one, claims({ iss: `${ISSUER}/` })),
   'the issuer in capitals': () => signedBy(one, claims({ iss: 'https://ID.example.com' })),
   'a list of issuers': () => signedBy(one, claims({ iss: [ISSUER] })),
@@ -63,10 +66,7 @@ const WRONG: Readonly<Record<string, () => string>> = {
   'a claim that is an object': () => signedBy(one, claims({ job: { repository: { 0: 'acme/orders' } } })),
   'a list where an object stands': () => signedBy(one, claims({ job: [{ repository: 'acme/orders' }] })),
   'a dotted claim before the nested one': () => signedBy(one, claims({ 'job.repository': 'acme/other' })),
-  'a member twice': () => {
-    const text = JSON.stringify(claims()).replace('{', '{"aud":"elsewhere",')
-    return `${part({ alg: 'RS256', kid: 'k1' })}.${part(text)}.c2ln`
-  },
+  'a member twice': () => signedBy(one, JSON.stringify(claims()).replace('{', '{"aud":"elsewhere",')),
   'an end as text': () => signedBy(one, claims({ exp: '9999999999' })),
   'too many bytes': () => signedBy(one, claims({ filler: 'x'.repeat(9000) })),
   'a header that must be understood': () => signedBy(one, claims(), { crit: ['b64'], b64: false }),

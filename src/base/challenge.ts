@@ -23,7 +23,7 @@ export function createOriginFor(configured: Origins): (host: string | null) => s
 }
 
 /** An origin by each of its names: more than one where it is of the loopback. */
-function namesOf(origin: string): readonly string[] {
+export function namesOf(origin: string): readonly string[] {
   const [scheme, authority = ''] = origin.split('://')
   const name = LOOPBACK.find((item) => authority === item || authority.startsWith(`${item}:`))
   if (name === undefined) return [origin]

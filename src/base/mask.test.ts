@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { inTime } from '../../test/support/in-time.ts'
 import { isSecretName, MASKED, maskText } from './mask.ts'
 import { mintClientSecret, mintSigningSecret, mintToken } from './token.ts'
 
@@ -76,7 +77,7 @@ test('nothing that stands before or after it lets a secret stay', () => {
   )
 })
 
-test('a text that is long, whatever it repeats, is looked over once', () => {
+test('a text that is long, whatever it repeats, is masked in time', () => {
   for (const unit of [
     'password:"',
     'token=\\',
@@ -86,7 +87,7 @@ test('a text that is long, whatever it repeats, is looked over once', () => {
     'Cookie: ',
     '\\',
   ])
-    assert.ok(maskText(unit.repeat(400_000 / unit.length)).length <= 800_000)
+    assert.ok(inTime(() => maskText(unit.repeat(400_000 / unit.length))).length <= 800_000)
 })
 
 test('names of secrets are told from those of what is about them', () => {

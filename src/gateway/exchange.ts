@@ -161,6 +161,8 @@ export class Exchange {
   limitLines = ''
   /** `policy/limit` with the fewest requests left, or that refused; empty without limits. */
   nearestLimit = ''
+  /** For what the contract would have refused it, where that is only reported; else empty. */
+  contractFault = ''
   /** {@link limitLines} has X-RateLimit-* too. */
   hasXLimits = false
   /** What the limits get back when the answer has ended. */

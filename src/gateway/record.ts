@@ -55,7 +55,7 @@ export function createRecordWriter(
     fields.ip = exchange.ip
     fields.status = measured.status
     fields.code = exchange.code ?? ''
-    fields.reason = exchange.reason
+    fields.reason = reasonOf(exchange)
     fields.stoppedAt = exchange.stoppedAt
     fields.check = checkNameOf(exchange)
     fields.durationMs = Math.max(0, measured.endedAt - measured.startedAt)
@@ -103,6 +103,11 @@ export function createRecordWriter(
       }
     },
   }
+}
+
+function reasonOf({ reason, contractFault }: Exchange): string {
+  if (contractFault === '') return reason
+  return reason === '' ? contractFault : `${contractFault}; ${reason}`
 }
 
 /** What a caller over REST says of itself in X-Agent-Name and X-Conversation-ID. */

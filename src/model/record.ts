@@ -44,6 +44,12 @@ export const RequestRecord = z.object({
   status: z.int(),
   code: z.string().nullable().describe('Problem code when refused or failed'),
   reason: z.string().nullable().describe('What callers are not told, such as why a token was refused'),
+  contract_code: z
+    .string()
+    .nullable()
+    .describe('How the contract would have refused the request, where that is only reported'),
+  contract_pointer: z.string().nullable().describe('Where the first fault is; * stands for any index'),
+  contract_faults: z.int().nullable().describe('Number of faults'),
   stopped_at: z.int().nullable().describe('Number of the check that ended it'),
   check: z.string().nullable().describe('Name of that check, such as limits'),
   outcome_class: z

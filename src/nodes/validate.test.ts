@@ -156,6 +156,7 @@ test('any definition of the form is judged, with pointers that lead into it', ()
     on_error: fc.constantFrom('fail', 'handle'),
   })
   const edge = fc.record({ from: id, to: id, handle: fc.constantFrom('default', 'true', 'error', 'success') })
+  let judged = 0
   fc.assert(
     fc.property(fc.array(node, { maxLength: 4 }), fc.array(edge, { maxLength: 8 }), (nodes, edges) => {
       const parsed = WorkflowDefinition.safeParse({
@@ -163,9 +164,16 @@ test('any definition of the form is judged, with pointers that lead into it', ()
         edges,
       })
       if (!parsed.success) return
-      for (const { pointer } of validateDefinition(parsed.data, KNOWN))
-        assert.match(pointer, /^\/(nodes|edges)/)
+      judged++
+      for (const { pointer } of validateDefinition(parsed.data, KNOWN)) {
+        // What is missing is named where it would be
+        const [, ...keys] = pointer.split('/').slice(0, -1)
+        let at: unknown = parsed.data
+        for (const key of keys) at = Reflect.get(Object(at), key.replaceAll('~1', '/').replaceAll('~0', '~'))
+        assert.ok(typeof at === 'object' && at !== null, pointer)
+      }
     }),
     { numRuns: 500 },
   )
+  assert.ok(judged > 100, `${judged}`)
 })

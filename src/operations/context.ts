@@ -71,7 +71,7 @@ export interface OperationContext {
   demand(permission: Permission, resource: Placed): Promise<void>
 }
 
-export interface RecordQueries extends Pick<RecordQueryClient, 'metrics'> {
+export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
   /**
    * Deletes the records that fit, as many as there is time for. Refuses with records_unavailable.
    * @param selection as of `list`, without its page

@@ -25,9 +25,11 @@ import { listClients } from './clients/list.ts'
 import { putClient } from './clients/put.ts'
 import { toggleClient } from './clients/toggle.ts'
 import { updateClient } from './clients/update.ts'
+import { contractReport } from './collections/contract-report.ts'
 import { createCollection } from './collections/create.ts'
 import { deleteCollection } from './collections/delete.ts'
 import { duplicateCollection } from './collections/duplicate.ts'
+import { enforceCollection } from './collections/enforce.ts'
 import { exportOpenapi } from './collections/export.ts'
 import { getCollection } from './collections/get.ts'
 import { getCollectionHealth } from './collections/health.ts'
@@ -131,6 +133,8 @@ export const OPERATIONS: readonly Operation[] = [
   importCollection,
   exportOpenapi,
   reimportCollection,
+  contractReport,
+  enforceCollection,
   listProxies,
   getProxy,
   createProxy,

@@ -256,6 +256,11 @@ function narrowedRecords(principal: Principal, whole: ConfigReader, all: RecordQ
         ...question,
         selection: { ...question.selection, ...(await ofCollections(principal, 'metrics:read', whole)) },
       }),
+    contract: async (question) =>
+      all.contract({
+        ...question,
+        selection: { ...question.selection, ...(await ofCollections(principal, 'records:read', whole)) },
+      }),
   }
 }
 

@@ -50,6 +50,7 @@ export interface Rows {
   /** True when any text of the row holds the lower-case text, whatever the case there. */
   holds(row: number, lowerCase: string): boolean
   agent(row: number): RecordAgent | null
+  reason(row: number): string
   /** The whole record. */
   fields(row: number): RecordFields
 }
@@ -168,6 +169,7 @@ function readRows(
   const wordText = (row: number, column: WordColumn): string => words[word(row, column)] ?? ''
 
   const rows: Rows = {
+    reason: (row) => piece(reasonStart(row), reasonLength(row)),
     count,
     words,
     timeMs: (row) => f64[row * by8]!,
@@ -222,7 +224,7 @@ function readRows(
       ip: rows.ip(row),
       status: rows.status(row),
       code: wordText(row, 'code'),
-      reason: piece(reasonStart(row), reasonLength(row)),
+      reason: rows.reason(row),
       stoppedAt: rows.stoppedAt(row),
       check: wordText(row, 'check'),
       durationMs: rows.durationMs(row),

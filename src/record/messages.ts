@@ -5,6 +5,7 @@ import type { RefusalCode } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { StoreFault } from '../store/ports/unavailable.ts'
 import type { RecordBatch } from './batch.ts'
+import type { ContractAnswer, ContractQuestion } from './contract-report.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
 import type { RecordFilter, RecordSelection } from './record-filter.ts'
 
@@ -83,12 +84,14 @@ export type ToQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly filter: RecordFilter }
   | { readonly kind: 'get'; readonly id: number; readonly record: string }
   | { readonly kind: 'metrics'; readonly id: number; readonly question: MetricsQuestion }
+  | { readonly kind: 'contract'; readonly id: number; readonly question: ContractQuestion }
 
 /** Query thread to main thread; one answer per question. */
 export type FromQueryThread =
   | { readonly kind: 'list'; readonly id: number; readonly page: RecordPage }
   | { readonly kind: 'get'; readonly id: number; readonly record: RequestRecord | undefined }
   | { readonly kind: 'metrics'; readonly id: number; readonly answer: MetricsAnswer }
+  | { readonly kind: 'contract'; readonly id: number; readonly answer: ContractAnswer }
   | { readonly kind: 'refused'; readonly id: number; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'failed'; readonly id: number; readonly error: string }
 

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
+import type { ContractAnswer } from './contract-report.ts'
 import type { FromQueryThread, RecordPage, ToQueryThread } from './messages.ts'
 import type { MetricsAnswer, MetricsQuestion } from './metrics.ts'
 import { toRecordFilter, toRecordSelection } from './record-filter.ts'
@@ -16,6 +17,11 @@ export interface RecordQueryClient {
   get(id: string): Promise<RequestRecord | undefined>
   /** Counts records. @param question with a selection that is parsed here */
   metrics(question: MetricsRequest): Promise<MetricsAnswer>
+  /** Counts what would have been refused. @param question with a selection that is parsed here */
+  contract(question: {
+    readonly selection: Readonly<Record<string, unknown>>
+    readonly limit: number
+  }): Promise<ContractAnswer>
   close(): Promise<void>
 }
 
@@ -119,6 +125,12 @@ export function createRecordQueries(
       const selection = toRecordSelection(question.selection)
       const answer = await ask((id) => ({ kind: 'metrics', id, question: { ...question, selection } }))
       if (answer.kind === 'metrics') return answer.answer
+      throw toError(answer)
+    },
+    async contract({ selection, limit }) {
+      const question = { selection: toRecordSelection(selection), limit }
+      const answer = await ask((id) => ({ kind: 'contract', id, question }))
+      if (answer.kind === 'contract') return answer.answer
       throw toError(answer)
     },
     async close() {

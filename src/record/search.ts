@@ -5,6 +5,7 @@ import { refuse } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
 import { readBlock } from './block.ts'
+import { contractFaultOf } from './contract-fault.ts'
 import { CACHE_OUTCOMES, type RecordFields } from './fields.ts'
 import { compileFilter } from './filter.ts'
 import type { RecordPage } from './messages.ts'
@@ -166,6 +167,7 @@ function parseCursor(cursor: string): Place {
 
 function toRecord({ fields, environment }: Found): RequestRecord {
   const { agent, upstreamMs, durationMs } = fields
+  const fault = contractFaultOf(fields.reason)
   return {
     id: fields.id,
     time: toTime(fields.timeMs),
@@ -185,6 +187,9 @@ function toRecord({ fields, environment }: Found): RequestRecord {
     status: fields.status,
     code: fields.code || null,
     reason: fields.reason || null,
+    contract_code: fault?.code ?? null,
+    contract_pointer: fault?.pointer ?? null,
+    contract_faults: fault?.faults ?? null,
     stopped_at: fields.stoppedAt < 0 ? null : fields.stoppedAt,
     check: fields.check || null,
     outcome_class: outcomeClassOf(fields),

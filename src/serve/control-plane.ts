@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { permits, UNPLACED } from '../access/roles.ts'
+import type { AllowsOrigin } from '../base/allowed-origins.ts'
 import { bearerOf } from '../base/bearer.ts'
 import type { Origins } from '../base/challenge.ts'
 import type { Plain } from '../base/plain.ts'
@@ -51,6 +52,8 @@ export interface ControlPlaneOptions
   readonly gatewayOrigin: string
   /** Where management is reached; the first one is named where nothing tells of another. */
   readonly managementOrigins: Origins
+  /** Pages that may call management. */
+  readonly allowsOrigin: AllowsOrigin
   /** Ended MCP sessions, shared with the gateway threads. */
   readonly tombstones: SharedArrayBuffer
   /** The text of the metrics page. */
@@ -186,6 +189,7 @@ function openSurfaces(
     sealKey: options.sessionKey,
     tombstones: createTombstones(options.tombstones),
     origins: options.managementOrigins,
+    allowsOrigin: options.allowsOrigin,
     scope: issued.scope,
     version: VERSION,
     docs: createDocPages(),

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, statSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -21,7 +21,7 @@ export async function listenPrivately(
   listener: RequestListener,
   requestMs: number = REQUEST_MS,
 ): Promise<Server> {
-  if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path)
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path)
   const answers = new WeakMap<Duplex, ServerResponse<IncomingMessage>>()
   const server = createServer(
     // The peer is our own gateway thread, which enforces the other limits of the outside.
@@ -47,7 +47,6 @@ export async function listenPrivately(
   } finally {
     process.umask(mask)
   }
-  chmodSync(path, 0o600)
   return server
 }
 

@@ -16,6 +16,7 @@ import {
   Listen,
   Networks,
   Origin,
+  OriginList,
   Period,
   Scopes,
   Size,
@@ -58,6 +59,7 @@ export const SCHEMA = z.strictObject({
     .enum(['off', ...CERTIFICATE_FIELDS], '`off`, `client-cert` or `x-forwarded-client-cert`')
     .default('off'),
   PROXY_PROTOCOL: z.enum(['off', 'v2'], '`off` or `v2`').default('off'),
+  CORS_ORIGINS: OriginList.optional(),
   CONNECTIONS_PER_SOURCE_MAX: Count.prefault('1000'),
   PENDING_PER_SOURCE_MAX: Count.prefault('64'),
   SECRETS_ENV: EnvPatterns.prefault('SECRET_*'),
@@ -161,6 +163,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
   PROXY_PROTOCOL: {
     shown: '`off`',
     text: '`v2`: connections from trusted proxies begin with a header of the PROXY protocol, version 2; one that begins otherwise is closed.',
+  },
+  CORS_ORIGINS: {
+    shown: 'none: pages of the loopback may call `/mcp`, and no foreign page may call management',
+    text: 'Origins of web pages that may call `/mcp`, `/management` and `/api/v1/mcp`, comma-separated, such as `https://app.example.com`. The `Origin` check and CORS use this one list. Own origins are always allowed. Requests are allowed without cookies only. See [CORS](cors.md#mcp-and-management).',
   },
   CONNECTIONS_PER_SOURCE_MAX: {
     shown: '`1000`',

@@ -58,6 +58,17 @@ export const Origin = z.string().transform((text, context): string => {
   return z.NEVER
 })
 
+/** Origins of pages; `null` and `*` are none. */
+export const OriginList = z.string().transform((text, context): readonly string[] => {
+  const origins = text.split(',').map((part) => Origin.safeParse(part.trim()))
+  if (origins.every(({ success }) => success)) return origins.map(({ data }) => data!)
+  context.addIssue({
+    code: 'custom',
+    message: 'a comma-separated list of origins such as https://app.example.com,http://localhost:6274',
+  })
+  return z.NEVER
+})
+
 export const Expose = z.string().transform((text, context): readonly Exposed[] => {
   const names = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
   const known = EXPOSABLE.filter((name) => names.includes(name))

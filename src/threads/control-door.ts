@@ -46,6 +46,8 @@ export interface ControlDoorOptions<State> {
   readonly control: Upstream
   /** Address of the caller and id of the request. */
   readonly trace: (incoming: Incoming<State>) => { readonly ip: string; readonly requestId: string }
+  /** Header lines that the response carries: what a page of another origin may read. */
+  readonly corsLines: (incoming: Incoming<State>) => string
   readonly proofs: Proofs
   readonly sources: SourceCounts
   /** Pending requests of one source whose caller is not authenticated, on each listener and over all threads. */
@@ -177,7 +179,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       const known = resource === null || token === '' ? null : proofs.known(token, resource)
       const isWithheld = known === null && resource !== null && incoming.bodyBytes !== 0
       const request = (isBodyWithheld: boolean): ForwardRequest =>
-        controlRequest(incoming, ip, requestId, isBodyWithheld)
+        controlRequest(incoming, ip, requestId, isBodyWithheld, options.corsLines(incoming))
       const visit = new Visit(incoming, ip, listener, request(isWithheld))
       visits.set(incoming, visit)
       if (known !== null) authenticated(visit, known)

@@ -3,6 +3,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { isLoopbackHost } from '../base/address.ts'
+import { createAllowedOrigins } from '../base/allowed-origins.ts'
 import { createClock } from '../base/clock.ts'
 import { createRequestIds } from '../base/ids.ts'
 import { PROBLEMS, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
@@ -26,8 +27,10 @@ import { createOpener } from '../vault/opener.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
+import { keepBeating } from './beats.ts'
 import { createClosedConnections } from './closed-connections.ts'
 import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
+import { createCrossOrigin } from './cross-origin.ts'
 import { createRemoteKeys } from './idempotency.ts'
 import { createKeySetClient } from './key-sets.ts'
 import {
@@ -117,6 +120,13 @@ const gateway = createGateway({
   reserved: (incoming) => route(incoming),
   fault: report,
 })
+const own = [init.origin, init.controlOrigin]
+const allowsOrigin = createAllowedOrigins(own, init.corsOrigins, true)
+const crossOrigin = createCrossOrigin<Exchange>({
+  gateway: allowsOrigin,
+  management: createAllowedOrigins(own, init.corsOrigins, false),
+  refuse: answerProblem,
+})
 /** Null where the gateway listener serves no page. @param addresses origins and hosts of this process. */
 function pageHostsOf(expose: readonly string[], addresses: readonly string[]): ReadonlySet<string> | null {
   if (!['oauth', 'console', 'portal'].some((part) => expose.includes(part))) return null
@@ -130,6 +140,8 @@ const consumer = createConsumerDoor<Exchange>({
   tombstones: createTombstones(init.tombstones),
   running,
   origin: init.origin,
+  allowsOrigin,
+  corsLines: crossOrigin.linesOf,
   version: init.version,
   clock,
   requestId: (incoming) => incoming.state?.requestId ?? requestIds(),
@@ -150,6 +162,7 @@ const proofs = createProofs(clock, say)
 const door = createControlDoor<Exchange>({
   control,
   trace: (incoming) => gateway.trace(incoming),
+  corsLines: crossOrigin.linesOf,
   proofs,
   sources,
   pendingMax: init.pendingPerSourceMax,
@@ -159,7 +172,7 @@ const door = createControlDoor<Exchange>({
   failed: (incoming, code, inner) => gateway.refused(incoming, code, inner),
   fault: report,
 })
-const route = createRouter<Exchange>({
+const router = createRouter<Exchange>({
   consumer,
   control: (incoming) => door.answer(incoming),
   health: answerHealth,
@@ -167,6 +180,13 @@ const route = createRouter<Exchange>({
   refuse: answerProblem,
   expose: new Set(init.expose),
 })
+
+function route(incoming: Incoming<Exchange>): void {
+  if (crossOrigin.answers(incoming)) return
+  // For answers that the gateway makes of a fault of the wire
+  if (incoming.state !== null) incoming.state.corsLines = crossOrigin.linesOf(incoming)
+  router(incoming)
+}
 
 /** A trusted proxy stands for many callers: its connections are not bounded by its address. */
 function admits(peer: string, listener: number): (() => void) | null {
@@ -194,7 +214,8 @@ function answerProblem(incoming: Incoming<Exchange>, code: RefusalCode, detail: 
   if (incoming.state !== null) incoming.state.code = code
   const requestId = incoming.state?.requestId ?? requestIds()
   const problem = toProblem(refuse(code, { detail }), requestId)
-  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, more)
+  const lines = more + crossOrigin.linesOf(incoming)
+  answerJson(incoming, PROBLEMS[code].status, 'application/problem+json', requestId, problem, lines)
 }
 
 /** Alive, and ready to serve: from memory alone. */
@@ -252,6 +273,7 @@ async function listen(): Promise<void> {
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
   await engine.listen({ ...init.controlListen, reusePort, tls: init.controlTls })
+  keepBeating({ health, cell: HEALTH.beats + init.slot })
   say({ kind: 'listening' })
 }
 

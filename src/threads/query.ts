@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createClock } from '../base/clock.ts'
 import { Refusal } from '../base/refusal.ts'
+import { reportContract } from '../record/contract-report.ts'
 import type { FromQueryThread, QuerySetup, ToQueryThread } from '../record/messages.ts'
 import { measure } from '../record/metrics.ts'
 import { getRecord, listRecords } from '../record/search.ts'
@@ -22,6 +23,8 @@ async function answer(message: ToQueryThread): Promise<FromQueryThread> {
       return { kind: 'list', id, page: await listRecords(reader, clock, message.filter) }
     if (message.kind === 'metrics')
       return { kind: 'metrics', id, answer: await measure(reader, clock, message.question) }
+    if (message.kind === 'contract')
+      return { kind: 'contract', id, answer: await reportContract(reader, clock, message.question) }
     return { kind: 'get', id, record: await getRecord(reader, clock, message.record) }
   } catch (error) {
     if (error instanceof StoreUnavailable)

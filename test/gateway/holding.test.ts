@@ -88,6 +88,8 @@ async function start(bytes: number): Promise<Started> {
           tombstones: createTombstones(),
           running: createRunningCalls(() => {}),
           origin: 'http://localhost:8080',
+          allowsOrigin: () => false,
+          corsLines: () => '',
           version: '0.0.0',
           clock: createClock(),
           requestId: () => exchange.requestId,

@@ -95,12 +95,13 @@ let source = 0
 async function ask(
   token: string,
   headers: Record<string, string> = {},
-): Promise<Answer & { reason: string; credential: string; profile: string }> {
+): Promise<Answer & { reason: string; credential: string; profile: string; subject: string }> {
   const index = served.records.length
   const from = `127.1.${++source >> 8}.${source & 255 || 1}`
   const answer = await served.ask(CALL, { headers: { authorization: `Bearer ${token}`, ...headers }, from })
   const record = await served.record(index)
-  return { ...answer, reason: record.reason, credential: record.credentialId, profile: record.profile }
+  const { reason, credentialId: credential, profile, subject } = record
+  return { ...answer, reason, credential, profile, subject }
 }
 
 async function refused(token: string, reason: string, code = 'credential_invalid'): Promise<void> {
@@ -241,7 +242,7 @@ test('ids narrow where several profiles fit, and must agree', async () => {
   assert.equal(half.profile, 'pro_on')
 })
 
-test('subject and listed claims go on: to the upstream, the record and calls from within', async () => {
+test('the subject goes to the upstream and the record, and the token to neither', async () => {
   const token = signedWith(
     SECRET,
     claims({ sub: 'Ann Ä 7%', team: 'core', roles: ['a', 'b'], realm: { name: 'x' } }),
@@ -250,6 +251,8 @@ test('subject and listed claims go on: to the upstream, the record and calls fro
   assert.equal(answer.json.headers?.['x-postern-subject'], encodeURIComponent('Ann Ä 7%'))
   assert.equal(answer.json.headers?.['x-postern-profile'], 'signed')
   assert.equal(answer.json.headers?.['authorization'], undefined)
+  assert.equal(answer.subject, 'Ann Ä 7%')
+  assert.ok(!JSON.stringify(served.records.at(-1)).includes(token.slice(-20)))
   await refused(signedWith(SECRET, claims({ sub: 'a\r\nX-Evil: 1' })), 'sub is no plain text')
 })
 

@@ -91,6 +91,7 @@ before(async () => {
   })
   door = createManagementDoor({
     ...ports,
+    allowsOrigin: () => false,
     authenticate: ({ authorization }) => authenticate(bearerOf(authorization)),
     allowed: mayCall,
     reveals: () => false,

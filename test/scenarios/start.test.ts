@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { chmod, cp, mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
@@ -7,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { CannotStart } from '../../src/base/cannot-start.ts'
-import { LOCAL_SOCKET, socketPath } from '../../src/base/socket-path.ts'
+import { LOCAL_SOCKET, SOCKETS_FILE } from '../../src/base/socket-path.ts'
 import { startServer } from '../../src/serve.ts'
 import { readSettings } from '../../src/settings.ts'
 import { eventually } from '../support/eventually.ts'
@@ -118,7 +119,7 @@ test('a data directory from a newer version is refused and left as it is', async
 test('a start that fails late gives back everything, so that the next one in the same process succeeds', async () => {
   const data = await temporaryDirectory()
   // Nothing can listen where a directory is: the last part before the gateway threads fails.
-  const socket = socketPath(data, LOCAL_SOCKET)
+  const socket = join(data, LOCAL_SOCKET)
   await mkdir(socket)
   const before = process.getActiveResourcesInfo().filter((name) => name !== 'Immediate').length
   await assert.rejects(startTestServer({ data }), /EADDRINUSE/)
@@ -128,6 +129,21 @@ test('a start that fails late gives back everything, so that the next one in the
   assert.equal((await call('GET', `${server.running.controlUrl}/readyz`)).status, 200)
   await server.stop()
   await rm(data, { recursive: true })
+})
+
+test('the command line reaches a process whose data directory has a path too long for a socket', async () => {
+  const root = await temporaryDirectory()
+  const data = join(root, 'a'.repeat(100))
+  await mkdir(data, { mode: 0o700 })
+  await using server = await startTestServer({ data })
+  const path = readFileSync(join(data, SOCKETS_FILE), 'utf8')
+  assert.equal(statSync(path).mode & 0o777, 0o700)
+  const { code, out, err } = await runCommand(data, ['token', '--role', 'viewer', '--ttl', '1m'])
+  assert.equal(code, 0, err)
+  assert.match(out, /pst_/)
+  await server.stop()
+  assert.equal(existsSync(path), false)
+  await rm(root, { recursive: true })
 })
 
 test('a revocation that the first thread takes while others still start holds when it has answered', async () => {

@@ -93,6 +93,7 @@ export async function startAuthorization({
       gatewayOrigin: issuer,
       managementOrigin: origin,
       managementOrigins: [issuer],
+      allowsOrigin: () => false,
       resources: createProtectedResources([issuer]),
       exportFiles: openExportFiles(join(directory, 'exports')),
       documentMode,

@@ -40,8 +40,8 @@ function pairOf(alg: string): KeyObject {
 export const part = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
-/** A token of a key. `header` overrides members; undefined leaves one out. */
-export function signedBy(key: SigningKey, claims: Claims, header: Claims = {}): string {
+/** A token of a key; claims as text are signed as they are. `header` overrides members; undefined leaves one out. */
+export function signedBy(key: SigningKey, claims: Claims | string, header: Claims = {}): string {
   const alg = String(header['alg'] ?? key.alg)
   const text = `${part({ alg, kid: key.kid, typ: 'JWT', ...header })}.${part(claims)}`
   const digest = alg === 'EdDSA' ? null : `sha${alg.slice(2)}`

@@ -225,6 +225,7 @@ test('a place under way is never taken over, however full the table is and howev
       now,
     )
   }
+  assert.ok(counters.facts.full > 0)
   assert.equal(counters.take(plan, NOON + 401 * DAY_MS), 0)
   counters.release(held, 200)
   assert.equal(counters.take(plan, NOON + 401 * DAY_MS), -1)

@@ -13,9 +13,9 @@ import { STRIPES } from './stripes.ts'
 const NOON = Date.UTC(2026, 2, 4, 12)
 const DAY_MS = 86_400_000
 
-function limit(given: Partial<LimitFragment>): LinkedLimit {
+function limit(given: Partial<LimitFragment>, policy = 'pol_1'): LinkedLimit {
   const fragment = { name: 'limit', kind: 'rate' as const, max: 5, window_ms: 60_000, ...given }
-  return linkPolicy({ kind: 'policy', id: 'pol_1', slug: 'one', active: true, limits: [fragment] }).limits[0]!
+  return linkPolicy({ kind: 'policy', id: policy, slug: 'one', active: true, limits: [fragment] }).limits[0]!
 }
 
 const quota = (max: number, windowMs = DAY_MS): LinkedLimit =>
@@ -63,6 +63,7 @@ test('subjects count apart, and so do the same names of different policies', () 
   const rate = limit({ max: 1 })
   assert.equal(take(counters, [rate], NOON, 'cli_1'), -1)
   assert.equal(take(counters, [rate], NOON, 'cli_2'), -1)
+  assert.equal(take(counters, [limit({ max: 1 }, 'pol_2')], NOON, 'cli_1'), -1)
   assert.equal(take(counters, [rate], NOON, 'cli_1'), 0)
 })
 
@@ -289,13 +290,16 @@ test('a full table refuses new subjects, counts that, and goes on counting those
 test('two limits that meet in one stripe never share a place', () => {
   const counters = create(STRIPES * 4)
   const limits = Array.from({ length: 8 }, (_, index) => limit({ name: `l${index}`, max: 2 }))
+  let counted = 0
   for (let i = 0; i < 40; i++) {
     const now = NOON + i * 200_000
     const first = take(counters, limits, now, `cli_${i % 3}`)
     if (counters.wasFull) continue
+    counted++
     assert.equal(first, -1)
     for (let at = 0; at < limits.length; at++) assert.equal(counters.remaining(at), 1)
   }
+  assert.ok(counted > 10, `${counted} of 40`)
 })
 
 test('a dead thread gives back its lock, and what it was counting stays consistent', () => {
@@ -390,6 +394,8 @@ test('threads that run at the same time admit exactly max together', async () =>
 
 test('failures of a source are counted apart from limits and end by themselves', () => {
   const counters = create(STRIPES)
+  for (let i = 0; i < 500; i++) take(counters, [limit({})], NOON, `cli_${i}`)
+  assert.ok(counters.facts.full > 0, 'limits have no place left')
   for (let i = 0; i < 20; i++) assert.equal(counters.countFailure(7, 9, NOON), true)
   assert.equal(counters.countFailure(7, 9, NOON), false)
   assert.equal(counters.throttledMs(7, 9, NOON + 1000), 59_000)

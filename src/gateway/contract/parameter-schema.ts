@@ -32,7 +32,7 @@ export function compileSchemaCheck(parameter: Parameter, judges: SchemaJudges): 
   const types = typesOf(schema, judges.shared)
   const itemTypes = itemTypesOf(schema, judges.shared)
   /** Its members are query parameters of their own. */
-  const isScattered = types.has('object') && delimitsNothing(parameter)
+  const isScattered = types.has('object') && types.size < ALL_TYPES.size && delimitsNothing(parameter)
 
   return (given, errors, decode, query) => {
     // Lines of one field are one list (RFC 9110 section 5.3).

@@ -1,4 +1,5 @@
 import type { FieldError, RefusalCode } from '../../base/refusal.ts'
+import { contractFaultText } from '../../record/contract-fault.ts'
 import type { Exchange } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
@@ -64,7 +65,7 @@ function broken(
   const [first] = errors
   const detail = `${first!.pointer === '' ? 'The body' : first!.pointer} ${first!.reason}.`
   if (mode === 'report') {
-    if (exchange.reason === '') exchange.reason = `${code}: ${detail}`.slice(0, 500)
+    if (exchange.contractFault === '') exchange.contractFault = contractFaultText(code, errors)
     return null
   }
   exchange.facts = { detail, errors }

@@ -1,3 +1,4 @@
+import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
@@ -36,6 +37,9 @@ export interface ConsumerDoorOptions<State> {
   readonly running: RunningCalls
   /** Public origin: `https://api.example.com`. */
   readonly origin: string
+  readonly allowsOrigin: AllowsOrigin
+  /** Header lines that every answer carries: what a page of another origin may read. */
+  readonly corsLines: (incoming: Incoming<State>) => string
   readonly version: string
   readonly clock: Clock
   /** The id that the answer and what the gateway records of the message share. */
@@ -70,7 +74,7 @@ const ALIASES: Readonly<Record<string, ToolName>> = {
 export function createConsumerDoor<State>(
   options: ConsumerDoorOptions<State>,
 ): (incoming: Incoming<State>) => void {
-  const refuseRebinding = createRebindingCheck([options.origin])
+  const refuseRebinding = createRebindingCheck([options.origin], options.allowsOrigin)
   const read = headerReader(options.taken)
   const endpoint = createMcpEndpoint(consumerDoor(options), {
     sealKey: options.sealKey,
@@ -81,13 +85,13 @@ export function createConsumerDoor<State>(
   const challenge = createChallenge([options.origin], '/mcp', 'mcp:tools')
 
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
-  function send(incoming: Incoming, requestId: string, answer: McpAnswer): void {
+  function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {
     const { body } = answer
     if (body.length > SMALL_BYTES_MAX && !options.gateway.room(incoming, 'answer').take(body.length)) {
-      answerProblem(incoming, requestId, UNHELD, challenge)
+      answerProblem(incoming, requestId, UNHELD, challenge, options.corsLines(incoming))
       return
     }
-    let fields = `x-request-id: ${requestId}\r\n`
+    let fields = `x-request-id: ${requestId}\r\n${options.corsLines(incoming)}`
     for (const name in answer.headers) fields += `${name}: ${answer.headers[name]}\r\n`
     incoming.answer(answer.status, fields, body)
   }
@@ -106,7 +110,8 @@ export function createConsumerDoor<State>(
         options.fault(error, requestId)
         note(incoming, requestId, 'internal_error', 'fault')
         const detail = PROBLEMS.internal_error.help
-        answerProblem(incoming, requestId, { code: 'internal_error', detail, retryAfterMs: null }, challenge)
+        const refusal = { code: 'internal_error', detail, retryAfterMs: null } as const
+        answerProblem(incoming, requestId, refusal, challenge, options.corsLines(incoming))
       }
     }
     guarded(() => {
@@ -119,7 +124,7 @@ export function createConsumerDoor<State>(
       }
       const go = (found: Identified): void => {
         if (!found.ok) {
-          answerProblem(incoming, requestId, found, challenge)
+          answerProblem(incoming, requestId, found, challenge, options.corsLines(incoming))
           return
         }
         const { caller } = found
@@ -235,12 +240,13 @@ function answerProblem(
   requestId: string,
   refusal: { readonly code: RefusalCode; readonly detail: string; readonly retryAfterMs: number | null },
   challenge: ReturnType<typeof createChallenge>,
+  more: string,
 ): void {
   const { code, detail, retryAfterMs } = refusal
   const { status } = PROBLEMS[code]
   const members = retryAfterMs === null ? {} : { retry_after_ms: retryAfterMs }
   const body = JSON.stringify(problemOf(code, { detail, members }, requestId))
-  let fields = `x-request-id: ${requestId}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n`
+  let fields = `x-request-id: ${requestId}\r\n${more}content-type: application/problem+json\r\ncache-control: no-store\r\n`
   if (status === 401) fields += `www-authenticate: ${challenge(incoming.host, code)}\r\n`
   if (retryAfterMs !== null) fields += `retry-after: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}\r\n`
   incoming.answer(status, fields, body)

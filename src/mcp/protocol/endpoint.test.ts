@@ -140,6 +140,7 @@ test('arbitrary envelopes are answered once, with JSON-RPC, and never throw', as
       if (Array.isArray(answers)) assert.equal(heard.length, Array.isArray(body) ? body.length : 1)
       else assert.equal(heard.length, 1)
       const errors = (Array.isArray(answers) ? answers : [answers]) as Parsed[]
+      for (const answer of errors) assert.equal(Reflect.get(answer, 'jsonrpc'), '2.0')
       assert.deepEqual(
         heard.flatMap(({ error }) => error ?? []).sort(),
         errors.flatMap(({ error }) => error?.code ?? []).sort(),

@@ -57,7 +57,7 @@ test('arbitrary headers never throw, and what decodes is what was meant', () => 
       (header) => {
         const value = decodeMirrored(header)
         if (value === null || !header.startsWith('=?base64?')) return
-        assert.equal(decodeMirrored(encodeMirrored(value)), value)
+        assert.equal(`=?base64?${Buffer.from(value).toString('base64')}?=`, header)
       },
     ),
   )

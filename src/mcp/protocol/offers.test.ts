@@ -79,7 +79,12 @@ test('prompts are listed and given in both eras, with arguments that fit', async
 
 test('resources are listed by pages and read in both eras', async () => {
   const { modern, send, request } = startDoor(OFFERS)
-  assert.equal((await modern('resources/list')).json.result!['nextCursor'], 'two')
+  const first = (await modern('resources/list')).json.result!
+  assert.deepEqual([first['resources'], first['nextCursor']], [[PLACE], 'two'])
+  assert.deepEqual((await send(request('resources/list'), LEGACY)).json.result, {
+    resources: [PLACE],
+    nextCursor: 'two',
+  })
   const last = (await modern('resources/list', { cursor: 'two' })).json.result!
   assert.deepEqual([last['resources'], last['nextCursor'], last['cacheScope']], [[], undefined, 'private'])
   assert.equal((await modern('resources/list', { cursor: 'three' })).json.error?.code, -32602)

@@ -1,22 +1,28 @@
 import { isIP } from 'node:net'
+import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import type { Origins } from '../../base/challenge.ts'
 import { errorAnswer, type McpAnswer, RPC } from './answer.ts'
 
 /**
  * Stands against DNS rebinding: a web page that makes a browser talk to a server on the user's own machine or
- * network (2026-07-28, streamable HTTP: security). Browsers name the page in `Origin`; an `Origin` that is neither
- * loopback nor our own is refused. While one of our own origins is loopback, so is a `Host` that is not our own and
+ * network (2026-07-28, streamable HTTP: security). Browsers name the page in `Origin`; an `Origin` that may not
+ * call is refused. While one of our own origins is loopback, so is a `Host` that is not our own and
  * that public DNS could have pointed at this machine.
  */
 export function createRebindingCheck(
   origins: Origins,
+  allowsOrigin: AllowsOrigin,
 ): (origin: string | undefined, host: string) => McpAnswer | null {
-  const own = new Set(origins.map((origin) => origin.toLowerCase()))
-  const ownHosts = new Set([...own].map((origin) => origin.slice(origin.indexOf('://') + 3)))
+  const ownHosts = new Set(origins.map((origin) => origin.slice(origin.indexOf('://') + 3).toLowerCase()))
   const local = [...ownHosts].some((host) => isLoopback(hostNameOf(host)))
   return (origin, host) => {
-    if (origin !== undefined && !own.has(origin.toLowerCase()) && !isLoopbackOrigin(origin))
-      return errorAnswer(403, undefined, RPC.invalidRequest, 'This Origin is not allowed')
+    if (origin !== undefined && !allowsOrigin(origin))
+      return errorAnswer(
+        403,
+        undefined,
+        RPC.invalidRequest,
+        'This Origin is not allowed; the setting CORS_ORIGINS lists those that are',
+      )
     if (local && host !== '' && !ownHosts.has(host) && !isPrivateName(hostNameOf(host)))
       return errorAnswer(
         403,
@@ -26,11 +32,6 @@ export function createRebindingCheck(
       )
     return null
   }
-}
-
-function isLoopbackOrigin(origin: string): boolean {
-  const match = /^https?:\/\/([^/?#@\\\s]+)$/i.exec(origin)
-  return match !== null && isLoopback(hostNameOf(match[1]!.toLowerCase()))
 }
 
 /** An authority without its port and brackets. */

@@ -5,7 +5,7 @@ export interface ConsentView {
   readonly csrf: string
   /** Who is signed in. */
   readonly account: string
-  readonly client: { readonly id: string; readonly name: string | null }
+  readonly client: { readonly id: string; readonly name: string | null; readonly isVerified: boolean }
   /** Host of the redirect; null for a device, which gets no redirect. */
   readonly redirectHost: string | null
   /** True when any program of this computer could take the redirect. */
@@ -40,6 +40,7 @@ export function consentPage(view: ConsentView): Page {
 <p><strong>${client.name ?? client.id}</strong> asks to act for you, <strong>${account}</strong>.</p>
 <dl>
 <dt>Client</dt><dd><code>${client.id}</code></dd>
+${client.name === null || client.isVerified ? null : html`<dt>Name</dt><dd>unverified: the client chose it</dd>`}
 ${redirectHost === null ? null : html`<dt>Sends you back to</dt><dd><code>${redirectHost}</code></dd>`}
 <dt>For</dt>${resources.map((resource) => html`<dd><code>${resource}</code></dd>`)}
 </dl>

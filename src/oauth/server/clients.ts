@@ -2,6 +2,8 @@ import type { ServiceClient } from '../../access/service-clients.ts'
 import { isLoopbackHost } from '../../base/address.ts'
 import { listedTexts, type Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
+import { isReservedName } from './client-names.ts'
+import { PINNED } from './pinned-documents.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -81,6 +83,8 @@ export function lenientMetadata(given: Plain): Plain {
   else taken['grant_types'] = ['authorization_code', 'refresh_token']
   if (taken['response_types'] !== undefined) taken['response_types'] = redirects.length === 0 ? [] : ['code']
   if (typeof taken['client_name'] === 'string') taken['client_name'] = visible(taken['client_name'])
+  // It would be taken for Postern; the client is called by its id then
+  if (isReservedName(String(taken['client_name'] ?? ''))) delete taken['client_name']
   if (taken['client_name'] === '') delete taken['client_name']
   if (!/^https?:/.test(String(taken['client_uri']))) delete taken['client_uri']
   return taken
@@ -92,6 +96,20 @@ function visible(name: string): string {
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}\u2800\u3164\uffa0\u115f\u1160]/gu, '')
     .trim()
     .slice(0, NAME_MAX)
+}
+
+/** What a client is called where people decide about it, and whether it chose the name itself. */
+export function shownClient(id: string, name: string | undefined): ShownClient {
+  const isOwn = id === CLI_CLIENT.client_id
+  // Registered before names were reserved
+  const isTaken = name !== undefined && !isOwn && isReservedName(name)
+  return { id, name: name === undefined || isTaken ? null : name, isVerified: isOwn || PINNED.has(id) }
+}
+
+export interface ShownClient {
+  readonly id: string
+  readonly name: string | null
+  readonly isVerified: boolean
 }
 
 /** The host that a redirect leads to, as a person reads it; the scheme where it leads to a program. */

@@ -1,6 +1,7 @@
 import type { Configuration } from 'oidc-provider'
 import { DEVICE_DONE, deviceCodePage, deviceConfirmPage } from '../pages/device.ts'
 import { errorPage } from '../pages/error.ts'
+import { shownClient } from './clients.ts'
 import { answerPage, type EngineContext } from './visit.ts'
 
 type DevicePages = Pick<
@@ -16,8 +17,8 @@ export const DEVICE_PAGES: DevicePages = {
     answerPage(context, deviceCodePage(deviceForm(context, codeOf(context)), fault))
   },
   userCodeConfirmSource(context, _form, client, _device, code) {
-    const name = client.clientName ?? client.clientId
-    answerPage(context, deviceConfirmPage(deviceForm(context, code), name))
+    const { id, name } = shownClient(client.clientId, client.clientName)
+    answerPage(context, deviceConfirmPage(deviceForm(context, code), name ?? id))
   },
   successSource: (context) => answerPage(context, DEVICE_DONE),
 }

@@ -288,7 +288,7 @@ test('of two that came of one refresh token one goes on: who brings the other wh
   server.move(-31_000)
 })
 
-test('of many requests with one code at once, one gets tokens; with one refresh token each gets its own', async () => {
+test('of many requests with one code at once, at most one gets tokens; with one refresh token each gets its own', async () => {
   const client = await register(origin)
   const { url, redeem } = authorization(origin, client)
   const code = (await consent(server.browser(), url)).url.searchParams.get('code')!
@@ -484,6 +484,34 @@ test('a client is called by what can be seen of its name, or by its id', async (
     (await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })).body.client_name
   assert.equal(await nameOf(' \u202eEditor\u200b\n'), 'Editor')
   assert.equal(await nameOf('\u202e \u3164'), undefined)
+})
+
+test('no client that registers itself is called like Postern, and the person is told that names are unverified', async () => {
+  for (const client_name of [
+    'Postern command line',
+    'POSTERN  command line',
+    'P o s t e r n',
+    'Pos\u200btern',
+    'P\u043e\u0455t\u0435rn command line',
+    '\uff30\uff4f\uff53\uff54\uff45\uff52\uff4e',
+    'P\u00f6stern',
+    'P0stern CLI',
+    'Postem',
+    '\u1d18\u1d0f\ua731\u1d1b\u1d07\u0280\u0274',
+    'The official postern-cli',
+  ]) {
+    const { body } = await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })
+    assert.equal(body.client_name, undefined, client_name)
+  }
+  const browser = server.browser()
+  const { url } = authorization(origin, await register(origin, { client_name: 'Patterns' }))
+  const page = await browser.submit(await browser.open(url), {
+    name: 'ann',
+    password: PASSWORD,
+    do: 'password',
+  })
+  assert.match(page.text, /<strong>Patterns<\/strong>/)
+  assert.match(page.text, /unverified: the client chose it/)
 })
 
 test('a path is taken by its one spelling alone, so that none is around what is asked of it', async () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Configuration, Provider } from 'oidc-provider'
 import { formActionOf, type Page, pageHeaders, pageText } from '../../base/page.ts'
 import type { Asker } from './audit.ts'
+import { type ShownClient, shownClient } from './clients.ts'
 import type { Sealed } from './sealed.ts'
 
 export const INTERACTION = '/oauth/interaction/'
@@ -35,7 +36,7 @@ export async function interactionOf(
 
 /** What the pages of an interaction have in common. */
 export interface Asked {
-  readonly client: { readonly id: string; readonly name: string | null }
+  readonly client: ShownClient
   /** Null for a device, which gets no redirect. */
   readonly redirectUri: string | null
   readonly form: {
@@ -54,7 +55,7 @@ export async function askedOf(
   const client = await provider.Client.find(String(params['client_id']))
   const redirectUri = typeof params['redirect_uri'] === 'string' ? params['redirect_uri'] : null
   return {
-    client: { id: client?.clientId ?? '', name: client?.clientName ?? null },
+    client: shownClient(client?.clientId ?? '', client?.clientName),
     redirectUri,
     form: {
       path: INTERACTION + uid,

@@ -95,9 +95,7 @@ export async function measured(
   question: (fromMs: number, toMs: number) => Omit<MetricsQuestion, 'selection'>,
 ): Promise<Measured> {
   const chosen = await toSelection({ from, to, ...rest }, context)
-  const [fromMs, toMs] = [Date.parse(String(chosen['from'])), Date.parse(String(chosen['to']))]
-  if (fromMs >= toMs) throw rangeFault('must be before to')
-  if (toMs - fromMs > RANGE_MS_MAX) throw rangeFault('must be at most 90 days before to')
+  const [fromMs, toMs] = rangeOf(chosen)
   const answer = await context.records.metrics({ ...question(fromMs, toMs), selection: chosen })
   const { completeFrom } = answer
   return {
@@ -113,6 +111,14 @@ export async function measured(
       records_read: answer.read,
     },
   }
+}
+
+/** The time of a selection in milliseconds. Refuses one that is empty or longer than 90 days. */
+export function rangeOf(selection: Readonly<Record<string, unknown>>): readonly [from: number, to: number] {
+  const [fromMs, toMs] = [Date.parse(String(selection['from'])), Date.parse(String(selection['to']))]
+  if (fromMs >= toMs) throw rangeFault('must be before to')
+  if (toMs - fromMs > RANGE_MS_MAX) throw rangeFault('must be at most 90 days before to')
+  return [fromMs, toMs]
 }
 
 function rangeFault(reason: string) {

@@ -12,14 +12,21 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { CannotStart } from '../../base/cannot-start.ts'
-import { CONTROL_SOCKET, LOCAL_SOCKET } from '../../base/socket-path.ts'
+import { CONTROL_SOCKET, LOCAL_SOCKET, SOCKETS_FILE } from '../../base/socket-path.ts'
 import { AUDIT_MARK } from '../audit-mark.ts'
 import { CONFIG, KEY, RECORDS } from './manifest.ts'
 
 /** Folder in an empty data directory where a restore is prepared. */
 export const RESTORE_PART = 'restore.part'
 /** What is of no worth in a data directory. */
-const LEFT_OVER = new Set([RESTORE_PART, 'lock.db', 'lock.db-journal', CONTROL_SOCKET, LOCAL_SOCKET])
+const LEFT_OVER = new Set([
+  RESTORE_PART,
+  'lock.db',
+  'lock.db-journal',
+  CONTROL_SOCKET,
+  LOCAL_SOCKET,
+  SOCKETS_FILE,
+])
 /** Without its key a start is refused, so that a restore that is cut off is never served: the key comes last. */
 const ORDER = [RECORDS, AUDIT_MARK, CONFIG, KEY]
 

@@ -138,6 +138,7 @@ describe('the Management MCP door', () => {
       scope: DEFAULT_SCOPE,
       tombstones: createTombstones(),
       origins: ['https://gateway.example'],
+      allowsOrigin: (origin) => origin === 'https://gateway.example',
       version: '0.0.0',
       docs: {
         topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],

@@ -1,4 +1,5 @@
 import type { Principal } from '../../access/principal.ts'
+import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge, isChallenged, type Origins } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
@@ -33,6 +34,7 @@ export interface ManagementDoorOptions extends RunPorts {
   readonly tombstones: Tombstones
   /** Where it is reached, such as `https://api.example.com`. */
   readonly origins: Origins
+  readonly allowsOrigin: AllowsOrigin
   /** What challenges ask for, space-separated; null where all tokens come from elsewhere, with scopes of their own. */
   readonly scope: string | null
   readonly version: string
@@ -61,7 +63,7 @@ const LISTS_MAX = 64
 
 /** The Management MCP door: the operation registry as tools, behind the same invoke as REST and the CLI. */
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
-  const refuseRebinding = createRebindingCheck(options.origins)
+  const refuseRebinding = createRebindingCheck(options.origins, options.allowsOrigin)
   const challenges = new Map(
     [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origins, path, options.scope)]),
   )

@@ -112,6 +112,7 @@ describe('Management MCP over the registry and a store', () => {
       scope: null,
       tombstones: createTombstones(),
       origins: ['http://localhost:8080'],
+      allowsOrigin: () => false,
       version: '0.0.0',
       docs: {
         topics: () => [{ topic: 'mcp', title: 'Gateway MCP' }],

@@ -153,11 +153,16 @@ function formOf(reading: Reading, value: Plain, parameter: ParameterInput, point
     }
   }
   const { schema } = value
-  if (isPlain(schema) && isFlat(schema)) return form
   if (schema === undefined) return { ...form, schema: true }
   const usual = isQuery || parameter.in === 'cookie' ? 'form' : 'simple'
   const { style } = value
   const known = PARAMETER_STYLES.find((one) => one === style)
+  if (known === 'matrix')
+    reading.warn(
+      pointerTo(pointer, 'style'),
+      'a path segment with ";" is refused unless its pattern has one, since servers read it in different ways; write the ";" and the name into the path of the proxy',
+    )
+  if (isPlain(schema) && isFlat(schema) && known !== 'label' && known !== 'matrix') return form
   if (style !== undefined && known === undefined)
     leave(pointerTo(pointer, 'style'), 'style', 'not a style of OpenAPI; the value may be anything')
   const explodes = (known ?? usual) === 'form'

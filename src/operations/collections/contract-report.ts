@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { toTime } from '../../base/clock.ts'
+import { Ref, When } from '../../model/common.ts'
+import { ValidationMode } from '../../model/contract.ts'
+import { define } from '../define.ts'
+import { coverage, rangeOf } from '../metrics/measure.ts'
+import { toSelection } from '../records/selection.ts'
+import { collectionKind } from './kind.ts'
+
+export const contractReport = define({
+  resource: 'collections',
+  action: 'contract_report',
+  effect: 'read',
+  tool: 'get_contract_report',
+  group: 'manage_collections',
+  summary:
+    'Which calls of a collection would be refused if its contract were enforced, by endpoint and pointer, from request records',
+  input: z.strictObject({
+    id: Ref,
+    proxy: Ref.optional().describe('Only this proxy'),
+    from: When.default('-7d').describe(
+      'Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago',
+    ),
+    to: When.default('now').describe('Before: as from, or now. At most 90 days after from'),
+    limit: z.coerce.number().int().min(1).max(200).default(50).describe('Places that are listed'),
+  }),
+  output: z.object({
+    ...coverage,
+    request_validation: ValidationMode.describe('What the collection does with such requests now'),
+    requests: z.int().describe('Requests to the collection in this time'),
+    would_refuse: z.int().describe('Requests that were passed on and would be refused'),
+    places: z.int().describe('Pairs of endpoint and pointer that there are, listed or not'),
+    items: z
+      .array(
+        z.object({
+          endpoint: z.string().describe('Method and route'),
+          proxy: z.string().describe('Id'),
+          code: z.string().describe('The refusal, such as body_invalid'),
+          pointer: z.string().describe('Where the first fault is; * stands for any index'),
+          reason: z.string().describe('What was wrong with the last of these requests'),
+          requests: z.int(),
+          faults: z.int().describe('Faults of these requests, of which the first is told'),
+          first_seen: z.string(),
+          last_seen: z.string(),
+          record: z.string().describe('Id of the last record'),
+        }),
+      )
+      .describe('Most requests first'),
+  }),
+  permission: 'records:read',
+  refuses: ['not_found', 'records_unavailable'],
+  columns: ['endpoint', 'pointer', 'code', 'requests', 'reason', 'last_seen'],
+  subject: (input) => ({ type: collectionKind.noun, id: null, slug: input.id }),
+  handle: async ({ id, limit, ...input }, context) => {
+    const collection = await context.find('collections', id)
+    const selection = await toSelection({ ...input, collection: collection.id }, context)
+    const [fromMs, toMs] = rangeOf(selection)
+    const answer = await context.records.contract({ selection, limit })
+    return {
+      from: toTime(fromMs),
+      to: toTime(toMs),
+      truncated: answer.completeFrom !== null,
+      complete_from: answer.completeFrom ?? toTime(fromMs),
+      sampled: false as const,
+      records_read: answer.read,
+      request_validation: ValidationMode.parse(collection.spec['request_validation'] ?? 'enforce'),
+      requests: answer.requests,
+      would_refuse: answer.wouldRefuse,
+      places: answer.total,
+      items: answer.groups.map(({ method, route, firstMs, lastMs, ...group }) => ({
+        ...group,
+        endpoint: `${method} ${route}`,
+        first_seen: toTime(firstMs),
+        last_seen: toTime(lastMs),
+      })),
+    }
+  },
+})

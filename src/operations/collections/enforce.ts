@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { Ref } from '../../model/common.ts'
+import { CHANGE_REFUSES } from '../crud.ts'
+import { define } from '../define.ts'
+import { proxyKind } from '../proxies/kind.ts'
+import { viewOf } from '../views.ts'
+import { replaceResource } from '../write-resource.ts'
+import { collectionKind } from './kind.ts'
+
+export const enforceCollection = define({
+  resource: 'collections',
+  action: 'enforce',
+  effect: 'act',
+  tool: 'enforce_contract',
+  group: 'manage_collections',
+  summary:
+    'Refuse calls that break the contract of a collection, and of its proxies that only report them; contract-report says before which these are',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    collection: collectionKind.view,
+    proxies: z.array(z.string()).describe('Slugs of the proxies that reported and now do as the collection'),
+    off: z.int().describe('Proxies that are not judged at all, and are left as they are'),
+  }),
+  permission: 'collections:update',
+  refuses: CHANGE_REFUSES,
+  columns: ['collection.slug', 'collection.request_validation', 'proxies', 'off'],
+  subject: (input, output) => ({
+    type: collectionKind.noun,
+    // The view of a stored collection has both.
+    id: (output?.collection['id'] as string | undefined) ?? null,
+    slug: (output?.collection['slug'] as string | undefined) ?? input.id,
+  }),
+  handle: async ({ id }, context) => {
+    const collection = await context.change.act('collections', id)
+    const proxies = await context.reader.all('proxies', collection.id)
+    const reporting = proxies.filter(({ spec }) => spec['request_validation'] === 'report')
+    for (const proxy of reporting)
+      await replaceResource(context, proxyKind, proxy, { ...proxy.spec, request_validation: 'inherit' })
+    if (collection.spec['request_validation'] !== 'enforce')
+      await replaceResource(context, collectionKind, collection, {
+        ...collection.spec,
+        request_validation: 'enforce',
+      })
+    const stored = (await context.reader.byId('collections', collection.id)) ?? collection
+    return {
+      collection: await viewOf(context.reader, collectionKind, stored),
+      proxies: reporting.map(({ slug }) => slug),
+      off: proxies.filter(({ spec }) => spec['request_validation'] === 'off').length,
+    }
+  },
+})

@@ -1,0 +1,119 @@
+import { type Clock, toTime } from '../base/clock.ts'
+import type { RecordBlock, RecordReader } from '../store/ports/records.ts'
+import { readBlock } from './block.ts'
+import { contractFaultOf } from './contract-fault.ts'
+import { compileFilter } from './filter.ts'
+import type { RecordSelection } from './record-filter.ts'
+
+export interface ContractQuestion {
+  /** With `from` and `to`. */
+  readonly selection: RecordSelection
+  /** Groups that are answered. */
+  readonly limit: number
+}
+
+/** Requests to one endpoint that would have been refused for one place. */
+interface ContractGroup {
+  readonly method: string
+  readonly route: string
+  /** Id. */
+  readonly proxy: string
+  readonly code: string
+  readonly pointer: string
+  readonly requests: number
+  readonly faults: number
+  readonly firstMs: number
+  readonly lastMs: number
+  /** Of the last of them: its id, and the first fault. */
+  readonly record: string
+  readonly reason: string
+}
+
+export interface ContractAnswer {
+  /** Most requests first. */
+  readonly groups: readonly ContractGroup[]
+  /** Groups that there are, answered or not. */
+  readonly total: number
+  /** Requests that were counted. */
+  readonly requests: number
+  /** Of these, the ones that would have been refused. */
+  readonly wouldRefuse: number
+  /** Records that were read. */
+  readonly read: number
+  /** Not null when reading was ended early: everything from here on was read, and of what is before only a part. */
+  readonly completeFrom: string | null
+}
+
+const READ_MS = 2000
+const READ_ROWS_MAX = 5_000_000
+/** Callers choose names of members: more groups than any description has places. */
+const GROUPS_MAX = 2000
+
+/** Counts by endpoint and place what would have been refused, newest records first. */
+export async function reportContract(
+  reader: RecordReader,
+  clock: Clock,
+  question: ContractQuestion,
+): Promise<ContractAnswer> {
+  const match = compileFilter(question.selection)
+  const deadline = clock.monotonic() + READ_MS
+  const groups = new Map<string, { -readonly [Member in keyof ContractGroup]: ContractGroup[Member] }>()
+  let [read, requests, wouldRefuse] = [0, 0, 0]
+  let completeFrom: string | null = null
+
+  const visit = (block: RecordBlock): boolean => {
+    if (read > 0 && (read >= READ_ROWS_MAX || clock.monotonic() > deadline)) {
+      completeFrom = toTime(block.maxTimeMs + 1)
+      return false
+    }
+    read += block.rows
+    const rows = readBlock(block)
+    const fits = match.on(rows)
+    if (fits === null) return true
+    for (let row = 0; row < rows.count; row++) {
+      if (!fits(row)) continue
+      requests += rows.requests(row)
+      const fault = contractFaultOf(rows.reason(row))
+      if (fault === null) continue
+      wouldRefuse += rows.requests(row)
+      const { id, method, route, proxy, timeMs, reason } = rows.fields(row)
+      const key = JSON.stringify([method, route, fault.code, fault.pointer])
+      const known = groups.get(key)
+      if (known === undefined && groups.size >= GROUPS_MAX) continue
+      if (known === undefined)
+        groups.set(key, {
+          ...{
+            method,
+            route,
+            proxy,
+            ...fault,
+            requests: 1,
+            firstMs: timeMs,
+            lastMs: timeMs,
+            record: id,
+            reason,
+          },
+        })
+      else {
+        known.requests++
+        known.faults += fault.faults
+        known.firstMs = Math.min(known.firstMs, timeMs)
+        if (timeMs > known.lastMs) Object.assign(known, { lastMs: timeMs, record: id, reason })
+      }
+    }
+    return true
+  }
+  await reader.scan(match.range, visit)
+
+  const ordered = [...groups.values()].sort(
+    (a, b) => b.requests - a.requests || (`${a.route}${a.pointer}` < `${b.route}${b.pointer}` ? -1 : 1),
+  )
+  return {
+    groups: ordered.slice(0, question.limit),
+    total: ordered.length,
+    requests,
+    wouldRefuse,
+    read,
+    completeFrom,
+  }
+}

@@ -1,0 +1,740 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setShouldValidateSchema } from '@hyperjump/json-schema'
+import {
+  registerSchema,
+  type SchemaObject,
+  type Validator,
+  validate,
+} from '@hyperjump/json-schema/draft-2020-12'
+import fc from 'fast-check'
+import { fuzzCases } from '../wire/llhttp.ts'
+import { type Reply, startTestServer, type TestServer } from './server.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+/**
+ * Valid calls pass: descriptions are imported, published and enforced, and requests that are valid by them are sent through
+ * the gateway. They are written by the serializers below and judged by a validator of another project.
+ */
+type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
+
+interface Call {
+  /** Below the path of its operation, for templates in it; with a query. */
+  readonly path: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
+interface Case {
+  readonly what: string
+  readonly template?: string
+  readonly method?: string
+  readonly operation: Record<string, unknown>
+  readonly valid: readonly Call[]
+  readonly invalid?: readonly Call[]
+}
+
+let server: TestServer
+let upstream: TestUpstream
+before(async () => {
+  upstream = await startUpstream()
+  server = await startTestServer()
+  await created(server.manage('POST', '/clients', { name: 'Tester', slug: 'tester', profiles: [] }))
+  const open = { client: 'tester', name: 'Open', slug: 'open', auth: { type: 'none' } }
+  await created(server.manage('POST', '/profiles', open))
+})
+after(async () => {
+  await server.stop()
+  await upstream.close()
+})
+
+const collections: string[] = []
+
+async function created(asked: Promise<Reply>): Promise<void> {
+  const { status, text } = await asked
+  assert.equal(status, 201, text)
+}
+
+/** Imports a description of the cases, enforces it, and sends all their calls. */
+async function prove(
+  slug: string,
+  version: string,
+  cases: readonly Case[],
+  more: object = {},
+): Promise<void> {
+  const paths = Object.fromEntries(
+    cases.map(({ template = '', method = 'get', operation }, index) => [
+      `/${index}${template}`,
+      { [method]: { responses: { 200: { description: 'ok' } }, ...operation } },
+    ]),
+  )
+  const document = {
+    ...(version === '2.0' ? { swagger: version } : { openapi: version }),
+    info: { title: slug, version: '1' },
+    paths,
+    ...more,
+  }
+  const made = await server.manage('POST', '/collections/import', {
+    document,
+    base_path: `/${slug}`,
+    slug,
+    upstream: upstream.url,
+    publish: true,
+    request_validation: 'enforce',
+  })
+  assert.equal(made.status, 201, made.text)
+  collections.push(slug)
+  const assigned = await server.manage('PATCH', '/clients/tester', { collections })
+  assert.equal(assigned.status, 200, assigned.text)
+  const send = (index: number, { path, headers = {}, body }: Call) =>
+    server.gateway((cases[index]!.method ?? 'get').toUpperCase(), `/${slug}/${index}${path}`, {
+      headers: { 'x-client-id': 'tester', 'x-profile-id': 'open', ...headers },
+      ...(body === undefined ? {} : { body }),
+    })
+  for (const [index, { what, operation, valid, invalid = [] }] of cases.entries()) {
+    for (const call of valid) {
+      const { status, text } = await send(index, call)
+      assert.equal(status, 200, `${what}: ${JSON.stringify(call)} ${text} ${JSON.stringify(operation)}`)
+    }
+    for (const call of invalid)
+      assert.equal((await send(index, call)).status, 400, `${what}: ${JSON.stringify(call)} must be refused`)
+  }
+}
+
+type Place = 'path' | 'query' | 'header' | 'cookie'
+interface Form {
+  readonly in: Place
+  readonly style: string
+  readonly explode: boolean
+}
+
+const FORMS: readonly Form[] = (
+  [
+    ['query', ['form', 'spaceDelimited', 'pipeDelimited', 'deepObject']],
+    // A segment that begins with `;` is refused as ambiguous: parameters.test.ts has style matrix.
+    ['path', ['simple', 'label']],
+    ['header', ['simple']],
+    ['cookie', ['form']],
+  ] as const
+).flatMap(([place, styles]) =>
+  styles.flatMap((style) => [true, false].map((explode) => ({ in: place, style, explode }))),
+)
+
+/** A value by the table of OpenAPI 3.1.1 section 4.8.12.4; null where that says nothing. */
+function written({ in: place, style, explode }: Form, value: Json): string | null {
+  const text = (one: Json): string =>
+    place === 'header' || place === 'cookie' ? String(one) : encodeURIComponent(String(one))
+  const pairs =
+    value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : null
+  const list = Array.isArray(value) ? value : null
+  const flat = (pairs?.flat() ?? list ?? [value]).map((one) => text(one as Json))
+  const named = pairs?.map(([name, one]) => `${text(name)}=${text(one)}`) ?? null
+  switch (style) {
+    case 'simple':
+      return explode && named !== null ? named.join(',') : flat.join(',')
+    case 'label':
+      return explode && named !== null ? `.${named.join('.')}` : `.${flat.join(explode ? '.' : ',')}`
+    case 'form':
+      if (place === 'cookie' && explode && (list !== null || named !== null)) return null
+      if (explode && named !== null) return named.join('&')
+      return explode && list !== null ? flat.map((one) => `p=${one}`).join('&') : `p=${flat.join(',')}`
+    case 'deepObject':
+      return pairs === null || !explode
+        ? null
+        : pairs.map(([name, one]) => `p[${name}]=${text(one)}`).join('&')
+    default:
+      if (explode || (pairs === null && list === null)) return null
+      return `p=${flat.join(style === 'pipeDelimited' ? '|' : '%20')}`
+  }
+}
+
+function callWith(form: Form, text: string): Call {
+  switch (form.in) {
+    case 'path':
+      return { path: `/${text}` }
+    case 'query':
+      return { path: `?${text}` }
+    case 'header':
+      return { path: '', headers: { p: text } }
+    case 'cookie':
+      return { path: '', headers: { cookie: `other=1; ${text}` } }
+  }
+}
+
+interface Kind {
+  readonly what: string
+  readonly schema: object
+  readonly valid: readonly Json[]
+  readonly invalid: readonly Json[]
+}
+
+const LIST = { type: 'array', items: { type: 'integer' } }
+const KINDS: readonly Kind[] = [
+  { what: 'an integer', schema: { type: 'integer', minimum: -5 }, valid: [0, 7, -3, 1e21], invalid: ['x'] },
+  {
+    what: 'cents',
+    schema: { type: 'number', multipleOf: 0.01 },
+    valid: [19.99, 0.07, 1.1],
+    invalid: [0.001],
+  },
+  { what: 'more than', schema: { type: 'number', exclusiveMinimum: 1 }, valid: [1.01], invalid: [1] },
+  {
+    what: 'a number with keywords of texts',
+    schema: { type: 'integer', pattern: '^[a-z]+$', minLength: 9, format: 'date' },
+    valid: [7],
+    invalid: ['abcdefghi'],
+  },
+  { what: 'a boolean', schema: { type: 'boolean' }, valid: [true, false], invalid: ['maybe'] },
+  {
+    what: 'a text',
+    schema: { type: 'string', maxLength: 5 },
+    valid: ['a', 'a,b', 'true', '12'],
+    invalid: ['abcdef'],
+  },
+  {
+    what: 'letters of all scripts',
+    schema: { type: 'string', pattern: '^[\\p{L}\\d_.-]+$', format: 'of-our-own' },
+    valid: ['abc', 'a-b.c'],
+    invalid: ['a!'],
+  },
+  {
+    what: 'an integer or a word',
+    schema: { anyOf: [{ type: 'integer' }, { enum: ['all'] }] },
+    valid: [4, 'all'],
+    invalid: ['some'],
+  },
+  { what: 'a list', schema: LIST, valid: [[1, 2], [3]], invalid: [['x', 'y']] },
+  {
+    what: 'a text or a list',
+    schema: {
+      oneOf: [
+        { type: 'string', maxLength: 1 },
+        { type: 'array', items: { type: 'string' }, minItems: 2 },
+      ],
+    },
+    valid: ['a', ['ab', 'cd']],
+    invalid: [],
+  },
+  {
+    what: 'one of some lists',
+    schema: { enum: [['a', 'b'], ['c']] },
+    valid: [['a', 'b'], ['c']],
+    invalid: [],
+  },
+  {
+    what: 'a list of choices',
+    schema: { allOf: [{ $ref: '#/components/schemas/Sorts' }] },
+    valid: [['name'], ['name', '-age']],
+    invalid: [['no', 'name']],
+  },
+  {
+    what: 'an object',
+    schema: {
+      type: 'object',
+      properties: { R: { type: 'integer' }, G: { type: 'string' } },
+      required: ['R'],
+    },
+    valid: [{ R: 100, G: 'a' }, { R: 1 }],
+    invalid: [],
+  },
+]
+const COMPONENTS = {
+  components: {
+    schemas: { Sorts: { type: 'array', items: { type: 'string', enum: ['name', '-age'] }, minItems: 1 } },
+  },
+}
+
+test('parameters of every kind pass in every place, style and explode', async () => {
+  const cases = FORMS.flatMap((form) =>
+    KINDS.flatMap(({ what, schema, valid, invalid }): Case[] => {
+      const calls = (values: readonly Json[]) =>
+        values
+          .map((value) => written(form, value))
+          .filter((text) => text !== null)
+          .map((text) => callWith(form, text))
+      if (calls(valid).length === 0) return []
+      return [
+        {
+          what: `${what} in ${form.in}, ${form.style}${form.explode ? ', exploded' : ''}`,
+          ...(form.in === 'path' ? { template: '/{p}' } : {}),
+          operation: { parameters: [{ name: 'p', required: true, schema, ...form }] },
+          valid: calls(valid),
+          invalid: calls(invalid),
+        },
+      ]
+    }),
+  )
+  assert.ok(cases.length > 100)
+  await prove('styles', '3.1.0', cases, COMPONENTS)
+})
+
+const parameter = (schema: unknown, more: object = {}) => ({
+  parameters: [{ name: 'p', in: 'query', schema, ...more }],
+})
+const json = (schema: unknown, type = 'application/json') => ({
+  requestBody: { required: true, content: { [type]: { schema } } },
+})
+const body = (value: unknown, type = 'application/json'): Call => ({
+  path: '',
+  headers: { 'content-type': type },
+  body: typeof value === 'string' ? value : JSON.stringify(value),
+})
+const query = (...texts: string[]): Call[] => texts.map((text) => ({ path: `?${text}` }))
+
+test('calls that a description of OpenAPI 3.1 allows pass', async () => {
+  const patch = {
+    requestBody: {
+      content: {
+        'application/json-patch+json': { schema: { type: 'array' } },
+        'application/merge-patch+json': { schema: { type: 'object' } },
+        'application/*': { schema: { type: 'string' } },
+      },
+    },
+  }
+  await prove(
+    'modern',
+    '3.1.0',
+    [
+      {
+        what: 'empty values',
+        operation: parameter({ type: 'integer' }, { allowEmptyValue: true }),
+        valid: query('p=', 'p', 'p=3', ''),
+        invalid: query('p=x'),
+      },
+      {
+        what: 'null',
+        operation: parameter({ type: ['integer', 'null'] }),
+        valid: query('p=', 'p=null', 'p=1'),
+        invalid: query('p=x'),
+      },
+      {
+        what: 'forms of numbers',
+        operation: parameter({ type: 'integer' }),
+        valid: query('p=1e3', 'p=-0', 'p=1.0', 'p=12345678901234567890', 'p=-9223372036854775808'),
+        invalid: query('p=1.5', 'p=0x1'),
+      },
+      { what: 'no schema', operation: parameter(undefined), valid: query('p=1', 'p=1&p=2', 'p=') },
+      {
+        what: 'JSON in a parameter',
+        operation: {
+          parameters: [
+            {
+              name: 'p',
+              in: 'query',
+              content: { 'application/json': { schema: { type: 'object', required: ['a'] } } },
+            },
+          ],
+        },
+        valid: query(`p=${encodeURIComponent('{"a":1}')}`),
+        invalid: query('p={}'),
+      },
+      {
+        what: 'XML in a parameter',
+        operation: {
+          parameters: [
+            { name: 'p', in: 'query', content: { 'application/xml': { schema: { type: 'object' } } } },
+          ],
+        },
+        valid: query('p=%3Ca/%3E'),
+      },
+      {
+        what: 'times',
+        operation: parameter({ type: 'string', format: 'date-time' }),
+        valid: query('p=2026-01-01t00:00:00z', 'p=1998-12-31T23:59:60Z', 'p=2026-01-01T00:00:00.1%2B05:30'),
+        invalid: query('p=today'),
+      },
+      {
+        what: 'two parts of a segment',
+        template: '/{position}.{ext}',
+        operation: {
+          parameters: [
+            { name: 'position', in: 'path', required: true, schema: { type: 'string' } },
+            { name: 'ext', in: 'path', required: true, schema: { enum: ['png'] } },
+          ],
+        },
+        valid: [{ path: '/a.png' }, { path: '/1.5.png' }],
+        invalid: [{ path: '/a.gif' }],
+      },
+      {
+        what: 'exploded object beside others',
+        operation: {
+          parameters: [
+            {
+              name: 'o',
+              in: 'query',
+              required: true,
+              schema: { type: 'object', additionalProperties: { type: 'string' } },
+            },
+          ],
+        },
+        valid: query('a=1&b=2', 'b=3'),
+      },
+      {
+        what: 'lines of a header',
+        operation: { parameters: [{ name: 'X-Ids', in: 'header', schema: LIST }] },
+        valid: [{ path: '', headers: { 'x-ids': '1, 2,3' } }],
+        invalid: [{ path: '', headers: { 'x-ids': '1, b' } }],
+      },
+      {
+        what: 'each media type by its schema',
+        method: 'patch',
+        operation: patch,
+        valid: [
+          body([], 'application/json-patch+json'),
+          body({}, 'application/merge-patch+json'),
+          body('"text"', 'application/json'),
+        ],
+        invalid: [body({}, 'application/json-patch+json'), body([], 'application/merge-patch+json')],
+      },
+      {
+        what: 'long numbers in a body',
+        method: 'post',
+        operation: json({
+          properties: {
+            n: { type: 'integer', multipleOf: 10, exclusiveMaximum: 1e30 },
+            m: { type: 'array', uniqueItems: true },
+          },
+        }),
+        valid: [
+          body('{"n":12345678901234567890}'),
+          body('{"m":[9007199254740993,9007199254740992]}'),
+          body('{"n":1e400}'.replace('1e400', '1e20')),
+        ],
+        invalid: [body('{"n":15}'), body('{"m":[1,1]}')],
+      },
+      {
+        what: 'white space of ECMA-262',
+        method: 'post',
+        operation: json({ type: 'string', pattern: '^\\S+\\s\\S+$' }),
+        valid: [body('"a\\u00a0b"'), body('"a\\ufeffb"'), body('"a b"')],
+        invalid: [body('"a"')],
+      },
+      {
+        what: 'an expression that is not regular',
+        method: 'post',
+        operation: json({ not: { type: 'string', pattern: '^(?=a)' } }),
+        valid: [body('"b"'), body('"a"')],
+      },
+      {
+        what: 'a composed object that is closed',
+        method: 'post',
+        operation: json({
+          allOf: [{ $ref: '#/components/schemas/Base' }],
+          properties: { b: true },
+          unevaluatedProperties: false,
+        }),
+        valid: [body({ a: 'x', b: 1 })],
+      },
+      {
+        what: 'read-only behind references',
+        method: 'post',
+        operation: json({ allOf: [{ $ref: '#/components/schemas/Entity' }, { required: ['name'] }] }),
+        valid: [body({ name: 'a' }), body({ name: 'a', owner: { mail: 'b' } })],
+        invalid: [body({})],
+      },
+      {
+        what: 'choices by a discriminator',
+        method: 'post',
+        operation: json({
+          oneOf: [{ $ref: '#/components/schemas/Cat' }, { $ref: '#/components/schemas/Dog' }],
+          discriminator: { propertyName: 'kind', mapping: { cat: '#/components/schemas/Cat' } },
+        }),
+        valid: [body({ kind: 'cat', born: '2020-01-01' }), body({ kind: 'dog' })],
+        invalid: [body({ kind: 'fish' })],
+      },
+    ],
+    {
+      components: {
+        schemas: {
+          Base: { type: 'object', properties: { a: { type: 'string' } } },
+          Id: { type: 'string', format: 'uuid', readOnly: true },
+          Entity: {
+            type: 'object',
+            required: ['id', 'owner', 'created'],
+            properties: {
+              id: { $ref: '#/components/schemas/Id' },
+              created: { allOf: [{ type: 'string', readOnly: true }] },
+              owner: { readOnly: true, allOf: [{ $ref: '#/components/schemas/Owner' }] },
+            },
+          },
+          Owner: {
+            type: 'object',
+            required: ['id', 'mail'],
+            properties: { id: { $ref: '#/components/schemas/Id' } },
+          },
+          Cat: {
+            type: 'object',
+            required: ['kind', 'id'],
+            properties: {
+              kind: { const: 'cat' },
+              id: { $ref: '#/components/schemas/Id' },
+              born: { format: 'date' },
+            },
+          },
+          Dog: { type: 'object', required: ['kind'], properties: { kind: { const: 'dog' } } },
+        },
+      },
+    },
+  )
+})
+
+test('calls that descriptions of OpenAPI 3.0 and 2.0 allow pass', async () => {
+  await prove('three', '3.0.3', [
+    {
+      what: 'nullable',
+      method: 'post',
+      operation: json({
+        type: 'object',
+        properties: {
+          a: { type: 'string', nullable: true, enum: ['x'] },
+          b: { nullable: true, allOf: [{ type: 'object' }] },
+        },
+      }),
+      valid: [body({ a: null, b: null }), body({ a: 'x', b: {} })],
+      invalid: [body({ a: 'y' })],
+    },
+    {
+      what: 'exclusive bounds as flags',
+      operation: parameter({
+        type: 'integer',
+        minimum: 1,
+        exclusiveMinimum: true,
+        maximum: 3,
+        exclusiveMaximum: false,
+      }),
+      valid: query('p=2', 'p=3'),
+      invalid: query('p=1', 'p=4'),
+    },
+    {
+      what: 'example and default',
+      method: 'post',
+      operation: json({
+        type: 'object',
+        required: ['a'],
+        properties: { a: { type: 'integer', default: 1, example: 'not one' } },
+      }),
+      valid: [body({ a: 2 })],
+      invalid: [body({})],
+    },
+    {
+      what: 'bytes',
+      method: 'post',
+      operation: json({ type: 'string', format: 'byte' }),
+      valid: [body('"aGk="'), body('"_-8"')],
+    },
+    {
+      what: 'a form',
+      method: 'post',
+      operation: json({ type: 'object', required: ['a'] }, 'application/x-www-form-urlencoded'),
+      valid: [body('a=1', 'application/x-www-form-urlencoded')],
+    },
+  ])
+  const form = { in: 'formData', name: 'f', type: 'string', required: true }
+  const list = (collectionFormat: string) => ({
+    parameters: [{ name: 'p', in: 'query', type: 'array', items: { type: 'integer' }, collectionFormat }],
+  })
+  await prove(
+    'two',
+    '2.0',
+    [
+      {
+        what: 'a form without consumes',
+        method: 'post',
+        operation: { parameters: [form] },
+        valid: [
+          body('f=1', 'application/x-www-form-urlencoded'),
+          body('--x--', 'multipart/form-data; boundary=x'),
+        ],
+      },
+      {
+        what: 'a shared form field',
+        method: 'post',
+        operation: { parameters: [{ $ref: '#/parameters/F' }] },
+        valid: [body('f=1', 'application/x-www-form-urlencoded')],
+      },
+      {
+        what: 'a body without consumes',
+        method: 'post',
+        operation: { parameters: [{ name: 'b', in: 'body', schema: { type: 'object' } }] },
+        valid: [body({}), body('<a/>', 'application/xml')],
+        invalid: [body([])],
+      },
+      { what: 'csv', operation: list('csv'), valid: query('p=1,2'), invalid: query('p=1,x') },
+      { what: 'ssv', operation: list('ssv'), valid: query('p=1%202'), invalid: query('p=1%20x') },
+      { what: 'tsv', operation: list('tsv'), valid: query('p=1%092'), invalid: query('p=1%09x') },
+      { what: 'pipes', operation: list('pipes'), valid: query('p=1|2'), invalid: query('p=1|x') },
+      { what: 'multi', operation: list('multi'), valid: query('p=1&p=2'), invalid: query('p=1&p=x') },
+    ],
+    { parameters: { F: form } },
+  )
+})
+
+test('a call that is valid for one of several operations of a route is not refused for another', async () => {
+  const operation = (name: string, schema: object) => ({
+    post: {
+      operationId: name,
+      parameters: [
+        { name, in: 'path', required: true, schema },
+        { name: 'page', in: 'query', required: true, schema },
+      ],
+      requestBody: { required: true, content: { 'application/json': { schema } } },
+      responses: { 200: { description: 'ok' } },
+    },
+  })
+  await prove(
+    'shared',
+    '3.1.0',
+    [
+      {
+        what: 'first',
+        method: 'post',
+        template: '/{a}',
+        operation: operation('a', { type: 'integer' }).post,
+        valid: [
+          { ...body('1'), path: '/1?page=2' },
+          { ...body('"x"'), path: '/x?page=y' },
+        ],
+        invalid: [{ ...body('1'), path: '/1' }],
+      },
+    ],
+    {
+      paths: { '/0/{a}': operation('a', { type: 'integer' }), '/0/{b}': operation('b', { type: 'string' }) },
+    },
+  )
+})
+
+interface Pair {
+  /** Valid by the schema as it is written. */
+  readonly full: Json
+  /** Without what is read-only, as a client sends it. */
+  readonly sent: Json
+}
+
+interface Made {
+  readonly schema: Record<string, unknown>
+  readonly value: fc.Arbitrary<Pair>
+}
+
+const SEED = 20_261_122
+const same = (arbitrary: fc.Arbitrary<Json>): fc.Arbitrary<Pair> =>
+  arbitrary.map((full) => ({ full, sent: full }))
+const cents = fc.integer({ min: -100_000, max: 100_000 }).map((count) => Number(`${count / 100}`))
+
+const leaf: fc.Arbitrary<Made> = fc.constantFrom<Made>(
+  { schema: { type: 'integer', minimum: -9 }, value: same(fc.integer({ min: -9 })) },
+  { schema: { type: 'number', multipleOf: 0.01 }, value: same(cents) },
+  { schema: { type: 'number', exclusiveMaximum: 1 }, value: same(fc.constantFrom(0.5, -0, -1e20)) },
+  { schema: { type: 'boolean' }, value: same(fc.boolean()) },
+  {
+    schema: { type: ['string', 'null'], maxLength: 3 },
+    value: same(fc.constantFrom('', 'abc', '😀😀😀', null)),
+  },
+  { schema: { type: 'string', pattern: '^\\S*$' }, value: same(fc.constantFrom('', 'a', '\u200b')) },
+  { schema: { type: 'string', pattern: '^a.c$' }, value: same(fc.constantFrom('abc', 'a😀c', 'a\u00a0c')) },
+  { schema: { type: 'string', format: 'date' }, value: same(fc.constant('2024-02-29')) },
+  {
+    schema: { type: 'string', format: 'date-time' },
+    value: same(fc.constantFrom('2024-02-29t00:00:00z', '1998-12-31T23:59:60Z')),
+  },
+  { schema: { enum: ['a', 1, null, ['x']] }, value: same(fc.constantFrom<Json>('a', 1, null, ['x'])) },
+  { schema: { const: 0 }, value: same(fc.constantFrom(0, -0)) },
+  { schema: { type: 'string', 'x-other': true, format: 'of-our-own' }, value: same(fc.constant('anything')) },
+)
+
+const made: fc.Memo<Made> = fc.memo((depth) => {
+  if (depth <= 1) return leaf
+  const inner = made(depth - 1)
+  const member = fc.record({
+    one: inner,
+    isRequired: fc.boolean(),
+    isReadOnly: fc.boolean(),
+    wrap: fc.constantFrom('plain', 'allOf', 'anyOf'),
+  })
+  const object = fc
+    .tuple(fc.array(member, { maxLength: 3 }), fc.boolean(), fc.constantFrom('here', 'beside'))
+    .map(([members, isClosed, place]): Made => {
+      const names = members.map((_, index) => `m${index}`)
+      const schemas = members.map(({ one, isReadOnly, wrap }) => {
+        const marked = isReadOnly ? { readOnly: true } : {}
+        if (wrap === 'plain') return { ...one.schema, ...marked }
+        return wrap === 'allOf'
+          ? { allOf: [{ ...one.schema, ...marked }] }
+          : { anyOf: [{ ...one.schema, ...marked }, { type: 'null' }] }
+      })
+      const properties = Object.fromEntries(names.map((name, index) => [name, schemas[index]]))
+      const required = names.filter((_, index) => members[index]!.isRequired)
+      const closed = isClosed ? { additionalProperties: false } : {}
+      return {
+        schema:
+          place === 'here'
+            ? { type: 'object', properties, required, ...closed }
+            : { type: 'object', allOf: [{ properties, ...closed }, { required }] },
+        value: fc
+          .tuple(
+            ...members.map(({ one, isRequired }) =>
+              fc.tuple(one.value, isRequired ? fc.constant(true) : fc.boolean()),
+            ),
+          )
+          .map((values) => {
+            const there = values
+              .map(([pair, isThere], index) => ({ pair, isThere, name: names[index]! }))
+              .filter(({ isThere }) => isThere)
+            const kept = there.filter(({ name }) => !members[names.indexOf(name)]!.isReadOnly)
+            return {
+              full: Object.fromEntries(there.map(({ name, pair }) => [name, pair.full])),
+              sent: Object.fromEntries(kept.map(({ name, pair }) => [name, pair.sent])),
+            }
+          }),
+      }
+    })
+  const list = fc.tuple(inner, fc.boolean()).map(
+    ([one, uniqueItems]): Made => ({
+      schema: { type: 'array', items: one.schema, uniqueItems },
+      value: fc
+        .uniqueArray(one.value, { maxLength: 3, selector: ({ sent }) => JSON.stringify(sent) })
+        .map((pairs) => ({ full: pairs.map(({ full }) => full), sent: pairs.map(({ sent }) => sent) })),
+    }),
+  )
+  const choice = fc
+    .tuple(fc.constantFrom('oneOf', 'anyOf'), fc.array(inner, { minLength: 1, maxLength: 3 }))
+    .map(
+      ([keyword, some]): Made => ({
+        schema: { [keyword]: some.map(({ schema }) => schema) },
+        value: fc.oneof(...some.map(({ value }) => value)),
+      }),
+    )
+  const turned = fc.tuple(inner, inner, fc.constantFrom('not', 'if')).map(
+    ([one, other, keyword]): Made => ({
+      schema: keyword === 'not' ? { not: other.schema } : { if: other.schema, else: one.schema },
+      // What is read-only in a schema that is not there is sent like everything else.
+      value:
+        keyword === 'not'
+          ? one.value.map(({ full }) => ({ full, sent: full }))
+          : fc.oneof(one.value, other.value),
+    }),
+  )
+  return fc.oneof({ weight: 3, arbitrary: object }, list, choice, turned, leaf)
+})
+
+test('bodies that another validator finds valid pass, whatever the schema is made of', async () => {
+  setShouldValidateSchema(false)
+  const schemas = fc.sample(made(4), { numRuns: fuzzCases(60, 1000), seed: SEED })
+  const cases: Case[] = []
+  let count = 0
+  for (const [index, { schema, value }] of schemas.entries()) {
+    const uri = `https://postern.test/body/${index}`
+    registerSchema(schema as SchemaObject, uri, 'https://json-schema.org/draft/2020-12/schema')
+    const valid: Call[] = []
+    for (const { full, sent } of fc.sample(value, { numRuns: 8, seed: SEED }))
+      if ((await validate(uri, full as Parameters<Validator>[0], 'FLAG')).valid)
+        valid.push(body(JSON.stringify(sent)))
+    count += valid.length
+    const shared = index % 2 === 0 ? schema : { $ref: `#/components/schemas/S${index}` }
+    cases.push({ what: `schema ${index}`, method: 'post', operation: json(shared), valid })
+  }
+  assert.ok(count > schemas.length * 2, `${count} of ${schemas.length}`)
+  const components = {
+    schemas: Object.fromEntries(schemas.map(({ schema }, index) => [`S${index}`, schema])),
+  }
+  await prove('bodies', '3.1.0', cases, { components })
+})
