@@ -14,7 +14,7 @@ import {
  * comes back to. They lie in the entry where a rate has its cells: starts and ends as floats, then counts and orders as
  * words. The count of the current period is in {@link TOTAL}, its start in {@link LATEST}, its place in {@link OLDEST}.
  */
-export const PERIODS_KEPT = 8
+const PERIODS_KEPT = 8
 
 const STARTS = FIRST_CELL / 2
 const ENDS = STARTS + PERIODS_KEPT
