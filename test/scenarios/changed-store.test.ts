@@ -11,7 +11,7 @@ import { examine } from '../../src/serve/doctor/doctor.ts'
 import { issueOffline } from '../../src/serve/offline.ts'
 import { AuditFile } from '../support/audit-file.ts'
 import { runCommand } from './cli.ts'
-import { publishOrders, startTestServer, type TestServer } from './server.ts'
+import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
@@ -254,4 +254,22 @@ test('a config.db that is changed while the gateway runs takes no more changes, 
     /Another program has changed the audit trail.*postern doctor.*Traffic is served/,
   )
   assert.equal(await statusOf(server, live), 200)
+})
+
+test('a trail that is changed while the gateway runs shows in readyz and in the log, also when nothing is asked of management', async () => {
+  await using server = await startTestServer({ data })
+  {
+    using file = new AuditFile(data)
+    file.database.exec('delete from audit_chain where seq = (select max(seq) from audit_chain)')
+  }
+  await until(
+    async () =>
+      (await (await fetch(`${server.running.controlUrl}/readyz`)).json()) as { stores: { config: unknown } },
+    ({ stores }) => stores.config === 'changed',
+  )
+  assert.ok(
+    server.log.some((line) =>
+      /^error config\.db cannot be used \(changed\).*the audit trail ends/.test(line),
+    ),
+  )
 })
