@@ -35,6 +35,7 @@ import { createCredentialProbe } from './serve/credential-probe.ts'
 import { keepHealth } from './serve/health.ts'
 import { createLocalListener, type IssuedToken, type TokenRequest } from './serve/local.ts'
 import { faultOfRoles, toOidcProvider } from './serve/oidc.ts'
+import { logOpenFiles } from './serve/open-files.ts'
 import type { SetUpLink } from './serve/set-up-link.ts'
 import { closeServer, listenPrivately } from './serve/sockets.ts'
 import { repeat, type Start } from './serve/start.ts'
@@ -126,6 +127,7 @@ async function start(
   const certificates = openCertificates(its)
   const oidc = settings.oidc === null ? null : toOidcProvider(settings.oidc)
   const pins = readClientPins(settings.cimdPins)
+  logOpenFiles(log)
   const addresses = await claimAddresses(settings)
   const named = originsOf(addresses, settings.expose)
   const stores = await openStores(its)

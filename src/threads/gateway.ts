@@ -27,6 +27,7 @@ import { createOpener } from '../vault/opener.ts'
 import { HeldBytes } from '../wire/held-bytes.ts'
 import { createNativeEngine } from '../wire/native/engine.ts'
 import type { Incoming } from '../wire/port.ts'
+import { keepBeating } from './beats.ts'
 import { createClosedConnections } from './closed-connections.ts'
 import { CONTROL_CONNECTIONS_MAX, createControlDoor } from './control-door.ts'
 import { createCrossOrigin } from './cross-origin.ts'
@@ -272,6 +273,7 @@ async function listen(): Promise<void> {
   const announces = init.proxyProtocol && trusted !== null ? (peer: string) => isIn(trusted, peer) : null
   await engine.listen({ ...init.listen, reusePort, tls: init.tls, announces })
   await engine.listen({ ...init.controlListen, reusePort, tls: init.controlTls })
+  keepBeating({ health, cell: HEALTH.beats + init.slot })
   say({ kind: 'listening' })
 }
 

@@ -12,8 +12,9 @@ import { readinessOf } from './readiness.ts'
 const delta = (revision: number): SnapshotDelta => ({ revision, full: false, put: [], drop: [] })
 
 /** Gateway threads that apply what comes after the first snapshot of the first when they are let. */
-function starting(count: number) {
-  const cells = new Int32Array(new SharedArrayBuffer(8))
+function starting(count: number, lookMs?: number) {
+  const cells = new Int32Array(new SharedArrayBuffer(lookMs === undefined ? 8 : 12))
+  const log: string[] = []
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const started = startGateways(
     {
@@ -27,7 +28,8 @@ function starting(count: number) {
       keys: new IdempotencyMemory({ ...KEYS_BOUNDS, now: Date.now }),
       keySets: async () => ({ ok: false, reason: 'no issuer' }),
       prove: async () => null,
-      log: () => {},
+      log: (_, line) => log.push(line),
+      ...(lookMs === undefined ? {} : { lookMs }),
     },
     delta(1),
   )
@@ -35,7 +37,7 @@ function starting(count: number) {
     Atomics.store(cells, 1, upTo)
     Atomics.notify(cells, 1)
   }
-  return { cells, started, letApply, health: new Int32Array(health) }
+  return { cells, started, letApply, log, health: new Int32Array(health) }
 }
 
 async function startLate(context: TestContext) {
@@ -96,4 +98,25 @@ test('the instance is ready once every thread listens, and stays so while one is
   assert.deepEqual(states(), [true, 'pass', 2, 2])
   Atomics.store(health, HEALTH.draining, 1)
   assert.deepEqual(states(), [false, 'fail', 2, 2])
+})
+
+test('a thread that spins fails readiness, is ended and replaced, and the replacement serves', async (context) => {
+  const { cells, started, letApply, log, health } = starting(2, 300)
+  Atomics.store(health, HEALTH.recorder, 1)
+  Atomics.store(health, HEALTH.store, 1)
+  letApply(1)
+  const gateways = await started
+  context.after(() => gateways.close())
+  letApply(100)
+  const isReady = (): boolean => readinessOf(health, true, 0).ready
+  assert.equal(isReady(), true)
+  Atomics.store(cells, 2, 1)
+  void gateways.publish(delta(2))
+  await eventually(() => readinessOf(health, true, 0).stalled === 2)
+  assert.equal(isReady(), false)
+  await eventually(() => log.some((line) => line.includes('gateway thread 0 hangs')))
+  Atomics.store(cells, 2, 0)
+  await eventually(isReady)
+  await eventually(() => log.some((line) => line.includes('gateway thread 0 is back')))
+  assert.deepEqual(await gateways.publish(delta(3)), { pending: false })
 })

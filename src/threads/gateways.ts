@@ -9,6 +9,7 @@ import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
 import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
+import { watchBeats } from './beats.ts'
 import { type FromGateway, type GatewayInit, HEALTH, type Listener, type ToGateway } from './messages.ts'
 import { Mirror } from './mirror.ts'
 import { createQuestions } from './questions.ts'
@@ -60,6 +61,8 @@ export interface GatewaysOptions {
   /** Id of the principal that an access token of management stands for; null for none. Never rejects. */
   readonly prove: (token: string, resource: Protected) => Promise<string | null>
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+  /** How often the main thread looks at the beats of its threads, milliseconds; see threads/beats. */
+  readonly lookMs?: number
 }
 
 interface Thread {
@@ -93,6 +96,17 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   let closed = false
   const { ask, askAll, answered } = createQuestions(tell)
   let { tls, controlTls, credentialKey } = options.init
+
+  const watch = watchBeats<Thread>({
+    threads: live,
+    cellOf: ({ slot }) => ({ health, cell: HEALTH.beats + slot }),
+    changed: (stalled) => Atomics.store(health, HEALTH.stalled, stalled),
+    hangs(thread) {
+      options.log('error', `gateway thread ${thread.slot} hangs; ending it and its connections`)
+      void thread.worker.terminate()
+    },
+    ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
+  })
 
   function tell(thread: Thread, message: ToGateway): void {
     thread.worker.postMessage(message)
@@ -301,6 +315,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     },
     async drain(deadlineMs) {
       closed = true
+      watch.stop()
       await Promise.all(
         threads.map(async (thread) => {
           if (thread === undefined) return
@@ -326,6 +341,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     },
     async close() {
       closed = true
+      watch.stop()
       await Promise.all(threads.map((thread) => thread?.worker.terminate()))
     },
   }

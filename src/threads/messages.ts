@@ -160,7 +160,11 @@ export const HEALTH = {
   droppedByGateways: 7,
   /** From here on one cell for each of {@link STORES}: 0, or one more than the index of its fault in STORE_FAULTS. */
   faults: 8,
-  cells: 12,
+  /** Gateway threads whose event loop is blocked; see threads/beats. */
+  stalled: 12,
+  /** From here on one cell for the beats of each gateway thread, by slot. */
+  beats: 13,
+  cells: 13 + SLOTS_MAX,
 } as const
 
 /** The files whose state health tells of, in the order of their cells. */

@@ -8,6 +8,8 @@ export interface Readiness {
   /** Gateway threads that listen, and how many there are to be. */
   readonly threads: number
   readonly workers: number
+  /** Gateway threads whose event loop has been blocked for three seconds. They are replaced after ten. */
+  readonly stalled: number
   readonly draining: boolean
   /** Without its store an instance serves the last known configuration. */
   readonly store: boolean
@@ -19,7 +21,8 @@ export interface Readiness {
 /**
  * Ready once every configured thread has listened, until the process is told to stop. A thread that dies later and is
  * being replaced is a warning: the others serve its port, and a balancer that took the whole instance out for the
- * loss of one thread would turn a part of the outage into all of it.
+ * loss of one thread would turn a part of the outage into all of it. A thread that hangs makes the instance unready,
+ * because the system still gives it a share of the new connections.
  * @param holds the thread that answers has a snapshot. @param faults fragments that it could not link.
  */
 export function readinessOf(health: Int32Array, holds: boolean, faults: number): Readiness {
@@ -27,7 +30,8 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
   const workers = Atomics.load(health, HEALTH.workers)
   const draining = Atomics.load(health, HEALTH.draining) === 1
   const running = Atomics.load(health, HEALTH.recorder) === 1
-  const ready = holds && !draining && Atomics.load(health, HEALTH.started) === 1
+  const stalled = Atomics.load(health, HEALTH.stalled)
+  const ready = holds && !draining && stalled === 0 && Atomics.load(health, HEALTH.started) === 1
   const store = Atomics.load(health, HEALTH.store) === 1
   const stores = faultsOf(health)
   const areUsable = Object.values(stores).every((fault) => fault === null)
@@ -37,6 +41,7 @@ export function readinessOf(health: Int32Array, holds: boolean, faults: number):
     status: !ready ? 'fail' : whole ? 'pass' : 'warn',
     threads,
     workers,
+    stalled,
     draining,
     store,
     stores,

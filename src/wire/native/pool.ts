@@ -2,7 +2,6 @@ import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
-import { Replays } from '../replays.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
@@ -25,7 +24,6 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly #waiting: WaitingLine<UpstreamUser>
   readonly #share: PoolShare
   readonly #all = new Set<UpstreamConnection>()
-  readonly #replays = new Replays()
   readonly #onClosed: (pool: Pool) => void
   #isClosed = false
   /** A literal that nothing may connect to; names are judged by what they resolve to. */
@@ -60,14 +58,12 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
       user.failed('unreachable', REFUSED)
       return
     }
-    this.#replays.earn(this.#all.size)
     if (this.#share.mayTake(user.holder)) this.#begin(user)
     else this.#wait(user)
   }
 
   retry(user: UpstreamUser): void {
-    if (!this.#replays.spend()) user.failed('unreachable', 'closed')
-    else if (!this.#share.mayTake(user.holder)) this.#wait(user)
+    if (!this.#share.mayTake(user.holder)) this.#wait(user)
     else {
       // On a fresh connection: the others may have been closed as well
       if (this.#all.size >= this.options.connectionsMax) this.#idle.shift()?.abandon()

@@ -233,7 +233,7 @@ test('a request that a kept connection did not answer counts as handed to nobody
   assert.equal(gateway.finished[1]!.outcome.upstreamAt, 0)
 })
 
-test('a server that drops its kept connections again and again gets at most a fifth more requests', async (t) => {
+test('no call fails although the server closes each connection at its second request', async (t) => {
   const origins = new Set<Socket>()
   let received = 0
   const { caller } = await start(t, (socket) => {
@@ -250,9 +250,8 @@ test('a server that drops its kept connections again and again gets at most a fi
       () => `answer ${i}`,
     )
   }
-  const failed = caller.received.match(/HTTP\/1.1 502 /g)?.length ?? 0
-  assert.ok(received > sent && received <= sent * 1.2 + 10, `${received} of ${sent}`)
-  assert.ok(failed > 0 && failed < sent / 2, `${failed} failed`)
+  assert.equal(caller.received.match(/HTTP\/1.1 200 /g)?.length, sent)
+  assert.ok(received < sent * 2, 'the first request of a connection is sent once')
 })
 
 test('a request that fails on a fresh connection is not repeated', async (t) => {

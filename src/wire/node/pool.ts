@@ -8,7 +8,6 @@ import { REFUSED } from '../native/resolver.ts'
 import type { Timed } from '../native/sweep.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
-import { Replays } from '../replays.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { NodeCall } from './call.ts'
 import type { Sending } from './sending.ts'
@@ -22,7 +21,6 @@ export class NodePool implements Upstream, Timed {
   /** Sockets that are connected, with TLS where that is asked for. */
   readonly known = new WeakSet<Socket>()
   readonly where: { host: string; port: number } | { socketPath: string }
-  readonly replays = new Replays()
   readonly #active = new Set<Sending>()
   readonly #waiting: WaitingLine<Sending>
   readonly #share: PoolShare
@@ -120,7 +118,6 @@ export class NodePool implements Upstream, Timed {
   }
 
   #begin(sending: Sending): void {
-    this.replays.earn(this.#active.size)
     this.#active.add(sending)
     this.#share.take(sending.holder)
     sending.begin()

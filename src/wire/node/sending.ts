@@ -236,7 +236,7 @@ export class Sending implements Timed {
       this.#interims === 0 &&
       !code.startsWith('HPE_')
     const isReplayable = this.#isComplete && isIdempotent(this.#request.method)
-    if (isStale && isReplayable && !this.#isRetried && this.pool.replays.spend()) {
+    if (isStale && isReplayable && !this.#isRetried) {
       // The usual race of kept connections: once more, on a fresh one
       this.#isRetried = true
       this.#isConnected = false
