@@ -35,6 +35,7 @@ function anchorsOf(page: string): string[] {
 }
 
 test('every link of the pages leads to a file, and to a heading in it', () => {
+  assert.ok(PAGES.length > 50, `${PAGES.length} pages`)
   for (const page of PAGES)
     for (const link of linksOf(page)) {
       assert.ok(existsSync(join(ROOT, link.page)), `${page}: ${link.page}`)

@@ -161,7 +161,7 @@ test('the client alone suffices when one profile fits, and is ambiguous when sev
   assert.equal((await refusal({ headers: ids('rival') })).json['code'], 'credentials_missing')
 })
 
-test('inactive clients and profiles are refused, and so is a client outside of its validity', async () => {
+test('inactive clients and profiles are refused, and so is a client whose validity has ended', async () => {
   assert.equal((await refusal({ headers: ids('gone') })).json['code'], 'client_inactive')
   assert.equal((await refusal({ headers: ids('late') })).json['code'], 'client_inactive')
   const answer = await refusal({ headers: ids('acme', 'off') })
@@ -178,7 +178,7 @@ test('an address outside of the allow list is refused before the credential is l
   assert.equal(wrong.json['code'], 'ip_not_allowed')
 })
 
-test('a path that does not exist is told only to a caller who is known', async () => {
+test('a path that does not exist in a collection is told only to a caller who is known, one outside of all collections to everyone', async () => {
   assert.equal((await refusal({}, '/orders/nothing')).json['code'], 'credentials_missing')
   const known = await refusal({ headers: bearer(good.text) }, '/orders/nothing')
   assert.equal(known.json['code'], 'route_not_found')
@@ -189,9 +189,10 @@ test('a path that does not exist is told only to a caller who is known', async (
 })
 
 test('a client that is not assigned is refused, whatever the method', async () => {
-  const answer = await refusal({ headers: ids('outsider'), method: 'DELETE' })
-  assert.equal(answer.json['code'], 'collection_not_assigned')
-  assert.equal(answer.status, 403)
+  for (const method of ['GET', 'DELETE']) {
+    const answer = await refusal({ headers: ids('outsider'), method })
+    assert.deepEqual([answer.status, answer.json['code']], [403, 'collection_not_assigned'], method)
+  }
 })
 
 test('a collection may be hidden from whom it is not assigned to: nothing tells it from a path that is not there', async () => {

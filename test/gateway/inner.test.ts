@@ -251,29 +251,57 @@ test('an answer is kept up to the bytes that were asked for', async () => {
   assert.ok(answer.bodyBytes > 5)
 })
 
+const CALLERS: Readonly<Record<string, Record<string, string>>> = {
+  agent: BEARER,
+  reader: { 'x-client-id': 'acme', 'x-profile-id': 'reader' },
+  scoped: { 'x-client-id': 'acme', 'x-profile-id': 'scoped' },
+}
+const ASKED = [
+  ['GET', '/dead/x'],
+  ['GET', '/internal/x'],
+  ['GET', '/orders/v1/orders'],
+  ['GET', '/orders/v1/orders/{id}'],
+  ['PUT', '/orders/v1/orders/{id}'],
+  ['DELETE', '/orders/v1/orders/{id}'],
+] as const
+
 test('what a caller sees is what its calls reach', async () => {
   const lists: Record<string, string[]> = {}
-  for (const [name, headers] of Object.entries({
-    agent: BEARER,
-    reader: { 'x-client-id': 'acme', 'x-profile-id': 'reader' },
-    scoped: { 'x-client-id': 'acme', 'x-profile-id': 'scoped' },
-  })) {
+  for (const [name, headers] of Object.entries(CALLERS)) {
     const caller = await callerOf(headers)
     const endpoints = served.gateway.endpoints(caller)
     assert.equal(served.gateway.endpoints(caller), endpoints, 'the same list while nothing changed')
     lists[name] = endpoints.map(({ methods, path }) => `${methods.join(',')} ${path}`)
   }
-  assert.deepEqual(lists, {
-    agent: [
-      'GET /dead/x',
-      'GET /orders/slow',
-      'GET /orders/v1/orders',
-      'PUT /orders/v1/orders/{id}',
-      'GET /orders/v1/orders/{id}',
-    ],
-    reader: ['GET /orders/v1/orders'],
-    scoped: ['GET /dead/x', 'GET /orders/v1/orders', 'GET /orders/v1/orders/{id}'],
-  })
+  assert.deepEqual(
+    { ...lists },
+    {
+      agent: [
+        'GET /dead/x',
+        'GET /orders/slow',
+        'GET /orders/v1/orders',
+        'PUT /orders/v1/orders/{id}',
+        'GET /orders/v1/orders/{id}',
+      ],
+      reader: ['GET /orders/v1/orders'],
+      scoped: ['GET /dead/x', 'GET /orders/v1/orders', 'GET /orders/v1/orders/{id}'],
+    },
+  )
+  for (const [name, headers] of Object.entries(CALLERS)) {
+    // Of what was used of the limits before, nothing is left
+    served.moveClock(86_400_000)
+    const caller = await callerOf(headers)
+    const reached: string[] = []
+    for (const [method, path] of ASKED) {
+      const { code } = await call(caller, path.replace('{id}', '7'), { method })
+      if (code === null || code === 'upstream_unreachable') reached.push(`${method} ${path}`)
+      else
+        assert.match(code, /^(endpoint_not_allowed|collection_not_assigned)$/, `${name}: ${method} ${path}`)
+    }
+    // The one that never answers is not called
+    const listed = lists[name]!.filter((endpoint) => !endpoint.endsWith('/slow'))
+    assert.deepEqual(reached.sort(), listed.sort(), name)
+  }
 })
 
 test('contracts come with the schemas they point into, and policies with where they are attached', async () => {
@@ -316,8 +344,14 @@ test('of two collections at one base path, a call reaches the one whose host it 
   }
 })
 
-test('a revoked token holds for calls under way, and a deleted client for none', async () => {
+test('a caller that is identified goes on when its token is revoked, and not when its client is deleted', async () => {
   const caller = await callerOf(BEARER)
+  served.moveClock(86_400_000)
+  const profiles = [profile('agent', { auth: 'token', tokens: [] })]
+  served.apply([client('acme', { collections: ['col_orders'], profiles })])
+  await served.ask('/mcp', { headers: BEARER })
+  assert.equal(door?.ok, false, 'the token is revoked')
+  assert.equal((await call(caller, '/orders/v1/orders')).status, 200)
   served.apply([], ['client:cli_acme'])
   assert.equal((await call(caller, '/orders/v1/orders')).code, 'identity_rejected')
   assert.deepEqual(served.gateway.endpoints(caller), [])

@@ -41,6 +41,8 @@ for (const httpEngine of ['native', 'node'] as const)
   test(`${httpEngine}: slow uploads of one client leave connections to the upstream for all others`, async (t) => {
     const served = await start(httpEngine)
     t.after(() => served.close())
+    let connections = 0
+    served.echo.server.on('connection', () => connections++)
     // Its profiles share what the client has
     const uploads = Array.from({ length: 150 }, (_, index) =>
       slowUpload(served.port, index % 2 === 0 ? 'one' : 'two'),
@@ -48,14 +50,13 @@ for (const httpEngine of ['native', 'node'] as const)
     t.after(() => {
       for (const { socket } of uploads) socket.destroy()
     })
-    let connections = 0
-    served.echo.server.on('connection', () => connections++)
     const refused = () => uploads.filter(({ text }) => / 503 /.test(text())).length
     await eventually(
       () => refused() >= 150 - 16,
       () => `${refused()} of the uploads are refused`,
     )
     assert.equal(refused(), 150 - 16, 'half of the connections are used by the uploads')
+    assert.equal(connections, 16)
     assert.match(
       uploads.map(({ text }) => text()).find((text) => / 503 /.test(text))!,
       /"code":"upstream_unavailable"/,
@@ -73,6 +74,7 @@ for (const httpEngine of ['native', 'node'] as const)
       both.filter(({ status }) => status !== 200),
       [],
     )
+    assert.ok(connections <= 32, `${connections} connections`)
     // The client itself still waits for its own connections alone
     const hog = await served.ask('/orders/x', { headers: { 'x-client-id': 'hog', 'x-profile-id': 'one' } })
     assert.equal(hog.status, 503)
@@ -88,10 +90,13 @@ for (const httpEngine of ['native', 'node'] as const)
 test('a client that is alone is served from the connections it has, one request after another', async (t) => {
   const served = await start('native')
   t.after(() => served.close())
+  let connections = 0
+  served.echo.server.on('connection', () => connections++)
   const headers = { 'x-client-id': 'third', 'x-profile-id': 'open' }
   const answers = await Promise.all(Array.from({ length: 32 }, () => served.ask('/orders/x', { headers })))
   assert.deepEqual(
     answers.filter(({ status }) => status !== 200),
     [],
   )
+  assert.ok(connections <= 16, `${connections} connections`)
 })
