@@ -33,6 +33,10 @@ test('damaged rows start closed and are named, and the rest starts', async () =>
       slug,
     )
   assert.equal(snapshot.policies.size, 1)
+  assert.notEqual(snapshot.clients.get('fine'), undefined)
+  assert.equal(snapshot.clients.get('acme'), undefined)
+  assert.equal(snapshot.credentials.size, 0)
+  assert.notEqual(snapshot.mounts.find('/orders/v1/orders/7', 'h')?.fault ?? null, null)
   await control.close()
 })
 

@@ -263,6 +263,10 @@ test('an entry has who, what, from where, why, and what differs', async () => {
   )
   const [entry] = await trail(control)
   assert.equal(entry?.actor.name, 'modifier')
+  assert.deepEqual(
+    [entry?.operation, entry?.action, entry?.resource.type, entry?.resource.slug],
+    ['policies.update', 'UPDATE', 'policy', 'gold'],
+  )
   assert.equal(entry?.surface, 'management_mcp')
   assert.equal(entry?.agent.name, 'Claude')
   assert.equal(entry?.reason, 'ticket 7')
@@ -282,13 +286,15 @@ test('a write that changes nothing counts no revision and publishes nothing', as
   await control.close()
 })
 
-test('everything is there again after a restart', async () => {
+test('the configuration and the trail are there again after a restart', async () => {
   const control = await startControl()
   await example(control)
   const before = await control.run('collections.get', { id: 'orders' })
+  const { output: exported } = await control.run('config.export', {})
   await control.store.close()
   const again = await startControl({ directory: control.directory })
   assert.deepEqual(await again.run('collections.get', { id: 'orders' }), before)
+  assert.deepEqual((await again.run('config.export', {})).output, exported)
   assert.equal((await trail(again)).length, 7)
   await again.close()
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JsonSchemaType, JsonSchemaValidator } from '@modelcontextprotocol/sdk/validation'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv'
-import { example, ORDERS, operationOf, principalOf, refused, startControl } from '../../test/control.ts'
+import { example, ORDERS, principalOf, refused, startControl } from '../../test/control.ts'
 import { allows } from '../access/roles.ts'
 import type { RefusalCode } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
@@ -219,8 +219,11 @@ test('every operation, for every role: done or refused as the table says, and ea
 
 test('a role is asked for what a write does beside itself', async () => {
   const control = await startControl()
-  await refused(control.run('collections.create', ORDERS, { role: 'viewer' }), 'permission_denied')
-  assert.equal(operationOf('collections.create').permission, 'collections:create')
+  const grants = [{ role: { permissions: new Set(['collections:read', 'collections:create']) } }]
+  const create = (status: string) => control.run('collections.create', { ...ORDERS, status }, { grants })
+  const refusal = await refused(create('published'), 'permission_denied')
+  assert.match(refusal.message, /collections:publish/)
   assert.deepEqual((await control.run('collections.list', {})).output['items'], [])
+  assert.equal((await create('draft')).status, 201)
   await control.close()
 })

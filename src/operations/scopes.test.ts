@@ -121,7 +121,11 @@ test('a credential is attached with the right to use it, and shows no more of it
     control.run('proxies.update', { id: 'pay', credential: 'bank' }, { grants, dryRun: true })
   await refused(attach(), 'input_invalid')
   await control.run('credentials.update', { id: 'bank', tags: ['shared'] })
-  assert.equal((await attach()).output['credential'], 'bank')
+  const { output } = await attach()
+  assert.equal(output['credential'], 'bank')
+  const { output: bank } = await control.run('credentials.get', { id: 'bank' })
+  for (const hidden of ['planted', String(bank['id']), '"auth"'])
+    assert.ok(!JSON.stringify(output).includes(hidden), hidden)
 })
 
 test('every operation over what lies outside of a scope is refused, and changes and shows nothing', async () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, example, operationOf, refused, startControl } from '../../test/control.ts'
 import type { Grant } from '../access/principal.ts'
+import { ALL_KINDS } from './kinds.ts'
+import { OPERATIONS } from './registry.ts'
 
 let control: Control
 before(async () => {
@@ -48,7 +50,14 @@ test('a field, or a reference to expand, that there is not is refused', async ()
   await refused(control.run('policies.list', { expand: 'tags' }), 'input_invalid')
 })
 
-test('every answer of resources takes fields, and nothing else does', () => {
+test('every read of one resource or a list of them takes fields, and no write does', () => {
+  for (const operation of OPERATIONS) {
+    const { resource, action, effect, input } = operation
+    const has = Object.hasOwn(input.shape, 'fields')
+    if (effect !== 'read') assert.equal(has, false, `${resource}.${action}`)
+    else if (ALL_KINDS.some(({ type }) => type === resource) && ['get', 'list'].includes(action))
+      assert.equal(has, true, `${resource}.${action}`)
+  }
   for (const [name, has] of [
     ['audit.list', true],
     ['records.get', true],

@@ -131,14 +131,17 @@ test('where a secret is read is told', () => {
 test('what an answer shows once is marked, in every operation that shows such', () => {
   const shown = OPERATIONS.filter(({ revealsOnce }) => revealsOnce === true)
   assert.ok(shown.length >= 6)
+  let marked = 0
   for (const { resource, action, output } of shown) {
     const names = Object.keys(output.shape).filter((name) => SHOWN_ONCE.has(name))
     for (const name of names) {
       assert.deepEqual(toTold({ [name]: PLANTED }, output), { [name]: MASKED }, `${resource}.${action}`)
       const member = output.shape[name] as z.ZodOptional<z.ZodType>
       assert.equal(markOf(member.unwrap()), 'secret', `${resource}.${action} ${name}`)
+      marked++
     }
   }
+  assert.ok(marked >= 6, `${marked}`)
 })
 
 test('secrets are told from the rest by their names where no schema says it', () => {

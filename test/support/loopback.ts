@@ -12,8 +12,8 @@ export abstract class Loopback implements AsyncDisposable {
 
   protected abstract answer(incoming: IncomingMessage, outgoing: ServerResponse, body: string): unknown
 
-  async listen(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1')
+  async listen(port = 0): Promise<this> {
+    this.#server.listen(port, '127.0.0.1')
     await once(this.#server, 'listening')
     return this
   }

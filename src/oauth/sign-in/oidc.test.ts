@@ -201,24 +201,41 @@ for (const [what, set] of Object.entries(WRONG))
     assert.deepEqual(warned, [`A sign-in at ${issuer.url} failed: ${noted[0]} (request req_1).`])
   })
 
-const UNAVAILABLE: Readonly<Record<string, (issuer: Issuer) => unknown>> = {
-  'does not answer': (one) => one[Symbol.asyncDispose](),
-  'answers 500': (one) => Object.assign(one, { status: 500 }),
-  'answers 404': (one) => Object.assign(one, { status: 404 }),
-  'names another issuer': (one) => Object.assign(one, { discovery: { issuer: 'https://evil.example' } }),
-  'sends browsers over plain HTTP': (one) =>
-    Object.assign(one, { discovery: { authorization_endpoint: 'http://id.example.com/authorize' } }),
-  'has its token endpoint at a link-local address': (one) =>
-    Object.assign(one, { discovery: { token_endpoint: 'https://169.254.169.254/token' } }),
-  'does not know our secret': (one) => Object.assign(one, { client: 'postern:other' }),
-}
-for (const [what, set] of Object.entries(UNAVAILABLE))
-  test(`a provider that ${what} is unavailable, the log says why, and the next attempt asks anew`, async () => {
+const UNAVAILABLE: Readonly<Record<string, readonly [breaks: (issuer: Issuer) => unknown, reason: string]>> =
+  {
+    'does not answer': [(one) => one[Symbol.asyncDispose](), 'cannot be reached (ECONNREFUSED)'],
+    'answers 500': [(one) => Object.assign(one, { status: 500 }), 'it answered 500'],
+    'answers 404': [(one) => Object.assign(one, { status: 404 }), 'unexpected HTTP response status code'],
+    'names another issuer': [
+      (one) => Object.assign(one, { discovery: { issuer: 'https://evil.example' } }),
+      'discovered metadata issuer does not match the expected issuer',
+    ],
+    'sends browsers over plain HTTP': [
+      (one) =>
+        Object.assign(one, { discovery: { authorization_endpoint: 'http://id.example.com/authorize' } }),
+      'its authorization endpoint is not https',
+    ],
+    'has its token endpoint at a link-local address': [
+      (one) => Object.assign(one, { discovery: { token_endpoint: 'https://169.254.169.254/token' } }),
+      'the address is link-local',
+    ],
+    'does not know our secret': [
+      (one) => Object.assign(one, { client: 'postern:other' }),
+      'it answered invalid_client: about invalid_client',
+    ],
+  }
+for (const [what, [set, reason]] of Object.entries(UNAVAILABLE))
+  test(`a provider that ${what} is unavailable, the log says why, and people come in once it works again`, async () => {
+    const { url } = issuer
     await set(issuer)
     const refusal = await refused(arrive(), 'identity_unavailable')
     assert.doesNotMatch(refusal.message, /127\.0\.0\.1|169\.254|secret/)
     assert.equal(warned.length, 1)
+    assert.ok(warned[0]!.includes(`: ${reason} (request req_1).`), warned[0])
     assert.doesNotMatch(warned[0]!, /hunter2|postern:/)
+    if (!issuer.isListening) await issuer.listen(Number(new URL(url).port))
+    Object.assign(issuer, { status: 200, discovery: {}, client: 'postern:secret' })
+    assert.ok((await arrive()).account)
   })
 
 test('a secret is read anew after it was refused, and sent as the provider takes it', async () => {

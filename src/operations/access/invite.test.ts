@@ -25,6 +25,8 @@ test('an invitation is kept as a hash, for a day, and ends the one before', asyn
   const link = await linkOf(first.output)
   assert.equal(link?.purpose, 'invite')
   assert.equal(new Date(link.expires_at).toISOString(), first.output['expires_at'])
+  const left = link.expires_at - createClock(control.cell).now()
+  assert.ok(left > 24 * 3_600_000 - 60_000 && left <= 24 * 3_600_000, `${left} ms`)
   const next = await control.run('users.invite', { id: 'grace' })
   assert.equal(await linkOf(first.output), undefined)
   assert.ok((await linkOf(next.output)) !== undefined)

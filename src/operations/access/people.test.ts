@@ -174,6 +174,8 @@ test('a user takes their grants and memberships with them', async () => {
   await run('users.delete', { id: 'dee' }, { confirm: 'dee' })
   const { output } = await run('teams.get', { id: 'sales' })
   assert.deepEqual(output['members'], [{ user: 'cy', role: 'member' }])
+  const grants = (await run('grants.list', { limit: 200 })).output['items'] as { slug: string }[]
+  assert.ok(grants.length > 0 && grants.every(({ slug }) => slug !== 'own'))
   const proof = { authMethod: 'oauth', expiresAt: null, ceiling: null }
   await refused(accounts.principalOf(ids['dee']!, proof), 'credential_invalid')
 })

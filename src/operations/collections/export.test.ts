@@ -58,7 +58,9 @@ for (const [name, text] of [
     const again = { document, base_path: `/${slug}-2`, slug: `${slug}-2`, publish: true }
     const { output } = await control.run('collections.import', again)
     assert.deepEqual(output['warnings'], [])
-    assert.deepEqual(told(await proxiesOf(`${slug}-2`)), told(await proxiesOf(slug)))
+    const proxies = await proxiesOf(slug)
+    assert.ok(proxies.length > 0)
+    assert.deepEqual(told(await proxiesOf(`${slug}-2`)), told(proxies))
     const [one, other] = await Promise.all(
       [slug, `${slug}-2`].map(async (id) => (await control.run('collections.get', { id })).output),
     )

@@ -146,9 +146,12 @@ test('one change with one audit entry, and only for who may change the collectio
     control.run('collections.reimport', { id: 'audited', document }, { grants }),
     'permission_denied',
   )
+  const before = await control.store.read.revision()
   await control.run('collections.reimport', { id: 'audited', document }, { role: 'modifier' })
+  assert.equal(await control.store.read.revision(), before + 1)
   const { output } = await control.run('audit.list', { operation: 'collections.reimport', outcome: 'ok' })
-  const [entry] = output['items'] as { resource: { slug: string }; diff: { path: string }[] }[]
-  assert.equal(entry?.resource.slug, 'audited')
+  const items = output['items'] as { resource: { slug: string }; diff: { path: string }[] }[]
+  const [entry, ...others] = items.filter(({ resource }) => resource.slug === 'audited')
+  assert.deepEqual(others, [])
   assert.ok(entry?.diff.some(({ path }) => path === '/proxies/fresh'))
 })

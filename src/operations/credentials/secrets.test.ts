@@ -96,9 +96,7 @@ test('a change keeps the secrets that it does not name, and a new type forgets t
     'input_invalid',
   )
   await control.run('credentials.delete', { id: 'a' }, { confirm: 'a' })
-  assert.deepEqual(control.published.at(-1)!.drop, [
-    `credential:${last === undefined ? '' : bearer.output['id']}`,
-  ])
+  assert.deepEqual(control.published.at(-1)!.drop, [`credential:${bearer.output['id']}`])
   await control.close()
 })
 

@@ -25,6 +25,7 @@ const rollback = (
 const get = async (type: string, id: string) => (await control.run(`${type}.get`, { id })).output
 
 test('every revision says who made it, when, why and what it touched', async () => {
+  const from = Date.now()
   await control.run('clients.update', { id: 'acme', name: 'Acme 2' }, { reason: 'renamed' })
   await control.run('profiles.rotate', { id: 'acme:sandbox' })
   const { output } = await control.run('revisions.list', { limit: 2 })
@@ -37,6 +38,8 @@ test('every revision says who made it, when, why and what it touched', async () 
     ],
   )
   assert.deepEqual(listed[0]?.['actor'], { id: 'tok_admin', type: 'user', name: 'admin' })
+  const [, changed] = listed.map(({ time }) => Date.parse(String(time)))
+  assert.ok(changed! >= from && changed! <= Date.now(), String(changed))
   const next = await control.run('revisions.list', { limit: 2, cursor: output['next_cursor'] })
   assert.equal((next.output['items'] as Record<string, unknown>[])[0]?.['revision'], (await now()) - 2)
   const rotated = await control.run('revisions.get', { id: String(await now()) })

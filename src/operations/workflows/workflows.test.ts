@@ -145,10 +145,12 @@ test('a template covers several proxies at once, or none', async () => {
   assert.deepEqual(output['findings'], [])
   const lazy = await control.run('proxies.workflow', { id: 'lazy' })
   assert.equal((lazy.output['definition'] as typeof SMALL).nodes.length, 6)
+  await control.run('proxies.set_workflow', { id: 'idle', definition: null })
   await refused(
     control.run('proxies.apply_template', { ...input, proxies: ['idle', 'get-order'] }),
     'configuration_invalid',
   )
+  assert.equal((await control.run('proxies.workflow', { id: 'idle' })).output['definition'], null)
   const wrong = await refused(
     control.run('proxies.apply_template', { ...input, parameters: { ttl: 'long' } }),
     'input_invalid',
