@@ -363,6 +363,7 @@ test('any flags and values either make settings or refuse with one sentence', ()
         readSettings(argv, {})
       } catch (error) {
         assert.ok(error instanceof CannotStart)
+        assert.doesNotMatch(error.message, /\n/)
       }
     }),
     { numRuns: 500 },

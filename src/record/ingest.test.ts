@@ -81,7 +81,7 @@ test('a batch that cannot be stored is given up alone and counted', async () => 
   await store.close()
 })
 
-test('many small blocks become one, and every record stays once', async () => {
+test('many small blocks become few, and every record stays once', async () => {
   const path = join(directory, 'small.db')
   const store = openRecordStore(path)
   const ingest = createIngest(store)
@@ -130,16 +130,18 @@ test('old blocks are deleted in steps while new ones keep coming', async () => {
   const ingest = createIngest(store)
   for (let i = 0; i < 150; i++) ingest.push(batchOf(`old${i}`, 130, 1000 + i), () => {})
   ingest.push(batchOf('new', 130, 5000), () => {})
-  const pruned = ingest.prune(4000)
-  ingest.push(batchOf('newer', 130, 6000), () => {})
+  const order: string[] = []
+  const pruned = ingest.prune(4000).then(() => order.push('deleted'))
+  ingest.push(batchOf('newer', 130, 6000), () => order.push('newer'))
   await pruned
   await ingest.settle()
   const kept = (await stored(path)).map((ids) => ids[0])
   assert.deepEqual(kept, ['newer-0', 'new-0'])
+  assert.deepEqual(order, ['newer', 'deleted'])
   await store.close()
 })
 
-test('beyond the size they may take, the oldest blocks make room, and the file stays within it', async () => {
+test('beyond the size they may take, the oldest blocks make room, and the file stays below three times that size', async () => {
   const path = join(directory, 'large.db')
   const store = openRecordStore(path)
   const ingest = createIngest(store)

@@ -137,7 +137,7 @@ test('a thousand large unions cost no more than the budget', () => {
   assert.ok(bytes(boundedSchema({ $ref: '#/$defs/D0' }, defs, 24_576)) <= 24_576)
 })
 
-test('whatever the schemas are, the result is bounded, without references, and the same every time', () => {
+test('whatever the schemas are, the result is bounded and the same every time', () => {
   const names = fc.constantFrom('A', 'B', 'C', '__proto__', 'constructor', 'a/b')
   const { schema } = fc.letrec<{ schema: unknown; any: unknown }>((tie) => ({
     any: fc.oneof({ depthSize: 'small' }, tie('schema'), fc.jsonValue({ maxDepth: 2 })),

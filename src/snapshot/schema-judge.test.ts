@@ -297,7 +297,7 @@ test('a part that takes more than it says refuses nothing from within not, oneOf
   assert.notEqual(judge({ not: { type: 'string' } }, 'a'), null)
 })
 
-test('formats take every value of their standard', () => {
+test('formats take unusual values of their standard', () => {
   for (const [format, values] of Object.entries({
     'date-time': ['2026-01-01t00:00:00z', '1998-12-31T23:59:60Z', '2026-01-01T00:00:00.123456789+05:30'],
     email: ['"joe bloggs"@example.com', 'joe@[127.0.0.1]', 'a+b@example.co.uk', 'jose@exämple.com'],

@@ -47,7 +47,7 @@ async function startLate(context: TestContext) {
   return { cells, gateways, letApply }
 }
 
-test('a change is published when every thread has applied it, and not before', async (context) => {
+test('a change is published when its thread has applied it, and not before', async (context) => {
   const { cells, gateways, letApply } = await startLate(context)
   let settled = false
   const published = gateways.publish(delta(2)).finally(() => {

@@ -16,4 +16,7 @@ test('the table stays bounded and still knows the newest ends when it overflows'
   for (let i = 0; i < 50_000; i++) tombstones.add(`session-${i}`)
   tombstones.add('the-last')
   assert.equal(tombstones.has('the-last'), true)
+  let early = 0
+  for (let i = 0; i < 10_000; i++) if (tombstones.has(`session-${i}`)) early++
+  assert.ok(early < 5000, `${early} of the earliest are known`)
 })

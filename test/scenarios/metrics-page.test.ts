@@ -101,6 +101,13 @@ test('callers from elsewhere need a token with metrics:read for everything; call
   const { token: auditor } = await server.running.issueToken({ role: 'auditor', ttl: '1h', name: 'auditor' })
   const denied = await page(AWAY, auditor)
   assert.deepEqual([denied.status, denied.json.code], [403, 'permission_denied'])
+  const { token: scoped } = await server.running.issueToken({
+    grants: ['viewer@orders'],
+    ttl: '1h',
+    name: 'of orders',
+  })
+  const narrow = await page(AWAY, scoped)
+  assert.deepEqual([narrow.status, narrow.json.code], [403, 'permission_denied'])
 })
 
 test('a page that a browser shows under another name does not read them, and the gateway listener has none', async () => {

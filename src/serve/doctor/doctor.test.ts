@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -56,6 +57,7 @@ function change(data: string, statement: string): void {
 test('of a sound data directory all is well but where its key is, nothing is changed, and nothing is left behind', async () => {
   const data = await make()
   const before = readdirSync(data)
+  const bytes = before.map((name) => readFileSync(join(data, name), 'base64'))
   const all = await found(data)
   assert.deepEqual(
     Object.entries(all).map(([check, { state }]) => `${check}: ${state}`),
@@ -78,6 +80,10 @@ test('of a sound data directory all is well but where its key is, nothing is cha
   assert.deepEqual(
     readdirSync(data).filter((name) => !/-(wal|shm)$/.test(name)),
     before,
+  )
+  assert.deepEqual(
+    before.map((name) => readFileSync(join(data, name), 'base64')),
+    bytes,
   )
   const keyFile = join(directory, 'elsewhere.key')
   copyFileSync(join(data, 'vault.key'), keyFile)

@@ -160,13 +160,14 @@ test('the file replaced by another one: nothing is written to either', async () 
   await refused(store, 'replaced')
   await store.probe()
   assert.equal(store.fault?.fault, 'replaced')
+  assert.equal(await store.read.meta('refused'), undefined)
   await store.close()
   const found = new DatabaseSync(file)
   assert.deepEqual(found.prepare("select name from meta where name = 'refused'").all(), [])
   found.close()
 })
 
-test('the file truncated: writes are refused until a person has restored it', async () => {
+test('the file truncated: writes are refused, and probes do not mend it', async () => {
   const { file, store } = fresh()
   await set(store, 'kept', 'yes')
   truncateSync(file)

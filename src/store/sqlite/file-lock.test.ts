@@ -18,6 +18,9 @@ test('who asks for a lock waits for who holds it', async () => {
     order.push('second')
     release()
   })
+  const other = await lockFile(join(directory, 'other.lock'))
+  other()
+  assert.equal(order.length, 0, 'another lock is had meanwhile')
   order.push('first')
   first()
   await second

@@ -81,9 +81,13 @@ test('the scripts of the other shells name the same commands', async () => {
   const fish = (await postern('completion fish')).out
   assert.match(fish, /^complete -c postern -f -n __fish_use_subcommand -a gadgets -d '.+'$/m)
   assert.match(fish, /^complete .*from gadgets; and __fish_seen_subcommand_from list' -s o -l output -x -a /m)
-  assert.match(
-    (await postern('completion zsh')).out,
-    /^#compdef postern\n[\s\S]*bashcompinit[\s\S]*_postern\(\)/,
-  )
+  for (const command of ['context', 'completion', 'login'])
+    assert.match(
+      fish,
+      new RegExp(`^complete -c postern -f -n __fish_use_subcommand -a ${command} -d '.+'$`, 'm'),
+    )
+  const zsh = (await postern('completion zsh')).out
+  assert.match(zsh, /^#compdef postern\n[\s\S]*bashcompinit[\s\S]*_postern\(\)/)
+  assert.ok(zsh.includes((await postern('completion bash')).out.trim()))
   assert.equal((await postern('completion tcsh')).code, 2)
 })

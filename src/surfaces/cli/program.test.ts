@@ -483,6 +483,8 @@ test('help tells of every resource, and of the commands of the one that is named
   const ports = cliPorts({ operations: sampleOperations })
   const whole = buildProgram(ports)
   assert.equal(buildProgram(ports, 'table', []).helpInformation(), whole.helpInformation())
+  for (const { resource } of sampleOperations)
+    assert.match(whole.helpInformation(), new RegExp(`^ {2}${resource}\\b`, 'm'))
   const { out } = await postern('help gadgets')
   for (const { action } of sampleOperations.filter(({ resource }) => resource === 'gadgets'))
     assert.match(out, new RegExp(`^ {2}${action}\\b`, 'm'))

@@ -57,12 +57,9 @@ test('every tool says what it does and answers, and every write takes what makes
 })
 
 test('both views together name every operation that is on MCP once', () => {
-  const shown = OPERATIONS.filter((operation) => operation.tool !== null)
-  assert.equal(tools.full.length, shown.length)
-  assert.equal(
-    tools.grouped.reduce((sum, tool) => sum + tool.operations.length, 0),
-    shown.length,
-  )
+  const shown = OPERATIONS.filter((operation) => operation.tool !== null).map(nameOf)
+  for (const view of [tools.full, tools.grouped])
+    assert.deepEqual(view.flatMap(({ operations }) => operations.map(nameOf)).toSorted(), shown.toSorted())
   assert.ok(tools.full.every((tool) => tool.listed.length === 0))
 })
 
@@ -358,7 +355,7 @@ describe('Management MCP over the registry and a store', () => {
       })
     })
 
-  test('arguments of prompts are completed by slugs that the caller may list', async () => {
+  test('arguments of prompts are completed by slugs, if they name a resource', async () => {
     const admin = await connect('admin')
     await admin.call('create_client', { name: 'Zebra', slug: 'zebra' })
     assert.deepEqual(await admin.complete('investigate_errors', 'client', 'zeb'), ['zebra'])

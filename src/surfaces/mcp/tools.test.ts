@@ -135,4 +135,6 @@ test('shared parts stand in place', () => {
 test('two tools of one name, or an action that names nothing, stop the start', () => {
   const one = make('a', 'get', 'read', 'manage_a', Id, Id)
   assert.throws(() => toTools([one]), /two tools are named manage_a/)
+  const [two, again] = ['two', 'again'].map((tool) => make('a', 'get', 'read', tool, Id, Id))
+  assert.throws(() => toTools([two!, { ...again!, tool: 'two' }]), /two: no action names a/)
 })

@@ -36,6 +36,8 @@ test('a silent connection is closed, a slow head is answered with 408', BY_OUR_C
     () => slow.socket.bytesWritten === GET.length + 8,
     () => 'the bytes to leave',
   )
+  // What left before is there when a later request was answered; an unused connection would end without an answer
+  await new Caller(gateway.port).ask(GET, /ok$/)
   gateway.pass(60_000)
   // The head may still have been on its way when the clock moved: its time starts with its first byte
   await eventually(
@@ -45,7 +47,7 @@ test('a silent connection is closed, a slow head is answered with 408', BY_OUR_C
     },
     () => 'the close',
   )
-  assert.match(slow.received, /^$|^HTTP\/1.1 408 Request Timeout\r\n.*request_timeout$/s)
+  assert.match(slow.received, /^HTTP\/1.1 408 Request Timeout\r\n.*request_timeout$/s)
 })
 
 test('the time for a head runs from its first byte, whatever follows', BY_OUR_CLOCK, async (t) => {
