@@ -23,7 +23,7 @@ export function differencesOf(before: unknown, after: unknown, path: readonly st
   if (after === undefined) return [{ op: 'remove', path: pointerTo('', ...path), from: before }]
   if (isPlain(before) && isPlain(after))
     return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name) =>
-      differencesOf(before[name], after[name], [...path, name]),
+      differencesOf(ownMember(before, name), ownMember(after, name), [...path, name]),
     )
   if (canonicalJson(before) === canonicalJson(after)) return []
   if (Array.isArray(before) && Array.isArray(after)) {
@@ -32,6 +32,11 @@ export function differencesOf(before: unknown, after: unknown, path: readonly st
     if (items !== null) return items
   }
   return [{ op: 'replace', path: pointerTo('', ...path), from: before, value: after }]
+}
+
+/** A member of JSON may be named like something that every object inherits, such as `valueOf`. */
+function ownMember(object: Plain, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined
 }
 
 /** Members that tell the items of a list apart, the first one that all items have with different values. */

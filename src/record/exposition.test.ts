@@ -23,7 +23,10 @@ const FIGURES = {
   threads: 2,
   workers: 2,
   recordsDropped: 0,
-  stores: { configuration: true, records: false },
+  stores: {
+    configuration: { isAvailable: true, fault: null },
+    records: { isAvailable: false, fault: 'disk_full' },
+  },
 }
 const collection = (number: number) => ({ id: `col_${number}`, fragment: { slug: `c-${number}` } })
 
@@ -68,8 +71,10 @@ test('what several threads count is summed up, in both formats', () => {
       [
         at('postern_store_available', { store: 'configuration' }),
         at('postern_store_available', { store: 'records' }),
+        at('postern_store_fault', { store: 'configuration' }),
+        at('postern_store_fault', { store: 'records', fault: 'disk_full' }),
       ],
-      [1, 0],
+      [1, 0, 0, 1],
     )
   }
 })

@@ -32,8 +32,8 @@ export interface InstanceFigures {
   readonly threads: number
   readonly workers: number
   readonly recordsDropped: number
-  /** Whether each store can be used, by its name. */
-  readonly stores: Readonly<Record<string, boolean>>
+  /** Whether each store can be used, and the fault of its file, by the name of the store. */
+  readonly stores: Readonly<Record<string, { readonly isAvailable: boolean; readonly fault: string | null }>>
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -92,7 +92,14 @@ export function toExposition(
   page.gauge(
     'postern_store_available',
     '1 if the store can be used.',
-    Object.entries(figures.stores).map(([store, isAvailable]) => [{ store }, Number(isAvailable)]),
+    Object.entries(figures.stores).map(([store, { isAvailable }]) => [{ store }, Number(isAvailable)]),
+  )
+  page.gauge(
+    'postern_store_fault',
+    'Always 1; the labels name the fault of the file of a store.',
+    Object.entries(figures.stores).flatMap(([store, { fault }]): Sample[] =>
+      fault === null ? [] : [[{ store, fault }, 1]],
+    ),
   )
   page.gauge(
     'postern_heap_used_bytes',

@@ -23,6 +23,7 @@ test('pins are documents by their URL; without a file there are none', () => {
   assert.deepEqual(pins.get(CLIENT), {
     ...SOUND,
     client_name: 'Agent',
+    grant_types: ['authorization_code', 'refresh_token'],
     application_type: 'native',
     token_endpoint_auth_method: 'none',
   })

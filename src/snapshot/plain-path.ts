@@ -50,9 +50,22 @@ function withoutEnd(part: string): string {
   }
 }
 
-/** Segments of a path for {@link toLooseMatch}: upper and lower case, and a slash at the end, make no difference. */
+/** Where a path ends for servers that decode it before they look for a query or fragment, and for file systems with streams. */
+const ENDED = /(?:%3f|%23|(?::|%3a){2}(?:\$|%24)).*$/
+
+/** A letter, digit, `-`, `_` or `~` that is encoded more than once. */
+const ENCODED_TWICE = /%(?:25)+(2d|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/gi
+
+/**
+ * Segments of a path for {@link toLooseMatch}: upper and lower case, a slash at the end, and how often a character is encoded make no
+ * difference.
+ */
 export function looseParts(below: string): readonly string[] {
-  return loose(asRead(below)).slice(1).split('/')
+  const read = asRead(below)
+  const once = read.includes('%25')
+    ? read.replace(ENCODED_TWICE, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    : read
+  return loose(loose(once).replace(ENDED, '')).slice(1).split('/')
 }
 
 /** Whether a server that is lenient in every known way could take a path for one of `pattern`; see {@link plainPath}. */

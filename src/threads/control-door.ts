@@ -186,7 +186,7 @@ export function createControlDoor<State>(options: ControlDoorOptions<State>): Co
       else if (resource === null || token === '') anonymous(visit, resource !== null)
       else
         proofs
-          .ask(token, resource)
+          .ask(token, resource, networkOf(ip))
           .then((principal) => {
             if (visit.isOver) return
             if (principal === null) anonymous(visit, true)

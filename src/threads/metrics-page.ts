@@ -21,7 +21,7 @@ export function createMetricsPage({
   version,
   startedAt,
 }: MetricsPageOptions): (format: ExpositionFormat, readiness: Readiness) => string {
-  return (format, { ready, threads, workers, store, recorder }) => {
+  return (format, { ready, threads, workers, store, stores, recorder }) => {
     const { user, system } = process.cpuUsage()
     return toExposition(
       readCounts(memory, slots, checks),
@@ -34,7 +34,12 @@ export function createMetricsPage({
         threads,
         workers,
         recordsDropped: recorder.dropped,
-        stores: { configuration: store, records: recorder.running },
+        stores: {
+          configuration: { isAvailable: store && stores.config === null, fault: stores.config },
+          records: { isAvailable: recorder.running && stores.records === null, fault: stores.records },
+          idempotency: { isAvailable: stores.idempotency === null, fault: stores.idempotency },
+          serving: { isAvailable: stores.serving === null, fault: stores.serving },
+        },
       },
       format,
     )

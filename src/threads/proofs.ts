@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { Lru } from '../base/lru.ts'
 import type { Protected } from '../base/protected-resources.ts'
+import { PoolShare } from '../wire/pool-share.ts'
 import type { FromGateway } from './messages.ts'
 
 /** How long a token that was verified counts as verified when capacity is shared out, milliseconds. */
 const KEPT_MS = 60_000
 const KEPT_MAX = 4096
-/** Tokens of one thread that are being verified. */
+/** Tokens of one thread that are being verified; sources share these places. */
 const ASKED_MAX = 512
 /** An issuer may have to be asked for its keys. */
 const ANSWER_MS = 12_000
@@ -19,8 +20,12 @@ const ANSWER_MS = 12_000
 export interface Proofs {
   /** Id of the principal that the token was verified for; null when it must be asked for. */
   known(token: string, resource: Protected): string | null
-  /** Has the token verified. Null when it is invalid, or could not be verified in time. Never rejects. */
-  ask(token: string, resource: Protected): Promise<string | null>
+  /**
+   * Has the token verified. Null when it is invalid, could not be verified in time, or when its source has too many others
+   * verified. Never rejects.
+   * @param source network of the caller.
+   */
+  ask(token: string, resource: Protected, source: string): Promise<string | null>
   /** Takes the answer of the main thread to the question of that number. */
   answered(id: number, principal: string | null): void
 }
@@ -28,6 +33,7 @@ export interface Proofs {
 export function createProofs(clock: Clock, say: (message: FromGateway) => void): Proofs {
   const kept = new Lru<string, { readonly principal: string; readonly until: number }>(KEPT_MAX)
   const asked = new Map<string, Promise<string | null>>()
+  const places = new PoolShare(ASKED_MAX)
   const waiting = new Map<number, (principal: string | null) => void>()
   let last = 0
 
@@ -36,17 +42,19 @@ export function createProofs(clock: Clock, say: (message: FromGateway) => void):
       const proof = kept.get(fingerprint(token, resource))
       return proof === undefined || proof.until <= clock.monotonic() ? null : proof.principal
     },
-    ask(token, resource) {
+    ask(token, resource, source) {
       const key = fingerprint(token, resource)
       const same = asked.get(key)
       if (same !== undefined) return same
-      if (asked.size >= ASKED_MAX) return Promise.resolve(null)
+      if (!places.mayTake(source)) return Promise.resolve(null)
+      places.take(source)
       const { promise, resolve } = Promise.withResolvers<string | null>()
       const id = ++last
       const end = (principal: string | null): void => {
         clearTimeout(timer)
         waiting.delete(id)
         asked.delete(key)
+        places.give(source)
         if (principal !== null) kept.set(key, { principal, until: clock.monotonic() + KEPT_MS })
         resolve(principal)
       }

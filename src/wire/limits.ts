@@ -23,6 +23,9 @@ export const DROP_BYTES_MAX = 65_536
 /** Time a closing connection is given to take its answer and close. Then it is destroyed. */
 export const LINGER_MS = 2000
 
+/** While an engine drains, a new connection has so much longer for its first request than a kept one for its next. */
+export const FIRST_REQUEST_MS = 750
+
 /** Head of an upstream's answer: more is invalid_response. */
 export const ANSWER_HEAD_BYTES_MAX = 65_536
 

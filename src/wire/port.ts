@@ -330,7 +330,10 @@ export interface Engine {
    * certificates that cannot be used.
    */
   setTls(options: TlsOptions, listener: number): void
-  /** Stops accepting, answers with `Connection: close` from now on, closes idle connections, resolves when all are gone or after `deadlineMs`. */
+  /**
+   * Answers with `Connection: close` from now on, then closes listeners and idle connections, see wire/drain. Resolves when all
+   * connections are gone, or after `deadlineMs`.
+   */
   drain(deadlineMs: number): Promise<void>
   /** Ends everything at once. */
   close(): void

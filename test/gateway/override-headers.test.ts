@@ -99,6 +99,34 @@ const OVERRIDES = [
   'X-Forwarded-User',
   'X-Forwarded-Server',
   'X-Middleware-Subrequest',
+  'X-Middleware-Rewrite',
+  'X-Original-Method',
+  'X-Original-Forwarded-For',
+  'X-HTTP-Path-Override',
+  'X-Method',
+  'X-Proxy-URL',
+  'Request-URI',
+  'X-Envoy-Internal',
+  'X-Envoy-Original-Host',
+  'X-Accel-Mapping',
+  'X-Sendfile-Type',
+  'X-Forwarded',
+  'Forwarded-For',
+  'Client-IP',
+  'WL-Proxy-Client-IP',
+  'X-AppEngine-User-IP',
+  'Remote-Groups',
+  'Remote-Addr',
+  'OIDC_CLAIM_sub',
+  'X-Authentik-Username',
+  'X-Consumer-Username',
+  'X-Credential-Identifier',
+  'X-Pomerium-Jwt-Assertion',
+  'X-Goog-Iap-Jwt-Assertion',
+  'X-Amzn-Mtls-Clientcert',
+  'Cf-Access-Authenticated-User-Email',
+  'Tailscale-User-Login',
+  'X-Endpoint-Api-Userinfo',
   'Proxy',
 ]
 
@@ -219,9 +247,11 @@ test('what one caller sends reaches no kept answer that another one gets', async
     ['Sec-CH-UA', 'evil'],
     ['Content-Type', 'evil/evil'],
     ['X-HTTP-Method-Override', 'EVIL'],
+    ['Tracestate', 'evil=evil'],
   ] as const) {
     const at = `/shared/c/${path++}`
-    const [, poison] = await hit(at, { [name]: value })
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+    const [, poison] = await hit(at, { [name]: value, traceparent })
     const [, answer] = await hit(at)
     assert.doesNotMatch(answer, /evil/i, `${name}: ${poison}`)
     assert.equal((await hit(at))[0], 'HIT', name)

@@ -116,6 +116,25 @@ test('a denied endpoint is not reached in other case', async () => {
   assert.deepEqual(await ask('/people/users/EXPORT', 'careful', 'DELETE'), [200, '/users/EXPORT'])
 })
 
+test('a denied endpoint is not reached with a query that is encoded, characters that are encoded twice, or a stream of a file', async () => {
+  for (const path of [
+    '/users/%2565xport',
+    '/users/%25252565xport',
+    '/users/%25%36%35xport',
+    '/users/export%3F',
+    '/files/secret%3Fa/b',
+    '/users/Export%23a',
+    '/users/export::$DATA',
+    '/users/export%3A%3a%24data',
+    '/files/secret%3f/plan',
+  ]) {
+    assert.deepEqual(await ask(`/people${path}`, 'careful'), [403, 'endpoint_not_allowed'], path)
+    assert.equal((await ask(`/people${path}`))[0], 200, path)
+  }
+  for (const path of ['/users/100%2525', '/users/a%3Fb', '/users/a:b', '/users/a%23export'])
+    assert.equal((await ask(`/people${path}`, 'careful'))[0], 200, path)
+})
+
 test('a slash at the end is another path, unless a rule denies the one without it', async () => {
   assert.deepEqual(await ask('/people/guide/one/', 'careful'), [200, '/guide/one/'])
   assert.deepEqual(await ask('/people/guide/one/', 'strict'), [403, 'endpoint_not_allowed'])

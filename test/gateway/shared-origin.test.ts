@@ -157,6 +157,7 @@ for (const engine of ['native', 'node'] as const) {
       ['Service-Worker-Allowed', '/'],
       ['NEL', '{"report_to":"x","max_age":1}'],
       ['Report-To', '{}'],
+      ['Alt-Svc', 'h3=":8443"'],
     ]
     for (const asked of [
       {},
@@ -166,7 +167,7 @@ for (const engine of ['native', 'node'] as const) {
     ]) {
       const { headers } = await get({ ...asked, engine })
       assert.equal(headers['content-security-policy'], `default-src 'self', ${SANDBOX}`)
-      for (const name of ['clear-site-data', 'service-worker-allowed', 'nel', 'report-to'])
+      for (const name of ['clear-site-data', 'service-worker-allowed', 'nel', 'report-to', 'alt-svc'])
         assert.equal(headers[name], undefined, name)
     }
   })

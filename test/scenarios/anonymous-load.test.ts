@@ -121,7 +121,7 @@ test('a token that proves nobody buys no reserved capacity: it is refused withou
   }
 })
 
-test('callers that do not read their answers hold no capacity of the control plane', async () => {
+test('callers that do not read their answers hold places of their own source alone, and only until they leave', async () => {
   // More than the places that one source may hold
   await using slow = await startTestServer({ flags: ['--pending-per-source-max', '9'] })
   const port = Number(new URL(slow.running.gatewayUrl).port)
@@ -174,25 +174,23 @@ test('a source has at most so many connections on each listener, over all thread
   const [gateway, control] = [bounded.running.gatewayUrl, bounded.running.controlUrl].map((url) =>
     Number(new URL(url).port),
   ) as [number, number]
-  const callers = Array.from({ length: 30 }, () => new Caller(gateway, '127.0.0.6'))
-  await eventually(() => callers.filter(({ isClosed }) => isClosed).length === 10)
+  for (const [port, otherPort, from] of [
+    [gateway, control, '127.0.0.6'],
+    [control, gateway, '127.0.0.8'],
+  ] as const) {
+    const callers = Array.from({ length: 30 }, () => new Caller(port, from))
+    await eventually(() => callers.filter(({ isClosed }) => isClosed).length === 10)
+    assert.equal((await ask(port, '/healthz', { from: '127.0.0.7' })).status, 200)
+    assert.equal((await ask(otherPort, '/healthz', { from })).status, 200)
+    callers.find(({ isClosed }) => !isClosed)!.socket.destroy()
+    await eventually(async () => (await ask(port, '/healthz', { from }).catch(() => null))?.status === 200)
+    endAll(callers)
+  }
   assert.ok(
     bounded.log.some((line) =>
       /closed 1 new connection, the last from 127\.0\.0\.6: more than 20 /.test(line),
     ),
   )
-  for (const [port, from] of [
-    [gateway, '127.0.0.7'],
-    [control, '127.0.0.6'],
-  ] as const) {
-    const answer = await ask(port, '/healthz', { from })
-    assert.equal(answer.status, 200, from)
-  }
-  callers.find(({ isClosed }) => !isClosed)!.socket.destroy()
-  await eventually(
-    async () => (await ask(gateway, '/healthz', { from: '127.0.0.6' }).catch(() => null))?.status === 200,
-  )
-  endAll(callers)
 })
 
 test('behind a trusted proxy the address that it names is the source, and its connections are not bounded', async () => {

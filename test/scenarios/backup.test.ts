@@ -29,9 +29,10 @@ test('an instance is backed up while it is changed, and comes back from the arch
     revoked = (await server.manage('POST', '/profiles', other)).json.token
     assert.equal((await server.manage('POST', '/profiles/acme:other/revoke', {})).status, 200)
     let isDone = false
+    let turns = 0
     const writing = (async () => {
-      for (let turn = 0; !isDone; turn++) {
-        const changed = await server.manage('PATCH', '/collections/orders', { description: `turn ${turn}` })
+      for (; !isDone; turns++) {
+        const changed = await server.manage('PATCH', '/collections/orders', { description: `turn ${turns}` })
         assert.equal(changed.status, 200, changed.text)
       }
     })()
@@ -48,6 +49,7 @@ test('an instance is backed up while it is changed, and comes back from the arch
     isDone = true
     await writing
     assert.equal(made.code, 0, made.err)
+    assert.ok(turns > 0)
     assert.deepEqual(JSON.parse(made.out).files, ['config.db', 'records.db', 'vault.key'])
     assert.match(made.err, /holds the key that opens its secrets; keep it like a password/)
     const busy = await postern(server.data, 'restore', '--from', archive, '--data', server.data, '--force')

@@ -11,7 +11,7 @@ import { examine } from '../../src/serve/doctor/doctor.ts'
 import { issueOffline } from '../../src/serve/offline.ts'
 import { AuditFile } from '../support/audit-file.ts'
 import { runCommand } from './cli.ts'
-import { publishOrders, startTestServer, type TestServer } from './server.ts'
+import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 let upstream: TestUpstream
@@ -211,6 +211,9 @@ test('the trail of an older version is verified once, closed with a keyed anchor
   )
   const { json } = await server.manage('GET', '/audit/verify')
   assert.deepEqual([json.ok, json.keyed_from], [true, entries + 1], JSON.stringify(json))
+  await server.stop()
+  await using again = await startTestServer({ data })
+  assert.ok(!again.log.some((line) => line.includes('of an older version')), again.log.join('\n'))
 })
 
 test('the keyed anchor can be neither removed nor replaced', () => {
@@ -224,12 +227,26 @@ test('the keyed anchor can be neither removed nor replaced', () => {
 })
 
 test('a new key of the vault leaves links, mark and anchor as they are', async () => {
+  const kept = (): unknown => {
+    using file = new AuditFile(data)
+    const { seq } = file.database.prepare('select max(seq) as seq from audit_chain').get()!
+    return {
+      anchor: file.database.prepare('select * from audit_key_anchor').all(),
+      links: file.database.prepare('select * from audit_chain where seq <= ? order by seq').all(last ?? seq!),
+    }
+  }
+  let last: number | null = null
+  const before = kept() as { readonly anchor: unknown[]; readonly links: unknown[] }
+  assert.ok(before.anchor.length === 1 && before.links.length > 3)
+  last = before.links.length
   const server = await startTestServer({ data })
   assert.equal((await server.manage('POST', '/keys/rotate', {})).status, 200)
   assert.equal((await server.manage('POST', '/policies', { name: 'After' })).status, 201)
   await server.stop()
+  assert.deepEqual(kept(), before)
   await using again = await startTestServer({ data })
-  assert.equal((await again.manage('GET', '/audit/verify')).json.ok, true)
+  const { json } = await again.manage('GET', '/audit/verify')
+  assert.deepEqual([json.ok, json.mark], [true, json.head])
 })
 
 test('a change that is answered has moved the mark, also when the process is not stopped', async () => {
@@ -254,4 +271,22 @@ test('a config.db that is changed while the gateway runs takes no more changes, 
     /Another program has changed the audit trail.*postern doctor.*Traffic is served/,
   )
   assert.equal(await statusOf(server, live), 200)
+})
+
+test('a trail that is changed while the gateway runs shows in readyz and in the log, also when nothing is asked of management', async () => {
+  await using server = await startTestServer({ data })
+  {
+    using file = new AuditFile(data)
+    file.database.exec('delete from audit_chain where seq = (select max(seq) from audit_chain)')
+  }
+  await until(
+    async () =>
+      (await (await fetch(`${server.running.controlUrl}/readyz`)).json()) as { stores: { config: unknown } },
+    ({ stores }) => stores.config === 'changed',
+  )
+  assert.ok(
+    server.log.some((line) =>
+      /^error config\.db cannot be used \(changed\).*the audit trail ends/.test(line),
+    ),
+  )
 })

@@ -221,7 +221,7 @@ test('the document of the management API is one that the gateway itself can impo
   )
 })
 
-test('every read of the registry answers over REST what its schema says', async () => {
+test('every list of the registry answers over REST what its schema says', async () => {
   for (const operation of OPERATIONS.filter((one) => one.action === 'list')) {
     const query = 'limit' in operation.input.shape ? '?limit=2' : ''
     const reply = await server.manage('GET', `/${operation.resource}${query}`)
@@ -232,7 +232,7 @@ test('every read of the registry answers over REST what its schema says', async 
   assert.equal(wrong.status, 400)
 })
 
-test('every path of the API refuses nobody and a foreign token with a challenge', async () => {
+test('paths of the API, whether they exist or not, refuse nobody and a foreign token with a challenge', async () => {
   const paths = ['/collections', '/collections/x', '/collections/import', '/audit', '/nothing', '/']
   for (const path of paths)
     for (const token of [undefined, 'pst_at_foreign'])

@@ -79,7 +79,7 @@ test('documents are planned, applied, edited by hand, and told apart', async () 
   assert.match(drift.out, /! collection\/orders\n {4}~ \/max_body: 1000 -> 5/)
 })
 
-test('a plan is applied once as it was, and not after something moved', async () => {
+test('a plan is not applied after something moved', async () => {
   const file = write('moved.yaml', 'kind: policy\nslug: moved\nspec: {name: Moved}\n')
   const plan = JSON.parse((await postern('plan', file, '-o', 'json')).out)
   await postern('policies', 'create', '--name', 'Other', '--slug', 'moved')
@@ -88,7 +88,7 @@ test('a plan is applied once as it was, and not after something moved', async ()
   assert.match(late.err, /policy\/moved/)
 })
 
-test('what is exported as files is applied from them without a change', async () => {
+test('what is exported as files is planned from them without a change', async () => {
   const out = join(directory, 'exported')
   const exported = await postern('export', '--out', out)
   assert.equal(exported.code, 0, exported.err)
@@ -188,4 +188,14 @@ test('what one instance has goes to another, with the values of there', async ()
   assert.equal((await other.manage('GET', '/policies/stage')).status, 404)
   const again = await promote('--var', 'UPSTREAM=http://127.0.0.1:9001', '--yes')
   assert.match(again.out, /2 unchanged/)
+})
+
+test('a plan is applied as it was, and once', async () => {
+  const still = write('still.yaml', 'kind: policy\nslug: still\nspec: {name: Still}\n')
+  const { plan_id } = JSON.parse((await postern('plan', still, '--name', 'still', '-o', 'json')).out)
+  const applied = await postern('apply', still, '--name', 'still', '--plan', plan_id)
+  assert.equal(applied.code, 0, applied.err)
+  assert.match(applied.out, /1 created, 0 updated/)
+  const twice = await postern('apply', still, '--name', 'still', '--plan', plan_id)
+  assert.notEqual(twice.code, 0, twice.out)
 })

@@ -94,11 +94,17 @@ test('a secret that cannot be read fails the first step', async () => {
 })
 
 test('a link-local address is never a token endpoint, however it is written', async () => {
-  const made = await server.manage('PUT', '/credentials/backend', {
-    name: 'Backend',
-    auth: { ...grant(), token_url: 'https://[::ffff:169.254.169.254]/token' },
-  })
-  assert.equal(made.status, 400, made.text)
+  for (const host of [
+    ...['[::ffff:169.254.169.254]', '[::ffff:a9fe:a9fe]', '169.254.169.254', '169.254.169.254.'],
+    ...['2852039166', '0xa9fea9fe', '0251.0376.0251.0376', '169.254.43518', '[fe80::1]'],
+  ]) {
+    const made = await server.manage('PUT', '/credentials/backend', {
+      name: 'Backend',
+      auth: { ...grant(), token_url: `https://${host}/token` },
+    })
+    assert.deepEqual([made.status, made.json.errors?.[0].pointer], [400, '/auth/token_url'], host)
+    assert.match(made.text, /link-local/, host)
+  }
 })
 
 test('a dry run makes no call, a viewer may not make one, and each that was made is in the trail', async () => {

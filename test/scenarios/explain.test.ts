@@ -478,12 +478,15 @@ test('a preflight is told as answered by the gateway, and whom ids name as who c
 })
 
 test('without a caller the route is explained and the rest stays open', async () => {
-  const { outcome, checks } = await explained({ method: 'GET', target: '/orders/v1/orders/7' })
-  assert.equal(outcome, 'open')
+  const { outcome, checks, route } = await explained({ method: 'GET', target: '/orders/v1/orders/7' })
+  assert.deepEqual([outcome, route?.proxy], ['open', 'one'])
   assert.equal(checks.find(({ name }) => name === 'assignment')?.result, 'not_judged')
 })
 
 test('an explanation counts nothing against a limit and leaves no record of a call', async () => {
+  const recorded = async () =>
+    (await server.manage('GET', '/records?client=acme&limit=200')).json.items.length
+  const before: number = await recorded()
   for (let i = 0; i < 5; i++) await explained({ ...ACME, method: 'GET', target: '/orders/v1/orders/7' })
   const { checks } = await explained({ ...ACME, method: 'GET', target: '/orders/v1/orders/7' })
   const limits = checks.find(({ name }) => name === 'limits')!
@@ -500,6 +503,8 @@ test('an explanation counts nothing against a limit and leaves no record of a ca
   await server.gateway('GET', '/orders/v1/orders/7', { headers: ids })
   const last = await explained({ ...ACME, method: 'GET', target: '/orders/v1/orders/7' })
   assert.deepEqual([last.code, last.status], ['rate_limit_exceeded', 429])
+  // What stands there beside them are the two calls
+  assert.equal(await until(recorded, (count) => count >= before + 2), before + 2)
   server.moveClock(61_000)
 })
 
@@ -534,6 +539,13 @@ test('a recorded request is judged again by the configuration of now', async () 
   })
   const again = await explained({ request_id: real.headers.get('x-request-id')! })
   assert.equal(again.code, 'collection_not_assigned')
+  const assign = async (collections: readonly string[]): Promise<void> => {
+    assert.equal((await server.manage('PATCH', '/clients/other', { collections })).status, 200)
+  }
+  await assign(['orders'])
+  const now = await explained({ request_id: real.headers.get('x-request-id')! })
+  assert.deepEqual([now.outcome, now.code], ['forwarded', null])
+  await assign([])
 })
 
 const postern = (...args: string[]) => runCommand(server.data, args)
@@ -545,6 +557,7 @@ test('the command prints who wins, who loses and what decides', async () => {
   assert.equal(code, 0, err)
   assert.match(out, /^Refused by check 7 \(address\) with 403 ip_not_allowed/)
   assert.match(out, /\* orders:recent {2}GET \/orders\/v1\/orders\/recent/)
+  assert.match(out, /^ +orders:one {2}GET .*[\s\S]*recent goes first/m)
   assert.match(out, /REFUSE {2}7 address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
 })
 

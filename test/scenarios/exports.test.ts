@@ -94,10 +94,10 @@ test('the trail tells who asked for an export of it and each download, as reads'
   assert.ok(lines.length > 5 && lines.every((line) => JSON.parse(line).action === 'CREATE'))
   const { json } = await server.manage('GET', `/audit?resource=${all.id}`)
   assert.deepEqual(
-    json.items.map((one: Record<string, unknown>) => [one['operation'], one['action'], one['outcome']]),
+    json.items.map((one: Reply['json']) => [one.operation, one.action, one.outcome, one.actor.name]),
     [
-      ['exports.download', 'READ', 'ok'],
-      ['exports.create', 'READ', 'ok'],
+      ['exports.download', 'READ', 'ok', 'auditor'],
+      ['exports.create', 'READ', 'ok', 'auditor'],
     ],
   )
 })

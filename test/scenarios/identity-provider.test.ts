@@ -169,7 +169,7 @@ test('a person signs in at the provider by a browser, and their client gets a to
   assert.equal((await as(signedBy(key, claims({ sub: 'ada', groups: ['platform'] })))).status, 401)
 })
 
-test('a provider that has gone shows a plain page', async () => {
+test('a provider that refuses the client of the gateway shows a plain page, and the log the cause', async () => {
   const { origin } = server.running
   const { url } = authorization(origin, await register(origin))
   const browser = new Browser(origin)

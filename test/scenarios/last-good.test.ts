@@ -112,7 +112,7 @@ test('with the store restored everything can be changed again', async () => {
   }
 })
 
-test('a damaged copy of the last configuration is nothing to start from, and no hindrance beside a store', async () => {
+test('a damaged copy of the last configuration is no hindrance beside a store, and is made anew', async () => {
   for (const suffix of ['-wal', '-shm']) rmSync(join(data, `serving.db${suffix}`), { force: true })
   writeFileSync(join(data, 'serving.db'), 'damaged')
   const server = await startTestServer({ data })

@@ -388,7 +388,7 @@ describe('both MCP doors of a running server', () => {
     assert.equal(trail.json.items[0].agent.name, 'asking')
   })
 
-  test('discovery has a bucket of its own: the 301st call in a minute is refused, calls of endpoints go on', async () => {
+  test('discovery has a bucket of its own: no more than 300 calls in a minute are answered, calls of endpoints go on', async () => {
     const answers: Reply[] = []
     for (let round = 0; round < 310; round += 31)
       answers.push(

@@ -73,7 +73,8 @@ test('the page tells of the process: revision, threads, heap, stores, lost recor
     ].map((name) => sumOf(all, name)),
     [1, 2, 2, 0],
   )
-  assert.equal(sumOf(all, 'postern_store_available'), 2)
+  assert.equal(sumOf(all, 'postern_store_available'), 4)
+  assert.equal(sumOf(all, 'postern_store_fault'), 0)
   assert.ok(sumOf(all, 'process_resident_memory_bytes') > 20_000_000)
   assert.ok(sumOf(all, 'process_cpu_seconds_total') > 0)
   const age = Date.now() / 1000 - sumOf(all, 'process_start_time_seconds')
@@ -100,6 +101,13 @@ test('callers from elsewhere need a token with metrics:read for everything; call
   const { token: auditor } = await server.running.issueToken({ role: 'auditor', ttl: '1h', name: 'auditor' })
   const denied = await page(AWAY, auditor)
   assert.deepEqual([denied.status, denied.json.code], [403, 'permission_denied'])
+  const { token: scoped } = await server.running.issueToken({
+    grants: ['viewer@orders'],
+    ttl: '1h',
+    name: 'of orders',
+  })
+  const narrow = await page(AWAY, scoped)
+  assert.deepEqual([narrow.status, narrow.json.code], [403, 'permission_denied'])
 })
 
 test('a page that a browser shows under another name does not read them, and the gateway listener has none', async () => {

@@ -221,7 +221,7 @@ test('a message at /mcp waits for the keys of a provider that nobody has asked y
   await until(state, ({ last_used_at }) => last_used_at !== null)
 })
 
-test('two threads fetch the keys of a provider once, and hold on through its outage', async () => {
+test('two threads fetch the keys of a provider no more than once each, and hold on through its outage', async () => {
   const from = issuer.times('/keys')
   await made({ type: 'oidc', issuer: issuer.url, audience: 'orders' }, 'people')
   // The clock moves so that what the examples have fetched is old.

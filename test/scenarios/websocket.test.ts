@@ -113,7 +113,7 @@ test('agents are shown no endpoint that only opens tunnels', async () => {
   })
   assert.equal(answer.status, 200, answer.text)
   assert.match(answer.text, /\/orders\/v1\/orders\/\{id\}/)
-  assert.doesNotMatch(answer.text, /\/orders\/v1\/events/)
+  assert.doesNotMatch(answer.text, /\/orders\/v1\/live/)
 })
 
 test('a proxy of kind websocket with steps that need bodies is refused', async () => {

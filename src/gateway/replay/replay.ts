@@ -43,6 +43,8 @@ function cached(exchange: Exchange): Verdict {
   }
   exchange.cacheKey = keyed.key
   exchange.pass = keyed.pass
+  // Free text of the caller, like the lines that are left out
+  exchange.traceState = ''
   const entry = exchange.replays!.cache.get(keyed.key, exchange.proxy!, credentialOf(exchange), exchange.now)
   if (entry === null || wish === 'fresh' || exchange.now >= entry.freshUntil) {
     exchange.stale = entry

@@ -10,7 +10,13 @@ import { fieldValues } from '../header-lines.ts'
 const PAGES = ['/oauth', '/connect', '/console', '/portal'] as const
 
 /** Lower-case names that are removed from answers: they reach over all of an origin, the pages included. */
-export const ORIGIN_FIELDS = ['clear-site-data', 'service-worker-allowed', 'nel', 'report-to'] as const
+export const ORIGIN_FIELDS = [
+  'alt-svc',
+  'clear-site-data',
+  'service-worker-allowed',
+  'nel',
+  'report-to',
+] as const
 const STRIPPED: ReadonlySet<string> = new Set(ORIGIN_FIELDS)
 
 /** The document gets an origin of its own: it reads nothing of the pages, and sends no cookies to them. */

@@ -3,7 +3,6 @@ import { isLoopbackHost } from '../../base/address.ts'
 import { listedTexts, type Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
 import { isReservedName } from './client-names.ts'
-import { PINNED } from './pinned-documents.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -98,12 +97,20 @@ function visible(name: string): string {
     .slice(0, NAME_MAX)
 }
 
-/** What a client is called where people decide about it, and whether it chose the name itself. */
-export function shownClient(id: string, name: string | undefined): ShownClient {
+/**
+ * What a client is called where people decide about it, and whether it chose the name itself.
+ * @param known the name that a bundled or pinned document gives it, if there is one
+ */
+export function shownClient(
+  id: string,
+  name: string | undefined,
+  known: string | undefined = undefined,
+): ShownClient {
   const isOwn = id === CLI_CLIENT.client_id
   // Registered before names were reserved
   const isTaken = name !== undefined && !isOwn && isReservedName(name)
-  return { id, name: name === undefined || isTaken ? null : name, isVerified: isOwn || PINNED.has(id) }
+  const shown = name === undefined || isTaken ? null : name
+  return { id, name: shown, isVerified: isOwn || (shown !== null && shown === known) }
 }
 
 export interface ShownClient {

@@ -4,11 +4,9 @@ import { consentPage } from '../pages/consent.ts'
 import type { Happening } from './audit.ts'
 import { isLocalRedirect, redirectHost } from './clients.ts'
 import type { Consents } from './consents.ts'
-import type { Sealed } from './sealed.ts'
-import { askedOf, finish, type Interaction, show, type Visit } from './visit.ts'
+import { type AskedParts, askedOf, finish, type Interaction, show, type Visit } from './visit.ts'
 
-export interface ConsentStepParts {
-  readonly sealed: Sealed
+export interface ConsentStepParts extends AskedParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly consents: Pick<Consents, 'remember'>
   readonly audit: (happening: Happening) => Promise<void>
@@ -22,7 +20,13 @@ interface ConsentStep {
 }
 
 /** The page on which a person who has signed in allows a client to act for them; what they say is audited. */
-export function createConsentStep({ sealed, accounts, consents, audit }: ConsentStepParts): ConsentStep {
+export function createConsentStep({
+  sealed,
+  documents,
+  accounts,
+  consents,
+  audit,
+}: ConsentStepParts): ConsentStep {
   async function note(
     { asker }: Visit,
     { session, params }: Interaction,
@@ -40,7 +44,7 @@ export function createConsentStep({ sealed, accounts, consents, audit }: Consent
 
   async function ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void> {
     const { session } = interaction
-    const { client, redirectUri, form } = await askedOf(visit, interaction, sealed)
+    const { client, redirectUri, form } = await askedOf(visit, interaction, { sealed, documents })
     const account = await accounts.find(session?.accountId ?? '')
     const page = consentPage({
       ...form,

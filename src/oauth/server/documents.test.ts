@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { authorization, consent, startAuthorization, tokensFor } from '../../../test/support/authorization.ts'
+import {
+  authorization,
+  consent,
+  PASSWORD,
+  startAuthorization,
+  tokensFor,
+} from '../../../test/support/authorization.ts'
 import { FetchFailure } from '../../base/guarded-fetch.ts'
 import { createPublicGetJson } from '../../base/public-fetch.ts'
 import { readClientPins } from '../../serve/client-pins.ts'
@@ -94,6 +100,32 @@ test('a document is good for as long as its answer says, within bounds', async (
     server.move(2 * 60_000)
     assert.equal(await timesAsked(), 2, `${said} is good no longer`)
     server.move(-(minutes + 1) * 60_000)
+  }
+})
+
+test('the name of a client is shown as unverified, unless a document that is pinned or bundled gives it', async () => {
+  const shown = async (client: string, redirect_uri: string): Promise<string> => {
+    const browser = server.browser()
+    const first = await browser.open(authorization(origin, client, { redirect_uri }).url)
+    return (await browser.submit(first, { name: 'ann', password: PASSWORD, do: 'password' })).text
+  }
+  const fetched = 'https://names.example/client.json'
+  const redirect = 'http://localhost:6002/callback'
+  documents.set(fetched, {
+    client_id: fetched,
+    client_name: 'Internal agent',
+    redirect_uris: ['http://localhost/callback'],
+    token_endpoint_auth_method: 'none',
+  })
+  const claude = 'https://claude.ai/oauth/claude-code-client-metadata'
+  for (const [client, name, isUnverified] of [
+    [PINNED, 'Internal agent', false],
+    [claude, 'Claude Code', false],
+    [fetched, 'Internal agent', true],
+  ] as const) {
+    const text = await shown(client, redirect)
+    assert.match(text, new RegExp(`<strong>${name}</strong>`), client)
+    assert.equal(/unverified: the client chose it/.test(text), isUnverified, client)
   }
 })
 

@@ -24,6 +24,8 @@ const DOCUMENTS_MAX = 1000
 export interface ClientDocuments {
   /** The bundled document of a client, where it stands in for fetching. */
   pinned(url: string): Plain | undefined
+  /** The name that a bundled or pinned document gives a client, whether or not another document was fetched. */
+  nameOf(url: string): string | undefined
   /** Whether a document may be fetched at all. */
   readonly mayFetch: boolean
   /**
@@ -79,6 +81,10 @@ export function createClientDocuments(parts: ClientDocumentsParts): ClientDocume
 
   return {
     mayFetch,
+    nameOf(url) {
+      const name = known.get(url)?.['client_name']
+      return typeof name === 'string' ? name : undefined
+    },
     pinned: (url) => (mode === 'auto' || mode === 'pinned-only' ? known.get(url) : undefined),
     async fetch(url) {
       if (!mayFetch) throw new FetchFailure('nothing is fetched here')

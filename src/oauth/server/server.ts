@@ -66,9 +66,9 @@ export function createAuthorizationServer(parts: AuthorizationServerParts): Auth
   const sealed = createSealed(parts.key)
   const consents = createConsents(store, sealed, clock)
   const audit = createOAuthAudit(store, clock)
-  const interactions = createInteractions({ ...parts, sealed, consents, audit })
   const { documentMode: mode, fetchPublic } = parts
   const documents = createClientDocuments({ ...parts, sealed, mode, getJson: fetchPublic })
+  const interactions = createInteractions({ ...parts, sealed, documents, consents, audit })
   const wait = createRequestLimits(clock, parts.networkOf)
   const { protocol, host } = new URL(issuer)
   let made: { readonly version: string; readonly provider: Provider } | undefined

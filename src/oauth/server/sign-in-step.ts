@@ -4,9 +4,18 @@ import { errorPage } from '../pages/error.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import type { SignIn } from '../sign-in/port.ts'
 import { type ArrivalTicketParts, createArrivalTickets } from './arrival-tickets.ts'
-import { askedOf, finish, INTERACTION, type Interaction, redirect, show, type Visit } from './visit.ts'
+import {
+  type AskedParts,
+  askedOf,
+  finish,
+  INTERACTION,
+  type Interaction,
+  redirect,
+  show,
+  type Visit,
+} from './visit.ts'
 
-export interface SignInStepParts extends ArrivalTicketParts {
+export interface SignInStepParts extends ArrivalTicketParts, AskedParts {
   readonly accounts: Pick<Accounts, 'find'>
   readonly signIn: SignIn
 }
@@ -26,11 +35,11 @@ interface SignInStep {
 
 /** The page on which a person says who they are, and the way to an identity provider and back. */
 export function createSignInStep(parts: SignInStepParts): SignInStep {
-  const { accounts, signIn, sealed } = parts
+  const { accounts, signIn } = parts
   const tickets = createArrivalTickets(parts)
 
   async function ask(visit: Visit, interaction: Interaction, fault: string | null): Promise<void> {
-    const { client, form } = await askedOf(visit, interaction, sealed)
+    const { client, form } = await askedOf(visit, interaction, parts)
     const { withPassword, provider } = signIn
     const page = signInPage({ ...form, client: client.name ?? client.id, withPassword, provider, fault })
     show(visit, fault === null ? 200 : 401, page)

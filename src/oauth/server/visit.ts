@@ -3,6 +3,7 @@ import type { Configuration, Provider } from 'oidc-provider'
 import { formActionOf, type Page, pageHeaders, pageText } from '../../base/page.ts'
 import type { Asker } from './audit.ts'
 import { type ShownClient, shownClient } from './clients.ts'
+import type { ClientDocuments } from './documents.ts'
 import type { Sealed } from './sealed.ts'
 
 export const INTERACTION = '/oauth/interaction/'
@@ -46,16 +47,22 @@ export interface Asked {
   }
 }
 
+export interface AskedParts {
+  readonly sealed: Sealed
+  readonly documents: Pick<ClientDocuments, 'nameOf'>
+}
+
 /** Who asks in an interaction, and the form by which the person answers. */
 export async function askedOf(
   { provider }: Visit,
   { uid, params }: Interaction,
-  sealed: Pick<Sealed, 'sign'>,
+  { sealed, documents }: AskedParts,
 ): Promise<Asked> {
   const client = await provider.Client.find(String(params['client_id']))
+  const id = client?.clientId ?? ''
   const redirectUri = typeof params['redirect_uri'] === 'string' ? params['redirect_uri'] : null
   return {
-    client: shownClient(client?.clientId ?? '', client?.clientName),
+    client: shownClient(id, client?.clientName, documents.nameOf(id)),
     redirectUri,
     form: {
       path: INTERACTION + uid,

@@ -61,6 +61,11 @@ describe('differences', () => {
     ])
   })
 
+  test('tell a member that is named like an inherited one', () => {
+    assert.deepEqual(differencesOf({ valueOf: 1 }, {}), [{ op: 'remove', path: '/valueOf', from: 1 }])
+    assert.deepEqual(differencesOf({}, { toString: 1 }), [{ op: 'add', path: '/toString', value: 1 }])
+  })
+
   test('are a JSON patch from the one to the other, whatever they are', () => {
     const item = fc.record({
       name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),

@@ -3,7 +3,7 @@ import { ProfileSpec } from '../../model/profile.ts'
 import type { MadeCollection, Making } from './kong.ts'
 import type { Held } from './kong-held.ts'
 import { CONSUMER_MEMBERS, unknownMembers } from './kong-members.ts'
-import { listIn, nameOf, refOf, tagsOf } from './kong-parts.ts'
+import { listIn, nameOf, oddLists, refOf, tagsOf } from './kong-parts.ts'
 
 /** Collections that a client may call. */
 const CALLABLE_MAX = 1000
@@ -52,6 +52,8 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     const closed = new Set<string>()
     const unknown = unknownMembers(consumer, CONSUMER_MEMBERS)
     if (unknown.length > 0) closed.add(`${unknown.join(', ')} is not carried over`)
+    const odd = oddLists(consumer, ['acls', 'groups'])
+    if (odd.length > 0) closed.add(`${odd.join(', ')} is not a list of objects`)
     for (const group of groupsOf(consumer, groups))
       closed.add(`plugins of its group ${group} are not carried over`)
     const held = [...making.plugins.of(consumer, 'consumer', []).values()]

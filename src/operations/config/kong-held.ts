@@ -1,5 +1,5 @@
 import { isPlain, type Plain } from '../../base/plain.ts'
-import { listIn, nameOf, refOf } from './kong-parts.ts'
+import { listIn, nameOf, oddLists, refOf } from './kong-parts.ts'
 import { type Effect, effectOf } from './kong-plugins.ts'
 
 export type Level = 'global' | 'service' | 'route' | 'consumer'
@@ -55,6 +55,7 @@ export class Plugins {
       global.map((plugin) => ({ plugin, isJoint: false })),
       'global',
       'all services',
+      document,
     )
   }
 
@@ -76,7 +77,7 @@ export class Plugins {
       isJoint: OWNERS.some((one) => one !== member && !within.includes(one) && plugin[one] != null),
     }))
     const level = member === 'consumer_group' ? 'consumer' : member
-    return this.#held([...top, ...nested], level, `${member.replace('_', ' ')} ${nameOf(owner)}`)
+    return this.#held([...top, ...nested], level, `${member.replace('_', ' ')} ${nameOf(owner)}`, owner)
   }
 
   /** Sentences about plugins whose owner is not in the document. */
@@ -84,9 +85,15 @@ export class Plugins {
     return [...this.#unseen].map(([owner, plugin]) => `plugin ${plugin} is left out: there is no ${owner}`)
   }
 
-  #held(list: readonly Owned[], level: Level, owner: string): HeldByName {
+  #held(list: readonly Owned[], level: Level, owner: string, source: Plain): HeldByName {
     this.#count(list.length)
     const held = new Map<string, Held>()
+    // What they were to protect is not known. No plugin has this name, so that a narrower one overrides nothing
+    if (oddLists(source, ['plugins']).length > 0) {
+      const name = `plugins of ${owner}`
+      const reason = `${name} are not a list of plugins`
+      held.set(name, { plugin: source, name, level, owner, effect: { kind: 'closes', reason } })
+    }
     for (const { plugin, isJoint } of list) {
       // What is switched off holds nowhere, and overrides nothing
       if (plugin['enabled'] === false) continue

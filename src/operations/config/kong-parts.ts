@@ -7,6 +7,20 @@ export function listIn(owner: Plain, member: string): Plain[] {
   return Array.isArray(list) ? list.filter(isPlain) : []
 }
 
+/** Names of members that have a value and are no list whose items are all of the kind; nothing is known of what they were to say. */
+export function oddLists(
+  owner: Plain,
+  members: readonly string[],
+  isItem: (item: unknown) => boolean = isPlain,
+): string[] {
+  return members.filter((member) => {
+    const value = owner[member]
+    return value != null && !(Array.isArray(value) && value.every(isItem))
+  })
+}
+
+export const isText = (value: unknown): boolean => typeof value === 'string'
+
 /** What a part is called in notes, and in the documents that it becomes. */
 export function nameOf(one: Plain): string {
   const { name, username, custom_id: id } = one

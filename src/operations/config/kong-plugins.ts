@@ -4,6 +4,7 @@ import { MAX_MAX } from '../../model/limit-bounds.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { PolicySpec } from '../../model/policy.ts'
 import { PLUGIN_MEMBERS, unknownMembers } from './kong-members.ts'
+import { isText, oddLists } from './kong-parts.ts'
 
 /** What a plugin means here. `closes`: what it protects cannot be expressed, so its owner is not published. */
 export type Effect =
@@ -83,6 +84,12 @@ const RATE_LIMITING = new Set([
   'error_message',
 ])
 
+/** Members of a configuration that are lists of texts, by the name of the plugin. */
+const LISTS: Readonly<Record<string, readonly string[]>> = {
+  acl: ['allow', 'deny', 'whitelist', 'blacklist'],
+  'ip-restriction': ['allow', 'deny', 'whitelist', 'blacklist'],
+}
+
 /** The effect of an enabled plugin. `presets` are what its `_config` may name. */
 export function effectOf(plugin: Plain, presets: Plain): Effect {
   const name = scalarText(plugin['name']) ?? 'without a name'
@@ -94,6 +101,9 @@ export function effectOf(plugin: Plain, presets: Plain): Effect {
   if (Object.hasOwn(AUTHENTICATION, name)) return { kind: 'auth', credentials: AUTHENTICATION[name]! }
   const unknown = unknownMembers(plugin, PLUGIN_MEMBERS)
   if (unknown.length > 0) return closes(`has ${unknown.join(', ')}, which is not carried over`)
+  if (plugin['config'] != null && !isPlain(plugin['config'])) return closes('has a config that is no object')
+  const odd = oddLists(config, LISTS[name] ?? [], isText)
+  if (odd.length > 0) return closes(`has ${odd.join(', ')}, which is not a list of texts`)
   switch (name) {
     case 'acl':
       return aclOf(config, closes)

@@ -4,7 +4,7 @@ import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import type { HttpMethod } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { ROUTE_MEMBERS, unknownMembers } from './kong-members.ts'
-import { nameOf } from './kong-parts.ts'
+import { isText, nameOf, oddLists } from './kong-parts.ts'
 
 /** A path that a route answers, or would answer. */
 export interface RoutePath {
@@ -50,6 +50,8 @@ export function readRoute(route: Plain, isRegexPlain: boolean): ReadRoute {
   const matchers = unknown.filter((member) => MATCHERS.has(member))
   const others = unknown.filter((member) => !MATCHERS.has(member))
   if (others.length > 0) reasons.push(`${others.join(', ')} is not carried over`)
+  const odd = oddLists(route, ['protocols', 'methods', 'hosts', 'paths'], isText)
+  if (odd.length > 0) reasons.push(`${odd.join(', ')} is not a list of texts`)
   if (route['path_handling'] === 'v1') reasons.push('path_handling v1 is not carried over')
   for (const [member, usual] of BUFFERING)
     if (route[member] != null && route[member] !== usual) notes.push(`${member} is left out`)

@@ -2,7 +2,7 @@ import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
 import { withoutEndSlashes } from '../../base/slashes.ts'
 import { UpstreamSpec } from '../../model/upstream.ts'
 import { POOL_MEMBERS, SERVICE_MEMBERS, TARGET_MEMBERS, unknownMembers } from './kong-members.ts'
-import { listIn } from './kong-parts.ts'
+import { listIn, oddLists } from './kong-parts.ts'
 
 /** Where the calls of a service go. */
 export interface MadeUpstream {
@@ -84,6 +84,8 @@ function poolOf(
   if (unknown.length > 0) reasons.push(`${unknown.join(', ')} of upstream ${name} is not carried over`)
   if (checksHealth(pool['healthchecks']))
     notes.push(`the health checks of upstream ${name} are left out; here servers are judged by their answers`)
+  if (oddLists(pool, ['targets']).length > 0)
+    reasons.push(`the targets of upstream ${name} are not a list of objects`)
   const listed = listIn(pool, 'targets')
   const heaviest = listed.reduce(
     (most, { weight }) => (typeof weight === 'number' ? Math.max(most, weight) : most),

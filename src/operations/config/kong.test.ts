@@ -211,6 +211,35 @@ test('what protects a route and has no counterpart leaves it closed, wherever th
     }
 })
 
+test('a list that is written in another form leaves closed what it would have protected or narrowed', () => {
+  const acl = { name: 'acl', config: { allow: ['gold'], deny: 'blocked' } }
+  const cases: readonly (readonly [string, Converted])[] = [
+    ['plugins of a service', one({ plugins: { name: 'bot-detection' } })],
+    ['plugins of a route', one({}, {}, { plugins: ['bot-detection'] })],
+    ['plugins of all services', one({}, { plugins: { name: 'bot-detection' } })],
+    ['groups of the plugin acl', one({ plugins: [acl] })],
+    ['a config that is no object', one({ plugins: [{ name: 'cors', config: 'none' }] })],
+    ['hosts of a route', one({}, {}, { hosts: 'inside.example.com' })],
+    ['methods of a route', one({}, {}, { methods: 'GET' })],
+  ]
+  for (const [what, made] of cases) {
+    assert.ok(!isOpen(made, '/a'), what)
+    assert.equal(made.exact, false, what)
+    assert.ok(
+      made.notes.some((note) => / not a list of |config that is no object/.test(note)),
+      `${what}: ${made.notes.join('; ')}`,
+    )
+  }
+  for (const member of ['services', 'routes', 'upstreams', 'consumers', 'consumer_groups']) {
+    const made = fromKong({ _format_version: '3.0', [member]: { name: 'x' } })
+    assert.equal(made.exact, false, member)
+    assert.ok(
+      made.notes.some((note) => note.includes(member)),
+      member,
+    )
+  }
+})
+
 test('a plugin that is switched off protects nothing and overrides nothing', () => {
   assert.ok(isOpen(one({ plugins: [{ name: 'ip-restriction', enabled: false }] }), '/a'))
   const off = { name: 'rate-limiting', enabled: false, config: { minute: 1 } }

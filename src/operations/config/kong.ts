@@ -5,7 +5,7 @@ import type { Converted, MadeDocument } from './converted.ts'
 import { consumersOf } from './kong-consumers.ts'
 import { type Held, type HeldByName, narrowed, Plugins } from './kong-held.ts'
 import { DOCUMENT_MEMBERS, unknownMembers } from './kong-members.ts'
-import { listIn, nameOf, refOf, tagsOf } from './kong-parts.ts'
+import { listIn, nameOf, oddLists, refOf, tagsOf } from './kong-parts.ts'
 import { type ReadRoute, type RoutePath, readRoute } from './kong-routes.ts'
 import { upstreamOf } from './kong-upstream.ts'
 
@@ -13,6 +13,9 @@ import { upstreamOf } from './kong-upstream.ts'
 export function isKong(document: Plain): boolean {
   return /^\d+\.\d+$/.test(scalarText(document['_format_version']) ?? '')
 }
+
+/** Members of the document that are lists of objects. */
+const LISTS = ['services', 'routes', 'upstreams', 'plugins', 'consumers', 'consumer_groups']
 
 /** Parts that are made in all. */
 const PARTS_MAX = 1_000_000
@@ -116,6 +119,8 @@ export class Making {
   make(): Converted {
     const document = this.#document
     for (const member of unknownMembers(document, DOCUMENT_MEMBERS)) this.note(`${member} are left out`)
+    for (const member of oddLists(document, LISTS))
+      this.note(`what is not an object in ${member}, or all of it where it is no list, is left out`)
     for (const held of this.plugins.global.values()) this.#noteLeftOut(held)
     const routes = Map.groupBy(listIn(document, 'routes'), (route) => refOf(route['service']))
     for (const service of listIn(document, 'services')) {
@@ -160,6 +165,8 @@ export class Making {
     for (const note of notes) this.note(`service ${name}: ${note}`)
     if (isOff) this.tell(`service ${name} is disabled: its collections are drafts`)
     if (sources.length === 0) this.note(`service ${name} is left out: it has no routes`)
+    if (oddLists(source, ['routes']).length > 0)
+      this.note(`service ${name}: what is not an object in its routes is left out`)
     const held = this.plugins.of(source, 'service', [])
     for (const one of held.values()) this.#noteLeftOut(one)
     const routes = sources.map((route): MadeRoute => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { mountSmallDisk } from '../../../test/support/small-disk.ts'
@@ -95,6 +95,49 @@ test('the file deleted: writes are refused and lose nothing; two probes later it
   assert.deepEqual([await again.read.meta('kept'), await again.read.meta('after')], ['yes', 'yes'])
   assert.equal(await again.read.meta('refused'), undefined)
   await again.close()
+})
+
+test('the file deleted after a restart: the log that is left of it does not damage the file that takes its place', async () => {
+  const { file, store } = fresh()
+  for (let n = 0; n < 200; n++) await set(store, `kept ${n}`, 'x'.repeat(500))
+  await store.close()
+  const again = openConfigStore(file)
+  await set(again, 'kept 7', 'y')
+  rmSync(file)
+  await again.probe()
+  await again.probe()
+  assert.equal(again.fault, null)
+  await set(again, 'after', 'yes')
+  await again.close()
+  const found = new DatabaseSync(file)
+  assert.deepEqual({ ...found.prepare('pragma integrity_check').get() }, { integrity_check: 'ok' })
+  const values = found.prepare(
+    "select value from meta where name in ('after', 'kept 7', 'kept 199') order by name",
+  )
+  assert.deepEqual(
+    values.all().map(({ value }) => value),
+    ['yes', 'x'.repeat(500), 'y'],
+  )
+  found.close()
+})
+
+test('its write-ahead log deleted: that is noticed, and no commit is lost in a kill afterwards', async () => {
+  const { file, store } = fresh()
+  await set(store, 'kept', 'yes')
+  for (const suffix of ['-wal', '-shm']) rmSync(file + suffix)
+  await refused(store, 'missing')
+  await store.probe()
+  await store.probe()
+  assert.equal(store.fault, null)
+  await set(store, 'after', 'yes')
+  // As a process that is killed leaves them
+  const copy = join(mkdtempSync(join(tmpdir(), 'postern-killed-')), 'config.db')
+  for (const suffix of ['', '-wal']) copyFileSync(file + suffix, copy + suffix)
+  const again = openConfigStore(copy)
+  assert.deepEqual([await again.read.meta('kept'), await again.read.meta('after')], ['yes', 'yes'])
+  await again.close()
+  rmSync(dirname(copy), { recursive: true })
+  await store.close()
 })
 
 test('the file moved away and back: writes are refused meanwhile', async () => {

@@ -90,9 +90,10 @@ export function openConfigStore(file: string, environment: string | null = null)
     closeSync(openSync(copy, 'wx', 0o600))
     writing.database.prepare('vacuum into ?').run(copy)
     syncFile(copy)
-    // Their end also removes the write-ahead log, which belongs to the file that is gone
     reading.database.close()
     writing.database.close()
+    // SQLite leaves the log of a file that is gone, and would apply it to the copy
+    watched.removeLog()
     renameSync(copy, file)
     writing.database = openWriting(file)
     reading.database = openReading(file)
@@ -139,8 +140,8 @@ export function openConfigStore(file: string, environment: string | null = null)
       turns.run(async () => {
         await reader.destroy()
         await writer.destroy()
-        reading.database.close()
-        writing.database.close()
+        // Closed already where a file that was written again could not be opened
+        for (const { database } of [reading, writing]) if (database.isOpen) database.close()
         watched.removeLog()
       }),
   }

@@ -102,6 +102,7 @@ class Connection implements DatabaseConnection {
 
   #guarded<T>(work: (database: DatabaseSync) => T): T {
     const { database, file } = this.#connected
+    if (!database.isOpen) throw new StoreUnavailable('cannot_open', `${file}: the connection is closed`)
     // A statement after SQLite has rolled back would be a transaction of its own
     if (this.#inTransaction && !database.isTransaction)
       throw new StoreUnavailable('io_error', `${file}: the transaction was rolled back by an earlier error`)

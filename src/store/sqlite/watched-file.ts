@@ -19,7 +19,7 @@ export class WatchedFile {
     this.#device = dev
     this.#inode = ino
     this.#bytes = size
-    this.#logInode = statSync(`${path}-wal`, { throwIfNoEntry: false })?.ino
+    this.#logInode = this.#logNow()
   }
 
   /** What has become of the file, or null. A file that was truncated stays so: what it held is not known any more. */
@@ -35,7 +35,9 @@ export class WatchedFile {
     if (found.dev !== this.#device || found.ino !== this.#inode) return 'replaced'
     this.#isTruncated = found.size < this.#bytes
     this.#bytes = Math.max(this.#bytes, found.size)
-    return this.#isTruncated ? 'truncated' : null
+    if (this.#isTruncated) return 'truncated'
+    // What is committed lies in the log until it is copied into the file: without its log the file is not whole
+    return this.#logInode !== undefined && this.#logNow() !== this.#logInode ? 'missing' : null
   }
 
   /** Throws StoreUnavailable unless the path still names the file. */
@@ -52,7 +54,11 @@ export class WatchedFile {
     const log = `${this.#path}-wal`
     const fault = this.look()
     if (fault !== 'replaced' && fault !== 'missing') return
-    if (statSync(log, { throwIfNoEntry: false })?.ino !== this.#logInode) return
+    if (this.#logNow() !== this.#logInode) return
     for (const file of [log, `${this.#path}-shm`]) rmSync(file, { force: true })
+  }
+
+  #logNow(): number | undefined {
+    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.ino
   }
 }

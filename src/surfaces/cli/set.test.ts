@@ -108,12 +108,29 @@ test('whatever a server says, a terminal is given nothing to obey', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string({ unit: 'binary' }), value), (item) => {
       for (const text of [toSheet(item, false), toTable([item], ['a', 'b.c'], false)])
-        assert.doesNotMatch(
-          text.replaceAll('\n', ''),
-          /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/,
-        )
+        assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{C}\p{Zl}\p{Zp}]/u)
     }),
     { numRuns: 300 },
   )
   assert.equal(printable('a\u001b[2Jb'), 'a\\u001b[2Jb')
+})
+
+test('characters that a terminal does not show are shown escaped, so that different values look different', () => {
+  for (const unseen of [
+    '\u200b',
+    '\u2060',
+    '\ufeff',
+    '\u00ad',
+    '\u061c',
+    '\u3164',
+    '\u2800',
+    '\ufe0f',
+    '\u{e0041}',
+    '\ud800',
+    '\ue000',
+  ]) {
+    const units = unseen.split('').map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    assert.equal(printable(`a${unseen}b`), `a${units.join('')}b`)
+  }
+  assert.equal(printable('Zoë Łódź 北京 שלום 🙂'), 'Zoë Łódź 北京 שלום 🙂')
 })

@@ -74,14 +74,24 @@ function toCell(value: unknown): string {
   return printable(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }
 
+/** Control and format characters, and others that a terminal shows as nothing or as a blank. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu
+
 /**
- * Text without what a terminal would obey: names, paths and agent names come from callers, and an escape sequence
- * in them could rewrite the screen. Line breaks are shown as `\n`, where no column keeps what follows apart.
+ * Text without what a terminal would obey or would not show: names, paths and agent names come from callers. An escape
+ * sequence in them could rewrite the screen, and an invisible character could make two different values look alike. Line
+ * breaks are shown as `\n`, where no column keeps what follows apart.
  */
 export function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) =>
-    char === '\n' ? '\\n' : char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return text.replaceAll(UNSEEN, (char) => (char === '\n' ? '\\n' : char === '\t' ? ' ' : escaped(char)))
+}
+
+/** Each UTF-16 code unit as JSON writes it. */
+function escaped(char: string): string {
+  return char
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
 }
 
 /** JSON or YAML without what a terminal would obey still: both have such characters in double quotes alone. */

@@ -72,22 +72,22 @@ export function createRestApp(given: RestPorts): Hono {
   const app = new Hono()
   const originFor = createOriginFor(ports.origins)
   const gatewayOriginFor = createOriginFor([ports.gatewayOrigin])
-  let document: string | undefined
-  let schema: string | undefined
+  let document: Uint8Array<ArrayBuffer> | undefined
+  let schema: Uint8Array<ArrayBuffer> | undefined
   const read = ['GET', 'HEAD']
 
   app.all('/management/openapi.json', (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
-      // Printed when it is first asked for: it would cost the start some tenths of a second
-      document ??= JSON.stringify(toOpenApi(ports.operations))
+      // Printed when it is first asked for: it would cost the start some tenths of a second. Kept as bytes: anybody may ask for it
+      document ??= Buffer.from(JSON.stringify(toOpenApi(ports.operations)))
       return json(200, document)
     }),
   )
   app.all(CONFIG_SCHEMA_PATH, (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
-      schema ??= JSON.stringify(toConfigSchema())
+      schema ??= Buffer.from(JSON.stringify(toConfigSchema()))
       return json(200, schema)
     }),
   )
@@ -234,7 +234,11 @@ function toFile({ mediaType, fileName, bytes, stream }: Content): Response {
   })
 }
 
-function json(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Response {
+function json(
+  status: number,
+  text: string | Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { BodyPace } from '../body-pace.ts'
-import { DROP_BYTES_MAX, LINGER_MS } from '../limits.ts'
+import { DROP_BYTES_MAX, FIRST_REQUEST_MS, LINGER_MS } from '../limits.ts'
 import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
 import type { Context } from './context.ts'
@@ -73,6 +73,8 @@ export class Connection implements Timed {
   #skippedLine = false
   /** The time for a head runs. */
   #inHead = true
+  /** Since when the connection waits for a request, beyond the time for the first one. */
+  #idleFrom: number
   #isRunning = false
   #isPaused = false
   /** The caller takes no more of its answers for now. */
@@ -97,7 +99,9 @@ export class Connection implements Timed {
     this.#onGone = onGone
     this.peer = from.peer
     this.certificate = from.certificate
-    this.deadline = context.clock.monotonic() + context.limits.headTimeoutMs
+    const now = context.clock.monotonic()
+    this.#idleFrom = now + FIRST_REQUEST_MS
+    this.deadline = now + context.limits.headTimeoutMs
     context.sweep.add(this)
     this.#outlet = createOutlet(socket, () => this.#drained())
     // What was read before, and what it left, lies with Node
@@ -201,13 +205,14 @@ export class Connection implements Timed {
     this.#exchange = null
     if (this.#mode === GONE) return
     this.#isBlocked = false
-    // Draining may have begun after the head of the answer had left
-    if (this.closes || this.#context.draining) {
+    // Where draining began after the head of the answer, the caller does not know: it may send one more request
+    if (this.closes) {
       this.#close(now)
       return
     }
     this.#mode = this.#reader.done ? HEAD : DROP
     this.#dropped = 0
+    this.#idleFrom = now
     this.#inHead = false
     const { limits } = this.#context
     this.deadline = now + (this.#isFull ? limits.sendTimeoutMs : limits.idleTimeoutMs)
@@ -253,8 +258,9 @@ export class Connection implements Timed {
 
   // What the engine asks
 
-  /** Ends an idle connection now; one in use ends with its answer. */
-  drain(): void {
+  /** Ends the connection if it has waited for a request since `since` or earlier (monotonic milliseconds). */
+  drain(since: number): void {
+    if (this.#idleFrom > since) return
     if ((this.#mode === HEAD && this.#unread.length === 0) || this.#mode === DROP)
       this.#close(this.#context.clock.monotonic())
   }

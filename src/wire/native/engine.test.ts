@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { connect } from 'node:net'
 import { test } from 'node:test'
 import { eventually } from '../../../test/support/eventually.ts'
 import {
@@ -555,42 +554,6 @@ test('connections over the bound are closed at once', async (t) => {
   assert.equal(other.received, '')
   caller.received = ''
   await caller.ask(GET, /ok$/)
-})
-
-test('drain ends idle connections, lets requests finish, and takes no new ones', async (t) => {
-  const { origin, gateway, caller } = await start(t, () => {})
-  const idle = new Caller(gateway.port)
-  idle.send('\r\n')
-  const silent = new Caller(gateway.port)
-  caller.send(GET)
-  await eventually(
-    () => origin.received !== '' && gateway.engine.connections === 3,
-    () => 'the request at the upstream',
-  )
-  let drained = false
-  const draining = gateway.engine.drain(5000).then(() => {
-    drained = true
-  })
-  await silent.closed()
-  const late = connect(gateway.port, '127.0.0.1')
-  await once(late, 'error')
-  assert.equal(drained, false)
-  idle.socket.destroy()
-  origin.sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-  assert.match(await caller.closed(), /\r\nConnection: close\r\n\r\nok$/)
-  await draining
-  assert.equal(gateway.engine.connections, 0)
-})
-
-test('drain gives up at its deadline', async (t) => {
-  const { origin, gateway, caller } = await start(t, () => {})
-  caller.send(GET)
-  await eventually(
-    () => origin.received !== '',
-    () => 'the request at the upstream',
-  )
-  await gateway.engine.drain(20)
-  assert.equal(gateway.engine.connections, 1)
 })
 
 test('a busy port is an error of listen', async (t) => {

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls'
-import { Emptiness } from '../emptiness.ts'
+import { Drain, type Draining } from '../drain.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
 import { Connection } from './connection.ts'
@@ -15,13 +15,15 @@ import { plainAddress } from './proxy-header.ts'
 import { Certificates } from './tls.ts'
 
 const BACKLOG = 4096
+/** How long a handshake may take once the listeners are closed. */
+const LAST_HANDSHAKE_MS = 1000
 
 /** A strict HTTP/1.1 engine on plain sockets, with HTTP/2 towards callers under TLS: listeners, connections and upstream pools of one thread. */
 export function createNativeEngine<State>(options: NativeEngineOptions<State>): Engine {
   return new NativeEngine(createContext(options))
 }
 
-class NativeEngine implements Engine {
+class NativeEngine implements Engine, Draining {
   readonly #context: Context
   readonly #limits: WireLimits
   readonly #servers: Server[] = []
@@ -31,7 +33,10 @@ class NativeEngine implements Engine {
   readonly #encrypted = new Map<string, Socket>()
   /** Listeners with TLS, by their index. */
   readonly #secure = new Map<number, { readonly server: TlsServer; readonly certificates: Certificates }>()
-  readonly #emptiness = new Emptiness()
+  /** When handshakes of TLS that are in progress began, by the ends of their sockets. */
+  readonly #handshakes = new Map<string, number>()
+  readonly #drain = new Drain()
+  #isClosed = false
   readonly #proxied = new Proxied()
 
   constructor(context: Context) {
@@ -49,7 +54,8 @@ class NativeEngine implements Engine {
     const accept = (socket: Socket): void => {
       // A handshake was let in before it began
       const isIn = tls !== null || this.#isAdmitted(socket, listener)
-      if (open >= this.#limits.connectionsMax || this.#context.draining || !isIn) {
+      if (tls !== null) this.#handshakes.delete(endsOf(socket))
+      if (open >= this.#limits.connectionsMax || this.#isClosed || !isIn) {
         socket.destroy()
         return
       }
@@ -57,7 +63,7 @@ class NativeEngine implements Engine {
       const gone = (connection: Connection | Http2Connection): void => {
         open--
         this.#connections.delete(connection)
-        if (this.#connections.size === 0) this.#emptiness.reached()
+        if (this.isEmpty()) this.#drain.emptied()
       }
       const from = { peer: this.#proxied.peerOf(socket), certificate: peerCertificate(socket) }
       const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2'
@@ -72,6 +78,7 @@ class NativeEngine implements Engine {
         ? createServer({ noDelay: true, highWaterMark: UNSENT_BYTES_MAX }, accept)
         : this.#secureServer(tls, listener, accept)
     const server = announces === null ? inner : this.#announcedServer(announces, inner)
+    server.on('connection', () => this.#drain.accepted())
     this.#servers.push(server)
     return new Promise((resolve, reject) => {
       server.once('error', reject)
@@ -127,8 +134,12 @@ class NativeEngine implements Engine {
       }
       const ends = endsOf(socket)
       this.#encrypted.set(ends, socket)
+      this.#handshakes.set(ends, this.#context.clock.monotonic())
       socket.on('close', () => {
-        if (this.#encrypted.get(ends) === socket) this.#encrypted.delete(ends)
+        if (this.#encrypted.get(ends) !== socket) return
+        this.#encrypted.delete(ends)
+        this.#handshakes.delete(ends)
+        if (this.isEmpty()) this.#drain.emptied()
       })
     })
     server.on('tlsClientError', (error, socket) => {
@@ -160,14 +171,30 @@ class NativeEngine implements Engine {
 
   drain(deadlineMs: number): Promise<void> {
     this.#context.draining = true
+    for (const connection of this.#connections)
+      if (connection instanceof Http2Connection) connection.announceEnd()
+    return this.#drain.run(this, deadlineMs)
+  }
+
+  isEmpty(): boolean {
+    return this.#connections.size === 0 && this.#handshakes.size === 0
+  }
+
+  closeListeners(): void {
     for (const server of this.#servers) server.close()
-    for (const connection of this.#connections) connection.drain()
-    return this.#emptiness.wait(this.#connections.size === 0, deadlineMs)
+  }
+
+  closeIdle(idleMs: number): void {
+    const now = this.#context.clock.monotonic()
+    for (const connection of this.#connections) connection.drain(now - idleMs)
+    for (const [ends, began] of this.#handshakes)
+      if (began <= now - LAST_HANDSHAKE_MS) this.#encrypted.get(ends)?.destroy()
   }
 
   close(): void {
     this.#context.draining = true
-    for (const server of this.#servers) server.close()
+    this.#isClosed = true
+    this.closeListeners()
     for (const connection of this.#connections) connection.destroy()
     for (const socket of this.#encrypted.values()) socket.destroy()
     this.#proxied.destroy()

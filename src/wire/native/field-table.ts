@@ -25,7 +25,8 @@ export class FieldTable {
   /** Not 0 where {@link find} or {@link hasPrefix} may say yes, by {@link bucketOf}: most names end the search here. */
   readonly flags = new Uint8Array(64 * 32)
   readonly #buckets: (readonly FieldRule[] | undefined)[] = new Array(64 * 32).fill(undefined)
-  readonly #prefixes: readonly Uint8Array[]
+  /** By the low five bits of their first letter. */
+  readonly #prefixes: readonly (readonly Uint8Array[])[]
 
   constructor(rules: readonly FieldRule[], prefixes: readonly string[]) {
     for (const rule of rules) {
@@ -38,7 +39,10 @@ export class FieldTable {
     for (const prefix of prefixes)
       for (let length = prefix.length; length < 64; length++)
         this.flags[bucketOf(length, prefix.charCodeAt(0))] = 1
-    this.#prefixes = prefixes.map((prefix) => Buffer.from(prefix, 'latin1'))
+    const bytes = prefixes.map((prefix) => Buffer.from(prefix, 'latin1'))
+    this.#prefixes = Array.from({ length: 32 }, (_, first) =>
+      bytes.filter((prefix) => (prefix[0]! & 31) === first),
+    )
   }
 
   /** The rule for the name at `from`, `length` bytes long, in any case. */
@@ -52,7 +56,7 @@ export class FieldTable {
 
   /** True when the name at `from` begins with one of the prefixes that are never passed on. */
   hasPrefix(bytes: Uint8Array, from: number, length: number): boolean {
-    for (const prefix of this.#prefixes)
+    for (const prefix of this.#prefixes[bytes[from]! & 31]!)
       if (length >= prefix.length && startsWith(bytes, from, prefix)) return true
     return false
   }

@@ -14,6 +14,9 @@ import { StreamSocket } from './http2-stream.ts'
 import { DISTURBANCES_MAX, DISTURBANCES_MS, STREAMS_MAX } from './limits.ts'
 import type { Timed } from './sweep.ts'
 
+/** The largest stream identifier (RFC 9113 5.1.1). */
+const STREAM_ID_MAX = 2 ** 31 - 1
+
 /**
  * One caller's connection that speaks HTTP/2 (RFC 9113). `node:http2` has the frames, the windows and the compression;
  * each of its streams is a {@link Connection} of one request, so that whatever holds for requests holds for these.
@@ -28,6 +31,7 @@ export class Http2Connection implements Timed {
   readonly #unsent: Room | null
   #streams = 0
   #isClosing = false
+  readonly #openedAt: number
   #disturbances = 0
   #countedSince = 0
 
@@ -43,7 +47,8 @@ export class Http2Connection implements Timed {
     this.#listener = listener
     this.#from = from
     this.#unsent = context.keep?.(from.peer) ?? null
-    this.deadline = clock.monotonic() + limits.headTimeoutMs
+    this.#openedAt = clock.monotonic()
+    this.deadline = this.#openedAt + limits.headTimeoutMs
     sweep.add(this)
     const session = performServerHandshake(socket, {
       settings: { maxConcurrentStreams: STREAMS_MAX },
@@ -62,10 +67,21 @@ export class Http2Connection implements Timed {
       sweep.delete(this)
       onGone(this)
     })
+    if (context.draining) this.announceEnd()
   }
 
-  /** Takes no more requests (GOAWAY), and ends with the last one in progress. */
-  drain(): void {
+  /** Asks for no more requests; those on their way are still answered (RFC 9113 6.8). */
+  announceEnd(): void {
+    if (!this.#session.destroyed) this.#session.goaway(constants.NGHTTP2_NO_ERROR, STREAM_ID_MAX)
+  }
+
+  /** Takes no more requests if the connection was opened at `since` or earlier, and ends with the last one in progress. */
+  drain(since: number): void {
+    if (this.#openedAt > since || this.#isClosing) return
+    this.#end()
+  }
+
+  #end(): void {
     this.#isClosing = true
     this.#session.close()
   }
@@ -81,7 +97,7 @@ export class Http2Connection implements Timed {
       return
     }
     this.deadline = this.#context.clock.monotonic() + LINGER_MS
-    this.drain()
+    this.#end()
   }
 
   #stream(stream: ServerHttp2Stream, pairs: readonly string[]): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { BodyPace } from '../body-pace.ts'
-import { LINGER_MS } from '../limits.ts'
+import { FIRST_REQUEST_MS, LINGER_MS } from '../limits.ts'
 import type { Timed } from '../native/sweep.ts'
 import type { NodeContext } from './context.ts'
 import { NodeExchange } from './exchange.ts'
@@ -40,6 +40,8 @@ export class NodeConnection implements Timed {
   #isGone = false
   /** What it had sent when the last answer had left: whatever came since is the beginning of a head. */
   #readBefore = 0
+  /** Since when the connection waits for a request, beyond the time for the first one. */
+  #idleFrom: number
 
   constructor(
     context: NodeContext,
@@ -55,7 +57,9 @@ export class NodeConnection implements Timed {
     // An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) as IPv4, so that rules need one form only
     this.peer = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
     this.#pace = new BodyPace(context.shared.limits)
-    this.deadline = context.shared.clock.monotonic() + context.shared.limits.headTimeoutMs
+    const now = context.shared.clock.monotonic()
+    this.#idleFrom = now + FIRST_REQUEST_MS
+    this.deadline = now + context.shared.limits.headTimeoutMs
     context.shared.sweep.add(this)
     // Node ends connections by this, at once: a reset would destroy an answer that the caller has not read
     socket.destroySoon = () => this.#linger()
@@ -127,9 +131,9 @@ export class NodeConnection implements Timed {
     this.#gone()
   }
 
-  /** Ends a connection that has sent nothing yet: Node does not count it as idle. */
-  drain(): void {
-    if (!this.#isBusy && this.socket.bytesRead === 0) this.destroy()
+  /** Ends the connection if it has waited for a request since `since` or earlier (monotonic milliseconds). */
+  drain(since: number): void {
+    if (!this.closes && this.#isSilent && this.#idleFrom <= since) this.#linger()
   }
 
   expired(): void {
@@ -197,8 +201,7 @@ export class NodeConnection implements Timed {
     this.full(false)
     this.#isBusy = false
     if (this.#isGone) return
-    if (this.closes || this.#context.shared.draining) {
-      this.closes = true
+    if (this.closes) {
       this.#linger()
       return
     }
@@ -208,7 +211,8 @@ export class NodeConnection implements Timed {
     else {
       const { clock, limits } = this.#context.shared
       this.#readBefore = this.socket.bytesRead
-      this.deadline = clock.monotonic() + limits.idleTimeoutMs
+      this.#idleFrom = clock.monotonic()
+      this.deadline = this.#idleFrom + limits.idleTimeoutMs
     }
   }
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { Emptiness } from '../emptiness.ts'
+import { Drain, type Draining } from '../drain.ts'
 import { SWEEP_MS, UNSENT_BYTES_MAX } from '../limits.ts'
 import type { NativeEngineOptions } from '../native/create-context.ts'
 import { plainAddress } from '../native/proxy-header.ts'
@@ -21,13 +21,14 @@ export function createNodeEngine<State>(options: NativeEngineOptions<State>): En
   return new NodeEngine(createNodeContext(options), options.sweepMs ?? SWEEP_MS)
 }
 
-class NodeEngine implements Engine {
+class NodeEngine implements Engine, Draining {
   readonly #context: NodeContext
   readonly #sweepMs: number
   readonly #servers: Server[] = []
   readonly #connections = new Map<Socket, NodeConnection>()
   readonly #pools = new Set<NodePool>()
-  readonly #emptiness = new Emptiness()
+  readonly #drain = new Drain()
+  #isClosed = false
 
   constructor(context: NodeContext, sweepMs: number) {
     this.#context = context
@@ -82,17 +83,27 @@ class NodeEngine implements Engine {
 
   drain(deadlineMs: number): Promise<void> {
     this.#context.shared.draining = true
-    for (const server of this.#servers) {
-      server.close()
-      server.closeIdleConnections()
-    }
-    for (const connection of [...this.#connections.values()]) connection.drain()
-    return this.#emptiness.wait(this.#connections.size === 0, deadlineMs)
+    return this.#drain.run(this, deadlineMs)
+  }
+
+  isEmpty(): boolean {
+    return this.#connections.size === 0
+  }
+
+  closeListeners(): void {
+    // Without closing idle connections, which `close` of node:http does at once
+    for (const server of this.#servers) NetServer.prototype.close.call(server)
+  }
+
+  closeIdle(idleMs: number): void {
+    const since = this.#context.shared.clock.monotonic() - idleMs
+    for (const connection of [...this.#connections.values()]) connection.drain(since)
   }
 
   close(): void {
     this.#context.shared.draining = true
-    for (const server of this.#servers) server.close()
+    this.#isClosed = true
+    this.closeListeners()
     for (const connection of [...this.#connections.values()]) connection.destroy()
     for (const pool of this.#pools) pool.destroy()
     this.#context.shared.sweep.stop()
@@ -105,7 +116,8 @@ class NodeEngine implements Engine {
       const closed = admits === null ? null : admits(plainAddress(socket.remoteAddress ?? ''), listener)
       if (closed !== null) socket.once('close', closed)
       const isIn = admits === null || closed !== null
-      if (open >= limits.connectionsMax || this.#context.shared.draining || !isIn) {
+      this.#drain.accepted()
+      if (open >= limits.connectionsMax || this.#isClosed || !isIn) {
         socket.destroy()
         return
       }
@@ -113,7 +125,7 @@ class NodeEngine implements Engine {
       const connection = new NodeConnection(this.#context, socket, listener, () => {
         open--
         this.#connections.delete(socket)
-        if (this.#connections.size === 0) this.#emptiness.reached()
+        if (this.isEmpty()) this.#drain.emptied()
       })
       this.#connections.set(socket, connection)
     })

@@ -1,0 +1,83 @@
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import { Emptiness } from './emptiness.ts'
+
+/** How long a connection without a request stays open while its engine drains: more than a round trip of most callers. */
+const IDLE_MS = 250
+/** Listeners close after so long without a new connection, but no later than {@link LISTENING_MS_MAX} after the drain begins. */
+const QUIET_MS = 100
+const LISTENING_MS_MAX = 3000
+const STEP_MS = 10
+/** While a turn of the event loop takes no longer, few connections can arrive in it. */
+const SHORT_TURN_MS = 0.05
+const SHORT_TURN_WAIT_MS = 500
+
+/** What an engine does while it drains. From the beginning each of its answers says that the connection closes. */
+export interface Draining {
+  /** True when no connection is open and no handshake is in progress. */
+  isEmpty(): boolean
+  closeListeners(): void
+  /** Closes connections that have waited for a request, and handshakes that have lasted, for at least `idleMs`. */
+  closeIdle(idleMs: number): void
+}
+
+/**
+ * The order in which an engine ends, so that no connection is reset:
+ *
+ * 1. Listeners stay open, and idle connections too. Callers learn from `Connection: close` that they need another one, and
+ *    load balancers learn from `/readyz` that they need another instance.
+ * 2. Listeners close after a moment without new connections. The system resets connections that it has accepted and the process
+ *    has not. Therefore listeners close right after a turn of the event loop that found none.
+ * 3. Idle connections close, others with their next answer.
+ */
+export class Drain {
+  readonly #emptiness = new Emptiness()
+  #accepted = 0
+  #acceptedAt = -Infinity
+
+  /** A listener has a new connection. */
+  accepted(): void {
+    this.#accepted++
+    this.#acceptedAt = performance.now()
+  }
+
+  /** {@link Draining.isEmpty} has become true. */
+  emptied(): void {
+    this.#emptiness.reached()
+  }
+
+  /** Resolves when the engine is empty, or after `deadlineMs`. */
+  async run(draining: Draining, deadlineMs: number): Promise<void> {
+    const began = performance.now()
+    const idleMs = Math.min(IDLE_MS, deadlineMs / 2)
+    const idleUntil = draining.isEmpty() ? began : began + idleMs
+    const until = began + Math.min(LISTENING_MS_MAX, deadlineMs / 2)
+    for (;;) {
+      const now = performance.now()
+      if (now >= until || (now >= idleUntil && now - this.#acceptedAt >= QUIET_MS)) break
+      if (now >= idleUntil) draining.closeIdle(idleMs)
+      await setTimeout(STEP_MS)
+      // After a pause of the process, what has arrived meanwhile is read first
+      await setImmediate()
+    }
+    await this.#untilNoneWaits()
+    draining.closeListeners()
+    draining.closeIdle(idleMs)
+    const timer = setInterval(() => draining.closeIdle(idleMs), STEP_MS * 5)
+    const leftMs = Math.max(0, began + deadlineMs - performance.now())
+    await this.#emptiness.wait(draining.isEmpty(), leftMs)
+    clearInterval(timer)
+  }
+
+  /** Resolves after a short turn of the event loop without a new connection. */
+  async #untilNoneWaits(): Promise<void> {
+    const until = performance.now() + SHORT_TURN_WAIT_MS
+    await setImmediate()
+    for (;;) {
+      const before = this.#accepted
+      const began = performance.now()
+      await setImmediate()
+      const now = performance.now()
+      if (now >= until || (this.#accepted === before && now - began <= SHORT_TURN_MS)) return
+    }
+  }
+}
