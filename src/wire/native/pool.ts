@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { isRefusedHost } from '../../base/address.ts'
 import { PoolShare, WaitingLine } from '../pool-share.ts'
 import type { CallHandle, CallRequest, CallResult, Upstream, UpstreamOptions } from '../port.ts'
+import { ReuseBudget } from '../reuse-budget.ts'
 import { tlsConnectionOptions } from '../upstream-tls.ts'
 import { Call } from './call.ts'
 import type { Context } from './context.ts'
@@ -24,6 +25,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   readonly #waiting: WaitingLine<UpstreamUser>
   readonly #share: PoolShare
   readonly #all = new Set<UpstreamConnection>()
+  readonly #reuse = new ReuseBudget()
   readonly #onClosed: (pool: Pool) => void
   #isClosed = false
   /** A literal that nothing may connect to; names are judged by what they resolve to. */
@@ -58,23 +60,28 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
       user.failed('unreachable', REFUSED)
       return
     }
+    this.#reuse.earn(this.#all.size)
     if (this.#share.mayTake(user.holder)) this.#begin(user)
     else this.#wait(user)
   }
 
   retry(user: UpstreamUser): void {
+    this.#reuse.spend()
     if (!this.#share.mayTake(user.holder)) this.#wait(user)
-    else {
-      // On a fresh connection: the others may have been closed as well
-      if (this.#all.size >= this.options.connectionsMax) this.#idle.shift()?.abandon()
-      this.#connect(user)
-    }
+    // The other kept connections may have been closed as well
+    else this.#connectFresh(user)
   }
 
   #begin(user: UpstreamUser): void {
-    const connection = this.#idle.pop()
-    if (connection === undefined) this.#connect(user)
+    const connection = this.#reuse.mayReuse ? this.#idle.pop() : undefined
+    if (connection === undefined) this.#connectFresh(user)
     else this.#use(connection, user)
+  }
+
+  /** Opens a connection, in the place of an idle one at the cap. */
+  #connectFresh(user: UpstreamUser): void {
+    if (this.#all.size >= this.options.connectionsMax) this.#idle.shift()?.abandon()
+    this.#connect(user)
   }
 
   #use(connection: UpstreamConnection, user: UpstreamUser): void {
@@ -102,9 +109,11 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   release(connection: UpstreamConnection): void {
     this.#give(connection)
     const next = this.#waiting.next(this.#share)
-    if (next !== null) this.#use(connection, next)
+    const isReused = next !== null && this.#reuse.mayReuse
+    if (isReused) this.#use(connection, next)
     else if (this.#isClosed) connection.abandon()
     else this.#idle.push(connection)
+    if (next !== null && !isReused) this.#connectFresh(next)
     this.#serve()
   }
 
