@@ -48,13 +48,15 @@ const entries = async (query: string) => {
 const ADA = { name: 'Ada Lovelace', email: 'ada@example.com' }
 
 test('pages carry no script, stand in no frame, tell nobody their address and are kept nowhere', async () => {
-  const page = await server.gateway('GET', pathOf(await firstLink()))
-  assert.equal(page.status, 200, page.text)
-  const policy = page.headers.get('content-security-policy') ?? ''
-  assert.match(policy, /^default-src 'none'; style-src [^;]+; form-action 'self'; frame-ancestors 'none'/)
-  assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
-  assert.equal(page.headers.get('cache-control'), 'no-store')
-  assert.doesNotMatch(page.text, /<script|onclick|http:/)
+  for (const path of [pathOf(await firstLink()), '/oauth/password']) {
+    const page = await server.gateway('GET', path)
+    assert.equal(page.status, 200, page.text)
+    const policy = page.headers.get('content-security-policy') ?? ''
+    assert.match(policy, /^default-src 'none'; style-src [^;]+; form-action 'self'; frame-ancestors 'none'/)
+    assert.equal(page.headers.get('referrer-policy'), 'no-referrer')
+    assert.equal(page.headers.get('cache-control'), 'no-store')
+    assert.doesNotMatch(page.text, /<script|onclick|http:/)
+  }
 })
 
 test('a link ends with its hour, and with the next one that is made', async () => {
@@ -84,6 +86,8 @@ test('what cannot be taken is said above the form, which keeps the rest, and the
   }
   const quoted = await post('/oauth/setup', { token, ...ADA, name: '"><b>Ada', ...chosen('short') })
   assert.match(quoted.text, /value="&#34;&#62;&#60;b&#62;Ada"/)
+  assert.match(quoted.text, /value="ada@example\.com"/)
+  assert.equal((await server.gateway('GET', `/oauth/setup?token=${token}`)).status, 200)
 })
 
 test('a form that another site sends, or that is none, is refused', async () => {
@@ -211,10 +215,13 @@ test('who has the data directory gets a link for a new administrator, or for a l
 })
 
 test('a user who is deleted takes password and links along', async () => {
-  await server.manage('POST', '/users/grace-hopper/invite', {})
+  const invited = await server.manage('POST', '/users/grace-hopper/invite', {})
+  const link = pathOf(invited.json.set_up_url)
+  assert.equal((await server.gateway('GET', link)).status, 200)
   const gone = await server.manage('DELETE', '/users/grace-hopper?confirm=grace-hopper')
   assert.equal(gone.status, 200, gone.text)
   assert.equal((await change('grace-hopper', GOOD, OTHER)).status, 400)
+  assert.equal((await server.gateway('GET', link)).status, 404)
 })
 
 test('what docs/identity.md shows makes an invitation', async () => {

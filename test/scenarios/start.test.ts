@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { chmod, cp, mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -45,6 +45,7 @@ test('a setting with a wrong value refuses start by name, in one sentence and wi
   const { code, stderr } = await runPostern(['up', ...FREE, '--workers', 'many'])
   assert.equal(code, 1)
   assert.match(stderr, /workers/i)
+  assert.equal(stderr.trim().split('\n').length, 1, stderr)
   assert.doesNotMatch(stderr, /\n\s+at /, 'no stack trace')
 })
 
@@ -112,7 +113,9 @@ test('a data directory from a newer version is refused and left as it is', async
     "INSERT INTO schema_versions (version, name, applied_at) VALUES (9999, 'from the future', '2099-01-01')",
   )
   database.close()
+  const before = await readFile(join(data, 'config.db'))
   await refusesToStart(['--data', data, ...FREE], /newer Postern/i)
+  assert.ok((await readFile(join(data, 'config.db'))).equals(before))
   await rm(data, { recursive: true })
 })
 
@@ -178,7 +181,7 @@ test('a revocation that the first thread takes while others still start holds wh
   await rm(data, { recursive: true })
 })
 
-test('SIGTERM lets a request end, refuses new connections, and exits with 0', async () => {
+test('after SIGTERM the process exits with 0, and new connections are refused', async () => {
   const data = await temporaryDirectory()
   const up = await startUp(data)
   assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)

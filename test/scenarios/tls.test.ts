@@ -245,12 +245,15 @@ test('SIGHUP reads the certificates again', async () => {
   await writeFile(file('h.pem'), CERTIFICATE)
   await writeFile(file('h.key'), PRIVATE_KEY)
   const up = await startUp(file('hup'), ['--tls-cert', file('h.pem'), '--tls-key', file('h.key')])
+  await writeFile(file('h.pem'), OTHER_CERTIFICATE)
+  await writeFile(file('h.key'), OTHER_PRIVATE_KEY)
   up.child.kill('SIGHUP')
   await until(
     async () => up.output(),
     (text) => /the certificate was read again/.test(text),
   )
-  const socket = await open({}, up.gatewayUrl)
+  const socket = await open({ checkServerIdentity: () => undefined }, up.gatewayUrl)
+  assert.equal(socket.getPeerCertificate().subject.CN, 'other.test')
   assert.match(await ask(socket, 'GET /healthz HTTP/1.1\r\nHost: origin.test\r\n\r\n'), /^HTTP\/1\.1 200 /)
   socket.destroy()
   up.child.kill('SIGTERM')

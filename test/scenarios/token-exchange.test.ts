@@ -116,6 +116,11 @@ test('a caller with a token of Postern itself, or with none, has nothing to exch
     ({ status }) => status === 200,
   )
   assert.equal(record.json.stopped_at, 17)
+  const open = { client: 'acme', name: 'Open', slug: 'open', auth: { type: 'none' } }
+  assert.equal((await server.manage('POST', '/profiles', open)).status, 201)
+  const headers = { 'x-client-id': 'acme', 'x-profile-id': 'open' }
+  const without = await server.gateway('GET', '/orders/v1/orders/7', { headers })
+  assert.deepEqual([without.status, without.json.code], [500, 'credential_unavailable'])
   assert.equal(endpoint.asked.length, length)
 })
 

@@ -90,4 +90,11 @@ test('what an upstream answers to callers without TLS is not given to others', a
   }
   assert.deepEqual(await ask('http'), [301, 'MISS'])
   assert.deepEqual(await ask('https'), [200, 'MISS'])
+  assert.deepEqual(
+    [await ask('http'), await ask('https')],
+    [
+      [301, 'HIT'],
+      [200, 'HIT'],
+    ],
+  )
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import { issue } from '../certificates.ts'
 import { runPage } from '../support/page.ts'
 import {
   CERTIFICATE,
@@ -267,5 +268,9 @@ test('the end of a certificate is shown, and warned about when it is near', asyn
   assert.equal((await server.manage('GET', '/credentials/ours/state')).json.state, 'ok')
   const old = await server.manage('PUT', '/credentials/old', mtls(EXPIRED_CERTIFICATE, PRIVATE_KEY))
   assert.match(old.json.warnings[0].reason, /ended at 2020-01-02/)
+  const near = issue({ name: 'near', until: Date.now() + 3 * DAY })
+  const soon = await server.manage('PUT', '/credentials/soon', mtls(near.certificate, near.key))
+  assert.match(soon.json.warnings[0].reason, /ends at /)
+  assert.equal((await server.manage('GET', '/credentials/soon/state')).json.state, 'expiring')
   assert.equal((await server.manage('GET', '/credentials/old/state')).json.state, 'expired')
 })
