@@ -19,7 +19,7 @@ import { openMarkOf } from '../src/serve/audit-mark.ts'
 import type { SnapshotDelta } from '../src/snapshot/fragments.ts'
 import type { ConfigStore } from '../src/store/ports/config.ts'
 import { openConfigStore } from '../src/store/sqlite/config.ts'
-import { openVault } from '../src/vault/open.ts'
+import { keyedProofOf, openVault } from '../src/vault/open.ts'
 import type { Vault } from '../src/vault/vault.ts'
 
 const NO_FAULTS = { groups: [], total: 0, requests: 0, wouldRefuse: 0, read: 0, completeFrom: null }
@@ -202,7 +202,7 @@ export async function secured(directory: string, store: ConfigStore, vault: Vaul
   const mark = openMarkOf(directory, vault, (error) => {
     throw error
   })
-  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark })
+  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark, proof: keyedProofOf(vault) })
   assert.equal(fault, null)
   return mark
 }

@@ -7,7 +7,7 @@ import {
   type MarkedPlace,
   type StoredAnchor,
 } from '../store/ports/audit-chain.ts'
-import type { ConfigReader, ConfigStore } from '../store/ports/config.ts'
+import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
 import { createAuditTrail } from './audit-chain.ts'
 import { readKeyedPart } from './audit-key-anchor.ts'
 import type { AuditMarkFile } from './audit-mark.ts'
@@ -20,6 +20,17 @@ export interface TrailParts {
   /** 32 bytes, from which the keys of the trail are derived. */
   readonly seed: Uint8Array
   readonly mark: AuditMarkFile
+  readonly proof: KeyedProof
+}
+
+/**
+ * Proves that the trail had keyed links: without it, somebody who deletes the keyed anchor and the mark could pass off a
+ * trail with plain links as that of an older version.
+ */
+export interface KeyedProof {
+  /** Whether the store holds it. */
+  isThere(reader: ConfigReader): Promise<boolean>
+  put(writer: ConfigWriter): Promise<void>
 }
 
 /** What a start finds of the audit trail. */
@@ -46,7 +57,11 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
   const head = await headOf(store.read)
   const { anchor, fault } = await readKeyedPart(store.read, signer)
   if (fault !== null) return { fault: sentence(fault), notes: [] }
+  const isProved = await parts.proof.isThere(store.read)
   if (anchor === null) {
+    // A first start that was cut off has stored nothing yet
+    if (isProved && (head.seq > 0 || head.revision > 0))
+      return { fault: 'The trail has no keyed anchor, and the key file proves that it had one.', notes: [] }
     // A cut-off upgrade has moved the mark already
     if (mark.found === 'mark' && !isSame(mark.place, head))
       return { fault: 'The trail has no keyed anchor, and the mark shows that it had one.', notes: [] }
@@ -54,6 +69,7 @@ export async function secureTrail(parts: TrailParts): Promise<Continuity> {
     seal(parts, signer)
     return { fault: null, notes }
   }
+  if (!isProved) await store.write((writer) => parts.proof.put(writer))
   if (mark.found === 'mark') {
     const found = await breakAfterMark(store.read, signer, mark.place)
     if (found !== null) return { fault: found, notes: [] }
@@ -88,7 +104,7 @@ function seal({ store, mark }: TrailParts, { linkKey }: AuditSigner): void {
 
 /** Verifies the plain links of an older version once. From here on every link is keyed. */
 async function closePlainPart(
-  { store, clock, seed, mark }: TrailParts,
+  { store, clock, seed, mark, proof }: TrailParts,
   signer: AuditSigner,
   head: MarkedPlace,
 ): Promise<readonly string[]> {
@@ -104,9 +120,10 @@ async function closePlainPart(
   const { seq, hash } = head
   // First: an anchor without a mark would look as if the mark had been deleted
   await mark.move(head)
-  await store.write((writer) =>
-    writer.putAuditKeyAnchor(signer.keyAnchor({ seq, hash, time: toTime(clock.now()) })),
-  )
+  await store.write(async (writer) => {
+    await writer.putAuditKeyAnchor(signer.keyAnchor({ seq, hash, time: toTime(clock.now()) }))
+    await proof.put(writer)
+  })
   return notes
 }
 

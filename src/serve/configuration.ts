@@ -13,7 +13,7 @@ import { openConfigStore } from '../store/sqlite/config.ts'
 import { isDamage } from '../store/sqlite/damage.ts'
 import { toStoreError } from '../store/sqlite/fault.ts'
 import { keyIdOf } from '../vault/envelope.ts'
-import { openVault, openVaultAlone } from '../vault/open.ts'
+import { keyedProofOf, openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
 import type { Vault } from '../vault/vault.ts'
 import { openMarkOf } from './audit-mark.ts'
@@ -80,7 +80,7 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
     const vault = await openVaultOf(store, parts)
     const revision = await store.read.revision()
     const mark = openMarkOf(settings.data, vault, parts.fault)
-    const trail = { store, clock, seed: vault.trailKey(), mark }
+    const trail = { store, clock, seed: vault.trailKey(), mark, proof: keyedProofOf(vault) }
     const { fault, notes }: Continuity =
       isKept && revision < kept.revision
         ? { fault: `It has revision ${revision}, and serving.db has revision ${kept.revision}.`, notes: [] }

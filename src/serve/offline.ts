@@ -8,7 +8,7 @@ import { secureTrail } from '../record/audit-continuity.ts'
 import type { ConfigStore } from '../store/ports/config.ts'
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { lockDirectory } from '../store/sqlite/directory.ts'
-import { openVault } from '../vault/open.ts'
+import { keyedProofOf, openVault } from '../vault/open.ts'
 import { openMarkOf } from './audit-mark.ts'
 import { type IssuedToken, parseTokenRequest } from './local.ts'
 import { parseReset, type SetUpLink, toSetUpLink } from './set-up-link.ts'
@@ -59,7 +59,7 @@ async function secure(store: ConfigStore, dataDirectory: string): Promise<void> 
   const mark = openMarkOf(dataDirectory, vault, (error, at) => {
     throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
   })
-  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark })
+  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark, proof: keyedProofOf(vault) })
   if (fault !== null)
     throw new CannotStart(
       `The audit trail in ${dataDirectory} does not extend its mark. ${fault} Run postern doctor, which says what to do.`,

@@ -1,5 +1,5 @@
 import { CannotStart } from '../base/cannot-start.ts'
-import type { ConfigStore } from '../store/ports/config.ts'
+import type { ConfigReader, ConfigStore, ConfigWriter } from '../store/ports/config.ts'
 import { keyIdOf } from './envelope.ts'
 import { loadKeys, saveKeys } from './keys.ts'
 import { CANARY, isRotationUnfinished, resealSecrets } from './reseal.ts'
@@ -35,6 +35,20 @@ export async function openVault(store: ConfigStore, keyFile: string): Promise<Va
  */
 export function opensCanaryOf(keyFile: string, canary: string): boolean {
   return openVaultAlone(keyFile).opensCanary(canary)
+}
+
+/** The canary as the proof that the audit trail of its store has keyed links. */
+export function keyedProofOf(vault: Vault): {
+  isThere(reader: ConfigReader): Promise<boolean>
+  put(writer: ConfigWriter): Promise<void>
+} {
+  return {
+    async isThere(reader) {
+      const canary = await reader.meta(CANARY)
+      return canary !== undefined && vault.saysKeyed(canary)
+    },
+    put: (writer) => writer.setMeta(CANARY, vault.canary()),
+  }
 }
 
 function keyStore(file: string): KeyStore {

@@ -53,7 +53,8 @@ export async function resealSecrets(writer: ConfigWriter, vault: Vault): Promise
     // What no key opens can be rejected alone
     if (anew !== null) await writer.putChangeRequest({ ...whole, sealed: anew })
   }
-  await writer.setMeta(CANARY, vault.canary())
+  const before = await writer.meta(CANARY)
+  await writer.setMeta(CANARY, vault.canary(before !== undefined && !vault.saysKeyed(before)))
   return { count, owners, closed }
 }
 

@@ -11,9 +11,14 @@ export interface Vault {
   open(sealed: string, owner: string, field: string): Secret
   /** A keyed hash: tells equal texts apart from others without storing anything one could guess them from. */
   fingerprint(text: string): string
-  /** A sealed known text; {@link Vault.opensCanary} proves later that the keys are those of the data. */
-  canary(): string
+  /**
+   * A sealed known text; {@link Vault.opensCanary} proves later that the keys are those of the data.
+   * @param isOfOlder made before the audit trail had keyed links, as by older versions
+   */
+  canary(isOfOlder?: boolean): string
   opensCanary(sealed: string): boolean
+  /** True for a canary of a data directory whose audit trail has keyed links. Nobody makes one without the key. */
+  saysKeyed(sealed: string): boolean
   /** Derived keys for gateway threads: they open secrets of credentials, nothing else. For `createOpener`. */
   gatewayKey(): Uint8Array
   /** 32 bytes that seal MCP session ids; the same in every thread, and after a restart or a new key. */
@@ -55,6 +60,8 @@ export class CannotRotate extends Error {
 }
 
 const CANARY = 'postern'
+/** Of a data directory whose audit trail has keyed links. */
+const KEYED_CANARY = 'postern: keyed audit trail'
 
 const PURPOSES: Readonly<Record<Lasting, string>> = {
   fingerprint: 'fingerprint',
@@ -84,19 +91,22 @@ export function createVault(ring: KeyRingFile, store: KeyStore): Vault {
     changed()
   }
 
+  /** The known text; empty where it does not open, for whatever reason: these are not the keys. */
+  function opened(sealed: string): string {
+    try {
+      return unseal(canaries, sealed, 'meta', 'canary')
+    } catch {
+      return ''
+    }
+  }
+
   return {
     seal: (secret, owner, field) => seal(credentials, secret.reveal(), owner, field),
     open: (sealed, owner, field) => new Secret(unseal(credentials, sealed, owner, field)),
     fingerprint: (text) => createHmac('sha256', lasting.get('fingerprint')!).update(text).digest('base64url'),
-    canary: () => seal(canaries, CANARY, 'meta', 'canary'),
-    opensCanary: (sealed) => {
-      try {
-        return unseal(canaries, sealed, 'meta', 'canary') === CANARY
-      } catch {
-        // Any failure to open means the same thing here: these are not the keys.
-        return false
-      }
-    },
+    canary: (isOfOlder = false) => seal(canaries, isOfOlder ? CANARY : KEYED_CANARY, 'meta', 'canary'),
+    opensCanary: (sealed) => [CANARY, KEYED_CANARY].includes(opened(sealed)),
+    saysKeyed: (sealed) => opened(sealed) === KEYED_CANARY,
     gatewayKey: () => packRing(credentials),
     sessionKey: () => lasting.get('mcp-sessions')!,
     trailKey: () =>

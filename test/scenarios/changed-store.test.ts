@@ -9,6 +9,7 @@ import { backUp } from '../../src/serve/backup/backup.ts'
 import { restore } from '../../src/serve/backup/restore.ts'
 import { examine } from '../../src/serve/doctor/doctor.ts'
 import { issueOffline } from '../../src/serve/offline.ts'
+import { openVaultAlone } from '../../src/vault/open.ts'
 import { AuditFile } from '../support/audit-file.ts'
 import { runCommand } from './cli.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
@@ -202,6 +203,13 @@ test('the trail of an older version is verified once, closed with a keyed anchor
     entries = Number(file.database.prepare('select count(*) as n from audit').get()!['n'])
   }
   rmSync(join(data, 'audit.mark'))
+  // Nobody without the key can do that: the canary tells that the links were keyed
+  await isServedWithoutStore(/has no keyed anchor, and the key file proves that it had one/)
+  {
+    using file = new AuditFile(data)
+    const older = openVaultAlone(join(data, 'vault.key')).canary(true)
+    file.database.prepare("update meta set value = ? where name = 'vault_canary'").run(older)
+  }
   await using server = await startTestServer({ data })
   assert.ok(
     server.log.some((line) =>

@@ -9,7 +9,7 @@ import { readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import { lockDirectory } from '../../store/sqlite/directory.ts'
 import type { RestoreRequest, RestoreSummary } from '../../surfaces/cli/ports.ts'
 import { loadKeys, saveKeys } from '../../vault/keys.ts'
-import { opensCanaryOf, openVault } from '../../vault/open.ts'
+import { keyedProofOf, opensCanaryOf, openVault } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import { openMarkOf } from '../audit-mark.ts'
 import { isInside } from '../key-place.ts'
@@ -152,6 +152,7 @@ async function noteRestore(
       clock: createClock(),
       seed: vault.trailKey(),
       mark: openMarkOf(draft, vault, fault),
+      proof: keyedProofOf(vault),
     }
     await acceptTrail(parts, {
       operation: 'audit.restore',
