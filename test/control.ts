@@ -202,7 +202,13 @@ export async function secured(directory: string, store: ConfigStore, vault: Vaul
   const mark = openMarkOf(directory, vault, (error) => {
     throw error
   })
-  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark, proof: keyedProofOf(vault) })
+  const { fault } = await secureTrail({
+    store,
+    clock: createClock(),
+    seed: vault.trailKey(),
+    mark,
+    proof: keyedProofOf(vault),
+  })
   assert.equal(fault, null)
   return mark
 }

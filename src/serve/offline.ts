@@ -59,7 +59,13 @@ async function secure(store: ConfigStore, dataDirectory: string): Promise<void> 
   const mark = openMarkOf(dataDirectory, vault, (error, at) => {
     throw new CannotStart(`${at}: ${(error as Error).message}.`, error)
   })
-  const { fault } = await secureTrail({ store, clock: createClock(), seed: vault.trailKey(), mark, proof: keyedProofOf(vault) })
+  const { fault } = await secureTrail({
+    store,
+    clock: createClock(),
+    seed: vault.trailKey(),
+    mark,
+    proof: keyedProofOf(vault),
+  })
   if (fault !== null)
     throw new CannotStart(
       `The audit trail in ${dataDirectory} does not extend its mark. ${fault} Run postern doctor, which says what to do.`,
