@@ -35,6 +35,7 @@ function metaStore(): ConfigStore {
     read: { meta: async (name: string) => meta.get(name) },
     write: (work: (writer: unknown) => Promise<unknown>) =>
       work({
+        meta: async (name: string) => meta.get(name),
         setMeta: async (name: string, value: string) => void meta.set(name, value),
         secrets: async () => [],
         pendingChangeRequests: async () => [],

@@ -205,6 +205,7 @@ test('the trail of an older version is verified once, closed with a keyed anchor
   rmSync(join(data, 'audit.mark'))
   // Nobody without the key can do that: the canary tells that the links were keyed
   await isServedWithoutStore(/has no keyed anchor, and the key file proves that it had one/)
+  assert.match(await doctorSays(), /audit trail: .*the keyed anchor is gone.*postern restore/)
   {
     using file = new AuditFile(data)
     const older = openVaultAlone(join(data, 'vault.key')).canary(true)

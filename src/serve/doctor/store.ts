@@ -11,7 +11,7 @@ import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { copyStore, readStoreFacts, SCHEMA_VERSION } from '../../store/sqlite/copy.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
-import { opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
+import { keyedProofOf, opensCanaryOf, openVaultAlone } from '../../vault/open.ts'
 import { CANARY } from '../../vault/reseal.ts'
 import { openMarkOf } from '../audit-mark.ts'
 import { faultOfRoles } from '../oidc.ts'
@@ -121,14 +121,18 @@ async function trailFinding(
   const check = 'audit trail'
   if (mark === null)
     return { check, state: 'fail', found: `${keyFile} cannot be read`, fix: 'See docs/keys.md.' }
-  const trail = createAuditTrail(store, createClock(), openVaultAlone(keyFile).trailKey(), mark)
+  const vault = openVaultAlone(keyFile)
+  const trail = createAuditTrail(store, createClock(), vault.trailKey(), mark)
   const { ok, entries, break: broken, keyed_from } = await trail.verify(null)
+  const isStripped = keyed_from === null && entries > 0 && (await keyedProofOf(vault).isThere(store.read))
   const found = `${entries} ${entries === 1 ? 'entry' : 'entries'}, none changed`
-  if (!ok)
+  if (!ok || isStripped)
     return {
       check,
       state: 'fail',
-      found: `entry ${broken!.seq}: ${broken!.what}`,
+      found: isStripped
+        ? 'the keyed anchor is gone, and the key file proves that there was one'
+        : `entry ${broken!.seq}: ${broken!.what}`,
       fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To go on with the file as it is, run postern backup and restore that backup. See docs/audit.md.',
     }
   if (mark.found !== 'mark' && keyed_from !== null) {
