@@ -27,7 +27,7 @@ export interface TrailParts {
  * Proves that the trail had keyed links: without it, somebody who deletes the keyed anchor and the mark could pass off a
  * trail with plain links as that of an older version.
  */
-export interface KeyedProof {
+interface KeyedProof {
   /** Whether the store holds it. */
   isThere(reader: ConfigReader): Promise<boolean>
   put(writer: ConfigWriter): Promise<void>

@@ -130,7 +130,7 @@ async function trailFinding(
     return {
       check,
       state: 'fail',
-      found: isStripped
+      found: ok
         ? 'the keyed anchor is gone, and the key file proves that there was one'
         : `entry ${broken!.seq}: ${broken!.what}`,
       fix: 'Another program has changed config.db, or an older file was put in its place. Keep a copy of it, then restore a backup with postern restore. To go on with the file as it is, run postern backup and restore that backup. See docs/audit.md.',
