@@ -24,8 +24,8 @@ export const AUDIT_CHARS_MAX = {
 type Told = Pick<AuditEntry, 'actor' | 'surface' | 'operation' | 'action' | 'resource'> & Partial<AuditEntry>
 
 /**
- * An entry of this moment. What is not told is null; it went well, once, and changed nothing. Every text is cut at its
- * bound, with a mark that says how long it was.
+ * An entry of this moment. Omitted members are null; the defaults are one successful call that changed nothing. Every text is
+ * cut at its bound, with a mark that says how long it was.
  */
 export function newAuditEntry(clock: Clock, told: Told): AuditEntry {
   const { actor, agent, resource, http } = told

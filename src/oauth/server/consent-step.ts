@@ -94,8 +94,8 @@ function resourcesOf({ params }: Interaction): string[] {
 const isOpenId = (scope: string): boolean => OIDC_SCOPES.some((one) => one === scope)
 
 /**
- * A new grant of what was ticked. What was not is noted as rejected, so that the engine does not ask again. A grant of before is
- * not gone by: the person has just decided anew.
+ * Makes a new grant of the ticked scopes. Unticked scopes are stored as rejected, so that the engine does not ask again. An
+ * earlier grant is not used: the person has just decided anew.
  */
 async function agree(
   { provider }: Visit,
