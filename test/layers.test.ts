@@ -20,7 +20,12 @@ const ARROWS: Record<string, readonly string[]> = {
   snapshot: ['base', 'model', 'vault'],
   gateway: ['base', 'model', 'snapshot', 'vault', 'record', 'wire'],
   nodes: ['base', 'model'],
-  operations: ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes'],
+  'operations/engine': ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot'],
+  'operations/kinds': ['base', 'model', 'store/ports', 'access', 'snapshot', 'operations'],
+  operations: [
+    ...['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes'],
+    ...['operations/engine', 'operations/kinds'],
+  ],
   surfaces: ['base', 'model', 'access', 'operations', 'mcp/protocol', 'wire/port'],
   'mcp/protocol': ['base'],
   'mcp/consumer': ['base', 'model', 'snapshot', 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],

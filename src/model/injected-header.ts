@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { HeaderName } from './common.ts'
+import { isRouting } from './header-names.ts'
 import { SecretInput, SecretState } from './secret.ts'
 
 /** RFC 9110 section 5.5 field value: visible ASCII, spaces and tabs inside; never a line break. */
@@ -46,3 +47,8 @@ export const InjectedHeaders = z
 export const HeaderViews = z.array(
   z.object({ name: HeaderName, value: HeaderValue.optional(), secret: SecretState.optional() }),
 )
+
+/** What of configured headers decides where a request, and the credential with it, ends up behind the server that it is sent to. */
+export function routingHeaders(headers: readonly InjectedHeader[]): readonly InjectedHeader[] {
+  return headers.filter(({ name }) => isRouting(name))
+}

@@ -31,7 +31,8 @@ import { rotateCredential } from './credentials/rotate.ts'
 import { listStaleCredentials } from './credentials/stale.ts'
 import { getCredentialState } from './credentials/state.ts'
 import { testCredential } from './credentials/test-credential.ts'
-import type { Operation } from './define.ts'
+import type { Operation, Registry } from './engine/define.ts'
+import { selectable } from './engine/select.ts'
 import { cancelExport } from './exports/cancel.ts'
 import { createExport } from './exports/create.ts'
 import { downloadExport } from './exports/download.ts'
@@ -43,6 +44,7 @@ import { clientOperations } from './kinds/clients.ts'
 import { collectionOperations } from './kinds/collections.ts'
 import { credentialOperations } from './kinds/credentials.ts'
 import { grantOperations } from './kinds/grants.ts'
+import { kindOf } from './kinds/kinds.ts'
 import { policyOperations } from './kinds/policies.ts'
 import { profileOperations } from './kinds/profiles.ts'
 import { proxyOperations } from './kinds/proxies.ts'
@@ -75,7 +77,6 @@ import { replayRequest } from './requests/replay.ts'
 import { diffRevisions } from './revisions/diff.ts'
 import { getRevision, listRevisions } from './revisions/list.ts'
 import { rollbackRevision } from './revisions/rollback.ts'
-import { selectable } from './select.ts'
 import { getSettings } from './settings/get.ts'
 import { listSettings } from './settings/list.ts'
 import { updateSettings } from './settings/update.ts'
@@ -220,3 +221,6 @@ export const OPERATIONS: readonly Operation[] = [
   cancelExport,
   downloadExport,
 ].map(selectable)
+
+/** What the engine is given of them. */
+export const REGISTRY: Registry = { operations: OPERATIONS, kindOf }

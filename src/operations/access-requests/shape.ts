@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
 import { Time } from '../../model/common.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
-import type { OperationContext } from '../context.ts'
-import { subjectById } from '../subject.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { subjectById } from '../engine/define.ts'
 
 const DAY_MS = 86_400_000
 /** How long one waits for an answer. */

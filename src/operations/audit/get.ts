@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { AuditEntry } from '../../model/audit.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 
 export const getAudit = define({
   resource: 'audit',

@@ -3,12 +3,10 @@ import { AuditEntry } from '../../model/audit.ts'
 import { HttpMethod, NOUNS } from '../../model/common.ts'
 import { SURFACES } from '../../model/record.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { period, toPeriod } from '../period.ts'
-import { findRef } from '../refs.ts'
-import { truth } from '../truth.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { booleanFilter, fromCursor, page, pageOf, period, toCursor, toPeriod } from '../engine/lists.ts'
+import { findRef } from '../engine/refs.ts'
 
 const text = z.string().min(1).max(200)
 
@@ -74,7 +72,7 @@ export const listAudit = define({
   input: z.strictObject({
     ...page,
     ...auditFilters,
-    bodies: truth.optional().describe('With what was asked and answered'),
+    bodies: booleanFilter.optional().describe('With what was asked and answered'),
   }),
   output: pageOf(AuditEntry),
   permission: 'audit:read',

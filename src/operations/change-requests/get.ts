@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { ChangeRequest } from '../../model/approval.ts'
 import { Ref } from '../../model/common.ts'
-import { viewOfRequest } from '../approvals/request.ts'
-import { define } from '../define.ts'
+import { viewOfRequest } from '../engine/change-request.ts'
+import { define } from '../engine/define.ts'
 import { findRequest, subject } from './find.ts'
 import { COLUMNS } from './list.ts'
 

@@ -3,10 +3,9 @@ import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { PERMISSIONS } from '../../model/access.ts'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
-import { askerOf, sees, stateAt, viewOfRequest } from '../approvals/request.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { firstThat } from '../first-that.ts'
+import { askerOf, sees, stateAt, viewOfRequest } from '../engine/change-request.ts'
+import { define } from '../engine/define.ts'
+import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { subject } from './find.ts'
 
 // The model lists permissions in their form.

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { marked } from '../../model/marks.ts'
-import type { DiffEntry } from '../define.ts'
-import { Warning } from '../kind.ts'
+import type { DiffEntry } from '../engine/call.ts'
+import { Warning } from '../engine/kind.ts'
 import { VARIABLE_NAME } from './variables.ts'
 
 const TEXT_CHARS_MAX = 8 * 1024 ** 2

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { define } from '../define.ts'
-import { EXPORT_COLUMNS, ExportView, exportsAudit, findExport, subject, viewOf } from './shape.ts'
+import { ExportView } from '../../model/export.ts'
+import { define } from '../engine/define.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, subject, viewOf } from './shape.ts'
 
 export const ExportId = z.string().min(1).max(64)
 

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { EXPORT_COLUMNS, ExportView, exportsAudit, mayTake, subject, viewOf } from './shape.ts'
+import { ExportView } from '../../model/export.ts'
+import { define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { EXPORT_COLUMNS, exportsAudit, mayTake, subject, viewOf } from './shape.ts'
 
 export const listExports = define({
   resource: 'exports',

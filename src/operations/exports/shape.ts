@@ -1,11 +1,11 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Principal } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import { Time } from '../../model/common.ts'
-import type { OperationContext } from '../context.ts'
-import { exportableOf } from '../sight.ts'
-import { subjectById } from '../subject.ts'
+import type { ExportView, KeptExport } from '../../model/export.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { subjectById } from '../engine/define.ts'
+import { exportableOf } from '../engine/permission.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -17,39 +17,7 @@ export const HISTORY_MS = 7 * 24 * HOUR_MS
 export const ROWS_MAX = 100_000
 export const BYTES_MAX = 64 * 1024 ** 2
 
-export const FORMATS = ['csv', 'ndjson'] as const
-
 export const MEDIA_TYPES = { csv: 'text/csv; charset=utf-8', ndjson: 'application/x-ndjson' } as const
-
-/** An export as it is shown. */
-export const ExportView = z.object({
-  id: z.string(),
-  of: z.enum(['records', 'audit']),
-  format: z.enum(FORMATS),
-  state: z
-    .enum(['queued', 'running', 'ready', 'failed', 'expired'])
-    .describe('expired: its file was deleted, by time or by cancel'),
-  filters: z.record(z.string(), z.json()).describe('As they were asked'),
-  rows: z.int(),
-  bytes: z.int(),
-  truncated: z.boolean().describe('There was more than one file may hold; it has the newest'),
-  error: z.string().nullable().describe('Why there is no file'),
-  created_at: Time,
-  created_by: z.string(),
-  finished_at: Time.nullable(),
-  expires_at: Time.nullable().describe('When its file is deleted'),
-})
-
-/** An export as it is kept. */
-export const KeptExport = ExportView.extend({
-  /** Id of who asked for it. */
-  owner: z.string(),
-  /** Ids of the collections whose rows it may hold; null for all rows. */
-  collections: z.array(z.string()).nullable(),
-  /** The filters as the stores are asked by them. */
-  filter: z.record(z.string(), z.json()),
-})
-export type KeptExport = z.output<typeof KeptExport>
 
 /** What an export is made by. */
 export type ExportOrder = Pick<KeptExport, 'of' | 'format' | 'filter' | 'collections'>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import { COLUMNS, findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 
 export const getPersonalToken = define({

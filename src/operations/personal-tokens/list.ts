@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
-import type { OperationContext } from '../context.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { getRef } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { getRef } from '../engine/refs.ts'
 import { COLUMNS, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 
 export const listPersonalTokens = define({

@@ -1,6 +1,6 @@
 import { scopesFor } from '../../access/scopes.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 /**
  * Refuses what would change what its user holds by less than all of it, whatever that is at the moment: the user may be

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/common.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import { refuseNarrowed } from './narrowed.ts'
 import { findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 

@@ -6,8 +6,8 @@ import { toTime } from '../../base/clock.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { Time } from '../../model/common.ts'
 import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { subjectById } from '../subject.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { subjectById } from '../engine/define.ts'
 
 export const PersonalToken = z.object({
   id: z.string(),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import { ShownRecord, withSlugs } from './slugs.ts'
 
 export const getRecord = define({

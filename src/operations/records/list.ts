@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { page, pageOf } from '../crud.ts'
-import { define } from '../define.ts'
-import { period } from '../period.ts'
+import { define } from '../engine/define.ts'
+import { page, pageOf, period } from '../engine/lists.ts'
 import { selection, shortText, toSelection } from './selection.ts'
 import { ShownRecord, withSlugs } from './slugs.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { readStoredSettings } from '../approvals/stored-settings.ts'
-import { define } from '../define.ts'
+import { readStoredSettings } from '../engine/approval-rules.ts'
+import { define } from '../engine/define.ts'
 import { RunSettings, viewOfSettings } from './view.ts'
 
 export const getSettings = define({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ShownSetting } from '../../model/setting.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 
 export const listSettings = define({
   resource: 'settings',

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { DriftItem, PlanItem } from '../../../operations/config/shapes.ts'
-import type { DiffEntry } from '../../../operations/define.ts'
+import type { DiffEntry } from '../../../operations/engine/call.ts'
 import { diffLines } from '../print.ts'
 import { printable } from '../table.ts'
 
