@@ -1,7 +1,7 @@
 import { yieldThread } from '../../base/yield.ts'
+import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
-import { idsWithSealedHeaders } from '../engine/header-secrets.ts'
 import type { Kind } from '../engine/kind.ts'
 import { writableSchema } from '../engine/kind-schema.ts'
 import { KEEP } from '../engine/resource-secrets.ts'

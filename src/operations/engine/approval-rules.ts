@@ -5,6 +5,7 @@ import { refuse } from '../../base/refusal.ts'
 import type { UserSpec } from '../../model/access.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
 import { inWords, isResourceType, NOUNS, type ResourceType } from '../../model/common.ts'
+import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader, ConfigWriter, Resource } from '../../store/ports/config.ts'
 import { typesAt } from './refs.ts'
 
@@ -48,6 +49,21 @@ export interface Gate {
   /** Has them look at what is taken out of the reach of one, by whatever permission: it could then be changed freely. */
   judgeMove(type: ResourceType, from: Touched, to: Touched): void
 }
+
+/** How a write stands to the rules for approval. */
+export interface Approval {
+  /** Null where no rule holds. */
+  readonly gate: Gate | null
+  /** The request that it carries out. */
+  readonly approved: ChangeRequestFacts | undefined
+  /** Whoever asked carries it out by asking again. */
+  readonly isRepeated: boolean
+  /** It passes the rules: whoever has the data directory changes the settings. */
+  readonly isWayOut: boolean
+}
+
+/** No rule holds. */
+export const NO_RULES: Approval = { gate: null, approved: undefined, isRepeated: false, isWayOut: false }
 
 /** Null where no rule holds for the principal. */
 export async function gateFor(principal: Principal, reader: ConfigReader): Promise<Gate | null> {

@@ -11,7 +11,7 @@ import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/
 import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
 import { ARGUMENTS } from '../../vault/reseal.ts'
 import type { Vault } from '../../vault/vault.ts'
-import { type Gate, gateFor } from './approval-rules.ts'
+import type { Approval, Gate } from './approval-rules.ts'
 import type { Invoked, Subject, Via, WriteOptions } from './call.ts'
 import {
   askerOf,
@@ -32,18 +32,6 @@ import { type Attempt, remember, replay } from './idempotency.ts'
 import { tooLargeToReview } from './review.ts'
 import { requestOf, toCaller } from './trail.ts'
 
-/** How a write stands to the rules for approval. */
-export interface Approval {
-  /** Null where no rule holds. */
-  readonly gate: Gate | null
-  /** The request that it carries out. */
-  readonly approved: ChangeRequestFacts | undefined
-  /** Whoever asked carries it out by asking again. */
-  readonly isRepeated: boolean
-  /** It passes the rules: whoever has the data directory changes the settings. */
-  readonly isWayOut: boolean
-}
-
 /** What is called, and by whom. */
 export interface Asked {
   readonly operation: Operation
@@ -53,17 +41,15 @@ export interface Asked {
   readonly via: Via
 }
 
-/** The rules that hold for a write, and the approved request that it repeats. */
+/** How a call stands to the rules that hold for it, and the approved request that it repeats. */
 export async function approvalOf(
+  gate: Gate,
   { operation, input, options, principal }: Asked,
   reader: ConfigReader,
-  { vault, registry }: { readonly vault: Pick<Vault, 'fingerprint'>; readonly registry: Registry },
+  vault: Pick<Vault, 'fingerprint'>,
   now: number,
 ): Promise<Approval> {
-  // Those on no surface are about something else that was proved, such as a password
-  const gate = registry.operations.includes(operation) ? await gateFor(principal, reader) : null
   const isWayOut = operation.permission === 'settings:update' && principal.authMethod === 'local_token'
-  if (gate === null) return { gate, approved: undefined, isRepeated: false, isWayOut }
   const pending = (await reader.pendingChangeRequests(askerOf(principal))).filter(
     (one) => stateAt(one, now) === 'approved',
   )

@@ -61,7 +61,6 @@ export interface ChangeOutcome {
  */
 export class Change {
   readonly writer: ConfigWriter
-  readonly secrets: ChangeSecrets
   /** What came of an operation, as a sentence for its entry in the trail. */
   finding: string | undefined
   /** Set for a change of many resources: each gets an entry of its own in the trail, tied by this. */
@@ -69,6 +68,7 @@ export class Change {
   /** What owns all that is made or changed from now on. */
   owner: string | undefined
   readonly #deps: ChangeDeps
+  #secrets: ChangeSecrets | undefined
   readonly #changed = new Map<string, Changed>()
   /** Changes that are none of a resource. */
   readonly #beside: DiffEntry[] = []
@@ -85,8 +85,11 @@ export class Change {
   constructor(deps: ChangeDeps) {
     this.#deps = deps
     this.writer = deps.writer
-    const { writer, vault, clock, options } = deps
-    this.secrets = new ChangeSecrets({
+  }
+
+  get secrets(): ChangeSecrets {
+    const { writer, vault, clock, options } = this.#deps
+    this.#secrets ??= new ChangeSecrets({
       writer,
       vault,
       clock,
@@ -95,6 +98,12 @@ export class Change {
       noteBeside: (entry) => this.noteBeside(entry),
       tell: (entry) => this.tell(entry),
     })
+    return this.#secrets
+  }
+
+  /** A secret was made that is shown only in this answer. */
+  get isRevealing(): boolean {
+    return this.#secrets?.revealed === true
   }
 
   /** The resource that the operation is about, as it stands now or stood last. */
@@ -203,7 +212,7 @@ export class Change {
         ...(this.#settings === undefined ? [] : [this.#settings.approvals]),
       ],
       foretold: this.#waited,
-      isRevealing: this.secrets.revealed,
+      isRevealing: this.isRevealing,
     }
   }
 
@@ -385,7 +394,7 @@ export class Change {
       return { diff, review, items, gone, delta: null, revision: null }
     const revision = await writer.nextRevision()
     const { put, drop } = await compileChanges(writer, changes, this.#deps.check)
-    const resealed = await compileResealed(writer, this.secrets.resealed)
+    const resealed = await compileResealed(writer, this.#secrets?.resealed ?? [])
     return {
       diff,
       review,

@@ -1,7 +1,7 @@
 import { yieldThread } from '../../base/yield.ts'
 import { NOUNS, RESOURCE_TYPES, type ResourceType } from '../../model/common.ts'
+import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import type { ConfigReader, ConfigWriter, Resource } from '../../store/ports/config.ts'
-import { idsWithSealedHeaders } from './header-secrets.ts'
 
 /** What compiling asks of the configuration. */
 export type CompileReader = Pick<ConfigReader, 'byId' | 'all' | 'tokensOf' | 'secretsOf' | 'schema'>

@@ -4,6 +4,7 @@ import { yieldThread } from '../../base/yield.ts'
 import type { ClientSpec } from '../../model/client.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
+import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import type { PolicySpec } from '../../model/policy.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
@@ -26,7 +27,6 @@ import {
 } from '../../store/ports/config.ts'
 import { type CompileReader, readWhole } from './config-in-memory.ts'
 import type { Changed } from './diff.ts'
-import { idsWithSealedHeaders } from './header-secrets.ts'
 
 /** What a piece of the desired state compiles to. */
 interface Compiled {

@@ -2,7 +2,6 @@ import { z } from 'zod'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { KindSchema } from './kind-schema.ts'
-import { viewOf, viewsOf } from './views.ts'
 
 /** A kind of resource: from it follow its list, get, create, update, put and delete. */
 export interface Kind extends KindSchema {
@@ -30,27 +29,4 @@ export type Warning = z.infer<typeof Warning>
 /** What a write of the kind answers: the view, with warnings where there are some. */
 export function writtenSchema(kind: Kind): z.ZodObject {
   return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: z.array(Warning).optional() })
-}
-
-/** Resources as get and list show them: with what is true of them at the moment. */
-export async function currentViewsOf(
-  context: OperationContext,
-  kind: Kind,
-  resources: readonly Resource[],
-): Promise<Record<string, unknown>[]> {
-  const views = await viewsOf(context.reader, kind, resources)
-  if (kind.current === undefined) return views
-  const current = await kind.current(resources, context)
-  return views.map((view) => ({ ...view, ...current.get(String(view['id'])) }))
-}
-
-/** What a write answers: the resource as callers read it, and warnings where there are some. */
-export async function writtenView(
-  context: OperationContext,
-  kind: Kind,
-  resource: Resource,
-): Promise<Record<string, unknown>> {
-  const view = await viewOf(context.reader, kind, resource)
-  const warnings = (await kind.warn?.(resource, context)) ?? []
-  return warnings.length === 0 ? view : { ...view, warnings }
 }

@@ -2,10 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { canonicalJson } from '../../base/canonical.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import type { SecretSource } from '../../model/secret.ts'
-import { isReference } from '../../model/secret-reference.ts'
-import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from './context.ts'
 import {
   headerReferencesOf,
   type SecretHeader,
@@ -15,7 +11,11 @@ import {
   withHeaderSecrets,
   withKeptReferences,
   withoutHeaderTexts,
-} from './header-secrets.ts'
+} from '../../model/injected-header.ts'
+import type { SecretSource } from '../../model/secret.ts'
+import { isReference } from '../../model/secret-reference.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
 import { idsOf } from './refs.ts'
 

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { inWords, Ref, Slug } from '../../model/common.ts'
-import type { Fields, ListQuery } from '../../store/ports/config.ts'
+import type { Fields, ListQuery, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { about, define, type Operation } from './define.ts'
-import { currentViewsOf, type Kind } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { fromCursor, page, pageOf, toCursor } from './lists.ts'
 import { findRef, getRef, parentFields } from './refs.ts'
+import { viewsOf } from './views.ts'
 
 /** One tag may stand for itself. */
 const Tags = z.preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(Slug).max(20))
@@ -116,4 +117,16 @@ export function getOf(kind: Kind): Operation {
       return (await currentViewsOf(context, kind, [resource]))[0]!
     },
   })
+}
+
+/** Resources as get and list show them: with what is true of them at the moment. */
+async function currentViewsOf(
+  context: OperationContext,
+  kind: Kind,
+  resources: readonly Resource[],
+): Promise<Record<string, unknown>[]> {
+  const views = await viewsOf(context.reader, kind, resources)
+  if (kind.current === undefined) return views
+  const current = await kind.current(resources, context)
+  return views.map((view) => ({ ...view, ...current.get(String(view['id'])) }))
 }

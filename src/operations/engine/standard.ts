@@ -5,14 +5,21 @@ import { inWords, Ref, Slug, Status } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import { about, CHANGE_REFUSES, define, type Operation } from './define.ts'
-import { type Kind, writtenSchema, writtenView } from './kind.ts'
+import { type Kind, writtenSchema } from './kind.ts'
 import { writableSchema } from './kind-schema.ts'
-import { patchSchema } from './patch.ts'
+import { patchSchema } from './patch-schema.ts'
 import { parentFields, parentRef, seeking } from './refs.ts'
 import { demandUse, forgetHeaders } from './resource-secrets.ts'
 import { deleteOf } from './standard-delete.ts'
 import { getOf, listOf } from './standard-reads.ts'
-import { createResource, findForPut, parseSpec, patchResource, replaceResource } from './write-resource.ts'
+import {
+  createResource,
+  findForPut,
+  parseSpec,
+  patchResource,
+  replaceResource,
+  writtenView,
+} from './write-resource.ts'
 
 /** The operations that every kind has, by action. `detach` as of {@link deleteOf}. */
 export function standardOf(

@@ -1,12 +1,12 @@
 import type { z } from 'zod'
 import { canonicalJson } from '../../base/canonical.ts'
 import { toInputInvalid } from '../../base/field-errors.ts'
+import { isPlain } from '../../base/plain.ts'
 import { refuse } from '../../base/refusal.ts'
 import { inWords, slugOf } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { Kind } from './kind.ts'
-import { mergePatch } from './patch.ts'
 import { toMake } from './permission.ts'
 import { findRef, getRef, heldBy, parentField, parentRef, resolveRefs } from './refs.ts'
 import {
@@ -23,7 +23,7 @@ import {
   withKept,
   withoutStale,
 } from './resource-secrets.ts'
-import { readable, referred } from './views.ts'
+import { readable, referred, viewOf } from './views.ts'
 
 /** Makes a resource of a parsed spec. `subject` when the operation is about it; `slug` overrides the spec's. */
 export async function createResource(
@@ -98,6 +98,33 @@ export async function patchResource(
     resource,
     parseSpec(kind.spec, withoutStale(kind, mergePatch(base, patch))),
   )
+}
+
+const DEPTH_MAX = 64
+
+/**
+ * Merges a patch into a value: objects member by member, everything else replaces. An object whose `type` changes
+ * is replaced whole, because the members of one type mean nothing to another.
+ */
+export function mergePatch(base: unknown, patch: unknown, depth: number = 0): unknown {
+  if (depth > DEPTH_MAX) throw refuse('input_invalid', { detail: 'The input is nested too deeply.' })
+  if (!isPlain(base) || !isPlain(patch)) return patch
+  if (patch['type'] !== undefined && patch['type'] !== base['type']) return patch
+  const merged: Record<string, unknown> = { ...base }
+  for (const [name, value] of Object.entries(patch))
+    if (value !== undefined) merged[name] = mergePatch(base[name], value, depth + 1)
+  return merged
+}
+
+/** What a write answers: the resource as callers read it, and warnings where there are some. */
+export async function writtenView(
+  context: OperationContext,
+  kind: Kind,
+  resource: Resource,
+): Promise<Record<string, unknown>> {
+  const view = await viewOf(context.reader, kind, resource)
+  const warnings = (await kind.warn?.(resource, context)) ?? []
+  return warnings.length === 0 ? view : { ...view, warnings }
 }
 
 /** A write to a resource goes to its pending draft. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ExportView } from '../../model/export.ts'
 import { define } from '../engine/define.ts'
-import { ExportId } from './get.ts'
+import { ExportId } from './list.ts'
 import { EXPORT_COLUMNS, exportsAudit, findExport, subject, viewOf } from './shape.ts'
 
 export const cancelExport = define({

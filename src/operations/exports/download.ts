@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { ExportView } from '../../model/export.ts'
 import { define } from '../engine/define.ts'
-import { ExportId } from './get.ts'
+import { ExportId } from './list.ts'
 import { EXPORT_COLUMNS, exportsAudit, findExport, MEDIA_TYPES, subject, viewOf } from './shape.ts'
 
 export const downloadExport = define({

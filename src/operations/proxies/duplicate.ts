@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { HttpMethod, Name, Ref, Slug } from '../../model/common.ts'
 import { PathPattern } from '../../model/proxy.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
-import { writtenSchema, writtenView } from '../engine/kind.ts'
+import { writtenSchema } from '../engine/kind.ts'
 import { withHeaderTexts } from '../engine/resource-secrets.ts'
-import { createResource, draftOf, sourceOf } from '../engine/write-resource.ts'
+import { createResource, draftOf, sourceOf, writtenView } from '../engine/write-resource.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 
 export const duplicateProxy = define({

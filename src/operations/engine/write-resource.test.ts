@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Refusal } from '../../base/refusal.ts'
-import { mergePatch } from './patch.ts'
+import { mergePatch } from './write-resource.ts'
 
 test('objects are merged member by member, everything else is replaced', () => {
   const base = { a: { b: 1, c: [1, 2] }, auth: { type: 'basic', username: 'u' }, d: 1 }

@@ -1,6 +1,4 @@
 import { z } from 'zod'
-import { isPlain } from '../../base/plain.ts'
-import { refuse } from '../../base/refusal.ts'
 
 /**
  * What a PATCH of an object may hold: every member optional and without its default, inner objects likewise, and
@@ -45,20 +43,4 @@ function flatten(schema: z.ZodDiscriminatedUnion): z.ZodRawShape {
       return [name, (kinds.length === 1 ? kinds[0]! : z.union(kinds)).optional()]
     }),
   )
-}
-
-const DEPTH_MAX = 64
-
-/**
- * Merges a patch into a value: objects member by member, everything else replaces. An object whose `type` changes
- * is replaced whole, because the members of one type mean nothing to another.
- */
-export function mergePatch(base: unknown, patch: unknown, depth: number = 0): unknown {
-  if (depth > DEPTH_MAX) throw refuse('input_invalid', { detail: 'The input is nested too deeply.' })
-  if (!isPlain(base) || !isPlain(patch)) return patch
-  if (patch['type'] !== undefined && patch['type'] !== base['type']) return patch
-  const merged: Record<string, unknown> = { ...base }
-  for (const [name, value] of Object.entries(patch))
-    if (value !== undefined) merged[name] = mergePatch(base[name], value, depth + 1)
-  return merged
 }
