@@ -17,7 +17,7 @@ import { ownPort } from '../support/ports.ts'
 import { runCommand } from './cli.ts'
 import { isGroupAlive, killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer } from './server.ts'
-import { startUpstream } from './upstream.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const FREE = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
 
@@ -31,10 +31,22 @@ async function refusesToStart(args: readonly string[], sentence: RegExp): Promis
   })
 }
 
-/** A data directory that an instance has used. */
+/** A data directory that an instance has used, with a published route. */
 const used = await temporaryDirectory()
-before(async () => (await startTestServer({ data: used })).stop())
-after(() => rm(used, { recursive: true }))
+let upstream: TestUpstream
+let adminToken: string
+let token: string
+before(async () => {
+  upstream = await startUpstream()
+  const server = await startTestServer({ data: used })
+  adminToken = server.adminToken
+  token = await publishOrders(server, upstream.url)
+  await server.stop()
+})
+after(async () => {
+  await upstream.close()
+  await rm(used, { recursive: true })
+})
 
 async function copyOfUsed(): Promise<string> {
   const data = await temporaryDirectory()
@@ -161,11 +173,7 @@ test('the command line reaches a process whose data directory has a path too lon
 })
 
 test('a revocation that the first thread takes while others still start holds when it has answered', async () => {
-  const data = await temporaryDirectory()
-  await using upstream = await startUpstream()
-  const first = await startTestServer({ data })
-  const token = await publishOrders(first, upstream.url)
-  await first.stop()
+  const data = await copyOfUsed()
   const controlListen = `127.0.0.1:${await ownPort()}`
   const starting = startTestServer({ data, workers: 4, controlListen, adminless: true })
   let isStarting = true
@@ -175,7 +183,7 @@ test('a revocation that the first thread takes while others still start holds wh
   const url = `http://${controlListen}/management/v1/profiles/sandbox/revoke`
   const revoke = (): Promise<Reply | null> =>
     // Nobody listens yet
-    call('POST', url, { token: first.adminToken, body: {} }).catch(() => null)
+    call('POST', url, { token: adminToken, body: {} }).catch(() => null)
   let revoked = await revoke()
   while (revoked === null && isStarting) {
     await pause(1)
@@ -194,10 +202,6 @@ test('a revocation that the first thread takes while others still start holds wh
 
 test('after SIGTERM a request under way is answered, the process exits with 0, and new connections are refused', async () => {
   const data = await copyOfUsed()
-  await using upstream = await startUpstream()
-  const first = await startTestServer({ data })
-  const token = await publishOrders(first, upstream.url)
-  await first.stop()
   const held: ServerResponse[] = []
   upstream.answer = (_, response) => void held.push(response)
   const up = await startUp(data)
