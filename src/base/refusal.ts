@@ -366,8 +366,14 @@ export interface RefusalFacts {
   readonly members?: Readonly<Record<string, unknown>>
   /** What only the log and the record may know. */
   readonly inner?: string
-  /** What was looked for and not found, as it was named; for the trail alone. */
-  readonly sought?: { readonly type: string; readonly ref: string }
+  /** The resources that the caller named and that the caller's grants do not show; for the audit log alone. */
+  readonly sought?: readonly Sought[]
+}
+
+/** A resource as the caller named it: its type, and an id, a slug or `parent:slug`. */
+export interface Sought {
+  readonly type: string
+  readonly ref: string
 }
 
 /** An expected failure. Anything else that is thrown is a fault and is answered with `internal_error`. */

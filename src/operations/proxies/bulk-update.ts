@@ -158,6 +158,7 @@ async function patchAll(
   throw refuse(first.refusal.code, {
     detail: `${first.slug}: ${first.refusal.message}${refusals.length > 1 ? ` And ${refusals.length - 1} more are refused.` : ''} Nothing was changed.`,
     errors: refusals.slice(0, REFUSED_MAX).flatMap(toErrors),
+    sought: refusals.flatMap(({ refusal }) => refusal.facts.sought ?? []),
   })
 }
 
