@@ -4,7 +4,7 @@ import type { MadeDocument } from '../converted.ts'
 import type { PluginInForce, Plugins, PluginsByName } from './plugins-in-force.ts'
 import type { ReadRoute } from './routes.ts'
 
-export interface MadeService {
+interface MadeService {
   readonly name: string
   readonly upstream: Plain | null
   readonly isOff: boolean
