@@ -78,7 +78,7 @@ test('importing looks up no name and opens no connection, whatever the reference
     const no = () => { throw new Error('the network was used') }
     net.Socket.prototype.connect = no
     dns.lookup = dns.resolve = dns.promises.lookup = dns.promises.resolve = globalThis.fetch = no
-    const { readDocument } = await import(${JSON.stringify(here('read.ts'))})
+    const { readDocument } = await import(${JSON.stringify(here('../descriptions.ts'))})
     const { toCollection } = await import(${JSON.stringify(here('collection.ts'))})
     const remote = 'http://localhost:1/schema.json'
     const text = JSON.stringify({
