@@ -10,12 +10,12 @@ import { ProxySpec } from '../../model/proxy.ts'
 import { UpstreamUrl } from '../../model/upstream.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
+import { collectionKind } from '../kinds/collections.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
-import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
 import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
-import { collectionKind } from './kind.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({

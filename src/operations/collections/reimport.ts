@@ -12,13 +12,13 @@ import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
+import { collectionKind } from '../kinds/collections.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
-import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource, replaceResource } from '../write-resource.ts'
 import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
 import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
-import { collectionKind } from './kind.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
 const DESCRIBED = [
