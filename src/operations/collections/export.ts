@@ -5,7 +5,7 @@ import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { about, define } from '../engine/define.ts'
 import { Warning } from '../engine/kind.ts'
 import { collectionKind } from '../kinds/collections.ts'
-import { toDocument } from './openapi/export.ts'
+import { toDocument } from './openapi-export.ts'
 
 /** Operations that one description may have, as at import. */
 const PROXIES_MAX = 20_000
