@@ -5,7 +5,7 @@ import { Ref } from '../../model/common.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
-import { AccessRequest, COLUMNS, keep, OPEN_MS, subject, viewsOf } from './shape.ts'
+import { AccessRequest, COLUMNS, keep, OPEN_MS, subject, viewsOf } from './view.ts'
 
 /** Open ones of one requester. */
 const OPEN_MAX = 20

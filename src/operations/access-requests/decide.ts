@@ -5,7 +5,7 @@ import { assign } from '../clients/assign.ts'
 import type { OperationContext } from '../engine/context.ts'
 import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { findOpen } from './find.ts'
-import { AccessRequest, AccessRequestId, COLUMNS, keep, subject, viewsOf } from './shape.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, keep, subject, viewsOf } from './view.ts'
 
 const common = {
   resource: 'access_requests',

@@ -5,7 +5,7 @@ import { define } from '../engine/define.ts'
 import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { findRef } from '../engine/refs.ts'
 import { findRequest, mayRead } from './find.ts'
-import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './shape.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './view.ts'
 
 const common = {
   resource: 'access_requests',

@@ -6,7 +6,7 @@ import type { OperationContext } from '../engine/context.ts'
 import { define } from '../engine/define.ts'
 import { carryOut } from './carry-out.ts'
 import { countsOf, refuseMoved } from './planned.ts'
-import { counts, Documents, manner, PlanItem, warnings } from './shapes.ts'
+import { counts, Documents, manner, PlanItem, warnings } from './schemas.ts'
 import { type Manner, type Step, toSteps } from './steps.ts'
 import { take } from './take.ts'
 

@@ -6,7 +6,7 @@ import { diffOf } from '../engine/diff.ts'
 import { type Desired, secretMembersOf, toDesired, withoutSecrets } from './desired.ts'
 import { shown } from './planned.ts'
 import { readDocuments } from './read-documents.ts'
-import { createDiffBound, Documents, manner, Shown } from './shapes.ts'
+import { createDiffBound, Documents, manner, Shown } from './schemas.ts'
 import { toSteps } from './steps.ts'
 import { take } from './take.ts'
 

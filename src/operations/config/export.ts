@@ -11,10 +11,10 @@ import { define } from '../engine/define.ts'
 import type { Kind } from '../engine/kind.ts'
 import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
 import { STATES, secretMembersOf } from './desired.ts'
-import { lean } from './lean.ts'
-import { Exported, SetName } from './shapes.ts'
+import { Exported, SetName } from './schemas.ts'
 import { readState, type State, toWords } from './state.ts'
 import { withoutVariables } from './variables.ts'
+import { withoutDefaults } from './without-defaults.ts'
 
 const RESOURCES_MAX = 1_000_000
 
@@ -151,7 +151,7 @@ async function toDocument(
   for (const [name, member] of Object.entries(kind.spec.shape)) {
     if (!(name in stored)) continue
     const isState = STATES.some((one) => one === name)
-    const left = isState ? stored[name] : lean(member, stored[name])
+    const left = isState ? stored[name] : withoutDefaults(member, stored[name])
     if (left !== undefined) words[name] = left
   }
   const hash = words['schemas']

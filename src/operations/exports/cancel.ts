@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ExportView } from '../../model/export.ts'
 import { define } from '../engine/define.ts'
 import { ExportId } from './list.ts'
-import { EXPORT_COLUMNS, exportsAudit, findExport, subject, viewOf } from './shape.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, subject, viewOf } from './view.ts'
 
 export const cancelExport = define({
   resource: 'exports',

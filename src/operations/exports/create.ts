@@ -10,7 +10,7 @@ import { define } from '../engine/define.ts'
 import { exportableOf } from '../engine/permission.ts'
 import { recordFilters } from '../records/list.ts'
 import { toSelection } from '../records/selection.ts'
-import { EXPORT_COLUMNS, exportsAudit, subject, viewOf } from './shape.ts'
+import { EXPORT_COLUMNS, exportsAudit, subject, viewOf } from './view.ts'
 
 /** The filter by reason has another name here, where `reason` is that of the export itself. */
 const { reason, ...entryFilters } = auditFilters

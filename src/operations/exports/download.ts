@@ -3,7 +3,7 @@ import { refuse } from '../../base/refusal.ts'
 import { ExportView } from '../../model/export.ts'
 import { define } from '../engine/define.ts'
 import { ExportId } from './list.ts'
-import { EXPORT_COLUMNS, exportsAudit, findExport, MEDIA_TYPES, subject, viewOf } from './shape.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, MEDIA_TYPES, subject, viewOf } from './view.ts'
 
 export const downloadExport = define({
   resource: 'exports',

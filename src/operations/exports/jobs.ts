@@ -3,7 +3,7 @@ import { Refusal } from '../../base/refusal.ts'
 import { KeptExport } from '../../model/export.ts'
 import type { ExportFiles } from '../../record/export-files.ts'
 import type { ExportJobs } from '../engine/ports.ts'
-import { HISTORY_MS, KEEP_MS } from './shape.ts'
+import { HISTORY_MS, KEEP_MS } from './view.ts'
 import { type WriteFileDeps, writeFile } from './write-file.ts'
 
 /** Queued and running, of one principal and of all. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ExportView } from '../../model/export.ts'
 import { define } from '../engine/define.ts'
 import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
-import { EXPORT_COLUMNS, exportsAudit, findExport, mayTake, subject, viewOf } from './shape.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, mayTake, subject, viewOf } from './view.ts'
 
 export const listExports = define({
   resource: 'exports',

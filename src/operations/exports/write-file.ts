@@ -4,7 +4,7 @@ import type { KeptExport } from '../../model/export.ts'
 import type { ExportFiles } from '../../record/export-files.ts'
 import { csvHeader, csvRow } from './csv.ts'
 import { COLUMNS, type RowSources, rowsOf } from './rows.ts'
-import { BYTES_MAX, ROWS_MAX } from './shape.ts'
+import { BYTES_MAX, ROWS_MAX } from './view.ts'
 
 /** How long one may take, while others wait for their turn. */
 const RUN_MS = 5 * 60_000

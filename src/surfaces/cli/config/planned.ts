@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import { Shown } from '../../../operations/config/shapes.ts'
+import { Shown } from '../../../operations/config/schemas.ts'
 import type { WriteOptions } from '../../../operations/engine/call.ts'
 import type { Operation } from '../../../operations/engine/define.ts'
 import type { Warning } from '../../../operations/engine/kind.ts'

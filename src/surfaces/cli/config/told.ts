@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { DriftItem, PlanItem } from '../../../operations/config/shapes.ts'
+import type { DriftItem, PlanItem } from '../../../operations/config/schemas.ts'
 import type { DiffEntry } from '../../../operations/engine/call.ts'
 import { diffLines } from '../print.ts'
 import { printable } from '../table.ts'

@@ -6,17 +6,19 @@ import { isPlain } from '../../base/plain.ts'
  * A value that its schema has parsed, without the members, at any depth, that are as they are by default; undefined where
  * all of it is. Members that one of several kinds has stay.
  */
-export function lean(schema: z.core.$ZodType, value: unknown): unknown {
+export function withoutDefaults(schema: z.core.$ZodType, value: unknown): unknown {
   if (schema instanceof z.ZodDefault)
-    return isDeepStrictEqual(value, schema.def.defaultValue) ? undefined : lean(schema.def.innerType, value)
+    return isDeepStrictEqual(value, schema.def.defaultValue)
+      ? undefined
+      : withoutDefaults(schema.def.innerType, value)
   if (schema instanceof z.ZodPrefault) {
-    const left = lean(schema.def.innerType, value)
+    const left = withoutDefaults(schema.def.innerType, value)
     return isDeepStrictEqual(left, schema.def.defaultValue) ? undefined : left
   }
-  if (schema instanceof z.ZodNullable && value !== null) return lean(schema.def.innerType, value)
+  if (schema instanceof z.ZodNullable && value !== null) return withoutDefaults(schema.def.innerType, value)
   if (schema instanceof z.ZodArray && Array.isArray(value))
     return value.map((item) => {
-      const left = lean(schema.def.element, item)
+      const left = withoutDefaults(schema.def.element, item)
       // A place in a list has no default
       return left === undefined ? item : left
     })
@@ -24,7 +26,7 @@ export function lean(schema: z.core.$ZodType, value: unknown): unknown {
     return Object.fromEntries(
       Object.entries(value).flatMap(([name, member]) => {
         const own: z.core.$ZodType | undefined = schema.shape[name]
-        const left = own === undefined ? member : lean(own, member)
+        const left = own === undefined ? member : withoutDefaults(own, member)
         return left === undefined ? [] : [[name, left]]
       }),
     )
