@@ -16,6 +16,7 @@ import {
   startAuthorization,
   tokensFor,
 } from '../../../test/support/authorization.ts'
+import { signedBy, signingKey } from '../../../test/support/issuer.ts'
 
 const server = await startAuthorization()
 after(() => server[Symbol.asyncDispose]())
@@ -356,6 +357,9 @@ test('an ID token opens nothing, nor does a token that is changed, old or of oth
   const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1]!, 'base64url').toString())
   const changed = Buffer.from(JSON.stringify({ ...claims, scope: 'management:admin' })).toString('base64url')
   assert.equal(await statusAtMcp(`${head}.${changed}.${signature}`), 401)
+  const { alg, kid, ...header } = JSON.parse(Buffer.from(head!, 'base64url').toString())
+  const stranger = signingKey(kid, alg)
+  assert.equal(await statusAtMcp(signedBy(stranger, claims, header)), 401)
   server.move(16 * 60_000)
   assert.equal(await statusAtMcp(tokens.access_token), 401)
   server.move(-16 * 60_000)
