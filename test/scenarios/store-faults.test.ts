@@ -109,7 +109,12 @@ test(
         assert.equal((await order(server, token)).status, 200)
         const refused = await server.manage('GET', '/policies', undefined, { token: 'pst_at_any' })
         assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
-        const written = await server.manage('POST', '/policies', { name: 'Any' }, { token: before.adminToken })
+        const written = await server.manage(
+          'POST',
+          '/policies',
+          { name: 'Any' },
+          { token: before.adminToken },
+        )
         assert.deepEqual([written.status, written.json.code], [503, 'store_unavailable'])
         assert.ok(server.log.some((line) => /config\.db cannot be opened \(disk_full.*is served/.test(line)))
       } finally {

@@ -110,9 +110,7 @@ test('publishing is held back however it is done, and so is a new secret', async
   const draft = { collection: 'orders', name: 'Early', methods: ['GET'], path: '/early' }
   assert.equal((await as('ada', 'proxies.create', draft)).status, 201)
   const published = { status: 'published' }
-  const documents = [
-    JSON.stringify({ kind: 'proxy', slug: 'early', spec: { ...draft, ...published } }),
-  ]
+  const documents = [JSON.stringify({ kind: 'proxy', slug: 'early', spec: { ...draft, ...published } })]
   for (const [name, input] of [
     ['proxies.publish', { id: 'early' }],
     ['proxies.update', { id: 'early', ...published }],
