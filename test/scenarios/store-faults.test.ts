@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { IS_LONG } from '../support/long.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import { killNow, startUp } from './process.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
@@ -12,7 +13,7 @@ import { startUpstream, type TestUpstream } from './upstream.ts'
 let upstream: TestUpstream
 const disk = mountSmallDisk(32)
 const NEEDS_DISK = typeof disk === 'string' ? { skip: disk } : {}
-const IS_LONG = process.env['FUZZ_LONG'] === 'true' ? {} : { skip: 'thousands of requests: npm run test:all' }
+const NEEDS_LONG = IS_LONG ? {} : { skip: 'thousands of requests: npm run test:all' }
 const NO_PRLIMIT = hasPrlimit() ? false : 'prlimit of util-linux is not installed'
 const directories: string[] = []
 const fresh = (): string => {
@@ -336,7 +337,7 @@ test('an error of the disk while it runs: it shows in /readyz, the log and the m
 
 test('records that the store does not take are counted when they are dropped, before the store takes any again', {
   ...NEEDS_DISK,
-  ...IS_LONG,
+  ...NEEDS_LONG,
 }, async () => {
   assert.ok(typeof disk !== 'string')
   const server = await startTestServer({ data: join(disk.path, 'fourth') })
