@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { IS_LONG } from '../support/long.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
@@ -259,6 +260,29 @@ test('config.db truncated while it runs: changes answer 503, and traffic goes on
   assert.match(metrics, /^postern_store_fault\{store="configuration",fault="truncated"\} 1$/m)
   assert.equal((await order(server, token)).status, 200)
   await server.stop()
+})
+
+test('while another process holds config.db, health checks and reads are answered, it shows, and the change is made afterwards', async () => {
+  const data = fresh()
+  const server = await startTestServer({ data })
+  const other = new DatabaseSync(join(data, 'config.db'))
+  try {
+    const token = await publishOrders(server, upstream.url)
+    other.exec('begin immediate')
+    const changed = change(server, 1)
+    assert.equal((await server.manage('GET', '/policies')).status, 200)
+    assert.equal((await fetch(`${server.running.controlUrl}/healthz`)).status, 200)
+    assert.equal((await order(server, token)).status, 200)
+    other.exec('rollback')
+    assert.equal((await changed).status, 201)
+    other.exec('begin immediate')
+    await shows(server, 'config', 'locked')
+    other.exec('rollback')
+    await shows(server, 'config', null)
+  } finally {
+    other.close()
+    await server.stop()
+  }
 })
 
 test('every file overwritten in place while it runs, size and inode as before: it shows, and no route is lost', async () => {
