@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RefusalCode } from '../../base/refusal.ts'
 import type { UpstreamFragment, UpstreamRules } from '../../snapshot/fragments.ts'
 import { linkUpstream } from '../../snapshot/link-upstream.ts'
 import type { LinkedUpstream } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
-import { endTarget, goesElsewhere, targetChosen } from './targets.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import { endTarget as endOf, goesElsewhere as goesFrom, targetChosen } from './targets.ts'
 
 const RULES: UpstreamRules = {
   balance: 'round_robin',
@@ -39,14 +40,15 @@ function upstreamOf(weights: readonly number[], rules: Partial<UpstreamRules> = 
 }
 
 /** An exchange whose checks before that of the target have passed. */
-function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = 'cli_1'): Exchange {
+function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = 'cli_1'): Routed {
   // The check reads these members alone
   const members: Partial<Record<keyof Exchange, unknown>> = {
     now,
     method,
     ip: '127.0.0.1',
     pass: '',
-    client: { id },
+    identity: { client: { id } },
+    outcome: { upstreamAt: 0, upstreamStatus: 0 },
     proxy: { upstream: null },
     collection: { upstream },
     target: null,
@@ -55,11 +57,25 @@ function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = '
     isOver: false,
     stale: null,
   }
-  return members as unknown as Exchange
+  return members as unknown as Routed
+}
+
+/** Ends an exchange with the status of its server at a time; 0 for no answer. */
+function endTarget(exchange: Exchange, upstreamStatus: number, now: number): void {
+  Object.assign(exchange, { lane: { clock: { now: () => now } } })
+  exchange.outcome.upstreamStatus = upstreamStatus
+  endOf(exchange)
+}
+
+/** A failure at a time. @param handed a connection had taken the request */
+function goesElsewhere(exchange: Exchange, code: RefusalCode, handed: boolean, now: number): boolean {
+  Object.assign(exchange, { lane: { clock: { now: () => now } } })
+  exchange.outcome.upstreamAt = handed ? 1 : 0
+  return goesFrom(exchange, code)
 }
 
 /** Port of the chosen target. */
-function chosen(exchange: Exchange): number {
+function chosen(exchange: Routed): number {
   assert.equal(targetChosen(exchange), null)
   return exchange.target!.fragment.port
 }
