@@ -48,7 +48,7 @@ export const PROBLEMS = {
   request_not_canonical: problem(
     400,
     'Request not canonical',
-    'The target, host or an identity header can be read in two ways: encoded slashes, dot segments, empty segments, a host that is no authority, a repeated or hidden identity header. Two readers could disagree on it, so it is refused. Send the plain form.',
+    'The target, host or an identity header can be read in two ways: encoded slashes, dot segments, empty segments, a host that is no authority, a repeated or hidden identity header. Two readers could disagree on it, so it is refused. Send the plain form. A path is also refused if a server that ignores case, a final slash or an additional encoding would read it as the path of another endpoint, which is protected differently: send the exact path of that endpoint.',
   ),
   expectation_failed: problem(
     417,
@@ -366,8 +366,14 @@ export interface RefusalFacts {
   readonly members?: Readonly<Record<string, unknown>>
   /** What only the log and the record may know. */
   readonly inner?: string
-  /** What was looked for and not found, as it was named; for the trail alone. */
-  readonly sought?: { readonly type: string; readonly ref: string }
+  /** The resources that the caller named and that the caller's grants do not show; for the audit log alone. */
+  readonly sought?: readonly Sought[]
+}
+
+/** A resource as the caller named it: its type, and an id, a slug or `parent:slug`. */
+export interface Sought {
+  readonly type: string
+  readonly ref: string
 }
 
 /** An expected failure. Anything else that is thrown is a fault and is answered with `internal_error`. */

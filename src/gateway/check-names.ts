@@ -16,6 +16,10 @@ export const CHECK_FACTS = {
   'held-back route': { number: 10, about: 'A proxy has the path, and no server can read it as another path' },
   'same proxy': { number: 10, about: 'The path leads to the proxy that the recorded request met' },
   assignment: { number: 11, about: 'Collection and endpoint are assigned to client and profile' },
+  'path readings': {
+    number: 11,
+    about: 'No lenient server reads the path as an endpoint that is protected differently',
+  },
   method: { number: 12, about: 'Proxy and profile allow the method' },
   upgrade: { number: 12, about: 'A proxy of kind `websocket` is offered an upgrade' },
   'declared body': { number: 1, about: 'The declared body is no larger than the collection allows' },
@@ -36,7 +40,7 @@ export const CHECK_FACTS = {
 /** Name of a check; empty for none. */
 export type CheckName = keyof typeof CHECK_FACTS | ''
 
-/** Every name, the empty one first. Counters keep the place in this list: new names go to its end. */
+/** Every name, the empty one first. */
 export const CHECK_NAMES: readonly CheckName[] = ['', ...(Object.keys(CHECK_FACTS) as CheckName[])]
 
 /** The number of a check in records (`stopped_at`); -1 for none. */

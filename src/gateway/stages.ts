@@ -12,6 +12,7 @@ import { bodyGathered, explainGather } from './contract/collect.ts'
 import { explainContract, requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
 import type { Explain } from './explain/judged.ts'
+import { explainReadings, readsInOneWay } from './find/readings.ts'
 import { explainHeldBackRoute, explainRoute, findRoute, heldBackRoute } from './find/route.ts'
 import { credentialReady, explainCredential } from './forward/credential.ts'
 import { forward } from './forward/forward.ts'
@@ -76,6 +77,7 @@ export const CHECKS: readonly CheckRow[] = [
   row('held-back route', REST_CALL, heldBackRoute, explainHeldBackRoute),
   row('same proxy', AGAIN, sameProxy, explainAgain),
   row('assignment', REST_CALL, endpointAssigned, explainAssignment),
+  row('path readings', REST_CALL, readsInOneWay, explainReadings),
   row('method', REST_CALL, methodAllowed, explainMethod),
   row('upgrade', REST_CALL, upgradeOffered, explainUpgrade),
   row('declared body', REST_CALL, bodyFits, explainBody),

@@ -7,7 +7,7 @@ import { define, type Operation, type Subject } from './define.ts'
 import { toInputInvalid } from './errors.ts'
 import { type Kind, writableSchema, writtenSchema } from './kind.ts'
 import { patchSchema } from './patch.ts'
-import { findRef, getRef, parentFields } from './refs.ts'
+import { findRef, getRef, parentFields, parentRef, seeking } from './refs.ts'
 import { currentViewsOf, writtenView } from './views.ts'
 import { createResource, findForPut, parseSpec, patchResource, replaceResource } from './write-resource.ts'
 
@@ -283,9 +283,13 @@ export function putOf(kind: Kind, making: Making = {}): Operation {
           }),
         )
       }
-      context.require(`${kind.type}:create`)
-      const slug = newSlug(kind, ref, spec, context)
-      const made = await createResource(context, kind, parseSpec(kind.spec, { ...spec, slug }))
+      const parent = ref.includes(':') ? null : parentRef(kind, spec)
+      const sought = { type: kind.type, ref: parent === null ? ref : `${parent}:${ref}` }
+      const made = await seeking(sought, async () => {
+        context.require(`${kind.type}:create`)
+        const slug = newSlug(kind, ref, spec, context)
+        return createResource(context, kind, parseSpec(kind.spec, { ...spec, slug }))
+      })
       return answer(context, kind, made, input, making)
     },
   })

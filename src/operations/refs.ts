@@ -1,5 +1,5 @@
 import { isPlain } from '../base/plain.ts'
-import { type FieldError, refuse } from '../base/refusal.ts'
+import { type FieldError, Refusal, refuse, type Sought } from '../base/refusal.ts'
 import { inWords, NOUNS, type ResourceType } from '../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../store/ports/config.ts'
 import type { Kind, RefField } from './kind.ts'
@@ -90,9 +90,23 @@ export async function getRef(reader: ConfigReader, type: ResourceType, ref: stri
   if (found === undefined)
     throw refuse('not_found', {
       detail: `There is no ${inWords(NOUNS[type])} "${ref}".`,
-      sought: { type, ref },
+      sought: [{ type, ref }],
     })
   return found
+}
+
+/**
+ * Does work on a resource that the caller named and does not see. A refusal carries the name, so that the audit log
+ * tells an attempt beyond the caller's scope from a mistake.
+ */
+export async function seeking<T>(one: Sought, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const { sought = [] } = error.facts
+    throw refuse(error.code, { ...error.facts, sought: [...sought, one] })
+  }
 }
 
 /** The members of which one names what a resource of the kind belongs to. */
@@ -175,18 +189,22 @@ export async function resolveRefs(
   held: readonly Resource[],
 ): Promise<Record<string, unknown>> {
   const missing: FieldError[] = []
+  const sought: Sought[] = []
   const resolved = await mapRefs(kind, spec, async (ref, field, pointer) => {
     const found =
       held.find(({ type, id, slug }) => type === field.type && (id === ref || slug === ref)) ??
       (await findRef(reader, field.type, ref, pointer))
-    if (found === undefined)
+    if (found === undefined) {
       missing.push({ pointer, reason: `there is no ${inWords(NOUNS[field.type])} "${ref}"` })
+      sought.push({ type: field.type, ref })
+    }
     return found?.id ?? ref
   })
   if (missing.length > 0)
     throw refuse('input_invalid', {
       detail: `${missing[0]!.pointer}: ${missing[0]!.reason}.`,
       errors: missing,
+      sought,
     })
   return resolved
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Control, example, operationOf, refused, startControl, UNSERVED } from '../../test/control.ts'
 import type { Grant, Scope } from '../access/principal.ts'
+import { Refusal } from '../base/refusal.ts'
 import type { RequestRecord } from '../model/record.ts'
 import type { WriteOptions } from './define.ts'
 import { OPERATIONS } from './registry.ts'
@@ -246,6 +247,85 @@ test('a read that is denied for its resource is one entry of the trail, as any d
   assert.equal(latest?.outcome, 'denied')
   assert.equal(latest?.operation, 'collections.get')
   assert.match(latest?.detail ?? '', /collections:read/)
+})
+
+test('an attempt that names a resource beyond the scope is denied in the audit log, whichever member names it', async () => {
+  const grants = [scoped('admin', { collections: [payments] }), scoped('admin', { tags: ['money'] })]
+  const outcome = async (name: string, input: unknown, options: WriteOptions = {}) => {
+    const error = await control.run(name, input, { ...options, grants }).then(
+      () => assert.fail(`${name} is refused`),
+      (cause: unknown) => cause,
+    )
+    assert.ok(error instanceof Refusal)
+    const [latest] = (await control.store.read.auditEntries({ limit: 1 })).items
+    assert.deepEqual([latest?.operation, latest?.error], [name, error.code])
+    return [latest?.outcome, error.code]
+  }
+  const orders = String((await control.run('collections.get', { id: 'orders' })).output['id'])
+  const tags = ['money']
+  const route = { name: 'New', methods: ['GET'], path: '/new' }
+  const upstream = { targets: [{ url: 'http://127.0.0.1:9001' }] }
+  const made = { name: 'Made', base_path: '/made', upstream, tags }
+  const documents = (kind: string, slug: string, spec: object) => ({ documents: [{ kind, slug, spec }] })
+  const cases: readonly (readonly [string, (ref: string) => unknown, string, string, string])[] = [
+    ['proxies.create', (ref) => ({ ...route, collection: ref }), 'orders', 'nothing', 'input_invalid'],
+    ['proxies.create', (ref) => ({ ...route, collection: ref }), orders, `${orders}x`, 'input_invalid'],
+    [
+      'proxies.create',
+      (ref) => ({ ...route, collection: 'payments', policy: ref }),
+      'gold',
+      'tin',
+      'input_invalid',
+    ],
+    ['collections.create', (ref) => ({ ...made, policy: ref }), 'gold', 'tin', 'input_invalid'],
+    ['collections.update', (ref) => ({ id: 'payments', policy: ref }), 'gold', 'tin', 'input_invalid'],
+    ['collections.put', (ref) => ({ ...made, id: 'made', policy: ref }), 'gold', 'tin', 'input_invalid'],
+    ['collections.put', (id) => ({ ...made, id }), orders, `${orders}x`, 'not_found'],
+    [
+      'proxies.bulk_update',
+      (ref) => ({ ids: ['pay', 'refund'], changes: { policy: ref } }),
+      'gold',
+      'tin',
+      'input_invalid',
+    ],
+    [
+      'config.plan',
+      (ref) => documents('collection', 'made', { ...made, policy: ref }),
+      'gold',
+      'tin',
+      'input_invalid',
+    ],
+    [
+      'config.apply',
+      (ref) => documents('proxy', 'new', { ...route, collection: ref }),
+      'orders',
+      'nothing',
+      'input_invalid',
+    ],
+  ]
+  for (const [name, input, hidden, absent, code] of cases) {
+    assert.deepEqual(await outcome(name, input(hidden)), ['denied', code], `${name} ${hidden}`)
+    assert.deepEqual(await outcome(name, input(absent)), ['failed', code], `${name} ${absent}`)
+  }
+  // A slug that is taken: a put and a document mean the resource that has it, a create does not
+  const policy = { name: 'Mine', tags }
+  assert.deepEqual(await outcome('policies.put', { id: 'gold', ...policy }), ['denied', 'already_exists'])
+  assert.deepEqual(await outcome('config.apply', documents('policy', 'gold', policy)), [
+    'denied',
+    'already_exists',
+  ])
+  assert.deepEqual(await outcome('policies.put', { id: 'gold', ...policy }, { expectedRevision: 1 }), [
+    'denied',
+    'revision_conflict',
+  ])
+  assert.deepEqual(await outcome('policies.put', { id: 'tin', ...policy }, { expectedRevision: 1 }), [
+    'failed',
+    'revision_conflict',
+  ])
+  assert.deepEqual(await outcome('policies.create', { ...policy, slug: 'gold' }), [
+    'failed',
+    'already_exists',
+  ])
 })
 
 test('operations about what no scope can name are few and known', () => {

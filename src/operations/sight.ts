@@ -73,7 +73,7 @@ export function sightOf(principal: Principal, whole: ConfigReader): Sight {
         throw denialTo(principal, permission)
       throw refuse('not_found', {
         detail: `There is no ${inWords(NOUNS[resource.type])} "${resource.slug}".`,
-        sought: { type: resource.type, ref: resource.id },
+        sought: [{ type: resource.type, ref: resource.id }],
       })
     },
   }

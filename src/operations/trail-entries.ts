@@ -1,6 +1,6 @@
 import type { Principal } from '../access/principal.ts'
 import { type Clock, toTime } from '../base/clock.ts'
-import { Refusal, type RefusalCode, refuse, toProblem } from '../base/refusal.ts'
+import { Refusal, type RefusalCode, refuse, type Sought, toProblem } from '../base/refusal.ts'
 import type { ResourceType } from '../model/common.ts'
 import type { ConfigReader, ConfigStore, Fields } from '../store/ports/config.ts'
 import { StoreUnavailable } from '../store/ports/unavailable.ts'
@@ -114,13 +114,20 @@ export function isDenial(error: unknown): boolean {
 }
 
 /**
- * True for a resource that a caller was told not to exist, because it lies beyond the scope of the caller's grants.
+ * True when the caller named a resource that exists, and was refused because the caller's grants do not show it: as what
+ * an operation is about, as a reference, or as the slug of a put.
  * @param whole reads everything.
  */
 export async function isBeyondScope(error: unknown, whole: ConfigReader): Promise<boolean> {
-  if (!(error instanceof Refusal) || error.code !== 'not_found' || error.facts.sought === undefined)
-    return false
-  const { type, ref } = error.facts.sought
+  if (!(error instanceof Refusal)) return false
+  for (const [index, one] of (error.facts.sought ?? []).entries()) {
+    if (await exists(one, whole)) return true
+    await breathe(index + 1)
+  }
+  return false
+}
+
+async function exists({ type, ref }: Sought, whole: ConfigReader): Promise<boolean> {
   try {
     // Only types of resources are looked for by name
     return (await findRef(whole, type as ResourceType, ref)) !== undefined

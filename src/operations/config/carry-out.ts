@@ -5,8 +5,8 @@ import { breathe } from '../breathe.ts'
 import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
 import type { Kind } from '../kind.ts'
-import { ALL_KINDS, kindOf } from '../kinds.ts'
-import { idsOf, parentFields } from '../refs.ts'
+import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
+import { idsOf, parentFields, parentRef, seeking } from '../refs.ts'
 import { createResource, parseSpec, replaceResource } from '../write-resource.ts'
 import type { Desired } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
@@ -85,8 +85,12 @@ async function write(
   const input: Fields = mapEndpoints(kind, spec, (entry) =>
     entry.startsWith('proxy/') ? idOf(entry) : entry,
   )
-  if (action === 'create')
-    return createResource(context, kind, { ...withFixed(kind, input, {}), slug }, false)
+  if (action === 'create') {
+    const parent = parentRef(kind, input)
+    return seeking({ type: kind.type, ref: parent === null ? slug : `${parent}:${slug}` }, () =>
+      createResource(context, kind, { ...withFixed(kind, input, {}), slug }, false),
+    )
+  }
   return replaceResource(context, kind, before!, withFixed(kind, input, before!.spec))
 }
 

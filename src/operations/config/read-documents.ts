@@ -1,6 +1,6 @@
 import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
-import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
+import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
 import { Slug } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
@@ -71,13 +71,17 @@ export async function readDocuments(
   return { documents, warnings: warnings.slice(0, WARNINGS_MAX) }
 }
 
-/** Refuses with input_invalid when there are faults. */
-export function refuseFaults(errors: readonly FieldError[]): void {
+/**
+ * Refuses with input_invalid when there are faults.
+ * @param sought references among them that lead nowhere.
+ */
+export function refuseFaults(errors: readonly FieldError[], sought: readonly Sought[] = []): void {
   const [first] = errors
   if (first === undefined) return
   throw refuse('input_invalid', {
     detail: `${first.pointer}: ${first.reason}.`,
     errors: errors.slice(0, ERRORS_MAX),
+    sought,
   })
 }
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
-import { inWords, NOUNS } from '../../model/common.ts'
+import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
+import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredApplied } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
@@ -70,6 +70,7 @@ export async function toSteps(
   const applied = new Map((await context.reader.applied(owner)).map((one) => [one.address, one]))
   const named = new Map(desired.map((one) => [one.address, one]))
   const errors: FieldError[] = []
+  const sought: Sought[] = []
   const steps: Step[] = []
   const drift: Drift[] = []
   const words = new Map<string, Fields>()
@@ -82,7 +83,7 @@ export async function toSteps(
         detail: `${one.address} is managed by "${before.managed_by}". Take it out there, take it over (take_over), or apply as that set (name).`,
         errors: [{ pointer: one.place, reason: `managed by "${before.managed_by}"` }],
       })
-    const wanted = await inWordsOf(one, before, named, state, errors)
+    const wanted = await inWordsOf(one, before, named, state, { errors, sought })
     const is = before === null ? null : await toWords(state, before)
     const step = await compare(one, before, is, wanted, state, context, errors)
     const plain = withoutSecrets(one.kind, wanted)
@@ -102,7 +103,7 @@ export async function toSteps(
     if (seen?.drift != null) drift.push(seen.drift)
     await breathe(++done)
   }
-  refuseFaults(errors)
+  refuseFaults(errors, sought)
   if (prune)
     for (const [address, resource] of state.byAddress) {
       if (resource.managed_by !== owner || named.has(address)) continue
@@ -141,10 +142,12 @@ async function inWordsOf(
   before: Resource | null,
   named: ReadonlyMap<string, Desired>,
   state: State,
-  errors: FieldError[],
+  { errors, sought }: { readonly errors: FieldError[]; readonly sought: Sought[] },
 ): Promise<Fields> {
-  const fault = (pointer: string, reason: string): void => {
+  const missing = (pointer: string, called: string, type: ResourceType, ref: string): void => {
+    const reason = `there is no ${called}, in the documents or in the instance`
     errors.push({ pointer: `${place}/spec${pointer}`, reason })
+    sought.push({ type, ref })
   }
   const kept =
     before === null
@@ -163,13 +166,13 @@ async function inWordsOf(
     if (known?.type === type) return known.slug
     const address = addressOf(type, ref)
     if (!named.has(address) && !state.byAddress.has(address) && !held.has(address))
-      fault(pointer, `there is no ${inWords(NOUNS[type])} "${ref}", in the documents or in the instance`)
+      missing(pointer, `${inWords(NOUNS[type])} "${ref}"`, type, ref)
     return ref
   })
   const settled = before === null ? words : withKeptReferences(words, before.spec)
   return mapEndpoints(kind, settled, (entry) => {
     if (entry.startsWith('proxy/') && !named.has(entry) && !state.byAddress.has(entry))
-      fault('/endpoints', `there is no ${entry}, in the documents or in the instance`)
+      missing('/endpoints', entry, 'proxies', entry.slice('proxy/'.length))
     return entry
   })
 }

@@ -7,11 +7,11 @@ import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { patchSchema } from '../patch.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { getRef } from '../refs.ts'
 import { patchResource } from '../write-resource.ts'
-import { proxyKind } from './kind.ts'
 
 /** Proxies that one call changes: more would hold up every other write for seconds. */
 const PROXIES_MAX = 500
@@ -158,6 +158,7 @@ async function patchAll(
   throw refuse(first.refusal.code, {
     detail: `${first.slug}: ${first.refusal.message}${refusals.length > 1 ? ` And ${refusals.length - 1} more are refused.` : ''} Nothing was changed.`,
     errors: refusals.slice(0, REFUSED_MAX).flatMap(toErrors),
+    sought: refusals.flatMap(({ refusal }) => refusal.facts.sought ?? []),
   })
 }
 
