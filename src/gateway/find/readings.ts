@@ -3,7 +3,7 @@ import { methodBit } from '../../snapshot/methods.ts'
 import { looseParts } from '../../snapshot/plain-path.ts'
 import type { LinkedCollection } from '../../snapshot/snapshot.ts'
 import type { Called } from '../exchange.ts'
-import { asIs, type Explain } from '../explain/judged.ts'
+import { asIs, type Explain, NO_CALLER } from '../explain/judged.ts'
 
 const FACTS = {
   detail:
@@ -47,4 +47,5 @@ function refused(exchange: Called, whose: string): RefusalCode {
   return 'request_not_canonical'
 }
 
-export const explainReadings: Explain = (exchange, _asked, check) => asIs(exchange, check)
+export const explainReadings: Explain = (exchange, _asked, check) =>
+  exchange.identity.profile === null ? NO_CALLER : asIs(exchange, check)
