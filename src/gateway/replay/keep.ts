@@ -1,5 +1,4 @@
 import { type AnswerRow, COPY_BYTES_MAX } from '../answer/watch.ts'
-import { fieldValue } from '../header-lines.ts'
 import { lifetimeOf } from './cache-rules.ts'
 import { toKept } from './kept-answer.ts'
 import { credentialOf } from './replay.ts'
@@ -22,7 +21,6 @@ export const keptForLater: AnswerRow = {
       bornAt: now - lifetime.ageMs,
       freshUntil,
       staleUntil: freshUntil + lifetime.staleMs,
-      etag: fieldValue(fields, 'etag'),
     })
   },
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { toCollection } from '../../import/openapi/collection.ts'
+import { extensionWarnings } from '../../import/openapi/extension.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import { Name, Slug } from '../../model/common.ts'
 import { IMPORTED_VALIDATION, ValidationMode } from '../../model/contract.ts'
@@ -13,9 +15,7 @@ import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
-import { toCollection } from './openapi/collection.ts'
-import { extensionWarnings } from './openapi/extension.ts'
-import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './openapi/input.ts'
+import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({
