@@ -141,6 +141,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let ready = false
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
+<<<<<<< HEAD
   const inForce = (): Snapshot => snapshot
   const sockets = createSockets({
     lane,
@@ -153,6 +154,140 @@ export function createGateway(options: GatewayOptions): Gateway {
     reserved: options.reserved,
     isWithheld: (path, host) => siteHosts.size > 0 && isPage(path) && siteHosts.has(hostName(host)),
   })
+=======
+
+  function toExchange(incoming: Incoming<Exchange>): Exchange {
+    const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
+    const exchange = new Exchange(
+      origin?.requestId ?? requestIds(),
+      clock.now(),
+      snapshot,
+      counters,
+      0,
+      incoming.method,
+      incoming.path,
+      incoming.host,
+      origin === null ? incoming.peer : origin.ip,
+      incoming.bodyBytes,
+    )
+    exchange.secure = origin === null ? secure : origin.secure
+    if (origin !== null) exchange.reason = origin.fault
+    const { taken } = incoming
+    exchange.authorization = taken[AUTHORIZATION]
+    exchange.clientRef = taken[CLIENT_ID]
+    exchange.profileRef = taken[PROFILE_ID]
+    // A trusted proxy speaks for its callers: a certificate of its own is not theirs
+    if (snapshot.bindings.size > 0)
+      exchange.certificate = origin === null ? (incoming.certificate ?? null) : told(taken)
+    exchange.upgrade = incoming.upgrade === true
+    exchange.issuers = issuers
+    const cookie = taken[COOKIE]
+    exchange.pass =
+      cookie !== undefined && mayHaveOwnCookies(cookie) ? withoutOwnCookies(incoming.pass) : incoming.pass
+    const dest = taken[SEC_FETCH_DEST]
+    if (dest !== undefined) exchange.isDocument = isDocument(dest)
+    exchange.pageHosts = pageHosts
+    if (incoming.withheld !== undefined) exchange.withheld = incoming.withheld
+    const traceParent = taken[TRACE_PARENT]
+    if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
+    const agentName = taken[AGENT_NAME]
+    const conversationId = taken[CONVERSATION_ID]
+    if (agentName !== undefined || conversationId !== undefined)
+      exchange.agent = declaredAgent(agentName, conversationId)
+    exchange.query = incoming.query
+    exchange.source = incoming
+    exchange.replays = replays
+    exchange.tokens = tokens
+    exchange.memory = memory
+    incoming.state = exchange
+    return exchange
+  }
+
+  function toInnerExchange(call: InnerCall, path: string, query: string): Exchange {
+    const { caller, method, body } = call
+    const bytes = body === null ? 0 : body.length
+    const exchange = new Exchange(
+      call.requestId,
+      clock.now(),
+      snapshot,
+      counters,
+      1,
+      method,
+      path,
+      call.host,
+      caller.ip,
+      bytes,
+    )
+    const client = snapshot.clients.get(caller.client.id) ?? null
+    exchange.client = client
+    exchange.profile = client?.profiles.get(caller.profile.id) ?? null
+    exchange.credentialId = caller.credentialId
+    exchange.secure = caller.secure ?? false
+    exchange.subject = caller.subject
+    exchange.agentHost = caller.agentHost
+    exchange.claims = caller.claims
+    exchange.bearer = caller.bearer
+    const { pass, withheld } = agentFields(call.fields)
+    exchange.pass = pass
+    exchange.withheld = withheld
+    if (call.traceParent !== undefined) takeTrace(exchange, call.traceParent, call.traceState)
+    exchange.query = query
+    exchange.body = body ?? NO_BODY
+    exchange.replays = replays
+    exchange.tokens = tokens
+    exchange.memory = memory
+    return exchange
+  }
+
+  /** The end of the checks of a request over REST. */
+  function judged(incoming: Incoming<Exchange>, exchange: Exchange, admitted: boolean): void {
+    if (!admitted) {
+      const { reply } = exchange
+      if (reply === null) answerProblem(incoming, exchange)
+      else incoming.answer(reply.status, replyFields(exchange, reply) + answerFields(exchange), reply.body)
+      return
+    }
+    const max = exchange.collection!.fragment.body_bytes_max
+    if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
+    send(incoming, exchange)
+  }
+
+  function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
+    const upstream = pools.of(exchange.target!, exchange.shownCertificate)
+    const request = forwardRequest(exchange, exchange.pass, incoming.query, clock)
+    if (isHeld(exchange))
+      callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
+    else incoming.forward(upstream, request)
+  }
+
+  function refused(incoming: Incoming<Exchange>, code: RefusalCode, inner: string): void {
+    let exchange = incoming.state
+    if (exchange === null) {
+      exchange = toExchange(incoming)
+      if (isReserved(incoming.path)) setReserved(exchange)
+    }
+    exchange.reason = inner
+    if (goesElsewhere(exchange, code, incoming.outcome.upstreamAt > 0, clock.now())) {
+      send(incoming, exchange)
+      return
+    }
+    const other = insteadOf(exchange, code)
+    if (other !== null) {
+      incoming.answer(other.status, other.fields, other.body)
+      return
+    }
+    exchange.code = code
+    exchange.stoppedAt = checkOf(code)
+    if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
+    if (code === 'overloaded' && incoming.outcome.upstreamAt === 0) overloaded(exchange)
+    answerProblem(incoming, exchange)
+  }
+
+  function answerProblem(incoming: Incoming<Exchange>, exchange: Exchange): void {
+    const { status, fields, body } = problemAnswer(exchange)
+    incoming.answer(status, fields, body)
+  }
+>>>>>>> main
 
   return {
     request: sockets.request,

@@ -126,7 +126,7 @@ function tell(exchange: Exchange, checks: CheckResult[], query: string): Explana
       : answered !== undefined
         ? `Answered by the gateway itself: ${answered.reason}.`
         : isOpen
-          ? 'The route is found; say which client and profile call to judge the rest.'
+          ? 'The route is found. Add a client or profile to judge the rest.'
           : 'Forwarded, unless a limit is used up by then.'
   return {
     outcome,

@@ -42,7 +42,7 @@ export const answer = (reason: string, setting: string | null): Judged => ({
 })
 
 /** Said of a check that needs a caller where none was given. */
-export const NO_CALLER = open('no client or profile was given; say who calls')
+export const NO_CALLER = open('no client or profile was given; add one to judge this check')
 
 /** The words of {@link asIs}; the settings are the names under which the deciding values are configured. */
 export interface Words {

@@ -3,7 +3,7 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import { type Explain, open, pass, refuse } from '../explain/judged.ts'
+import { type Explain, NO_CALLER, pass, refuse } from '../explain/judged.ts'
 import { Identity } from '../identity.ts'
 import { agrees, agreesOnClient, agreesOnProfile } from './agrees.ts'
 import { identifyBearer } from './bearer.ts'
@@ -113,7 +113,7 @@ export const explainIdentity: Explain = (exchange, asked) => {
   const clientRef = isNamed ? asked.client : (exchange.clientRef ?? null)
   const profileRef = isNamed ? asked.profile : (exchange.profileRef ?? null)
   const { clients, profiles } = exchange.snapshot
-  if (clientRef === null && profileRef === null) return open('no client or profile was given; say who calls')
+  if (clientRef === null && profileRef === null) return NO_CALLER
   const client = clientRef === null ? null : clients.get(clientRef)
   if (client === undefined) return refuse('identity_rejected', `there is no client "${clientRef}"`, null)
   const found = profileRef === null ? null : (client?.profiles ?? profiles).get(profileRef)
