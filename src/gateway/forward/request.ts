@@ -1,5 +1,4 @@
 import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
-import type { Clock } from '../../base/clock.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import { answerFields, answerNames } from '../answer/fields.ts'
@@ -14,21 +13,10 @@ import { answerBegan } from './targets.ts'
  * What goes to the upstream. The path that was matched is the path that is forwarded.
  * @param tap the rows that want to see the answer, or null
  */
-<<<<<<< HEAD
 export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): ForwardRequest {
   const { pass, query } = exchange
   const { host_header } = exchange.collection.upstream!.fragment
   const { authority, path } = exchange.target.fragment
-=======
-export function forwardRequest(
-  exchange: Exchange,
-  pass: string,
-  query: string,
-  clock: Clock,
-): ForwardRequest {
-  const { host_header } = exchange.collection!.upstream!.fragment
-  const { authority, path } = exchange.target!.fragment
->>>>>>> main
   const { host } = exchange
   const target = targetOf(exchange, path, query)
   const sentHost = host_header === 'preserve' && host !== '' ? host : authority
@@ -45,7 +33,7 @@ export function forwardRequest(
     tap,
     upgrade: exchange.upgrade && exchange.proxy.fragment.shape?.websocket === true,
     again: null,
-    began: exchange.trial > 0 ? (status) => answerBegan(exchange, status, clock.now()) : null,
+    began: exchange.trial > 0 ? (status) => answerBegan(exchange, status) : null,
   }
   if (!exchange.hasOther) return request
   /** The same with the credential that the exchange has by then. */

@@ -4,18 +4,13 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import type { UpstreamFragment, UpstreamRules } from '../../snapshot/fragments.ts'
 import { linkUpstream } from '../../snapshot/link-upstream.ts'
 import type { LinkedUpstream } from '../../snapshot/snapshot.ts'
-
-<<<<<<< HEAD
-
 import type { Exchange, Routed } from '../exchange.ts'
-import { endTarget as endOf, goesElsewhere as goesFrom, targetChosen } from './targets.ts'
-
-=======
-
-import type { Exchange } from '../exchange.ts'
-import { answerBegan, endTarget, goesElsewhere, targetChosen } from './targets.ts'
-
->>>>>>> main
+import {
+  answerBegan as beganOf,
+  endTarget as endOf,
+  goesElsewhere as goesFrom,
+  targetChosen,
+} from './targets.ts'
 
 const RULES: UpstreamRules = {
   balance: 'round_robin',
@@ -78,6 +73,12 @@ function endTarget(exchange: Exchange, upstreamStatus: number, now: number): voi
   Object.assign(exchange, { lane: { clock: { now: () => now } } })
   exchange.outcome.upstreamStatus = upstreamStatus
   endOf(exchange)
+}
+
+/** The head of an answer at a time. */
+function answerBegan(exchange: Routed, upstreamStatus: number, now: number): void {
+  Object.assign(exchange, { lane: { clock: { now: () => now } } })
+  beganOf(exchange, upstreamStatus)
 }
 
 /** A failure at a time. @param handed a connection had taken the request */
@@ -215,7 +216,7 @@ test('the breaker opens at its share of errors, lets one request try, and closes
   const upstream = upstreamOf([1], { breaker })
   for (let index = 0; index < 19; index++) ask(upstream, index % 2 === 0 ? 503 : 200, 1000)
   ask(upstream, 503, 1000)
-  const refusedAt = (now: number): Exchange => {
+  const refusedAt = (now: number): Routed => {
     const exchange = exchangeOf(upstream, now)
     assert.equal(targetChosen(exchange), 'upstream_unavailable')
     return exchange
@@ -289,7 +290,7 @@ test('the head of its answer decides a trial, however long the caller takes for 
 
 test('a trial whose caller still sends its body keeps no request without one waiting, and others for a second', () => {
   const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
-  const sending = (now: number): Exchange => {
+  const sending = (now: number): Routed => {
     const exchange = exchangeOf(upstream, now, 'POST')
     return Object.assign(exchange, { bodyBytes: -1 })
   }

@@ -137,8 +137,9 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
  * The head of an answer has come. That of a trial counts now: its caller, who may read the body as slowly as it likes, does not decide
  * when the breaker closes.
  */
-export function answerBegan(exchange: Exchange, upstreamStatus: number, now: number): void {
+export function answerBegan(exchange: Routed, upstreamStatus: number): void {
   if (exchange.trial <= 0 || exchange.target === null) return
+  const now = exchange.lane.clock.now()
   count(exchange, upstreamOf(exchange)!, isFailure(upstreamStatus), now)
   exchange.trial = COUNTED
 }
