@@ -48,7 +48,7 @@ export const PROBLEMS = {
   request_not_canonical: problem(
     400,
     'Request not canonical',
-    'The target, host or an identity header can be read in two ways: encoded slashes, dot segments, empty segments, a host that is no authority, a repeated or hidden identity header. Two readers could disagree on it, so it is refused. Send the plain form.',
+    'The target, host or an identity header can be read in two ways: encoded slashes, dot segments, empty segments, a host that is no authority, a repeated or hidden identity header. Two readers could disagree on it, so it is refused. Send the plain form. A path is also refused if a server that ignores case, a final slash or an additional encoding would read it as the path of another endpoint, which is protected differently: send the exact path of that endpoint.',
   ),
   expectation_failed: problem(
     417,

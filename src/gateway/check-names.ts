@@ -16,6 +16,7 @@ export const CHECK_NAMES = [
   'held-back route',
   'same proxy',
   'assignment',
+  'path readings',
   'method',
   'upgrade',
   'declared body',

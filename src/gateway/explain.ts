@@ -120,6 +120,7 @@ const RUN = new Set([
   'address',
   'held-back route',
   'assignment',
+  'path readings',
   'method',
   'declared body',
 ])

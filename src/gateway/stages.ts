@@ -6,6 +6,7 @@ import type { CheckName } from './check-names.ts'
 import { bodyGathered } from './contract/collect.ts'
 import { requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
+import { readsInOneWay } from './find/readings.ts'
 import { findRoute, heldBackRoute } from './find/route.ts'
 import { credentialReady } from './forward/credential.ts'
 import { targetChosen } from './forward/targets.ts'
@@ -68,6 +69,7 @@ const STAGES: readonly Row[] = [
   row(10, 'held-back route', REST_CALL, heldBackRoute),
   row(10, 'same proxy', AGAIN, sameProxy),
   row(11, 'assignment', REST_CALL, endpointAssigned),
+  row(11, 'path readings', REST_CALL, readsInOneWay),
   row(12, 'method', REST_CALL, methodAllowed),
   row(12, 'upgrade', REST_CALL, upgradeOffered),
   row(1, 'declared body', REST_CALL, bodyFits),

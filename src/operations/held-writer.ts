@@ -1,7 +1,7 @@
 import type { ResourceType } from '../model/common.ts'
 import type { ConfigWriter, Resource } from '../store/ports/config.ts'
 import { breathe } from './breathe.ts'
-import { ALL_KINDS } from './kinds.ts'
+import { ALL_KINDS } from './kinds/kinds.ts'
 
 /**
  * A writer that has read all resources at once and answers from memory what handlers ask one by one; every write goes

@@ -7,7 +7,7 @@ import type { AuditEntry } from '../model/audit.ts'
 import { about } from './crud.ts'
 import { define } from './define.ts'
 import { createInvoke } from './invoke.ts'
-import { policyKind } from './policies/kind.ts'
+import { policyKind } from './kinds/policies.ts'
 import { createUnauthenticatedAudit } from './unauthenticated.ts'
 import { createResource } from './write-resource.ts'
 

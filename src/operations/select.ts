@@ -6,7 +6,7 @@ import type { Fields, Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { Operation } from './define.ts'
 import type { Kind, RefField } from './kind.ts'
-import { isKind, kindOf } from './kinds.ts'
+import { isKind, kindOf } from './kinds/kinds.ts'
 import { idsAt, parentField, parentFields } from './refs.ts'
 
 const fieldsInput = z

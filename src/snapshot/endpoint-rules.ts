@@ -1,6 +1,5 @@
 import { ALL_METHODS, methodBit, methodBits } from './methods.ts'
-import { overlapLoosely, toLooseMatch } from './plain-path.ts'
-import { comparePatterns } from './precedence.ts'
+import { mayBeReadAs, toLooseMatch, toLooseSegments } from './plain-path.ts'
 import { asRead, type Segment, toSegments } from './segment.ts'
 import type { ClosedRoute, LinkedCollection, LinkedProxy } from './snapshot.ts'
 
@@ -60,10 +59,9 @@ export function toClosedBeside(
   return (collection, proxy) => {
     let closed = known.get(proxy)
     if (closed === undefined) {
-      const { path } = proxy.fragment
+      const segments = toLooseSegments(proxy.fragment.path)
       closed = collection.proxies
-        .filter((other) => comparePatterns(other.fragment.path, path) < 0)
-        .filter((other) => overlapLoosely(other.fragment.path, path))
+        .filter((other) => mayBeReadAs(segments, toLooseSegments(other.fragment.path)))
         .map((other) => ({
           methods: other.methods & ~rules(collection, other),
           matches: toLooseMatch(other.fragment.path),

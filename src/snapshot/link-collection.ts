@@ -1,6 +1,7 @@
 import { isNeverPassed, twinOf } from '../model/header-names.ts'
 import type { Opener } from '../vault/opener.ts'
 import type { CollectionFragment, HeaderFragment, ProxyFragment } from './fragments.ts'
+import { withGuardedBeside } from './guarded-routes.ts'
 import { limitKeyOf } from './limit-key.ts'
 import { linkCors } from './link-cors.ts'
 import { linkUpstream, withTimeouts } from './link-upstream.ts'
@@ -25,9 +26,9 @@ export function linkCollection(
     fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
   const mine = toHeaders(fragment, fragment.id, fragment.headers, open)
   const passed = passedOf(fragment)
-  const proxies = fragment.proxies
-    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open))
-    .sort(byPath)
+  const proxies = withGuardedBeside(
+    fragment.proxies.map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open)).sort(byPath),
+  )
   const closed = proxies.find(({ headers }) => headers.fault !== null)
   return {
     kind: 'collection',
@@ -89,6 +90,7 @@ function linkProxy(
     named,
     methods: methodBits(proxy.methods),
     isOpen: toSegments(proxy.path).some(({ kind }) => kind !== 'literal'),
+    guardedBeside: [],
     target: toTarget(proxy.path, proxy.target_path),
     headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open), passed),
     credential,

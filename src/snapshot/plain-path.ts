@@ -1,4 +1,4 @@
-import { overlap } from './precedence.ts'
+import { compareSegments, segmentsOverlap } from './precedence.ts'
 import { asRead, matchesSegment, type Segment, toSegments } from './segment.ts'
 
 /**
@@ -70,7 +70,7 @@ export function looseParts(below: string): readonly string[] {
 
 /** Whether a server that is lenient in every known way could take a path for one of `pattern`; see {@link plainPath}. */
 export function toLooseMatch(pattern: string): (parts: readonly string[]) => boolean {
-  const segments = toSegments(loose(asRead(pattern)))
+  const segments = toLooseSegments(pattern)
   return (parts) => {
     for (const [index, segment] of segments.entries()) {
       // `/files` may be read as `/files/`
@@ -88,9 +88,18 @@ export function toLooseMatch(pattern: string): (parts: readonly string[]) => boo
   }
 }
 
-/** Whether some path may fit both patterns for such a server. */
-export function overlapLoosely(left: string, right: string): boolean {
-  return overlap(loose(left), loose(right))
+/** Segments of a pattern, for {@link mayBeReadAs}. */
+export function toLooseSegments(pattern: string): readonly Segment[] {
+  return toSegments(loose(asRead(pattern)))
+}
+
+/** Whether such a server could read a path that leads to the route `from` as one of the more specific route `to`. */
+export function mayBeReadAs(from: readonly Segment[], to: readonly Segment[]): boolean {
+  // `/files/` leads to `/files/*`, and is `/files` for a server that drops the slash
+  const rest = from.length - 1
+  if (from[rest]!.kind === 'wildcard' && to.length === rest && segmentsOverlap(to, from.slice(0, rest)))
+    return true
+  return segmentsOverlap(to, from) && compareSegments(to, from) < 0
 }
 
 function loose(path: string): string {

@@ -31,13 +31,17 @@ function matchesPart(segment: Segment, part: string): boolean {
 
 /** Negative when `a` is tried before `b`, for patterns that match a common path. 0 for the same shape. */
 export function comparePatterns(a: string, b: string): number {
-  const difference = firstDifference(a, b)
-  return difference === null ? 0 : difference.order
+  return compareSegments(toSegments(a), toSegments(b))
+}
+
+/** As {@link comparePatterns}, of patterns that are split. */
+export function compareSegments(as: readonly Segment[], bs: readonly Segment[]): number {
+  return firstDifference(as, bs)?.order ?? 0
 }
 
 /** What of `winner` makes it go before `loser`. */
 export function reasonFor(winner: string, loser: string): string {
-  const difference = firstDifference(winner, loser)
+  const difference = firstDifference(toSegments(winner), toSegments(loser))
   if (difference === null) return 'both have the same pattern'
   const { index, a, b } = difference
   return `its segment ${index + 1} is ${nameOf(a)}, which goes before ${nameOf(b)}`
@@ -51,11 +55,9 @@ function nameOf(segment: Segment | undefined): string {
 }
 
 function firstDifference(
-  left: string,
-  right: string,
+  as: readonly Segment[],
+  bs: readonly Segment[],
 ): { index: number; order: number; a: Segment | undefined; b: Segment | undefined } | null {
-  const as = toSegments(left)
-  const bs = toSegments(right)
   for (let index = 0; index < Math.max(as.length, bs.length); index++) {
     const a = as[index]
     const b = bs[index]
@@ -77,8 +79,13 @@ function between(a: Segment, b: Segment): number {
 
 /** Whether some path fits both patterns. */
 export function overlap(left: string, right: string): boolean {
-  const as = toSegments(left)
-  const bs = toSegments(right)
+  return segmentsOverlap(toSegments(left), toSegments(right))
+}
+
+/** As {@link overlap}, of patterns that are split. */
+export function segmentsOverlap(as: readonly Segment[], bs: readonly Segment[]): boolean {
+  const isOfOneLength = as.length === bs.length || endsOpen(as) || endsOpen(bs)
+  if (!isOfOneLength) return false
   for (let index = 0; index < Math.max(as.length, bs.length); index++) {
     const a = as[index]
     const b = bs[index]
@@ -89,8 +96,13 @@ export function overlap(left: string, right: string): boolean {
   return true
 }
 
+function endsOpen(segments: readonly Segment[]): boolean {
+  return segments.at(-1)?.kind === 'wildcard'
+}
+
 /** Whether some text fits both segments. Only ends are compared where both have parameters: it may say yes too often. */
 function canMeet(a: Segment, b: Segment): boolean {
+  if (a.kind === 'literal' && b.kind === 'literal') return asRead(a.shape) === asRead(b.shape)
   if (a.kind === 'literal') return matchesPart(b, asRead(a.shape))
   if (b.kind === 'literal') return matchesPart(a, asRead(b.shape))
   const [aFirst, bFirst] = [a.texts[0]!, b.texts[0]!]

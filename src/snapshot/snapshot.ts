@@ -202,6 +202,8 @@ export interface LinkedProxy {
   readonly methods: number
   /** Its path has a parameter or a wildcard: callers choose a part of what is matched. */
   readonly isOpen: boolean
+  /** Routes that a lenient server may read a path of this one as, and that are protected in another way. */
+  readonly guardedBeside: readonly GuardedRoute[]
   /** How the path at the upstream is built when it is not the path below the base path itself. */
   readonly target: TargetTemplate | null
   readonly headers: Injection
@@ -285,7 +287,12 @@ export interface LinkedProfile {
   readonly key: LimitKey
 }
 
-/** A route of which endpoint rules close these methods. */
+/** A more specific route with a protection of its own: credential, headers, policy or checks of the request. */
+export interface GuardedRoute extends ClosedRoute {
+  readonly route: string
+}
+
+/** A route that is closed for paths of another one, with these methods. */
 export interface ClosedRoute {
   readonly methods: number
   /** For a path by `looseParts`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { client, collection, profile, proxy, upstream } from './fragments.ts'
+import { client, collection, credential, policy, profile, proxy, rate, upstream } from './fragments.ts'
 import { type Served, serve } from './serve.ts'
 
 let served: Served
@@ -28,11 +28,43 @@ before(async () => {
       upstream: upstream(port),
       proxies: [proxy('v', '/*')],
     }),
+    collection('guarded', {
+      upstream: upstream(port),
+      proxies: [
+        proxy('guarded-user', '/users/{id}', { methods: ['GET', 'DELETE'], policy: 'pol_all' }),
+        proxy('limited', '/users/limited', { policy: 'pol_own' }),
+        proxy('keyed', '/users/keyed', { policy: 'pol_all', credential: 'crd_key' }),
+        proxy('marked', '/users/marked', { headers: [{ name: 'X-Mark', value: 'yes' }] }),
+        proxy('checked', '/users/checked', { contract: { mode: 'enforce', strict_query: true } }),
+        proxy('reported', '/users/reported', { contract: { mode: 'report', strict_query: true } }),
+        proxy('equal', '/users/equal', { policy: 'pol_all' }),
+        proxy('looser', '/users/looser', { policy: null }),
+        proxy('spelled', '/users/LIMITED'),
+        proxy('any', '/pages/*'),
+        proxy('page', '/pages/{id}', { policy: 'pol_own' }),
+        proxy('index', '/pages', { policy: 'pol_own' }),
+        proxy('docs', '/docs/*'),
+        proxy('drafts', '/docs/drafts/*', { policy: 'pol_own' }),
+        proxy('name', '/{name}'),
+        proxy('below', '/reports/*', { policy: 'pol_own' }),
+      ],
+    }),
+    collection('inner', {
+      base_path: '/guarded/pages/inner',
+      upstream: upstream(port),
+      hosts: ['inner.test'],
+      hide_unassigned: true,
+      proxies: [proxy('inner-all', '/*')],
+    }),
+    policy('all', [rate(1000)]),
+    policy('own', [rate(100)]),
+    credential('key', 'bearer', {}, { token: 'nekot' }),
     client('acme', {
-      collections: ['col_people', 'col_vault'],
+      collections: ['col_people', 'col_vault', 'col_guarded'],
       profiles: [
         profile('open'),
         profile('careful', { endpoints: { allow: [], deny: ['GET /people/users/export', 'secret-files'] } }),
+        profile('closed', { endpoints: { allow: [], deny: ['index'] } }),
         profile('strict', { endpoints: { allow: [], deny: ['guide-page'] } }),
         profile('some', { endpoints: { allow: ['people:user', 'people:files'], deny: [] } }),
       ],
@@ -138,6 +170,71 @@ test('a denied endpoint is not reached with a query that is encoded, characters 
 test('a slash at the end is another path, unless a rule denies the one without it', async () => {
   assert.deepEqual(await ask('/people/guide/one/', 'careful'), [200, '/guide/one/'])
   assert.deepEqual(await ask('/people/guide/one/', 'strict'), [403, 'endpoint_not_allowed'])
+})
+
+test('an endpoint with a policy, credential, header or request check of its own is not reached in another spelling', async () => {
+  for (const path of [
+    '/users/Limited',
+    '/users/%256cimited',
+    '/users/limited%3F',
+    '/users/KEYED',
+    '/users/Keyed',
+    '/users/mArked',
+    '/users/checkeD',
+    '/pages/7/',
+    '/pages/',
+    '/docs/DRAFTS/1',
+    '/docs/DRAFTS',
+    '/docs/drafts',
+  ])
+    for (const profile of ['open', 'careful'])
+      assert.deepEqual(await ask(`/guarded${path}`, profile), REFUSED, path)
+  assert.deepEqual(await ask('/guarded/users/keyed'), [200, '/users/keyed'])
+})
+
+test('another spelling is forwarded where both endpoints are protected alike, and where the path is an endpoint itself', async () => {
+  for (const path of [
+    '/users/EQUAL',
+    '/users/LOOSER',
+    '/users/Reported',
+    '/users/LIMITED',
+    '/users/limitedly',
+    '/docs/drafts/1',
+    '/pages/7/parts',
+    // `/reports/*` could be meant where a wildcard is matched, not where a parameter is
+    '/reports',
+  ])
+    assert.deepEqual(await ask(`/guarded${path}`), [200, path], path)
+  assert.deepEqual(await ask('/guarded/users/Limited', 'open', 'DELETE'), [200, '/users/Limited'])
+})
+
+test('a collection below another one is not reached in another spelling of its base path', async () => {
+  assert.deepEqual(await ask('/people/files/VAULT/gold'), REFUSED)
+  assert.deepEqual(await ask('/people/files/%2576ault/gold'), REFUSED)
+  assert.deepEqual(await ask('/people/Files/vault/gold'), [404, 'route_not_found'])
+  assert.deepEqual(await ask('/people/files/vaults/gold'), [200, '/files/vaults/gold'])
+  // Its host is another one
+  assert.deepEqual(await ask('/guarded/pages/INNER/1'), [200, '/pages/INNER/1'])
+  const headers = { host: 'inner.test', 'x-client-id': 'acme', 'x-profile-id': 'open' }
+  const exact = await served.ask('/guarded/pages/inner/1', { headers })
+  const spelled = await served.ask('/guarded/pages/INNER/1', { headers })
+  for (const { status, json } of [exact, spelled])
+    assert.deepEqual([status, json['code'], json['detail']], [404, 'route_not_found', exact.json['detail']])
+})
+
+test('the answer says what to do, and the record names the other endpoint', async () => {
+  const index = served.records.length
+  const answer = await served.ask('/guarded/users/KEYED', {
+    headers: { 'x-client-id': 'acme', 'x-profile-id': 'open' },
+  })
+  assert.match(String(answer.json['detail']), /Use the exact path/)
+  const { reason, check, stoppedAt } = await served.record(index)
+  assert.deepEqual([stoppedAt, check], [11, 'path readings'])
+  assert.match(String(reason), /\/guarded\/users\/keyed, whose credential/)
+})
+
+test('a denied path is not reached by a slash that leads to a wildcard', async () => {
+  assert.deepEqual(await ask('/guarded/pages/', 'closed'), [403, 'endpoint_not_allowed'])
 })
 
 test('the reason of the refusal is in the record', async () => {

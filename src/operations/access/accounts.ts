@@ -13,8 +13,8 @@ import { NOUNS, Slug, slugOf } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { define, type Invoke, type Via } from '../define.ts'
+import { signInKey, userKind } from '../kinds/users.ts'
 import { parseSpec } from '../write-resource.ts'
-import { signInKey, userKind } from './users.ts'
 
 /** Users of whom it is known when the identity provider told of them. */
 const TOLD_MAX = 10_000

@@ -5,8 +5,8 @@ import { Ref, Slug, Time } from '../../model/common.ts'
 import { marked } from '../../model/marks.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { userKind } from '../kinds/users.ts'
 import { demandHoldsOf } from './authority.ts'
-import { userKind } from './users.ts'
 
 /** How long an invitation works, milliseconds. */
 const INVITATION_MS = 24 * 60 * 60_000

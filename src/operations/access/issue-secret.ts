@@ -3,39 +3,38 @@ import { Ref, Slug } from '../../model/common.ts'
 import { marked } from '../../model/marks.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
-import type { Kind } from '../kind.ts'
+import { serviceIdentityKind } from '../kinds/service-identities.ts'
 import { demandHoldsOf } from './authority.ts'
 
 /** A secret by which a service identity gets tokens; the one before ends. */
-export const issueSecretOf = (kind: Kind) =>
-  define({
-    resource: kind.type,
-    action: 'issue_secret',
-    effect: 'act',
-    tool: 'issue_service_identity_secret',
-    group: kind.group,
-    summary:
-      'Make the secret by which a service identity gets access tokens (client_credentials); the one before ends with the next request for a token',
-    input: z.strictObject({ id: Ref }),
-    output: z.object({
-      id: z.string().describe('client_id; the slug is one too'),
-      slug: Slug,
-      client_secret: marked('secret', z.string()).optional().describe('Shown only in this answer'),
-    }),
-    permission: `${kind.type}:update`,
-    refuses: ['not_found', 'revision_conflict', 'idempotency_conflict', 'secret_already_shown'],
-    revealsOnce: true,
-    columns: ['id', 'slug', 'client_secret'],
-    ...about(kind),
-    handle: async ({ id }, context) => {
-      const identity = await context.change.act(kind.type, id)
-      // Who holds the secret becomes it
-      await demandHoldsOf(identity.id, context)
-      const secret = await context.change.secrets.issueClientSecret(identity)
-      return {
-        id: identity.id,
-        slug: identity.slug,
-        ...(secret === undefined ? {} : { client_secret: secret }),
-      }
-    },
-  })
+export const issueSecret = define({
+  resource: serviceIdentityKind.type,
+  action: 'issue_secret',
+  effect: 'act',
+  tool: 'issue_service_identity_secret',
+  group: serviceIdentityKind.group,
+  summary:
+    'Make the secret by which a service identity gets access tokens (client_credentials); the one before ends with the next request for a token',
+  input: z.strictObject({ id: Ref }),
+  output: z.object({
+    id: z.string().describe('client_id; the slug is one too'),
+    slug: Slug,
+    client_secret: marked('secret', z.string()).optional().describe('Shown only in this answer'),
+  }),
+  permission: `${serviceIdentityKind.type}:update`,
+  refuses: ['not_found', 'revision_conflict', 'idempotency_conflict', 'secret_already_shown'],
+  revealsOnce: true,
+  columns: ['id', 'slug', 'client_secret'],
+  ...about(serviceIdentityKind),
+  handle: async ({ id }, context) => {
+    const identity = await context.change.act(serviceIdentityKind.type, id)
+    // Who holds the secret becomes it
+    await demandHoldsOf(identity.id, context)
+    const secret = await context.change.secrets.issueClientSecret(identity)
+    return {
+      id: identity.id,
+      slug: identity.slug,
+      ...(secret === undefined ? {} : { client_secret: secret }),
+    }
+  },
+})

@@ -10,9 +10,9 @@ import { marked } from '../../model/marks.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define, type Invoke, type Via } from '../define.ts'
+import { grantKind } from '../kinds/grants.ts'
+import { userKind } from '../kinds/users.ts'
 import { createResource, parseSpec } from '../write-resource.ts'
-import { grantKind } from './grants.ts'
-import { userKind } from './users.ts'
 
 /** What becomes of local users where they sign in: operations on no surface, for which something else was proved than a permission. */
 export function createLocalUsers(clock: Clock, invoke: Invoke) {

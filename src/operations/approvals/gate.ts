@@ -6,7 +6,7 @@ import type { UserSpec } from '../../model/access.ts'
 import { APPROVABLE, type ApprovalRule, permissionsMeant } from '../../model/approval.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
-import { isKind } from '../kinds.ts'
+import { isKind } from '../kinds/kinds.ts'
 import { typesAt } from '../refs.ts'
 import { idsIn, readStoredSettings } from './stored-settings.ts'
 

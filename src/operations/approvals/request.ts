@@ -7,7 +7,7 @@ import type { ChangeRequestFacts, RequestTouch } from '../../store/ports/change-
 import type { ConfigReader } from '../../store/ports/config.ts'
 import type { Vault } from '../../vault/vault.ts'
 import type { DiffEntry, Operation, WriteOptions } from '../define.ts'
-import { isKind } from '../kinds.ts'
+import { isKind } from '../kinds/kinds.ts'
 import { touchedBy } from '../sight.ts'
 
 /** So long a change request waits. */

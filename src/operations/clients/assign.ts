@@ -3,10 +3,10 @@ import { Ref } from '../../model/common.ts'
 import type { OperationContext } from '../context.ts'
 import { about, CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
+import { clientKind } from '../kinds/clients.ts'
 import { getRef } from '../refs.ts'
 import { viewOf } from '../views.ts'
 import { patchResource } from '../write-resource.ts'
-import { clientKind } from './kind.ts'
 
 const Collections = z.array(Ref).max(1000)
 

@@ -3,9 +3,9 @@ import { toTime } from '../../base/clock.ts'
 import { Ref, When } from '../../model/common.ts'
 import { ValidationMode } from '../../model/contract.ts'
 import { define } from '../define.ts'
+import { collectionKind } from '../kinds/collections.ts'
 import { coverage, rangeOf } from '../metrics/measure.ts'
 import { toSelection } from '../records/selection.ts'
-import { collectionKind } from './kind.ts'
 
 export const contractReport = define({
   resource: 'collections',

@@ -6,11 +6,11 @@ import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { draftOf, sourceOf } from '../duplicate.ts'
 import { withHeaderTexts } from '../header-secrets.ts'
+import { collectionKind } from '../kinds/collections.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
-import { proxyKind } from '../proxies/kind.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
-import { collectionKind } from './kind.ts'
 
 export const duplicateCollection = define({
   resource: 'collections',

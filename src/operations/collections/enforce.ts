@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
-import { proxyKind } from '../proxies/kind.ts'
+import { collectionKind } from '../kinds/collections.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { viewOf } from '../views.ts'
 import { replaceResource } from '../write-resource.ts'
-import { collectionKind } from './kind.ts'
 
 export const enforceCollection = define({
   resource: 'collections',

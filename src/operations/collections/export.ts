@@ -5,7 +5,7 @@ import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
-import { collectionKind } from './kind.ts'
+import { collectionKind } from '../kinds/collections.ts'
 import { toDocument } from './openapi/export.ts'
 
 /** Operations that one description may have, as at import. */

@@ -4,7 +4,7 @@ import { Ref } from '../../model/common.ts'
 import { UpstreamHealth } from '../../model/upstream-health.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
-import { collectionKind } from './kind.ts'
+import { collectionKind } from '../kinds/collections.ts'
 
 export const getCollectionHealth = define({
   resource: 'collections',

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
 import { about, fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
-import { proxyKind } from '../proxies/kind.ts'
+import { collectionKind } from '../kinds/collections.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { viewsOf } from '../views.ts'
-import { collectionKind } from './kind.ts'
 
 export const getCollectionProxies = define({
   resource: 'collections',

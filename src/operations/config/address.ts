@@ -1,7 +1,7 @@
 import { NOUNS, type ResourceType } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { Kind } from '../kind.ts'
-import { ALL_KINDS, kindOf } from '../kinds.ts'
+import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
 import { parentField, parentFields } from '../refs.ts'
 
 /** The word of a document for what it describes, such as `proxy`. */

@@ -3,7 +3,7 @@ import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/p
 import { breathe } from '../breathe.ts'
 import { idsWithSealedHeaders } from '../header-secrets.ts'
 import { type Kind, writableSchema } from '../kind.ts'
-import { ALL_KINDS, kindOf } from '../kinds.ts'
+import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
 import { readable, referred } from '../views.ts'
 import { KEEP } from '../write-resource.ts'
 import { addressIn } from './address.ts'

@@ -4,10 +4,10 @@ import { Ref } from '../../model/common.ts'
 import { previousUntil } from '../../model/credential.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { credentialKind } from '../kinds/credentials.ts'
 import { getRef } from '../refs.ts'
 import { viewOf } from '../views.ts'
 import { replaceResource } from '../write-resource.ts'
-import { credentialKind } from './kind.ts'
 
 export const revertCredential = define({
   resource: 'credentials',

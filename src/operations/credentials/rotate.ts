@@ -16,11 +16,11 @@ import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { toInputInvalid } from '../errors.ts'
+import { credentialKind } from '../kinds/credentials.ts'
 import { Overlap, overlapMsOf } from '../overlap.ts'
 import { mergePatch, patchSchema } from '../patch.ts'
 import { viewOf } from '../views.ts'
 import { patchResource, splitSecrets } from '../write-resource.ts'
-import { credentialKind } from './kind.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
 // The loosened form of an object is one, or nothing

@@ -7,10 +7,10 @@ import { isSigningSecret, type Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
 import { define } from '../define.ts'
+import { credentialKind } from '../kinds/credentials.ts'
 import { issuesOf } from '../profiles/issue.ts'
 import { keyStates, toState } from '../profiles/tokens.ts'
 import { expiryOf } from './expiry.ts'
-import { credentialKind } from './kind.ts'
 import { rotationDueAt, secretChangedAt } from './rotation-due.ts'
 
 const DAY_MS = 86_400_000

@@ -5,10 +5,10 @@ import { type CredentialAuth, previousUntil } from '../../model/credential.ts'
 import type { Resource, StoredSecret } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { credentialKind } from '../kinds/credentials.ts'
 import { toMinute } from '../profiles/tokens.ts'
 import { judge, lastTestOf, STATES } from './current.ts'
 import { expiryOf } from './expiry.ts'
-import { credentialKind } from './kind.ts'
 import { rotationDueAt, secretChangedAt } from './rotation-due.ts'
 
 const USERS_MAX = 100

@@ -7,7 +7,7 @@ import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { compileRoot } from '../fragments.ts'
-import { credentialKind } from './kind.ts'
+import { credentialKind } from '../kinds/credentials.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
 export const testCredential = define({

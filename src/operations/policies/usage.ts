@@ -19,8 +19,8 @@ import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
+import { policyKind } from '../kinds/policies.ts'
 import { getRef } from '../refs.ts'
-import { policyKind } from './kind.ts'
 
 /** Counters that one answer shows. */
 const ITEMS_MAX = 200

@@ -8,8 +8,8 @@ import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { profileKind } from '../kinds/profiles.ts'
 import { getRef } from '../refs.ts'
-import { profileKind } from './kind.ts'
 
 export const checkProfileAccess = define({
   resource: 'profiles',

@@ -7,8 +7,8 @@ import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { profileKind } from '../kinds/profiles.ts'
 import { patchResource } from '../write-resource.ts'
-import { profileKind } from './kind.ts'
 import { keyStates, toState } from './tokens.ts'
 
 export const revokeProfile = define({

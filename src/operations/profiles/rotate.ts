@@ -5,10 +5,10 @@ import type { ProfileSpec } from '../../model/profile.ts'
 import { isSigningSecret, type Resource, type StoredToken } from '../../store/ports/config.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
+import { profileKind } from '../kinds/profiles.ts'
 import { Overlap, overlapMsOf } from '../overlap.ts'
 import { viewOf } from '../views.ts'
 import { issue, issuesOf, shownToken } from './issue.ts'
-import { profileKind } from './kind.ts'
 import { isLive } from './tokens.ts'
 
 export const rotateProfile = define({

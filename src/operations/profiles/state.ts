@@ -5,7 +5,7 @@ import { ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'
 import { define } from '../define.ts'
-import { profileKind } from './kind.ts'
+import { profileKind } from '../kinds/profiles.ts'
 import { keyStates, toMinute, toState } from './tokens.ts'
 
 /** Tokens whose last use is looked up: the newest; older ones have long ended. */

@@ -7,11 +7,11 @@ import type { OperationContext } from '../context.ts'
 import { CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { patchSchema } from '../patch.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { getRef } from '../refs.ts'
 import { patchResource } from '../write-resource.ts'
-import { proxyKind } from './kind.ts'
 
 /** Proxies that one call changes: more would hold up every other write for seconds. */
 const PROXIES_MAX = 500

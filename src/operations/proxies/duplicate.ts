@@ -6,9 +6,9 @@ import { define } from '../define.ts'
 import { draftOf, sourceOf } from '../duplicate.ts'
 import { withHeaderTexts } from '../header-secrets.ts'
 import { writtenSchema } from '../kind.ts'
+import { proxyKind } from '../kinds/proxies.ts'
 import { writtenView } from '../views.ts'
 import { createResource } from '../write-resource.ts'
-import { proxyKind } from './kind.ts'
 
 export const duplicateProxy = define({
   resource: 'proxies',

@@ -4,7 +4,7 @@ import { refuse } from '../../base/refusal.ts'
 import { breathe } from '../breathe.ts'
 import { define } from '../define.ts'
 import { boundedDiff, diffOf } from '../diff.ts'
-import { kindOf } from '../kinds.ts'
+import { kindOf } from '../kinds/kinds.ts'
 import { about, RevisionId, subjectOf } from './list.ts'
 import { movedBetween, nameOf, plainOf, revisionOf, slugsOfMoved } from './state.ts'
 

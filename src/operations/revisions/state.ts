@@ -3,7 +3,7 @@ import { RESOURCE_TYPES } from '../../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
 import type { Kind } from '../kind.ts'
-import { kindOf } from '../kinds.ts'
+import { kindOf } from '../kinds/kinds.ts'
 import { readable, referred } from '../views.ts'
 
 /** A resource at two revisions; null where it was not there. */

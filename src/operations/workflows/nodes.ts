@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { NODE_TYPES } from '../../nodes/catalogue.ts'
 import { PHASES } from '../../nodes/define.ts'
 import { define } from '../define.ts'
+import { workflowKind } from '../kinds/workflows.ts'
 import { truth } from '../truth.ts'
-import { workflowKind } from './kind.ts'
 
 const Names = z.record(z.string(), z.string())
 

@@ -7,10 +7,10 @@ import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { about, CHANGE_REFUSES } from '../crud.ts'
 import { define } from '../define.ts'
-import { proxyKind } from '../proxies/kind.ts'
+import { proxyKind } from '../kinds/proxies.ts'
+import { workflowKind } from '../kinds/workflows.ts'
 import { patchResource } from '../write-resource.ts'
 import { findingsOf } from './findings.ts'
-import { workflowKind } from './kind.ts'
 import { workflowOf } from './of-proxy.ts'
 
 const ProxyWorkflow = z.object({

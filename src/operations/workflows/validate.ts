@@ -4,9 +4,9 @@ import { Ref } from '../../model/common.ts'
 import { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import type { OperationContext } from '../context.ts'
 import { define } from '../define.ts'
+import { workflowKind } from '../kinds/workflows.ts'
 import { getRef } from '../refs.ts'
 import { findingsOf } from './findings.ts'
-import { workflowKind } from './kind.ts'
 import { workflowOf } from './of-proxy.ts'
 
 interface Asked {

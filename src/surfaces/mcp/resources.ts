@@ -9,7 +9,7 @@ import type {
   Said,
 } from '../../mcp/protocol/door.ts'
 import type { Operation } from '../../operations/define.ts'
-import { isKind } from '../../operations/kinds.ts'
+import { isKind } from '../../operations/kinds/kinds.ts'
 import { jsonSchemasOf } from '../fields.ts'
 import { type ManagementCaller, viaOf } from './caller.ts'
 import type { RunPorts } from './run.ts'

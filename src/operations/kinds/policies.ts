@@ -2,9 +2,12 @@ import { type FieldError, refuse } from '../../base/refusal.ts'
 import { NOUNS } from '../../model/common.ts'
 import { LIMITS_MAX } from '../../model/limit-bounds.ts'
 import { limitsOf, PolicySpec } from '../../model/policy.ts'
+import { toggleOf } from '../crud.ts'
+import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, viewSchema } from '../kind.ts'
+import { warnOfAttachments } from '../policies/inactive.ts'
+import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
-import { warnOfAttachments } from './inactive.ts'
 
 export const policyKind: Kind = {
   type: 'policies',
@@ -32,3 +35,5 @@ function checkShortForm(spec: PolicySpec): void {
     errors.push({ pointer: '/limits', reason: `at most ${LIMITS_MAX}, the short form included` })
   if (errors.length > 0) throw refuse('input_invalid', { detail: 'The limits do not fit together.', errors })
 }
+
+export const policyOperations = { ...standardOf(policyKind, refuseUsed), toggle: toggleOf(policyKind) }

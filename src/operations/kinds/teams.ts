@@ -5,11 +5,11 @@ import { refuse } from '../../base/refusal.ts'
 import { TeamSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
+import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
-import { demandHolds } from './authority.ts'
 
 /** People who may do the same: what a team is granted, its members may do and those of the teams below it. */
 export const teamKind: Kind = {
@@ -91,4 +91,4 @@ async function detach(team: Resource, context: OperationContext): Promise<void> 
   for (const grant of await context.whole.all('grants', team.id)) await context.change.remove(grant)
 }
 
-export const TEAM_OPERATIONS = standardOf(teamKind, detach)
+export const teamOperations = standardOf(teamKind, detach)

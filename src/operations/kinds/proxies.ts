@@ -9,10 +9,12 @@ import { proxyKeepsApart } from '../credentials/shared-answers.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { overlapsOfProxy } from '../overlaps.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { checkContract } from '../proxies/contract.ts'
+import { publishOf } from '../publish.ts'
 import { calledBy } from '../refs.ts'
 import { routingHeaders } from '../routing-headers.ts'
+import { standardOf } from '../standard.ts'
 import { refuseWorkflow } from '../workflows/of-proxy.ts'
-import { checkContract } from './contract.ts'
 
 export const proxyKind: Kind = {
   type: 'proxies',
@@ -88,3 +90,5 @@ function checkTarget(spec: ProxySpec): void {
       errors: [{ pointer: '/target_path', reason }],
     })
 }
+
+export const proxyOperations = { ...standardOf(proxyKind), publish: publishOf(proxyKind) }

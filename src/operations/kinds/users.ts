@@ -3,12 +3,12 @@ import { refuse } from '../../base/refusal.ts'
 import { SIGN_IN_MEMBERS, type TeamSpec, UserSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
+import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { toggleOf } from '../crud.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
-import { demandHoldsOf } from './authority.ts'
 
 /** A person who administers. Who signs in at an identity provider is made here by that. */
 export const userKind: Kind = {
@@ -54,7 +54,7 @@ async function detach(user: Resource, context: OperationContext): Promise<void> 
   }
 }
 
-export const USER_OPERATIONS = [
+export const userOperations = {
   ...standardOf(userKind, detach),
-  toggleOf(userKind, ({ id }, context) => demandHoldsOf(id, context)),
-]
+  toggle: toggleOf(userKind, ({ id }, context) => demandHoldsOf(id, context)),
+}

@@ -1,14 +1,13 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { ServiceIdentitySpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
-import type { Fields } from '../../store/ports/config.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import { demandHoldsOf } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { toggleOf } from '../crud.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
-import { demandHoldsOf } from './authority.ts'
-import { issueSecretOf } from './issue-secret.ts'
 
 /** A machine that administers: a pipeline, a script, a service. What it may do stands in grants, who it is in trust rules. */
 export const serviceIdentityKind: Kind = {
@@ -36,11 +35,12 @@ async function judge(fields: Fields, { id }: Self, context: OperationContext): P
   if (isRevived || isProvedElse) await demandHoldsOf(id, context)
 }
 
-export const SERVICE_IDENTITY_OPERATIONS = [
-  ...standardOf(serviceIdentityKind, async (identity, context) => {
-    for (const type of ['grants', 'trust_rules'] as const)
-      for (const below of await context.whole.all(type, identity.id)) await context.change.remove(below)
-  }),
-  issueSecretOf(serviceIdentityKind),
-  toggleOf(serviceIdentityKind, ({ id }, context) => demandHoldsOf(id, context)),
-]
+async function detach(identity: Resource, context: OperationContext): Promise<void> {
+  for (const type of ['grants', 'trust_rules'] as const)
+    for (const below of await context.whole.all(type, identity.id)) await context.change.remove(below)
+}
+
+export const serviceIdentityOperations = {
+  ...standardOf(serviceIdentityKind, detach),
+  toggle: toggleOf(serviceIdentityKind, ({ id }, context) => demandHoldsOf(id, context)),
+}

@@ -6,14 +6,18 @@ import { CollectionSpec } from '../../model/collection.ts'
 import { NOUNS, Status } from '../../model/common.ts'
 import { HeaderViews } from '../../model/injected-header.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
+import { refuseUselessTls, warnOfTls } from '../collections/upstream-tls.ts'
 import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
+import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { isWithinPaths, overlapsOfCollection } from '../overlaps.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { publishOf, setStatus } from '../publish.ts'
 import { calledBy } from '../refs.ts'
 import { routingHeaders } from '../routing-headers.ts'
-import { refuseUselessTls, warnOfTls } from './upstream-tls.ts'
+import { standardOf } from '../standard.ts'
+import { proxyKind } from './proxies.ts'
 
 export const collectionKind: Kind = {
   type: 'collections',
@@ -127,3 +131,32 @@ function meets(mine: readonly string[], theirs: readonly string[]): boolean {
   if (mine.length === 0 || theirs.length === 0) return mine.length === theirs.length
   return mine.some((host) => theirs.includes(host))
 }
+
+/** Proxies, and the assignments of clients and profiles, are deleted with a collection. */
+async function detach(collection: Resource, context: OperationContext): Promise<void> {
+  const users = await context.whole.usersOf(collection.id)
+  // A grant that lost the last of its collections would reach all of them
+  if (users.some(({ type }) => type === 'grants')) await refuseUsed(collection, context)
+  for (const user of users) await unassign(user, collection.id, context)
+  for (const proxy of await context.whole.all('proxies', collection.id)) await context.change.remove(proxy)
+}
+
+async function unassign(user: Resource, id: string, context: OperationContext): Promise<void> {
+  // Only clients and profiles refer to a collection without being below it, each by a list.
+  const collections = (user.spec['collections'] as readonly string[]).filter((one) => one !== id)
+  await context.change.replace(user, { spec: { ...user.spec, collections } })
+}
+
+const publish = publishOf(
+  collectionKind,
+  { cascade: z.boolean().default(false).describe('Does the same to all its proxies') },
+  async (collection, input, context) => {
+    if (input['cascade'] !== true) return
+    context.require('proxies:publish')
+    const status = input['status'] === 'draft' ? 'draft' : 'published'
+    for (const proxy of await context.whole.all('proxies', collection.id))
+      await setStatus(proxyKind, proxy, status, context)
+  },
+)
+
+export const collectionOperations = { ...standardOf(collectionKind, detach), publish }

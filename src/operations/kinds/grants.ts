@@ -4,10 +4,10 @@ import { refuse } from '../../base/refusal.ts'
 import { GrantSpec, ROLES, SUBJECTS } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
+import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
-import { demandHolds } from './authority.ts'
 
 export const grantKind: Kind = {
   type: 'grants',
@@ -47,4 +47,4 @@ async function held(spec: Fields, _self: Self, context: OperationContext): Promi
   demandHolds([await toGrant(context.whole, role, scope)], context)
 }
 
-export const GRANT_OPERATIONS = standardOf(grantKind)
+export const grantOperations = standardOf(grantKind)

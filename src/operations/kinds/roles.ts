@@ -4,11 +4,11 @@ import { refuse } from '../../base/refusal.ts'
 import { type GrantSpec, RoleSpec, type UserSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
+import { demandHolds } from '../access/authority.ts'
 import type { OperationContext } from '../context.ts'
 import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
-import { demandHolds } from './authority.ts'
 
 export const roleKind: Kind = {
   type: 'roles',
@@ -66,4 +66,4 @@ async function refuseMapped(role: Resource, context: OperationContext): Promise<
     })
 }
 
-export const ROLE_OPERATIONS = standardOf(roleKind, refuseMapped)
+export const roleOperations = standardOf(roleKind, refuseMapped)

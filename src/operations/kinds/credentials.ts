@@ -4,11 +4,13 @@ import { type CredentialAuth, CredentialSpec, secretFieldsOf } from '../../model
 import { SecretState } from '../../model/secret.ts'
 import { clientKeyFault, keyOf } from '../../snapshot/link-credential.ts'
 import type { Fields } from '../../store/ports/config.ts'
+import { currentCredentialShape, currentCredentials } from '../credentials/current.ts'
+import { notAfter, warnOfExpiry } from '../credentials/expiry.ts'
+import { warnOfUnknownAge } from '../credentials/rotation-due.ts'
+import { answersStayApart } from '../credentials/shared-answers.ts'
+import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, viewSchema } from '../kind.ts'
-import { currentCredentialShape, currentCredentials } from './current.ts'
-import { notAfter, warnOfExpiry } from './expiry.ts'
-import { warnOfUnknownAge } from './rotation-due.ts'
-import { answersStayApart } from './shared-answers.ts'
+import { standardOf } from '../standard.ts'
 
 const tokenClientView = {
   token_url: z.string(),
@@ -104,3 +106,5 @@ export const credentialKind: Kind = {
   ],
   secrets: (spec) => secretFieldsOf(spec['auth'] as CredentialAuth),
 }
+
+export const credentialOperations = standardOf(credentialKind, refuseUsed)

@@ -5,11 +5,14 @@ import { HTTP_METHODS } from '../../model/methods.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
+import { createOf, type Making, putOf, toggleOf } from '../crud.ts'
 import { type Kind, type Self, viewSchema } from '../kind.ts'
+import { authFaults } from '../profiles/auth-faults.ts'
+import { currentProfileShape, currentProfiles } from '../profiles/current.ts'
+import { issue, shownToken } from '../profiles/issue.ts'
+import { profileWarnings } from '../profiles/warnings.ts'
+import { standardOf } from '../standard.ts'
 import { truth } from '../truth.ts'
-import { authFaults } from './auth-faults.ts'
-import { currentProfileShape, currentProfiles } from './current.ts'
-import { profileWarnings } from './warnings.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
@@ -55,4 +58,17 @@ async function check(fields: Fields, _self: Self, context: OperationContext): Pr
         })
   if (errors.length > 0)
     throw refuse('input_invalid', { detail: `${errors[0]!.pointer}: ${errors[0]!.reason}.`, errors })
+}
+
+const issuing: Making = {
+  output: shownToken,
+  revealsOnce: true,
+  made: (profile, _input, context) => issue(profile, context),
+}
+
+export const profileOperations = {
+  ...standardOf(profileKind),
+  create: createOf(profileKind, issuing),
+  put: putOf(profileKind, issuing),
+  toggle: toggleOf(profileKind),
 }

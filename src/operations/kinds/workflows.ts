@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { NOUNS } from '../../model/common.ts'
 import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow.ts'
+import { refuseUsed } from '../delete-resource.ts'
 import { type Kind, viewSchema } from '../kind.ts'
-import { findingsOf } from './findings.ts'
+import { standardOf } from '../standard.ts'
+import { findingsOf } from '../workflows/findings.ts'
 
 const WARNINGS_MAX = 50
 
@@ -40,3 +42,5 @@ export const workflowKind: Kind = {
       .map(({ pointer, message }) => ({ pointer: `/definition${pointer}`, reason: message }))
   },
 }
+
+export const workflowOperations = standardOf(workflowKind, refuseUsed)

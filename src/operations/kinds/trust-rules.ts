@@ -1,8 +1,8 @@
 import { TrustRuleSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
+import { demandHoldsOf } from '../access/authority.ts'
 import { type Kind, viewSchema } from '../kind.ts'
 import { standardOf } from '../standard.ts'
-import { demandHoldsOf } from './authority.ts'
 
 /** Which tokens of workloads stand for a service identity, so that pipelines store no secret. */
 export const trustRuleKind: Kind = {
@@ -20,4 +20,4 @@ export const trustRuleKind: Kind = {
   check: (_spec, self, context) => demandHoldsOf(self.parent!, context),
 }
 
-export const TRUST_RULE_OPERATIONS = standardOf(trustRuleKind)
+export const trustRuleOperations = standardOf(trustRuleKind)

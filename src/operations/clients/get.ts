@@ -1,4 +1,0 @@
-import { getOf } from '../crud.ts'
-import { clientKind } from './kind.ts'
-
-export const getClient = getOf(clientKind)

@@ -1,4 +1,0 @@
-import { getOf } from '../crud.ts'
-import { credentialKind } from './kind.ts'
-
-export const getCredential = getOf(credentialKind)

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { ClientSpec } from '../../model/client.ts'
+import { NOUNS } from '../../model/common.ts'
+import { ProfileSpec } from '../../model/profile.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from '../context.ts'
+import { createOf, toggleOf } from '../crud.ts'
+import { type Kind, viewSchema, writtenSchema } from '../kind.ts'
+import { warnOfInactivePolicy } from '../policies/inactive.ts'
+import { issue, shownToken } from '../profiles/issue.ts'
+import { standardOf } from '../standard.ts'
+import { truth } from '../truth.ts'
+import { writtenView } from '../views.ts'
+import { createResource } from '../write-resource.ts'
+import { profileKind } from './profiles.ts'
+
+export const clientKind: Kind = {
+  type: 'clients',
+  noun: NOUNS.clients,
+  prefix: 'cli',
+  group: 'manage_clients',
+  spec: ClientSpec,
+  view: viewSchema(ClientSpec),
+  columns: ['slug', 'name', 'kind', 'active', 'collections', 'policy', 'updated_at'],
+  parent: null,
+  refs: [
+    { field: 'collections', type: 'collections', many: true },
+    { field: 'policy', type: 'policies' },
+  ],
+  staged: false,
+  filters: {
+    kind: ClientSpec.shape.kind.unwrap(),
+    active: truth,
+    collections: z.string().max(130),
+    policy: z.string().max(130),
+  },
+  warn: warnOfInactivePolicy,
+}
+
+const InnerProfile = ProfileSpec.omit({ client: true })
+const DEFAULT = { name: 'Default', slug: 'default', auth: { type: 'token' } }
+
+/** A new client has at least a profile to call with; tokens are in this answer alone. */
+const create = createOf(clientKind, {
+  input: {
+    profiles: z
+      .array(InnerProfile)
+      .max(20)
+      .optional()
+      .describe('Its first profiles; one named default, of type token, when absent'),
+  },
+  output: { profiles: z.array(writtenSchema(profileKind).extend(shownToken)) },
+  revealsOnce: true,
+  parts: { profiles: ['slug', 'auth.type', 'token', 'token_expires_at', 'signing_secret', 'kid'] },
+  made: async (client, input, context) => {
+    context.require('profiles:create')
+    const wanted = (input['profiles'] as readonly Fields[] | undefined) ?? [InnerProfile.parse(DEFAULT)]
+    const profiles: Fields[] = []
+    for (const spec of wanted) {
+      const profile = await createResource(context, profileKind, { ...spec, client: client.id }, false)
+      const token = await issue(profile, context)
+      const stored = (await context.whole.byId('profiles', profile.id))!
+      profiles.push({ ...(await writtenView(context, profileKind, stored)), ...token })
+    }
+    return { profiles }
+  },
+})
+
+/** Its profiles and their tokens are deleted with a client. */
+async function detach(client: Resource, context: OperationContext): Promise<void> {
+  for (const profile of await context.whole.all('profiles', client.id)) await context.change.remove(profile)
+}
+
+export const clientOperations = {
+  ...standardOf(clientKind, detach),
+  create,
+  toggle: toggleOf(clientKind),
+}

@@ -1,0 +1,43 @@
+import type { ResourceType } from '../../model/common.ts'
+import type { Kind } from '../kind.ts'
+import { clientKind } from './clients.ts'
+import { collectionKind } from './collections.ts'
+import { credentialKind } from './credentials.ts'
+import { grantKind } from './grants.ts'
+import { policyKind } from './policies.ts'
+import { profileKind } from './profiles.ts'
+import { proxyKind } from './proxies.ts'
+import { roleKind } from './roles.ts'
+import { serviceIdentityKind } from './service-identities.ts'
+import { teamKind } from './teams.ts'
+import { trustRuleKind } from './trust-rules.ts'
+import { userKind } from './users.ts'
+import { workflowKind } from './workflows.ts'
+
+const KINDS: Readonly<Record<ResourceType, Kind>> = {
+  collections: collectionKind,
+  proxies: proxyKind,
+  workflows: workflowKind,
+  clients: clientKind,
+  profiles: profileKind,
+  policies: policyKind,
+  credentials: credentialKind,
+  roles: roleKind,
+  users: userKind,
+  teams: teamKind,
+  service_identities: serviceIdentityKind,
+  grants: grantKind,
+  trust_rules: trustRuleKind,
+}
+
+export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)
+
+/** True for the name of a type of resource. */
+export function isKind(type: string): type is ResourceType {
+  return Object.hasOwn(KINDS, type)
+}
+
+/** The kind that a type of resource is. */
+export function kindOf(type: ResourceType): Kind {
+  return KINDS[type]
+}

@@ -1,4 +1,0 @@
-import { listOf } from '../crud.ts'
-import { policyKind } from './kind.ts'
-
-export const listPolicies = listOf(policyKind)

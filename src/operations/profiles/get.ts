@@ -1,4 +1,0 @@
-import { getOf } from '../crud.ts'
-import { profileKind } from './kind.ts'
-
-export const getProfile = getOf(profileKind)

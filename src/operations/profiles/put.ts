@@ -1,9 +1,0 @@
-import { putOf } from '../crud.ts'
-import { issue, shownToken } from './issue.ts'
-import { profileKind } from './kind.ts'
-
-export const putProfile = putOf(profileKind, {
-  output: shownToken,
-  revealsOnce: true,
-  made: (profile, _input, context) => issue(profile, context),
-})

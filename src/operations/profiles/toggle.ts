@@ -1,4 +1,0 @@
-import { toggleOf } from '../crud.ts'
-import { profileKind } from './kind.ts'
-
-export const toggleProfile = toggleOf(profileKind)

@@ -1,4 +1,0 @@
-import { updateOf } from '../crud.ts'
-import { profileKind } from './kind.ts'
-
-export const updateProfile = updateOf(profileKind)

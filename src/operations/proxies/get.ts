@@ -1,4 +1,0 @@
-import { getOf } from '../crud.ts'
-import { proxyKind } from './kind.ts'
-
-export const getProxy = getOf(proxyKind)

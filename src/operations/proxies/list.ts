@@ -1,4 +1,0 @@
-import { listOf } from '../crud.ts'
-import { proxyKind } from './kind.ts'
-
-export const listProxies = listOf(proxyKind)

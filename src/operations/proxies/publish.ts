@@ -1,4 +1,0 @@
-import { publishOf } from '../publish.ts'
-import { proxyKind } from './kind.ts'
-
-export const publishProxy = publishOf(proxyKind)
