@@ -13,8 +13,8 @@ export const UNSEEN_IN_DATA = new RegExp(`[${UNSEEN_CLASS}--[\\n]]`, 'gv')
 /** Backslashes before what is, or looks like, one of the escapes of {@link printable}. */
 const BEFORE_ESCAPE = new RegExp(`\\\\+(?=[nt]|u[0-9a-fA-F]{4}|${UNSEEN_CLASS})`, 'gv')
 
-/** Text that holds none of them, which most does. */
-const PLAIN = /^[\n\x20-\x7e]*$/
+/** Runs of characters that could be among them: most text is ASCII, in which a scan for these is far cheaper. */
+const BEYOND_ASCII = /[^\n -~]+/g
 
 /**
  * Text for a terminal or a form. A tab is shown as `\t`, a line break as `\n`, any other as JSON writes it (`\u202e`).
@@ -28,7 +28,7 @@ export function printable(text: string): string {
 
 /** The same JSON value with these characters as escapes (RFC 8259, section 7). */
 export function visibleJson(json: string): string {
-  return PLAIN.test(json) ? json : json.replaceAll(UNSEEN_IN_DATA, jsonEscape)
+  return json.replaceAll(BEYOND_ASCII, (run) => run.replaceAll(UNSEEN_IN_DATA, jsonEscape))
 }
 
 /** Each UTF-16 code unit as `\uXXXX`. */
