@@ -1,6 +1,6 @@
 import { isPlain, type Plain } from '../base/plain.ts'
 import type { JsonSchema } from '../model/proxy.ts'
-import { LIST, MAP, ONE } from './schema-keywords.ts'
+import { LIST, MAP, ONE } from '../model/schema-keywords.ts'
 import {
   bytesOf,
   type Chain,

@@ -4,7 +4,7 @@
  */
 import { Ajv, type ErrorObject, type Options, str, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import formats, { type FormatName } from 'ajv-formats'
+import formats from 'ajv-formats'
 import { canonicalJson } from '../base/canonical.ts'
 import { isMultipleOf } from '../base/decimal.ts'
 import { linearPattern } from '../base/linear-pattern.ts'
@@ -12,8 +12,9 @@ import type { Plain } from '../base/plain.ts'
 import { pointerTo } from '../base/pointer.ts'
 import type { FieldError } from '../base/refusal.ts'
 import type { JsonSchema } from '../model/proxy.ts'
+import { CHECKED_FORMATS } from '../model/schema-formats.ts'
+import type { Definitions, Way } from '../model/schema-looseness.ts'
 import { Effort, NO_NUMBERS, TooMuch } from './schema-effort.ts'
-import type { Definitions, Way } from './schema-looseness.ts'
 import { createPreparation, FOLLOWED, SHARED, type SharedReference } from './schema-prepare.ts'
 
 /**
@@ -39,31 +40,6 @@ export const ERRORS_MAX = 20
 /** Those that are looked at for it: many say the same. */
 const LOOKED_AT_MAX = ERRORS_MAX * 4
 const POINTER_MAX = 512
-
-/** Formats that are asserted; the others are notes. All are simple expressions or functions. */
-const FORMATS: FormatName[] = [
-  'date',
-  'time',
-  'date-time',
-  'email',
-  'hostname',
-  'ipv4',
-  'ipv6',
-  'uri',
-  'uri-reference',
-  'uuid',
-  'json-pointer',
-  'byte',
-  'int32',
-  'int64',
-  'float',
-  'double',
-]
-
-/** True for formats that are asserted. */
-export function isCheckedFormat(name: string): boolean {
-  return FORMATS.some((format) => format === name)
-}
 
 type Lookup = (reference: SharedReference) => ValidateFunction
 
@@ -100,7 +76,7 @@ function createAjv(
     code: { regExp },
   }
   const ajv = draft7 ? new Ajv(options) : new Ajv2020(options)
-  formats.default(ajv, { mode: 'fast', formats: FORMATS })
+  formats.default(ajv, { mode: 'fast', formats: [...CHECKED_FORMATS] })
   ajv.addFormat('email', EMAIL)
   ajv.addFormat('byte', BYTE)
   takeNumbers(ajv, effort)

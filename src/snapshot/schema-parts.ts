@@ -3,7 +3,7 @@
  */
 import { isPlain, type Plain } from '../base/plain.ts'
 import { tokenText } from '../base/pointer.ts'
-import { LIST, MAP, ONE } from './schema-keywords.ts'
+import { LIST, MAP, ONE } from '../model/schema-keywords.ts'
 
 /** Keywords with a plain number, text or flag. */
 const LIMITS = [

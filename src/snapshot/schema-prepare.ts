@@ -1,8 +1,8 @@
 import { linearPattern } from '../base/linear-pattern.ts'
 import { isPlain, type Plain } from '../base/plain.ts'
 import type { JsonSchema } from '../model/proxy.ts'
-import { LIST, MAP, NOT_JUDGED, ONE } from './schema-keywords.ts'
-import { createLooseness, type Definitions, NO_NAMES, nameIn, type Way } from './schema-looseness.ts'
+import { LIST, MAP, NOT_JUDGED, ONE } from '../model/schema-keywords.ts'
+import { createLooseness, type Definitions, NO_NAMES, nameIn, type Way } from '../model/schema-looseness.ts'
 
 /** The keyword that a reference into the shared schemas becomes: it is followed when a value leads there. */
 export const SHARED = 'postern:shared'

@@ -1,5 +1,5 @@
 import { isPlain, type Plain } from '../base/plain.ts'
-import { type Definitions, nameIn } from './schema-looseness.ts'
+import { type Definitions, nameIn } from '../model/schema-looseness.ts'
 
 /** Types of JSON values; integers are numbers. */
 export type Type = 'string' | 'number' | 'boolean' | 'null' | 'array' | 'object'

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import type { Plain } from '../../src/base/plain.ts'
+import type { Converted } from '../../src/import/converted.ts'
 import { ClientSpec } from '../../src/model/client.ts'
 import { CollectionSpec } from '../../src/model/collection.ts'
 import { CredentialSpec } from '../../src/model/credential.ts'
 import { PolicySpec } from '../../src/model/policy.ts'
 import { ProfileSpec } from '../../src/model/profile.ts'
 import { ProxySpec } from '../../src/model/proxy.ts'
-import type { Converted } from '../../src/operations/config/converted.ts'
 
 const SPECS: Readonly<Record<string, { parse(spec: unknown): unknown }>> = {
   collection: CollectionSpec,

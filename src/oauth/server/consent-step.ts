@@ -8,7 +8,7 @@ import { type AskedParts, askedOf, finish, type Interaction, show, type Visit } 
 
 export interface ConsentStepParts extends AskedParts {
   readonly accounts: Pick<Accounts, 'find'>
-  readonly consents: Pick<Consents, 'remember'>
+  readonly consents: Pick<Consents, 'remember' | 'declined'>
   readonly audit: (happening: Happening) => Promise<void>
 }
 
@@ -46,6 +46,7 @@ export function createConsentStep({
     const { session } = interaction
     const { client, redirectUri, form } = await askedOf(visit, interaction, { sealed, documents })
     const account = await accounts.find(session?.accountId ?? '')
+    const declined = await consents.declined(account?.id ?? '', client.id)
     const page = consentPage({
       ...form,
       account: account?.name ?? '',
@@ -53,7 +54,10 @@ export function createConsentStep({
       redirectHost: redirectUri === null ? null : redirectHost(redirectUri),
       isLocal: redirectUri !== null && isLocalRedirect(redirectUri),
       resources: resourcesOf(interaction),
-      scopes: scopesOf(interaction).map((name) => ({ name, isTicked: !isTickedByHand(name) })),
+      scopes: scopesOf(interaction).map((name) => ({
+        name,
+        isTicked: !isTickedByHand(name) && !declined.has(name),
+      })),
       fault,
     })
     show(visit, fault === null ? 200 : 400, page)

@@ -12,6 +12,8 @@ const KEPT_MS = 90 * 24 * 60 * 60 * 1000
 interface Agreed {
   readonly openid: string
   readonly resources: Readonly<Record<string, string>>
+  /** Scopes that were left unticked the last time they were asked for. Earlier versions did not keep them. */
+  readonly declined?: string
 }
 
 type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
@@ -19,6 +21,8 @@ type Context = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0]
 export interface Consents {
   /** Keeps what was agreed to in a grant, beside what was before and was not declined now. */
   remember(grant: Grant): Promise<void>
+  /** Scopes that this account left unticked for this client, the last time they were asked for. */
+  declined(account: string, client: string): Promise<ReadonlySet<string>>
   /** The grant of an authorization: what was just agreed to, or a new one of what was agreed to before. */
   grantFor(context: Context): Promise<Grant | undefined>
 }
@@ -45,11 +49,18 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
           joined(resources[name] ?? '', grant.getResourceScope(name)),
           grant.getRejectedResourceScope(name),
         )
+      const names = Object.keys(grant.resources ?? {})
+      const allowed = [grant.getOIDCScope(), ...names.map((name) => grant.getResourceScope(name))].join(' ')
+      const rejected = [
+        grant.getRejectedOIDCScope(),
+        ...Object.keys(grant.rejected?.resources ?? {}).map((name) => grant.getRejectedResourceScope(name)),
+      ].join(' ')
       const id = idOf(account, client)
       const text = JSON.stringify({
         openid: without(joined(before?.openid ?? '', grant.getOIDCScope()), grant.getRejectedOIDCScope()),
         resources,
-      })
+        declined: without(joined(before?.declined ?? '', rejected), allowed),
+      } satisfies Agreed)
       const now = clock.now()
       await store.write(async ({ oauth }) => {
         // Those that nobody used give way first
@@ -66,6 +77,11 @@ export function createConsents(store: ConfigStore, sealed: Sealed, clock: Clock)
           used_at: null,
         })
       })
+    },
+
+    async declined(account, client) {
+      const before = await agreed(account, client)
+      return new Set((before?.declined ?? '').split(' ').filter((scope) => scope !== ''))
     },
 
     async grantFor({ oidc }) {

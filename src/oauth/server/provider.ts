@@ -15,6 +15,7 @@ import type { Consents } from './consents.ts'
 import { DEVICE_PAGES, takeCode } from './device-step.ts'
 import type { ClientDocuments, DocumentMode } from './documents.ts'
 import { IDENTITY_ASSERTION, registerIdentityAssertion } from './identity-assertion.ts'
+import { keepErrorsHere } from './kept-errors.ts'
 import { type ServerKeys, SIGNING_ALG } from './keys.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import { answerPage, type EngineContext, INTERACTION } from './visit.ts'
@@ -89,6 +90,7 @@ export function createProvider(parts: ProviderParts): Provider {
   registerIdentityAssertion(provider, parts, TTL.AccessToken)
   findAccessTokens(provider, tokens, resources)
   compareHashes(provider)
+  keepErrorsHere(provider, parts.documents)
   provider.proxy = true
   provider.use(async (context, next) => {
     prepare(context, resources)

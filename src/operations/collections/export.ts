@@ -6,7 +6,7 @@ import { about } from '../crud.ts'
 import { define } from '../define.ts'
 import { Warning } from '../kind.ts'
 import { collectionKind } from '../kinds/collections.ts'
-import { toDocument } from './openapi/export.ts'
+import { toDocument } from './openapi-export.ts'
 
 /** Operations that one description may have, as at import. */
 const PROXIES_MAX = 20_000

@@ -7,6 +7,7 @@ import { secured, UNSERVED } from '../../../test/control.ts'
 import { corpusText } from '../../../test/fixtures/openapi.ts'
 import type { Role } from '../../access/principal.ts'
 import { createClock } from '../../base/clock.ts'
+import { readYamlApart } from '../../import/text/yaml-apart.ts'
 import type { ContractsFragment, Fragment, SchemasFragment, SnapshotDelta } from '../../snapshot/fragments.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
@@ -14,7 +15,6 @@ import { openVault } from '../../vault/open.ts'
 import type { Invoke, Invoked, WriteOptions } from '../define.ts'
 import { createInvoke } from '../invoke.ts'
 import { OPERATIONS } from '../registry.ts'
-import { readYamlApart } from './openapi/yaml-apart.ts'
 
 const orders = readFileSync(resolve(import.meta.dirname, '../../../examples/orders/openapi.yaml'), 'utf8')
 const upstream = 'http://127.0.0.1:9'
@@ -124,6 +124,8 @@ test('an existing slug or base path is refused, and nothing is stored', async ()
     run('collections.import', { document: orders, base_path: '/new', slug: 'orders', upstream }),
     {
       code: 'already_exists',
+      message:
+        'There is already a collection with the slug "orders". Give another slug. To read a newer version of a description into that collection, use reimport.',
     },
   )
   await assert.rejects(
@@ -152,7 +154,7 @@ test('without a base path it answers where the description says, or under its sl
   await assert.rejects(placed('https://more.example/api/v3', 'More'), {
     code: 'already_exists',
     message:
-      'The base path /api/v3 belongs to the collection "pets". It was taken from the description: say another base_path.',
+      'The base path /api/v3 belongs to the collection "pets". The base path comes from the description: give another base_path.',
   })
   await assert.rejects(placed('https://none.example/mcp', 'MCP'), {
     code: 'input_invalid',

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { toCollection } from '../../import/openapi/collection.ts'
+import { extensionWarnings } from '../../import/openapi/extension.ts'
 import { BasePath, CollectionSpec } from '../../model/collection.ts'
 import { Name, Slug } from '../../model/common.ts'
 import { IMPORTED_VALIDATION, ValidationMode } from '../../model/contract.ts'
@@ -13,9 +15,7 @@ import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { viewOf } from '../views.ts'
 import { createResource } from '../write-resource.ts'
-import { toCollection } from './openapi/collection.ts'
-import { extensionWarnings } from './openapi/extension.ts'
-import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './openapi/input.ts'
+import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
 
 /** Reads a description and stores what it becomes in one change: the collection, its proxies, its schemas. */
 export const importCollection = define({
@@ -83,7 +83,7 @@ export const importCollection = define({
     if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
     const made = CollectionSpec.parse({ ...collection, request_validation, schemas: hash })
     const stored = await createResource(context, collectionKind, made).catch((error: unknown) => {
-      throw options.base_path === undefined ? asDefault(error) : error
+      throw withRemedy(error, options.base_path === undefined)
     })
     for (const proxy of proxies) {
       const spec = ProxySpec.parse({ ...proxy, collection: stored.id })
@@ -101,13 +101,16 @@ export const importCollection = define({
   },
 })
 
-/** A path that is taken, and that nobody asked for. */
-function asDefault(error: unknown): unknown {
+/** The refusal of a slug or base path that is taken, with what to do about it. */
+function withRemedy(error: unknown, isDefaultPath: boolean): unknown {
   if (!(error instanceof Refusal) || error.code !== 'already_exists') return error
   const { detail, errors } = error.facts
-  if (errors?.[0]?.pointer !== '/base_path') return error
-  return refuse('already_exists', {
-    ...error.facts,
-    detail: `${detail} It was taken from the description: say another base_path.`,
-  })
+  const pointer = errors?.[0]?.pointer
+  const remedy =
+    pointer === '/slug'
+      ? 'To read a newer version of a description into that collection, use reimport.'
+      : pointer === '/base_path' && isDefaultPath
+        ? 'The base path comes from the description: give another base_path.'
+        : null
+  return remedy === null ? error : refuse('already_exists', { ...error.facts, detail: `${detail} ${remedy}` })
 }

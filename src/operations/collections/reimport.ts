@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
+import { type Imported, toCollection } from '../../import/openapi/collection.ts'
+import { extensionWarnings } from '../../import/openapi/extension.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { Ref } from '../../model/common.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
@@ -15,10 +17,8 @@ import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
 import { viewOf } from '../views.ts'
 import { createResource, replaceResource } from '../write-resource.ts'
-import { breakingChanges, type Shared, sharedBy } from './openapi/breaking.ts'
-import { type Imported, toCollection } from './openapi/collection.ts'
-import { extensionWarnings } from './openapi/extension.ts'
-import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './openapi/input.ts'
+import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
+import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
 
 /** Members of a proxy that a description says; all others are the operator's. */
 const DESCRIBED = [

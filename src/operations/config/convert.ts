@@ -1,12 +1,8 @@
 import { z } from 'zod'
-import type { Plain } from '../../base/plain.ts'
-import { refuse } from '../../base/refusal.ts'
+import { fromConfiguration } from '../../import/configurations.ts'
+import { DOCUMENT_BYTES_MAX, readObject } from '../../import/text/read.ts'
 import { marked } from '../../model/marks.ts'
-import { DOCUMENT_BYTES_MAX, readPlain } from '../collections/openapi/read.ts'
 import { define } from '../define.ts'
-import type { Converted } from './converted.ts'
-import { fromKong, isKong } from './kong.ts'
-import { fromMcpServers, mcpServersIn } from './mcp-servers.ts'
 import { Exported } from './shapes.ts'
 import { withoutVariables } from './variables.ts'
 
@@ -37,8 +33,7 @@ export const convertConfig = define({
   columns: ['kind', 'slug'],
   subject: () => ({ type: 'config', id: null, slug: null }),
   handle: async ({ document }) => {
-    const read = await readPlain(document)
-    const { documents, notes, exact } = converted(read)
+    const { documents, notes, exact } = fromConfiguration(await readObject(document))
     return {
       // What looks like a variable there is none here
       documents: documents.map(({ kind, slug, spec }) => ({
@@ -51,14 +46,3 @@ export const convertConfig = define({
     }
   },
 })
-
-function converted(document: Plain): Converted {
-  if (isKong(document)) return fromKong(document)
-  const servers = mcpServersIn(document)
-  if (servers !== null) return fromMcpServers(servers)
-  throw refuse('document_invalid', {
-    detail:
-      'It is neither a declarative configuration of Kong (_format_version is missing) nor one of an MCP client (mcpServers is missing).',
-    errors: [{ pointer: '', reason: 'has neither _format_version nor mcpServers' }],
-  })
-}

@@ -1,13 +1,13 @@
 import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
+import { fromDescription, isDescription, type Placed } from '../../import/openapi/documents.ts'
+import { readYamlStreamApart } from '../../import/text/yaml-apart.ts'
 import { Slug } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { breathe } from '../breathe.ts'
-import { readYamlStreamApart } from '../collections/openapi/yaml-apart.ts'
 import type { Kind } from '../kind.ts'
 import { KIND_WORDS, kindCalled } from './address.ts'
-import { fromDescription, isDescription, type Placed } from './openapi-document.ts'
 import { type Variables, withVariables } from './variables.ts'
 
 /** Documents at once. */

@@ -1,0 +1,55 @@
+import { isPlain, type Plain } from '../base/plain.ts'
+import { refuse } from '../base/refusal.ts'
+import type { Converted } from './converted.ts'
+import { fromKong, isKong } from './kong/kong.ts'
+import { fromMcpServers, mcpServersIn } from './mcp-client/servers.ts'
+
+/** The configuration of another program, which becomes documents. */
+interface ConfigurationFormat {
+  /** Member by which a reader knows the format. */
+  readonly member: string
+  /** The format in a sentence about what a document is not. */
+  readonly name: string
+  /** True for a document that is probably meant as this format, although it stands where a description is expected. */
+  resembles(document: Plain): boolean
+  /** What to say of such a document. */
+  readonly hint: string
+  /** The documents; null where the format is another one. Refuses with `document_invalid` a document that is too large. */
+  convert(document: Plain): Converted | null
+}
+
+/** The formats that `convert_config` reads. The first that fits decides. */
+export const CONFIGURATIONS: readonly ConfigurationFormat[] = [
+  {
+    member: '_format_version',
+    name: 'a declarative configuration of Kong',
+    resembles: (document) => document['_format_version'] !== undefined,
+    hint: 'this is a configuration of Kong; convert_config (postern convert) makes documents of it',
+    convert: (document) => (isKong(document) ? fromKong(document) : null),
+  },
+  {
+    member: 'mcpServers',
+    name: 'one of an MCP client',
+    resembles: ({ mcpServers }) => isPlain(mcpServers),
+    hint: 'these are servers of an MCP client; convert_config (postern convert) makes documents of them',
+    convert: (document) => {
+      const servers = mcpServersIn(document)
+      return servers === null ? null : fromMcpServers(servers)
+    },
+  },
+]
+
+/** The configuration of another program as documents. Refuses with `document_invalid` an object of another format. */
+export function fromConfiguration(document: Plain): Converted {
+  for (const { convert } of CONFIGURATIONS) {
+    const converted = convert(document)
+    if (converted !== null) return converted
+  }
+  const missing = CONFIGURATIONS.map(({ name, member }) => `${name} (${member} is missing)`)
+  throw refuse('document_invalid', {
+    detail: `It is neither ${missing.join(' nor ')}.`,
+    errors: [
+      { pointer: '', reason: `has neither ${CONFIGURATIONS.map(({ member }) => member).join(' nor ')}` },
+    ],
+  })
+}

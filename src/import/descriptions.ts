@@ -1,0 +1,63 @@
+import { isPlain, type Plain } from '../base/plain.ts'
+import { CONFIGURATIONS } from './configurations.ts'
+import { fromHar, isHar } from './har.ts'
+import { fromOpenApi } from './openapi/versions.ts'
+import { fromPostman, isPostman } from './postman.ts'
+import { broken, toPlain } from './text/plain-data.ts'
+import { readText, readYamlAhead } from './text/read.ts'
+
+/** A format that describes an API, other than OpenAPI. */
+interface DescriptionFormat {
+  is(document: Plain): boolean
+  /** The document as an OpenAPI 3.1 description. Refuses with `document_invalid`. */
+  toOpenApi(document: Plain): Plain
+}
+
+/** The formats of descriptions. A document that fits none of these rows is read as OpenAPI. */
+const FORMATS: readonly DescriptionFormat[] = [
+  { is: isPostman, toOpenApi: fromPostman },
+  { is: isHar, toOpenApi: fromHar },
+]
+
+/**
+ * Reads a description of an API: OpenAPI 2.0 (Swagger), 3.0 or 3.1, or a format of {@link FORMATS}, in JSON or YAML. The
+ * result is plain data in the terms of OpenAPI 3.1. Nothing is fetched and no reference is followed. Refuses any other text
+ * with `document_invalid` and a pointer.
+ */
+export function readDocument(text: string, { bytesMax }: { readonly bytesMax: number }): Plain {
+  return toOpenApi(readText(text, bytesMax))
+}
+
+/** The object of a YAML text, read in a thread of its own; a JSON text as it is. Refuses as {@link readDocument} does. */
+export async function readAhead(
+  text: string,
+  { bytesMax }: { readonly bytesMax: number },
+): Promise<string | Plain> {
+  const ahead = await readYamlAhead(text, bytesMax)
+  if ('json' in ahead) return ahead.json
+  if (!isPlain(ahead.value)) throw broken('', NO_OBJECT)
+  return ahead.value
+}
+
+/** The same as {@link readDocument} for a description that is an object already. */
+export function takeDocument(value: Readonly<Record<string, unknown>>): Plain {
+  return toOpenApi(toPlain(value))
+}
+
+const NO_OBJECT = 'an OpenAPI description is an object'
+
+function toOpenApi(document: unknown): Plain {
+  if (!isPlain(document)) throw broken('', NO_OBJECT)
+  const format = FORMATS.find(({ is }) => is(document))
+  if (format !== undefined) return format.toOpenApi(document)
+  refuseConfiguration(document)
+  return fromOpenApi(document)
+}
+
+/** A configuration of another program describes no API: the refusal names the operation that reads it. */
+function refuseConfiguration(document: Plain): void {
+  if (document['swagger'] !== undefined || document['openapi'] !== undefined) return
+  const configuration = CONFIGURATIONS.find(({ resembles }) => resembles(document))
+  if (configuration === undefined) return
+  throw broken(`/${configuration.member}`, configuration.hint)
+}

@@ -1,0 +1,585 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { refused, startControl } from '../../../test/control.ts'
+import { judged, specOf } from '../../../test/support/converted.ts'
+import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
+import type { Plain } from '../../base/plain.ts'
+import type { Converted } from '../converted.ts'
+import { fromKong, isKong } from './kong.ts'
+
+const KONG = {
+  _format_version: '3.0',
+  services: [
+    {
+      name: 'orders',
+      host: 'orders-pool',
+      port: 8080,
+      protocol: 'http',
+      path: '/api',
+      connect_timeout: 3000,
+      read_timeout: 20000,
+      routes: [
+        { name: 'orders-read', paths: ['/orders'], methods: ['GET', 'HEAD'], hosts: ['api.example.com'] },
+        { name: 'orders-write', paths: ['/orders'], methods: ['POST', 'GET'], hosts: ['api.example.com'] },
+        {
+          name: 'raw',
+          paths: ['/raw/'],
+          strip_path: false,
+          plugins: [{ name: 'rate-limiting', config: { second: 5 } }],
+        },
+        { name: 'pattern', paths: ['~/v\\d+/x', '/'] },
+      ],
+      plugins: [{ name: 'key-auth' }, { name: 'request-size-limiting', config: { allowed_payload_size: 2 } }],
+    },
+    { name: 'broken', routes: [{ name: 'r', paths: ['/b'] }] },
+  ],
+  upstreams: [
+    {
+      name: 'orders-pool',
+      targets: [
+        { target: '10.0.0.1:8080', weight: 100 },
+        { target: '10.0.0.2:8080', weight: 50 },
+      ],
+    },
+  ],
+  plugins: [
+    { name: 'cors', config: { origins: ['https://app.example.com'], credentials: true, max_age: 600 } },
+    { name: 'rate-limiting', service: 'orders', config: { minute: 100, day: 5000, policy: 'local' } },
+    { name: 'prometheus' },
+  ],
+  consumers: [
+    {
+      username: 'acme',
+      keyauth_credentials: [{ key: 'PLANTED-SECRET' }],
+      acls: [{ group: 'gold' }],
+      plugins: [{ name: 'rate-limiting', config: { hour: 10 } }],
+    },
+  ],
+}
+
+const converted = (document: Plain): Converted => judged(fromKong(document))
+
+test('services and routes become collections and proxies, plugins what they have a counterpart in', () => {
+  assert.ok(isKong(KONG))
+  const made = converted(KONG)
+  const orders = specOf(made, 'collection', 'orders')
+  assert.deepEqual(
+    [orders['base_path'], orders['hosts'], orders['max_body']],
+    ['/orders', ['api.example.com'], 2 * 1024 ** 2],
+  )
+  assert.deepEqual(orders['upstream'], {
+    targets: [
+      { url: 'http://10.0.0.1:8080/api', weight: 100 },
+      { url: 'http://10.0.0.2:8080/api', weight: 50 },
+    ],
+    timeouts: { connect: '3000ms', first_byte: '20000ms', idle: '20000ms' },
+  })
+  assert.deepEqual(orders['cors'], {
+    origins: ['https://app.example.com'],
+    methods: [],
+    expose: [],
+    credentials: true,
+    max_age: '600s',
+  })
+  assert.deepEqual(
+    made.documents
+      .filter(({ kind, spec }) => kind === 'proxy' && spec['collection'] === 'orders')
+      .map(({ slug, spec }) => [slug, spec['methods'], spec['path']]),
+    [
+      ['orders-read', ['GET', 'HEAD'], '/'],
+      ['orders-read-all', ['GET', 'HEAD'], '/*'],
+      ['orders-write', ['POST'], '/'],
+      ['orders-write-all', ['POST'], '/*'],
+    ],
+  )
+})
+
+test('a path that is not stripped goes to the upstream as it came', () => {
+  const made = converted(KONG)
+  const proxies = made.documents.filter(({ slug }) => slug === 'raw' || slug === 'raw-all')
+  // The path ends with a slash, so that the base itself was not answered
+  assert.deepEqual(
+    proxies.map(({ spec }) => [spec['path'], spec['target_path']]),
+    [['/*', '/raw/*']],
+  )
+})
+
+test('consumers become clients with a profile of type token, without their keys', () => {
+  const made = converted(KONG)
+  const { collections, policy } = specOf(made, 'client', 'acme')
+  assert.deepEqual([collections, policy], [['orders', 'orders-raw'], 'acme-limit'])
+  assert.deepEqual(specOf(made, 'profile', 'token')['auth'], { type: 'token' })
+  assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+})
+
+test('what has no counterpart is said', () => {
+  const notes = converted(KONG).notes.join('\n')
+  for (const part of [
+    /path ~\/v\\d\+\/x of route pattern is left out/,
+    /path \/ of route pattern is left out/,
+    /plugin key-auth is replaced/,
+    /plugin prometheus of all services is left out/,
+    /service broken is left out: it has no http/,
+    /keys of consumers are left out/,
+    /collection orders is a draft: the rate limit of service orders would be counted for each of its paths/,
+    /route orders-write is in part left out/,
+  ])
+    assert.match(notes, part)
+})
+
+/** One service at `/a` with the members given. */
+function one(service: Plain, more: Plain = {}, route: Plain = {}): Converted {
+  const routes = [{ name: 'r', paths: ['/a'], ...route }]
+  const services = [{ name: 's', url: 'http://a.example', routes, ...service }]
+  const consumers = [{ username: 'c', keyauth_credentials: [{ key: 'k' }], acls: [{ group: 'gold' }] }]
+  return converted({ _format_version: '3.0', services, consumers, ...more })
+}
+
+/** Status of the collection at a base path, or null where there is none. */
+function statusAt({ documents }: Converted, base: string): unknown {
+  const collections = documents.filter(
+    ({ kind, spec }) => kind === 'collection' && spec['base_path'] === base,
+  )
+  assert.ok(collections.length <= 1)
+  return collections[0]?.spec['status'] ?? null
+}
+
+/** True where something at the base path would be answered once the documents are applied. */
+function isOpen(made: Converted, base: string): boolean {
+  const slugs = made.documents
+    .filter(
+      ({ kind, spec }) =>
+        kind === 'collection' && spec['base_path'] === base && spec['status'] === 'published',
+    )
+    .map(({ slug }) => slug)
+  return made.documents.some(
+    ({ kind, spec }) =>
+      kind === 'proxy' && slugs.includes(String(spec['collection'])) && spec['status'] === 'published',
+  )
+}
+
+test('what is carried over exactly is published', () => {
+  const made = one({}, {}, { methods: ['GET'], hosts: ['API.example.com'], protocols: ['http', 'https'] })
+  assert.ok(isOpen(made, '/a'))
+  assert.deepEqual(specOf(made, 'collection', 's')['hosts'], ['api.example.com'])
+  // Only the keys of the consumer are not there
+  assert.deepEqual(
+    made.notes.filter((note) => !/token of a profile|keys of consumers/.test(note)),
+    [],
+  )
+  const { exact } = converted({
+    services: [{ name: 's', url: 'http://a.example', routes: [{ name: 'r', paths: ['/a'] }] }],
+  })
+  assert.equal(exact, true)
+})
+
+test('what protects a route and has no counterpart leaves it closed, wherever the plugin stands', () => {
+  const protections: readonly Plain[] = [
+    { name: 'ip-restriction', config: { allow: ['10.0.0.0/8'] } },
+    { name: 'bot-detection' },
+    { name: 'request-termination', config: { status_code: 503 } },
+    { name: 'pre-function', config: { access: ['return kong.response.exit(403)'] } },
+    { name: 'rate-limiting-advanced', config: { limit: [5], window_size: [60] } },
+    { name: 'rate-limiting', config: { year: 5 } },
+    { name: 'rate-limiting', config: { minute: 5, limit_by: 'path' } },
+    { name: 'rate-limiting', config: { minute: '5' } },
+    { name: 'rate-limiting', config: { minute: 5 }, consumer: 'c' },
+    { name: 'rate-limiting', config: { minute: 5 }, condition: 'http.method == "GET"' },
+    { name: 'rate-limiting', _config: 'missing' },
+    { name: 'request-size-limiting', config: { allowed_payload_size: 1, size_unit: 'pints' } },
+    { name: 'request-size-limiting', config: { require_content_length: true } },
+    { name: 'acl', config: { allow: ['gold'], always_use_authenticated_groups: true } },
+    { name: 'acl', config: {} },
+    { name: 'something-unheard-of' },
+  ]
+  for (const plugin of protections)
+    for (const made of [
+      one({ plugins: [plugin] }),
+      one({}, { plugins: [{ ...plugin, service: { name: 's' } }] }),
+      one({}, { plugins: [{ ...plugin, route: 'r' }] }),
+      one({}, {}, { plugins: [plugin] }),
+      ...(plugin['consumer'] === undefined ? [one({}, { plugins: [plugin] })] : []),
+    ]) {
+      const text = JSON.stringify(plugin)
+      assert.ok(!isOpen(made, '/a'), text)
+      assert.equal(made.exact, false, text)
+      assert.ok(
+        made.notes.some((note) => / is a draft: /.test(note)),
+        text,
+      )
+    }
+})
+
+test('a list that is written in another form leaves closed what it would have protected or narrowed', () => {
+  const acl = { name: 'acl', config: { allow: ['gold'], deny: 'blocked' } }
+  const cases: readonly (readonly [string, Converted])[] = [
+    ['plugins of a service', one({ plugins: { name: 'bot-detection' } })],
+    ['plugins of a route', one({}, {}, { plugins: ['bot-detection'] })],
+    ['plugins of all services', one({}, { plugins: { name: 'bot-detection' } })],
+    ['groups of the plugin acl', one({ plugins: [acl] })],
+    ['a config that is no object', one({ plugins: [{ name: 'cors', config: 'none' }] })],
+    ['hosts of a route', one({}, {}, { hosts: 'inside.example.com' })],
+    ['methods of a route', one({}, {}, { methods: 'GET' })],
+  ]
+  for (const [what, made] of cases) {
+    assert.ok(!isOpen(made, '/a'), what)
+    assert.equal(made.exact, false, what)
+    assert.ok(
+      made.notes.some((note) => / not a list of |config that is no object/.test(note)),
+      `${what}: ${made.notes.join('; ')}`,
+    )
+  }
+  for (const member of ['services', 'routes', 'upstreams', 'consumers', 'consumer_groups']) {
+    const made = fromKong({ _format_version: '3.0', [member]: { name: 'x' } })
+    assert.equal(made.exact, false, member)
+    assert.ok(
+      made.notes.some((note) => note.includes(member)),
+      member,
+    )
+  }
+})
+
+test('a plugin that is switched off protects nothing and overrides nothing', () => {
+  assert.ok(isOpen(one({ plugins: [{ name: 'ip-restriction', enabled: false }] }), '/a'))
+  const off = { name: 'rate-limiting', enabled: false, config: { minute: 1 } }
+  const on = { name: 'rate-limiting', config: { minute: 7 } }
+  const made = one({ plugins: [on] }, {}, { plugins: [off] })
+  assert.equal((specOf(made, 'policy', 's-limit')['limits'] as Plain[])[0]!['max'], 7)
+  assert.equal(
+    one({}, { consumers: [{ username: 'c', plugins: [off] }] }).documents.filter(
+      ({ kind }) => kind === 'policy',
+    ).length,
+    0,
+  )
+})
+
+test('a disabled service, and what only https or certain headers reached, is not published', () => {
+  const off = one({ enabled: false })
+  assert.equal(statusAt(off, '/a'), 'draft')
+  for (const [service, route] of [
+    [{ client_certificate: { id: 'x' } }, {}],
+    [{ new_member: 1 }, {}],
+    [{}, { protocols: ['https'] }],
+    [{}, { path_handling: 'v1' }],
+    [{}, { new_member: 1 }],
+  ] as const) {
+    const made = one(service, {}, route)
+    assert.ok(!isOpen(made, '/a'), JSON.stringify([service, route]))
+    assert.equal(made.exact, false)
+  }
+  for (const route of [
+    { headers: { 'x-internal': ['yes'] } },
+    { snis: ['a.example'] },
+    { expression: 'http.path == "/a"' },
+    { protocols: ['grpc'] },
+    { hosts: ['*.example.com'] },
+    { hosts: ['example.com:8443'] },
+    { methods: ['PURGE'] },
+    { paths: [] },
+    { paths: ['~/a$'] },
+  ])
+    assert.equal(statusAt(one({}, {}, route), '/a'), null, JSON.stringify(route))
+  for (const url of ['grpc://a.example', 'tcp://a.example:1'])
+    assert.equal(statusAt(one({ url }), '/a'), null)
+})
+
+test('what is not published is not answered by a shorter path, another host or another method in its place', () => {
+  const wide = { name: 'wide', url: 'http://wide.example', routes: [{ name: 'w', paths: ['/a'] }] }
+  const acl = [{ name: 'ip-restriction', config: { allow: ['10.0.0.1'] } }]
+  const besides = (routes: readonly Plain[]): Converted =>
+    converted({ services: [wide, { name: 'narrow', url: 'http://narrow.example', routes }] })
+  for (const route of [
+    { name: 'n', paths: ['/a/admin'], plugins: acl },
+    { name: 'n', paths: ['~/a/admin$'] },
+    { name: 'n', paths: ['~/(a|b)/admin'] },
+    { name: 'n', paths: ['/a/admin'], protocols: ['grpc', 'grpcs'] },
+    { name: 'n', paths: ['/a'], methods: ['DELETE'], plugins: acl },
+    { name: 'n', paths: ['/a'], hosts: ['x.example'], plugins: acl },
+  ])
+    assert.ok(!isOpen(besides([route]), '/a'), JSON.stringify(route))
+  for (const route of [
+    { name: 'n', paths: ['/b/admin'], plugins: acl },
+    { name: 'n', paths: ['~/b/admin$'] },
+    { name: 'n', paths: ['/a/admin'], headers: { 'x-internal': ['yes'] } },
+  ])
+    assert.ok(isOpen(besides([route]), '/a'), JSON.stringify(route))
+  // Of two routes of a service the one that names methods answers them
+  const made = one({
+    routes: [
+      { name: 'all', paths: ['/a'] },
+      { name: 'delete', paths: ['/a'], methods: ['DELETE'], plugins: acl },
+    ],
+  })
+  const open = made.documents.filter(({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published')
+  assert.ok(open.length > 0 && open.every(({ spec }) => !(spec['methods'] as string[]).includes('DELETE')))
+})
+
+test('before version 3 a path with characters of patterns is one', () => {
+  const routes = [{ name: 'r', paths: ['/a+'] }]
+  const services = [{ name: 's', url: 'http://a.example', routes }]
+  assert.equal(statusAt(converted({ _format_version: '2.1', services }), '/a+'), null)
+  assert.equal(statusAt(converted({ _format_version: '3.0', services }), '/a+'), 'published')
+})
+
+test('a limit is carried over where one counter counts the same calls', () => {
+  const plugins = [
+    { name: 'rate-limiting', config: { minute: 100, day: 5000, policy: 'redis', redis: { host: 'r' } } },
+  ]
+  const limits = [
+    { name: 'minute', max: 100, kind: 'rate', window: '1m' },
+    { name: 'day', max: 5000, kind: 'quota', window: '1d' },
+  ]
+  const single = one({ plugins })
+  assert.equal(specOf(single, 'collection', 's')['policy'], 's-limit')
+  assert.deepEqual(specOf(single, 'policy', 's-limit')['limits'], limits)
+  const ofRoute = one({}, {}, { plugins })
+  assert.equal(specOf(ofRoute, 'collection', 's')['policy'], 'r-limit')
+  // A counter for each path, or for each of two proxies, would let more through
+  assert.ok(!isOpen(one({ plugins }, {}, { paths: ['/a', '/b'] }), '/a'))
+  const two = [
+    { name: 'r', paths: ['/a'], methods: ['GET'], plugins },
+    { name: 'other', paths: ['/a'], methods: ['POST'] },
+  ]
+  const open = one({ routes: two }).documents.filter(
+    ({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published',
+  )
+  assert.deepEqual(
+    open.map(({ slug }) => slug),
+    ['other', 'other-all'],
+  )
+  // What counts consumers over everything is the policy of each client
+  const shared = one({}, { plugins }, { paths: ['/a', '/b'] })
+  assert.ok(isOpen(shared, '/a') && isOpen(shared, '/b'))
+  assert.equal(specOf(shared, 'client', 'c')['policy'], 'services-limit')
+  const byAddress = [{ name: 'rate-limiting', config: { minute: 1, limit_by: 'ip' } }]
+  assert.ok(!isOpen(one({}, { plugins: byAddress }, { paths: ['/a', '/b'] }), '/a'))
+  const keyed = specOf(one({ plugins: byAddress }), 'policy', 's-limit')['limits'] as Plain[]
+  assert.equal(keyed[0]!['key'], 'ip')
+})
+
+test('the plugin that is closest to a route is the one in force', () => {
+  const size = (megabytes: number): Plain => ({
+    name: 'request-size-limiting',
+    config: { allowed_payload_size: megabytes },
+  })
+  const made = one({ plugins: [size(2)] }, { plugins: [size(9)] })
+  assert.equal(specOf(made, 'collection', 's')['max_body'], 2 * 1024 ** 2)
+  const bytes = { name: 'request-size-limiting', config: { allowed_payload_size: 512, size_unit: 'bytes' } }
+  assert.equal(specOf(one({ plugins: [bytes] }), 'collection', 's')['max_body'], 512)
+  const routes = [
+    { name: 'small', paths: ['/a'], methods: ['POST'], plugins: [size(1)] },
+    { name: 'other', paths: ['/a'], methods: ['GET'] },
+  ]
+  const open = one({ routes }).documents.filter(
+    ({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published',
+  )
+  assert.deepEqual(
+    open.map(({ slug }) => slug),
+    ['other', 'other-all'],
+  )
+})
+
+test('CORS allows no more than before, or is left out', () => {
+  const cors = (config: Plain): unknown =>
+    specOf(one({ plugins: [{ name: 'cors', config }] }), 'collection', 's')['cors']
+  assert.deepEqual(
+    cors({
+      origins: ['https://a.example'],
+      methods: ['GET', 'TRACE'],
+      headers: ['X-A'],
+      exposed_headers: ['X-B'],
+    }),
+    {
+      origins: ['https://a.example'],
+      methods: ['GET'],
+      headers: ['X-A'],
+      expose: ['X-B'],
+      max_age: '5s',
+    },
+  )
+  for (const config of [
+    { origins: ['*'], credentials: true },
+    { credentials: true },
+    { origins: ['https://.*[.]example[.]com'] },
+    { origins: [] },
+    { origins: ['https://a.example'], methods: ['TRACE'] },
+    { origins: ['https://a.example'], preflight_continue: true },
+    { origins: ['https://a.example'], private_network: true },
+    { origins: ['https://a.example'], headers: ['not a name'] },
+  ])
+    assert.equal(cors(config), undefined, JSON.stringify(config))
+  const own = { name: 'cors', config: { origins: ['https://narrow.example'] } }
+  const wide = { name: 'cors', config: { origins: ['*'] } }
+  const routes = [
+    { name: 'r', paths: ['/a'], methods: ['GET'], plugins: [own] },
+    { name: 'q', paths: ['/a'], methods: ['POST'] },
+  ]
+  assert.equal(specOf(one({ routes, plugins: [wide] }), 'collection', 's')['cors'], undefined)
+})
+
+test('a consumer may call what its groups and its kinds of credentials open', () => {
+  const callable = (plugins: readonly Plain[], consumer: Plain): unknown =>
+    specOf(one({ plugins }, { consumers: [{ username: 'c', ...consumer }] }), 'client', 'c')['collections']
+  const key = { name: 'key-auth' }
+  const keyed = { keyauth_credentials: [{ key: 'k' }] }
+  const acl = (config: Plain): Plain => ({ name: 'acl', config })
+  assert.deepEqual(callable([key], keyed), ['s'])
+  assert.deepEqual(callable([key], {}), [])
+  assert.deepEqual(callable([key], { basicauth_credentials: [{ username: 'u' }] }), [])
+  assert.deepEqual(callable([{ name: 'openid-connect' }], keyed), [])
+  assert.deepEqual(callable([], {}), ['s'])
+  const gold = { ...keyed, acls: [{ group: 'gold' }] }
+  assert.deepEqual(callable([key, acl({ allow: ['gold'] })], gold), ['s'])
+  assert.deepEqual(callable([key, acl({ allow: ['gold'] })], keyed), [])
+  assert.deepEqual(callable([key, acl({ deny: ['gold'] })], gold), [])
+  assert.deepEqual(callable([key, acl({ deny: ['gold'] })], keyed), ['s'])
+  // Of one route of several, a client cannot be kept out
+  const routes = [
+    { name: 'r', paths: ['/a'], methods: ['GET'], plugins: [acl({ allow: ['x'] })] },
+    { name: 'q', paths: ['/a'], methods: ['POST'] },
+  ]
+  const open = one({ routes }).documents.filter(
+    ({ kind, spec }) => kind === 'proxy' && spec['status'] === 'published',
+  )
+  assert.deepEqual(
+    open.map(({ slug }) => slug),
+    ['q', 'q-all'],
+  )
+})
+
+test('a consumer with what cannot be carried over is switched off', () => {
+  const made = (consumer: Plain, more: Plain = {}): Converted =>
+    one({}, { consumers: [{ username: 'c', ...consumer }], ...more })
+  const plugins = [{ name: 'ip-restriction', config: { allow: ['10.0.0.0/8'] } }]
+  assert.deepEqual(specOf(made({ plugins }), 'profile', 'token')['ip_allowlist'], ['10.0.0.0/8'])
+  for (const off of [
+    made({ plugins: [{ name: 'ip-restriction', config: { deny: ['10.0.0.0/8'] } }] }),
+    made({ plugins: [{ name: 'request-termination' }] }),
+    made({ plugins: [{ name: 'rate-limiting', config: { minute: 1, limit_by: 'ip' } }] }),
+    made({ new_member: 1 }),
+    made(
+      { groups: [{ name: 'g' }] },
+      { consumer_groups: [{ name: 'g', plugins: [{ name: 'rate-limiting-advanced' }] }] },
+    ),
+    made({}, { consumer_groups: [{ name: 'g', consumers: [{ username: 'c' }], plugins: [{ name: 'x' }] }] }),
+    made(
+      { groups: [{ name: 'g' }] },
+      { consumer_groups: [{ name: 'g' }], plugins: [{ name: 'x', consumer_group: 'g' }] },
+    ),
+  ]) {
+    assert.equal(specOf(off, 'client', 'c')['active'], false)
+    assert.ok(off.notes.some((note) => note.startsWith('consumer c is switched off: ')))
+  }
+})
+
+test('routes at the top belong to their service, and everything else at the top is named', () => {
+  const made = converted({
+    services: [{ name: 's', id: 'id-1', url: 'http://a.example' }],
+    routes: [
+      { name: 'r', paths: ['/a'], service: { name: 's' } },
+      { name: 'q', paths: ['/b'], service: { id: 'id-1' } },
+      { name: 'lost', paths: ['/c'] },
+    ],
+    plugins: [{ name: 'key-auth', service: 'nowhere' }],
+    certificates: [{ cert: 'x' }],
+    vaults: [{ prefix: 'v' }],
+    something_new: [1],
+  })
+  assert.ok(isOpen(made, '/a') && isOpen(made, '/b'))
+  for (const part of [
+    /route lost is left out/,
+    /certificates are left out/,
+    /vaults are left out/,
+    /something_new are left out/,
+    /plugin key-auth is left out: there is no service nowhere/,
+  ])
+    assert.match(made.notes.join('\n'), part)
+})
+
+test('targets of weight 0 stay out of service, and a pool without others leaves its service out', () => {
+  const pool = (targets: readonly Plain[], more: Plain = {}): Converted =>
+    one(
+      { url: undefined, host: 'pool', protocol: 'http' },
+      { upstreams: [{ name: 'pool', targets, ...more }] },
+    )
+  const upstream = (made: Converted): Plain => specOf(made, 'collection', 's')['upstream'] as Plain
+  const two = pool([
+    { target: '10.0.0.1:80', weight: 100 },
+    { target: '10.0.0.2:80', weight: 0 },
+    { target: '10.0.0.3' },
+  ])
+  assert.deepEqual(upstream(two)['targets'], [
+    { url: 'http://10.0.0.1:80', weight: 100 },
+    { url: 'http://10.0.0.3:8000', weight: 100 },
+  ])
+  assert.equal(statusAt(pool([{ target: '10.0.0.2:80', weight: 0 }]), '/a'), null)
+  assert.equal(statusAt(pool([{ target: '10.0.0.1:80' }], { host_header: 'x.example' }), '/a'), 'draft')
+  assert.equal(
+    upstream(pool([{ target: 'a:1' }], { algorithm: 'least-connections' }))['balance'],
+    'least_pending',
+  )
+  assert.equal(upstream(one({}, {}, { preserve_host: true }))['host_header'], 'preserve')
+})
+
+test('with any one part replaced by anything it becomes documents and notes', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 3 }), fc.nat(), (value, seed) => {
+      const { documents, notes } = fromKong(withReplaced(KONG, value, seed) as Plain)
+      const names = documents.map(
+        ({ kind, slug, spec }) => `${kind} ${String(spec['collection'] ?? spec['client'] ?? '')}:${slug}`,
+      )
+      assert.equal(new Set(names).size, names.length)
+      for (const note of notes) assert.ok(note.length <= 500)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('many parts cost what they become, and what would become too much is refused', () => {
+  const many = <T>(make: (at: number) => T): T[] => Array.from({ length: 4000 }, (_, at) => make(at))
+  const services = many((at) => ({ name: 'same', url: 'http://a', routes: [{ paths: [`/p${at}`] }] }))
+  const { documents } = fromKong({ services })
+  assert.equal(new Set(documents.map(({ kind, slug }) => `${kind} ${slug}`)).size, 4000 + 2)
+  assert.equal(documents.length, 12_000)
+  const [paths, hosts] = [many((at) => `/p${at}`).slice(0, 10), many((at) => `h${at}`).slice(0, 50)]
+  const repeated = [
+    { services, plugins: many(() => ({ name: 'rate-limiting', service: 'same' })) },
+    { services, consumers: many((at) => ({ username: `c${at}` })) },
+    {
+      services: many(() => ({
+        url: 'http://a',
+        routes: [{ paths, hosts }],
+      })),
+    },
+  ]
+  for (const document of repeated) assert.throws(() => fromKong(document), { code: 'document_invalid' })
+  const slashes = fromKong({
+    services: [{ url: `http://a${'/'.repeat(1_000_000)}x`, routes: [{ paths: ['/p'] }] }],
+  })
+  assert.equal(slashes.documents.length, 0)
+})
+
+test('with what no text can be made of in any place it becomes documents and notes', () => {
+  for (const changed of withEachReplaced(KONG, NO_TEXT)) {
+    const document = changed as Plain
+    if (isKong(document)) assert.ok(Array.isArray(fromKong(document).documents))
+  }
+})
+
+test('what comes out is applied as it is', async () => {
+  const control = await startControl()
+  try {
+    const text = `_format_version: "3.0"\nservices: ${JSON.stringify(KONG.services)}\nupstreams: ${JSON.stringify(KONG.upstreams)}\nplugins: ${JSON.stringify(KONG.plugins)}\nconsumers: ${JSON.stringify(KONG.consumers)}\n`
+    const { output } = await control.run('config.convert', { document: text }, { role: 'viewer' })
+    const { documents } = output as { documents: object[] }
+    const applied = await control.run('config.apply', { documents, managed_by: 'kong' })
+    assert.equal(applied.output['create'], documents.length)
+    const { output: plan } = await control.run('config.plan', { documents, managed_by: 'kong' })
+    assert.equal(plan['unchanged'], documents.length)
+    await refused(control.run('config.convert', { document: { services: [] } }), 'document_invalid')
+    await refused(control.run('config.convert', { document: '[]' }), 'document_invalid')
+  } finally {
+    await control.close()
+  }
+})

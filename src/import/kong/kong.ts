@@ -1,0 +1,423 @@
+import { type Plain, scalarText } from '../../base/plain.ts'
+import { refuse } from '../../base/refusal.ts'
+import { type HttpMethod, slugOf } from '../../model/common.ts'
+import type { Converted, MadeDocument } from '../converted.ts'
+import { consumersOf } from './consumers.ts'
+import type { MadeCollection, MadeRoute, Making } from './made.ts'
+import { DOCUMENT_MEMBERS, unknownMembers } from './members.ts'
+import { listIn, nameOf, oddLists, refOf, tagsOf } from './parts.ts'
+import { narrowed, type PluginInForce, Plugins, type PluginsByName } from './plugins-in-force.ts'
+import { type ReadRoute, type RoutePath, readRoute } from './routes.ts'
+import { upstreamOf } from './upstream.ts'
+
+/** True for a declarative configuration of Kong, as decK dumps it. */
+export function isKong(document: Plain): boolean {
+  return /^\d+\.\d+$/.test(scalarText(document['_format_version']) ?? '')
+}
+
+/** Members of the document that are lists of objects. */
+const LISTS = ['services', 'routes', 'upstreams', 'plugins', 'consumers', 'consumer_groups']
+
+/** Parts that are made in all. */
+const PARTS_MAX = 1_000_000
+
+/**
+ * A declarative configuration of Kong (decK) as documents: each path of a service becomes a collection, routes its
+ * proxies, consumers clients with a profile of type token, rate limits policies. Keys of consumers are not taken over: tokens are issued
+ * here. What is not carried over exactly stays closed: it is left out or a draft, and so is every collection that would answer
+ * in its place; a note says so. Pure; members that are no configuration are left out with a note.
+ * Refuses with document_invalid what would become too much.
+ */
+export function fromKong(document: Plain): Converted {
+  return new Conversion(document).make()
+}
+
+/** Paths that are answered nowhere, though they were before. */
+interface Shadow {
+  readonly path: Pick<RoutePath, 'prefix' | 'isPattern'>
+  readonly hosts: readonly string[]
+  readonly methods: readonly HttpMethod[]
+  readonly what: string
+  readonly own: MadeCollection | null
+}
+
+class Conversion implements Making {
+  readonly #document: Plain
+  readonly #documents: MadeDocument[] = []
+  readonly #collections: MadeCollection[] = []
+  readonly #mounts = new Map<string, MadeCollection>()
+  readonly #shadows: Shadow[] = []
+  readonly #slugs = new Set<string>()
+  readonly #notes = new Set<string>()
+  #isExact = true
+  /** Slugs by the plugins that they were made of. */
+  readonly #policies = new Map<Plain, string>()
+  /** Numbers to go on with, by slug, so that many equal names stay linear. */
+  readonly #counts = new Map<string, number>()
+  readonly plugins: Plugins
+  readonly #pools = new Map<unknown, Plain>()
+  #partsLeft = PARTS_MAX
+
+  constructor(document: Plain) {
+    this.#document = document
+    for (const pool of listIn(document, 'upstreams').toReversed()) this.#pools.set(pool['name'], pool)
+    this.plugins = new Plugins(document, (parts) => this.count(parts))
+  }
+
+  /** Something is left out, closed or different. */
+  note(sentence: string): void {
+    this.#isExact = false
+    this.tell(sentence)
+  }
+
+  /** Something that is good to know of what is carried over. */
+  tell(sentence: string): void {
+    this.#notes.add(sentence.slice(0, 500).toWellFormed())
+  }
+
+  /** Counts what is made. Refuses with document_invalid what would become too much: parts may stand in many places. */
+  count(parts: number): void {
+    this.#partsLeft -= parts
+    if (this.#partsLeft >= 0) return
+    throw refuse('document_invalid', {
+      detail: `It would become more than ${PARTS_MAX} parts, as plugins, hosts and consumers are repeated for each collection. Convert it in pieces.`,
+      errors: [{ pointer: '', reason: `more than ${PARTS_MAX} parts` }],
+    })
+  }
+
+  make(): Converted {
+    const document = this.#document
+    for (const member of unknownMembers(document, DOCUMENT_MEMBERS)) this.note(`${member} are left out`)
+    for (const member of oddLists(document, LISTS))
+      this.note(`what is not an object in ${member}, or all of it where it is no list, is left out`)
+    for (const held of this.plugins.global.values()) this.#noteLeftOut(held)
+    const routes = Map.groupBy(listIn(document, 'routes'), (route) => refOf(route['service']))
+    for (const service of listIn(document, 'services')) {
+      const refs = new Set([service['name'], service['id']].filter((ref) => typeof ref === 'string'))
+      const further = [...refs].flatMap((ref) => routes.get(ref as string) ?? [])
+      for (const ref of refs) routes.delete(ref as string)
+      this.#service(service, [...listIn(service, 'routes'), ...further])
+    }
+    for (const alone of [...routes.values()].flat()) {
+      this.note(`route ${nameOf(alone)} is left out: it has no service`)
+      this.#shadowOf(readRoute(alone, this.#isOld()), null)
+    }
+    for (const collection of this.#collections) {
+      this.#judge(collection)
+      this.#judgeCors(collection)
+    }
+    this.#limits()
+    this.#closeShadowed()
+    this.#write()
+    consumersOf(document, this, this.#collections)
+    for (const sentence of this.plugins.unowned()) this.note(sentence)
+    return { documents: this.#documents, notes: [...this.#notes], exact: this.#isExact }
+  }
+
+  #isOld(): boolean {
+    return Number(scalarText(this.#document['_format_version'])) < 3
+  }
+
+  #service(source: Plain, sources: readonly Plain[]): void {
+    const name = nameOf(source)
+    const { spec, reasons, notes } = upstreamOf(source, this.#pools)
+    this.count(spec === null ? 1 : (spec['targets'] as readonly unknown[]).length)
+    const isOff = source['enabled'] === false
+    const service = {
+      name,
+      upstream: spec,
+      isOff,
+      tags: tagsOf(source),
+      collections: new Set<MadeCollection>(),
+    }
+    if (spec === null) this.note(`service ${name} is left out: ${reasons.join('; ')}`)
+    for (const note of notes) this.note(`service ${name}: ${note}`)
+    if (isOff) this.tell(`service ${name} is disabled: its collections are drafts`)
+    if (sources.length === 0) this.note(`service ${name} is left out: it has no routes`)
+    if (oddLists(source, ['routes']).length > 0)
+      this.note(`service ${name}: what is not an object in its routes is left out`)
+    const held = this.plugins.of(source, 'service', [])
+    for (const one of held.values()) this.#noteLeftOut(one)
+    const routes = sources.map((route): MadeRoute => {
+      const own = this.plugins.of(route, 'route', ['service'])
+      this.count(own.size + held.size + 1)
+      for (const one of own.values()) this.#noteLeftOut(one)
+      const read = readRoute(route, this.#isOld())
+      const closed = new Set(read.reasons)
+      const inForce = narrowed(this.plugins.global, held, own)
+      return { ...read, source: route, service, held: inForce, closed, collections: new Set() }
+    })
+    // The more is named, the sooner a route answers
+    for (const route of routes.toSorted((a, b) => Number(b.namesMethods) - Number(a.namesMethods)))
+      this.#route(route, spec === null ? null : reasons)
+  }
+
+  /** @param reasons why the collections of the service are drafts; null where it is left out */
+  #route(route: MadeRoute, reasons: readonly string[] | null): void {
+    const { name, service } = route
+    for (const note of route.notes) this.note(`route ${name}: ${note}`)
+    if (route.leftOut !== null || reasons === null) {
+      if (route.leftOut !== null) this.note(`route ${name} is left out: ${route.leftOut}`)
+      if (!service.isOff) this.#shadowOf(route, null)
+      return
+    }
+    for (const path of route.paths) {
+      this.count(route.hosts.length + 1)
+      const collection = path.base === null ? null : this.#collectionAt(path.base, route)
+      if (collection === null) {
+        const why =
+          path.base === null
+            ? 'a collection needs a plain base path that is not reserved'
+            : 'another service answers there'
+        this.note(`path ${path.text} of route ${name} is left out: ${why}`)
+        if (!service.isOff) this.#shadowOf({ ...route, paths: [path] }, null)
+        continue
+      }
+      for (const reason of reasons) collection.closed.add(reason)
+      route.collections.add(collection)
+      collection.routes.add(route)
+      for (const below of path.isBelowOnly ? ['/*'] : ['/', '/*']) this.#proxy(collection, route, below)
+    }
+  }
+
+  #shadowOf(route: ReadRoute, own: MadeCollection | null): void {
+    if (route.isAvoidable) return
+    const { hosts, methods, name } = route
+    for (const path of route.paths) this.#shadows.push({ path, hosts, methods, what: `route ${name}`, own })
+  }
+
+  /** Null where other settings are in force at the same place. */
+  #collectionAt(base: string, { service, hosts, keepsHost }: MadeRoute): MadeCollection | null {
+    const wanted = [...hosts].sort()
+    const found = (wanted.length === 0 ? ['*'] : wanted).map((host) => this.#mounts.get(`${base} ${host}`))
+    const known = found.find((one) => one !== undefined)
+    if (known !== undefined) {
+      const isSame =
+        known.service === service &&
+        known.hosts.join() === wanted.join() &&
+        (known.spec['upstream'] as Plain)['host_header'] === (keepsHost ? 'preserve' : undefined)
+      return isSame ? known : null
+    }
+    const slug = this.#slug(service.name, `${service.name}${base}`)
+    const spec: Plain = {
+      name: slug,
+      base_path: base,
+      hosts: wanted,
+      upstream: { ...service.upstream, ...(keepsHost ? { host_header: 'preserve' } : {}) },
+      ...(service.tags.length === 0 ? {} : { tags: service.tags }),
+    }
+    const made: MadeCollection = {
+      slug,
+      base,
+      service,
+      hosts: wanted,
+      spec,
+      routes: new Set(),
+      closed: new Set(),
+      proxies: [],
+      acl: null,
+    }
+    for (const host of wanted.length === 0 ? ['*'] : wanted) this.#mounts.set(`${base} ${host}`, made)
+    this.#collections.push(made)
+    service.collections.add(made)
+    return made
+  }
+
+  /** A path that two routes answer goes to the first one, which names more. Where both name as much, it is not known which. */
+  #proxy(collection: MadeCollection, route: MadeRoute, path: string): void {
+    const others = collection.proxies.filter((one) => one.path === path && one.route !== route)
+    const taken = new Set(others.flatMap(({ methods }) => methods))
+    const methods = route.methods.filter((method) => !taken.has(method))
+    if (methods.length < route.methods.length) {
+      this.note(
+        `route ${route.name} is in part left out: another route answers ${collection.base}${path} before`,
+      )
+      for (const other of others)
+        if (other.route.namesMethods === route.namesMethods && !isAlike(other.route.held, route.held))
+          for (const one of [other.route, route])
+            one.closed.add('another route with other plugins answers the same')
+    }
+    const own = collection.proxies.some((one) => one.path === path && one.route === route)
+    if (methods.length > 0 && !own) collection.proxies.push({ route, path, methods })
+  }
+
+  /** Puts what plugins say in its place, or closes what they protect. Limits are counted, and come later. */
+  #judge(collection: MadeCollection): void {
+    const routes = [...collection.routes]
+    for (const route of routes)
+      for (const held of route.held.values()) {
+        this.count(1)
+        const { effect, name, level } = held
+        const isShared =
+          level !== 'route' || routes.every((one) => one.held.get(name)?.plugin === held.plugin)
+        const place = isShared ? collection : route
+        if (effect.kind === 'closes') place.closed.add(effect.reason)
+        else if (effect.kind === 'addresses') place.closed.add(`plugin ${name} has no counterpart`)
+        else if (effect.kind === 'auth')
+          this.tell(`plugin ${name} is replaced: callers prove themselves by their profile`)
+        else if (effect.kind === 'acl' && isShared) collection.acl = effect
+        else if (effect.kind === 'size' && isShared) collection.spec['max_body'] = effect.bytes
+        else if (effect.kind === 'acl' || effect.kind === 'size')
+          route.closed.add(`plugin ${name} would have to hold for this route alone`)
+      }
+  }
+
+  /** CORS is one for a collection. Where its routes differ there is none, so that browsers refuse pages from elsewhere. */
+  #judgeCors(collection: MadeCollection): void {
+    const all = [...collection.routes].map(({ held }) => held.get('cors'))
+    const [first] = all
+    if (all.every((one) => one?.plugin === first?.plugin)) {
+      if (first?.effect.kind === 'cors') collection.spec['cors'] = first.effect.cors
+    } else this.note(`CORS of collection ${collection.slug} is left out: its routes differ in it`)
+  }
+
+  /** A limit is carried over where one counter counts the same calls as before. */
+  #limits(): void {
+    for (const collection of this.#collections)
+      for (const route of collection.routes)
+        for (const held of route.held.values()) {
+          if (held.effect.kind !== 'limit') continue
+          this.count(1)
+          // Clients count it, over all that they call
+          if (held.level === 'global' && held.effect.key === null) continue
+          const routes = [...collection.routes]
+          const isAll = routes.every((one) => one.held.get(held.name)?.plugin === held.plugin)
+          const reach =
+            held.level === 'route'
+              ? route.collections
+              : held.level === 'service'
+                ? route.service.collections
+                : new Set(this.#collections)
+          const isOne = reach.size === 1 && (isAll || held.level !== 'route')
+          if (isOne) collection.spec['policy'] = this.policy(held)
+          else if (held.level === 'route')
+            route.closed.add('its rate limit would be counted for each of its paths')
+          else collection.closed.add(`the rate limit of ${held.owner} would be counted for each of its paths`)
+        }
+  }
+
+  /** A collection is closed too where it would answer what another one, or a route that is left out, answered before. */
+  #closeShadowed(): void {
+    const byBase = Map.groupBy(this.#collections, ({ base }) => base)
+    const close = (
+      { path, hosts, methods, what, own }: Shadow,
+      candidates: readonly MadeCollection[],
+    ): void => {
+      for (const one of candidates) {
+        this.count(1)
+        if (one === own || one.closed.size > 0 || one.service.isOff || !meet(one.hosts, hosts)) continue
+        const answers = one.proxies.some((proxy) => proxy.methods.some((method) => methods.includes(method)))
+        if (answers)
+          one.closed.add(`it would answer ${path.prefix || 'paths'} of ${what}, which is not published`)
+      }
+    }
+    const closeAbove = (shadow: Shadow): void => {
+      const { prefix } = shadow.path
+      for (let at = prefix.length; at > 0; at = prefix.lastIndexOf('/', at - 1))
+        close(shadow, byBase.get(prefix.slice(0, at)) ?? [])
+    }
+    for (const shadow of this.#shadows) {
+      closeAbove(shadow)
+      if (!shadow.path.isPattern) continue
+      this.count(this.#collections.length)
+      close(
+        shadow,
+        this.#collections.filter(({ base }) => base.startsWith(shadow.path.prefix)),
+      )
+    }
+    // The longest first: one that is closed may close those above it
+    for (const one of this.#collections.toSorted((a, b) => b.base.length - a.base.length)) {
+      const drafts = one.proxies.filter(({ route }) => one.closed.size > 0 || route.closed.size > 0)
+      if (one.service.isOff || drafts.length === 0) continue
+      const methods = [...new Set(drafts.flatMap((proxy) => proxy.methods))]
+      closeAbove({
+        path: { prefix: one.base, isPattern: false },
+        hosts: one.hosts,
+        methods,
+        what: `collection ${one.slug}`,
+        own: one,
+      })
+    }
+  }
+
+  #write(): void {
+    for (const collection of this.#collections) {
+      const { slug, spec, closed, service } = collection
+      if (closed.size > 0) this.note(`collection ${slug} is a draft: ${[...closed].join('; ')}`)
+      const status = closed.size > 0 || service.isOff ? 'draft' : 'published'
+      this.#documents.push({ kind: 'collection', slug, spec: { ...spec, status } })
+      for (const { route, path, methods } of collection.proxies) {
+        this.count(1)
+        const { closed: own, name } = route
+        if (own.size > 0) this.note(`route ${name} is a draft: ${[...own].join('; ')}`)
+        const tags = tagsOf(route.source)
+        const prefix = route.isStripped ? '' : collection.base
+        this.#documents.push({
+          kind: 'proxy',
+          slug: this.#unused(slugOf(path === '/' ? name : `${name}-all`) || 'route', `${slug}:`),
+          spec: {
+            collection: slug,
+            name: `${name} ${path}`.slice(0, 120),
+            methods,
+            path,
+            status: own.size > 0 ? 'draft' : 'published',
+            ...(tags.length === 0 ? {} : { tags }),
+            ...(prefix === '' ? {} : { target_path: path === '/' ? prefix : `${prefix}/*` }),
+          },
+        })
+      }
+    }
+  }
+
+  #noteLeftOut({ effect, name, owner }: PluginInForce): void {
+    if (effect.kind === 'observes')
+      this.note(`plugin ${name} of ${owner} is left out: it decides about no request`)
+    if (effect.kind === 'left out') this.note(`plugin ${name} of ${owner}: ${effect.reason}`)
+  }
+
+  add(document: MadeDocument): void {
+    this.#documents.push(document)
+  }
+
+  /** Slug of the policy that a plugin becomes; its effect is a limit. */
+  policy({ plugin, owner, effect }: PluginInForce): string {
+    const known = this.#policies.get(plugin)
+    if (known !== undefined) return known
+    const slug = this.#slug(`${owner.split(' ').slice(1).join(' ')}-limit`)
+    this.#policies.set(plugin, slug)
+    const limits = effect.kind === 'limit' ? effect.limits : []
+    this.#documents.push({ kind: 'policy', slug, spec: { name: slug, limits } })
+    return slug
+  }
+
+  slug(name: string): string {
+    return this.#slug(name)
+  }
+
+  #slug(...names: readonly string[]): string {
+    const wanted = names.map(slugOf).filter((slug) => slug !== '')
+    const base = wanted.find((slug) => !this.#slugs.has(slug)) ?? wanted.at(-1) ?? 'unnamed'
+    return this.#unused(base, '')
+  }
+
+  #unused(base: string, above: string): string {
+    let slug = base
+    const stem = base.slice(0, 56)
+    for (let count = this.#counts.get(above + stem) ?? 2; this.#slugs.has(above + slug); count++) {
+      slug = `${stem}-${count}`
+      this.#counts.set(above + stem, count + 1)
+    }
+    this.#slugs.add(above + slug)
+    return slug
+  }
+}
+
+/** True for the same plugins. */
+function isAlike(a: PluginsByName, b: PluginsByName): boolean {
+  return a.size === b.size && [...a].every(([name, { plugin }]) => b.get(name)?.plugin === plugin)
+}
+
+/** True where a request may be for both; no host means any. */
+function meet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === 0 || b.length === 0 || a.some((host) => b.includes(host))
+}

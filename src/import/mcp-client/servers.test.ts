@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { refused, startControl } from '../../../test/control.ts'
+import { judged, specOf } from '../../../test/support/converted.ts'
+import { NO_TEXT, withEachReplaced, withReplaced } from '../../../test/support/replaced.ts'
+import type { Plain } from '../../base/plain.ts'
+import type { Converted } from '../converted.ts'
+import { fromMcpServers, mcpServersIn } from './servers.ts'
+
+const remote = (headers: Plain = {}, url = 'https://mcp.example.com/v1/mcp'): Plain => ({ url, headers })
+
+const SERVERS = {
+  'Issue Tracker': {
+    type: 'streamable-http',
+    url: 'https://tracker.example.com/v1/mcp/',
+    headers: { Authorization: 'Bearer PLANTED-SECRET', 'X-Toolsets': 'read', Accept: 'application/json' },
+    alwaysAllow: ['search'],
+  },
+  asked: remote({ 'X-API-Key': '$\u007binput:tracker-key}' }),
+  environment: remote({ authorization: 'Token $\u007benv:TRACKER}', 'X-Session': 'PLANTED-OTHER' }),
+  query: { serverUrl: 'https://q.example.com/%6dcp%2fx?api_key=PLANTED-QUERY' },
+  open: { httpUrl: 'http://localhost:3000/', disabled: true },
+  bridged: {
+    command: 'npx',
+    args: ['-y', 'mcp-remote@0.1', 'https://b.example.com/mcp', '--header', 'Authorization:$\u007bAUTH}'],
+    env: { AUTH: 'Bearer PLANTED-ENV' },
+  },
+  files: { command: 'npx', args: ['-y', 'server-files', '/data'] },
+  old: { type: 'sse', url: 'https://old.example.com/sse' },
+  older: { url: 'https://old.example.com/sse' },
+}
+
+const converted = (servers: Plain): Converted => judged(fromMcpServers(servers))
+
+const authOf = (made: Converted, slug: string): unknown => specOf(made, 'credential', slug)['auth']
+
+test('each server becomes a collection with one endpoint that streams', () => {
+  const made = converted(SERVERS)
+  const tracker = specOf(made, 'collection', 'issue-tracker')
+  assert.deepEqual(tracker, {
+    name: 'Issue Tracker',
+    base_path: '/issue-tracker',
+    upstream: { targets: [{ url: 'https://tracker.example.com' }], pool_max: 1024 },
+    headers: [{ name: 'X-Toolsets', value: 'read' }],
+    credential: 'issue-tracker',
+    status: 'published',
+  })
+  const endpoints = made.documents.filter(({ kind }) => kind === 'proxy').map(({ spec }) => spec)
+  assert.deepEqual(
+    endpoints.map((spec) => [spec['collection'], spec['target_path'], spec['status']]),
+    [
+      ['issue-tracker', '/v1/mcp/', 'published'],
+      ['asked', '/v1/mcp', 'published'],
+      ['environment', '/v1/mcp', 'published'],
+      ['query', '/mcp%2Fx', 'published'],
+      ['open', '/', 'draft'],
+      ['bridged', '/mcp', 'published'],
+    ],
+  )
+  const { methods, path, streaming, timeouts } = endpoints[0]!
+  assert.deepEqual(
+    [methods, path, streaming, timeouts],
+    [['GET', 'POST', 'DELETE'], '/mcp', 'always', { first_byte: '5m', idle: '1h' }],
+  )
+})
+
+test('what proves the caller is read elsewhere, and no literal of it is told', () => {
+  const made = converted(SERVERS)
+  assert.deepEqual(authOf(made, 'issue-tracker'), {
+    type: 'bearer',
+    token: { env: 'SECRET_ISSUE_TRACKER' },
+  })
+  assert.deepEqual(authOf(made, 'asked'), {
+    type: 'api_key',
+    key: { env: 'SECRET_TRACKER_KEY' },
+    in: 'header',
+    name: 'X-API-Key',
+    prefix: '',
+  })
+  assert.deepEqual(authOf(made, 'environment'), {
+    type: 'api_key',
+    key: { env: 'SECRET_TRACKER' },
+    in: 'header',
+    name: 'authorization',
+    prefix: 'Token ',
+  })
+  assert.deepEqual(authOf(made, 'query'), {
+    type: 'api_key',
+    key: { env: 'SECRET_QUERY' },
+    in: 'query',
+    name: 'api_key',
+    prefix: '',
+  })
+  assert.deepEqual(authOf(made, 'bridged'), { type: 'bearer', token: { env: 'SECRET_BRIDGED' } })
+  assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+})
+
+test('one variable stands for one secret', () => {
+  const made = converted({
+    a: remote({ Authorization: 'Bearer $\u007bX}' }),
+    b: remote({ Authorization: 'Bearer $\u007benv:X}' }),
+    x: remote({ Authorization: 'Bearer literal' }),
+    c: remote({ Authorization: 'Bearer $\u007binput:x}' }),
+    d: remote({ Authorization: 'Bearer $\u007bSECRET_D:-preset}' }),
+  })
+  const names = ['a', 'b', 'x', 'c', 'd'].map((slug) => (authOf(made, slug) as Plain)['token'])
+  assert.deepEqual(
+    names.map((one) => (one as Plain)['env']),
+    ['SECRET_X', 'SECRET_X', 'SECRET_X_2', 'SECRET_X_3', 'SECRET_D'],
+  )
+})
+
+test('what is not taken over is said with the reason', () => {
+  const notes = converted(SERVERS).notes.join('\n')
+  for (const part of [
+    /server files is left out: it is a program that its client starts \(stdio\)/,
+    /server old is left out: it speaks HTTP with SSE/,
+    /server older is left out: it speaks HTTP with SSE/,
+    /of server Issue Tracker is not taken over: alwaysAllow/,
+    /header Accept of server Issue Tracker is left to its callers/,
+    /Authorization of server Issue Tracker is read from the environment variable SECRET_ISSUE_TRACKER .*: set it to what stood after Bearer/,
+    /set it to what people were asked for as "tracker-key"/,
+    /set it to the value of TRACKER/,
+    /X-Session of server environment is left out: it may be a secret/,
+    /server bridged was reached through mcp-remote/,
+    /server open is asked on the machine of the gateway/,
+    /answers 401, .*: open$/m,
+  ])
+    assert.match(notes, part)
+})
+
+test('a path that may hold a secret is pointed at, and not repeated', () => {
+  const { notes } = converted({ hooked: remote({}, 'https://mcp.example.com/s/a1b2c3d4e5f6a7b8c9/mcp') })
+  assert.ok(notes.some((note) => note.startsWith('the path of server hooked may hold a secret')))
+  assert.doesNotMatch(notes.join(), /a1b2c3/)
+  assert.doesNotMatch(converted({ plain: remote() }).notes.join(), /the path of/)
+})
+
+test('an address that must not be asked, or cannot be, is left out with the reason', () => {
+  for (const [url, reason] of [
+    ['http://169.254.169.254/latest/meta-data', /link-local/],
+    ['http://[fe80::1]/mcp', /link-local/],
+    ['http://0x7f.1.1.1.1/mcp', /no http:\/\/ or https:\/\/ URL/],
+    ['http://2852039166/mcp', /link-local/],
+    ['https://user:PLANTED@example.com/mcp', /a user or a password/],
+    ['https://PLANTED@example.com/mcp', /a user or a password/],
+    ['file:///etc/passwd', /no http:\/\/ or https:\/\/ URL/],
+    ['javascript:alert(1)', /no http:\/\/ or https:\/\/ URL/],
+    ['', /no http:\/\/ or https:\/\/ URL/],
+    ['https://$\u007benv:HOST}/mcp', /something to fill in/],
+    ['https://a.example/mcp?a=PLANTED&b=2', /several query parameters/],
+    ['https://a.example//mcp', /no plain path/],
+    ['https://a.example/*', /no plain path/],
+  ] as const) {
+    const { documents, notes } = converted({ s: { url } })
+    assert.deepEqual(documents, [], url)
+    assert.match(notes.join('\n'), reason, url)
+    assert.doesNotMatch(notes.join('\n'), /PLANTED/)
+  }
+})
+
+test('names that are reserved, equal or mean something to the language are names like others', () => {
+  const names = ['mcp', 'console', 'A b', 'a-b', '__proto__', 'constructor', 'toString', '', '\ud800', '☃']
+  const servers = JSON.parse(`{${names.map((name) => `${JSON.stringify(name)}:{"url":"http://a"}`).join()}}`)
+  const { documents } = converted(servers)
+  assert.deepEqual(
+    documents.filter(({ kind }) => kind === 'collection').map(({ slug }) => slug),
+    [
+      ...['mcp-server', 'console-server', 'a-b', 'a-b-2', 'proto', 'constructor', 'tostring'],
+      ...['without-a-name', 'mcp-server-2', 'mcp-server-3'],
+    ],
+  )
+  const env = JSON.parse('{"__proto__":"Bearer x"}')
+  const args = ['mcp-remote', 'https://a/mcp', '--header', 'X-Own:$\u007bconstructor}']
+  const made = converted({ s: { command: 'npx', args, env } })
+  assert.deepEqual(authOf(made, 's'), {
+    type: 'api_key',
+    key: { env: 'SECRET_constructor' },
+    in: 'header',
+    name: 'X-Own',
+    prefix: '',
+  })
+})
+
+test('with any one part replaced by anything it becomes documents and notes without a secret', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.webUrl({ withQueryParameters: true }), fc.string()),
+      fc.nat(),
+      (value, seed) => {
+        const made = converted(withReplaced(SERVERS, value, seed) as Plain)
+        assert.doesNotMatch(JSON.stringify(made), /PLANTED/)
+      },
+    ),
+    { numRuns: 60 },
+  )
+  for (const changed of withEachReplaced(SERVERS, NO_TEXT)) converted(changed as Plain)
+})
+
+test('whatever stands as URL and header becomes documents that are valid, or a note', () => {
+  const url = fc
+    .tuple(
+      fc.constantFrom('http://', 'https://', 'HTTPS:/', '', 'ftp://'),
+      fc.string({ unit: 'grapheme', maxLength: 30 }),
+    )
+    .map((parts) => parts.join(''))
+  fc.assert(
+    fc.property(url, fc.dictionary(fc.string({ maxLength: 9 }), fc.string()), (address, headers) => {
+      const { documents, notes } = converted({ s: remote(headers, address) })
+      assert.ok(documents.length > 0 || notes.length > 0)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('a server of which its client leaves out tools is a draft, and only what is carried over exactly is exact', () => {
+  for (const member of ['includeTools', 'excludeTools', 'disabledTools', 'tools']) {
+    const made = converted({ s: { ...remote({}), [member]: ['search'] } })
+    assert.equal(specOf(made, 'collection', 's')['status'], 'draft', member)
+    assert.equal(made.exact, false)
+    assert.ok(made.notes.some((note) => note.includes(member)))
+  }
+  assert.equal(converted({ s: remote({}) }).exact, true)
+  assert.equal(converted({ s: { command: 'npx' } }).exact, false)
+})
+
+test('many servers, headers and members are bounded', () => {
+  const many = (count: number, value: unknown): Plain =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`n${at}`, value]))
+  assert.throws(() => fromMcpServers(many(1001, {})), { code: 'document_invalid' })
+  const made = converted({ s: { ...remote(many(20_000, 'v')), ...many(20_000, 1) } })
+  assert.equal((specOf(made, 'collection', 's')['headers'] as unknown[]).length, 50)
+  assert.equal(made.notes.length, 3)
+})
+
+test('what comes out is applied as it is', async () => {
+  const control = await startControl()
+  try {
+    const { output } = await control.run(
+      'config.convert',
+      { document: JSON.stringify({ mcpServers: SERVERS }) },
+      { role: 'viewer' },
+    )
+    const { documents } = output as { documents: object[] }
+    const applied = await control.run('config.apply', { documents, managed_by: 'mcp' })
+    assert.equal(applied.output['create'], documents.length)
+    const { output: plan } = await control.run('config.plan', { documents, managed_by: 'mcp' })
+    assert.equal(plan['unchanged'], documents.length)
+    const inner = { mcp: { servers: SERVERS } }
+    assert.deepEqual((await control.run('config.convert', { document: inner })).output, output)
+    await refused(control.run('config.convert', { document: { mcpServers: [] } }), 'document_invalid')
+  } finally {
+    await control.close()
+  }
+  assert.equal(mcpServersIn({ servers: [{ url: 'https://a' }] }), null)
+})

@@ -1,0 +1,243 @@
+import type { z } from 'zod'
+import { isLoopbackHost, isRefusedHost } from '../../base/address.ts'
+import { isPlain, type Plain, scalarText } from '../../base/plain.ts'
+import { refuse } from '../../base/refusal.ts'
+import { BasePath } from '../../model/collection.ts'
+import { HeaderName, slugOf } from '../../model/common.ts'
+import { InjectedHeader } from '../../model/injected-header.ts'
+import { PathPattern } from '../../model/proxy.ts'
+import type { Converted, MadeDocument } from '../converted.ts'
+import { createUnused, toName } from '../names.ts'
+import { type Remote, remoteOf } from './remotes.ts'
+import { createSecretNames, isTelling, type SecretNames } from './secrets.ts'
+
+const SERVERS_MAX = 1000
+/** Headers that a collection may send. */
+const HEADERS_MAX = 50
+/** Unknown members that a note names. */
+const MEMBERS_TOLD = 10
+
+/** What clients of the protocol say themselves with each request. */
+const OF_CALLERS = /^(accept|content-type|last-event-id|mcp-.*)$/i
+
+/** Members that are read, or that say nothing about what is forwarded. */
+const MEMBERS = new Set([
+  'type',
+  'transport',
+  'url',
+  'serverUrl',
+  'httpUrl',
+  'headers',
+  'command',
+  'args',
+  'env',
+  'disabled',
+  'enabled',
+])
+
+/** Members by which clients leave out tools. */
+const CHOOSES_TOOLS =
+  /^(include|exclude|enabled|disabled|allowed|denied|blocked)[-_]?tools$|^tools?[-_]?(filter|configuration|allowlist)$|^tools$/i
+
+/** Tool calls may take minutes, and a stream of notifications may say nothing for long. */
+const ENDPOINT = {
+  name: 'MCP endpoint',
+  methods: ['GET', 'POST', 'DELETE'],
+  path: '/mcp',
+  streaming: 'always',
+  timeouts: { first_byte: '5m', idle: '1h' },
+}
+/** Each agent that listens holds a connection. */
+const POOL_MAX = 1024
+
+/** The servers of a configuration of an MCP client: `mcpServers`, or `servers` of VS Code; null where it is none. */
+export function mcpServersIn(document: Plain): Plain | null {
+  const { mcpServers, servers, mcp } = document
+  return [mcpServers, servers, isPlain(mcp) ? mcp['servers'] : undefined].find(isPlain) ?? null
+}
+
+/**
+ * The servers of an MCP client as documents: each that speaks Streamable HTTP becomes a collection with one proxy, and
+ * what proves its caller a credential that is read elsewhere; no literal of it is in the documents or notes. Servers that
+ * cannot be forwarded are noted with the reason. Pure. Refuses with document_invalid what is too much.
+ */
+export function fromMcpServers(servers: Plain): Converted {
+  const entries = Object.entries(servers)
+  if (entries.length > SERVERS_MAX)
+    throw refuse('document_invalid', {
+      detail: `More than ${SERVERS_MAX} servers at once. Convert them in pieces.`,
+      errors: [{ pointer: '', reason: `more than ${SERVERS_MAX} servers` }],
+    })
+  const making = new Making()
+  for (const [name, server] of entries) making.server(name, server)
+  return making.done()
+}
+
+/** What proves the caller of a server: its value as it stands in the configuration. */
+interface Proof {
+  readonly in: 'header' | 'query'
+  readonly name: string
+  readonly value: string
+}
+
+class Making {
+  readonly #documents: MadeDocument[] = []
+  readonly #notes = new Set<string>()
+  #isExact = true
+  readonly #slugs = createUnused()
+  readonly #secrets: SecretNames = createSecretNames()
+  /** Servers to which no credential goes. */
+  readonly #unproved: string[] = []
+
+  /** Something is left out, closed or different. */
+  #note(sentence: string): void {
+    this.#isExact = false
+    this.#tell(sentence)
+  }
+
+  /** Something that is good to know of what is carried over. */
+  #tell(sentence: string): void {
+    this.#notes.add(sentence.slice(0, 500).toWellFormed())
+  }
+
+  done(): Converted {
+    if (this.#unproved.length > 0)
+      this.#tell(
+        `no credential goes to these, so one that signs people in itself (OAuth) answers 401, since the Authorization of callers ends at the gateway: ${this.#unproved.join(', ')}`,
+      )
+    return { documents: this.#documents, notes: [...this.#notes], exact: this.#isExact }
+  }
+
+  server(name: string, server: unknown): void {
+    const label = toName([name, 'without a name']).toWellFormed()
+    const remote = remoteOf(server)
+    const place = typeof remote === 'string' ? remote : placeOf(remote.url)
+    if (typeof remote === 'string' || typeof place === 'string')
+      this.#note(`server ${label} is left out: ${String(place)}`)
+    else this.#remote(label, server as Plain, remote, place)
+  }
+
+  #remote(label: string, server: Plain, remote: Remote, place: Place): void {
+    if (remote.isBridged)
+      this.#tell(`server ${label} was reached through mcp-remote; its URL is forwarded instead`)
+    if (isLoopbackHost(new URL(place.origin).hostname))
+      this.#tell(`server ${label} is asked on the machine of the gateway`)
+    if (place.path.split('/').some((segment) => isTelling('', segment)))
+      this.#note(
+        `the path of server ${label} may hold a secret, which stands in its proxy as it is: ask the server for a URL without one`,
+      )
+    this.#noteMembers(label, server)
+    const chooses = Object.keys(server).filter((name) => CHOOSES_TOOLS.test(name))
+    if (chooses.length > 0)
+      this.#note(
+        `server ${label} is a draft: ${chooses[0]!.slice(0, 64)} leaves out tools, which is not carried over`,
+      )
+    const base = slugOf(label) || 'mcp-server'
+    const slug = this.#slugs(BasePath.safeParse(`/${base}`).success ? base : `${base}-server`)
+    const { headers, proof } = this.#headersOf(label, remote, place.proof)
+    if (proof === null) this.#unproved.push(label)
+    else this.#credential(label, slug, proof)
+    const status = remote.isOff || chooses.length > 0 ? 'draft' : 'published'
+    this.#documents.push(
+      {
+        kind: 'collection',
+        slug,
+        spec: {
+          name: label,
+          base_path: `/${slug}`,
+          upstream: { targets: [{ url: place.origin }], pool_max: POOL_MAX },
+          ...(headers.length === 0 ? {} : { headers }),
+          ...(proof === null ? {} : { credential: slug }),
+          status,
+        },
+      },
+      {
+        kind: 'proxy',
+        slug: 'mcp',
+        spec: { ...ENDPOINT, collection: slug, target_path: place.path, status },
+      },
+    )
+  }
+
+  #noteMembers(label: string, server: Plain): void {
+    const unknown = Object.keys(server).filter((member) => !MEMBERS.has(member))
+    if (unknown.length > 0)
+      this.#note(`of server ${label} is not taken over: ${unknown.slice(0, MEMBERS_TOLD).join(', ')}`)
+  }
+
+  /** What is sent with each call, and of that what proves the caller, which is one thing at most. */
+  #headersOf(label: string, { headers: given }: Remote, inQuery: Proof | null) {
+    const headers: z.input<typeof InjectedHeader>[] = []
+    const proofs: Proof[] = inQuery === null ? [] : [inQuery]
+    if (given.length > HEADERS_MAX)
+      this.#note(`of server ${label} the first ${HEADERS_MAX} headers are taken over, which is the most`)
+    for (const [name, value] of given.slice(0, HEADERS_MAX)) {
+      const text = scalarText(value)?.trim()
+      // What is no name may be anything, a secret too
+      if (!HeaderName.safeParse(name).success)
+        this.#note(
+          `a header of server ${label} is left out: its name is no header name, or belongs to the gateway`,
+        )
+      else if (OF_CALLERS.test(name)) this.#tell(`header ${name} of server ${label} is left to its callers`)
+      else if (text === undefined || text === '')
+        this.#note(`header ${name} of server ${label} is left out: it has no text`)
+      else if (isTelling(name, text)) proofs.push({ in: 'header', name, value: text })
+      else if (InjectedHeader.safeParse({ name, value: text }).success) headers.push({ name, value: text })
+      else this.#note(`header ${name} of server ${label} is left out: no header can have its value`)
+    }
+    const proof = proofs.find((one) => one.name.toLowerCase() === 'authorization') ?? proofs[0] ?? null
+    for (const other of proofs)
+      if (other !== proof)
+        this.#note(
+          `${other.name} of server ${label} is left out: it may be a secret, and a collection sends one credential`,
+        )
+    return { headers, proof }
+  }
+
+  #credential(label: string, slug: string, proof: Proof): void {
+    const { env, prefix, told } = this.#secrets(slug, proof.value)
+    const key = { env }
+    const isBearer = proof.name.toLowerCase() === 'authorization' && /^bearer $/i.test(prefix)
+    const auth = isBearer
+      ? { type: 'bearer', token: key }
+      : { type: 'api_key', key, in: proof.in, name: proof.name, prefix }
+    this.#documents.push({ kind: 'credential', slug, spec: { name: label, auth } })
+    this.#tell(
+      `${proof.name} of server ${label} is read from the environment variable ${env} of the gateway: set it to ${told}`,
+    )
+  }
+}
+
+/** Where calls go. */
+interface Place {
+  readonly origin: string
+  readonly path: string
+  /** A query of one parameter. */
+  readonly proof: Proof | null
+}
+
+/** Where the calls of a server go, or a sentence why none can. */
+function placeOf(text: string): Place | string {
+  const [address] = text.split('?', 1)
+  if (/\$\{/.test(address!)) return 'its URL has something to fill in: write the URL out'
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    return 'it has no http:// or https:// URL'
+  if (url.username !== '' || url.password !== '')
+    return 'its URL holds a user or a password: say them in a header'
+  if (isRefusedHost(url.hostname)) return 'its URL leads to a link-local, metadata or multicast address'
+  const query = [...url.searchParams]
+  if (query.length > 1) return 'its URL has several query parameters, which cannot be sent with each call'
+  const [[name, value] = ['', '']] = query
+  if (query.length === 1 && (value === '' || name === '' || name.length > 128))
+    return 'its URL has a query that no credential can be made of'
+  const path = url.pathname.replace(/%[0-9a-f]{2}/gi, canonical)
+  if (!PathPattern.safeParse(path).success || /[*{]/.test(path)) return 'the path of its URL is no plain path'
+  return { origin: url.origin, path, proof: query.length === 0 ? null : { in: 'query', name, value } }
+}
+
+/** An escape as it stands in canonical paths (RFC 3986 section 6.2.2). */
+function canonical(escaped: string): string {
+  const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+  return /[A-Za-z0-9._~-]/.test(character) ? character : escaped.toUpperCase()
+}

@@ -1,0 +1,246 @@
+import type { z } from 'zod'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { pointerTo } from '../../base/pointer.ts'
+import { type FieldError, refuse } from '../../base/refusal.ts'
+import { BasePath, type CollectionSpec } from '../../model/collection.ts'
+import { slugOf } from '../../model/common.ts'
+import { type JsonSchema, PathPattern, type ProxySpec } from '../../model/proxy.ts'
+import { UpstreamUrl } from '../../model/upstream.ts'
+import { createSlugs, toName, toTags } from '../names.ts'
+import { broken } from '../text/plain-data.ts'
+import { type Body, requestBody, responseBody } from './body.ts'
+import { commonContract, type ImportedContract } from './common-contract.ts'
+import { type DescribedEndpoint, listEndpoints } from './endpoints.ts'
+import { warnOfLeftOut } from './left-out.ts'
+import { type Reading, takeParameters } from './parameters.ts'
+import { createSchemas } from './schemas.ts'
+import { type Placement, placeEndpoints } from './upstream.ts'
+import { createWarnings, type NotEnforced, type Warn } from './warnings.ts'
+
+export interface ImportOptions {
+  /** That of the servers of the description when absent, else the slug. */
+  readonly base_path?: string | undefined
+  readonly name?: string
+  readonly slug?: string
+  /** URL of the upstream; without a path it takes over the path of the description's servers. */
+  readonly upstream?: string
+  /** Publish the collection; else it is a draft, which hides its proxies whatever their state. */
+  readonly publish?: boolean
+  /** `skip`: a schema reference that points nowhere allows any value and is reported, instead of being refused. */
+  readonly broken_refs?: 'refuse' | 'skip'
+}
+
+export interface Imported {
+  readonly collection: z.input<typeof CollectionSpec> & { readonly slug: string }
+  readonly proxies: readonly (z.input<typeof ProxySpec> & { readonly slug: string })[]
+  /** The operation that each proxy is made of, in the same order. */
+  readonly endpoints: readonly Pick<DescribedEndpoint, 'operation' | 'pointer'>[]
+  /** Shared schemas that `#/$defs/<name>` in the proxies point into; null when there are none. */
+  readonly schemas: Readonly<Record<string, JsonSchema>> | null
+  readonly warnings: readonly FieldError[]
+  /** Keywords that no request is held to. */
+  readonly notEnforced: readonly NotEnforced[]
+}
+
+const DESCRIPTION_MAX = 20_000
+/** Characters of all proxies as JSON. References let a small document ask for much more than its own size. */
+const PROXIES_MAX = 64 * 1024 ** 2
+
+/**
+ * Makes of a description, as `readDocument` gives it, a collection with one proxy per path and method. Pure and
+ * deterministic; linear in the document. Refuses with `document_invalid` and the pointer of what is broken.
+ */
+export function toCollection(document: Plain, options: ImportOptions): Imported {
+  const { warn, leave, list, notEnforced } = createWarnings()
+  const info = document['info']
+  if (!isPlain(info))
+    throw broken('/info', info === undefined ? 'missing' : 'an object with title and version')
+  if (options.name === undefined && toName([info['title'], '-']) === '-')
+    throw broken('/info/title', 'missing; the title becomes the name of the collection')
+  const name = toName([options.name, info['title']])
+  const slug = options.slug ?? (slugOf(name) || 'api')
+
+  const endpoints = endpointsOf(document, warn)
+  const placement = placeEndpoints(document, endpoints, options.upstream, warn)
+  const upstream = usableUpstream(placement, options)
+  const schemas = createSchemas(document, options.broken_refs ?? 'refuse', warn, leave)
+  const reading = { document, schemas, warn, leave }
+  const slugs = createSlugs()
+  const operationIds = new Set<string>()
+  let left = PROXIES_MAX
+  const proxies = endpoints.map((endpoint) => {
+    const proxy = toProxy(reading, endpoint)
+    left -= JSON.stringify(proxy).length
+    if (left < 0) throw broken('/paths', `references in it expand to more than ${PROXIES_MAX} characters`)
+    const unique = uniqueOperationId(endpoint, operationIds, warn)
+    const { target, elsewhere } = targetOf(placement, endpoint, warn)
+    return {
+      ...proxy,
+      collection: slug,
+      slug: slugs([unique ?? '', proxy.name, `${endpoint.method} ${endpoint.path.pattern}`]),
+      operation_id: unique,
+      target_path: target,
+      // A draft collection hides all its proxies, so that publishing it is the one step that is left.
+      status: elsewhere ? ('draft' as const) : ('published' as const),
+    }
+  })
+  noteSecurity(document, warn)
+  warnOfLeftOut(document, warn)
+
+  const shared = schemas.all()
+  return {
+    collection: {
+      name,
+      slug,
+      description: textOf(info['description']),
+      base_path: options.base_path ?? basePathOf(placement, slug),
+      upstream,
+      status: options.publish === true && upstream !== null ? 'published' : 'draft',
+    },
+    proxies,
+    endpoints,
+    schemas: Object.keys(shared).length > 0 ? shared : null,
+    warnings: list(),
+    notEnforced: notEnforced(),
+  }
+}
+
+function endpointsOf(document: Plain, warn: Warn): DescribedEndpoint[] {
+  if (document['paths'] === undefined) {
+    // OpenAPI 3.1 allows a description of webhooks or components alone.
+    const hasOther = isPlain(document['webhooks']) || isPlain(document['components'])
+    if (!hasOther || String(document['openapi']).startsWith('3.0')) throw broken('/paths', 'missing')
+    warn('/paths', 'missing, so there are no proxies')
+    return []
+  }
+  const endpoints = listEndpoints(document, warn)
+  if (endpoints.length === 0) warn('/paths', 'no operation in it, so there are no proxies')
+  return endpoints
+}
+
+/** Under which it answers as it is described, or under its slug where that cannot be. */
+function basePathOf({ path }: Placement, slug: string): string {
+  const found = [path, `/${slug}`].find((one) => BasePath.safeParse(one).success)
+  if (found !== undefined) return found
+  const reason = 'needed: neither the servers of the description nor the slug make a path that is free'
+  throw refuse('input_invalid', {
+    detail: 'Say under which base_path it is published.',
+    errors: [{ pointer: '/base_path', reason }],
+  })
+}
+
+function usableUpstream(placement: Placement, options: ImportOptions): { targets: { url: string }[] } | null {
+  const { url } = placement
+  if (url !== null && UpstreamUrl.safeParse(url).success) return { targets: [{ url }] }
+  if (options.publish === true)
+    throw refuse('input_invalid', {
+      detail:
+        'The description names no usable host, so it cannot be published without the URL of the upstream.',
+      errors: [
+        { pointer: '/upstream', reason: 'needed to publish, since the description names no usable host' },
+      ],
+    })
+  return null
+}
+
+function targetOf(
+  placement: Placement,
+  endpoint: DescribedEndpoint,
+  warn: Warn,
+): { target: string | null; elsewhere: boolean } {
+  const elsewhere = placement.isElsewhere(endpoint)
+  if (elsewhere)
+    warn(
+      endpoint.pointer,
+      'the description serves it from another host; it stays a draft, its calls go to the upstream',
+    )
+  const target = placement.targetOf(endpoint)
+  if (target === null || PathPattern.safeParse(target).success) return { target, elsewhere }
+  warn(endpoint.pointer, 'the path of its server cannot be used; its calls go to the path itself')
+  return { target: null, elsewhere }
+}
+
+function toProxy(
+  reading: Reading,
+  endpoint: DescribedEndpoint,
+): Omit<z.input<typeof ProxySpec>, 'collection' | 'slug'> {
+  const { method, path, operation, item, twins } = endpoint
+  const texts = [operation['description'], operation['summary'], item['description'], item['summary']]
+  const own = contractOf(reading, endpoint)
+  return {
+    name: toName([
+      operation['summary'],
+      operation['operationId'],
+      item['summary'],
+      `${method} ${path.pattern}`,
+    ]),
+    description: textOf(texts.find((text) => typeof text === 'string' && text.trim() !== '')),
+    tags: toTags(operation['tags']),
+    deprecated: operation['deprecated'] === true,
+    methods: [method],
+    path: path.pattern,
+    ...(twins.length === 0
+      ? own
+      : commonContract(
+          own,
+          twins.map((twin) => contractOf(reading, twin)),
+        )),
+  }
+}
+
+function contractOf(
+  reading: Reading,
+  {
+    path,
+    operation,
+    pointer,
+    parameters,
+  }: Pick<DescribedEndpoint, 'path' | 'operation' | 'pointer' | 'parameters'>,
+): ImportedContract {
+  const { document, schemas } = reading
+  const request: Body =
+    operation['requestBody'] === undefined
+      ? { schema: null }
+      : requestBody(document, operation['requestBody'], pointerTo(pointer, 'requestBody'), schemas)
+  const response = responseBody(document, operation['responses'], pointerTo(pointer, 'responses'), schemas)
+  return {
+    parameters: takeParameters(reading, parameters, path),
+    request_schema: request.schema,
+    ...(request.schemas === undefined ? {} : { request_schemas: { ...request.schemas } }),
+    request_types: [...(request.types ?? [])],
+    request_required: request.required ?? false,
+    response_schema: response.schema,
+    ...(request.example === undefined ? {} : { request_example: request.example as never }),
+    ...(response.example === undefined ? {} : { response_example: response.example as never }),
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, DESCRIPTION_MAX).toWellFormed() : ''
+}
+
+/** The operationId when it is the first of that name: later ones would make updates by id ambiguous. */
+function uniqueOperationId(
+  { operation, pointer }: DescribedEndpoint,
+  taken: Set<string>,
+  warn: Warn,
+): string | null {
+  const id = operation['operationId']
+  if (typeof id !== 'string' || id === '' || id.length > 256) return null
+  if (!taken.has(id)) {
+    taken.add(id)
+    return id
+  }
+  warn(pointerTo(pointer, 'operationId'), `"${id.slice(0, 80)}" stands twice; only the first keeps it`)
+  return null
+}
+
+function noteSecurity(document: Plain, warn: Warn): void {
+  const components = document['components']
+  const schemes = isPlain(components) ? components['securitySchemes'] : undefined
+  if (document['security'] === undefined && (!isPlain(schemes) || Object.keys(schemes).length === 0)) return
+  warn(
+    document['security'] === undefined ? '/components/securitySchemes' : '/security',
+    'not taken over: callers authenticate by their profile; set a credential for what the upstream wants',
+  )
+}

@@ -1,0 +1,125 @@
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { pointerTo } from '../../base/pointer.ts'
+import type { HttpMethod } from '../../model/common.ts'
+import { broken } from '../text/plain-data.ts'
+import type { ParameterList } from './parameters.ts'
+import { type ReadPath, toPattern } from './paths.ts'
+import { resolve } from './resolve.ts'
+import { firstServer, type Server } from './servers.ts'
+import type { Warn } from './warnings.ts'
+
+const METHODS = new Map<string, HttpMethod | null>([
+  ['get', 'GET'],
+  ['put', 'PUT'],
+  ['post', 'POST'],
+  ['delete', 'DELETE'],
+  ['options', 'OPTIONS'],
+  ['head', 'HEAD'],
+  ['patch', 'PATCH'],
+  ['trace', null], // The gateway never forwards TRACE (RFC 9110 section 9.3.8).
+])
+
+/** Proxies in one collection; the largest public descriptions have a few thousand operations. */
+const ENDPOINTS_MAX = 20_000
+
+/** One operation of the description with all that its path item gives it. */
+export interface DescribedEndpoint {
+  readonly method: HttpMethod
+  readonly path: ReadPath
+  readonly operation: Plain
+  readonly pointer: string
+  /** Texts of the path item, for operations without their own. */
+  readonly item: Plain
+  readonly parameters: readonly ParameterList[]
+  /** The server of the operation or path item where it has one of its own. */
+  readonly server: Server | undefined
+  /** Further operations with the same method and path, but for the names of its parameters. */
+  readonly twins: readonly Pick<DescribedEndpoint, 'path' | 'operation' | 'pointer' | 'parameters'>[]
+}
+
+/** As it is in a path item. */
+type ReadEndpoint = Omit<DescribedEndpoint, 'path' | 'twins'>
+
+/**
+ * The operations that can become proxies, in the order of the document. Of several for one route the first is kept, with the
+ * others as its twins.
+ */
+export function listEndpoints(document: Plain, warn: Warn): DescribedEndpoint[] {
+  const paths = document['paths']
+  if (!isPlain(paths)) throw broken('/paths', 'a map of paths')
+  const endpoints: DescribedEndpoint[] = []
+  const routes = new Map<
+    string,
+    { readonly pointer: string; readonly path: ReadPath; readonly twins: Twin[] }
+  >()
+  for (const [text, value] of Object.entries(paths)) {
+    if (text.startsWith('x-')) continue
+    const pointer = pointerTo('/paths', text)
+    const path = toPattern(text, pointer)
+    for (const endpoint of readItem(document, value, pointer, warn)) {
+      if ('unusable' in path) {
+        warn(endpoint.pointer, `left out, no request can match its path: ${path.unusable}`)
+        continue
+      }
+      const route = `${endpoint.method} ${path.shape}`
+      const first = routes.get(route)
+      if (first !== undefined) {
+        warn(
+          endpoint.pointer,
+          `left out, it is the same route as ${first.pointer}; requests are held to what both ask`,
+        )
+        first.twins.push({ ...endpoint, path: withNamesOf(first.path, path) })
+        continue
+      }
+      const twins: Twin[] = []
+      routes.set(route, { pointer: endpoint.pointer, path, twins })
+      if (routes.size > ENDPOINTS_MAX) throw broken('/paths', `more than ${ENDPOINTS_MAX} operations`)
+      for (const note of path.notes) warn(pointer, note)
+      endpoints.push({ ...endpoint, path, twins })
+    }
+  }
+  return endpoints
+}
+
+type Twin = DescribedEndpoint['twins'][number]
+
+/** A path of the same shape, whose parameters are called as those of the other in our pattern. */
+function withNamesOf(first: ReadPath, { names, ...path }: ReadPath): ReadPath {
+  const ours = [...first.names.values()]
+  return { ...path, names: new Map([...names.keys()].map((name, index) => [name, ours[index] ?? null])) }
+}
+
+function readItem(document: Plain, value: unknown, place: string, warn: Warn): ReadEndpoint[] {
+  const found = resolve(document, value, place, 'a path item')
+  // Members beside the reference of a path item add to what it refers to.
+  const own = isPlain(value) && found.value !== value ? value : {}
+  const item = { ...found.value, ...own }
+  const pointerOf = (member: string): string =>
+    pointerTo(Object.hasOwn(own, member) ? place : found.pointer, member)
+  const shared: ParameterList = { value: item['parameters'], pointer: pointerOf('parameters') }
+  const itemServer = firstServer(item, found.pointer, warn)
+
+  const endpoints: ReadEndpoint[] = []
+  for (const [member, operation] of Object.entries(item)) {
+    const pointer = pointerOf(member)
+    const method = METHODS.get(member)
+    if (method === undefined) {
+      if (METHODS.has(member.toLowerCase())) warn(pointer, 'left out, methods are written in lower case')
+      continue
+    }
+    if (!isPlain(operation)) throw broken(pointer, 'an operation is an object')
+    if (method === null) {
+      warn(pointer, 'left out, the gateway never forwards TRACE')
+      continue
+    }
+    endpoints.push({
+      method,
+      operation,
+      pointer,
+      item,
+      parameters: [shared, { value: operation['parameters'], pointer: pointerTo(pointer, 'parameters') }],
+      server: firstServer(operation, pointer, warn) ?? itemServer,
+    })
+  }
+  return endpoints
+}

@@ -1,0 +1,264 @@
+import type { z } from 'zod'
+import { linearPattern } from '../../base/linear-pattern.ts'
+import { isPlain, type Plain } from '../../base/plain.ts'
+import { pointerTo } from '../../base/pointer.ts'
+import { MediaType } from '../../model/contract.ts'
+import { PARAMETER_STYLES, type Parameter } from '../../model/proxy.ts'
+import { isCheckedFormat } from '../../model/schema-formats.ts'
+import { broken } from '../text/plain-data.ts'
+import type { ReadPath } from './paths.ts'
+import { localTokens, lookUp, tokensOf } from './pointer.ts'
+import { resolve } from './resolve.ts'
+import type { Schemas } from './schemas.ts'
+import type { Leave, Warn } from './warnings.ts'
+
+type ParameterInput = z.input<typeof Parameter>
+
+const PLACES = ['path', 'query', 'header', 'cookie'] as const
+const TYPES = ['string', 'integer', 'number', 'boolean', 'array', 'object'] as const
+const PARAMETERS_MAX = 200
+/** In one list of the description. */
+const LISTED_MAX = 1000
+const TEXT_MAX = 20_000
+/** OpenAPI 3.1 section 4.8.12.1: described elsewhere, and not parameters. */
+const IGNORED_HEADERS = new Set(['accept', 'content-type', 'authorization'])
+
+/** What parameters are read with. */
+export interface Reading {
+  readonly document: Plain
+  readonly schemas: Schemas
+  readonly warn: Warn
+  readonly leave: Leave
+}
+
+/** A list of parameters in the description. */
+export interface ParameterList {
+  readonly value: unknown
+  readonly pointer: string
+}
+
+/**
+ * Parameters of an operation: those of the path item, then its own, which replace by place and name. Every parameter
+ * in the pattern is among the result, described or not.
+ */
+export function takeParameters(
+  reading: Reading,
+  lists: readonly ParameterList[],
+  path: ReadPath,
+): ParameterInput[] {
+  const { warn } = reading
+  const merged = new Map<string, ParameterInput>()
+  for (const list of lists) {
+    const own = new Set<string>()
+    for (const { parameter, pointer } of readList(reading, list)) {
+      const key = `${parameter.in} ${parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name}`
+      if (own.has(key))
+        warn(pointer, `parameter "${parameter.name.slice(0, 80)}" stands twice; the first is kept`)
+      else merged.set(key, parameter)
+      own.add(key)
+    }
+  }
+  const kept: ParameterInput[] = []
+  const described = new Set<string>()
+  for (const parameter of merged.values()) {
+    if (parameter.in === 'path') {
+      const ours = path.names.get(parameter.name)
+      if (typeof ours !== 'string') {
+        if (ours === undefined)
+          warn(
+            lists.at(-1)?.pointer ?? '',
+            `path parameter "${parameter.name.slice(0, 80)}" is not in the path; left out`,
+          )
+        continue
+      }
+      described.add(ours)
+      kept.push({ ...parameter, name: ours, required: true })
+    } else if (parameter.in !== 'header' || !IGNORED_HEADERS.has(parameter.name.toLowerCase()))
+      kept.push(parameter)
+  }
+  for (const ours of path.names.values())
+    if (ours !== null && !described.has(ours)) kept.push({ name: ours, in: 'path', required: true })
+  return bounded(kept, lists.at(-1)?.pointer ?? '', warn)
+}
+
+function bounded(parameters: ParameterInput[], pointer: string, warn: Warn): ParameterInput[] {
+  const usable = parameters.filter(({ name }) => name.length <= 256)
+  if (usable.length < parameters.length)
+    warn(pointer, 'parameters with names over 256 characters are left out')
+  if (usable.length <= PARAMETERS_MAX) return usable
+  warn(pointer, `more than ${PARAMETERS_MAX} parameters; the rest is left out`)
+  const required = usable.filter((parameter) => parameter.required)
+  return [...required, ...usable.filter((parameter) => !parameter.required)].slice(0, PARAMETERS_MAX)
+}
+
+function readList(
+  reading: Reading,
+  { value, pointer }: ParameterList,
+): { parameter: ParameterInput; pointer: string }[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw broken(pointer, 'a list of parameters')
+  if (value.length > LISTED_MAX) throw broken(pointer, `more than ${LISTED_MAX} parameters`)
+  return value.map((item, index) => {
+    const found = resolve(reading.document, item, pointerTo(pointer, index), 'a parameter')
+    return { parameter: readParameter(reading, found.value, found.pointer), pointer: found.pointer }
+  })
+}
+
+function readParameter(reading: Reading, value: Plain, pointer: string): ParameterInput {
+  const { document } = reading
+  const name = value['name']
+  if (typeof name !== 'string' || name === '')
+    throw broken(pointerTo(pointer, 'name'), 'a parameter has a name')
+  const place = PLACES.find((item) => item === value['in'])
+  if (place === undefined)
+    throw broken(pointerTo(pointer, 'in'), 'a parameter is in path, query, header or cookie')
+  const schema = schemaOf(document, value)
+  const parameter: ParameterInput = { name, in: place, type: typeOf(schema) }
+  if (value['required'] === true) parameter.required = true
+  const description = value['description'] ?? schema['description']
+  if (typeof description === 'string') parameter.description = description.slice(0, TEXT_MAX)
+  // Parts of a document that is plain JSON.
+  if (schema['default'] !== undefined) parameter.default = schema['default'] as ParameterInput['default']
+  if (Array.isArray(schema['enum']) && schema['enum'].length <= 2000)
+    parameter.enum = schema['enum'] as ParameterInput['enum']
+  else if (schema['const'] !== undefined) parameter.enum = [schema['const']] as ParameterInput['enum']
+  const { pattern, minimum, maximum } = schema
+  const isNumber = parameter.type === 'integer' || parameter.type === 'number'
+  if (typeof pattern === 'string' && pattern.length <= 4096 && linearPattern(pattern) !== null)
+    parameter.pattern = pattern
+  if (isNumber && typeof minimum === 'number') parameter.min = minimum
+  if (isNumber && typeof maximum === 'number') parameter.max = maximum
+  return { ...parameter, ...formOf(reading, value, parameter, pointer) }
+}
+
+type Form = Pick<ParameterInput, 'schema' | 'style' | 'explode' | 'allow_empty' | 'content_type'>
+
+/** How the value is written, and its schema where the other members do not say all of it. */
+function formOf(reading: Reading, value: Plain, parameter: ParameterInput, pointer: string): Form {
+  const { schemas, leave } = reading
+  const content = contentOf(value)
+  const isQuery = parameter.in === 'query'
+  const form: Form = isQuery && value['allowEmptyValue'] === true ? { allow_empty: true } : {}
+  if (content !== null) {
+    const { mediaType, schema } = content
+    const type = MediaType.safeParse(mediaType.split(';')[0]!.trim().toLowerCase())
+    const isJson = type.success && /[/+]json$/.test(type.data)
+    if (!isJson) leave(pointerTo(pointer, 'content'), 'content', 'only JSON is looked into')
+    return {
+      ...form,
+      content_type: isJson ? type.data : 'application/octet-stream',
+      schema: isJson
+        ? schemas.take(schema ?? true, [...tokensOf(pointer), 'content', mediaType, 'schema'])
+        : true,
+    }
+  }
+  const { schema } = value
+  if (schema === undefined) return { ...form, schema: true }
+  const usual = isQuery || parameter.in === 'cookie' ? 'form' : 'simple'
+  const { style } = value
+  const known = PARAMETER_STYLES.find((one) => one === style)
+  if (known === 'matrix')
+    reading.warn(
+      pointerTo(pointer, 'style'),
+      'a path segment with ";" is refused unless its pattern has one, since servers read it in different ways; write the ";" and the name into the path of the proxy',
+    )
+  if (isPlain(schema) && isFlat(schema) && known !== 'label' && known !== 'matrix') return form
+  if (style !== undefined && known === undefined)
+    leave(pointerTo(pointer, 'style'), 'style', 'not a style of OpenAPI; the value may be anything')
+  const explodes = (known ?? usual) === 'form'
+  const explode = typeof value['explode'] === 'boolean' ? value['explode'] : explodes
+  if (parameter.type === 'object' && explodes && explode)
+    leave(
+      pointerTo(pointer, 'schema'),
+      'schema',
+      'the members of an object of style form are parameters of their own, which are not looked at together',
+    )
+  return {
+    ...form,
+    schema:
+      style !== undefined && known === undefined
+        ? true
+        : schemas.take(schema, [...tokensOf(pointer), 'schema']),
+    ...(known === undefined || known === usual ? {} : { style: known }),
+    ...(explode === explodes ? {} : { explode }),
+  }
+}
+
+function contentOf(parameter: Plain): { mediaType: string; schema: unknown } | null {
+  const content = parameter['content']
+  if (parameter['schema'] !== undefined || !isPlain(content)) return null
+  const first = Object.entries(content)[0]
+  if (first === undefined) return null
+  return { mediaType: first[0], schema: isPlain(first[1]) ? first[1]['schema'] : undefined }
+}
+
+const FLAT = new Set([
+  ...['type', 'enum', 'pattern', 'minimum', 'maximum', 'format', 'default', 'description', 'title'],
+  ...['example', 'examples', 'deprecated', '$comment', 'externalDocs', 'readOnly', 'writeOnly', 'xml'],
+])
+
+/** The members of a parameter say all that the schema does: a scalar of one type. */
+function isFlat(schema: Plain): boolean {
+  const { type, enum: values, pattern, format } = schema
+  const isText = type === 'string'
+  if (!isText && type !== 'integer' && type !== 'number' && type !== 'boolean') return false
+  if (!Object.keys(schema).every((keyword) => FLAT.has(keyword) || keyword.startsWith('x-'))) return false
+  const isNumber = type === 'integer' || type === 'number'
+  if (
+    Array.isArray(values)
+      ? !values.every((one) => typeof one === (isNumber ? 'number' : type))
+      : values !== undefined
+  )
+    return false
+  if (Array.isArray(values) && (values.length === 0 || values.length > 2000)) return false
+  if (pattern !== undefined && !(isText && typeof pattern === 'string' && linearPattern(pattern) !== null))
+    return false
+  if (
+    ['minimum', 'maximum'].some(
+      (bound) => schema[bound] !== undefined && (isText || typeof schema[bound] !== 'number'),
+    )
+  )
+    return false
+  // `int64`, `float` and `double` are no narrower than their types.
+  return typeof format !== 'string' || (isNumber ? format !== 'int32' : isText && !isTold(format))
+}
+
+/** Formats that are checked, or that the import tells are not. */
+function isTold(format: string): boolean {
+  return isCheckedFormat(format) || !['password', 'binary', 'byte'].includes(format)
+}
+
+/** The schema that says type and bounds: references followed, and a wrapper with one meaning looked into. */
+function schemaOf(document: Plain, parameter: Plain): Plain {
+  const content = isPlain(parameter['content']) ? Object.values(parameter['content'])[0] : undefined
+  let schema: unknown = parameter['schema'] ?? (isPlain(content) ? content['schema'] : undefined)
+  let outer: Plain = {}
+  for (let hops = 0; hops < 8 && isPlain(schema); hops++) {
+    outer = { ...schema, ...outer }
+    const inner = innerOf(document, schema)
+    if (inner === undefined) break
+    schema = inner
+  }
+  return outer
+}
+
+function innerOf(document: Plain, schema: Plain): unknown {
+  if (typeof schema['$ref'] === 'string') {
+    const tokens = localTokens(schema['$ref'])
+    return tokens === null ? undefined : lookUp(document, tokens)
+  }
+  for (const keyword of ['allOf', 'anyOf', 'oneOf']) {
+    const list = schema[keyword]
+    if (!Array.isArray(list)) continue
+    const real = list.filter((item) => isPlain(item) && item['type'] !== 'null')
+    if (real.length > 0 && (real.length === 1 || keyword === 'allOf')) return real[0]
+  }
+  return undefined
+}
+
+function typeOf(schema: Plain): (typeof TYPES)[number] {
+  const types: unknown[] = Array.isArray(schema['type']) ? schema['type'] : [schema['type']]
+  const type = TYPES.find((item) => types.includes(item))
+  if (type !== undefined) return type
+  return isPlain(schema['properties']) ? 'object' : 'string'
+}

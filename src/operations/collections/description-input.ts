@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import type { Plain } from '../../base/plain.ts'
+import { readAhead, readDocument, takeDocument } from '../../import/descriptions.ts'
+import { DOCUMENT_BYTES_MAX } from '../../import/text/read.ts'
+import { marked } from '../../model/marks.ts'
+
+/** A description as operations take it. */
+export const Document = marked(
+  'document',
+  z.union([z.string().max(DOCUMENT_BYTES_MAX), z.looseObject({})]),
+).describe('The description, Postman collection or HAR: JSON or YAML as text, or the JSON object itself')
+type Document = z.output<typeof Document>
+
+export const BrokenRefs = z
+  .enum(['refuse', 'skip'])
+  .default('refuse')
+  .describe('Schema references that point nowhere: refuse them, or allow any value there')
+
+/** Of the answer of an import. */
+export const NotEnforced = z
+  .array(z.object({ pointer: z.string(), keyword: z.string(), reason: z.string() }))
+  .describe('Keywords of the description that no request is held to, and why; pointers are into the document')
+
+/** The input with what takes long read already, which `prepare` of an operation may do. Refuses with document_invalid. */
+export async function readAheadOf<I extends { readonly document: Document }>(input: I): Promise<I> {
+  const { document } = input
+  return typeof document === 'string'
+    ? { ...input, document: await readAhead(document, { bytesMax: DOCUMENT_BYTES_MAX }) }
+    : input
+}
+
+/** The description in the terms of OpenAPI 3.1. Refuses with document_invalid. */
+export function readInput(document: Document): Plain {
+  return typeof document === 'string'
+    ? readDocument(document, { bytesMax: DOCUMENT_BYTES_MAX })
+    : takeDocument(document)
+}
