@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import { REST } from '../../src/gateway/stages.ts'
 import type { RequestRecord } from '../../src/model/record.ts'
 import { issue } from '../certificates.ts'
 import { runCommand } from './cli.ts'
@@ -108,7 +109,6 @@ interface Explained {
   readonly route: { readonly proxy: string } | null
   readonly candidates: readonly { readonly proxy: string; readonly wins: boolean; readonly reason: string }[]
   readonly checks: readonly {
-    readonly number: number
     readonly name: string
     readonly result: string
     readonly code: string | null
@@ -167,8 +167,8 @@ for (const refusal of REFUSALS)
     const [kind, name] = refusal.setting?.split('/') ?? []
     const setting = kind === 'credentials' ? `${kind}/${credentialIds.get(name!)}` : refusal.setting
     assert.deepEqual(
-      [answer.outcome, answer.code, refusing?.code, refusing?.number, refusing?.setting],
-      ['refused', code, code, number, setting],
+      [answer.outcome, answer.code, refusing?.code, refusing?.setting],
+      ['refused', code, code, setting],
     )
     assert.match(refusing!.reason, reason)
     // An agent is told the same
@@ -190,27 +190,23 @@ for (const refusal of REFUSALS)
     assert.deepEqual([problem.code, problem.status], [answer.code, answer.status])
     assert.equal(/^Allow: (.*)\r$/m.exec(real)?.[1], refusal.allow)
     const record = await recordOf(problem.request_id)
-    assert.deepEqual([record.code, record.stopped_at], [code, number])
+    assert.deepEqual([record.code, record.stopped_at, record.check], [code, number, refusing?.name])
     if (refusal.reason !== undefined) assert.equal(record.reason, refusing!.reason)
     assert.equal(upstream.seen.length, before)
   })
 
-test('checks stand in the order of their numbers, and those behind a refusal name the one that refuses', async () => {
+test('checks stand in the order in which they run, and those behind a refusal name the one that refuses', async () => {
   const target = '/orders/v1/orders/7'
   const large = { client: 'other', method: 'POST', target, body_bytes: '99999999' }
-  for (const query of [{ ...ACME, method: 'GET', target }, large]) {
-    const numbers = (await explained(query)).checks.map(({ number }) => number)
+  const inOrder = ['canonical', ...REST.map(({ name }) => name)]
+  for (const query of [{ ...ACME, method: 'GET', target }, large])
     assert.deepEqual(
-      numbers,
-      numbers.toSorted((a, b) => a - b),
+      (await explained(query)).checks.map(({ name }) => name),
+      inOrder,
     )
-  }
   const { checks } = await explained({ client: 'other', method: 'GET', target })
   const body = checks.find(({ name }) => name === 'declared body')
-  assert.deepEqual(
-    [checks[0]?.name, body?.result, body?.reason],
-    ['declared body', 'not_reached', 'check 11 (assignment) has refused before'],
-  )
+  assert.deepEqual([body?.result, body?.reason], ['not_reached', 'the check "assignment" has refused before'])
 })
 
 const REPORT = {
@@ -241,9 +237,9 @@ const LINES: readonly (readonly [string, string, readonly string[], string | nul
     'contract',
   ],
   ['no body', '', GOOD.slice(0, 4), 'body_invalid', 'contract'],
-  ['an id that is sent twice', '', [...GOOD, CALLER[0]!], 'request_not_canonical', 'canonical request'],
-  ['a twin of an id', '', [...GOOD, 'X_Client_ID: other'], 'request_not_canonical', 'canonical request'],
-  ['two ways to frame', '', [...GOOD, 'Transfer-Encoding: chunked'], 'malformed_request', 'request head'],
+  ['an id that is sent twice', '', [...GOOD, CALLER[0]!], 'request_not_canonical', 'canonical'],
+  ['a twin of an id', '', [...GOOD, 'X_Client_ID: other'], 'request_not_canonical', 'canonical'],
+  ['two ways to frame', '', [...GOOD, 'Transfer-Encoding: chunked'], 'malformed_request', 'wire'],
   ['an unknown client', '', GOOD.toSpliced(0, 1, 'X-Client-ID: nobody'), 'identity_rejected', 'identify'],
   ['all as it is asked for', '', GOOD, null, 'contract'],
 ]
@@ -266,7 +262,7 @@ test('header lines are judged as the gateway judges those that it gets', async (
     const real = await sendRaw(`POST ${target} HTTP/1.1`, headers, '{}')
     assert.match(real, code === null ? /^HTTP\/1\.1 200 / : new RegExp(`"code":"${code}"`), what)
     const record = await recordOf(/^X-Request-ID: (.*)\r$/im.exec(real)![1]!)
-    assert.equal(record.stopped_at, code === null ? null : deciding.number, what)
+    assert.equal(record.check, code === null ? null : deciding.name, what)
   }
 })
 
@@ -307,7 +303,7 @@ test('a preflight is told as answered by the gateway, and whom ids name as who c
     ...['explain', 'get', '/orders/v1/orders/7', '--client', 'other', '-H', 'X-Client-ID: acme'],
   )
   assert.equal(code, 0)
-  assert.match(out, /REFUSE {2}5 identify: identity_rejected: X-Client-ID or X-Profile-ID names another/)
+  assert.match(out, /REFUSE identify: identity_rejected: X-Client-ID or X-Profile-ID names another/)
   const secret = new URLSearchParams({ method: 'GET', target: '/', headers: 'Authorization: Bearer abc' })
   const refused = await server.manage('GET', `/requests/explain?${secret}`)
   assert.deepEqual([refused.status, refused.json.errors[0].pointer], [400, '/headers/0'])
@@ -357,10 +353,10 @@ test('a collection that hides from whom it is not assigned to is explained by bo
   const { code, checks } = await explained({ client: 'other', method: 'GET', target })
   const refusing = checks.find(({ result }) => result === 'refuse')
   assert.deepEqual(
-    [code, refusing?.number, refusing?.reason, refusing?.setting],
+    [code, refusing?.name, refusing?.reason, refusing?.setting],
     [
       'route_not_found',
-      11,
+      'assignment',
       'collection_not_assigned, which is hidden',
       'clients/other collections; collections/orders hide_unassigned',
     ],
@@ -392,10 +388,10 @@ test('the command prints who wins, who loses and what decides', async () => {
     ...['explain', 'get', '/orders/v1/orders/recent', '--client', 'acme', '--ip', '192.0.2.1'],
   )
   assert.equal(code, 0, err)
-  assert.match(out, /^Refused by check 7 \(address\) with 403 ip_not_allowed/)
+  assert.match(out, /^Refused by the check "address" with 403 ip_not_allowed/)
   assert.match(out, /\* orders:recent {2}GET \/orders\/v1\/orders\/recent/)
   assert.match(out, /^ +orders:one {2}GET .*[\s\S]*recent goes first/m)
-  assert.match(out, /REFUSE {2}7 address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
+  assert.match(out, /REFUSE address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
 })
 
 test('a save says which routes overlap and who goes first, and which base paths nest', async () => {
