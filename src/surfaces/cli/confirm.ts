@@ -1,3 +1,4 @@
+import { printable } from '../../base/visible.ts'
 import type { WriteOptions } from '../../operations/engine/call.ts'
 import type { Operation } from '../../operations/engine/define.ts'
 import type { Client } from '../client/client.ts'
@@ -5,7 +6,6 @@ import { needsConfirmation } from '../route.ts'
 import { UsageError } from './exit.ts'
 import type { Given } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { printable } from './table.ts'
 
 /**
  * The confirmation of what cannot be undone: what `--confirm` says; with `--yes` the slug itself; else what the

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { printable } from '../../../base/visible.ts'
 import { Shown } from '../../../operations/config/schemas.ts'
 import type { WriteOptions } from '../../../operations/engine/call.ts'
 import type { Operation } from '../../../operations/engine/define.ts'
@@ -9,7 +10,6 @@ import type { Where } from '../connect.ts'
 import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
 import { type Format, printAnswer, warningLines } from '../print.ts'
-import { printable } from '../table.ts'
 import { withFiles, withSources } from './sources.ts'
 import { told } from './told.ts'
 
