@@ -249,6 +249,7 @@ function isLocal(incoming: Incoming<Exchange>): boolean {
 
 const metricsPage = createMetricsPage({
   memory: init.counts,
+  health: init.health,
   slots: init.countSlots,
   checks: CHECK_NAMES,
   version: init.version,
