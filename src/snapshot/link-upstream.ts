@@ -47,7 +47,9 @@ export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream 
       requests: 0,
       errors: 0,
       openedAt: 0,
-      triedAt: 0,
+      heldClient: '',
+      clients: new Map(),
+      trials: new Map(),
     },
   }
 }

@@ -187,8 +187,12 @@ export interface UpstreamState {
   errors: number
   /** When the breaker opened; 0: it is closed. */
   openedAt: number
-  /** When the request that tries the upstream after an opening was sent; 0: none is under way. */
-  triedAt: number
+  /** The client for which alone the breaker is open; empty: for all. */
+  heldClient: string
+  /** Requests and errors of each client in the window of the breaker. */
+  readonly clients: Map<string, { requests: number; errors: number }>
+  /** By client: the request that tries the upstream after an opening, and when it was sent or has failed. */
+  readonly trials: Map<string, { readonly at: number; readonly isUnderWay: boolean }>
 }
 
 export interface LinkedProxy {

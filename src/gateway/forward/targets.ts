@@ -38,7 +38,7 @@ function targetFault(exchange: Exchange): RefusalCode | null {
   const upstream = upstreamOf(exchange)!
   const { rules, state, targets } = upstream
   if (rules.breaker !== null) {
-    const wait = breakerWaitMs(state, rules.breaker, exchange.now)
+    const wait = breakerWaitMs(state, rules.breaker, clientOf(exchange), exchange.now)
     if (wait > 0) {
       exchange.retryAfterMs = wait
       exchange.facts = { members: { retry_after_ms: wait } }
@@ -49,7 +49,7 @@ function targetFault(exchange: Exchange): RefusalCode | null {
   if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)
   if (target === null) {
-    breakerForget(state, exchange.now)
+    breakerForget(state, clientOf(exchange), exchange.now)
     exchange.reason = 'no target is healthy'
     return 'upstream_unavailable'
   }
@@ -107,8 +107,13 @@ export function endTarget(exchange: Exchange, upstreamStatus: number, now: numbe
   } else {
     exchange.target.state.pending--
     exchange.target = null
-    breakerForget(upstream.state, exchange.now)
+    breakerForget(upstream.state, clientOf(exchange), exchange.now)
   }
+}
+
+/** By whom the breaker counts. */
+function clientOf({ client }: Exchange): string {
+  return client!.id
 }
 
 function begin(exchange: Exchange, target: LinkedTarget): void {
@@ -120,7 +125,8 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
 
 /** The breaker counts requests: one that another server has answered is well. */
 function count(exchange: Exchange, { rules, state }: LinkedUpstream, failed: boolean, now: number): void {
-  if (rules.breaker !== null) breakerCount(state, rules.breaker, exchange.now, now, failed)
+  if (rules.breaker === null) return
+  breakerCount(state, rules.breaker, clientOf(exchange), exchange.now, now, failed)
 }
 
 function endAttempt(
