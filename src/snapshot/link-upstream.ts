@@ -49,6 +49,8 @@ export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream 
       openedAt: 0,
       heldClient: '',
       clients: new Map(),
+      trial: 0,
+      firstTrial: 1,
       trials: new Map(),
     },
   }

@@ -178,6 +178,20 @@ export interface TargetState {
   turn: number
 }
 
+/** What came of the requests of one client that tried an upstream while its breaker was open. Times as in {@link UpstreamState}. */
+export interface BreakerTrials {
+  /** When the breaker opened, or the last trial failed. */
+  since: number
+  /** When the last trial was sent; 0: none is under way. */
+  triedAt: number
+  /** Number of the first trial that counts. */
+  first: number
+  /** Number of the last trial. */
+  last: number
+  /** The body of the last trial was not whole at hand. */
+  isStreamed: boolean
+}
+
 /** What one thread has seen of an upstream. Times are wall-clock milliseconds. */
 export interface UpstreamState {
   /** Retries that may be made now; see `RETRY_SHARE`. */
@@ -191,8 +205,12 @@ export interface UpstreamState {
   heldClient: string
   /** Requests and errors of each client in the window of the breaker. */
   readonly clients: Map<string, { requests: number; errors: number }>
-  /** By client: the request that tries the upstream after an opening, and when it was sent or has failed. */
-  readonly trials: Map<string, { readonly at: number; readonly isUnderWay: boolean }>
+  /** Number of the last request that tried the upstream while the breaker was open. */
+  trial: number
+  /** Number of the first trial since the breaker opened; earlier ones do not count. */
+  firstTrial: number
+  /** By client, while the breaker is open. */
+  readonly trials: Map<string, BreakerTrials>
 }
 
 export interface LinkedProxy {

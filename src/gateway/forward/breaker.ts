@@ -1,46 +1,65 @@
 import type { BreakerRules } from '../../snapshot/fragments.ts'
-import type { UpstreamState } from '../../snapshot/snapshot.ts'
+import type { BreakerTrials, UpstreamState } from '../../snapshot/snapshot.ts'
 
 /** Checks that wait, for a body, a place or a token, give up sooner. */
 const HELD_UP_MS = 60_000
+
+/** For how long a trial whose body its caller still sends keeps other requests with a body waiting. */
+const BODY_TRIAL_MS = 1000
+
 /** The other clients can speak for the upstream from this part of the requests that the breaker needs. */
 const OTHERS_SHARE = 0.25
 
+/** True when the breaker is open for requests of this client. */
+export function isHeld({ openedAt, heldClient }: UpstreamState, client: string): boolean {
+  return openedAt !== 0 && (heldClient === '' || heldClient === client)
+}
+
 /**
- * Milliseconds for which the breaker of an upstream refuses the requests of a client; 0 lets this request pass. When its time
- * is over it lets one request of each client try the upstream, and another when nothing came of that for as long.
+ * Milliseconds for which the breaker of an upstream lets nothing of a client pass; 0 lets this request pass. When its time is
+ * over it lets one request of each client try the upstream, and another when nothing came of that for as long. While the caller
+ * of that one may still send its body, requests without one try at once, and others after {@link BODY_TRIAL_MS}.
+ * @param isStreamed the caller may still send a part of the body
  */
 export function breakerWaitMs(
   state: UpstreamState,
   rules: BreakerRules,
   client: string,
   now: number,
+  isStreamed: boolean,
 ): number {
   if (!isHeld(state, client)) return 0
-  const passed = now - (state.trials.get(client)?.at ?? state.openedAt)
-  // One from before may have been held up by its checks; a clock that was set back must not keep it open for longer
-  if (passed < rules.open_ms && passed > -HELD_UP_MS) return rules.open_ms - Math.max(passed, 0)
-  state.trials.set(client, { at: now, isUnderWay: true })
+  const own = trialsOf(state, client)
+  const isTried = own.triedAt !== 0
+  if (!(isTried && own.isStreamed && !isStreamed)) {
+    const openMs = isTried && own.isStreamed ? Math.min(BODY_TRIAL_MS, rules.open_ms) : rules.open_ms
+    const passed = now - (isTried ? own.triedAt : own.since)
+    // One from before may have been held up by its checks; a clock that was set back must not keep it open for longer
+    if (passed < openMs && passed > -HELD_UP_MS) return openMs - Math.max(passed, 0)
+  }
+  own.triedAt = now
+  own.last = ++state.trial
+  own.isStreamed = isStreamed
   return 0
 }
 
 /**
  * Counts what became of a request; opens or closes the breaker by it.
- * @param begunAt when its head had arrived
+ * @param trial number of the trial that the request was; 0 for none
  */
 export function breakerCount(
   state: UpstreamState,
   rules: BreakerRules,
   client: string,
-  begunAt: number,
+  trial: number,
   now: number,
   failed: boolean,
 ): void {
   if (isHeld(state, client)) {
-    const trial = state.trials.get(client)
-    // Those that were under way when it opened say nothing of how the upstream is now: the trial does
-    if (trial === undefined || !trial.isUnderWay || begunAt < trial.at) return
-    if (failed) state.trials.set(client, { at: now, isUnderWay: false })
+    const own = trialsOf(state, client)
+    // Those that were under way when it opened say nothing of how the upstream is now: a trial since then does
+    if (trial < own.first) return
+    if (failed) Object.assign(own, { since: now, triedAt: 0, first: state.trial + 1 })
     else close(state, now)
     return
   }
@@ -60,9 +79,9 @@ export function breakerCount(
 }
 
 /** A request came to nothing that speaks for or against the upstream: where it was the one to try, the next one is. */
-export function breakerForget(state: UpstreamState, client: string, begunAt: number): void {
-  const trial = state.trials.get(client)
-  if (trial?.isUnderWay === true && trial.at === begunAt) state.trials.delete(client)
+export function breakerForget(state: UpstreamState, client: string, trial: number): void {
+  const own = state.trials.get(client)
+  if (own?.last === trial) own.triedAt = 0
 }
 
 /**
@@ -83,12 +102,17 @@ function judge(state: UpstreamState, rules: BreakerRules, now: number): void {
   if (isKnown && !isTooMuch(state.errors - most.errors, requests, rules)) return
   state.heldClient = isKnown || state.openedAt !== 0 ? '' : suspect
   state.openedAt = now
+  state.firstTrial = state.trial + 1
   state.trials.clear()
   startWindow(state, now)
 }
 
-function isHeld({ openedAt, heldClient }: UpstreamState, client: string): boolean {
-  return openedAt !== 0 && (heldClient === '' || heldClient === client)
+function trialsOf({ trials, openedAt, firstTrial }: UpstreamState, client: string): BreakerTrials {
+  const known = trials.get(client)
+  if (known !== undefined) return known
+  const own = { since: openedAt, triedAt: 0, first: firstTrial, last: 0, isStreamed: false }
+  trials.set(client, own)
+  return own
 }
 
 function isTooMuch(errors: number, requests: number, rules: BreakerRules): boolean {

@@ -23,7 +23,8 @@ export function healthOf({ rules, state, targets }: LinkedUpstream, now: number)
 function isWaiting({ openedAt, trials }: UpstreamState, openMs: number, now: number): boolean {
   const all = [...trials.values()]
   return (
-    !all.some(({ isUnderWay }) => isUnderWay) && now - Math.max(openedAt, ...all.map(({ at }) => at)) < openMs
+    all.every(({ triedAt }) => triedAt === 0) &&
+    now - Math.max(openedAt, ...all.map(({ since }) => since)) < openMs
   )
 }
 

@@ -7,7 +7,7 @@ import type { Exchange } from '../exchange.ts'
 import { fieldValue } from '../header-lines.ts'
 import { staleReply } from '../shape/watch.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import { breakerCount, breakerForget, breakerWaitMs } from './breaker.ts'
+import { breakerCount, breakerForget, breakerWaitMs, isHeld } from './breaker.ts'
 
 /** Share of a retry that each request earns: a failing upstream gets at most a fifth more requests. */
 const RETRY_SHARE = 0.2
@@ -38,18 +38,20 @@ function targetFault(exchange: Exchange): RefusalCode | null {
   const upstream = upstreamOf(exchange)!
   const { rules, state, targets } = upstream
   if (rules.breaker !== null) {
-    const wait = breakerWaitMs(state, rules.breaker, clientOf(exchange), exchange.now)
+    const isStreamed = exchange.bodyBytes !== 0 && exchange.body === null
+    const wait = breakerWaitMs(state, rules.breaker, clientOf(exchange), exchange.now, isStreamed)
     if (wait > 0) {
       exchange.retryAfterMs = wait
       exchange.facts = { members: { retry_after_ms: wait } }
       exchange.reason = 'the breaker is open'
       return 'upstream_unavailable'
     }
+    if (isHeld(state, clientOf(exchange))) exchange.trial = state.trial
   }
   if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)
   if (target === null) {
-    breakerForget(state, clientOf(exchange), exchange.now)
+    breakerForget(state, clientOf(exchange), exchange.trial)
     exchange.reason = 'no target is healthy'
     return 'upstream_unavailable'
   }
@@ -101,13 +103,13 @@ export function endTarget(exchange: Exchange, upstreamStatus: number, now: numbe
   if (exchange.target === null) return
   const upstream = upstreamOf(exchange)!
   if (upstreamStatus > 0) {
-    const failed = upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504
+    const failed = isFailure(upstreamStatus)
     endAttempt(exchange, upstream, failed, now)
     count(exchange, upstream, failed, now)
   } else {
     exchange.target.state.pending--
     exchange.target = null
-    breakerForget(upstream.state, clientOf(exchange), exchange.now)
+    breakerForget(upstream.state, clientOf(exchange), exchange.trial)
   }
 }
 
@@ -123,10 +125,26 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
   exchange.askedUrl = target.url
 }
 
+/**
+ * The head of an answer has come. That of a trial counts now: its caller, who may read the body as slowly as it likes, does not decide
+ * when the breaker closes.
+ */
+export function answerBegan(exchange: Exchange, upstreamStatus: number, now: number): void {
+  if (exchange.trial <= 0 || exchange.target === null) return
+  count(exchange, upstreamOf(exchange)!, isFailure(upstreamStatus), now)
+  exchange.trial = COUNTED
+}
+
+const COUNTED = -1
+
+function isFailure(upstreamStatus: number): boolean {
+  return upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504
+}
+
 /** The breaker counts requests: one that another server has answered is well. */
 function count(exchange: Exchange, { rules, state }: LinkedUpstream, failed: boolean, now: number): void {
-  if (rules.breaker === null) return
-  breakerCount(state, rules.breaker, clientOf(exchange), exchange.now, now, failed)
+  if (rules.breaker !== null && exchange.trial !== COUNTED)
+    breakerCount(state, rules.breaker, clientOf(exchange), exchange.trial, now, failed)
 }
 
 function endAttempt(
