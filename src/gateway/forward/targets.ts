@@ -127,8 +127,8 @@ export function endTarget(exchange: Exchange): void {
 }
 
 /** By whom the breaker counts. */
-function clientOf({ client }: Exchange): string {
-  return client!.id
+function clientOf(exchange: Exchange): string {
+  return (exchange as Called).identity.client.id
 }
 
 function begin(exchange: Exchange, target: LinkedTarget): void {
