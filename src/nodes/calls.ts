@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { HttpMethod, Ref } from '../model/common.ts'
-import { ASKING, Credential, type NodeType, ONWARD, Text } from './define.ts'
+import { ASKING, Credential, HostName, type NodeType, ONWARD, Text, WebUrl } from './define.ts'
 
 const ANSWER = { status: 'number', headers: 'object', body: 'any' }
 
@@ -25,7 +25,7 @@ export const CALLS: readonly NodeType[] = [
     summary: 'Call of another server',
     config: z.strictObject({
       method: HttpMethod.default('GET'),
-      hosts: z.array(Text).min(1).max(50).describe('Hosts that may be called, and no others'),
+      hosts: z.array(HostName).min(1).max(50).describe('Hosts that may be called, and no others'),
       credential: Credential.nullable().default(null),
       verify_tls: z.boolean().default(true),
       max_body: z
@@ -56,7 +56,7 @@ export const CALLS: readonly NodeType[] = [
     phase: 'call',
     summary: 'Question to a model with an OpenAI-compatible endpoint',
     config: z.strictObject({
-      endpoint: z.url({ protocol: /^https?$/ }),
+      endpoint: WebUrl,
       model: Text,
       credential: Credential,
       schema: z.record(z.string(), z.json()).optional().describe('JSON Schema of the answer'),
