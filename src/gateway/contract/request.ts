@@ -2,7 +2,8 @@ import type { FieldError, RefusalCode, RefusalFacts } from '../../base/refusal.t
 import { contractFaultText } from '../../record/contract-fault.ts'
 import { sharingAt } from '../../snapshot/shared-paths.ts'
 import type { LinkedProxy } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { type BodyRule, isJsonType, isTaken, isUtf8, mediaTypeOf } from './body-rule.ts'
@@ -14,11 +15,11 @@ import { unusableContract } from './unusable.ts'
 type Mode = 'report' | 'enforce'
 
 /**
- * Check 14. Parameters, content type and body are as the contract says. The body is read only when there is a schema
+ * Parameters, content type and body are as the contract says. The body is read only when there is a schema
  * for it.
  */
-export function requestFits(exchange: Exchange): Verdict | Promise<Verdict> {
-  const proxy = exchange.proxy!
+export function requestFits(exchange: Routed): Verdict | Promise<Verdict> {
+  const proxy = exchange.proxy
   const { contract } = proxy.fragment
   if (contract === null) return null
   if (proxy.sharing.length === 0) return judged(exchange, proxy, contract.mode)
@@ -37,7 +38,7 @@ const BROKEN: ReadonlySet<unknown> = new Set(['parameter_invalid', 'body_invalid
 
 /** The request fits the contract of one of the proxies that it may be meant for; what is wrong is told of the first. */
 function judgedByAny(
-  exchange: Exchange,
+  exchange: Routed,
   [proxy, ...others]: readonly LinkedProxy[],
   mode: Mode,
   first: Broken | null,
@@ -58,10 +59,10 @@ function judgedByAny(
   return verdict instanceof Promise ? verdict.then(next) : next(verdict)
 }
 
-function judged(exchange: Exchange, proxy: LinkedProxy, mode: Mode): Verdict | Promise<Verdict> {
+function judged(exchange: Routed, proxy: LinkedProxy, mode: Mode): Verdict | Promise<Verdict> {
   let compiled: Compiled | null
   try {
-    compiled = compiledFor(exchange.snapshot, exchange.collection!, proxy, exchange.method)
+    compiled = compiledFor(exchange.snapshot, exchange.collection, proxy, exchange.method)
   } catch (error) {
     return unusable(exchange, mode, error)
   }
@@ -78,14 +79,14 @@ function judged(exchange: Exchange, proxy: LinkedProxy, mode: Mode): Verdict | P
   return body === null ? null : judgeBody(exchange, mode, body)
 }
 
-function sourceOf(exchange: Exchange, proxy: LinkedProxy) {
+function sourceOf(exchange: Routed, proxy: LinkedProxy) {
   const below = belowOf(exchange)
   const { query, pass } = exchange
   return { paths: proxy.parameters!(below === '' ? '/' : below), query, lines: pass }
 }
 
-function belowOf({ collection, path }: Exchange): string {
-  return path.slice(collection!.fragment.base_path.length)
+function belowOf({ collection, path }: Routed): string {
+  return path.slice(collection.fragment.base_path.length)
 }
 
 /** A contract that cannot be used cannot be held to: nothing passes rather than anything. */
@@ -116,7 +117,7 @@ function broken(
   return code
 }
 
-function judgeBody(exchange: Exchange, mode: Mode, rule: BodyRule): Verdict | Promise<Verdict> {
+function judgeBody(exchange: Routed, mode: Mode, rule: BodyRule): Verdict | Promise<Verdict> {
   const missing = (): Verdict =>
     rule.required ? broken(exchange, mode, 'body_invalid', [{ pointer: '', reason: 'is required' }]) : null
   if (exchange.bodyBytes === 0) return missing()
@@ -153,4 +154,14 @@ function unsupported(
   pointer = '/header/content-type',
 ): Verdict {
   return broken(exchange, mode, 'unsupported_media_type', [{ pointer, reason }])
+}
+
+export const explainContract: Explain = (exchange, asked, check) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const { contract } = exchange.proxy.fragment
+  const described =
+    contract === null
+      ? pass('nothing is asked of parameters and body')
+      : open('depends on parameters and body', `${proxyName(exchange)} request_validation: ${contract.mode}`)
+  return byHead(exchange, asked, check, described)
 }

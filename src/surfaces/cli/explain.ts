@@ -64,12 +64,12 @@ function told(body: Row): string {
     lines.push(`  ${wins === true ? '*' : ' '} ${name}  ${verbs}${text(path)}: ${text(reason)}`)
   }
   lines.push('', 'Checks:')
-  for (const { number, name, result, code, reason, setting } of rows('checks')) {
+  for (const { name, result, code, reason, setting } of rows('checks')) {
     const marks: Readonly<Record<string, string>> = { pass: 'pass   ', refuse: 'REFUSE ', answer: 'ANSWER ' }
     const mark = marks[String(result)] ?? '-      '
     const decides = setting === null ? '' : ` [${text(setting)}]`
     const refusal = code === null ? '' : ` ${text(code)}:`
-    lines.push(`  ${mark}${text(number).padStart(2)} ${text(name)}:${refusal} ${text(reason)}${decides}`)
+    lines.push(`  ${mark}${text(name)}:${refusal} ${text(reason)}${decides}`)
   }
   return `${lines.join('\n')}\n`
 }
