@@ -1,13 +1,8 @@
 import { isPlain } from '../../base/plain.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { printable, visibleJson } from '../../base/visible.ts'
-import type {
-  ListedResource,
-  ResourceContent,
-  Resources,
-  ResourceTemplate,
-  Said,
-} from '../../mcp/protocol/door.ts'
+import type { ListedResource, ResourceContent, Resources, ResourceTemplate } from '../../mcp/protocol/door.ts'
+import type { Said } from '../../mcp/protocol/tool-call.ts'
 import type { Operation } from '../../operations/define.ts'
 import { isKind } from '../../operations/kinds/kinds.ts'
 import { jsonSchemasOf } from '../fields.ts'
