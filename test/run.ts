@@ -1,12 +1,14 @@
 /**
  * `npm test`: type check, linter and dead-code check side by side, then every test. `--all` fuzzes for longer, and has
- * clients of other projects sign in, which it installs. Arguments that name files run only those tests.
+ * clients of other projects sign in, which it installs. `--only-long` runs only the files that `--all` runs otherwise, and
+ * no checks. Arguments that name files run only those tests.
  */
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { LONG_FORM, longFiles } from './long-files.ts'
 
 const top = resolve(import.meta.dirname, '..')
 /** As src/main.ts: what Node has compiled is kept. Tests start many threads and processes, and compiling was half of a start. */
@@ -23,13 +25,19 @@ const FILES_TOGETHER = 8
 const ALONE = /process\.(env\[[^\]]+\] =|chdir|memoryUsage|getActiveResourcesInfo)/
 
 const all = process.argv.includes('--all')
-const files = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
+const every = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], {
+  cwd: top,
+}).sort()
+const isOnlyLong = process.argv.includes('--only-long')
+const files = isOnlyLong ? longFiles(named.length > 0 ? named : every, top) : named
+if (isOnlyLong && files.length === 0) throw new Error('no test has a long form')
 
 function run(name: string, command: string, args: readonly string[]): Promise<boolean> {
   return new Promise((done) => {
     const env = {
       NODE_COMPILE_CACHE: COMPILED,
-      ...(all ? { FUZZ_LONG: 'true', REAL_CLIENTS: 'true' } : {}),
+      ...(all ? LONG_FORM : {}),
       ...process.env,
     }
     const child = spawn(command, args, { cwd: top, env, stdio: name === 'tests' ? 'inherit' : 'pipe' })
@@ -87,13 +95,7 @@ for (const [name, url] of ${JSON.stringify(suites)})
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-tests-'))
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-const tests =
-  files.length > 0
-    ? files
-    : together(
-        globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'], { cwd: top }).sort(),
-        directory,
-      )
+const tests = files.length > 0 ? files : together(every, directory)
 results.push(
   await run('tests', process.execPath, [
     '--disable-warning=ExperimentalWarning',

@@ -180,6 +180,8 @@ export class Exchange {
   replays: Replays | null = null
   /** Under which the answer is kept; empty when it is not. */
   cacheKey = ''
+  /** Lines of conditions that the kept answer is judged by. */
+  conditions = ''
   /** No longer fresh, but good enough should the upstream fail. */
   stale: CacheEntry | null = null
   /** The idempotency key that this request holds; empty when it holds none. */

@@ -95,7 +95,10 @@ test('equal items are found in linear time, also among objects', () => {
   )
   assert.equal(judge({ uniqueItems: true }, ['{"a":1}', { a: 1 }, 1, '1', [1], null, false, 0]), null)
   const many = Array.from({ length: 200_000 }, (_, n) => ({ n }))
-  assert.equal(judge({ uniqueItems: true }, many), null)
+  const distinct = createSchemaJudges({}, true).of({ uniqueItems: true }, 'request')
+  // Each with each would be twenty thousand million
+  inTime(() => assert.equal(distinct(many), null))
+  inTime(() => assert.equal(distinct([...many, { n: 0 }])?.length, 1))
 })
 
 /** Told apart by what stands behind the parts: each part is looked at once for each kind of what is above it. */
@@ -142,7 +145,7 @@ test('a value of many parts is judged whole', () => {
 
 test('an expression that other engines never finish is harmless', () => {
   const schema = { pattern: '^(a+)+$' }
-  assert.equal(judge(schema, `${'a'.repeat(100_000)}b`)![0]!.pointer, '')
+  inTime(() => assert.equal(judge(schema, `${'a'.repeat(100_000)}b`)![0]!.pointer, ''))
 })
 
 test('what cannot be used is refused when it is stored', () => {
@@ -190,19 +193,6 @@ test('every expression of a schema is its own', () => {
   assert.deepEqual(
     judge(schema, { a: 'b', b: 'a', n: 's', s: 1 })!.map(({ pointer }) => pointer),
     ['/a', '/b', '/n', '/s'],
-  )
-})
-
-test('each pattern of a schema is its own', () => {
-  const schema: JsonSchema = {
-    type: 'object',
-    properties: { a: { type: 'string', pattern: '^a+$' }, b: { type: 'string', pattern: '^b+$' } },
-    patternProperties: { '^c': { type: 'string', pattern: '^c+$' } },
-  }
-  assert.equal(judge(schema, { a: 'aa', b: 'bb', c: 'cc' }), null)
-  assert.deepEqual(
-    judge(schema, { a: 'bb', b: 'aa', c: 'aa' })?.map(({ pointer }) => pointer),
-    ['/a', '/b', '/c'],
   )
 })
 

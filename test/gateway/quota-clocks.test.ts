@@ -13,6 +13,7 @@ import { limitKeyOf } from '../../src/snapshot/limit-key.ts'
 import { type LimitPlan, planLimit, toPlan } from '../../src/snapshot/limit-plan.ts'
 import { linkPolicy } from '../../src/snapshot/link-policy.ts'
 import { openRecordStore } from '../../src/store/sqlite/records.ts'
+import { IS_LONG } from '../support/long.ts'
 
 const NOON = Date.UTC(2026, 2, 4, 12)
 const MINUTE_MS = 60_000
@@ -20,7 +21,6 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 /** Periods of which a quota keeps the count. */
 const KEPT = 8
-const IS_LONG = process.env['FUZZ_LONG'] === 'true'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-clocks-'))
 

@@ -18,11 +18,12 @@ import { examine } from '../../src/serve/doctor/doctor.ts'
 import type { Start } from '../../src/serve/start.ts'
 import { openOwnStores, openStores, type Stores } from '../../src/serve/stores.ts'
 import { readSettings } from '../../src/settings.ts'
+import { IS_LONG } from '../support/long.ts'
 import { publishOrders, startTestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 /** Damages of each file. */
-const DAMAGES = process.env['FUZZ_LONG'] === undefined ? 8 : 80
+const DAMAGES = IS_LONG ? 80 : 8
 const FILES = ['config.db', 'serving.db', 'records.db', 'lock.db', 'idempotency.db', 'audit.mark'] as const
 const REMEDY = /postern (restore|doctor)|restore|delete|remove|made anew|new one/i
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -16,7 +17,7 @@ import { ownPort } from '../support/ports.ts'
 import { runCommand } from './cli.ts'
 import { isGroupAlive, killNow, runPostern, startUp, temporaryDirectory } from './process.ts'
 import { call, publishOrders, type Reply, startTestServer } from './server.ts'
-import { startUpstream } from './upstream.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
 
 const FREE = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0']
 
@@ -30,10 +31,22 @@ async function refusesToStart(args: readonly string[], sentence: RegExp): Promis
   })
 }
 
-/** A data directory that an instance has used. */
+/** A data directory that an instance has used, with a published route. */
 const used = await temporaryDirectory()
-before(async () => (await startTestServer({ data: used })).stop())
-after(() => rm(used, { recursive: true }))
+let upstream: TestUpstream
+let adminToken: string
+let token: string
+before(async () => {
+  upstream = await startUpstream()
+  const server = await startTestServer({ data: used })
+  adminToken = server.adminToken
+  token = await publishOrders(server, upstream.url)
+  await server.stop()
+})
+after(async () => {
+  await upstream.close()
+  await rm(used, { recursive: true })
+})
 
 async function copyOfUsed(): Promise<string> {
   const data = await temporaryDirectory()
@@ -75,11 +88,21 @@ test('two listeners on one port refuse start: each thread would take from both',
 
 test('a key file that cannot be read, or is no key, refuses start', async () => {
   const data = await temporaryDirectory()
-  const key = join(data, 'broken.key')
-  await writeFile(key, 'not a key\n', { mode: 0o600 })
-  await refusesToStart(['--data', data, ...FREE, '--key-file', key], /key/i)
-  await mkdir(join(data, 'directory.key'))
-  await refusesToStart(['--data', data, ...FREE, '--key-file', join(data, 'directory.key')], /key/i)
+  const file = (name: string): string => join(data, name)
+  await mkdir(file('directory.key'), { mode: 0o700 })
+  await writeFile(file('broken.key'), 'not a key\n', { mode: 0o600 })
+  await writeFile(file('short.key'), 'key_1 c2hvcnQ=\n', { mode: 0o600 })
+  await writeFile(file('empty.key'), '', { mode: 0o600 })
+  for (const [name, what] of [
+    ['directory.key', 'cannot be read: EISDIR'],
+    ['broken.key', 'is malformed at line 1'],
+    ['short.key', 'is malformed at line 1'],
+    ['empty.key', 'holds no key'],
+  ] as const)
+    await refusesToStart(
+      ['--data', data, ...FREE, '--key-file', file(name)],
+      new RegExp(`The key file .*/${name} ${what}`),
+    )
   await rm(data, { recursive: true })
 })
 
@@ -150,11 +173,7 @@ test('the command line reaches a process whose data directory has a path too lon
 })
 
 test('a revocation that the first thread takes while others still start holds when it has answered', async () => {
-  const data = await temporaryDirectory()
-  await using upstream = await startUpstream()
-  const first = await startTestServer({ data })
-  const token = await publishOrders(first, upstream.url)
-  await first.stop()
+  const data = await copyOfUsed()
   const controlListen = `127.0.0.1:${await ownPort()}`
   const starting = startTestServer({ data, workers: 4, controlListen, adminless: true })
   let isStarting = true
@@ -164,7 +183,7 @@ test('a revocation that the first thread takes while others still start holds wh
   const url = `http://${controlListen}/management/v1/profiles/sandbox/revoke`
   const revoke = (): Promise<Reply | null> =>
     // Nobody listens yet
-    call('POST', url, { token: first.adminToken, body: {} }).catch(() => null)
+    call('POST', url, { token: adminToken, body: {} }).catch(() => null)
   let revoked = await revoke()
   while (revoked === null && isStarting) {
     await pause(1)
@@ -181,16 +200,25 @@ test('a revocation that the first thread takes while others still start holds wh
   await rm(data, { recursive: true })
 })
 
-test('after SIGTERM the process exits with 0, and new connections are refused', async () => {
-  const data = await temporaryDirectory()
+test('after SIGTERM a request under way is answered, the process exits with 0, and new connections are refused', async () => {
+  const data = await copyOfUsed()
+  const held: ServerResponse[] = []
+  upstream.answer = (_, response) => void held.push(response)
   const up = await startUp(data)
-  assert.equal((await call('GET', `${up.controlUrl}/healthz`)).status, 200)
   const written = await call('POST', `${up.controlUrl}/healthz`)
   assert.deepEqual([written.status, written.headers.get('allow')], [405, 'GET, HEAD'])
+  const answered = call('GET', `${up.gatewayUrl}/orders/v1/orders/7`, { token })
+  await eventually(() => held.length === 1)
   up.child.kill('SIGTERM')
+  await eventually(async () => (await call('GET', `${up.controlUrl}/readyz`)).status === 503)
+  assert.equal(up.child.exitCode, null)
+  held[0]!.end('the answer')
+  const answer = await answered
+  assert.deepEqual([answer.status, answer.text], [200, 'the answer'])
   const finished = await up.ended
   assert.equal(finished.code, 0, finished.stderr)
-  await assert.rejects(call('GET', `${up.controlUrl}/healthz`))
+  for (const url of [up.controlUrl, up.gatewayUrl])
+    await assert.rejects(call('GET', `${url}/healthz`), ({ cause }) => cause.code === 'ECONNREFUSED')
   await rm(data, { recursive: true })
 })
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { IS_LONG } from '../support/long.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
 import { killNow, startUp } from './process.ts'
 import { publishOrders, startTestServer, type TestServer, until } from './server.ts'
@@ -11,7 +12,7 @@ import { startUpstream, type TestUpstream } from './upstream.ts'
 let upstream: TestUpstream
 const disk = mountSmallDisk(32)
 const NEEDS_DISK = typeof disk === 'string' ? { skip: disk } : {}
-const IS_LONG = process.env['FUZZ_LONG'] === 'true' ? {} : { skip: 'thousands of requests: npm run test:all' }
+const NEEDS_LONG = IS_LONG ? {} : { skip: 'thousands of requests: npm run test:all' }
 const directories: string[] = []
 const fresh = (): string => {
   directories.push(mkdtempSync(join(tmpdir(), 'postern-faults-')))
@@ -216,7 +217,7 @@ test('config.db truncated while it runs: changes answer 503, and traffic goes on
 
 test('records that the store does not take are counted when they are dropped, before the store takes any again', {
   ...NEEDS_DISK,
-  ...IS_LONG,
+  ...NEEDS_LONG,
 }, async () => {
   assert.ok(typeof disk !== 'string')
   const server = await startTestServer({ data: join(disk.path, 'fourth') })

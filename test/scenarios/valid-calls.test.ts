@@ -8,8 +8,8 @@ import {
   validate,
 } from '@hyperjump/json-schema/draft-2020-12'
 import fc from 'fast-check'
-import { fuzzCases } from '../wire/llhttp.ts'
-import { type Reply, startTestServer, type TestServer } from './server.ts'
+import { fuzzCases } from '../support/long.ts'
+import { onceMore, type Reply, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 /**
@@ -74,14 +74,16 @@ async function prove(
     paths,
     ...more,
   }
-  const made = await server.manage('POST', '/collections/import', {
+  const input = {
     document,
     base_path: `/${slug}`,
     slug,
     upstream: upstream.url,
     publish: true,
     request_validation: 'enforce',
-  })
+  }
+  // Many cases take longer to make than an idle connection is kept
+  const made = await onceMore(() => server.manage('POST', '/collections/import', input))
   assert.equal(made.status, 201, made.text)
   collections.push(slug)
   const assigned = await server.manage('PATCH', '/clients/tester', { collections })

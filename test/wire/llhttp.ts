@@ -138,10 +138,3 @@ export function mutate(text: string, pieces: readonly string[], random: (below: 
   }
   return changed
 }
-
-/** Cases of a fuzz test: `FUZZ_CASES` when set, else the bound of the test; `long` when `FUZZ_LONG` is set. */
-export function fuzzCases(usual: number, long = 500_000): number {
-  const asked = Number(process.env['FUZZ_CASES'])
-  if (Number.isInteger(asked) && asked > 0) return asked
-  return process.env['FUZZ_LONG'] === 'true' ? long : usual
-}

@@ -2,6 +2,7 @@ import { twinOf } from '../../model/header-names.ts'
 import type { NameSet } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
+import { tellsAddress } from '../replay/cache-rules.ts'
 import { traceParentOf } from './trace.ts'
 
 /** Names that never stand in what a caller passes on. */
@@ -25,10 +26,15 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
     (credential === null ? '' : credential.line) +
     exchange.profile!.identityLines +
     (exchange.subject === '' ? '' : subjectLine(exchange)) +
-    `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\nX-Forwarded-For: ${exchange.ip}\r\nX-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
+    `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\n${isAddressTold(exchange) ? `X-Forwarded-For: ${exchange.ip}\r\n` : ''}X-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (exchange.traceState === '' ? '' : `tracestate: ${exchange.traceState}\r\n`) +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
   )
+}
+
+/** An answer that others may get must not depend on the address of one caller. */
+function isAddressTold({ cacheKey, proxy }: Exchange): boolean {
+  return cacheKey === '' || tellsAddress(proxy!.fragment.shape!.cache!)
 }
 
 /** Whom the token of the caller names, for upstreams that are told who calls. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fuzzCases } from '../../../test/wire/llhttp.ts'
+import { fuzzCases } from '../../../test/support/long.ts'
 import { readDocument } from './document.ts'
 import { Unreadable } from './lexer.ts'
 import { createMeasure, type Size } from './measure.ts'

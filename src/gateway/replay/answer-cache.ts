@@ -11,7 +11,6 @@ export interface CacheEntry extends KeptAnswer {
   readonly freshUntil: number
   /** Until then it stands in for a failing upstream. */
   readonly staleUntil: number
-  readonly etag: string | undefined
 }
 
 /** Answers of one gateway thread, at most `bytesMax` bytes of them; the one unused for longest goes first. */

@@ -4,7 +4,7 @@ import { hashToken } from '../../base/token.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { Exchange } from '../exchange.ts'
 import { fieldValue, fieldValues, firstFieldValue } from '../header-lines.ts'
-import { keyedFields } from './keyed-fields.ts'
+import { type KeyedFields, keyedFields } from './keyed-fields.ts'
 
 /** Statuses that are kept. */
 const KEPT: ReadonlySet<number> = new Set([200, 203, 301, 308])
@@ -21,17 +21,18 @@ export function directivesOf(lines: string): ReadonlyMap<string, string> {
   return found
 }
 
+/** Requests with one of these go by the cache. */
+const UNKEYED = ['range', 'if-match', 'if-unmodified-since'] as const
+
 /**
- * The name under which the answer to a request is kept, and the header lines that then go to the upstream; null for one whose answer is not kept and not taken from what
- * is kept: a part of a representation, what the caller wants kept nowhere, or a cookie or body that the answer may depend on.
+ * The name under which the answer to a request is kept, and the header lines that then go to the upstream; null for one whose answer is
+ * not kept and not taken from what is kept: a part of a representation, a condition that only the upstream can judge (RFC 9111 4.3.2), or
+ * a cookie or body that the answer may depend on.
  */
-export function cacheKey(
-  exchange: Exchange,
-  cache: CacheFragment,
-): { readonly key: string; readonly pass: string } | null {
+export function cacheKey(exchange: Exchange, cache: CacheFragment): KeyedFields | null {
   const { pass, proxy, profile, client, subject } = exchange
   if (exchange.bodyBytes !== 0) return null
-  if (fieldValue(pass, 'range') !== undefined) return null
+  if (UNKEYED.some((name) => fieldValue(pass, name) !== undefined)) return null
   if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
   // The caller's own credential never reaches the upstream: answers depend on it where identity is passed on, or where it
   // is exchanged; then on all that the very token allows.
@@ -44,8 +45,14 @@ export function cacheKey(
   const { secure, host, path, query } = exchange
   const fields = keyedFields(pass, cache.vary, exchange.collection!.cors !== null)
   const { identityLines } = profile!
-  const parts = [whose, who, identityLines, proxy!.id, secure, host, path, query, fields.key]
-  return { key: JSON.stringify(parts), pass: fields.pass }
+  const ip = tellsAddress(cache) ? exchange.ip : ''
+  const parts = [whose, who, identityLines, proxy!.id, secure, host, ip, path, query, fields.key]
+  return { ...fields, key: JSON.stringify(parts) }
+}
+
+/** The upstream gets the caller's address with requests whose answers are kept; these are then kept for each address. */
+export function tellsAddress({ vary }: CacheFragment): boolean {
+  return vary.includes('x-forwarded-for')
 }
 
 /** The token of somebody else's making does not say who its bearer is. */
@@ -103,12 +110,15 @@ function untilExpiry(lines: string, now: number): number | null {
   return end === null ? 0 : end - sentAt
 }
 
+/** They differ with each request: what depends on them fits no other one. */
+const OF_ONE_REQUEST: ReadonlySet<string> = new Set(['x-request-id', 'traceparent', 'tracestate'])
+
 /** An answer may depend only on headers that are part of the key. */
 function variesByKnown(lines: string, known: readonly string[]): boolean {
   for (const line of fieldValues(lines, 'vary'))
     for (const name of line.split(',')) {
       const lower = name.trim().toLowerCase()
-      if (lower !== '' && !known.includes(lower)) return false
+      if (lower !== '' && (!known.includes(lower) || OF_ONE_REQUEST.has(lower))) return false
     }
   return true
 }
@@ -117,10 +127,21 @@ function seconds(text: string | undefined): number | undefined {
   return text !== undefined && /^[0-9]+$/.test(text) ? Number(text) * 1000 : undefined
 }
 
-/** If-None-Match names the entity tag, compared weakly (RFC 9110 13.1.2). */
-export function matchesTag(pass: string, etag: string | undefined): boolean {
-  const asked = fieldValue(pass, 'if-none-match')
-  if (asked === undefined || etag === undefined) return false
+/**
+ * Whether the caller has the answer already: If-None-Match names its entity tag, compared weakly, or without that field If-Modified-Since
+ * is not before its Last-Modified (RFC 9110 13.1.2, 13.1.3).
+ * @param conditions header lines of the request. @param fields those of the answer
+ */
+export function isKnown(conditions: string, fields: string, now: number): boolean {
+  const asked = fieldValue(conditions, 'if-none-match')
+  if (asked !== undefined) return matchesTag(asked, fieldValue(fields, 'etag'))
+  const since = parseHttpDate(fieldValue(conditions, 'if-modified-since') ?? '', now)
+  const modified = parseHttpDate(fieldValue(fields, 'last-modified') ?? '', now)
+  return since !== null && modified !== null && modified <= since
+}
+
+function matchesTag(asked: string, etag: string | undefined): boolean {
+  if (etag === undefined) return false
   const plain = (tag: string): string => tag.trim().replace(/^W\//, '')
   return asked === '*' || asked.split(',').some((tag) => plain(tag) === plain(etag))
 }

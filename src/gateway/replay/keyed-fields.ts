@@ -1,15 +1,17 @@
 import { hash } from 'node:crypto'
 
-/** Conditions and wishes of the caller (RFC 9110 13, RFC 9111 5.2): they change no answer that is kept. */
-const FREE: ReadonlySet<string> = new Set([
-  'if-match',
+/**
+ * Conditions and cache directives of the caller (RFC 9110 13, RFC 9111 5.2). This cache judges them itself: an upstream that got them
+ * could answer with 304, or with what fits one caller alone.
+ */
+const JUDGED_HERE: ReadonlySet<string> = new Set([
   'if-none-match',
   'if-modified-since',
-  'if-unmodified-since',
   'if-range',
   'cache-control',
   'pragma',
 ])
+const CONDITIONS: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since'])
 
 /** They differ from caller to caller, or from request to request, and answers that may be kept must not depend on them. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
@@ -42,10 +44,12 @@ export interface KeyedFields {
   readonly key: string
   /** The lines that go to the upstream. */
   readonly pass: string
+  /** The lines with which the caller says what it has already. */
+  readonly conditions: string
 }
 
 /**
- * Header lines of a request whose answer may be kept: each one that the upstream sees is part of the key, or changes no answer.
+ * Header lines of a request whose answer may be kept: each one that the upstream sees is part of the key.
  * A caller can then put nothing into a kept answer that others get.
  * @param vary lower-case names that are kept in any case.
  * @param tellsOrigins the gateway speaks to pages of other origins in the place of the upstream, which then sees no Origin.
@@ -53,20 +57,22 @@ export interface KeyedFields {
 export function keyedFields(lines: string, vary: readonly string[], tellsOrigins: boolean): KeyedFields {
   const keyed: string[] = []
   let pass = ''
+  let conditions = ''
   for (let at = 0; at < lines.length; ) {
     const end = lines.indexOf('\r\n', at) + 2
     const colon = lines.indexOf(':', at)
     const name = lines.slice(at, colon).toLowerCase()
+    if (CONDITIONS.has(name)) conditions += lines.slice(at, end)
     if (vary.includes(name) || !(isLeftOut(name) || (tellsOrigins && name === 'origin'))) {
       pass += lines.slice(at, end)
-      if (!FREE.has(name) || vary.includes(name)) keyed.push(`${name}:${lines.slice(colon + 1, end).trim()}`)
+      keyed.push(`${name}:${lines.slice(colon + 1, end).trim()}`)
     }
     at = end
   }
   if (!vary.includes('user-agent')) pass += USER_AGENT
   // Lines of one name stay in their order
   keyed.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0))
-  return { key: hash('sha256', keyed.join('\n'), 'base64url'), pass }
+  return { key: hash('sha256', keyed.join('\n'), 'base64url'), pass, conditions }
 }
 
 function nameOf(line: string): string {
@@ -74,5 +80,7 @@ function nameOf(line: string): string {
 }
 
 function isLeftOut(name: string): boolean {
-  return LEFT_OUT.has(name) || LEFT_OUT_PREFIXES.some((prefix) => name.startsWith(prefix))
+  return (
+    LEFT_OUT.has(name) || JUDGED_HERE.has(name) || LEFT_OUT_PREFIXES.some((prefix) => name.startsWith(prefix))
+  )
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
 import type { LinkedCredential, LinkedProxy } from '../../snapshot/snapshot.ts'
 import { AnswerCache, type CacheEntry } from './answer-cache.ts'
-import { directivesOf, lifetimeOf, matchesTag, wishOf } from './cache-rules.ts'
+import { directivesOf, isKnown, lifetimeOf, wishOf } from './cache-rules.ts'
 import { IdempotencyMemory } from './idempotency.ts'
 import { type KeptAnswer, toKept } from './kept-answer.ts'
 
@@ -17,7 +17,7 @@ const CACHE: CacheFragment = {
 const proxy = {} as LinkedProxy
 
 function entry(bytes: number, given: Partial<CacheEntry> = {}): CacheEntry {
-  const times = { bornAt: 0, freshUntil: 10, staleUntil: 20, etag: undefined }
+  const times = { bornAt: 0, freshUntil: 10, staleUntil: 20 }
   return { status: 200, fields: '', body: new Uint8Array(bytes), proxy, credential: null, ...times, ...given }
 }
 
@@ -86,11 +86,20 @@ test('what a caller asks of caches is heard', () => {
   assert.equal(directivesOf('cache-control: a, b=1 ,, c="2"\r\n').get('c'), '2')
 })
 
-test('entity tags are compared weakly', () => {
-  assert.equal(matchesTag('if-none-match: "a", W/"b"\r\n', '"b"'), true)
-  assert.equal(matchesTag('if-none-match: *\r\n', '"b"'), true)
-  assert.equal(matchesTag('if-none-match: "a"\r\n', '"b"'), false)
-  assert.equal(matchesTag('if-none-match: "a"\r\n', undefined), false)
+test('entity tags are compared weakly, and dates where no tag is asked for', () => {
+  const tagged = 'ETag: "b"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n'
+  const known = (lines: string, fields = tagged): boolean => isKnown(lines, fields, 0)
+  assert.equal(known('if-none-match: "a", W/"b"\r\n'), true)
+  assert.equal(known('if-none-match: *\r\n'), true)
+  assert.equal(known('if-none-match: "a"\r\n'), false)
+  assert.equal(known('if-none-match: "a"\r\n', ''), false)
+  assert.equal(known('if-modified-since: Sun, 06 Nov 1994 08:49:37 GMT\r\n'), true)
+  assert.equal(known('if-modified-since: Sun, 06 Nov 1994 08:49:36 GMT\r\n'), false)
+  assert.equal(known('if-modified-since: today\r\n'), false)
+  assert.equal(known('if-modified-since: Sun, 06 Nov 1994 08:49:37 GMT\r\n', ''), false)
+  // The tag alone decides where both are asked for
+  assert.equal(known('if-none-match: "a"\r\nif-modified-since: Sun, 06 Nov 1994 08:49:37 GMT\r\n'), false)
+  assert.equal(known(''), false)
 })
 
 test('a cache stays within its bytes and forgets what was unused for longest', () => {

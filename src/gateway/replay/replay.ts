@@ -8,7 +8,7 @@ import { fieldValue, fieldValues } from '../header-lines.ts'
 import { mayHold, overloaded } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import type { AnswerCache, CacheEntry } from './answer-cache.ts'
-import { cacheKey, isNameless, matchesTag, wishOf } from './cache-rules.ts'
+import { cacheKey, isKnown, isNameless, wishOf } from './cache-rules.ts'
 import { type Claim, type IdempotencyKeys, scopedKey } from './idempotency.ts'
 
 /** What a gateway thread remembers of answers. */
@@ -43,6 +43,7 @@ function cached(exchange: Exchange): Verdict {
   }
   exchange.cacheKey = keyed.key
   exchange.pass = keyed.pass
+  exchange.conditions = keyed.conditions
   // Free text of the caller, like the lines that are left out
   exchange.traceState = ''
   const entry = exchange.replays!.cache.get(keyed.key, exchange.proxy!, credentialOf(exchange), exchange.now)
@@ -72,7 +73,7 @@ function given(exchange: Exchange, reply: Reply): Verdict {
 export function fromCache(exchange: Exchange, entry: CacheEntry): Reply {
   const age = `Age: ${Math.max(0, Math.floor((exchange.now - entry.bornAt) / 1000))}\r\n`
   const { status, fields, body } = entry
-  if (status === 200 && matchesTag(exchange.pass, entry.etag))
+  if (status === 200 && isKnown(exchange.conditions, fields, exchange.now))
     return { status: 304, fields: fields + age, body: '' }
   return { status, fields: fields + age, body }
 }

@@ -69,7 +69,6 @@ function keep(exchange: Exchange, status: number, fields: string, body: Uint8Arr
     bornAt: exchange.now - lifetime.ageMs,
     freshUntil,
     staleUntil: freshUntil + lifetime.staleMs,
-    etag: fieldValue(fields, 'etag'),
   })
 }
 

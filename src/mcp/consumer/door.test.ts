@@ -352,6 +352,14 @@ describe('the Gateway MCP door', () => {
 
   test('a contract shows parameters, limits and an example that can be executed', async () => {
     const contract = await execute({ endpoint: 'list-orders' }, 'inspect_contract')
+    assert.deepEqual(contract['path_params'], [])
+    assert.deepEqual(contract['query_params'], [
+      { name: 'status', required: true, type: 'string', description: '', enum: ['open', 'shipped'] },
+      { name: 'limit', required: false, type: 'integer', description: '' },
+    ])
+    assert.deepEqual(contract['header_params'], [
+      { name: 'X-Tenant', required: false, type: 'string', description: '' },
+    ])
     assert.deepEqual(contract['limits'], [
       { attached_to: 'client', policy: 'gold', name: 'minute', kind: 'rate', max: 1000, window: '1m' },
     ])
@@ -366,7 +374,8 @@ describe('the Gateway MCP door', () => {
     const create = await execute({ endpoint: 'create-order' }, 'inspect_contract')
     const example = create['call_example'] as { arguments: { params: { body: unknown } } }
     assert.deepEqual(example.arguments.params.body, { sku: 'value', lines: [{ n: 1 }] })
-    await execute(example.arguments)
+    const answer = await execute(example.arguments)
+    assert.equal(answer['isError'], false)
     assert.equal(gateway.calls.length, 1)
   })
 

@@ -1,84 +1,20 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
-import {
-  type Control,
-  example,
-  ORDERS,
-  operationOf,
-  principalOf,
-  refused,
-  startControl,
-  VIA,
-} from '../../../test/control.ts'
-import type { Permission, Principal } from '../../access/principal.ts'
+import { after, beforeEach, test } from 'node:test'
+import { ORDERS, refused, startControl } from '../../../test/control.ts'
+import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
+import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { createClock } from '../../base/clock.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
-import { createAccounts } from '../access/accounts.ts'
 import { expireChangeRequests } from '../change-requests/expire.ts'
-import type { Invoked, WriteOptions } from '../define.ts'
+import type { WriteOptions } from '../define.ts'
 import { requesterOf } from './carry-out.ts'
 
 const DAY_MS = 86_400_000
 
-let control: Control
-const ids: Record<string, string> = {}
-before(async () => {
-  control = await startControl()
-  await example(control)
-  for (const slug of ['ada', 'bob', 'cleo']) {
-    ids[slug] = String((await control.run('users.create', { name: slug })).output['id'])
-    await control.run('grants.create', { name: 'all', user: slug, role: 'admin' })
-  }
-  await control.run('service_identities.create', { name: 'pipeline' })
-  await control.run('grants.create', { name: 'all', service_identity: 'pipeline', role: 'admin' })
-  ids['pipeline'] = String((await control.run('service_identities.get', { id: 'pipeline' })).output['id'])
-  await control.run('roles.create', { name: 'Approver', permissions: ['config:approve', 'proxies:read'] })
-})
+const { control, ids, past, rule, as, approve, revision, entriesOf } = await startApprovals()
 after(() => control.close())
-
 beforeEach(() => rule('*:*'))
-
-/** Puts one rule in force, past those that are: as whoever has the data directory. */
-async function rule(
-  permission: string | readonly string[],
-  subjects: Record<string, readonly string[]> = {},
-  scope: Record<string, readonly string[]> = {},
-): Promise<Invoked> {
-  const permissions = [permission].flat()
-  return past([{ name: 'Two of us', permissions, subjects, scope }])
-}
-
-function past(approvals: readonly unknown[]): Promise<Invoked> {
-  const local: Principal = { ...principalOf('admin'), authMethod: 'local_token' }
-  return control.invoke(operationOf('settings.update'), { approvals }, {}, local, VIA)
-}
-
-/** Runs an operation as a user or service identity with what it may do now. */
-async function as(
-  name: string,
-  operation: string,
-  input: unknown,
-  options: WriteOptions = {},
-  changed: Partial<Principal> = {},
-): Promise<Invoked> {
-  const accounts = createAccounts(control.store.read, createClock(control.cell), control.invoke)
-  const proof = { authMethod: 'oauth', expiresAt: null, ceiling: null }
-  const principal = await accounts.principalOf(ids[name]!, proof)
-  return control.invoke(operationOf(operation), input, options, { ...principal, ...changed }, VIA)
-}
-
-const approve = (name: string, id: string, options: WriteOptions = {}): Promise<Invoked> =>
-  as(name, 'change_requests.approve', { id }, options)
-
-function requestOf({ status, output }: Invoked): ChangeRequest {
-  assert.equal(status, 202, JSON.stringify(output))
-  return output['change_request'] as ChangeRequest
-}
-
-const revision = (): Promise<number> => control.store.read.revision()
-const entriesOf = async (operation: string) =>
-  (await control.store.read.auditEntries({ operation, limit: 50, bodies: true })).items
 
 test('what a rule covers waits, and is done when another person approves it', async () => {
   const [before, published] = [await revision(), control.published.length]
@@ -113,72 +49,6 @@ test('what a rule covers waits, and is done when another person approves it', as
     [[request.id, { id: 'get-order', description: 'New' }]],
   )
   assert.equal((await entriesOf('change_requests.approve'))[0]?.actor.name, 'bob')
-})
-
-const documents = (description: string): string[] => [
-  JSON.stringify({ kind: 'policy', slug: 'silver', spec: { name: 'Silver', description } }),
-]
-
-test('every way to a write waits', async () => {
-  const back = await revision()
-  await past([])
-  await control.run('collections.update', { id: 'orders', description: 'Since' })
-  await rule('*:*')
-  const ways: readonly (readonly [string, unknown, WriteOptions?])[] = [
-    [
-      'proxies.put',
-      { id: 'orders:get-order', name: 'Get order', collection: 'orders', methods: ['GET'], path: '/v2/{id}' },
-    ],
-    ['policies.put', { id: 'bronze', name: 'Bronze' }],
-    ['proxies.create', { collection: 'orders', name: 'New', methods: ['GET'], path: '/new' }],
-    ['proxies.duplicate', { id: 'get-order', path: '/copy' }],
-    ['proxies.publish', { id: 'get-order', status: 'draft' }],
-    ['proxies.bulk_update', { ids: ['get-order'], changes: { description: 'Many' } }],
-    ['collections.duplicate', { id: 'orders', base_path: '/copy' }],
-    ['collections.import', { document: OPENAPI, base_path: '/pets' }],
-    ['collections.reimport', { id: 'orders', document: OPENAPI }],
-    ['collections.delete', { id: 'orders' }, { confirm: 'orders' }],
-    ['clients.unassign', { id: 'acme', collections: ['orders'] }],
-    ['profiles.revoke', { id: 'acme:sandbox' }],
-    ['config.apply', { documents: documents('applied'), managed_by: 'files' }],
-    ['revisions.rollback', { id: String(back) }, { confirm: String(back) }],
-    ['users.update', { id: 'cleo', active: false }],
-    ['grants.create', { name: 'more', user: 'cleo', role: 'viewer' }],
-    ['roles.create', { name: 'Reader', permissions: ['proxies:read'] }],
-    ['settings.update', { approvals: [] }],
-    ['keys.rotate', {}],
-    ['records.purge', { collection: 'orders' }, { confirm: 'records' }],
-  ]
-  const [at, asked] = [await revision(), control.asked.length]
-  for (const [name, input, options = {}] of ways) {
-    const request = requestOf(await as('ada', name, input, options))
-    assert.equal(request.operation, name)
-    const { approval } = await as('ada', name, input, { ...options, dryRun: true })
-    assert.deepEqual(approval, ['Two of us'], name)
-  }
-  assert.equal(await revision(), at)
-  assert.equal(control.vault.keys().length, 1)
-  // Counted, and not deleted
-  assert.equal(control.asked.length - asked, 2)
-  const waiting: ChangeRequest[] = []
-  let cursor: unknown
-  do {
-    const page = { state: 'open', limit: 7, ...(cursor === undefined ? {} : { cursor }) }
-    const { output } = await as('ada', 'change_requests.list', page)
-    waiting.push(...(output['items'] as ChangeRequest[]))
-    cursor = output['next_cursor']
-  } while (cursor !== null)
-  assert.deepEqual(
-    waiting.map(({ operation }) => operation).reverse(),
-    ways.map(([name]) => name),
-  )
-  for (const { id } of waiting) await as('ada', 'change_requests.reject', { id })
-})
-
-const OPENAPI = JSON.stringify({
-  openapi: '3.1.0',
-  info: { title: 'Pets', version: '1' },
-  paths: { '/pets': { get: { operationId: 'pets', responses: { 200: { description: 'ok' } } } } },
 })
 
 test('what no rule covers, and what changes nothing, does not wait', async () => {

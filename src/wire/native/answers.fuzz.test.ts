@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRandom, fuzzCases, mutate, readWithLlhttp } from '../../../test/wire/llhttp.ts'
+import { fuzzCases } from '../../../test/support/long.ts'
+import { createRandom, mutate, readWithLlhttp } from '../../../test/wire/llhttp.ts'
 import { BodyReader, CHUNKED, UNTIL_CLOSE } from './body-reader.ts'
 import { answerTable, ResponseHead } from './response-head.ts'
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRandom, fuzzCases, mutate } from '../../../test/wire/llhttp.ts'
+import { fuzzCases } from '../../../test/support/long.ts'
+import { createRandom, mutate } from '../../../test/wire/llhttp.ts'
 import { RULES } from '../../../test/wire/peers.ts'
 import { PIECES, SEEDS } from '../../../test/wire/request-seeds.ts'
 import { DEFAULT_LIMITS } from '../limits.ts'

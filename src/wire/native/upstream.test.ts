@@ -344,18 +344,36 @@ test('an upstream on a Unix socket', async (t) => {
   await new Caller(gateway.port).ask(GET, /ok$/)
 })
 
-test('closing an upstream ends idle connections now and others with their request', async (t) => {
+test('closing an upstream ends idle connections at once and others with their request', async (t) => {
   const waiting: Socket[] = []
   const { gateway, caller } = await start(t, (socket) => void waiting.push(socket))
-  caller.send(GET)
+  const other = new Caller(gateway.port)
+  for (const one of [caller, other]) one.send(GET)
   await eventually(
-    () => waiting.length === 1,
-    () => 'the request',
+    () => waiting.length === 2,
+    () => 'the requests',
   )
+  const [idle, busy] = waiting as [Socket, Socket]
+  idle.write(OK)
+  await eventually(
+    () => caller.answers + other.answers === 1,
+    () => 'the first answer',
+  )
+  assert.equal(gateway.upstream.open, 2)
   gateway.upstream.close()
-  waiting[0]!.write(OK)
-  await caller.receive(/ok$/)
+  assert.equal(gateway.upstream.open, 1)
+  await eventually(
+    () => idle.destroyed,
+    () => 'the end of the idle connection',
+  )
+  assert.equal(busy.destroyed, false)
+  busy.write(OK)
+  await Promise.all([caller.receive(/ok$/), other.receive(/ok$/)])
   assert.equal(gateway.upstream.open, 0)
+  await eventually(
+    () => busy.destroyed,
+    () => 'the end of the other connection',
+  )
 })
 
 const CALL: CallRequest = {

@@ -1,0 +1,196 @@
+/** Every operation of the registry that changes something, under a rule that covers all: none is done at once. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { ORDERS } from '../../../test/control.ts'
+import { requestOf, startApprovals } from '../../../test/support/approvals.ts'
+import { APPROVABLE, type ChangeRequest } from '../../model/approval.ts'
+import { OPERATIONS } from '../registry.ts'
+
+const { control, past, rule, as, revision } = await startApprovals()
+after(() => control.close())
+
+const OPENAPI = JSON.stringify({
+  openapi: '3.1.0',
+  info: { title: 'Pets', version: '1' },
+  paths: { '/pets': { get: { operationId: 'pets', responses: { 200: { description: 'ok' } } } } },
+})
+const DOCUMENTS = [
+  JSON.stringify({ kind: 'policy', slug: 'silver', spec: { name: 'Silver', description: 'applied' } }),
+]
+const TRUST = {
+  name: 'Main',
+  service_identity: 'ci',
+  issuer: 'https://issuer.example',
+  audience: 'gateway',
+  conditions: [{ claim: 'sub', equals: 'main' }],
+}
+const PROXY = { collection: 'orders', methods: ['GET'] }
+const BEARER = { type: 'bearer', token: 'planted' }
+/** The one update for all types of resources. */
+const SAID = { description: 'Said' }
+
+/** Why no rule holds back an operation that is no reading one. */
+const PASSES: Readonly<Record<string, string>> = {
+  'access_requests.create': 'it asks',
+  'access_requests.reject': 'it gives nothing',
+  'change_requests.approve': 'it is the second person',
+  'change_requests.reject': 'it is the second person',
+  'config.plan': 'it changes nothing',
+  'credentials.test': 'it changes nothing',
+  'exports.cancel': 'it changes nothing that is kept',
+  'exports.create': 'it changes nothing that is kept',
+  'personal_tokens.create': 'users make their own',
+  'personal_tokens.revoke': 'users end their own',
+  'requests.replay': 'it changes nothing',
+}
+
+function inputs(back: number, request: string): Readonly<Record<string, object>> {
+  return {
+    'collections.create': { name: 'New', base_path: '/new' },
+    'collections.update': { id: 'orders', ...SAID },
+    'collections.put': { ...ORDERS, id: 'orders', base_path: '/put' },
+    'collections.delete': { id: 'orders' },
+    'collections.publish': { id: 'orders', status: 'draft' },
+    'collections.duplicate': { id: 'orders', base_path: '/copy' },
+    'collections.import': { document: OPENAPI, base_path: '/pets' },
+    'collections.reimport': { id: 'orders', document: OPENAPI },
+    'collections.enforce': { id: 'orders' },
+    'proxies.create': { ...PROXY, name: 'New', path: '/new' },
+    'proxies.update': { id: 'get-order', ...SAID },
+    'proxies.put': { ...PROXY, id: 'orders:get-order', name: 'Get order', path: '/v2/{id}' },
+    'proxies.delete': { id: 'get-order' },
+    'proxies.publish': { id: 'get-order', status: 'draft' },
+    'proxies.duplicate': { id: 'get-order', path: '/copy' },
+    'proxies.bulk_update': { ids: ['get-order'], changes: SAID },
+    'proxies.set_workflow': { id: 'idle', workflow: 'steps' },
+    'proxies.apply_template': { template: 'cached-read', proxies: ['idle'] },
+    'workflows.create': { name: 'New' },
+    'workflows.update': { id: 'steps', ...SAID },
+    'workflows.put': { id: 'steps', name: 'Put' },
+    'workflows.delete': { id: 'steps' },
+    'policies.create': { name: 'New' },
+    'policies.update': { id: 'gold', ...SAID },
+    'policies.put': { id: 'bronze', name: 'Bronze' },
+    'policies.delete': { id: 'spare' },
+    'policies.toggle': { id: 'gold', active: false },
+    'clients.create': { name: 'New' },
+    'clients.update': { id: 'acme', ...SAID },
+    'clients.put': { id: 'acme', name: 'Put' },
+    'clients.delete': { id: 'acme' },
+    'clients.toggle': { id: 'acme', active: false },
+    'clients.assignments': { id: 'acme', replace: [] },
+    'clients.assign': { id: 'acme', collections: ['more'] },
+    'clients.unassign': { id: 'acme', collections: ['orders'] },
+    'access_requests.approve': { id: request },
+    'profiles.create': { client: 'acme', name: 'New', auth: { type: 'token' } },
+    'profiles.update': { id: 'acme:sandbox', ...SAID },
+    'profiles.put': { id: 'put', client: 'acme', name: 'Put', auth: { type: 'none' } },
+    'profiles.delete': { id: 'acme:sandbox' },
+    'profiles.toggle': { id: 'acme:sandbox', active: false },
+    'profiles.rotate': { id: 'acme:sandbox' },
+    'profiles.revoke': { id: 'acme:sandbox' },
+    'credentials.create': { name: 'New', auth: BEARER },
+    'credentials.update': { id: 'bank', ...SAID },
+    'credentials.put': { id: 'put', name: 'Put', auth: BEARER },
+    'credentials.delete': { id: 'bank' },
+    'credentials.rotate': { id: 'bank', auth: { token: 'planted-third' }, untested: true },
+    'credentials.revert': { id: 'bank' },
+    'roles.create': { name: 'Reader', permissions: ['proxies:read'] },
+    'roles.update': { id: 'approver', ...SAID },
+    'roles.put': { id: 'approver', name: 'Put', permissions: ['proxies:read'] },
+    'roles.delete': { id: 'approver' },
+    'users.create': { name: 'New' },
+    'users.update': { id: 'cleo', active: false },
+    'users.put': { id: 'cleo', name: 'Put' },
+    'users.delete': { id: 'cleo' },
+    'users.toggle': { id: 'cleo', active: false },
+    'users.invite': { id: 'guest' },
+    'teams.create': { name: 'New' },
+    'teams.update': { id: 'core', ...SAID },
+    'teams.put': { id: 'core', name: 'Put' },
+    'teams.delete': { id: 'core' },
+    'service_identities.create': { name: 'New' },
+    'service_identities.update': { id: 'ci', ...SAID },
+    'service_identities.put': { id: 'ci', name: 'Put' },
+    'service_identities.delete': { id: 'ci' },
+    'service_identities.issue_secret': { id: 'ci' },
+    'service_identities.toggle': { id: 'ci', active: false },
+    'grants.create': { name: 'more', user: 'cleo', role: 'viewer' },
+    'grants.update': { id: 'cleo:all', role: 'viewer' },
+    'grants.put': { id: 'put', name: 'Put', user: 'cleo', role: 'viewer' },
+    'grants.delete': { id: 'cleo:all' },
+    'trust_rules.create': { ...TRUST, name: 'New' },
+    'trust_rules.update': { id: 'main', ...SAID },
+    'trust_rules.put': { ...TRUST, id: 'main', name: 'Put' },
+    'trust_rules.delete': { id: 'main' },
+    'revisions.rollback': { id: String(back) },
+    'settings.update': { approvals: [] },
+    'config.apply': { documents: DOCUMENTS, managed_by: 'files' },
+    'keys.rotate': {},
+    'records.purge': { collection: 'orders' },
+  }
+}
+
+/** What is to be typed for what cannot be undone. */
+const CONFIRMED: Readonly<Record<string, string>> = { 'grants.delete': 'all', 'records.purge': 'records' }
+
+test('every operation that changes something waits, by REST path, template, import or rollback alike', async () => {
+  const back = await revision()
+  await past([])
+  await control.run('collections.create', { name: 'More', base_path: '/more', requestable: true })
+  await control.run('collections.update', {
+    id: 'orders',
+    description: 'Since',
+    request_validation: 'report',
+  })
+  await control.run('proxies.create', { ...PROXY, name: 'Idle', path: '/idle' })
+  await control.run('workflows.create', { name: 'Steps' })
+  await control.run('policies.create', { name: 'Spare' })
+  await control.run('credentials.create', { name: 'Bank', auth: BEARER })
+  const rotated = { id: 'bank', auth: { token: 'planted-second' }, untested: true }
+  await control.run('credentials.rotate', rotated)
+  await control.run('users.create', { name: 'guest', email: 'guest@example.com' })
+  await control.run('teams.create', { name: 'Core' })
+  await control.run('service_identities.create', { name: 'CI' })
+  await control.run('trust_rules.create', TRUST)
+  const wanted = { client: 'acme', collections: ['more'] }
+  const { output: asking } = await control.run('access_requests.create', wanted)
+  await rule('*:*')
+
+  const ways = inputs(back, String(asking['id']))
+  const writes = OPERATIONS.filter(({ effect }) => effect !== 'read')
+  assert.deepEqual(
+    writes.map(({ resource, action }) => `${resource}.${action}`).sort(),
+    [...Object.keys(ways), ...Object.keys(PASSES)].sort(),
+    'an operation is missing here',
+  )
+  const [at, asked] = [await revision(), control.asked.length]
+  for (const { resource, action, permission, effect } of writes) {
+    const name = `${resource}.${action}`
+    const input = ways[name] as { id?: string } | undefined
+    if (input === undefined) continue
+    assert.ok(APPROVABLE.includes(permission), name)
+    const confirm = effect === 'delete' || action === 'rollback' ? (CONFIRMED[name] ?? input.id!) : undefined
+    const options = {
+      reason: 'asked',
+      ...(confirm === undefined ? {} : { confirm: confirm.replace(/.*:/, '') }),
+    }
+    const request = requestOf(await as('ada', name, input, options))
+    assert.equal(request.operation, name)
+    const { approval } = await as('ada', name, input, { ...options, dryRun: true })
+    assert.deepEqual(approval, ['Two of us'], name)
+  }
+  assert.equal(await revision(), at)
+  assert.equal(control.vault.keys().length, 1)
+  // Counted, and not deleted
+  assert.equal(control.asked.length - asked, 2)
+  const waiting: ChangeRequest[] = []
+  let cursor: unknown
+  do {
+    const page = { state: 'open', limit: 50, ...(cursor === undefined ? {} : { cursor }) }
+    const { output } = await as('ada', 'change_requests.list', page)
+    waiting.push(...(output['items'] as ChangeRequest[]))
+    cursor = output['next_cursor']
+  } while (cursor !== null)
+  assert.deepEqual(waiting.map(({ operation }) => operation).sort(), Object.keys(ways).sort())
+})

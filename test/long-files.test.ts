@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { LONG_FORM, longFiles } from './long-files.ts'
+
+test('files that read a variable of the long form are found, also through modules of tests, and no others', () => {
+  const top = mkdtempSync(join(tmpdir(), 'postern-long-'))
+  mkdirSync(join(top, 'src'))
+  mkdirSync(join(top, 'test'))
+  const [first, second] = Object.keys(LONG_FORM)
+  const files: Record<string, string> = {
+    'src/reads.test.ts': `const isLong = process.env['${first}'] === 'true'`,
+    'src/helped.test.ts': "import { cases } from '../test/cases.ts'",
+    'test/further.test.ts': "import {\n  run,\n} from './run.ts'\nimport './cycle.ts'",
+    'src/short.test.ts': "import { random } from '../test/random.ts'\nimport { it } from './it.ts'",
+    'src/it.ts': `// ${first} is nothing to the product`,
+    'test/cases.ts': `export const cases = process.env['${second}']`,
+    'test/run.ts': "export { cases } from './cases.ts'",
+    'test/random.ts': "import './cycle.ts'",
+    'test/cycle.ts': "import './random.ts'",
+  }
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(top, name), text)
+  const tests = Object.keys(files).filter((name) => name.endsWith('.test.ts'))
+  assert.deepEqual(longFiles(tests, top), ['src/reads.test.ts', 'src/helped.test.ts', 'test/further.test.ts'])
+  rmSync(top, { recursive: true })
+})
