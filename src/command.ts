@@ -55,7 +55,7 @@ async function showFirstLink(
       const link = await server.firstLink()
       if (link !== null)
         process.stdout.write(
-          `\nNobody administers yet. Set up the administrator, once, until ${link.expires_at}:\n  ${link.url}\n`,
+          `\nNo administrator exists yet. Open this link before ${link.expires_at} to create one:\n  ${link.url}\n`,
         )
       return
     } catch (error) {

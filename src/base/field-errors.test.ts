@@ -12,3 +12,44 @@ test('a value that is not among those there are is told with all of them', () =>
   const own = z.enum(['native', 'node'], '`native` or `node`')
   assert.equal(fieldErrorsOf(own.safeParse('x').error!)[0]!.reason, '`native` or `node`')
 })
+
+test('a value of another type, length or size is told what it must be', () => {
+  const schema = z.strictObject({
+    name: z.string().max(3),
+    text: z.string().min(1),
+    limit: z.int().max(200),
+    share: z.number().gt(0),
+    tags: z.array(z.string()).max(1),
+    active: z.boolean(),
+    count: z.int(),
+    labels: z.record(z.string(), z.string()),
+    missing: z.string(),
+    own: z.string().max(1, 'a single letter'),
+  })
+  const value = {
+    name: 'long',
+    text: '',
+    limit: 500,
+    share: 0,
+    tags: ['a', 'b'],
+    active: 'yes',
+    count: 1.5,
+    labels: 'none',
+    own: 'ab',
+  }
+  const reasons = fieldErrorsOf(schema.safeParse(value).error!).map(
+    ({ pointer, reason }) => `${pointer} ${reason}`,
+  )
+  assert.deepEqual(reasons, [
+    '/name must have at most 3 characters',
+    '/text must have at least 1 character',
+    '/limit must be at most 200',
+    '/share must be more than 0',
+    '/tags must have at most 1 item',
+    '/active must be true or false',
+    '/count must be an integer',
+    '/labels must be an object',
+    '/missing required',
+    '/own a single letter',
+  ])
+})

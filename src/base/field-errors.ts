@@ -23,6 +23,43 @@ function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): 
     const reason = values.length === 1 ? `must be ${values[0]}` : `must be one of ${values.join(', ')}`
     return [{ pointer: pointerTo('', ...path), reason }]
   }
-  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
-  return [{ pointer: pointerTo('', ...path), reason: missing ? 'required' : issue.message }]
+  return [{ pointer: pointerTo('', ...path), reason: reasonOf(issue) }]
+}
+
+/** Of the types that a schema expects. */
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'an integer',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  null: 'null',
+}
+
+/** What is counted in a value that has a length. */
+const COUNTED: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  string: ['character', 'characters'],
+  array: ['item', 'items'],
+}
+
+/** What the value must be. A message that the schema gives is kept. */
+function reasonOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') {
+    if (issue.message.endsWith('received undefined')) return 'required'
+    const type = TYPES[issue.expected]
+    if (type !== undefined && issue.message.startsWith('Invalid input')) return `must be ${type}`
+  }
+  if (issue.code === 'too_big' && issue.message.startsWith('Too big'))
+    return limitOf(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)
+  if (issue.code === 'too_small' && issue.message.startsWith('Too small'))
+    return limitOf(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)
+  return issue.message
+}
+
+function limitOf(origin: string, bound: string, limit: number | bigint): string {
+  const counted = COUNTED[origin]
+  if (counted === undefined) return `must be ${bound} ${limit}`
+  return `must have ${bound} ${limit} ${Number(limit) === 1 ? counted[0] : counted[1]}`
 }

@@ -138,6 +138,8 @@ export class Exchange {
   /** The server that is asked now, and the bits of those that were. */
   target: LinkedTarget | null = null
   tried = 0
+  /** Number of the trial of an open breaker that it is; 0 for none, -1 when its answer has counted. */
+  trial = 0
   /** URL of the server that was asked last; empty when none was. */
   askedUrl = ''
   /** How often another server was asked. */

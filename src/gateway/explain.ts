@@ -137,7 +137,7 @@ function judge(
   if (name === 'route' && isReserved(exchange.path))
     return refuse('route_not_found', 'the path is reserved for the gateway itself', null)
   if (exchange.profile === null && NEEDS_CALLER.has(name))
-    return open('no client or profile was given; say who calls')
+    return open('no client or profile was given; add one to judge this check')
   if (name === 'address' && asked.ip === null && exchange.profile!.networks !== null)
     return open('no address was given', settingOf(name, exchange))
   if (name === 'failures')
@@ -227,7 +227,8 @@ function identify(exchange: Exchange, asked: Hypothetical): Judged {
   const clientRef = isNamed ? asked.client : (exchange.clientRef ?? null)
   const profileRef = isNamed ? asked.profile : (exchange.profileRef ?? null)
   const { clients, profiles } = exchange.snapshot
-  if (clientRef === null && profileRef === null) return open('no client or profile was given; say who calls')
+  if (clientRef === null && profileRef === null)
+    return open('no client or profile was given; add one to judge this check')
   const client = clientRef === null ? null : clients.get(clientRef)
   if (client === undefined) return refuse('identity_rejected', `there is no client "${clientRef}"`, null)
   const found = profileRef === null ? null : (client?.profiles ?? profiles).get(profileRef)
@@ -350,7 +351,7 @@ function tell(exchange: Exchange, checks: CheckResult[], query: string): Explana
       : answered !== undefined
         ? `Answered by the gateway itself: ${answered.reason}.`
         : isOpen
-          ? 'The route is found; say which client and profile call to judge the rest.'
+          ? 'The route is found. Add a client or profile to judge the rest.'
           : 'Forwarded, unless a limit is used up by then.'
   return {
     outcome,

@@ -257,7 +257,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
     const upstream = pools.of(exchange.target!, exchange.shownCertificate)
-    const request = forwardRequest(exchange, exchange.pass, incoming.query)
+    const request = forwardRequest(exchange, exchange.pass, incoming.query, clock)
     if (isHeld(exchange))
       callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
     else incoming.forward(upstream, request)

@@ -110,7 +110,7 @@ class InnerRun implements CallHandle {
   #send(): void {
     const exchange = this.#exchange
     const { body, keepBytesMax } = this.#call
-    const request = forwardRequest(exchange, exchange.pass, exchange.query)
+    const request = forwardRequest(exchange, exchange.pass, exchange.query, this.#options.clock)
     const room = answerRoomOf(exchange)
     this.#handle = this.#options.pools
       .of(exchange.target!, exchange.shownCertificate)

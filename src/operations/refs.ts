@@ -195,7 +195,9 @@ export async function resolveRefs(
       held.find(({ type, id, slug }) => type === field.type && (id === ref || slug === ref)) ??
       (await findRef(reader, field.type, ref, pointer))
     if (found === undefined) {
-      missing.push({ pointer, reason: `there is no ${inWords(NOUNS[field.type])} "${ref}"` })
+      // No id or slug has a comma: a list was given as one text
+      const hint = ref.includes(',') ? '; give each one as a value of its own' : ''
+      missing.push({ pointer, reason: `there is no ${inWords(NOUNS[field.type])} "${ref}"${hint}` })
       sought.push({ type: field.type, ref })
     }
     return found?.id ?? ref

@@ -244,7 +244,10 @@ export const TEXTS: Record<SettingName, SettingText> = {
     shown: 'none',
     text: 'The identity provider at which people sign in (OpenID Connect), exactly as it names itself; `https`, or the loopback. Its callback is `/oauth/callback` below the origin. See [identity](identity.md).',
   },
-  OIDC_CLIENT_ID: { shown: 'none', text: 'As what the gateway is registered there.' },
+  OIDC_CLIENT_ID: {
+    shown: 'none',
+    text: 'The OAuth client ID under which the gateway is registered with the identity provider.',
+  },
   OIDC_CLIENT_SECRET: {
     shown: 'none',
     text: 'The secret that goes with it; without one the gateway is a public client.',

@@ -48,6 +48,9 @@ export function linkUpstream(fragment: UpstreamFragment, before: LinkedUpstream 
       errors: 0,
       openedAt: 0,
       triedAt: 0,
+      trial: 0,
+      firstTrial: 1,
+      isTrialStreamed: false,
     },
   }
 }

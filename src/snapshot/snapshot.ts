@@ -189,6 +189,12 @@ export interface UpstreamState {
   openedAt: number
   /** When the request that tries the upstream after an opening was sent; 0: none is under way. */
   triedAt: number
+  /** Number of the last request that tried the upstream while the breaker was open. */
+  trial: number
+  /** Number of the first trial since the breaker opened; earlier ones do not count. */
+  firstTrial: number
+  /** The body of the last trial was not whole at hand. */
+  isTrialStreamed: boolean
 }
 
 export interface LinkedProxy {

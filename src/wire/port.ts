@@ -177,6 +177,8 @@ export interface ForwardRequest {
   readonly upgrade?: boolean
   /** Sees the answer while it passes; absent or null on the plain path. */
   readonly tap?: AnswerTap | null
+  /** Told once that the head of an answer has come, before anything is done about it; absent or null on the plain path. */
+  readonly began?: ((status: number) => void) | null
   /**
    * Asked once, when the head of an answer has come: null passes the answer on. Otherwise, where the whole request is
    * still at hand, the answer is given up and what is promised is sent in its place; only its target and fields may

@@ -125,7 +125,10 @@ test('the whole of a collection, client and profile is made, used and deleted by
 
   const unconfirmed = await postern('collections', 'delete', 'orders')
   assert.equal(unconfirmed.code, 2)
-  assert.match(unconfirmed.err, /there is nobody to ask: add --confirm with the slug of orders, or --yes/)
+  assert.match(
+    unconfirmed.err,
+    /there is no terminal to ask in: add --confirm with the slug of orders, or --yes/,
+  )
   const gone = await postern('clients', 'delete', 'acme', '--yes', '--dry-run')
   assert.match(gone.out, /^- \(all of it\): \{"slug":"acme"/m)
   const open = await postern(

@@ -154,6 +154,11 @@ test('documents are judged without an instance, and by one', async () => {
   const missing = await postern('validate', lost)
   assert.equal(missing.code, 2)
   assert.match(missing.err, /there is no collection "nowhere"/)
+  const joined = await postern('clients', 'create', '--name', 'Joined', '--collections', 'one,two')
+  assert.match(
+    joined.err,
+    /\/collections\/0: there is no collection "one,two"; give each one as a value of its own/,
+  )
   const bomb = write(
     'bomb.yaml',
     `a: &a [1,1,1,1,1,1,1,1,1,1]\n${'bcdefgh'

@@ -179,7 +179,7 @@ test('a provider that refuses the client of the gateway shows a plain page, and 
   assert.equal(refused.status, 503)
   assert.match(refused.text, /cannot be used at the moment/)
   assert.doesNotMatch(refused.text, /invalid_client|at .*\.ts/)
-  const said = server.log.filter((line) => line.includes('Nobody can sign in'))
+  const said = server.log.filter((line) => line.includes('fails for every user'))
   assert.equal(said.length, 1)
   assert.match(said[0]!, /invalid_client/)
   const [, requestId] = /request id <code>(req_[0-9a-z]+)<\/code>/.exec(refused.text)!

@@ -1,4 +1,5 @@
 import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
+import type { Clock } from '../../base/clock.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { type ForwardRequest, withoutFields } from '../../wire/port.ts'
 import type { Exchange } from '../exchange.ts'
@@ -8,12 +9,18 @@ import { watchOf } from '../shape/watch.ts'
 import { renewed } from './credential.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
+import { answerBegan } from './targets.ts'
 
 /**
  * What goes to the upstream. The path that was matched is the path that is forwarded.
  * @param pass header lines of the caller. @param query without `?`.
  */
-export function forwardRequest(exchange: Exchange, pass: string, query: string): ForwardRequest {
+export function forwardRequest(
+  exchange: Exchange,
+  pass: string,
+  query: string,
+  clock: Clock,
+): ForwardRequest {
   const { host_header } = exchange.collection!.upstream!.fragment
   const { authority, path } = exchange.target!.fragment
   const { host } = exchange
@@ -32,6 +39,7 @@ export function forwardRequest(exchange: Exchange, pass: string, query: string):
     tap: watchOf(exchange),
     upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
     again: null,
+    began: exchange.trial > 0 ? (status) => answerBegan(exchange, status, clock.now()) : null,
   }
   if (!exchange.hasOther) return request
   /** The same with the credential that the exchange has by then. */

@@ -4,7 +4,7 @@ import type { UpstreamFragment, UpstreamRules } from '../../snapshot/fragments.t
 import { linkUpstream } from '../../snapshot/link-upstream.ts'
 import type { LinkedUpstream } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import { endTarget, goesElsewhere, targetChosen } from './targets.ts'
+import { answerBegan, endTarget, goesElsewhere, targetChosen } from './targets.ts'
 
 const RULES: UpstreamRules = {
   balance: 'round_robin',
@@ -51,6 +51,9 @@ function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = '
     collection: { upstream },
     target: null,
     tried: 0,
+    trial: 0,
+    bodyBytes: 0,
+    body: null,
     retries: 0,
     isOver: false,
     stale: null,
@@ -237,6 +240,68 @@ test('what was sent before the breaker opened does not close it while another tr
   endTarget(late[1]!, 503, 6300)
   endTarget(trial, 200, 6400)
   assert.equal(ask(upstream, 200, 6500), 1)
+})
+
+test('the head of its answer decides a trial, however long the caller takes for the rest', () => {
+  const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1], { breaker })
+  ask(upstream, 503, 1000)
+  const failing = exchangeOf(upstream, 6000)
+  chosen(failing)
+  answerBegan(failing, 503, 6100)
+  assert.equal(targetChosen(exchangeOf(upstream, 11_000)), 'upstream_unavailable')
+  const trial = exchangeOf(upstream, 11_100)
+  chosen(trial)
+  answerBegan(trial, 200, 11_200)
+  assert.equal(ask(upstream, 200, 11_200), 1)
+  // Their ends count no second time
+  endTarget(failing, 503, 11_300)
+  endTarget(trial, 503, 11_300)
+  assert.deepEqual([upstream.state.openedAt, upstream.state.requests], [0, 1])
+  assert.equal(upstream.targets[0]!.state.pending, 0)
+})
+
+test('a trial whose caller still sends its body keeps no request without one waiting, and others for a second', () => {
+  const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
+  const sending = (now: number): Exchange => {
+    const exchange = exchangeOf(upstream, now, 'POST')
+    return Object.assign(exchange, { bodyBytes: -1 })
+  }
+  const upstream = upstreamOf([1], { breaker })
+  ask(upstream, 503, 1000)
+  const slow = [sending(6000)]
+  chosen(slow[0]!)
+  assert.equal(targetChosen(sending(6999)), 'upstream_unavailable')
+  slow.push(sending(7000))
+  chosen(slow[1]!)
+  const bodiless = exchangeOf(upstream, 7001)
+  chosen(bodiless)
+  // Now the upstream itself is what is waited for
+  assert.equal(targetChosen(exchangeOf(upstream, 7002)), 'upstream_unavailable')
+  assert.equal(targetChosen(sending(9000)), 'upstream_unavailable')
+  answerBegan(bodiless, 200, 9000)
+  assert.equal(ask(upstream, 200, 9000), 1)
+  // With a body that is whole at hand it is a request like any other
+  ask(upstream, 503, 20_000)
+  chosen(Object.assign(sending(25_000), { body: new Uint8Array(1) }))
+  assert.equal(targetChosen(exchangeOf(upstream, 25_001)), 'upstream_unavailable')
+})
+
+test('an earlier trial counts while a later one is under way, and one of an earlier opening does not', () => {
+  const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
+  const upstream = upstreamOf([1], { breaker })
+  ask(upstream, 503, 1000)
+  const trials = [6000, 11_000, 16_000].map((now) => exchangeOf(upstream, now))
+  for (const trial of trials) chosen(trial)
+  endTarget(trials[1]!, 503, 16_500)
+  endTarget(trials[0]!, 200, 16_600)
+  endTarget(trials[2]!, 200, 16_700)
+  assert.equal(targetChosen(exchangeOf(upstream, 21_000)), 'upstream_unavailable')
+  const [first, second] = [21_500, 26_500].map((now) => exchangeOf(upstream, now))
+  chosen(first!)
+  chosen(second!)
+  endTarget(first!, 200, 26_600)
+  assert.equal(ask(upstream, 200, 26_700), 1)
 })
 
 test('a request that another server has answered is no error for the breaker', () => {

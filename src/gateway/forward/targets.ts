@@ -38,18 +38,20 @@ function targetFault(exchange: Exchange): RefusalCode | null {
   const upstream = upstreamOf(exchange)!
   const { rules, state, targets } = upstream
   if (rules.breaker !== null) {
-    const wait = breakerWaitMs(state, rules.breaker, exchange.now)
+    const isStreamed = exchange.bodyBytes !== 0 && exchange.body === null
+    const wait = breakerWaitMs(state, rules.breaker, exchange.now, isStreamed)
     if (wait > 0) {
       exchange.retryAfterMs = wait
       exchange.facts = { members: { retry_after_ms: wait } }
       exchange.reason = 'the breaker is open'
       return 'upstream_unavailable'
     }
+    if (state.openedAt !== 0) exchange.trial = state.trial
   }
   if (targets.length > 1) earnRetry(upstream)
   const target = pick(exchange, upstream, exchange.now)
   if (target === null) {
-    breakerForget(state, exchange.now)
+    breakerForget(state, exchange.trial)
     exchange.reason = 'no target is healthy'
     return 'upstream_unavailable'
   }
@@ -101,13 +103,13 @@ export function endTarget(exchange: Exchange, upstreamStatus: number, now: numbe
   if (exchange.target === null) return
   const upstream = upstreamOf(exchange)!
   if (upstreamStatus > 0) {
-    const failed = upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504
+    const failed = isFailure(upstreamStatus)
     endAttempt(exchange, upstream, failed, now)
     count(exchange, upstream, failed, now)
   } else {
     exchange.target.state.pending--
     exchange.target = null
-    breakerForget(upstream.state, exchange.now)
+    breakerForget(upstream.state, exchange.trial)
   }
 }
 
@@ -118,9 +120,26 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
   exchange.askedUrl = target.url
 }
 
+/**
+ * The head of an answer has come. That of a trial counts now: its caller, who may read the body as slowly as it likes, does not decide
+ * when the breaker closes.
+ */
+export function answerBegan(exchange: Exchange, upstreamStatus: number, now: number): void {
+  if (exchange.trial <= 0 || exchange.target === null) return
+  count(exchange, upstreamOf(exchange)!, isFailure(upstreamStatus), now)
+  exchange.trial = COUNTED
+}
+
+const COUNTED = -1
+
+function isFailure(upstreamStatus: number): boolean {
+  return upstreamStatus === 502 || upstreamStatus === 503 || upstreamStatus === 504
+}
+
 /** The breaker counts requests: one that another server has answered is well. */
 function count(exchange: Exchange, { rules, state }: LinkedUpstream, failed: boolean, now: number): void {
-  if (rules.breaker !== null) breakerCount(state, rules.breaker, exchange.now, now, failed)
+  if (rules.breaker !== null && exchange.trial !== COUNTED)
+    breakerCount(state, rules.breaker, exchange.trial, now, failed)
 }
 
 function endAttempt(

@@ -75,7 +75,9 @@ export function consumersOf(document: Plain, making: Making, collections: readon
     const auth = { type: 'token' }
     const narrow = addresses.length === 0 ? {} : { ip_allowlist: addresses }
     making.add({ kind: 'profile', slug: 'token', spec: { client: slug, name: 'Token', auth, ...narrow } })
-    making.note('keys of consumers are left out: rotate the profiles, which shows a new token of each')
+    making.note(
+      'keys of consumers are left out: after the apply, issue a token for each with postern profiles rotate CLIENT:token',
+    )
   }
 }
 

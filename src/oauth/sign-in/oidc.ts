@@ -93,7 +93,9 @@ export function createOidcSignIn(parts: OidcParts): OidcSignIn {
       }
       // It may have changed, or be back
       known = undefined
-      tell(`Nobody can sign in at ${provider.issuer}: ${reason}${at}. postern doctor --network tries it.`)
+      tell(
+        `Sign-in at the identity provider ${provider.issuer} fails for every user: ${reason}${at}. Run postern doctor --network to find the cause.`,
+      )
       throw refuse('identity_unavailable', {
         detail: 'The identity provider cannot be used at the moment. Try again in a little while.',
         members: { retry_after_ms: 10_000 },

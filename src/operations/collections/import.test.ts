@@ -124,6 +124,8 @@ test('an existing slug or base path is refused, and nothing is stored', async ()
     run('collections.import', { document: orders, base_path: '/new', slug: 'orders', upstream }),
     {
       code: 'already_exists',
+      message:
+        'There is already a collection with the slug "orders". Give another slug. To read a newer version of a description into that collection, use reimport.',
     },
   )
   await assert.rejects(
@@ -152,7 +154,7 @@ test('without a base path it answers where the description says, or under its sl
   await assert.rejects(placed('https://more.example/api/v3', 'More'), {
     code: 'already_exists',
     message:
-      'The base path /api/v3 belongs to the collection "pets". It was taken from the description: say another base_path.',
+      'The base path /api/v3 belongs to the collection "pets". The base path comes from the description: give another base_path.',
   })
   await assert.rejects(placed('https://none.example/mcp', 'MCP'), {
     code: 'input_invalid',

@@ -83,7 +83,7 @@ export const importCollection = define({
     if (hash !== null) await context.change.writer.putSchema(hash, canonicalJson(schemas))
     const made = CollectionSpec.parse({ ...collection, request_validation, schemas: hash })
     const stored = await createResource(context, collectionKind, made).catch((error: unknown) => {
-      throw options.base_path === undefined ? asDefault(error) : error
+      throw withRemedy(error, options.base_path === undefined)
     })
     for (const proxy of proxies) {
       const spec = ProxySpec.parse({ ...proxy, collection: stored.id })
@@ -101,13 +101,16 @@ export const importCollection = define({
   },
 })
 
-/** A path that is taken, and that nobody asked for. */
-function asDefault(error: unknown): unknown {
+/** The refusal of a slug or base path that is taken, with what to do about it. */
+function withRemedy(error: unknown, isDefaultPath: boolean): unknown {
   if (!(error instanceof Refusal) || error.code !== 'already_exists') return error
   const { detail, errors } = error.facts
-  if (errors?.[0]?.pointer !== '/base_path') return error
-  return refuse('already_exists', {
-    ...error.facts,
-    detail: `${detail} It was taken from the description: say another base_path.`,
-  })
+  const pointer = errors?.[0]?.pointer
+  const remedy =
+    pointer === '/slug'
+      ? 'To read a newer version of a description into that collection, use reimport.'
+      : pointer === '/base_path' && isDefaultPath
+        ? 'The base path comes from the description: give another base_path.'
+        : null
+  return remedy === null ? error : refuse('already_exists', { ...error.facts, detail: `${detail} ${remedy}` })
 }

@@ -21,7 +21,7 @@ export async function confirmed(
   if (!needsConfirmation(operation) || options.confirm !== undefined || id === undefined) return {}
   if (given['yes'] !== true && !ports.interactive)
     throw new UsageError(
-      `This cannot be undone, and there is nobody to ask: add --confirm with the slug of ${printable(id)}, or --yes.`,
+      `This cannot be undone, and there is no terminal to ask in: add --confirm with the slug of ${printable(id)}, or --yes.`,
     )
   const slug = await slugOf(ports, client, operation, id)
   if (given['yes'] === true || options.dryRun === true) return { confirm: slug }

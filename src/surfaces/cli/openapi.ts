@@ -4,7 +4,7 @@ import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
 import { readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { type Format, printAnswer, printDiff, warningLines } from './print.ts'
+import { type Format, printAnswer, printDiff, printDryRun, warningLines } from './print.ts'
 import { printable } from './table.ts'
 
 interface Given extends Where {
@@ -13,6 +13,7 @@ interface Given extends Where {
   readonly name?: string
   readonly slug?: string
   readonly publish?: boolean
+  readonly requestValidation?: string
   readonly skipBrokenRefs?: boolean
   readonly dryRun?: boolean
   readonly reason?: string
@@ -29,6 +30,12 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
     .option('--name <name>', 'Name of the collection; else the title of the description')
     .option('--slug <slug>', 'Slug of the collection; else made from the name')
     .option('--publish', 'Publish it at once')
+    .addOption(
+      new Option(
+        '--request-validation <mode>',
+        'What happens to requests that break the description; report, unless set: they pass, and contract-report lists them',
+      ).choices(['off', 'report', 'enforce']),
+    )
     .option('--skip-broken-refs', 'Allow any value where a schema reference points nowhere')
     .option('--dry-run', 'Show what would be made; store nothing')
     .option('--reason <text>', 'Kept in the audit entry')
@@ -43,15 +50,19 @@ export function importCommand(ports: CliPorts, operation: Operation): Command {
       ...(given.name !== undefined && { name: given.name }),
       ...(given.slug !== undefined && { slug: given.slug }),
       ...(given.publish === true && { publish: true }),
+      ...(given.requestValidation !== undefined && { request_validation: given.requestValidation }),
       ...(given.skipBrokenRefs === true && { broken_refs: 'skip' }),
     }
     const { body, diff, approvalNeeded } = await client.call(operation, input, {
       ...(given.dryRun === true && { dryRun: true }),
       ...(given.reason !== undefined && { reason: given.reason }),
     })
-    if (diff !== null) return printDiff(ports, given.output, diff, body, approvalNeeded)
-    if (given.output !== 'table') return printAnswer(ports, given.output, body, operation.columns)
-    ports.out(summaryOf(body))
+    if (given.output !== 'table')
+      return diff === null
+        ? printAnswer(ports, given.output, body, operation.columns)
+        : printDiff(ports, given.output, diff, body, approvalNeeded)
+    ports.out(summaryOf(body, diff !== null))
+    if (diff !== null) printDryRun(ports, approvalNeeded)
   })
 }
 
@@ -126,15 +137,38 @@ function tellReading(ports: CliPorts, file: string, document: string): void {
   ports.err(`Importing ${name} (${Math.ceil(document.length / 1024)} KiB) ...\n`)
 }
 
-function summaryOf(body: Readonly<Record<string, unknown>>): string {
+/** How many keywords that are not enforced the summary shows; `-o json` has all. */
+const NOT_ENFORCED_SHOWN = 10
+
+/** What an import made: the collection, where its calls go, what was read differently, and what comes next. */
+function summaryOf(body: Readonly<Record<string, unknown>>, isDryRun: boolean): string {
   const collection = (body['collection'] ?? {}) as Readonly<Record<string, unknown>>
   const slug = printable(String(collection['slug']))
+  const notEnforced = warningLines(body['not_enforced'])
+  const hidden = notEnforced.length - NOT_ENFORCED_SHOWN
   const lines = [
     `Collection ${slug} at ${printable(String(collection['base_path']))}: ${countOf(body['proxies'])}, ${String(collection['status'])}${draftsOf(body['draft_proxies'])}.`,
     ...warningLines(body['warnings']).map((line) => `  ${line}`),
-    ...(collection['status'] === 'draft' ? [`Publish it: postern collections publish ${slug}`] : []),
+    ...notEnforced.slice(0, NOT_ENFORCED_SHOWN).map((line) => `  not enforced: ${line}`),
+    ...(hidden > 0 ? [`  not enforced: ${hidden} more; -o json lists all`] : []),
+    upstreamLine(collection['upstream'], slug),
+    ...(collection['request_validation'] === 'report'
+      ? [`Requests that break the description pass. List them: postern collections contract-report ${slug}`]
+      : []),
+    ...(collection['status'] === 'draft' && !isDryRun
+      ? [`Publish it: postern collections publish ${slug}`]
+      : []),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function upstreamLine(upstream: unknown, slug: string): string {
+  const { targets } = (upstream ?? { targets: [] }) as {
+    readonly targets: readonly { readonly url: string }[]
+  }
+  if (targets.length === 0)
+    return `It has no upstream. Set one: postern collections update ${slug} --set upstream.targets[0].url=URL`
+  return `Upstream: ${printable(targets.map(({ url }) => url).join(', '))}`
 }
 
 function countOf(proxies: unknown): string {

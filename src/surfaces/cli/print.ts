@@ -60,6 +60,11 @@ export function printDiff(
   if (printData(ports, format, { dry_run: true, ...needed, diff, result })) return
   const lines = diffLines(diff)
   ports.out(`${lines.length === 0 ? 'Nothing would change.' : lines.join('\n')}\n`)
+  printDryRun(ports, approvalNeeded)
+}
+
+/** Says that nothing was stored, and whose approval the write itself would need. */
+export function printDryRun(ports: CliPorts, approvalNeeded: readonly string[]): void {
   ports.err('Dry run: nothing was stored.\n')
   if (approvalNeeded.length > 0)
     ports.err(`Done for real, it waits for approval by ${printable(approvalNeeded.join(', '))}.\n`)

@@ -335,11 +335,20 @@ test('openapi import sends the file and sums up what was made', async () => {
     handle: async () => ({}),
   })
   let proxies = 4
-  const answering: typeof fetch = async (_, init) => {
+  const answering: typeof fetch = async (url, init) => {
     seen.push(JSON.parse(String(init?.body)) as Record<string, unknown>)
-    const collection = { slug: 'shop', base_path: '/shop', status: seen.length === 1 ? 'draft' : 'published' }
+    const collection = {
+      slug: 'shop',
+      base_path: '/shop',
+      status: seen.length === 1 ? 'draft' : 'published',
+      request_validation: seen.length === 1 ? 'report' : 'enforce',
+      upstream: seen.length === 1 ? null : { targets: [{ url: 'http://127.0.0.1:9' }] },
+    }
     const warnings = [{ pointer: '/paths/~1x', reason: 'left out' }]
-    return Response.json({ collection, proxies, draft_proxies: 1, schemas: 2, warnings }, { status: 200 })
+    const notEnforced = Array.from({ length: 12 }, (_, at) => ({ pointer: `/a/${at}`, reason: 'no' }))
+    const result = { collection, proxies, draft_proxies: 1, schemas: 2, warnings, not_enforced: notEnforced }
+    const isDryRun = new URL(String(url)).searchParams.has('dry_run') || 'dry_run' in seen.at(-1)!
+    return Response.json(isDryRun ? { dry_run: true, diff: [], result } : result, { status: 200 })
   }
   const ports = { operations: [...sampleOperations, importing], fetch: answering }
   const made = await postern('openapi import - --base-path /shop --upstream http://127.0.0.1:9 --publish', {
@@ -352,15 +361,25 @@ test('openapi import sends the file and sums up what was made', async () => {
   ])
   assert.match(
     made.out,
-    /^Collection shop at \/shop: 4 proxies, draft; 1 of them stays a draft\.\n {2}\/paths\/~1x: left out\nPublish it: /,
+    /^Collection shop at \/shop: 4 proxies, draft; 1 of them stays a draft\.\n {2}\/paths\/~1x: left out\n {2}not enforced: \/a\/0: no\n/,
+  )
+  assert.match(
+    made.out,
+    / {2}not enforced: \/a\/9: no\n {2}not enforced: 2 more; -o json lists all\nIt has no upstream\. Set one: .*\nRequests that break the description pass\. List them: .*\nPublish it: .*\n$/,
   )
   const published = await postern('openapi import - --base-path /shop --publish', { stdin: '{}', ports })
   assert.match(published.out, /^Collection shop at \/shop: 4 proxies, published; 1 of them stays a draft\.\n/)
+  assert.match(published.out, /\nUpstream: http:\/\/127\.0\.0\.1:9\n$/)
   proxies = 1
   const single = await postern('openapi import - --base-path /shop', { stdin: '{}', ports })
   assert.match(single.out, /^Collection shop at \/shop: 1 proxy, published/)
   await postern('openapi import -', { stdin: '{}', ports })
   assert.deepEqual(seen.at(-1), { document: '{}' })
+  await postern('openapi import - --request-validation enforce', { stdin: '{}', ports })
+  assert.deepEqual(seen.at(-1), { document: '{}', request_validation: 'enforce' })
+  const dry = await postern('openapi import - --dry-run', { stdin: '{}', ports })
+  assert.match(dry.out, /^Collection shop at \/shop: 1 proxy/)
+  assert.match(dry.err, /Dry run: nothing was stored\.\n$/)
 })
 
 test('openapi reimport shows what changes, with what could break callers', async () => {

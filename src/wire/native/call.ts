@@ -82,6 +82,7 @@ export class Call implements UpstreamUser, CallHandle {
   writable(): void {}
 
   answered(head: ResponseHead, now: number, bytes: Buffer, from: number, to: number, last: boolean): boolean {
+    this.#request.began?.(head.status)
     if (this.#again !== null && this.#goesAgain(head.status, last)) return true
     this.#gathering.head(head.status, head.pass, now)
     return this.piece(bytes, from, to, last)

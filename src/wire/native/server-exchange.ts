@@ -85,6 +85,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
   /** The whole body, when the handler wanted to see it before it forwards. */
   #collected: Buffer | null = null
   #again: ForwardRequest['again'] = null
+  #began: ((status: number) => void) | null = null
   /** The body that was sent, for sending it again; null when it was not at hand as a whole. */
   #sent: string | null = null
 
@@ -203,6 +204,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     if (request.tap != null) this.#tap = new Tapped(request.tap)
     this.upgrade = this.upgrade && request.upgrade === true
     if (request.again != null) this.#again = request.again
+    if (request.began != null) this.#began = request.began
     if (this.complete && this.#collected === null) this.#sent = body
     this.message = requestMessage(request, bodyBytes, this.upgrade) + body
     this.replayable = this.complete && this.#collected === null && isIdempotent(request.method)
@@ -293,6 +295,7 @@ export class ServerExchange implements Incoming, UpstreamUser {
     const { status } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    if (this.#began !== null) this.#began(status)
     if (this.#again !== null && this.#goesAgain(status, last)) return true
     if (this.#tap !== null && this.#isReplaced(this.#tap, head, last)) return true
     this.#stage = ANSWERING

@@ -42,6 +42,7 @@ export class NodeCall implements Receiver, CallHandle {
   writable(): void {}
 
   answered(head: ResponseHead, now: number): void {
+    this.#request.began?.(head.status)
     if (this.#again !== null && this.#goesAgain(head.status)) return
     this.#gathering.head(head.status, head.pass, now)
   }

@@ -220,6 +220,7 @@ export class NodeExchange implements Incoming, Receiver {
     const { status, length } = head
     outcome.upstreamHeadAt = now
     outcome.upstreamStatus = status
+    this.#request!.began?.(status)
     if (this.#again !== null && this.#goesAgain(status)) return
     const other = this.#tap?.begin(status, head.pass) ?? null
     if (other !== null) {
