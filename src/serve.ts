@@ -150,6 +150,7 @@ async function start(
   }
   const metricsPage = createMetricsPage({
     ...counts,
+    health: stores.health,
     slots: settings.workers + 1,
     checks: CHECK_NAMES,
     version: VERSION,

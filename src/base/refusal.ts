@@ -14,7 +14,7 @@ interface Problem {
 const problem = (status: number, title: string, help: string): Problem => ({ status, title, help })
 
 export const PROBLEMS = {
-  // The request itself (checks 1 to 3)
+  // The request itself (checks `wire` and `canonical`)
   malformed_request: problem(
     400,
     'Malformed request',
@@ -56,7 +56,7 @@ export const PROBLEMS = {
     'The only expectation that is understood is `100-continue`.',
   ),
 
-  // Routing and identity (checks 4 to 12)
+  // Routing and identity (checks `route` to `upgrade`)
   route_not_found: problem(
     404,
     'Route not found',
@@ -125,7 +125,7 @@ export const PROBLEMS = {
     'The proxy or the profile does not allow this method; `Allow` lists those that work.',
   ),
 
-  // Limits (check 13)
+  // Limits (check `limits`)
   rate_limit_exceeded: problem(
     429,
     'Rate limit exceeded',
@@ -142,7 +142,7 @@ export const PROBLEMS = {
     'As many calls are under way as the policy admits at once. Wait until one of them has ended; the body names the policy and the limit. At `/oauth`, `/.well-known` and `/management` the address has too many requests without a valid access token under way (`POSTERN_PENDING_PER_SOURCE_MAX`): wait for `Retry-After`.',
   ),
 
-  // The contract (check 14)
+  // The contract (checks `contract` and `operation`)
   body_invalid: problem(
     400,
     'Body invalid',
@@ -154,21 +154,21 @@ export const PROBLEMS = {
     'The operation is nested deeper, has more fields or asks for more than the endpoint allows. Ask for less in one operation.',
   ),
 
-  // Repeated requests (check 16)
+  // Repeated requests (check `replay`)
   idempotency_unavailable: problem(
     503,
     'Idempotency unavailable',
     'Whether the call was made before cannot be told at the moment, so it was not made. Try again with the same key.',
   ),
 
-  // What is configured and cannot be used (checks 10, 13 and 14)
+  // What is configured and cannot be used (checks `held-back route`, `limits` and `contract`)
   route_unavailable: problem(
     500,
     'Route unavailable',
     'What is configured for the route cannot be used, so no call is let through. Operators see the reason in the log of the process and in the record of the call.',
   ),
 
-  // Forwarding (checks 17 and 18)
+  // Forwarding (checks `credential` to `answer`)
   credential_unavailable: problem(
     500,
     'Upstream credential unavailable',

@@ -1,33 +1,49 @@
 /**
- * Names of the checks, as records and metrics tell them; the empty one stands for none. Apart from the checks themselves, so
- * that whoever needs the names alone loads nothing else.
+ * The checks by name: the number under which records keep them (`stopped_at`), and their meaning in a sentence for the
+ * docs. The names are for readers; the numbers stay because records of earlier versions have them. Apart from the rows
+ * themselves, so that readers of records load nothing else.
  */
-export const CHECK_NAMES = [
-  '',
-  'wire',
-  'canonical',
-  'route',
-  'identify',
-  'active',
-  'address',
-  'failures',
-  'authenticate',
-  'proof',
-  'held-back route',
-  'same proxy',
-  'assignment',
-  'path readings',
-  'method',
-  'upgrade',
-  'declared body',
-  'limits',
-  'contract',
-  'operation',
-  'replay',
-  'credential',
-  'gather',
-  'target',
-  'forward',
-  'answer',
-] as const
-export type CheckName = (typeof CHECK_NAMES)[number]
+export const CHECK_FACTS = {
+  wire: { number: 1, about: 'The bytes are a valid request within the bounds of the listener' },
+  canonical: { number: 3, about: 'Path, host and identity headers can be read in one way only' },
+  route: { number: 4, about: 'A published collection has the path; a preflight of a browser is answered' },
+  identify: { number: 5, about: 'The request names one client and profile' },
+  active: { number: 6, about: 'Client and profile are switched on and valid' },
+  address: { number: 7, about: 'The address is in the allow list of the profile' },
+  failures: { number: 8, about: 'The source has not failed too often' },
+  authenticate: { number: 9, about: 'The credential proves the caller' },
+  proof: { number: 9, about: 'The credential that proved the recorded caller still stands' },
+  'held-back route': { number: 10, about: 'A proxy has the path, and no server can read it as another path' },
+  'same proxy': { number: 10, about: 'The path leads to the proxy that the recorded request met' },
+  assignment: { number: 11, about: 'Collection and endpoint are assigned to client and profile' },
+  'path readings': {
+    number: 11,
+    about: 'No lenient server reads the path as an endpoint that is protected differently',
+  },
+  method: { number: 12, about: 'Proxy and profile allow the method' },
+  upgrade: { number: 12, about: 'A proxy of kind `websocket` is offered an upgrade' },
+  'declared body': { number: 1, about: 'The declared body is no larger than the collection allows' },
+  limits: { number: 13, about: 'The limits of all policies admit the request' },
+  contract: { number: 14, about: 'Parameters, media type and body are as the contract says' },
+  operation: { number: 14, about: 'The GraphQL operation stays within the bounds of the proxy' },
+  replay: {
+    number: 16,
+    about: 'A cached answer, or the answer of the same `Idempotency-Key`, is given again',
+  },
+  credential: { number: 17, about: 'The upstream is known, and its credential can be used' },
+  gather: { number: 17, about: 'The whole body is read, where the proxy needs it' },
+  target: { number: 17, about: 'A server of the upstream can be asked' },
+  forward: { number: 17, about: 'The upstream has answered' },
+  answer: { number: 18, about: 'The answer is as its contract says, and there was room for it' },
+} as const
+
+/** Name of a check; empty for none. */
+export type CheckName = keyof typeof CHECK_FACTS | ''
+
+/** Every name, the empty one first. */
+export const CHECK_NAMES: readonly CheckName[] = ['', ...(Object.keys(CHECK_FACTS) as CheckName[])]
+
+/** The number of a check in records (`stopped_at`); -1 for none. */
+export function checkNumber(name: CheckName): number {
+  return name === '' ? -1 : CHECK_FACTS[name].number
+}

@@ -1,40 +1,33 @@
 import type { AwsSigner } from '../base/aws-signature.ts'
-import type { Jwt } from '../base/jwt.ts'
 import type { RefusalCode, RefusalFacts } from '../base/refusal.ts'
 import type { RecordAgent } from '../record/fields.ts'
 import type {
-  Bound,
-  Claims,
   ClientCertificate,
-  LinkedClient,
   LinkedCollection,
-  LinkedProfile,
   LinkedProxy,
   LinkedTarget,
-  LinkedToken,
   Sent,
   Snapshot,
-  Verified,
 } from '../snapshot/snapshot.ts'
-import type { HeldBytes, Holding } from '../wire/held-bytes.ts'
-import type { CallHandle, Incoming, PeerCertificate } from '../wire/port.ts'
-import type { Counters, Held } from './admit/counters.ts'
+import type { Holding } from '../wire/held-bytes.ts'
+import type { CallHandle, Incoming, Outcome, PeerCertificate } from '../wire/port.ts'
+import type { Held } from './admit/counters.ts'
 import type { CheckName } from './check-names.ts'
-import type { Tokens } from './forward/tokens.ts'
-import type { Issuers } from './identify/issuers.ts'
+import type { End } from './end.ts'
+import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
+import type { Lane } from './lane.ts'
 import type { MessageOutcome } from './port.ts'
 import type { CacheEntry } from './replay/answer-cache.ts'
-import type { Replays } from './replay/replay.ts'
 
 /** An answer made by the gateway itself. */
 export interface Reply {
   readonly status: number
-  /** Header lines ending in CRLF, without those of check 18. */
+  /** Header lines ending in CRLF, without those that every answer gets. */
   readonly fields: string
   readonly body: string | Uint8Array
 }
 
-/** What a request is bound to that is made again, since nobody proves it anew. */
+/** Bounds of a recorded request that is made again, since its caller proves nothing anew. */
 export interface Replayed {
   /** Id of the proxy that it met. */
   readonly proxy: string
@@ -48,17 +41,23 @@ export interface Replayed {
 export type BodySource = Pick<Incoming, 'collect'>
 
 /**
- * One request on its way through the stages, whatever door it came through. Every field is there from the start, so
- * that all exchanges have one shape.
+ * One request on its way through the rows of `stages.ts`, whatever door it came through. Its parts: what came in, who
+ * calls ({@link Exchange.identity}), what is called, what became of it, and the services of the thread
+ * ({@link Exchange.lane}). Every field is there from the start, so that the engine gives all exchanges one layout.
  */
 export class Exchange {
+  readonly lane: Lane
+  /** Where its answer goes. */
+  readonly end: End
+  /** Times and sizes, complete when everything is over. */
+  readonly outcome: Outcome
+
   // What came in
   readonly requestId: string
   /** Wall clock when the head had arrived, milliseconds. */
   readonly now: number
   /** Kept until the end, also when a newer one is published. */
   snapshot: Snapshot
-  readonly counters: Counters
   /** 0 gateway, 1 gateway_mcp; as in records. */
   surface: 0 | 1
   readonly method: string
@@ -72,8 +71,6 @@ export class Exchange {
   secure = false
   /** A browser shows the answer as a document. */
   isDocument = false
-  /** Hosts that serve pages beside the published APIs; null where no pages are served. */
-  pageHosts: ReadonlySet<string> | null = null
   /** Declared body: 0 none, a length, or -1 chunked. */
   readonly bodyBytes: number
 
@@ -85,56 +82,32 @@ export class Exchange {
   /** `traceparent` and `tracestate` for the upstream; empty while none is known. */
   traceParent = ''
   traceState = ''
-  /** Reads the body, for steps that must see it. */
+  /** Reads the body, for rows that must see it. */
   source: BodySource | null = null
-  /** The whole body, once a step has read it. */
+  /** The whole body, once a row has read it. */
   body: Uint8Array | null = null
 
-  // Who calls
+  // Who calls: what the request shows, and what the checks made of it
   authorization: string | undefined = undefined
   certificate: PeerCertificate | null = null
   clientRef: string | undefined = undefined
   profileRef: string | undefined = undefined
-  /** What stands after `Bearer`; empty when there is nothing of that form. */
-  bearer = ''
-  client: LinkedClient | null = null
-  profile: LinkedProfile | null = null
-  /** Found by its lookup, not proved yet. */
-  token: LinkedToken | null = null
-  /** An earlier request has proved the very same credential. */
-  isProved = false
-  /** The credential is signed or held by others; check 5 has found the profile that takes it. */
-  isForeign = false
-  /** What the certificate came to, for the profile that it fits. */
-  bound: Bound | null = null
-  /** Read, not proved. */
-  jwt: Jwt | null = null
-  /** Where a proved one is remembered, and what is remembered of it. */
-  verifiedKey = ''
-  verified: Verified | null = null
-  /** `sub` of a proved token that others signed; empty when there is none. */
-  subject = ''
-  /** OAuth client that such a token was issued to; empty when there is none. */
-  agentHost = ''
-  /** Claims of it that the profile lists. */
-  claims: Claims = NO_CLAIMS
-  issuers: Issuers | null = null
-  /** Id of the token or key, once it is proved. */
-  credentialId = ''
+  identity: Identity = UNIDENTIFIED
 
-  // What is called
+  // What is called: a proxy of a collection
   collection: LinkedCollection | null = null
   proxy: LinkedProxy | null = null
   /** The path fits these proxies, but the method fits none. */
   others: readonly LinkedProxy[] | null = null
+
+  // The upstream
   credential: Sent | null = null
-  /** It is shown in the handshake with the upstream. */
+  /** Client certificate for the handshake with the upstream. */
   shownCertificate: ClientCertificate | null = null
   /** It signs the request. */
   signing: AwsSigner | null = null
-  /** Another one may be had where the upstream refuses it. */
+  /** Another credential may be had where the upstream refuses this one. */
   hasOther = false
-
   /** The server that is asked now, and the bits of those that were. */
   target: LinkedTarget | null = null
   tried = 0
@@ -145,29 +118,24 @@ export class Exchange {
   /** How often another server was asked. */
   retries = 0
 
-  /** Fetches tokens for upstreams. */
-  tokens: Tokens | null = null
-
   // What became of it
   code: RefusalCode | null = null
-  /** Number of the check that ended it; -1 when none did. */
-  stoppedAt = -1
-  /** Name of the row that refused; empty for refusals from outside of the list. */
+  /** The check that ended it; empty when none did. */
   check: CheckName = ''
   facts: RefusalFacts = NO_FACTS
   /** For the record alone. */
   reason = ''
-  /** For `Retry-After`; 0 for none. */
+  /** For `Retry-After`, milliseconds; 0 for none. */
   retryAfterMs = 0
   /** Lines of RateLimit-Policy and RateLimit, or empty. */
   limitLines = ''
   /** `policy/limit` with the fewest requests left, or that refused; empty without limits. */
   nearestLimit = ''
-  /** For what the contract would have refused it, where that is only reported; else empty. */
+  /** The fault that its contract would have refused, where that is only reported; else empty. */
   contractFault = ''
   /** {@link limitLines} has X-RateLimit-* too. */
   hasXLimits = false
-  /** What the limits get back when the answer has ended. */
+  /** Places and units that the limits get back when the answer has ended. */
   heldLimits: Held | null = null
   /** Value of `Allow`. */
   allow = ''
@@ -179,8 +147,7 @@ export class Exchange {
   cacheLine = ''
 
   // What is remembered of answers
-  replays: Replays | null = null
-  /** Under which the answer is kept; empty when it is not. */
+  /** Key under which the answer is kept; empty when it is not. */
   cacheKey = ''
   /** Lines of conditions that the kept answer is judged by. */
   conditions = ''
@@ -188,13 +155,12 @@ export class Exchange {
   stale: CacheEntry | null = null
   /** The idempotency key that this request holds; empty when it holds none. */
   claim = ''
-  /** Everything about it is over, the caller has its answer or has left. */
+
+  /** Everything about it is over: the caller has its answer or has left. */
   isOver = false
   /** The call whose answer is gathered for this request. */
-  held: CallHandle | null = null
-  /** Counts what this thread keeps in memory. */
-  memory: HeldBytes | null = null
-  /** What of it is kept for this exchange, until everything about it is over; null when nothing was. */
+  gathering: CallHandle | null = null
+  /** Bytes that are kept in memory for this exchange until everything about it is over; null when none were. */
   holding: Holding | null = null
 
   /** True for a path that belongs to another door. Only requests at `/mcp` are recorded then. */
@@ -206,10 +172,12 @@ export class Exchange {
   replayed: Replayed | null = null
 
   constructor(
+    lane: Lane,
+    end: End,
+    outcome: Outcome,
     requestId: string,
     now: number,
     snapshot: Snapshot,
-    counters: Counters,
     surface: 0 | 1,
     method: string,
     path: string,
@@ -217,10 +185,12 @@ export class Exchange {
     ip: string,
     bodyBytes: number,
   ) {
+    this.lane = lane
+    this.end = end
+    this.outcome = outcome
     this.requestId = requestId
     this.now = now
     this.snapshot = snapshot
-    this.counters = counters
     this.surface = surface
     this.method = method
     this.path = path
@@ -230,5 +200,16 @@ export class Exchange {
   }
 }
 
-const NO_CLAIMS: Claims = new Map()
+/** An exchange whose collection is known: what rows behind `route` may rely on. */
+export type Located = Exchange & { collection: LinkedCollection }
+
+/** An exchange whose caller is known too: what rows behind `held-back route` may rely on. */
+export type Called = Located & { identity: KnownIdentity }
+
+/** An exchange with everything that is called: what rows behind `method` may rely on. */
+export type Routed = Called & { proxy: LinkedProxy }
+
+/** An exchange whose server is chosen: what sends it on may rely on. */
+export type Targeted = Routed & { target: LinkedTarget }
+
 const NO_FACTS: RefusalFacts = Object.freeze({})

@@ -1,11 +1,8 @@
 import type { Clock } from '../base/clock.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
-import { mayHaveOwnCookies, withoutOwnCookies } from '../base/own-cookies.ts'
-import type { RefusalCode } from '../base/refusal.ts'
 import type { CredentialTest } from '../model/credential-test.ts'
-import { HTTP_METHODS } from '../model/methods.ts'
+import type { Explanation, Hypothetical } from '../model/explanation.ts'
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
-import { isReserved } from '../model/reserved-paths.ts'
 import type { UpstreamHealth } from '../model/upstream-health.ts'
 import type { RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
@@ -18,49 +15,30 @@ import { HELD_BYTES_MAX, HeldBytes } from '../wire/held-bytes.ts'
 import type { Handler, Incoming, Upstream, UpstreamOptions } from '../wire/port.ts'
 import type { Counters } from './admit/counters.ts'
 import { admitDiscovery } from './admit/discovery.ts'
-import { endLimits } from './admit/limits.ts'
+import { isPage } from './answer/shared-origin.ts'
 import { createContractFaults } from './contract/unusable.ts'
-import { Exchange } from './exchange.ts'
-import {
-  AGENT_NAME,
-  AUTHORIZATION,
-  agentFields,
-  CLIENT_ID,
-  CONVERSATION_ID,
-  COOKIE,
-  PROFILE_ID,
-  SEC_FETCH_DEST,
-  TRACE_PARENT,
-  TRACE_STATE,
-} from './fields.ts'
+import { createInnerCalls } from './ends/in-process.ts'
+import { createSockets, setNotReady } from './ends/socket.ts'
+import type { Exchange } from './exchange.ts'
+import { explain } from './explain/explain.ts'
 import { createHealthChecks } from './forward/checks.ts'
 import { healthOf } from './forward/health.ts'
 import { createPools } from './forward/pools.ts'
-import { forwardRequest } from './forward/request.ts'
-import { endTarget, goesElsewhere } from './forward/targets.ts'
 import { createTokens } from './forward/tokens.ts'
-import { takeTrace } from './forward/trace.ts'
 import { type Trial, tryCredential } from './forward/try-credential.ts'
-import { answerRoomOf, overloaded, roomOf } from './holding.ts'
+import { answerRoomOf, roomOf } from './holding.ts'
 import { identified } from './identified.ts'
-import { type CertificateField, createToldCertificates } from './identify/certificate-fields.ts'
+import type { CertificateField } from './identify/certificate-fields.ts'
 import { createIssuers } from './identify/issuers.ts'
 import { createKeyMemory, openKeyMemory } from './identify/key-memory.ts'
 import { createKeySets, type LoadKeySet } from './identify/key-sets.ts'
-import { forwardedOrigin, trustedNetworks } from './identify/origin.ts'
-import { createInnerCalls } from './inner.ts'
+import type { Lane } from './lane.ts'
 import { makeAgain } from './make-again.ts'
-import type { Caller, GatewayPort, Identified, InnerCall } from './port.ts'
-import { createRecordWriter, declaredAgent } from './record.ts'
+import type { Caller, GatewayPort, Identified } from './port.ts'
+import { createRecordWriter } from './record.ts'
 import { AnswerCache } from './replay/answer-cache.ts'
 import { type IdempotencyKeys, IdempotencyMemory, KEYS_BOUNDS, localKeys } from './replay/idempotency.ts'
-import type { Replays } from './replay/replay.ts'
-import { answerFields } from './shape/answer-fields.ts'
-import { callHeld, insteadOf, isHeld } from './shape/held.ts'
-import { problemAnswer } from './shape/problem.ts'
-import { isDocument, isPage, replyFields } from './shape/shared-origin.ts'
-import { endWatch } from './shape/watch.ts'
-import { admits, CALL, CANONICAL, checkOf, MCP, REST, ROUTE } from './stages.ts'
+import { admits, CALL, MCP } from './stages.ts'
 import { createVisible } from './visible.ts'
 
 export interface GatewayOptions {
@@ -110,6 +88,8 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
   trace(incoming: Incoming<Exchange>): { readonly ip: string; readonly requestId: string }
   /** Makes the calls that show whether a credential works. */
   tryCredential(trial: Trial): Promise<CredentialTest>
+  /** Judges a request that was not made. */
+  explain(asked: Hypothetical): Explanation
   /** Makes a recorded request again; null when it had no whole answer in time. Never rejects. */
   replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
   /** When requests of this thread last used credentials, by id; milliseconds since the epoch. */
@@ -123,227 +103,62 @@ export interface Gateway extends Handler<Exchange>, GatewayPort {
 /** Places of each memory of keys in a gateway that shares none. */
 const KEYS_ALONE = 4096
 
-const NO_BODY = new Uint8Array(0)
 /** Bytes of kept answers in one thread. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024
-const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
 /** Nothing is served before the first delta was applied: requests are answered with `not_ready`. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { counters, clock, requestIds, open, reserved } = options
-  const pools = createPools(options.upstream)
-  const checks = createHealthChecks(clock, pools)
-  const recorder = createRecordWriter(
-    options.records,
-    createContractFaults(options.fault ?? (() => {})),
-    options.counts ?? null,
-  )
-  const visible = createVisible()
+  const { counters, clock, open } = options
   const fetchJson = createFetchJson()
-  const tokens = createTokens(clock, fetchJson)
   const keySets = options.keySets ?? createKeySets(clock, fetchJson)
   const usedTokens = openKeyMemory(options.usedTokens ?? createKeyMemory(KEYS_ALONE))
   const proofs = openKeyMemory(options.proofs ?? createKeyMemory(KEYS_ALONE))
-  const issuers = createIssuers(clock, keySets, fetchJson, usedTokens, proofs)
-  const replays: Replays = {
-    cache: new AnswerCache(CACHE_BYTES_MAX),
-    keys: options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
+  const pools = createPools(options.upstream)
+  const pageHosts = options.pageHosts ?? null
+  const lane: Lane = {
+    clock,
+    counters,
+    issuers: createIssuers(clock, keySets, fetchJson, usedTokens, proofs),
+    replays: {
+      cache: new AnswerCache(CACHE_BYTES_MAX),
+      keys:
+        options.idempotency ?? localKeys(new IdempotencyMemory({ ...KEYS_BOUNDS, now: () => clock.now() })),
+    },
+    tokens: createTokens(clock, fetchJson),
+    memory: options.memory ?? new HeldBytes(HELD_BYTES_MAX),
+    pools,
+    records: createRecordWriter(
+      options.records,
+      createContractFaults(options.fault ?? (() => {})),
+      options.counts ?? null,
+    ),
+    pageHosts,
   }
-  const memory = options.memory ?? new HeldBytes(HELD_BYTES_MAX)
-  const told = createToldCertificates(options.certificateField ?? null)
+  const checks = createHealthChecks(clock, pools)
+  const visible = createVisible()
+  const secure = options.secure ?? false
   let snapshot = EMPTY_SNAPSHOT
   let ready = false
-  const trusted = trustedNetworks(options.trustedProxies ?? [])
-  const secure = options.secure ?? false
-  const pageHosts = options.pageHosts ?? null
   /** Hosts that collections have to themselves: no page is served there. */
   let siteHosts: ReadonlySet<string> = new Set()
-
-  function toExchange(incoming: Incoming<Exchange>): Exchange {
-    const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
-    const exchange = new Exchange(
-      origin?.requestId ?? requestIds(),
-      clock.now(),
-      snapshot,
-      counters,
-      0,
-      incoming.method,
-      incoming.path,
-      incoming.host,
-      origin === null ? incoming.peer : origin.ip,
-      incoming.bodyBytes,
-    )
-    exchange.secure = origin === null ? secure : origin.secure
-    if (origin !== null) exchange.reason = origin.fault
-    const { taken } = incoming
-    exchange.authorization = taken[AUTHORIZATION]
-    exchange.clientRef = taken[CLIENT_ID]
-    exchange.profileRef = taken[PROFILE_ID]
-    // A trusted proxy speaks for its callers: a certificate of its own is not theirs
-    if (snapshot.bindings.size > 0)
-      exchange.certificate = origin === null ? (incoming.certificate ?? null) : told(taken)
-    exchange.upgrade = incoming.upgrade === true
-    exchange.issuers = issuers
-    const cookie = taken[COOKIE]
-    exchange.pass =
-      cookie !== undefined && mayHaveOwnCookies(cookie) ? withoutOwnCookies(incoming.pass) : incoming.pass
-    const dest = taken[SEC_FETCH_DEST]
-    if (dest !== undefined) exchange.isDocument = isDocument(dest)
-    exchange.pageHosts = pageHosts
-    if (incoming.withheld !== undefined) exchange.withheld = incoming.withheld
-    const traceParent = taken[TRACE_PARENT]
-    if (traceParent !== undefined) takeTrace(exchange, traceParent, taken[TRACE_STATE])
-    const agentName = taken[AGENT_NAME]
-    const conversationId = taken[CONVERSATION_ID]
-    if (agentName !== undefined || conversationId !== undefined)
-      exchange.agent = declaredAgent(agentName, conversationId)
-    exchange.query = incoming.query
-    exchange.source = incoming
-    exchange.replays = replays
-    exchange.tokens = tokens
-    exchange.memory = memory
-    incoming.state = exchange
-    return exchange
-  }
-
-  function toInnerExchange(call: InnerCall, path: string, query: string): Exchange {
-    const { caller, method, body } = call
-    const bytes = body === null ? 0 : body.length
-    const exchange = new Exchange(
-      call.requestId,
-      clock.now(),
-      snapshot,
-      counters,
-      1,
-      method,
-      path,
-      call.host,
-      caller.ip,
-      bytes,
-    )
-    const client = snapshot.clients.get(caller.client.id) ?? null
-    exchange.client = client
-    exchange.profile = client?.profiles.get(caller.profile.id) ?? null
-    exchange.credentialId = caller.credentialId
-    exchange.secure = caller.secure ?? false
-    exchange.subject = caller.subject
-    exchange.agentHost = caller.agentHost
-    exchange.claims = caller.claims
-    exchange.bearer = caller.bearer
-    const { pass, withheld } = agentFields(call.fields)
-    exchange.pass = pass
-    exchange.withheld = withheld
-    if (call.traceParent !== undefined) takeTrace(exchange, call.traceParent, call.traceState)
-    exchange.query = query
-    exchange.body = body ?? NO_BODY
-    exchange.replays = replays
-    exchange.tokens = tokens
-    exchange.memory = memory
-    return exchange
-  }
-
-  /** The end of the checks of a request over REST. */
-  function judged(incoming: Incoming<Exchange>, exchange: Exchange, admitted: boolean): void {
-    if (!admitted) {
-      const { reply } = exchange
-      if (reply === null) answerProblem(incoming, exchange)
-      else incoming.answer(reply.status, replyFields(exchange, reply) + answerFields(exchange), reply.body)
-      return
-    }
-    const max = exchange.collection!.fragment.body_bytes_max
-    if (max < incoming.bodyBytesMax) incoming.bodyBytesMax = max
-    send(incoming, exchange)
-  }
-
-  function send(incoming: Incoming<Exchange>, exchange: Exchange): void {
-    const upstream = pools.of(exchange.target!, exchange.shownCertificate)
-    const request = forwardRequest(exchange, exchange.pass, incoming.query, clock)
-    if (isHeld(exchange))
-      callHeld(exchange, incoming, upstream, request, (code, inner) => refused(incoming, code, inner))
-    else incoming.forward(upstream, request)
-  }
-
-  function refused(incoming: Incoming<Exchange>, code: RefusalCode, inner: string): void {
-    let exchange = incoming.state
-    if (exchange === null) {
-      exchange = toExchange(incoming)
-      if (isReserved(incoming.path)) setReserved(exchange)
-    }
-    exchange.reason = inner
-    if (goesElsewhere(exchange, code, incoming.outcome.upstreamAt > 0, clock.now())) {
-      send(incoming, exchange)
-      return
-    }
-    const other = insteadOf(exchange, code)
-    if (other !== null) {
-      incoming.answer(other.status, other.fields, other.body)
-      return
-    }
-    exchange.code = code
-    exchange.stoppedAt = checkOf(code)
-    if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
-    if (code === 'overloaded' && incoming.outcome.upstreamAt === 0) overloaded(exchange)
-    answerProblem(incoming, exchange)
-  }
-
-  function answerProblem(incoming: Incoming<Exchange>, exchange: Exchange): void {
-    const { status, fields, body } = problemAnswer(exchange)
-    incoming.answer(status, fields, body)
-  }
+  const inForce = (): Snapshot => snapshot
+  const sockets = createSockets({
+    lane,
+    requestIds: options.requestIds,
+    snapshot: inForce,
+    isReady: () => ready,
+    trustedProxies: options.trustedProxies ?? [],
+    certificateField: options.certificateField ?? null,
+    secure,
+    reserved: options.reserved,
+    isWithheld: (path, host) => siteHosts.size > 0 && isPage(path) && siteHosts.has(hostName(host)),
+  })
 
   return {
-    request(incoming) {
-      const exchange = toExchange(incoming)
-      if (trusted !== null && exchange.reason !== '') {
-        if (isReserved(incoming.path)) setReserved(exchange)
-        exchange.code = 'request_not_canonical'
-        exchange.stoppedAt = CANONICAL
-        answerProblem(incoming, exchange)
-        return
-      }
-      if (isReserved(incoming.path)) {
-        setReserved(exchange)
-        if (siteHosts.size > 0 && isPage(incoming.path) && siteHosts.has(hostName(incoming.host))) {
-          exchange.code = 'not_available'
-          answerProblem(incoming, exchange)
-        } else reserved(incoming, exchange)
-        return
-      }
-      if (!ready) {
-        refuseNotReady(exchange)
-        answerProblem(incoming, exchange)
-        return
-      }
-      const admitted = admits(REST, exchange)
-      if (typeof admitted === 'boolean') judged(incoming, exchange, admitted)
-      else void admitted.then((yes) => judged(incoming, exchange, yes))
-    },
-
-    refused,
-
-    finished(incoming) {
-      const exchange = incoming.state
-      if (exchange === null) return
-      const { truncated, status, upstreamStatus } = incoming.outcome
-      if (truncated && status !== 101) {
-        exchange.code = 'upstream_invalid_response'
-        exchange.reason = 'the answer broke off'
-      }
-      endLimits(exchange, status)
-      endTarget(exchange, upstreamStatus, clock.now())
-      endWatch(exchange, upstreamStatus)
-      exchange.holding?.release()
-      const { messages } = exchange
-      if (messages !== null) recorder.messages(exchange, incoming.outcome, messages)
-      else if (!exchange.reserved || exchange.surface === 1) recorder.request(exchange, incoming.outcome)
-    },
-
-    trace(incoming) {
-      const { state } = incoming
-      if (state !== null) return state
-      const origin = trusted === null ? null : forwardedOrigin(incoming, trusted, secure)
-      return { ip: origin?.ip ?? incoming.peer, requestId: origin?.requestId ?? requestIds() }
-    },
+    request: sockets.request,
+    refused: sockets.refused,
+    finished: sockets.finished,
+    trace: sockets.trace,
 
     get ready() {
       return ready
@@ -355,14 +170,13 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     identify(incoming): Identified | Promise<Identified> {
       // The door gets its incomings from this very handler, so their state is an exchange.
-      const its = incoming as Incoming<Exchange>
-      const exchange = its.state ?? toExchange(its)
+      const exchange = sockets.exchangeOf(incoming as Incoming<Exchange>)
       exchange.reserved = true
       exchange.surface = 1
       // A message may come later than its head; what holds now counts.
       exchange.snapshot = snapshot
       if (!ready) {
-        refuseNotReady(exchange)
+        setNotReady(exchange)
         return identified(exchange, false)
       }
       const admitted = admits(MCP, exchange)
@@ -400,22 +214,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       return profile === null ? [] : visible.policies(snapshot, profile, endpoint)
     },
 
-    call: createInnerCalls({
-      clock,
-      pools,
-      rows: CALL,
-      record: recorder.request,
-      toExchange: toInnerExchange,
-    }),
+    call: createInnerCalls({ lane, checks: CALL, snapshot: inForce }),
 
-    replay: (asked) =>
-      makeAgain(asked, {
-        clock,
-        pools,
-        secure,
-        record: recorder.request,
-        toExchange: toInnerExchange,
-      }),
+    explain: (asked) => explain(lane, snapshot, clock.now(), asked),
+
+    replay: (asked) => makeAgain(asked, { lane, snapshot: inForce }, secure),
 
     apply(delta) {
       const { collections, credentials } = snapshot
@@ -465,16 +268,4 @@ function siteHostsOf({ collections }: Snapshot, pageHosts: ReadonlySet<string> |
 function keepUses(before: Snapshot['credentials'], after: Snapshot['credentials']): void {
   for (const [id, credential] of after)
     if (credential.usedAt === 0) credential.usedAt = before.get(id)?.usedAt ?? 0
-}
-
-/** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
-function setReserved(exchange: Exchange): void {
-  exchange.reserved = true
-  if (exchange.path === '/mcp' || exchange.path.startsWith('/mcp/')) exchange.surface = 1
-}
-
-function refuseNotReady(exchange: Exchange): void {
-  exchange.code = 'not_ready'
-  exchange.stoppedAt = ROUTE
-  exchange.retryAfterMs = 1000
 }

@@ -20,13 +20,13 @@ export function answerRoomOf(exchange: Exchange): Room {
 }
 
 function holdingOf(exchange: Exchange): Holding | null {
-  if (exchange.isOver || exchange.memory === null) return null
-  exchange.holding ??= exchange.memory.open(holderOf(exchange))
+  if (exchange.isOver) return null
+  exchange.holding ??= exchange.lane.memory.open(holderOf(exchange))
   return exchange.holding
 }
 
 /** Whoever names a profile of type none has proved nothing: there the address counts. */
-function holderOf({ client, credentialId, ip }: Exchange): string {
+function holderOf({ identity: { client, credentialId }, ip }: Exchange): string {
   return client === null || credentialId === '' ? networkOf(ip) : client.id
 }
 
@@ -36,6 +36,11 @@ function holderOf({ client, credentialId, ip }: Exchange): string {
  */
 export function mayHold(exchange: Exchange, body: string | Uint8Array): boolean {
   return body.length <= SMALL_BYTES_MAX || roomOf(exchange).take(body.length)
+}
+
+/** At the end: gives back the memory of the exchange. */
+export function endHolding({ holding }: Exchange): void {
+  holding?.release()
 }
 
 /** Refuses what there is no room for. */

@@ -1,5 +1,6 @@
 import { PROBLEMS } from '../base/refusal.ts'
 import type { Exchange } from './exchange.ts'
+import type { KnownIdentity } from './identity.ts'
 import type { Caller, Identified } from './port.ts'
 
 /** What the door at `/mcp` is told of the caller of a message, once its checks have ended. */
@@ -15,10 +16,11 @@ export function identified(exchange: Exchange, admitted: boolean): Identified {
 }
 
 function callerOf(exchange: Exchange): Caller {
-  const { client, profile, credentialId, subject, agentHost, claims, bearer, ip, secure } = exchange
+  const { identity, ip, secure } = exchange
+  const { client, profile, credentialId, subject, agentHost, claims, bearer } = identity as KnownIdentity
   return {
-    client: client!.fragment,
-    profile: profile!.fragment,
+    client: client.fragment,
+    profile: profile.fragment,
     credentialId,
     subject,
     agentHost,

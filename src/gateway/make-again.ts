@@ -1,5 +1,6 @@
 import type { ReplayAnswer, ReplayAsked } from '../model/replay.ts'
-import { createInnerCalls, type InnerOptions } from './inner.ts'
+import { checkNumber } from './check-names.ts'
+import { createInnerCalls, type InnerOptions } from './ends/in-process.ts'
 import { shownHeaders } from './shown-headers.ts'
 import { AGAIN_ROWS } from './stages.ts'
 
@@ -14,29 +15,16 @@ const KEEP_BYTES_MAX = 64 * 1024
  */
 export function makeAgain(
   asked: ReplayAsked,
-  { secure, ...options }: Omit<InnerOptions, 'rows'> & { readonly secure: boolean },
+  options: Pick<InnerOptions, 'lane' | 'snapshot'>,
+  secure: boolean,
 ): Promise<ReplayAnswer | null> {
   const { client, profile, proxy, credentialId, user, ip } = asked
-  let ended: Pick<ReplayAnswer, 'reason' | 'stoppedAt' | 'upstreamStatus'> | undefined
   const call = createInnerCalls({
     ...options,
-    rows: AGAIN_ROWS,
-    toExchange: (inner, path, query) => {
-      const exchange = options.toExchange(inner, path, query)
+    checks: AGAIN_ROWS,
+    prepare(exchange) {
       exchange.surface = asked.surface === 'gateway' ? 0 : 1
-      exchange.credentialId = ''
       exchange.replayed = { proxy, credentialId, user }
-      return exchange
-    },
-    record: (exchange, measured) => {
-      const { reason, stoppedAt } = exchange
-      const { upstreamStatus } = measured
-      ended = {
-        reason,
-        stoppedAt: stoppedAt === -1 ? null : stoppedAt,
-        upstreamStatus: upstreamStatus === 0 ? null : upstreamStatus,
-      }
-      options.record(exchange, measured)
     },
   })
   return new Promise((resolve) => {
@@ -67,16 +55,15 @@ export function makeAgain(
         keepBytesMax: KEEP_BYTES_MAX,
         until: null,
       },
-      ({ status, code, durationMs, fields, body, bodyBytes }) => {
+      ({ status, code, durationMs, fields, body, bodyBytes }, { reason, check, outcome }) => {
         clearTimeout(timer)
-        // The record is written before the answer is given
-        const { reason, stoppedAt, upstreamStatus } = ended!
+        const { upstreamStatus } = outcome
         resolve({
           status,
           code,
           reason,
-          stoppedAt,
-          upstreamStatus,
+          stoppedAt: check === '' ? null : checkNumber(check),
+          upstreamStatus: upstreamStatus === 0 ? null : upstreamStatus,
           durationMs,
           headers: shownHeaders(fields),
           // A copy: what it is cut from would go along

@@ -17,7 +17,7 @@ import type {
 import type { Claims } from '../snapshot/snapshot.ts'
 import type { CallHandle, Incoming } from '../wire/port.ts'
 
-/** A proven caller: the result of checks 5 to 9. Valid for one message only, so that a revocation holds from the next. */
+/** A proven caller: the result of the checks `identify` to `authenticate`. Valid for one message only, so that a revocation holds from the next. */
 export interface Caller {
   readonly client: ClientFragment
   readonly profile: ProfileFragment
@@ -59,7 +59,7 @@ export interface InnerCall {
   readonly method: string
   /** A host that the collection answers on; empty for one that answers on all. One base path may have several. */
   readonly host: string
-  /** Path and query of the call as REST would have sent them, percent-encoded; judged by check 3 like any other. */
+  /** Path and query of the call as REST would have sent them, percent-encoded; judged by the check `canonical` like any other. */
   readonly target: string
   /** Header lines ending in CRLF that the caller asked to send; names of identity, framing and forwarding are dropped. */
   readonly fields: string
@@ -112,7 +112,7 @@ export type Identified =
 export interface GatewayPort {
   /** False until a snapshot was applied (check: not_ready). */
   readonly ready: boolean
-  /** Checks 5 to 9 for one HTTP request at `/mcp`. Failures are recorded and throttled like those over REST. */
+  /** The checks of the caller for one HTTP request at `/mcp`. Failures are recorded and throttled like those over REST. */
   identify(incoming: Incoming): Identified | Promise<Identified>
   /**
    * Says what became of one message, before its answer is sent; the record is written when the HTTP request ends. Null
@@ -124,7 +124,7 @@ export interface GatewayPort {
   room(incoming: Incoming, of: 'body' | 'answer'): Room
   /** Counts a discovery call in its own bucket. Milliseconds to wait when it is one too many, else 0. */
   admitDiscovery(caller: Caller): number
-  /** What the caller may call, by the very rules of checks 11 and 12, in order of base path and path. */
+  /** What the caller may call, by the very rules of the checks `assignment` and `method`, in order of base path and path. */
   endpoints(caller: Caller): readonly Endpoint[]
   /**
    * Contract of an endpoint, with the schemas its `#/$defs/…` references point into; null when none was given.
@@ -139,6 +139,6 @@ export interface GatewayPort {
     caller: Caller,
     endpoint: Endpoint,
   ): readonly { readonly attachedTo: string; readonly policy: PolicyFragment }[]
-  /** Runs checks 3, 4 and 10 to 19 in process. `done` is called once, or never when the call was given up. */
+  /** Runs a call in process, through all checks but those of the caller, which its message has passed. `done` is called once, or never when the call was given up. */
   call(call: InnerCall, done: (answer: InnerAnswer) => void): CallHandle
 }

@@ -2,27 +2,15 @@ import { PROBLEMS } from '../base/refusal.ts'
 import { traceIdOf } from '../base/trace-context.ts'
 import { CACHE_OUTCOMES, type RecordAgent, type RecordFields, type RecordSink } from '../record/fields.ts'
 import type { RequestCounts } from '../record/request-counts.ts'
+import { checkNumber } from './check-names.ts'
 import type { Exchange } from './exchange.ts'
 import type { MessageOutcome } from './port.ts'
-import { checkNameOf } from './stages.ts'
-
-/** Monotonic times and sizes of a request, from the wire or from a call within the process. */
-export interface Measured {
-  readonly startedAt: number
-  readonly status: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly upstreamAt: number
-  readonly upstreamStatus: number
-  readonly endedAt: number
-  readonly aborted: boolean
-}
 
 export interface RecordWriter {
-  /** Check 19: writes the record of a request or call. A record that cannot be kept never fails a request. */
-  request(exchange: Exchange, measured: Measured): void
+  /** Writes the record of a request or call. A record that cannot be kept never fails a request. */
+  request(exchange: Exchange): void
   /** Writes one record for each message of a request at `/mcp` that led to no call. */
-  messages(exchange: Exchange, measured: Measured, messages: readonly MessageOutcome[]): void
+  messages(exchange: Exchange, messages: readonly MessageOutcome[]): void
 }
 
 /**
@@ -36,8 +24,9 @@ export function createRecordWriter(
 ): RecordWriter {
   const fields = emptyFields()
 
-  function fill(exchange: Exchange, measured: Measured): void {
-    const { client, profile, collection, proxy } = exchange
+  function fill(exchange: Exchange): void {
+    const { collection, proxy, identity, outcome } = exchange
+    const { client, profile } = identity
     fields.id = exchange.requestId
     fields.timeMs = exchange.now
     fields.surface = exchange.surface
@@ -48,27 +37,27 @@ export function createRecordWriter(
     fields.proxy = proxy === null ? '' : proxy.id
     fields.client = client === null ? '' : client.id
     fields.profile = profile === null ? '' : profile.id
-    fields.credentialId = exchange.credentialId
+    fields.credentialId = identity.credentialId
     fields.user = exchange.replayed === null ? '' : exchange.replayed.user
-    fields.subject = exchange.subject
-    fields.agentHost = exchange.agentHost
+    fields.subject = identity.subject
+    fields.agentHost = identity.agentHost
     fields.ip = exchange.ip
-    fields.status = measured.status
+    fields.status = outcome.status
     fields.code = exchange.code ?? ''
     fields.reason = reasonOf(exchange)
-    fields.stoppedAt = exchange.stoppedAt
-    fields.check = checkNameOf(exchange)
-    fields.durationMs = Math.max(0, measured.endedAt - measured.startedAt)
-    fields.upstreamMs = measured.upstreamAt === 0 ? -1 : Math.max(0, measured.endedAt - measured.upstreamAt)
-    fields.bytesIn = measured.bytesIn
-    fields.bytesOut = measured.bytesOut
-    fields.upstreamStatus = measured.upstreamStatus === 0 ? -1 : measured.upstreamStatus
+    fields.stoppedAt = checkNumber(exchange.check)
+    fields.check = exchange.check
+    fields.durationMs = Math.max(0, outcome.endedAt - outcome.startedAt)
+    fields.upstreamMs = outcome.upstreamAt === 0 ? -1 : Math.max(0, outcome.endedAt - outcome.upstreamAt)
+    fields.bytesIn = outcome.bytesIn
+    fields.bytesOut = outcome.bytesOut
+    fields.upstreamStatus = outcome.upstreamStatus === 0 ? -1 : outcome.upstreamStatus
     fields.upstreamTarget = exchange.askedUrl
     fields.retries = exchange.retries
     fields.cache = exchange.cacheLine === '' ? 0 : cacheOutcomeOf(exchange.cacheLine)
     fields.nearestLimit = exchange.nearestLimit
     fields.traceId = exchange.traceParent === '' ? '' : traceIdOf(exchange.traceParent)
-    fields.aborted = measured.aborted
+    fields.aborted = outcome.aborted
     fields.agent = exchange.agent
   }
 
@@ -82,18 +71,19 @@ export function createRecordWriter(
   }
 
   return {
-    request(exchange, measured) {
+    request(exchange) {
       if (exchange.reason !== '') remarked(exchange)
-      fill(exchange, measured)
+      fill(exchange)
       add(exchange.collection)
     },
-    messages(exchange, measured, messages) {
-      fill(exchange, measured)
+    messages(exchange, messages) {
+      const { status } = exchange.outcome
+      fill(exchange)
       for (const { requestId, code, reason, agent } of messages) {
         fields.id = requestId
         fields.agent = agent
         // Over HTTP a refused tool is a 200; its record has the status of the refusal, as that of a call has
-        fields.status = code === null || measured.status >= 400 ? measured.status : PROBLEMS[code].status
+        fields.status = code === null || status >= 400 ? status : PROBLEMS[code].status
         fields.code = code ?? exchange.code ?? ''
         fields.reason = reason
         add(exchange.collection)
@@ -103,6 +93,13 @@ export function createRecordWriter(
       }
     },
   }
+}
+
+/** The last row of every exchange: its record, or one for each message at `/mcp`. Requests for other doors have none. */
+export function writeRecord(exchange: Exchange): void {
+  const { lane, messages } = exchange
+  if (messages !== null) lane.records.messages(exchange, messages)
+  else if (!exchange.reserved || exchange.surface === 1) lane.records.request(exchange)
 }
 
 function reasonOf({ reason, contractFault }: Exchange): string {

@@ -1,25 +1,43 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { golden } from '../../test/golden/golden.ts'
 import { EMPTY_SNAPSHOT } from '../snapshot/link.ts'
-import { createCounterMemory, createCounters } from './admit/counters.ts'
+import type { Outcome } from '../wire/port.ts'
+import { CHECK_FACTS, type CheckName } from './check-names.ts'
+import type { End } from './end.ts'
 import { Exchange } from './exchange.ts'
-import { admits } from './stages.ts'
+import { explainAgain } from './identify/again.ts'
+import type { Lane } from './lane.ts'
+import { admits, CHECKS, type CheckRow } from './stages.ts'
 import { ANSWERED, type Verdict } from './verdict.ts'
 
+const HEAD = `# Checks of a request
+
+Every request passes these checks in this order. The first refusal ends it. [Records](records.md) and
+[metrics](metrics.md) name the check in \`check\`; \`postern explain METHOD URL\` shows what each check says of a request
+that you describe, and which setting decides.
+
+| check | passes if | REST | message at \`/mcp\` | call of an agent | replay | \`stopped_at\` |
+|---|---|---|---|---|---|---|
+`
+const FOOT = `
+The message of an agent proves the caller, so its call skips \`identify\` to \`authenticate\`. A [replay](replay.md) has no
+credential: \`proof\` and \`same proxy\` are made instead. \`stopped_at\` is the number of the check in records.
+`
+const NAMES = ['route', 'identify', 'active'] as const
+
+/** The rows of these tests look at nothing but the exchange itself. */
 function exchange(): Exchange {
-  const counters = createCounters(createCounterMemory(64), 0)
-  return new Exchange('r', 0, EMPTY_SNAPSHOT, counters, 0, 'GET', '/', '', '127.0.0.1', 0)
+  const [lane, end, outcome] = [{} as Lane, {} as End, {} as Outcome]
+  return new Exchange(lane, end, outcome, 'r', 0, EMPTY_SNAPSHOT, 0, 'GET', '/', '', '127.0.0.1', 0)
 }
 
 function rows(...verdicts: readonly (Verdict | Promise<Verdict>)[]) {
   const seen: number[] = []
   const list = verdicts.map((verdict, index) => ({
-    number: index + 1,
-    name: 'route' as const,
-    rest: true,
-    mcp: true,
-    call: true,
-    again: true,
+    name: NAMES[index]!,
+    doors: { rest: true, mcp: true, call: true, again: true },
+    explain: explainAgain,
     check: () => {
       seen.push(index + 1)
       return verdict
@@ -48,19 +66,55 @@ test('a late refusal ends the request and says which check it was', async () => 
   const { list, seen } = rows(null, Promise.resolve('upstream_unavailable'), null)
   const one = exchange()
   assert.equal(await admits(list, one), false)
-  assert.deepEqual([one.code, one.stoppedAt, seen], ['upstream_unavailable', 2, [1, 2]])
+  assert.deepEqual([one.code, one.check, seen], ['upstream_unavailable', 'identify', [1, 2]])
 })
 
 test('a check that fails late is an internal error, never an admission', async () => {
   const { list } = rows(Promise.reject(new Error('boom')), null)
   const one = exchange()
   assert.equal(await admits(list, one), false)
-  assert.deepEqual([one.code, one.stoppedAt, one.reason], ['internal_error', 1, 'Error: boom'])
+  assert.deepEqual([one.code, one.check, one.reason], ['internal_error', 'route', 'Error: boom'])
 })
 
 test('a check may answer by itself: nothing after it runs and nothing was refused', () => {
   const { list, seen } = rows(ANSWERED, null)
   const one = exchange()
   assert.equal(admits(list, one), false)
-  assert.deepEqual([one.code, one.stoppedAt, seen], [null, -1, [1]])
+  assert.deepEqual([one.code, one.check, seen], [null, '', [1]])
+})
+
+test('no check runs for a caller who left while one was waiting', async () => {
+  const gate = Promise.withResolvers<Verdict>()
+  const { list, seen } = rows(gate.promise, null)
+  const one = exchange()
+  const admitted = admits(list, one)
+  one.isOver = true
+  gate.resolve(null)
+  assert.equal(await admitted, false)
+  assert.deepEqual(seen, [1])
+})
+
+test('the page of the checks lists them in the order in which they run', () => {
+  const marks = ({ rest, mcp, call, again }: CheckRow['doors']): string =>
+    [rest, mcp, call, again].map((isMade) => (isMade ? 'yes' : '-')).join(' | ')
+  const line = (name: CheckName, doors: string): string => {
+    if (name === '') return ''
+    const { number, about } = CHECK_FACTS[name]
+    return `| \`${name}\` | ${about} | ${doors} | ${number} |\n`
+  }
+  const all = 'yes | yes | yes | yes'
+  const table = [
+    line('wire', all),
+    line('canonical', all),
+    ...CHECKS.map(({ name, doors }) => line(name, marks(doors))),
+    line('forward', 'yes | - | yes | yes'),
+    line('answer', 'yes | - | yes | yes'),
+  ]
+  golden('docs/checks.md', `${HEAD}${table.join('')}${FOOT}`)
+  const named = CHECKS.map(({ name }) => name)
+  const [first, last] = [
+    ['wire', 'canonical'],
+    ['forward', 'answer'],
+  ]
+  assert.deepEqual([...first, ...named, ...last].toSorted(), Object.keys(CHECK_FACTS).toSorted())
 })

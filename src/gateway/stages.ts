@@ -1,106 +1,131 @@
 import type { RefusalCode } from '../base/refusal.ts'
-import { endpointAssigned, methodAllowed, upgradeOffered } from './admit/access.ts'
-import { bodyFits } from './admit/body.ts'
-import { limitsAdmit } from './admit/limits.ts'
+import { endpointAssigned, explainAssignment } from './admit/access.ts'
+import { bodyFits, explainBody } from './admit/body.ts'
+import { explainLimits } from './admit/explain-limits.ts'
+import { endLimits, limitsAdmit } from './admit/limits.ts'
+import { explainMethod, explainUpgrade, methodAllowed, upgradeOffered } from './admit/methods.ts'
+import { contractOfAnswer } from './answer/contract.ts'
+import { standIn } from './answer/stale.ts'
+import type { AnswerRow } from './answer/watch.ts'
 import type { CheckName } from './check-names.ts'
-import { bodyGathered } from './contract/collect.ts'
-import { requestFits } from './contract/request.ts'
+import { bodyGathered, explainGather } from './contract/collect.ts'
+import { explainContract, requestFits } from './contract/request.ts'
 import type { Exchange } from './exchange.ts'
-import { readsInOneWay } from './find/readings.ts'
-import { findRoute, heldBackRoute } from './find/route.ts'
-import { credentialReady } from './forward/credential.ts'
-import { targetChosen } from './forward/targets.ts'
-import { operationFits } from './graphql/check.ts'
-import { callerActive } from './identify/active.ts'
-import { addressAllowed } from './identify/address.ts'
-import { proofStands, sameProxy } from './identify/again.ts'
-import { authenticate } from './identify/authenticate.ts'
-import { identifyCaller } from './identify/caller.ts'
-import { failuresBelowLimit } from './identify/failures.ts'
-import { replayed } from './replay/replay.ts'
-import { ANSWERED, type Verdict } from './verdict.ts'
+import type { Explain } from './explain/judged.ts'
+import { explainReadings, readsInOneWay } from './find/readings.ts'
+import { explainHeldBackRoute, explainRoute, findRoute, heldBackRoute } from './find/route.ts'
+import { credentialReady, explainCredential } from './forward/credential.ts'
+import { forward } from './forward/forward.ts'
+import { endTarget, explainTarget, targetChosen } from './forward/targets.ts'
+import { explainOperation, operationFits } from './graphql/check.ts'
+import { endHolding } from './holding.ts'
+import { callerActive, explainActive } from './identify/active.ts'
+import { addressAllowed, explainAddress } from './identify/address.ts'
+import { explainAgain, proofStands, sameProxy } from './identify/again.ts'
+import { authenticate, explainAuthentication } from './identify/authenticate.ts'
+import { explainIdentity, identifyCaller } from './identify/caller.ts'
+import { explainFailures, failuresBelowLimit } from './identify/failures.ts'
+import { writeRecord } from './record.ts'
+import { keptForLater } from './replay/keep.ts'
+import { explainReplay, replayed } from './replay/replay.ts'
+import { endClaim, settledClaim } from './replay/settle.ts'
+import type { Life } from './run.ts'
+import { ANSWERED, type Check, type Verdict } from './verdict.ts'
 
-/**
- * Looks at one thing. Most checks know at once; one that must ask somebody else gives a promise, and bounds its time
- * itself. The caller may have left when it settles.
- */
-type Check = (exchange: Exchange) => Verdict | Promise<Verdict>
+/** The doors through which requests come. */
+type Doors = Readonly<Record<'rest' | 'mcp' | 'call' | 'again', boolean>>
 
-export interface Row {
-  /** Number of the check; records name it as `stopped_at`. */
-  readonly number: number
+/** A check in the order of all. */
+export interface CheckRow {
   readonly name: CheckName
-  /** Requests over REST. */
-  readonly rest: boolean
-  /** Messages at `/mcp`. */
-  readonly mcp: boolean
-  /** Calls from within the process; the caller was proved by the message. */
-  readonly call: boolean
-  /** Recorded requests that are made again: nobody proves them anew. */
-  readonly again: boolean
+  readonly doors: Doors
   readonly check: Check
+  readonly explain: Explain
 }
 
-const row = (
-  number: number,
+/**
+ * @typeParam On what the check relies on: rows before it have set it. The order of the list is what makes it true, so
+ * the types are checked here, in the one place where they are given up.
+ */
+const row = <On extends Exchange>(
   name: CheckName,
-  doors: Pick<Row, 'rest' | 'mcp' | 'call' | 'again'>,
-  check: Check,
-): Row => ({ number, name, ...doors, check })
+  doors: Doors,
+  check: Check<On>,
+  explain: Explain,
+): CheckRow => ({ name, doors, check: check as Check, explain })
 
+/** `rest`: requests over REST. `call`: calls from within the process, whose caller the message at `/mcp` has proved. */
 const REST_CALL = { rest: true, mcp: false, call: true, again: true }
+/** `mcp`: messages at `/mcp`. */
 const REST_MCP = { rest: true, mcp: true, call: false, again: false }
 const CALLER = { ...REST_MCP, again: true }
+/** `again`: recorded requests that are made again; nobody proves them anew. */
 const AGAIN = { rest: false, mcp: false, call: false, again: true }
 
 /**
- * The order in which a request is judged; the first refusal ends it. Checks 1 to 3 are made on the bytes by the wire,
- * and by `canonicalTarget` for calls from within the process. After the last row the request is forwarded (17),
- * the answer gets its fields (18), and the record is written (19), also for what was refused.
+ * 1. Checks, in the order in which they run; the first refusal ends the request. The checks `wire` and `canonical` come
+ * before, on the bytes: the engine makes them, and `canonicalTarget` for calls from within the process.
  */
-const STAGES: readonly Row[] = [
-  row(4, 'route', REST_CALL, findRoute),
-  row(5, 'identify', REST_MCP, identifyCaller),
-  row(6, 'active', CALLER, callerActive),
-  row(7, 'address', CALLER, addressAllowed),
-  row(8, 'failures', REST_MCP, failuresBelowLimit),
-  row(9, 'authenticate', REST_MCP, authenticate),
-  row(9, 'proof', AGAIN, proofStands),
-  row(10, 'held-back route', REST_CALL, heldBackRoute),
-  row(10, 'same proxy', AGAIN, sameProxy),
-  row(11, 'assignment', REST_CALL, endpointAssigned),
-  row(11, 'path readings', REST_CALL, readsInOneWay),
-  row(12, 'method', REST_CALL, methodAllowed),
-  row(12, 'upgrade', REST_CALL, upgradeOffered),
-  row(1, 'declared body', REST_CALL, bodyFits),
-  row(13, 'limits', REST_CALL, limitsAdmit),
-  row(14, 'contract', REST_CALL, requestFits),
-  row(14, 'operation', REST_CALL, operationFits),
-  row(16, 'replay', REST_CALL, replayed),
-  row(17, 'credential', REST_CALL, credentialReady),
-  row(17, 'gather', REST_CALL, bodyGathered),
-  row(17, 'target', REST_CALL, targetChosen),
+export const CHECKS: readonly CheckRow[] = [
+  row('route', REST_CALL, findRoute, explainRoute),
+  row('identify', REST_MCP, identifyCaller, explainIdentity),
+  row('active', CALLER, callerActive, explainActive),
+  row('address', CALLER, addressAllowed, explainAddress),
+  row('failures', REST_MCP, failuresBelowLimit, explainFailures),
+  row('authenticate', REST_MCP, authenticate, explainAuthentication),
+  row('proof', AGAIN, proofStands, explainAgain),
+  row('held-back route', REST_CALL, heldBackRoute, explainHeldBackRoute),
+  row('same proxy', AGAIN, sameProxy, explainAgain),
+  row('assignment', REST_CALL, endpointAssigned, explainAssignment),
+  row('path readings', REST_CALL, readsInOneWay, explainReadings),
+  row('method', REST_CALL, methodAllowed, explainMethod),
+  row('upgrade', REST_CALL, upgradeOffered, explainUpgrade),
+  row('declared body', REST_CALL, bodyFits, explainBody),
+  row('limits', REST_CALL, limitsAdmit, explainLimits),
+  row('contract', REST_CALL, requestFits, explainContract),
+  row('operation', REST_CALL, operationFits, explainOperation),
+  row('replay', REST_CALL, replayed, explainReplay),
+  row('credential', REST_CALL, credentialReady, explainCredential),
+  row('gather', REST_CALL, bodyGathered, explainGather),
+  row('target', REST_CALL, targetChosen, explainTarget),
 ]
 
-/** Numbers of checks for refusals that come from outside of the list. */
-export const WIRE = 1
-export const CANONICAL = 3
-export const ROUTE = 4
-export const IDENTIFY = 5
-const METHOD = 12
-export const FORWARD = 17
-export const ANSWER = 18
+/** 2. How an admitted request gets its answer. The row calls `life` back when an answer or a failure is there. */
+export interface SendRow {
+  readonly name: CheckName
+  readonly send: (exchange: Exchange, life: Life) => void
+}
 
-export const REST: readonly Row[] = STAGES.filter(({ rest }) => rest)
-export const MCP: readonly Row[] = STAGES.filter(({ mcp }) => mcp)
-export const CALL: readonly Row[] = STAGES.filter(({ call }) => call)
-export const AGAIN_ROWS: readonly Row[] = STAGES.filter(({ again }) => again)
+export const SEND: SendRow = { name: 'forward', send: forward }
+
+/** 3. Rows that see the answer of the upstream; each says before the request is sent whether it wants to. */
+export const ANSWER: readonly AnswerRow[] = [standIn, contractOfAnswer, keptForLater, settledClaim]
+
+/** 4. Rows that run when everything is over, for every request, also for those that were refused or whose caller left. */
+export interface EndRow {
+  readonly name: string
+  readonly end: (exchange: Exchange) => void
+}
+
+export const END: readonly EndRow[] = [
+  { name: 'limits', end: endLimits },
+  { name: 'target', end: endTarget },
+  { name: 'idempotency key', end: endClaim },
+  { name: 'memory', end: endHolding },
+  { name: 'record', end: writeRecord },
+]
+
+const checksOf = (door: keyof Doors): readonly CheckRow[] => CHECKS.filter(({ doors }) => doors[door])
+export const REST = checksOf('rest')
+export const MCP = checksOf('mcp')
+export const CALL = checksOf('call')
+export const AGAIN_ROWS = checksOf('again')
 
 /**
- * Runs the rows in order, from row `from` on. False when one refused or answered; the exchange then says which and why,
- * or has the reply. A promise only when a row gave one: the common request is judged in one go.
+ * Runs the checks in order, from row `from` on. False when one refused or answered; the exchange then says which and
+ * why, or has the reply. A promise only when a row gave one: the common request is judged in one go.
  */
-export function admits(rows: readonly Row[], exchange: Exchange, from = 0): boolean | Promise<boolean> {
+export function admits(rows: readonly CheckRow[], exchange: Exchange, from = 0): boolean | Promise<boolean> {
   for (let i = from; i < rows.length; i++) {
     const { check } = rows[i]!
     const verdict = check(exchange)
@@ -111,9 +136,10 @@ export function admits(rows: readonly Row[], exchange: Exchange, from = 0): bool
   return true
 }
 
+/** Goes on when a promise has settled, unless the caller has left meanwhile: nothing would end what later rows take. */
 async function later(
   verdict: Promise<Verdict>,
-  rows: readonly Row[],
+  rows: readonly CheckRow[],
   exchange: Exchange,
   index: number,
 ): Promise<boolean> {
@@ -124,50 +150,13 @@ async function later(
     exchange.reason = String(error)
     settled = 'internal_error'
   }
-  return settled === null ? admits(rows, exchange, index + 1) : stop(exchange, rows[index]!, settled)
+  if (settled !== null) return stop(exchange, rows[index]!, settled)
+  return exchange.isOver ? false : admits(rows, exchange, index + 1)
 }
 
-function stop(exchange: Exchange, { number, name }: Row, verdict: RefusalCode | typeof ANSWERED): false {
+function stop(exchange: Exchange, { name }: CheckRow, verdict: RefusalCode | typeof ANSWERED): false {
   const refused = verdict !== ANSWERED
   exchange.code = refused ? verdict : null
-  exchange.stoppedAt = refused ? number : -1
   exchange.check = refused ? name : ''
   return false
-}
-
-/** Names of checks whose refusals come from outside of the list. */
-const OUTSIDE: Readonly<Record<number, CheckName>> = {
-  [WIRE]: 'wire',
-  [CANONICAL]: 'canonical',
-  [ROUTE]: 'route',
-  [IDENTIFY]: 'identify',
-  [METHOD]: 'method',
-  [FORWARD]: 'forward',
-  [ANSWER]: 'answer',
-}
-
-/** The name of the check that ended a request; empty when none did. */
-export function checkNameOf({ stoppedAt, check }: Exchange): CheckName {
-  if (stoppedAt === -1) return ''
-  return check === '' ? (OUTSIDE[stoppedAt] ?? '') : check
-}
-
-/** The check that a refusal of the wire belongs to. */
-export function checkOf(code: RefusalCode): number {
-  switch (code) {
-    case 'request_not_canonical':
-      return CANONICAL
-    case 'method_not_allowed':
-      return METHOD
-    case 'upstream_unreachable':
-    case 'upstream_invalid_response':
-    case 'upstream_unavailable':
-    case 'upstream_timeout':
-    case 'credential_unavailable':
-      return FORWARD
-    case 'response_invalid':
-      return ANSWER
-    default:
-      return WIRE
-  }
 }

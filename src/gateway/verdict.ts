@@ -1,7 +1,14 @@
 import type { RefusalCode } from '../base/refusal.ts'
+import type { Exchange } from './exchange.ts'
 
 /** The check has set `exchange.reply`, which answers the request: nothing is forwarded. */
 export const ANSWERED = 0
 
 /** The code of a refusal, null to go on, or {@link ANSWERED}. */
 export type Verdict = RefusalCode | null | typeof ANSWERED
+
+/**
+ * Looks at one thing. Most checks know at once; one that must ask another server gives a promise, and bounds its time
+ * itself. The caller may have left when it settles.
+ */
+export type Check<On extends Exchange = Exchange> = (exchange: On) => Verdict | Promise<Verdict>

@@ -30,17 +30,14 @@ export const Explanation = z.object({
   checks: z
     .array(
       z.object({
-        number: z.int().describe('As in records: stopped_at'),
-        name: z.string(),
+        name: z.string().describe('As in records: check'),
         result: z.enum(['pass', 'refuse', 'answer', 'not_judged', 'not_reached']),
         code: z.string().nullable(),
         reason: z.string(),
         setting: z.string().nullable().describe('What decides, such as profiles/acme:live ip_allowlist'),
       }),
     )
-    .describe(
-      'By number: the order in which a request is judged, but for a declared body, which comes after 12',
-    ),
+    .describe('In the order in which they run'),
   forward: z
     .object({ method: z.string(), upstream: z.string(), path: z.string(), credential: z.string().nullable() })
     .nullable(),

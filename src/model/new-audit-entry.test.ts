@@ -23,7 +23,7 @@ function entryBy(type: AuditEntry['actor']['type'], diff: AuditEntry['diff']): A
   })
 }
 
-test('every text of an audit entry is cut at its bound, and says how long it was', () => {
+test('every text that a caller chooses is cut at its bound in an audit entry, and says how long it was', () => {
   const { actor, agent, resource, http, ...entry } = entryBy('user', [])
   const texts: (readonly [string | null | undefined, number])[] = [
     [actor.id, AUDIT_CHARS_MAX.name],

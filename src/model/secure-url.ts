@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isRefusedHost, isSecureUrl } from '../base/address.ts'
+import { urlTextFault } from '../base/url-text.ts'
 
 /** A URL that is asked from here: https, or http on this machine; never a link-local or metadata address. */
 export function secureUrl(example: string) {
@@ -14,6 +15,8 @@ export function secureUrl(example: string) {
 function faultOf(text: string, example: string): string | null {
   const url = URL.parse(text)
   if (url === null) return `a URL such as ${example}`
+  const written = urlTextFault(text)
+  if (written !== null) return written
   if (!isSecureUrl(url)) return 'an https URL; http is for this machine alone'
   if (url.username !== '' || url.password !== '' || url.hash !== '') return 'a URL without user or fragment'
   return isRefusedHost(url.hostname) ? 'a link-local or metadata address is never asked' : null

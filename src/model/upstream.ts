@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { withoutEndSlashes } from '../base/slashes.ts'
+import { urlTextFault } from '../base/url-text.ts'
 import { Duration } from './common.ts'
 import { UpstreamTlsSpec } from './upstream-tls.ts'
 
@@ -7,13 +8,13 @@ import { UpstreamTlsSpec } from './upstream-tls.ts'
 export const UpstreamUrl = z
   .string()
   .max(2048)
-  .refine(
-    (text) => isUpstreamUrl(text),
-    'an http:// or https:// URL without query, fragment or user information',
-  )
+  .refine((text) => isUpstreamUrl(text), {
+    error: ({ input }) =>
+      urlTextFault(String(input)) ?? 'an http:// or https:// URL without query, fragment or user information',
+  })
 
 function isUpstreamUrl(text: string): boolean {
-  if (!URL.canParse(text) || /[\s\\]/.test(text)) return false
+  if (!URL.canParse(text) || urlTextFault(text) !== null) return false
   const url = new URL(text)
   return (
     (url.protocol === 'http:' || url.protocol === 'https:') &&

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { urlTextFault } from '../base/url-text.ts'
 import { Ref } from '../model/common.ts'
 
 /** What a node is for. */
@@ -31,3 +32,7 @@ export const EITHER: readonly string[] = ['true', 'false']
 export const NONE = z.strictObject({})
 export const Credential = Ref.describe('Credential')
 export const Text = z.string().min(1).max(1024)
+export const HostName = Text.refine((text) => /^[!-~]+$/.test(text), 'a host name in ASCII (xn--...)')
+export const WebUrl = z.url({ protocol: /^https?$/ }).refine((text) => urlTextFault(text) === null, {
+  error: ({ input }) => urlTextFault(String(input)) ?? 'a URL',
+})

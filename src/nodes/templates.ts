@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Duration, Ref } from '../model/common.ts'
 import { WorkflowDefinition } from '../model/workflow.ts'
-import { Text } from './node-type.ts'
+import { Text, WebUrl } from './node-type.ts'
 
 /** A definition with parameters. */
 interface Template {
@@ -206,7 +206,7 @@ export const TEMPLATES: readonly Template[] = [
   template(
     'guarded-llm',
     'A question to a model, without what must not leave',
-    z.strictObject({ endpoint: z.url(), model: Text, credential: Ref }),
+    z.strictObject({ endpoint: WebUrl, model: Text, credential: Ref }),
     ({ endpoint, model, credential }) => ({
       nodes: [
         {

@@ -353,6 +353,8 @@ test('an answer is not given again to who may do less than then', async () => {
 test('a role cannot take the name of one that is always there, whatever the way', async () => {
   const role = { name: 'Boss', permissions: ['audit:read'] }
   await refused(control.run('roles.put', { id: 'admin', ...role }), 'input_invalid')
+  await refused(control.run('roles.create', { ...role, slug: 'admin' }), 'input_invalid')
+  await refused(control.run('roles.create', { ...role, name: 'Admin' }), 'input_invalid')
   await control.run('roles.create', role)
   await refused(control.run('roles.update', { id: 'boss', slug: 'admin' }), 'input_invalid')
 })

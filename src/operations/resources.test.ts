@@ -329,7 +329,7 @@ test('audit lists filter by singular and plural types, and give the newest first
   await control.close()
 })
 
-test('records are asked for by id, whatever named them', async () => {
+test('records are asked for by id, named by slug, by slug within the client, or by id', async () => {
   const control = await startControl()
   await example(control)
   const id = async (type: string, ref: string) => (await control.run(`${type}.get`, { id: ref })).output['id']
@@ -346,6 +346,11 @@ test('records are asked for by id, whatever named them', async () => {
   assert.equal(asked?.['status'], '429')
   await control.run('records.list', { client: 'gone' })
   assert.equal(control.asked[1]?.['client'], 'gone')
+  await control.run('records.list', { client: asked?.['client'], profile: 'acme:sandbox' })
+  assert.deepEqual(
+    ['client', 'profile'].map((name) => control.asked[2]?.[name]),
+    ['client', 'profile'].map((name) => asked?.[name]),
+  )
   await control.close()
 })
 

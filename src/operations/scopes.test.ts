@@ -129,7 +129,7 @@ test('a credential is attached with the right to use it, and shows no more of it
     assert.ok(!JSON.stringify(output).includes(hidden), hidden)
 })
 
-test('every operation over what lies outside of a scope is refused, and changes and shows nothing', async () => {
+test('every operation on a collection, proxy, policy, client, profile or credential beyond a scope is refused, and no list shows one', async () => {
   const INSIDE: Readonly<Record<string, string>> = {
     collections: 'orders',
     proxies: 'get-order',

@@ -134,6 +134,7 @@ test('what an answer shows once is marked, in every operation that shows such', 
   let marked = 0
   for (const { resource, action, output } of shown) {
     const names = Object.keys(output.shape).filter((name) => SHOWN_ONCE.has(name))
+    assert.ok(names.length > 0 || 'profiles' in output.shape, `${resource}.${action} shows none of them`)
     for (const name of names) {
       assert.deepEqual(toTold({ [name]: PLANTED }, output), { [name]: MASKED }, `${resource}.${action}`)
       const member = output.shape[name] as z.ZodOptional<z.ZodType>

@@ -47,7 +47,7 @@ test('a trail that nobody has touched is whole, and its head names its last entr
 })
 
 test('any change of any column of any entry is found where it is', async () => {
-  const column = fc.constantFrom(...AUDIT_COLUMNS.filter((name) => name !== 'seq' && name !== 'id'))
+  const column = fc.constantFrom(...AUDIT_COLUMNS.filter((name) => name !== 'seq'))
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: ENTRIES }), column, fc.string(), async (seq, name, text) => {
       const was = database.prepare(`select ${name} as it from audit where seq = ?`).get(seq)?.['it']

@@ -22,6 +22,8 @@ const FIGURES = {
   ready: true,
   threads: 2,
   workers: 2,
+  stalled: 1,
+  replaced: { died: 3, hung: 0 },
   recordsDropped: 0,
   stores: {
     configuration: { isAvailable: true, fault: null },

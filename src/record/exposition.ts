@@ -31,6 +31,10 @@ export interface InstanceFigures {
   /** Gateway threads that listen, and how many there are to be. */
   readonly threads: number
   readonly workers: number
+  /** Gateway threads whose event loop is blocked. */
+  readonly stalled: number
+  /** Gateway threads that were replaced since the start, by the reason. */
+  readonly replaced: Readonly<Record<string, number>>
   readonly recordsDropped: number
   /** Whether each store can be used, and the fault of its file, by the name of the store. */
   readonly stores: Readonly<Record<string, { readonly isAvailable: boolean; readonly fault: string | null }>>
@@ -89,6 +93,14 @@ export function toExposition(
   page.gauge('postern_ready', '1 if the instance takes traffic.', [[{}, Number(figures.ready)]])
   page.gauge('postern_gateway_threads', 'Gateway threads that listen.', [[{}, figures.threads]])
   page.gauge('postern_gateway_workers', 'Gateway threads that are configured.', [[{}, figures.workers]])
+  page.gauge('postern_gateway_threads_stalled', 'Gateway threads whose event loop is blocked.', [
+    [{}, figures.stalled],
+  ])
+  page.counter(
+    'postern_gateway_threads_replaced',
+    'Gateway threads that were replaced, by the reason.',
+    Object.entries(figures.replaced).map(([reason, count]) => [{ reason }, count]),
+  )
   page.gauge(
     'postern_store_available',
     '1 if the store can be used.',

@@ -12,6 +12,7 @@ import { type StoreFault, StoreUnavailable } from '../store/ports/unavailable.ts
 import { openConfigStore } from '../store/sqlite/config.ts'
 import { isDamage } from '../store/sqlite/damage.ts'
 import { toStoreError } from '../store/sqlite/fault.ts'
+import { otherThanFile } from '../store/sqlite/judge-file.ts'
 import { keyIdOf } from '../vault/envelope.ts'
 import { keyedProofOf, openVault, openVaultAlone } from '../vault/open.ts'
 import { CANARY } from '../vault/reseal.ts'
@@ -39,6 +40,8 @@ interface ClosedReason {
   readonly log: string
   /** For callers of management, who may be unknown: without paths. */
   readonly detail: string
+  /** For health checks and metrics. */
+  readonly fault: StoreFault
 }
 
 export interface ConfigurationParts {
@@ -62,6 +65,8 @@ export async function openConfiguration(parts: ConfigurationParts): Promise<Conf
   const kept = lastGood.load()
   const isKept = kept !== null && kept.revision > 0
   if (isKept && !existsSync(file)) return withoutStore(parts, kept, gone(file))
+  const kind = otherThanFile(file)
+  if (kind !== null) return withoutStore(parts, kept, noFile(file, kind))
   let store: ConfigStore
   try {
     store = openConfigStore(file, settings.environment)
@@ -138,17 +143,38 @@ interface StoreProblem {
   readonly what: string
   readonly fix: string
   readonly detail: string
+  readonly fault: StoreFault
 }
 
 const RESTORE = 'Restore a backup (postern restore --force) and start again'
 const ANEW = 'to begin anew, delete serving.db and what is left of config.db'
 
 function gone(file: string): StoreProblem {
-  return { what: `${file} is gone`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is gone.' }
+  return {
+    what: `${file} is gone`,
+    fix: `${RESTORE}; ${ANEW}.`,
+    detail: 'The store is gone.',
+    fault: 'missing',
+  }
+}
+
+function noFile(file: string, kind: string): StoreProblem {
+  const what = `${file} is ${kind}, not a file`
+  return {
+    what,
+    fix: `Move it away. ${RESTORE}.`,
+    detail: 'The store is not a file.',
+    fault: 'cannot_open',
+  }
 }
 
 function empty(file: string): StoreProblem {
-  return { what: `${file} is empty`, fix: `${RESTORE}; ${ANEW}.`, detail: 'The store is empty.' }
+  return {
+    what: `${file} is empty`,
+    fix: `${RESTORE}; ${ANEW}.`,
+    detail: 'The store is empty.',
+    fault: 'truncated',
+  }
 }
 
 /** Whatever keeps a store from being read, damage can be behind it. */
@@ -160,12 +186,14 @@ function unusable(file: string, error: unknown): StoreProblem {
       what: `${file} cannot be opened (${known.fault}, ${known.facts.inner})`,
       fix: 'Make room on the disk, or repair it, and start again.',
       detail: 'The disk of the store is full or faulty.',
+      fault: known.fault,
     }
   const reason = cause instanceof Error ? cause.message : String(cause)
   return {
     what: `${file} is ${isDamage(error) ? 'damaged' : 'damaged or cannot be read'} (${reason})`,
     fix: `${RESTORE}; ${ANEW}.`,
     detail: 'The store is damaged or cannot be read.',
+    fault: isDamage(error) ? 'damaged' : known instanceof StoreUnavailable ? known.fault : 'cannot_open',
   }
 }
 
@@ -177,6 +205,7 @@ function diverged(file: string, fault: string): StoreProblem {
     what: `${file} does not extend what this instance wrote last, so it was replaced by an older file or changed by another program. ${fault}`,
     fix: `Put the right config.db back, or ${RESTORE.charAt(0).toLowerCase()}${RESTORE.slice(1)}. To go on with this file as it is, run postern backup and restore that backup: the restore is recorded in the audit trail.`,
     detail: 'The store is older than the mark of the audit trail, or was changed by another program.',
+    fault: 'changed',
   }
 }
 
@@ -184,7 +213,7 @@ function diverged(file: string, fault: string): StoreProblem {
 function withoutStore(
   parts: ConfigurationParts,
   kept: SnapshotDelta | null,
-  { what, fix, detail }: StoreProblem,
+  { what, fix, detail, fault }: StoreProblem,
 ): Configuration {
   const serving = join(parts.settings.data, 'serving.db')
   if (kept === null || kept.revision === 0)
@@ -204,6 +233,7 @@ function withoutStore(
     store: null,
     fault: {
       log: `${what}${what.endsWith('.') ? '' : ':'} The last known configuration (revision ${kept.revision}) is served and cannot be changed. ${fix}`,
+      fault,
       detail: `${detail} Traffic is served by the last known configuration, and nothing can be changed. The log of the process and postern doctor say what to do.`,
     },
     notes: [],

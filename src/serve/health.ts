@@ -4,8 +4,8 @@ import { repeat, type Start } from './start.ts'
 import type { Stores } from './stores.ts'
 
 const LOOK_MS = 1000
-/** Probes write to the disk: every third look is one. A store that fails is probed at every look. */
-const LOOKS_PER_PROBE = 3
+/** Probes write to the disk: every second look is one. A store that fails is probed at every look. */
+const LOOKS_PER_PROBE = 2
 
 interface Seen {
   readonly fault: StoreFault
@@ -25,18 +25,19 @@ const FILES: Readonly<Record<StoreName, string>> = {
  * and once when it can be used again.
  */
 export function keepHealth(its: Start, stores: Stores): SharedArrayBuffer {
-  const { store, recorder, lastGood, keptKeys, health } = stores
+  const { store, recorder, lastGood, keptKeys, health, fault: closed } = stores
   const cells = new Int32Array(health)
   Atomics.store(cells, HEALTH.recorder, 1)
   const known = new Map<StoreName, StoreFault | null>()
   let looks = 0
 
+  function show(name: StoreName, fault: StoreFault | null): void {
+    const cell = HEALTH.faults + STORES.indexOf(name)
+    Atomics.store(cells, cell, fault === null ? 0 : STORE_FAULTS.indexOf(fault) + 1)
+  }
+
   function tell(name: StoreName, seen: Seen | null): void {
-    Atomics.store(
-      cells,
-      HEALTH.faults + STORES.indexOf(name),
-      seen === null ? 0 : STORE_FAULTS.indexOf(seen.fault) + 1,
-    )
+    show(name, seen?.fault ?? null)
     const before = known.get(name) ?? null
     known.set(name, seen?.fault ?? null)
     if (seen?.fault === before || (seen === null && before === null)) return
@@ -67,6 +68,8 @@ export function keepHealth(its: Start, stores: Stores): SharedArrayBuffer {
   }
 
   Atomics.store(cells, HEALTH.store, store === null ? 0 : 1)
+  // The start has logged it
+  if (closed !== null) show('config', closed.fault)
   recorder.watch((fault) => tell('records', fault))
   repeat(its, LOOK_MS, 'the state of the stores', look)
   return health

@@ -3,6 +3,8 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isRefusedHost, isSecureUrl } from '../base/address.ts'
 import { toMs } from '../base/duration.ts'
+import { urlTextFault } from '../base/url-text.ts'
+import { visibleJson } from '../base/visible.ts'
 
 /** Where a listener binds. Port 0 lets the system choose. An IPv6 address is without brackets. */
 export interface ListenAddress {
@@ -47,9 +49,13 @@ const ORIGIN_WRITTEN = /^https?:\/\/[^\s/\\?#@]+\/?$/i
  */
 const ORIGIN_PARSED = /^https?:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$/
 
+function isWrittenOrigin(text: string): boolean {
+  return ORIGIN_WRITTEN.test(text) && !text.includes('%') && visibleJson(text) === text
+}
+
 /** An http(s) origin without a path; kept without its trailing slash. */
 export const Origin = z.string().transform((text, context): string => {
-  const origin = ORIGIN_WRITTEN.test(text) && URL.canParse(text) ? new URL(text).origin : ''
+  const origin = isWrittenOrigin(text) && URL.canParse(text) ? new URL(text).origin : ''
   if (ORIGIN_PARSED.test(origin)) return origin
   context.addIssue({
     code: 'custom',
@@ -195,8 +201,8 @@ export const Scopes = z.string().transform((text, context): string => {
 /** True for the URL of a server that may be asked: https, or this machine, and nothing behind the path. */
 function isServerUrl(text: string): boolean {
   const url = URL.parse(text)
-  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
-    return false
+  if (url === null || urlTextFault(text) !== null) return false
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') return false
   return isSecureUrl(url) && !isRefusedHost(url.hostname)
 }
 

@@ -21,23 +21,40 @@ export interface Field {
   readonly choices: readonly string[]
 }
 
-const memo = new WeakMap<z.ZodType, { input: JsonSchema; output: JsonSchema }>()
+/** What may come in, and what goes out. */
+interface Schemas {
+  readonly input: JsonSchema
+  readonly output: JsonSchema
+}
 
-/** The JSON Schemas of a zod schema: what may come in, and what goes out. */
-export function jsonSchemasOf(schema: z.ZodType): { input: JsonSchema; output: JsonSchema } {
+const memo = new WeakMap<z.ZodType, Schemas>()
+
+/** The JSON Schemas of a zod schema, each printed when it is first read: most have one reader. */
+export function jsonSchemasOf(schema: z.ZodType): Schemas {
   const known = memo.get(schema)
   if (known !== undefined) return known
-  const print = (io: 'input' | 'output'): JsonSchema => {
-    const {
-      $schema: _,
-      '~standard': __,
-      ...rest
-    } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<string, unknown>
-    return rest
+  const kept: { input?: JsonSchema; output?: JsonSchema } = {}
+  const schemas: Schemas = {
+    get input() {
+      kept.input ??= print(schema, 'input')
+      return kept.input
+    },
+    get output() {
+      kept.output ??= print(schema, 'output')
+      return kept.output
+    },
   }
-  const printed = { input: print('input'), output: print('output') }
-  memo.set(schema, printed)
-  return printed
+  memo.set(schema, schemas)
+  return schemas
+}
+
+function print(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+  const {
+    $schema: _,
+    '~standard': __,
+    ...rest
+  } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<string, unknown>
+  return rest
 }
 
 /** The members of the input, in the order of the schema. */

@@ -11,7 +11,6 @@ import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
 import type { Exchange } from '../gateway/exchange.ts'
-import { explain } from '../gateway/explain.ts'
 import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { fieldValue } from '../gateway/header-lines.ts'
@@ -250,6 +249,7 @@ function isLocal(incoming: Incoming<Exchange>): boolean {
 
 const metricsPage = createMetricsPage({
   memory: init.counts,
+  health: init.health,
   slots: init.countSlots,
   checks: CHECK_NAMES,
   version: init.version,
@@ -327,7 +327,7 @@ main.on('message', (message: ToGateway) => {
 async function answerTo(question: Question): Promise<Answers[Question['about']]> {
   switch (question.about) {
     case 'request':
-      return explain(gateway.snapshot, counters, clock.now(), question.asked)
+      return gateway.explain(question.asked)
     case 'credential':
       return gateway.tryCredential(question.trial)
     case 'replay':

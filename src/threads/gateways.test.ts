@@ -6,14 +6,15 @@ import { eventually } from '../../test/support/eventually.ts'
 import { IdempotencyMemory, KEYS_BOUNDS } from '../gateway/replay/idempotency.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import { startGateways } from './gateways.ts'
-import { type GatewayInit, HEALTH } from './messages.ts'
+import { type GatewayInit, HEALTH, REPLACEMENTS } from './messages.ts'
 import { readinessOf } from './readiness.ts'
 
 const delta = (revision: number): SnapshotDelta => ({ revision, full: false, put: [], drop: [] })
 
 /** Gateway threads that apply what comes after the first snapshot of the first when they are let. */
-function starting(count: number, lookMs?: number) {
+function starting(count: number, lookMs?: number, startMs?: number) {
   const cells = new Int32Array(new SharedArrayBuffer(lookMs === undefined ? 8 : 12))
+  if (startMs !== undefined) Atomics.store(cells, 2, 1)
   const log: string[] = []
   const health = new SharedArrayBuffer(HEALTH.cells * Int32Array.BYTES_PER_ELEMENT)
   const started = startGateways(
@@ -30,6 +31,7 @@ function starting(count: number, lookMs?: number) {
       prove: async () => null,
       log: (_, line) => log.push(line),
       ...(lookMs === undefined ? {} : { lookMs }),
+      ...(startMs === undefined ? {} : { startMs }),
     },
     delta(1),
   )
@@ -38,6 +40,13 @@ function starting(count: number, lookMs?: number) {
     Atomics.notify(cells, 1)
   }
   return { cells, started, letApply, log, health: new Int32Array(health) }
+}
+
+/** Threads that were replaced, by the reason. */
+function replacements(health: Int32Array): Record<string, number> {
+  return Object.fromEntries(
+    REPLACEMENTS.map((reason, index) => [reason, Atomics.load(health, HEALTH.replaced + index)]),
+  )
 }
 
 async function startLate(context: TestContext) {
@@ -118,5 +127,21 @@ test('a thread that spins fails readiness, is ended and replaced, and the replac
   Atomics.store(cells, 2, 0)
   await eventually(isReady)
   await eventually(() => log.some((line) => line.includes('gateway thread 0 is back')))
+  assert.deepEqual(replacements(health), { died: 0, hung: 2, start_timeout: 0 })
   assert.deepEqual(await gateways.publish(delta(3)), { pending: false })
+})
+
+test('a thread that hangs before it listens is ended, named in the log and replaced', async (context) => {
+  const { cells, started, letApply, log, health } = starting(1, 300, 4000)
+  letApply(100)
+  await eventually(() =>
+    log.some((line) => line.includes('gateway thread 0 does not listen 4 seconds after')),
+  )
+  Atomics.store(cells, 2, 0)
+  const gateways = await started
+  context.after(() => gateways.close())
+  assert.equal(Atomics.load(health, HEALTH.threads), 1)
+  const { died, hung, start_timeout: late } = replacements(health)
+  assert.deepEqual([died, hung], [0, 0])
+  assert.ok(late === 1 || late === 2, `${late}`)
 })

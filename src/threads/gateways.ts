@@ -10,7 +10,15 @@ import { mergeHealth, type UpstreamHealth } from '../model/upstream-health.ts'
 import type { SnapshotDelta } from '../snapshot/fragments.ts'
 import type { TlsOptions } from '../wire/port.ts'
 import { watchBeats } from './beats.ts'
-import { type FromGateway, type GatewayInit, HEALTH, type Listener, type ToGateway } from './messages.ts'
+import {
+  type FromGateway,
+  type GatewayInit,
+  HEALTH,
+  type Listener,
+  REPLACEMENTS,
+  type Replacement,
+  type ToGateway,
+} from './messages.ts'
 import { Mirror } from './mirror.ts'
 import { createQuestions } from './questions.ts'
 
@@ -21,7 +29,8 @@ import { createQuestions } from './questions.ts'
  *    in order, because both travel through the same port.
  * 2. `publish` resolves when every thread that was listening has applied the change, so a change that has
  *    answered is in force; a thread that does not confirm in time makes it `pending`, never wrong.
- * 3. A thread that dies is replaced under the same slot; what it held of the shared counters is released first.
+ * 3. A thread that dies, hangs, or does not listen in time after its start is replaced under the same slot; what it held of the
+ *    shared counters is released first.
  */
 export interface Gateways {
   publish(delta: SnapshotDelta): Promise<{ pending: boolean }>
@@ -63,6 +72,8 @@ export interface GatewaysOptions {
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
   /** How often the main thread looks at the beats of its threads, milliseconds; see threads/beats. */
   readonly lookMs?: number
+  /** How long a thread may take to listen, milliseconds. */
+  readonly startMs?: number
 }
 
 interface Thread {
@@ -70,6 +81,8 @@ interface Thread {
   readonly worker: Worker
   listening: boolean
   stopping: boolean
+  /** It was ended because of this; null while it runs. */
+  endedFor: Replacement | null
   /** Changes that it was told of, and that it has confirmed, in that order. */
   told: number
   applied: number
@@ -83,6 +96,10 @@ const TRIAL_MS = 30_000
 /** Likewise of a request that is made again. */
 const REPLAY_MS = 35_000
 const RESTART_MS_MAX = 5000
+/** From its start until it listens: loading, linking the configuration, and a machine that is busy. */
+const START_MS = 60_000
+/** Threads that do not listen in time, one after the other in one slot, until the start of the process fails. */
+const START_ATTEMPTS = 3
 /** A thread that lived this long was healthy: the next restart is immediate again. */
 const HEALTHY_MS = 10_000
 
@@ -103,10 +120,20 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     changed: (stalled) => Atomics.store(health, HEALTH.stalled, stalled),
     hangs(thread) {
       options.log('error', `gateway thread ${thread.slot} hangs; ending it and its connections`)
-      void thread.worker.terminate()
+      end(thread, 'hung')
     },
     ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
   })
+
+  function end(thread: Thread, reason: Replacement): void {
+    thread.endedFor = reason
+    void thread.worker.terminate()
+  }
+
+  /** A thread is replaced that has ended by itself, unless `thread` says otherwise. */
+  function countReplacement({ endedFor }: Thread): void {
+    Atomics.add(health, HEALTH.replaced + REPLACEMENTS.indexOf(endedFor ?? 'died'), 1)
+  }
 
   function tell(thread: Thread, message: ToGateway): void {
     thread.worker.postMessage(message)
@@ -141,7 +168,11 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     for (const check of [...waiting]) check()
   }
 
-  function start(slot: number, onListening: () => void, onFailed: (error: Error) => void): void {
+  function start(
+    slot: number,
+    onListening: () => void,
+    onFailed: (error: Error, thread: Thread) => void,
+  ): void {
     const worker = options.start({ ...options.init, tls, controlTls, credentialKey, slot })
     const disconnect = options.connectRecorder((port) =>
       worker.postMessage({ kind: 'recorder', port } satisfies ToGateway, [port]),
@@ -151,6 +182,7 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       worker,
       listening: false,
       stopping: false,
+      endedFor: null,
       told: 0,
       applied: 0,
       drained: null,
@@ -158,15 +190,26 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
     const startedAt = performance.now()
     threads[slot] = thread
     let fault: Error | null = null
+    const { startMs = START_MS } = options
+    const late = setTimeout(() => {
+      const limit = `${startMs / 1000} seconds`
+      options.log('error', `gateway thread ${slot} does not listen ${limit} after its start; ending it`)
+      fault = new Error(`it did not listen within ${limit}`)
+      end(thread, 'start_timeout')
+    }, startMs)
+    late.unref()
     worker.on('message', (message: FromGateway) => {
       hear(thread, message)
-      if (message.kind === 'listening') onListening()
+      if (message.kind !== 'listening') return
+      clearTimeout(late)
+      onListening()
     })
     worker.on('error', (error: Error) => {
       fault = error
     })
     worker.on('exit', () => {
       disconnect()
+      clearTimeout(late)
       const wasListening = thread.listening
       thread.listening = false
       if (threads[slot] === thread) threads[slot] = undefined
@@ -176,7 +219,8 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       thread.drained?.()
       if (closed || thread.stopping) return
       if (!wasListening)
-        return onFailed(fault ?? new Error(`gateway thread ${slot} ended before it listened`))
+        return onFailed(fault ?? new Error(`gateway thread ${slot} ended before it listened`), thread)
+      countReplacement(thread)
       options.log(
         'error',
         `gateway thread ${slot} died${fault === null ? '' : `: ${fault.message}`}; replacing it`,
@@ -242,12 +286,24 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
       start(
         slot,
         () => options.log('warn', `gateway thread ${slot} is back`),
-        (error) => {
+        (error, failed) => {
+          countReplacement(failed)
           options.log('error', `gateway thread ${slot} cannot start: ${error.message}`)
           restart(slot, Math.min(RESTART_MS_MAX, Math.max(100, delayMs * 2)))
         },
       )
     }, delayMs)
+  }
+
+  /** Resolves when the thread listens. One that does not listen in time is replaced a few times; any other fault rejects. */
+  function startFirst(slot: number, attempts = 1): Promise<void> {
+    return new Promise((resolve, reject) =>
+      start(slot, resolve, (error, failed) => {
+        if (failed.endedFor !== 'start_timeout' || attempts === START_ATTEMPTS) return reject(error)
+        countReplacement(failed)
+        resolve(startFirst(slot, attempts + 1))
+      }),
+    )
   }
 
   /** Resolves true once `holds`, looked at whenever a thread reports, or false at the deadline. */
@@ -268,16 +324,13 @@ export async function startGateways(options: GatewaysOptions, first: SnapshotDel
   }
 
   Atomics.store(health, HEALTH.workers, options.count)
-  await Promise.all(
-    Array.from(
-      { length: options.count },
-      (_, slot) => new Promise<void>((resolve, reject) => start(slot, resolve, reject)),
-    ),
-  ).catch(async (error: unknown) => {
-    closed = true
-    await Promise.all(threads.map((thread) => thread?.worker.terminate()))
-    throw error
-  })
+  await Promise.all(Array.from({ length: options.count }, (_, slot) => startFirst(slot))).catch(
+    async (error: unknown) => {
+      closed = true
+      await Promise.all(threads.map((thread) => thread?.worker.terminate()))
+      throw error
+    },
+  )
 
   return {
     async publish(delta) {

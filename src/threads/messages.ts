@@ -162,10 +162,19 @@ export const HEALTH = {
   faults: 8,
   /** Gateway threads whose event loop is blocked; see threads/beats. */
   stalled: 12,
+  /** From here on one cell for each of {@link REPLACEMENTS}: gateway threads that were replaced for that reason. */
+  replaced: 13,
   /** From here on one cell for the beats of each gateway thread, by slot. */
-  beats: 13,
-  cells: 13 + SLOTS_MAX,
+  beats: 16,
+  cells: 16 + SLOTS_MAX,
 } as const
+
+/**
+ * Why gateway threads are replaced, in the order of their cells: a thread ended by itself, its event loop was blocked, or it did
+ * not listen in time after its start.
+ */
+export const REPLACEMENTS = ['died', 'hung', 'start_timeout'] as const
+export type Replacement = (typeof REPLACEMENTS)[number]
 
 /** The files whose state health tells of, in the order of their cells. */
 export const STORES = ['config', 'records', 'idempotency', 'serving'] as const

@@ -1,10 +1,13 @@
 import { type ExpositionFormat, toExposition } from '../record/exposition.ts'
 import { readCounts } from '../record/request-counts.ts'
+import { HEALTH, REPLACEMENTS } from './messages.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface MetricsPageOptions {
   /** Counts of all threads; see record/request-counts. */
   readonly memory: SharedArrayBuffer
+  /** See {@link HEALTH}. */
+  readonly health: SharedArrayBuffer
   /** Threads that write there. */
   readonly slots: number
   readonly checks: readonly string[]
@@ -16,12 +19,14 @@ export interface MetricsPageOptions {
 /** The metrics page of any thread, from shared memory and figures of the process alone. */
 export function createMetricsPage({
   memory,
+  health,
   slots,
   checks,
   version,
   startedAt,
 }: MetricsPageOptions): (format: ExpositionFormat, readiness: Readiness) => string {
-  return (format, { ready, threads, workers, store, stores, recorder }) => {
+  const cells = new Int32Array(health)
+  return (format, { ready, threads, workers, stalled, store, stores, recorder }) => {
     const { user, system } = process.cpuUsage()
     return toExposition(
       readCounts(memory, slots, checks),
@@ -33,6 +38,10 @@ export function createMetricsPage({
         ready,
         threads,
         workers,
+        stalled,
+        replaced: Object.fromEntries(
+          REPLACEMENTS.map((reason, index) => [reason, Atomics.load(cells, HEALTH.replaced + index)]),
+        ),
         recordsDropped: recorder.dropped,
         stores: {
           configuration: { isAvailable: store && stores.config === null, fault: stores.config },

@@ -73,7 +73,12 @@ function read(file: string): string {
     )
   }
   try {
-    const { mode } = fstatSync(descriptor)
+    const found = fstatSync(descriptor)
+    const { mode } = found
+    if (!found.isFile())
+      throw new CannotStart(
+        `The key file ${file} is not a file; move it away and restore the key file, or set POSTERN_KEY_FILE.`,
+      )
     if ((mode & 0o077) !== 0 && process.platform !== 'win32')
       throw new CannotStart(
         `The key file ${file} can be read by others (mode ${(mode & 0o777).toString(8)}); run chmod 600 on it.`,

@@ -217,7 +217,7 @@ export interface Handler<State = unknown> {
   /** A head has arrived and is well formed. Must lead to exactly one `answer` or `forward`, now or later. */
   request(incoming: Incoming<State>): void
   /**
-   * Check 1 or 3 failed, a body broke a bound, or no answer came from the upstream (failures mapped to their codes). Must `answer`, or,
+   * The head or target is not well formed, a body broke a bound, or no answer came from the upstream (failures mapped to their codes). Must `answer`, or,
    * when an upstream failed before it was handed the request (`outcome.upstreamAt` is 0), may `forward` to another one.
    * Of a head that could not be read, only `peer` and what was understood before the fault is filled in (method and path may be empty).
    */

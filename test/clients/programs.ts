@@ -95,3 +95,10 @@ export function makeHome(): Home {
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   }
 }
+
+/** The scopes of each request for authorization that a browser was sent with. */
+export function scopesOf(browsed: string): string[] {
+  return [...browsed.matchAll(/^opened (.*)$/gm)].map(
+    ([, url]) => new URL(url!).searchParams.get('scope') ?? '',
+  )
+}

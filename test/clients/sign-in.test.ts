@@ -9,7 +9,7 @@ import { startTestServer, type TestServer } from '../scenarios/server.ts'
 import { choose, register } from '../support/authorization.ts'
 import { Browser } from '../support/browser.ts'
 import { ownPort } from '../support/ports.ts'
-import { type Ended, type Home, type Installed, makeHome, run, WHY_NOT } from './programs.ts'
+import { type Ended, type Home, type Installed, makeHome, run, scopesOf, WHY_NOT } from './programs.ts'
 
 /** For each step of a client, on a machine that does other things as well: milliseconds. */
 const PATIENCE_MS = 60_000
@@ -172,10 +172,3 @@ describe('clients that are installed', { skip: WHY_NOT }, () => {
 })
 
 const createRole = (name: string) => ({ action: 'create_role', name, permissions: ['proxies:read'] })
-
-/** The scopes of each request for authorization that a browser was sent with. */
-function scopesOf(browsed: string): string[] {
-  return [...browsed.matchAll(/^opened (.*)$/gm)].map(
-    ([, url]) => new URL(url!).searchParams.get('scope') ?? '',
-  )
-}

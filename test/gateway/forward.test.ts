@@ -162,6 +162,8 @@ test('identity and forwarding headers of the caller never reach the upstream', a
   const { upstream: saw } = await seen('/orders/plain', {
     'x-postern-client': 'forged',
     'x-forwarded-for': '1.2.3.4',
+    'x-forwarded-proto': 'gopher',
+    'x-forwarded-host': 'forged.example',
     'x-forwarded-client-cert': 'forged',
     forwarded: 'for=1.2.3.4',
     'client-cert': 'forged',

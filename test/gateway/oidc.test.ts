@@ -325,5 +325,9 @@ test('a link-local address that discovery names for introspection is not asked',
 test('a token of Postern is never sent to a provider', async () => {
   put(oidc('main', { introspection: { credential: 'crd_asker', url: null } }))
   await refused(`pst_pk_${'a'.repeat(63)}`, 'unknown token')
+  for (const kind of ['at', 'pt', 'cs', 'js', 'su']) {
+    const answer = await ask(`pst_${kind}_${'a'.repeat(63)}`)
+    assert.equal(answer.status, 401, kind)
+  }
   assert.deepEqual(issuer.asked, [])
 })

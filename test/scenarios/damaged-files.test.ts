@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -217,4 +218,87 @@ test('with records.db damaged a call is answered and recorded', async () => {
   assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token })).status, 200)
   const records = await server.manage('GET', '/records')
   assert.deepEqual([records.status, records.json.items.length], [200, 1])
+})
+
+test('a directory with the name of any file of the data directory: everything is served, or the start names it and what to do', async () => {
+  const env = { POSTERN_LISTEN: '127.0.0.1:0', POSTERN_CONTROL_LISTEN: '127.0.0.1:0' }
+  for (const file of [...FILES, 'vault.key', 'serving.db-wal', 'config.db-wal', 'records.db-shm']) {
+    const data = copy()
+    rmSync(join(data, file), { force: true })
+    mkdirSync(join(data, file))
+    writeFileSync(join(data, file, 'note'), 'of somebody')
+    const findings = await examine({ data, env, isNetworkAsked: false })
+    assert.ok(
+      file.includes('-') || findings.some(({ found }) => found.includes(join(data, file))),
+      `doctor: ${file}`,
+    )
+    try {
+      const { keys, log } = await open(data, file.startsWith('records.db'))
+      assert.deepEqual(keys.toSorted(), served, `${file}: ${log.join('\n')}`)
+      assert.ok(
+        log.some((line) => line.includes(join(data, file))),
+        `${file}: ${log.join('\n')}`,
+      )
+      const names = readdirSync(data).filter((name) => name.startsWith(file))
+      assert.ok(
+        names.some((name) => existsSync(join(data, name, 'note'))),
+        `${file}: what is in it is kept: ${names}`,
+      )
+    } catch (error) {
+      if (!(error instanceof CannotStart)) throw new Error(`${file}: ${String(error)}`, { cause: error })
+      assert.ok(['lock.db', 'vault.key'].includes(file), `${file}: ${error.message}`)
+      assert.ok(error.message.includes(join(data, file)) || error.message.includes(file), error.message)
+      assert.match(error.message, REMEDY, file)
+    }
+    rmSync(data, { recursive: true, force: true })
+  }
+})
+
+test('a copy of config.db that a killed process has left is used when it is whole, removed when it is not needed, and named when it is not whole', async () => {
+  const env = { POSTERN_LISTEN: '127.0.0.1:0', POSTERN_CONTROL_LISTEN: '127.0.0.1:0' }
+  const whole = copy()
+  renameSync(join(whole, 'config.db'), join(whole, 'config.db.new'))
+  writeFileSync(join(whole, 'config.db-wal'), 'of the file that is gone')
+  const findings = await examine({ data: whole, env, isNetworkAsked: false })
+  assert.match(findings.find(({ check }) => check === 'config.db.new')?.fix ?? '', /next start uses it/)
+  const used = await open(whole)
+  assert.deepEqual(used.keys.toSorted(), served)
+  assert.match(used.log.join('\n'), /config\.db was gone: the whole copy .*config\.db\.new is used/)
+  assert.doesNotMatch(used.log.join('\n'), /cannot be changed/)
+  assert.deepEqual(
+    [existsSync(join(whole, 'config.db')), existsSync(join(whole, 'config.db.new'))],
+    [true, false],
+  )
+
+  const unneeded = copy()
+  writeFileSync(join(unneeded, 'config.db.new'), 'half')
+  assert.match((await open(unneeded)).log.join('\n'), /config\.db\.new was left .* and was removed/)
+  assert.ok(!existsSync(join(unneeded, 'config.db.new')))
+
+  const cut = copy()
+  const bytes = readFileSync(join(cut, 'config.db'))
+  rmSync(join(cut, 'config.db'))
+  writeFileSync(join(cut, 'config.db.new'), bytes.subarray(0, bytes.length / 2))
+  const { keys, log } = await open(cut)
+  assert.deepEqual(keys.toSorted(), served)
+  assert.match(log.join('\n'), /config\.db\.new is an incomplete copy of config\.db.*Delete it/)
+})
+
+test('a start without a usable config.db names its fault in /readyz and in the metrics', async () => {
+  for (const [fault, spoil] of [
+    ['missing', (file: string) => rmSync(file)],
+    ['damaged', (file: string) => writeFileSync(file, 'this is no database'.repeat(50))],
+    ['truncated', (file: string) => writeFileSync(file, '')],
+  ] as const) {
+    const data = copy()
+    spoil(join(data, 'config.db'))
+    await using server = await startTestServer({ data, adminless: true })
+    assert.equal((await server.gateway('GET', '/orders/v1/orders/7', { token })).status, 200)
+    const readiness = await fetch(`${server.running.controlUrl}/readyz`)
+    // biome-ignore lint/suspicious/noExplicitAny: the test reads the members it asserts on
+    const json = (await readiness.json()) as any
+    assert.deepEqual([readiness.status, json.store, json.stores.config], [200, false, fault])
+    const metrics = await (await fetch(`${server.running.controlUrl}/metrics`)).text()
+    assert.ok(metrics.includes(`postern_store_fault{store="configuration",fault="${fault}"} 1`), fault)
+  }
 })

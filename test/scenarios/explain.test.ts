@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import { REST } from '../../src/gateway/stages.ts'
 import type { RequestRecord } from '../../src/model/record.ts'
 import { issue } from '../certificates.ts'
 import { runCommand } from './cli.ts'
+import { REFUSALS } from './explain-refusals.ts'
 import { askMcp, startTestServer, type TestServer, until } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
@@ -107,7 +109,6 @@ interface Explained {
   readonly route: { readonly proxy: string } | null
   readonly candidates: readonly { readonly proxy: string; readonly wins: boolean; readonly reason: string }[]
   readonly checks: readonly {
-    readonly number: number
     readonly name: string
     readonly result: string
     readonly code: string | null
@@ -156,170 +157,6 @@ test('a route without the method is passed over, and that is said', async () => 
   assert.match(candidates.find(({ proxy }) => proxy === 'one')!.reason, /does not answer POST/)
 })
 
-interface Refusal {
-  readonly what: string
-  readonly client?: string
-  readonly profile?: string
-  readonly method?: string
-  readonly target?: string
-  /** A declared length, of which nothing is sent. */
-  readonly body_bytes?: string
-  readonly code: string
-  readonly number: number
-  readonly setting: string | null
-  /** What the answer says of methods. */
-  readonly allow?: string
-  /** Where the record says more than the code. */
-  readonly reason?: RegExp
-}
-
-const REFUSALS: readonly Refusal[] = [
-  {
-    what: 'a path that can be read in two ways',
-    target: '/orders/v1/%2e%2e/x',
-    code: 'request_not_canonical',
-    number: 3,
-    setting: null,
-  },
-  {
-    what: 'a path that no collection has',
-    target: '/nowhere',
-    code: 'route_not_found',
-    number: 4,
-    setting: null,
-  },
-  {
-    what: 'a client that is switched off',
-    client: 'off',
-    code: 'client_inactive',
-    number: 6,
-    setting: 'clients/off active',
-  },
-  {
-    what: 'a client whose time is over',
-    client: 'past',
-    code: 'client_inactive',
-    number: 6,
-    setting: 'clients/past valid_until',
-    reason: /validity of the client has ended/,
-  },
-  {
-    what: 'a profile that is switched off',
-    profile: 'off',
-    code: 'profile_inactive',
-    number: 6,
-    setting: 'profiles/free:off active',
-  },
-  {
-    what: 'an address outside of the list',
-    profile: 'far',
-    code: 'ip_not_allowed',
-    number: 7,
-    setting: 'profiles/free:far ip_allowlist',
-  },
-  {
-    what: 'a path that no route of the collection has, which is held back until the caller is known',
-    target: '/orders/v2/nothing',
-    code: 'route_not_found',
-    number: 10,
-    setting: null,
-  },
-  {
-    what: 'the same for a client that is switched off',
-    client: 'off',
-    target: '/orders/v2/nothing',
-    code: 'client_inactive',
-    number: 6,
-    setting: 'clients/off active',
-  },
-  {
-    what: 'a client without the collection',
-    client: 'other',
-    code: 'collection_not_assigned',
-    number: 11,
-    setting: 'clients/other collections',
-  },
-  {
-    what: 'a profile without the collection',
-    profile: 'nothing',
-    code: 'collection_not_assigned',
-    number: 11,
-    setting: 'profiles/free:nothing collections',
-  },
-  {
-    what: 'an endpoint that is denied',
-    profile: 'denied',
-    code: 'endpoint_not_allowed',
-    number: 11,
-    setting: 'profiles/free:denied endpoints',
-  },
-  {
-    what: 'an endpoint that is not among those that are allowed',
-    profile: 'allowed',
-    code: 'endpoint_not_allowed',
-    number: 11,
-    setting: 'profiles/free:allowed endpoints',
-  },
-  {
-    what: 'a method that no route of the path has',
-    method: 'DELETE',
-    code: 'method_not_allowed',
-    number: 12,
-    setting: 'proxies/orders:one methods; proxies/orders:rest methods',
-    allow: 'GET, HEAD, POST',
-  },
-  {
-    what: 'a method that the profile may not use',
-    profile: 'reader',
-    method: 'POST',
-    target: '/orders/v1/new',
-    code: 'method_not_allowed',
-    number: 12,
-    setting: 'profiles/free:reader allowed_methods',
-    allow: 'GET, HEAD',
-  },
-  {
-    what: 'a method that the profile may not use, on a path that another route answers too',
-    profile: 'writer',
-    code: 'method_not_allowed',
-    number: 12,
-    setting: 'profiles/free:writer allowed_methods',
-    allow: 'POST',
-  },
-  {
-    what: 'a body that is too large',
-    method: 'POST',
-    body_bytes: '99999999',
-    code: 'body_too_large',
-    number: 1,
-    setting: 'collections/orders max_body',
-  },
-  {
-    what: 'a credential whose secret is not there',
-    target: '/orders/v1/unresolved',
-    code: 'credential_unavailable',
-    number: 17,
-    setting: 'credentials/unresolved',
-    reason: /credential \S+ is not available/,
-  },
-  {
-    what: 'a certificate for an upstream without TLS',
-    target: '/orders/v1/certified',
-    code: 'credential_unavailable',
-    number: 17,
-    setting: 'credentials/certified',
-    reason: /needs an https upstream/,
-  },
-  {
-    what: "a caller's token that is to be exchanged, of a profile that has none",
-    target: '/orders/v1/exchanged',
-    code: 'credential_unavailable',
-    number: 17,
-    setting: 'credentials/exchanged',
-    reason: /shows no token that could be exchanged/,
-  },
-]
-
 for (const refusal of REFUSALS)
   test(`${refusal.what} is refused in the explanation as it is in truth`, async () => {
     const { client = 'free', profile = 'live', method = 'GET', target = '/orders/v1/orders/7' } = refusal
@@ -330,8 +167,8 @@ for (const refusal of REFUSALS)
     const [kind, name] = refusal.setting?.split('/') ?? []
     const setting = kind === 'credentials' ? `${kind}/${credentialIds.get(name!)}` : refusal.setting
     assert.deepEqual(
-      [answer.outcome, answer.code, refusing?.code, refusing?.number, refusing?.setting],
-      ['refused', code, code, number, setting],
+      [answer.outcome, answer.code, refusing?.code, refusing?.setting],
+      ['refused', code, code, setting],
     )
     assert.match(refusing!.reason, reason)
     // An agent is told the same
@@ -353,27 +190,23 @@ for (const refusal of REFUSALS)
     assert.deepEqual([problem.code, problem.status], [answer.code, answer.status])
     assert.equal(/^Allow: (.*)\r$/m.exec(real)?.[1], refusal.allow)
     const record = await recordOf(problem.request_id)
-    assert.deepEqual([record.code, record.stopped_at], [code, number])
+    assert.deepEqual([record.code, record.stopped_at, record.check], [code, number, refusing?.name])
     if (refusal.reason !== undefined) assert.equal(record.reason, refusing!.reason)
     assert.equal(upstream.seen.length, before)
   })
 
-test('checks stand in the order of their numbers, and those behind a refusal name the one that refuses', async () => {
+test('checks stand in the order in which they run, and those behind a refusal name the one that refuses', async () => {
   const target = '/orders/v1/orders/7'
   const large = { client: 'other', method: 'POST', target, body_bytes: '99999999' }
-  for (const query of [{ ...ACME, method: 'GET', target }, large]) {
-    const numbers = (await explained(query)).checks.map(({ number }) => number)
+  const inOrder = ['canonical', ...REST.map(({ name }) => name)]
+  for (const query of [{ ...ACME, method: 'GET', target }, large])
     assert.deepEqual(
-      numbers,
-      numbers.toSorted((a, b) => a - b),
+      (await explained(query)).checks.map(({ name }) => name),
+      inOrder,
     )
-  }
   const { checks } = await explained({ client: 'other', method: 'GET', target })
   const body = checks.find(({ name }) => name === 'declared body')
-  assert.deepEqual(
-    [checks[0]?.name, body?.result, body?.reason],
-    ['declared body', 'not_reached', 'check 11 (assignment) has refused before'],
-  )
+  assert.deepEqual([body?.result, body?.reason], ['not_reached', 'the check "assignment" has refused before'])
 })
 
 const REPORT = {
@@ -404,9 +237,9 @@ const LINES: readonly (readonly [string, string, readonly string[], string | nul
     'contract',
   ],
   ['no body', '', GOOD.slice(0, 4), 'body_invalid', 'contract'],
-  ['an id that is sent twice', '', [...GOOD, CALLER[0]!], 'request_not_canonical', 'canonical request'],
-  ['a twin of an id', '', [...GOOD, 'X_Client_ID: other'], 'request_not_canonical', 'canonical request'],
-  ['two ways to frame', '', [...GOOD, 'Transfer-Encoding: chunked'], 'malformed_request', 'request head'],
+  ['an id that is sent twice', '', [...GOOD, CALLER[0]!], 'request_not_canonical', 'canonical'],
+  ['a twin of an id', '', [...GOOD, 'X_Client_ID: other'], 'request_not_canonical', 'canonical'],
+  ['two ways to frame', '', [...GOOD, 'Transfer-Encoding: chunked'], 'malformed_request', 'wire'],
   ['an unknown client', '', GOOD.toSpliced(0, 1, 'X-Client-ID: nobody'), 'identity_rejected', 'identify'],
   ['all as it is asked for', '', GOOD, null, 'contract'],
 ]
@@ -429,7 +262,7 @@ test('header lines are judged as the gateway judges those that it gets', async (
     const real = await sendRaw(`POST ${target} HTTP/1.1`, headers, '{}')
     assert.match(real, code === null ? /^HTTP\/1\.1 200 / : new RegExp(`"code":"${code}"`), what)
     const record = await recordOf(/^X-Request-ID: (.*)\r$/im.exec(real)![1]!)
-    assert.equal(record.stopped_at, code === null ? null : deciding.number, what)
+    assert.equal(record.check, code === null ? null : deciding.name, what)
   }
 })
 
@@ -470,7 +303,7 @@ test('a preflight is told as answered by the gateway, and whom ids name as who c
     ...['explain', 'get', '/orders/v1/orders/7', '--client', 'other', '-H', 'X-Client-ID: acme'],
   )
   assert.equal(code, 0)
-  assert.match(out, /REFUSE {2}5 identify: identity_rejected: X-Client-ID or X-Profile-ID names another/)
+  assert.match(out, /REFUSE identify: identity_rejected: X-Client-ID or X-Profile-ID names another/)
   const secret = new URLSearchParams({ method: 'GET', target: '/', headers: 'Authorization: Bearer abc' })
   const refused = await server.manage('GET', `/requests/explain?${secret}`)
   assert.deepEqual([refused.status, refused.json.errors[0].pointer], [400, '/headers/0'])
@@ -520,10 +353,10 @@ test('a collection that hides from whom it is not assigned to is explained by bo
   const { code, checks } = await explained({ client: 'other', method: 'GET', target })
   const refusing = checks.find(({ result }) => result === 'refuse')
   assert.deepEqual(
-    [code, refusing?.number, refusing?.reason, refusing?.setting],
+    [code, refusing?.name, refusing?.reason, refusing?.setting],
     [
       'route_not_found',
-      11,
+      'assignment',
       'collection_not_assigned, which is hidden',
       'clients/other collections; collections/orders hide_unassigned',
     ],
@@ -555,10 +388,10 @@ test('the command prints who wins, who loses and what decides', async () => {
     ...['explain', 'get', '/orders/v1/orders/recent', '--client', 'acme', '--ip', '192.0.2.1'],
   )
   assert.equal(code, 0, err)
-  assert.match(out, /^Refused by check 7 \(address\) with 403 ip_not_allowed/)
+  assert.match(out, /^Refused by the check "address" with 403 ip_not_allowed/)
   assert.match(out, /\* orders:recent {2}GET \/orders\/v1\/orders\/recent/)
   assert.match(out, /^ +orders:one {2}GET .*[\s\S]*recent goes first/m)
-  assert.match(out, /REFUSE {2}7 address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
+  assert.match(out, /REFUSE address: ip_not_allowed: .*\[profiles\/acme:live ip_allowlist\]/)
 })
 
 test('a save says which routes overlap and who goes first, and which base paths nest', async () => {

@@ -68,10 +68,12 @@ test('the page tells of the process: revision, threads, heap, stores, lost recor
     [
       'postern_ready',
       'postern_gateway_threads',
+      'postern_gateway_threads_stalled',
+      'postern_gateway_threads_replaced_total',
       'postern_gateway_workers',
       'postern_records_dropped_total',
     ].map((name) => sumOf(all, name)),
-    [1, 2, 2, 0],
+    [1, 2, 0, 0, 2, 0],
   )
   assert.equal(sumOf(all, 'postern_store_available'), 4)
   assert.equal(sumOf(all, 'postern_store_fault'), 0)
@@ -120,4 +122,11 @@ test('a page that a browser shows under another name does not read them, and the
   assert.deepEqual([elsewhere.status, elsewhere.json.code], [404, 'not_available'])
   const { status, headers } = await call('POST', `${server.running.controlUrl}/metrics`)
   assert.deepEqual([status, headers.get('allow')], [405, 'GET, HEAD'])
+})
+
+test('a gateway thread that was replaced is counted, by the reason', async () => {
+  await server.running.killThread(1)
+  const all = await families()
+  const count = (reason: string): number => sumOf(all, 'postern_gateway_threads_replaced_total', { reason })
+  assert.deepEqual([count('died'), count('hung'), count('start_timeout')], [1, 0, 0])
 })

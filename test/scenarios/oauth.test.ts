@@ -59,6 +59,15 @@ test('a token for management opens no other surface', async () => {
   assert.notEqual(await statusAt('/management/mcp'), 401)
 })
 
+test('a redirect address that would lead elsewhere than it reads is refused', async () => {
+  for (const redirect of ['https://p\u200bay.example/cb', 'https://p%61y.example/cb', 'http:127.0.0.1/cb']) {
+    const { status, json } = await server.gateway('POST', '/oauth/register', {
+      body: { client_name: 'Test', redirect_uris: [redirect] },
+    })
+    assert.deepEqual([status, json.error], [400, 'invalid_redirect_uri'], redirect)
+  }
+})
+
 test('a registration with redirect addresses of 50 KB leaves a small audit entry', async () => {
   const redirects = Array.from({ length: 100 }, (_, i) => `http://127.0.0.1/${i}/${'a'.repeat(480)}`)
   const client = await register(origin, { redirect_uris: redirects })

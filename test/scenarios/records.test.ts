@@ -167,7 +167,7 @@ describe('the records of a running server', () => {
   })
 
   for (const [name, open] of Object.entries(PEERS))
-    test(`${name}: every message of the client has one record`, async () => {
+    test(`${name}: every list and call of the client has one record`, async () => {
       const { token, records } = await someone()
       const peer = await open(`${server.running.gatewayUrl}/mcp`, { authorization: `Bearer ${token}` })
       await peer.tools()

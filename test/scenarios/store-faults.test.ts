@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { IS_LONG } from '../support/long.ts'
 import { mountSmallDisk } from '../support/small-disk.ts'
@@ -13,10 +15,20 @@ let upstream: TestUpstream
 const disk = mountSmallDisk(32)
 const NEEDS_DISK = typeof disk === 'string' ? { skip: disk } : {}
 const NEEDS_LONG = IS_LONG ? {} : { skip: 'thousands of requests: npm run test:all' }
+const NO_PRLIMIT = hasPrlimit() ? false : 'prlimit of util-linux is not installed'
 const directories: string[] = []
 const fresh = (): string => {
   directories.push(mkdtempSync(join(tmpdir(), 'postern-faults-')))
   return directories.at(-1)!
+}
+
+function hasPrlimit(): boolean {
+  try {
+    execFileSync('prlimit', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
 }
 
 before(async () => {
@@ -31,17 +43,47 @@ after(async () => {
 const order = (server: TestServer, token: string) =>
   server.gateway('GET', '/orders/v1/orders/7', { headers: { authorization: `Bearer ${token}` } })
 
-async function readiness(server: TestServer) {
+async function readiness(server: { readonly running: { readonly controlUrl: string } }) {
   const answer = await fetch(`${server.running.controlUrl}/readyz`)
   // biome-ignore lint/suspicious/noExplicitAny: the test reads the members it asserts on
   return { status: answer.status, json: (await answer.json()) as any }
 }
 
-async function shows(server: TestServer, store: string, fault: string | null): Promise<void> {
-  await until(
+/** Asks until it holds, for at most five seconds in which this process runs: a pause of the machine counts as a tenth of a second. */
+async function inFiveSeconds<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<void> {
+  for (let spent = 0, at = performance.now(); ; ) {
+    const answer = await ask()
+    if (holds(answer)) return
+    const now = performance.now()
+    spent += Math.min(100, now - at)
+    at = now
+    assert.ok(spent <= 5000, `not within five seconds; last: ${JSON.stringify(answer)}`)
+    await new Promise((done) => setTimeout(done, 10))
+  }
+}
+
+/** Waits until `/readyz` names the fault of a store, or null. */
+const shows = (
+  server: { readonly running: { readonly controlUrl: string } },
+  store: string,
+  fault: string | null,
+): Promise<void> =>
+  inFiveSeconds(
     () => readiness(server),
     ({ json }) => json.stores[store] === fault,
   )
+
+/**
+ * Takes away what follows the last frame of a write-ahead log: room that a write would use on a full disk.
+ * See https://sqlite.org/fileformat.html#the_write_ahead_log.
+ */
+function endLog(file: string): void {
+  const bytes = readFileSync(file)
+  const frame = 24 + bytes.readUInt32BE(8)
+  const salts = bytes.subarray(16, 24)
+  let end = 32
+  while (end + frame <= bytes.length && bytes.subarray(end + 8, end + 16).equals(salts)) end += frame
+  truncateSync(file, end)
 }
 
 const change = (server: TestServer, n: number) =>
@@ -109,7 +151,15 @@ test(
         assert.equal((await order(server, token)).status, 200)
         const refused = await server.manage('GET', '/policies', undefined, { token: 'pst_at_any' })
         assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
+        const written = await server.manage(
+          'POST',
+          '/policies',
+          { name: 'Any' },
+          { token: before.adminToken },
+        )
+        assert.deepEqual([written.status, written.json.code], [503, 'store_unavailable'])
         assert.ok(server.log.some((line) => /config\.db cannot be opened \(disk_full.*is served/.test(line)))
+        assert.equal((await readiness(server)).json.stores.config, 'disk_full')
       } finally {
         await server.stop()
       }
@@ -133,6 +183,8 @@ test(
     try {
       // With the files of a process that was killed the store opens on a full disk too
       await killNow(before)
+      endLog(join(data, 'config.db-wal'))
+      disk.fill()
       const up = await startUp(data)
       try {
         await until(
@@ -178,7 +230,9 @@ for (const [store, file] of [
         const refused = await change(server, 1)
         assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'])
       }
-      await until(
+      // In /readyz too, where config.db is mended in the moment in which it is noticed
+      if (store !== 'config') await shows(server, store, 'missing')
+      await inFiveSeconds(
         async () => server.log,
         (log) => log.some((line) => line.startsWith(`error ${file} cannot be used (missing)`)),
       )
@@ -213,6 +267,103 @@ test('config.db truncated while it runs: changes answer 503, and traffic goes on
   assert.match(metrics, /^postern_store_fault\{store="configuration",fault="truncated"\} 1$/m)
   assert.equal((await order(server, token)).status, 200)
   await server.stop()
+})
+
+test('while another process holds config.db, health checks and reads are answered, it shows, and the change is made afterwards', async () => {
+  const data = fresh()
+  const server = await startTestServer({ data })
+  const other = new DatabaseSync(join(data, 'config.db'))
+  try {
+    const token = await publishOrders(server, upstream.url)
+    other.exec('begin immediate')
+    const changed = change(server, 1)
+    assert.equal((await server.manage('GET', '/policies')).status, 200)
+    assert.equal((await fetch(`${server.running.controlUrl}/healthz`)).status, 200)
+    assert.equal((await order(server, token)).status, 200)
+    other.exec('rollback')
+    assert.equal((await changed).status, 201)
+    other.exec('begin immediate')
+    await shows(server, 'config', 'locked')
+    other.exec('rollback')
+    await shows(server, 'config', null)
+  } finally {
+    other.close()
+    await server.stop()
+  }
+})
+
+test('every file overwritten in place while it runs, size and inode as before: it shows, and no route is lost', async () => {
+  const data = fresh()
+  const server = await startTestServer({ data })
+  try {
+    const token = await publishOrders(server, upstream.url, { kind: 'quota', max: 9, window: '1d' })
+    assert.equal((await order(server, token)).status, 200)
+    await until(
+      () => server.manage('GET', '/records'),
+      ({ json }) => json.items?.length >= 1,
+    )
+    for (const name of ['records', 'serving', 'config']) {
+      const file = join(data, `${name}.db`)
+      // Past the first look of a process at its files
+      await until(
+        async () => readFileSync(file).readUInt32BE(60),
+        (version) => name !== 'config' || version > 1,
+      )
+      const { ino, size } = statSync(file)
+      writeFileSync(file, Buffer.alloc(size, 'not a database '), { flag: 'r+' })
+      assert.deepEqual([statSync(file).ino, statSync(file).size], [ino, size])
+      await shows(server, name, 'overwritten')
+      assert.ok(server.log.some((line) => line.startsWith(`error ${name}.db cannot be used (overwritten)`)))
+      assert.equal((await order(server, token)).status, 200)
+    }
+    const refused = await server.manage('GET', '/policies')
+    assert.deepEqual([refused.status, refused.json.code], [503, 'store_unavailable'], refused.text)
+  } finally {
+    await server.stop()
+  }
+})
+
+test('an error of the disk while it runs: it shows in /readyz, the log and the metrics, and ends without a restart', {
+  skip: NO_PRLIMIT,
+}, async () => {
+  const up = await startUp(fresh())
+  const server = { running: up }
+  /** The system refuses each write beyond so many bytes of a file (RLIMIT_FSIZE), which SQLite reports as an I/O error. */
+  const limitWrites = (bytes: string): void => {
+    execFileSync('prlimit', ['--pid', String(up.child.pid), `--fsize=${bytes}:`])
+  }
+  const metrics = async (): Promise<string> => (await fetch(`${up.controlUrl}/metrics`)).text()
+  const register = () =>
+    fetch(`${up.gatewayUrl}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: ['http://127.0.0.1:1/done'], client_name: 'Any' }),
+    })
+  try {
+    await shows(server, 'config', null)
+    limitWrites('0')
+    await shows(server, 'config', 'io_error')
+    await shows(server, 'records', 'io_error')
+    assert.match(await metrics(), /^postern_store_fault\{store="configuration",fault="io_error"\} 1$/m)
+    assert.match(await metrics(), /^postern_store_available\{store="records"\} 0$/m)
+    assert.equal((await register()).status, 503)
+    assert.equal((await fetch(`${up.controlUrl}/healthz`)).status, 200)
+    await until(
+      async () => up.output(),
+      (output) => /config\.db cannot be used \(io_error\)/.test(output),
+    )
+    limitWrites('unlimited')
+    await shows(server, 'config', null)
+    await shows(server, 'records', null)
+    assert.match(await metrics(), /^postern_store_available\{store="configuration"\} 1$/m)
+    assert.equal((await register()).status, 201)
+    await until(
+      async () => up.output(),
+      (output) => /config\.db can be used again/.test(output),
+    )
+  } finally {
+    await killNow(up)
+  }
 })
 
 test('records that the store does not take are counted when they are dropped, before the store takes any again', {

@@ -1,3 +1,7 @@
+/**
+ * Valid calls pass: descriptions are imported, published and enforced, and requests that are valid by them are sent through
+ * the gateway. Parameters are written by `parameter-forms`, and bodies judged by a validator of another project.
+ */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setShouldValidateSchema } from '@hyperjump/json-schema'
@@ -9,21 +13,19 @@ import {
 } from '@hyperjump/json-schema/draft-2020-12'
 import fc from 'fast-check'
 import { fuzzCases } from '../support/long.ts'
+import { made, SEED } from '../support/made-schemas.ts'
+import {
+  type Call,
+  COMPONENTS,
+  callWith,
+  FORMS,
+  type Json,
+  KINDS,
+  LIST,
+  written,
+} from '../support/parameter-forms.ts'
 import { onceMore, type Reply, startTestServer, type TestServer } from './server.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
-
-/**
- * Valid calls pass: descriptions are imported, published and enforced, and requests that are valid by them are sent through
- * the gateway. They are written by the serializers below and judged by a validator of another project.
- */
-type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
-
-interface Call {
-  /** Below the path of its operation, for templates in it; with a query. */
-  readonly path: string
-  readonly headers?: Record<string, string>
-  readonly body?: string
-}
 
 interface Case {
   readonly what: string
@@ -101,149 +103,6 @@ async function prove(
     for (const call of invalid)
       assert.equal((await send(index, call)).status, 400, `${what}: ${JSON.stringify(call)} must be refused`)
   }
-}
-
-type Place = 'path' | 'query' | 'header' | 'cookie'
-interface Form {
-  readonly in: Place
-  readonly style: string
-  readonly explode: boolean
-}
-
-const FORMS: readonly Form[] = (
-  [
-    ['query', ['form', 'spaceDelimited', 'pipeDelimited', 'deepObject']],
-    // A segment that begins with `;` is refused as ambiguous: parameters.test.ts has style matrix.
-    ['path', ['simple', 'label']],
-    ['header', ['simple']],
-    ['cookie', ['form']],
-  ] as const
-).flatMap(([place, styles]) =>
-  styles.flatMap((style) => [true, false].map((explode) => ({ in: place, style, explode }))),
-)
-
-/** A value by the table of OpenAPI 3.1.1 section 4.8.12.4; null where that says nothing. */
-function written({ in: place, style, explode }: Form, value: Json): string | null {
-  const text = (one: Json): string =>
-    place === 'header' || place === 'cookie' ? String(one) : encodeURIComponent(String(one))
-  const pairs =
-    value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : null
-  const list = Array.isArray(value) ? value : null
-  const flat = (pairs?.flat() ?? list ?? [value]).map((one) => text(one as Json))
-  const named = pairs?.map(([name, one]) => `${text(name)}=${text(one)}`) ?? null
-  switch (style) {
-    case 'simple':
-      return explode && named !== null ? named.join(',') : flat.join(',')
-    case 'label':
-      return explode && named !== null ? `.${named.join('.')}` : `.${flat.join(explode ? '.' : ',')}`
-    case 'form':
-      if (place === 'cookie' && explode && (list !== null || named !== null)) return null
-      if (explode && named !== null) return named.join('&')
-      return explode && list !== null ? flat.map((one) => `p=${one}`).join('&') : `p=${flat.join(',')}`
-    case 'deepObject':
-      return pairs === null || !explode
-        ? null
-        : pairs.map(([name, one]) => `p[${name}]=${text(one)}`).join('&')
-    default:
-      if (explode || (pairs === null && list === null)) return null
-      return `p=${flat.join(style === 'pipeDelimited' ? '|' : '%20')}`
-  }
-}
-
-function callWith(form: Form, text: string): Call {
-  switch (form.in) {
-    case 'path':
-      return { path: `/${text}` }
-    case 'query':
-      return { path: `?${text}` }
-    case 'header':
-      return { path: '', headers: { p: text } }
-    case 'cookie':
-      return { path: '', headers: { cookie: `other=1; ${text}` } }
-  }
-}
-
-interface Kind {
-  readonly what: string
-  readonly schema: object
-  readonly valid: readonly Json[]
-  readonly invalid: readonly Json[]
-}
-
-const LIST = { type: 'array', items: { type: 'integer' } }
-const KINDS: readonly Kind[] = [
-  { what: 'an integer', schema: { type: 'integer', minimum: -5 }, valid: [0, 7, -3, 1e21], invalid: ['x'] },
-  {
-    what: 'cents',
-    schema: { type: 'number', multipleOf: 0.01 },
-    valid: [19.99, 0.07, 1.1],
-    invalid: [0.001],
-  },
-  { what: 'more than', schema: { type: 'number', exclusiveMinimum: 1 }, valid: [1.01], invalid: [1] },
-  {
-    what: 'a number with keywords of texts',
-    schema: { type: 'integer', pattern: '^[a-z]+$', minLength: 9, format: 'date' },
-    valid: [7],
-    invalid: ['abcdefghi'],
-  },
-  { what: 'a boolean', schema: { type: 'boolean' }, valid: [true, false], invalid: ['maybe'] },
-  {
-    what: 'a text',
-    schema: { type: 'string', maxLength: 5 },
-    valid: ['a', 'a,b', 'true', '12'],
-    invalid: ['abcdef'],
-  },
-  {
-    what: 'letters of all scripts',
-    schema: { type: 'string', pattern: '^[\\p{L}\\d_.-]+$', format: 'of-our-own' },
-    valid: ['abc', 'a-b.c'],
-    invalid: ['a!'],
-  },
-  {
-    what: 'an integer or a word',
-    schema: { anyOf: [{ type: 'integer' }, { enum: ['all'] }] },
-    valid: [4, 'all'],
-    invalid: ['some'],
-  },
-  { what: 'a list', schema: LIST, valid: [[1, 2], [3]], invalid: [['x', 'y']] },
-  {
-    what: 'a text or a list',
-    schema: {
-      oneOf: [
-        { type: 'string', maxLength: 1 },
-        { type: 'array', items: { type: 'string' }, minItems: 2 },
-      ],
-    },
-    valid: ['a', ['ab', 'cd']],
-    invalid: [],
-  },
-  {
-    what: 'one of some lists',
-    schema: { enum: [['a', 'b'], ['c']] },
-    valid: [['a', 'b'], ['c']],
-    invalid: [],
-  },
-  {
-    what: 'a list of choices',
-    schema: { allOf: [{ $ref: '#/components/schemas/Sorts' }] },
-    valid: [['name'], ['name', '-age']],
-    invalid: [['no', 'name']],
-  },
-  {
-    what: 'an object',
-    schema: {
-      type: 'object',
-      properties: { R: { type: 'integer' }, G: { type: 'string' } },
-      required: ['R'],
-    },
-    valid: [{ R: 100, G: 'a' }, { R: 1 }],
-    invalid: [],
-  },
-]
-const COMPONENTS = {
-  components: {
-    schemas: { Sorts: { type: 'array', items: { type: 'string', enum: ['name', '-age'] }, minItems: 1 } },
-  },
 }
 
 test('parameters of every kind pass in every place, style and explode', async () => {
@@ -603,119 +462,6 @@ test('a call that is valid for one of several operations of a route is not refus
       paths: { '/0/{a}': operation('a', { type: 'integer' }), '/0/{b}': operation('b', { type: 'string' }) },
     },
   )
-})
-
-interface Pair {
-  /** Valid by the schema as it is written. */
-  readonly full: Json
-  /** Without what is read-only, as a client sends it. */
-  readonly sent: Json
-}
-
-interface Made {
-  readonly schema: Record<string, unknown>
-  readonly value: fc.Arbitrary<Pair>
-}
-
-const SEED = 20_261_122
-const same = (arbitrary: fc.Arbitrary<Json>): fc.Arbitrary<Pair> =>
-  arbitrary.map((full) => ({ full, sent: full }))
-const cents = fc.integer({ min: -100_000, max: 100_000 }).map((count) => Number(`${count / 100}`))
-
-const leaf: fc.Arbitrary<Made> = fc.constantFrom<Made>(
-  { schema: { type: 'integer', minimum: -9 }, value: same(fc.integer({ min: -9 })) },
-  { schema: { type: 'number', multipleOf: 0.01 }, value: same(cents) },
-  { schema: { type: 'number', exclusiveMaximum: 1 }, value: same(fc.constantFrom(0.5, -0, -1e20)) },
-  { schema: { type: 'boolean' }, value: same(fc.boolean()) },
-  {
-    schema: { type: ['string', 'null'], maxLength: 3 },
-    value: same(fc.constantFrom('', 'abc', '😀😀😀', null)),
-  },
-  { schema: { type: 'string', pattern: '^\\S*$' }, value: same(fc.constantFrom('', 'a', '\u200b')) },
-  { schema: { type: 'string', pattern: '^a.c$' }, value: same(fc.constantFrom('abc', 'a😀c', 'a\u00a0c')) },
-  { schema: { type: 'string', format: 'date' }, value: same(fc.constant('2024-02-29')) },
-  {
-    schema: { type: 'string', format: 'date-time' },
-    value: same(fc.constantFrom('2024-02-29t00:00:00z', '1998-12-31T23:59:60Z')),
-  },
-  { schema: { enum: ['a', 1, null, ['x']] }, value: same(fc.constantFrom<Json>('a', 1, null, ['x'])) },
-  { schema: { const: 0 }, value: same(fc.constantFrom(0, -0)) },
-  { schema: { type: 'string', 'x-other': true, format: 'of-our-own' }, value: same(fc.constant('anything')) },
-)
-
-const made: fc.Memo<Made> = fc.memo((depth) => {
-  if (depth <= 1) return leaf
-  const inner = made(depth - 1)
-  const member = fc.record({
-    one: inner,
-    isRequired: fc.boolean(),
-    isReadOnly: fc.boolean(),
-    wrap: fc.constantFrom('plain', 'allOf', 'anyOf'),
-  })
-  const object = fc
-    .tuple(fc.array(member, { maxLength: 3 }), fc.boolean(), fc.constantFrom('here', 'beside'))
-    .map(([members, isClosed, place]): Made => {
-      const names = members.map((_, index) => `m${index}`)
-      const schemas = members.map(({ one, isReadOnly, wrap }) => {
-        const marked = isReadOnly ? { readOnly: true } : {}
-        if (wrap === 'plain') return { ...one.schema, ...marked }
-        return wrap === 'allOf'
-          ? { allOf: [{ ...one.schema, ...marked }] }
-          : { anyOf: [{ ...one.schema, ...marked }, { type: 'null' }] }
-      })
-      const properties = Object.fromEntries(names.map((name, index) => [name, schemas[index]]))
-      const required = names.filter((_, index) => members[index]!.isRequired)
-      const closed = isClosed ? { additionalProperties: false } : {}
-      return {
-        schema:
-          place === 'here'
-            ? { type: 'object', properties, required, ...closed }
-            : { type: 'object', allOf: [{ properties, ...closed }, { required }] },
-        value: fc
-          .tuple(
-            ...members.map(({ one, isRequired }) =>
-              fc.tuple(one.value, isRequired ? fc.constant(true) : fc.boolean()),
-            ),
-          )
-          .map((values) => {
-            const there = values
-              .map(([pair, isThere], index) => ({ pair, isThere, name: names[index]! }))
-              .filter(({ isThere }) => isThere)
-            const kept = there.filter(({ name }) => !members[names.indexOf(name)]!.isReadOnly)
-            return {
-              full: Object.fromEntries(there.map(({ name, pair }) => [name, pair.full])),
-              sent: Object.fromEntries(kept.map(({ name, pair }) => [name, pair.sent])),
-            }
-          }),
-      }
-    })
-  const list = fc.tuple(inner, fc.boolean()).map(
-    ([one, uniqueItems]): Made => ({
-      schema: { type: 'array', items: one.schema, uniqueItems },
-      value: fc
-        .uniqueArray(one.value, { maxLength: 3, selector: ({ sent }) => JSON.stringify(sent) })
-        .map((pairs) => ({ full: pairs.map(({ full }) => full), sent: pairs.map(({ sent }) => sent) })),
-    }),
-  )
-  const choice = fc
-    .tuple(fc.constantFrom('oneOf', 'anyOf'), fc.array(inner, { minLength: 1, maxLength: 3 }))
-    .map(
-      ([keyword, some]): Made => ({
-        schema: { [keyword]: some.map(({ schema }) => schema) },
-        value: fc.oneof(...some.map(({ value }) => value)),
-      }),
-    )
-  const turned = fc.tuple(inner, inner, fc.constantFrom('not', 'if')).map(
-    ([one, other, keyword]): Made => ({
-      schema: keyword === 'not' ? { not: other.schema } : { if: other.schema, else: one.schema },
-      // What is read-only in a schema that is not there is sent like everything else.
-      value:
-        keyword === 'not'
-          ? one.value.map(({ full }) => ({ full, sent: full }))
-          : fc.oneof(one.value, other.value),
-    }),
-  )
-  return fc.oneof({ weight: 3, arbitrary: object }, list, choice, turned, leaf)
 })
 
 test('bodies that another validator finds valid pass, whatever the schema is made of', async () => {

@@ -20,6 +20,6 @@ function chosenBy(exchange: Exchange, by: LinkedLimit['by'], name: string): stri
     case 'tool':
       return exchange.agent === null ? null : exchange.agent.tool
     default:
-      return exchange.claims.get(name) ?? (name === 'sub' ? exchange.subject : null)
+      return exchange.identity.claims.get(name) ?? (name === 'sub' ? exchange.identity.subject : null)
   }
 }

@@ -2,7 +2,7 @@ import { toTime } from '../../base/clock.ts'
 import type { RefusalCode } from '../../base/refusal.ts'
 import { keyFor, type LimitPlan, type PlannedLimit } from '../../snapshot/limit-plan.ts'
 import type { LinkedLimit } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Routed } from '../exchange.ts'
 import { keyValueOf } from './key-value.ts'
 import { limitLines, tightestOf } from './limit-lines.ts'
 
@@ -10,10 +10,11 @@ import { limitLines, tightestOf } from './limit-lines.ts'
 const WAITING_MAX = 1000
 let waiting = 0
 
-/** Check 13. Every limit of profile, client, collection and proxy admits the request, or none counts it. */
-export function limitsAdmit(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
-  const { snapshot, counters } = exchange
-  const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
+/** Every limit of profile, client, collection and proxy admits the request, or none counts it. */
+export function limitsAdmit(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
+  const { snapshot, lane, identity, collection, proxy } = exchange
+  const { counters } = lane
+  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy)
   if (plan.missing !== null) {
     exchange.reason = `policy ${plan.missing} is not available`
     return 'route_unavailable'
@@ -26,16 +27,16 @@ export function limitsAdmit(exchange: Exchange): RefusalCode | null | Promise<Re
   return conclude(exchange, plan, refused)
 }
 
-/** Ends what the limits hold for a request. Called when its answer has ended, however it ended; again it does nothing. */
-export function endLimits(exchange: Exchange, status: number): void {
-  const { heldLimits } = exchange
+/** At the end: gives back what the limits hold for a request, by the status of its answer. */
+export function endLimits(exchange: Exchange): void {
+  const { heldLimits, outcome, lane } = exchange
   if (heldLimits === null) return
   exchange.heldLimits = null
-  exchange.counters.release(heldLimits, status)
+  lane.counters.release(heldLimits, outcome.status)
 }
 
 function nameKeys(exchange: Exchange, plan: LimitPlan): void {
-  const { counters } = exchange
+  const { counters } = exchange.lane
   for (const index of plan.keyed) {
     const planned = plan.limits[index]!
     const value = keyValueOf(exchange, planned.limit)
@@ -46,7 +47,7 @@ function nameKeys(exchange: Exchange, plan: LimitPlan): void {
 
 /** Tries again whenever something under way has ended, until it is admitted or has waited long enough. */
 async function waitForPlace(exchange: Exchange, plan: LimitPlan): Promise<RefusalCode | null> {
-  const { counters } = exchange
+  const { counters } = exchange.lane
   const startedAt = performance.now()
   waiting++
   try {
@@ -68,7 +69,7 @@ async function waitForPlace(exchange: Exchange, plan: LimitPlan): Promise<Refusa
 }
 
 function conclude(exchange: Exchange, plan: LimitPlan, refused: number): RefusalCode | null {
-  const { counters } = exchange
+  const { counters } = exchange.lane
   if (plan.policyLine !== '') {
     exchange.limitLines = limitLines(counters, plan)
     exchange.nearestLimit = plan.limits[refused === -1 ? tightestOf(plan) : refused]!.name
@@ -82,14 +83,15 @@ function conclude(exchange: Exchange, plan: LimitPlan, refused: number): Refusal
 
 /** Says in the record what would have been refused. */
 function observed(exchange: Exchange, plan: LimitPlan): void {
-  const index = plan.limits.findIndex((_, at) => exchange.counters.wouldRefuse(at))
+  const index = plan.limits.findIndex((_, at) => exchange.lane.counters.wouldRefuse(at))
   if (index === -1) return
   const { limit, attachedTo } = plan.limits[index]!
   exchange.reason = `would be refused by limit "${limit.fragment.name}" of policy "${limit.policy.slug}" of the ${attachedTo}`
 }
 
 function refusedBy(exchange: Exchange, { limit, attachedTo }: PlannedLimit, index: number): RefusalCode {
-  const { counters, now } = exchange
+  const { lane, now } = exchange
+  const { counters } = lane
   const { fragment, policy, max, cost } = limit
   const waitMs = Math.max(1, Math.ceil(counters.resetMs(index)))
   exchange.retryAfterMs = waitMs

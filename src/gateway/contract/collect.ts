@@ -1,5 +1,6 @@
 import type { ShapeFragment } from '../../snapshot/fragments.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Located, Routed } from '../exchange.ts'
+import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { roomOf } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 
@@ -7,25 +8,34 @@ import { ANSWERED, type Verdict } from '../verdict.ts'
  * The whole body of the request, at most as large as the collection takes; null when it broke a bound or the caller
  * left, of which the answer is given already. Kept, so that several steps read it once.
  */
-export function bodyOf(exchange: Exchange): Uint8Array | Promise<Uint8Array | null> {
+export function bodyOf(exchange: Located): Uint8Array | Promise<Uint8Array | null> {
   if (exchange.body !== null) return exchange.body
   return new Promise((resolve) => {
-    exchange.source!.collect(exchange.collection!.fragment.body_bytes_max, roomOf(exchange), (body) => {
+    exchange.source!.collect(exchange.collection.fragment.body_bytes_max, roomOf(exchange), (body) => {
       exchange.body = body
       resolve(body)
     })
   })
 }
 
-/** Check 17, for proxies that gather bodies, judge answers before they are passed on, or sign: the whole body is at hand. */
-export function bodyGathered(exchange: Exchange): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy!.fragment
+/** For proxies that gather bodies, judge answers before they are passed on, or sign: the whole body is at hand. */
+export function bodyGathered(exchange: Routed): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy.fragment
   const isWanted = exchange.signing?.signsPayload === true || (shape !== null && holdsAnswer(shape))
   if (!isWanted || exchange.bodyBytes === 0) return null
   const body = bodyOf(exchange)
   return body instanceof Promise
     ? body.then((read) => (read === null ? (exchange.code ?? ANSWERED) : null))
     : null
+}
+
+export const explainGather: Explain = (exchange) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const hasSteps = exchange.proxy.fragment.shape !== null
+  return pass(
+    'changes nothing but the way of the bodies',
+    hasSteps ? `${proxyName(exchange)} streaming` : null,
+  )
 }
 
 /** The answer is gathered before any of it is passed on. */

@@ -1,6 +1,7 @@
 import type { FieldError, RefusalCode } from '../../base/refusal.ts'
 import { contractFaultText } from '../../record/contract-fault.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { type BodyRule, isJsonType, isTaken, isUtf8, mediaTypeOf } from './body-rule.ts'
@@ -10,18 +11,18 @@ import { readJsonBody } from './json-body.ts'
 import { unusableContract } from './unusable.ts'
 
 /**
- * Check 14. Parameters, content type and body are as the contract says. The body is read only when there is a schema
+ * Parameters, content type and body are as the contract says. The body is read only when there is a schema
  * for it.
  */
-export function requestFits(exchange: Exchange): Verdict | Promise<Verdict> {
-  const { contract } = exchange.proxy!.fragment
+export function requestFits(exchange: Routed): Verdict | Promise<Verdict> {
+  const { contract } = exchange.proxy.fragment
   return contract === null ? null : judged(exchange, contract.mode)
 }
 
-function judged(exchange: Exchange, mode: 'report' | 'enforce'): Verdict | Promise<Verdict> {
+function judged(exchange: Routed, mode: 'report' | 'enforce'): Verdict | Promise<Verdict> {
   let compiled: Compiled | null
   try {
-    compiled = compiledFor(exchange.snapshot, exchange.collection!, exchange.proxy!, exchange.method)
+    compiled = compiledFor(exchange.snapshot, exchange.collection, exchange.proxy, exchange.method)
   } catch (error) {
     return unusable(exchange, mode, error)
   }
@@ -38,10 +39,10 @@ function judged(exchange: Exchange, mode: 'report' | 'enforce'): Verdict | Promi
   return body === null ? null : judgeBody(exchange, mode, body)
 }
 
-function sourceOf(exchange: Exchange) {
+function sourceOf(exchange: Routed) {
   const { proxy, collection, path, query, pass } = exchange
-  const below = path.slice(collection!.fragment.base_path.length)
-  return { paths: proxy!.parameters!(below === '' ? '/' : below), query, lines: pass }
+  const below = path.slice(collection.fragment.base_path.length)
+  return { paths: proxy.parameters!(below === '' ? '/' : below), query, lines: pass }
 }
 
 /** A contract that cannot be used cannot be held to: nothing passes rather than anything. */
@@ -72,11 +73,7 @@ function broken(
   return code
 }
 
-function judgeBody(
-  exchange: Exchange,
-  mode: 'report' | 'enforce',
-  rule: BodyRule,
-): Verdict | Promise<Verdict> {
+function judgeBody(exchange: Routed, mode: 'report' | 'enforce', rule: BodyRule): Verdict | Promise<Verdict> {
   const missing = (): Verdict =>
     rule.required ? broken(exchange, mode, 'body_invalid', [{ pointer: '', reason: 'is required' }]) : null
   if (exchange.bodyBytes === 0) return missing()
@@ -113,4 +110,14 @@ function unsupported(
   pointer = '/header/content-type',
 ): Verdict {
   return broken(exchange, mode, 'unsupported_media_type', [{ pointer, reason }])
+}
+
+export const explainContract: Explain = (exchange, asked, check) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const { contract } = exchange.proxy.fragment
+  const described =
+    contract === null
+      ? pass('nothing is asked of parameters and body')
+      : open('depends on parameters and body', `${proxyName(exchange)} request_validation: ${contract.mode}`)
+  return byHead(exchange, asked, check, described)
 }

@@ -2,7 +2,8 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { methodBit } from '../../snapshot/methods.ts'
 import { looseParts } from '../../snapshot/plain-path.ts'
 import type { LinkedCollection } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Called } from '../exchange.ts'
+import { asIs, type Explain, NO_CALLER } from '../explain/judged.ts'
 
 const FACTS = {
   detail:
@@ -10,19 +11,19 @@ const FACTS = {
 }
 
 /**
- * Also check 11. No lenient server reads the path as one of a more specific route whose credential, headers, policy or request
+ * No lenient server reads the path as one of a more specific route whose credential, headers, policy or request
  * checks differ, or of a collection below this one: `/users/EXPORT` where `/users/export` has a policy of its own.
  */
-export function readsInOneWay(exchange: Exchange): RefusalCode | null {
+export function readsInOneWay(exchange: Called): RefusalCode | null {
   const { snapshot, collection, path, host } = exchange
-  // Check 12 refuses a request without a proxy
+  // The check `method` refuses a request without a proxy
   const { isOpen, guardedBeside } = exchange.proxy ?? NO_PROXY
   if (!isOpen) return null
-  const deeper = snapshot.mounts.readDeeper(collection!, path, host)
+  const deeper = snapshot.mounts.readDeeper(collection, path, host)
   if (deeper !== null) return ofDeeper(exchange, deeper)
   if (guardedBeside.length === 0) return null
   const bit = methodBit(exchange.method)
-  const parts = looseParts(path.slice(collection!.fragment.base_path.length))
+  const parts = looseParts(path.slice(collection.fragment.base_path.length))
   for (const { methods, matches, route } of guardedBeside)
     if ((methods & bit) !== 0 && matches(parts))
       return refused(exchange, `of ${route}, whose credential, headers, policy or request checks differ`)
@@ -30,9 +31,9 @@ export function readsInOneWay(exchange: Exchange): RefusalCode | null {
 }
 
 /** A collection that hides itself from the caller is not told of. */
-function ofDeeper(exchange: Exchange, { id, fragment }: LinkedCollection): RefusalCode {
+function ofDeeper(exchange: Called, { id, fragment }: LinkedCollection): RefusalCode {
   const code = refused(exchange, `of the collection at ${fragment.base_path}`)
-  const isHidden = fragment.hide_unassigned === true && !exchange.profile!.collections.has(id)
+  const isHidden = fragment.hide_unassigned === true && !exchange.identity.profile.collections.has(id)
   if (!isHidden) return code
   exchange.facts = {}
   return 'route_not_found'
@@ -40,8 +41,11 @@ function ofDeeper(exchange: Exchange, { id, fragment }: LinkedCollection): Refus
 
 const NO_PROXY = { isOpen: false, guardedBeside: [] }
 
-function refused(exchange: Exchange, whose: string): RefusalCode {
+function refused(exchange: Called, whose: string): RefusalCode {
   exchange.reason = `a server that ignores case, a final slash or an additional encoding reads the path as one ${whose}`
   exchange.facts = FACTS
   return 'request_not_canonical'
 }
+
+export const explainReadings: Explain = (exchange, _asked, check) =>
+  exchange.identity.profile === null ? NO_CALLER : asIs(exchange, check)

@@ -1,16 +1,18 @@
 import type { RefusalCode } from '../../base/refusal.ts'
+import { isReserved } from '../../model/reserved-paths.ts'
 import { methodBit } from '../../snapshot/methods.ts'
 import { hasParameters, mayBeShortened, plainPath } from '../../snapshot/plain-path.ts'
-import type { TargetTemplate } from '../../snapshot/snapshot.ts'
+import type { LinkedProxy, TargetTemplate } from '../../snapshot/snapshot.ts'
 import { fillTarget } from '../../snapshot/target.ts'
 import { canonicalTarget } from '../../wire/target.ts'
 import { isHidden } from '../admit/access.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Located } from '../exchange.ts'
+import { answer, asIs, collectionName, type Explain, refuse } from '../explain/judged.ts'
 import { passedLines } from '../fields.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { crossOrigin } from './cors.ts'
 
-/** Check 4. Finds collection and proxy, and answers preflights of browsers; that there is no proxy is held back until the caller is known. */
+/** Finds collection and proxy, and answers preflights of browsers; that there is no proxy is held back until the caller is known. */
 export function findRoute(exchange: Exchange): Verdict {
   const { path } = exchange
   const collection = exchange.snapshot.mounts.find(path, exchange.host)
@@ -26,16 +28,16 @@ export function findRoute(exchange: Exchange): Verdict {
   return null
 }
 
-/** Check 10. What check 4 held back, and whether the path that the proxy makes of this one can be read in one way only. */
-export function heldBackRoute(exchange: Exchange): RefusalCode | null {
+/** What `route` held back, and whether the path that the proxy makes of this one can be read in one way only. */
+export function heldBackRoute(exchange: Located): RefusalCode | null {
   const { collection, proxy, path } = exchange
-  const { fault, fragment } = collection!
+  const { fault, fragment } = collection
   if (fault !== null && !isHidden(exchange)) {
     exchange.reason = fault
     return 'route_unavailable'
   }
   if (proxy === null) return exchange.others === null ? 'route_not_found' : null
-  if (proxy.isOpen && mayBeShortened(path) && isShortened(exchange)) {
+  if (proxy.isOpen && mayBeShortened(path) && isShortened(exchange, proxy)) {
     if (isHidden(exchange)) return null
     exchange.reason =
       'a server that drops parameters, dots or spaces of a segment reads the path of another route'
@@ -52,13 +54,13 @@ export function heldBackRoute(exchange: Exchange): RefusalCode | null {
  * Whether a server may read the path as one of another route, whose rules, policy and credential would be passed by. What is
  * nobody's route counts too where the path has parameters: `/secret;.json` is no way through `{id}.json`.
  */
-function isShortened({ snapshot, collection, proxy, path, host, method }: Exchange): boolean {
-  const { base_path } = collection!.fragment
+function isShortened({ snapshot, collection, path, host, method }: Located, proxy: LinkedProxy): boolean {
+  const { base_path } = collection.fragment
   const below = path.slice(base_path.length)
-  const { path: pattern } = proxy!.fragment
+  const { path: pattern } = proxy.fragment
   const plain = plainPath(below, pattern)
   if (snapshot.mounts.find(base_path + plain, host) !== collection) return true
-  const found = collection!.routes.find(plain, methodBit(method))
+  const found = collection.routes.find(plain, methodBit(method))
   if (found.proxy !== null) return found.proxy !== proxy
   return found.others !== null || hasParameters(below, pattern)
 }
@@ -68,4 +70,21 @@ function isCanonical(target: TargetTemplate, below: string): boolean {
   if (!target.isPartial) return true
   const path = fillTarget(target, below)
   return canonicalTarget(path)?.path === path
+}
+
+export const explainRoute: Explain = (exchange, _asked, check) => {
+  if (isReserved(exchange.path))
+    return refuse('route_not_found', 'the path is reserved for the gateway itself', null)
+  const judged = asIs(exchange, check)
+  const { collection } = exchange
+  if (collection === null) return judged
+  const { base_path, slug } = collection.fragment
+  if (judged.result === 'answer') return answer(judged.reason, `${collectionName(exchange)} cors`)
+  return { ...judged, reason: `base path ${base_path} of collection ${slug}` }
+}
+
+export const explainHeldBackRoute: Explain = (exchange, _asked, check) => {
+  const { proxy } = exchange
+  const reason = proxy === null ? 'a route has the path, but not the method' : `route ${proxy.route}`
+  return asIs(exchange, check, () => ({ reason }))
 }

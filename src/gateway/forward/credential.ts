@@ -1,17 +1,18 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedCredential, LinkedGrant } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import { collectionName, type Explain, NO_CALLER, open, pass, proxyName, refuse } from '../explain/judged.ts'
 import { upstreamOf } from './targets.ts'
 import type { Fetched } from './tokens.ts'
 
-/** Check 17, before forwarding: the upstream is known, and its credential could be opened or fetched. */
-export function credentialReady(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
-  if (exchange.collection!.upstream === null) {
+/** The upstream is known, and its credential could be opened or fetched. */
+export function credentialReady(exchange: Routed): RefusalCode | null | Promise<RefusalCode | null> {
+  if (exchange.collection.upstream === null) {
     exchange.reason = 'the collection has no upstream'
     return 'upstream_unavailable'
   }
-  const { credential: id, headers } = exchange.proxy!
+  const { credential: id, headers } = exchange.proxy
   if (headers.fault !== null) {
     exchange.reason = headers.fault
     return 'credential_unavailable'
@@ -33,7 +34,7 @@ export function credentialReady(exchange: Exchange): RefusalCode | null | Promis
 }
 
 /** What keeps a credential from being used for this proxy and profile at all; null where nothing does. */
-export function misplaced(exchange: Exchange, { id, certificate, grant }: LinkedCredential): string | null {
+function misplaced(exchange: Routed, { id, certificate, grant }: LinkedCredential): string | null {
   // A certificate is shown over TLS alone: without it the upstream would be called as by anybody.
   if (
     certificate !== null &&
@@ -41,14 +42,14 @@ export function misplaced(exchange: Exchange, { id, certificate, grant }: Linked
   )
     return `credential ${id} needs an https upstream`
   // Tokens that Postern has issued are for Postern alone.
-  if (grant?.exchanges === true && exchange.profile!.verifier === null) return nothingToExchange(id)
+  if (grant?.exchanges === true && exchange.identity.profile.verifier === null) return nothingToExchange(id)
   return null
 }
 
 const nothingToExchange = (id: string): string =>
   `credential ${id}: the caller shows no token that could be exchanged`
 
-function certified(exchange: Exchange, credential: LinkedCredential): RefusalCode | null {
+function certified(exchange: Routed, credential: LinkedCredential): RefusalCode | null {
   const fault = misplaced(exchange, credential)
   if (fault !== null) {
     exchange.reason = fault
@@ -59,7 +60,7 @@ function certified(exchange: Exchange, credential: LinkedCredential): RefusalCod
 }
 
 function granted(
-  exchange: Exchange,
+  exchange: Routed,
   { id, grant }: LinkedCredential,
 ): RefusalCode | null | Promise<RefusalCode | null> {
   const subject = subjectOf(exchange, grant!)
@@ -67,7 +68,7 @@ function granted(
     exchange.reason = nothingToExchange(id)
     return 'credential_unavailable'
   }
-  const fetched = exchange.tokens!.of(grant!, ...subject)
+  const fetched = exchange.lane.tokens.of(grant!, ...subject)
   return fetched instanceof Promise
     ? fetched.then((it) => take(exchange, id, it))
     : take(exchange, id, fetched)
@@ -75,11 +76,11 @@ function granted(
 
 /** For whom a token is fetched, and what the form says of it; null where a caller has nothing to show. */
 function subjectOf(
-  { profile, bearer }: Exchange,
+  { identity: { profile, bearer } }: Routed,
   { exchanges }: LinkedGrant,
 ): readonly [string, Readonly<Record<string, string>>] | null {
   if (!exchanges) return ITSELF
-  return profile!.verifier === null || bearer === '' ? null : [hashToken(bearer), { subject_token: bearer }]
+  return profile.verifier === null || bearer === '' ? null : [hashToken(bearer), { subject_token: bearer }]
 }
 
 const ITSELF: readonly [string, Readonly<Record<string, string>>] = ['', {}]
@@ -98,8 +99,8 @@ function take(exchange: Exchange, id: string, fetched: Fetched): RefusalCode | n
  * The upstream has refused the credential of the exchange: puts another token in its place, or what the credential
  * was before its rotation. Null when there is none to try; else a refusal where it could not be fetched.
  */
-export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null {
-  const id = exchange.proxy!.credential
+export function renewed(exchange: Routed): Promise<RefusalCode | null> | null {
+  const id = exchange.proxy.credential
   const credential = id === null ? undefined : exchange.snapshot.credentials.get(id)
   if (credential === undefined || exchange.credential === null) return null
   const { previous } = credential
@@ -110,6 +111,33 @@ export function renewed(exchange: Exchange): Promise<RefusalCode | null> | null 
     return Promise.resolve(null)
   }
   const subject = subjectOf(exchange, credential.grant)
-  const other = subject && exchange.tokens!.instead(credential.grant, ...subject, exchange.credential)
+  const other = subject && exchange.lane.tokens.instead(credential.grant, ...subject, exchange.credential)
   return other?.then((fetched) => take(exchange, credential.id, fetched)) ?? null
+}
+
+export const explainCredential: Explain = (exchange) => {
+  if (exchange.identity.profile === null) return NO_CALLER
+  const { snapshot, proxy, collection } = exchange
+  if (collection!.upstream === null)
+    return refuse(
+      'upstream_unavailable',
+      'the collection has no upstream',
+      `${collectionName(exchange)} upstream`,
+    )
+  if (proxy !== null && proxy.headers.fault !== null)
+    return refuse(
+      'credential_unavailable',
+      proxy.headers.fault,
+      `${proxyName(exchange)} headers; ${collectionName(exchange)} headers`,
+    )
+  const id = proxy === null ? null : proxy.credential
+  if (id === null) return pass('nothing is added for the upstream')
+  const setting = `credentials/${id}`
+  const known = snapshot.credentials.get(id)
+  const fault =
+    known === undefined ? `credential ${id} is not available` : misplaced(exchange as Routed, known)
+  if (fault !== null) return refuse('credential_unavailable', fault, setting)
+  return known!.grant === null
+    ? pass(`credential ${id}`, setting)
+    : open(`credential ${id}: depends on the token endpoint`, setting)
 }

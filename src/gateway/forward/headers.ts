@@ -1,6 +1,6 @@
 import { twinOf } from '../../model/header-names.ts'
 import type { NameSet } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Routed } from '../exchange.ts'
 import { FIELD_RULES } from '../fields.ts'
 import { tellsAddress } from '../replay/cache-rules.ts'
 import { traceParentOf } from './trace.ts'
@@ -13,8 +13,8 @@ const LIFTED: ReadonlySet<string> = new Set(FIELD_RULES.take)
  * ones (proxy before collection), the credential.
  * @param host what the caller asked for; empty when that is not known.
  */
-export function headerLines(exchange: Exchange, pass: string, host: string): string {
-  const { text, names } = exchange.proxy!.headers
+export function headerLines(exchange: Routed, pass: string, host: string): string {
+  const { text, names } = exchange.proxy.headers
   const { credential } = exchange
   const name = credential === null ? '' : credential.name
   const sent = LIFTED.has(name) ? '' : name
@@ -24,8 +24,8 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
     kept +
     configured +
     (credential === null ? '' : credential.line) +
-    exchange.profile!.identityLines +
-    (exchange.subject === '' ? '' : subjectLine(exchange)) +
+    exchange.identity.profile.identityLines +
+    (exchange.identity.subject === '' ? '' : subjectLine(exchange)) +
     `X-Request-ID: ${exchange.requestId}\r\ntraceparent: ${traceParentOf(exchange)}\r\n${isAddressTold(exchange) ? `X-Forwarded-For: ${exchange.ip}\r\n` : ''}X-Forwarded-Proto: ${exchange.secure ? 'https' : 'http'}\r\n` +
     (exchange.traceState === '' ? '' : `tracestate: ${exchange.traceState}\r\n`) +
     (host === '' ? '' : `X-Forwarded-Host: ${host}\r\n`)
@@ -33,21 +33,21 @@ export function headerLines(exchange: Exchange, pass: string, host: string): str
 }
 
 /** An answer that others may get must not depend on the address of one caller. */
-function isAddressTold({ cacheKey, proxy }: Exchange): boolean {
-  return cacheKey === '' || tellsAddress(proxy!.fragment.shape!.cache!)
+function isAddressTold({ cacheKey, proxy }: Routed): boolean {
+  return cacheKey === '' || tellsAddress(proxy.fragment.shape!.cache!)
 }
 
 /** Whom the token of the caller names, for upstreams that are told who calls. */
-function subjectLine({ profile, subject }: Exchange): string {
-  if (!profile!.fragment.forward_identity) return ''
+function subjectLine({ identity: { profile, subject } }: Routed): string {
+  if (!profile.fragment.forward_identity) return ''
   // Percent-encoded (RFC 3986 section 2.1) unless it is visible ASCII without a percent sign.
   const plain = /^[!-$&-~]+$/.test(subject)
   return `X-Postern-Subject: ${plain ? subject : encodeURIComponent(subject)}\r\n`
 }
 
-function linesBut(exchange: Exchange, name: string): string {
+function linesBut(exchange: Routed, name: string): string {
   let text = ''
-  for (const header of exchange.proxy!.headers.lines) if (header.name !== name) text += header.line
+  for (const header of exchange.proxy.headers.lines) if (header.name !== name) text += header.line
   return text
 }
 

@@ -1,11 +1,9 @@
 import { AWS_FIELDS, signAws } from '../../base/aws-signature.ts'
-import type { Clock } from '../../base/clock.ts'
 import { fillTarget } from '../../snapshot/target.ts'
-import { type ForwardRequest, withoutFields } from '../../wire/port.ts'
-import type { Exchange } from '../exchange.ts'
-import { answerFields, answerNames } from '../shape/answer-fields.ts'
-import { kindFields } from '../shape/shared-origin.ts'
-import { watchOf } from '../shape/watch.ts'
+import { type AnswerTap, type ForwardRequest, withoutFields } from '../../wire/port.ts'
+import { answerFields, answerNames } from '../answer/fields.ts'
+import { kindFields } from '../answer/shared-origin.ts'
+import type { Exchange, Routed, Targeted } from '../exchange.ts'
 import { renewed } from './credential.ts'
 import { headerLines } from './headers.ts'
 import { withoutParameter } from './query.ts'
@@ -13,16 +11,12 @@ import { answerBegan } from './targets.ts'
 
 /**
  * What goes to the upstream. The path that was matched is the path that is forwarded.
- * @param pass header lines of the caller. @param query without `?`.
+ * @param tap the rows that want to see the answer, or null
  */
-export function forwardRequest(
-  exchange: Exchange,
-  pass: string,
-  query: string,
-  clock: Clock,
-): ForwardRequest {
-  const { host_header } = exchange.collection!.upstream!.fragment
-  const { authority, path } = exchange.target!.fragment
+export function forwardRequest(exchange: Targeted, tap: AnswerTap | null): ForwardRequest {
+  const { pass, query } = exchange
+  const { host_header } = exchange.collection.upstream!.fragment
+  const { authority, path } = exchange.target.fragment
   const { host } = exchange
   const target = targetOf(exchange, path, query)
   const sentHost = host_header === 'preserve' && host !== '' ? host : authority
@@ -35,11 +29,11 @@ export function forwardRequest(
     responseFields: answerFields(exchange),
     responseNames: answerNames(exchange),
     ...(lines === undefined ? {} : { kindFields: lines }),
-    holder: exchange.client!.id,
-    tap: watchOf(exchange),
-    upgrade: exchange.upgrade && exchange.proxy!.fragment.shape?.websocket === true,
+    holder: exchange.identity.client.id,
+    tap,
+    upgrade: exchange.upgrade && exchange.proxy.fragment.shape?.websocket === true,
     again: null,
-    began: exchange.trial > 0 ? (status) => answerBegan(exchange, status, clock.now()) : null,
+    began: exchange.trial > 0 ? (status) => answerBegan(exchange, status) : null,
   }
   if (!exchange.hasOther) return request
   /** The same with the credential that the exchange has by then. */
@@ -60,7 +54,7 @@ function isRefusal({ signing }: Exchange, status: number): boolean {
 }
 
 /** @param host as it is sent; for a signature, like the target. */
-function fieldsOf(exchange: Exchange, pass: string, host: string, target: string): string {
+function fieldsOf(exchange: Routed, pass: string, host: string, target: string): string {
   const all = headerLines(exchange, passOf(exchange, pass), exchange.host)
   const { signing, method, body, now } = exchange
   if (signing === null) return all
@@ -71,17 +65,19 @@ function fieldsOf(exchange: Exchange, pass: string, host: string, target: string
 
 const NOTHING = new Uint8Array(0)
 
-function targetOf(exchange: Exchange, base: string, query: string): string {
+function targetOf(exchange: Routed, base: string, query: string): string {
   const path = pathAtUpstream(exchange, base)
   const asked = queryOf(exchange, query)
   return asked === '' ? path : `${path}?${asked}`
 }
 
 /** The path that the upstream sees. @param base path of the server's URL */
-export function pathAtUpstream(exchange: Exchange, base: string): string {
-  const collection = exchange.collection!
-  const { target } = exchange.proxy!
-  const below = exchange.path.slice(collection.fragment.base_path.length)
+export function pathAtUpstream(
+  { collection, proxy, path: asked }: Pick<Routed, 'collection' | 'proxy' | 'path'>,
+  base: string,
+): string {
+  const { target } = proxy
+  const below = asked.slice(collection.fragment.base_path.length)
   const path = base + (target === null ? below : fillTarget(target, below === '' ? '/' : below))
   return path === '' ? '/' : path
 }
@@ -97,7 +93,7 @@ function queryOf(exchange: Exchange, query: string): string {
 const CODING: ReadonlySet<string> = new Set(['accept-encoding'])
 
 /** An answer that is judged must be readable. */
-function passOf(exchange: Exchange, pass: string): string {
-  const { shape } = exchange.proxy!.fragment
+function passOf(exchange: Routed, pass: string): string {
+  const { shape } = exchange.proxy.fragment
   return shape === null || shape.response_validation === 'off' ? pass : withoutFields(pass, CODING)
 }

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RefusalCode } from '../../base/refusal.ts'
 import type { UpstreamFragment, UpstreamRules } from '../../snapshot/fragments.ts'
 import { linkUpstream } from '../../snapshot/link-upstream.ts'
 import type { LinkedUpstream } from '../../snapshot/snapshot.ts'
-import type { Exchange } from '../exchange.ts'
-import { answerBegan, endTarget, goesElsewhere, targetChosen } from './targets.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import {
+  answerBegan as beganOf,
+  endTarget as endOf,
+  goesElsewhere as goesFrom,
+  targetChosen,
+} from './targets.ts'
 
 const RULES: UpstreamRules = {
   balance: 'round_robin',
@@ -39,14 +45,15 @@ function upstreamOf(weights: readonly number[], rules: Partial<UpstreamRules> = 
 }
 
 /** An exchange whose checks before that of the target have passed. */
-function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = 'cli_1'): Exchange {
+function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = 'cli_1'): Routed {
   // The check reads these members alone
   const members: Partial<Record<keyof Exchange, unknown>> = {
     now,
     method,
     ip: '127.0.0.1',
     pass: '',
-    client: { id },
+    identity: { client: { id } },
+    outcome: { upstreamAt: 0, upstreamStatus: 0 },
     proxy: { upstream: null },
     collection: { upstream },
     target: null,
@@ -58,11 +65,31 @@ function exchangeOf(upstream: LinkedUpstream, now = 1000, method = 'GET', id = '
     isOver: false,
     stale: null,
   }
-  return members as unknown as Exchange
+  return members as unknown as Routed
+}
+
+/** Ends an exchange with the status of its server at a time; 0 for no answer. */
+function endTarget(exchange: Exchange, upstreamStatus: number, now: number): void {
+  Object.assign(exchange, { lane: { clock: { now: () => now } } })
+  exchange.outcome.upstreamStatus = upstreamStatus
+  endOf(exchange)
+}
+
+/** The head of an answer at a time. */
+function answerBegan(exchange: Routed, upstreamStatus: number, now: number): void {
+  Object.assign(exchange, { lane: { clock: { now: () => now } } })
+  beganOf(exchange, upstreamStatus)
+}
+
+/** A failure at a time. @param handed a connection had taken the request */
+function goesElsewhere(exchange: Exchange, code: RefusalCode, handed: boolean, now: number): boolean {
+  Object.assign(exchange, { lane: { clock: { now: () => now } } })
+  exchange.outcome.upstreamAt = handed ? 1 : 0
+  return goesFrom(exchange, code)
 }
 
 /** Port of the chosen target. */
-function chosen(exchange: Exchange): number {
+function chosen(exchange: Routed): number {
   assert.equal(targetChosen(exchange), null)
   return exchange.target!.fragment.port
 }
@@ -189,7 +216,7 @@ test('the breaker opens at its share of errors, lets one request try, and closes
   const upstream = upstreamOf([1], { breaker })
   for (let index = 0; index < 19; index++) ask(upstream, index % 2 === 0 ? 503 : 200, 1000)
   ask(upstream, 503, 1000)
-  const refusedAt = (now: number): Exchange => {
+  const refusedAt = (now: number): Routed => {
     const exchange = exchangeOf(upstream, now)
     assert.equal(targetChosen(exchange), 'upstream_unavailable')
     return exchange
@@ -263,7 +290,7 @@ test('the head of its answer decides a trial, however long the caller takes for 
 
 test('a trial whose caller still sends its body keeps no request without one waiting, and others for a second', () => {
   const breaker = { errors_percent: 50, requests: 1, window_ms: 10_000, open_ms: 5000 }
-  const sending = (now: number): Exchange => {
+  const sending = (now: number): Routed => {
     const exchange = exchangeOf(upstream, now, 'POST')
     return Object.assign(exchange, { bodyBytes: -1 })
   }

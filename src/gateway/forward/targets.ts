@@ -3,9 +3,10 @@ import { limitKeyOf, scatter } from '../../snapshot/limit-key.ts'
 import { RETRIES_MAX } from '../../snapshot/link-upstream.ts'
 import type { LinkedTarget, LinkedUpstream } from '../../snapshot/snapshot.ts'
 import { isIdempotent } from '../../wire/methods.ts'
-import type { Exchange } from '../exchange.ts'
+import { staleReply } from '../answer/stale.ts'
+import type { Called, Exchange, Routed } from '../exchange.ts'
+import { collectionName, type Judged, open, pass } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
-import { staleReply } from '../shape/watch.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { breakerCount, breakerForget, breakerWaitMs } from './breaker.ts'
 
@@ -22,10 +23,10 @@ const AGAINST: ReadonlySet<RefusalCode> = new Set([
 const ELSEWHERE: ReadonlySet<RefusalCode> = new Set(['upstream_unreachable', 'upstream_timeout'])
 
 /**
- * Check 17: which server is asked. While the breaker is open, and when no server may be asked, a kept answer stands in
+ * Chooses the server that is asked. While the breaker is open, and when no server may be asked, a kept answer stands in
  * where the cache has one; else the request is refused.
  */
-export function targetChosen(exchange: Exchange): Verdict {
+export function targetChosen(exchange: Routed): Verdict {
   const code = targetFault(exchange)
   if (code === null) return null
   const reply = staleReply(exchange)
@@ -34,7 +35,15 @@ export function targetChosen(exchange: Exchange): Verdict {
   return ANSWERED
 }
 
-function targetFault(exchange: Exchange): RefusalCode | null {
+export function explainTarget(exchange: Exchange): Judged {
+  if (exchange.proxy === null) return open('depends on the route')
+  const targets = upstreamOf(exchange as Routed)?.targets ?? []
+  if (targets.length < 2) return pass('the upstream has one server')
+  const names = targets.map(({ fragment }) => fragment.authority).join(', ')
+  return open(`depends on how its servers are: ${names}`, `${collectionName(exchange)} upstream`)
+}
+
+function targetFault(exchange: Routed): RefusalCode | null {
   const upstream = upstreamOf(exchange)!
   const { rules, state, targets } = upstream
   if (rules.breaker !== null) {
@@ -67,18 +76,20 @@ function earnRetry({ state, targets }: LinkedUpstream): void {
 }
 
 /** The upstream that a matched exchange goes to; null when its collection has none. */
-export function upstreamOf({ proxy, collection }: Exchange): LinkedUpstream | null {
-  return proxy!.upstream ?? collection!.upstream
+export function upstreamOf({ proxy, collection }: Routed): LinkedUpstream | null {
+  return proxy.upstream ?? collection.upstream
 }
 
 /**
  * After a failure: counts it against the server that was asked, and chooses another one when the request may go there:
  * it was not handed over, its method is idempotent, and retries are left. The exchange then has its target.
- * @param handed a connection has taken the request. @param now wall clock, milliseconds
  */
-export function goesElsewhere(exchange: Exchange, code: RefusalCode, handed: boolean, now: number): boolean {
+export function goesElsewhere(exchange: Exchange, code: RefusalCode): boolean {
   if (exchange.target === null || !AGAINST.has(code)) return false
-  const upstream = upstreamOf(exchange)!
+  const now = exchange.lane.clock.now()
+  // A connection has taken the request
+  const handed = exchange.outcome.upstreamAt > 0
+  const upstream = upstreamOf(exchange as Routed)!
   endAttempt(exchange, upstream, true, now)
   const mayGo = !handed && ELSEWHERE.has(code) && isIdempotent(exchange.method) && !exchange.isOver
   const target = mayGo ? another(exchange, upstream, now) : null
@@ -98,10 +109,12 @@ function another(exchange: Exchange, upstream: LinkedUpstream, now: number): Lin
   return pick(exchange, upstream, now)
 }
 
-/** After the end: counts what the server that was asked has answered; 0 says nothing about it. */
-export function endTarget(exchange: Exchange, upstreamStatus: number, now: number): void {
+/** At the end: counts the answer of the server that was asked; a request without one says nothing about it. */
+export function endTarget(exchange: Exchange): void {
   if (exchange.target === null) return
-  const upstream = upstreamOf(exchange)!
+  const now = exchange.lane.clock.now()
+  const { upstreamStatus } = exchange.outcome
+  const upstream = upstreamOf(exchange as Routed)!
   if (upstreamStatus > 0) {
     const failed = isFailure(upstreamStatus)
     endAttempt(exchange, upstream, failed, now)
@@ -124,8 +137,9 @@ function begin(exchange: Exchange, target: LinkedTarget): void {
  * The head of an answer has come. That of a trial counts now: its caller, who may read the body as slowly as it likes, does not decide
  * when the breaker closes.
  */
-export function answerBegan(exchange: Exchange, upstreamStatus: number, now: number): void {
+export function answerBegan(exchange: Routed, upstreamStatus: number): void {
   if (exchange.trial <= 0 || exchange.target === null) return
+  const now = exchange.lane.clock.now()
   count(exchange, upstreamOf(exchange)!, isFailure(upstreamStatus), now)
   exchange.trial = COUNTED
 }
@@ -222,9 +236,9 @@ function byHash(targets: readonly LinkedTarget[], key: number): LinkedTarget {
 function keyOf(exchange: Exchange, key: string): number {
   const text =
     key === 'client'
-      ? exchange.client!.id
+      ? (exchange as Called).identity.client.id
       : key === 'ip'
         ? exchange.ip
-        : (fieldValue(exchange.pass, key.slice('header:'.length)) ?? exchange.client!.id)
+        : (fieldValue(exchange.pass, key.slice('header:'.length)) ?? (exchange as Called).identity.client.id)
   return limitKeyOf(text).low
 }

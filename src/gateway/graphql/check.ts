@@ -4,7 +4,8 @@ import type { GraphqlLimits } from '../../model/contract.ts'
 import { isUtf8, mediaTypeOf } from '../contract/body-rule.ts'
 import { bodyOf } from '../contract/collect.ts'
 import { readJsonBody } from '../contract/json-body.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import { byHead, type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue } from '../header-lines.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
 import { readDocument } from './document.ts'
@@ -12,11 +13,11 @@ import { Unreadable } from './lexer.ts'
 import { createMeasure } from './measure.ts'
 
 /**
- * Check 14, for proxies of kind graphql: the operation can be read and stays within the bounds of the proxy. Requests
+ * For proxies of kind graphql: the operation can be read and stays within the bounds of the proxy. Requests
  * are read as GraphQL over HTTP has them: GET with `query`, POST with a JSON object.
  */
-export function operationFits(exchange: Exchange): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy!.fragment
+export function operationFits(exchange: Routed): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy.fragment
   if (shape === null || shape.graphql === null) return null
   const limits = shape.graphql
   const { method } = exchange
@@ -40,6 +41,16 @@ export function operationFits(exchange: Exchange): Verdict | Promise<Verdict> {
   return bytes instanceof Promise
     ? bytes.then((read) => judgePost(exchange, limits, read))
     : judgePost(exchange, limits, bytes)
+}
+
+export const explainOperation: Explain = (exchange, asked, check) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const { shape } = exchange.proxy.fragment
+  const described =
+    shape === null || shape.graphql === null
+      ? pass('no GraphQL is read')
+      : open('depends on the operation', `${proxyName(exchange)} graphql`)
+  return byHead(exchange, asked, check, described)
 }
 
 function judgeGet(exchange: Exchange, limits: GraphqlLimits): Verdict {

@@ -1,9 +1,10 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
+import { asIs, type Explain, NO_CALLER, profileName } from '../explain/judged.ts'
 
-/** Check 6. Client and profile are switched on and the client is inside its validity. */
+/** Client and profile are switched on and the client is inside its validity. */
 export function callerActive(exchange: Exchange): RefusalCode | null {
-  const { client, profile } = exchange
+  const { client, profile } = exchange.identity
   if (client !== null) {
     const { active, valid_until } = client.fragment
     if (!active) return 'client_inactive'
@@ -13,4 +14,18 @@ export function callerActive(exchange: Exchange): RefusalCode | null {
     }
   }
   return profile !== null && !profile.fragment.active ? 'profile_inactive' : null
+}
+
+export const explainActive: Explain = (exchange, _asked, check) => {
+  const { client } = exchange.identity
+  if (client === null) return NO_CALLER
+  const { slug, active } = client.fragment
+  const profile = profileName(exchange)
+  return asIs(exchange, check, () => ({
+    setting: `clients/${slug} active, valid_until; ${profile} active`,
+    deciding: (code) =>
+      code === 'profile_inactive'
+        ? `${profile} active`
+        : `clients/${slug} ${active ? 'valid_until' : 'active'}`,
+  }))
 }

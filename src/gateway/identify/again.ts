@@ -1,14 +1,15 @@
 import type { RefusalCode } from '../../base/refusal.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Called, Exchange } from '../exchange.ts'
+import { type Judged, open } from '../explain/judged.ts'
 import { endOf } from './authenticate.ts'
 
 /**
- * Check 9 for a recorded request that is made again. What proved its caller is not at hand, but the token of a profile is
+ * `authenticate` for a recorded request that is made again. What proved its caller is not at hand, but the token of a profile is
  * known by its id, and must still prove them.
  */
-export function proofStands(exchange: Exchange): RefusalCode | null {
+export function proofStands(exchange: Called): RefusalCode | null {
   const { replayed, now } = exchange
-  const profile = exchange.profile!
+  const { profile } = exchange.identity
   const { auth } = profile.fragment
   if (auth === 'none') return null
   if (auth !== 'token') {
@@ -28,13 +29,16 @@ export function proofStands(exchange: Exchange): RefusalCode | null {
     exchange.reason = `the token of the caller has ended: ${end}`
     return 'credential_expired'
   }
-  exchange.credentialId = token.fragment.id
+  exchange.identity.credentialId = token.fragment.id
   return null
 }
 
-/** Check 10 for one: it is permitted for the proxy that it met, and for no other. */
+/** Such a request is permitted for the proxy that it met, and for no other. */
 export function sameProxy(exchange: Exchange): RefusalCode | null {
   if (exchange.proxy !== null && exchange.proxy.id === exchange.replayed!.proxy) return null
   exchange.reason = 'the path leads to another proxy now'
   return 'route_not_found'
 }
+
+/** Requests that were not made are explained as over REST, where these checks are not made. */
+export const explainAgain = (): Judged => open('only a recorded request that is made again is checked')

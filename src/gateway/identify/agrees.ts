@@ -20,6 +20,6 @@ export function agreesOnProfile(ref: string | undefined, { id, fragment }: Linke
 export function nameLone(exchange: Exchange, candidates: readonly LinkedProfile[]): void {
   const [profile] = candidates
   if (profile === undefined || candidates.length > 1) return
-  exchange.profile = profile
-  exchange.client = profile.client
+  exchange.identity.profile = profile
+  exchange.identity.client = profile.client
 }

@@ -2,26 +2,33 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { hashToken } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
+import { type Judged, open, pass } from '../explain/judged.ts'
 import { proveCertificate } from './certificate.ts'
 import { proveOpaque } from './introspect.ts'
 import { admit, expired, failed, proveSigned } from './signed.ts'
 
-/** Check 9. Proves the credential. What exactly was wrong with it is for the record alone. */
+/** Proves the credential. What exactly was wrong with it is for the record alone. */
 export function authenticate(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
-  if (exchange.bound !== null) return proveCertificate(exchange)
+  if (exchange.identity.bound !== null) return proveCertificate(exchange)
   if (exchange.authorization === undefined)
-    return exchange.certificate === null || exchange.profile?.fragment.auth === 'none'
+    return exchange.certificate === null || exchange.identity.profile?.fragment.auth === 'none'
       ? null
       : proveCertificate(exchange)
-  const { token } = exchange
+  const { token } = exchange.identity
   if (token === null) return authenticateOther(exchange)
   const { id } = token.fragment
   if (!isSecretOf(exchange, token)) return failed(exchange, 'wrong secret')
   if (token.profile.fragment.auth !== 'token') return failed(exchange, 'the profile takes no tokens')
   const end = endOf(token, exchange.now)
   if (end !== null) return expired(exchange, end)
-  exchange.credentialId = id
+  exchange.identity.credentialId = id
   return null
+}
+
+export function explainAuthentication({ identity: { profile } }: Exchange): Judged {
+  if (profile?.fragment.auth === 'none') return pass('the profile asks for no credential')
+  const proof = profile?.fragment.auth === 'mtls' ? 'show a valid certificate' : 'hold a valid credential'
+  return open(`the caller is taken to ${proof}`)
 }
 
 /** True when the token proves its caller now. It is one comparison of hashes, and counts no failure. */
@@ -35,9 +42,9 @@ export function provesByToken(exchange: Exchange, token: LinkedToken): boolean {
 
 /** Compares once for an exchange, and not at all when an earlier request has proved the same credential. */
 function isSecretOf(exchange: Exchange, token: LinkedToken): boolean {
-  if (exchange.isProved) return true
-  if (!isEqual(hashToken(exchange.bearer), token.fragment.hash)) return false
-  exchange.isProved = true
+  if (exchange.identity.isProved) return true
+  if (!isEqual(hashToken(exchange.identity.bearer), token.fragment.hash)) return false
+  exchange.identity.isProved = true
   remember(exchange, token)
   return true
 }
@@ -48,12 +55,12 @@ export function endOf({ fragment: { expires_at, retires_at } }: LinkedToken, now
   return expires_at !== null && now >= expires_at ? 'expired' : null
 }
 
-/** A token that others sign or hold, as far as check 5 has found a profile for it. */
+/** A token that others sign or hold, as far as `identify` has found a profile for it. */
 function authenticateOther(exchange: Exchange): RefusalCode | null | Promise<RefusalCode | null> {
-  const { verified, profile, jwt, bearer } = exchange
+  const { verified, profile, jwt, bearer, isForeign } = exchange.identity
   if (verified !== null) return admit(exchange, verified)
   if (bearer === '') return failed(exchange, 'not a bearer token')
-  if (!exchange.isForeign || profile === null) return failed(exchange, exchange.reason || 'unknown token')
+  if (!isForeign || profile === null) return failed(exchange, exchange.reason || 'unknown token')
   const verdict = jwt === null ? proveOpaque(exchange) : proveSigned(exchange, jwt)
   return verdict instanceof Promise
     ? verdict.then((code) => rememberFailure(exchange, code))
@@ -66,7 +73,7 @@ const FAILED_MS = 10_000
 /** Remembers a credential that did not hold. A proof that could not be judged (503) is no failure. */
 function rememberFailure(exchange: Exchange, code: RefusalCode | null): RefusalCode | null {
   if (code !== null && code !== 'identity_unavailable')
-    exchange.snapshot.failed.set(exchange.verifiedKey, exchange.now + FAILED_MS)
+    exchange.snapshot.failed.set(exchange.identity.verifiedKey, exchange.now + FAILED_MS)
   return code
 }
 

@@ -7,17 +7,18 @@ import { agrees, nameLone } from './agrees.ts'
 import { ambiguous, mostSpecific } from './specific.ts'
 
 /**
- * Check 5 for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
- * narrow, and nothing is believed before check 9. Undefined when no profile takes it.
+ * `identify` for tokens that others sign or hold. What a signed token says of itself selects the profile, ids beside it
+ * narrow, and nothing is believed before `authenticate`. Undefined when no profile takes it.
  */
 export function identifyBearer(exchange: Exchange): RefusalCode | null | undefined {
-  const { bearer, snapshot } = exchange
+  const { identity, snapshot } = exchange
+  const { bearer } = identity
   // Tokens of Postern itself are never shown to anyone.
   if (bearer === '' || bearer.startsWith('pst_')) return undefined
-  exchange.verifiedKey = keyOf(exchange)
-  const known = snapshot.verified.get(exchange.verifiedKey)
+  identity.verifiedKey = keyOf(exchange)
+  const known = snapshot.verified.get(identity.verifiedKey)
   if (known !== undefined && isValid(known, exchange.now)) {
-    exchange.verified = known
+    identity.verified = known
     return settle(exchange, known.profile)
   }
   const candidates = looksLikeJwt(bearer) ? signedCandidates(exchange) : [...snapshot.introspecting.values()]
@@ -28,7 +29,7 @@ export function identifyBearer(exchange: Exchange): RefusalCode | null | undefin
     exchange.reason = 'X-Client-ID or X-Profile-ID is not of the token'
     return 'identity_rejected'
   }
-  const best = exchange.jwt === null ? fitting : mostSpecific(exchange.jwt, fitting)
+  const best = identity.jwt === null ? fitting : mostSpecific(identity.jwt, fitting)
   const active = best.filter((profile) => profile.fragment.active && profile.client.fragment.active)
   const left = active.length > 0 ? active : best
   return left.length > 1 ? ambiguous(exchange, left) : settle(exchange, left[0]!)
@@ -39,27 +40,27 @@ function isValid({ key, from, until }: Verified, now: number): boolean {
   return now >= from && now < until && (key === null || !key.isGone)
 }
 
-function settle(exchange: Exchange, profile: LinkedProfile): null {
-  exchange.isForeign = true
-  exchange.profile = profile
-  exchange.client = profile.client
+function settle({ identity }: Exchange, profile: LinkedProfile): null {
+  identity.isForeign = true
+  identity.profile = profile
+  identity.client = profile.client
   return null
 }
 
 /** Ids are part of the key: they may decide between profiles. */
-function keyOf({ bearer, clientRef, profileRef }: Exchange): string {
+function keyOf({ identity: { bearer }, clientRef, profileRef }: Exchange): string {
   if (clientRef === undefined && profileRef === undefined) return hashToken(bearer)
   return hashToken(`${bearer}\n${clientRef ?? ''}\n${profileRef ?? ''}`)
 }
 
 function signedCandidates(exchange: Exchange): LinkedProfile[] {
   const { issuers, introspecting } = exchange.snapshot
-  const jwt = readJwt(exchange.bearer)
+  const jwt = readJwt(exchange.identity.bearer)
   if (typeof jwt === 'string') {
     exchange.reason = jwt
     return []
   }
-  exchange.jwt = jwt
+  exchange.identity.jwt = jwt
   const { audience, claims, kid } = jwt
   const list = issuers.get(jwt.issuer)
   if (list === undefined) {

@@ -3,7 +3,9 @@ import type { RefusalCode } from '../../base/refusal.ts'
 import { lookupOf } from '../../base/token.ts'
 import type { LinkedToken } from '../../snapshot/snapshot.ts'
 import type { Exchange } from '../exchange.ts'
-import { agreesOnClient, agreesOnProfile } from './agrees.ts'
+import { type Explain, NO_CALLER, pass, refuse } from '../explain/judged.ts'
+import { Identity } from '../identity.ts'
+import { agrees, agreesOnClient, agreesOnProfile } from './agrees.ts'
 import { identifyBearer } from './bearer.ts'
 import { identifyCertificate } from './certificate.ts'
 import { ambiguous } from './specific.ts'
@@ -12,29 +14,22 @@ import { ambiguous } from './specific.ts'
 const NO_BEARER = /^bearer *$/i
 
 /**
- * Check 5. Finds client and profile by look-up alone; nothing is proved yet. A token names them; ids beside it must
+ * Finds client and profile by look-up alone; nothing is proved yet. A token names them; ids beside it must
  * agree. Ids alone suffice for a profile of type none.
  */
 export function identifyCaller(exchange: Exchange): RefusalCode | null {
   const { authorization } = exchange
-  // A door may ask again for the same exchange; nothing of the first time may answer for the second.
-  exchange.client = null
-  exchange.profile = null
-  exchange.token = null
-  exchange.isProved = false
-  exchange.isForeign = false
-  exchange.bound = null
-  exchange.jwt = null
-  exchange.verified = null
+  const identity = new Identity()
+  exchange.identity = identity
   if (exchange.certificate !== null) {
     const code = identifyCertificate(exchange, exchange.certificate)
     if (code !== undefined) return code
   }
   if (authorization === undefined) return byIds(exchange)
-  exchange.bearer = bearerOf(authorization)
+  identity.bearer = bearerOf(authorization)
   const token = tokenOf(exchange, authorization)
   if (token === undefined) {
-    if (exchange.bearer === '' && NO_BEARER.test(authorization)) {
+    if (identity.bearer === '' && NO_BEARER.test(authorization)) {
       exchange.authorization = undefined
       return byIds(exchange)
     }
@@ -42,9 +37,9 @@ export function identifyCaller(exchange: Exchange): RefusalCode | null {
     return code === undefined ? byIdsBesideUnknown(exchange) : code
   }
   const { profile } = token
-  exchange.token = token
-  exchange.client = profile.client
-  exchange.profile = profile
+  identity.token = token
+  identity.client = profile.client
+  identity.profile = profile
   if (!agreesOnClient(exchange.clientRef, profile.client))
     return rejected(exchange, 'X-Client-ID is not the client of the token')
   if (!agreesOnProfile(exchange.profileRef, profile))
@@ -56,10 +51,10 @@ function tokenOf(exchange: Exchange, authorization: string): LinkedToken | undef
   const { proved, tokens } = exchange.snapshot
   const known = proved.get(authorization)
   if (known !== undefined) {
-    exchange.isProved = true
+    exchange.identity.isProved = true
     return known
   }
-  const lookup = lookupOf('pk', exchange.bearer)
+  const lookup = lookupOf('pk', exchange.identity.bearer)
   return lookup === null ? undefined : tokens.get(lookup)
 }
 
@@ -70,13 +65,13 @@ function byIds(exchange: Exchange): RefusalCode | null {
     return exchange.certificate === null ? 'credentials_missing' : null
   const code = resolveIds(exchange)
   if (code !== null) return code
-  const client = exchange.client!
-  if (exchange.profile === null) {
+  const client = exchange.identity.client!
+  if (exchange.identity.profile === null) {
     if (client.unproved.length > 1) return ambiguous(exchange, client.unproved)
-    exchange.profile = client.lone
+    exchange.identity.profile = client.lone
     if (client.lone === null) return 'credentials_missing'
   }
-  const { auth } = exchange.profile!.fragment
+  const { auth } = exchange.identity.profile!.fragment
   return auth === 'none' || (auth === 'mtls' && exchange.certificate !== null) ? null : 'credentials_missing'
 }
 
@@ -93,21 +88,51 @@ function resolveIds(exchange: Exchange): RefusalCode | null {
     // A slug is unique in its client only; an id stands for itself.
     const profile = profileRef === undefined ? undefined : snapshot.profiles.get(profileRef)
     if (profile === undefined) return rejected(exchange, 'unknown profile')
-    exchange.client = profile.client
-    exchange.profile = profile
+    exchange.identity.client = profile.client
+    exchange.identity.profile = profile
     return null
   }
   const client = snapshot.clients.get(clientRef)
   if (client === undefined) return rejected(exchange, 'unknown client')
-  exchange.client = client
+  exchange.identity.client = client
   if (profileRef === undefined) return null
   const profile = client.profiles.get(profileRef)
   if (profile === undefined) return rejected(exchange, 'the client has no such profile')
-  exchange.profile = profile
+  exchange.identity.profile = profile
   return null
 }
 
 function rejected(exchange: Exchange, reason: string): RefusalCode {
   exchange.reason = reason
   return 'identity_rejected'
+}
+
+/** Ids that are sent name the caller where the question names none, and must agree with it where it does. */
+export const explainIdentity: Explain = (exchange, asked) => {
+  const isNamed = asked.client !== null || asked.profile !== null
+  const clientRef = isNamed ? asked.client : (exchange.clientRef ?? null)
+  const profileRef = isNamed ? asked.profile : (exchange.profileRef ?? null)
+  const { clients, profiles } = exchange.snapshot
+  if (clientRef === null && profileRef === null) return NO_CALLER
+  const client = clientRef === null ? null : clients.get(clientRef)
+  if (client === undefined) return refuse('identity_rejected', `there is no client "${clientRef}"`, null)
+  const found = profileRef === null ? null : (client?.profiles ?? profiles).get(profileRef)
+  if (found === undefined) return refuse('identity_rejected', `there is no profile "${profileRef}"`, null)
+  const all = client === null ? [] : [...new Set(client.profiles.values())]
+  const profile = found ?? client?.lone ?? (all.length === 1 ? all[0]! : null)
+  if (profile === null)
+    return refuse(
+      'profile_ambiguous',
+      `the client has ${all.length} profiles: ${all.map(({ fragment }) => fragment.slug).join(', ')}; name one`,
+      null,
+    )
+  const identity = new Identity()
+  identity.client = profile.client
+  identity.profile = profile
+  exchange.identity = identity
+  if (!agrees(exchange, profile))
+    return refuse('identity_rejected', 'X-Client-ID or X-Profile-ID names another than who calls', null)
+  return pass(
+    `client ${profile.client.fragment.slug}, profile ${profile.fragment.slug} (${profile.fragment.auth})`,
+  )
 }

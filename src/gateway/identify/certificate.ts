@@ -10,20 +10,20 @@ import { expired, failed, PROOF_MS, unavailable } from './signed.ts'
 import { ambiguous } from './specific.ts'
 
 /**
- * Check 5 for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
+ * `identify` for a client certificate: the profile one of whose bindings it fits. Undefined when there is none, so that
  * something else may say who calls. A certificate that only carries the name of a binding gives way to that too.
  */
 export function identifyCertificate(
   exchange: Exchange,
   certificate: PeerCertificate,
 ): RefusalCode | null | undefined {
-  const bound = boundOf(exchange.snapshot, certificate)
-  if (typeof bound === 'string') {
-    exchange.reason = bound
+  const known = boundOf(exchange.snapshot, certificate)
+  if (typeof known === 'string') {
+    exchange.reason = known
     return undefined
   }
-  const issued = bound.filter(({ fault }) => fault === '')
-  const candidates = issued.length > 0 || exchange.authorization !== undefined ? issued : bound
+  const issued = known.filter(({ fault }) => fault === '')
+  const candidates = issued.length > 0 || exchange.authorization !== undefined ? issued : known
   if (candidates.length === 0) return undefined
   const fitting = candidates.filter(({ profile }) => agrees(exchange, profile))
   if (fitting.length === 0) {
@@ -36,15 +36,18 @@ export function identifyCertificate(
   const left = active.length > 0 ? active : fitting
   const profiles = new Set(left.map(({ profile }) => profile))
   if (profiles.size > 1) return ambiguous(exchange, [...profiles])
-  exchange.bound = left.find((one) => isHeld(one, exchange.now)) ?? left[0]!
-  exchange.profile = exchange.bound.profile
-  exchange.client = exchange.profile.client
+  const bound = left.find((one) => isHeld(one, exchange.now)) ?? left[0]!
+  const { identity } = exchange
+  identity.bound = bound
+  identity.profile = bound.profile
+  identity.client = bound.profile.client
   return null
 }
 
-/** Check 9 for a client certificate. The proof of its key was made to TLS, or to the proxy that told of it. */
+/** `authenticate` for a client certificate. The proof of its key was made to TLS, or to the proxy that told of it. */
 export function proveCertificate(exchange: Exchange): RefusalCode | null {
-  const { bound, now } = exchange
+  const { identity, now, lane } = exchange
+  const { bound } = identity
   if (bound === null)
     return failed(exchange, exchange.reason || 'no profile has a binding that the certificate fits')
   const { fault, from, until, listedUntil, binding } = bound
@@ -56,17 +59,16 @@ export function proveCertificate(exchange: Exchange): RefusalCode | null {
   if (now >= listedUntil) return unavailable(exchange, 'a revocation list is missing or out of date')
   if (!bound.hasProved) {
     bound.hasProved = true
-    const { proofs } = exchange.issuers!
-    proofs.claim(keyOf(bound), Math.min(until, now + PROOF_MS), now)
+    lane.issuers.proofs.claim(keyOf(bound), Math.min(until, now + PROOF_MS), now)
   }
-  exchange.credentialId = binding.id
-  exchange.subject = binding.name.slice(binding.name.indexOf(':') + 1)
+  identity.credentialId = binding.id
+  identity.subject = binding.name.slice(binding.name.indexOf(':') + 1)
   return null
 }
 
 /** True when the certificate has proved its caller before, over this connection or another one. */
-export function hasProved({ issuers, now }: Exchange, bound: Bound): boolean {
-  return bound.hasProved || issuers!.proofs.has(keyOf(bound), now)
+export function hasProved({ lane, now }: Exchange, bound: Bound): boolean {
+  return bound.hasProved || lane.issuers.proofs.has(keyOf(bound), now)
 }
 
 function keyOf({ profile, sha256 }: Bound): string {

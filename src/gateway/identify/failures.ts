@@ -1,12 +1,13 @@
 import type { RefusalCode } from '../../base/refusal.ts'
 import type { Exchange } from '../exchange.ts'
+import { type Judged, open } from '../explain/judged.ts'
 import { provesByToken } from './authenticate.ts'
 import { hasProved, isHeld } from './certificate.ts'
 import { proofKey } from './signed.ts'
 import { mayVerify, throttled, throttledMs } from './throttle.ts'
 
 /**
- * Check 8. A source that failed too often for this profile waits, but never a caller whose credential is known to be good
+ * A source that failed too often for this profile waits, but never a caller whose credential is known to be good
  * from memory: else one process with a retired token would lock out all others at its address.
  */
 export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
@@ -25,10 +26,11 @@ export function failuresBelowLimit(exchange: Exchange): RefusalCode | null {
 
 /**
  * What memory tells of a credential, without a signature to verify and without a question to an issuer. A `good` one is
- * judged by check 9 all the same. `unknown` is a proof that no thread has verified lately.
+ * judged by `authenticate` all the same. `unknown` is a proof that no thread has verified lately.
  */
 function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
-  const { bound, token, verified, jwt, profile, snapshot, verifiedKey, now } = exchange
+  const { identity, snapshot, now } = exchange
+  const { bound, token, verified, jwt, profile, verifiedKey } = identity
   if (bound !== null) {
     if (!isHeld(bound, now)) return 'bad'
     return hasProved(exchange, bound) ? 'good' : 'unknown'
@@ -37,12 +39,15 @@ function knownProof(exchange: Exchange): 'good' | 'bad' | 'unknown' {
   if (exchange.authorization === undefined) return profile?.fragment.auth === 'none' ? 'good' : 'bad'
   if (token !== null) return provesByToken(exchange, token) ? 'good' : 'bad'
   if (verified !== null) return 'good'
-  if (!exchange.isForeign || profile === null) return 'bad'
+  if (!identity.isForeign || profile === null) return 'bad'
   const failedUntil = snapshot.failed.get(verifiedKey)
   if (failedUntil !== undefined && now < failedUntil) return 'bad'
-  if (exchange.issuers!.proofs.has(proofKey(exchange), now)) return 'good'
+  if (exchange.lane.issuers.proofs.has(proofKey(exchange), now)) return 'good'
   return jwt !== null && hasEnded(jwt.expires, profile.verifier!.fragment.skew_ms, now) ? 'bad' : 'unknown'
 }
+
+export const explainFailures = (): Judged =>
+  open('only a source that has failed too often waits, unless its credential is known')
 
 /** A stale process sends expired tokens: they must not use up the verifications of others. */
 function hasEnded(expires: number | null, skewMs: number, now: number): boolean {

@@ -13,11 +13,11 @@ const FLIGHTS_MAX = 64
 /** Questions under way, by thread and by profile and token, so that one token is asked about once. */
 const flights = new WeakMap<Issuers, Map<string, Promise<Plain>>>()
 
-/** Check 9 for an opaque token: the provider is asked (RFC 7662). */
+/** `authenticate` for an opaque token: the provider is asked (RFC 7662). */
 export async function proveOpaque(exchange: Exchange): Promise<RefusalCode | null> {
-  const { verifier } = exchange.profile!
+  const { verifier } = exchange.identity.profile!
   const { introspection } = verifier!.fragment
-  const issuers = exchange.issuers!
+  const issuers = exchange.lane.issuers
   const credential = exchange.snapshot.credentials.get(introspection!.credential)
   // Its type may have changed since; a key for something else is not shown to the provider.
   if (credential?.name !== 'authorization' || credential.line === '')
@@ -44,11 +44,11 @@ function ask(issuers: Issuers, exchange: Exchange, url: string, authorization: s
     under = new Map()
     flights.set(issuers, under)
   }
-  const key = `${exchange.profile!.id} ${exchange.verifiedKey}`
+  const key = `${exchange.identity.profile!.id} ${exchange.identity.verifiedKey}`
   let flight = under.get(key)
   if (flight === undefined) {
     if (under.size >= FLIGHTS_MAX) return Promise.reject(new Error('too many questions are under way'))
-    const form = { token: exchange.bearer, token_type_hint: 'access_token' }
+    const form = { token: exchange.identity.bearer, token_type_hint: 'access_token' }
     flight = issuers.fetchJson({ url, form, authorization }).finally(() => under.delete(key))
     under.set(key, flight)
   }
@@ -57,7 +57,7 @@ function ask(issuers: Issuers, exchange: Exchange, url: string, authorization: s
 
 /** RFC 7662 section 2.2. What the provider leaves out counts against the token where the profile asks for it. */
 function judge(exchange: Exchange, answer: Plain): RefusalCode | null {
-  const profile = exchange.profile!
+  const profile = exchange.identity.profile!
   const { fragment } = profile.verifier!
   const { active, iss, aud, exp, nbf, sub } = answer
   if (active !== true) return failed(exchange, 'the provider says that the token is not active')

@@ -15,12 +15,12 @@ const UNAVAILABLE_MS = 5000
 const CLAIM_MAX = 1024
 const JTI_MAX = 256
 
-/** Check 9 for a signed token. A promise only when keys must be fetched. */
+/** `authenticate` for a signed token. A promise only when keys must be fetched. */
 export function proveSigned(exchange: Exchange, jwt: Jwt): RefusalCode | null | Promise<RefusalCode | null> {
-  const { keys, source, algs } = exchange.profile!.verifier!
+  const { keys, source, algs } = exchange.identity.profile!.verifier!
   if (!algs.has(jwt.alg)) return failed(exchange, 'the algorithm is not admitted')
   if (keys !== null) return prove(exchange, jwt, keys)
-  const found = exchange.issuers!.keysOf(source, jwt.kid)
+  const found = exchange.lane.issuers.keysOf(source, jwt.kid)
   return found instanceof Promise
     ? found.then((settled) => proveWith(exchange, jwt, settled))
     : proveWith(exchange, jwt, found)
@@ -33,7 +33,7 @@ function proveWith(exchange: Exchange, jwt: Jwt, found: Keys): RefusalCode | nul
 function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): RefusalCode | null {
   const key = signingKeyOf(jwt, keys)
   if (typeof key === 'string') return failed(exchange, key)
-  const verifier = exchange.profile!.verifier!
+  const verifier = exchange.identity.profile!.verifier!
   if (key.retiresAt !== null && exchange.now >= key.retiresAt) return expired(exchange, 'retired by rotation')
   const { expires, notBefore, issuedAt } = jwt
   const skew = verifier.fragment.skew_ms
@@ -51,7 +51,7 @@ function prove(exchange: Exchange, jwt: Jwt, keys: readonly VerifyKey[]): Refusa
   const bounds = [until, key.retiresAt ?? until]
   if (verifier.source !== '') bounds.push(exchange.now + REMOTE_MS)
   const verified: Verified = {
-    profile: exchange.profile!,
+    profile: exchange.identity.profile!,
     key,
     credentialId: key.id,
     from,
@@ -73,7 +73,9 @@ function acceptOnce(
   until: number,
 ): RefusalCode | null {
   if (!isText(jti, JTI_MAX)) return failed(exchange, 'the token has no jti')
-  switch (exchange.issuers!.usedTokens.claim(`${exchange.profile!.id}\n${jti}`, until, exchange.now)) {
+  switch (
+    exchange.lane.issuers.usedTokens.claim(`${exchange.identity.profile!.id}\n${jti}`, until, exchange.now)
+  ) {
     case 'first':
       return admit(exchange, verified)
     case 'again':
@@ -142,24 +144,25 @@ function isScalar(value: unknown): boolean {
 export const PROOF_MS = 3_600_000
 
 /** Where all threads remember a proof. */
-export function proofKey({ profile, verifiedKey }: Exchange): string {
+export function proofKey({ identity: { profile, verifiedKey } }: Exchange): string {
   return `${profile!.id} ${verifiedKey}`
 }
 
 /** Lets the caller in, and remembers why. @param expires when the token ends, milliseconds since the epoch. */
 export function accept(exchange: Exchange, verified: Verified, expires: number): null {
-  const { snapshot, issuers, now, verifiedKey } = exchange
-  snapshot.verified.set(verifiedKey, verified)
-  issuers!.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now)
+  const { snapshot, lane, now } = exchange
+  snapshot.verified.set(exchange.identity.verifiedKey, verified)
+  lane.issuers.proofs.claim(proofKey(exchange), Math.min(expires, now + PROOF_MS), now)
   return admit(exchange, verified)
 }
 
 /** Puts what was proved into the exchange. */
 export function admit(exchange: Exchange, { credentialId, subject, agentHost, claims }: Verified): null {
-  exchange.credentialId = credentialId
-  exchange.subject = subject
-  exchange.agentHost = agentHost
-  exchange.claims = claims
+  const { identity } = exchange
+  identity.credentialId = credentialId
+  identity.subject = subject
+  identity.agentHost = agentHost
+  identity.claims = claims
   return null
 }
 

@@ -2,7 +2,7 @@
 import { parseHttpDate } from '../../base/http-date.ts'
 import { hashToken } from '../../base/token.ts'
 import type { CacheFragment } from '../../snapshot/fragments.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Routed } from '../exchange.ts'
 import { fieldValue, fieldValues, firstFieldValue } from '../header-lines.ts'
 import { type KeyedFields, keyedFields } from './keyed-fields.ts'
 
@@ -29,24 +29,25 @@ const UNKEYED = ['range', 'if-match', 'if-unmodified-since'] as const
  * not kept and not taken from what is kept: a part of a representation, a condition that only the upstream can judge (RFC 9111 4.3.2), or
  * a cookie or body that the answer may depend on.
  */
-export function cacheKey(exchange: Exchange, cache: CacheFragment): KeyedFields | null {
-  const { pass, proxy, profile, client, subject } = exchange
+export function cacheKey(exchange: Routed, cache: CacheFragment): KeyedFields | null {
+  const { pass, proxy } = exchange
+  const { profile, client, subject } = exchange.identity
   if (exchange.bodyBytes !== 0) return null
   if (UNKEYED.some((name) => fieldValue(pass, name) !== undefined)) return null
   if (!cache.vary.includes('cookie') && fieldValue(pass, 'cookie') !== undefined) return null
   // The caller's own credential never reaches the upstream: answers depend on it where identity is passed on, or where it
   // is exchanged; then on all that the very token allows.
   const personal = isPersonal(exchange)
-  const scope = profile!.fragment.forward_identity || personal ? 'profile' : cache.scope
-  const whose = scope === 'profile' ? profile!.id : scope === 'client' ? client!.id : ''
+  const scope = profile.fragment.forward_identity || personal ? 'profile' : cache.scope
+  const whose = scope === 'profile' ? profile.id : scope === 'client' ? client.id : ''
   // Behind one profile with tokens of others stand many people.
   const isOfToken = personal || isNameless(exchange)
-  const who = scope !== 'profile' ? '' : isOfToken ? hashToken(exchange.bearer) : subject
+  const who = scope !== 'profile' ? '' : isOfToken ? hashToken(exchange.identity.bearer) : subject
   const { secure, host, path, query } = exchange
-  const fields = keyedFields(pass, cache.vary, exchange.collection!.cors !== null)
-  const { identityLines } = profile!
+  const fields = keyedFields(pass, cache.vary, exchange.collection.cors !== null)
+  const { identityLines } = profile
   const ip = tellsAddress(cache) ? exchange.ip : ''
-  const parts = [whose, who, identityLines, proxy!.id, secure, host, ip, path, query, fields.key]
+  const parts = [whose, who, identityLines, proxy.id, secure, host, ip, path, query, fields.key]
   return { ...fields, key: JSON.stringify(parts) }
 }
 
@@ -56,13 +57,13 @@ export function tellsAddress({ vary }: CacheFragment): boolean {
 }
 
 /** The token of somebody else's making does not say who its bearer is. */
-export function isNameless({ profile, subject }: Exchange): boolean {
-  return subject === '' && profile!.verifier !== null
+export function isNameless({ identity: { profile, subject } }: Routed): boolean {
+  return subject === '' && profile.verifier !== null
 }
 
 /** The upstream gets a token in the name of the caller. */
-function isPersonal({ snapshot, proxy }: Exchange): boolean {
-  const id = proxy!.credential
+function isPersonal({ snapshot, proxy }: Routed): boolean {
+  const id = proxy.credential
   return id !== null && snapshot.credentials.get(id)?.grant?.exchanges === true
 }
 

@@ -3,7 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { PROBLEMS } from '../../base/refusal.ts'
 import type { LinkedCredential } from '../../snapshot/snapshot.ts'
 import { bodyOf } from '../contract/collect.ts'
-import type { Exchange, Reply } from '../exchange.ts'
+import type { Exchange, Reply, Routed } from '../exchange.ts'
+import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue, fieldValues } from '../header-lines.ts'
 import { mayHold, overloaded } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
@@ -23,9 +24,9 @@ const KEY_CHARS_MAX = 255
 /** The keeper of keys hears of an end just after the caller, who may ask again at once: looks before a key counts as busy. */
 const ENDING_MS = [5, 20, 75]
 
-/** Check 16. A repeated request is answered as the first one was; a kept answer is given again. */
-export function replayed(exchange: Exchange): Verdict | Promise<Verdict> {
-  const { shape } = exchange.proxy!.fragment
+/** A repeated request is answered as the first one was; a kept answer is given again. */
+export function replayed(exchange: Routed): Verdict | Promise<Verdict> {
+  const { shape } = exchange.proxy.fragment
   if (shape === null) return null
   if (shape.idempotency && REPEATABLE.has(exchange.method)) return repeated(exchange)
   if (shape.cache !== null && (exchange.method === 'GET' || exchange.method === 'HEAD'))
@@ -33,8 +34,8 @@ export function replayed(exchange: Exchange): Verdict | Promise<Verdict> {
   return null
 }
 
-function cached(exchange: Exchange): Verdict {
-  const { cache } = exchange.proxy!.fragment.shape!
+function cached(exchange: Routed): Verdict {
+  const { cache } = exchange.proxy.fragment.shape!
   const wish = wishOf(exchange.pass)
   const keyed = wish === 'none' ? null : cacheKey(exchange, cache!)
   if (keyed === null) {
@@ -46,7 +47,12 @@ function cached(exchange: Exchange): Verdict {
   exchange.conditions = keyed.conditions
   // Free text of the caller, like the lines that are left out
   exchange.traceState = ''
-  const entry = exchange.replays!.cache.get(keyed.key, exchange.proxy!, credentialOf(exchange), exchange.now)
+  const entry = exchange.lane.replays.cache.get(
+    keyed.key,
+    exchange.proxy,
+    credentialOf(exchange),
+    exchange.now,
+  )
   if (entry === null || wish === 'fresh' || exchange.now >= entry.freshUntil) {
     exchange.stale = entry
     exchange.cacheLine = 'X-Cache: MISS\r\n'
@@ -57,8 +63,8 @@ function cached(exchange: Exchange): Verdict {
 }
 
 /** What the upstream answers to: another credential may be of another account. */
-export function credentialOf({ snapshot, proxy }: Exchange): LinkedCredential | null {
-  const id = proxy!.credential
+export function credentialOf({ snapshot, proxy }: Routed): LinkedCredential | null {
+  const id = proxy.credential
   return id === null ? null : (snapshot.credentials.get(id) ?? null)
 }
 
@@ -78,7 +84,7 @@ export function fromCache(exchange: Exchange, entry: CacheEntry): Reply {
   return { status, fields: fields + age, body }
 }
 
-function repeated(exchange: Exchange): Verdict | Promise<Verdict> {
+function repeated(exchange: Routed): Verdict | Promise<Verdict> {
   const sent = fieldValues(exchange.pass, 'idempotency-key')
   if (sent.length === 0) return null
   const [key] = sent
@@ -96,14 +102,18 @@ function repeated(exchange: Exchange): Verdict | Promise<Verdict> {
   return claimed(exchange, key!)
 }
 
-async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
+async function claimed(exchange: Routed, key: string): Promise<Verdict> {
   const body = exchange.bodyBytes === 0 ? '' : await bodyOf(exchange)
   if (body === null) return exchange.code ?? ANSWERED
   // Behind one profile with tokens of others stand many people, who know nothing of each other's keys.
-  const digest = hash('sha256', JSON.stringify([exchange.profile!.id, exchange.subject, key]), 'base64url')
-  const scoped = scopedKey(exchange.client!.id, digest)
+  const digest = hash(
+    'sha256',
+    JSON.stringify([exchange.identity.profile.id, exchange.identity.subject, key]),
+    'base64url',
+  )
+  const scoped = scopedKey(exchange.identity.client.id, digest)
   const fingerprint = fingerprintOf(exchange, body)
-  const { keys } = exchange.replays!
+  const { keys } = exchange.lane.replays
   let claim = await keys.claim(scoped, fingerprint)
   for (const waitMs of ENDING_MS) {
     if (claim.state !== 'busy' || exchange.isOver) break
@@ -117,9 +127,9 @@ async function claimed(exchange: Exchange, key: string): Promise<Verdict> {
   return null
 }
 
-function fingerprintOf(exchange: Exchange, body: Uint8Array | string): string {
+function fingerprintOf(exchange: Routed, body: Uint8Array | string): string {
   const type = fieldValue(exchange.pass, 'content-type') ?? ''
-  const head = JSON.stringify([exchange.method, exchange.proxy!.id, exchange.path, exchange.query, type])
+  const head = JSON.stringify([exchange.method, exchange.proxy.id, exchange.path, exchange.query, type])
   return hash('sha256', `${head}\n${hash('sha256', body, 'base64url')}`, 'base64url')
 }
 
@@ -152,4 +162,12 @@ function answerOf(exchange: Exchange, claim: Exclude<Claim, { state: 'claimed' }
       exchange.facts = { detail: PROBLEMS.idempotency_conflict.help }
       return 'idempotency_conflict'
   }
+}
+
+export const explainReplay: Explain = (exchange) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const { shape } = exchange.proxy.fragment
+  return shape === null || (shape.cache === null && !shape.idempotency)
+    ? pass('no answer is given again')
+    : open('depends on earlier calls', `${proxyName(exchange)} cache, idempotency`)
 }

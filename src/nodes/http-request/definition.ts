@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { HttpMethod } from '../../model/common.ts'
 import { ANSWER } from '../answer.ts'
-import { ASKING, Credential, type NodeType, Text } from '../node-type.ts'
+import { ASKING, Credential, HostName, type NodeType } from '../node-type.ts'
 
 export const httpRequestNode: NodeType = {
   name: 'http_request_node',
@@ -9,7 +9,7 @@ export const httpRequestNode: NodeType = {
   summary: 'Call of another server',
   config: z.strictObject({
     method: HttpMethod.default('GET'),
-    hosts: z.array(Text).min(1).max(50).describe('Hosts that may be called, and no others'),
+    hosts: z.array(HostName).min(1).max(50).describe('Hosts that may be called, and no others'),
     credential: Credential.nullable().default(null),
     verify_tls: z.boolean().default(true),
     max_body: z

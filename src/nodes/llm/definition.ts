@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { ASKING, Credential, type NodeType, Text } from '../node-type.ts'
+import { ASKING, Credential, type NodeType, Text, WebUrl } from '../node-type.ts'
 
 export const llmNode: NodeType = {
   name: 'llm_node',
   phase: 'call',
   summary: 'Question to a model with an OpenAI-compatible endpoint',
   config: z.strictObject({
-    endpoint: z.url({ protocol: /^https?$/ }),
+    endpoint: WebUrl,
     model: Text,
     credential: Credential,
     schema: z.record(z.string(), z.json()).optional().describe('JSON Schema of the answer'),

@@ -19,6 +19,12 @@ const statusAtMcp = async (token: string): Promise<number> => {
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json, text/event-stream' }
   return (await postJson(`${origin}/management/mcp`, LIST, headers)).status
 }
+const statusAtRest = async (token: string): Promise<number> =>
+  (await fetch(`${origin}/management/v1/collections`, { headers: { authorization: `Bearer ${token}` } }))
+    .status
+const refresh = (client: string, token: string) =>
+  postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', client_id: client, refresh_token: token })
+const DAY_MS = 24 * 60 * 60_000
 const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} }
 
 /** A client with a secret, as those register that run on a server. */
@@ -143,4 +149,156 @@ test('the token of a service identity has no grant that could be ended, and that
   assert.deepEqual([revoked.status, revoked.body.error], [400, 'unsupported_token_type'])
   assert.equal(await statusAtMcp(access_token), 200)
   assert.equal((await tokenAt('revoke', access_token, await registerConfidential())).status, 200)
+})
+
+test('a token is for the resource that was named, by default for Management MCP, and for no other', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const rest = await tokensFor(origin, browser, client, { resource: `${origin}/management/v1` })
+  assert.deepEqual([await statusAtRest(rest.access_token), await statusAtMcp(rest.access_token)], [200, 401])
+  const { url, redeem } = authorization(origin, client)
+  url.searchParams.delete('resource')
+  const { body } = await redeem((await consent(browser, url)).url.searchParams.get('code')!)
+  assert.deepEqual([await statusAtRest(body.access_token), await statusAtMcp(body.access_token)], [401, 200])
+  const form = { grant_type: 'refresh_token', client_id: client, refresh_token: body.refresh_token }
+  const other = await postForm(`${origin}/oauth/token`, { ...form, resource: `${origin}/management/v1` })
+  assert.equal(other.body.error, 'invalid_target')
+  const stolen = await refresh(await register(origin), body.refresh_token)
+  assert.deepEqual([stolen.body.error, stolen.headers.get('cache-control')], ['invalid_grant', 'no-store'])
+  const same = await postForm(`${origin}/oauth/token`, { ...form, resource: `${origin}/api/v1/mcp` })
+  assert.deepEqual([same.status, same.headers.get('cache-control')], [200, 'no-store'])
+  const inQuery = await fetch(`${origin}/management/v1/collections?access_token=${rest.access_token}`)
+  assert.equal(inQuery.status, 401)
+})
+
+test('a code is for one use, by the client that began, with its verifier', async () => {
+  const client = await register(origin)
+  const other = await register(origin)
+  const browser = server.browser()
+  const { url, redeem } = authorization(origin, client)
+  const codeOf = async () => (await consent(browser, url)).url.searchParams.get('code')!
+  assert.equal((await redeem(await codeOf(), { code_verifier: 'x'.repeat(43) })).body.error, 'invalid_grant')
+  assert.equal((await redeem(await codeOf(), { client_id: other })).body.error, 'invalid_grant')
+  assert.equal(
+    (await redeem(await codeOf(), { redirect_uri: 'http://127.0.0.1:9/x' })).body.error,
+    'invalid_grant',
+  )
+  assert.equal(
+    (await redeem(await codeOf(), { resource: `${origin}/management/v1` })).body.error,
+    'invalid_target',
+  )
+  const code = await codeOf()
+  const { body } = await redeem(code)
+  assert.equal(await statusAtMcp(body.access_token), 200)
+  assert.equal((await redeem(code)).body.error, 'invalid_grant')
+  assert.equal(await statusAtMcp(body.access_token), 401, 'what came of a code that was used twice has ended')
+  const late = await codeOf()
+  server.move(61_000)
+  assert.equal((await redeem(late)).body.error, 'invalid_grant')
+  server.move(-61_000)
+})
+
+test('a refresh token that was replaced is taken again for a minute, and after that ends all that came from it', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const first = await tokensFor(origin, browser, client, { resource: `${origin}/management/v1` })
+  const second = (await refresh(client, first.refresh_token)).body
+  assert.notEqual(second.refresh_token, first.refresh_token)
+  server.move(59_000)
+  const again = (await refresh(client, first.refresh_token)).body
+  assert.equal(new Set([first, second, again].map(({ refresh_token }) => refresh_token)).size, 3)
+  const tokens = [first, second, again].map(({ access_token }) => access_token)
+  assert.deepEqual(await Promise.all(tokens.map(statusAtRest)), [200, 200, 200])
+  server.move(1001)
+  assert.equal((await refresh(client, first.refresh_token)).body.error, 'invalid_grant')
+  for (const { refresh_token } of [second, again])
+    assert.equal((await refresh(client, refresh_token)).body.error, 'invalid_grant')
+  assert.deepEqual(await Promise.all(tokens.map(statusAtRest)), [401, 401, 401])
+  server.move(-60_001)
+})
+
+test('a refresh token is not taken again once the one that replaced it was used: then it is in two hands', async () => {
+  const client = await register(origin)
+  const first = await tokensFor(origin, server.browser(), client)
+  const second = (await refresh(client, first.refresh_token)).body
+  const third = (await refresh(client, second.refresh_token)).body
+  assert.equal(await statusAtMcp(third.access_token), 200)
+  assert.equal((await refresh(client, first.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await refresh(client, third.refresh_token)).body.error, 'invalid_grant')
+  assert.equal(await statusAtMcp(third.access_token), 401)
+})
+
+test('of two that came of one refresh token one goes on: who brings the other when it was used ends both', async () => {
+  const client = await register(origin)
+  const first = await tokensFor(origin, server.browser(), client)
+  const second = (await refresh(client, first.refresh_token)).body
+  server.move(30_000)
+  const stolen = (await refresh(client, first.refresh_token)).body
+  server.move(1000)
+  const third = (await refresh(client, second.refresh_token)).body
+  assert.equal(await statusAtMcp(third.access_token), 200)
+  assert.equal((await refresh(client, stolen.refresh_token)).body.error, 'invalid_grant')
+  assert.equal((await refresh(client, third.refresh_token)).body.error, 'invalid_grant')
+  assert.deepEqual(await Promise.all([stolen, third].map((one) => statusAtMcp(one.access_token))), [401, 401])
+  server.move(-31_000)
+})
+
+test('of many requests with one code at once, at most one gets tokens; with one refresh token each gets its own', async () => {
+  const client = await register(origin)
+  const { url, redeem } = authorization(origin, client)
+  const code = (await consent(server.browser(), url)).url.searchParams.get('code')!
+  const answers = await Promise.all(Array.from({ length: 8 }, () => redeem(code)))
+  assert.ok(answers.filter(({ status }) => status === 200).length <= 1)
+  const { refresh_token } = await tokensFor(origin, server.browser(), client)
+  const refreshed = await Promise.all(Array.from({ length: 8 }, () => refresh(client, refresh_token)))
+  assert.deepEqual(
+    refreshed.map(({ status }) => status),
+    Array(8).fill(200),
+  )
+  assert.equal(new Set(refreshed.map(({ body }) => body.refresh_token)).size, 8)
+})
+
+test('a revoked refresh token takes its access tokens with it, and nobody else can revoke it', async () => {
+  const client = await register(origin)
+  const tokens = await tokensFor(origin, server.browser(), client)
+  const revoke = (by: string) =>
+    postForm(`${origin}/oauth/revoke`, { client_id: by, token: tokens.refresh_token })
+  await revoke(await register(origin))
+  assert.equal(await statusAtMcp(tokens.access_token), 200)
+  assert.equal((await revoke(client)).status, 200)
+  assert.equal(await statusAtMcp(tokens.access_token), 401)
+  assert.equal(
+    (await server.store.read.auditEntries({ limit: 1, operation: 'oauth.revoke' })).items[0]!.resource.id,
+    client,
+  )
+})
+
+test('keys are replaced after ninety days or when asked, and what they have signed stays good', async () => {
+  const client = await register(origin)
+  const browser = server.browser()
+  const kidsOf = async (): Promise<string[]> => {
+    const { keys } = (await (await fetch(`${origin}/oauth/jwks`)).json()) as { keys: { kid: string }[] }
+    assert.ok(keys.every((key) => !('d' in key)))
+    return keys.map(({ kid }) => kid)
+  }
+  const kidOf = ({ access_token }: { access_token: string }): string =>
+    JSON.parse(Buffer.from(access_token.split('.', 1)[0]!, 'base64url').toString()).kid
+  const [first] = await kidsOf()
+  const before = await tokensFor(origin, browser, client)
+  assert.equal(kidOf(before), first)
+  assert.equal((await server.manage('POST', '/keys/rotate', {})).status, 200)
+  const after = await tokensFor(origin, browser, client)
+  assert.notEqual(kidOf(after), first)
+  assert.deepEqual(await kidsOf(), [kidOf(after), first])
+  assert.deepEqual(
+    [await statusAtMcp(before.access_token), await statusAtMcp(after.access_token)],
+    [200, 200],
+  )
+  server.move(25 * 60 * 60_000)
+  assert.deepEqual(await kidsOf(), [kidOf(after)], 'nothing lives any more that the first has signed')
+  server.move(89 * DAY_MS)
+  const [newest, second] = await kidsOf()
+  assert.notEqual(newest, kidOf(after))
+  assert.equal(second, kidOf(after))
+  server.move(-25 * 60 * 60_000 - 89 * DAY_MS)
 })

@@ -2,6 +2,7 @@ import type { ServiceClient } from '../../access/service-clients.ts'
 import { isLoopbackHost } from '../../base/address.ts'
 import { listedTexts, type Plain } from '../../base/plain.ts'
 import { hashToken } from '../../base/token.ts'
+import { urlTextFault } from '../../base/url-text.ts'
 import { isReservedName } from './client-names.ts'
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -74,7 +75,8 @@ export function lenientMetadata(given: Plain): Plain {
     MEMBERS.flatMap((name) => (given[name] == null ? [] : [[name, given[name]]])),
   )
   const redirects = listedTexts(taken['redirect_uris']).slice(0, REDIRECTS_MAX)
-  if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects
+  if (taken['redirect_uris'] !== undefined) taken['redirect_uris'] = redirects.map(readable)
+  if (typeof taken['jwks_uri'] === 'string') taken['jwks_uri'] = readable(taken['jwks_uri'])
   if (redirects.some((one) => !one.startsWith('https://'))) taken['application_type'] = 'native'
   const grants = listedTexts(taken['grant_types']).filter((one) => OWN_GRANTS.includes(one))
   if (grants.length > 0) taken['grant_types'] = grants
@@ -85,8 +87,13 @@ export function lenientMetadata(given: Plain): Plain {
   // It would be taken for Postern; the client is called by its id then
   if (isReservedName(String(taken['client_name'] ?? ''))) delete taken['client_name']
   if (taken['client_name'] === '') delete taken['client_name']
-  if (!/^https?:/.test(String(taken['client_uri']))) delete taken['client_uri']
+  if (!/^https?:/.test(readable(String(taken['client_uri'])))) delete taken['client_uri']
   return taken
+}
+
+/** A URL that leads where it reads; any other as a text that is no URL, which the engine refuses. */
+function readable(url: string): string {
+  return urlTextFault(url) === null ? url : ''
 }
 
 /** A name without what cannot be seen, and could turn the text after it around where people read who asks. */

@@ -109,8 +109,19 @@ test('publishing is held back however it is done, and so is a new secret', async
   await rule(['*:publish', '*:rotate'])
   const draft = { collection: 'orders', name: 'Early', methods: ['GET'], path: '/early' }
   assert.equal((await as('ada', 'proxies.create', draft)).status, 201)
-  requestOf(await as('ada', 'proxies.update', { id: 'early', status: 'published' }))
-  requestOf(await as('ada', 'proxies.create', { ...draft, name: 'Late', path: '/late', status: 'published' }))
+  const published = { status: 'published' }
+  const documents = [JSON.stringify({ kind: 'proxy', slug: 'early', spec: { ...draft, ...published } })]
+  for (const [name, input] of [
+    ['proxies.publish', { id: 'early' }],
+    ['proxies.update', { id: 'early', ...published }],
+    ['proxies.put', { id: 'early', ...draft, ...published }],
+    ['proxies.create', { ...draft, name: 'Late', path: '/late', ...published }],
+    ['proxies.bulk_update', { ids: ['early'], changes: published }],
+    ['collections.publish', { id: 'orders', cascade: true }],
+    ['collections.create', { ...ORDERS, slug: 'live', base_path: '/live', ...published }],
+    ['config.apply', { documents, managed_by: 'files' }],
+  ] as const)
+    assert.deepEqual(requestOf(await as('ada', name, input)).operation, name)
   const auth = { type: 'bearer', token: 'planted-first-secret' }
   assert.equal((await as('ada', 'credentials.create', { name: 'Bank', auth })).status, 201)
   const update = (auth: object) => as('ada', 'credentials.update', { id: 'bank', auth })

@@ -47,14 +47,7 @@ export const explainRequest = define({
   output: Explanation,
   permission: 'records:read',
   refuses: ['not_found', 'not_ready', 'records_unavailable'],
-  columns: [
-    'checks.number',
-    'checks.name',
-    'checks.result',
-    'checks.code',
-    'checks.reason',
-    'checks.setting',
-  ],
+  columns: ['checks.name', 'checks.result', 'checks.code', 'checks.reason', 'checks.setting'],
   unscoped: true,
   subject: (input) => ({ type: 'request', id: input.request_id ?? null, slug: null }),
   handle: async (input, context) => {

@@ -12,6 +12,7 @@ before(async () => {
 })
 after(() => control.close())
 
+const IDLE = { collection: 'orders', name: 'Idle', methods: ['GET'], path: '/idle' }
 const SMALL = {
   nodes: [
     { id: 'http', type: 'http_trigger' },
@@ -78,6 +79,20 @@ test('a proxy with a workflow is never published, whatever the way', async () =>
         path: '/n',
         workflow: 'steps',
         status: 'published',
+      },
+    ],
+    ['proxies.put', { id: 'orders:idle', ...IDLE, workflow: 'steps', status: 'published' }],
+    [
+      'config.apply',
+      {
+        documents: [
+          {
+            kind: 'proxy',
+            slug: 'idle',
+            spec: { ...IDLE, workflow: 'steps', status: 'published' },
+          },
+        ],
+        managed_by: 'files',
       },
     ],
   ]

@@ -95,7 +95,7 @@ test('of a sound data directory all is well but where its key is, nothing is cha
   assert.ok(!readdirSync(directory).includes('none'))
 })
 
-test('each thing that is wrong is found, with what to do', async () => {
+test('what is wrong with the directory, the key, the schema, the store or the trail is found, with what to do', async () => {
   const wrong = async (check: string, breaks: (data: string) => void, told: RegExp, state = 'fail') => {
     const data = await make()
     breaks(data)

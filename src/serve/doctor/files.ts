@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../../settings.ts'
-import { faultOfDatabase, faultOfKeys, faultOfRecords } from '../../store/sqlite/judge-file.ts'
+import { faultOfDatabase, faultOfKeys, faultOfRecords, otherThanFile } from '../../store/sqlite/judge-file.ts'
 import type { Finding } from '../../surfaces/cli/ports.ts'
 import { RESTORE_PART } from '../backup/place.ts'
+import { REWRITTEN } from '../damaged-files.ts'
 
 /** A larger file is not read as a whole. */
 const WHOLE_BYTES_MAX = 256 * 1024 * 1024
@@ -39,9 +40,10 @@ export function findFiles({ data }: Settings): Finding[] {
   const findings: Finding[] = []
   for (const [check, { fault, fix }] of Object.entries(FILES)) {
     const file = join(data, check)
-    const found = existsSync(file) ? fault(file) : null
+    const found = existsSync(file) && otherThanFile(file) === null ? fault(file) : null
     if (found !== null) findings.push({ check, state: 'warn', found: `${file} is damaged: ${found}`, fix })
   }
+  findings.push(...others(data), ...rewritten(data))
   const part = join(data, RESTORE_PART)
   if (existsSync(part)) {
     const isServed = existsSync(join(data, 'config.db'))
@@ -55,12 +57,42 @@ export function findFiles({ data }: Settings): Finding[] {
     })
   }
   for (const name of readdirSync(data))
-    if (name.startsWith('records.db.damaged-') && !/-(wal|shm)$/.test(name))
+    if (/^[a-z]+\.(db|mark)(-[a-z]+)?\.damaged-\d+T\d+Z$/.test(name))
       findings.push({
         check: name,
         state: 'warn',
-        found: `${join(data, name)} was put aside by a start because it was damaged`,
-        fix: 'Keep it elsewhere if you want to recover records from it, then delete it.',
+        found: `${join(data, name)} was put aside by a start because it was damaged, or not a file`,
+        fix: 'Keep it elsewhere if you need what is in it, then delete it.',
       })
   return findings
+}
+
+/** What has the name of one of our files, and is none. */
+function others(data: string): Finding[] {
+  return [...Object.keys(FILES), 'config.db', 'audit.mark'].flatMap((check): Finding[] => {
+    const file = join(data, check)
+    const kind = otherThanFile(file)
+    if (kind === null) return []
+    const isNeeded = check === 'config.db' || check === 'lock.db'
+    const state = isNeeded ? 'fail' : 'warn'
+    const fix =
+      check === 'config.db'
+        ? 'Move it away, and restore a backup with postern restore.'
+        : check === 'lock.db'
+          ? 'Delete it while no instance runs.'
+          : 'The next start renames it and makes the file anew.'
+    return [{ check, state, found: `${file} is ${kind}, not a file`, fix }]
+  })
+}
+
+/** A copy of config.db that a killed process has left. */
+function rewritten(data: string): Finding[] {
+  const copy = join(data, REWRITTEN)
+  if (!existsSync(copy)) return []
+  const isThere = existsSync(join(data, 'config.db'))
+  const fix = isThere
+    ? 'The next start removes it.'
+    : 'The next start uses it if it is whole. Otherwise restore a backup with postern restore, then delete it.'
+  const found = `${copy} was left by a process that was killed while it wrote config.db again`
+  return [{ check: REWRITTEN, state: isThere ? 'warn' : 'fail', found, fix }]
 }

@@ -12,6 +12,7 @@ export const STORE_FAULTS = [
   'locked',
   'cannot_open',
   'changed',
+  'overwritten',
 ] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
@@ -27,6 +28,7 @@ const SENTENCES: Readonly<Record<StoreFault, string>> = {
   cannot_open: 'The file of the store cannot be opened.',
   changed:
     'Another program has changed the audit trail of the store; stop the gateway and run postern doctor.',
+  overwritten: 'Another program has overwritten the file of the store.',
 }
 
 /**

@@ -1,13 +1,29 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { mountSmallDisk } from '../../../test/support/small-disk.ts'
 import type { ConfigStore } from '../ports/config.ts'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 import { openConfigStore } from './config.ts'
+import { openKeyStore } from './idempotency.ts'
+import { openRecordStore } from './records.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-faults-'))
 const disk = mountSmallDisk(2)
@@ -176,4 +192,91 @@ test('the file truncated: writes are refused, and probes do not mend it', async 
   await store.probe()
   assert.equal(store.fault?.fault, 'truncated')
   await store.close()
+})
+
+test('an older copy of the same size written into the file: writes and reads are refused, and the next start finds that copy', async () => {
+  const { file, store } = fresh()
+  await set(store, 'kept', 'a')
+  await store.probe()
+  const older = readFileSync(file)
+  await set(store, 'kept', 'b')
+  await store.close()
+  const again = openConfigStore(file)
+  await again.probe()
+  await set(again, 'kept', 'c')
+  assert.equal(statSync(file).size, older.length)
+  const inode = statSync(file).ino
+  writeFileSync(file, older, { flag: 'r+' })
+  assert.equal(statSync(file).ino, inode)
+  await refused(again, 'overwritten')
+  await assert.rejects(again.read.meta('kept'), StoreUnavailable)
+  await again.probe()
+  assert.equal(again.fault?.fault, 'overwritten')
+  await again.close()
+  assert.deepEqual(readFileSync(file), older, 'nothing of the log was copied into it')
+  const third = openConfigStore(file)
+  assert.equal(await third.read.meta('kept'), 'a')
+  await third.close()
+})
+
+test('a page blanked in place is found by the next probe; a file that was only touched is not refused', async () => {
+  const { file, store } = fresh()
+  for (let n = 0; n < 200; n++) await set(store, `kept ${n}`, 'x'.repeat(500))
+  await store.close()
+  const again = openConfigStore(file)
+  await again.probe()
+  utimesSync(file, 1, 1)
+  await again.probe()
+  assert.equal(again.fault?.fault, undefined)
+  await set(again, 'after', 'yes')
+  const pages = openSync(file, 'r+')
+  writeSync(pages, Buffer.alloc(40_960), 0, 40_960, 4096)
+  closeSync(pages)
+  await again.probe()
+  assert.equal(again.fault?.fault, 'damaged')
+  await again.close()
+})
+
+test('copies of the log into the file by this process itself are no fault', async () => {
+  const { file, store } = fresh()
+  for (let n = 0; n < 8; n++) {
+    const before = statSync(file).mtimeMs
+    await set(store, 'large', `${n}`.repeat(5_000_000))
+    assert.notEqual(statSync(file).mtimeMs, before, 'the log was copied')
+    if (n % 3 === 0) await store.probe()
+    assert.equal(store.fault, null)
+  }
+  await store.close()
+})
+
+test('while another process holds the file, the event loop goes on, and the change is made afterwards', async () => {
+  const { file, store } = fresh()
+  const other = new DatabaseSync(file)
+  other.exec('begin immediate')
+  const change = set(store, 'kept', 'yes')
+  for (let turns = 0; turns < 200; turns++) await turn()
+  other.exec('rollback')
+  await change
+  assert.equal(await store.read.meta('kept'), 'yes')
+  other.exec('begin immediate')
+  await store.probe()
+  assert.equal(store.fault?.fault, 'locked')
+  other.close()
+  await store.probe()
+  assert.equal(store.fault, null)
+  await store.close()
+})
+
+test('a file of a newer version is refused and not changed, whatever its journal mode', () => {
+  for (const mode of ['delete', 'wal']) {
+    const file = join(directory, `newer-${mode}.db`)
+    const made = new DatabaseSync(file)
+    made.exec(`pragma journal_mode = ${mode}; create table schema_versions (version integer primary key, name text not null, applied_at text not null) strict;
+insert into schema_versions values (100000, 'later', '2040-01-01T00:00:00Z')`)
+    made.close()
+    const before = readFileSync(file)
+    for (const open of [openConfigStore, openRecordStore, (path: string) => openKeyStore(path).load()])
+      assert.throws(() => open(file), /has schema version 100000.* start the newer Postern/)
+    assert.deepEqual(readFileSync(file), before, mode)
+  }
 })

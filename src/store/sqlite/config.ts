@@ -6,11 +6,14 @@ import { CONFIG_MIGRATIONS } from '../migrations/config.ts'
 import type { TrailSeal } from '../ports/audit-chain.ts'
 import type { ConfigReader, ConfigStore, ConfigWriter, WriteSettings } from '../ports/config.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
+import { BUSY_MS } from './busy.ts'
 import { createReader } from './config-read.ts'
 import { createWriter } from './config-write.ts'
 import { type Connected, createDialect } from './dialect.ts'
-import { toLastingFault, toStoreError } from './fault.ts'
-import { migrate } from './migrate.ts'
+import { guarded, toLastingFault, toStoreError } from './fault.ts'
+import { HeaderWatch } from './file-header.ts'
+import { faultOfDatabase } from './judge-file.ts'
+import { migrate, refuseNewer } from './migrate.ts'
 import { probeFile } from './probe.ts'
 import type { ConfigTables } from './tables.ts'
 import { TrailEnd } from './trail-end.ts'
@@ -42,9 +45,16 @@ export function openConfigStore(file: string, environment: string | null = null)
   const failed = (error: unknown): void => {
     fault = toLastingFault(error) ?? fault
   }
-  const writing: Connected = { file, database: openWriting(file), failed }
-  const reading: Connected = { file, database: openReading(file), failed }
+  const demand = (): void => {
+    if (header.isOverwritten)
+      throw new StoreUnavailable('overwritten', `${file}: its header is of another file`)
+  }
+  const writing: Connected = { file, database: openWriting(file), demand, failed }
+  const reading: Connected = { file, database: openReading(file), demand, failed }
   let watched = new WatchedFile(file)
+  let header = new HeaderWatch(file)
+  /** The header has a version of this process. */
+  let isStamped = false
   let fault: StoreUnavailable | null = null
   const writer = new Kysely<ConfigTables>({ dialect: createDialect(writing) })
   const reader = new Kysely<ConfigTables>({ dialect: createDialect(reading) })
@@ -77,6 +87,8 @@ export function openConfigStore(file: string, environment: string | null = null)
   function demandFile(): void {
     try {
       watched.demand()
+      header.look()
+      demand()
     } catch (error) {
       failed(error)
       throw error
@@ -92,12 +104,40 @@ export function openConfigStore(file: string, environment: string | null = null)
     syncFile(copy)
     reading.database.close()
     writing.database.close()
+    header.close()
     // SQLite leaves the log of a file that is gone, and would apply it to the copy
     watched.removeLog()
     renameSync(copy, file)
     writing.database = openWriting(file)
     reading.database = openReading(file)
     watched = new WatchedFile(file)
+    header = new HeaderWatch(file)
+    isStamped = false
+  }
+
+  /** What another program has written to the file in place is seen here, and that nothing has. */
+  function demandPages(): void {
+    const found = header.look()
+    demand()
+    if (found === 'same') return
+    const damage = faultOfDatabase(file)
+    if (damage !== null) throw new StoreUnavailable('damaged', `${file}: ${damage}`)
+    header.accept()
+  }
+
+  async function probe(): Promise<void> {
+    if (watched.look() === 'missing' && fault?.fault === 'missing') writeAgain()
+    watched.demand()
+    demandPages()
+    await probeFile(writing.database, file, watched, header.next(), fault)
+    if (!isStamped) {
+      // From the log into the file, so that any other file is told from this one
+      guarded(file, () => writing.database.exec('pragma wal_checkpoint(passive)'))
+      isStamped = true
+    }
+    if (seal !== null) new TrailEnd(seal).expect(await createReader(writer).lastAuditLink())
+    // What is damaged needs a person; that a page can be written proves nothing
+    if (fault?.fault !== 'damaged') fault = null
   }
 
   return {
@@ -123,11 +163,7 @@ export function openConfigStore(file: string, environment: string | null = null)
     probe: () =>
       turns.run(async () => {
         try {
-          if (watched.look() === 'missing' && fault?.fault === 'missing') writeAgain()
-          probeFile(writing.database, file, watched, fault)
-          if (seal !== null) new TrailEnd(seal).expect(await createReader(writer).lastAuditLink())
-          // What is damaged needs a person; that a page can be written proves nothing
-          if (fault?.fault !== 'damaged') fault = null
+          await probe()
         } catch (error) {
           const known = toStoreError(error, file)
           fault =
@@ -140,17 +176,26 @@ export function openConfigStore(file: string, environment: string | null = null)
       turns.run(async () => {
         await reader.destroy()
         await writer.destroy()
+        // The reading one last leaves the log as it is, which does not belong to a file that was overwritten
+        const order = header.isOverwritten ? [writing, reading] : [reading, writing]
         // Closed already where a file that was written again could not be opened
-        for (const { database } of [reading, writing]) if (database.isOpen) database.close()
-        watched.removeLog()
+        for (const { database } of order) if (database.isOpen) database.close()
+        header.close()
+        watched.removeLog(header.isOverwritten)
       }),
   }
 }
 
 function openReading(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 5000, readOnly: true })
+  const database = new DatabaseSync(file, { timeout: BUSY_MS, readOnly: true })
   // SQLite opens the log at the first read: after this one, reads go on when the file is gone
   database.prepare('select count(*) from sqlite_schema').get()
+  return waitingNoMore(database)
+}
+
+/** From here on the dialect waits, without holding the thread. */
+function waitingNoMore(database: DatabaseSync): DatabaseSync {
+  database.exec('pragma busy_timeout = 0')
   return database
 }
 
@@ -169,10 +214,11 @@ function openWriting(file: string): DatabaseSync {
   try {
     // SQLite would make it readable for everybody; its side files take over the mode of this one.
     closeSync(openSync(file, 'a', 0o600))
-    database = new DatabaseSync(file, { timeout: 5000 })
+    refuseNewer(file, CONFIG_MIGRATIONS)
+    database = new DatabaseSync(file, { timeout: BUSY_MS })
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
     migrate(database, file, CONFIG_MIGRATIONS)
-    return database
+    return waitingNoMore(database)
   } catch (error) {
     database?.close()
     if (error instanceof CannotStart) throw error

@@ -11,6 +11,7 @@ import {
 } from 'kysely'
 import { Lru } from '../../base/lru.ts'
 import { StoreUnavailable } from '../ports/unavailable.ts'
+import { BUSY_MS, patiently } from './busy.ts'
 import { toStoreError } from './fault.ts'
 
 const STATEMENTS_MAX = 256
@@ -19,13 +20,16 @@ const STATEMENTS_MAX = 256
 export interface Connected {
   readonly file: string
   database: DatabaseSync
+  /** Throws StoreUnavailable when the pages of the file may be those of another file. */
+  readonly demand: () => void
   /** Told of each error of the database that means the file; see {@link StoreUnavailable}. */
   readonly failed: (error: unknown) => void
 }
 
 /**
  * Kysely over one connection of `node:sqlite`. It does not queue: whoever opens a transaction on it must be alone
- * with it (see {@link createTurns}). Rejects with StoreUnavailable where the file cannot be used.
+ * with it (see {@link createTurns}). Rejects with StoreUnavailable where the file cannot be used. While another process holds
+ * the file, the event loop goes on.
  */
 export function createDialect(connected: Connected): Dialect {
   return {
@@ -63,8 +67,8 @@ class Connection implements DatabaseConnection {
     this.#database = connected.database
   }
 
-  begin(): void {
-    this.#guarded((database) => database.exec('begin immediate'))
+  async begin(): Promise<void> {
+    await patiently(() => this.#guarded((database) => database.exec('begin immediate')), BUSY_MS)
     this.#inTransaction = true
   }
 
@@ -86,8 +90,14 @@ class Connection implements DatabaseConnection {
     }
   }
 
-  executeQuery = async <R>(query: CompiledQuery): Promise<QueryResult<R>> =>
-    this.#guarded((database) => {
+  executeQuery = async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
+    // A transaction holds the file itself
+    if (this.#inTransaction) return this.#execute<R>(query)
+    return patiently(() => this.#execute<R>(query), BUSY_MS)
+  }
+
+  #execute<R>(query: CompiledQuery): QueryResult<R> {
+    return this.#guarded((database) => {
       const statement = this.#prepare(database, query.sql)
       const values = query.parameters as readonly SQLInputValue[]
       // The rows are what the query selects; Kysely types them from the table types.
@@ -95,13 +105,15 @@ class Connection implements DatabaseConnection {
       const { changes } = statement.run(...values)
       return { rows: [], numAffectedRows: BigInt(changes) }
     })
+  }
 
   streamQuery(): never {
     throw new Error('Streaming is not offered: no query of the store returns unbounded rows.')
   }
 
   #guarded<T>(work: (database: DatabaseSync) => T): T {
-    const { database, file } = this.#connected
+    const { database, file, demand } = this.#connected
+    demand()
     if (!database.isOpen) throw new StoreUnavailable('cannot_open', `${file}: the connection is closed`)
     // A statement after SQLite has rolled back would be a transaction of its own
     if (this.#inTransaction && !database.isTransaction)

@@ -27,13 +27,17 @@ test('who asks for a lock waits for who holds it', async () => {
   assert.deepEqual(order, ['first', 'second'])
 })
 
-test('a lock ends with the process that held it, however that ends', async () => {
-  const file = join(directory, 'b.lock')
-  const module = resolve(import.meta.dirname, 'file-lock.ts')
-  const script = `const { lockFile } = await import(${JSON.stringify(module)}); await lockFile(${JSON.stringify(file)}); console.log('held'); setInterval(() => {}, 1000)`
-  const holder = spawn(process.execPath, ['--input-type=module', '-e', script])
-  await once(holder.stdout, 'data')
-  holder.kill('SIGKILL')
-  const release = await lockFile(file)
-  release()
-})
+for (const [end, how] of [
+  ['is killed', 'setInterval(() => {}, 1000)'],
+  ['exits without giving it back', 'process.exit()'],
+] as const)
+  test(`a lock ends with the process that held it, also when that ${end}`, async () => {
+    const file = join(directory, `${end}.lock`)
+    const module = resolve(import.meta.dirname, 'file-lock.ts')
+    const script = `const { lockFile } = await import(${JSON.stringify(module)}); await lockFile(${JSON.stringify(file)}); console.log('held'); ${how}`
+    const holder = spawn(process.execPath, ['--input-type=module', '-e', script])
+    await once(holder.stdout, 'data')
+    holder.kill('SIGKILL')
+    const release = await lockFile(file)
+    release()
+  })

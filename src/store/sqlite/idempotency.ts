@@ -5,7 +5,7 @@ import { KEY_MIGRATIONS } from '../migrations/idempotency.ts'
 import type { KeyRow, KeyStore } from '../ports/idempotency.ts'
 import { isDamage } from './damage.ts'
 import { guarded } from './fault.ts'
-import { migrate } from './migrate.ts'
+import { migrate, refuseNewer } from './migrate.ts'
 import { openAlone } from './open-alone.ts'
 import { inTransaction } from './transaction.ts'
 import { WatchedFile } from './watched-file.ts'
@@ -30,19 +30,34 @@ export function openKeyStore(file: string): KeyStore {
 
   function fill(rows: Iterable<KeyRow>): void {
     const { database, put } = opened()
-    inTransaction(database, () => {
+    changed(() => {
       database.exec('DELETE FROM keys')
       for (const row of rows) put(row)
     })
   }
 
+  /** Does something to the file, whose only writer this is. */
+  function changed(change: () => void): void {
+    const { database, watched } = opened()
+    try {
+      inTransaction(database, change)
+    } finally {
+      watched.wrote()
+    }
+  }
+
+  function discard(): void {
+    close()
+    for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
+  }
+
   return {
     load: () => (existsSync(file) ? opened().all() : []),
     save(gone, rows) {
-      const { database, remove, put, watched } = opened()
+      const { remove, put, watched } = opened()
       guarded(file, () => {
         watched.demand()
-        inTransaction(database, () => {
+        changed(() => {
           for (const key of gone) remove(key)
           for (const row of rows) put(row)
         })
@@ -52,12 +67,13 @@ export function openKeyStore(file: string): KeyStore {
     replace(rows) {
       try {
         // What was deleted or replaced is not written any more
-        if (its !== null && its.watched.look() !== null) close()
+        const state = its?.watched.look() ?? null
+        if (state === 'overwritten') discard()
+        else if (state !== null) close()
         guarded(file, () => fill(rows()))
       } catch (error) {
         if (!isDamage(error)) throw error
-        close()
-        for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
+        discard()
         fill(rows())
       }
     },
@@ -81,6 +97,7 @@ function open(file: string): Opened {
   let database: DatabaseSync | undefined
   try {
     closeSync(openSync(file, 'a', 0o600))
+    refuseNewer(file, KEY_MIGRATIONS)
     database = openAlone(file, BUSY_TIMEOUT_MS)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON')
     migrate(database, file, KEY_MIGRATIONS)

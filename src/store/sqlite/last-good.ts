@@ -33,6 +33,18 @@ create table state (one integer primary key check (one = 1), revision integer no
     return database
   }
 
+  /** Does something to the file, whose only writer this is. */
+  function changed(change: (into: DatabaseSync) => void): void {
+    guarded(file, () => {
+      const into = made()
+      try {
+        inTransaction(into, () => change(into))
+      } finally {
+        watched?.wrote()
+      }
+    })
+  }
+
   function forget(): void {
     database?.close()
     database = null
@@ -49,12 +61,7 @@ create table state (one integer primary key check (one = 1), revision integer no
         return null
       }
     },
-    keep(change) {
-      guarded(file, () => {
-        const into = made()
-        inTransaction(into, () => write(into, change))
-      })
-    },
+    keep: (change) => changed((into) => write(into, change)),
     loadKeySet(source) {
       if (existsSync(outdated)) return null
       try {
@@ -66,18 +73,15 @@ create table state (one integer primary key check (one = 1), revision integer no
     },
     keepKeySet(source, { at, hash, text }, since) {
       if (isClosed) return
-      guarded(file, () => {
-        const into = made()
-        const isOutdated = existsSync(outdated)
-        inTransaction(into, () => {
-          if (isOutdated) into.exec('delete from key_sets')
-          into.prepare('delete from key_sets where at < ?').run(since)
-          into
-            .prepare('insert or replace into key_sets (source, at, hash, text) values (?, ?, ?, ?)')
-            .run(source, at, hash, text)
-        })
-        if (isOutdated) rmSync(outdated)
+      const isOutdated = existsSync(outdated)
+      changed((into) => {
+        if (isOutdated) into.exec('delete from key_sets')
+        into.prepare('delete from key_sets where at < ?').run(since)
+        into
+          .prepare('insert or replace into key_sets (source, at, hash, text) values (?, ?, ?, ?)')
+          .run(source, at, hash, text)
       })
+      if (isOutdated) rmSync(outdated)
     },
     forgetKeySets: () => closeSync(openSync(outdated, 'w', 0o600)),
     look: () => watched?.demand(),

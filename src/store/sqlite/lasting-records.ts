@@ -38,7 +38,10 @@ export function openLastingRecordStore(path: string): LastingRecordStore {
     if (its === null) throw fault ?? new StoreUnavailable('cannot_open', path)
     try {
       its.watched.demand()
-      return await work(its.store)
+      const done = work(its.store)
+      // At once: what follows may be asked for before this is awaited
+      its.watched.wrote()
+      return await done
     } catch (error) {
       fault = toLastingFault(error) ?? fault
       throw error

@@ -1,6 +1,9 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { CannotStart } from '../../base/cannot-start.ts'
 import type { Migration } from '../migrations/migration.ts'
+
+const READ_MS = 1000
 
 /**
  * Brings a database to the newest version, each step in its own transaction. Throws {@link CannotStart} when a
@@ -10,14 +13,41 @@ export function migrate(database: DatabaseSync, file: string, steps: readonly Mi
   database.exec(
     'create table if not exists schema_versions (version integer primary key, name text not null, applied_at text not null) strict',
   )
+  const found = versionOf(database)
+  demandKnown(found, file, steps)
+  for (const step of steps) if (step.version > found) apply(database, step)
+}
+
+/**
+ * Throws {@link CannotStart} for a file that a newer Postern has written, and leaves it as it is: opening it for writing would set
+ * its journal mode and empty its write-ahead log. What cannot be read says nothing here; opening it does.
+ */
+export function refuseNewer(file: string, steps: readonly Migration[]): void {
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return
+  let found = 0
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: READ_MS })
+    found = versionOf(database)
+  } catch {
+    return
+  } finally {
+    database?.close()
+  }
+  demandKnown(found, file, steps)
+}
+
+function versionOf(database: DatabaseSync): number {
   const row = database.prepare('select max(version) as version from schema_versions').get()
-  const found = Number(row?.['version'] ?? 0)
+  return Number(row?.['version'] ?? 0)
+}
+
+function demandKnown(found: number, file: string, steps: readonly Migration[]): void {
   const newest = steps.at(-1)?.version ?? 0
   if (found > newest)
     throw new CannotStart(
       `${file} has schema version ${found}, and this Postern knows versions up to ${newest}; start the newer Postern that wrote it, or restore a backup.`,
     )
-  for (const step of steps) if (step.version > found) apply(database, step)
 }
 
 function apply(database: DatabaseSync, step: Migration): void {

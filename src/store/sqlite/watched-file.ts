@@ -1,20 +1,22 @@
-import { rmSync, statSync } from 'node:fs'
+import { type BigIntStats, rmSync, statSync } from 'node:fs'
 import { type StoreFault, StoreUnavailable } from '../ports/unavailable.ts'
 
 /** An open database file, looked at by its path: a connection goes on with a file that was deleted, and loses what it writes. */
 export class WatchedFile {
   readonly #path: string
-  readonly #device: number
-  readonly #inode: number
+  readonly #device: bigint
+  readonly #inode: bigint
   /** SQLite never makes a file smaller here: nothing vacuums it. */
-  #bytes: number
+  #bytes: bigint
+  /** Time of the last write by this process, nanoseconds since the epoch; null where that is not known. */
+  #modified: bigint | null = null
   #isTruncated = false
   /** Of its write-ahead log. */
   readonly #logInode: number | undefined
 
   /** @param path of a file that was just opened and read. Throws where there is none. */
   constructor(path: string) {
-    const { dev, ino, size } = statSync(path)
+    const { dev, ino, size } = statSync(path, { bigint: true })
     this.#path = path
     this.#device = dev
     this.#inode = ino
@@ -25,19 +27,25 @@ export class WatchedFile {
   /** What has become of the file, or null. A file that was truncated stays so: what it held is not known any more. */
   look(): StoreFault | null {
     if (this.#isTruncated) return 'truncated'
-    let found: { readonly dev: number; readonly ino: number; readonly size: number } | undefined
+    let found: BigIntStats | undefined
     try {
-      found = statSync(this.#path, { throwIfNoEntry: false })
+      found = statSync(this.#path, { bigint: true, throwIfNoEntry: false })
     } catch {
       return 'cannot_open'
     }
     if (found === undefined) return 'missing'
     if (found.dev !== this.#device || found.ino !== this.#inode) return 'replaced'
     this.#isTruncated = found.size < this.#bytes
-    this.#bytes = Math.max(this.#bytes, found.size)
     if (this.#isTruncated) return 'truncated'
+    this.#bytes = found.size
+    if (this.#modified !== null && found.mtimeNs !== this.#modified) return 'overwritten'
     // What is committed lies in the log until it is copied into the file: without its log the file is not whole
     return this.#logInode !== undefined && this.#logNow() !== this.#logInode ? 'missing' : null
+  }
+
+  /** After each write of the only connection that writes to the file: from then on, any other write is noticed. */
+  wrote(): void {
+    this.#modified = statSync(this.#path, { bigint: true, throwIfNoEntry: false })?.mtimeNs ?? null
   }
 
   /** Throws StoreUnavailable unless the path still names the file. */
@@ -48,12 +56,12 @@ export class WatchedFile {
 
   /**
    * After the last connection was closed: SQLite leaves the write-ahead log of a file that was replaced, and would read it
-   * as the log of the file that took its place.
+   * as the log of the file that took its place. @param isOverwritten the file has the pages of another one
    */
-  removeLog(): void {
+  removeLog(isOverwritten = false): void {
     const log = `${this.#path}-wal`
     const fault = this.look()
-    if (fault !== 'replaced' && fault !== 'missing') return
+    if (!isOverwritten && fault !== 'replaced' && fault !== 'missing') return
     if (this.#logNow() !== this.#logInode) return
     for (const file of [log, `${this.#path}-shm`]) rmSync(file, { force: true })
   }

@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
+import { printable } from '../../base/visible.ts'
 import { addFormat } from './common-flags.ts'
 import { dataDirOf } from './connect.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printData } from './print.ts'
-import { printable } from './table.ts'
 
 interface BackupGiven {
   readonly out: string

@@ -1,10 +1,10 @@
+import { printable } from '../../base/visible.ts'
 import type { Operation, WriteOptions } from '../../operations/define.ts'
 import type { Client } from '../client/client.ts'
 import { needsConfirmation } from '../route.ts'
 import { UsageError } from './exit.ts'
 import type { Given } from './flags.ts'
 import type { CliPorts } from './ports.ts'
-import { printable } from './table.ts'
 
 /**
  * The confirmation of what cannot be undone: what `--confirm` says; with `--yes` the slug itself; else what the

@@ -1,6 +1,6 @@
 import type * as OpenIdClient from 'openid-client'
+import { printable } from '../../base/visible.ts'
 import type { CliPorts } from './ports.ts'
-import { printable } from './table.ts'
 
 /** Signs a person in by another device (RFC 8628): shows where to go and what to enter, and asks until that is done. */
 export async function signInByDevice(

@@ -1,10 +1,10 @@
 import { styleText } from 'node:util'
 import { Command } from 'commander'
+import { printable } from '../../base/visible.ts'
 import { addFormat } from './common-flags.ts'
 import { EXIT, Failed } from './exit.ts'
 import type { CliPorts, Finding } from './ports.ts'
 import { type Format, hasColour, printData } from './print.ts'
-import { printable } from './table.ts'
 
 interface Given {
   readonly data?: string

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
+import { printable } from '../../base/visible.ts'
 import type { Operation } from '../../operations/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printAnswer } from './print.ts'
-import { printable } from './table.ts'
 
 interface Given extends Where {
   readonly client?: string
@@ -64,12 +64,12 @@ function told(body: Row): string {
     lines.push(`  ${wins === true ? '*' : ' '} ${name}  ${verbs}${text(path)}: ${text(reason)}`)
   }
   lines.push('', 'Checks:')
-  for (const { number, name, result, code, reason, setting } of rows('checks')) {
+  for (const { name, result, code, reason, setting } of rows('checks')) {
     const marks: Readonly<Record<string, string>> = { pass: 'pass   ', refuse: 'REFUSE ', answer: 'ANSWER ' }
     const mark = marks[String(result)] ?? '-      '
     const decides = setting === null ? '' : ` [${text(setting)}]`
     const refusal = code === null ? '' : ` ${text(code)}:`
-    lines.push(`  ${mark}${text(number).padStart(2)} ${text(name)}:${refusal} ${text(reason)}${decides}`)
+    lines.push(`  ${mark}${text(name)}:${refusal} ${text(reason)}${decides}`)
   }
   return `${lines.join('\n')}\n`
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { TokenEndpointResponse } from 'openid-client'
+import { printable } from '../../base/visible.ts'
 import { CLIENT_ID, discoverIssuer, discoverResource, reasonOf } from './authorization-server.ts'
 import { signInByBrowser } from './browser-flow.ts'
 import { addFormat } from './common-flags.ts'
@@ -11,7 +12,6 @@ import { askLocal } from './local.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printData } from './print.ts'
 import { toSignedIn, withCredential } from './sign-in.ts'
-import { printable } from './table.ts'
 
 interface Given {
   readonly context?: string

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
+import { printable } from '../../base/visible.ts'
 import { bridge } from './bridge.ts'
 import { addPlace } from './common-flags.ts'
 import { findGateway, findTarget, type Where } from './connect.ts'
 import { UsageError } from './exit.ts'
 import type { CliPorts } from './ports.ts'
-import { printable } from './table.ts'
 
 interface Given extends Where {
   readonly gateway?: boolean

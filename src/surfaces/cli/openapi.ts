@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander'
+import { printable } from '../../base/visible.ts'
 import type { Operation } from '../../operations/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { connect, type Where } from './connect.ts'
 import { readText } from './flags.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printAnswer, printDiff, printDryRun, warningLines } from './print.ts'
-import { printable } from './table.ts'
 
 interface Given extends Where {
   readonly basePath?: string

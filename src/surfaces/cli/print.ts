@@ -1,12 +1,14 @@
 import { styleText } from 'node:util'
-import { stringify } from 'yaml'
+import { printable } from '../../base/visible.ts'
 import type { ChangeRequest } from '../../model/approval.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
 import type { DiffEntry, Operation } from '../../operations/define.ts'
 import { type ProblemBody, ProblemError } from '../client/client.ts'
+import { toJsonText, toYamlText } from './data.ts'
+import { diffLines } from './diff-lines.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import type { CliPorts } from './ports.ts'
-import { inert, printable, toSheet, toTable } from './table.ts'
+import { toSheet, toTable } from './table.ts'
 
 export const FORMATS = ['table', 'json', 'yaml'] as const
 export type Format = (typeof FORMATS)[number]
@@ -95,24 +97,6 @@ export function printWaiting(
   return EXIT.ok
 }
 
-/** A difference for people, one line for each entry. */
-export function diffLines(diff: readonly DiffEntry[]): string[] {
-  const show = (value: unknown): string => printable(JSON.stringify(value) ?? '-')
-  return diff.map((entry) => {
-    const path = entry.path === '' ? '(all of it)' : printable(entry.path)
-    const { item, line, part } = entry
-    const places = [
-      ...(item === undefined ? [] : [printable(item)]),
-      ...(line === undefined ? [] : [`line ${line}`]),
-      ...(part === undefined ? [] : [`part ${printable(part)}`]),
-    ]
-    const place = places.length === 0 ? path : `${path} (${places.join(', ')})`
-    if (entry.op === 'add') return `+ ${place}: ${show(entry.value)}`
-    if (entry.op === 'remove') return `- ${place}: ${show(entry.from)}`
-    return `~ ${place}: ${show(entry.from)} -> ${show(entry.value)}`
-  })
-}
-
 /** Prints the value as JSON or YAML when that is asked for; false when it is for people. */
 export function printData(ports: CliPorts, format: Format, value: unknown): boolean {
   if (format === 'table') return false
@@ -137,8 +121,7 @@ export function printFailure(ports: CliPorts, format: Format, error: unknown): n
 }
 
 function toData(format: 'json' | 'yaml', value: unknown): string {
-  const text = format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : stringify(value)
-  return inert(text)
+  return format === 'json' ? toJsonText(value) : toYamlText(value)
 }
 
 function toText(ports: CliPorts, problem: ProblemBody): string {

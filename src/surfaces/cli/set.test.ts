@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { z } from 'zod'
+import { printable } from '../../base/visible.ts'
 import { jsonSchemasOf } from '../fields.ts'
 import { UsageError } from './exit.ts'
 import { setPath } from './set.ts'
-import { printable, toSheet, toTable } from './table.ts'
+import { toSheet, toTable } from './table.ts'
 
 const SCHEMA = jsonSchemasOf(
   z.object({

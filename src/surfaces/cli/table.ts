@@ -1,4 +1,6 @@
 import { styleText } from 'node:util'
+import { printable, visibleJson } from '../../base/visible.ts'
+import { diffLines, isDiff } from './diff-lines.ts'
 
 /** Longest text in a cell of a list; `-o json` has all of it. */
 const CELL_MAX = 60
@@ -26,6 +28,7 @@ export function toSheet(
 ): string {
   const rows = Object.entries(resource).flatMap(([name, value]) => {
     const paths = Object.hasOwn(parts, name) ? parts[name] : undefined
+    if (isDiff(value)) return diffLines(value).map((line, i) => [i === 0 ? printable(name) : '', line])
     if (paths === undefined || !Array.isArray(value)) return flatten(printable(name), value)
     return value.flatMap((part, i) =>
       paths.flatMap((path) => {
@@ -70,33 +73,20 @@ function isListOfPlain(value: unknown): value is readonly unknown[] {
 
 function toCell(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-'
-  if (isListOfPlain(value)) return value.length === 0 ? '-' : printable(value.join(', '))
+  if (isListOfPlain(value)) return value.length === 0 ? '-' : value.map(toItem).join(', ')
   return printable(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }
 
-/** Control and format characters, and others that a terminal shows as nothing or as a blank. */
-const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu
-
-/**
- * Text without what a terminal would obey or would not show: names, paths and agent names come from callers. An escape
- * sequence in them could rewrite the screen, and an invisible character could make two different values look alike. Line
- * breaks are shown as `\n`, where no column keeps what follows apart.
- */
-export function printable(text: string): string {
-  return text.replaceAll(UNSEEN, (char) => (char === '\n' ? '\\n' : char === '\t' ? ' ' : escaped(char)))
+/** An item of a list; in quotes where it could be read as several items or as another value. */
+function toItem(item: unknown): string {
+  const isPlainText =
+    typeof item === 'string' && /^[^\s",[\]{}]([^",\n]*[^\s",])?$/.test(item) && !isLiteral(item)
+  return isPlainText ? printable(item) : visibleJson(JSON.stringify(item))
 }
 
-/** Each UTF-16 code unit as JSON writes it. */
-function escaped(char: string): string {
-  return char
-    .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('')
-}
-
-/** JSON or YAML without what a terminal would obey still: both have such characters in double quotes alone. */
-export function inert(text: string): string {
-  return text.replaceAll(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
+/** True for text that reads as a number, `true`, `false` or `null`. */
+function isLiteral(text: string): boolean {
+  return /^(true|false|null|-)$/.test(text) || (text !== '' && Number.isFinite(Number(text)))
 }
 
 function shorten(text: string): string {

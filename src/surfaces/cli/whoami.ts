@@ -1,10 +1,10 @@
 import { Command } from 'commander'
+import { printable } from '../../base/visible.ts'
 import type { Operation } from '../../operations/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { clientOf, findTarget, type Where } from './connect.ts'
 import type { CliPorts } from './ports.ts'
 import { type Format, printData } from './print.ts'
-import { printable } from './table.ts'
 
 interface Given extends Where {
   readonly output: Format

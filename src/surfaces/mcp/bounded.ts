@@ -1,3 +1,4 @@
+import { visibleJson } from '../../base/visible.ts'
 import type { Invoked, Operation } from '../../operations/define.ts'
 
 /** Bytes of JSON that a list answers to a model, which stands in text and structured content alike. */
@@ -44,7 +45,7 @@ function itemsOf({ items }: Invoked['output']): readonly unknown[] {
 function countFitting(items: readonly unknown[]): number {
   let bytes = 0
   for (const [index, item] of items.entries()) {
-    bytes += Buffer.byteLength(JSON.stringify(item)) + 1
+    bytes += Buffer.byteLength(visibleJson(JSON.stringify(item))) + 1
     if (bytes > LIST_BYTES_MAX) return index
   }
   return items.length

@@ -1,6 +1,7 @@
 import type { Principal } from '../../access/principal.ts'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { printable } from '../../base/visible.ts'
 import type { ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import type { Invoke, Invoked, Via, WriteOptions } from '../../operations/define.ts'
 import { isDestructive } from './hints.ts'
@@ -84,7 +85,11 @@ async function questionAbout(
     ...told('What is done', doneIn(output['items'])),
     ...told('Detached from it', output['detached']),
   ].join(' ')
-  return { kind: 'question', message, form: slug === undefined ? AGREEMENT : repetitionOf(slug) }
+  return {
+    kind: 'question',
+    message: printable(message),
+    form: slug === undefined ? AGREEMENT : repetitionOf(slug),
+  }
 }
 
 /** The slug that a refusal asks for; undefined for anything else. */

@@ -1,80 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { z } from 'zod'
 import { ATTENDED_PEERS, PEERS } from '../../../test/support/mcp-clients.ts'
 import { type Shell, serveHandler } from '../../../test/support/mcp-shell.ts'
 import { createTombstones } from '../../../test/support/tombstones.ts'
+import { WIDGET_OPERATIONS } from '../../../test/support/widgets.ts'
 import type { Principal, Role } from '../../access/principal.ts'
 import { DEFAULT_SCOPE } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
-import { define, type Invoke, type Operation, type Via, type WriteOptions } from '../../operations/define.ts'
+import type { Invoke, Operation, Via, WriteOptions } from '../../operations/define.ts'
 import { createManagementDoor } from './door.ts'
-
-const Widget = z.object({
-  id: z.string(),
-  slug: z.string(),
-  status: z.enum(['draft', 'published']),
-  revision: z.int(),
-  at: z.iso.datetime(),
-  meta: z.json().optional(),
-})
-
-function operation(
-  action: string,
-  effect: Operation['effect'],
-  tool: string,
-  input: z.ZodObject,
-  more: Partial<Operation> = {},
-): Operation {
-  return define({
-    resource: 'widgets',
-    action,
-    effect,
-    tool,
-    group: 'manage_widgets',
-    summary: `The summary of ${tool}`,
-    input,
-    output: Widget,
-    permission: effect === 'read' ? 'widgets:read' : 'widgets:write',
-    refuses: [],
-    columns: [],
-    subject: () => ({ type: 'widget', id: null, slug: null }),
-    handle: () => Promise.reject(new Error('invoke is replaced in this test')),
-    ...more,
-  })
-}
-
-const Id = z.strictObject({ id: z.string().describe('Id or slug') })
-const Changes = { name: z.string().max(120).describe('Name that people read'), data: z.json().optional() }
-const OPERATIONS: readonly Operation[] = [
-  operation('list', 'read', 'list_widgets', z.strictObject({ limit: z.int().optional() }), {
-    output: z.object({ items: z.array(Widget), next_cursor: z.string().nullable() }),
-  }),
-  operation('get', 'read', 'get_widget', Id),
-  operation(
-    'create',
-    'create',
-    'create_widget',
-    z.strictObject({ ...Changes, kind: z.enum(['a', 'b']).default('a') }),
-  ),
-  operation('update', 'update', 'update_widget', Id.extend(Changes).partial({ name: true })),
-  operation('delete', 'delete', 'delete_widget', Id),
-  operation('wipe', 'act', 'wipe_widget', Id, { destroys: () => true }),
-  operation('rotate', 'act', 'rotate_widget', Id, {
-    output: z.object({ id: z.string(), token: z.string() }),
-    revealsOnce: true,
-  }),
-  operation('put', 'update', 'put_widget', Id, { tool: null }),
-  operation('list', 'read', 'list_parts', z.strictObject({}), { resource: 'parts', group: 'manage_parts' }),
-  operation(
-    'list',
-    'read',
-    'list_bolts',
-    z.strictObject({ action: z.enum(['CREATE', 'DELETE']).optional() }),
-    { resource: 'bolts', group: 'manage_parts' },
-  ),
-]
 
 interface Invoked {
   readonly operation: Operation
@@ -112,7 +47,7 @@ describe('the Management MCP door', () => {
 
   before(async () => {
     const door = createManagementDoor({
-      operations: OPERATIONS,
+      operations: WIDGET_OPERATIONS,
       invoke,
       authenticate: ({ authorization }) => {
         if (authorization === undefined) throw refuse('credentials_missing')

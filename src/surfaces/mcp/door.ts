@@ -5,6 +5,7 @@ import type { Clock } from '../../base/clock.ts'
 import { Lru } from '../../base/lru.ts'
 import { ALIAS, PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { visibleJson } from '../../base/visible.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
 import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.ts'
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
@@ -222,7 +223,7 @@ function managementDoor(options: ManagementDoorOptions, tools: ManagementTools):
 }
 
 function result(content: Readonly<Record<string, unknown>>, isError: boolean): ToolOutcome {
-  return { kind: 'result', json: JSON.stringify(content), isError }
+  return { kind: 'result', json: visibleJson(JSON.stringify(content)), isError }
 }
 
 function unknownTool(
@@ -262,5 +263,5 @@ function problemAnswer(
   const retryAfterMs = refusal.facts.members?.['retry_after_ms']
   if (typeof retryAfterMs === 'number')
     headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)))
-  return { status: refusal.status, headers, body: JSON.stringify(toProblem(refusal, requestId)) }
+  return { status: refusal.status, headers, body: visibleJson(JSON.stringify(toProblem(refusal, requestId))) }
 }

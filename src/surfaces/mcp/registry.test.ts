@@ -404,6 +404,33 @@ describe('Management MCP over the registry and a store', () => {
     await admin.close()
   })
 
+  test('what a model reads to a person has no character that is not shown', async () => {
+    const admin = await connect('admin')
+    const fields = {
+      name: 'Hid\u200bden',
+      slug: 'unseen',
+      tags: ['unseen'],
+      description: 'pay \u202eEUR 001\u202c\u00a0\u{e0041}',
+    }
+    const texts: string[] = []
+    for (const [tool, args] of [
+      ['create_policy', { ...fields, dry_run: true }],
+      ['create_policy', fields],
+      ['get_policy', { id: 'unseen' }],
+      ['list_policies', { tag: ['unseen'] }],
+      ['get_policy', { id: 'no\u202ene' }],
+    ] as const) {
+      const answer = await admin.call(tool, args)
+      const [text] = answer.content.map((one) => one.text ?? '')
+      assert.deepEqual(JSON.parse(text!), answer.structuredContent, 'the same value for programs')
+      texts.push(text!)
+    }
+    for (const text of texts) assert.match(text, /^[\x20-\x7e]*$/)
+    for (const text of texts.slice(0, 4))
+      assert.ok(text.includes('pay \\u202eEUR 001\\u202c\\u00a0\\udb40\\udc41'), text)
+    await admin.close()
+  })
+
   test('a token reaches a model only through an admin', async () => {
     const modifier = await connect('modifier')
     const made = await modifier.call('create_client', { name: 'Acme', slug: 'acme' })

@@ -1,5 +1,6 @@
 import { isPlain } from '../../base/plain.ts'
 import { Refusal } from '../../base/refusal.ts'
+import { printable, visibleJson } from '../../base/visible.ts'
 import type {
   ListedResource,
   ResourceContent,
@@ -129,7 +130,7 @@ export function createResources(
       if (!operation) continue
       const input = { id: meant!.id }
       const { output } = await invoke(operation, input, {}, caller.principal, viaOf(caller.request, said))
-      return { uri, mimeType, text: JSON.stringify(output) }
+      return { uri, mimeType, text: visibleJson(JSON.stringify(output)) }
     }
     return null
   }
@@ -187,7 +188,7 @@ function toListed(type: string, { id, slug, name }: Readonly<Record<string, unkn
   return {
     uri: `config://${type}/${id}`,
     name: typeof slug === 'string' ? slug : String(id),
-    ...(typeof name === 'string' ? { title: name } : {}),
+    ...(typeof name === 'string' ? { title: printable(name) } : {}),
     description: type.replaceAll('_', ' '),
     mimeType: JSON_TYPE,
   }

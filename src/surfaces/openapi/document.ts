@@ -1,3 +1,4 @@
+import { atOnce } from '../../base/in-turns.ts'
 import { PROBLEMS, type RefusalCode } from '../../base/refusal.ts'
 import { APPROVABLE } from '../../model/approval.ts'
 import type { Operation } from '../../operations/define.ts'
@@ -21,17 +22,25 @@ const OF_BODIES: readonly RefusalCode[] = ['payload_rejected', 'body_too_large',
 
 /** The OpenAPI 3.1 document of management REST: a projection of the operations and of nothing else. */
 export function toOpenApi(operations: readonly Operation[]): JsonSchema {
+  return atOnce(printOpenApi(operations))
+}
+
+/** The same, with a pause after each operation: the whole takes a second or more. */
+export function* printOpenApi(operations: readonly Operation[]): Generator<void, JsonSchema> {
   const components = createComponents(SHARED_SCHEMAS)
   const responses: Record<string, JsonSchema> = {}
   // The resources first, so that lists and answers refer to them
   for (const operation of operations)
-    if (operation.action === 'get')
+    if (operation.action === 'get') {
       components.share(singular(operation.resource), jsonSchemasOf(operation.output).output)
+      yield
+    }
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) {
     const { method, path } = routeOf(operation)
     const others = paths[API_ROOT + path]
     paths[API_ROOT + path] = { ...others, [method.toLowerCase()]: toEntry(operation, components, responses) }
+    yield
   }
   return {
     openapi: '3.1.0',

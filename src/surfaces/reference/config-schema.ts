@@ -1,3 +1,4 @@
+import { atOnce } from '../../base/in-turns.ts'
 import { isPlain } from '../../base/plain.ts'
 import { KINDS_IN_ORDER } from '../../operations/config/address.ts'
 import { type Kind, writableSchema } from '../../operations/kind.ts'
@@ -11,6 +12,11 @@ const VARIABLE: JsonSchema = { $ref: '#/$defs/variable' }
 
 /** The JSON Schema (2020-12) of a document of the configuration, for editors: a projection of the kinds. */
 export function toConfigSchema(): JsonSchema {
+  return atOnce(printConfigSchema())
+}
+
+/** The same, with a pause after each kind. */
+export function* printConfigSchema(): Generator<void, JsonSchema> {
   const definitions: Record<string, JsonSchema> = {
     variable: {
       description: 'A text with variables, whose values are given when it is applied',
@@ -18,7 +24,10 @@ export function toConfigSchema(): JsonSchema {
       pattern: '\\$\\{var\\.[A-Za-z_][A-Za-z0-9_-]*\\}',
     },
   }
-  for (const kind of KINDS_IN_ORDER) definitions[kind.noun] = toDocument(kind, definitions)
+  for (const kind of KINDS_IN_ORDER) {
+    definitions[kind.noun] = toDocument(kind, definitions)
+    yield
+  }
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'urn:postern:schema:config',

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { eventually } from '../../../test/support/eventually.ts'
+import { OPERATIONS } from '../../operations/registry.ts'
+import { toOpenApi } from '../openapi/document.ts'
+import { createRestApp } from './app.ts'
 
 let server: Awaited<ReturnType<typeof startSampleServer>>
 before(async () => {
@@ -350,4 +354,34 @@ test('requests that no client library sends are answered or closed, never left h
     })
     assert.match(answer, /^HTTP\/1\.1 (200|400|401|404|405|500) /, text)
   }
+})
+
+test('while the OpenAPI document is printed for the first time, the event loop goes on', async () => {
+  const unused = (): never => assert.fail('asked for without a token')
+  const app = createRestApp({
+    operations: OPERATIONS,
+    invoke: unused,
+    authenticate: unused,
+    keep: unused,
+    facts: () => ({ requestId: 'req_1', ip: null }),
+    origins: ['https://gateway.example'],
+    gatewayOrigin: 'https://gateway.example',
+    authorizationServers: [],
+    scope: null,
+    log: unused,
+  })
+  let isPrinted = false
+  const answers = ['/management/openapi.json', '/management/openapi.json'].map((path) => app.request(path))
+  const printed = Promise.all(answers).finally(() => {
+    isPrinted = true
+  })
+  let turns = 0
+  while (!isPrinted) {
+    turns++
+    await turn()
+  }
+  const [first, second] = await Promise.all((await printed).map((answer) => answer.json()))
+  assert.ok(turns > 20, `${turns} turns of the event loop`)
+  assert.deepEqual(first, JSON.parse(JSON.stringify(toOpenApi(OPERATIONS))))
+  assert.deepEqual(second, first)
 })

@@ -2,13 +2,15 @@ import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
+import { inTurns, jsonText } from '../../base/in-turns.ts'
 import type { OwnRoom } from '../../base/kept.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import type { Content, Invoke, Invoked, Operation, Via } from '../../operations/define.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/write-options.ts'
-import { toOpenApi } from '../openapi/document.ts'
-import { CONFIG_SCHEMA_PATH, toConfigSchema } from '../reference/config-schema.ts'
+import type { JsonSchema } from '../fields.ts'
+import { printOpenApi } from '../openapi/document.ts'
+import { CONFIG_SCHEMA_PATH, printConfigSchema } from '../reference/config-schema.ts'
 import { API_ROOT, type HttpVerb, routeOf } from '../route.ts'
 import { dryRunOf, requestIn } from '../waiting.ts'
 import { BODY_BYTES_MAX, bodyWithheld, IMPORT_BYTES_MAX, readBody } from './body.ts'
@@ -66,29 +68,37 @@ const OPEN_HEADERS = {
   'access-control-max-age': '3600',
 } as const
 
+/** Down to the entries of a path. */
+const PIECES_DEPTH = 3
+
+/** The text of a document that is printed in turns. */
+function* bytesOf(printing: Generator<void, JsonSchema>): Generator<void, Uint8Array<ArrayBuffer>> {
+  return Buffer.from(yield* jsonText(yield* printing, PIECES_DEPTH))
+}
+
 /** Management REST, its OpenAPI document, and the metadata of the protected resources. Everything else is 404. */
 export function createRestApp(given: RestPorts): Hono {
   const ports: Parts = { ...given, challenge: createChallenge(given.origins, PROTECTED.rest, given.scope) }
   const app = new Hono()
   const originFor = createOriginFor(ports.origins)
   const gatewayOriginFor = createOriginFor([ports.gatewayOrigin])
-  let document: Uint8Array<ArrayBuffer> | undefined
-  let schema: Uint8Array<ArrayBuffer> | undefined
+  let document: Promise<Uint8Array<ArrayBuffer>> | undefined
+  let schema: Promise<Uint8Array<ArrayBuffer>> | undefined
   const read = ['GET', 'HEAD']
 
   app.all('/management/openapi.json', (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
-      // Printed when it is first asked for: it would cost the start some tenths of a second. Kept as bytes: anybody may ask for it
-      document ??= Buffer.from(JSON.stringify(toOpenApi(ports.operations)))
-      return json(200, document)
+      // Printed when it is first asked for, since a start should not wait for it, and in turns, since anonymous callers may ask
+      document ??= inTurns(bytesOf(printOpenApi(ports.operations)))
+      return json(200, await document)
     }),
   )
   app.all(CONFIG_SCHEMA_PATH, (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
-      schema ??= Buffer.from(JSON.stringify(toConfigSchema()))
-      return json(200, schema)
+      schema ??= inTurns(bytesOf(printConfigSchema()))
+      return json(200, await schema)
     }),
   )
   app.all('/.well-known/*', (c) =>

@@ -13,7 +13,8 @@ test('a connection that is not made in time is a 504, is given up, and its reque
   const { port, heard, asking, letGo } = await stalled(t)
   const address = { host: '127.0.0.1', port }
   const hasty = await startGateway(address)
-  const patient = await startGateway(address)
+  // The system asks again after 1, 3, 7 and 15 seconds, which a slow machine may need
+  const patient = await startGateway(address, { upstream: { connectTimeoutMs: 60_000 } })
   t.after(() => {
     hasty.close()
     patient.close()

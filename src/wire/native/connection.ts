@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { BodyPace } from '../body-pace.ts'
+import { type IdleBounds, idleSince } from '../drain.ts'
 import { DROP_BYTES_MAX, FIRST_REQUEST_MS, LINGER_MS } from '../limits.ts'
 import type { PeerCertificate } from '../port.ts'
 import { BodyReader, CHUNKED } from './body-reader.ts'
@@ -75,6 +76,8 @@ export class Connection implements Timed {
   #inHead = true
   /** Since when the connection waits for a request, beyond the time for the first one. */
   #idleFrom: number
+  /** From the last answer to the request after it; Infinity before the second request. */
+  #pauseMs = Infinity
   #isRunning = false
   #isPaused = false
   /** The caller takes no more of its answers for now. */
@@ -258,11 +261,12 @@ export class Connection implements Timed {
 
   // What the engine asks
 
-  /** Ends the connection if it has waited for a request since `since` or earlier (monotonic milliseconds). */
-  drain(since: number): void {
-    if (this.#idleFrom > since) return
-    if ((this.#mode === HEAD && this.#unread.length === 0) || this.#mode === DROP)
-      this.#close(this.#context.clock.monotonic())
+  /** Ends the connection if it has waited long enough for a request. True when it does. */
+  drain(now: number, bounds: IdleBounds): boolean {
+    if (this.#idleFrom > idleSince(now, bounds, this.#pauseMs)) return false
+    const isIdle = (this.#mode === HEAD && this.#unread.length === 0) || this.#mode === DROP
+    if (isIdle) this.#close(now)
+    return isIdle
   }
 
   expired(): void {
@@ -365,6 +369,7 @@ export class Connection implements Timed {
       this.#refuse(code, head.inner)
       return true
     }
+    const isFirst = this.#fields === null
     this.#fields ??= new KnownFields()
     this.#reader.reset(head.bodyBytes)
     this.#ahead = null
@@ -372,7 +377,9 @@ export class Connection implements Timed {
     if (head.close || this.#context.draining) this.closes = true
     this.#mode = HOLD
     this.deadline = Infinity
-    const exchange = new ServerExchange(this.#context, this, head, clock.monotonic())
+    const now = clock.monotonic()
+    if (!isFirst) this.#pauseMs = now - this.#idleFrom
+    const exchange = new ServerExchange(this.#context, this, head, now)
     this.#exchange = exchange
     this.#context.request(exchange)
     return true

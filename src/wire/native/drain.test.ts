@@ -85,3 +85,33 @@ test('drain gives up at its deadline', async (t) => {
   await gateway.engine.drain(20)
   assert.equal(gateway.engine.connections, 1)
 })
+
+test('a caller that asks regularly keeps its connection for twice its pause while the engine drains', async (t) => {
+  const { gateway, caller: regular } = await start(t, (socket) => socket.write(OK))
+  const single = new Caller(gateway.port)
+  await regular.ask(GET, /ok$/)
+  regular.received = ''
+  gateway.pass(500)
+  await regular.ask(GET, /ok$/)
+  await single.ask(GET, /ok$/)
+  regular.received = ''
+  const draining = gateway.engine.drain(20_000)
+  gateway.pass(300)
+  await single.closed()
+  regular.send(GET)
+  assert.match(await regular.closed(), /^HTTP\/1.1 200 [\s\S]*\r\nConnection: close\r\n\r\nok$/)
+  await draining
+})
+
+test('many idle connections are closed, and none is reset', async (t) => {
+  const { gateway, caller } = await start(t, (socket) => socket.write(OK))
+  const callers = [caller, ...Array.from({ length: 99 }, () => new Caller(gateway.port))]
+  const errors: unknown[] = []
+  for (const one of callers) {
+    one.socket.on('error', (error) => errors.push(error))
+    await one.ask(GET, /ok$/)
+  }
+  await gateway.engine.drain(20_000)
+  for (const one of callers) await one.closed()
+  assert.deepEqual(errors, [])
+})

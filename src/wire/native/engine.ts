@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls'
-import { Drain, type Draining } from '../drain.ts'
+import { Drain, type Draining, type IdleBounds } from '../drain.ts'
 import { UNSENT_BYTES_MAX } from '../limits.ts'
 import type { Engine, ListenOptions, TlsOptions, Upstream, UpstreamOptions, WireLimits } from '../port.ts'
 import { Connection } from './connection.ts'
@@ -184,11 +184,14 @@ class NativeEngine implements Engine, Draining {
     for (const server of this.#servers) server.close()
   }
 
-  closeIdle(idleMs: number): void {
+  closeIdle(bounds: IdleBounds, count: number): boolean {
     const now = this.#context.clock.monotonic()
-    for (const connection of this.#connections) connection.drain(now - idleMs)
+    let closed = 0
+    for (const connection of this.#connections)
+      if (connection.drain(now, bounds) && ++closed === count) return true
     for (const [ends, began] of this.#handshakes)
       if (began <= now - LAST_HANDSHAKE_MS) this.#encrypted.get(ends)?.destroy()
+    return false
   }
 
   close(): void {

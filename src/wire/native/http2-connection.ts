@@ -6,6 +6,7 @@ import {
 } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Room } from '../../base/kept.ts'
+import type { IdleBounds } from '../drain.ts'
 import { LINGER_MS } from '../limits.ts'
 import { Connection, type Origin } from './connection.ts'
 import type { Context } from './context.ts'
@@ -75,10 +76,14 @@ export class Http2Connection implements Timed {
     if (!this.#session.destroyed) this.#session.goaway(constants.NGHTTP2_NO_ERROR, STREAM_ID_MAX)
   }
 
-  /** Takes no more requests if the connection was opened at `since` or earlier, and ends with the last one in progress. */
-  drain(since: number): void {
-    if (this.#openedAt > since || this.#isClosing) return
+  /**
+   * Takes no more requests if the connection was open for long enough, and ends with the last one in progress. True when that
+   * begins now. A request that crosses the end is safe: the caller learns that it was not processed (RFC 9113 6.8).
+   */
+  drain(now: number, { idleMs }: IdleBounds): boolean {
+    if (this.#openedAt > now - idleMs || this.#isClosing) return false
     this.#end()
+    return true
   }
 
   #end(): void {

@@ -73,9 +73,14 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   }
 
   #begin(user: UpstreamUser): void {
-    const connection = this.#reuse.mayReuse ? this.#idle.pop() : undefined
+    const connection = this.#mayReuse(user) ? this.#idle.pop() : undefined
     if (connection === undefined) this.#connectFresh(user)
     else this.#use(connection, user)
+  }
+
+  /** A repeat that has waited gets a new connection too: a second close would fail it. */
+  #mayReuse(user: UpstreamUser): boolean {
+    return !user.retried && this.#reuse.mayReuse
   }
 
   /** Opens a connection, in the place of an idle one at the cap. */
@@ -109,7 +114,7 @@ export class Pool implements Upstream, ConnectionOwner, Timed {
   release(connection: UpstreamConnection): void {
     this.#give(connection)
     const next = this.#waiting.next(this.#share)
-    const isReused = next !== null && this.#reuse.mayReuse
+    const isReused = next !== null && this.#mayReuse(next)
     if (isReused) this.#use(connection, next)
     else if (this.#isClosed) connection.abandon()
     else this.#idle.push(connection)

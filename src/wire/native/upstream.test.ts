@@ -254,6 +254,25 @@ test('no call fails although the server closes each connection at its second req
   assert.ok(received < sent * 2, 'the first request of a connection is sent once')
 })
 
+test('a repeat that has waited in line gets a new connection', async (t) => {
+  const used = new Set<Socket>()
+  const { gateway } = await start(
+    t,
+    (socket) => {
+      if (used.has(socket)) socket.resetAndDestroy()
+      else socket.write(OK)
+      used.add(socket)
+    },
+    { upstream: { connectionsMax: 1 } },
+  )
+  const callers = Array.from({ length: 3 }, () => new Caller(gateway.port))
+  await callers[0]!.ask(GET, /ok$/)
+  callers[0]!.received = ''
+  // One takes the kept connection, which closes; the others wait in line, and the repeat behind them
+  for (const caller of callers) caller.send(GET)
+  for (const caller of callers) assert.match(await caller.receive(/(ok|unreachable)$/), /^HTTP\/1.1 200 /)
+})
+
 test('a request that fails on a fresh connection is not repeated', async (t) => {
   const { origin, caller } = await start(t, (socket) => socket.destroy())
   await caller.ask(GET, /upstream_unreachable$/)

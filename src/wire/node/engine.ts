@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { RefusalCode } from '../../base/refusal.ts'
-import { Drain, type Draining } from '../drain.ts'
+import { Drain, type Draining, type IdleBounds } from '../drain.ts'
 import { SWEEP_MS, UNSENT_BYTES_MAX } from '../limits.ts'
 import type { NativeEngineOptions } from '../native/create-context.ts'
 import { plainAddress } from '../native/proxy-header.ts'
@@ -95,9 +95,10 @@ class NodeEngine implements Engine, Draining {
     for (const server of this.#servers) NetServer.prototype.close.call(server)
   }
 
-  closeIdle(idleMs: number): void {
+  closeIdle({ idleMs }: IdleBounds): boolean {
     const since = this.#context.shared.clock.monotonic() - idleMs
     for (const connection of [...this.#connections.values()]) connection.drain(since)
+    return false
   }
 
   close(): void {

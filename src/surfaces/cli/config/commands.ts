@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { printable } from '../../../base/visible.ts'
 import { kindCalled } from '../../../operations/config/address.ts'
 import { toDesired } from '../../../operations/config/desired.ts'
 import { readDocuments } from '../../../operations/config/read-documents.ts'
@@ -8,11 +9,11 @@ import type { Operation } from '../../../operations/define.ts'
 import { parentRef } from '../../../operations/refs.ts'
 import { addCommonFlags } from '../common-flags.ts'
 import { connect } from '../connect.ts'
+import { toJsonText } from '../data.ts'
 import { EXIT, Failed, UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
 import { printData, printDiff } from '../print.ts'
-import { inert, printable } from '../table.ts'
 import { readFiles, setNameOf, toYaml, writeFiles } from './files.ts'
 import { ask, type ConfigOperations, deletesOf, type Given, many, planned, tellWarnings } from './planned.ts'
 import { promoteCommand } from './promote.ts'
@@ -96,8 +97,8 @@ function exportCommand(ports: CliPorts, operations: ConfigOperations): Command {
     if (given.out !== undefined) {
       writeFiles(given.out, documents, ({ kind, spec }) => parentOf(kind, spec))
       ports.err(`${documents.length} documents written to ${given.out}.\n`)
-    } else if (given.output === 'json') ports.out(inert(`${JSON.stringify(documents, null, 2)}\n`))
-    else ports.out(inert(toYaml(documents)))
+    } else if (given.output === 'json') ports.out(toJsonText(documents))
+    else ports.out(toYaml(documents))
   })
 }
 
@@ -111,7 +112,7 @@ function convertCommand(ports: CliPorts, operation: Operation): Command {
     const { body } = await client.call(operation, { document })
     const documents = Exported.shape.documents.parse(body['documents'])
     for (const note of body['notes'] as readonly string[]) ports.err(`${printable(note)}\n`)
-    ports.out(inert(given.output === 'json' ? `${JSON.stringify(documents, null, 2)}\n` : toYaml(documents)))
+    ports.out(given.output === 'json' ? toJsonText(documents) : toYaml(documents))
     if (body['exact'] !== true) throw new Failed(EXIT.inexact)
   })
 }

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import { stringify } from 'yaml'
 import { isPlain, type Plain } from '../../../base/plain.ts'
 import { Refusal } from '../../../base/refusal.ts'
 import { readYamlStream } from '../../../import/text/yaml.ts'
+import { toYamlText } from '../data.ts'
 import { UsageError } from '../exit.ts'
 import { readText } from '../flags.ts'
 import type { CliPorts } from '../ports.ts'
@@ -78,7 +78,7 @@ interface Document {
 
 /** Documents as YAML, one after the other. */
 export function toYaml(documents: readonly Document[]): string {
-  return documents.map((one) => `---\n${stringify(one, { lineWidth: 0 })}`).join('')
+  return documents.map((one) => `---\n${toYamlText(one, 0)}`).join('')
 }
 
 /** Writes each document into a file of its own, such as `proxy/orders/get-order.yaml`. Gives their number. */
@@ -95,6 +95,6 @@ export function writeFiles(
       throw new Error(`The server answered a document that no file can be named after: ${steps.join('/')}.`)
     const file = `${join(directory, ...steps)}.yaml`
     mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, stringify(document, { lineWidth: 0 }))
+    writeFileSync(file, toYamlText(document, 0))
   }
 }

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { printable } from '../../../base/visible.ts'
 import { Shown } from '../../../operations/config/shapes.ts'
 import type { Operation, WriteOptions } from '../../../operations/define.ts'
 import type { Warning } from '../../../operations/kind.ts'
@@ -8,7 +9,6 @@ import type { Where } from '../connect.ts'
 import { UsageError } from '../exit.ts'
 import type { CliPorts } from '../ports.ts'
 import { type Format, printAnswer, warningLines } from '../print.ts'
-import { printable } from '../table.ts'
 import { withFiles, withSources } from './sources.ts'
 import { told } from './told.ts'
 

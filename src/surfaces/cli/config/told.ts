@@ -1,8 +1,8 @@
 import type { z } from 'zod'
+import { printable } from '../../../base/visible.ts'
 import type { DriftItem, PlanItem } from '../../../operations/config/shapes.ts'
 import type { DiffEntry } from '../../../operations/define.ts'
-import { diffLines } from '../print.ts'
-import { printable } from '../table.ts'
+import { diffLines } from '../diff-lines.ts'
 
 interface Plan {
   readonly create: number

@@ -1,8 +1,8 @@
-import type { Explanation } from '../model/explanation.ts'
-import { methodBit, methodNames } from '../snapshot/methods.ts'
-import { comparePatterns, matchesPath, reasonFor, takesFrom } from '../snapshot/precedence.ts'
-import type { LinkedCollection, LinkedProxy, Snapshot } from '../snapshot/snapshot.ts'
-import type { Exchange } from './exchange.ts'
+import type { Explanation } from '../../model/explanation.ts'
+import { methodBit, methodNames } from '../../snapshot/methods.ts'
+import { comparePatterns, matchesPath, reasonFor, takesFrom } from '../../snapshot/precedence.ts'
+import type { LinkedCollection, LinkedProxy, Snapshot } from '../../snapshot/snapshot.ts'
+import type { Exchange } from '../exchange.ts'
 
 type Candidate = Explanation['candidates'][number]
 

@@ -1,12 +1,12 @@
-import type { RefusalCode } from '../base/refusal.ts'
-import type { Hypothetical } from '../model/explanation.ts'
-import { canonicalAuthority } from '../wire/authority.ts'
-import { DEFAULT_LIMITS } from '../wire/limits.ts'
-import { RequestHead } from '../wire/native/request-head.ts'
-import { compileRules } from '../wire/native/request-rules.ts'
-import { canonicalTarget } from '../wire/target.ts'
-import { FIELD_RULES } from './fields.ts'
-import { CANONICAL, WIRE } from './stages.ts'
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Hypothetical } from '../../model/explanation.ts'
+import { canonicalAuthority } from '../../wire/authority.ts'
+import { DEFAULT_LIMITS } from '../../wire/limits.ts'
+import { RequestHead } from '../../wire/native/request-head.ts'
+import { compileRules } from '../../wire/native/request-rules.ts'
+import { canonicalTarget } from '../../wire/target.ts'
+import type { CheckName } from '../check-names.ts'
+import { FIELD_RULES } from '../fields.ts'
 
 /** The head of a request that was not made, as the gateway would read it. */
 export interface ExplainedHead {
@@ -23,8 +23,7 @@ export interface ExplainedHead {
 
 export interface UnreadableHead {
   readonly code: RefusalCode
-  /** Number of the check. */
-  readonly number: number
+  readonly check: CheckName
   readonly reason: string
 }
 
@@ -35,7 +34,7 @@ export function readHead(asked: Hypothetical): ExplainedHead | UnreadableHead {
 
 const notCanonical = (reason: string): UnreadableHead => ({
   code: 'request_not_canonical',
-  number: CANONICAL,
+  check: 'canonical',
   reason,
 })
 
@@ -65,11 +64,11 @@ function readLines(asked: Hypothetical, lines: readonly string[]): ExplainedHead
   const text = [`${asked.method} ${asked.url} HTTP/1.1`, ...host, ...lines, ''].join('\r\n')
   const bytes = Buffer.from(text)
   if (bytes.length > DEFAULT_LIMITS.headBytesMax)
-    return { code: 'headers_too_large', number: WIRE, reason: 'the head is too long' }
+    return { code: 'headers_too_large', check: 'wire', reason: 'the head is too long' }
   const head = new RequestHead(compileRules(FIELD_RULES), DEFAULT_LIMITS)
   const code = head.parse(bytes, 0, bytes.length)
   if (code === 'request_not_canonical') return notCanonical(head.inner)
-  if (code !== null) return { code, number: WIRE, reason: head.inner }
+  if (code !== null) return { code, check: 'wire', reason: head.inner }
   return {
     path: head.path,
     query: head.query,

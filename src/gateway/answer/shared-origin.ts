@@ -52,7 +52,8 @@ export function isPage(path: string): boolean {
  * Whether the answer stands at an origin that also serves the pages. Collections with `hosts` have those to themselves, but for
  * the hosts of the gateway.
  */
-export function sharesOrigin({ pageHosts, collection, host }: Exchange): boolean {
+export function sharesOrigin({ lane, collection, host }: Exchange): boolean {
+  const { pageHosts } = lane
   if (pageHosts === null || collection === null) return false
   return collection.fragment.hosts.length === 0 || pageHosts.has(hostName(host))
 }

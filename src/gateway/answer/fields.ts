@@ -1,5 +1,5 @@
 import type { FieldNames } from '../../wire/port.ts'
-import type { Exchange } from '../exchange.ts'
+import type { Exchange, Located } from '../exchange.ts'
 import { documentLine, ORIGIN_FIELDS, sharesOrigin } from './shared-origin.ts'
 
 const REQUEST_ID = ['x-request-id']
@@ -26,7 +26,7 @@ const NAMES: readonly FieldNames[] = Array.from({ length: 32 }, (_, bits) => [
 ])
 
 /**
- * Check 18: header lines added to every answer. The upstream's lines of the same names are dropped, but for a
+ * Header lines added to every answer. The upstream's lines of the same names are dropped, but for a
  * Content-Security-Policy: of several, all hold.
  */
 export function answerFields(exchange: Exchange): string {
@@ -34,10 +34,10 @@ export function answerFields(exchange: Exchange): string {
 }
 
 /** Names of the lines of {@link answerFields}, and of those that are the gateway's to say for the collection. */
-export function answerNames(exchange: Exchange): FieldNames {
+export function answerNames(exchange: Located): FieldNames {
   const bits =
     (exchange.limitLines === '' ? 0 : 1) +
-    (exchange.collection!.cors === null ? 0 : 2) +
+    (exchange.collection.cors === null ? 0 : 2) +
     (exchange.cacheLine === '' ? 0 : 4) +
     (exchange.hasXLimits ? 8 : 0) +
     (sharesOrigin(exchange) ? 16 : 0)

@@ -1,14 +1,15 @@
-import type { Hypothetical } from '../model/explanation.ts'
-import { keyFor, type PlannedLimit } from '../snapshot/limit-plan.ts'
-import { keyValueOf } from './admit/key-value.ts'
-import { limitRefusal } from './admit/limits.ts'
-import type { Exchange } from './exchange.ts'
-import { type Judged, open, pass, refuse } from './judged.ts'
+import type { Hypothetical } from '../../model/explanation.ts'
+import { keyFor, type PlannedLimit } from '../../snapshot/limit-plan.ts'
+import type { Exchange, Routed } from '../exchange.ts'
+import { type Explain, NO_CALLER, open, pass, refuse } from '../explain/judged.ts'
+import { keyValueOf } from './key-value.ts'
+import { limitRefusal } from './limits.ts'
 
-/** Check 13 of a request that was not made: what the counters hold now, of which nothing is taken. */
-export function explainLimits(exchange: Exchange, asked: Hypothetical): Judged {
-  const { snapshot, counters, now } = exchange
-  const plan = snapshot.plans.of(snapshot, exchange.profile!, exchange.collection!, exchange.proxy!)
+/** Tells what the counters hold now, of which nothing is taken. */
+export const explainLimits: Explain = (exchange, asked) => {
+  if (exchange.identity.profile === null) return NO_CALLER
+  const { snapshot, lane, now, identity, collection, proxy } = exchange as Routed
+  const plan = snapshot.plans.of(snapshot, identity.profile, collection, proxy)
   if (plan.missing !== null)
     return refuse('route_unavailable', `policy ${plan.missing} is not available`, null)
   if (plan.limits.length === 0) return pass('no policy has a limit here: unlimited')
@@ -27,7 +28,7 @@ export function explainLimits(exchange: Exchange, asked: Hypothetical): Judged {
       continue
     }
     const max = limit.algorithm === 'bucket' ? limit.burst : limit.max
-    const left = counters.read(counter, now)?.remaining ?? max
+    const left = lane.counters.read(counter, now)?.remaining ?? max
     if (left < limit.cost && !limit.isObserved)
       return refuse(limitRefusal(limit), `${name} has ${left} of ${max} left`, place)
     told.push(`${name} has ${left} of ${max} left`)

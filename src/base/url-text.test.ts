@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { z } from 'zod'
+import { Cors } from '../model/cors.ts'
+import { KeyUrl } from '../model/profile-auth.ts'
+import { UpstreamUrl } from '../model/upstream.ts'
+import { HostName, WebUrl } from '../nodes/define.ts'
+import { IssuerUrl, Origin, OriginList, VaultUrl } from '../settings/values.ts'
+import { urlTextFault } from './url-text.ts'
+
+/** Each is read as https://pay.example by a URL parser, or looks as if it were. */
+const DISGUISED = [
+  ...[
+    'pay\u00ad.example',
+    'p\u200bay.example',
+    'pay\u2060.example',
+    '\ufeffpay.example',
+    'pay.ex\ufe0fample',
+  ],
+  ...[
+    'pay。example',
+    'ｐay.example',
+    '𝓹ay.example',
+    'PAY\u3000.example',
+    'p\u0430y.example',
+    'p%61y.example',
+  ],
+  ...['pay\u202e.example', 'pay\u2066.example', 'pa\u034fy.example', 'pay\u180e.example', 'pаy.example'],
+].map((host) => `https://${host}`)
+const MALFORMED = ['https:pay.example', 'https:/pay.example', 'https:\\\\pay.example', 'https:///pay.example']
+
+test('a URL that would lead elsewhere than it reads is refused in every field that names a host', () => {
+  const fields: readonly z.ZodType[] = [UpstreamUrl, KeyUrl, WebUrl, IssuerUrl, VaultUrl]
+  for (const field of fields) {
+    assert.equal(field.safeParse('https://pay.example').success, true)
+    assert.equal(field.safeParse('https://xn--pay-9cd.example').success, true)
+    assert.equal(field.safeParse('http://[::1]:8080').success, true)
+    for (const text of [...DISGUISED, ...MALFORMED])
+      assert.equal(field.safeParse(text).success, false, JSON.stringify(text))
+  }
+  // What operators set for their own server is kept as it is parsed, so an international name may stand there
+  for (const field of [Origin, OriginList]) {
+    assert.equal(field.safeParse('https://bücher.example').success, true)
+    for (const host of ['pay\u00ad.example', 'p\u200bay.example', 'p%61y.example'])
+      assert.equal(field.safeParse(`https://${host}`).success, false, JSON.stringify(host))
+  }
+  const hosts: readonly ((text: string) => boolean)[] = [
+    (host) => HostName.safeParse(host).success,
+    (host) => Cors.safeParse({ origins: [`https://${host}`] }).success,
+  ]
+  for (const accepts of hosts) {
+    assert.equal(accepts('pay.example'), true)
+    for (const text of DISGUISED.filter((one) => !one.includes('%')))
+      assert.equal(accepts(text.slice('https://'.length)), false, JSON.stringify(text))
+  }
+})
+
+test('the refusal names the character and the way to write it', () => {
+  const [issue] = UpstreamUrl.safeParse('https://pay\u200b.example').error?.issues ?? []
+  assert.match(issue?.message ?? '', /U\+200B must be written in Punycode \(xn--\.\.\.\) in a host/)
+  const [path] = KeyUrl.safeParse('https://id.example/schlüssel').error?.issues ?? []
+  assert.match(path?.message ?? '', /U\+00FC .*%-encoded elsewhere/)
+})
+
+test('other URLs stay as they are', () => {
+  for (const text of [
+    ...[
+      'http://127.0.0.1:9000/base',
+      'http://[fd00::1]:8080',
+      'https://api_internal.example',
+      'HTTP://Pay.Example',
+    ],
+    ...[
+      'https://id.example/realms/%C3%BC',
+      'https://pay.example?x=1',
+      'com.example.app:/callback',
+      'spiffe://td/a',
+    ],
+  ])
+    assert.equal(urlTextFault(text), null, text)
+})

@@ -1,0 +1,20 @@
+/** Characters of a URL (RFC 3986, section 2), and no backslash, which URL parsers take for a slash. */
+const ALLOWED = /^[!-[\]-~]*$/
+/** Two slashes, and a host that is not written in escapes (`%61`), which URL parsers decode. */
+const WEB_HOST = /^https?:\/\/[^%/?#]+(?:[/?#]|$)/i
+
+/**
+ * Why a URL could lead elsewhere than it reads; null when it leads where it reads. URL parsers drop invisible
+ * characters, map look-alikes to ASCII and complete missing slashes (UTS #46; WHATWG URL, section 4.4), so a person who
+ * approves the text would see another host than the one that is called.
+ */
+export function urlTextFault(text: string): string | null {
+  const strange = [...text].find((char) => !ALLOWED.test(char))
+  if (strange !== undefined) {
+    const code = strange.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
+    return `a URL in ASCII: U+${code} must be written in Punycode (xn--...) in a host, and %-encoded elsewhere`
+  }
+  if (/^https?:/i.test(text) && !WEB_HOST.test(text))
+    return 'a URL with // before its host, and no % in the host'
+  return null
+}

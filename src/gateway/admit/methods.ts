@@ -1,0 +1,65 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import { methodBit } from '../../snapshot/methods.ts'
+import { allowOf } from '../../snapshot/routes.ts'
+import type { LinkedProfile } from '../../snapshot/snapshot.ts'
+import type { Called, Routed } from '../exchange.ts'
+import {
+  asIs,
+  byHead,
+  type Explain,
+  NO_CALLER,
+  open,
+  pass,
+  profileName,
+  proxyName,
+} from '../explain/judged.ts'
+import { visibleMethods } from './access.ts'
+
+/** The method is in the lists of the proxy and of the profile. */
+export function methodAllowed(exchange: Called): RefusalCode | null {
+  const { proxy } = exchange
+  const { profile } = exchange.identity
+  if (proxy !== null && (proxy.methods & profile.methods & methodBit(exchange.method)) !== 0) return null
+  exchange.allow = allowOf(allowedMethods(exchange, profile))
+  return 'method_not_allowed'
+}
+
+/** Methods with which the profile may call the path, each at the proxy that it leads to. */
+function allowedMethods({ collection, others, path }: Called, profile: LinkedProfile): number {
+  const { routes, fragment } = collection
+  let allowed = 0
+  let taken = 0
+  for (const one of others ?? routes.find(path.slice(fragment.base_path.length), 0).others!) {
+    allowed |= visibleMethods(profile, collection, one) & ~taken
+    taken |= one.methods
+  }
+  return allowed
+}
+
+/** A proxy of kind websocket is called by offering the upgrade, and in no other way. */
+export function upgradeOffered({ proxy, upgrade }: Routed): RefusalCode | null {
+  const { shape } = proxy.fragment
+  return shape === null || shape.websocket === undefined || upgrade ? null : 'upgrade_required'
+}
+
+export const explainMethod: Explain = (exchange, _asked, check) => {
+  if (exchange.identity.profile === null) return NO_CALLER
+  const { collection, proxy, others } = exchange
+  const ofProfile = `${profileName(exchange)} allowed_methods`
+  return asIs(exchange, check, () => ({
+    setting: proxy === null ? null : `${proxyName(exchange)} methods; ${ofProfile}`,
+    deciding: () =>
+      proxy === null
+        ? others!.map((one) => `proxies/${collection!.fragment.slug}:${one.fragment.slug} methods`).join('; ')
+        : ofProfile,
+  }))
+}
+
+export const explainUpgrade: Explain = (exchange, asked, check) => {
+  if (exchange.proxy === null) return open('depends on the route')
+  const described =
+    exchange.proxy.fragment.shape?.websocket === undefined
+      ? pass('no upgrade is asked for')
+      : open('depends on the offer to upgrade', `${proxyName(exchange)} kind: websocket`)
+  return byHead(exchange, asked, check, described)
+}

@@ -1,0 +1,187 @@
+import type { RefusalCode } from '../../base/refusal.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { DEFAULT_LIMITS } from '../../wire/limits.ts'
+import type { CallHandle, Incoming, Outcome } from '../../wire/port.ts'
+import { canonicalTarget } from '../../wire/target.ts'
+import type { End, GatheredAnswer } from '../end.ts'
+import { Exchange } from '../exchange.ts'
+import { agentFields } from '../fields.ts'
+import { takeTrace } from '../forward/trace.ts'
+import { Identity } from '../identity.ts'
+import type { Lane } from '../lane.ts'
+import type { InnerAnswer, InnerCall } from '../port.ts'
+import { begin, over, refuse } from '../run.ts'
+import type { CheckRow } from '../stages.ts'
+
+/** Bytes of an answer that are read before a call from within the process is cut off. */
+const READ_BYTES_MAX = 64 * 1024 * 1024
+const NO_BODY = new Uint8Array(0)
+
+export interface InnerOptions {
+  readonly lane: Lane
+  /** The checks that the calls go through. */
+  readonly checks: readonly CheckRow[]
+  /** The snapshot in force. */
+  readonly snapshot: () => Snapshot
+  /** Changes the exchange before its checks. */
+  readonly prepare?: (exchange: Exchange) => void
+}
+
+/** Gets the answer of a call once, or never when the call was given up. The record is written by then. */
+export type Answered = (answer: InnerAnswer, exchange: Exchange) => void
+
+/** Runs calls from within the process: the same checks, counters and records as over REST. */
+export function createInnerCalls(options: InnerOptions): (call: InnerCall, done: Answered) => CallHandle {
+  return (call, done) => {
+    const run = new InnerRun(options, call, done)
+    run.begin()
+    return run
+  }
+}
+
+/** One call from its checks to its answer. It is the end of its own exchange. */
+class InnerRun implements CallHandle, End {
+  readonly checks: readonly CheckRow[]
+  readonly stream: End['stream'] = null
+  readonly keepBytesMax: number
+  readonly readBytesMax = READ_BYTES_MAX
+  readonly isWholeOnly = false
+  readonly #call: InnerCall
+  readonly #done: Answered
+  readonly #exchange: Exchange
+  readonly #isCanonical: boolean
+  /** The request whose message led to the call; null where there is none. */
+  readonly #outer: Exchange | null
+
+  constructor(options: InnerOptions, call: InnerCall, done: Answered) {
+    this.checks = options.checks
+    this.keepBytesMax = call.keepBytesMax
+    this.#call = call
+    this.#done = done
+    const target = canonicalTarget(call.target)
+    this.#isCanonical = target !== null
+    this.#exchange = toExchange(options, this, call, target?.path ?? pathOf(call.target), target?.query ?? '')
+    options.prepare?.(this.#exchange)
+    // The door gets its incomings from the gateway's handler, so their state is an exchange
+    this.#outer = (call.until as Incoming<Exchange> | null)?.state ?? null
+    if (this.#outer !== null) this.#outer.gathering = this
+  }
+
+  begin(): void {
+    const exchange = this.#exchange
+    const fault = boundFault(this.#call)
+    if (fault !== null) refuse(exchange, fault, 'wire')
+    else if (!this.#isCanonical) refuse(exchange, 'request_not_canonical', 'canonical')
+    // Deleted after the message was admitted
+    else if (exchange.identity.profile === null) refuse(exchange, 'identity_rejected', 'identify')
+    else begin(exchange)
+  }
+
+  /** Gives the call up: its caller has left. */
+  abort(): void {
+    if (this.#exchange.isOver) return
+    this.#exchange.outcome.aborted = true
+    this.#over()
+  }
+
+  answer(exchange: Exchange, status: number, fields: string, body: string | Uint8Array): void {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body
+    // A problem is given whole: a part of it says nothing
+    const keptMax = exchange.code === null ? this.keepBytesMax : bytes.length
+    const truncated = bytes.length > keptMax
+    this.#give({ status, fields, body: bytes.subarray(0, keptMax), bodyBytes: bytes.length, truncated })
+  }
+
+  pass(_exchange: Exchange, { status, fields, body, bodyBytes, truncated }: GatheredAnswer): void {
+    this.#give({ status, fields, body, bodyBytes, truncated })
+  }
+
+  #give(answer: Omit<InnerAnswer, 'requestId' | 'durationMs' | 'code'>): void {
+    const exchange = this.#exchange
+    const { outcome, requestId, code } = exchange
+    outcome.status = answer.status
+    outcome.bytesOut = answer.bodyBytes
+    this.#over()
+    this.#done({ ...answer, requestId, code, durationMs: outcome.endedAt - outcome.startedAt }, exchange)
+  }
+
+  #over(): void {
+    const { outcome, lane } = this.#exchange
+    if (this.#outer !== null) this.#outer.gathering = null
+    outcome.endedAt = lane.clock.monotonic()
+    over(this.#exchange)
+  }
+}
+
+function toExchange(
+  { lane, snapshot: inForce }: InnerOptions,
+  end: End,
+  call: InnerCall,
+  path: string,
+  query: string,
+): Exchange {
+  const { caller, method, body } = call
+  const snapshot = inForce()
+  const bytes = body === null ? 0 : body.length
+  const exchange = new Exchange(
+    lane,
+    end,
+    startedOutcome(lane.clock.monotonic(), bytes),
+    call.requestId,
+    lane.clock.now(),
+    snapshot,
+    1,
+    method,
+    path,
+    call.host,
+    caller.ip,
+    bytes,
+  )
+  const identity = new Identity()
+  identity.client = snapshot.clients.get(caller.client.id) ?? null
+  identity.profile = identity.client?.profiles.get(caller.profile.id) ?? null
+  identity.credentialId = caller.credentialId
+  identity.subject = caller.subject
+  identity.agentHost = caller.agentHost
+  identity.claims = caller.claims
+  identity.bearer = caller.bearer
+  exchange.identity = identity
+  exchange.secure = caller.secure ?? false
+  const { pass, withheld } = agentFields(call.fields)
+  exchange.pass = pass
+  exchange.withheld = withheld
+  if (call.traceParent !== undefined) takeTrace(exchange, call.traceParent, call.traceState)
+  exchange.query = query
+  exchange.body = body ?? NO_BODY
+  exchange.agent = call.agent
+  return exchange
+}
+
+function startedOutcome(startedAt: number, bytesIn: number): Outcome {
+  return {
+    startedAt,
+    status: 0,
+    bytesIn,
+    bytesOut: 0,
+    upstreamAt: 0,
+    upstreamHeadAt: 0,
+    upstreamStatus: 0,
+    endedAt: 0,
+    aborted: false,
+    truncated: false,
+  }
+}
+
+/** The bounds that a listener holds a request to hold here too (check `wire`). */
+function boundFault(call: InnerCall): RefusalCode | null {
+  const { targetBytesMax, headBytesMax } = DEFAULT_LIMITS
+  if (call.target.length > targetBytesMax) return 'uri_too_long'
+  if (call.fields.length > headBytesMax) return 'headers_too_large'
+  return null
+}
+
+/** The path of a target that was refused, as far as it can be shown. */
+function pathOf(target: string): string {
+  const end = target.search(/[?#]/)
+  return (end === -1 ? target : target.slice(0, end)).replace(/[^!-~]/g, '').slice(0, 2048)
+}

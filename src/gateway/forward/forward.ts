@@ -1,0 +1,38 @@
+import { FAILURE_CODES } from '../../wire/port.ts'
+import { watchOf } from '../answer/watch.ts'
+import { holdsAnswer } from '../contract/collect.ts'
+import type { Exchange, Routed, Targeted } from '../exchange.ts'
+import { answerRoomOf } from '../holding.ts'
+import type { Life } from '../run.ts'
+import { forwardRequest } from './request.ts'
+
+/**
+ * Sends an admitted request to the server that was chosen. The answer is streamed to the caller unless its end, or a row
+ * that judges answers, needs it gathered first.
+ */
+export function forward(exchange: Exchange, life: Life): void {
+  // The check `target` has set all of it
+  const sent = exchange as Targeted
+  const { end, outcome } = sent
+  const upstream = sent.lane.pools.of(sent.target, sent.shownCertificate)
+  const request = forwardRequest(sent, watchOf(life.watching, sent))
+  if (end.stream !== null && !isGathered(sent)) {
+    end.stream(sent, upstream, request)
+    return
+  }
+  const body = sent.bodyBytes === 0 ? null : sent.body
+  const { keepBytesMax, readBytesMax } = end
+  const room = answerRoomOf(sent)
+  sent.gathering = upstream.call({ ...request, body, keepBytesMax, readBytesMax, room }, (result) => {
+    sent.gathering = null
+    outcome.upstreamAt = result.upstreamAt
+    if (result.ok) life.answered(sent, request, result)
+    else life.failed(sent, FAILURE_CODES[result.failure], result.inner)
+  })
+}
+
+/** True for an exchange whose answer is passed on only when it is judged. */
+function isGathered({ proxy, method }: Routed): boolean {
+  const { shape } = proxy.fragment
+  return shape !== null && method !== 'HEAD' && holdsAnswer(shape)
+}

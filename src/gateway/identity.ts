@@ -1,0 +1,49 @@
+import type { Jwt } from '../base/jwt.ts'
+import type {
+  Bound,
+  Claims,
+  LinkedClient,
+  LinkedProfile,
+  LinkedToken,
+  Verified,
+} from '../snapshot/snapshot.ts'
+
+const NO_CLAIMS: Claims = new Map()
+
+/**
+ * Who calls, as far as the checks know. The check `identify` starts a new one, so that nothing of an earlier answer
+ * can count for a later one: the door at `/mcp` may ask twice for the same exchange.
+ */
+export class Identity {
+  /** The text after `Bearer`; empty when there is none. */
+  bearer = ''
+  client: LinkedClient | null = null
+  profile: LinkedProfile | null = null
+  /** Found by its lookup, not proved yet. */
+  token: LinkedToken | null = null
+  /** An earlier request has proved the very same credential. */
+  isProved = false
+  /** The credential is signed or held by others; `identify` has found the profile that takes it. */
+  isForeign = false
+  /** The judged certificate, for the profile that it fits. */
+  bound: Bound | null = null
+  /** Read, not proved. */
+  jwt: Jwt | null = null
+  /** Key under which a proved credential is remembered, and the remembered proof. */
+  verifiedKey = ''
+  verified: Verified | null = null
+  /** `sub` of a proved token of another issuer; empty when there is none. */
+  subject = ''
+  /** OAuth client that such a token was issued to; empty when there is none. */
+  agentHost = ''
+  /** Claims of it that the profile lists. */
+  claims: Claims = NO_CLAIMS
+  /** Id of the token or key, once it is proved. */
+  credentialId = ''
+}
+
+/** The identity of every exchange before the check `identify`. Frozen: a write would be seen by all of them. */
+export const UNIDENTIFIED: Identity = Object.freeze(new Identity())
+
+/** An identity whose client and profile are known. */
+export type KnownIdentity = Identity & { client: LinkedClient; profile: LinkedProfile }

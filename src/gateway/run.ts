@@ -1,0 +1,130 @@
+/**
+ * The life of a request, whatever door it came through. `stages.ts` has the rows of each part:
+ *
+ * 1. `begin` runs the checks. A refusal is answered with a problem, a reply is given, and an admitted request
+ * 2. is sent on. A streamed answer goes from the engine to the caller. A gathered one comes to `answered`; a failure of
+ *    either comes to `failed`, which asks another server, gives a kept answer in its place, or refuses.
+ * 3. Rows see the answer on its way, see `answer/watch.ts`.
+ * 4. `over` runs the rows of the end, once, also for refused requests and for callers who have left.
+ *
+ * The two ends, `ends/socket.ts` and `ends/in-process.ts`, make the exchange and hand its answer over.
+ */
+import type { RefusalCode } from '../base/refusal.ts'
+import { HTTP_METHODS } from '../model/methods.ts'
+import type { ForwardRequest } from '../wire/port.ts'
+import { answerFields } from './answer/fields.ts'
+import { judgeGathered } from './answer/gathered.ts'
+import { problemAnswer } from './answer/problem.ts'
+import { replyFields } from './answer/shared-origin.ts'
+import { staleAnswer } from './answer/stale.ts'
+import type { AnswerRow } from './answer/watch.ts'
+import type { CheckName } from './check-names.ts'
+import type { GatheredAnswer } from './end.ts'
+import type { Exchange, Routed } from './exchange.ts'
+import { goesElsewhere } from './forward/targets.ts'
+import { overloaded } from './holding.ts'
+import { ANSWER, admits, END, SEND } from './stages.ts'
+
+/** Where a row that sends a request on comes back to. */
+export interface Life {
+  /** The rows that may look at the answer. */
+  readonly watching: readonly AnswerRow[]
+  /** The upstream's answer is at hand. */
+  answered(exchange: Routed, request: ForwardRequest, answer: GatheredAnswer): void
+  /** No answer came. @param inner for the record alone */
+  failed(exchange: Exchange, code: RefusalCode, inner: string): void
+}
+
+const LIFE: Life = { watching: ANSWER, answered, failed }
+const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
+
+/** Takes a request through the checks of its door, and on. */
+export function begin(exchange: Exchange): void {
+  const admitted = admits(exchange.end.checks, exchange)
+  if (typeof admitted === 'boolean') judged(exchange, admitted)
+  else void admitted.then((yes) => judged(exchange, yes))
+}
+
+function judged(exchange: Exchange, admitted: boolean): void {
+  if (exchange.isOver) return
+  const { reply } = exchange
+  if (admitted) SEND.send(exchange, LIFE)
+  else if (reply === null) giveProblem(exchange)
+  else {
+    const fields = replyFields(exchange, reply) + answerFields(exchange)
+    exchange.end.answer(exchange, reply.status, fields, reply.body)
+  }
+}
+
+function answered(exchange: Routed, request: ForwardRequest, answer: GatheredAnswer): void {
+  const { end, outcome } = exchange
+  outcome.upstreamHeadAt = answer.upstreamHeadAt
+  outcome.upstreamStatus = answer.status
+  const given = judgeGathered(ANSWER, exchange, request, answer)
+  if (typeof given === 'string') refuse(exchange, given, 'answer')
+  else if (given !== answer) end.answer(exchange, given.status, given.fields, given.body)
+  else if (answer.truncated && end.isWholeOnly) {
+    exchange.reason = 'the answer is too long to be gathered'
+    refuse(exchange, 'response_invalid', 'answer')
+  } else end.pass(exchange, answer)
+}
+
+/** Forwarding has failed, or the engine refuses the request: its head, its body, or for want of memory. */
+export function failed(exchange: Exchange, code: RefusalCode, inner: string): void {
+  exchange.reason = inner
+  if (goesElsewhere(exchange, code)) {
+    SEND.send(exchange, LIFE)
+    return
+  }
+  const other = code.startsWith('upstream_') ? staleAnswer(exchange) : null
+  if (other !== null) {
+    exchange.end.answer(exchange, other.status, other.fields, other.body)
+    return
+  }
+  if (code === 'method_not_allowed') exchange.allow = ALL_METHODS_LINE
+  if (code === 'overloaded' && exchange.outcome.upstreamAt === 0) overloaded(exchange)
+  refuse(exchange, code, checkOf(code))
+}
+
+/** Ends a request that no row has refused: the engine did, or its door. */
+export function refuse(exchange: Exchange, code: RefusalCode, check: CheckName): void {
+  exchange.code = code
+  exchange.check = check
+  giveProblem(exchange)
+}
+
+function giveProblem(exchange: Exchange): void {
+  const { status, fields, body } = problemAnswer(exchange)
+  exchange.end.answer(exchange, status, fields, body)
+}
+
+/** Everything about the request is over: the caller has its answer, or has left. */
+export function over(exchange: Exchange): void {
+  exchange.isOver = true
+  exchange.gathering?.abort()
+  exchange.gathering = null
+  const { truncated, status } = exchange.outcome
+  if (truncated && status !== 101) {
+    exchange.code = 'upstream_invalid_response'
+    exchange.reason = 'the answer broke off'
+  }
+  for (const { end } of END) end(exchange)
+}
+
+/** The check that a refusal from outside of the rows belongs to. */
+function checkOf(code: RefusalCode): CheckName {
+  switch (code) {
+    case 'request_not_canonical':
+      return 'canonical'
+    case 'method_not_allowed':
+      return 'method'
+    case 'upstream_unreachable':
+    case 'upstream_invalid_response':
+    case 'upstream_unavailable':
+    case 'upstream_timeout':
+    case 'credential_unavailable':
+      return 'forward'
+    default:
+      return 'wire'
+  }
+}

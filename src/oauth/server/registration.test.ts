@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import {
+  authorization,
+  PASSWORD,
+  postForm,
+  postJson,
+  REDIRECT,
+  register,
+  startAuthorization,
+  tokensFor,
+} from '../../../test/support/authorization.ts'
+
+const server = await startAuthorization()
+after(() => server[Symbol.asyncDispose]())
+const { origin } = server
+const DAY_MS = 24 * 60 * 60_000
+
+const refresh = (client: string, token: string) =>
+  postForm(`${origin}/oauth/token`, { grant_type: 'refresh_token', client_id: client, refresh_token: token })
+
+test('clients register with what they leave out, and with what we do not know', async () => {
+  const custom = await postJson(`${origin}/oauth/register`, {
+    client_name: 'Editor',
+    redirect_uris: ['cursor://anysphere/callback'],
+    grant_types: ['authorization_code', 'refresh_token', 'implicit'],
+    response_types: ['code', 'token'],
+    token_endpoint_auth_method: 'none',
+    scope: 'openid mcp:everything',
+    software_id: 'x',
+    id_token_signed_response_alg: 'RS256',
+  })
+  assert.equal(custom.status, 201, JSON.stringify(custom.body))
+  assert.equal(custom.body.application_type, 'native')
+  for (const given of [{}, { grant_types: [] }, { grant_types: ['implicit'] }]) {
+    const { body } = await postJson(`${origin}/oauth/register`, { redirect_uris: [REDIRECT], ...given })
+    assert.deepEqual(body.grant_types, ['authorization_code', 'refresh_token'])
+  }
+  const { body: lone } = await postJson(`${origin}/oauth/register`, {
+    redirect_uris: [REDIRECT],
+    grant_types: ['authorization_code'],
+  })
+  assert.deepEqual(lone.grant_types, ['authorization_code'], 'what a client says is kept')
+  for (const redirect_uris of [['http://evil.example/callback'], ['javascript:alert(1)'], []]) {
+    const { status } = await postJson(`${origin}/oauth/register`, {
+      redirect_uris,
+      token_endpoint_auth_method: 'none',
+    })
+    assert.equal(status, 400, String(redirect_uris))
+  }
+  const page = await server
+    .browser()
+    .open(authorization(origin, custom.body.client_id, { redirect_uri: 'cursor://anysphere/callback' }).url)
+  assert.match(page.headers.get('content-security-policy')!, /form-action 'self' cursor:;/)
+})
+
+test('a client is called by what can be seen of its name, or by its id', async () => {
+  const nameOf = async (client_name: string) =>
+    (await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })).body.client_name
+  assert.equal(await nameOf(' \u202eEditor\u200b\n'), 'Editor')
+  assert.equal(await nameOf('\u202e \u3164'), undefined)
+})
+
+test('no client that registers itself is called like Postern, and the person is told that names are unverified', async () => {
+  for (const client_name of [
+    'Postern command line',
+    'POSTERN  command line',
+    'P o s t e r n',
+    'Pos\u200btern',
+    'P\u043e\u0455t\u0435rn command line',
+    '\uff30\uff4f\uff53\uff54\uff45\uff52\uff4e',
+    'P\u00f6stern',
+    'P0stern CLI',
+    'Postem',
+    '\u1d18\u1d0f\ua731\u1d1b\u1d07\u0280\u0274',
+    'The official postern-cli',
+  ]) {
+    const { body } = await postJson(`${origin}/oauth/register`, { client_name, redirect_uris: [REDIRECT] })
+    assert.equal(body.client_name, undefined, client_name)
+  }
+  const browser = server.browser()
+  const { url } = authorization(origin, await register(origin, { client_name: 'Patterns' }))
+  const page = await browser.submit(await browser.open(url), {
+    name: 'ann',
+    password: PASSWORD,
+    do: 'password',
+  })
+  assert.match(page.text, /<strong>Patterns<\/strong>/)
+  assert.match(page.text, /unverified: the client chose it/)
+})
+
+test('a client that registered is forgotten ninety days after it was used last', async () => {
+  const [used, unused] = [await register(origin), await register(origin)]
+  const isKnown = async (client: string): Promise<boolean> =>
+    (await server.browser().open(authorization(origin, client).url)).status === 200
+  server.move(89 * DAY_MS)
+  assert.deepEqual([await isKnown(used), await isKnown(unused)], [true, true])
+  const { refresh_token } = await tokensFor(origin, server.browser(), used)
+  server.move(25 * DAY_MS)
+  assert.equal((await refresh(used, refresh_token)).status, 200)
+  server.move(80 * DAY_MS)
+  assert.deepEqual([await isKnown(used), await isKnown(unused)], [true, false])
+  server.move(10 * DAY_MS)
+  assert.equal(await isKnown(used), false)
+})

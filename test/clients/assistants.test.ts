@@ -1,0 +1,216 @@
+/** Coding assistants of other projects sign in as their users have them do it, and keep their tools when tokens end. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { startTestServer, type TestServer } from '../scenarios/server.ts'
+import { choose } from '../support/authorization.ts'
+import { Browser } from '../support/browser.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Ended, type Home, type Installed, makeHome, run, scopesOf, WHY_NOT } from './programs.ts'
+
+/** For each step of a client, on a machine that does other things as well: milliseconds. */
+const PATIENCE_MS = 60_000
+/** What they ask for: the scopes of the metadata, and `offline_access`. */
+const SCOPES = 'management:read management:write offline_access'
+/** From util-linux: gives a program the terminal that it insists on. */
+const SCRIPT = '/usr/bin/script'
+
+describe('coding assistants that are installed', { skip: WHY_NOT }, () => {
+  let server: TestServer
+  let home: Home
+  let codex: Installed
+  let claude: Installed
+  let gemini: Installed
+  before(async () => {
+    home = makeHome()
+    ;[codex, claude, gemini] = await Promise.all([
+      home.install('@openai/codex', '0.169.0', 'bin/codex.js'),
+      home.install('@anthropic-ai/claude-code', '2.1.197', 'cli-wrapper.cjs'),
+      home.install('@google/gemini-cli', '0.61.0', 'bundle/gemini.js'),
+    ])
+    server = await startTestServer()
+    await choose(new Browser(server.running.origin), (await server.running.firstLink())!.url, {
+      name: 'ann',
+      email: 'ann@example.com',
+    })
+  })
+  after(async () => {
+    await server.stop()
+    home[Symbol.dispose]()
+  })
+  const endpoint = (): string => `${server.running.origin}/management/mcp`
+
+  test('Codex signs in, and lists its tools again after the access token has ended', async (t) => {
+    if ('why' in codex) return t.skip(codex.why)
+    const { file } = codex
+    const kept = join(home.directory, 'codex')
+    mkdirSync(kept)
+    writeFileSync(join(kept, 'config.toml'), 'mcp_oauth_credentials_store = "file"\n')
+    const env = { ...home.env, CODEX_HOME: kept }
+    const args = [file, 'mcp', 'add', 'postern', '--url', endpoint()]
+    const added = await run(process.execPath, args, { env, timeout: PATIENCE_MS })
+    const browsed = home.browsed()
+    assert.equal(added.code, 0, `${added.err}\n${browsed}`)
+    assert.deepEqual(scopesOf(browsed), [SCOPES])
+    assert.ok((await toolsOfCodex(file, env)).includes('manage_collections'))
+
+    const tokens = join(kept, '.credentials.json')
+    const before = endAccess(
+      tokens,
+      ['access_token', 'expires_at'],
+      (whole) => Object.values(whole as Stored)[0]!,
+    )
+    assert.ok((await toolsOfCodex(file, env)).includes('manage_collections'))
+    assert.deepEqual(scopesOf(home.browsed()), [])
+    const [renewed] = Object.values(JSON.parse(readFileSync(tokens, 'utf8')) as Stored)
+    assert.notEqual(renewed!['refresh_token'], before['refresh_token'])
+  })
+
+  test('Claude Code signs in, and connects again after the access token has ended', async (t) => {
+    if ('why' in claude) return t.skip(claude.why)
+    if (!existsSync(SCRIPT)) return t.skip(`${SCRIPT} is not there`)
+    const { file } = claude
+    const env = { ...home.env, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1' }
+    const ask = (...words: string[]): Promise<Ended> =>
+      run(process.execPath, [file, 'mcp', ...words], { env, timeout: PATIENCE_MS })
+    const added = await ask('add', '--scope', 'user', '--transport', 'http', 'postern', endpoint())
+    assert.equal(added.code, 0, added.err)
+    const command = `'${process.execPath}' '${file}' mcp login postern`
+    const login = await run(SCRIPT, ['-qec', command, '/dev/null'], { env, timeout: PATIENCE_MS })
+    const browsed = home.browsed()
+    assert.equal(login.code, 0, `${login.out}\n${login.err}\n${browsed}`)
+    assert.deepEqual(scopesOf(browsed), [SCOPES])
+    assert.match((await ask('list')).out, /^postern: .*Connected$/m)
+
+    const tokens = join(home.directory, '.claude/.credentials.json')
+    const only = (whole: unknown) => Object.values((whole as { mcpOAuth: Stored }).mcpOAuth)[0]!
+    const before = endAccess(tokens, ['accessToken', 'expiresAt'], only)
+    assert.match((await ask('list')).out, /^postern: .*Connected$/m)
+    assert.deepEqual(scopesOf(home.browsed()), [])
+    assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
+  })
+
+  test('Gemini CLI asks for no administration, signs in, and connects again after the access token has ended', async (t) => {
+    if ('why' in gemini) return t.skip(gemini.why)
+    if (!existsSync(SCRIPT)) return t.skip(`${SCRIPT} is not there`)
+    const { file } = gemini
+    const kept = join(home.directory, '.gemini')
+    const programs = join(home.directory, 'programs')
+    for (const directory of [kept, programs]) mkdirSync(directory)
+    symlinkSync(home.env['BROWSER']!, join(programs, 'xdg-open'))
+    const security = { auth: { selectedType: 'gemini-api-key' } }
+    const mcpServers = { postern: { url: endpoint(), type: 'http' } }
+    const privacy = { usageStatisticsEnabled: false }
+    writeFileSync(join(kept, 'settings.json'), JSON.stringify({ security, mcpServers, privacy }))
+    writeFileSync(join(kept, 'trustedFolders.json'), JSON.stringify({ [process.cwd()]: 'TRUST_FOLDER' }))
+    const env = {
+      ...home.env,
+      PATH: [programs, home.env['PATH']].join(delimiter),
+      // It opens a browser only where there could be a screen
+      DISPLAY: ':0',
+      TERM: 'xterm-256color',
+      GEMINI_API_KEY: 'none',
+      GEMINI_CLI_NO_RELAUNCH: 'true',
+    }
+    const browsed = await signInWithGemini(file, env, home.browsed)
+    assert.deepEqual(scopesOf(browsed), ['management:read management:write openid offline_access'])
+    const list = (): Promise<Ended> =>
+      run(process.execPath, [file, 'mcp', 'list'], { env, timeout: PATIENCE_MS })
+    const first = await list()
+    assert.match(first.out + first.err, /postern: .*Connected/)
+
+    const tokens = join(kept, 'mcp-oauth-tokens.json')
+    const only = (whole: unknown) => (whole as { token: Record<string, unknown> }[])[0]!.token
+    const before = endAccess(tokens, ['accessToken', 'expiresAt'], only)
+    const second = await list()
+    assert.match(second.out + second.err, /postern: .*Connected/)
+    assert.deepEqual(scopesOf(home.browsed()), [])
+    assert.notEqual(only(JSON.parse(readFileSync(tokens, 'utf8')))['refreshToken'], before['refreshToken'])
+  })
+})
+
+/** What a client keeps of each server. */
+type Stored = Record<string, Record<string, unknown>>
+
+/** Has the access token in the file of a client be over; what the file held of it. */
+function endAccess(
+  file: string,
+  [token, expiry]: readonly [token: string, expiry: string],
+  entryOf: (whole: unknown) => Record<string, unknown>,
+): Record<string, unknown> {
+  const whole: unknown = JSON.parse(readFileSync(file, 'utf8'))
+  const entry = entryOf(whole)
+  const before = { ...entry }
+  // One in the past, and not 0, which may stand for none
+  Object.assign(entry, { [token]: 'has-ended', [expiry]: 1 })
+  writeFileSync(file, JSON.stringify(whole))
+  return before
+}
+
+/**
+ * Types the command for signing in into Gemini CLI, which has no other way, and confirms until the browser came back;
+ * what the browser did.
+ */
+async function signInWithGemini(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  browsed: () => string,
+): Promise<string> {
+  const command = `stty rows 50 cols 200; exec '${process.execPath}' '${file}'`
+  const child = spawn(SCRIPT, ['-qec', command, '/dev/null'], { env, timeout: PATIENCE_MS })
+  const ended = once(child, 'close')
+  let shown = ''
+  let did = ''
+  let isTyped = false
+  child.stdout.on('data', (piece: Buffer) => {
+    shown += piece.toString()
+  })
+  try {
+    for (const deadline = Date.now() + PATIENCE_MS; !did.includes('came back'); ) {
+      if (Date.now() > deadline) throw new Error(`${shown.slice(-4_000)}\n${did}`)
+      if (!isTyped && shown.includes('Type your message')) {
+        // As pasted, so that it is not completed while it is typed
+        child.stdin.write('\u001b[200~/mcp auth postern\u001b[201~')
+        isTyped = true
+      } else if (isTyped) child.stdin.write('\r')
+      await setTimeout(1_000)
+      did += browsed()
+    }
+    await eventually(
+      () => shown.includes('Successfully authenticated'),
+      () => `the end of the sign-in; ${shown.slice(-4_000)}`,
+    )
+    return did
+  } finally {
+    child.kill()
+    await ended
+  }
+}
+
+/** The tools that Codex finds at its one MCP server, as its own editors ask for them. */
+async function toolsOfCodex(file: string, env: NodeJS.ProcessEnv): Promise<string[]> {
+  const child = spawn(process.execPath, [file, 'app-server'], { env, timeout: PATIENCE_MS })
+  const ended = once(child, 'close')
+  const send = (message: object): boolean => child.stdin.write(`${JSON.stringify(message)}\n`)
+  child.stderr.resume()
+  send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'test-agent', version: '1' } } })
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { id, result } = JSON.parse(line)
+      if (id === 1) {
+        send({ method: 'initialized' })
+        send({ id: 2, method: 'mcpServerStatus/list', params: {} })
+      }
+      if (id === 2) return Object.keys(result.data[0].tools)
+    }
+    throw new Error('Codex ended without an answer')
+  } finally {
+    child.stdin.end()
+    await ended
+  }
+}
