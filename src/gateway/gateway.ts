@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { DOORS, isAtOrBelow } from '../base/doors.ts'
 import { createFetchJson } from '../base/fetch-json.ts'
 import { mayHaveOwnCookies, withoutOwnCookies } from '../base/own-cookies.ts'
 import type { RefusalCode } from '../base/refusal.ts'
@@ -470,7 +471,7 @@ function keepUses(before: Snapshot['credentials'], after: Snapshot['credentials'
 /** The door at `/mcp` belongs to the data plane; the control plane keeps its own trail. */
 function setReserved(exchange: Exchange): void {
   exchange.reserved = true
-  if (exchange.path === '/mcp' || exchange.path.startsWith('/mcp/')) exchange.surface = 1
+  if (isAtOrBelow(exchange.path, DOORS.consumerMcp.path)) exchange.surface = 1
 }
 
 function refuseNotReady(exchange: Exchange): void {
