@@ -1,5 +1,5 @@
 import { DOORS } from '../base/doors.ts'
-import type { Operation } from '../operations/define.ts'
+import type { Operation } from '../operations/engine/define.ts'
 
 export const API_ROOT = DOORS.managementRest.path
 
