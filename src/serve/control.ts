@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { OwnRoom } from '../base/kept.ts'
+import type { OwnRoom } from '../base/byte-buffer.ts'
 import { PASSWORD_PATH, SET_UP_PATH } from '../oauth/sign-in/pages.ts'
 import type { ManagementDoor } from '../surfaces/mcp/door.ts'
 import { bodyWithheld, gather } from '../surfaces/rest/body.ts'
