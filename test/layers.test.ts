@@ -19,7 +19,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'store/migrations': ['base', 'model', 'store/ports'],
   record: ['base', 'model', 'store/ports', 'vault', 'wire'],
   snapshot: ['base', 'model', 'vault'],
-  gateway: ['base', 'model', 'snapshot', 'vault', 'record', 'wire'],
+  gateway: ['base', 'model', 'snapshot', 'vault', 'record', 'wire', 'nodes/run', 'nodes/runs'],
   nodes: ['base', 'model'],
   import: ['base', 'model'],
   'operations/engine': ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot'],
@@ -154,16 +154,20 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
   }
 })
 
-for (const entry of ['gateway', 'recorder', 'query'])
+for (const entry of ['threads/gateway', 'threads/recorder', 'threads/query', 'nodes/runs'])
   test(`a thread loads no schemas and no node:http, for which it would pay at its start: ${entry}`, () => {
-    const loaded = new Set([join(root, `threads/${entry}.ts`)])
+    const loaded = new Set([join(root, `${entry}.ts`)])
     const packages = new Set<string>()
     for (const file of loaded)
       for (const [, name] of readFileSync(file, 'utf8').matchAll(/^import (?!type )[^']*'([^']+)'/gm)) {
         if (name!.startsWith('.')) loaded.add(resolve(dirname(file), name!))
         else packages.add(name!)
       }
-    assert.ok(packages.has('node:worker_threads') && loaded.size > 10, 'the imports were found')
+    const isThread = entry.startsWith('threads/')
+    assert.ok(loaded.size > (isThread ? 10 : 3), 'the imports were found')
+    if (isThread) assert.ok(packages.has('node:worker_threads'), 'the imports of packages were found')
+    for (const file of loaded)
+      assert.doesNotMatch(file, /\/nodes\/.*definitions?\.ts$/, 'a definition holds a schema')
     for (const name of ['zod', 'node:http', 'node:https', 'kysely', 'hono'])
       assert.ok(!packages.has(name), `${name} is loaded`)
   })

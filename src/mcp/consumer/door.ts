@@ -1,6 +1,7 @@
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
+import { DOORS } from '../../base/doors.ts'
 import { PROBLEMS, problemOf, type RefusalCode } from '../../base/refusal.ts'
 import type { GatewayPort, Identified } from '../../gateway/port.ts'
 import { SMALL_BYTES_MAX } from '../../wire/caller-memory.ts'
@@ -76,7 +77,7 @@ export function createConsumerDoor<State>(
     tombstones: options.tombstones,
     fault: (error) => options.fault(error, ''),
   })
-  const challenge = createChallenge([options.origin], '/mcp', 'mcp:tools')
+  const challenge = createChallenge([options.origin], DOORS.consumerMcp.path, 'mcp:tools')
 
   /** An answer is kept until its caller has read it, and refused where there is no room for it. */
   function send(incoming: Incoming<State>, requestId: string, answer: McpAnswer): void {

@@ -2,8 +2,9 @@ import type { Principal } from '../../access/principal.ts'
 import type { AllowsOrigin } from '../../base/allowed-origins.ts'
 import { createChallenge, isChallenged, type Origins } from '../../base/challenge.ts'
 import type { Clock } from '../../base/clock.ts'
+import { ALL_DOORS } from '../../base/doors.ts'
 import { Lru } from '../../base/lru.ts'
-import { ALIAS, PROTECTED } from '../../base/protected-resources.ts'
+import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
 import { visibleJson } from '../../base/visible.ts'
 import { jsonAnswer, type McpAnswer } from '../../mcp/protocol/answer.ts'
@@ -67,7 +68,10 @@ const LISTS_MAX = 64
 export function createManagementDoor(options: ManagementDoorOptions): ManagementDoor {
   const refuseRebinding = createRebindingCheck(options.origins, options.allowsOrigin)
   const challenges = new Map(
-    [PROTECTED.mcp, ALIAS].map((path) => [path, createChallenge(options.origins, path, options.scope)]),
+    ALL_DOORS.filter(({ handler }) => handler === 'management_mcp').map(({ path }) => [
+      path,
+      createChallenge(options.origins, path, options.scope),
+    ]),
   )
   const tools = toTools(options.operations)
   const endpoint = createMcpEndpoint(managementDoor(options, tools), {
