@@ -9,7 +9,7 @@ import type {
   Sent,
   Snapshot,
 } from '../snapshot/snapshot.ts'
-import type { Holding } from '../wire/held-bytes.ts'
+import type { Holding } from '../wire/caller-memory.ts'
 import type {
   CallHandle,
   CallResult,

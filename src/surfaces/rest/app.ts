@@ -1,12 +1,12 @@
 import { type Context, Hono } from 'hono'
 import type { Principal } from '../../access/principal.ts'
 import { bearerOf } from '../../base/bearer.ts'
+import type { OwnRoom } from '../../base/byte-buffer.ts'
 import { createChallenge, createOriginFor, isChallenged, type Origins } from '../../base/challenge.ts'
 import { DOORS } from '../../base/doors.ts'
-import { inTurns, jsonText } from '../../base/in-turns.ts'
-import type { OwnRoom } from '../../base/kept.ts'
 import { PROTECTED } from '../../base/protected-resources.ts'
 import { Refusal, refuse, toProblem } from '../../base/refusal.ts'
+import { inSlices, jsonText } from '../../base/time-slices.ts'
 import type { Content, Invoked, Via } from '../../operations/engine/call.ts'
 import { toWriteOptions, writeOptionNames } from '../../operations/engine/call.ts'
 import type { Invoke, Operation } from '../../operations/engine/define.ts'
@@ -92,14 +92,14 @@ export function createRestApp(given: RestPorts): Hono {
     answered(ports, c, async () => {
       demandMethod(c, read)
       // Printed when it is first asked for, since a start should not wait for it, and in turns, since anonymous callers may ask
-      document ??= inTurns(bytesOf(printOpenApi(ports.operations)))
+      document ??= inSlices(bytesOf(printOpenApi(ports.operations)))
       return json(200, await document)
     }),
   )
   app.all(CONFIG_SCHEMA_PATH, (c) =>
     answered(ports, c, async () => {
       demandMethod(c, read)
-      schema ??= inTurns(bytesOf(printConfigSchema()))
+      schema ??= inSlices(bytesOf(printConfigSchema()))
       return json(200, await schema)
     }),
   )
