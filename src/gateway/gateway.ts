@@ -224,7 +224,6 @@ export function createGateway(options: GatewayOptions): Gateway {
       const { collections, credentials } = snapshot
       snapshot = applyDelta(snapshot, delta, open)
       ready = true
-      if (snapshot.collections !== collections) options.counts?.rename(snapshot.collections)
       const isRotated = snapshot.credentials !== credentials
       if (snapshot.collections !== collections) siteHosts = siteHostsOf(snapshot, pageHosts)
       if (snapshot.collections !== collections || isRotated) {

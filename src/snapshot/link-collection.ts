@@ -9,6 +9,7 @@ import { methodBit, methodBits } from './methods.ts'
 import { toRoutes } from './routes.ts'
 import { partsOfPlace, placeOf } from './secret-headers.ts'
 import { toSegments } from './segment.ts'
+import { withSharedPaths } from './shared-paths.ts'
 import type { Injection, LinkedCollection, LinkedProxy, LinkedUpstream, NameSet } from './snapshot.ts'
 import { toParameters, toTarget } from './target.ts'
 
@@ -26,9 +27,10 @@ export function linkCollection(
     fragment.upstream === null ? null : linkUpstream(fragment.upstream, before?.upstream ?? null)
   const mine = toHeaders(fragment, fragment.id, fragment.headers, open)
   const passed = passedOf(fragment)
-  const proxies = withGuardedBeside(
-    fragment.proxies.map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open)).sort(byPath),
-  )
+  const alone = fragment.proxies
+    .map((proxy) => linkProxy(fragment, upstream, proxy, mine, passed, open))
+    .sort(byPath)
+  const proxies = withSharedPaths(withGuardedBeside(alone))
   const closed = proxies.find(({ headers }) => headers.fault !== null)
   return {
     kind: 'collection',
@@ -91,6 +93,7 @@ function linkProxy(
     methods: methodBits(proxy.methods),
     isOpen: toSegments(proxy.path).some(({ kind }) => kind !== 'literal'),
     guardedBeside: [],
+    sharing: [],
     target: toTarget(proxy.path, proxy.target_path),
     headers: toInjection(outer, toHeaders(collection, proxy.id, proxy.headers, open), passed),
     credential,

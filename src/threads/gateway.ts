@@ -12,7 +12,7 @@ import { createCounters } from '../gateway/admit/counters.ts'
 import { SourceCounts } from '../gateway/admit/sources.ts'
 import { CHECK_NAMES } from '../gateway/check-names.ts'
 import type { Exchange } from '../gateway/exchange.ts'
-import { FIELD_RULES, fieldRules } from '../gateway/fields.ts'
+import { cameByProxy, FIELD_RULES, fieldRules } from '../gateway/fields.ts'
 import { createGateway } from '../gateway/gateway.ts'
 import { fieldValue } from '../gateway/header-lines.ts'
 import { trustedNetworks } from '../gateway/identify/origin.ts'
@@ -242,9 +242,10 @@ function answerHealth(incoming: Incoming<Exchange>): void {
 
 /**
  * True for a caller on this machine that asks for it by a loopback name: a page that a browser there shows under a name of
- * its own is none.
+ * its own is none, and neither is a proxy on this machine, which may speak for anyone.
  */
 function isLocal(incoming: Incoming<Exchange>): boolean {
+  if (cameByProxy(incoming)) return false
   return isLoopbackHost(gateway.trace(incoming).ip) && isLoopbackHost(incoming.host.replace(/:\d+$/, ''))
 }
 

@@ -70,6 +70,16 @@ const OPEN_HEADERS = {
   'access-control-max-age': '3600',
 } as const
 
+/** The same refusal; where no token was sent, with the conditions under which none is needed. */
+function withScrapeHelp(error: unknown): never {
+  if (!(error instanceof Refusal) || error.code !== 'credentials_missing') throw error
+  throw refuse('credentials_missing', {
+    ...error.facts,
+    detail:
+      'Send an access token with metrics:read. Without a token, /metrics answers only a program on the same machine that uses a loopback name and no proxy: a request with X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Real-IP, Forwarded or Via needs a token.',
+  })
+}
+
 /** Down to the entries of a path. */
 const PIECES_DEPTH = 3
 
@@ -120,7 +130,8 @@ export function createRestApp(given: RestPorts): Hono {
   if (scrape !== undefined)
     app.all(DOORS.metrics.path, (c) =>
       answered(ports, c, async (via) => {
-        const principal = await ports.authenticate(bearerOf(c.req.header('authorization')), via)
+        const token = bearerOf(c.req.header('authorization'))
+        const principal = await ports.authenticate(token, via).catch(withScrapeHelp)
         demandMethod(c, read)
         const accept = c.req.header('accept') ?? ''
         const { output } = await ports.invoke(scrape, { accept }, {}, principal, via)
