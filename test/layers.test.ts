@@ -3,6 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
 
+/** What gateway threads know of snapshots: all but how they are compiled. */
+const SERVED = ['fragments', 'snapshot', 'linked', 'find', 'link', 'schema'].map((name) => `snapshot/${name}`)
+
 /**
  * The arrows of ARCHITECTURE.md: which folder may import which. A folder is the longest prefix that stands here.
  * `*` is everything: wiring.
@@ -17,14 +20,19 @@ const ARROWS: Record<string, readonly string[]> = {
   'store/sqlite': ['base', 'model', 'store/ports', 'store/migrations'],
   'store/migrations': ['base', 'model', 'store/ports'],
   record: ['base', 'model', 'store/ports', 'vault', 'wire'],
-  snapshot: ['base', 'model', 'vault'],
-  gateway: ['base', 'model', 'snapshot', 'vault', 'record', 'wire'],
+  snapshot: ['base', 'model', 'snapshot/linked', 'snapshot/find'],
+  'snapshot/schema': ['base', 'model'],
+  'snapshot/linked': ['base', 'snapshot/fragments', 'snapshot/find'],
+  'snapshot/find': ['base', 'model', 'snapshot/fragments', 'snapshot/linked'],
+  'snapshot/link': ['base', 'model', 'vault', ...SERVED],
+  'snapshot/compile': ['base', 'model', 'vault', 'store/ports', 'snapshot'],
+  gateway: ['base', 'model', ...SERVED, 'vault', 'record', 'wire'],
   nodes: ['base', 'model'],
   import: ['base', 'model'],
   operations: ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes', 'import'],
   surfaces: ['base', 'model', 'access', 'operations', 'import/text', 'mcp/protocol', 'wire/port'],
   'mcp/protocol': ['base'],
-  'mcp/consumer': ['base', 'model', 'snapshot', 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
+  'mcp/consumer': ['base', 'model', ...SERVED, 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
   oauth: ['base', 'model', 'store/ports', 'vault', 'access', 'record', 'wire'],
   settings: ['base'],
   version: [],
@@ -90,7 +98,7 @@ test('nothing outside of store/ speaks SQL or imports a database', () => {
 })
 
 for (const entry of ['gateway', 'recorder', 'query'])
-  test(`a thread loads no schemas and no node:http, for which it would pay at its start: ${entry}`, () => {
+  test(`a thread loads no schemas, no node:http and nothing that compiles snapshots, for which it would pay at its start: ${entry}`, () => {
     const loaded = new Set([join(root, `threads/${entry}.ts`)])
     const packages = new Set<string>()
     for (const file of loaded)
@@ -101,4 +109,6 @@ for (const entry of ['gateway', 'recorder', 'query'])
     assert.ok(packages.has('node:worker_threads') && loaded.size > 10, 'the imports were found')
     for (const name of ['zod', 'node:http', 'node:https', 'kysely', 'hono'])
       assert.ok(!packages.has(name), `${name} is loaded`)
+    for (const file of loaded)
+      assert.ok(!file.startsWith(join(root, 'snapshot/compile/')), `${relative(root, file)} is loaded`)
   })

@@ -1,5 +1,5 @@
 import type { HttpMethod } from '../model/common.ts'
-import { comparePatterns, overlap, reasonFor } from '../snapshot/precedence.ts'
+import { comparePatterns, overlap, reasonFor } from '../snapshot/find/precedence.ts'
 import type { Resource } from '../store/ports/config.ts'
 import type { OperationContext } from './context.ts'
 import type { Warning } from './kind.ts'

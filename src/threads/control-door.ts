@@ -3,7 +3,7 @@ import { ALIAS, PROTECTED, type Protected } from '../base/protected-resources.ts
 import type { RefusalCode } from '../base/refusal.ts'
 import type { SourceCounts } from '../gateway/admit/sources.ts'
 import { AUTHORIZATION } from '../gateway/fields.ts'
-import { networkOf } from '../snapshot/network.ts'
+import { networkOf } from '../snapshot/find/network.ts'
 import type { HeldBytes, Holding } from '../wire/held-bytes.ts'
 import {
   FAILURE_CODES,

@@ -10,7 +10,7 @@ import {
   secretFieldsOf,
 } from '../../model/credential.ts'
 import { isReference } from '../../model/secret-reference.ts'
-import { compileCredential } from '../../snapshot/compile.ts'
+import { compileCredential } from '../../snapshot/compile/compile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import { about } from '../crud.ts'

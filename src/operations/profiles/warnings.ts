@@ -1,6 +1,6 @@
 import { toTime } from '../../base/clock.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
-import { readAuthorities, readCrls } from '../../snapshot/link-certificates.ts'
+import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { Resource } from '../../store/ports/config.ts'
 import type { OperationContext } from '../context.ts'
 import type { Warning } from '../kind.ts'
