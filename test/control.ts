@@ -6,11 +6,13 @@ import type { Grant, Principal, Role } from '../src/access/principal.ts'
 import { type ClockCell, createClock, createClockCell, moveClock } from '../src/base/clock.ts'
 import { Refusal, type RefusalCode } from '../src/base/refusal.ts'
 import type { RequestRecord } from '../src/model/record.ts'
-import type { RecordQueries } from '../src/operations/context.ts'
-import type { Invoke, Invoked, Operation, Via, WriteOptions } from '../src/operations/define.ts'
+import type { Invoked, Via, WriteOptions } from '../src/operations/engine/call.ts'
+import type { Invoke, Operation } from '../src/operations/engine/define.ts'
+import type { InvokeDeps } from '../src/operations/engine/invoke.ts'
+import { createInvoke } from '../src/operations/engine/invoke.ts'
+import type { RecordQueries } from '../src/operations/engine/ports.ts'
 import { createExportJobs } from '../src/operations/exports/jobs.ts'
-import { createInvoke, type InvokeDeps } from '../src/operations/invoke.ts'
-import { OPERATIONS } from '../src/operations/registry.ts'
+import { OPERATIONS, REGISTRY } from '../src/operations/registry.ts'
 import { type AuditTrail, createAuditTrail } from '../src/record/audit-chain.ts'
 import { secureTrail } from '../src/record/audit-continuity.ts'
 import type { AuditMarkFile } from '../src/record/audit-mark.ts'
@@ -44,9 +46,10 @@ export function principalOf(role: Role, grants: readonly Grant[] = [{ role }]): 
   }
 }
 
-/** What invoke asks of other threads, where there are none. */
+/** The registry, and what invoke asks of other threads, where there are none. */
 export const UNSERVED: Pick<
   InvokeDeps,
+  | 'registry'
   | 'records'
   | 'exports'
   | 'explainer'
@@ -59,6 +62,7 @@ export const UNSERVED: Pick<
   | 'settings'
   | 'trail'
 > = {
+  registry: REGISTRY,
   records: {
     list: async () => ({ items: [], next_cursor: null }),
     get: async () => undefined,

@@ -29,7 +29,12 @@ const ARROWS: Record<string, readonly string[]> = {
   gateway: ['base', 'model', ...SERVED, 'vault', 'record', 'wire'],
   nodes: ['base', 'model'],
   import: ['base', 'model'],
-  operations: ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes', 'import'],
+  'operations/engine': ['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot'],
+  'operations/kinds': ['base', 'model', 'store/ports', 'access', 'snapshot', 'operations'],
+  operations: [
+    ...['base', 'model', 'store/ports', 'access', 'vault', 'record', 'snapshot', 'nodes', 'import'],
+    ...['operations/engine', 'operations/kinds'],
+  ],
   surfaces: ['base', 'model', 'access', 'operations', 'import/text', 'mcp/protocol', 'wire/port'],
   'mcp/protocol': ['base'],
   'mcp/consumer': ['base', 'model', ...SERVED, 'gateway', 'record', 'mcp/protocol', 'vault', 'wire'],
@@ -81,6 +86,52 @@ test('every import follows an arrow of the architecture', () => {
     }
   }
   assert.deepEqual(wrong, [])
+})
+
+/** Files that import one another, over any number of steps, imports of types included; by path, largest circle first. */
+function circlesAmong(files: readonly string[]): string[][] {
+  const imports = new Map(
+    files.map((file) => [
+      file,
+      [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)]
+        .map(([, name]) => resolve(dirname(file), name!))
+        .filter((target) => files.includes(target)),
+    ]),
+  )
+  // Tarjan: `low` is the earliest file on the stack that is reached from a file
+  const order = new Map<string, number>()
+  const low = new Map<string, number>()
+  const stack: string[] = []
+  const circles: string[][] = []
+  const visit = (file: string): void => {
+    order.set(file, order.size)
+    low.set(file, order.get(file)!)
+    stack.push(file)
+    for (const target of imports.get(file)!) {
+      if (!order.has(target)) visit(target)
+      if (stack.includes(target)) low.set(file, Math.min(low.get(file)!, low.get(target)!))
+    }
+    if (low.get(file) === order.get(file)) circles.push(stack.splice(stack.indexOf(file)))
+  }
+  for (const file of files) if (!order.has(file)) visit(file)
+  return circles
+    .filter(({ length }) => length > 1)
+    .map((circle) => circle.map((file) => relative(root, file)).sort())
+    .sort((a, b) => b.length - a.length)
+}
+
+test('in operations no import circle has more than two files, imports of types included', () => {
+  const files = sources().filter((file) => relative(root, file).startsWith('operations'))
+  assert.ok(files.length > 100, 'the sources were found')
+  assert.deepEqual(
+    circlesAmong(files).filter(({ length }) => length > 2),
+    [],
+  )
+})
+
+test('the engine of the operations imports neither the registry nor a kind or a resource', () => {
+  for (const file of sources().filter((one) => relative(root, one).startsWith('operations/engine')))
+    assert.doesNotMatch(readFileSync(file, 'utf8'), /'\.\.\/[^.']/, relative(root, file))
 })
 
 test('nothing outside of store/ speaks SQL or imports a database', () => {

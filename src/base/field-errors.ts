@@ -1,10 +1,18 @@
 import type { z } from 'zod'
 import { pointerTo } from './pointer.ts'
-import type { FieldError } from './refusal.ts'
+import { type FieldError, type Refusal, refuse } from './refusal.ts'
 
 /** What a schema does not accept, by JSON pointers. Names fields, never their values. */
 export function fieldErrorsOf(error: z.ZodError): FieldError[] {
   return error.issues.flatMap((issue) => toFieldErrors(issue, []))
+}
+
+/** The refusal of an input that its schema does not accept. Names fields, never their values. */
+export function toInputInvalid(error: z.ZodError): Refusal {
+  const errors = fieldErrorsOf(error)
+  const [first] = errors
+  const place = first === undefined || first.pointer === '' ? 'The input' : first.pointer
+  return refuse('input_invalid', { detail: `${place}: ${first?.reason ?? 'is not valid'}.`, errors })
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): FieldError[] {

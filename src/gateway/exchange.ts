@@ -6,10 +6,17 @@ import type { ClientCertificate, Sent } from '../snapshot/linked/credential.ts'
 import type { LinkedTarget } from '../snapshot/linked/upstream.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Holding } from '../wire/held-bytes.ts'
-import type { CallHandle, Incoming, Outcome, PeerCertificate } from '../wire/port.ts'
+import type {
+  CallHandle,
+  CallResult,
+  ForwardRequest,
+  Incoming,
+  Outcome,
+  PeerCertificate,
+  Upstream,
+} from '../wire/port.ts'
 import type { Held } from './admit/counters.ts'
 import type { CheckName } from './check-names.ts'
-import type { End } from './end.ts'
 import { type Identity, type KnownIdentity, UNIDENTIFIED } from './identity.ts'
 import type { Lane } from './lane.ts'
 import type { MessageOutcome } from './port.ts'
@@ -35,6 +42,28 @@ export interface Replayed {
 
 /** Gives the whole body; see {@link Incoming.collect}. */
 export type BodySource = Pick<Incoming, 'collect'>
+
+/**
+ * Where the answer to an exchange goes: the socket of a caller, or a call from within the process. The rest of a
+ * request's life is the same for both, see `run.ts`.
+ */
+export interface End {
+  /** Sends the request on and streams the answer back; null where every answer is gathered. */
+  readonly stream: ((exchange: Exchange, upstream: Upstream, request: ForwardRequest) => void) | null
+  /** Bytes of a gathered answer that are kept. */
+  readonly keepBytesMax: number
+  /** Bytes of a gathered answer that are read before the call is cut off. */
+  readonly readBytesMax: number
+  /** Only a whole answer may be passed on: a longer one than is kept is refused. */
+  readonly isWholeOnly: boolean
+  /** Gives the caller an answer that the gateway has made. */
+  answer(exchange: Exchange, status: number, fields: string, body: string | Uint8Array): void
+  /** Gives the caller the gathered answer of the upstream. */
+  pass(exchange: Exchange, answer: GatheredAnswer): void
+}
+
+/** An answer of the upstream that is at hand, the whole of it unless `truncated`. */
+export type GatheredAnswer = Extract<CallResult, { ok: true }>
 
 /**
  * One request on its way through the rows of `stages.ts`, whatever door it came through. Its parts: what came in, who

@@ -1,11 +1,27 @@
 import type { Clock } from '../base/clock.ts'
 import type { HeldBytes } from '../wire/held-bytes.ts'
 import type { Counters } from './admit/counters.ts'
+import type { Exchange } from './exchange.ts'
 import type { Pools } from './forward/pools.ts'
 import type { Tokens } from './forward/tokens.ts'
 import type { Issuers } from './identify/issuers.ts'
-import type { RecordWriter } from './record.ts'
-import type { Replays } from './replay/replay.ts'
+import type { MessageOutcome } from './port.ts'
+import type { AnswerCache } from './replay/answer-cache.ts'
+import type { IdempotencyKeys } from './replay/idempotency.ts'
+
+/** What a gateway thread remembers of answers. */
+interface Replays {
+  readonly cache: AnswerCache
+  readonly keys: IdempotencyKeys
+}
+
+/** Writes the records of a thread. A record that cannot be kept never fails a request. */
+export interface RecordWriter {
+  /** Writes the record of a request or call. A record that cannot be kept never fails a request. */
+  request(exchange: Exchange): void
+  /** Writes one record for each message of a request at `/mcp` that led to no call. */
+  messages(exchange: Exchange, messages: readonly MessageOutcome[]): void
+}
 
 /** The services of one gateway thread that its requests share. */
 export interface Lane {

@@ -4,14 +4,7 @@ import { CACHE_OUTCOMES, type RecordAgent, type RecordFields, type RecordSink } 
 import type { RequestCounts } from '../record/request-counts.ts'
 import { checkNumber } from './check-names.ts'
 import type { Exchange } from './exchange.ts'
-import type { MessageOutcome } from './port.ts'
-
-export interface RecordWriter {
-  /** Writes the record of a request or call. A record that cannot be kept never fails a request. */
-  request(exchange: Exchange): void
-  /** Writes one record for each message of a request at `/mcp` that led to no call. */
-  messages(exchange: Exchange, messages: readonly MessageOutcome[]): void
-}
+import type { RecordWriter } from './lane.ts'
 
 /**
  * @param remarked gets requests with something that callers are not told, before they are recorded

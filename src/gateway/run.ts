@@ -17,30 +17,19 @@ import { judgeGathered } from './answer/gathered.ts'
 import { problemAnswer } from './answer/problem.ts'
 import { replyFields } from './answer/shared-origin.ts'
 import { staleAnswer } from './answer/stale.ts'
-import type { AnswerRow } from './answer/watch.ts'
 import type { CheckName } from './check-names.ts'
-import type { GatheredAnswer } from './end.ts'
-import type { Exchange, Routed } from './exchange.ts'
+import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
 import { goesElsewhere } from './forward/targets.ts'
 import { overloaded } from './holding.ts'
+import type { CheckRow, Life } from './rows.ts'
 import { ANSWER, admits, END, SEND } from './stages.ts'
-
-/** Where a row that sends a request on comes back to. */
-export interface Life {
-  /** The rows that may look at the answer. */
-  readonly watching: readonly AnswerRow[]
-  /** The upstream's answer is at hand. */
-  answered(exchange: Routed, request: ForwardRequest, answer: GatheredAnswer): void
-  /** No answer came. @param inner for the record alone */
-  failed(exchange: Exchange, code: RefusalCode, inner: string): void
-}
 
 const LIFE: Life = { watching: ANSWER, answered, failed }
 const ALL_METHODS_LINE = HTTP_METHODS.join(', ')
 
-/** Takes a request through the checks of its door, and on. */
-export function begin(exchange: Exchange): void {
-  const admitted = admits(exchange.end.checks, exchange)
+/** Takes a request through the checks of its door, in their order, and on. */
+export function begin(checks: readonly CheckRow[], exchange: Exchange): void {
+  const admitted = admits(checks, exchange)
   if (typeof admitted === 'boolean') judged(exchange, admitted)
   else void admitted.then((yes) => judged(exchange, yes))
 }

@@ -29,19 +29,8 @@ import { writeRecord } from './record.ts'
 import { keptForLater } from './replay/keep.ts'
 import { explainReplay, replayed } from './replay/replay.ts'
 import { endClaim, settledClaim } from './replay/settle.ts'
-import type { Life } from './run.ts'
+import type { CheckRow, Doors, EndRow, SendRow } from './rows.ts'
 import { ANSWERED, type Check, type Verdict } from './verdict.ts'
-
-/** The doors through which requests come. */
-type Doors = Readonly<Record<'rest' | 'mcp' | 'call' | 'again', boolean>>
-
-/** A check in the order of all. */
-export interface CheckRow {
-  readonly name: CheckName
-  readonly doors: Doors
-  readonly check: Check
-  readonly explain: Explain
-}
 
 /**
  * @typeParam On what the check relies on: rows before it have set it. The order of the list is what makes it true, so
@@ -90,23 +79,13 @@ export const CHECKS: readonly CheckRow[] = [
   row('target', REST_CALL, targetChosen, explainTarget),
 ]
 
-/** 2. How an admitted request gets its answer. The row calls `life` back when an answer or a failure is there. */
-export interface SendRow {
-  readonly name: CheckName
-  readonly send: (exchange: Exchange, life: Life) => void
-}
-
+/** 2. How an admitted request gets its answer. */
 export const SEND: SendRow = { name: 'forward', send: forward }
 
 /** 3. Rows that see the answer of the upstream; each says before the request is sent whether it wants to. */
 export const ANSWER: readonly AnswerRow[] = [standIn, contractOfAnswer, keptForLater, settledClaim]
 
 /** 4. Rows that run when everything is over, for every request, also for those that were refused or whose caller left. */
-export interface EndRow {
-  readonly name: string
-  readonly end: (exchange: Exchange) => void
-}
-
 export const END: readonly EndRow[] = [
   { name: 'limits', end: endLimits },
   { name: 'target', end: endTarget },

@@ -137,6 +137,11 @@ export const NOUNS: Readonly<Record<ResourceType, string>> = {
   trust_rules: 'trust_rule',
 }
 
+/** True for the name of a type of resource. */
+export function isResourceType(type: string): type is ResourceType {
+  return Object.hasOwn(NOUNS, type)
+}
+
 /** A name of the API as people read it: `service_identity` is a service identity. */
 export function inWords(name: string): string {
   return name.replaceAll('_', ' ')

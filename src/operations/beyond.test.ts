@@ -4,7 +4,7 @@ import { type Control, startControl } from '../../test/control.ts'
 import type { Grant } from '../access/principal.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { ResourceType } from '../model/common.ts'
-import type { Operation } from './define.ts'
+import type { Operation } from './engine/define.ts'
 import { ALL_KINDS } from './kinds/kinds.ts'
 import { OPERATIONS } from './registry.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type Control, example, ORDERS, refused, startControl } from '../../test/control.ts'
 import { UpstreamSpec } from '../model/upstream.ts'
 import type { CollectionFragment, Fragment } from '../snapshot/fragments.ts'
-import { fullDelta } from './fragments.ts'
+import { fullDelta } from './engine/fragments.ts'
 
 const items = (answer: { output: Record<string, unknown> }): Record<string, unknown>[] =>
   answer.output['items'] as Record<string, unknown>[]

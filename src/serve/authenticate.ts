@@ -8,7 +8,7 @@ import { looksLikeJwt } from '../base/jwt.ts'
 import type { Protected } from '../base/protected-resources.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Surface } from '../model/record.ts'
-import type { UnauthenticatedAudit } from '../operations/unauthenticated.ts'
+import type { UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 
 /** From where a credential came, for the audit of those that prove nothing. */
 export interface Came {

@@ -9,15 +9,16 @@ import type { Protected } from '../base/protected-resources.ts'
 import type { GetJson } from '../base/public-fetch.ts'
 import { refuse, toProblem } from '../base/refusal.ts'
 import type { DocumentMode } from '../oauth/server/documents.ts'
+import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/audit/unauthenticated.ts'
 import { expireChangeRequests } from '../operations/change-requests/expire.ts'
-import type { Invoke } from '../operations/define.ts'
+import type { Invoke } from '../operations/engine/define.ts'
+import type { InvokeDeps } from '../operations/engine/invoke.ts'
+import { createInvoke } from '../operations/engine/invoke.ts'
+import { mayCall } from '../operations/engine/permission.ts'
+import { createSecretLinks, type SecretLinks } from '../operations/engine/secret-links.ts'
 import { createExportJobs } from '../operations/exports/jobs.ts'
-import { createInvoke, type InvokeDeps } from '../operations/invoke.ts'
-import { mayCall } from '../operations/may-call.ts'
 import { createScrape } from '../operations/metrics/scrape.ts'
-import { OPERATIONS } from '../operations/registry.ts'
-import { createSecretLinks, type SecretLinks } from '../operations/secret-links.ts'
-import { createUnauthenticatedAudit, type UnauthenticatedAudit } from '../operations/unauthenticated.ts'
+import { OPERATIONS, REGISTRY } from '../operations/registry.ts'
 import { createAuditTrail } from '../record/audit-chain.ts'
 import type { RetentionRule } from '../record/audit-retention.ts'
 import type { ExportFiles } from '../record/export-files.ts'
@@ -43,7 +44,10 @@ import { factsOf, PREAMBLE } from './preamble.ts'
 import { parseReset, type SetUpLink, setUpUrl, toSetUpLink } from './set-up-link.ts'
 
 export interface ControlPlaneOptions
-  extends Omit<InvokeDeps, 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'>,
+  extends Omit<
+      InvokeDeps,
+      'registry' | 'check' | 'trail' | 'localSignIn' | 'mappedGrants' | 'exports' | 'fault'
+    >,
     IdentitiesParts {
   /** The mark of the audit trail. */
   readonly mark: AuditMark
@@ -104,6 +108,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   })
   const invoke = createInvoke({
     ...options,
+    registry: REGISTRY,
     trail,
     exports,
     localSignIn: options.isLocalSignIn ? { setUpUrl: (token) => setUpUrl(options.issuer, token) } : null,

@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { toMs } from '../base/duration.ts'
+import { toInputInvalid } from '../base/field-errors.ts'
 import { Refusal, refuse, toProblem } from '../base/refusal.ts'
 import { ROLES } from '../model/access.ts'
 import { Duration } from '../model/common.ts'
-import { toInputInvalid } from '../operations/errors.ts'
 import type { SetUpLink } from './set-up-link.ts'
 
 /** Longest life of a break-glass token, milliseconds. */

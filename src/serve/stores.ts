@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Counters, createCounterMemory, createCounters } from '../gateway/admit/counters.ts'
 import type { IdempotencyMemory } from '../gateway/replay/idempotency.ts'
-import type { RecordQueries } from '../operations/context.ts'
+import type { RecordQueries } from '../operations/engine/ports.ts'
 import type { QuerySetup, RecorderSetup } from '../record/messages.ts'
 import { createRecordQueries, type RecordQueryClient } from '../record/query-client.ts'
 import { toRecordSelection } from '../record/record-filter.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Operation } from '../operations/define.ts'
+import type { Operation } from '../operations/engine/define.ts'
 
 /** A JSON Schema (2020-12) as plain data. */
 export type JsonSchema = { readonly [key: string]: unknown }

@@ -1,4 +1,4 @@
-import type { Operation } from '../operations/define.ts'
+import type { Operation } from '../operations/engine/define.ts'
 
 export const API_ROOT = '/management/v1'
 

@@ -1,5 +1,5 @@
 import { isPlain, type Plain } from '../base/plain.ts'
-import type { Invoked } from '../operations/define.ts'
+import type { Invoked } from '../operations/engine/call.ts'
 
 /** What an answer says of a dry run, beside the difference: also by which rules it would wait for another person. */
 export function dryRunOf({ approval }: Pick<Invoked, 'approval'>): Plain {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { WriteOptions } from '../../src/operations/define.ts'
-import { fromWriteOptions } from '../../src/operations/write-options.ts'
+import type { WriteOptions } from '../../src/operations/engine/call.ts'
+import { fromWriteOptions } from '../../src/operations/engine/call.ts'
 import { createClient, ProblemError, WaitsForApproval } from '../../src/surfaces/client/client.ts'
 import { operationOf } from '../control.ts'
 import { runCommand } from '../scenarios/cli.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { define, type Operation } from '../../src/operations/define.ts'
+import { define, type Operation } from '../../src/operations/engine/define.ts'
 
 const Widget = z.object({
   id: z.string(),

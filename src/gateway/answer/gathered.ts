@@ -1,7 +1,6 @@
 import type { RefusalCode, RefusalFacts } from '../../base/refusal.ts'
 import type { ForwardRequest, Substitute } from '../../wire/port.ts'
-import type { GatheredAnswer } from '../end.ts'
-import type { Routed } from '../exchange.ts'
+import type { GatheredAnswer, Routed } from '../exchange.ts'
 import { forgetClaim } from '../replay/settle.ts'
 import type { AnswerRow } from './watch.ts'
 

@@ -3,15 +3,14 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { DEFAULT_LIMITS } from '../../wire/limits.ts'
 import type { CallHandle, Incoming, Outcome } from '../../wire/port.ts'
 import { canonicalTarget } from '../../wire/target.ts'
-import type { End, GatheredAnswer } from '../end.ts'
-import { Exchange } from '../exchange.ts'
+import { type End, Exchange, type GatheredAnswer } from '../exchange.ts'
 import { agentFields } from '../fields.ts'
 import { takeTrace } from '../forward/trace.ts'
 import { Identity } from '../identity.ts'
 import type { Lane } from '../lane.ts'
 import type { InnerAnswer, InnerCall } from '../port.ts'
+import type { CheckRow } from '../rows.ts'
 import { begin, over, refuse } from '../run.ts'
-import type { CheckRow } from '../stages.ts'
 
 /** Bytes of an answer that are read before a call from within the process is cut off. */
 const READ_BYTES_MAX = 64 * 1024 * 1024
@@ -41,11 +40,11 @@ export function createInnerCalls(options: InnerOptions): (call: InnerCall, done:
 
 /** One call from its checks to its answer. It is the end of its own exchange. */
 class InnerRun implements CallHandle, End {
-  readonly checks: readonly CheckRow[]
   readonly stream: End['stream'] = null
   readonly keepBytesMax: number
   readonly readBytesMax = READ_BYTES_MAX
   readonly isWholeOnly = false
+  readonly #checks: readonly CheckRow[]
   readonly #call: InnerCall
   readonly #done: Answered
   readonly #exchange: Exchange
@@ -54,7 +53,7 @@ class InnerRun implements CallHandle, End {
   readonly #outer: Exchange | null
 
   constructor(options: InnerOptions, call: InnerCall, done: Answered) {
-    this.checks = options.checks
+    this.#checks = options.checks
     this.keepBytesMax = call.keepBytesMax
     this.#call = call
     this.#done = done
@@ -74,7 +73,7 @@ class InnerRun implements CallHandle, End {
     else if (!this.#isCanonical) refuse(exchange, 'request_not_canonical', 'canonical')
     // Deleted after the message was admitted
     else if (exchange.identity.profile === null) refuse(exchange, 'identity_rejected', 'identify')
-    else begin(exchange)
+    else begin(this.#checks, exchange)
   }
 
   /** Gives the call up: its caller has left. */

@@ -3,8 +3,7 @@ import { isReserved } from '../../model/reserved-paths.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type Handler, type Incoming, withoutFields } from '../../wire/port.ts'
 import { isDocument, kindLines } from '../answer/shared-origin.ts'
-import type { End } from '../end.ts'
-import { Exchange, type Targeted } from '../exchange.ts'
+import { type End, Exchange, type Targeted } from '../exchange.ts'
 import {
   AGENT_NAME,
   AUTHORIZATION,
@@ -30,7 +29,6 @@ const DATE: ReadonlySet<string> = new Set(['date'])
 
 /** The socket of a caller. */
 const SOCKET: End = {
-  checks: REST,
   keepBytesMax: GATHERED_BYTES_MAX,
   readBytesMax: GATHERED_BYTES_MAX + 1,
   isWholeOnly: true,
@@ -145,7 +143,7 @@ export function createSockets(options: SocketOptions): Sockets {
       else if (isOfAnother) {
         if (options.isWithheld(path, incoming.host)) refuse(exchange, 'not_available', '')
         else reserved(incoming, exchange)
-      } else if (options.isReady()) begin(exchange)
+      } else if (options.isReady()) begin(REST, exchange)
       else refuseNotReady(exchange)
     },
 

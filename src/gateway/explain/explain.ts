@@ -3,8 +3,7 @@ import type { Explanation, Hypothetical } from '../../model/explanation.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import type { Outcome } from '../../wire/port.ts'
 import type { CheckName } from '../check-names.ts'
-import type { End } from '../end.ts'
-import { Exchange } from '../exchange.ts'
+import { type End, Exchange } from '../exchange.ts'
 import { CLIENT_ID, PROFILE_ID } from '../fields.ts'
 import { pathAtUpstream } from '../forward/request.ts'
 import type { Lane } from '../lane.ts'
@@ -40,7 +39,6 @@ export function explain(lane: Lane, snapshot: Snapshot, now: number, asked: Hypo
 
 /** Nothing is answered and nothing is sent. */
 const NOWHERE: End = {
-  checks: REST,
   stream: null,
   keepBytesMax: 0,
   readBytesMax: 0,

@@ -3,7 +3,7 @@ import { watchOf } from '../answer/watch.ts'
 import { holdsAnswer } from '../contract/collect.ts'
 import type { Exchange, Routed, Targeted } from '../exchange.ts'
 import { answerRoomOf } from '../holding.ts'
-import type { Life } from '../run.ts'
+import type { Life } from '../rows.ts'
 import { forwardRequest } from './request.ts'
 
 /**

@@ -8,15 +8,9 @@ import { type Explain, open, pass, proxyName } from '../explain/judged.ts'
 import { fieldValue, fieldValues } from '../header-lines.ts'
 import { mayHold, overloaded } from '../holding.ts'
 import { ANSWERED, type Verdict } from '../verdict.ts'
-import type { AnswerCache, CacheEntry } from './answer-cache.ts'
+import type { CacheEntry } from './answer-cache.ts'
 import { cacheKey, isKnown, isNameless, wishOf } from './cache-rules.ts'
-import { type Claim, type IdempotencyKeys, scopedKey } from './idempotency.ts'
-
-/** What a gateway thread remembers of answers. */
-export interface Replays {
-  readonly cache: AnswerCache
-  readonly keys: IdempotencyKeys
-}
+import { type Claim, scopedKey } from './idempotency.ts'
 
 /** Methods whose repetition may do the work twice, or undo what happened in between. */
 const REPEATABLE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])

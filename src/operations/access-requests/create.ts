@@ -3,9 +3,9 @@ import { newId } from '../../base/ids.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
-import { AccessRequest, COLUMNS, keep, OPEN_MS, subject, viewsOf } from './shape.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { AccessRequest, COLUMNS, keep, OPEN_MS, subject, viewsOf } from './view.ts'
 
 /** Open ones of one requester. */
 const OPEN_MAX = 20

@@ -2,11 +2,10 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import type { StoredAccessRequest } from '../../store/ports/access-requests.ts'
 import { assign } from '../clients/assign.ts'
-import type { OperationContext } from '../context.ts'
-import { CHANGE_REFUSES } from '../crud.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { CHANGE_REFUSES, define } from '../engine/define.ts'
 import { findOpen } from './find.ts'
-import { AccessRequest, AccessRequestId, COLUMNS, keep, subject, viewsOf } from './shape.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, keep, subject, viewsOf } from './view.ts'
 
 const common = {
   resource: 'access_requests',

@@ -1,7 +1,7 @@
 import { permits } from '../../access/roles.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { type StoredAccessRequest, stateAt } from '../../store/ports/access-requests.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 /** True for one of the principal's own, and for one that they could carry out themselves. */
 export async function mayRead(request: StoredAccessRequest, context: OperationContext): Promise<boolean> {

@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { Ref } from '../../model/common.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { firstThat } from '../first-that.ts'
-import { findRef } from '../refs.ts'
+import { define } from '../engine/define.ts'
+import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { findRef } from '../engine/refs.ts'
 import { findRequest, mayRead } from './find.ts'
-import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './shape.ts'
+import { AccessRequest, AccessRequestId, COLUMNS, STATES, subject, viewsOf } from './view.ts'
 
 const common = {
   resource: 'access_requests',

@@ -11,10 +11,11 @@ import { refuse } from '../../base/refusal.ts'
 import { UserSpec } from '../../model/access.ts'
 import { NOUNS, Slug, slugOf } from '../../model/common.ts'
 import type { ConfigReader, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { define, type Invoke, type Via } from '../define.ts'
+import type { Via } from '../engine/call.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define, type Invoke } from '../engine/define.ts'
+import { parseSpec } from '../engine/write-resource.ts'
 import { signInKey, userKind } from '../kinds/users.ts'
-import { parseSpec } from '../write-resource.ts'
 
 /** Users of whom it is known when the identity provider told of them. */
 const TOLD_MAX = 10_000

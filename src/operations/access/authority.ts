@@ -2,7 +2,7 @@ import { grantsOf } from '../../access/identities.ts'
 import type { Grant } from '../../access/principal.ts'
 import { missingOf } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 /** Nobody grants what they lack. Refuses with permission_denied, naming what is missing. */
 export function demandHolds(grants: readonly Grant[], { principal }: OperationContext): void {

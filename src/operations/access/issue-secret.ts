@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { Ref, Slug } from '../../model/common.ts'
 import { marked } from '../../model/marks.ts'
-import { about } from '../crud.ts'
-import { define } from '../define.ts'
+import { about, define } from '../engine/define.ts'
 import { serviceIdentityKind } from '../kinds/service-identities.ts'
 import { demandHoldsOf } from './authority.ts'
 

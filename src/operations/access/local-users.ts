@@ -8,11 +8,11 @@ import { type Refusal, refuse } from '../../base/refusal.ts'
 import { GrantSpec, UserSpec } from '../../model/access.ts'
 import { marked } from '../../model/marks.ts'
 import type { StoredSetUpLink } from '../../store/ports/config.ts'
-import { about } from '../crud.ts'
-import { define, type Invoke, type Via } from '../define.ts'
+import type { Via } from '../engine/call.ts'
+import { about, define, type Invoke } from '../engine/define.ts'
+import { createResource, parseSpec } from '../engine/write-resource.ts'
 import { grantKind } from '../kinds/grants.ts'
 import { userKind } from '../kinds/users.ts'
-import { createResource, parseSpec } from '../write-resource.ts'
 
 /** What becomes of local users where they sign in: operations on no surface, for which something else was proved than a permission. */
 export function createLocalUsers(clock: Clock, invoke: Invoke) {

@@ -5,8 +5,8 @@ import { teamsAbove, teamsOf } from '../../access/teams.ts'
 import { toTime } from '../../base/clock.ts'
 import type { UserSpec } from '../../model/access.ts'
 import { Time } from '../../model/common.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
 
 const HeldGrant = z.object({
   grant: z.string().describe('In the compact form, such as modifier:proxies@payments'),

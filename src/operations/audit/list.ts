@@ -1,14 +1,13 @@
 import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
 import { AuditEntry } from '../../model/audit.ts'
 import { HttpMethod, NOUNS } from '../../model/common.ts'
 import { SURFACES } from '../../model/record.ts'
 import type { AuditFilter } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { period, toPeriod } from '../period.ts'
-import { findRef } from '../refs.ts'
-import { truth } from '../truth.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { booleanFilter, fromCursor, page, pageOf, period, toCursor, toPeriod } from '../engine/lists.ts'
+import { findRef } from '../engine/refs.ts'
 
 const text = z.string().min(1).max(200)
 
@@ -74,7 +73,7 @@ export const listAudit = define({
   input: z.strictObject({
     ...page,
     ...auditFilters,
-    bodies: truth.optional().describe('With what was asked and answered'),
+    bodies: booleanFilter.optional().describe('With what was asked and answered'),
   }),
   output: pageOf(AuditEntry),
   permission: 'audit:read',
@@ -124,3 +123,23 @@ function defined(filter: { [K in Exclude<keyof AuditFilter, 'limit'>]?: AuditFil
     'limit'
   >
 }
+
+export const getAudit = define({
+  resource: 'audit',
+  action: 'get',
+  effect: 'read',
+  tool: 'get_audit_log',
+  group: 'query_audit',
+  summary: 'Show an audit entry with its difference',
+  input: z.strictObject({ id: z.string().min(1).max(64) }),
+  output: AuditEntry,
+  permission: 'audit:read',
+  refuses: ['not_found'],
+  columns: ['time', 'actor.name', 'surface', 'operation', 'resource.slug', 'outcome', 'reason'],
+  subject: ({ id }) => ({ type: 'audit', id, slug: null }),
+  handle: async ({ id }, context) => {
+    const entry = await context.reader.auditEntry(id)
+    if (entry === undefined) throw refuse('not_found', { detail: `There is no audit entry "${id}".` })
+    return entry
+  },
+})

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'a link as verify answers it: 64 hexadecimal digits')
 

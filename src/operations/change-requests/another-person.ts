@@ -4,8 +4,8 @@ import type { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { ChangeRequestFacts } from '../../store/ports/change-requests.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
-import { askerOf, reaches } from '../approvals/request.ts'
-import type { OperationContext } from '../context.ts'
+import { askerOf, reaches } from '../engine/change-request.ts'
+import type { OperationContext } from '../engine/context.ts'
 import { isUser } from '../personal-tokens/view.ts'
 
 /** Of the trail that are read at a time. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
 import { DIFF_COLUMNS, Difference } from '../../model/diff.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { findRequest, subject } from './find.ts'
 
 export const diffChangeRequest = define({

@@ -1,8 +1,8 @@
 import { refuse } from '../../base/refusal.ts'
 import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
-import { sees, stateAt } from '../approvals/request.ts'
-import type { OperationContext } from '../context.ts'
-import { subjectById } from '../subject.ts'
+import { sees, stateAt } from '../engine/change-request.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { subjectById } from '../engine/define.ts'
 
 /** What the audit calls it. */
 export const subject = subjectById('change_request')

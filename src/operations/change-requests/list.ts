@@ -3,11 +3,11 @@ import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { PERMISSIONS } from '../../model/access.ts'
 import { CHANGE_REQUEST_STATES, ChangeRequest } from '../../model/approval.ts'
-import { askerOf, sees, stateAt, viewOfRequest } from '../approvals/request.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { firstThat } from '../first-that.ts'
-import { subject } from './find.ts'
+import { Ref } from '../../model/common.ts'
+import { askerOf, sees, stateAt, viewOfRequest } from '../engine/change-request.ts'
+import { define } from '../engine/define.ts'
+import { firstThat, fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { findRequest, subject } from './find.ts'
 
 // The model lists permissions in their form.
 const READS = (PERMISSIONS as readonly Permission[]).filter((permission) => permission.endsWith(':read'))
@@ -52,4 +52,21 @@ export const listChangeRequests = define({
       next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
     }
   },
+})
+
+export const getChangeRequest = define({
+  resource: 'change_requests',
+  action: 'get',
+  effect: 'read',
+  tool: 'get_change_request',
+  group: 'manage_config',
+  summary: 'Show a write that waits for another person, or did, with what it would change',
+  input: z.strictObject({ id: Ref }),
+  output: ChangeRequest,
+  permission: 'config:read',
+  own: () => true,
+  refuses: ['not_found'],
+  columns: COLUMNS,
+  subject,
+  handle: async ({ id }, context) => viewOfRequest(await findRequest(id, context), context.clock.now()),
 })

@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
-import type { OperationContext } from '../context.ts'
-import { about, CHANGE_REFUSES } from '../crud.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { about, CHANGE_REFUSES, define } from '../engine/define.ts'
+import { getRef } from '../engine/refs.ts'
+import { viewOf } from '../engine/views.ts'
+import { patchResource } from '../engine/write-resource.ts'
 import { clientKind } from '../kinds/clients.ts'
-import { getRef } from '../refs.ts'
-import { viewOf } from '../views.ts'
-import { patchResource } from '../write-resource.ts'
 
 const Collections = z.array(Ref).max(1000)
 

@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
-import { CHANGE_REFUSES } from '../crud.ts'
-import { define } from '../define.ts'
+import { CHANGE_REFUSES, define } from '../engine/define.ts'
+import { viewOf } from '../engine/views.ts'
+import { replaceResource } from '../engine/write-resource.ts'
 import { collectionKind } from '../kinds/collections.ts'
 import { proxyKind } from '../kinds/proxies.ts'
-import { viewOf } from '../views.ts'
-import { replaceResource } from '../write-resource.ts'
 
 export const enforceCollection = define({
   resource: 'collections',

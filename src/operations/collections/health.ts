@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import { UpstreamHealth } from '../../model/upstream-health.ts'
-import { about } from '../crud.ts'
-import { define } from '../define.ts'
+import { about, define } from '../engine/define.ts'
 import { collectionKind } from '../kinds/collections.ts'
 
 export const getCollectionHealth = define({

@@ -12,8 +12,9 @@ import type { ContractsFragment, Fragment, SchemasFragment, SnapshotDelta } from
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
 import { openVault } from '../../vault/open.ts'
-import type { Invoke, Invoked, WriteOptions } from '../define.ts'
-import { createInvoke } from '../invoke.ts'
+import type { Invoked, WriteOptions } from '../engine/call.ts'
+import type { Invoke } from '../engine/define.ts'
+import { createInvoke } from '../engine/invoke.ts'
 import { OPERATIONS } from '../registry.ts'
 
 const orders = readFileSync(resolve(import.meta.dirname, '../../../examples/orders/openapi.yaml'), 'utf8')

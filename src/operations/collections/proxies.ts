@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
-import { about, fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
+import { about, define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { viewsOf } from '../engine/views.ts'
 import { collectionKind } from '../kinds/collections.ts'
 import { proxyKind } from '../kinds/proxies.ts'
-import { viewsOf } from '../views.ts'
 
 export const getCollectionProxies = define({
   resource: 'collections',

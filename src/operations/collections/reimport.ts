@@ -1,22 +1,21 @@
 import { z } from 'zod'
 import { canonicalJson, contentHash } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { type Imported, toCollection } from '../../import/openapi/collection.ts'
 import { extensionWarnings } from '../../import/openapi/extension.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import { Ref } from '../../model/common.ts'
 import { type JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { OperationContext } from '../context.ts'
-import { CHANGE_REFUSES } from '../crud.ts'
-import { define } from '../define.ts'
-import { Warning } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { CHANGE_REFUSES, define } from '../engine/define.ts'
+import { Warning } from '../engine/kind.ts'
+import { viewOf } from '../engine/views.ts'
+import { createResource, replaceResource } from '../engine/write-resource.ts'
 import { collectionKind } from '../kinds/collections.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
-import { viewOf } from '../views.ts'
-import { createResource, replaceResource } from '../write-resource.ts'
 import { breakingChanges, type Shared, sharedBy } from './breaking.ts'
 import { BrokenRefs, Document, NotEnforced, readAheadOf, readInput } from './description-input.ts'
 
@@ -115,7 +114,7 @@ export const reimportCollection = define({
     const judged: (Pairs['found'][number] & { readonly change: ProxyChange | null })[] = []
     for (const pair of pairs.found) {
       judged.push({ ...pair, change: changeOf(pair, shared) })
-      await breathe(judged.length)
+      await yieldThread(judged.length)
     }
     const changes = judged.flatMap(({ change }) => change ?? [])
     for (const { resource } of pairs.missing) changes.push(missing(resource, options.missing === 'draft'))

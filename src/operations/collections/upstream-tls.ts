@@ -2,9 +2,9 @@ import { certificatesOf } from '../../base/certificate.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { CollectionSpec } from '../../model/collection.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
 import { endWarnings } from '../credentials/expiry.ts'
-import type { Warning } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Warning } from '../engine/kind.ts'
 
 /** Refuses TLS settings of an upstream that is called without TLS. */
 export function refuseUselessTls({ upstream }: CollectionSpec): void {

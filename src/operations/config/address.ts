@@ -1,8 +1,8 @@
 import { NOUNS, type ResourceType } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { Kind } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
+import { parentField, parentFields } from '../engine/refs.ts'
 import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
-import { parentField, parentFields } from '../refs.ts'
 
 /** The word of a document for what it describes, such as `proxy`. */
 export const KIND_WORDS: readonly string[] = ALL_KINDS.map(({ noun }) => noun)

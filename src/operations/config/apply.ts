@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { StoredPlan } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
 import { carryOut } from './carry-out.ts'
 import { countsOf, refuseMoved } from './planned.ts'
-import { counts, Documents, manner, PlanItem, warnings } from './shapes.ts'
+import { counts, Documents, manner, PlanItem, warnings } from './schemas.ts'
 import { type Manner, type Step, toSteps } from './steps.ts'
 import { take } from './take.ts'
 
@@ -59,7 +59,7 @@ export const applyConfig = define({
   destroys: ({ prune }) => prune === true,
   itemwise: true,
   large: true,
-  held: true,
+  inMemory: true,
   columns: ['action', 'item'],
   subject: ({ managed_by }) => ({ type: 'config', id: null, slug: managed_by ?? null }),
   prepare: async (input, context) => ({ ...(await take(input, context)), input }),

@@ -1,13 +1,13 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { OperationContext } from '../context.ts'
-import { refuseUsed } from '../delete-resource.ts'
-import type { Kind } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind } from '../engine/kind.ts'
+import { idsOf, parentFields, parentRef, seeking } from '../engine/refs.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
+import { createResource, parseSpec, replaceResource } from '../engine/write-resource.ts'
 import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
-import { idsOf, parentFields, parentRef, seeking } from '../refs.ts'
-import { createResource, parseSpec, replaceResource } from '../write-resource.ts'
 import type { Desired } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
 import { needsOf } from './order.ts'
@@ -36,7 +36,7 @@ export async function carryOut(
     } catch (error) {
       throw atPlace(error, step)
     }
-    await breathe(++done)
+    await yieldThread(++done)
   }
   const { writer } = context.change
   for (const { item, action } of steps) if (action === 'remove') await writer.removeApplied(owner, item)
@@ -45,7 +45,7 @@ export async function carryOut(
     const resource = idOf(address)
     if (last?.resource === resource && canonicalJson(last.spec) === canonicalJson(spec)) continue
     await writer.putApplied({ owner, address, resource, spec })
-    await breathe(++done)
+    await yieldThread(++done)
   }
 }
 

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { fromConfiguration } from '../../import/configurations.ts'
 import { DOCUMENT_BYTES_MAX, readObject } from '../../import/text/read.ts'
 import { marked } from '../../model/marks.ts'
-import { define } from '../define.ts'
-import { Exported } from './shapes.ts'
+import { define } from '../engine/define.ts'
+import { Exported } from './schemas.ts'
 import { withoutVariables } from './variables.ts'
 
 /** What another gateway or an MCP client was told, as documents: they are planned and applied like any others. */

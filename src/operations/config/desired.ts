@@ -1,17 +1,19 @@
 import { contentHash } from '../../base/canonical.ts'
 import { isPlain } from '../../base/plain.ts'
 import { type FieldError, Refusal } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { IMPORTED_VALIDATION } from '../../model/contract.ts'
+import { withoutHeaderTexts } from '../../model/injected-header.ts'
 import { JsonSchema, type ProxySpec } from '../../model/proxy.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import { withoutHeaderTexts } from '../header-secrets.ts'
-import { type Kind, writableSchema } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
+import { writableSchema } from '../engine/kind-schema.ts'
+import { KEEP } from '../engine/resource-secrets.ts'
+import { parseSpec } from '../engine/write-resource.ts'
 import { collectionKind } from '../kinds/collections.ts'
 import { proxyKind } from '../kinds/proxies.ts'
 import { fromImport } from '../proxies/contract.ts'
-import { KEEP, parseSpec } from '../write-resource.ts'
 import { addressBy } from './address.ts'
 import { type ReadDocument, refuseFaults } from './read-documents.ts'
 
@@ -50,7 +52,7 @@ export async function toDesired(documents: readonly ReadDocument[]): Promise<rea
       for (const { pointer, reason } of error.facts.errors ?? [])
         errors.push({ pointer: document.specPlace + pointer, reason })
     }
-    await breathe(index)
+    await yieldThread(index)
   }
   refuseFaults(errors)
   return [...desired.values()]

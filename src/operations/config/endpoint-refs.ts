@@ -1,6 +1,6 @@
 import { isPlain } from '../../base/plain.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import type { Kind } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
 
 /**
  * A copy of the spec of a profile with its endpoint ids replaced, which are no references that the kind knows of: by

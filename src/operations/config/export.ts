@@ -1,20 +1,20 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import type { ResourceType } from '../../model/common.ts'
+import { sealedHeadersOf } from '../../model/injected-header.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
-import { sealedHeadersOf } from '../header-secrets.ts'
-import type { Kind } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import type { Kind } from '../engine/kind.ts'
 import { addressIn, KINDS_IN_ORDER, kindCalled, kindOfId } from './address.ts'
 import { STATES, secretMembersOf } from './desired.ts'
-import { lean } from './lean.ts'
-import { Exported, SetName } from './shapes.ts'
+import { Exported, SetName } from './schemas.ts'
 import { readState, type State, toWords } from './state.ts'
 import { withoutVariables } from './variables.ts'
+import { withoutDefaults } from './without-defaults.ts'
 
 const RESOURCES_MAX = 1_000_000
 
@@ -49,7 +49,7 @@ export const exportConfig = define({
     let looked = 0
     for (const kind of KINDS_IN_ORDER)
       for (const { item, resource } of await readOf(kind, state, context)) {
-        await breathe(++looked)
+        await yieldThread(++looked)
         if (managed_by !== undefined && resource.managed_by !== managed_by) continue
         if (!isSelected(kind, resource, state)) continue
         const spec = await toDocument(kind, resource, state, context)
@@ -151,7 +151,7 @@ async function toDocument(
   for (const [name, member] of Object.entries(kind.spec.shape)) {
     if (!(name in stored)) continue
     const isState = STATES.some((one) => one === name)
-    const left = isState ? stored[name] : lean(member, stored[name])
+    const left = isState ? stored[name] : withoutDefaults(member, stored[name])
     if (left !== undefined) words[name] = left
   }
   const hash = words['schemas']

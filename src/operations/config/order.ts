@@ -1,6 +1,6 @@
 import { refuse } from '../../base/refusal.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import { parentRef, refsIn } from '../refs.ts'
+import { parentRef, refsIn } from '../engine/refs.ts'
 import { addressOf, KINDS_IN_ORDER } from './address.ts'
 import type { State } from './state.ts'
 import type { Step } from './steps.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { newId } from '../../base/ids.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import { keptSteps, shown } from './planned.ts'
-import { Documents, manner, Shown } from './shapes.ts'
+import { Documents, manner, Shown } from './schemas.ts'
 import { toSteps } from './steps.ts'
 import { take } from './take.ts'
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { Fields, StoredPlan } from '../../store/ports/config.ts'
-import { createDiffBound, type DriftItem, type PlanItem } from './shapes.ts'
+import { createDiffBound, type DriftItem, type PlanItem } from './schemas.ts'
 import type { Step, Steps } from './steps.ts'
 
 /** What a plan shows. */

@@ -1,12 +1,12 @@
 import { isPlain } from '../../base/plain.ts'
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { fromDescription, isDescription, type Placed } from '../../import/openapi/documents.ts'
 import { readYamlStreamApart } from '../../import/text/yaml-apart.ts'
 import { Slug } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { Kind } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
 import { KIND_WORDS, kindCalled } from './address.ts'
 import { type Variables, withVariables } from './variables.ts'
 
@@ -65,7 +65,7 @@ export async function readDocuments(
     }
     if (documents.length > DOCUMENTS_MAX)
       throw refuse('input_invalid', { detail: `More than ${DOCUMENTS_MAX} documents at once.` })
-    await breathe(index)
+    await yieldThread(index)
   }
   refuseFaults(errors)
   return { documents, warnings: warnings.slice(0, WARNINGS_MAX) }

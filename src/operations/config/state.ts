@@ -1,11 +1,12 @@
+import { yieldThread } from '../../base/yield.ts'
+import { idsWithSealedHeaders } from '../../model/injected-header.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredSecret } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import { idsWithSealedHeaders } from '../header-secrets.ts'
-import { type Kind, writableSchema } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
+import { writableSchema } from '../engine/kind-schema.ts'
+import { KEEP } from '../engine/resource-secrets.ts'
+import { readable, referred } from '../engine/views.ts'
 import { ALL_KINDS, kindOf } from '../kinds/kinds.ts'
-import { readable, referred } from '../views.ts'
-import { KEEP } from '../write-resource.ts'
 import { addressIn } from './address.ts'
 import { secretMembersOf, withoutSecrets } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
@@ -29,7 +30,7 @@ export async function readState(reader: ConfigReader): Promise<State> {
       byId.set(resource.id, resource)
       slugs.set(resource.id, resource.slug)
     }
-    await breathe(0)
+    await yieldThread(0)
   }
   // Who sees a resource sees what it refers to by its slug
   const unseen = new Set(

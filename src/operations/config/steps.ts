@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
+import { secretHeadersOf, withHeaderSecrets, withKeptReferences } from '../../model/injected-header.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { ConfigReader, Fields, Resource, StoredApplied } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { OperationContext } from '../context.ts'
-import type { DiffEntry } from '../define.ts'
-import { diffOf } from '../diff.ts'
-import { NOTHING_STAYS, secretHeadersOf, withHeaderSecrets, withKeptReferences } from '../header-secrets.ts'
-import { mapRefs, refsIn } from '../refs.ts'
-import { KEEP } from '../write-resource.ts'
+import type { DiffEntry } from '../engine/call.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { diffOf } from '../engine/diff.ts'
+import { mapRefs, refsIn } from '../engine/refs.ts'
+import { KEEP, NOTHING_STAYS } from '../engine/resource-secrets.ts'
 import { addressOf } from './address.ts'
 import { type Desired, secretMembersOf, withoutSecrets } from './desired.ts'
 import { mapEndpoints } from './endpoint-refs.ts'
@@ -101,7 +101,7 @@ export async function toSteps(
         side: seen?.side ?? null,
       })
     if (seen?.drift != null) drift.push(seen.drift)
-    await breathe(++done)
+    await yieldThread(++done)
   }
   refuseFaults(errors, sought)
   if (prune)

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import type { FieldError } from '../../base/refusal.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 import { type Desired, toDesired } from './desired.ts'
 import { readDocuments } from './read-documents.ts'
 import type { Manner } from './steps.ts'

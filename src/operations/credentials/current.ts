@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { AuditEntry } from '../../model/audit.ts'
 import { NOUNS } from '../../model/common.ts'
 import { tellsFailure } from '../../model/credential-summary.ts'
+import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 import { toMinute } from '../profiles/tokens.ts'
-import { SOON_MS } from '../soon.ts'
 import { expiryOf } from './expiry.ts'
 import { rotationDueAt } from './rotation-due.ts'
 
@@ -88,5 +88,5 @@ export function judge(
   // Of what the credential is now
   const finding = test?.revision_after === revision ? (test.detail ?? '') : ''
   if (tellsFailure(finding)) return { state: 'failing', reason: finding }
-  return { state: left <= SOON_MS ? 'expiring' : 'ok', reason: null }
+  return { state: left <= EXPIRES_SOON_MS ? 'expiring' : 'ok', reason: null }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CERTIFICATE, EXPIRED_CERTIFICATE } from '../../../test/wire/certificate.ts'
-import { SOON_MS } from '../soon.ts'
+import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import { endWarnings, expiryOf } from './expiry.ts'
 
 const END = '2020-01-02T00:00:00.000Z'
@@ -19,8 +19,8 @@ test('a credential ends with its certificate, or before where that is said', () 
 
 test('the end of a certificate is warned about seven days before', () => {
   const end = Date.parse(END)
-  assert.deepEqual(endWarnings('/x', END, end - SOON_MS - 1), [])
-  assert.deepEqual(endWarnings('/x', END, end - SOON_MS), [
+  assert.deepEqual(endWarnings('/x', END, end - EXPIRES_SOON_MS - 1), [])
+  assert.deepEqual(endWarnings('/x', END, end - EXPIRES_SOON_MS), [
     { pointer: '/x', reason: `the certificate ends at ${END}` },
   ])
   assert.match(endWarnings('/x', END, end)[0]!.reason, /ended at/)

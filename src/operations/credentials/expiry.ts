@@ -1,9 +1,9 @@
 import { certificatesOf } from '../../base/certificate.ts'
 import type { CredentialAuth } from '../../model/credential.ts'
+import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import type { Warning } from '../kind.ts'
-import { SOON_MS } from '../soon.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Warning } from '../engine/kind.ts'
 
 /** When the certificate of a credential ends; null for one without. */
 export function notAfter(auth: CredentialAuth): string | null {
@@ -36,7 +36,7 @@ export async function warnOfExpiry({ spec }: Resource, { clock }: OperationConte
 /** A warning where a certificate has ended, or soon will. @param ends as ISO 8601. */
 export function endWarnings(pointer: string, ends: string, now: number): Warning[] {
   const left = Date.parse(ends) - now
-  if (left > SOON_MS) return []
+  if (left > EXPIRES_SOON_MS) return []
   return [
     { pointer, reason: left <= 0 ? `the certificate ended at ${ends}` : `the certificate ends at ${ends}` },
   ]

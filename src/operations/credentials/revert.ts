@@ -2,12 +2,11 @@ import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { Ref } from '../../model/common.ts'
 import { previousUntil } from '../../model/credential.ts'
-import { about } from '../crud.ts'
-import { define } from '../define.ts'
+import { about, define } from '../engine/define.ts'
+import { getRef } from '../engine/refs.ts'
+import { viewOf } from '../engine/views.ts'
+import { replaceResource } from '../engine/write-resource.ts'
 import { credentialKind } from '../kinds/credentials.ts'
-import { getRef } from '../refs.ts'
-import { viewOf } from '../views.ts'
-import { replaceResource } from '../write-resource.ts'
 
 export const revertCredential = define({
   resource: 'credentials',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toTime } from '../../base/clock.ts'
+import { toInputInvalid } from '../../base/field-errors.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import { Ref, Time } from '../../model/common.ts'
 import {
@@ -9,18 +10,17 @@ import {
   previousField,
   secretFieldsOf,
 } from '../../model/credential.ts'
+import { Overlap, overlapMsOf } from '../../model/rotation-overlap.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import { compileCredential } from '../../snapshot/compile/compile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { about } from '../crud.ts'
-import { define } from '../define.ts'
-import { toInputInvalid } from '../errors.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { about, define } from '../engine/define.ts'
+import { patchSchema } from '../engine/patch-schema.ts'
+import { splitSecrets } from '../engine/resource-secrets.ts'
+import { viewOf } from '../engine/views.ts'
+import { mergePatch, patchResource } from '../engine/write-resource.ts'
 import { credentialKind } from '../kinds/credentials.ts'
-import { Overlap, overlapMsOf } from '../overlap.ts'
-import { mergePatch, patchSchema } from '../patch.ts'
-import { viewOf } from '../views.ts'
-import { patchResource, splitSecrets } from '../write-resource.ts'
 import { placeOf, trialInput, tried } from './trial.ts'
 
 // The loosened form of an object is one, or nothing

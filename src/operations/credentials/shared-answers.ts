@@ -1,8 +1,8 @@
 import { refuse } from '../../base/refusal.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import type { Self } from '../kind.ts'
-import { calledBy } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Self } from '../engine/kind.ts'
+import { calledBy } from '../engine/refs.ts'
 
 /**
  * An upstream that is called in the name of each caller gives each its own answers: where a credential of type

@@ -6,8 +6,9 @@ import type { CredentialTest } from '../../model/credential-test.ts'
 import { marked } from '../../model/marks.ts'
 import type { CredentialFragment } from '../../snapshot/fragments.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { CredentialTrial, OperationContext } from '../context.ts'
-import { getRef } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { CredentialTrial } from '../engine/ports.ts'
+import { getRef } from '../engine/refs.ts'
 
 /** Where a credential is tried. */
 export const trialInput = {

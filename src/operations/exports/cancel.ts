@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { define } from '../define.ts'
-import { ExportId } from './get.ts'
-import { EXPORT_COLUMNS, ExportView, exportsAudit, findExport, subject, viewOf } from './shape.ts'
+import { ExportView } from '../../model/export.ts'
+import { define } from '../engine/define.ts'
+import { ExportId } from './list.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, subject, viewOf } from './view.ts'
 
 export const cancelExport = define({
   resource: 'exports',

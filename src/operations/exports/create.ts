@@ -1,15 +1,16 @@
 import { z } from 'zod'
+import { toInputInvalid } from '../../base/field-errors.ts'
 import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
+import { ExportView, FORMATS } from '../../model/export.ts'
 import { SURFACES } from '../../model/record.ts'
 import { auditFilters, toAuditFilter } from '../audit/list.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
-import { toInputInvalid } from '../errors.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { exportableOf } from '../engine/permission.ts'
 import { recordFilters } from '../records/list.ts'
 import { toSelection } from '../records/selection.ts'
-import { exportableOf } from '../sight.ts'
-import { EXPORT_COLUMNS, ExportView, exportsAudit, FORMATS, subject, viewOf } from './shape.ts'
+import { EXPORT_COLUMNS, exportsAudit, subject, viewOf } from './view.ts'
 
 /** The filter by reason has another name here, where `reason` is that of the export itself. */
 const { reason, ...entryFilters } = auditFilters

@@ -1,16 +1,9 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { define } from '../define.ts'
-import { ExportId } from './get.ts'
-import {
-  EXPORT_COLUMNS,
-  ExportView,
-  exportsAudit,
-  findExport,
-  MEDIA_TYPES,
-  subject,
-  viewOf,
-} from './shape.ts'
+import { ExportView } from '../../model/export.ts'
+import { define } from '../engine/define.ts'
+import { ExportId } from './list.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, MEDIA_TYPES, subject, viewOf } from './view.ts'
 
 export const downloadExport = define({
   resource: 'exports',

@@ -9,8 +9,8 @@ import { newId } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import { openExportFiles } from '../../record/export-files.ts'
 import { openConfigStore } from '../../store/sqlite/config.ts'
-import type { RecordQueries } from '../context.ts'
-import { createExportJobs, type ExportJobs, type ExportJobsDeps } from './jobs.ts'
+import type { ExportJobs, RecordQueries } from '../engine/ports.ts'
+import { createExportJobs, type ExportJobsDeps } from './jobs.ts'
 
 const HOUR_MS = 3_600_000
 

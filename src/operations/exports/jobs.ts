@@ -1,7 +1,9 @@
 import { toTime } from '../../base/clock.ts'
 import { Refusal } from '../../base/refusal.ts'
+import { KeptExport } from '../../model/export.ts'
 import type { ExportFiles } from '../../record/export-files.ts'
-import { HISTORY_MS, KEEP_MS, KeptExport } from './shape.ts'
+import type { ExportJobs } from '../engine/ports.ts'
+import { HISTORY_MS, KEEP_MS } from './view.ts'
 import { type WriteFileDeps, writeFile } from './write-file.ts'
 
 /** Queued and running, of one principal and of all. */
@@ -11,38 +13,6 @@ const UNFINISHED_MAX = 20
 const TOTAL_BYTES_MAX = 1024 ** 3
 /** Exports that are told of; the oldest that are done are forgotten first. */
 const HISTORY_MAX = 1000
-
-/** What a new export is, before anything has become of it. */
-type NewExport = Pick<
-  KeptExport,
-  'id' | 'of' | 'format' | 'filters' | 'created_by' | 'owner' | 'collections' | 'filter'
->
-
-/**
- * Exports and their files. Invariants:
- * 1. One runs at a time, in steps between which everybody else has their turn.
- * 2. A file never holds more than the bounds, and is read only when it is whole.
- * 3. An export ends as `ready` or with a sentence that says why not, also when the process ends.
- */
-export interface ExportJobs {
-  /** Why somebody cannot have one more now, as a sentence; null when they can. */
-  faultOf(owner: string): string | null
-  /** How a new one begins. */
-  begin(order: NewExport): KeptExport
-  /** Takes it into the queue. */
-  add(begun: KeptExport): KeptExport
-  find(id: string): KeptExport | undefined
-  /** Newest first. */
-  all(): readonly KeptExport[]
-  /** The file of one that is ready; undefined when it is gone. */
-  read(id: string): { readonly bytes: number; readonly stream: ReadableStream<Uint8Array> } | undefined
-  /** Ends one that is not done, and deletes the file of one that is. */
-  cancel(id: string, by: string): KeptExport | undefined
-  /** Deletes the files that have been kept long enough. */
-  sweep(): void
-  /** Ends what runs; resolves when nothing is written any more. */
-  stop(): Promise<void>
-}
 
 export interface ExportJobsDeps extends WriteFileDeps {
   readonly files: ExportFiles

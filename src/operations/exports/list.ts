@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { EXPORT_COLUMNS, ExportView, exportsAudit, mayTake, subject, viewOf } from './shape.ts'
+import { ExportView } from '../../model/export.ts'
+import { define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { EXPORT_COLUMNS, exportsAudit, findExport, mayTake, subject, viewOf } from './view.ts'
 
 export const listExports = define({
   resource: 'exports',
@@ -27,4 +28,23 @@ export const listExports = define({
       next_cursor: found.length > limit ? toCursor(items.at(-1)!.id) : null,
     }
   },
+})
+
+export const ExportId = z.string().min(1).max(64)
+
+export const getExport = define({
+  resource: 'exports',
+  action: 'get',
+  effect: 'read',
+  tool: 'get_export',
+  group: 'manage_exports',
+  summary: 'Show how far an export is. Its file is downloaded over REST or with the command line',
+  input: z.strictObject({ id: ExportId }),
+  output: ExportView,
+  permission: 'records:export',
+  own: exportsAudit,
+  refuses: ['not_found'],
+  columns: [...EXPORT_COLUMNS, 'error'],
+  subject,
+  handle: async ({ id }, context) => viewOf(await findExport(id, context)),
 })

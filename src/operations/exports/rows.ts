@@ -1,8 +1,8 @@
 import type { ConfigReader } from '../../store/ports/config.ts'
-import type { RecordQueries } from '../context.ts'
+import { entriesOf } from '../engine/permission.ts'
+import type { RecordQueries } from '../engine/ports.ts'
 import { ShownRecord, withSlugs } from '../records/slugs.ts'
-import { entriesOf } from '../sight.ts'
-import type { ExportOrder } from './shape.ts'
+import type { ExportOrder } from './view.ts'
 
 /** Rows that are asked for at a time, so that others come in between. */
 const RECORDS_STEP = 500

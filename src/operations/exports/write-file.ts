@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../../base/clock.ts'
+import type { KeptExport } from '../../model/export.ts'
 import type { ExportFiles } from '../../record/export-files.ts'
 import { csvHeader, csvRow } from './csv.ts'
 import { COLUMNS, type RowSources, rowsOf } from './rows.ts'
-import { BYTES_MAX, type KeptExport, ROWS_MAX } from './shape.ts'
+import { BYTES_MAX, ROWS_MAX } from './view.ts'
 
 /** How long one may take, while others wait for their turn. */
 const RUN_MS = 5 * 60_000

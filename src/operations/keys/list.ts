@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { SealingKey } from '../../model/key.ts'
 import { keyIdOf } from '../../vault/envelope.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 
 export const listKeys = define({
   resource: 'keys',

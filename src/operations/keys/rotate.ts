@@ -3,8 +3,8 @@ import { refuse } from '../../base/refusal.ts'
 import { keyIdOf } from '../../vault/envelope.ts'
 import { isRotationUnfinished } from '../../vault/reseal.ts'
 import { CannotRotate } from '../../vault/vault.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
 
 export const rotateKeys = define({
   resource: 'keys',

@@ -3,15 +3,14 @@ import { ClientSpec } from '../../model/client.ts'
 import { NOUNS } from '../../model/common.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { createOf, toggleOf } from '../crud.ts'
-import { type Kind, viewSchema, writtenSchema } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { type Kind, writtenSchema } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { booleanFilter } from '../engine/lists.ts'
+import { createOf, standardOf, toggleOf } from '../engine/standard.ts'
+import { createResource, writtenView } from '../engine/write-resource.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
-import { standardOf } from '../standard.ts'
-import { truth } from '../truth.ts'
-import { writtenView } from '../views.ts'
-import { createResource } from '../write-resource.ts'
 import { profileKind } from './profiles.ts'
 
 export const clientKind: Kind = {
@@ -30,7 +29,7 @@ export const clientKind: Kind = {
   staged: false,
   filters: {
     kind: ClientSpec.shape.kind.unwrap(),
-    active: truth,
+    active: booleanFilter,
     collections: z.string().max(130),
     policy: z.string().max(130),
   },

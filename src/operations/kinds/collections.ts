@@ -4,19 +4,18 @@ import { canonicalJson } from '../../base/canonical.ts'
 import { refuse } from '../../base/refusal.ts'
 import { CollectionSpec } from '../../model/collection.ts'
 import { NOUNS, Status } from '../../model/common.ts'
-import { HeaderViews } from '../../model/injected-header.ts'
+import { HeaderViews, routingHeaders } from '../../model/injected-header.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { refuseUselessTls, warnOfTls } from '../collections/upstream-tls.ts'
-import type { OperationContext } from '../context.ts'
 import { collectionKeepsApart } from '../credentials/shared-answers.ts'
-import { refuseUsed } from '../delete-resource.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { isWithinPaths, overlapsOfCollection } from '../overlaps.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { calledBy } from '../engine/refs.ts'
+import { publishOf, setStatus, standardOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
-import { publishOf, setStatus } from '../publish.ts'
-import { calledBy } from '../refs.ts'
-import { routingHeaders } from '../routing-headers.ts'
-import { standardOf } from '../standard.ts'
+import { collectionOverlaps, isWithinPaths } from '../proxies/overlapping-routes.ts'
 import { proxyKind } from './proxies.ts'
 
 export const collectionKind: Kind = {
@@ -56,7 +55,7 @@ export const collectionKind: Kind = {
   },
   check,
   warn: async (collection, context) => [
-    ...(await overlapsOfCollection(collection, context)),
+    ...(await collectionOverlaps(collection, context)),
     ...warnOfTls(collection, context),
     ...(await warnOfInactivePolicy(collection, context)),
   ],

@@ -8,9 +8,10 @@ import { currentCredentialShape, currentCredentials } from '../credentials/curre
 import { notAfter, warnOfExpiry } from '../credentials/expiry.ts'
 import { warnOfUnknownAge } from '../credentials/rotation-due.ts'
 import { answersStayApart } from '../credentials/shared-answers.ts'
-import { refuseUsed } from '../delete-resource.ts'
-import { type Kind, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
+import type { Kind } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { standardOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 
 const tokenClientView = {
   token_url: z.string(),

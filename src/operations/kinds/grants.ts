@@ -5,9 +5,10 @@ import { GrantSpec, ROLES, SUBJECTS } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields } from '../../store/ports/config.ts'
 import { demandHolds } from '../access/authority.ts'
-import type { OperationContext } from '../context.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { standardOf } from '../engine/standard.ts'
 
 export const grantKind: Kind = {
   type: 'grants',
@@ -30,10 +31,10 @@ export const grantKind: Kind = {
   filters: { role: z.string().max(130), group: z.string().max(256) },
   // Found by it for each of their users. Stored by the schema of this type.
   keyOf: (spec) => (spec as GrantSpec).group,
-  check: held,
+  check,
 }
 
-async function held(spec: Fields, _self: Self, context: OperationContext): Promise<void> {
+async function check(spec: Fields, _self: Self, context: OperationContext): Promise<void> {
   const named = SUBJECTS.filter((subject) => spec[subject] !== null)
   if (named.length !== 1)
     throw refuse('input_invalid', {

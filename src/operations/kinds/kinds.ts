@@ -1,5 +1,5 @@
 import type { ResourceType } from '../../model/common.ts'
-import type { Kind } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
 import { clientKind } from './clients.ts'
 import { collectionKind } from './collections.ts'
 import { credentialKind } from './credentials.ts'
@@ -31,11 +31,6 @@ const KINDS: Readonly<Record<ResourceType, Kind>> = {
 }
 
 export const ALL_KINDS: readonly Kind[] = Object.values(KINDS)
-
-/** True for the name of a type of resource. */
-export function isKind(type: string): type is ResourceType {
-  return Object.hasOwn(KINDS, type)
-}
 
 /** The kind that a type of resource is. */
 export function kindOf(type: ResourceType): Kind {

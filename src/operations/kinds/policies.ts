@@ -2,12 +2,12 @@ import { type FieldError, refuse } from '../../base/refusal.ts'
 import { NOUNS } from '../../model/common.ts'
 import { LIMITS_MAX } from '../../model/limit-bounds.ts'
 import { limitsOf, PolicySpec } from '../../model/policy.ts'
-import { toggleOf } from '../crud.ts'
-import { refuseUsed } from '../delete-resource.ts'
-import { type Kind, viewSchema } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { booleanFilter } from '../engine/lists.ts'
+import { standardOf, toggleOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { warnOfAttachments } from '../policies/inactive.ts'
-import { standardOf } from '../standard.ts'
-import { truth } from '../truth.ts'
 
 export const policyKind: Kind = {
   type: 'policies',
@@ -20,7 +20,7 @@ export const policyKind: Kind = {
   parent: null,
   refs: [],
   staged: false,
-  filters: { active: truth },
+  filters: { active: booleanFilter },
   check: async (spec) => checkShortForm(PolicySpec.parse(spec)),
   warn: warnOfAttachments,
 }

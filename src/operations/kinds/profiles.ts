@@ -4,15 +4,15 @@ import { NOUNS } from '../../model/common.ts'
 import { HTTP_METHODS } from '../../model/methods.ts'
 import { ProfileSpec } from '../../model/profile.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { createOf, type Making, putOf, toggleOf } from '../crud.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { booleanFilter } from '../engine/lists.ts'
+import { createOf, type Making, putOf, standardOf, toggleOf } from '../engine/standard.ts'
 import { authFaults } from '../profiles/auth-faults.ts'
 import { currentProfileShape, currentProfiles } from '../profiles/current.ts'
 import { issue, shownToken } from '../profiles/issue.ts'
 import { profileWarnings } from '../profiles/warnings.ts'
-import { standardOf } from '../standard.ts'
-import { truth } from '../truth.ts'
 
 export const profileKind: Kind = {
   type: 'profiles',
@@ -29,7 +29,7 @@ export const profileKind: Kind = {
     { field: 'introspection_credential', type: 'credentials', within: 'auth' },
   ],
   staged: false,
-  filters: { active: truth, collections: z.string().max(130), policy: z.string().max(130) },
+  filters: { active: booleanFilter, collections: z.string().max(130), policy: z.string().max(130) },
   check,
   // Where tokens are looked up: by its own URL or that of its issuer
   sentTo: ({ auth }) => {

@@ -1,19 +1,18 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
 import { type HttpMethod, NOUNS, Status } from '../../model/common.ts'
-import { HeaderViews } from '../../model/injected-header.ts'
+import { HeaderViews, routingHeaders } from '../../model/injected-header.ts'
 import { ProxySpec, parameterNames } from '../../model/proxy.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
 import { proxyKeepsApart } from '../credentials/shared-answers.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { overlapsOfProxy } from '../overlaps.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { calledBy } from '../engine/refs.ts'
+import { publishOf, standardOf } from '../engine/standard.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
 import { checkContract } from '../proxies/contract.ts'
-import { publishOf } from '../publish.ts'
-import { calledBy } from '../refs.ts'
-import { routingHeaders } from '../routing-headers.ts'
-import { standardOf } from '../standard.ts'
+import { proxyOverlaps } from '../proxies/overlapping-routes.ts'
 import { refuseWorkflow } from '../workflows/of-proxy.ts'
 
 export const proxyKind: Kind = {
@@ -45,7 +44,7 @@ export const proxyKind: Kind = {
   },
   check,
   warn: async (proxy, context) => [
-    ...(await overlapsOfProxy(proxy, context)),
+    ...(await proxyOverlaps(proxy, context)),
     ...(await warnOfInactivePolicy(proxy, context)),
   ],
 }

@@ -3,11 +3,11 @@ import { ServiceIdentitySpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { demandHoldsOf } from '../access/authority.ts'
-import type { OperationContext } from '../context.ts'
-import { toggleOf } from '../crud.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
-import { truth } from '../truth.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { booleanFilter } from '../engine/lists.ts'
+import { standardOf, toggleOf } from '../engine/standard.ts'
 
 /** A machine that administers: a pipeline, a script, a service. What it may do stands in grants, who it is in trust rules. */
 export const serviceIdentityKind: Kind = {
@@ -21,7 +21,7 @@ export const serviceIdentityKind: Kind = {
   parent: null,
   refs: [],
   staged: false,
-  filters: { active: truth },
+  filters: { active: booleanFilter },
   check: judge,
 }
 

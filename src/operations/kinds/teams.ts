@@ -6,10 +6,11 @@ import { TeamSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { demandHolds } from '../access/authority.ts'
-import type { OperationContext } from '../context.ts'
-import { refuseUsed } from '../delete-resource.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { standardOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 
 /** People who may do the same: what a team is granted, its members may do and those of the teams below it. */
 export const teamKind: Kind = {

@@ -1,8 +1,9 @@
 import { TrustRuleSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import { demandHoldsOf } from '../access/authority.ts'
-import { type Kind, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
+import type { Kind } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { standardOf } from '../engine/standard.ts'
 
 /** Which tokens of workloads stand for a service identity, so that pipelines store no secret. */
 export const trustRuleKind: Kind = {

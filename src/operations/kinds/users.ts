@@ -4,11 +4,11 @@ import { SIGN_IN_MEMBERS, type TeamSpec, UserSpec } from '../../model/access.ts'
 import { NOUNS } from '../../model/common.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
 import { demandHoldsOf } from '../access/authority.ts'
-import type { OperationContext } from '../context.ts'
-import { toggleOf } from '../crud.ts'
-import { type Kind, type Self, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
-import { truth } from '../truth.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Kind, Self } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { booleanFilter } from '../engine/lists.ts'
+import { standardOf, toggleOf } from '../engine/standard.ts'
 
 /** A person who administers. Who signs in at an identity provider is made here by that. */
 export const userKind: Kind = {
@@ -23,7 +23,7 @@ export const userKind: Kind = {
   parent: null,
   refs: [],
   staged: false,
-  filters: { active: truth, email: z.string().max(254), issuer: z.string().max(512) },
+  filters: { active: booleanFilter, email: z.string().max(254), issuer: z.string().max(512) },
   // Stored by the schema of this type.
   keyOf: (spec) => signInKey(spec as UserSpec),
   check: judge,

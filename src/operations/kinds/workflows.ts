@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { NOUNS } from '../../model/common.ts'
 import { type WorkflowDefinition, WorkflowSpec } from '../../model/workflow.ts'
-import { refuseUsed } from '../delete-resource.ts'
-import { type Kind, viewSchema } from '../kind.ts'
-import { standardOf } from '../standard.ts'
+import type { Kind } from '../engine/kind.ts'
+import { viewSchema } from '../engine/kind-schema.ts'
+import { standardOf } from '../engine/standard.ts'
+import { refuseUsed } from '../engine/standard-delete.ts'
 import { findingsOf } from '../workflows/findings.ts'
 
 const WARNINGS_MAX = 50

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import {
   asked,
   counts,

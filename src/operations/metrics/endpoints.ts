@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { MetricsQuestion } from '../../record/metrics.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
 import {
   asked,
   counts,

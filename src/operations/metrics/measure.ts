@@ -3,8 +3,8 @@ import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
 import { When } from '../../model/common.ts'
 import type { MetricsAnswer, MetricsGroup, MetricsQuestion } from '../../record/metrics.ts'
-import type { OperationContext } from '../context.ts'
-import type { Operation } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Operation } from '../engine/define.ts'
 import { selection, toSelection } from '../records/selection.ts'
 
 const DAY_MS = 86_400_000

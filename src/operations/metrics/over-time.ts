@@ -4,7 +4,7 @@ import { toMs } from '../../base/duration.ts'
 import { refuse } from '../../base/refusal.ts'
 import { Duration } from '../../model/common.ts'
 import type { MetricsGroup } from '../../record/metrics.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import { asked, counts, coverage, measured, metricsOperation, Percentiles, toCounts } from './measure.ts'
 
 /** Widths that are taken unless one is given: the first that gives no more than {@link BUCKETS_WANTED}. */

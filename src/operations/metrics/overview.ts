@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { MetricsGroup } from '../../record/metrics.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import {
   asked,
   counts,

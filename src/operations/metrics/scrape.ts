@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EXPOSITION_TYPES, type ExpositionFormat, expositionFormatOf } from '../../record/exposition.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
 import { metricsOperation } from './measure.ts'
 
 /**

@@ -5,10 +5,9 @@ import { refuse } from '../../base/refusal.ts'
 import { Name } from '../../model/common.ts'
 import { marked } from '../../model/marks.ts'
 import { demandHolds } from '../access/authority.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
-import { refuseNarrowed } from './narrowed.ts'
-import { COLUMNS, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { COLUMNS, isUser, PersonalToken, refuseNarrowed, subject, viewsOf } from './view.ts'
 
 const DAY_MS = 86_400_000
 

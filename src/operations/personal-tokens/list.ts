@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { Ref } from '../../model/common.ts'
-import type { OperationContext } from '../context.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
-import { getRef } from '../refs.ts'
-import { COLUMNS, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
+import { getRef } from '../engine/refs.ts'
+import { COLUMNS, findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
 
 export const listPersonalTokens = define({
   resource: 'personal_tokens',
@@ -44,3 +44,23 @@ async function ownerOf(ref: string, context: OperationContext): Promise<string> 
   await context.demand('users:read', user)
   return user.id
 }
+
+export const getPersonalToken = define({
+  resource: 'personal_tokens',
+  action: 'get',
+  effect: 'read',
+  tool: 'get_personal_token',
+  group: 'manage_access',
+  summary: 'Show a personal token, without the token itself',
+  input: z.strictObject({ id: Ref }),
+  output: PersonalToken,
+  permission: 'users:read',
+  own: isUser,
+  refuses: ['not_found'],
+  columns: COLUMNS,
+  subject,
+  handle: async ({ id }, context) => {
+    const token = await findToken(id, 'users:read', context)
+    return (await viewsOf(context.reader, [token]))[0]!
+  },
+})

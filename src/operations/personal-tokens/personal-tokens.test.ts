@@ -8,7 +8,7 @@ import { permits } from '../../access/roles.ts'
 import { ceilingOf } from '../../access/scopes.ts'
 import { createClock } from '../../base/clock.ts'
 import { createAccounts } from '../access/accounts.ts'
-import type { Invoked, WriteOptions } from '../define.ts'
+import type { Invoked, WriteOptions } from '../engine/call.ts'
 
 const DAY_MS = 86_400_000
 

@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { permits, UNPLACED } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { Ref } from '../../model/common.ts'
-import { define } from '../define.ts'
-import { refuseNarrowed } from './narrowed.ts'
-import { findToken, isUser, PersonalToken, subject, viewsOf } from './view.ts'
+import { define } from '../engine/define.ts'
+import { findToken, isUser, PersonalToken, refuseNarrowed, subject, viewsOf } from './view.ts'
 
 export const revokePersonalToken = define({
   resource: 'personal_tokens',

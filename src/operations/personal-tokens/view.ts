@@ -2,12 +2,13 @@ import { z } from 'zod'
 import { writeGrant } from '../../access/grant-text.ts'
 import type { Principal } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
+import { scopesFor } from '../../access/scopes.ts'
 import { toTime } from '../../base/clock.ts'
 import { type Refusal, refuse } from '../../base/refusal.ts'
 import { Time } from '../../model/common.ts'
 import type { ConfigReader, StoredPersonalToken } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { subjectById } from '../subject.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { subjectById } from '../engine/define.ts'
 
 export const PersonalToken = z.object({
   id: z.string(),
@@ -72,4 +73,23 @@ export async function findToken(
 
 function missing(id: string): Refusal {
   return refuse('not_found', { detail: `There is no personal token "${id}".` })
+}
+
+/**
+ * Refuses what would change what its user holds by less than all of it, whatever that is at the moment: the user may be
+ * given more later. Refuses with insufficient_scope where another token of the authorization server would do, else with
+ * permission_denied.
+ */
+export function refuseNarrowed({ principal }: Pick<OperationContext, 'principal'>): void {
+  if (principal.unnarrowed === undefined) return
+  if (principal.scopes === undefined)
+    throw refuse('permission_denied', {
+      detail:
+        'What proves you was given less than you may do, so that it neither makes nor ends personal tokens.',
+    })
+  const scope = scopesFor('users:update', principal.scopes)
+  throw refuse('insufficient_scope', {
+    detail: `Personal tokens are made and ended by a token that reaches all that you may do. Ask for the scopes ${scope}.`,
+    members: { permission: 'users:update', scope },
+  })
 }

@@ -1,7 +1,7 @@
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import type { Warning } from '../kind.ts'
-import { calledBy } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Warning } from '../engine/kind.ts'
+import { calledBy } from '../engine/refs.ts'
 
 const NAMED_MAX = 20
 

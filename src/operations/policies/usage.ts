@@ -16,12 +16,11 @@ import { keyFor, type PlannedLimit, planLimit } from '../../snapshot/find/limit-
 import { linkLimit } from '../../snapshot/link/policy.ts'
 import type { LinkedLimit } from '../../snapshot/linked/policy.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { about } from '../crud.ts'
-import { define } from '../define.ts'
-import { Warning } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { about, define } from '../engine/define.ts'
+import { Warning } from '../engine/kind.ts'
+import { getRef } from '../engine/refs.ts'
 import { policyKind } from '../kinds/policies.ts'
-import { getRef } from '../refs.ts'
 
 /** Counters that one answer shows. */
 const ITEMS_MAX = 200

@@ -5,11 +5,10 @@ import { HttpMethod, Ref } from '../../model/common.ts'
 import type { Explanation } from '../../model/explanation.ts'
 import type { Parameter, ProxySpec } from '../../model/proxy.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { about } from '../crud.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { about, define } from '../engine/define.ts'
+import { getRef } from '../engine/refs.ts'
 import { profileKind } from '../kinds/profiles.ts'
-import { getRef } from '../refs.ts'
 
 export const checkProfileAccess = define({
   resource: 'profiles',

@@ -12,7 +12,7 @@ import {
   SECRET_ALGS,
 } from '../../model/profile-auth.ts'
 import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 const SKEW_MAX_MS = 5 * 60_000
 /** A token that lives longer is a credential of its own; use a profile of type token. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CREDENTIAL_STATES, type ProfileCredentialState, type ProfileSpec } from '../../model/profile.ts'
 import { isSigningSecret, type Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 import { issuesOf } from './issue.ts'
 import { keyStates, toState } from './tokens.ts'
 

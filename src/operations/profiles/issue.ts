@@ -4,7 +4,7 @@ import { toMs } from '../../base/duration.ts'
 import { marked } from '../../model/marks.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 /** Members of an answer that issued a token. */
 export const shownToken = {

@@ -2,8 +2,8 @@ import { canonicalJson } from '../../base/canonical.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import type { OidcAuth } from '../../model/profile-auth.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import type { Warning } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Warning } from '../engine/kind.ts'
 
 const NAMED_MAX = 10
 

@@ -1,10 +1,10 @@
 import { toTime } from '../../base/clock.ts'
 import { readJwk } from '../../base/jwk.ts'
+import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { ProfileCredentialState, ProfileSpec } from '../../model/profile.ts'
 import type { MtlsAuth } from '../../model/profile-auth.ts'
 import { compileCertificates } from '../../snapshot/compile/certificates.ts'
 import type { StoredToken } from '../../store/ports/config.ts'
-import { SOON_MS } from '../soon.ts'
 import { endOf } from './warnings.ts'
 
 type Life = Pick<StoredToken, 'revoked_at' | 'expires_at' | 'retires_at'>
@@ -45,7 +45,7 @@ function stateOf(token: Life, now: number): ProfileCredentialState['state'] {
   if (token.revoked_at !== null) return 'revoked'
   if (!isLive(token, now)) return 'expired'
   if (token.retires_at !== null) return 'retiring'
-  return token.expires_at !== null && token.expires_at - now <= SOON_MS ? 'expiring_soon' : 'valid'
+  return token.expires_at !== null && token.expires_at - now <= EXPIRES_SOON_MS ? 'expiring_soon' : 'valid'
 }
 
 /** The public keys and certificate bindings that stand in a profile, as people see them at a moment. */

@@ -3,8 +3,8 @@ import type { ProxySpec } from '../../model/proxy.ts'
 import { type Ruled, toCover } from '../../snapshot/find/endpoint-rules.ts'
 import { methodBits } from '../../snapshot/find/methods.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import type { Warning } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Warning } from '../engine/kind.ts'
 
 /**
  * Rules of a profile that cover nothing today, drafts counted in. They are no errors: `DELETE /*` may be denied before

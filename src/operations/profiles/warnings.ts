@@ -1,11 +1,11 @@
 import { toTime } from '../../base/clock.ts'
+import { EXPIRES_SOON_MS } from '../../model/expiring.ts'
 import type { ProfileSpec } from '../../model/profile.ts'
 import { readAuthorities, readCrls } from '../../snapshot/link/certificates.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import type { Warning } from '../kind.ts'
+import type { OperationContext } from '../engine/context.ts'
+import type { Warning } from '../engine/kind.ts'
 import { warnOfInactivePolicy } from '../policies/inactive.ts'
-import { SOON_MS } from '../soon.ts'
 import { sharedIssuerWarnings } from './shared-issuer.ts'
 import { uncovered } from './uncovered.ts'
 
@@ -52,7 +52,7 @@ function certificateWarnings({ spec }: Resource, now: number): Warning[] {
         ]),
   ]
   return ends
-    .filter(({ until }) => until - now <= SOON_MS)
+    .filter(({ until }) => until - now <= EXPIRES_SOON_MS)
     .map(({ pointer, what, until }) => ({
       pointer,
       reason: `${what} ${until <= now ? 'ended' : 'ends'} at ${toTime(until)}`,

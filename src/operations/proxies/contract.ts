@@ -3,7 +3,7 @@ import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { JsonSchema, ProxySpec } from '../../model/proxy.ts'
 import { createSchemaJudges } from '../../snapshot/schema/judge.ts'
-import type { OperationContext } from '../context.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 /**
  * Schemas that the importer made: it keeps only what can be used, and judging each of a thousand operations would hold

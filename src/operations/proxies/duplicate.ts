@@ -1,14 +1,11 @@
 import { z } from 'zod'
 import { HttpMethod, Name, Ref, Slug } from '../../model/common.ts'
 import { PathPattern } from '../../model/proxy.ts'
-import { CHANGE_REFUSES } from '../crud.ts'
-import { define } from '../define.ts'
-import { draftOf, sourceOf } from '../duplicate.ts'
-import { withHeaderTexts } from '../header-secrets.ts'
-import { writtenSchema } from '../kind.ts'
+import { CHANGE_REFUSES, define } from '../engine/define.ts'
+import { writtenSchema } from '../engine/kind.ts'
+import { withHeaderTexts } from '../engine/resource-secrets.ts'
+import { createResource, draftOf, sourceOf, writtenView } from '../engine/write-resource.ts'
 import { proxyKind } from '../kinds/proxies.ts'
-import { writtenView } from '../views.ts'
-import { createResource } from '../write-resource.ts'
 
 export const duplicateProxy = define({
   resource: 'proxies',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refuse } from '../../base/refusal.ts'
-import { define } from '../define.ts'
-import { period } from '../period.ts'
+import { define } from '../engine/define.ts'
+import { period } from '../engine/lists.ts'
 import { selection, toSelection } from './selection.ts'
 
 const { client, profile, collection } = selection

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { HttpMethod, Ref, type ResourceType } from '../../model/common.ts'
 import { CACHES, FAILURE_ORIGINS, OUTCOME_CLASSES } from '../../model/record.ts'
 import type { Fields } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { toPeriod } from '../period.ts'
-import { findRef } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { toPeriod } from '../engine/lists.ts'
+import { findRef } from '../engine/refs.ts'
 
 export const shortText = z.string().min(1).max(200)
 

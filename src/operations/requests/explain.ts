@@ -4,9 +4,9 @@ import { refuse } from '../../base/refusal.ts'
 import { HttpMethod, Ref } from '../../model/common.ts'
 import { Explanation, type Hypothetical } from '../../model/explanation.ts'
 import { marked } from '../../model/marks.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
-import { getRef } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { getRef } from '../engine/refs.ts'
 import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 export const explainRequest = define({

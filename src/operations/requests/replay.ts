@@ -5,8 +5,8 @@ import { marked } from '../../model/marks.ts'
 import { RequestRecord } from '../../model/record.ts'
 import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
 import { HeaderLines, refuseCredentials } from './header-lines.ts'
 
 /** Methods that change nothing (RFC 9110 section 9.2.1). */

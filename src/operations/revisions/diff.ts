@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
-import { breathe } from '../breathe.ts'
-import { define } from '../define.ts'
-import { boundedDiff, diffOf } from '../diff.ts'
+import { yieldThread } from '../../base/yield.ts'
+import { define } from '../engine/define.ts'
+import { boundedDiff, diffOf } from '../engine/diff.ts'
 import { kindOf } from '../kinds/kinds.ts'
 import { about, RevisionId, subjectOf } from './list.ts'
 import { movedBetween, nameOf, plainOf, revisionOf, slugsOfMoved } from './state.ts'
@@ -59,7 +59,7 @@ export const diffRevisions = define({
     let done = 0
     for (const { from: was, to: is } of moved) {
       const one = (is ?? was)!
-      await breathe(++done)
+      await yieldThread(++done)
       if (!permits(principal, `${one.type}:read`)) continue
       const kind = kindOf(one.type)
       const diff = diffOf(await plainOf(kind, was, slugs), await plainOf(kind, is, slugs))

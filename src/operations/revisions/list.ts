@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { permits } from '../../access/roles.ts'
 import { refuse } from '../../base/refusal.ts'
 import { SURFACES } from '../../model/record.ts'
-import { fromCursor, page, pageOf, toCursor } from '../crud.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
+import { fromCursor, page, pageOf, toCursor } from '../engine/lists.ts'
 import { nameOf } from './state.ts'
 
 export const RevisionId = z

@@ -7,8 +7,8 @@ import { hashToken } from '../../base/token.ts'
 import { checkFragment } from '../../snapshot/compile/check.ts'
 import type { ClientFragment } from '../../snapshot/fragments.ts'
 import { REVISIONS_KEPT } from '../../store/ports/revisions.ts'
-import type { WriteOptions } from '../define.ts'
-import { fullDelta } from '../fragments.ts'
+import type { WriteOptions } from '../engine/call.ts'
+import { fullDelta } from '../engine/fragments.ts'
 
 let control: Control
 beforeEach(async () => {

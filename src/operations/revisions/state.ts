@@ -1,10 +1,10 @@
 import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { RESOURCE_TYPES } from '../../model/common.ts'
 import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { Kind } from '../kind.ts'
+import type { Kind } from '../engine/kind.ts'
+import { readable, referred } from '../engine/views.ts'
 import { kindOf } from '../kinds/kinds.ts'
-import { readable, referred } from '../views.ts'
 
 /** A resource at two revisions; null where it was not there. */
 export interface Moved {
@@ -33,7 +33,7 @@ export async function movedBetween(reader: ConfigReader, from: number, to: numbe
   const after = new Map((await reader.changedSince(to)).map((image) => [image.id, image.before]))
   const moved: Moved[] = []
   for (const { id, type, before: was } of before) {
-    await breathe(moved.length)
+    await yieldThread(moved.length)
     const is = after.get(id)
     moved.push({ id, from: was, to: is === undefined ? ((await reader.byId(type, id)) ?? null) : is })
   }

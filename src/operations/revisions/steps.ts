@@ -1,15 +1,14 @@
 import { canonicalJson } from '../../base/canonical.ts'
 import { Refusal, refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { RESOURCE_TYPES, type ResourceType } from '../../model/common.ts'
 import { isReference } from '../../model/secret-reference.ts'
 import type { Fields, Resource } from '../../store/ports/config.ts'
-import { breathe } from '../breathe.ts'
-import type { OperationContext } from '../context.ts'
-import { forgetHeaders, lostHeaders } from '../header-secrets.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { toMake } from '../engine/permission.ts'
+import { idsOf, mapRefs } from '../engine/refs.ts'
+import { demandElsewhere, demandUse, forgetHeaders, lostHeaders } from '../engine/resource-secrets.ts'
 import { kindOf } from '../kinds/kinds.ts'
-import { idsOf, mapRefs } from '../refs.ts'
-import { toMake } from '../sight.ts'
-import { demandElsewhere, demandUse } from '../write-resource.ts'
 import type { Moved } from './state.ts'
 
 /** What refers before what is referred to, and what lies below before what it lies in. */
@@ -46,14 +45,14 @@ export async function rollBack(moved: readonly Moved[], context: OperationContex
   let done = 0
   for (const { id } of wanted) {
     await context.change.writer.link(id, [])
-    await breathe(++done)
+    await yieldThread(++done)
   }
   for (const type of REMOVED_IN)
     for (const { to } of gone)
       if (to?.type === type) {
         await context.change.remove(to)
         rolled.removed.push(to)
-        await breathe(++done)
+        await yieldThread(++done)
       }
   const left = [...REMOVED_IN].reverse().flatMap((type) => wanted.filter(({ from }) => from?.type === type))
   await takeInTurn(left, (one) => putBack(one, standIns, rolled, context))
@@ -69,7 +68,7 @@ async function takeInTurn(all: readonly Moved[], take: (one: Moved) => Promise<v
     let refusal: Refusal | undefined
     for (const one of waiting)
       try {
-        await breathe(++done)
+        await yieldThread(++done)
         await take(one)
       } catch (error) {
         if (!(error instanceof Refusal) || error.code === 'permission_denied') throw error

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { ShownSetting } from '../../model/setting.ts'
-import { define } from '../define.ts'
+import { readStoredSettings } from '../engine/approval-rules.ts'
+import { define } from '../engine/define.ts'
+import { RunSettings, viewOfSettings } from './view.ts'
 
 export const listSettings = define({
   resource: 'settings',
@@ -17,4 +19,21 @@ export const listSettings = define({
   unscoped: true,
   subject: () => ({ type: 'settings', id: null, slug: null }),
   handle: async (_input, { settings }) => ({ items: [...settings] }),
+})
+
+export const getSettings = define({
+  resource: 'settings',
+  action: 'get',
+  effect: 'read',
+  tool: 'get_settings',
+  group: 'manage_config',
+  summary: 'Show the settings that change while the gateway runs: which writes another person has to approve',
+  input: z.strictObject({}),
+  output: RunSettings,
+  permission: 'settings:read',
+  refuses: [],
+  columns: ['revision', 'approvals', 'updated_at', 'updated_by'],
+  unscoped: true,
+  subject: () => ({ type: 'settings', id: null, slug: null }),
+  handle: async (_input, { whole }) => viewOfSettings(await readStoredSettings(whole), whole),
 })

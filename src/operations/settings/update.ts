@@ -4,16 +4,15 @@ import type { Permission } from '../../access/principal.ts'
 import { permits } from '../../access/roles.ts'
 import { toTime } from '../../base/clock.ts'
 import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
 import { APPROVABLE, ApprovalRule } from '../../model/approval.ts'
 import type { ResourceType } from '../../model/common.ts'
-import { asGrant } from '../approvals/gate.ts'
-import { readStoredSettings } from '../approvals/stored-settings.ts'
-import { breathe } from '../breathe.ts'
-import type { OperationContext } from '../context.ts'
-import { define } from '../define.ts'
-import { diffOf } from '../diff.ts'
-import { Warning } from '../kind.ts'
-import { findRef } from '../refs.ts'
+import { asGrant, readStoredSettings } from '../engine/approval-rules.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { define } from '../engine/define.ts'
+import { diffOf } from '../engine/diff.ts'
+import { Warning } from '../engine/kind.ts'
+import { findRef } from '../engine/refs.ts'
 import { RunSettings, viewOfSettings } from './view.ts'
 
 const RULES_MAX = 100
@@ -126,7 +125,7 @@ async function warningsFor(
   if (rules.length === 0) return []
   const approvers: string[] = []
   for (const [index, { id, slug, spec }] of (await whole.all('users')).entries()) {
-    await breathe(index + 1)
+    await yieldThread(index + 1)
     if (spec['active'] !== true) continue
     if (permits({ grants: await grantsOf(whole, id, clock.now()) }, 'config:approve')) approvers.push(slug)
     if (approvers.length > 1) return []

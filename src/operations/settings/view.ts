@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ApprovalRule } from '../../model/approval.ts'
 import { Time } from '../../model/common.ts'
 import type { ConfigReader } from '../../store/ports/config.ts'
-import { idsIn, type StoredSettings } from '../approvals/stored-settings.ts'
+import { idsIn, type StoredSettings } from '../engine/approval-rules.ts'
 
 /** The settings that change while the process runs. */
 export const RunSettings = z.object({

@@ -1,7 +1,7 @@
 import type { Finding, WorkflowDefinition } from '../../model/workflow.ts'
 import { referencesOf, validateDefinition } from '../../nodes/validate.ts'
-import type { OperationContext } from '../context.ts'
-import { findRef } from '../refs.ts'
+import type { OperationContext } from '../engine/context.ts'
+import { findRef } from '../engine/refs.ts'
 
 /** What is wrong with a definition, as far as its reader may see what it refers to. */
 export async function findingsOf(

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { NODE_TYPES } from '../../nodes/catalogue.ts'
 import { PHASES } from '../../nodes/define.ts'
-import { define } from '../define.ts'
+import { define } from '../engine/define.ts'
+import { booleanFilter } from '../engine/lists.ts'
 import { workflowKind } from '../kinds/workflows.ts'
-import { truth } from '../truth.ts'
 
 const Names = z.record(z.string(), z.string())
 
@@ -17,7 +17,9 @@ export const listNodes = define({
   input: z.strictObject({
     phase: z.enum(PHASES).optional(),
     type: z.string().max(64).optional().describe('One type, such as http_request_node'),
-    schemas: truth.optional().describe('With the JSON Schema of config; of one type it is always there'),
+    schemas: booleanFilter
+      .optional()
+      .describe('With the JSON Schema of config; of one type it is always there'),
   }),
   output: z.object({
     items: z.array(

@@ -1,9 +1,9 @@
+import { toInputInvalid } from '../../base/field-errors.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
 import type { ProxySpec } from '../../model/proxy.ts'
 import { WorkflowDefinition } from '../../model/workflow.ts'
 import type { Resource } from '../../store/ports/config.ts'
-import type { OperationContext } from '../context.ts'
-import { toInputInvalid } from '../errors.ts'
+import type { OperationContext } from '../engine/context.ts'
 
 /**
  * Refuses a proxy whose own workflow has not the form of one, and one that is published with a workflow: callers would

@@ -1,5 +1,5 @@
 import { Argument, Command } from 'commander'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { bashScript, fishScript, type Place, zshScript } from './completion-scripts.ts'
 import { connect } from './connect.ts'
 import type { CliPorts } from './ports.ts'

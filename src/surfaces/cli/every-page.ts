@@ -1,4 +1,4 @@
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import type { Client } from '../client/client.ts'
 import type { CliPorts } from './ports.ts'
 

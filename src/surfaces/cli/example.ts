@@ -1,4 +1,4 @@
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { type Field, fieldsOf } from '../fields.ts'
 import { needsConfirmation } from '../route.ts'
 import { kebab, takesId } from './flags.ts'

@@ -1,4 +1,4 @@
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 
 export interface IssuedToken {
   readonly token: string

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { parse } from 'yaml'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
 import { DIFF_COLUMNS } from '../../model/diff.ts'
-import type { DiffEntry } from '../../operations/define.ts'
+import type { DiffEntry } from '../../operations/engine/call.ts'
 import { printAnswer } from './print.ts'
 import { toSheet } from './table.ts'
 

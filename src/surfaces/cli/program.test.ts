@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { sampleOperations } from '../../../test/fixtures/sample-operations.ts'
 import { startSampleServer } from '../../../test/fixtures/sample-server.ts'
 import { cliPorts } from '../../../test/support/cli-ports.ts'
-import { define } from '../../operations/define.ts'
+import { define } from '../../operations/engine/define.ts'
 import type { CliPorts, TokenRequest } from './ports.ts'
 import { buildProgram, runCli } from './program.ts'
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { inWords } from '../../model/common.ts'
-import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
+import { SHOWN_ONCE } from '../../operations/engine/call.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { WaitsForApproval } from '../client/client.ts'
 import { needsConfirmation } from '../route.ts'
 import { adminResetCommand } from './admin.ts'

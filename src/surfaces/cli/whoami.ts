@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { printable } from '../../base/visible.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { addCommonFlags } from './common-flags.ts'
 import { clientOf, findTarget, type Where } from './connect.ts'
 import type { CliPorts } from './ports.ts'

@@ -1,7 +1,8 @@
 import type { z } from 'zod'
 import type { FieldError } from '../../base/refusal.ts'
-import type { DiffEntry, Operation, WriteOptions } from '../../operations/define.ts'
-import { fromWriteOptions } from '../../operations/write-options.ts'
+import type { DiffEntry, WriteOptions } from '../../operations/engine/call.ts'
+import { fromWriteOptions } from '../../operations/engine/call.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { API_ROOT, type Route, routeOf } from '../route.ts'
 import { type Operations, ROUTES } from './types.ts'
 

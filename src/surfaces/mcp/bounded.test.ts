@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Invoked } from '../../operations/define.ts'
+import type { Invoked } from '../../operations/engine/call.ts'
 import { boundedPage, LIST_BYTES_MAX, LIST_LIMIT } from './bounded.ts'
 
 /** A list of items of these sizes, whose cursor is the place of the next one. */

@@ -1,5 +1,6 @@
 import { visibleJson } from '../../base/visible.ts'
-import type { Invoked, Operation } from '../../operations/define.ts'
+import type { Invoked } from '../../operations/engine/call.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 
 /** Bytes of JSON that a list answers to a model, which stands in text and structured content alike. */
 export const LIST_BYTES_MAX = 25_000

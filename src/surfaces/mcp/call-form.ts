@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isPlain, type Plain } from '../../base/plain.ts'
 import { pointerTo, tokenText } from '../../base/pointer.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { inputInvalid } from './arguments.ts'
 
 /** Name, beside the `action` of a grouped tool, of a member `action` that the operation has itself. */

@@ -2,7 +2,7 @@ import type { Principal } from '../../access/principal.ts'
 import type { Refusal } from '../../base/refusal.ts'
 import type { McpRequest } from '../../mcp/protocol/answer.ts'
 import type { Said } from '../../mcp/protocol/door.ts'
-import type { Via } from '../../operations/define.ts'
+import type { Via } from '../../operations/engine/call.ts'
 
 /** One HTTP request as a transport hands it over. Header names are asked for in lower case. */
 export interface ManagementRequest extends Omit<McpRequest, 'body'> {

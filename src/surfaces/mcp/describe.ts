@@ -1,7 +1,7 @@
 import type { Plain } from '../../base/plain.ts'
 import { tokenText } from '../../base/pointer.ts'
 import { type FieldError, Refusal, refuse } from '../../base/refusal.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { inputInvalid } from './arguments.ts'
 import { objectOf, type ReadForm } from './call-form.ts'
 import { exampleOf } from './examples.ts'

@@ -11,7 +11,7 @@ import type { Door, Tool, ToolCall, ToolOutcome } from '../../mcp/protocol/door.
 import { createMcpEndpoint } from '../../mcp/protocol/endpoint.ts'
 import { createRebindingCheck } from '../../mcp/protocol/rebinding.ts'
 import type { Tombstones } from '../../mcp/protocol/tombstones.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { inputInvalid } from './arguments.ts'
 import { type ManagementCaller, type ManagementRequest, NOTHING_SAID, viaOf } from './caller.ts'
 import { confirmedBy, NOBODY } from './confirm.ts'

@@ -1,5 +1,5 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 
 /** Annotations of a tool: what holds for any of its operations, as far as a caller may use them. */
 export function hintsOf(operations: readonly Operation[]): Tool['annotations'] {

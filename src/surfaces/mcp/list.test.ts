@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { define, type Operation } from '../../operations/define.ts'
+import { define, type Operation } from '../../operations/engine/define.ts'
 import { OPERATIONS } from '../../operations/registry.ts'
 import { nameOf } from '../route.ts'
 import { inputInvalid, splitArguments } from './arguments.ts'

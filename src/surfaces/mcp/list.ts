@@ -1,5 +1,5 @@
 import type { Tool } from '../../mcp/protocol/door.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { needsConfirmation } from '../route.ts'
 import { GROUPS } from './groups.ts'
 import { hintsOf } from './hints.ts'

@@ -1,5 +1,5 @@
 import type { Completions, Prompts } from '../../mcp/protocol/door.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { nameOf } from '../route.ts'
 import { type ManagementCaller, type View, viaOf } from './caller.ts'
 import { PROMPT_TEXTS, type PromptText, RULES } from './prompt-texts.ts'

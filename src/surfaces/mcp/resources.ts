@@ -8,8 +8,8 @@ import type {
   ResourceTemplate,
   Said,
 } from '../../mcp/protocol/door.ts'
-import type { Operation } from '../../operations/define.ts'
-import { isKind } from '../../operations/kinds/kinds.ts'
+import { isResourceType } from '../../model/common.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { jsonSchemasOf } from '../fields.ts'
 import { type ManagementCaller, viaOf } from './caller.ts'
 import type { RunPorts } from './run.ts'
@@ -41,7 +41,7 @@ const TEMPLATES: readonly Template[] = [
     description: 'By the plural of its type and its id or slug, such as config://proxies/orders:get-order',
     mimeType: JSON_TYPE,
     form: new RegExp(`^config://([a-z_]{1,40})/${PART}$`),
-    reads: ([type, id]) => (isKind(type!) ? { resource: type!, id: id! } : null),
+    reads: ([type, id]) => (isResourceType(type!) ? { resource: type!, id: id! } : null),
   },
   {
     uriTemplate: 'audit://entries/{id}',
@@ -78,7 +78,7 @@ export function createResources(
   { invoke, allowed }: Pick<RunPorts, 'invoke' | 'allowed'>,
   docs: DocPages,
 ): Resources<ManagementCaller> {
-  const kinds = operations.filter(({ resource, action }) => isKind(resource) && action === 'list')
+  const kinds = operations.filter(({ resource, action }) => isResourceType(resource) && action === 'list')
   const operationOf = (resource: string, action: string): Operation | undefined =>
     operations.find((one) => one.resource === resource && one.action === action)
   let schema: string | undefined

@@ -1,6 +1,7 @@
 import { isPlain } from '../../base/plain.ts'
 import { Secret } from '../../base/secret.ts'
-import { type Operation, SHOWN_ONCE } from '../../operations/define.ts'
+import { SHOWN_ONCE } from '../../operations/engine/call.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 
 type Content = Readonly<Record<string, unknown>>
 

@@ -1,4 +1,4 @@
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { nameOf } from '../route.ts'
 import { argumentProperties } from './arguments.ts'
 import { type Property, type PublishedSchema, publishInput, publishOutput } from './published.ts'

@@ -1,5 +1,5 @@
 import { isPlain } from '../../base/plain.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { type JsonSchema, jsonSchemasOf } from '../fields.ts'
 import { createComponents, pascal } from '../openapi/components.ts'
 import { singular } from '../openapi/document.ts'

@@ -1,7 +1,8 @@
 import { atOnce } from '../../base/in-turns.ts'
 import { isPlain } from '../../base/plain.ts'
 import { KINDS_IN_ORDER } from '../../operations/config/address.ts'
-import { type Kind, writableSchema } from '../../operations/kind.ts'
+import type { Kind } from '../../operations/engine/kind.ts'
+import { writableSchema } from '../../operations/engine/kind-schema.ts'
 import { type JsonSchema, jsonSchemasOf, membersOf } from '../fields.ts'
 
 /** Where a running instance answers it. */

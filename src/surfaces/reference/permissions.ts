@@ -1,6 +1,6 @@
 import { allows } from '../../access/roles.ts'
 import { ROLES } from '../../model/access.ts'
-import type { Operation } from '../../operations/define.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { API_ROOT, nameOf, routeOf } from '../route.ts'
 
 /** docs/permissions.md: which role may run which operation, where the operation is and how its fine-grained tool is called. */

@@ -1,7 +1,7 @@
 import { pointerTo } from '../../base/pointer.ts'
 import { type FieldError, refuse } from '../../base/refusal.ts'
-import type { Operation } from '../../operations/define.ts'
-import { WriteOptionsInput, writeOptionNames } from '../../operations/write-options.ts'
+import { WriteOptionsInput, writeOptionNames } from '../../operations/engine/call.ts'
+import type { Operation } from '../../operations/engine/define.ts'
 import { EXPECTED, type Field, fieldsOf, fromText, jsonSchemasOf, kindOf, membersOf } from '../fields.ts'
 
 /** A parameter of the query and how its text is read. */

@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { type Control, principalOf, startControl, VIA } from '../../../test/control.ts'
 import { createClock } from '../../base/clock.ts'
 import { Secret } from '../../base/secret.ts'
-import { createSecretLinks, LINK_MS, type SecretLinks } from '../../operations/secret-links.ts'
+import { createSecretLinks, LINK_MS, type SecretLinks } from '../../operations/engine/secret-links.ts'
 import type { ConfigStore } from '../../store/ports/config.ts'
 import { answerSecretPage, SECRETS_ROOT } from './page.ts'
 

@@ -1,7 +1,7 @@
 import { toTime } from '../../base/clock.ts'
 import { type Html, html, pageHeaders, pageText } from '../../base/page.ts'
 import type { Secret } from '../../base/secret.ts'
-import type { LinkFacts, SecretLinks } from '../../operations/secret-links.ts'
+import type { LinkFacts, SecretLinks } from '../../operations/engine/secret-links.ts'
 
 /** Below it lie the pages of one-time links. */
 export const SECRETS_ROOT = '/management/secrets/'

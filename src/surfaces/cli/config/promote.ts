@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { isPlain } from '../../../base/plain.ts'
 import { printable } from '../../../base/visible.ts'
-import { Exported } from '../../../operations/config/shapes.ts'
+import { Exported } from '../../../operations/config/schemas.ts'
 import type { Variables } from '../../../operations/config/variables.ts'
 import type { Client } from '../../client/client.ts'
 import { addCommonFlags } from '../common-flags.ts'

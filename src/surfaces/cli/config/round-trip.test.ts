@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Control, startControl } from '../../../../test/control.ts'
-import { Exported } from '../../../operations/config/shapes.ts'
+import { Exported } from '../../../operations/config/schemas.ts'
 import { toYaml } from './files.ts'
 
 /** Words that a reader of YAML or of variables could take for something else. */

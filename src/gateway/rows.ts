@@ -1,0 +1,41 @@
+/** The forms of the rows of `stages.ts`. */
+import type { RefusalCode } from '../base/refusal.ts'
+import type { ForwardRequest } from '../wire/port.ts'
+import type { AnswerRow } from './answer/watch.ts'
+import type { CheckName } from './check-names.ts'
+import type { Exchange, GatheredAnswer, Routed } from './exchange.ts'
+import type { Explain } from './explain/judged.ts'
+import type { Check } from './verdict.ts'
+
+/** The doors through which requests come. */
+export type Doors = Readonly<Record<'rest' | 'mcp' | 'call' | 'again', boolean>>
+
+/** A check in the order of all. */
+export interface CheckRow {
+  readonly name: CheckName
+  readonly doors: Doors
+  readonly check: Check
+  readonly explain: Explain
+}
+
+/** How an admitted request gets its answer. The row calls `life` back when an answer or a failure is there. */
+export interface SendRow {
+  readonly name: CheckName
+  readonly send: (exchange: Exchange, life: Life) => void
+}
+
+/** Where a row that sends a request on comes back to. */
+export interface Life {
+  /** The rows that may look at the answer. */
+  readonly watching: readonly AnswerRow[]
+  /** The upstream's answer is at hand. */
+  answered(exchange: Routed, request: ForwardRequest, answer: GatheredAnswer): void
+  /** No answer came. @param inner for the record alone */
+  failed(exchange: Exchange, code: RefusalCode, inner: string): void
+}
+
+/** Runs when everything about a request is over, also for refused requests and for callers who have left. */
+export interface EndRow {
+  readonly name: string
+  readonly end: (exchange: Exchange) => void
+}

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { Time } from './common.ts'
+
+export const FORMATS = ['csv', 'ndjson'] as const
+
+/** An export as it is shown. */
+export const ExportView = z.object({
+  id: z.string(),
+  of: z.enum(['records', 'audit']),
+  format: z.enum(FORMATS),
+  state: z
+    .enum(['queued', 'running', 'ready', 'failed', 'expired'])
+    .describe('expired: its file was deleted, by time or by cancel'),
+  filters: z.record(z.string(), z.json()).describe('As they were asked'),
+  rows: z.int(),
+  bytes: z.int(),
+  truncated: z.boolean().describe('There was more than one file may hold; it has the newest'),
+  error: z.string().nullable().describe('Why there is no file'),
+  created_at: Time,
+  created_by: z.string(),
+  finished_at: Time.nullable(),
+  expires_at: Time.nullable().describe('When its file is deleted'),
+})
+
+/** An export as it is kept. */
+export const KeptExport = ExportView.extend({
+  /** Id of who asked for it. */
+  owner: z.string(),
+  /** Ids of the collections whose rows it may hold; null for all rows. */
+  collections: z.array(z.string()).nullable(),
+  /** The filters as the stores are asked by them. */
+  filter: z.record(z.string(), z.json()),
+})
+export type KeptExport = z.output<typeof KeptExport>

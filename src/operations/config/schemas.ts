@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { marked } from '../../model/marks.ts'
+import type { DiffEntry } from '../engine/call.ts'
+import { Warning } from '../engine/kind.ts'
+import { VARIABLE_NAME } from './variables.ts'
+
+const TEXT_CHARS_MAX = 8 * 1024 ** 2
+const GIVEN_MAX = 50_000
+
+/** Documents as they are given to an operation. */
+export const Documents = z
+  .array(marked('document', z.union([z.string().max(TEXT_CHARS_MAX), z.looseObject({})])))
+  .max(GIVEN_MAX)
+  .describe(
+    'Objects of kind, slug and spec, OpenAPI descriptions with x-postern, or texts of YAML or JSON that hold such documents',
+  )
+
+const Variables = z
+  .record(
+    z.string().regex(VARIABLE_NAME, 'a name of letters, digits, - and _'),
+    marked('secret', z.union([z.string().max(65_536), z.number(), z.boolean()])),
+  )
+  .default({})
+  .describe(`What stands for \${var.NAME} in the documents, such as {"STAGE":"test"}`)
+
+export const SetName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,119}$/, 'letters, digits, . _ / and -, at most 120')
+  .describe('Name of the set of documents; it owns what it has made')
+
+/** How documents are planned and applied. */
+export const manner = {
+  variables: Variables,
+  managed_by: SetName.default('default'),
+  prune: z
+    .boolean()
+    .default(false)
+    .describe('Also remove what the set owns and the documents no longer hold'),
+  take_over: z.boolean().default(false).describe('Also change what another set owns, and own it from now on'),
+}
+
+const Diff = z.array(
+  z.object({
+    op: z.enum(['add', 'remove', 'replace']),
+    path: z.string(),
+    from: z.unknown().optional(),
+    value: z.unknown().optional(),
+  }),
+)
+
+export const PlanItem = z.object({
+  action: z
+    .enum(['create', 'update', 'adopt', 'remove'])
+    .describe('adopt: nothing changes, but that the set owns it from now on'),
+  item: z.string().describe('Such as proxy/orders:get-order'),
+  managed_by: z.string().nullable().describe('Who owns it now'),
+  revision: z.int().nullable().describe('Its revision now; null for what is to be made'),
+  side: z
+    .enum(['documents', 'instance', 'both'])
+    .nullable()
+    .describe('What has changed since the documents were applied last; null where they never were'),
+  diff: Diff.describe('JSON patch with the old values; secrets as "changed"'),
+})
+
+export const counts = {
+  create: z.int(),
+  update: z.int(),
+  adopt: z.int(),
+  remove: z.int(),
+  unchanged: z.int(),
+}
+
+export const DriftItem = z.object({
+  item: z.string(),
+  side: z.enum(['instance', 'both']),
+  diff: Diff.describe('From what was applied last to what is there now'),
+})
+
+export const warnings = z
+  .array(Warning)
+  .describe('What OpenAPI descriptions among the documents say and is read differently')
+
+/** What a plan or a comparison shows. */
+export const Shown = z.object({
+  ...counts,
+  items: z.array(PlanItem).describe('In the order in which they would be done'),
+  drift: z.array(DriftItem).describe('What was changed in the instance since the documents were applied'),
+  warnings,
+})
+
+/** Documents as they are exported. */
+export const Exported = z.object({
+  documents: z.array(
+    z.object({ kind: z.string(), slug: z.string(), spec: z.record(z.string(), z.unknown()) }),
+  ),
+  set_elsewhere: z
+    .array(z.object({ item: z.string(), field: z.string() }))
+    .describe('Secrets that are stored here alone: a document without them leaves them as they are'),
+})
+
+/** Characters of all differences of one answer. */
+const DIFF_CHARS_MAX = 4 * 1024 ** 2
+
+/** Bounds the differences of one answer: later ones are named by their length. */
+export function createDiffBound(): (diff: readonly DiffEntry[]) => DiffEntry[] {
+  let left = DIFF_CHARS_MAX
+  return (diff) => {
+    const chars = JSON.stringify(diff).length
+    left -= chars
+    if (left >= 0 || diff.length === 0) return [...diff]
+    left = 0
+    return [{ op: 'replace', path: '', value: `${chars} characters of JSON` }]
+  }
+}

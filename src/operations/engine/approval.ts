@@ -1,0 +1,274 @@
+import type { Principal } from '../../access/principal.ts'
+import { typeIn } from '../../access/roles.ts'
+import { type Clock, toTime } from '../../base/clock.ts'
+import { newId } from '../../base/ids.ts'
+import { refuse } from '../../base/refusal.ts'
+import { Secret } from '../../base/secret.ts'
+import type { ChangeRequest } from '../../model/approval.ts'
+import { inWords } from '../../model/common.ts'
+import { newAuditEntry } from '../../model/new-audit-entry.ts'
+import type { ChangeRequestFacts, StoredChangeRequest } from '../../store/ports/change-requests.ts'
+import type { ConfigReader, ConfigStore } from '../../store/ports/config.ts'
+import { ARGUMENTS } from '../../vault/reseal.ts'
+import type { Vault } from '../../vault/vault.ts'
+import type { Approval, Gate } from './approval-rules.ts'
+import type { Invoked, Subject, Via, WriteOptions } from './call.ts'
+import {
+  askerOf,
+  baseOf,
+  besides,
+  fingerprintOf,
+  isAccount,
+  MustWait,
+  outdated,
+  type ShownChange,
+  stateAt,
+  toPlainGrant,
+  viewOfRequest,
+  WAITS_MS,
+} from './change-request.ts'
+import type { Operation, Registry } from './define.ts'
+import { type Attempt, remember, replay } from './idempotency.ts'
+import { tooLargeToReview } from './review.ts'
+import { requestOf, toCaller } from './trail.ts'
+
+/** What is called, and by whom. */
+export interface Asked {
+  readonly operation: Operation
+  readonly input: Record<string, unknown>
+  readonly options: WriteOptions
+  readonly principal: Principal
+  readonly via: Via
+}
+
+/** How a call stands to the rules that hold for it, and the approved request that it repeats. */
+export async function approvalOf(
+  gate: Gate,
+  { operation, input, options, principal }: Asked,
+  reader: ConfigReader,
+  vault: Pick<Vault, 'fingerprint'>,
+  now: number,
+): Promise<Approval> {
+  const isWayOut = operation.permission === 'settings:update' && principal.authMethod === 'local_token'
+  const pending = (await reader.pendingChangeRequests(askerOf(principal))).filter(
+    (one) => stateAt(one, now) === 'approved',
+  )
+  const fingerprint = pending.length === 0 ? '' : fingerprintOf(operation, input, options, vault)
+  const approved = pending.find((one) => one.fingerprint === fingerprint)
+  return { gate, approved, isRepeated: approved !== undefined, isWayOut }
+}
+
+/**
+ * What is to be said of a write that does not have to wait, or no more. Throws a MustWait for one that does, and refuses
+ * with change_request_outdated what is not what was approved.
+ */
+export function passes(
+  { gate, approved, isRepeated, isWayOut }: Approval,
+  shown: ShownChange,
+  { options }: Pick<Asked, 'options'>,
+  { type, id, slug }: Subject,
+): { readonly answer: Pick<Invoked, 'approval'>; readonly told: readonly string[] } {
+  const resource = { type, id, slug }
+  if (approved !== undefined) {
+    // What was foretold has been done, by what Change.mustWait found
+    const isDone = approved.is_foretold && shown.foretold.length === 0
+    if (!isDone && baseOf(shown) !== approved.base) {
+      if (isRepeated) throw new MustWait(shown, resource)
+      throw outdated(whatMoved(approved, shown))
+    }
+    return {
+      answer: {},
+      told: [`As change request ${approved.id} asked for.`],
+    }
+  }
+  const waits =
+    gate !== null &&
+    gate.met.size > 0 &&
+    (shown.foretold.length > 0 || shown.touches.length > 0 || shown.diff.length > 0)
+  if (!waits) return { answer: {}, told: [] }
+  if (isWayOut)
+    return {
+      answer: {},
+      told: [`Past the rules for approval (${shown.rules.join(', ')}), by whoever has the data directory.`],
+    }
+  if (options.dryRun !== true) throw new MustWait(shown, resource)
+  return { answer: { approval: shown.rules }, told: [] }
+}
+
+function whatMoved({ touches }: ChangeRequestFacts, now: ShownChange): string {
+  for (const { type, id, slug, revision } of touches) {
+    if (revision === null) continue
+    const found = now.touches.find((one) => one.type === type && one.id === id)
+    const name = `${inWords(type)}${slug === null ? '' : ` "${slug}"`}`
+    if (found === undefined) return `it would not touch ${name} any more.`
+    if (found.revision !== revision) return `${name} is at revision ${found.revision} now, not ${revision}.`
+  }
+  return 'it would change something else now.'
+}
+
+/** What was asked for. Refuses with change_request_outdated what cannot be read any more. */
+export function openRequest(
+  { id, sealed, operation: name, via }: StoredChangeRequest,
+  { vault, registry }: { readonly vault: Pick<Vault, 'open'>; readonly registry: Registry },
+): Omit<Asked, 'principal'> {
+  const operation = registry.operations.find((one) => `${one.resource}.${one.action}` === name)
+  if (sealed === null || operation === undefined) throw outdated('what was asked for is not kept any more.')
+  let text: string
+  try {
+    text = vault.open(sealed, id, ARGUMENTS).reveal()
+  } catch {
+    throw outdated('no key opens what was asked for.')
+  }
+  // Only ask seals these.
+  const { input, options } = JSON.parse(text) as Pick<Asked, 'input' | 'options'>
+  const parsed = operation.input.safeParse(input)
+  if (!parsed.success) throw outdated('this version does not understand what was asked for.')
+  // As ask stored it.
+  return { operation, input: parsed.data, options, via: via as unknown as Via }
+}
+
+/** A request that is carried out; its arguments are needed no more. */
+export function applied(request: ChangeRequestFacts, revision: number | null): StoredChangeRequest {
+  return { ...request, state: 'applied', sealed: null, config_revision: revision }
+}
+
+/** Of one asker: how many wait, and how much they have sent. */
+const PENDING_MAX = 100
+const SIZE_MAX = 64 * 1024 ** 2
+
+interface Parts {
+  readonly store: ConfigStore
+  readonly vault: Pick<Vault, 'seal' | 'fingerprint'>
+  readonly clock: Clock
+}
+
+/**
+ * Makes a change request of what must wait, and answers with it; the same call about the same state is the same request.
+ * Refuses with configuration_invalid when too many of the principal's wait, and with change_too_large what cannot be shown
+ * whole to an approver.
+ */
+export async function ask(
+  { store, vault, clock }: Parts,
+  asked: Asked,
+  { shown, resource }: MustWait,
+  attempt: Attempt | null,
+): Promise<Invoked> {
+  const { operation, input, options, principal } = asked
+  if (!shown.isWhole) throw tooLargeToReview()
+  return store.write(async (writer) => {
+    const now = clock.now()
+    const known = attempt && (await replay(writer, attempt, now))
+    if (known != null) return answerNow(known, writer, now)
+    const same = {
+      asker: askerOf(principal),
+      fingerprint: fingerprintOf(operation, input, options, vault),
+      base: baseOf(shown),
+    }
+    const pending = (await writer.pendingChangeRequests(same.asker)).filter((one) => one.expires_at > now)
+    let request = pending.find(
+      (one) => one.state === 'open' && one.fingerprint === same.fingerprint && one.base === same.base,
+    )
+    if (request === undefined) {
+      const sent = JSON.stringify({ input, options: kept(options) })
+      refuseTooMuch(pending.length, (await writer.pendingSize(same.asker)) + sent.length)
+      const id = newId('chg', clock)
+      const base_revision = await writer.revision()
+      request = { ...toRequest(asked, shown), ...same, id, resource, base_revision, ...waitsFrom(now) }
+      const sealed = vault.seal(new Secret(sent), id, ARGUMENTS)
+      await writer.putChangeRequest({ ...request, sealed })
+      await writer.appendAudit(toEntry(asked, request, clock))
+    }
+    const answer = waiting(request, now)
+    if (attempt !== null) await remember(writer, attempt, answer, false, now)
+    return answer
+  })
+}
+
+/** What the call alone says of its request, which nobody has decided. */
+function toRequest({ operation, options, principal, via }: Asked, shown: ShownChange) {
+  const { id, type, name, authMethod } = principal
+  const { rules, touches, foretold, isRevealing } = shown
+  return {
+    state: 'open' as const,
+    operation: `${operation.resource}.${operation.action}`,
+    requester: { id, type, name },
+    rules: [...rules],
+    reason: options.reason ?? null,
+    // A diff holds plain JSON; its type says unknown because it is read from specs.
+    diff: shown.diff as ChangeRequest['diff'],
+    is_whole: true as const,
+    repeats: isRevealing || !isAccount(id),
+    touches: touches.length > 0 ? touches : [besides(typeIn(operation.permission), null)],
+    is_foretold: foretold.length > 0,
+    ceiling: principal.unnarrowed === undefined ? null : principal.grants.map(toPlainGrant),
+    auth_method: authMethod,
+    via: { ...via },
+    decided_at: null,
+    decided_by: null,
+    decision_reason: null,
+    config_revision: null,
+  }
+}
+
+function waitsFrom(now: number): Pick<ChangeRequestFacts, 'created_at' | 'expires_at'> {
+  return { created_at: now, expires_at: now + WAITS_MS }
+}
+
+function toEntry(
+  asked: Asked,
+  { id, operation, resource, rules, reason, expires_at }: ChangeRequestFacts,
+  clock: Clock,
+) {
+  const { principal, via } = asked
+  return newAuditEntry(clock, {
+    ...toCaller(principal, via),
+    operation: 'change_requests.create',
+    action: 'CREATE',
+    resource: { type: 'change_request', id, slug: null, collection: null },
+    reason,
+    http: via.http && { ...via.http, status: 202 },
+    detail: `${operation}${nameOf(resource)} waits for approval, until ${toTime(expires_at)}, by ${rules.join(', ')}.`,
+    request: requestOf(asked),
+  })
+}
+
+function refuseTooMuch(count: number, size: number): void {
+  if (count < PENDING_MAX && size <= SIZE_MAX) return
+  throw refuse('configuration_invalid', {
+    detail: `You have as many change requests as may wait: ${PENDING_MAX}, or what they have sent is ${SIZE_MAX} bytes. Take some of them back first.`,
+    errors: [{ pointer: '', reason: `at most ${PENDING_MAX} of one asker wait` }],
+  })
+}
+
+function nameOf({ type, slug }: ChangeRequest['resource']): string {
+  return slug === null ? '' : ` of the ${inWords(type)} "${slug}"`
+}
+
+/** Options that carrying it out goes by. */
+function kept({ idempotencyKey: _, dryRun: __, ...options }: Asked['options']): Asked['options'] {
+  return options
+}
+
+/** That it waits, or how it went since. */
+function waiting(request: ChangeRequestFacts, now: number): Invoked {
+  return {
+    status: 202,
+    output: {
+      waits_for_approval: stateAt(request, now) === 'open',
+      change_request: viewOfRequest(request, now),
+    },
+    revision: null,
+    configRevision: null,
+    pending: false,
+    diff: null,
+  }
+}
+
+/** A remembered answer; one that tells of a change request as that stands now. */
+export async function answerNow(known: Invoked, reader: ConfigReader, now: number): Promise<Invoked> {
+  if (known.status !== 202) return known
+  // As waiting has put it there.
+  const { id } = known.output['change_request'] as ChangeRequest
+  const request = await reader.changeRequest(id)
+  return request === undefined ? known : waiting(request, now)
+}

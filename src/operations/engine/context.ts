@@ -1,0 +1,71 @@
+import type { Permission, Principal } from '../../access/principal.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { ResourceType } from '../../model/common.ts'
+import type { ShownSetting } from '../../model/setting.ts'
+import type { AuditTrail } from '../../record/audit-chain.ts'
+import type { ConfigReader, Resource } from '../../store/ports/config.ts'
+import type { Vault } from '../../vault/vault.ts'
+import type { Via, WriteOptions } from './call.ts'
+import type { Change } from './change.ts'
+import type { CarryOut } from './change-request.ts'
+import type { Placed } from './permission.ts'
+import type {
+  CredentialProbe,
+  Explainer,
+  ExportJobs,
+  LimitReader,
+  LocalSignInPage,
+  RecordQueries,
+  Replayer,
+  UpstreamWatch,
+} from './ports.ts'
+
+/** What a handler may use. Filled in by invoke; the ports behind it are wired by serve.ts. */
+export interface OperationContext {
+  readonly principal: Principal
+  readonly via: Via
+  readonly options: WriteOptions
+  readonly clock: Clock
+  readonly records: RecordQueries
+  /** Judges requests that were not made, by what the gateway serves now. */
+  readonly explainer: Explainer
+  /** Makes recorded requests again. */
+  readonly replayer: Replayer
+  /** Knows and tries credentials for upstreams. */
+  readonly credentials: CredentialProbe
+  /** The keys that secrets are sealed with; only a write may change them. */
+  readonly vault: Pick<Vault, 'keys' | 'isCurrent' | 'addKey' | 'dropKeys' | 'open' | 'fingerprint'>
+  /** How the servers behind collections are. */
+  readonly upstreams: UpstreamWatch
+  /** Knows whether the audit trail is whole. */
+  readonly trail: Pick<AuditTrail, 'verify'>
+  /** What the limits of the gateway have counted. */
+  readonly limits: LimitReader
+  /** Files of records and of the trail that were asked for. */
+  readonly exports: ExportJobs
+  /** Grants in their compact form that claims of an identity provider are mapped to. */
+  readonly mappedGrants: readonly string[]
+  /** How local users sign in; null when they do not. */
+  readonly localSignIn: LocalSignInPage | null
+  /** What the process was started with. */
+  readonly settings: readonly ShownSetting[]
+  /** The configuration as the principal may see it: for a read the last committed state, for a write that of its transaction. */
+  readonly reader: ConfigReader
+  /** All of the configuration, for rules that hold over what the principal cannot see; nothing of it is shown. */
+  readonly whole: ConfigReader
+  /** Does what others asked for, as them. */
+  readonly carryOut: CarryOut
+  /** The transaction of a write. A read that asks for it is a fault. */
+  readonly change: Change
+  /**
+   * The resource that a read is about, or one that is named beside. Refuses with not_found, or with permission_denied
+   * when the permission, which is that of the operation unless another is given, does not reach it.
+   */
+  find(type: ResourceType, ref: string, permission?: Permission): Promise<Resource>
+  /** Refuses with permission_denied unless the principal has a further permission for anything at all. */
+  require(permission: Permission): void
+  /** True when the principal has a further permission for the resource. */
+  allows(permission: Permission, resource: Placed): Promise<boolean>
+  /** Refuses with permission_denied unless the principal has a further permission for the resource. */
+  demand(permission: Permission, resource: Placed): Promise<void>
+}

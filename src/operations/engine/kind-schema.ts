@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import type { IdPrefix } from '../../base/ids.ts'
+import { Envelope, type ResourceType } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+
+/** A member of a spec that refers to other resources. */
+export interface RefField {
+  readonly field: string
+  readonly type: ResourceType
+  readonly many?: boolean
+  /** The member of the spec that it stands in, where it is not the spec itself: an object, or a list of objects. */
+  readonly within?: string
+  /** Words that stand for themselves. */
+  readonly words?: readonly string[]
+}
+
+/** How resources of a kind are written, stored, read and referred to. */
+export interface KindSchema {
+  readonly type: ResourceType
+  /** One of it, as the audit calls it. */
+  readonly noun: string
+  readonly prefix: IdPrefix
+  /** Name of the grouped MCP tool. */
+  readonly group: string
+  /** Exactly what is stored of it, and but for {@link fixed} what a caller may write. */
+  readonly spec: z.ZodObject
+  /** Members of the spec that no caller writes: they stay as they are, and have their defaults in what is made. */
+  readonly fixed?: readonly string[]
+  /** What a caller reads. */
+  readonly view: z.ZodObject
+  readonly columns: readonly string[]
+  /** The member that names the resource it belongs to; it cannot change. */
+  readonly parent: RefField | null
+  /** Further such members: of all of these at most one is set. */
+  readonly otherParents?: readonly RefField[]
+  readonly refs: readonly RefField[]
+  /** Published resources may hold a pending draft. */
+  readonly staged: boolean
+  /** Filters of its list: plain members of the spec. */
+  readonly filters: Readonly<Record<string, z.ZodType>>
+  /** Members of `auth` that are sealed. */
+  readonly secrets?: (spec: Fields) => readonly string[]
+  /** Members of `auth` that are shown beside those that are stored. */
+  readonly derived?: (spec: Fields) => Fields
+  /** Why a text cannot be the secret of that field of the spec, without repeating it; null when it can. */
+  readonly secretFault?: (field: string, text: string, spec: Fields) => string | null
+  /** Where credentials go by the spec: who changes that needs the right to use them. */
+  readonly sentTo?: (spec: Fields) => unknown
+  /** See {@link Resource.key}. */
+  readonly keyOf?: (spec: Fields) => string | null
+}
+
+/** What a caller may write of the kind. */
+export function writableSchema({ spec, fixed = [] }: KindSchema): z.ZodObject {
+  if (fixed.length === 0) return spec
+  return z.strictObject(
+    Object.fromEntries(Object.entries(spec.shape).filter(([name]) => !fixed.includes(name))),
+  )
+}
+
+const Expanded = z
+  .record(z.string(), z.json())
+  .optional()
+  .describe('With expand: id, slug, name and state of what it refers to, by member')
+
+/** The envelope, the members of the spec, and for kinds that may hold one the pending draft. */
+export function viewSchema(
+  spec: z.ZodObject,
+  extra: z.ZodRawShape = {},
+  staged: boolean = false,
+): z.ZodObject {
+  const { slug: _slug, ...members } = spec.shape
+  const plain = z.object({ ...Envelope.shape, ...members, ...extra, expanded: Expanded })
+  if (!staged) return plain
+  return plain.extend({
+    pending_draft: z
+      .object({ ...members, slug: Envelope.shape.slug })
+      .optional()
+      .describe('The version that publishing makes live'),
+  })
+}

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
+import type { KindSchema } from './kind-schema.ts'
+
+/** A kind of resource: from it follow its list, get, create, update, put and delete. */
+export interface Kind extends KindSchema {
+  /** What get and list show beside it, since it depends on the moment: members of `view`, by id. */
+  readonly current?: (
+    resources: readonly Resource[],
+    context: OperationContext,
+  ) => Promise<ReadonlyMap<string, Fields>>
+  /** Rules beyond the schema, run before it is stored; references are ids. Refuses. */
+  readonly check?: (spec: Fields, self: Self, context: OperationContext) => Promise<void>
+  /** What the writer should know of what was stored, though it is allowed. */
+  readonly warn?: (resource: Resource, context: OperationContext) => Promise<readonly Warning[]>
+}
+
+/** The resource that a spec is for. */
+export interface Self {
+  readonly id: string
+  readonly parent: string | null
+}
+
+/** `pointer` is a JSON pointer into the spec. */
+export const Warning = z.object({ pointer: z.string(), reason: z.string() })
+export type Warning = z.infer<typeof Warning>
+
+/** What a write of the kind answers: the view, with warnings where there are some. */
+export function writtenSchema(kind: Kind): z.ZodObject {
+  return kind.warn === undefined ? kind.view : kind.view.extend({ warnings: z.array(Warning).optional() })
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { type Clock, toTime } from '../../base/clock.ts'
+import { refuse } from '../../base/refusal.ts'
+import { yieldThread } from '../../base/yield.ts'
+import { momentOf, When } from '../../model/common.ts'
+import type { Fields } from '../../store/ports/config.ts'
+
+const PAGE_DEFAULT = 50
+const PAGE_MAX = 200
+
+/** Members that every list takes. Numbers may come as text, since queries do. */
+export const page = {
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT).describe('Items on a page'),
+  cursor: z.string().max(200).optional().describe('next_cursor of the page before'),
+}
+
+/** A list of items as every list answers it. */
+export function pageOf(item: z.ZodObject) {
+  return z.object({ items: z.array(item), next_cursor: z.string().nullable() })
+}
+
+/** A position in a list as callers see it; the inverse of {@link fromCursor}. */
+export function toCursor(position: string): string {
+  return Buffer.from(position).toString('base64url')
+}
+
+/** The position that a cursor holds. Refuses with input_invalid when it does not have the form. */
+export function fromCursor(cursor: string, form: RegExp): string {
+  const position = Buffer.from(cursor, 'base64url').toString()
+  if (!form.test(position))
+    throw refuse('input_invalid', {
+      detail: 'The cursor is not one that a list has answered.',
+      errors: [{ pointer: '/cursor', reason: 'not a cursor of this list' }],
+    })
+  return position
+}
+
+/** A boolean that may come as text, since queries do. */
+export const booleanFilter = z.preprocess(
+  (value) => (value === 'true' ? true : value === 'false' ? false : value),
+  z.boolean(),
+)
+
+/** Members that narrow to a time. */
+export const period = {
+  from: When.optional().describe('Not before: 2026-05-01T00:00:00Z, 2026-05-01, or -30d for 30 days ago'),
+  to: When.optional().describe('Before: as from, or now'),
+}
+
+/** `from` and `to` as RFC 3339 times; those that are absent stay so. */
+export function toPeriod(
+  { from, to }: Fields,
+  { clock }: { readonly clock: Clock },
+): { from?: string; to?: string } {
+  const now = clock.now()
+  return {
+    ...(typeof from === 'string' && { from: toTime(momentOf(from, now)) }),
+    ...(typeof to === 'string' && { to: toTime(momentOf(to, now)) }),
+  }
+}
+
+/** Read at a time at least: of many things a principal may see few. */
+const STEP_MIN = 50
+
+/**
+ * The first `count` that pass, in the order in which they are read.
+ * @param read gives at most `limit` of those that follow the one with the id `last`, or the first where there is none
+ */
+export async function firstThat<T extends { readonly id: string }>(
+  count: number,
+  read: (limit: number, last: string | undefined) => Promise<readonly T[]>,
+  from: string | undefined,
+  passes: (one: T) => boolean | Promise<boolean>,
+): Promise<T[]> {
+  const limit = Math.max(count, STEP_MIN)
+  const found: T[] = []
+  let last = from
+  let looked = 0
+  for (;;) {
+    const step = await read(limit, last)
+    for (const one of step) {
+      // Each may be as large as a difference
+      await yieldThread(++looked)
+      if (await passes(one)) found.push(one)
+      if (found.length === count) return found
+    }
+    if (step.length < limit) return found
+    last = step.at(-1)!.id
+  }
+}

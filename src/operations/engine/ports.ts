@@ -1,0 +1,109 @@
+import type { z } from 'zod'
+import type { CredentialTest } from '../../model/credential-test.ts'
+import type { Explanation, Hypothetical } from '../../model/explanation.ts'
+import type { KeptExport } from '../../model/export.ts'
+import type { RequestRecord } from '../../model/record.ts'
+import type { ReplayAnswer, ReplayAsked } from '../../model/replay.ts'
+import type { UpstreamHealth } from '../../model/upstream-health.ts'
+import type { Removal } from '../../record/messages.ts'
+import type { RecordQueryClient } from '../../record/query-client.ts'
+import type { PlannedLimit } from '../../snapshot/find/limit-plan.ts'
+import type { CredentialFragment } from '../../snapshot/fragments.ts'
+
+export interface RecordQueries extends Pick<RecordQueryClient, 'metrics' | 'contract'> {
+  /**
+   * Deletes the records that fit, as many as there is time for. Refuses with records_unavailable.
+   * @param selection as of `list`, without its page
+   * @param onlyCount deletes nothing, and says how many it would
+   */
+  remove(selection: Record<string, unknown>, onlyCount: boolean): Promise<Removal>
+  list(
+    filter: Record<string, unknown>,
+  ): Promise<{ items: z.output<typeof RequestRecord>[]; next_cursor: string | null }>
+  get(id: string): Promise<z.output<typeof RequestRecord> | undefined>
+}
+
+export interface LimitReader {
+  /** What a counter holds now; null when it has counted nothing. Never waits for a gateway thread. */
+  read(limit: PlannedLimit, now: number): LimitReading | null
+}
+
+interface LimitReading {
+  readonly used: number
+  /** Milliseconds until more is left; 0 when all is. */
+  readonly resetMs: number
+  /** Requests that it refused, or would have. */
+  readonly refused: number
+}
+
+/** A credential that is to be tried. */
+export interface CredentialTrial {
+  readonly fragment: CredentialFragment
+  /** Secret fields that are not stored, by name. */
+  readonly secrets: Readonly<Record<string, string>>
+  /** Where it is to be called; null for no call of an upstream. `target` is a path, with a query or without. */
+  readonly at: { readonly collection: string; readonly target: string } | null
+  /** What is exchanged, where the credential does that. */
+  readonly subjectToken: string | null
+}
+
+export interface CredentialProbe {
+  /** Makes the calls. Rejects while no gateway thread listens. */
+  test(trial: CredentialTrial): Promise<CredentialTest>
+  /** Why a secret of a credential cannot be read where it lies, as a sentence; null when it can. */
+  faultOf(id: string): string | null
+  /** When calls last used credentials, by id; milliseconds since the epoch. */
+  uses(): Promise<ReadonlyMap<string, number>>
+}
+
+export interface UpstreamWatch {
+  /** As the gateway threads see them; null when none can tell. */
+  health(collection: string): Promise<UpstreamHealth | null>
+}
+
+export interface LocalSignInPage {
+  /** Where the token of a set-up link is taken. */
+  setUpUrl(token: string): string
+}
+
+export interface Replayer {
+  /** Null when there was no whole answer in time. Rejects while no gateway thread listens. */
+  replay(asked: ReplayAsked): Promise<ReplayAnswer | null>
+}
+
+export interface Explainer {
+  /** Rejects while no gateway thread listens. */
+  explain(asked: Hypothetical): Promise<Explanation>
+}
+
+/** What a new export is, before anything has become of it. */
+type NewExport = Pick<
+  KeptExport,
+  'id' | 'of' | 'format' | 'filters' | 'created_by' | 'owner' | 'collections' | 'filter'
+>
+
+/**
+ * Exports and their files. Invariants:
+ * 1. One runs at a time, in steps between which everybody else has their turn.
+ * 2. A file never holds more than the bounds, and is read only when it is whole.
+ * 3. An export ends as `ready` or with a sentence that says why not, also when the process ends.
+ */
+export interface ExportJobs {
+  /** Why somebody cannot have one more now, as a sentence; null when they can. */
+  faultOf(owner: string): string | null
+  /** How a new one begins. */
+  begin(order: NewExport): KeptExport
+  /** Takes it into the queue. */
+  add(begun: KeptExport): KeptExport
+  find(id: string): KeptExport | undefined
+  /** Newest first. */
+  all(): readonly KeptExport[]
+  /** The file of one that is ready; undefined when it is gone. */
+  read(id: string): { readonly bytes: number; readonly stream: ReadableStream<Uint8Array> } | undefined
+  /** Ends one that is not done, and deletes the file of one that is. */
+  cancel(id: string, by: string): KeptExport | undefined
+  /** Deletes the files that have been kept long enough. */
+  sweep(): void
+  /** Ends what runs; resolves when nothing is written any more. */
+  stop(): Promise<void>
+}

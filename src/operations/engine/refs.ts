@@ -1,0 +1,258 @@
+import { isPlain } from '../../base/plain.ts'
+import { type FieldError, Refusal, refuse, type Sought } from '../../base/refusal.ts'
+import { inWords, NOUNS, type ResourceType } from '../../model/common.ts'
+import type { ConfigReader, Fields, Resource } from '../../store/ports/config.ts'
+import type { KindSchema, RefField } from './kind-schema.ts'
+
+/** Types whose resources belong to one of another type. */
+const PARENTS: Partial<Record<ResourceType, readonly ResourceType[]>> = {
+  proxies: ['collections'],
+  profiles: ['clients'],
+  grants: ['service_identities', 'users', 'teams'],
+  trust_rules: ['service_identities'],
+}
+
+/** The type, and those whose resources may belong to one of it. */
+export function typesAt(type: ResourceType): readonly string[] {
+  const below = Object.entries(PARENTS).filter(([, parents]) => parents.includes(type))
+  return [type, ...below.map(([name]) => name)]
+}
+
+/** What a resource belongs to. */
+export async function aboveOf(
+  reader: Pick<ConfigReader, 'byId'>,
+  { type, parent }: Pick<Resource, 'type' | 'parent'>,
+): Promise<Resource | undefined> {
+  if (parent === null) return undefined
+  for (const above of PARENTS[type] ?? []) {
+    const found = await reader.byId(above, parent)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/**
+ * The resource that an id, a slug or `parent:slug` names, or undefined. Refuses with input_invalid at `pointer`
+ * when a bare slug fits several.
+ */
+export async function findRef(
+  reader: ConfigReader,
+  type: ResourceType,
+  ref: string,
+  pointer: string = '/id',
+): Promise<Resource | undefined> {
+  const at = ref.indexOf(':')
+  if (at < 0 && ref.includes('_')) return reader.byId(type, ref)
+  const found = at < 0 ? await reader.bySlug(type, ref) : await findBelow(reader, type, ref, pointer)
+  if (found.length > 1) {
+    const candidates = await candidatesOf(reader, found)
+    const reason = `"${ref}" names several ${type}: ${candidates.join(', ')}`
+    throw refuse('input_invalid', {
+      detail: `${reason}. Say which.`,
+      errors: [{ pointer, reason }],
+      members: { candidates },
+    })
+  }
+  return found[0]
+}
+
+/** Resources below what the part before the colon names. */
+async function findBelow(
+  reader: ConfigReader,
+  type: ResourceType,
+  ref: string,
+  pointer: string,
+): Promise<Resource[]> {
+  const at = ref.indexOf(':')
+  const [above, slug] = [ref.slice(0, at), ref.slice(at + 1)]
+  const found: Resource[] = []
+  for (const parentType of PARENTS[type] ?? []) {
+    const parent = await findRef(reader, parentType, above, pointer)
+    if (parent === undefined) continue
+    const named = slug.includes('_')
+      ? [await reader.byId(type, slug)]
+      : await reader.bySlug(type, slug, parent.id)
+    found.push(...named.filter((one) => one?.parent === parent.id).map((one) => one!))
+  }
+  return found
+}
+
+/** Names of several resources that tell them apart: where their parents have the same slug, ids. */
+async function candidatesOf(reader: ConfigReader, found: readonly Resource[]): Promise<string[]> {
+  const parents = await reader.slugs(found.flatMap((one) => one.parent ?? []))
+  const names = found.map(({ id, parent, slug }) => (parent === null ? id : `${parents.get(parent)}:${slug}`))
+  return new Set(names).size === names.length ? names : found.map(({ id }) => id)
+}
+
+/** As {@link findRef}; refuses with not_found. */
+export async function getRef(reader: ConfigReader, type: ResourceType, ref: string): Promise<Resource> {
+  const found = await findRef(reader, type, ref)
+  if (found === undefined)
+    throw refuse('not_found', {
+      detail: `There is no ${inWords(NOUNS[type])} "${ref}".`,
+      sought: [{ type, ref }],
+    })
+  return found
+}
+
+/**
+ * Does work on a resource that the caller named and does not see. A refusal carries the name, so that the audit log
+ * tells an attempt beyond the caller's scope from a mistake.
+ */
+export async function seeking<T>(one: Sought, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const { sought = [] } = error.facts
+    throw refuse(error.code, { ...error.facts, sought: [...sought, one] })
+  }
+}
+
+/** The members of which one names what a resource of the kind belongs to. */
+export function parentFields({ parent, otherParents = [] }: KindSchema): readonly RefField[] {
+  return parent === null ? [] : [parent, ...otherParents]
+}
+
+/** The one of them that is set in a spec. */
+export function parentField(kind: KindSchema, spec: Fields): RefField | undefined {
+  return parentFields(kind).find(({ field }) => typeof spec[field] === 'string')
+}
+
+/** What a spec says that the resource belongs to; null for nothing. */
+export function parentRef(kind: KindSchema, spec: Fields): string | null {
+  const field = parentField(kind, spec)
+  return field === undefined ? null : String(spec[field.field])
+}
+
+/** All references of a spec, the parent among them. */
+function refFields(kind: KindSchema): readonly RefField[] {
+  return [...parentFields(kind), ...kind.refs]
+}
+
+/** A copy of the spec with each reference replaced; `change` also gets the JSON pointer. */
+export async function mapRefs(
+  kind: KindSchema,
+  spec: Fields,
+  change: (ref: string, field: RefField, pointer: string) => Promise<string> | string,
+): Promise<Record<string, unknown>> {
+  const mapped: Record<string, unknown> = { ...spec }
+  for (const field of refFields(kind)) {
+    const { within } = field
+    if (within === undefined) Object.assign(mapped, await mapField(spec, field, '', change))
+    else {
+      const inner = mapped[within]
+      if (Array.isArray(inner)) {
+        const list: unknown[] = []
+        for (const [index, item] of inner.entries())
+          list.push({ ...item, ...(await mapField(item, field, `/${within}/${index}`, change)) })
+        mapped[within] = list
+      } else if (isPlain(inner))
+        mapped[within] = { ...inner, ...(await mapField(inner, field, `/${within}`, change)) }
+    }
+  }
+  return mapped
+}
+
+/** The one member of the holder with its references replaced; empty where it has none. */
+async function mapField(
+  holder: Fields,
+  field: RefField,
+  pointer: string,
+  change: (ref: string, field: RefField, pointer: string) => Promise<string> | string,
+): Promise<Fields> {
+  const value = holder[field.field]
+  const at = `${pointer}/${field.field}`
+  if (typeof value === 'string')
+    return field.words?.includes(value) === true ? {} : { [field.field]: await change(value, field, at) }
+  if (!Array.isArray(value)) return {}
+  const list: string[] = []
+  for (const [index, ref] of value.entries()) list.push(await change(String(ref), field, `${at}/${index}`))
+  return { [field.field]: [...new Set(list)] }
+}
+
+/** The objects that hold the reference. */
+function holdersOf(spec: Fields, { within }: RefField): readonly Fields[] {
+  if (within === undefined) return [spec]
+  const inner = spec[within]
+  return Array.isArray(inner) ? inner.filter(isPlain) : isPlain(inner) ? [inner] : []
+}
+
+/**
+ * Replaces references by ids. Refuses with input_invalid, naming every reference that leads nowhere.
+ * @param held what the resource refers to already: that stays, also where the reader does not show it
+ */
+export async function resolveRefs(
+  reader: ConfigReader,
+  kind: KindSchema,
+  spec: Fields,
+  held: readonly Resource[],
+): Promise<Record<string, unknown>> {
+  const missing: FieldError[] = []
+  const sought: Sought[] = []
+  const resolved = await mapRefs(kind, spec, async (ref, field, pointer) => {
+    const found =
+      held.find(({ type, id, slug }) => type === field.type && (id === ref || slug === ref)) ??
+      (await findRef(reader, field.type, ref, pointer))
+    if (found === undefined) {
+      // No id or slug has a comma: a list was given as one text
+      const hint = ref.includes(',') ? '; give each one as a value of its own' : ''
+      missing.push({ pointer, reason: `there is no ${inWords(NOUNS[field.type])} "${ref}"${hint}` })
+      sought.push({ type: field.type, ref })
+    }
+    return found?.id ?? ref
+  })
+  if (missing.length > 0)
+    throw refuse('input_invalid', {
+      detail: `${missing[0]!.pointer}: ${missing[0]!.reason}.`,
+      errors: missing,
+      sought,
+    })
+  return resolved
+}
+
+/** The resources that stored specs of a resource refer to, and its parent. */
+export async function heldBy(
+  reader: ConfigReader,
+  kind: KindSchema,
+  { parent }: Pick<Resource, 'parent'>,
+  specs: readonly Fields[],
+): Promise<Resource[]> {
+  const held = (await Promise.all(specs.map((spec) => referredTo(reader, kind, spec)))).flat()
+  const above = await aboveOf(reader, { type: kind.type, parent })
+  return above === undefined ? held : [...held, above]
+}
+
+/** What a refusal calls another resource: it has its slug there only for who may name it. */
+export async function calledBy(reader: ConfigReader, { type, id, slug }: Resource): Promise<string> {
+  const noun = inWords(NOUNS[type])
+  return (await reader.byId(type, id)) === undefined ? `another ${noun}` : `the ${noun} "${slug}"`
+}
+
+/** What a spec refers to, its parent among them, as it stands there: ids or slugs. */
+export function refsIn(
+  kind: KindSchema,
+  spec: Fields,
+): { readonly type: ResourceType; readonly ref: string }[] {
+  return refFields(kind).flatMap((field) => idsAt(field, spec).map((ref) => ({ type: field.type, ref })))
+}
+
+/** Ids that a stored spec refers to, without its parent. */
+export function idsOf(kind: KindSchema, spec: Fields): string[] {
+  return kind.refs.flatMap((field) => idsAt(field, spec))
+}
+
+/** Ids in one member of a stored spec. */
+export function idsAt(field: RefField, spec: Fields): string[] {
+  return holdersOf(spec, field).flatMap((holder) => {
+    const value = holder[field.field]
+    if (Array.isArray(value)) return value.map(String)
+    return typeof value === 'string' && field.words?.includes(value) !== true ? [value] : []
+  })
+}
+
+/** The resources themselves that a stored spec refers to, without its parent. */
+export async function referredTo(reader: ConfigReader, kind: KindSchema, spec: Fields): Promise<Resource[]> {
+  const asked = kind.refs.flatMap((field) => idsAt(field, spec).map((id) => reader.byId(field.type, id)))
+  return (await Promise.all(asked)).filter((found) => found !== undefined)
+}

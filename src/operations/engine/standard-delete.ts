@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import { refuse } from '../../base/refusal.ts'
+import { inWords, Ref, Slug } from '../../model/common.ts'
+import type { Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
+import { about, define, type Operation } from './define.ts'
+import type { Kind } from './kind.ts'
+import { referredTo } from './refs.ts'
+
+/** `detach` removes or lets go of what depends on it, or refuses with in_use. */
+export function deleteOf(
+  kind: Kind,
+  detach: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
+): Operation {
+  return define({
+    resource: kind.type,
+    action: 'delete',
+    effect: 'delete',
+    tool: `delete_${kind.noun}`,
+    group: kind.group,
+    summary: `Delete a ${inWords(kind.noun)}; needs confirm with its slug`,
+    input: z.strictObject({ id: Ref }),
+    output: z.object({
+      id: z.string(),
+      slug: Slug,
+      deleted: z.literal(true),
+      removed: z.array(z.string()).describe('What lay below it and is gone with it, as type/parent:slug'),
+      detached: z
+        .array(z.string())
+        .describe('What referred to it, or it to, and stays without that, as type/slug or type/parent:slug'),
+    }),
+    permission: `${kind.type}:delete`,
+    refuses: [
+      'not_found',
+      'confirmation_required',
+      'revision_conflict',
+      'in_use',
+      'configuration_invalid',
+      'idempotency_conflict',
+    ],
+    columns: ['id', 'slug', 'deleted', 'removed', 'detached'],
+    ...about(kind),
+    handle: async (input, context) => {
+      const resource = await context.change.act(kind.type, input.id)
+      context.change.confirmed(resource)
+      await detach(resource, context)
+      await context.change.remove(resource)
+      const { id, slug } = resource
+      return { id, slug, deleted: true as const, ...(await letGo(kind, resource, context)) }
+    },
+  })
+}
+
+/** What went with a resource that is deleted, and what was attached to it; said in its audit entry too. */
+async function letGo(
+  kind: Kind,
+  resource: Resource,
+  { change, reader }: OperationContext,
+): Promise<{ removed: string[]; detached: string[] }> {
+  const { others } = change
+  const parents = await reader.slugs([...new Set(others.flatMap(({ was }) => was.parent ?? []))])
+  const nameOf = ({ type, parent, slug }: Resource): string =>
+    `${type}/${parent === null ? '' : `${parents.get(parent) ?? resource.slug}:`}${slug}`
+  const removed = others.filter(({ isGone }) => isGone).map(({ was }) => nameOf(was))
+  const users = others.flatMap(({ was, isGone }) => (isGone ? [] : was))
+  const detached = [...users, ...(await referredTo(reader, kind, resource.spec))].map(nameOf)
+  const told = [...sentence('Removed', removed), ...sentence('Detached', detached)]
+  if (told.length > 0) change.finding = told.join(' ')
+  return { removed, detached }
+}
+
+const NAMED_MAX = 20
+
+function sentence(done: string, names: readonly string[]): string[] {
+  if (names.length === 0) return []
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : ''
+  return [`${done} ${names.slice(0, NAMED_MAX).join(', ')}${more}.`]
+}
+
+/** Refuses with in_use, naming who refers to the resource. */
+export async function refuseUsed(resource: Resource, context: OperationContext): Promise<void> {
+  const users = await context.whole.usersOf(resource.id)
+  if (users.length === 0) return
+  const seen = await context.reader.usersOf(resource.id)
+  const names = seen.slice(0, 20).map((user) => `${user.type}/${user.slug}`)
+  const by = [...names, ...(users.length > names.length ? ['others'] : [])]
+  throw refuse('in_use', {
+    detail: `"${resource.slug}" is used by ${by.join(', ')}. Detach it first.`,
+    members: { used_by: names },
+  })
+}

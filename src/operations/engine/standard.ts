@@ -1,0 +1,290 @@
+import { z } from 'zod'
+import { toInputInvalid } from '../../base/field-errors.ts'
+import { refuse } from '../../base/refusal.ts'
+import { inWords, Ref, Slug, Status } from '../../model/common.ts'
+import type { Fields, Resource } from '../../store/ports/config.ts'
+import type { OperationContext } from './context.ts'
+import { about, CHANGE_REFUSES, define, type Operation } from './define.ts'
+import { type Kind, writtenSchema } from './kind.ts'
+import { writableSchema } from './kind-schema.ts'
+import { patchSchema } from './patch-schema.ts'
+import { parentFields, parentRef, seeking } from './refs.ts'
+import { demandUse, forgetHeaders } from './resource-secrets.ts'
+import { deleteOf } from './standard-delete.ts'
+import { getOf, listOf } from './standard-reads.ts'
+import {
+  createResource,
+  findForPut,
+  parseSpec,
+  patchResource,
+  replaceResource,
+  writtenView,
+} from './write-resource.ts'
+
+/** The operations that every kind has, by action. `detach` as of {@link deleteOf}. */
+export function standardOf(
+  kind: Kind,
+  detach?: (resource: Resource, context: OperationContext) => Promise<void>,
+) {
+  return {
+    list: listOf(kind),
+    get: getOf(kind),
+    create: createOf(kind),
+    update: updateOf(kind),
+    put: putOf(kind),
+    delete: deleteOf(kind, detach),
+  }
+}
+
+/** What making a resource may add: to the answer, and to what is stored. */
+export interface Making {
+  readonly input?: z.ZodRawShape
+  readonly output?: z.ZodRawShape
+  readonly revealsOnce?: boolean
+  readonly parts?: Operation['parts']
+  /** Runs in the same transaction; what it returns joins the answer. */
+  readonly made?: (resource: Resource, input: Fields, context: OperationContext) => Promise<Fields>
+}
+
+/** `create`: a new resource; references may be slugs. */
+export function createOf(kind: Kind, making: Making = {}): Operation {
+  return define({
+    resource: kind.type,
+    action: 'create',
+    effect: 'create',
+    tool: `create_${kind.noun}`,
+    group: kind.group,
+    summary: `Create a ${inWords(kind.noun)}`,
+    input: writableSchema(kind).extend(making.input ?? {}) as z.ZodObject,
+    output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
+    permission: `${kind.type}:create`,
+    refuses: ['already_exists', 'configuration_invalid', 'idempotency_conflict', ...shown(making)],
+    ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
+    ...(making.parts === undefined ? {} : { parts: making.parts }),
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const written = without(input, Object.keys(making.input ?? {}))
+      const spec = kind.fixed === undefined ? written : parseSpec(kind.spec, written)
+      return answer(context, kind, await createResource(context, kind, spec), input, making)
+    },
+  })
+}
+
+const shown = (making: Making): readonly 'secret_already_shown'[] =>
+  making.revealsOnce === true ? ['secret_already_shown'] : []
+
+function without(input: Fields, names: readonly string[]): Fields {
+  return Object.fromEntries(Object.entries(input).filter(([name]) => !names.includes(name)))
+}
+
+async function answer(
+  context: OperationContext,
+  kind: Kind,
+  resource: Resource,
+  input: Fields,
+  making: Making,
+): Promise<Fields> {
+  const extra = (await making.made?.(resource, input, context)) ?? {}
+  const stored = (await context.whole.byId(kind.type, resource.id)) ?? resource
+  return { ...(await writtenView(context, kind, stored)), ...extra }
+}
+
+/** `update`: merges members into a resource; see {@link patchSchema}. */
+function updateOf(kind: Kind): Operation {
+  const fixed = [...(kind.fixed ?? []), ...parentFields(kind).map(({ field }) => field)]
+  return define({
+    resource: kind.type,
+    action: 'update',
+    effect: 'update',
+    tool: `update_${kind.noun}`,
+    group: kind.group,
+    summary: `Change members of a ${inWords(kind.noun)}; the others stay`,
+    input: z.strictObject({ id: Ref, ...patchSchema(kind.spec, fixed) }) as z.ZodObject,
+    output: writtenSchema(kind),
+    permission: `${kind.type}:update`,
+    refuses: CHANGE_REFUSES,
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const { id, ...patch } = input
+      const resource = await context.change.act(kind.type, String(id))
+      return writtenView(context, kind, await patchResource(context, kind, resource, patch))
+    },
+  })
+}
+
+/** Makes or replaces by slug, so that the same call twice leaves the same. Not an MCP tool: create and update are. */
+export function putOf(kind: Kind, making: Making = {}): Operation {
+  return define({
+    resource: kind.type,
+    action: 'put',
+    effect: 'update',
+    tool: null,
+    group: kind.group,
+    summary: `Create a ${inWords(kind.noun)} or replace all its members`,
+    input: z.strictObject({ id: Ref, ...writableSchema(kind).shape, ...keptSchema(kind) }) as z.ZodObject,
+    output: writtenSchema(kind).extend(making.output ?? {}) as z.ZodObject,
+    permission: `${kind.type}:update`,
+    refuses: [...CHANGE_REFUSES, ...shown(making)],
+    ...(making.revealsOnce === true ? { revealsOnce: true } : {}),
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const { id, ...spec } = input
+      const ref = String(id)
+      const known = await findForPut(context, kind, ref, spec)
+      if (known !== undefined) {
+        if (!isId(ref)) refuseOtherSlug(known.slug, spec)
+        return writtenView(
+          context,
+          kind,
+          await replaceResource(context, kind, await context.change.actOn(known), {
+            ...kept(kind, known),
+            ...spec,
+          }),
+        )
+      }
+      const parent = ref.includes(':') ? null : parentRef(kind, spec)
+      const sought = { type: kind.type, ref: parent === null ? ref : `${parent}:${ref}` }
+      const made = await seeking(sought, async () => {
+        context.require(`${kind.type}:create`)
+        const slug = newSlug(kind, ref, spec, context)
+        return createResource(context, kind, parseSpec(kind.spec, { ...spec, slug }))
+      })
+      return answer(context, kind, made, input, making)
+    },
+  })
+}
+
+/** States that a put leaves alone when it does not name them: silence must not publish, hide or revive anything. */
+const KEPT = ['status', 'active', 'schemas']
+
+function keptSchema(kind: Kind): z.ZodRawShape {
+  const loose = patchSchema(kind.spec)
+  return Object.fromEntries(Object.entries(loose).filter(([name]) => KEPT.includes(name)))
+}
+
+function kept({ fixed = [] }: Kind, resource: Resource): Fields {
+  const names = [...KEPT, ...fixed]
+  return Object.fromEntries(Object.entries(resource.spec).filter(([name]) => names.includes(name)))
+}
+
+/** The slug that a put gives to what it makes. Refuses when the path cannot be one or the body says another. */
+function newSlug(kind: Kind, ref: string, spec: Fields, context: OperationContext): string {
+  if (ref.includes('_')) throw refuse('not_found', { detail: `There is no ${inWords(kind.noun)} "${ref}".` })
+  if (context.options.expectedRevision !== undefined)
+    throw refuse('revision_conflict', { detail: `There is no ${inWords(kind.noun)} "${ref}" yet.` })
+  const slug = Slug.safeParse(kind.parent === null ? ref : ref.slice(ref.indexOf(':') + 1))
+  if (!slug.success) throw toInputInvalid(slug.error)
+  refuseOtherSlug(slug.data, spec)
+  return slug.data
+}
+
+/** `col_...`, also below its parent. */
+function isId(ref: string): boolean {
+  return ref.includes('_', ref.indexOf(':') + 1)
+}
+
+/** A put by slug that renamed would make a second resource when it is repeated. One by id says what it means. */
+function refuseOtherSlug(slug: string, spec: Fields): void {
+  if (spec['slug'] === undefined || spec['slug'] === slug) return
+  throw refuse('input_invalid', {
+    detail:
+      'The slug in the body is not the one in the path. To rename, change the slug alone (PATCH), or put by id.',
+    errors: [{ pointer: '/slug', reason: `must be "${slug}" or absent` }],
+  })
+}
+
+/** Switches `active` by an explicit state. `revive` refuses what must not be switched on. */
+export function toggleOf(
+  kind: Kind,
+  revive: (resource: Resource, context: OperationContext) => Promise<void> = async () => {},
+): Operation {
+  return define({
+    resource: kind.type,
+    action: 'toggle',
+    effect: 'act',
+    tool: `toggle_${kind.noun}`,
+    group: kind.group,
+    summary: `Switch a ${inWords(kind.noun)} on or off, by status or active`,
+    input: z.strictObject({
+      id: Ref,
+      status: z.enum(['active', 'inactive']).optional().describe('The state it is to have'),
+      active: z.boolean().optional().describe('The same as a truth value'),
+    }),
+    output: writtenSchema(kind),
+    permission: `${kind.type}:update`,
+    refuses: ['not_found', 'revision_conflict', 'configuration_invalid', 'idempotency_conflict'],
+    idempotent: true,
+    columns: kind.columns,
+    ...about(kind),
+    handle: async ({ id, status, active }, context) => {
+      const wanted = active ?? (status === undefined ? undefined : status === 'active')
+      if (wanted === undefined || (status !== undefined && wanted !== (status === 'active')))
+        throw refuse('input_invalid', {
+          detail: 'Say the state: status "active" or "inactive", or active true or false.',
+          errors: [{ pointer: '/status', reason: wanted === undefined ? 'required' : 'contradicts active' }],
+        })
+      const resource = await context.change.act(kind.type, id)
+      if (wanted && resource.spec['active'] !== true) await revive(resource, context)
+      const spec = { ...resource.spec, active: wanted }
+      return writtenView(context, kind, await context.change.replace(resource, { spec }))
+    },
+  })
+}
+
+/**
+ * Publishes a resource, making its pending draft live, or takes it back with status draft. `also` runs afterwards
+ * in the same transaction.
+ */
+export function publishOf(
+  kind: Kind,
+  extra: z.ZodRawShape = {},
+  also: (resource: Resource, input: Fields, context: OperationContext) => Promise<void> = async () => {},
+): Operation {
+  return define({
+    resource: kind.type,
+    action: 'publish',
+    effect: 'act',
+    tool: `toggle_${kind.noun}_status`,
+    group: kind.group,
+    summary: `Publish a ${inWords(kind.noun)} with its pending draft, or take it back to draft`,
+    input: z.strictObject({
+      id: Ref,
+      status: Status.default('published').describe('The state it is to have'),
+      ...extra,
+    }) as z.ZodObject,
+    output: writtenSchema(kind),
+    permission: `${kind.type}:publish`,
+    refuses: CHANGE_REFUSES,
+    idempotent: true,
+    columns: kind.columns,
+    ...about(kind),
+    handle: async (input: Fields, context) => {
+      const resource = await context.change.act(kind.type, String(input['id']))
+      await setStatus(kind, resource, input['status'] as Status, context)
+      await also(resource, input, context)
+      return writtenView(context, kind, (await context.whole.byId(kind.type, resource.id))!)
+    },
+  })
+}
+
+/** Publishes or takes back one resource; its rules are checked as for any other write. */
+export async function setStatus(
+  kind: Kind,
+  resource: Resource,
+  status: Status,
+  context: OperationContext,
+): Promise<Resource> {
+  const live = status === 'published' && resource.draft !== null ? resource.draft : resource.spec
+  const spec = { ...live, status }
+  await demandUse(context, kind, spec, resource.id, [resource.spec])
+  await kind.check?.(spec, { id: resource.id, parent: resource.parent }, context)
+  const stored = await context.change.replace(resource, {
+    spec,
+    draft: status === 'published' ? null : resource.draft,
+  })
+  await forgetHeaders(context, resource, stored)
+  return stored
+}
